@@ -1,0 +1,12 @@
+"""Tests against a real MongoDB: `python -m unittest tests.test_integrations`."""
+
+import sys
+import unittest
+
+from tests import load_package
+
+
+def load_tests(
+    loader: unittest.TestLoader, _tests: unittest.TestSuite, _pattern: object
+) -> unittest.TestSuite:
+    return load_package(loader, sys.modules[__name__])
