@@ -1,0 +1,214 @@
+"""The MongoDB servers of the test-suite, all on loopback and on free ports.
+
+A server that cannot be started fails the test that asked for it; nothing is skipped.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from migopy import mongod
+
+
+class Server:
+    """A mongod process with its own folder, on one port for all its life.
+
+    Invariant: only this object starts and ends the process, by its pid.
+    """
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.folder = folder
+        self.options = options
+        self.port = 0
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def uri(self) -> str:
+        return f'mongodb://127.0.0.1:{self.port}/?directConnection=true'
+
+    def start(self) -> None:
+        """Start on a free port, and answer there before returning."""
+        while True:
+            self.port = mongod.free_port()
+            with contextlib.suppress(mongod.PortTaken):
+                return self.restart()
+
+    def restart(self) -> None:
+        """Start again on the port of the last time."""
+        self._process = mongod.spawn(self.folder, self.port, self.options)
+        mongod.await_listening(self._process, self.folder)
+
+    def stop(self) -> None:
+        """End the process cleanly; nothing happens where it has ended already."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, as a crash would."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=mongod.STOP_SECONDS)
+            self._process = None
+
+
+class ReplicaSet:
+    """Three mongods (or as many as asked for) that are one replica set."""
+
+    def __init__(self, members: list[Server]) -> None:
+        self.members = members
+
+    @property
+    def uri(self) -> str:
+        hosts = ','.join(f'127.0.0.1:{member.port}' for member in self.members)
+        return f'mongodb://{hosts}/?replicaSet={mongod.REPLICA_SET}'
+
+    def initiate(self) -> None:
+        """Make the members one set with a primary."""
+        hosts = [
+            {'_id': number, 'host': f'127.0.0.1:{member.port}'}
+            for number, member in enumerate(self.members)
+        ]
+        settings = {'electionTimeoutMillis': 1000, 'heartbeatIntervalMillis': 200}
+        config = {'_id': mongod.REPLICA_SET, 'members': hosts, 'settings': settings}
+        reply = mongod.ask(self.members[0].port, {'replSetInitiate': config})
+        if not reply['ok']:
+            raise AssertionError(f'the replica set was refused: {reply}')
+        self.primary()
+
+    def primary(self, seconds: float = 30.0) -> Server:
+        """Give the member that is primary, waiting for an election if need be."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            for member in self.members:
+                with contextlib.suppress(OSError):
+                    reply = mongod.ask(member.port, {'hello': 1})
+                    if reply.get('isWritablePrimary'):
+                        return member
+            time.sleep(0.02)
+        raise AssertionError(f'no primary within {seconds:.0f} s')
+
+    def step_down(self) -> None:
+        """Make another member the primary."""
+        former = self.primary()
+        mongod.ask(former.port, {'replSetStepDown': 10, 'force': True}, seconds=20)
+        deadline = time.monotonic() + 30
+        while self.primary() is former:
+            if time.monotonic() > deadline:
+                raise AssertionError('no other member became primary')
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder for a server's data, with no symbolic link in its path."""
+    folder = Path(tempfile.mkdtemp(prefix='migopy-tests-')).resolve()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def standalone(*options: str) -> Iterator[Server]:
+    """Run a mongod that is no replica set: no transactions, no sessions in them."""
+    with temporary_folder() as folder:
+        server = Server(folder, *options)
+        try:
+            server.start()
+            yield server
+        finally:
+            server.kill()  # its data is thrown away, there is nothing to finish
+
+
+@contextlib.contextmanager
+def with_auth(
+    user: str = 'ann',
+    password: str = 'secret',
+    database: str = 'shop',
+    roles: tuple[str, ...] = ('readWrite',),
+) -> Iterator[Server]:
+    """Run a mongod that wants a password, with one user, made on `database`.
+
+    `uri` of the server given names no user.
+    """
+    with standalone('--auth') as server:
+        # The localhost exception: the first user may be made without a password.
+        create = {'createUser': 'root', 'pwd': 'root', 'roles': ['root']}
+        reply = mongod.ask(server.port, create)
+        if not reply['ok']:
+            raise AssertionError(f'no first user: {reply}')
+        with MongoClient(server.uri, username='root', password='root') as admin:
+            admin[database].command('createUser', user, pwd=password, roles=list(roles))
+        yield server
+
+
+@contextlib.contextmanager
+def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
+    """Run a replica set; its members can be killed and started again."""
+    with contextlib.ExitStack() as stack:
+        servers = [
+            stack.enter_context(standalone(f'--replSet={mongod.REPLICA_SET}'))
+            for _ in range(members)
+        ]
+        cluster = ReplicaSet(servers)
+        cluster.initiate()
+        yield cluster
+
+
+@functools.cache
+def uri() -> str:
+    """Give the URI of the server that all tests of this process share.
+
+    It is MIGOPY_TEST_URI, or else a single-node replica set that the first call
+    starts and the end of the process stops. A test process that is killed leaves its
+    mongod running and its folder `migopy-tests-*` in the temporary directory.
+    """
+    given = os.environ.get('MIGOPY_TEST_URI')
+    if given:
+        return given
+    stack = contextlib.ExitStack()
+    atexit.register(stack.close)
+    return stack.enter_context(replica_set(members=1)).members[0].uri
+
+
+def client(**options: Any) -> MongoClient[dict[str, Any]]:
+    """Give a new client of the shared server; close it."""
+    return MongoClient(uri(), **options)
+
+
+class DatabaseTest(unittest.TestCase):
+    """A test with a database of its own on the shared server.
+
+    Invariant: `self.db` (its name is random) is empty when a test begins and is
+    dropped when it has ended; `self.client` is closed then.
+    """
+
+    uri: str
+    client: MongoClient[dict[str, Any]]
+    db: Database[dict[str, Any]]
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.uri = uri()
+        self.client = client()
+        self.addCleanup(self.client.close)
+        self.db = self.client[f'migopy_{uuid.uuid4().hex}']
+        self.addCleanup(self.client.drop_database, self.db.name)
