@@ -1,0 +1,67 @@
+"""What a person sees: coloured lines on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+class Str(str):
+    """A string that can be coloured for a terminal: `Str('x').color(Str.RED)`.
+
+    Invariant: the text itself is unchanged; `color` gives a new `Str` (as in 1.0).
+    """
+
+    RED = '\033[91m'
+    GREEN = '\033[92m'
+    WHITE = '\033[37m'
+    BOLD = '\033[1m'
+    END = '\033[0m'
+
+    def color(self, color_value: str, bold: bool = False) -> Str:
+        """Wrap the text in a colour, one of this class's constants."""
+        return Str(f'{self.BOLD if bold else ""}{color_value}{self}{self.END}')
+
+
+def is_coloured(stream: TextIO) -> bool:
+    """Tell whether colours suit a stream.
+
+    `NO_COLOR` switches them off and `FORCE_COLOR` on, where set and not empty;
+    else they are for terminals only.
+    """
+    if os.environ.get('NO_COLOR'):
+        return False
+    if os.environ.get('FORCE_COLOR'):
+        return True
+    return stream.isatty() and os.environ.get('TERM') != 'dumb'
+
+
+class ColorsLogger:
+    """Write one message a call to stderr, in the colour that the method names.
+
+    Invariant: a message is written whole, with one line end, to what `sys.stderr`
+    is at that moment. A manager's `logger` may be anything with these methods.
+    """
+
+    def white(self, message: object) -> None:
+        """Write in the terminal's own colour."""
+        self._write(str(message), '')
+
+    def white_bold(self, message: object) -> None:
+        """Write in bold."""
+        self._write(str(message), Str.BOLD)
+
+    def red(self, message: object) -> None:
+        """Write in red: an error, or a migration that has not run."""
+        self._write(str(message), Str.RED)
+
+    def green(self, message: object) -> None:
+        """Write in green: all is well."""
+        self._write(str(message), Str.GREEN)
+
+    def _write(self, message: str, colour: str) -> None:
+        if colour and is_coloured(sys.stderr):
+            message = Str(message).color(colour)
+        sys.stderr.write(f'{message}\n')
+        sys.stderr.flush()

@@ -1,0 +1,193 @@
+"""From a manager's settings to a client and its database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidName,
+    InvalidURI,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
+
+from migopy.errors import MigopyException
+
+#: Milliseconds until a server that cannot be reached is given up.
+SELECTION_TIMEOUT_MS = 5000
+
+AUTHENTICATION_FAILED = 18
+UNAUTHORIZED = 13
+
+EMBEDDED = 'embedded:'
+
+
+class NoDatabase(MigopyException):
+    """Neither `MONGO_DATABASE` nor the `MONGO_URI` names a database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'No database is named. Set MONGO_DATABASE in the class in the fabfile:\n'
+            "  MONGO_DATABASE = 'mydatabase'\n"
+            'then type: {fab}'
+        )
+
+
+class BadSettings(MigopyException):
+    """The connection settings cannot be used as they are; the cause is chained."""
+
+
+class ServerUnreachable(MigopyException):
+    """No server answered; `where` is its address as the settings have it."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(
+            f'MongoDB at {where} cannot be reached: {reason}\n'
+            'Start it, or correct MONGO_HOST and MONGO_PORT (or MONGO_URI) in the'
+            ' fabfile, then type the command again.'
+        )
+
+
+class AccessDenied(MigopyException):
+    """The server refused the user, or what the user wanted to do."""
+
+
+class DatabaseError(MigopyException):
+    """The server, or the way to it, failed otherwise; the cause is chained."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where the database is, and as whom to connect.
+
+    Invariant: no text made from it shows the password.
+    """
+
+    host: str = 'localhost'
+    port: int = 27017
+    database: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    uri: str | None = field(default=None, repr=False)
+    auth_source: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def database_name(self) -> str | None:
+        """Give the database's name: the setting, or else the URI's."""
+        if self.database or not self.uri:
+            return self.database
+        try:
+            return unquote(urlsplit(self.uri).path.lstrip('/')) or None
+        except ValueError:
+            # Not a URI at all, which connecting will say.
+            return None
+
+    @property
+    def embedded_folder(self) -> str | None:
+        """Give the folder of `embedded:<folder>`, `None` for another server."""
+        if self.uri and self.uri.startswith(EMBEDDED):
+            return self.uri[len(EMBEDDED) :] or 'mongodata'
+        return None
+
+    @property
+    def where(self) -> str:
+        """Name the server without a user or a password."""
+        if not self.uri:
+            return f'{self.host}:{self.port}'
+        if self.embedded_folder is not None:
+            return self.uri
+        return re.sub(r'^([^:]+://)(?:.*@)?([^/?@]*).*$', r'\1\2', self.uri)
+
+    def arguments(self) -> tuple[list[Any], dict[str, Any]]:
+        """Give the arguments for `MongoClient`, those in place and those by name."""
+        options: dict[str, Any] = dict(self.options)
+        if not self._sets('serverSelectionTimeoutMS'):
+            options['serverSelectionTimeoutMS'] = SELECTION_TIMEOUT_MS
+        if self.user and not (self.uri and '@' in self.uri):
+            options.setdefault('username', self.user)
+            options.setdefault('password', self.password)
+            options.setdefault('authSource', self.auth_source or self.database_name)
+        elif self.auth_source:
+            options.setdefault('authSource', self.auth_source)
+        place = [self.uri] if self.uri else [self.host, int(self.port)]
+        return place, {name: value for name, value in options.items() if value}
+
+    def explain(self, error: Exception) -> MigopyException:
+        """Turn an error of PyMongo's into one that says what to do."""
+        if isinstance(error, ConnectionFailure):
+            return ServerUnreachable(self.where, self._reason(error))
+        if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
+            return AccessDenied(
+                f'MongoDB at {self.where} refused the user name or the password.\n'
+                'Correct MONGO_USER and MONGO_USER_PASS (or MONGO_URI) in the fabfile;'
+                ' the user is looked up in the database'
+                f' {self._source()}, set MONGO_AUTH_SOURCE where it is another.'
+            )
+        if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
+            return AccessDenied(
+                f'MongoDB at {self.where} does not allow this: {self._reason(error)}\n'
+                'Give the user the role readWrite on the database'
+                f' {self.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
+            )
+        # The text of these may quote a part of the password.
+        if isinstance(error, (InvalidURI, ConfigurationError, ValueError)):
+            return BadSettings(
+                'The connection settings cannot be used:'
+                f' {self._setting_error(error)}\n'
+                'Correct them in the fabfile, then type: {fab}'
+            )
+        if isinstance(error, InvalidName):
+            return BadSettings(
+                f'{self.database_name!r} cannot be the name of a database: {error}.\n'
+                'Correct MONGO_DATABASE in the fabfile, then type: {fab}'
+            )
+        return DatabaseError(
+            f'MongoDB at {self.where} failed: {self._reason(error)}\n'
+            'See what has run: {fab}'
+        )
+
+    def _sets(self, option: str) -> bool:
+        names = {name.lower() for name in self.options}
+        in_uri = self.uri and f'{option.lower()}=' in self.uri.lower()
+        return option.lower() in names or bool(in_uri)
+
+    def _source(self) -> str:
+        if self.auth_source or not self.uri:
+            return str(self.auth_source or self.database_name)
+        return 'of the URI (authSource)'
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, ServerSelectionTimeoutError):
+            text = str(error).split(', Timeout:')[0]
+        elif isinstance(error, OperationFailure):
+            text = str((error.details or {}).get('errmsg') or error)
+        else:
+            text = str(error)
+        text = re.sub(r' \(configured timeouts:[^)]*\)', '', text)
+        for secret in self._secrets():
+            text = text.replace(secret, '***')
+        return text
+
+    def _setting_error(self, error: Exception) -> str:
+        if isinstance(error, InvalidURI) or (
+            self.uri and isinstance(error, ValueError)
+        ):
+            return (
+                'MONGO_URI is no URI of MongoDB'
+                ' (mongodb://user:password@host:27017/database, where a user name or'
+                ' password is percent-encoded, see urllib.parse.quote_plus).'
+            )
+        return self._reason(error)
+
+    def _secrets(self) -> list[str]:
+        match = re.match(r'^[^:]+://[^:@/]*:(.*)@', self.uri or '')
+        in_uri = [match[1], unquote(match[1])] if match else []
+        return [secret for secret in (self.password, *in_uri) if secret]

@@ -1,0 +1,117 @@
+"""The Fabric task: a subtask and its options in, an exit status out.
+
+This is the one importer of Fabric, itself imported only when a task is created.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import FunctionType
+from typing import Any, Protocol
+
+from fabric.state import env
+
+from migopy.errors import MigopyException, StopTaskExecution
+from migopy.subtask import as_typed
+
+#: Exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it.
+INTERRUPTED = 130
+
+
+class Manager(Protocol):
+    """What the task needs of a manager."""
+
+    TASK_NAME: str
+    logger: Any
+
+    @property
+    def reported(self) -> BaseException | None:
+        """Give the error that the person has been told already."""
+
+    def perform(
+        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
+    ) -> Any:
+        """Run a subtask, the default one for `None`."""
+
+    def disconnect(self) -> None:
+        """Let go of the server."""
+
+
+def create(manager_class: type[Manager]) -> Callable[..., Any]:
+    """Make the function that Fabric calls.
+
+    It must stay a plain function: one Fabric `Task` object in a fabfile hides all
+    its plain functions.
+    """
+
+    def migrations(subtask: str | None = None, *values: str, **options: str) -> Any:
+        """Show unregistered MongoDB migrations; migrations:help shows the rest."""
+        with exit_status(manager_class):
+            run_hook(manager_class, subtask, as_typed(values, options))
+            with connected(manager_class()) as manager:
+                return manager.perform(subtask, values, options)
+
+    migrations.__name__ = manager_class.TASK_NAME
+    return migrations
+
+
+@contextmanager
+def exit_status(manager_class: type[Manager]) -> Iterator[None]:
+    """Write a `MigopyException` in red; under `fab` end with status 1.
+
+    `StopTaskExecution` ends the block quietly.
+    """
+    try:
+        yield
+    except StopTaskExecution:
+        return
+    except MigopyException as error:
+        error.task_name = manager_class.TASK_NAME
+        manager_class.logger.red(str(error))
+        if is_under_fab():
+            sys.exit(1)
+
+
+@contextmanager
+def connected(manager: Manager) -> Iterator[Manager]:
+    """Disconnect a manager at the end of the block.
+
+    Under `fab` an error that it has reported, and Ctrl-C, end in an exit status
+    instead of a traceback.
+    """
+    try:
+        yield manager
+    except BaseException as error:
+        if not is_under_fab():
+            raise
+        if isinstance(error, KeyboardInterrupt):
+            if manager.reported is not error:
+                manager.logger.red('Interrupted.')
+            sys.exit(INTERRUPTED)
+        if manager.reported is error:
+            sys.exit(1)
+        raise
+    finally:
+        manager.disconnect()
+
+
+def is_under_fab() -> bool:
+    """Tell whether Fabric is running a task; `env.command` is unset in plain Python."""
+    return bool(env.get('command'))
+
+
+def run_hook(
+    manager_class: type[Manager], subtask: str | None, option: str | None
+) -> None:
+    """Call `task_hook`, which fabfiles write with and without `@classmethod`."""
+    hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the protocol
+    is_plain = isinstance(
+        inspect.getattr_static(manager_class, 'task_hook'), FunctionType
+    )
+    if is_plain:
+        hook(manager_class, subtask, option)
+    else:
+        hook(subtask, option)

@@ -1,0 +1,148 @@
+"""What is known of each run of a migration: the history collection."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+from pymongo.collection import Collection
+
+from migopy.lock import Agent
+
+Document = dict[str, Any]
+
+EXECUTED = 'executed'
+FAILED = 'failed'
+ROLLED_BACK = 'rolled back'
+IGNORED = 'ignored'
+
+
+def utc_now() -> datetime:
+    """Give the time in UTC as BSON has it: whole milliseconds, without a zone."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@dataclass
+class Run:
+    """One run of a migration's `up` or `down`.
+
+    Invariant: `outcome` is `None` from before the run starts until it is known how it
+    ended. `unsettled` is true while the migration may be half done because of this
+    run: not ended, or failed after it had written.
+    """
+
+    name: str
+    direction: str
+    checksum: str | None
+    owner: str
+    agent: Agent
+    version: str
+    started: datetime = field(default_factory=utc_now)
+    id: ObjectId = field(default_factory=ObjectId)
+    ended: datetime | None = None
+    outcome: str | None = None
+    duration_ms: int | None = None
+    error: str | None = None
+    unsettled: bool = True
+    #: The `_id` of the record that a `down` is going to take away.
+    record: Any = None
+    effects: Document | None = None
+
+    def end(self, outcome: str, duration_ms: int, unsettled: bool = False) -> None:
+        """Note how the run ended; `duration_ms` in milliseconds."""
+        self.ended = utc_now()
+        self.outcome = outcome
+        self.duration_ms = duration_ms
+        self.unsettled = unsettled
+
+    def document(self) -> Document:
+        """Give the document that the history keeps."""
+        document: Document = {
+            '_id': self.id,
+            'name': self.name,
+            'direction': self.direction,
+            'started': self.started,
+            'ended': self.ended,
+            'outcome': self.outcome,
+            'duration_ms': self.duration_ms,
+            'user': self.agent.user,
+            'host': self.agent.host,
+            'pid': self.agent.pid,
+            'checksum': self.checksum,
+            'error': self.error,
+            'version': self.version,
+            'owner': self.owner,
+            'unsettled': self.unsettled,
+        }
+        if self.record is not None:
+            document['record'] = self.record
+        if self.effects is not None:
+            document['effects'] = self.effects
+        return document
+
+    def settled(self) -> Document:
+        """Give what the history is to merge where a later run settled this one."""
+        return {'_id': self.id, 'unsettled': False}
+
+    def completed(self) -> Document:
+        """Give what the history is to merge where only the end was left unwritten."""
+        outcome = EXECUTED if self.direction == 'up' else ROLLED_BACK
+        return {'_id': self.id, 'outcome': outcome, 'unsettled': False}
+
+    @classmethod
+    def of(cls, document: Document) -> Run:
+        """Read a document of the history; unknown fields are passed over."""
+        return cls(
+            id=document['_id'],
+            name=str(document.get('name', '?')),
+            direction=str(document.get('direction', '?')),
+            started=document.get('started') or datetime.min,
+            ended=document.get('ended'),
+            outcome=document.get('outcome'),
+            duration_ms=document.get('duration_ms'),
+            agent=Agent(
+                str(document.get('user', '?')),
+                str(document.get('host', '?')),
+                int(document.get('pid') or 0),
+            ),
+            checksum=document.get('checksum'),
+            error=document.get('error'),
+            version=str(document.get('version', '?')),
+            owner=str(document.get('owner', '?')),
+            unsettled=bool(document.get('unsettled')),
+            record=document.get('record'),
+            effects=document.get('effects'),
+        )
+
+
+class History:
+    """The collection of runs.
+
+    Invariant: a run's document is written before the run starts and completed when
+    it has ended. Reading never writes.
+    """
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self.collection = collection
+
+    def prepare(self) -> None:
+        """Make the index that finds unsettled runs in a long history."""
+        self.collection.create_index(
+            'unsettled', partialFilterExpression={'unsettled': True}
+        )
+
+    def unsettled(self) -> list[Run]:
+        """Read the runs that may have left something half done, the oldest first."""
+        return self._runs({'unsettled': True}, 0)
+
+    def last(self, count: int = 0, name: str | None = None) -> list[Run]:
+        """Read the last `count` runs (0: all), of one migration or all, newest last."""
+        return self._runs({'name': name} if name else {}, count)
+
+    def _runs(self, query: Document, count: int) -> list[Run]:
+        order = [('started', -1), ('_id', -1)]
+        found = self.collection.find(query, sort=order, limit=count)
+        return [Run.of(document) for document in found][::-1]

@@ -1,0 +1,310 @@
+"""One deploy at a time: a lock in the database, on the server's clock."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    OperationFailure,
+    PyMongoError,
+)
+
+from migopy.errors import MigopyException
+
+Document = dict[str, Any]
+
+MAJORITY = WriteConcern('majority')
+
+#: MongoDB's ConversionFailure, which `Lock.write` provokes where the lock is lost.
+CONVERSION_FAILURE = 241
+
+#: Errors of a server that stops or is no longer primary, after which the same command
+#: may be sent again: the codes of MongoDB's specification of retryable writes.
+PASSING = frozenset(
+    {6, 7, 64, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
+)
+
+
+@dataclass(frozen=True)
+class Agent:
+    """Who runs a command: a user on a host, in a process."""
+
+    user: str
+    host: str
+    pid: int
+
+    @classmethod
+    def current(cls) -> Agent:
+        """Describe this process."""
+        try:
+            user = getpass.getuser()
+        # A container's user id may have no name: KeyError, from Python 3.13 OSError.
+        except (KeyError, OSError):
+            user = str(os.getuid())
+        return cls(user, socket.gethostname(), os.getpid())
+
+    def __str__(self) -> str:
+        return f'{self.user}@{self.host}'
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds the lock, as its document says; an absent field reads `?`."""
+
+    owner: str
+    agent: Agent
+    subtask: str
+    since: datetime | None
+    expires: datetime | None
+
+    @classmethod
+    def of(cls, document: Document) -> Holder:
+        """Read the lock's document."""
+        return cls(
+            owner=str(document.get('owner', '?')),
+            agent=Agent(
+                str(document.get('user', '?')),
+                str(document.get('host', '?')),
+                int(document.get('pid', 0)),
+            ),
+            subtask=str(document.get('subtask', '?')),
+            since=document.get('since'),
+            expires=document.get('expires'),
+        )
+
+    def __str__(self) -> str:
+        since = f'{self.since:%Y-%m-%d %H:%M:%S} UTC' if self.since else '?'
+        return f'{self.agent} (process {self.agent.pid}, {self.subtask}) since {since}'
+
+
+class Locked(MigopyException):
+    """Another command holds the lock; `holder` is a `Holder`, `waited` in seconds."""
+
+    def __init__(self, holder: Holder, waited: float) -> None:
+        self.holder = holder
+        self.waited = waited
+        super().__init__(
+            f'Another migration command is running: {holder}. Waited {waited:g} s;'
+            ' nothing was done.\nTry again when it has ended. If it is dead for sure,'
+            ' type: {fab}:unlock'
+        )
+
+
+class LockLost(MigopyException):
+    """The lock was lost while work was done under it; `holder` has it now, if any."""
+
+    def __init__(self, holder: Holder | None) -> None:
+        self.holder = holder
+        now = f'it is held by {holder}' if holder else 'it has been taken away'
+        super().__init__(
+            f'This command lost its lock: {now}. It was cut off or suspended for too'
+            ' long, or somebody typed unlock. Nothing was registered since.\n'
+            'See what is unfinished: {fab}'
+        )
+
+
+class Lock:
+    """The right to change a database's migrations, in one document.
+
+    Invariant: of all commands at most one is the owner; only the owner releases;
+    time is the server's. While held, a thread renews it, so it lasts as long as the
+    work; of a holder that died it is free after `ttl` seconds.
+    """
+
+    ID = 'lock'
+    POLL = 0.2
+
+    def __init__(
+        self,
+        collection: Collection[Document],
+        ttl: float,
+        own_work: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """Take the lock's collection and `ttl`, the seconds it lasts unrenewed.
+
+        `own_work` is entered by the thread that renews.
+        """
+        self.collection = collection.with_options(write_concern=MAJORITY)
+        self.ttl = ttl
+        self.owner = uuid.uuid4().hex
+        self._own_work = own_work
+        self._lost = threading.Event()
+        self._released = threading.Event()
+
+    def holder(self) -> Holder | None:
+        """Read who holds the lock at this moment, by the server's clock."""
+        found = self.collection.aggregate(
+            [
+                {'$match': {'_id': self.ID}},
+                {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+            ]
+        )
+        return next((Holder.of(document) for document in found), None)
+
+    @contextmanager
+    def held(
+        self, subtask: str, wait: float, waiting: Callable[[Holder], None]
+    ) -> Iterator[None]:
+        """Hold the lock during the block.
+
+        Waits up to `wait` seconds for another holder, of whom `waiting` is told
+        once; then raises `Locked`. A failure of the network is raised as itself.
+        """
+        self._acquire(subtask, wait, waiting)
+        renewal = threading.Thread(
+            target=self._renew_until_released, name='migopy-lock', daemon=True
+        )
+        renewal.start()
+        try:
+            yield
+        finally:
+            self._released.set()
+            renewal.join(timeout=self.POLL)
+            self._release()
+
+    def check(self) -> None:
+        """Make sure, by a write to the server, that the lock is still ours.
+
+        Raises `LockLost`.
+        """
+        if self._lost.is_set() or not self._renew():
+            self._lost.set()
+            raise LockLost(self.holder())
+
+    def write(
+        self,
+        target: Collection[Document],
+        documents: Sequence[Document],
+        write_concern: WriteConcern = MAJORITY,
+    ) -> None:
+        """Merge documents into a collection by `_id`, if the lock is still ours.
+
+        It is one operation on the server, which fails as a whole where the lock has
+        another owner, so that who lost the lock writes nothing. It may be repeated,
+        and is, while the network fails and the lock could be ours. Raises `LockLost`.
+        """
+        held = {'$size': '$own'}
+        pipeline: list[Document] = [
+            {'$facet': {'own': [{'$match': {'_id': self.ID, 'owner': self.owner}}]}},
+            {
+                '$project': {
+                    'documents': {
+                        '$cond': [
+                            {'$eq': [held, 1]},
+                            {'$literal': list(documents)},
+                            # An error is the one way to refuse: without input
+                            # $merge would do nothing and report success.
+                            {'$toInt': {'$concat': ['lost', {'$toString': held}]}},
+                        ]
+                    }
+                }
+            },
+            {'$unwind': '$documents'},
+            {'$replaceRoot': {'newRoot': '$documents'}},
+            {'$merge': {'into': target.name, 'on': '_id', 'whenMatched': 'merge'}},
+        ]
+        source = self.collection.with_options(write_concern=write_concern)
+        deadline = time.monotonic() + self.ttl
+        while True:
+            try:
+                source.aggregate(pipeline)
+                return
+            except OperationFailure as error:
+                if error.code == CONVERSION_FAILURE:
+                    self._lost.set()
+                    raise LockLost(self.holder()) from error
+                if error.code not in PASSING or time.monotonic() > deadline:
+                    raise
+            except ConnectionFailure:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(self.POLL)
+
+    def unlock(self) -> Holder | None:
+        """Take the lock away from whoever holds it; returns whom it robbed."""
+        document = self.collection.find_one_and_delete({'_id': self.ID})
+        return Holder.of(document) if document else None
+
+    def _acquire(
+        self, subtask: str, wait: float, waiting: Callable[[Holder], None]
+    ) -> None:
+        deadline = time.monotonic() + wait
+        told = False
+        while True:
+            holder = self._try(subtask)
+            if holder.owner == self.owner:
+                return
+            if not told:
+                waiting(holder)
+                told = True
+            if time.monotonic() >= deadline:
+                raise Locked(holder, wait)
+            time.sleep(min(self.POLL, max(0.0, deadline - time.monotonic())))
+
+    def _try(self, subtask: str) -> Holder:
+        agent = Agent.current()
+        mine = {
+            '_id': self.ID,
+            'owner': self.owner,
+            'user': {'$literal': agent.user},
+            'host': {'$literal': agent.host},
+            'pid': agent.pid,
+            'subtask': {'$literal': subtask},
+            'since': '$$NOW',
+            'expires': self._expiry(),
+        }
+        free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
+        while True:
+            try:
+                document: Document = self.collection.find_one_and_update(
+                    {'_id': self.ID},
+                    [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+                return Holder.of(document)
+            except DuplicateKeyError:
+                # Two upserts met: the other one made the document, so look again.
+                continue
+
+    def _renew(self) -> bool:
+        renewed = self.collection.update_one(
+            {'_id': self.ID, 'owner': self.owner},
+            [{'$set': {'expires': self._expiry()}}],
+        )
+        return renewed.matched_count == 1
+
+    def _renew_until_released(self) -> None:
+        with self._own_work():
+            while not self._released.wait(self.ttl / 3):
+                try:
+                    if not self._renew():
+                        self._lost.set()
+                        return
+                except PyMongoError:
+                    # Tried again at the next turn; every write asks the server anyway.
+                    continue
+
+    def _release(self) -> None:
+        try:
+            self.collection.delete_one({'_id': self.ID, 'owner': self.owner})
+        except PyMongoError:
+            # It frees itself when its time is out; a first error is not hidden.
+            return
+
+    def _expiry(self) -> Document:
+        return {'$add': ['$$NOW', int(self.ttl * 1000)]}

@@ -1,0 +1,392 @@
+"""The table of commands: `MigrationsManager`, which a fabfile derives from."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pymongo
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from migopy.console import ColorsLogger
+from migopy.database import NoDatabase, Settings
+from migopy.directory import Directory, FileNames, project_directory
+from migopy.effects import EffectsListener
+from migopy.errors import MigopyException
+from migopy.history import IGNORED, History
+from migopy.lock import Lock
+from migopy.migration import Migration
+from migopy.mongod import PrivateMongod
+from migopy.plan import Plan
+from migopy.pymongo3 import legacy_database
+from migopy.registry import Document, Registry
+from migopy.report import Reporter
+from migopy.runner import Runner
+from migopy.subtask import Subtasks, call, command_line, task
+
+VERSION = '2.0.0.dev0'
+
+
+class NameNeeded(MigopyException):
+    """A rollback without a name; `last` is the migration executed last, if any."""
+
+    def __init__(self, last: str | None) -> None:
+        self.last = last
+        hint = (
+            f'{last} was executed last. To undo it, type: {{fab}}:rollback,{last}'
+            if last
+            else 'No migration has been executed, so there is nothing to undo.'
+        )
+        super().__init__(f'rollback needs the name of a migration.\n{hint}')
+
+
+class DoesNotFit(MigopyException):
+    """What `check` found is not all well."""
+
+
+class MigrationsManager:
+    """Migrations of one database, as subtasks of a Fabric task.
+
+    A fabfile derives a class from it, changes attributes, overrides methods or adds
+    subtasks, and makes the task: `migrations = Migrations.create_task()`.
+
+    Invariant: it wires the rooms of the house and holds no logic of theirs. All that
+    it says goes through `logger`.
+    """
+
+    #: How the fabfile calls the task.
+    TASK_NAME = 'migrations'
+
+    #: Where the migrations lie: beside the fabfile, unless it is an absolute path.
+    MIGRATIONS_DIRECTORY = 'mongomigrations'
+    #: What a file's name is like; `migr_nr` is the number.
+    MIGRATIONS_FILE_PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+    #: The collection of registered migrations; those of the lock and the history have
+    #: its name with `_lock` and `_history`.
+    MIGRATIONS_COLLECTION = 'migrations'
+    #: Whether to execute a migration whose number is smaller than a registered one's.
+    ALLOW_LATE = True
+
+    MONGO_HOST = 'localhost'
+    MONGO_PORT = 27017
+    MONGO_DATABASE: str | None = None
+    MONGO_USER: str | None = None
+    #: The password; both names do.
+    MONGO_USER_PASS: str | None = None
+    MONGO_USER_PASSWORD: str | None = None
+    #: The database in which the user is; by default `MONGO_DATABASE`, as in 1.0.
+    MONGO_AUTH_SOURCE: str | None = None
+    #: Instead of host, port and user; `embedded:<folder>` is a private server.
+    MONGO_URI: str | None = None
+    #: Further arguments for `MongoClient`, TLS among them.
+    MONGO_CLIENT_OPTIONS: Mapping[str, Any] = {}
+
+    #: Seconds that a lock lasts without renewal, and to wait for another's lock.
+    LOCK_TTL: float = 60
+    LOCK_WAIT: float = 60
+
+    #: Whether to dump the database before migrations are executed, and where to.
+    DO_MONGO_DUMP = False
+    MONGO_DUMP_DIRECTORY = 'mongodumps'
+
+    #: What writes to the person; any object with these four methods.
+    logger: Any = ColorsLogger()
+    #: What makes the client.
+    MongoClient: Any = pymongo.MongoClient
+
+    def __init__(self) -> None:
+        self._resources = ExitStack()
+        self._listener = EffectsListener()
+        # As in 1.0, a new manager has its client; it connects when it is first used.
+        if self._settings.database_name and self._settings.embedded_folder is None:
+            self.mongo_client  # noqa: B018 - a cached property
+
+    # The subtasks, in the order in which one needs them.
+
+    @task(default=True)
+    def show_status(self) -> None:
+        """Show unregistered migrations, and what does not fit."""
+        plan = self._survey()
+        self._reporter.status(plan, self._unregistered_in(plan))
+
+    @task
+    def execute(self, spec_migr: str | None = None) -> None:
+        """Execute unregistered migrations, or the one that is named."""
+        with self._locked('execute'):
+            plan = self._plan()
+            migrations = self._narrowed(plan.to_execute(spec_migr, self.ALLOW_LATE))
+            if not migrations:
+                return self._reporter.status(plan, [])
+            with self._directory.importable():
+                loaded = [each.load(self._directory.package) for each in migrations]
+                for each in loaded:
+                    each.function('up')
+                self._reporter.equal_numbers(plan)
+                self._reporter.late(plan)
+                self._prepare_registry()
+                if self.DO_MONGO_DUMP:
+                    self.dbdump()
+                self._runner(plan).execute(loaded)
+        return None
+
+    @task
+    def ignore(self, spec_migr: str | None = None) -> None:
+        """Register unregistered migrations, or the one named, without executing."""
+        with self._locked('ignore'):
+            plan = self._plan()
+            migrations = self._narrowed(plan.to_ignore(spec_migr))
+            if not migrations:
+                return self._reporter.status(plan, [])
+            self._prepare_registry()
+            self._runner(plan).ignore(migrations)
+        return None
+
+    @task
+    def rollback(self, spec_migr: str | None = None) -> None:
+        """Run down() of the migration that is named, and unregister it."""
+        if spec_migr is None:
+            raise NameNeeded(self._executed_last())
+        with self._locked('rollback'):
+            plan = self._plan()
+            migration = plan.to_rollback(spec_migr)
+            with self._directory.importable():
+                loaded = migration.load(self._directory.package)
+                loaded.function('down')
+                self._prepare_registry()
+                self._runner(plan).rollback(loaded)
+
+    @task
+    def check(self) -> None:
+        """Show all that is not as it should be; exit status 1 if there is anything."""
+        plan = self._survey()
+        self._reporter.status(plan, self._unregistered_in(plan))
+        if self._unregistered_in(plan) or not plan.fits:
+            raise DoesNotFit('Not all is well with the migrations, see above.')
+
+    @task
+    def unlock(self) -> None:
+        """Take the lock away from a command that is dead for sure."""
+        robbed = self._lock.unlock()
+        if robbed:
+            self.logger.white_bold(f'Took the lock from {robbed}')
+        else:
+            self.logger.green('Nobody holds the lock')
+
+    @task
+    def dbdump(self) -> None:
+        """Dump the database."""
+
+    @task
+    def help(self) -> None:
+        """Show this help."""
+        for subtask in self._subtasks:
+            summary = (subtask.__doc__ or '').strip().partition('\n')[0]
+            self.logger.white(f'fab {self.TASK_NAME}:{subtask.__name__} - {summary}')
+
+    # What a fabfile may call or override.
+
+    def sorted(self, file_names: Iterable[str]) -> list[str]:
+        """Sort names of migration files by number; raises on a name that is none."""
+        return [name for _, name in self._file_names.sorted(file_names)]
+
+    def unregistered(self) -> list[str]:
+        """List the names of migrations that are not registered, in order.
+
+        An override narrows what `execute` and `ignore` take.
+        """
+        return [each.name for each in self._plan(unsettled=False).unregistered]
+
+    def tasks(self, manager: MigrationsManager | None = None) -> Iterator[Any]:
+        """Iterate over the bound subtasks of `manager`, or of this one."""
+        return iter((manager or self)._subtasks)
+
+    @classmethod
+    def create_task(cls) -> Callable[..., Any]:
+        """Make the function for the fabfile; this is what imports Fabric."""
+        from migopy import fabtask
+
+        return fabtask.create(cls)
+
+    @classmethod
+    def task_hook(cls, subtask: str | None, option: str | None) -> None:
+        """Do something before each subtask; `option` is the text that was typed."""
+
+    @classmethod
+    def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
+        """Give the command that runs a subtask, quoted for a remote shell."""
+        return command_line(cls.TASK_NAME, subtask, option)
+
+    # What the task calls.
+
+    @property
+    def reported(self) -> BaseException | None:
+        """Give the error that the person has been told, if it was the last."""
+        return self._reporter.told
+
+    def perform(
+        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
+    ) -> Any:
+        """Run a subtask by its name, the default one for none.
+
+        Errors of PyMongo come out as a `MigopyException` that says what to do.
+        """
+        try:
+            method = self._subtasks.get(subtask) if subtask else self._subtasks.default
+            return call(method, subtask or method.__name__, values, options)
+        except PyMongoError as error:
+            if error is self.reported:
+                raise
+            raise self._settings.explain(error) from error
+
+    def disconnect(self) -> None:
+        """Close the client, and stop a server that was started for it."""
+        self._resources.close()
+
+    # The rooms, each with this manager's settings.
+
+    @cached_property
+    def mongo_client(self) -> Any:
+        """Connect to the server."""
+        settings = self._settings
+        place, options = settings.arguments()
+        if settings.embedded_folder is not None:
+            folder = Path(self._base, settings.embedded_folder)
+            place = [self._resources.enter_context(PrivateMongod(folder).running())]
+            # In plain Python nobody else may end it.
+            atexit.register(self.disconnect)
+        options.setdefault('event_listeners', [])
+        options['event_listeners'] = [*options['event_listeners'], self._listener]
+        # Not bound, where a fabfile puts a plain function there.
+        make = vars(self).get('MongoClient') or type(self).MongoClient
+        try:
+            client = make(*place, **options)
+        except (PyMongoError, ValueError) as error:
+            raise settings.explain(error) from error
+        self._resources.callback(client.close)
+        return client
+
+    @cached_property
+    def db(self) -> Database[Document]:
+        """Give the database, as migrations get it."""
+        name = self._settings.database_name
+        if not name:
+            raise NoDatabase
+        if isinstance(self.mongo_client, pymongo.MongoClient):
+            return legacy_database(self.mongo_client, name)
+        database: Database[Document] = self.mongo_client[name]
+        return database
+
+    @cached_property
+    def collection(self) -> Collection[Document]:
+        """Give the collection of registered migrations."""
+        return self.db[self.MIGRATIONS_COLLECTION]
+
+    @property
+    def _settings(self) -> Settings:
+        return Settings(
+            host=self.MONGO_HOST,
+            port=self.MONGO_PORT,
+            database=self.MONGO_DATABASE,
+            user=self.MONGO_USER,
+            password=self.MONGO_USER_PASS or self.MONGO_USER_PASSWORD,
+            uri=self.MONGO_URI,
+            auth_source=self.MONGO_AUTH_SOURCE,
+            options=self.MONGO_CLIENT_OPTIONS,
+        )
+
+    @property
+    def _base(self) -> str:
+        return project_directory(type(self))
+
+    @property
+    def _file_names(self) -> FileNames:
+        return FileNames(self.MIGRATIONS_FILE_PATTERN)
+
+    @cached_property
+    def _directory(self) -> Directory:
+        return Directory(self._base, self.MIGRATIONS_DIRECTORY, self._file_names)
+
+    @property
+    def _registry(self) -> Registry:
+        return Registry(self.collection)
+
+    @property
+    def _history(self) -> History:
+        return History(self._beside('history'))
+
+    @cached_property
+    def _lock(self) -> Lock:
+        return Lock(self._beside('lock'), self.LOCK_TTL, self._listener.own_work)
+
+    @cached_property
+    def _reporter(self) -> Reporter:
+        return Reporter(self.logger, f'fab {self.TASK_NAME}')
+
+    @property
+    def _subtasks(self) -> Subtasks:
+        return Subtasks(self, MigrationsManager)
+
+    def _beside(self, suffix: str) -> Collection[Document]:
+        return self.collection.database[f'{self.collection.name}_{suffix}']
+
+    def _runner(self, plan: Plan) -> Runner:
+        return Runner(
+            db=self.db,
+            lock=self._lock,
+            registry=self._registry,
+            history=self._history,
+            plan=plan,
+            recording=self._listener.recording,
+            observer=self._reporter,
+            version=VERSION,
+        )
+
+    @contextmanager
+    def _locked(self, subtask: str) -> Iterator[None]:
+        with self._lock.held(subtask, self.LOCK_WAIT, self._reporter.waiting):
+            yield
+
+    def _plan(self, unsettled: bool = True) -> Plan:
+        """Read the files and the registry: what a command needs that changes them."""
+        return Plan(
+            migrations=self._directory.migrations(),
+            records=self._registry.records(),
+            runs=self._history.unsettled() if unsettled else (),
+        )
+
+    def _survey(self) -> Plan:
+        """Read all there is to know, for a person who looks."""
+        plan = self._plan()
+        return replace(
+            plan,
+            checksums={each.name: each.checksum() for each in plan.with_checksum},
+            holder=self._lock.holder() if plan.runs else None,
+        )
+
+    def _unregistered_in(self, plan: Plan) -> list[str]:
+        return [each.name for each in self._narrowed(plan.unregistered)]
+
+    def _narrowed(self, migrations: list[Migration]) -> list[Migration]:
+        if getattr(self.unregistered, '__func__', None) is _UNREGISTERED:
+            return migrations
+        wanted = self.unregistered()
+        return [each for each in migrations if each.name in wanted]
+
+    def _prepare_registry(self) -> None:
+        self._history.prepare()
+        for warning in self._registry.prepare():
+            self.logger.white(warning)
+
+    def _executed_last(self) -> str | None:
+        executed = [r.name for r in self._registry.records() if r.how != IGNORED]
+        return executed[-1] if executed else None
+
+
+_UNREGISTERED = MigrationsManager.unregistered

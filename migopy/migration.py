@@ -1,0 +1,173 @@
+"""One migration file: its number and name, its checksum, its `up` and `down`."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType, TracebackType
+from typing import Any
+
+from migopy.errors import MigopyException
+
+
+class ImportFailed(MigopyException):
+    """A migration file could not be imported; nothing has been executed.
+
+    `name` is the migration's, `cause` what Python raised.
+    """
+
+    def __init__(self, name: str, path: str, cause: BaseException) -> None:
+        self.name = name
+        self.cause = cause
+        super().__init__(
+            f'{name} cannot be imported, so nothing was executed.\n'
+            f'{excerpt(cause, path)}\n'
+            'Correct the file, then type: {fab}:execute'
+        )
+
+
+class NoSuchFunction(MigopyException):
+    """A migration file has no usable `up` or `down`; nothing has been run.
+
+    `name` is the migration's, `function` what was looked for.
+    """
+
+    def __init__(self, name: str, function: str, reason: str) -> None:
+        self.name = name
+        self.function = function
+        again = 'execute' if function == 'up' else f'rollback,{name}'
+        super().__init__(
+            f'{name} {reason}, so nothing was run.\n'
+            f'Write `def {function}(db):` in it, then type: {{fab}}:{again}'
+        )
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A file of the migrations directory.
+
+    Invariant: `name` is the file's name and `number` what the pattern's `migr_nr`
+    found in it; neither needs the file to be read.
+    """
+
+    name: str
+    number: int
+    directory: str
+
+    @property
+    def path(self) -> str:
+        """Give the file's absolute path."""
+        return os.path.join(self.directory, self.name)
+
+    @property
+    def stem(self) -> str:
+        """Give the name without `.py`."""
+        return self.name[: -len('.py')]
+
+    def checksum(self) -> str:
+        """Hash the file's content: `sha256:` and 64 hexadecimal digits."""
+        with open(self.path, 'rb') as file:
+            return f'sha256:{hashlib.sha256(file.read()).hexdigest()}'
+
+    def load(self, package: str) -> LoadedMigration:
+        """Import the file as a module of `package`.
+
+        The module is always made from the file as it is now, never taken from an
+        earlier import. Raises `ImportFailed`.
+        """
+        checksum = self.checksum()
+        module = import_file(f'{package}.{self.stem}', self.path)
+        return LoadedMigration(self, module, checksum)
+
+
+@dataclass(frozen=True)
+class LoadedMigration:
+    """A migration that has been imported, with the checksum of what was imported."""
+
+    migration: Migration
+    module: ModuleType
+    checksum: str
+
+    @property
+    def name(self) -> str:
+        """Give the migration's name."""
+        return self.migration.name
+
+    def function(self, name: str) -> Callable[[Any], object]:
+        """Find `up` or `down`.
+
+        Raises `NoSuchFunction`, also for a coroutine or a generator function: a
+        call would return at once and leave the work undone.
+        """
+        function = getattr(self.module, name, None)
+        if not callable(function):
+            raise NoSuchFunction(self.name, name, f'has no function `{name}`')
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
+            function
+        ):
+            raise NoSuchFunction(self.name, name, f'has an async `{name}`')
+        if inspect.isgeneratorfunction(function):
+            raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
+        checked: Callable[[Any], object] = function
+        return checked
+
+
+def import_file(module_name: str, path: str, folder: str | None = None) -> ModuleType:
+    """Import a file under a name, from the file itself, whatever `sys.path` says.
+
+    With `folder` it is the `__init__.py` of that package. Raises `ImportFailed`.
+    """
+    loader = SourceFileLoader(module_name, path)
+    spec = spec_from_file_location(
+        module_name,
+        path,
+        loader=loader,
+        submodule_search_locations=[folder] if folder else None,
+    )
+    assert spec is not None  # noqa: S101 - a loader is given, so there is a spec
+    module = module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        loader.exec_module(module)
+    # SystemExit too: a file that exits at import must not end the deploy unsaid.
+    except (Exception, SystemExit) as error:
+        del sys.modules[module_name]
+        raise ImportFailed(os.path.basename(path), path, error) from error
+    return module
+
+
+def excerpt(error: BaseException, path: str) -> str:
+    """Set an exception as Python does, its traceback from the file `path` on.
+
+    Where that file has no part in it, migopy's own and the import system's frames
+    are left out.
+    """
+    frames = list(_frames(error.__traceback__))
+    files = [frame.tb_frame.f_code.co_filename for frame in frames]
+    if path in files:
+        start = files.index(path)
+    else:
+        foreign = [n for n, file in enumerate(files) if not _is_machinery(file)]
+        start = foreign[0] if foreign else len(frames)
+    shown = traceback.TracebackException(
+        type(error), error, frames[start] if start < len(frames) else None
+    )
+    return ''.join(shown.format()).rstrip()
+
+
+def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:
+    while frame is not None:
+        yield frame
+        frame = frame.tb_next
+
+
+def _is_machinery(file: str) -> bool:
+    own = os.path.dirname(__file__)
+    return file.startswith('<frozen importlib') or os.path.dirname(file) == own

@@ -1,0 +1,304 @@
+"""Hold the files against the registry: what is to run, and what does not fit."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from migopy.errors import MigopyException, listing
+from migopy.history import Run
+from migopy.lock import Holder
+from migopy.migration import Migration
+from migopy.registry import Record
+
+
+class UnknownMigration(MigopyException):
+    """A name that fits no file; `name` is what was typed."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        self.name = name
+        self.nearest = nearest
+        meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
+        super().__init__(
+            f'There is no migration {name!r}.{meant}\n'
+            'See those that have not run: {fab}'
+        )
+
+
+class AmbiguousName(MigopyException):
+    """A short name that fits several files; `candidates` are their names."""
+
+    def __init__(self, name: str, candidates: Sequence[str]) -> None:
+        self.name = name
+        self.candidates = candidates
+        super().__init__(
+            f'{name!r} may be any of:\n{listing(candidates)}\nType the whole name.'
+        )
+
+
+class NoFile(MigopyException):
+    """A registered migration whose file is gone; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is registered, but its file is missing. Bring the file back'
+            ' (from version control, say), then type the command again.'
+        )
+
+
+class AlreadyRegistered(MigopyException):
+    """A migration that is not to run twice; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is registered already; nothing was done.\n'
+            f'To run it again, first undo it: {{fab}}:rollback,{name}'
+        )
+
+
+class Unfinished(MigopyException):
+    """Migrations that may be half done stand in the way; `runs` are theirs."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
+        reports = '\n'.join(
+            f'{describe_unfinished(run)}\n{ways_out(run)}' for run in runs
+        )
+        super().__init__(f'Unfinished, so nothing was done:\n{reports}')
+
+
+class LateRefused(MigopyException):
+    """Late migrations where `ALLOW_LATE` is false; `names` are theirs."""
+
+    def __init__(self, names: Sequence[str], last: str) -> None:
+        self.names = names
+        super().__init__(
+            f'Late, as {last} is registered already, so nothing was done:\n'
+            f'{listing(names)}\n'
+            'ALLOW_LATE = False refuses them. Give them higher numbers, or run one by'
+            f' its name: {{fab}}:execute,{names[0]}'
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All files against all records, at one moment.
+
+    Invariant: pure; made of what was read, it reads nothing, writes nothing and
+    prints nothing. `migrations` are in the order in which they run. `checksums` has
+    those of the registered files whose record has one, by name; `runs` are the
+    unsettled ones, and `holder` who holds the lock.
+    """
+
+    migrations: Sequence[Migration]
+    records: Sequence[Record] = ()
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    runs: Sequence[Run] = ()
+    holder: Holder | None = None
+
+    @property
+    def registered(self) -> dict[str, Record]:
+        """Give the records by name."""
+        return {record.name: record for record in self.records}
+
+    @property
+    def unregistered(self) -> list[Migration]:
+        """List what has not run yet, in the order in which it will."""
+        registered = self.registered
+        return [each for each in self.migrations if each.name not in registered]
+
+    @property
+    def last_registered(self) -> Migration | None:
+        """Give the registered migration with the highest number."""
+        registered = self.registered
+        found = [each for each in self.migrations if each.name in registered]
+        return found[-1] if found else None
+
+    @property
+    def late(self) -> list[Migration]:
+        """List the unregistered with a smaller number than a registered one."""
+        last = self.last_registered
+        if last is None:
+            return []
+        return [each for each in self.unregistered if each.number < last.number]
+
+    @property
+    def missing(self) -> list[str]:
+        """List the registered names without a file."""
+        files = {each.name for each in self.migrations}
+        return [name for name in self.registered if name not in files]
+
+    @property
+    def with_checksum(self) -> list[Migration]:
+        """List the registered whose record says what the file was."""
+        registered = self.registered
+        return [
+            each
+            for each in self.migrations
+            if each.name in registered and registered[each.name].checksum
+        ]
+
+    @property
+    def changed(self) -> list[str]:
+        """List those whose file is not the one that was executed.
+
+        A record without a checksum (1.0's) is never changed.
+        """
+        registered = self.registered
+        return [
+            name
+            for name, checksum in self.checksums.items()
+            if registered[name].checksum != checksum
+        ]
+
+    @property
+    def equal_numbers(self) -> list[list[str]]:
+        """List the groups of names that share a number."""
+        groups = groupby(self.migrations, key=lambda each: each.number)
+        named = [[each.name for each in group] for _, group in groups]
+        return [names for names in named if len(names) > 1]
+
+    @property
+    def unfinished(self) -> list[Run]:
+        """List the runs that left a migration half done, or may have."""
+        return [
+            run
+            for run in self.runs
+            if run.outcome is not None
+            or not (self._is_running(run) or self._has_taken_effect(run))
+        ]
+
+    @property
+    def running(self) -> list[Run]:
+        """List the runs that the holder of the lock is at."""
+        return [
+            run
+            for run in self.runs
+            if self._is_running(run) and not self._has_taken_effect(run)
+        ]
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether all is as it should be, what is unregistered left aside."""
+        return not (
+            self.late
+            or self.changed
+            or self.missing
+            or self.equal_numbers
+            or self.unfinished
+        )
+
+    @property
+    def uncompleted(self) -> list[Run]:
+        """List the runs that took effect, but whose end was not written."""
+        return [
+            run
+            for run in self.runs
+            if run.outcome is None and self._has_taken_effect(run)
+        ]
+
+    def _is_running(self, run: Run) -> bool:
+        holder = self.holder
+        return run.outcome is None and holder is not None and run.owner == holder.owner
+
+    def _has_taken_effect(self, run: Run) -> bool:
+        ids = {record.id for record in self.records}
+        if run.direction == 'up':
+            return run.id in ids
+        return run.record is not None and run.record not in ids
+
+    def find(self, name: str) -> Migration:
+        """Select one migration by its file name, `001_x`, `001` or `1`.
+
+        Raises `UnknownMigration`, `AmbiguousName`, `NoFile`.
+        """
+        wanted = os.path.basename(name.strip())
+        for each in self.migrations:
+            if wanted in (each.name, each.stem):
+                return each
+        fitting = [
+            each
+            for each in self.migrations
+            if wanted.isdecimal() and each.number == int(wanted)
+        ]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise AmbiguousName(name, [each.name for each in fitting])
+        for missing in self.missing:
+            if wanted in (missing, missing[: -len('.py')]):
+                raise NoFile(missing)
+        names = [each.name for each in self.migrations]
+        raise UnknownMigration(name, difflib.get_close_matches(wanted, names, 3))
+
+    def records_of(self, migration: Migration) -> list[Record]:
+        """List a migration's records, of which there may be doubles."""
+        return [record for record in self.records if record.name == migration.name]
+
+    def to_rollback(self, name: str) -> Migration:
+        """Select the migration to roll back, registered or not, as in 1.0.
+
+        Raises what `find` does, and `Unfinished` where another one is.
+        """
+        chosen = self.find(name)
+        self._refuse_unfinished(chosen)
+        return chosen
+
+    def to_execute(self, name: str | None, allow_late: bool) -> list[Migration]:
+        """Select what `execute` runs: all that is unregistered, or the one named.
+
+        Raises what `find` does, `AlreadyRegistered`, `Unfinished` unless it is the
+        unfinished one that is named, and `LateRefused`.
+        """
+        chosen = None if name is None else self.find(name)
+        self._refuse_unfinished(chosen)
+        if chosen is not None:
+            if chosen.name in self.registered and not self.runs_of(chosen):
+                raise AlreadyRegistered(chosen.name)
+            return [chosen]
+        late = self.late
+        if late and not allow_late and self.last_registered:
+            raise LateRefused([each.name for each in late], self.last_registered.name)
+        return self.unregistered
+
+    def to_ignore(self, name: str | None) -> list[Migration]:
+        """Select what `ignore` registers; raises as `to_execute` does."""
+        return self.to_execute(name, allow_late=True)
+
+    def runs_of(self, migration: Migration) -> list[Run]:
+        """List a migration's unfinished runs."""
+        return [run for run in self.unfinished if run.name == migration.name]
+
+    def _refuse_unfinished(self, chosen: Migration | None) -> None:
+        unfinished = self.unfinished
+        if any(chosen and run.name == chosen.name for run in unfinished):
+            return
+        if unfinished:
+            raise Unfinished(unfinished)
+
+
+def describe_unfinished(run: Run) -> str:
+    """Say in a line which migration is unfinished, since when, by whom and why."""
+    if run.outcome is None:
+        why = 'the process ended in the middle of it'
+    else:
+        why = run.error or 'it failed after it had written'
+    return (
+        f'{run.name}: {run.direction} started {run.started:%Y-%m-%d %H:%M:%S} UTC'
+        f' by {run.agent} (process {run.agent.pid}), {why}'
+    )
+
+
+def ways_out(run: Run) -> str:
+    """List the three commands that settle an unfinished run."""
+    done = 'it is done' if run.direction == 'up' else 'its down is done'
+    return (
+        f'  {{fab}}:execute,{run.name}  - run its up again\n'
+        f'  {{fab}}:rollback,{run.name}  - run its down\n'
+        f'  {{fab}}:ignore,{run.name}  - {done}'
+    )

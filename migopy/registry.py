@@ -1,0 +1,118 @@
+"""What is registered: the `migrations` collection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import ObjectId
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+MAJORITY = WriteConcern('majority')
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Record:
+    """A registered migration, as its document says.
+
+    Invariant: the document means registered. Whatever it does not say, as one of
+    1.0 that holds a name alone, is `None`; fields that are not known are passed over.
+    """
+
+    id: Any
+    name: str
+    executed_at: datetime | None
+    checksum: str | None
+    how: str | None
+
+    @property
+    def since(self) -> datetime:
+        """Tell when it was registered, in UTC without a zone; 1.0's by its `_id`."""
+        since = self.executed_at
+        if since is None and isinstance(self.id, ObjectId):
+            since = self.id.generation_time
+        if since is None:
+            return datetime.min
+        return (
+            since.astimezone(timezone.utc).replace(tzinfo=None)
+            if since.tzinfo
+            else since
+        )
+
+    @classmethod
+    def of(cls, document: Document) -> Record:
+        """Read a document of the collection."""
+        return cls(
+            id=document['_id'],
+            name=document['name'],
+            executed_at=document.get('executed_at'),
+            checksum=document.get('checksum'),
+            how=document.get('how'),
+        )
+
+
+class Registry:
+    """The collection of registered migrations.
+
+    Invariant: a document with a name means that the migration of that name is
+    registered. Reading never writes; writes are acknowledged by a majority.
+    """
+
+    FIELDS = ('name', 'executed_at', 'checksum', 'how')
+
+    def __init__(self, collection: Collection[Document]) -> None:
+        self.collection = collection
+
+    def records(self) -> list[Record]:
+        """Read all records, the oldest first, with one query."""
+        found = self.collection.find({}, list(self.FIELDS), batch_size=1_000_000)
+        records = [Record.of(doc) for doc in found if isinstance(doc.get('name'), str)]
+        return sorted(records, key=lambda record: (record.since, str(record.id)))
+
+    def prepare(self) -> list[str]:
+        """Make the unique index on `name`; needed before the first write.
+
+        Returns what keeps it from being made, a line each, `[]` where it stands:
+        work can go on without it.
+        """
+        try:
+            self._collection.create_index('name', unique=True)
+        except DuplicateKeyError:
+            doubles = ', '.join(self._doubles())
+            return [
+                f'Registered more than once: {doubles}. Delete the surplus documents'
+                f' of the collection {self.collection.name}'
+                ' to get a unique index on name.'
+            ]
+        except OperationFailure as error:
+            return [
+                f'The collection {self.collection.name} gets no unique index on name: '
+                f'{(error.details or {}).get("errmsg", error)}'
+            ]
+        return []
+
+    def remove(self, records: Sequence[Record]) -> None:
+        """Unregister exactly these records, not one that was written since."""
+        if records:
+            ids = [record.id for record in records]
+            self._collection.delete_many({'_id': {'$in': ids}})
+
+    @property
+    def _collection(self) -> Collection[Document]:
+        return self.collection.with_options(write_concern=MAJORITY)
+
+    def _doubles(self) -> Iterable[str]:
+        groups = self.collection.aggregate(
+            [
+                {'$group': {'_id': '$name', 'count': {'$sum': 1}}},
+                {'$match': {'count': {'$gt': 1}}},
+                {'$sort': {'_id': 1}},
+            ]
+        )
+        return [str(group['_id']) for group in groups]

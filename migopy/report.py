@@ -1,0 +1,106 @@
+"""What a command says of plans and runs, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migopy.console import ColorsLogger
+from migopy.effects import Effects
+from migopy.history import IGNORED, Run
+from migopy.lock import Holder
+from migopy.plan import Plan, describe_unfinished, ways_out
+from migopy.runner import Failure
+
+
+class Reporter:
+    """Tells a person what is and what happens, through a manager's logger.
+
+    Invariant: it decides nothing. `failed` remembers the error that it has told.
+    """
+
+    def __init__(self, logger: ColorsLogger, fab: str) -> None:
+        """Take the logger, and `fab`, how the task is called: `fab migrations`."""
+        self._logger = logger
+        self._fab = fab
+        #: The error that was told last, so that nobody tells it again.
+        self.told: BaseException | None = None
+
+    def status(self, plan: Plan, unregistered: Sequence[str]) -> None:
+        """Show 1.0's list of what has not run, then what does not fit."""
+        if unregistered:
+            self._logger.white_bold('Unregistered migrations:')
+            for name in unregistered:
+                self._logger.red(name)
+            self._logger.white(f'To execute them: {self._fab}:execute')
+        else:
+            self._logger.green('All migrations registered')
+        self.what_does_not_fit(plan)
+
+    def what_does_not_fit(self, plan: Plan) -> None:
+        """Show late, changed, missing, equal, running and unfinished ones, if any."""
+        self._section(
+            'Late (a higher number is registered already):',
+            [each.name for each in plan.late],
+        )
+        self._section('Changed since executed:', plan.changed)
+        self._section('Missing (registered, but there is no file):', plan.missing)
+        self.equal_numbers(plan)
+        self._section(
+            'Running at this moment:',
+            [f'{run.name} ({run.direction}) by {run.agent}' for run in plan.running],
+        )
+        for run in plan.unfinished:
+            self._logger.red(f'Unfinished: {describe_unfinished(run)}')
+            self._logger.white(self._shown(ways_out(run)))
+
+    def equal_numbers(self, plan: Plan) -> None:
+        """Warn of names that share a number."""
+        self._section(
+            'Equal numbers (they run in order of name):',
+            [', '.join(names) for names in plan.equal_numbers],
+        )
+
+    def late(self, plan: Plan) -> None:
+        """Give notice of late migrations that are going to be executed."""
+        last = plan.last_registered
+        if last is not None:
+            for each in plan.late:
+                self._logger.white(
+                    f'{each.name} is late: {last.name} is registered already'
+                )
+
+    def waiting(self, holder: Holder) -> None:
+        """Say for whom this command waits."""
+        self._logger.white(f'Waiting for another migration command: {holder}')
+
+    def starting(self, name: str, direction: str, place: int, count: int) -> None:
+        """Say what is about to run."""
+        verb = 'Executing' if direction == 'up' else 'Rolling back'
+        of = f' ({place} of {count})' if count > 1 else ''
+        self._logger.white(f'{verb} {name}{of}')
+
+    def finished(self, run: Run, effects: Effects) -> None:
+        """Say how a run ended, once the registry has it."""
+        if run.outcome == IGNORED:
+            done = 'ignored' if run.direction == 'up' else 'taken as rolled back'
+            self._logger.white_bold(f'{run.name} {done}')
+            return
+        seconds = (run.duration_ms or 0) / 1000
+        changes = effects.describe() or 'nothing changed'
+        self._logger.white_bold(
+            f'{run.name} {run.outcome} in {seconds:.1f} s: {changes}'
+        )
+
+    def failed(self, failure: Failure) -> None:
+        """Say what failed, what has run and what has not."""
+        self.told = failure.error
+        self._logger.red(self._shown(failure.message))
+
+    def _section(self, title: str, lines: Sequence[str]) -> None:
+        if lines:
+            self._logger.white(title)
+            for line in lines:
+                self._logger.white(f'  {line}')
+
+    def _shown(self, text: str) -> str:
+        return text.replace('{fab}', self._fab)

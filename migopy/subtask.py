@@ -1,0 +1,165 @@
+"""Which methods of a manager are its subtasks, and how one is called."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import FunctionType
+from typing import Any, TypeVar, overload
+
+from migopy.errors import MigopyException, listing
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+Subtask = Callable[..., Any]
+
+#: The attribute, of 1.0, that marks a method: `True`, or `DEFAULT`.
+MARK = 'migopy_task'
+DEFAULT = 'default'
+
+
+class UnknownSubtask(MigopyException):
+    """A subtask that is none; `name` was typed, `known` are those there are."""
+
+    def __init__(self, name: str, known: Sequence[str]) -> None:
+        self.name = name
+        self.known = known
+        near = difflib.get_close_matches(name, known, 1)
+        meant = f' Did you mean {{fab}}:{near[0]}?' if near else ''
+        commands = listing([f'{{fab}}:{each}' for each in known])
+        super().__init__(
+            f'There is no subtask {name!r}.{meant}\nThere are:\n{commands}'
+        )
+
+
+class WrongOptions(MigopyException):
+    """Options that a subtask does not take; `subtask` is its name."""
+
+    def __init__(self, subtask: str, reason: str, usage: str) -> None:
+        self.subtask = subtask
+        super().__init__(f'{subtask}: {reason}.\nType: {usage}')
+
+
+@overload
+def task(method: Method) -> Method: ...
+@overload
+def task(*, default: bool = False) -> Callable[[Method], Method]: ...
+def task(
+    method: Method | None = None, default: bool = False
+) -> Method | Callable[[Method], Method]:
+    """Mark a method as a subtask, with `default=True` as the one for no subtask."""
+
+    def mark(method: Method) -> Method:
+        setattr(method, MARK, DEFAULT if default else True)
+        return method
+
+    return mark if method is None else mark(method)
+
+
+class Subtasks:
+    """The subtasks of a manager.
+
+    Invariant: a subtask is a method that is marked, or overrides a subtask, or is a
+    public one that a class derived from `base` adds. Attributes are looked at, never
+    evaluated, so what only pretends to be marked is none.
+    """
+
+    def __init__(self, manager: object, base: type) -> None:
+        self._manager = manager
+        self._base = base
+        self._names = {
+            name: self._mark(name)
+            for name in dir(type(manager))
+            if not name.startswith('_')
+        }
+
+    def __iter__(self) -> Iterator[Subtask]:
+        """Iterate over the bound methods in order of name."""
+        return (getattr(self._manager, name) for name in self.names)
+
+    @property
+    def names(self) -> list[str]:
+        """List the names in alphabetical order."""
+        return sorted(name for name, mark in self._names.items() if mark)
+
+    def get(self, name: str) -> Subtask:
+        """Give the bound method; raises `UnknownSubtask`."""
+        if not self._names.get(name):
+            raise UnknownSubtask(name, self.names)
+        method: Subtask = getattr(self._manager, name)
+        return method
+
+    @property
+    def default(self) -> Subtask:
+        """Give the one for no name: what the most derived class marks so."""
+        for cls in type(self._manager).__mro__:
+            for name, attribute in vars(cls).items():
+                if getattr(attribute, MARK, None) == DEFAULT:
+                    return self.get(name)
+        raise UnknownSubtask('', self.names)
+
+    def _mark(self, name: str) -> bool:
+        attribute = inspect.getattr_static(type(self._manager), name)
+        mark = getattr(attribute, MARK, None)
+        if mark is True or (isinstance(mark, str) and mark == DEFAULT):
+            return True
+        if not isinstance(attribute, FunctionType):
+            return False
+        inherited = getattr(self._base, name, None)
+        return inherited is None or hasattr(inherited, MARK)
+
+
+def call(
+    subtask: Subtask, name: str, values: Iterable[str], options: Mapping[str, str]
+) -> Any:
+    """Call a subtask with what was typed; raises `WrongOptions` before it starts."""
+    values = list(values)
+    signature = inspect.signature(subtask)
+    try:
+        signature.bind(*values, **options)
+    except TypeError as error:
+        raise WrongOptions(name, str(error), usage(name, signature)) from error
+    return subtask(*values, **options)
+
+
+def usage(name: str, signature: inspect.Signature) -> str:
+    """Show how a subtask is typed, optional parts in brackets."""
+    parts = [f'{{fab}}:{name}']
+    for parameter in signature.parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            parts.append('[,…]')
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            parts.append('[,key=value…]')
+        elif parameter.kind is parameter.KEYWORD_ONLY:
+            parts.append(f'[,{parameter.name}=…]')
+        elif parameter.default is parameter.empty:
+            parts.append(f',{parameter.name.upper()}')
+        else:
+            parts.append(f'[,{parameter.name.upper()}]')
+    return ''.join(parts)
+
+
+def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:
+    r"""Rebuild the text after `task:subtask,`, with `\` before each `,` and `=`."""
+    parts = [escape(value) for value in values]
+    parts += [f'{name}={escape(value)}' for name, value in options.items()]
+    return ','.join(parts) or None
+
+
+def escape(value: str) -> str:
+    r"""Put `\` before what Fabric would take for a separator."""
+    return str(value).replace(',', r'\,').replace('=', r'\=')
+
+
+def command_line(task: str, subtask: str | None, option: str | None) -> str:
+    """Give `fab task:subtask,option`, quoted for a shell where it must be.
+
+    `option` is the text as typed after `task:subtask,`, escapes for Fabric included.
+    """
+    text = task
+    if subtask:
+        text += f':{subtask}'
+        if option:
+            text += f',{option}'
+    return f'fab {shlex.quote(text)}'
