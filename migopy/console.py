@@ -1,9 +1,13 @@
-"""What a person sees: coloured lines on stderr."""
+"""What a person sees: coloured lines and tables on stderr."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
+import shutil
 import sys
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
 
@@ -63,5 +67,30 @@ class ColorsLogger:
     def _write(self, message: str, colour: str) -> None:
         if colour and is_coloured(sys.stderr):
             message = Str(message).color(colour)
-        sys.stderr.write(f'{message}\n')
-        sys.stderr.flush()
+        # A migration goes on though nobody may be listening any more, as when the
+        # connection to a remote machine is lost.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(f'{message}\n')
+            sys.stderr.flush()
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Set rows under titles, as wide as the terminal, 80 columns where there is none.
+
+    Long cells are wrapped; nothing is cut off.
+    """
+    # rich takes a tenth of a second to import, which other commands need not pay.
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title in titles:
+        grid.add_column(title, overflow='fold')
+    for row in rows:
+        grid.add_row(*(Text(cell) for cell in row))
+    text = io.StringIO()
+    width = shutil.get_terminal_size().columns
+    Console(file=text, width=width, color_system=None).print(grid)
+    return '\n'.join(line.rstrip() for line in text.getvalue().splitlines())

@@ -6,7 +6,9 @@ This is the one importer of Fabric, itself imported only when a task is created.
 from __future__ import annotations
 
 import inspect
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FunctionType
@@ -17,8 +19,13 @@ from fabric.state import env
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.subtask import as_typed
 
-#: Exit status after Ctrl-C: 128 and the number of SIGINT, as shells have it.
-INTERRUPTED = 130
+
+class Terminated(KeyboardInterrupt):
+    """The process was told to end by a signal other than Ctrl-C's; `signal` is it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.signal = number
 
 
 class Manager(Protocol):
@@ -80,22 +87,48 @@ def connected(manager: Manager) -> Iterator[Manager]:
     """Disconnect a manager at the end of the block.
 
     Under `fab` an error that it has reported, and Ctrl-C, end in an exit status
-    instead of a traceback.
+    instead of a traceback: 1, or as shells have it 128 and the signal's number.
     """
     try:
-        yield manager
+        with signals_raised():
+            yield manager
     except BaseException as error:
         if not is_under_fab():
             raise
         if isinstance(error, KeyboardInterrupt):
             if manager.reported is not error:
                 manager.logger.red('Interrupted.')
-            sys.exit(INTERRUPTED)
+            sys.exit(128 + getattr(error, 'signal', signal.SIGINT))
         if manager.reported is error:
             sys.exit(1)
         raise
     finally:
         manager.disconnect()
+
+
+@contextmanager
+def signals_raised() -> Iterator[None]:
+    """Raise `Terminated` at SIGTERM and SIGHUP, as Python does for Ctrl-C.
+
+    So a migration that a stopped container or a lost connection ends is recorded,
+    and the lock is free at once. Only under `fab`, in its main thread, and not where
+    the signal is handled or ignored already (nohup).
+    """
+
+    def terminate(number: int, _frame: object) -> None:
+        raise Terminated(number)
+
+    caught: list[int] = []
+    if is_under_fab() and threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, terminate)
+                caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def is_under_fab() -> bool:

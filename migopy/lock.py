@@ -270,7 +270,7 @@ class Lock:
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
         while True:
             try:
-                document: Document = self.collection.find_one_and_update(
+                document: Any = self.collection.find_one_and_update(
                     {'_id': self.ID},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,

@@ -171,6 +171,17 @@ class MigrationsManager:
             raise DoesNotFit('Not all is well with the migrations, see above.')
 
     @task
+    def history(self, which: str | None = None) -> None:
+        """Show the runs of migrations, newest last: all, the last 20, or of one."""
+        plan = self._survey()
+        count = which is None or (which.isdecimal() and not which.startswith('0'))
+        if count:
+            runs = self._history.last(int(which or 0))
+        else:
+            runs = self._history.last(name=plan.name_of(str(which)))
+        self._reporter.history(plan, runs)
+
+    @task
     def unlock(self) -> None:
         """Take the lock away from a command that is dead for sure."""
         robbed = self._lock.unlock()

@@ -236,6 +236,26 @@ class Plan:
         names = [each.name for each in self.migrations]
         raise UnknownMigration(name, difflib.get_close_matches(wanted, names, 3))
 
+    def name_of(self, name: str) -> str:
+        """Give the whole name of a migration, of one without a file too.
+
+        Raises `UnknownMigration`, `AmbiguousName`.
+        """
+        try:
+            return self.find(name).name
+        except NoFile as error:
+            return error.name
+
+    def state_of(self, run: Run) -> str:
+        """Say in a word or two how a run ended, or that it has not."""
+        if run in self.unfinished:
+            return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
+        if run in self.running:
+            return 'running'
+        if run in self.uncompleted:
+            return 'executed' if run.direction == 'up' else 'rolled back'
+        return run.outcome or 'died, settled'
+
     def records_of(self, migration: Migration) -> list[Record]:
         """List a migration's records, of which there may be doubles."""
         return [record for record in self.records if record.name == migration.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migopy.console import ColorsLogger
+from migopy.console import ColorsLogger, table
 from migopy.effects import Effects
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
@@ -52,6 +52,24 @@ class Reporter:
         for run in plan.unfinished:
             self._logger.red(f'Unfinished: {describe_unfinished(run)}')
             self._logger.white(self._shown(ways_out(run)))
+
+    def history(self, plan: Plan, runs: Sequence[Run]) -> None:
+        """Show runs as a table, in the order given."""
+        if not runs:
+            self._logger.white('No migration has run yet')
+            return
+        rows = [
+            (
+                f'{run.started:%Y-%m-%d %H:%M:%S}',
+                '\n'.join(filter(None, [run.name, run.error])),
+                plan.state_of(run),
+                '' if run.duration_ms is None else f'{run.duration_ms / 1000:.1f} s',
+                str(run.agent),
+            )
+            for run in runs
+        ]
+        titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
+        self._logger.white(table(titles, rows))
 
     def equal_numbers(self, plan: Plan) -> None:
         """Warn of names that share a number."""

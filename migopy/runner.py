@@ -137,8 +137,8 @@ class Runner:
         functions = [each.function('up') for each in migrations]
         with self._flushed():
             for place, (loaded, up) in enumerate(zip(migrations, functions)):
-                run = self._started(loaded, 'up')
                 self._observer.starting(loaded.name, 'up', place + 1, len(names))
+                run = self._started(loaded, 'up')
                 effects = self._call(up, run, loaded, names[:place], names[place + 1 :])
                 with self._registering(run):
                     self._remove(self._plan.records_of(loaded.migration))
@@ -153,8 +153,8 @@ class Runner:
         down = loaded.function('down')
         records = self._plan.records_of(loaded.migration)
         with self._flushed():
-            run = self._started(loaded, 'down', records)
             self._observer.starting(loaded.name, 'down', 1, 1)
+            run = self._started(loaded, 'down', records)
             effects = self._call(down, run, loaded, [], [])
             with self._registering(run):
                 self._remove(records)
