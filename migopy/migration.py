@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
 from migopy.errors import MigopyException
@@ -46,6 +46,17 @@ class NoSuchFunction(MigopyException):
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'
             f'Write `def {function}(db):` in it, then type: {{fab}}:{again}'
+        )
+
+
+class BadTransaction(MigopyException):
+    """A migration's `transaction` is no truth value; `name` is the migration's."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        super().__init__(
+            f'{name}: transaction = {value!r} is neither True nor False, so nothing was'
+            ' run.\nCorrect it, then type: {fab}:execute'
         )
 
 
@@ -100,6 +111,16 @@ class LoadedMigration:
         """Give the migration's name."""
         return self.migration.name
 
+    def in_transaction(self, default: bool) -> bool:
+        """Tell whether it runs in a transaction: `transaction` in the file decides.
+
+        Raises `BadTransaction` where that is neither `True` nor `False`.
+        """
+        wish = getattr(self.module, 'transaction', default)
+        if not isinstance(wish, bool):
+            raise BadTransaction(self.name, wish)
+        return wish
+
     def function(self, name: str) -> Callable[[Any], object]:
         """Find `up` or `down`.
 
@@ -119,12 +140,25 @@ class LoadedMigration:
         return checked
 
 
+class FileAsItIs(SourceFileLoader):
+    """A loader that compiles the file each time.
+
+    Bytecode of an earlier import is taken for the file's if second and size agree,
+    so an edit might not be run, yet its checksum recorded.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the source."""
+        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
+        return code
+
+
 def import_file(module_name: str, path: str, folder: str | None = None) -> ModuleType:
     """Import a file under a name, from the file itself, whatever `sys.path` says.
 
     With `folder` it is the `__init__.py` of that package. Raises `ImportFailed`.
     """
-    loader = SourceFileLoader(module_name, path)
+    loader = FileAsItIs(module_name, path)
     spec = spec_from_file_location(
         module_name,
         path,

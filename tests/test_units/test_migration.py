@@ -1,0 +1,199 @@
+"""A migration file: imported as it is now, checked before it is run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+import textwrap
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from migopy.migration import ImportFailed, Migration, NoSuchFunction, excerpt
+
+PACKAGE = 'migopy_test_package'
+
+
+class FileTest(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory(prefix='migopy-test-')
+        self.addCleanup(temporary.cleanup)
+        self.folder = Path(temporary.name).resolve()
+        self.addCleanup(sys.modules.pop, f'{PACKAGE}.001_x', None)
+        self.migration = Migration('001_x.py', 1, str(self.folder))
+
+    def write(self, source: str) -> Path:
+        file = self.folder / '001_x.py'
+        file.write_text(textwrap.dedent(source))
+        return file
+
+    def failed_import(self, source: str) -> ImportFailed:
+        self.write(source)
+        with self.assertRaises(ImportFailed) as caught:
+            self.migration.load(PACKAGE)
+        self.assertNotIn(f'{PACKAGE}.001_x', sys.modules)
+        return caught.exception
+
+
+class LoadTest(FileTest):
+    def test_imports_as_a_module_of_the_package(self) -> None:
+        self.write('def up(db): return __name__')
+        loaded = self.migration.load(PACKAGE)
+        self.assertEqual(loaded.function('up')(None), f'{PACKAGE}.001_x')
+        self.assertIs(sys.modules[f'{PACKAGE}.001_x'], loaded.module)
+
+    def test_knows_what_it_is(self) -> None:
+        self.write('')
+        loaded = self.migration.load(PACKAGE)
+        self.assertEqual(loaded.name, '001_x.py')
+        self.assertEqual(loaded.module.__file__, str(self.folder / '001_x.py'))
+        self.assertEqual(self.migration.stem, '001_x')
+
+    def test_checksum_is_of_the_content(self) -> None:
+        content = b'# \xc3\xa9\r\n'
+        self.write('').write_bytes(content)
+        digest = hashlib.sha256(content).hexdigest()
+        self.assertEqual(self.migration.checksum(), f'sha256:{digest}')
+        self.assertEqual(self.migration.load(PACKAGE).checksum, f'sha256:{digest}')
+
+    def test_imports_the_file_as_it_is_now(self) -> None:
+        """Not a module of before, nor bytecode of a file of the same size and time."""
+        writing = mock.patch.object(sys, 'dont_write_bytecode', False)
+        writing.start()
+        self.addCleanup(writing.stop)
+        file = self.write('def up(db): return 1')
+        stamp = file.stat().st_mtime_ns
+        self.assertEqual(self.migration.load(PACKAGE).function('up')(None), 1)
+        self.write('def up(db): return 2')
+        os.utime(file, ns=(stamp, stamp))
+        self.assertEqual(self.migration.load(PACKAGE).function('up')(None), 2)
+
+    def test_a_syntax_error_is_told_with_file_and_line(self) -> None:
+        error = self.failed_import(
+            """
+            def up(db):
+                return (
+            """
+        )
+        self.assertIn(
+            '001_x.py cannot be imported, so nothing was executed', str(error)
+        )
+        self.assertIn(f'File "{self.folder}/001_x.py", line 3', str(error))
+        self.assertIn('SyntaxError', str(error))
+        self.assertNotIn('migopy/migration.py', str(error))
+        self.assertIsInstance(error.cause, SyntaxError)
+        self.assertIs(error.__cause__, error.cause)
+        self.assertEqual(error.name, '001_x.py')
+
+    def test_an_import_error_is_told_with_file_and_line(self) -> None:
+        error = self.failed_import(
+            """
+            import no_such_module_of_anybody
+            """
+        )
+        self.assertIn(f'File "{self.folder}/001_x.py", line 2', str(error))
+        self.assertIn("No module named 'no_such_module_of_anybody'", str(error))
+        self.assertNotIn('importlib', str(error))
+
+    def test_a_file_that_exits_when_imported_is_an_error(self) -> None:
+        error = self.failed_import(
+            """
+            import sys
+            sys.exit(0)
+            """
+        )
+        self.assertIsInstance(error.cause, SystemExit)
+
+    def test_bytes_that_are_no_text_are_an_error(self) -> None:
+        self.write('').write_bytes(b'x = "\xff"')
+        with self.assertRaises(ImportFailed):
+            self.migration.load(PACKAGE)
+
+
+class FunctionTest(FileTest):
+    def refused(self, source: str, name: str = 'up') -> str:
+        self.write(source)
+        loaded = self.migration.load(PACKAGE)
+        with self.assertRaises(NoSuchFunction) as caught:
+            loaded.function(name)
+        self.assertEqual(
+            (caught.exception.name, caught.exception.function), ('001_x.py', name)
+        )
+        return str(caught.exception)
+
+    def test_a_file_without_up(self) -> None:
+        message = self.refused('def down(db): pass')
+        self.assertIn('001_x.py has no function `up`', message)
+        self.assertIn('type: fab migrations:execute', message)
+
+    def test_a_file_without_down(self) -> None:
+        message = self.refused('def up(db): pass', 'down')
+        self.assertIn('001_x.py has no function `down`', message)
+        self.assertIn('type: fab migrations:rollback,001_x.py', message)
+
+    def test_what_cannot_be_called_is_no_function(self) -> None:
+        self.assertIn('has no function `up`', self.refused('up = 1'))
+
+    def test_what_would_return_before_its_work_is_refused(self) -> None:
+        sources = {
+            'async def up(db): pass': 'async',
+            'async def up(db): yield': 'async',
+            'def up(db): yield': 'yields',
+        }
+        for source, reason in sources.items():
+            with self.subTest(source):
+                self.assertIn(reason, self.refused(source))
+
+    def test_anything_else_that_can_be_called_does(self) -> None:
+        self.write('up = print; down = lambda db: db')
+        loaded = self.migration.load(PACKAGE)
+        self.assertIs(loaded.function('up'), print)
+        self.assertEqual(loaded.function('down')(5), 5)
+
+
+class ExcerptTest(FileTest):
+    def excerpt(self, source: str) -> str:
+        self.write(source)
+        up = self.migration.load(PACKAGE).function('up')
+        try:
+            up(None)
+        except Exception as error:
+            return excerpt(error, self.migration.path)
+        raise AssertionError('nothing was raised')
+
+    def test_begins_at_the_migration_file(self) -> None:
+        text = self.excerpt(
+            """
+            import json
+
+            def up(db):
+                json.loads('[1')
+            """
+        )
+        lines = text.splitlines()
+        self.assertEqual(
+            lines[:2],
+            [
+                'Traceback (most recent call last):',
+                f'  File "{self.folder}/001_x.py", line 5, in up',
+            ],
+        )
+        self.assertIn('json/decoder.py', text)
+        self.assertTrue(lines[-1].startswith('json.decoder.JSONDecodeError: '), text)
+        self.assertNotIn(__file__, text)
+
+    def test_has_the_cause(self) -> None:
+        text = self.excerpt(
+            """
+            def up(db):
+                try:
+                    {}['a']
+                except KeyError as error:
+                    raise RuntimeError('no a') from error
+            """
+        )
+        self.assertIn("KeyError: 'a'", text)
+        self.assertIn('direct cause', text)
+        self.assertTrue(text.endswith('RuntimeError: no a'), text)
