@@ -1,0 +1,136 @@
+"""The logger: one message a call, on stderr, coloured where that suits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import unittest
+from collections.abc import Iterator
+from unittest import mock
+
+from migopy.console import ColorsLogger, Str, is_coloured, table
+
+VARIABLES = ('NO_COLOR', 'FORCE_COLOR', 'TERM')
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@contextlib.contextmanager
+def environment(**variables: str) -> Iterator[None]:
+    """Set these variables, and of those that matter no others."""
+    with mock.patch.dict(os.environ, variables):
+        for name in VARIABLES:
+            if name not in variables:
+                os.environ.pop(name, None)
+        yield
+
+
+class StrTest(unittest.TestCase):
+    def test_is_the_text_itself(self) -> None:
+        self.assertEqual(Str('x'), 'x')
+
+    def test_color_wraps_the_text(self) -> None:
+        self.assertEqual(Str('x').color(Str.RED), '\033[91mx\033[0m')
+
+    def test_color_can_be_bold(self) -> None:
+        self.assertEqual(
+            Str('x').color(Str.GREEN, bold=True), '\033[1m\033[92mx\033[0m'
+        )
+
+    def test_color_gives_a_str_again_and_leaves_the_first(self) -> None:
+        text = Str('x')
+        self.assertIsInstance(text.color(Str.WHITE), Str)
+        self.assertEqual(text, 'x')
+
+
+class IsColouredTest(unittest.TestCase):
+    def assert_coloured(
+        self, expected: bool, stream: io.StringIO, **variables: str
+    ) -> None:
+        with environment(**variables):
+            self.assertIs(is_coloured(stream), expected)
+
+    def test_a_terminal_is(self) -> None:
+        self.assert_coloured(True, Terminal(), TERM='xterm')
+
+    def test_a_pipe_is_not(self) -> None:
+        self.assert_coloured(False, io.StringIO(), TERM='xterm')
+
+    def test_a_dumb_terminal_is_not(self) -> None:
+        self.assert_coloured(False, Terminal(), TERM='dumb')
+
+    def test_never_with_no_color(self) -> None:
+        self.assert_coloured(False, Terminal(), NO_COLOR='1')
+        self.assert_coloured(False, Terminal(), NO_COLOR='1', FORCE_COLOR='1')
+
+    def test_always_with_force_color(self) -> None:
+        self.assert_coloured(True, io.StringIO(), FORCE_COLOR='1', TERM='dumb')
+
+    def test_an_empty_variable_is_none(self) -> None:
+        self.assert_coloured(True, Terminal(), NO_COLOR='')
+        self.assert_coloured(False, io.StringIO(), FORCE_COLOR='')
+
+
+class ColorsLoggerTest(unittest.TestCase):
+    def said(self, stream: io.StringIO, method: str, message: object = 'x') -> str:
+        with environment(TERM='xterm'), contextlib.redirect_stderr(stream):
+            getattr(ColorsLogger(), method)(message)
+        return stream.getvalue()
+
+    def test_writes_a_line_to_what_stderr_is_now(self) -> None:
+        for method in ('white', 'white_bold', 'red', 'green'):
+            with self.subTest(method):
+                self.assertEqual(self.said(io.StringIO(), method), 'x\n')
+
+    def test_colours_on_a_terminal(self) -> None:
+        colours = {
+            'white': 'x\n',
+            'white_bold': '\033[1mx\033[0m\n',
+            'red': '\033[91mx\033[0m\n',
+            'green': '\033[92mx\033[0m\n',
+        }
+        for method, expected in colours.items():
+            with self.subTest(method):
+                self.assertEqual(self.said(Terminal(), method), expected)
+
+    def test_takes_anything_that_has_a_text(self) -> None:
+        self.assertEqual(self.said(io.StringIO(), 'red', ValueError('odd')), 'odd\n')
+
+    def test_goes_on_when_nobody_listens_any_more(self) -> None:
+        class Gone(io.StringIO):
+            def write(self, text: str) -> int:
+                raise BrokenPipeError
+
+        self.assertEqual(self.said(Gone(), 'white'), '')
+
+
+class TableTest(unittest.TestCase):
+    def setUp(self) -> None:
+        patched = mock.patch.dict(os.environ, COLUMNS='40')
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def test_sets_rows_under_titles(self) -> None:
+        lines = table(('Name', 'Took'), [('001_a.py', '1.0 s'), ('2_b.py', '')])
+        self.assertEqual(
+            [line.split() for line in lines.splitlines()],
+            [
+                ['Name', 'Took'],
+                ['─' * len(lines.splitlines()[1])],
+                ['001_a.py', '1.0', 's'],
+                ['2_b.py'],
+            ],
+        )
+
+    def test_wraps_what_is_too_long_and_cuts_nothing(self) -> None:
+        long = 'x' * 100
+        shown = table(('Name',), [(long,)])
+        self.assertLessEqual(max(map(len, shown.splitlines())), 40)
+        self.assertEqual(shown.count('x'), 100)
+
+    def test_takes_brackets_as_they_are(self) -> None:
+        self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
