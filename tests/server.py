@@ -17,6 +17,7 @@ import time
 import unittest
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,7 @@ class Server:
 
     def start(self) -> None:
         """Start on a free port, and answer there before returning."""
-        while True:
-            self.port = mongod.free_port()
-            with contextlib.suppress(mongod.PortTaken):
-                return self.restart()
+        self._process, self.port = mongod.start(self.folder, self.options)
 
     def restart(self) -> None:
         """Start again on the port of the last time."""
@@ -164,10 +162,13 @@ def with_auth(
 def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
     """Run a replica set; its members can be killed and started again."""
     with contextlib.ExitStack() as stack:
-        servers = [
-            stack.enter_context(standalone(f'--replSet={mongod.REPLICA_SET}'))
-            for _ in range(members)
-        ]
+        servers = []
+        for _ in range(members):
+            folder = stack.enter_context(temporary_folder())
+            servers.append(Server(folder, f'--replSet={mongod.REPLICA_SET}'))
+            stack.callback(servers[-1].kill)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.start, servers))
         cluster = ReplicaSet(servers)
         cluster.initiate()
         yield cluster
@@ -184,8 +185,13 @@ def uri() -> str:
     given = os.environ.get('MIGOPY_TEST_URI')
     if given:
         return given
-    stack = contextlib.ExitStack()
-    atexit.register(stack.close)
+    stack, process = contextlib.ExitStack(), os.getpid()
+
+    @atexit.register
+    def stop() -> None:
+        if os.getpid() == process:  # not where a forked child ends
+            stack.close()
+
     return stack.enter_context(replica_set(members=1)).members[0].uri
 
 
