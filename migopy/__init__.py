@@ -5,6 +5,9 @@ from migopy.directory import cwd_in_syspath
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.manager import MigrationsManager
 from migopy.subtask import task
+from migopy.version import VERSION
+
+__version__ = VERSION
 
 __all__ = [
     'ColorsLogger',
@@ -12,6 +15,7 @@ __all__ = [
     'MigrationsManager',
     'StopTaskExecution',
     'Str',
+    '__version__',
     'cwd_in_syspath',
     'task',
 ]

@@ -1,0 +1,3 @@
+"""Migopy's version, for the package, the history of runs and whoever asks."""
+
+VERSION = '2.0.0.dev0'
