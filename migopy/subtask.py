@@ -143,8 +143,8 @@ def usage(name: str, signature: inspect.Signature) -> str:
 def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:
     r"""Rebuild the text after `task:subtask,`, with `\` before each `,` and `=`."""
     parts = [escape(value) for value in values]
-    parts += [f'{name}={escape(value)}' for name, value in options.items()]
-    return ','.join(parts) or None
+    parts += [f'{escape(name)}={escape(value)}' for name, value in options.items()]
+    return ','.join(parts) if parts else None
 
 
 def escape(value: str) -> str:
@@ -156,10 +156,11 @@ def command_line(task: str, subtask: str | None, option: str | None) -> str:
     """Give `fab task:subtask,option`, quoted for a shell where it must be.
 
     `option` is the text as typed after `task:subtask,`, escapes for Fabric included.
+    An empty one is shown too: without it, `execute,` would execute all.
     """
     text = task
     if subtask:
         text += f':{subtask}'
-        if option:
+        if option is not None:
             text += f',{option}'
     return f'fab {shlex.quote(text)}'
