@@ -74,6 +74,16 @@ class ColorsLogger:
             sys.stderr.flush()
 
 
+def duration(milliseconds: int) -> str:
+    """Set a time as a person says it: `12 ms`, `1.2 s`, `3 min 5 s`."""
+    if milliseconds < 1000:
+        return f'{milliseconds} ms'
+    if milliseconds < 60_000:
+        return f'{milliseconds / 1000:.1f} s'
+    minutes, seconds = divmod(round(milliseconds / 1000), 60)
+    return f'{minutes} min {seconds} s'
+
+
 def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Set rows under titles, as wide as the terminal, 80 columns where there is none.
 

@@ -201,6 +201,15 @@ class Recording(Effects):
         """Give the changes up to now by namespace."""
         with self._lock:
             transactions = [each.outcome() for each in self._transactions.values()]
+        return self._with_doubts(transactions)
+
+    @property
+    def outside(self) -> Effects:
+        """Give what is not part of a transaction that is open."""
+        return Effects(self._with_doubts([]))
+
+    def _with_doubts(self, transactions: Iterable[Tally]) -> Tally:
+        with self._lock:
             total = _sum([self._settled, *transactions])
             doubts = [attempt.doubt for attempt in self._attempts.values()]
             doubts += [_doubt(e, NO_ANSWER) for e in self._unanswered.copy().values()]

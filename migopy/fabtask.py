@@ -94,6 +94,8 @@ def connected(manager: Manager) -> Iterator[Manager]:
             yield manager
     except BaseException as error:
         if not is_under_fab():
+            if manager.reported is error and isinstance(error, MigopyException):
+                raise StopTaskExecution from error
             raise
         if isinstance(error, KeyboardInterrupt):
             if manager.reported is not error:
@@ -118,7 +120,7 @@ def signals_raised() -> Iterator[None]:
     def terminate(number: int, _frame: object) -> None:
         raise Terminated(number)
 
-    caught: list[int] = []
+    caught: list[signal.Signals] = []
     if is_under_fab() and threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is signal.SIG_DFL:

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from bson import ObjectId
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.lock import Agent
@@ -132,6 +133,13 @@ class History:
         """Make the index that finds unsettled runs in a long history."""
         self.collection.create_index(
             'unsettled', partialFilterExpression={'unsettled': True}
+        )
+
+    def complete(self, run: Run, session: ClientSession) -> None:
+        """Write a run's whole document, in the session's transaction."""
+        document = run.document()
+        self.collection.replace_one(
+            {'_id': run.id}, document, upsert=True, session=session
         )
 
     def unsettled(self) -> list[Run]:

@@ -190,12 +190,14 @@ class Lock:
         target: Collection[Document],
         documents: Sequence[Document],
         write_concern: WriteConcern = MAJORITY,
+        patience: float | None = None,
     ) -> None:
         """Merge documents into a collection by `_id`, if the lock is still ours.
 
         It is one operation on the server, which fails as a whole where the lock has
         another owner, so that who lost the lock writes nothing. It may be repeated,
-        and is, while the network fails and the lock could be ours. Raises `LockLost`.
+        and is, while the network fails, for `patience` seconds, by default as long as
+        the lock could be ours. Raises `LockLost`.
         """
         held = {'$size': '$own'}
         pipeline: list[Document] = [
@@ -218,7 +220,7 @@ class Lock:
             {'$merge': {'into': target.name, 'on': '_id', 'whenMatched': 'merge'}},
         ]
         source = self.collection.with_options(write_concern=write_concern)
-        deadline = time.monotonic() + self.ttl
+        deadline = time.monotonic() + (self.ttl if patience is None else patience)
         while True:
             try:
                 source.aggregate(pipeline)

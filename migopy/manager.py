@@ -18,20 +18,20 @@ from pymongo.errors import PyMongoError
 from migopy.console import ColorsLogger
 from migopy.database import NoDatabase, Settings
 from migopy.directory import Directory, FileNames, project_directory
-from migopy.effects import EffectsListener
+from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.history import IGNORED, History
-from migopy.lock import Lock
+from migopy.lock import Lock, Locked
 from migopy.migration import Migration
 from migopy.mongod import PrivateMongod
 from migopy.plan import Plan
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
 from migopy.report import Reporter
-from migopy.runner import Runner
-from migopy.subtask import Subtasks, call, command_line, task
-
-VERSION = '2.0.0.dev0'
+from migopy.runner import Runner, Step
+from migopy.subtask import Subtasks, call, command_line, is_yes, task
+from migopy.transaction import require_transactions
+from migopy.version import VERSION
 
 
 class NameNeeded(MigopyException):
@@ -88,6 +88,9 @@ class MigrationsManager:
     #: Further arguments for `MongoClient`, TLS among them.
     MONGO_CLIENT_OPTIONS: Mapping[str, Any] = {}
 
+    #: Whether a migration runs in a transaction where its file does not say.
+    TRANSACTION = False
+
     #: Seconds that a lock lasts without renewal, and to wait for another's lock.
     LOCK_TTL: float = 60
     LOCK_WAIT: float = 60
@@ -103,7 +106,7 @@ class MigrationsManager:
 
     def __init__(self) -> None:
         self._resources = ExitStack()
-        self._listener = EffectsListener()
+        self._listener = listen()
         # As in 1.0, a new manager has its client; it connects when it is first used.
         if self._settings.database_name and self._settings.embedded_folder is None:
             self.mongo_client  # noqa: B018 - a cached property
@@ -117,23 +120,21 @@ class MigrationsManager:
         self._reporter.status(plan, self._unregistered_in(plan))
 
     @task
-    def execute(self, spec_migr: str | None = None) -> None:
+    def execute(self, spec_migr: str | None = None, *, dry_run: str = 'no') -> None:
         """Execute unregistered migrations, or the one that is named."""
+        if is_yes(dry_run, 'dry_run'):
+            return self._try_out(self._to_execute(spec_migr), 'up')
         with self._locked('execute'):
-            plan = self._plan()
-            migrations = self._narrowed(plan.to_execute(spec_migr, self.ALLOW_LATE))
+            plan, migrations = self._to_execute(spec_migr)
             if not migrations:
                 return self._reporter.status(plan, [])
-            with self._directory.importable():
-                loaded = [each.load(self._directory.package) for each in migrations]
-                for each in loaded:
-                    each.function('up')
+            with self._steps(migrations, 'up') as steps:
                 self._reporter.equal_numbers(plan)
                 self._reporter.late(plan)
-                self._prepare_registry()
+                self._prepare()
                 if self.DO_MONGO_DUMP:
                     self.dbdump()
-                self._runner(plan).execute(loaded)
+                self._runner(plan).run(steps)
         return None
 
     @task
@@ -144,23 +145,23 @@ class MigrationsManager:
             migrations = self._narrowed(plan.to_ignore(spec_migr))
             if not migrations:
                 return self._reporter.status(plan, [])
-            self._prepare_registry()
+            self._prepare()
             self._runner(plan).ignore(migrations)
         return None
 
     @task
-    def rollback(self, spec_migr: str | None = None) -> None:
+    def rollback(self, spec_migr: str | None = None, *, dry_run: str = 'no') -> None:
         """Run down() of the migration that is named, and unregister it."""
         if spec_migr is None:
             raise NameNeeded(self._executed_last())
+        if is_yes(dry_run, 'dry_run'):
+            return self._try_out(self._to_rollback(spec_migr), 'down')
         with self._locked('rollback'):
-            plan = self._plan()
-            migration = plan.to_rollback(spec_migr)
-            with self._directory.importable():
-                loaded = migration.load(self._directory.package)
-                loaded.function('down')
-                self._prepare_registry()
-                self._runner(plan).rollback(loaded)
+            plan, migrations = self._to_rollback(spec_migr)
+            with self._steps(migrations, 'down') as steps:
+                self._prepare()
+                self._runner(plan).run(steps)
+        return None
 
     @task
     def check(self) -> None:
@@ -272,8 +273,6 @@ class MigrationsManager:
             place = [self._resources.enter_context(PrivateMongod(folder).running())]
             # In plain Python nobody else may end it.
             atexit.register(self.disconnect)
-        options.setdefault('event_listeners', [])
-        options['event_listeners'] = [*options['event_listeners'], self._listener]
         # Not bound, where a fabfile puts a plain function there.
         make = vars(self).get('MongoClient') or type(self).MongoClient
         try:
@@ -289,10 +288,7 @@ class MigrationsManager:
         name = self._settings.database_name
         if not name:
             raise NoDatabase
-        if isinstance(self.mongo_client, pymongo.MongoClient):
-            return legacy_database(self.mongo_client, name)
-        database: Database[Document] = self.mongo_client[name]
-        return database
+        return legacy_database(self.mongo_client, name, self.logger.white)
 
     @cached_property
     def collection(self) -> Collection[Document]:
@@ -338,7 +334,8 @@ class MigrationsManager:
 
     @cached_property
     def _reporter(self) -> Reporter:
-        return Reporter(self.logger, f'fab {self.TASK_NAME}')
+        database = self._settings.database_name or ''
+        return Reporter(self.logger, f'fab {self.TASK_NAME}', database)
 
     @property
     def _subtasks(self) -> Subtasks:
@@ -354,10 +351,45 @@ class MigrationsManager:
             registry=self._registry,
             history=self._history,
             plan=plan,
-            recording=self._listener.recording,
+            listener=self._listener,
             observer=self._reporter,
             version=VERSION,
         )
+
+    def _to_execute(self, name: str | None) -> tuple[Plan, list[Migration]]:
+        plan = self._plan()
+        return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE))
+
+    def _to_rollback(self, name: str) -> tuple[Plan, list[Migration]]:
+        plan = self._plan()
+        return plan, [plan.to_rollback(name)]
+
+    @contextmanager
+    def _steps(
+        self, migrations: list[Migration], direction: str
+    ) -> Iterator[list[Step]]:
+        """Import all that is going to run, before the first one does."""
+        with self._directory.importable():
+            loaded = [each.load(self._directory.package) for each in migrations]
+            steps = [Step.of(each, direction, self.TRANSACTION) for each in loaded]
+            for step in steps:
+                if step.in_transaction:
+                    require_transactions(self.db.client, step.name)
+                    break
+            yield steps
+
+    def _try_out(self, selected: tuple[Plan, list[Migration]], direction: str) -> None:
+        plan, migrations = selected
+        holder = self._lock.holder()
+        if holder:
+            raise Locked(holder, waited=0)
+        if not migrations:
+            return self._reporter.status(plan, [])
+        require_transactions(self.db.client, 'A dry run')
+        with self._steps(migrations, direction) as steps:
+            self._runner(plan).try_out(steps)
+        self.logger.green('Dry run: nothing was changed')
+        return None
 
     @contextmanager
     def _locked(self, subtask: str) -> Iterator[None]:
@@ -390,7 +422,7 @@ class MigrationsManager:
         wanted = self.unregistered()
         return [each for each in migrations if each.name in wanted]
 
-    def _prepare_registry(self) -> None:
+    def _prepare(self) -> None:
         self._history.prepare()
         for warning in self._registry.prepare():
             self.logger.white(warning)

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import os
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,7 +15,17 @@ from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType, TracebackType
 from typing import Any
 
+import pymongo
+from pymongo.errors import BulkWriteError, OperationFailure
+
 from migopy.errors import MigopyException
+
+#: Whose frames say nothing to the author of a migration.
+MACHINERY = tuple(
+    os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)
+)
+
+SUMMARY_WIDTH = 200
 
 
 class ImportFailed(MigopyException):
@@ -180,8 +191,8 @@ def import_file(module_name: str, path: str, folder: str | None = None) -> Modul
 def excerpt(error: BaseException, path: str) -> str:
     """Set an exception as Python does, its traceback from the file `path` on.
 
-    Where that file has no part in it, migopy's own and the import system's frames
-    are left out.
+    Where that file has no part in it, it begins after migopy's own frames. It ends
+    where the driver's begin.
     """
     frames = list(_frames(error.__traceback__))
     files = [frame.tb_frame.f_code.co_filename for frame in frames]
@@ -193,7 +204,26 @@ def excerpt(error: BaseException, path: str) -> str:
     shown = traceback.TracebackException(
         type(error), error, frames[start] if start < len(frames) else None
     )
-    return ''.join(shown.format()).rstrip()
+    each: traceback.TracebackException | None = shown
+    while each is not None:
+        while each.stack and _is_machinery(each.stack[-1].filename):
+            each.stack.pop()
+        each = each.__cause__ or each.__context__
+    return _without_reply(error, ''.join(shown.format()).rstrip())
+
+
+def summary(error: BaseException) -> str:
+    """Say in a line what an exception says, with its type."""
+    text = _without_reply(error, str(error)).strip() or 'no message'
+    first = text.splitlines()[0]
+    return f'{type(error).__name__}: {textwrap.shorten(first, SUMMARY_WIDTH)}'
+
+
+def _without_reply(error: BaseException, text: str) -> str:
+    # PyMongo adds the server's whole reply, which only of a bulk tells something new.
+    if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
+        return text.partition(', full error: ')[0]
+    return text
 
 
 def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:
@@ -203,5 +233,4 @@ def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def _is_machinery(file: str) -> bool:
-    own = os.path.dirname(__file__)
-    return file.startswith('<frozen importlib') or os.path.dirname(file) == own
+    return file.startswith('<frozen importlib') or file.startswith(MACHINERY)

@@ -6,6 +6,7 @@ import difflib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 
 from migopy.errors import MigopyException, listing
@@ -67,7 +68,8 @@ class Unfinished(MigopyException):
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
         reports = '\n'.join(
-            f'{describe_unfinished(run)}\n{ways_out(run)}' for run in runs
+            f'{describe_unfinished(run)}\n{ways_out(run.name, run.direction)}'
+            for run in runs
         )
         super().__init__(f'Unfinished, so nothing was done:\n{reports}')
 
@@ -101,7 +103,7 @@ class Plan:
     runs: Sequence[Run] = ()
     holder: Holder | None = None
 
-    @property
+    @cached_property
     def registered(self) -> dict[str, Record]:
         """Give the records by name."""
         return {record.name: record for record in self.records}
@@ -163,14 +165,13 @@ class Plan:
         named = [[each.name for each in group] for _, group in groups]
         return [names for names in named if len(names) > 1]
 
-    @property
+    @cached_property
     def unfinished(self) -> list[Run]:
         """List the runs that left a migration half done, or may have."""
         return [
             run
             for run in self.runs
-            if run.outcome is not None
-            or not (self._is_running(run) or self._has_taken_effect(run))
+            if not (self._is_running(run) or self._has_taken_effect(run))
         ]
 
     @property
@@ -196,21 +197,20 @@ class Plan:
     @property
     def uncompleted(self) -> list[Run]:
         """List the runs that took effect, but whose end was not written."""
-        return [
-            run
-            for run in self.runs
-            if run.outcome is None and self._has_taken_effect(run)
-        ]
+        return [run for run in self.runs if self._has_taken_effect(run)]
+
+    @cached_property
+    def _ids(self) -> set[object]:
+        return {record.id for record in self.records}
 
     def _is_running(self, run: Run) -> bool:
         holder = self.holder
         return run.outcome is None and holder is not None and run.owner == holder.owner
 
     def _has_taken_effect(self, run: Run) -> bool:
-        ids = {record.id for record in self.records}
         if run.direction == 'up':
-            return run.id in ids
-        return run.record is not None and run.record not in ids
+            return run.id in self._ids
+        return run.record is not None and run.record not in self._ids
 
     def find(self, name: str) -> Migration:
         """Select one migration by its file name, `001_x`, `001` or `1`.
@@ -256,8 +256,10 @@ class Plan:
             return 'executed' if run.direction == 'up' else 'rolled back'
         return run.outcome or 'died, settled'
 
-    def records_of(self, migration: Migration) -> list[Record]:
+    def records_of(self, migration: Migration | Run) -> list[Record]:
         """List a migration's records, of which there may be doubles."""
+        if migration.name not in self.registered:
+            return []
         return [record for record in self.records if record.name == migration.name]
 
     def to_rollback(self, name: str) -> Migration:
@@ -314,11 +316,11 @@ def describe_unfinished(run: Run) -> str:
     )
 
 
-def ways_out(run: Run) -> str:
-    """List the three commands that settle an unfinished run."""
-    done = 'it is done' if run.direction == 'up' else 'its down is done'
+def ways_out(name: str, direction: str) -> str:
+    """List the three commands that settle an unfinished `up` or `down`."""
+    done = 'it is done' if direction == 'up' else 'its down is done'
     return (
-        f'  {{fab}}:execute,{run.name}  - run its up again\n'
-        f'  {{fab}}:rollback,{run.name}  - run its down\n'
-        f'  {{fab}}:ignore,{run.name}  - {done}'
+        f'  {{fab}}:execute,{name}  - run its up again\n'
+        f'  {{fab}}:rollback,{name}  - run its down\n'
+        f'  {{fab}}:ignore,{name}  - {done}'
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
@@ -97,11 +98,18 @@ class Registry:
             ]
         return []
 
-    def remove(self, records: Sequence[Record]) -> None:
+    def add(self, document: Document, session: ClientSession) -> None:
+        """Register with a document, in the session's transaction."""
+        self.collection.insert_one(document, session=session)
+
+    def remove(
+        self, records: Sequence[Record], session: ClientSession | None = None
+    ) -> None:
         """Unregister exactly these records, not one that was written since."""
         if records:
+            collection = self.collection if session else self._collection
             ids = [record.id for record in records]
-            self._collection.delete_many({'_id': {'$in': ids}})
+            collection.delete_many({'_id': {'$in': ids}}, session=session)
 
     @property
     def _collection(self) -> Collection[Document]:

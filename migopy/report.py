@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migopy.console import ColorsLogger, table
+from migopy.console import ColorsLogger, duration, table
 from migopy.effects import Effects
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
 from migopy.plan import Plan, describe_unfinished, ways_out
-from migopy.runner import Failure
+from migopy.runner import Failure, Step
 
 
 class Reporter:
@@ -18,10 +18,14 @@ class Reporter:
     Invariant: it decides nothing. `failed` remembers the error that it has told.
     """
 
-    def __init__(self, logger: ColorsLogger, fab: str) -> None:
-        """Take the logger, and `fab`, how the task is called: `fab migrations`."""
+    def __init__(self, logger: ColorsLogger, fab: str, database: str) -> None:
+        """Take the logger, how the task is called (`fab migrations`), and a name.
+
+        The collections of that database are shown without its name.
+        """
         self._logger = logger
         self._fab = fab
+        self._database = database
         #: The error that was told last, so that nobody tells it again.
         self.told: BaseException | None = None
 
@@ -51,7 +55,7 @@ class Reporter:
         )
         for run in plan.unfinished:
             self._logger.red(f'Unfinished: {describe_unfinished(run)}')
-            self._logger.white(self._shown(ways_out(run)))
+            self._logger.white(self._shown(ways_out(run.name, run.direction)))
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
@@ -63,7 +67,7 @@ class Reporter:
                 f'{run.started:%Y-%m-%d %H:%M:%S}',
                 '\n'.join(filter(None, [run.name, run.error])),
                 plan.state_of(run),
-                '' if run.duration_ms is None else f'{run.duration_ms / 1000:.1f} s',
+                '' if run.duration_ms is None else duration(run.duration_ms),
                 str(run.agent),
             )
             for run in runs
@@ -91,11 +95,11 @@ class Reporter:
         """Say for whom this command waits."""
         self._logger.white(f'Waiting for another migration command: {holder}')
 
-    def starting(self, name: str, direction: str, place: int, count: int) -> None:
+    def starting(self, step: Step, place: int, count: int) -> None:
         """Say what is about to run."""
-        verb = 'Executing' if direction == 'up' else 'Rolling back'
+        doing = 'Executing' if step.direction == 'up' else 'Rolling back'
         of = f' ({place} of {count})' if count > 1 else ''
-        self._logger.white(f'{verb} {name}{of}')
+        self._logger.white(f'{doing} {step.name}{of}')
 
     def finished(self, run: Run, effects: Effects) -> None:
         """Say how a run ended, once the registry has it."""
@@ -103,11 +107,15 @@ class Reporter:
             done = 'ignored' if run.direction == 'up' else 'taken as rolled back'
             self._logger.white_bold(f'{run.name} {done}')
             return
-        seconds = (run.duration_ms or 0) / 1000
-        changes = effects.describe() or 'nothing changed'
+        changes = effects.describe(self._database) or 'nothing changed'
         self._logger.white_bold(
-            f'{run.name} {run.outcome} in {seconds:.1f} s: {changes}'
+            f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
+
+    def tried(self, step: Step, effects: Effects) -> None:
+        """Say what a step would do."""
+        changes = effects.describe(self._database) or 'nothing changed'
+        self._logger.white_bold(f'{step.name} would do: {changes}')
 
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""

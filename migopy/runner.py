@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from pymongo import WriteConcern
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
-from migopy.effects import Effects
+from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException
 from migopy.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, History, Run
 from migopy.lock import Agent, Lock, LockLost
-from migopy.migration import LoadedMigration, Migration, excerpt
+from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
-from migopy.registry import Document, Record, Registry
+from migopy.registry import Document, Registry
+from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
 
 #: A mark before `up` survives whatever keeps the writes of `up`, as it precedes them
 #: in the server's log; so it need not wait for a majority.
@@ -39,57 +42,123 @@ class NotRegistered(MigopyException):
             f'{run.name}: its {run.direction} has run, but that could not be'
             f' registered: {cause}\n'
             'It counts as unfinished until you type one of:\n'
-            f'{ways_out(run)}'
+            f'{ways_out(run.name, run.direction)}'
         )
+
+
+@dataclass(frozen=True)
+class Step:
+    """One function of a loaded migration, to be run."""
+
+    loaded: LoadedMigration
+    direction: str
+    in_transaction: bool
+
+    @classmethod
+    def of(
+        cls, loaded: LoadedMigration, direction: str, transaction: bool = False
+    ) -> Step:
+        """Make a step of `up` or `down`; `transaction` is the manager's default.
+
+        Raises `NoSuchFunction`, `BadTransaction`.
+        """
+        loaded.function(direction)
+        return cls(loaded, direction, loaded.in_transaction(transaction))
+
+    @property
+    def name(self) -> str:
+        """Give the migration's name."""
+        return self.loaded.name
+
+    def call(self, db: Any) -> None:
+        """Run the function."""
+        self.loaded.function(self.direction)(db)
+
+
+class CannotTry(MigopyException):
+    """A migration that a dry run cannot show; `name` is its name."""
+
+    def __init__(self, step: Step, reason: str, not_shown: Sequence[str]) -> None:
+        self.name = step.name
+        self.not_shown = not_shown
+        lines = [f'{step.name} cannot be tried in a transaction: {reason}']
+        if not_shown:
+            lines.append(f'Those after it cannot be shown: {", ".join(not_shown)}')
+        lines.append(
+            'The dry run has changed nothing. Without it: '
+            f'{{fab}}:{verb(step.direction)},{step.name}'
+        )
+        super().__init__('\n'.join(lines))
 
 
 @dataclass(frozen=True)
 class Failure:
     """What is known when a migration has failed.
 
-    `error` is what it raised, `unfinished` whether it may have written before.
+    `error` is what it raised, `unfinished` whether it may have left writes behind;
+    `written` says which, as far as that is known.
     """
 
-    run: Run
+    step: Step
     error: BaseException
-    traceback: str
-    unfinished: bool
-    done: Sequence[str]
-    not_run: Sequence[str]
+    done: Sequence[str] = ()
+    not_run: Sequence[str] = ()
+    unfinished: bool = False
+    written: str = ''
+    dry_run: bool = False
 
     @property
     def message(self) -> str:
         """Say what happened, what has run and what has not, and what to type."""
-        how = 'was interrupted' if _is_interrupt(self.error) else 'failed'
-        lines = [f'{self.run.name} {how} in its {self.run.direction}.', self.traceback]
+        interrupted = isinstance(self.error, KeyboardInterrupt)
+        how = 'was interrupted' if interrupted else 'failed'
+        lines = [f'{self.step.name} {how} in its {self.step.direction}.']
+        lines.append(excerpt(self.error, self.step.loaded.migration.path))
         if self.done:
             lines.append(f'Executed before it: {", ".join(self.done)}')
         if self.not_run:
             lines.append(f'Not run: {", ".join(self.not_run)}')
-        if self.unfinished:
-            lines.append(
-                'It may have written already, so it is unfinished. Type one of:'
-            )
-            lines.append(ways_out(self.run))
-        else:
-            again = (
-                'execute' if self.run.direction == 'up' else f'rollback,{self.run.name}'
-            )
-            lines.append(
-                'It had written nothing. Correct it, then type: {fab}:' + again
-            )
+        lines += self._left_behind()
         return '\n'.join(lines)
 
+    def _left_behind(self) -> list[str]:
+        name = self.step.name
+        again = f'{{fab}}:{verb(self.step.direction)},{name}'
+        if self.dry_run:
+            return [
+                f'The dry run has changed nothing. To try again: {again},dry_run=yes'
+            ]
+        if self.unfinished:
+            written = self.written or 'it cannot be known what'
+            return [
+                f'It may have written already ({written}), so it is unfinished.'
+                ' Type one of:',
+                ways_out(name, self.step.direction),
+            ]
+        if not self.step.in_transaction:
+            return [f'It had written nothing. Correct it, then type: {again}']
+        refusal = why_refused(self.error)
+        if refusal:
+            return [
+                f'A transaction cannot do this: {refusal}. Nothing was changed.\n'
+                f'Write `transaction = False` at the top of {name}, then type: {again}'
+            ]
+        return [
+            'It ran in a transaction, so nothing was changed.'
+            f' Correct it, then type: {again}'
+        ]
 
-def _is_interrupt(error: BaseException) -> bool:
-    return isinstance(error, KeyboardInterrupt)
+
+def verb(direction: str) -> str:
+    """Give the subtask that runs `up` or `down`."""
+    return 'execute' if direction == 'up' else 'rollback'
 
 
 class Observer(Protocol):
     """Who is told of a run's progress; printing stays out of the runner."""
 
-    def starting(self, name: str, direction: str, place: int, count: int) -> None:
-        """Hear that a function is about to run, the `place`th of `count`."""
+    def starting(self, step: Step, place: int, count: int) -> None:
+        """Hear that a step is about to run, the `place`th of `count`."""
 
     def finished(self, run: Run, effects: Effects) -> None:
         """Hear that a run has ended well and that the registry says so."""
@@ -97,9 +166,12 @@ class Observer(Protocol):
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 
+    def tried(self, step: Step, effects: Effects) -> None:
+        """Hear what a step would do, had it not been a dry run."""
+
 
 class Runner:
-    """Runs loaded migrations under a lock that is held.
+    """Runs steps under a lock that is held.
 
     Invariant: a start is marked before the function runs, and an end is told to the
     observer only after the registry has it. Who lost the lock writes neither.
@@ -112,7 +184,7 @@ class Runner:
         registry: Registry,
         history: History,
         plan: Plan,
-        recording: Callable[[], AbstractContextManager[Effects]],
+        listener: EffectsListener,
         observer: Observer,
         version: str,
     ) -> None:
@@ -121,89 +193,182 @@ class Runner:
         self._registry = registry
         self._history = history
         self._plan = plan
-        self._recording = recording
+        self._listener = listener
         self._observer = observer
         self._version = version
         #: What the history is to hear of ended runs, with the mark of the next one.
         self._ended: list[Document] = [run.completed() for run in plan.uncompleted]
 
-    def execute(self, migrations: Sequence[LoadedMigration]) -> None:
-        """Run `up` of each and register it right after.
+    def run(self, steps: Sequence[Step]) -> None:
+        """Run steps in order, each one registered right after it has run.
 
-        A record is replaced where the `down` of a registered migration was left half
-        done. Raises what the migration raised, `LockLost`, `NotRegistered`.
+        Raises what a migration raised, `LockLost`, `NotRegistered`.
         """
-        names = [each.name for each in migrations]
-        functions = [each.function('up') for each in migrations]
+        names = [step.name for step in steps]
         with self._flushed():
-            for place, (loaded, up) in enumerate(zip(migrations, functions)):
-                self._observer.starting(loaded.name, 'up', place + 1, len(names))
-                run = self._started(loaded, 'up')
-                effects = self._call(up, run, loaded, names[:place], names[place + 1 :])
-                with self._registering(run):
-                    self._remove(self._plan.records_of(loaded.migration))
-                    self._lock.write(self._registry.collection, [self._record(run)])
+            for place, step in enumerate(steps):
+                self._observer.starting(step, place + 1, len(steps))
+                run = self._started(step)
+                effects = self._run(step, run, names[:place], names[place + 1 :])
+                if not step.in_transaction:
+                    self._register(run)
                 self._finish(run, effects)
 
-    def rollback(self, loaded: LoadedMigration) -> None:
-        """Run `down` of a migration and take its records away, if it has any.
-
-        Raises what the migration raised, `LockLost`, `NotRegistered`.
-        """
-        down = loaded.function('down')
-        records = self._plan.records_of(loaded.migration)
-        with self._flushed():
-            self._observer.starting(loaded.name, 'down', 1, 1)
-            run = self._started(loaded, 'down', records)
-            effects = self._call(down, run, loaded, [], [])
-            with self._registering(run):
-                self._remove(records)
-            run.outcome = ROLLED_BACK
-            self._finish(run, effects)
-
     def ignore(self, migrations: Sequence[Migration]) -> None:
-        """Register migrations without running them."""
-        runs = [self._new_run(each, each.checksum(), 'up') for each in migrations]
-        for run in runs:
-            run.end(IGNORED, 0)
+        """Register migrations without running them.
+
+        One that is registered already, whose `down` was left half done, is instead
+        unregistered: its `down` is taken as done.
+        """
+        registered = [each for each in migrations if self._plan.records_of(each)]
+        others = [each for each in migrations if each not in registered]
         with self._flushed():
-            for start in range(0, len(runs), BATCH):
-                batch = runs[start : start + BATCH]
+            for migration in registered:
+                run = self._ignored(migration, 'down')
+                self._register(run)
+                self._finish(run, Effects())
+            for start in range(0, len(others), BATCH):
+                batch = others[start : start + BATCH]
+                runs = [self._ignored(migration, 'up') for migration in batch]
                 self._lock.write(
-                    self._registry.collection, [self._record(run) for run in batch]
+                    self._registry.collection, [self._record(run) for run in runs]
                 )
-                for run in batch:
+                for run in runs:
                     self._finish(run, Effects())
 
-    def unregister(self, migration: Migration) -> None:
-        """Take a migration's records away without running its `down`."""
-        run = self._new_run(migration, migration.checksum(), 'down')
-        run.end(IGNORED, 0)
-        with self._flushed():
-            self._remove(self._plan.records_of(migration))
-            self._finish(run, Effects())
+    def try_out(self, steps: Sequence[Step]) -> None:
+        """Run steps in one transaction that is then aborted, so nothing is changed.
 
-    def _remove(self, records: Sequence[Record]) -> None:
-        if records:
+        Nothing is marked or registered, and no lock is needed. Raises what a
+        migration raised, and `CannotTry` for one that is not to run in a transaction.
+        """
+        names = [step.name for step in steps]
+        with aborted(self.db.client) as session:
+            for place, step in enumerate(steps):
+                self._observer.starting(step, place + 1, len(steps))
+                not_run = names[place + 1 :]
+                if step.loaded.in_transaction(default=True) is False:
+                    raise CannotTry(step, 'it says transaction = False', not_run)
+                with self._listener.recording() as effects:
+                    try:
+                        self._call_bound(step, session, effects)
+                    except Exception as error:
+                        refusal = why_refused(error)
+                        if refusal is not None:
+                            where = excerpt(error, step.loaded.migration.path)
+                            raise CannotTry(step, where, not_run) from error
+                        self._observer.failed(
+                            Failure(step, error, not_run=not_run, dry_run=True)
+                        )
+                        raise
+                    self._observer.tried(step, effects)
+
+    def _run(
+        self, step: Step, run: Run, done: Sequence[str], not_run: Sequence[str]
+    ) -> Effects:
+        began = time.perf_counter()
+        with self._listener.recording() as effects:
+            try:
+                if step.in_transaction:
+                    commit_together(
+                        self.db.client, partial(self._attempt, step, run, effects)
+                    )
+                else:
+                    step.call(self.db)
+                    self._end(run, began, effects)
+            except LockLost:
+                raise
+            # KeyboardInterrupt and SystemExit too: what is half done is to be known.
+            except BaseException as error:
+                self._note_failure(step, run, error, began, effects)
+                self._observer.failed(
+                    Failure(
+                        step,
+                        error,
+                        done,
+                        not_run,
+                        unfinished=run.unsettled,
+                        written=effects.describe(self.db.name),
+                    )
+                )
+                raise
+        return effects
+
+    def _attempt(
+        self, step: Step, run: Run, effects: Recording, session: ClientSession
+    ) -> None:
+        began = time.perf_counter()
+        self._call_bound(step, session, effects)
+        self._end(run, began, effects)
+        with self._listener.own_work():
+            self._registry.remove(self._plan.records_of(step.loaded.migration), session)
+            if run.direction == 'up':
+                self._registry.add(self._record(run), session)
+            self._history.complete(run, session)
             self._lock.check()
-            self._registry.remove(records)
+
+    def _call_bound(
+        self, step: Step, session: ClientSession, effects: Recording
+    ) -> None:
+        with session.bind(end_session=False):
+            step.call(self.db)
+        if effects.outside.wrote:
+            raise WroteOutside(effects.outside, self.db.name)
+
+    def _end(self, run: Run, began: float, effects: Effects) -> None:
+        run.end(
+            EXECUTED if run.direction == 'up' else ROLLED_BACK, _milliseconds(began)
+        )
+        run.effects = effects.as_document()
+
+    def _note_failure(
+        self,
+        step: Step,
+        run: Run,
+        error: BaseException,
+        began: float,
+        effects: Effects,
+    ) -> None:
+        unheard = not step.in_transaction and unwatched_clients(self._listener)
+        run.end(FAILED, _milliseconds(began), unsettled=effects.wrote or unheard)
+        run.error = summary(error)
+        run.effects = effects.as_document()
+        # The start is marked, so a failure that cannot be noted is no less known.
+        with suppress(PyMongoError, LockLost), self._listener.own_work():
+            self._lock.write(self._history.collection, [run.document()], patience=0)
+
+    def _register(self, run: Run) -> None:
+        records = self._plan.records_of(run)
+        try:
+            if records:
+                self._lock.check()
+                self._registry.remove(records)
+            if run.direction == 'up':
+                self._lock.write(self._registry.collection, [self._record(run)])
+        except (LockLost, PyMongoError) as error:
+            raise NotRegistered(run, error) from error
 
     def _finish(self, run: Run, effects: Effects) -> None:
         earlier = [each for each in self._plan.unfinished if each.name == run.name]
         self._ended += [run.document(), *(each.settled() for each in earlier)]
         self._observer.finished(run, effects)
 
-    def _started(
-        self, loaded: LoadedMigration, direction: str, records: Sequence[Record] = ()
-    ) -> Run:
-        run = self._new_run(loaded.migration, loaded.checksum, direction)
-        run.record = records[0].id if records else None
+    def _started(self, step: Step) -> Run:
+        run = self._new_run(step.loaded.migration, step.direction, step.loaded.checksum)
+        # What a transaction has not committed is not half done.
+        run.unsettled = not step.in_transaction
         marks = [*self._ended, run.document()]
         self._lock.write(self._history.collection, marks, MARK)
         self._ended.clear()
         return run
 
-    def _new_run(self, migration: Migration, checksum: str, direction: str) -> Run:
+    def _ignored(self, migration: Migration, direction: str) -> Run:
+        run = self._new_run(migration, direction, migration.checksum())
+        run.end(IGNORED, 0)
+        return run
+
+    def _new_run(self, migration: Migration, direction: str, checksum: str) -> Run:
+        records = self._plan.records_of(migration)
         return Run(
             name=migration.name,
             direction=direction,
@@ -211,54 +376,8 @@ class Runner:
             owner=self._lock.owner,
             agent=Agent.current(),
             version=self._version,
+            record=records[0].id if records and direction == 'down' else None,
         )
-
-    def _call(
-        self,
-        function: Callable[[Any], object],
-        run: Run,
-        loaded: LoadedMigration,
-        done: Sequence[str],
-        not_run: Sequence[str],
-    ) -> Effects:
-        began = time.perf_counter()
-        with self._recording() as effects:
-            try:
-                function(self.db)
-            # KeyboardInterrupt and SystemExit too: what is half done is to be known.
-            except BaseException as error:
-                self._note_failure(run, error, began, effects)
-                self._observer.failed(
-                    Failure(
-                        run=run,
-                        error=error,
-                        traceback=excerpt(error, loaded.migration.path),
-                        unfinished=run.unsettled,
-                        done=done,
-                        not_run=not_run,
-                    )
-                )
-                raise
-        run.end(EXECUTED, _milliseconds(began))
-        run.effects = effects.as_document()
-        return effects
-
-    def _note_failure(
-        self, run: Run, error: BaseException, began: float, effects: Effects
-    ) -> None:
-        run.end(FAILED, _milliseconds(began), unsettled=effects.wrote)
-        run.error = f'{type(error).__name__}: {error}'
-        run.effects = effects.as_document()
-        # The start is marked, so a failure that cannot be noted is no less known.
-        with suppress(PyMongoError, LockLost):
-            self._lock.write(self._history.collection, [run.document()])
-
-    @contextmanager
-    def _registering(self, run: Run) -> Iterator[None]:
-        try:
-            yield
-        except (LockLost, DuplicateKeyError, PyMongoError) as error:
-            raise NotRegistered(run, error) from error
 
     @contextmanager
     def _flushed(self) -> Iterator[None]:

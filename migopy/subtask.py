@@ -123,6 +123,15 @@ def call(
     return subtask(*values, **options)
 
 
+def is_yes(value: str, option: str) -> bool:
+    """Read an option that is yes or no; raises `WrongOptions` for anything else."""
+    if value.lower() in ('yes', 'no'):
+        return value.lower() == 'yes'
+    raise WrongOptions(
+        option, f'{value!r} is neither yes nor no; nothing was done', f'{option}=yes'
+    )
+
+
 def usage(name: str, signature: inspect.Signature) -> str:
     """Show how a subtask is typed, optional parts in brackets."""
     parts = [f'{{fab}}:{name}']

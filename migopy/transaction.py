@@ -1,0 +1,149 @@
+"""All or nothing: a migration in a transaction, and what one cannot do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from pymongo import ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from migopy.effects import Effects
+from migopy.errors import MigopyException
+
+Answer = TypeVar('Answer')
+
+#: All reads of a transaction are from one snapshot on the primary with `local` too;
+#: `snapshot` would refuse to make the indexes of a new collection.
+READ_CONCERN = ReadConcern('local')
+
+#: What MongoDB answers to something that no transaction can do (IllegalOperation,
+#: OperationNotSupportedInTransaction), or that is too large for one
+#: (TransactionTooLarge, TransactionTooLargeForCache).
+REFUSED = frozenset({20, 263, 257, 388})
+
+#: How MongoDB tells that a transaction is gone, among them that its time was out.
+GONE = frozenset({251, 290})
+
+#: MongoDB's own limit in seconds, where a user may not ask for the one in force.
+LIFETIME = 60
+
+
+class NoTransactions(MigopyException):
+    """The server has no transactions; `what` needs them."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f'{what} needs a transaction, and this server has none: it is not a member'
+            ' of a replica set. Nothing was done.\n'
+            'Start mongod with --replSet (a set of one member will do), or use'
+            " MONGO_URI = 'embedded:mongodata', or do without transactions:"
+            ' TRANSACTION = False on the manager, `transaction = False` in the file.'
+        )
+
+
+class TooLong(MigopyException):
+    """A transaction took longer than the server lets it; `limit` is in seconds."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__(
+            f'The server ends a transaction after {limit:g} s'
+            ' (its parameter transactionLifetimeLimitSeconds).'
+        )
+
+
+class WroteOutside(MigopyException):
+    """A migration in a transaction has written past it; `effects` are those writes."""
+
+    def __init__(self, effects: Effects, database: str) -> None:
+        self.effects = effects
+        super().__init__(
+            'It wrote outside of its transaction, from another thread or with another'
+            f' session: {effects.describe(database)}. These writes cannot be undone.'
+        )
+
+
+def require_transactions(client: Any, what: str) -> None:
+    """Make sure that the server has transactions; raises `NoTransactions`."""
+    hello = client.admin.command('hello')
+    if 'setName' not in hello and hello.get('msg') != 'isdbgrid':
+        raise NoTransactions(what)
+
+
+def commit_together(client: Any, work: Callable[[ClientSession], Answer]) -> Answer:
+    """Call `work` in a transaction and commit it.
+
+    Transient errors are retried as MongoDB's specification says, so `work` may be
+    called more than once. Raises what `work` raises, after an abort, and `TooLong`.
+    """
+
+    def attempt(session: ClientSession) -> Answer:
+        with timed(client):
+            return work(session)
+
+    with client.start_session() as session:
+        answer: Answer = session.with_transaction(
+            attempt,
+            read_concern=READ_CONCERN,
+            write_concern=WriteConcern('majority'),
+            read_preference=ReadPreference.PRIMARY,
+        )
+    return answer
+
+
+@contextmanager
+def aborted(client: Any) -> Iterator[ClientSession]:
+    """Give a session in a transaction that is aborted at the end, whatever happens.
+
+    Raises `TooLong`.
+    """
+    with client.start_session() as session, timed(client):
+        session.start_transaction(
+            read_concern=READ_CONCERN,
+            read_preference=ReadPreference.PRIMARY,
+        )
+        try:
+            yield session
+        finally:
+            session.abort_transaction()
+
+
+@contextmanager
+def timed(client: Any) -> Iterator[None]:
+    """Turn the end of a transaction whose time is out into `TooLong`.
+
+    PyMongo would take it for a transient error and run the same long work again.
+    """
+    began = time.monotonic()
+    try:
+        yield
+    except OperationFailure as error:
+        limit = _lifetime(client) if error.code in GONE else None
+        if limit is not None and time.monotonic() - began >= limit:
+            raise TooLong(limit) from error
+        raise
+
+
+def why_refused(error: BaseException) -> str | None:
+    """Say why an error means "not in a transaction"; `None` where it does not."""
+    if isinstance(error, (TooLong, WroteOutside)):
+        return error.message
+    if isinstance(error, InvalidOperation) and 'bound session' in str(error):
+        return 'it uses a client of its own, which is outside of the transaction'
+    if isinstance(error, OperationFailure) and error.code in REFUSED:
+        return str((error.details or {}).get('errmsg', error))
+    return None
+
+
+def _lifetime(client: Any) -> float:
+    try:
+        name = 'transactionLifetimeLimitSeconds'
+        return float(client.admin.command('getParameter', 1, **{name: 1})[name])
+    except PyMongoError:
+        return LIFETIME
