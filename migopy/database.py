@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote_plus
 
 from pymongo.errors import (
     ConfigurationError,
@@ -82,13 +82,11 @@ class Settings:
     @property
     def database_name(self) -> str | None:
         """Give the database's name: the setting, or else the URI's."""
-        if self.database or not self.uri:
+        if self.database or self.embedded_folder is not None:
             return self.database
-        try:
-            return unquote(urlsplit(self.uri).path.lstrip('/')) or None
-        except ValueError:
-            # Not a URI at all, which connecting will say.
-            return None
+        path = self._before_options.partition('/')[2]
+        # What follows a dot is a collection's name.
+        return unquote_plus(path).partition('.')[0] or None
 
     @property
     def embedded_folder(self) -> str | None:
@@ -104,21 +102,28 @@ class Settings:
             return f'{self.host}:{self.port}'
         if self.embedded_folder is not None:
             return self.uri
-        return re.sub(r'^([^:]+://)(?:.*@)?([^/?@]*).*$', r'\1\2', self.uri)
+        scheme = self.uri.partition('://')[0]
+        hosts = self._before_options.rpartition('@')[2].partition('/')[0]
+        return f'{scheme}://{hosts}'
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """Give the arguments for `MongoClient`, those in place and those by name."""
+        """Give the arguments for `MongoClient`, those in place and those by name.
+
+        Raises `BadSettings` for a port that is no number.
+        """
         options: dict[str, Any] = dict(self.options)
         if not self._sets('serverSelectionTimeoutMS'):
             options['serverSelectionTimeoutMS'] = SELECTION_TIMEOUT_MS
-        if self.user and not (self.uri and '@' in self.uri):
+        if self.user and '@' not in self._before_options:
             options.setdefault('username', self.user)
             options.setdefault('password', self.password)
             options.setdefault('authSource', self.auth_source or self.database_name)
         elif self.auth_source:
             options.setdefault('authSource', self.auth_source)
-        place = [self.uri] if self.uri else [self.host, int(self.port)]
-        return place, {name: value for name, value in options.items() if value}
+        place = [self.uri] if self.uri else [self.host, self._port_number()]
+        # False and 0 are values: {'retryWrites': False}.
+        given = {name: value for name, value in options.items() if value is not None}
+        return place, given
 
     def explain(self, error: Exception) -> MigopyException:
         """Turn an error of PyMongo's into one that says what to do."""
@@ -154,6 +159,20 @@ class Settings:
             'See what has run: {fab}'
         )
 
+    @property
+    def _before_options(self) -> str:
+        """Give the URI from the user name to the database, as PyMongo cuts it."""
+        return (self.uri or '').partition('://')[2].partition('?')[0]
+
+    def _port_number(self) -> int:
+        try:
+            return int(self.port)
+        except (TypeError, ValueError) as error:
+            raise BadSettings(
+                f'MONGO_PORT = {self.port!r} is no port.\n'
+                'Correct it in the fabfile (MONGO_PORT = 27017), then type: {fab}'
+            ) from error
+
     def _sets(self, option: str) -> bool:
         names = {name.lower() for name in self.options}
         in_uri = self.uri and f'{option.lower()}=' in self.uri.lower()
@@ -188,6 +207,11 @@ class Settings:
         return self._reason(error)
 
     def _secrets(self) -> list[str]:
-        match = re.match(r'^[^:]+://[^:@/]*:(.*)@', self.uri or '')
-        in_uri = [match[1], unquote(match[1])] if match else []
-        return [secret for secret in (self.password, *in_uri) if secret]
+        in_uri = self._before_options.rpartition('@')[0].partition(':')[2]
+        secrets = (
+            self.password,
+            self.options.get('password'),
+            in_uri,
+            unquote_plus(in_uri),
+        )
+        return [str(secret) for secret in secrets if secret]

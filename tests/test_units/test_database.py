@@ -1,0 +1,253 @@
+"""Settings: where the database is and as whom, and no password in any text."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from pymongo.errors import (
+    AutoReconnect,
+    ConfigurationError,
+    InvalidName,
+    InvalidURI,
+    OperationFailure,
+    ServerSelectionTimeoutError,
+)
+
+from migopy.database import (
+    AccessDenied,
+    BadSettings,
+    DatabaseError,
+    NoDatabase,
+    ServerUnreachable,
+    Settings,
+)
+from migopy.errors import MigopyException
+
+
+class DatabaseNameTest(unittest.TestCase):
+    def test_is_the_setting(self) -> None:
+        self.assertEqual(Settings(database='shop').database_name, 'shop')
+        self.assertIsNone(Settings().database_name)
+
+    def test_is_the_one_in_the_uri_unless_it_is_set(self) -> None:
+        uri = 'mongodb://localhost/stock'
+        self.assertEqual(Settings(uri=uri).database_name, 'stock')
+        self.assertEqual(Settings(uri=uri, database='shop').database_name, 'shop')
+
+    def test_is_found_in_any_uri(self) -> None:
+        uris = {
+            'mongodb://localhost': None,
+            'mongodb://localhost/': None,
+            'mongodb://localhost/?w=1': None,
+            'mongodb://localhost?w=1': None,
+            'mongodb://a:1,b:2/shop?replicaSet=x': 'shop',
+            'mongodb://ann:p%2Fw@localhost/shop': 'shop',
+            'mongodb://ann:p#w@localhost/shop': 'shop',
+            'mongodb://localhost/sh%C3%B6p': 'shöp',
+            'mongodb://localhost/shop.orders': 'shop',
+            'mongodb://localhost/shop?appName=a/b@c': 'shop',
+            'mongodb+srv://cluster.example/shop': 'shop',
+            'mongodb://%2Ftmp%2Fmongodb.sock/shop': 'shop',
+            'nonsense': None,
+            'http://[': None,
+        }
+        for uri, expected in uris.items():
+            with self.subTest(uri):
+                self.assertEqual(Settings(uri=uri).database_name, expected)
+
+    def test_is_not_the_folder_of_an_embedded_server(self) -> None:
+        self.assertIsNone(Settings(uri='embedded:mongodata').database_name)
+
+
+class EmbeddedFolderTest(unittest.TestCase):
+    def test_is_named_after_the_colon(self) -> None:
+        self.assertEqual(
+            Settings(uri='embedded:mongodata').embedded_folder, 'mongodata'
+        )
+        self.assertEqual(Settings(uri='embedded:/srv/x').embedded_folder, '/srv/x')
+
+    def test_has_a_name_where_none_is_given(self) -> None:
+        self.assertEqual(Settings(uri='embedded:').embedded_folder, 'mongodata')
+
+    def test_is_none_for_another_server(self) -> None:
+        self.assertIsNone(Settings().embedded_folder)
+        self.assertIsNone(Settings(uri='mongodb://localhost').embedded_folder)
+
+
+class WhereTest(unittest.TestCase):
+    def test_names_the_server_alone(self) -> None:
+        uris = {
+            'mongodb://localhost': 'mongodb://localhost',
+            'mongodb://a:1,b:2/shop?w=1': 'mongodb://a:1,b:2',
+            'mongodb://ann:secret@host:1/shop': 'mongodb://host:1',
+            'mongodb://ann@host?w=1': 'mongodb://host',
+            'mongodb+srv://ann:secret@host/shop': 'mongodb+srv://host',
+            'mongodb://ann:secret@host/shop?appName=a@b': 'mongodb://host',
+            'embedded:mongodata': 'embedded:mongodata',
+        }
+        for uri, expected in uris.items():
+            with self.subTest(uri):
+                self.assertEqual(Settings(uri=uri).where, expected)
+        self.assertEqual(Settings('db.example', 27018).where, 'db.example:27018')
+
+
+class ArgumentsTest(unittest.TestCase):
+    def options(self, **settings: Any) -> dict[str, Any]:
+        options = Settings(**settings).arguments()[1]
+        self.assertEqual(options.pop('serverSelectionTimeoutMS'), 5000)
+        return options
+
+    def test_are_host_and_port_or_the_uri(self) -> None:
+        self.assertEqual(Settings('a', 1).arguments()[0], ['a', 1])
+        self.assertEqual(Settings(uri='mongodb://b').arguments()[0], ['mongodb://b'])
+
+    def test_a_port_may_be_text(self) -> None:
+        port: Any = '27018'
+        self.assertEqual(Settings(port=port).arguments()[0], ['localhost', 27018])
+
+    def test_a_port_that_is_none_is_an_error(self) -> None:
+        for port in ('abc', None, ''):
+            odd: Any = port
+            with (
+                self.subTest(port),
+                self.assertRaisesRegex(BadSettings, 'MONGO_PORT = '),
+            ):
+                Settings(port=odd).arguments()
+
+    def test_no_user_no_authentication(self) -> None:
+        self.assertEqual(self.options(database='shop'), {})
+
+    def test_a_user_is_looked_up_in_the_database(self) -> None:
+        self.assertEqual(
+            self.options(database='shop', user='ann', password='secret'),
+            {'username': 'ann', 'password': 'secret', 'authSource': 'shop'},
+        )
+
+    def test_or_where_the_setting_says(self) -> None:
+        options = self.options(
+            database='shop', user='ann', password='secret', auth_source='admin'
+        )
+        self.assertEqual(options['authSource'], 'admin')
+
+    def test_a_user_goes_with_a_uri_that_names_none(self) -> None:
+        options = self.options(
+            uri='mongodb://a/shop?appName=x@y', user='ann', password='x'
+        )
+        self.assertEqual(
+            options, {'username': 'ann', 'password': 'x', 'authSource': 'shop'}
+        )
+
+    def test_the_uri_s_user_comes_first(self) -> None:
+        options = self.options(uri='mongodb://bob:x@a/shop', user='ann', password='y')
+        self.assertEqual(options, {})
+
+    def test_the_uri_s_user_is_looked_up_where_the_setting_says(self) -> None:
+        options = self.options(uri='mongodb://bob:x@a/shop', auth_source='admin')
+        self.assertEqual(options, {'authSource': 'admin'})
+
+    def test_all_options_are_passed_on_and_come_first(self) -> None:
+        given = {
+            'retryWrites': False,
+            'tls': True,
+            'connectTimeoutMS': 0,
+            'authSource': 'other',
+        }
+        options = self.options(database='shop', user='a', password='b', options=given)
+        self.assertEqual(options, {**given, 'username': 'a', 'password': 'b'})
+
+    def test_another_time_to_wait_for_a_server_may_be_set(self) -> None:
+        for settings in (
+            Settings(options={'serverSelectionTimeoutMS': 100}),
+            Settings(options={'serverselectiontimeoutms': 100}),
+        ):
+            self.assertEqual(list(settings.arguments()[1].values()), [100])
+        in_uri = Settings(uri='mongodb://a/?serverSelectionTimeoutMS=100')
+        self.assertEqual(in_uri.arguments()[1], {})
+
+    def test_leave_the_setting_as_it_was(self) -> None:
+        given: dict[str, Any] = {}
+        Settings(user='a', password='b', options=given).arguments()
+        self.assertEqual(given, {})
+
+
+SECRETS = {
+    'plain': 'plain',
+    'p%40ss%2Fw%3A': 'p@ss/w:',
+    'a+b': 'a b',
+    'hash#word': 'hash#word',
+}
+
+
+class ExplainTest(unittest.TestCase):
+    settings = Settings('db.example', 27018, 'shop', 'ann', 'secret')
+
+    def explained(
+        self, error: Exception, expected: type[MigopyException], *parts: str
+    ) -> str:
+        explained = self.settings.explain(error)
+        self.assertIs(type(explained), expected)
+        for part in parts:
+            self.assertIn(part, str(explained))
+        return str(explained)
+
+    def test_a_server_that_does_not_answer(self) -> None:
+        error = ServerSelectionTimeoutError(
+            'db.example:27018: refused (configured timeouts: connectTimeoutMS: 9ms),'
+            ' Timeout: 5.0s, Topology Description: <many words>'
+        )
+        message = self.explained(error, ServerUnreachable, 'MONGO_HOST', 'refused\n')
+        self.assertNotIn('Topology', message)
+        self.assertNotIn('timeouts', message)
+
+    def test_a_connection_that_broke(self) -> None:
+        self.explained(AutoReconnect('closed'), ServerUnreachable, 'closed')
+
+    def test_a_wrong_password(self) -> None:
+        error = OperationFailure('Authentication failed.', 18)
+        self.explained(
+            error, AccessDenied, 'MONGO_USER_PASS', 'MONGO_AUTH_SOURCE', 'shop'
+        )
+
+    def test_what_the_user_may_not_do(self) -> None:
+        error = OperationFailure('x', 13, {'errmsg': 'not authorized on shop'})
+        self.explained(error, AccessDenied, 'not authorized on shop', 'readWrite')
+
+    def test_settings_that_cannot_be(self) -> None:
+        self.explained(
+            ConfigurationError('Unknown option: x'), BadSettings, 'option: x'
+        )
+        self.explained(ValueError('maxPoolSize must be'), BadSettings, 'maxPoolSize')
+        self.explained(InvalidName('no space'), BadSettings, "'shop'", 'MONGO_DATABASE')
+
+    def test_anything_else_of_the_server_s(self) -> None:
+        error = OperationFailure('x', 1, {'errmsg': 'no room left'})
+        self.explained(error, DatabaseError, 'db.example:27018', 'no room left')
+
+    def test_no_password_is_shown(self) -> None:
+        for quoted, plain in SECRETS.items():
+            uri = f'mongodb://ann:{quoted}@db.example/shop?appName=a@b'
+            kept = [
+                Settings(uri=uri),
+                Settings(database='shop', user='ann', password=plain),
+                Settings(database='shop', options={'password': plain}),
+            ]
+            for settings in kept:
+                self.assertNotIn(plain, repr(settings))
+                for secret in {quoted, plain} if settings.uri else {plain}:
+                    for error in self.errors_that_quote(secret):
+                        with self.subTest(secret=secret, error=repr(error)):
+                            self.assertNotIn(secret, str(settings.explain(error)))
+
+    def errors_that_quote(self, secret: str) -> list[Exception]:
+        text = f'odd: {secret}'
+        return [
+            *(OperationFailure(text, code, {'errmsg': text}) for code in (1, 13, 18)),
+            ServerSelectionTimeoutError(text),
+            ConfigurationError(text),
+            InvalidURI(text),
+            ValueError(text),
+        ]
+
+    def test_no_database_says_what_to_write(self) -> None:
+        self.assertIn("MONGO_DATABASE = 'mydatabase'", str(NoDatabase()))
