@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from fabric.state import env
 
+from migopy.database import leave_without_waiting
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.subtask import as_typed
 
@@ -56,6 +57,8 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
 
     def migrations(subtask: str | None = None, *values: str, **options: str) -> Any:
         """Show unregistered MongoDB migrations; migrations:help shows the rest."""
+        if is_under_fab():
+            leave_without_waiting()
         with exit_status(manager_class):
             run_hook(manager_class, subtask, as_typed(values, options))
             with connected(manager_class()) as manager:
