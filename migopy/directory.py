@@ -103,8 +103,9 @@ class Directory:
         inside = os.path.relpath(self.path, base)
         if inside.split(os.sep)[0] in (os.pardir, os.curdir):
             inside = os.path.basename(self.path)
-        #: The name under which the folder is imported, `db.steps` for `db/steps`.
-        self.package = inside.replace(os.sep, '.')
+        #: The name under which the folder is imported, `db.steps` for `db/steps`; a
+        #: dot within a folder's name would be taken for another folder.
+        self.package = inside.replace('.', '_').replace(os.sep, '.')
 
     def migrations(self) -> list[Migration]:
         """List the migrations in order; raises `NoDirectory`, `BadFileNames`."""

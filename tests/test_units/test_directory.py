@@ -1,0 +1,285 @@
+"""The folder of migrations: which files count, in what order, importable how."""
+
+from __future__ import annotations
+
+import builtins
+import os
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from migopy.directory import (
+    BadFileNames,
+    BadPattern,
+    Directory,
+    FileNames,
+    NoDirectory,
+    cwd_in_syspath,
+    project_directory,
+)
+from migopy.migration import ImportFailed
+
+PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+
+
+class FileNamesTest(unittest.TestCase):
+    def sorted(self, *names: str, pattern: str = PATTERN) -> list[str]:
+        return [name for _, name in FileNames(pattern).sorted(names)]
+
+    def test_are_in_order_of_number(self) -> None:
+        self.assertEqual(
+            self.sorted('10_a.py', '9_b.py', '0011_c.py', '001_d.py'),
+            ['001_d.py', '9_b.py', '10_a.py', '0011_c.py'],
+        )
+
+    def test_equal_numbers_are_in_order_of_name(self) -> None:
+        for names in (
+            ('1_b.py', '1_a.py', '001_c.py'),
+            ('001_c.py', '1_a.py', '1_b.py'),
+        ):
+            self.assertEqual(self.sorted(*names), ['001_c.py', '1_a.py', '1_b.py'])
+
+    def test_helpers_and_other_files_are_passed_over(self) -> None:
+        others = (
+            '__init__.py',
+            '_helper.py',
+            '_1_x.py',
+            'README.rst',
+            '1_x.pyc',
+            '1_x',
+        )
+        self.assertEqual(self.sorted('1_x.py', *others), ['1_x.py'])
+
+    def test_names_that_do_not_fit_are_an_error_that_names_them(self) -> None:
+        with self.assertRaises(BadFileNames) as caught:
+            self.sorted('1_x.py', 'x.py', '2-y.py', '3_Z.py')
+        self.assertEqual(caught.exception.names, ['2-y.py', '3_Z.py', 'x.py'])
+        for part in ('2-y.py', '3_Z.py', 'x.py', PATTERN):
+            self.assertIn(part, str(caught.exception))
+        self.assertNotIn('1_x.py', str(caught.exception).replace(PATTERN, ''))
+
+    def test_another_pattern(self) -> None:
+        pattern = r'v(?P<migr_nr>\d+)[.].*'
+        self.assertEqual(
+            self.sorted('v10.B.py', 'v9.a.py', pattern=pattern), ['v9.a.py', 'v10.B.py']
+        )
+
+    def test_a_pattern_that_cannot_be_used_is_an_error(self) -> None:
+        for pattern, reason in ((r'(', 'regular expression'), (r'\d+_.*', 'migr_nr')):
+            with self.subTest(pattern), self.assertRaisesRegex(BadPattern, reason):
+                FileNames(pattern)
+
+    def test_a_number_that_is_none_is_a_bad_name(self) -> None:
+        with self.assertRaises(BadFileNames):
+            self.sorted('x_y.py', pattern=r'(?P<migr_nr>[a-z]+)_.*')
+        with self.assertRaises(BadFileNames):
+            self.sorted('_'.join('ab') + '.py', pattern=r'(?P<migr_nr>\d+)?a_.*')
+
+
+class FolderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        temporary = tempfile.TemporaryDirectory(prefix='migopy-test-')
+        self.addCleanup(temporary.cleanup)
+        self.base = Path(temporary.name).resolve()
+        before = dict(sys.modules)
+        self.addCleanup(
+            lambda: [sys.modules.pop(n) for n in set(sys.modules) - set(before)]
+        )
+
+    def write(self, path: str, text: str = '') -> Path:
+        file = self.base / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    def directory(self, relative: str = 'steps') -> Directory:
+        return Directory(str(self.base), relative, FileNames(PATTERN))
+
+    def names(self, relative: str = 'steps') -> list[str]:
+        return [each.name for each in self.directory(relative).migrations()]
+
+
+class MigrationsTest(FolderTest):
+    def test_are_the_files_in_order(self) -> None:
+        for name in ('10_b.py', '2_a.py', '_helper.py', 'notes.txt', '3_c.pyc'):
+            self.write(f'steps/{name}')
+        migrations = self.directory().migrations()
+        self.assertEqual(
+            [(each.number, each.name, each.path) for each in migrations],
+            [
+                (2, '2_a.py', str(self.base / 'steps' / '2_a.py')),
+                (10, '10_b.py', str(self.base / 'steps' / '10_b.py')),
+            ],
+        )
+
+    def test_a_folder_is_no_migration_whatever_its_name(self) -> None:
+        self.write('steps/1_x.py')
+        (self.base / 'steps' / '2_y.py').mkdir()
+        (self.base / 'steps' / 'odd.py').mkdir()
+        self.assertEqual(self.names(), ['1_x.py'])
+
+    def test_a_link_to_a_file_is_one(self) -> None:
+        target = self.write('elsewhere.py')
+        (self.base / 'steps').mkdir()
+        (self.base / 'steps' / '1_x.py').symlink_to(target)
+        self.assertEqual(self.names(), ['1_x.py'])
+
+    def test_a_nested_folder(self) -> None:
+        self.write('db/steps/1_x.py')
+        self.assertEqual(self.names('db/steps'), ['1_x.py'])
+        self.assertEqual(self.directory('db/steps').package, 'db.steps')
+
+    def test_an_absolute_path(self) -> None:
+        self.write('elsewhere/steps/1_x.py')
+        directory = Directory(
+            '/', str(self.base / 'elsewhere/steps'), FileNames(PATTERN)
+        )
+        self.assertEqual([each.name for each in directory.migrations()], ['1_x.py'])
+
+    def test_a_path_upwards(self) -> None:
+        self.write('steps/1_x.py')
+        directory = Directory(str(self.base / 'sub'), '../steps', FileNames(PATTERN))
+        self.assertEqual([each.name for each in directory.migrations()], ['1_x.py'])
+        self.assertEqual(directory.package, 'steps')
+
+    def test_no_directory_is_an_error_that_names_it(self) -> None:
+        self.write('file')
+        for relative in ('steps', 'file'):
+            with self.subTest(relative), self.assertRaises(NoDirectory) as caught:
+                self.directory(relative).migrations()
+            self.assertEqual(caught.exception.path, str(self.base / relative))
+            self.assertIn(f'mkdir -p {self.base / relative}', str(caught.exception))
+
+    def test_it_is_listed_once(self) -> None:
+        self.write('steps/1_x.py')
+        with (
+            mock.patch('os.scandir', wraps=os.scandir) as scandir,
+            mock.patch('os.listdir', wraps=os.listdir) as listdir,
+        ):
+            self.directory().migrations()
+        self.assertEqual((scandir.call_count, listdir.call_count), (1, 0))
+
+    def test_makes_it_a_package(self) -> None:
+        self.write('steps/1_x.py')
+        self.directory().migrations()
+        init = self.base / 'steps' / '__init__.py'
+        self.assertEqual(init.read_text(), '')
+
+    def test_leaves_a_package_as_it_is(self) -> None:
+        init = self.write('steps/__init__.py', 'x = 1')
+        self.directory().migrations()
+        self.assertEqual(init.read_text(), 'x = 1')
+
+    def test_a_read_only_folder_is_fine(self) -> None:
+        self.write('steps/1_x.py', 'def up(db): return 1')
+
+        def refused(path: str, mode: str = 'r', *args: Any, **options: Any) -> Any:
+            if 'x' in mode:
+                raise PermissionError(13, 'Permission denied', path)
+            return opened(path, mode, *args, **options)
+
+        opened = open
+        with mock.patch.object(builtins, 'open', refused):
+            self.assertEqual(self.names(), ['1_x.py'])
+            directory = self.directory()
+            [migration] = directory.migrations()
+            with directory.importable():
+                loaded = migration.load(directory.package)
+        self.assertEqual(loaded.function('up')(None), 1)
+        self.assertFalse((self.base / 'steps' / '__init__.py').exists())
+
+
+class ImportableTest(FolderTest):
+    def up(self, directory: Directory) -> Any:
+        """Load the one migration and give what its `up` returns."""
+        [migration] = directory.migrations()
+        with directory.importable():
+            return migration.load(directory.package).function('up')(None)
+
+    def test_the_project_s_modules_are(self) -> None:
+        self.write('migopy_test_models.py', 'NAME = "model"')
+        self.write(
+            'steps/1_x.py',
+            'import migopy_test_models\ndef up(db): return migopy_test_models.NAME',
+        )
+        self.assertEqual(self.up(self.directory()), 'model')
+
+    def test_and_while_up_runs(self) -> None:
+        self.write('migopy_test_later.py', 'NAME = "later"')
+        self.write(
+            'steps/1_x.py',
+            'def up(db):\n  import migopy_test_later\n  return migopy_test_later.NAME',
+        )
+        self.assertEqual(self.up(self.directory()), 'later')
+
+    def test_siblings_are(self) -> None:
+        for relative in ('steps', 'db/steps', 'my-steps', 'dotted.steps'):
+            with self.subTest(relative):
+                self.write(f'{relative}/_helpers.py', f'NAME = "{relative}"')
+                self.write(f'{relative}/tools/__init__.py', 'NUMBER = 5')
+                self.write(
+                    f'{relative}/1_x.py',
+                    'from . import _helpers\nfrom .tools import NUMBER\n'
+                    'def up(db): return _helpers.NAME, NUMBER',
+                )
+                self.assertEqual(self.up(self.directory(relative)), (relative, 5))
+
+    def test_the_path_is_put_back(self) -> None:
+        self.write('steps/1_x.py', 'import sys\ndef up(db): return sys.path[0]')
+        before = list(sys.path)
+        self.assertEqual(self.up(self.directory()), str(self.base))
+        self.assertEqual(sys.path, before)
+
+    def test_a_package_that_fails_is_an_error_that_names_it(self) -> None:
+        self.write('steps/__init__.py', '1 / 0')
+        with self.assertRaises(ImportFailed) as caught, self.directory().importable():
+            pass
+        self.assertIn('__init__.py', str(caught.exception))
+        self.assertIn('ZeroDivisionError', str(caught.exception))
+
+    def test_the_package_is_imported_once(self) -> None:
+        self.write('steps/__init__.py', 'import builtins; count = []')
+        for _ in range(2):
+            with self.directory().importable():
+                sys.modules['steps'].count.append(1)
+        self.assertEqual(sys.modules['steps'].count, [1, 1])
+
+    def test_two_projects_in_one_process_do_not_mix(self) -> None:
+        for project in ('a', 'b'):
+            self.write(f'{project}/steps/_helpers.py', f'NAME = "{project}"')
+            self.write(
+                f'{project}/steps/1_x.py',
+                'from . import _helpers\ndef up(db): return _helpers.NAME',
+            )
+            directory = Directory(str(self.base / project), 'steps', FileNames(PATTERN))
+            self.assertEqual(self.up(directory), project)
+
+
+class ProjectDirectoryTest(FolderTest):
+    def test_is_the_working_directory_in_plain_python(self) -> None:
+        class Migrations: ...
+
+        self.assertEqual(project_directory(Migrations), os.getcwd())
+
+    def test_is_the_fabfile_s_where_that_is_imported(self) -> None:
+        """A script beside the fabfile: `from fabfile import Migrations`."""
+
+        class Migrations: ...
+
+        Migrations.__module__ = 'fabfile'
+        for file in ('fabfile.py', 'fabfile/__init__.py'):
+            with self.subTest(file), mock.patch.dict(sys.modules):
+                module = mock.Mock(__file__=str(self.base / file))
+                sys.modules['fabfile'] = module
+                self.assertEqual(project_directory(Migrations), str(self.base))
+
+
+class CwdInSyspathTest(unittest.TestCase):
+    def test_is_first_inside_and_gone_after(self) -> None:
+        before = list(sys.path)
+        with cwd_in_syspath():
+            self.assertEqual(sys.path[0], os.getcwd())
+        self.assertEqual(sys.path, before)
