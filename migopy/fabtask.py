@@ -55,8 +55,10 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
     its plain functions.
     """
 
-    def migrations(subtask: str | None = None, *values: str, **options: str) -> Any:
+    def migrations(subtask: str | None = None, /, *values: str, **options: str) -> Any:
         """Show unregistered MongoDB migrations; migrations:help shows the rest."""
+        if subtask is None:
+            subtask = options.pop('subtask', None)
         if is_under_fab():
             leave_without_waiting()
         with exit_status(manager_class):
@@ -72,7 +74,7 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
 def exit_status(manager_class: type[Manager]) -> Iterator[None]:
     """Write a `MigopyException` in red; under `fab` end with status 1.
 
-    `StopTaskExecution` ends the block quietly.
+    `StopTaskExecution` ends the block quietly. Under `fab` Ctrl-C is told too.
     """
     try:
         yield
@@ -82,15 +84,27 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
         error.task_name = manager_class.TASK_NAME
         manager_class.logger.red(str(error))
         if is_under_fab():
-            sys.exit(1)
+            sys.exit(status_after(error))
+    except KeyboardInterrupt as error:
+        if not is_under_fab():
+            raise
+        manager_class.logger.red('Interrupted.')
+        sys.exit(status_after(error))
+
+
+def status_after(error: BaseException) -> int:
+    """Give the exit status: 1, after a signal 128 and its number as shells have it."""
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + int(getattr(error, 'signal', signal.SIGINT))
+    return 1
 
 
 @contextmanager
 def connected(manager: Manager) -> Iterator[Manager]:
     """Disconnect a manager at the end of the block.
 
-    Under `fab` an error that it has reported, and Ctrl-C, end in an exit status
-    instead of a traceback: 1, or as shells have it 128 and the signal's number.
+    Under `fab` an error that it has reported ends in an exit status instead of a
+    traceback.
     """
     try:
         with signals_raised():
@@ -100,12 +114,8 @@ def connected(manager: Manager) -> Iterator[Manager]:
             if manager.reported is error and isinstance(error, MigopyException):
                 raise StopTaskExecution from error
             raise
-        if isinstance(error, KeyboardInterrupt):
-            if manager.reported is not error:
-                manager.logger.red('Interrupted.')
-            sys.exit(128 + getattr(error, 'signal', signal.SIGINT))
         if manager.reported is error:
-            sys.exit(1)
+            sys.exit(status_after(error))
         raise
     finally:
         manager.disconnect()
