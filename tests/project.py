@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
@@ -12,12 +13,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from migopy import MigrationsManager
 from tests.server import DatabaseTest
 
 #: Seconds after which a command is taken for hanging.
 TIMEOUT = 120
 
 FAB = Path(sys.executable).parent / 'fab'
+
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    migrations = Migrations.create_task()
+"""
+
+NOTHING = """
+    def up(db):
+        pass
+
+    def down(db):
+        pass
+"""
+
+#: Fabric3 needs an old paramiko, which an up-to-date cryptography warns about.
+WARNINGS = 'ignore:::paramiko.pkey,ignore:::paramiko.transport'
 
 
 @dataclass(frozen=True)
@@ -34,33 +57,106 @@ class Result:
         return f'status {self.status}\n{self.stdout}\n{self.stderr}'
 
 
-class FabTest(DatabaseTest):
-    """A test in a fresh project folder, with a database of its own.
+class RecordingLogger:
+    """A logger that keeps what is said, as pairs of method and message."""
 
-    `fabfile` is written into the folder, in which `{uri}`, `{host}`, `{port}` and
-    `{database}` stand for the test's server and database.
-    """
+    def __init__(self) -> None:
+        self.said: list[tuple[str, str]] = []
 
-    fabfile = """
-        import migopy
+    def white(self, message: object) -> None:
+        self.said.append(('white', str(message)))
 
-        class Migrations(migopy.MigrationsManager):
-            MONGO_URI = '{uri}'
-            MONGO_DATABASE = '{database}'
+    def white_bold(self, message: object) -> None:
+        self.said.append(('white_bold', str(message)))
 
-        migrations = Migrations.create_task()
-    """
+    def red(self, message: object) -> None:
+        self.said.append(('red', str(message)))
+
+    def green(self, message: object) -> None:
+        self.said.append(('green', str(message)))
+
+    def of(self, method: str) -> list[str]:
+        """List what was said by one method."""
+        return [message for each, message in self.said if each == method]
+
+
+class ProjectTest(DatabaseTest):
+    """A test in a fresh project folder, with a database of its own."""
 
     def setUp(self) -> None:
         super().setUp()
         temporary = tempfile.TemporaryDirectory(prefix='migopy-test-')
         self.addCleanup(temporary.cleanup)
         self.folder = Path(temporary.name).resolve()
-        self.write('fabfile.py', self.filled(self.fabfile))
         (self.folder / 'mongomigrations').mkdir()
 
+    def write(self, path: str, text: str) -> Path:
+        """Write a file of the project; the text's indentation is taken away."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(textwrap.dedent(text))
+        return file
+
+    def migration(self, name: str, text: str = NOTHING) -> Path:
+        """Write a migration file."""
+        return self.write(f'mongomigrations/{name}', text)
+
+    def registered(self) -> list[str]:
+        """List the registered names, in order."""
+        return sorted(document['name'] for document in self.db.migrations.find())
+
+    def register(self, *names: str) -> None:
+        """Register names as 1.0 did."""
+        self.db.migrations.insert_many([{'name': name} for name in names])
+
+    def contents(self, collection: str) -> list[dict[str, Any]]:
+        """List a collection's documents without `_id`."""
+        return list(self.db[collection].find({}, {'_id': 0}))
+
+
+class PlainTest(ProjectTest):
+    """A test of a manager in this process: plain Python, without `fab`.
+
+    `self.logger` keeps what the managers say.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.logger = RecordingLogger()
+
+    def manager_class(self, **attributes: Any) -> type[MigrationsManager]:
+        """Make a manager for the test's project and database."""
+        settings = {
+            'MONGO_URI': self.uri,
+            'MONGO_DATABASE': self.db.name,
+            'MIGRATIONS_DIRECTORY': str(self.folder / 'mongomigrations'),
+            'logger': self.logger,
+        }
+        return type('Migrations', (MigrationsManager,), {**settings, **attributes})
+
+    def manager(self, **attributes: Any) -> MigrationsManager:
+        """Make one and disconnect it at the end of the test."""
+        manager = self.manager_class(**attributes)()
+        self.addCleanup(manager.disconnect)
+        return manager
+
+
+class FabTest(ProjectTest):
+    """A test of `fab` processes.
+
+    `fabfile` is written into the folder, in which `{uri}`, `{host}`, `{port}` and
+    `{database}` stand for the test's server and database.
+    """
+
+    fabfile = FABFILE
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write('fabfile.py', self.filled(self.fabfile))
+
     def filled(self, text: str) -> str:
-        host, port = self.client.address
+        """Fill in the test's server and database."""
+        host, port = self.client.address or ('', 0)
         values = {
             'uri': self.uri,
             'host': host,
@@ -72,17 +168,6 @@ class FabTest(DatabaseTest):
             lambda match: str(values[match[1]]),
             textwrap.dedent(text),
         )
-
-    def write(self, path: str, text: str) -> Path:
-        """Write a file of the project; the text's indentation is taken away."""
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(textwrap.dedent(text))
-        return file
-
-    def migration(self, name: str, text: str) -> Path:
-        """Write a migration file."""
-        return self.write(f'mongomigrations/{name}', text)
 
     def start(
         self, *arguments: str, cwd: Path | None = None, **environment: str
@@ -111,6 +196,58 @@ class FabTest(DatabaseTest):
         stdout, stderr = process.communicate(timeout=TIMEOUT)
         return Result(process.returncode, stdout, stderr)
 
+    def fabs(self, *commands: str) -> list[Result]:
+        """Run commands of one argument that do not touch each other, at once."""
+        started = [self.start(command) for command in commands]
+        return [self.ended(process) for process in started]
+
+    def errors(self, *commands: str, **environment: str) -> list[str]:
+        """Run commands at once that all fail; give the one message of each.
+
+        Each ends with status 1 and writes one red message to stderr, nothing else.
+        """
+        started = [
+            self.start(command, FORCE_COLOR='1', **environment) for command in commands
+        ]
+        return [self.red_message(self.ended(process)) for process in started]
+
+    def error(self, *arguments: str, **environment: str) -> str:
+        """Run a command that fails; give its one message."""
+        process = self.start(*arguments, FORCE_COLOR='1', **environment)
+        return self.red_message(self.ended(process))
+
+    def red_message(self, result: Result) -> str:
+        """Take the message out of the colours; fail if there is anything else."""
+        self.assertEqual(result.status, 1, result.said)
+        self.assertEqual(result.stdout, '', result.said)
+        message = re.fullmatch(r'\033\[91m([^\033]*)\033\[0m\n', result.stderr)
+        if message is None:
+            self.fail(f'not one red message: {result.said}')
+        self.assertNotIn('Traceback', message[1])
+        return message[1]
+
+    def on_terminal(self, *arguments: str, **environment: str) -> str:
+        """Run `fab` on a terminal of its own; give all that it shows."""
+        terminal, end_of_fab = os.openpty()
+        with os.fdopen(terminal, 'rb', buffering=0) as screen:
+            process = subprocess.Popen(
+                [str(FAB), *arguments],
+                cwd=self.folder,
+                env=clean_environment(TERM='xterm', **environment),
+                stdin=end_of_fab,
+                stdout=end_of_fab,
+                stderr=end_of_fab,
+            )
+            self.addCleanup(end, process)
+            os.close(end_of_fab)
+            shown = b''
+            # The last process to leave a terminal makes reading it an error.
+            with contextlib.suppress(OSError):
+                while part := screen.read(4096):
+                    shown += part
+            process.wait(timeout=TIMEOUT)
+        return shown.decode().replace('\r\n', '\n')
+
     def assert_ok(self, result: Result) -> Result:
         """Fail unless the command ended well."""
         self.assertEqual(result.status, 0, result.said)
@@ -124,23 +261,15 @@ class FabTest(DatabaseTest):
         self.assertNotIn('Traceback', result.said)
         return result
 
-    def registered(self) -> list[str]:
-        """List the registered names, in order."""
-        return sorted(document['name'] for document in self.db.migrations.find())
-
-    def contents(self, collection: str) -> list[dict[str, Any]]:
-        """List a collection's documents without `_id`."""
-        return list(self.db[collection].find({}, {'_id': 0}))
-
 
 def clean_environment(**more: str) -> dict[str, str]:
     """Give this process's environment without what changes migopy's output."""
     left_out = ('NO_COLOR', 'FORCE_COLOR', 'MONGO_URI')
     kept = {name: text for name, text in os.environ.items() if name not in left_out}
-    return {**kept, **more}
+    return {'PYTHONWARNINGS': WARNINGS, **kept, **more}
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """End a process that a test started."""
     if process.poll() is None:
         process.kill()
