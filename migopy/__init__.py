@@ -4,6 +4,7 @@ from migopy.console import ColorsLogger, Str
 from migopy.directory import cwd_in_syspath
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.manager import MigrationsManager
+from migopy.progress import progress
 from migopy.subtask import task
 from migopy.version import VERSION
 
@@ -17,5 +18,6 @@ __all__ = [
     'Str',
     '__version__',
     'cwd_in_syspath',
+    'progress',
     'task',
 ]

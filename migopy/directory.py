@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import sys
+import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
@@ -22,8 +23,8 @@ class NoDirectory(MigopyException):
         self.path = path
         super().__init__(
             f'Migrations directory {path} not found.\n'
-            f'Make it (mkdir -p {path}) or set MIGRATIONS_DIRECTORY in the fabfile,'
-            ' then type: {fab}'
+            'Make it with a first migration: {fab}:create,what_it_does\n'
+            'or set MIGRATIONS_DIRECTORY in the fabfile, then type: {fab}'
         )
 
 
@@ -49,6 +50,23 @@ class BadPattern(MigopyException):
             f'MIGRATIONS_FILE_PATTERN {pattern!r} {reason}. Correct it in the '
             r'fabfile, for example: (?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
         )
+
+
+class NotCreated(MigopyException):
+    """A new migration file could not be written."""
+
+
+#: What a new migration looks like; `{title}` stands for what was typed.
+TEMPLATE = '''"""{title}."""
+
+
+def up(db):
+    """Change the data; `db` is a pymongo Database."""
+
+
+def down(db):
+    """Undo what up did."""
+'''
 
 
 class FileNames:
@@ -114,6 +132,49 @@ class Directory:
             for number, name in self._file_names.sorted(self._listing())
         ]
 
+    def create(self, title: str, template: str = TEMPLATE) -> str:
+        """Write a new migration file from a template, and give its path.
+
+        Its number comes after the highest, as wide as that one is written; the
+        folder is made where there is none. In the template `{title}` stands for the
+        title and `{name}` for the file's name. Never overwrites. Raises `NotCreated`.
+        """
+        slug = _slug(title)
+        if not slug:
+            raise NotCreated(
+                'Say in a few words what the migration does:'
+                ' {fab}:create,add_user_index'
+            )
+        try:
+            os.makedirs(self.path, exist_ok=True)
+            name = f'{self._next_number()}_{slug}.py'
+            self._require_fitting(name)
+            path = os.path.join(self.path, name)
+            # 'x': whatever stands there is somebody's work.
+            with open(path, 'x', encoding='utf-8') as file:
+                text = template.replace('{title}', title.strip().capitalize())
+                file.write(text.replace('{name}', name))
+        except OSError as error:
+            raise NotCreated(f'The migration could not be written: {error}') from error
+        return path
+
+    def _next_number(self) -> str:
+        migrations = self.migrations()
+        if not migrations:
+            return '001'
+        last = migrations[-1]
+        written = re.search(f'0*{last.number}', last.name)
+        return str(last.number + 1).zfill(len(written[0]) if written else 1)
+
+    def _require_fitting(self, name: str) -> None:
+        try:
+            self._file_names.sorted([name])
+        except BadFileNames as error:
+            raise NotCreated(
+                f'{name} would not fit MIGRATIONS_FILE_PATTERN'
+                f' ({self._file_names.pattern}). Make the file by hand.'
+            ) from error
+
     def _listing(self) -> list[str]:
         try:
             with os.scandir(self.path) as entries:
@@ -165,6 +226,26 @@ class Directory:
             spec = ModuleSpec(self.package, None, is_package=True)
             spec.submodule_search_locations = [self.path]
             sys.modules[self.package] = module_from_spec(spec)
+
+
+def read_template(path: str) -> str:
+    """Read a team's own template; raises `NotCreated`."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            return file.read()
+    except OSError as error:
+        raise NotCreated(
+            f'MIGRATION_TEMPLATE cannot be read: {error}.'
+            ' Correct it in the fabfile, then type: {fab}:create,…'
+        ) from error
+
+
+def _slug(title: str) -> str:
+    plain = unicodedata.normalize('NFKD', title.strip())
+    ascii_only = plain.encode('ascii', 'ignore').decode().lower()
+    if ascii_only.endswith('.py'):
+        ascii_only = ascii_only[: -len('.py')]
+    return re.sub('[^a-z0-9]+', '_', ascii_only).strip('_')
 
 
 def project_directory(manager_class: type) -> str:

@@ -20,6 +20,17 @@ from migopy.database import leave_without_waiting
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.subtask import as_typed
 
+#: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
+ESSENTIALS = """Show unregistered MongoDB migrations.
+
+    fab {task}                        what has not run yet
+    fab {task}:execute                run it
+    fab {task}:execute,dry_run=yes    see what it would do
+    fab {task}:rollback,001_x.py      undo one
+    fab {task}:create,what_it_does    write the next one
+    fab {task}:help                   all the rest
+"""
+
 
 class Terminated(KeyboardInterrupt):
     """The process was told to end by a signal other than Ctrl-C's; `signal` is it."""
@@ -56,7 +67,6 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
     """
 
     def migrations(subtask: str | None = None, /, *values: str, **options: str) -> Any:
-        """Show unregistered MongoDB migrations; migrations:help shows the rest."""
         if subtask is None:
             subtask = options.pop('subtask', None)
         if is_under_fab():
@@ -67,6 +77,7 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
                 return manager.perform(subtask, values, options)
 
     migrations.__name__ = manager_class.TASK_NAME
+    migrations.__doc__ = ESSENTIALS.replace('{task}', manager_class.TASK_NAME)
     return migrations
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,19 +18,26 @@ from pymongo.errors import PyMongoError
 
 from migopy.console import ColorsLogger
 from migopy.database import NoDatabase, Settings
-from migopy.directory import Directory, FileNames, project_directory
+from migopy.directory import (
+    TEMPLATE,
+    Directory,
+    FileNames,
+    project_directory,
+    read_template,
+)
 from migopy.effects import listen
 from migopy.errors import MigopyException
-from migopy.history import IGNORED, History
+from migopy.history import History
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
 from migopy.mongod import PrivateMongod
 from migopy.plan import Plan
+from migopy.progress import LOGGER
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
 from migopy.report import Reporter
 from migopy.runner import Runner, Step
-from migopy.subtask import Subtasks, call, command_line, is_yes, task
+from migopy.subtask import Subtasks, call, command_line, is_yes, number, only_one, task
 from migopy.transaction import require_transactions
 from migopy.version import VERSION
 
@@ -68,6 +76,8 @@ class MigrationsManager:
     MIGRATIONS_DIRECTORY = 'mongomigrations'
     #: What a file's name is like; `migr_nr` is the number.
     MIGRATIONS_FILE_PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+    #: A file, beside the fabfile, that new migrations are made from.
+    MIGRATION_TEMPLATE: str | None = None
     #: The collection of registered migrations; those of the lock and the history have
     #: its name with `_lock` and `_history`.
     MIGRATIONS_COLLECTION = 'migrations'
@@ -120,17 +130,39 @@ class MigrationsManager:
         self._reporter.status(plan, self._unregistered_in(plan))
 
     @task
-    def execute(self, spec_migr: str | None = None, *, dry_run: str = 'no') -> None:
-        """Execute unregistered migrations, or the one that is named."""
+    def create(self, *title: str) -> None:
+        """Write a new migration file with the next number.
+
+        Example: {fab}:create,add_user_index
+        """
+        path = self._directory.create(' '.join(title), self._template)
+        self.logger.white_bold(os.path.relpath(path))
+
+    @task
+    def execute(
+        self,
+        spec_migr: str | None = None,
+        *,
+        to: str | None = None,
+        dry_run: str = 'no',
+    ) -> None:
+        """Execute unregistered migrations, or the one that is named.
+
+        Example: {fab}:execute,001_add_index.py
+        With to=NAME those up to and with that one are executed. With dry_run=yes
+        they run in a transaction that is then aborted, and what each would do is
+        shown. The first one that fails ends the run; the rest has not run then.
+        """
         if is_yes(dry_run, 'dry_run'):
-            return self._try_out(self._to_execute(spec_migr), 'up')
+            return self._try_out(self._to_execute(spec_migr, to), 'up')
         with self._locked('execute'):
-            plan, migrations = self._to_execute(spec_migr)
+            plan, migrations = self._to_execute(spec_migr, to)
             if not migrations:
-                return self._reporter.status(plan, [])
+                return self._reporter.status(plan, self._unregistered_in(plan))
             with self._steps(migrations, 'up') as steps:
                 self._reporter.equal_numbers(plan)
                 self._reporter.late(plan)
+                self._reporter.about_to(steps)
                 self._prepare()
                 if self.DO_MONGO_DUMP:
                     self.dbdump()
@@ -150,15 +182,29 @@ class MigrationsManager:
         return None
 
     @task
-    def rollback(self, spec_migr: str | None = None, *, dry_run: str = 'no') -> None:
-        """Run down() of the migration that is named, and unregister it."""
-        if spec_migr is None:
-            raise NameNeeded(self._executed_last())
+    def rollback(
+        self,
+        spec_migr: str | None = None,
+        *,
+        last: str | None = None,
+        to: str | None = None,
+        dry_run: str = 'no',
+    ) -> None:
+        """Run down() of the migration that is named, and unregister it.
+
+        Example: {fab}:rollback,001_add_index.py
+        With last=NUMBER those executed last are rolled back, the newest first. With
+        to=NAME all that were executed after it. With dry_run=yes what each would do
+        is shown and nothing is changed.
+        """
         if is_yes(dry_run, 'dry_run'):
-            return self._try_out(self._to_rollback(spec_migr), 'down')
+            return self._try_out(self._to_roll_back(spec_migr, last, to), 'down')
         with self._locked('rollback'):
-            plan, migrations = self._to_rollback(spec_migr)
+            plan, migrations = self._to_roll_back(spec_migr, last, to)
+            if not migrations:
+                return self._reporter.nothing_to_roll_back()
             with self._steps(migrations, 'down') as steps:
+                self._reporter.about_to(steps)
                 self._prepare()
                 self._runner(plan).run(steps)
         return None
@@ -173,7 +219,11 @@ class MigrationsManager:
 
     @task
     def history(self, which: str | None = None) -> None:
-        """Show the runs of migrations, newest last: all, the last 20, or of one."""
+        """Show the runs of migrations, newest last.
+
+        Example: {fab}:history,20
+        A number shows that many of the last, a name those of one migration.
+        """
         plan = self._survey()
         count = which is None or (which.isdecimal() and not which.startswith('0'))
         if count:
@@ -196,11 +246,15 @@ class MigrationsManager:
         """Dump the database."""
 
     @task
-    def help(self) -> None:
-        """Show this help."""
-        for subtask in self._subtasks:
-            summary = (subtask.__doc__ or '').strip().partition('\n')[0]
-            self.logger.white(f'fab {self.TASK_NAME}:{subtask.__name__} - {summary}')
+    def help(self, subtask: str | None = None) -> None:
+        """Show this help, or all about one subtask.
+
+        Example: {fab}:help,execute
+        """
+        if subtask is None:
+            self._reporter.help(self._subtasks)
+        else:
+            self._reporter.help_in_full(self._subtasks.get(subtask))
 
     # What a fabfile may call or override.
 
@@ -249,6 +303,7 @@ class MigrationsManager:
 
         Errors of PyMongo come out as a `MigopyException` that says what to do.
         """
+        LOGGER.set(self.logger)
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
             return call(method, subtask or method.__name__, values, options)
@@ -356,12 +411,24 @@ class MigrationsManager:
             version=VERSION,
         )
 
-    def _to_execute(self, name: str | None) -> tuple[Plan, list[Migration]]:
+    def _to_execute(
+        self, name: str | None, to: str | None
+    ) -> tuple[Plan, list[Migration]]:
+        only_one('execute', {'a name': name, 'to=': to})
         plan = self._plan()
-        return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE))
+        return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE, to))
 
-    def _to_rollback(self, name: str) -> tuple[Plan, list[Migration]]:
+    def _to_roll_back(
+        self, name: str | None, last: str | None, to: str | None
+    ) -> tuple[Plan, list[Migration]]:
+        only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
         plan = self._plan()
+        if last is not None:
+            return plan, plan.to_roll_back_last(number(last, 'last'))
+        if to is not None:
+            return plan, plan.to_roll_back_to(to)
+        if name is None:
+            raise NameNeeded(plan.last_executed)
         return plan, [plan.to_rollback(name)]
 
     @contextmanager
@@ -384,7 +451,7 @@ class MigrationsManager:
         if holder:
             raise Locked(holder, waited=0)
         if not migrations:
-            return self._reporter.status(plan, [])
+            return self._reporter.nothing_to_try()
         require_transactions(self.db.client, 'A dry run')
         with self._steps(migrations, direction) as steps:
             self._runner(plan).try_out(steps)
@@ -427,9 +494,11 @@ class MigrationsManager:
         for warning in self._registry.prepare():
             self.logger.white(warning)
 
-    def _executed_last(self) -> str | None:
-        executed = [r.name for r in self._registry.records() if r.how != IGNORED]
-        return executed[-1] if executed else None
+    @property
+    def _template(self) -> str:
+        if self.MIGRATION_TEMPLATE is None:
+            return TEMPLATE
+        return read_template(os.path.join(self._base, self.MIGRATION_TEMPLATE))
 
 
 _UNREGISTERED = MigrationsManager.unregistered

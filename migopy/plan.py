@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import groupby
 
 from migopy.errors import MigopyException, listing
-from migopy.history import Run
+from migopy.history import IGNORED, Run
 from migopy.lock import Holder
 from migopy.migration import Migration
 from migopy.registry import Record
@@ -59,6 +59,17 @@ class AlreadyRegistered(MigopyException):
         super().__init__(
             f'{name} is registered already; nothing was done.\n'
             f'To run it again, first undo it: {{fab}}:rollback,{name}'
+        )
+
+
+class NotExecuted(MigopyException):
+    """A migration to go back to that was never executed; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has not been executed, so there is no way back to it;'
+            ' nothing was done.\nSee what was executed when: {fab}:history'
         )
 
 
@@ -271,22 +282,61 @@ class Plan:
         self._refuse_unfinished(chosen)
         return chosen
 
-    def to_execute(self, name: str | None, allow_late: bool) -> list[Migration]:
+    def to_roll_back_last(self, count: int) -> list[Migration]:
+        """Select the `count` executed last, newest first by the time of execution.
+
+        Raises `NoFile`, and `Unfinished`.
+        """
+        self._refuse_unfinished(None)
+        newest_first = [record.name for record in reversed(self._executed)]
+        return [self.find(name) for name in newest_first[:count]]
+
+    def to_roll_back_to(self, name: str) -> list[Migration]:
+        """Select all that were executed after the one named, newest first.
+
+        Raises what `find` does, `NotExecuted`, and `Unfinished`.
+        """
+        self._refuse_unfinished(None)
+        mark = self.find(name).name
+        names = [record.name for record in self._executed]
+        if mark not in names:
+            raise NotExecuted(mark)
+        return self.to_roll_back_last(len(names) - names.index(mark) - 1)
+
+    @property
+    def last_executed(self) -> str | None:
+        """Give the name of the migration that was executed last."""
+        executed = self._executed
+        return executed[-1].name if executed else None
+
+    @property
+    def _executed(self) -> list[Record]:
+        return [each for each in self.registered.values() if each.how != IGNORED]
+
+    def to_execute(
+        self, name: str | None, allow_late: bool, to: str | None = None
+    ) -> list[Migration]:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
-        Raises what `find` does, `AlreadyRegistered`, `Unfinished` unless it is the
-        unfinished one that is named, and `LateRefused`.
+        With `to` those up to and with that one. Raises what `find` does,
+        `AlreadyRegistered`, `Unfinished` unless it is the unfinished one that is
+        named, and `LateRefused`.
         """
         chosen = None if name is None else self.find(name)
+        last = None if to is None else self.find(to)
         self._refuse_unfinished(chosen)
         if chosen is not None:
             if chosen.name in self.registered and not self.runs_of(chosen):
                 raise AlreadyRegistered(chosen.name)
             return [chosen]
         late = self.late
+        wanted = self.unregistered
+        if last is not None:
+            end = (last.number, last.name)
+            wanted = [each for each in wanted if (each.number, each.name) <= end]
         if late and not allow_late and self.last_registered:
             raise LateRefused([each.name for each in late], self.last_registered.name)
-        return self.unregistered
+        return wanted
 
     def to_ignore(self, name: str | None) -> list[Migration]:
         """Select what `ignore` registers; raises as `to_execute` does."""

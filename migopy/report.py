@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import inspect
+import re
+from collections.abc import Iterable, Sequence
 
 from migopy.console import ColorsLogger, duration, table
 from migopy.effects import Effects
@@ -10,6 +12,13 @@ from migopy.history import IGNORED, Run
 from migopy.lock import Holder
 from migopy.plan import Plan, describe_unfinished, ways_out
 from migopy.runner import Failure, Step
+from migopy.subtask import Subtask, explanation, usage
+
+#: Names in one line; of more only the first and the last are shown.
+NAMES_SHOWN = 10
+
+#: The line of a docstring that shows how a subtask is typed.
+EXAMPLE = re.compile('^Example: .*$', re.MULTILINE)
 
 
 class Reporter:
@@ -38,6 +47,10 @@ class Reporter:
             self._logger.white(f'To execute them: {self._fab}:execute')
         else:
             self._logger.green('All migrations registered')
+            if not plan.migrations and not plan.records:
+                self._logger.white(
+                    f'To write the first one: {self._fab}:create,what_it_does'
+                )
         self.what_does_not_fit(plan)
 
     def what_does_not_fit(self, plan: Plan) -> None:
@@ -56,6 +69,48 @@ class Reporter:
         for run in plan.unfinished:
             self._logger.red(f'Unfinished: {describe_unfinished(run)}')
             self._logger.white(self._shown(ways_out(run.name, run.direction)))
+
+    def help(self, subtasks: Iterable[Subtask]) -> None:
+        """Show each subtask: its first line, its options if any, an example."""
+        for subtask in subtasks:
+            name = subtask.__name__
+            self._logger.white(f'{self._fab}:{name} - {explanation(subtask)[0]}')
+            typed = usage(name, inspect.signature(subtask))
+            example = EXAMPLE.search(explanation(subtask)[1])
+            if example:
+                self._logger.white(f'    {self._shown(typed)}')
+                self._logger.white(f'    {self._shown(example[0])}')
+            elif typed != f'{{fab}}:{name}':
+                self._logger.white(f'    {self._shown(typed)}')
+
+    def help_in_full(self, subtask: Subtask) -> None:
+        """Show all that a subtask's docstring says."""
+        first, rest = explanation(subtask)
+        typed = usage(subtask.__name__, inspect.signature(subtask))
+        self._logger.white_bold(self._shown(typed))
+        self._logger.white(first)
+        if rest:
+            self._logger.white(self._shown(rest))
+
+    def about_to(self, steps: Sequence[Step]) -> None:
+        """Say what is going to run, before it does, where it is more than one."""
+        if len(steps) < 2:
+            return
+        names = [step.name for step in steps]
+        if len(names) > NAMES_SHOWN:
+            names = [names[0], '…', names[-1]]
+        going = 'execute' if steps[0].direction == 'up' else 'roll back'
+        self._logger.white(
+            f'Going to {going} {len(steps)} migrations: {", ".join(names)}'
+        )
+
+    def nothing_to_roll_back(self) -> None:
+        """Say that nothing was executed since."""
+        self._logger.green('No migration to roll back')
+
+    def nothing_to_try(self) -> None:
+        """Say that nothing would run."""
+        self._logger.green('Nothing would run')
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
@@ -111,6 +166,17 @@ class Reporter:
         self._logger.white_bold(
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
+
+    def trying(self, step: Step, place: int, count: int) -> None:
+        """Say what is about to run in a dry run."""
+        of = f' ({place} of {count})' if count > 1 else ''
+        self._logger.white(f'Trying the {step.direction} of {step.name}{of}')
+
+    def running(self, step: Step, effects: Effects, seconds: float) -> None:
+        """Say how long a step has been running, and what it has done so far."""
+        changes = effects.describe(self._database) or 'nothing changed'
+        passed = duration(round(seconds * 1000))
+        self._logger.white(f'{step.name} running for {passed}, so far: {changes}')
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Say what a step would do."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from migopy.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, History, Run
 from migopy.lock import Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
+from migopy.progress import heartbeat
 from migopy.registry import Document, Registry
 from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
 
@@ -115,7 +116,8 @@ class Failure:
         lines = [f'{self.step.name} {how} in its {self.step.direction}.']
         lines.append(excerpt(self.error, self.step.loaded.migration.path))
         if self.done:
-            lines.append(f'Executed before it: {", ".join(self.done)}')
+            done = 'Executed' if self.step.direction == 'up' else 'Rolled back'
+            lines.append(f'{done} before it: {", ".join(self.done)}')
         if self.not_run:
             lines.append(f'Not run: {", ".join(self.not_run)}')
         lines += self._left_behind()
@@ -165,6 +167,12 @@ class Observer(Protocol):
 
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
+
+    def running(self, step: Step, effects: Effects, seconds: float) -> None:
+        """Hear now and then, from another thread, of a step that takes long."""
+
+    def trying(self, step: Step, place: int, count: int) -> None:
+        """Hear that a step is about to run in a dry run."""
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Hear what a step would do, had it not been a dry run."""
@@ -245,11 +253,11 @@ class Runner:
         names = [step.name for step in steps]
         with aborted(self.db.client) as session:
             for place, step in enumerate(steps):
-                self._observer.starting(step, place + 1, len(steps))
+                self._observer.trying(step, place + 1, len(steps))
                 not_run = names[place + 1 :]
                 if step.loaded.in_transaction(default=True) is False:
                     raise CannotTry(step, 'it says transaction = False', not_run)
-                with self._listener.recording() as effects:
+                with self._recording(step) as effects:
                     try:
                         self._call_bound(step, session, effects)
                     except Exception as error:
@@ -267,7 +275,7 @@ class Runner:
         self, step: Step, run: Run, done: Sequence[str], not_run: Sequence[str]
     ) -> Effects:
         began = time.perf_counter()
-        with self._listener.recording() as effects:
+        with self._recording(step) as effects:
             try:
                 if step.in_transaction:
                     commit_together(
@@ -293,6 +301,14 @@ class Runner:
                 )
                 raise
         return effects
+
+    @contextmanager
+    def _recording(self, step: Step) -> Iterator[Recording]:
+        with ExitStack() as stack:
+            effects = stack.enter_context(self._listener.recording())
+            tell = partial(self._observer.running, step, effects)
+            stack.enter_context(heartbeat(tell))
+            yield effects
 
     def _attempt(
         self, step: Step, run: Run, effects: Recording, session: ClientSession

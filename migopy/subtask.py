@@ -19,6 +19,15 @@ MARK = 'migopy_task'
 DEFAULT = 'default'
 
 
+#: How help shows options; `spec_migr` is a name of 1.0.
+PLACEHOLDERS = {
+    'spec_migr': 'NAME',
+    'to': 'NAME',
+    'last': 'NUMBER',
+    'dry_run': 'yes',
+}
+
+
 class UnknownSubtask(MigopyException):
     """A subtask that is none; `name` was typed, `known` are those there are."""
 
@@ -132,6 +141,26 @@ def is_yes(value: str, option: str) -> bool:
     )
 
 
+def only_one(subtask: str, options: Mapping[str, str | None]) -> None:
+    """Refuse options that exclude each other; raises `WrongOptions`."""
+    given = [option for option, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise WrongOptions(
+            subtask,
+            f'{" and ".join(given)} exclude each other; nothing was done',
+            f'{{fab}}:help,{subtask}',
+        )
+
+
+def number(value: str, option: str) -> int:
+    """Read an option that is a number from 1 on; raises `WrongOptions`."""
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise WrongOptions(
+        option, f'{value!r} is no number from 1 on; nothing was done', f'{option}=1'
+    )
+
+
 def usage(name: str, signature: inspect.Signature) -> str:
     """Show how a subtask is typed, optional parts in brackets."""
     parts = [f'{{fab}}:{name}']
@@ -141,12 +170,18 @@ def usage(name: str, signature: inspect.Signature) -> str:
         elif parameter.kind is parameter.VAR_KEYWORD:
             parts.append('[,key=value…]')
         elif parameter.kind is parameter.KEYWORD_ONLY:
-            parts.append(f'[,{parameter.name}=…]')
-        elif parameter.default is parameter.empty:
-            parts.append(f',{parameter.name.upper()}')
+            parts.append(f'[,{parameter.name}={PLACEHOLDERS.get(parameter.name, "…")}]')
         else:
-            parts.append(f'[,{parameter.name.upper()}]')
+            shown = PLACEHOLDERS.get(parameter.name, parameter.name.upper())
+            needed = parameter.default is parameter.empty
+            parts.append(f',{shown}' if needed else f'[,{shown}]')
     return ''.join(parts)
+
+
+def explanation(subtask: Subtask) -> tuple[str, str]:
+    """Give the first line of a subtask's docstring, and the rest."""
+    first, _, rest = inspect.cleandoc(subtask.__doc__ or '').partition('\n')
+    return first, rest.strip()
 
 
 def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:
