@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, ClassVar
 
 import bson
 
@@ -93,9 +93,11 @@ class PrivateMongod:
     many, and a forked child (Fabric's parallel mode) has no part in its parent's.
     """
 
+    _children: ClassVar[dict[Path, subprocess.Popen[bytes]]] = {}
+    """The mongods that this process started, by folder; kept to be reaped."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
-        self._process: subprocess.Popen[bytes] | None = None
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
@@ -201,8 +203,9 @@ class PrivateMongod:
         The port is on disk before there is a mongod: killed at any moment, this
         leaves a mongod that can be found, or none.
         """
+        self._reap()  # one that crashed
         last, _ = self._state()
-        self._process, _ = start(
+        self._children[self.folder], _ = start(
             self.folder,
             [f'--replSet={REPLICA_SET}'],
             port=last,
@@ -222,9 +225,12 @@ class PrivateMongod:
             if time.monotonic() > deadline:
                 raise self._hung_mongod('does not end')
             time.sleep(POLL_SECONDS)
-        if self._process is not None:
-            self._process.wait()
-            self._process = None
+        self._reap()
+
+    def _reap(self) -> None:
+        child = self._children.pop(self.folder, None)
+        if child is not None:
+            child.wait()
 
     def _is_alive(self) -> bool:
         with open_lock(self._file('server.lock')) as lock:
