@@ -140,10 +140,15 @@ class Lock:
         """
         self.collection = collection.with_options(write_concern=MAJORITY)
         self.ttl = ttl
-        self.owner = uuid.uuid4().hex
+        #: A random id, new each time that the lock is held.
+        self.owner = ''
         self._own_work = own_work
         self._lost = threading.Event()
-        self._released = threading.Event()
+
+    @property
+    def is_held(self) -> bool:
+        """Tell whether this object is in its `held` block."""
+        return bool(self.owner)
 
     def holder(self) -> Holder | None:
         """Read who holds the lock at this moment, by the server's clock."""
@@ -164,17 +169,26 @@ class Lock:
         Waits up to `wait` seconds for another holder, of whom `waiting` is told
         once; then raises `Locked`. A failure of the network is raised as itself.
         """
-        self._acquire(subtask, wait, waiting)
+        self.owner = uuid.uuid4().hex
+        self._lost.clear()
+        released = threading.Event()
         renewal = threading.Thread(
-            target=self._renew_until_released, name='migopy-lock', daemon=True
+            target=self._renew_until,
+            args=(released,),
+            name='migopy-lock',
+            daemon=True,
         )
-        renewal.start()
         try:
-            yield
+            self._acquire(subtask, wait, waiting)
+            renewal.start()
+            try:
+                yield
+            finally:
+                released.set()
+                renewal.join(timeout=self.POLL)
+                self._release()
         finally:
-            self._released.set()
-            renewal.join(timeout=self.POLL)
-            self._release()
+            self.owner = ''
 
     def check(self) -> None:
         """Make sure, by a write to the server, that the lock is still ours.
@@ -290,9 +304,9 @@ class Lock:
         )
         return renewed.matched_count == 1
 
-    def _renew_until_released(self) -> None:
+    def _renew_until(self, released: threading.Event) -> None:
         with self._own_work():
-            while not self._released.wait(self.ttl / 3):
+            while not released.wait(self.ttl / 3):
                 try:
                     if not self._renew():
                         self._lost.set()

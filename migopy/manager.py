@@ -25,14 +25,16 @@ from migopy.directory import (
     project_directory,
     read_template,
 )
+from migopy.dump import Dump, Dumps
 from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.history import History
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
 from migopy.mongod import PrivateMongod
+from migopy.mongotools import Connection
 from migopy.plan import Plan
-from migopy.progress import LOGGER
+from migopy.progress import LOGGER, meter
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
 from migopy.report import Reporter
@@ -108,6 +110,14 @@ class MigrationsManager:
     #: Whether to dump the database before migrations are executed, and where to.
     DO_MONGO_DUMP = False
     MONGO_DUMP_DIRECTORY = 'mongodumps'
+    #: How many of the newest dumps are kept; `None` for all.
+    MONGO_DUMP_KEEP: int | None = None
+
+    #: The project's folder on the machines that Fabric has for the task (`env.hosts`,
+    #: `fab -H`): the command runs there, after `task_hook`. `None`: it runs here.
+    REMOTE_DIRECTORY: str | None = None
+    #: A shell command to begin with there, such as `. venv/bin/activate`.
+    REMOTE_PREFIX: str | None = None
 
     #: What writes to the person; any object with these four methods.
     logger: Any = ColorsLogger()
@@ -117,6 +127,8 @@ class MigrationsManager:
     def __init__(self) -> None:
         self._resources = ExitStack()
         self._listener = listen()
+        #: The dump that this run has made.
+        self._dump: Dump | None = None
         # As in 1.0, a new manager has its client; it connects when it is first used.
         if self._settings.database_name and self._settings.embedded_folder is None:
             self.mongo_client  # noqa: B018 - a cached property
@@ -166,7 +178,7 @@ class MigrationsManager:
                 self._prepare()
                 if self.DO_MONGO_DUMP:
                     self.dbdump()
-                self._runner(plan).run(steps)
+                self._run(plan, steps)
         return None
 
     @task
@@ -243,7 +255,26 @@ class MigrationsManager:
 
     @task
     def dbdump(self) -> None:
-        """Dump the database."""
+        """Dump the database, as DO_MONGO_DUMP does before migrations run."""
+        with self._locked('dbdump'), self._dumps() as dumps:
+            self._dump = dumps.make(self.db, self.MONGO_DUMP_KEEP)
+        self._reporter.dumped(self._dump)
+
+    @task
+    def dbrestore(self, name: str | None = None) -> None:
+        """Bring the database back to a dump; without a name, list the dumps.
+
+        Example: {fab}:dbrestore,20261122T093000Z_mydatabase
+        What was made since is dropped, the registry comes back with the data.
+        """
+        with self._dumps() as dumps:
+            if name is None:
+                return self._reporter.dumps(dumps.of(self.db.name))
+            dump = dumps.find(self.db.name, name)
+            with self._locked('dbrestore'):
+                dumps.restore(self.db, dump)
+        self._reporter.restored(dump)
+        return None
 
     @task
     def help(self, subtask: str | None = None) -> None:
@@ -321,19 +352,13 @@ class MigrationsManager:
     @cached_property
     def mongo_client(self) -> Any:
         """Connect to the server."""
-        settings = self._settings
-        place, options = settings.arguments()
-        if settings.embedded_folder is not None:
-            folder = Path(self._base, settings.embedded_folder)
-            place = [self._resources.enter_context(PrivateMongod(folder).running())]
-            # In plain Python nobody else may end it.
-            atexit.register(self.disconnect)
+        place, options = self._connection
         # Not bound, where a fabfile puts a plain function there.
         make = vars(self).get('MongoClient') or type(self).MongoClient
         try:
             client = make(*place, **options)
         except (PyMongoError, ValueError) as error:
-            raise settings.explain(error) from error
+            raise self._settings.explain(error) from error
         self._resources.callback(client.close)
         return client
 
@@ -362,6 +387,18 @@ class MigrationsManager:
             auth_source=self.MONGO_AUTH_SOURCE,
             options=self.MONGO_CLIENT_OPTIONS,
         )
+
+    @cached_property
+    def _connection(self) -> tuple[list[Any], dict[str, Any]]:
+        """Give the arguments for a client, of a server that runs."""
+        settings = self._settings
+        place, options = settings.arguments()
+        if settings.embedded_folder is not None:
+            folder = Path(self._base, settings.embedded_folder)
+            place = [self._resources.enter_context(PrivateMongod(folder).running())]
+            # In plain Python nobody else may end it.
+            atexit.register(self.disconnect)
+        return place, options
 
     @property
     def _base(self) -> str:
@@ -458,10 +495,34 @@ class MigrationsManager:
         self.logger.green('Dry run: nothing was changed')
         return None
 
+    def _run(self, plan: Plan, steps: list[Step]) -> None:
+        try:
+            self._runner(plan).run(steps)
+        except BaseException:
+            if self._dump:
+                self._reporter.way_back(self._dump)
+            raise
+
     @contextmanager
     def _locked(self, subtask: str) -> Iterator[None]:
+        """Hold the lock, which a subtask that another one calls holds already."""
+        if self._lock.is_held:
+            yield
+            return
         with self._lock.held(subtask, self.LOCK_WAIT, self._reporter.waiting):
             yield
+
+    @contextmanager
+    def _dumps(self) -> Iterator[Dumps]:
+        place, options = self._connection
+        with meter() as progress:
+            yield Dumps(
+                Path(self._base, self.MONGO_DUMP_DIRECTORY),
+                Connection(*place, **options),
+                apart={self._lock.collection.name},
+                say=self.logger.white,
+                progress=progress,
+            )
 
     def _plan(self, unsettled: bool = True) -> Plan:
         """Read the files and the registry: what a command needs that changes them."""

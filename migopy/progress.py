@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
@@ -17,9 +17,12 @@ from pymongo.errors import PyMongoError
 from migopy.console import ColorsLogger, duration, is_coloured
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from rich.progress import TaskID
 
 Item = TypeVar('Item')
+
+#: Takes a title, what is done, and the total where it is known.
+Meter = Callable[[str, int, Optional[int]], None]
 
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
@@ -52,9 +55,23 @@ def progress(
     if total is None:
         total = _total(iterable)
     title = title or _title(iterable)
-    if sys.stderr.isatty():
-        return _with_bar(iterable, total, title)
-    return _with_lines(iterable, total, title)
+    with meter() as show:
+        count = 0
+        for item in iterable:
+            show(title, count, total)
+            yield item
+            count += 1
+        show(title, count, total)
+
+
+@contextmanager
+def meter() -> Iterator[Meter]:
+    """Give a function that takes a title, what is done and the total, ever so often.
+
+    It shows them as `progress` does. A new title begins anew.
+    """
+    with _bar_meter() if sys.stderr.isatty() else _line_meter() as show:
+        yield show
 
 
 @contextmanager
@@ -82,18 +99,6 @@ def heartbeat(tell: Callable[[float], None]) -> Iterator[None]:
         thread.join()
 
 
-def _with_lines(
-    iterable: Iterable[Item], total: int | None, title: str
-) -> Iterator[Item]:
-    began = told = time.monotonic()
-    for count, item in enumerate(iterable):
-        now = time.monotonic()
-        if now - told >= LINE_EVERY:
-            told = now
-            LOGGER.get(ColorsLogger()).white(line(title, count, total, now - began))
-        yield item
-
-
 def line(title: str, count: int, total: int | None, seconds: float) -> str:
     """Say how far a loop is: `notes: 12,000 of 31,995 (38 %), 1,200/s, 17 s left`."""
     rate = count / seconds if seconds else 0.0
@@ -106,45 +111,57 @@ def line(title: str, count: int, total: int | None, seconds: float) -> str:
     return f'{title + ": " if title else ""}{said}, {rate:,.0f}/s{left}'
 
 
-def _with_bar(
-    iterable: Iterable[Item], total: int | None, title: str
-) -> Iterator[Item]:
-    global _bars
-    bar = _bar()
-    began = drawn = time.monotonic()
-    task = bar.add_task(line(title, 0, total, 0), total=total)
-    count = 0
+@contextmanager
+def _line_meter() -> Iterator[Meter]:
+    logger = LOGGER.get(ColorsLogger())
+    began = told = time.monotonic()
+    now_at = ''
 
-    def draw(now: float) -> None:
-        bar.update(
-            task, completed=count, description=line(title, count, total, now - began)
-        )
+    def show(title: str, count: int, total: int | None) -> None:
+        nonlocal began, told, now_at
+        now = time.monotonic()
+        if title != now_at:
+            began, now_at = now, title
+        if now - told >= LINE_EVERY:
+            told = now
+            logger.white(line(title, count, total, now - began))
 
-    _bars += 1
-    try:
-        with bar:
-            for item in iterable:
-                now = time.monotonic()
-                if now - drawn >= REDRAW_EVERY:
-                    drawn = now
-                    draw(now)
-                yield item
-                count += 1
-            draw(time.monotonic())
-    finally:
-        _bars -= 1
+    yield show
 
 
-def _bar() -> Progress:
+@contextmanager
+def _bar_meter() -> Iterator[Meter]:
     # rich takes a tenth of a second to import, which other commands need not pay.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    return Progress(
+    global _bars
+    bar = Progress(
         BarColumn(bar_width=20),
         TextColumn('{task.description}'),
         console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
     )
+    task: TaskID | None = None
+    began = drawn = time.monotonic()
+    now_at = ''
+
+    def show(title: str, count: int, total: int | None) -> None:
+        nonlocal task, began, drawn, now_at
+        now = time.monotonic()
+        if task is None or title != now_at:
+            began, now_at = now, title
+            task = bar.add_task(line(title, count, total, 0), total=total)
+        elif now - drawn >= REDRAW_EVERY or count == total:
+            drawn = now
+            said = line(title, count, total, now - began)
+            bar.update(task, completed=count, description=said)
+
+    _bars += 1
+    try:
+        with bar:
+            yield show
+    finally:
+        _bars -= 1
 
 
 def _title(iterable: object) -> str:

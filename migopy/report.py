@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
 
 from migopy.console import ColorsLogger, duration, table
+from migopy.dump import Dump
 from migopy.effects import Effects
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
@@ -112,6 +114,34 @@ class Reporter:
         """Say that nothing would run."""
         self._logger.green('Nothing would run')
 
+    def dumped(self, dump: Dump) -> None:
+        """Say where a dump is."""
+        self._logger.white_bold(f'Dumped to {dump.path} ({_size(dump.size)})')
+
+    def dumps(self, dumps: Sequence[Dump]) -> None:
+        """List dumps with size and age, and how to go back to one."""
+        if not dumps:
+            self._logger.white(f'There are no dumps. To make one: {self._fab}:dbdump')
+            return
+        now = datetime.now(timezone.utc)
+        rows = [
+            (dump.name, _size(dump.size), _age((now - dump.made).total_seconds()))
+            for dump in dumps
+        ]
+        self._logger.white(table(('Dump', 'Size', 'Age'), rows))
+        self._logger.white(f'To go back to one: {self._fab}:dbrestore,{dumps[-1].name}')
+
+    def restored(self, dump: Dump) -> None:
+        """Say that the database is as the dump had it."""
+        self._logger.white_bold(f'{dump.database} is back as {dump.name} has it')
+
+    def way_back(self, dump: Dump) -> None:
+        """Name the dump that was made before a migration failed."""
+        self._logger.white(
+            f'The dump {dump.name} was made before this run. To go back to it:'
+            f' {self._fab}:dbrestore,{dump.name}'
+        )
+
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
         if not runs:
@@ -196,3 +226,19 @@ class Reporter:
 
     def _shown(self, text: str) -> str:
         return text.replace('{fab}', self._fab)
+
+
+def _size(count: float) -> str:
+    for unit in ('bytes', 'KB', 'MB', 'GB'):
+        if count < 1000:
+            return f'{count:.0f} {unit}' if count >= 10 else f'{count:.1f} {unit}'
+        count /= 1000
+    return f'{count:,.1f} TB'
+
+
+def _age(seconds: float) -> str:
+    for length, unit in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
+        if seconds >= length:
+            count = int(seconds // length)
+            return f'{count} {unit}{"s" if count > 1 else ""}'
+    return 'less than a minute'
