@@ -179,9 +179,12 @@ def usage(name: str, signature: inspect.Signature) -> str:
 
 
 def explanation(subtask: Subtask) -> tuple[str, str]:
-    """Give the first line of a subtask's docstring, and the rest."""
-    first, _, rest = inspect.cleandoc(subtask.__doc__ or '').partition('\n')
-    return first, rest.strip()
+    """Give the first paragraph of a subtask's docstring in one line, and the rest.
+
+    An override without a docstring has that of what it overrides.
+    """
+    first, _, rest = (inspect.getdoc(subtask) or '').partition('\n\n')
+    return ' '.join(first.split()), rest.strip()
 
 
 def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:

@@ -15,6 +15,7 @@ from migopy.subtask import (
     as_typed,
     call,
     command_line,
+    explanation,
     task,
 )
 
@@ -28,6 +29,7 @@ class Base:
 
     @task
     def execute(self, name: str | None = None) -> str:
+        """Run what is new."""
         return f'execute {name}'
 
     def unregistered(self) -> list[str]:
@@ -222,6 +224,33 @@ class CallTest(unittest.TestCase):
             ),
             str(caught.exception),
         )
+
+
+class ExplanationTest(unittest.TestCase):
+    class Migrations(Base):
+        def execute(self, name: str | None = None) -> str:
+            return super().execute(name)
+
+        def mytask(self) -> None:
+            """Do what the README
+            of 2014 says.
+
+            And more.
+            """
+
+        def silent(self) -> None: ...
+
+    def test_is_the_first_paragraph_in_one_line_and_the_rest(self) -> None:
+        self.assertEqual(
+            explanation(self.Migrations().mytask),
+            ('Do what the README of 2014 says.', 'And more.'),
+        )
+
+    def test_of_an_override_is_that_of_what_it_overrides(self) -> None:
+        self.assertEqual(explanation(self.Migrations().execute)[0], 'Run what is new.')
+
+    def test_may_be_none(self) -> None:
+        self.assertEqual(explanation(self.Migrations().silent), ('', ''))
 
 
 class CommandLineTest(unittest.TestCase):
