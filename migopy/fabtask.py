@@ -77,6 +77,8 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
                 return manager.perform(subtask, values, options)
 
     migrations.__name__ = manager_class.TASK_NAME
+    # Fabric3's `fab -d` fails on a function with annotations.
+    migrations.__annotations__.clear()
     migrations.__doc__ = ESSENTIALS.replace('{task}', manager_class.TASK_NAME)
     return migrations
 

@@ -102,6 +102,11 @@ class CreateTest(TaskTest):
         self.assertEqual(self.task.__name__, 'migrations')
         self.assertIn('Show unregistered', self.task.__doc__ or '')
 
+    def test_whose_details_fab_can_show(self) -> None:
+        from fabric.tasks import get_task_details
+
+        self.assertIn('Show unregistered', get_task_details(self.task))
+
     def test_named_as_the_class_says(self) -> None:
         self.manager_class.TASK_NAME = 'migr'
         self.assertEqual(fabtask.create(self.manager_class).__name__, 'migr')
