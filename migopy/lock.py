@@ -11,7 +11,8 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from pymongo import ReturnDocument, WriteConcern
@@ -29,8 +30,16 @@ Document = dict[str, Any]
 
 MAJORITY = WriteConcern('majority')
 
+#: For a server without a replica set, whose majority is not on disk yet: were a lock
+#: lost in a crash, and with it the mark of the run that began under it, the run would
+#: go on unknown.
+DURABLE = WriteConcern('majority', j=True)
+
 #: MongoDB's ConversionFailure, which `Lock.write` provokes where the lock is lost.
 CONVERSION_FAILURE = 241
+
+#: How often a write is tried whose lock runs out each time.
+ATTEMPTS = 3
 
 #: Errors of a server that stops or is no longer primary, after which the same command
 #: may be sent again: the codes of MongoDB's specification of retryable writes.
@@ -144,11 +153,24 @@ class Lock:
         self.owner = ''
         self._own_work = own_work
         self._lost = threading.Event()
+        self._block = threading.Lock()
+        self._thread: int | None = None
+        #: The server's time, and this process's at the same moment.
+        self._since = (datetime.min, 0.0)
 
     @property
     def is_held(self) -> bool:
-        """Tell whether this object is in its `held` block."""
-        return bool(self.owner)
+        """Tell whether this thread is in the object's `held` block."""
+        return self._thread == threading.get_ident()
+
+    def now(self) -> datetime:
+        """Give the server's time, in UTC without a zone, while the lock is held.
+
+        The clocks of those who deploy may differ; what they did has one order.
+        """
+        since, then = self._since
+        now = since + timedelta(seconds=time.monotonic() - then)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def holder(self) -> Holder | None:
         """Read who holds the lock at this moment, by the server's clock."""
@@ -168,27 +190,18 @@ class Lock:
 
         Waits up to `wait` seconds for another holder, of whom `waiting` is told
         once; then raises `Locked`. A failure of the network is raised as itself.
+        Another thread with the same object waits until the block has ended.
         """
-        self.owner = uuid.uuid4().hex
-        self._lost.clear()
-        released = threading.Event()
-        renewal = threading.Thread(
-            target=self._renew_until,
-            args=(released,),
-            name='migopy-lock',
-            daemon=True,
-        )
-        try:
-            self._acquire(subtask, wait, waiting)
-            renewal.start()
+        with self._block:
+            self._thread = threading.get_ident()
+            self.owner = uuid.uuid4().hex
+            self._lost.clear()
             try:
-                yield
+                self._acquire(subtask, wait, waiting)
+                with self._renewed():
+                    yield
             finally:
-                released.set()
-                renewal.join(timeout=self.POLL)
-                self._release()
-        finally:
-            self.owner = ''
+                self._thread = None
 
     def check(self) -> None:
         """Make sure, by a write to the server, that the lock is still ours.
@@ -208,45 +221,30 @@ class Lock:
     ) -> None:
         """Merge documents into a collection by `_id`, if the lock is still ours.
 
-        It is one operation on the server, which fails as a whole where the lock has
-        another owner, so that who lost the lock writes nothing. It may be repeated,
-        and is, while the network fails, for `patience` seconds, by default as long as
-        the lock could be ours. Raises `LockLost`.
+        It is one operation on the server, which fails as a whole where the lock is
+        not ours or its time is out, so that who lost it writes nothing. It is
+        repeated as `persist` does. Raises `LockLost`.
         """
-        held = {'$size': '$own'}
-        pipeline: list[Document] = [
-            {'$facet': {'own': [{'$match': {'_id': self.ID, 'owner': self.owner}}]}},
-            {
-                '$project': {
-                    'documents': {
-                        '$cond': [
-                            {'$eq': [held, 1]},
-                            {'$literal': list(documents)},
-                            # An error is the one way to refuse: without input
-                            # $merge would do nothing and report success.
-                            {'$toInt': {'$concat': ['lost', {'$toString': held}]}},
-                        ]
-                    }
-                }
-            },
-            {'$unwind': '$documents'},
-            {'$replaceRoot': {'newRoot': '$documents'}},
-            {'$merge': {'into': target.name, 'on': '_id', 'whenMatched': 'merge'}},
-        ]
         source = self.collection.with_options(write_concern=write_concern)
+        merge = partial(self._merge, source, target.name, documents)
+        self.persist(merge, patience)
+
+    def persist(
+        self, work: Callable[[], object], patience: float | None = None
+    ) -> None:
+        """Call `work`, which may be repeated, until the network lets it succeed.
+
+        Tries for `patience` seconds, by default as long as the lock could be ours,
+        then raises what `work` does.
+        """
         deadline = time.monotonic() + (self.ttl if patience is None else patience)
         while True:
             try:
-                source.aggregate(pipeline)
+                work()
                 return
-            except OperationFailure as error:
-                if error.code == CONVERSION_FAILURE:
-                    self._lost.set()
-                    raise LockLost(self.holder()) from error
-                if error.code not in PASSING or time.monotonic() > deadline:
-                    raise
-            except ConnectionFailure:
-                if time.monotonic() > deadline:
+            except (ConnectionFailure, OperationFailure) as error:
+                passing = isinstance(error, ConnectionFailure) or error.code in PASSING
+                if not passing or time.monotonic() > deadline:
                     raise
             time.sleep(self.POLL)
 
@@ -254,6 +252,45 @@ class Lock:
         """Take the lock away from whoever holds it; returns whom it robbed."""
         document = self.collection.find_one_and_delete({'_id': self.ID})
         return Holder.of(document) if document else None
+
+    def _merge(
+        self,
+        source: Collection[Document],
+        target: str,
+        documents: Sequence[Document],
+    ) -> None:
+        pipeline = self._guarded(documents)
+        pipeline.append(
+            {'$merge': {'into': target, 'on': '_id', 'whenMatched': 'merge'}}
+        )
+        for _ in range(ATTEMPTS):
+            try:
+                source.aggregate(pipeline)
+                return
+            except OperationFailure as error:
+                if error.code != CONVERSION_FAILURE:
+                    raise
+            # Where its time is out and nobody has taken it, it is ours again by this.
+            self.check()
+        raise LockLost(self.holder())
+
+    def _guarded(self, documents: Sequence[Document]) -> list[Document]:
+        """Make the pipeline that gives documents, or fails where the lock is lost."""
+        own = [
+            {'$match': {'_id': self.ID, 'owner': self.owner}},
+            {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+        ]
+        held = {'$size': '$own'}
+        # An error is the one way to refuse: without input $merge would do nothing and
+        # report success.
+        refusal = {'$toInt': {'$concat': ['lost', {'$toString': held}]}}
+        given = {'$cond': [{'$eq': [held, 1]}, {'$literal': list(documents)}, refusal]}
+        return [
+            {'$facet': {'own': own}},
+            {'$project': {'documents': given}},
+            {'$unwind': '$documents'},
+            {'$replaceRoot': {'newRoot': '$documents'}},
+        ]
 
     def _acquire(
         self, subtask: str, wait: float, waiting: Callable[[Holder], None]
@@ -263,6 +300,7 @@ class Lock:
         while True:
             holder = self._try(subtask)
             if holder.owner == self.owner:
+                self._since = (holder.since or datetime.min, time.monotonic())
                 return
             if not told:
                 waiting(holder)
@@ -283,10 +321,11 @@ class Lock:
             'since': '$$NOW',
             'expires': self._expiry(),
         }
+        durable = self.collection.with_options(write_concern=DURABLE)
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
         while True:
             try:
-                document: Any = self.collection.find_one_and_update(
+                document: Any = durable.find_one_and_update(
                     {'_id': self.ID},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,
@@ -303,6 +342,22 @@ class Lock:
             [{'$set': {'expires': self._expiry()}}],
         )
         return renewed.matched_count == 1
+
+    @contextmanager
+    def _renewed(self) -> Iterator[None]:
+        """Renew the lock during the block, then release it."""
+        released = threading.Event()
+        renewal = threading.Thread(
+            target=self._renew_until, args=(released,), name='migopy-lock', daemon=True
+        )
+        try:
+            renewal.start()
+            yield
+        finally:
+            released.set()
+            if renewal.is_alive():
+                renewal.join(timeout=self.POLL)
+            self._release()
 
     def _renew_until(self, released: threading.Event) -> None:
         with self._own_work():
