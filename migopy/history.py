@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
@@ -18,12 +19,6 @@ EXECUTED = 'executed'
 FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
-
-
-def utc_now() -> datetime:
-    """Give the time in UTC as BSON has it: whole milliseconds, without a zone."""
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 @dataclass
@@ -41,20 +36,27 @@ class Run:
     owner: str
     agent: Agent
     version: str
-    started: datetime = field(default_factory=utc_now)
+    started: datetime
     id: ObjectId = field(default_factory=ObjectId)
     ended: datetime | None = None
     outcome: str | None = None
     duration_ms: int | None = None
     error: str | None = None
     unsettled: bool = True
-    #: The `_id` of the record that a `down` is going to take away.
-    record: Any = None
+    #: The `_id`s of the migration's records when the run began.
+    records: list[Any] = field(default_factory=list)
     effects: Document | None = None
 
-    def end(self, outcome: str, duration_ms: int, unsettled: bool = False) -> None:
-        """Note how the run ended; `duration_ms` in milliseconds."""
-        self.ended = utc_now()
+    @property
+    def good_outcome(self) -> str:
+        """Give the outcome of a run in this direction that ends well."""
+        return EXECUTED if self.direction == 'up' else ROLLED_BACK
+
+    def end(
+        self, outcome: str, ended: datetime, duration_ms: int, unsettled: bool = False
+    ) -> None:
+        """Note how the run ended, when (in UTC) and after how many milliseconds."""
+        self.ended = ended
         self.outcome = outcome
         self.duration_ms = duration_ms
         self.unsettled = unsettled
@@ -77,9 +79,8 @@ class Run:
             'version': self.version,
             'owner': self.owner,
             'unsettled': self.unsettled,
+            'records': self.records,
         }
-        if self.record is not None:
-            document['record'] = self.record
         if self.effects is not None:
             document['effects'] = self.effects
         return document
@@ -90,8 +91,7 @@ class Run:
 
     def completed(self) -> Document:
         """Give what the history is to merge where only the end was left unwritten."""
-        outcome = EXECUTED if self.direction == 'up' else ROLLED_BACK
-        return {'_id': self.id, 'outcome': outcome, 'unsettled': False}
+        return {**self.settled(), 'outcome': self.good_outcome}
 
     @classmethod
     def of(cls, document: Document) -> Run:
@@ -114,7 +114,7 @@ class Run:
             version=str(document.get('version', '?')),
             owner=str(document.get('owner', '?')),
             unsettled=bool(document.get('unsettled')),
-            record=document.get('record'),
+            records=document.get('records') or [],
             effects=document.get('effects'),
         )
 
@@ -135,12 +135,21 @@ class History:
             'unsettled', partialFilterExpression={'unsettled': True}
         )
 
-    def complete(self, run: Run, session: ClientSession) -> None:
-        """Write a run's whole document, in the session's transaction."""
+    def complete(
+        self, run: Run, earlier: Sequence[Run], session: ClientSession
+    ) -> None:
+        """Write a run's whole document, in the session's transaction.
+
+        `earlier` are runs that it settles.
+        """
         document = run.document()
         self.collection.replace_one(
             {'_id': run.id}, document, upsert=True, session=session
         )
+        for each in earlier:
+            self.collection.update_one(
+                {'_id': each.id}, {'$set': {'unsettled': False}}, session=session
+            )
 
     def unsettled(self) -> list[Run]:
         """Read the runs that may have left something half done, the oldest first."""

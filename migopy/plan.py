@@ -182,7 +182,7 @@ class Plan:
         return [
             run
             for run in self.runs
-            if not (self._is_running(run) or self._has_taken_effect(run))
+            if not (self._is_running(run) or self._is_settled(run))
         ]
 
     @property
@@ -191,7 +191,7 @@ class Plan:
         return [
             run
             for run in self.runs
-            if self._is_running(run) and not self._has_taken_effect(run)
+            if self._is_running(run) and not self._is_settled(run)
         ]
 
     @property
@@ -207,21 +207,31 @@ class Plan:
 
     @property
     def uncompleted(self) -> list[Run]:
-        """List the runs that took effect, but whose end was not written."""
-        return [run for run in self.runs if self._has_taken_effect(run)]
+        """List the runs that the registry settles, which the history does not say."""
+        return [run for run in self.runs if self._is_settled(run)]
 
-    @cached_property
-    def _ids(self) -> set[object]:
-        return {record.id for record in self.records}
+    def has_taken_effect(self, run: Run) -> bool:
+        """Tell whether it was an uncompleted run itself that changed the registry."""
+        if run.outcome is not None or not self._is_settled(run):
+            return False
+        return run.direction == 'down' or run.id in self._ids_of(run)
+
+    def _is_settled(self, run: Run) -> bool:
+        """Tell whether a migration's records have changed since a run of it began.
+
+        They do when the run has ended well, or a later one that settles it.
+        """
+        now = self._ids_of(run)
+        if run.direction == 'down' and run.records:
+            return not any(each in run.records for each in now)
+        return any(each not in run.records for each in now)
+
+    def _ids_of(self, run: Run) -> list[object]:
+        return [record.id for record in self.records_of(run)]
 
     def _is_running(self, run: Run) -> bool:
         holder = self.holder
         return run.outcome is None and holder is not None and run.owner == holder.owner
-
-    def _has_taken_effect(self, run: Run) -> bool:
-        if run.direction == 'up':
-            return run.id in self._ids
-        return run.record is not None and run.record not in self._ids
 
     def find(self, name: str) -> Migration:
         """Select one migration by its file name, `001_x`, `001` or `1`.
@@ -263,8 +273,8 @@ class Plan:
             return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
         if run in self.running:
             return 'running'
-        if run in self.uncompleted:
-            return 'executed' if run.direction == 'up' else 'rolled back'
+        if run in self.uncompleted and self.has_taken_effect(run):
+            return run.good_outcome
         return run.outcome or 'died, settled'
 
     def records_of(self, migration: Migration | Run) -> list[Record]:
@@ -342,8 +352,8 @@ class Plan:
         """Select what `ignore` registers; raises as `to_execute` does."""
         return self.to_execute(name, allow_late=True)
 
-    def runs_of(self, migration: Migration) -> list[Run]:
-        """List a migration's unfinished runs."""
+    def runs_of(self, migration: Migration | Run) -> list[Run]:
+        """List a migration's unfinished runs, the oldest first."""
         return [run for run in self.unfinished if run.name == migration.name]
 
     def _refuse_unfinished(self, chosen: Migration | None) -> None:

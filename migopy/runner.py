@@ -15,12 +15,12 @@ from pymongo.errors import PyMongoError
 
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException
-from migopy.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, History, Run
+from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
 from migopy.lock import Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
 from migopy.progress import heartbeat
-from migopy.registry import Document, Registry
+from migopy.registry import Document, Record, Registry
 from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
 
 #: A mark before `up` survives whatever keeps the writes of `up`, as it precedes them
@@ -97,7 +97,8 @@ class Failure:
     """What is known when a migration has failed.
 
     `error` is what it raised, `unfinished` whether it may have left writes behind;
-    `written` says which, as far as that is known.
+    `written` says which, as far as that is known. `in_doubt` is whether its
+    transaction may have been committed.
     """
 
     step: Step
@@ -105,6 +106,7 @@ class Failure:
     done: Sequence[str] = ()
     not_run: Sequence[str] = ()
     unfinished: bool = False
+    in_doubt: bool = False
     written: str = ''
     dry_run: bool = False
 
@@ -136,6 +138,11 @@ class Failure:
                 f'It may have written already ({written}), so it is unfinished.'
                 ' Type one of:',
                 ways_out(name, self.step.direction),
+            ]
+        if self.in_doubt:
+            return [
+                'It ran in a transaction, and it cannot be known whether that was'
+                ' committed: all was done and registered, or nothing. See: {fab}'
             ]
         if not self.step.in_transaction:
             return [f'It had written nothing. Correct it, then type: {again}']
@@ -205,7 +212,10 @@ class Runner:
         self._observer = observer
         self._version = version
         #: What the history is to hear of ended runs, with the mark of the next one.
-        self._ended: list[Document] = [run.completed() for run in plan.uncompleted]
+        self._ended: list[Document] = [
+            run.completed() if plan.has_taken_effect(run) else run.settled()
+            for run in plan.uncompleted
+        ]
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run steps in order, each one registered right after it has run.
@@ -225,14 +235,16 @@ class Runner:
     def ignore(self, migrations: Sequence[Migration]) -> None:
         """Register migrations without running them.
 
-        One that is registered already, whose `down` was left half done, is instead
-        unregistered: its `down` is taken as done.
+        One whose `down` was left half done is instead unregistered: its `down` is
+        taken as done.
         """
-        registered = [each for each in migrations if self._plan.records_of(each)]
-        others = [each for each in migrations if each not in registered]
+        unfinished = [each for each in migrations if self._plan.runs_of(each)]
+        others = [each for each in migrations if each not in unfinished]
         with self._flushed():
-            for migration in registered:
-                run = self._ignored(migration, 'down')
+            self._flush()
+            for migration in unfinished:
+                last = self._plan.runs_of(migration)[-1]
+                run = self._ignored(migration, last.direction)
                 self._register(run)
                 self._finish(run, Effects())
             for start in range(0, len(others), BATCH):
@@ -296,6 +308,7 @@ class Runner:
                         done,
                         not_run,
                         unfinished=run.unsettled,
+                        in_doubt=_is_in_doubt(step, effects),
                         written=effects.describe(self.db.name),
                     )
                 )
@@ -320,7 +333,7 @@ class Runner:
             self._registry.remove(self._plan.records_of(step.loaded.migration), session)
             if run.direction == 'up':
                 self._registry.add(self._record(run), session)
-            self._history.complete(run, session)
+            self._history.complete(run, self._plan.runs_of(run), session)
             self._lock.check()
 
     def _call_bound(
@@ -332,9 +345,7 @@ class Runner:
             raise WroteOutside(effects.outside, self.db.name)
 
     def _end(self, run: Run, began: float, effects: Effects) -> None:
-        run.end(
-            EXECUTED if run.direction == 'up' else ROLLED_BACK, _milliseconds(began)
-        )
+        run.end(run.good_outcome, self._lock.now(), _milliseconds(began))
         run.effects = effects.as_document()
 
     def _note_failure(
@@ -343,10 +354,17 @@ class Runner:
         run: Run,
         error: BaseException,
         began: float,
-        effects: Effects,
+        effects: Recording,
     ) -> None:
-        unheard = not step.in_transaction and unwatched_clients(self._listener)
-        run.end(FAILED, _milliseconds(began), unsettled=effects.wrote or unheard)
+        if _is_in_doubt(step, effects):
+            # Its document says how it ended if it was committed, as the registry does.
+            run.unsettled = False
+            return
+        if step.in_transaction:
+            unsettled = effects.outside.wrote
+        else:
+            unsettled = effects.wrote or unwatched_clients(self._listener)
+        run.end(FAILED, self._lock.now(), _milliseconds(began), unsettled)
         run.error = summary(error)
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
@@ -357,17 +375,27 @@ class Runner:
         records = self._plan.records_of(run)
         try:
             if records:
-                self._lock.check()
-                self._registry.remove(records)
+                self._lock.persist(partial(self._unregister, records))
             if run.direction == 'up':
                 self._lock.write(self._registry.collection, [self._record(run)])
+            elif not records:
+                # The registry has nothing to tell of it, only the history has.
+                self._lock.write(self._history.collection, self._ends(run))
         except (LockLost, PyMongoError) as error:
             raise NotRegistered(run, error) from error
 
+    def _unregister(self, records: Sequence[Record]) -> None:
+        self._lock.check()
+        self._registry.remove(records)
+
     def _finish(self, run: Run, effects: Effects) -> None:
-        earlier = [each for each in self._plan.unfinished if each.name == run.name]
-        self._ended += [run.document(), *(each.settled() for each in earlier)]
+        self._ended += self._ends(run)
         self._observer.finished(run, effects)
+
+    def _ends(self, run: Run) -> list[Document]:
+        """Give what the history is to hear when a run has ended well."""
+        earlier = self._plan.runs_of(run)
+        return [run.document(), *(each.settled() for each in earlier)]
 
     def _started(self, step: Step) -> Run:
         run = self._new_run(step.loaded.migration, step.direction, step.loaded.checksum)
@@ -380,7 +408,7 @@ class Runner:
 
     def _ignored(self, migration: Migration, direction: str) -> Run:
         run = self._new_run(migration, direction, migration.checksum())
-        run.end(IGNORED, 0)
+        run.end(IGNORED, run.started, 0)
         return run
 
     def _new_run(self, migration: Migration, direction: str, checksum: str) -> Run:
@@ -389,20 +417,28 @@ class Runner:
             name=migration.name,
             direction=direction,
             checksum=checksum,
+            started=self._lock.now(),
             owner=self._lock.owner,
             agent=Agent.current(),
             version=self._version,
-            record=records[0].id if records and direction == 'down' else None,
+            records=[record.id for record in records],
         )
 
     @contextmanager
     def _flushed(self) -> Iterator[None]:
         try:
             yield
-        finally:
-            if self._ended:
-                with suppress(PyMongoError, LockLost):
-                    self._lock.write(self._history.collection, self._ended)
+        except BaseException:
+            # Lost, it is made up for by the next command that writes.
+            with suppress(PyMongoError, LockLost):
+                self._flush(patience=0)
+            raise
+        self._flush()
+
+    def _flush(self, patience: float | None = None) -> None:
+        if self._ended:
+            self._lock.write(self._history.collection, self._ended, patience=patience)
+            self._ended.clear()
 
     def _record(self, run: Run) -> Document:
         return {
@@ -414,6 +450,11 @@ class Runner:
             'by': str(run.agent),
             'how': IGNORED if run.outcome == IGNORED else EXECUTED,
         }
+
+
+def _is_in_doubt(step: Step, effects: Recording) -> bool:
+    """Tell whether a transaction may have been committed though it failed."""
+    return step.in_transaction and effects.wrote and not effects.outside.wrote
 
 
 def _milliseconds(began: float) -> int:

@@ -23,6 +23,7 @@ from migopy.plan import (
 from migopy.registry import Record
 
 ANN = Agent('ann', 'host', 7)
+NOON = datetime(2014, 1, 14, 12)
 
 
 def files(*names: str) -> list[Migration]:
@@ -40,7 +41,7 @@ def plan(on_disk: str, registered: str = '', **more: Any) -> Plan:
 
 
 def run(name: str, direction: str = 'up', **more: Any) -> Run:
-    return Run(name, direction, None, 'owner', ANN, '2.0', **more)
+    return Run(name, direction, None, 'owner', ANN, '2.0', NOON, **more)
 
 
 def holder(owner: str) -> Holder:
@@ -215,13 +216,13 @@ class UnfinishedTest(unittest.TestCase):
         self.assertEqual((made.unfinished, made.uncompleted), ([], [done]))
 
     def test_so_has_a_down_whose_record_is_gone(self) -> None:
-        done = run('1_a.py', 'down', record=ObjectId())
+        done = run('1_a.py', 'down', records=[ObjectId()])
         made = plan('1_a.py', runs=[done])
         self.assertEqual((made.unfinished, made.uncompleted), ([], [done]))
 
     def test_a_down_whose_record_stands_is(self) -> None:
         [record] = records('1_a.py')
-        left = run('1_a.py', 'down', record=record.id)
+        left = run('1_a.py', 'down', records=[record.id])
         made = Plan(files('1_a.py'), [record], runs=[left])
         self.assertEqual(made.unfinished, [left])
 
