@@ -1,6 +1,7 @@
 """The Fabric task: a subtask and its options in, an exit status out.
 
-This is the one importer of Fabric, itself imported only when a task is created.
+This room and `remote`, which it alone imports, are the importers of Fabric. It is
+itself imported only when a task is created.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from fabric.state import env
 
+from migopy import remote
 from migopy.database import leave_without_waiting
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.subtask import as_typed
@@ -44,7 +46,13 @@ class Manager(Protocol):
     """What the task needs of a manager."""
 
     TASK_NAME: str
+    REMOTE_DIRECTORY: str | None
+    REMOTE_PREFIX: str | None
     logger: Any
+
+    @classmethod
+    def fab_command(cls, subtask: str | None, option: str | None) -> str:
+        """Give the command that runs a subtask elsewhere."""
 
     @property
     def reported(self) -> BaseException | None:
@@ -71,8 +79,13 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
             subtask = options.pop('subtask', None)
         if is_under_fab():
             leave_without_waiting()
+        if remote.is_repetition():
+            return None
         with exit_status(manager_class):
-            run_hook(manager_class, subtask, as_typed(values, options))
+            option = as_typed(values, options)
+            run_hook(manager_class, subtask, option)
+            if is_for_a_remote_machine(manager_class):
+                return run_there(manager_class, subtask, option)
             with connected(manager_class()) as manager:
                 return manager.perform(subtask, values, options)
 
@@ -94,8 +107,7 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
     except StopTaskExecution:
         return
     except MigopyException as error:
-        error.task_name = manager_class.TASK_NAME
-        manager_class.logger.red(str(error))
+        tell(manager_class, error)
         if is_under_fab():
             sys.exit(status_after(error))
     except KeyboardInterrupt as error:
@@ -103,6 +115,12 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
             raise
         manager_class.logger.red('Interrupted.')
         sys.exit(status_after(error))
+
+
+def tell(manager_class: type[Manager], error: MigopyException) -> None:
+    """Write an error in red."""
+    error.task_name = manager_class.TASK_NAME
+    manager_class.logger.red(str(error))
 
 
 def status_after(error: BaseException) -> int:
@@ -157,6 +175,34 @@ def signals_raised() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+def is_for_a_remote_machine(manager_class: type[Manager]) -> bool:
+    """Tell whether to run the command on the machine that Fabric has for this task."""
+    wanted = manager_class.REMOTE_DIRECTORY is not None and bool(env.host_string)
+    return wanted and not remote.is_sent()
+
+
+def run_there(
+    manager_class: type[Manager], subtask: str | None, option: str | None
+) -> None:
+    """Run the same command on the remote machine.
+
+    Raise `remote.HostFailed` unless it ends well. Under `fab -w` it is told, and
+    Fabric goes on to the next machine.
+    """
+    command = manager_class.fab_command(subtask, option)
+    directory = str(manager_class.REMOTE_DIRECTORY)
+    try:
+        with signals_raised():
+            remote.run(command, directory, manager_class.REMOTE_PREFIX)
+    except remote.HostFailed as error:
+        if not env.warn_only:
+            raise
+        tell(manager_class, error)
+    except KeyboardInterrupt:
+        tell(manager_class, remote.left(str(env.host_string)))
+        raise
 
 
 def is_under_fab() -> bool:

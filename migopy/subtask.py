@@ -188,9 +188,14 @@ def explanation(subtask: Subtask) -> tuple[str, str]:
 
 
 def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:
-    r"""Rebuild the text after `task:subtask,`, with `\` before each `,` and `=`."""
+    r"""Rebuild the text after `task:subtask,`, with `\` before each `,` and `=`.
+
+    Fabric has no way to write a `\` that ends a value before a separator. Only the
+    last value on a command line can end in one, so here it comes last again.
+    """
     parts = [escape(value) for value in values]
     parts += [f'{escape(name)}={escape(value)}' for name, value in options.items()]
+    parts.sort(key=lambda part: part.endswith('\\'))
     return ','.join(parts) if parts else None
 
 
@@ -203,11 +208,23 @@ def command_line(task: str, subtask: str | None, option: str | None) -> str:
     """Give `fab task:subtask,option`, quoted for a shell where it must be.
 
     `option` is the text as typed after `task:subtask,`, escapes for Fabric included.
-    An empty one is shown too: without it, `execute,` would execute all.
+    An empty one is shown too: without it, `execute,` would execute all. So is one
+    without a subtask, as in `task:,dry_run=yes`.
     """
     text = task
-    if subtask:
-        text += f':{subtask}'
-        if option is not None:
-            text += f',{option}'
-    return f'fab {shlex.quote(text)}'
+    if subtask or option is not None:
+        text += f':{escape(subtask or "")}'
+    if option is not None:
+        text += f',{option}'
+    return f'fab {quoted(text)}'
+
+
+def quoted(word: str) -> str:
+    r"""Quote a word for a POSIX shell, by itself and inside Fabric's `run()`.
+
+    `run()` puts the whole command in double quotes and escapes `"`, `$` and `` ` ``
+    in it, but no `\`: a word with `\$(…)` in it would be executed, whatever its
+    quotes. So a quote is closed and opened again behind each `\`, which before a
+    `'` is itself, in double quotes and out of them.
+    """
+    return shlex.quote(word).replace('\\', "\\''")

@@ -1,0 +1,183 @@
+"""What is sent to a remote machine, and what is said when it does not come back."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tempfile
+import unittest
+from unittest import mock
+
+from fabric.context_managers import settings
+from fabric.exceptions import CommandTimeout, NetworkError
+from fabric.main import parse_arguments
+from fabric.network import ssh
+from fabric.operations import _shell_wrap
+
+from migopy import remote
+from migopy.subtask import as_typed, command_line, quoted
+from tests.nasty import NASTY, random_values
+
+HOST = 'ann@db.example.com:2222'
+
+
+class QuotedTest(unittest.TestCase):
+    """A word in a command reaches the program as it is, and no shell executes it.
+
+    The program is `printf`; the shells are real, and Fabric's wrapping is its own.
+    """
+
+    values = NASTY + random_values(300, seed=1)
+
+    def assert_arrive(self, command: str, values: list[str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            printed = subprocess.run(
+                ['/bin/sh', '-c', command], capture_output=True, cwd=folder
+            ).stdout
+            self.assertEqual(os.listdir(folder), [], 'a shell executed something')
+        self.assertEqual(printed.decode().split('\0')[:-1], values)
+
+    def printf(self, values: list[str]) -> str:
+        return "printf '%s\\0' " + ' '.join(quoted(value) for value in values)
+
+    def test_in_a_shell(self) -> None:
+        self.assert_arrive(self.printf(self.values), self.values)
+
+    def test_in_the_double_quotes_of_fabrics_run(self) -> None:
+        with settings(shell='/bin/bash --norc -c', use_shell=True):
+            together = _shell_wrap(self.printf(self.values), shell_escape=True)
+            self.assert_arrive(together, self.values)
+            for value in self.values:
+                alone = _shell_wrap(self.printf([value]), shell_escape=True)
+                with self.subTest(value):
+                    self.assert_arrive(alone, [value])
+
+    def test_a_plain_word_stays_as_it_is(self) -> None:
+        self.assertEqual(
+            quoted('migrations:execute,001_x.py'), 'migrations:execute,001_x.py'
+        )
+
+
+class TypedAgainTest(unittest.TestCase):
+    """`fab` there parses what `fab` here has parsed."""
+
+    def parsed(self, text: str) -> tuple[list[str], dict[str, str]]:
+        [(_name, values, options, *_)] = parse_arguments([text])
+        return values, options
+
+    def test_a_backslash_at_the_end_comes_last_again(self) -> None:
+        values, options = self.parsed('migrations:mytask,key=a,b\\')
+        self.assertEqual((values, options), (['mytask', 'b\\'], {'key': 'a'}))
+        self.assertEqual(as_typed(values[1:], options), 'key=a,b\\')
+
+    def test_a_name_with_separators_is_no_other_subtask(self) -> None:
+        command = command_line('migrations', 'execute,x=y', None)
+        self.assertEqual(command, r"fab 'migrations:execute\'',x\''=y'")
+        self.assertEqual(
+            self.parsed(r'migrations:execute\,x\=y'), (['execute,x=y'], {})
+        )
+
+    def test_options_without_a_subtask_are_not_lost(self) -> None:
+        self.assertEqual(
+            command_line('migrations', None, 'dry_run=yes'),
+            'fab migrations:,dry_run=yes',
+        )
+
+
+class NamedTest(unittest.TestCase):
+    """What Fabric raises becomes an error that names the machine."""
+
+    def error(self, raised: BaseException) -> str:
+        with self.assertRaises(remote.HostFailed) as caught, remote.named(HOST):
+            raise raised
+        self.assertIs(caught.exception.__cause__, raised)
+        self.assertEqual(caught.exception.host, HOST)
+        self.assertIsNone(caught.exception.status)
+        return str(caught.exception)
+
+    def test_no_connection(self) -> None:
+        self.assertEqual(
+            self.error(NetworkError('Name lookup failed for db.example.com')),
+            f'{HOST}: no connection. Name lookup failed for db.example.com',
+        )
+
+    def test_no_end_in_time(self) -> None:
+        self.assertIn('within 5 s', self.error(CommandTimeout(5)))
+
+    def test_a_connection_that_breaks(self) -> None:
+        for raised in (ssh.SSHException('Channel closed.'), OSError('Channel closed.')):
+            self.assertEqual(
+                self.error(raised), f'{HOST}: the connection failed. Channel closed.'
+            )
+
+    def test_a_password_that_nobody_types(self) -> None:
+        self.assertIn('password', self.error(EOFError()))
+
+    def test_an_end_without_an_error_is_none(self) -> None:
+        """Fabric exits with 0 where a server breaks off the first handshake."""
+        self.assertIn('closed the connection', self.error(SystemExit(0)))
+
+    def test_what_fabric_has_told_itself_is_not_told_again(self) -> None:
+        with self.assertRaises(SystemExit) as caught, remote.named(HOST):
+            raise SystemExit(1)
+        self.assertEqual(caught.exception.code, 1)
+
+    def test_what_fabric_is_set_to_handle_is_left_to_it(self) -> None:
+        for how in (
+            {'skip_bad_hosts': True},
+            {'use_exceptions_for': {'network': True}},
+        ):
+            with self.subTest(how), settings(**how):  # noqa: SIM117
+                with self.assertRaises(NetworkError), remote.named(HOST):
+                    raise NetworkError('no')
+
+
+class SentTest(unittest.TestCase):
+    """A command that migopy sent runs here and once, whatever hosts the fabfile has."""
+
+    def is_repetition(self, host: str | None, *hosts: str) -> bool:
+        with settings(host_string=host, all_hosts=list(hosts)):
+            return remote.is_repetition()
+
+    def test_the_first_of_its_hosts_runs_it(self) -> None:
+        with mock.patch.dict(os.environ, {remote.SENT: '1'}):
+            self.assertFalse(self.is_repetition(None))
+            self.assertFalse(self.is_repetition('a', 'a', 'b'))
+            self.assertTrue(self.is_repetition('b', 'a', 'b'))
+
+    def test_one_that_a_person_typed_runs_for_all(self) -> None:
+        with mock.patch.dict(os.environ):
+            os.environ.pop(remote.SENT, None)
+            self.assertFalse(self.is_repetition('b', 'a', 'b'))
+
+
+class EnvironmentTest(unittest.TestCase):
+    """The environment variables of the remote command."""
+
+    def environment(self, **here: str) -> dict[str, str]:
+        here_alone = mock.patch.dict(os.environ, here, clear=True)
+        with here_alone, settings(shell_env={'STAGE': 'x'}):
+            return remote.environment()
+
+    def test_colours_are_as_they_are_here(self) -> None:
+        with mock.patch('sys.stdout', io.StringIO()):
+            self.assertEqual(
+                self.environment(),
+                {'STAGE': 'x', remote.SENT: '1', 'NO_COLOR': '1'},
+            )
+            self.assertEqual(
+                self.environment(FORCE_COLOR='1'),
+                {'STAGE': 'x', remote.SENT: '1', 'FORCE_COLOR': '1'},
+            )
+
+
+class EncodingTest(unittest.TestCase):
+    def test_what_is_no_utf8_is_an_error(self) -> None:
+        typed = b'caf\xe9'.decode(errors='surrogateescape')
+        with self.assertRaises(remote.HostFailed) as caught:
+            remote.require_utf8(HOST, typed)
+        text = str(caught.exception)
+        self.assertIn('caf', text)
+        text.encode()
+        remote.require_utf8(HOST, 'café')
