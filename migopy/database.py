@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
 
+from bson.codec_options import CodecOptions
+from pymongo import ReadPreference
+from pymongo.collection import Collection
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
@@ -17,6 +20,7 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
 )
+from pymongo.read_concern import ReadConcern
 from pymongo.synchronous import monitor
 
 from migopy.errors import MigopyException
@@ -63,6 +67,19 @@ class AccessDenied(MigopyException):
 
 class DatabaseError(MigopyException):
     """The server, or the way to it, failed otherwise; the cause is chained."""
+
+
+def own_collection(collection: Collection[Any]) -> Collection[Any]:
+    """Give a collection of migopy's as it needs it, whatever the client is like.
+
+    Read on the primary, for another member may not know yet what has just been
+    registered, and with PyMongo's own types.
+    """
+    return collection.with_options(
+        codec_options=CodecOptions(),
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern(),
+    )
 
 
 def leave_without_waiting() -> None:

@@ -17,7 +17,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy.console import ColorsLogger
-from migopy.database import NoDatabase, Settings
+from migopy.database import NoDatabase, Settings, own_collection
 from migopy.directory import (
     TEMPLATE,
     Directory,
@@ -414,7 +414,7 @@ class MigrationsManager:
 
     @property
     def _registry(self) -> Registry:
-        return Registry(self.collection)
+        return Registry(own_collection(self.collection))
 
     @property
     def _history(self) -> History:
@@ -434,7 +434,8 @@ class MigrationsManager:
         return Subtasks(self, MigrationsManager)
 
     def _beside(self, suffix: str) -> Collection[Document]:
-        return self.collection.database[f'{self.collection.name}_{suffix}']
+        name = f'{self.collection.name}_{suffix}'
+        return own_collection(self.collection.database[name])
 
     def _runner(self, plan: Plan) -> Runner:
         return Runner(
@@ -526,20 +527,17 @@ class MigrationsManager:
 
     def _plan(self, unsettled: bool = True) -> Plan:
         """Read the files and the registry: what a command needs that changes them."""
-        return Plan(
-            migrations=self._directory.migrations(),
-            records=self._registry.records(),
-            runs=self._history.unsettled() if unsettled else (),
-        )
+        migrations = self._directory.migrations()
+        # In this order: a run that ends well meanwhile is in the registry then.
+        runs = self._history.unsettled() if unsettled else []
+        holder = self._lock.holder() if runs else None
+        return Plan(migrations, self._registry.records(), runs=runs, holder=holder)
 
     def _survey(self) -> Plan:
         """Read all there is to know, for a person who looks."""
         plan = self._plan()
-        return replace(
-            plan,
-            checksums={each.name: each.checksum() for each in plan.with_checksum},
-            holder=self._lock.holder() if plan.runs else None,
-        )
+        checksums = {each.name: each.checksum() for each in plan.with_checksum}
+        return replace(plan, checksums=checksums)
 
     def _unregistered_in(self, plan: Plan) -> list[str]:
         return [each.name for each in self._narrowed(plan.unregistered)]
