@@ -41,12 +41,12 @@ class AmbiguousName(MigopyException):
 
 
 class NoFile(MigopyException):
-    """A registered migration whose file is gone; `name` is its name."""
+    """A migration whose file is gone, though it has run; `name` is its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f'{name} is registered, but its file is missing. Bring the file back'
+            f'{name} has run, but its file is missing. Bring the file back'
             ' (from version control, say), then type the command again.'
         )
 
@@ -78,11 +78,10 @@ class Unfinished(MigopyException):
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
-        reports = '\n'.join(
-            f'{describe_unfinished(run)}\n{ways_out(run.name, run.direction)}'
-            for run in runs
-        )
-        super().__init__(f'Unfinished, so nothing was done:\n{reports}')
+        lines = ['Unfinished, so nothing was done:']
+        for each in by_migration(runs):
+            lines += [*map(describe_unfinished, each), ways_out_of(each)]
+        super().__init__('\n'.join(lines))
 
 
 class LateRefused(MigopyException):
@@ -214,7 +213,9 @@ class Plan:
         """Tell whether it was an uncompleted run itself that changed the registry."""
         if run.outcome is not None or not self._is_settled(run):
             return False
-        return run.direction == 'down' or run.id in self._ids_of(run)
+        if run.direction == 'down':
+            return bool(run.records)
+        return run.id in self._ids_of(run)
 
     def _is_settled(self, run: Run) -> bool:
         """Tell whether a migration's records have changed since a run of it began.
@@ -251,7 +252,7 @@ class Plan:
             return fitting[0]
         if fitting:
             raise AmbiguousName(name, [each.name for each in fitting])
-        for missing in self.missing:
+        for missing in [*self.missing, *(run.name for run in self.unfinished)]:
             if wanted in (missing, missing[: -len('.py')]):
                 raise NoFile(missing)
         names = [each.name for each in self.migrations]
@@ -374,6 +375,19 @@ def describe_unfinished(run: Run) -> str:
         f'{run.name}: {run.direction} started {run.started:%Y-%m-%d %H:%M:%S} UTC'
         f' by {run.agent} (process {run.agent.pid}), {why}'
     )
+
+
+def by_migration(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs by migration, in the order of their first ones."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.name, []).append(run)
+    return list(groups.values())
+
+
+def ways_out_of(runs: Sequence[Run]) -> str:
+    """List the commands that settle a migration's unfinished runs, the last of all."""
+    return ways_out(runs[-1].name, runs[-1].direction)
 
 
 def ways_out(name: str, direction: str) -> str:

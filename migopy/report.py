@@ -12,7 +12,7 @@ from migopy.dump import Dump
 from migopy.effects import Effects
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
-from migopy.plan import Plan, describe_unfinished, ways_out
+from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
 from migopy.runner import Failure, Step
 from migopy.subtask import Subtask, explanation, usage
 
@@ -68,9 +68,10 @@ class Reporter:
             'Running at this moment:',
             [f'{run.name} ({run.direction}) by {run.agent}' for run in plan.running],
         )
-        for run in plan.unfinished:
-            self._logger.red(f'Unfinished: {describe_unfinished(run)}')
-            self._logger.white(self._shown(ways_out(run.name, run.direction)))
+        for runs in by_migration(plan.unfinished):
+            for run in runs:
+                self._logger.red(f'Unfinished: {describe_unfinished(run)}')
+            self._logger.white(self._shown(ways_out_of(runs)))
 
     def help(self, subtasks: Iterable[Subtask]) -> None:
         """Show each subtask: its first line, its options if any, an example."""

@@ -1,0 +1,71 @@
+"""Who holds the lock, and what is said of it; no server."""
+
+from __future__ import annotations
+
+import os
+import socket
+import unittest
+from datetime import datetime
+from unittest import mock
+
+from migopy.lock import Agent, Holder, Locked, LockLost
+
+DOCUMENT = {
+    '_id': 'lock',
+    'owner': '0f3c',
+    'user': 'ann',
+    'host': 'web1',
+    'pid': 7,
+    'subtask': 'execute',
+    'since': datetime(2014, 1, 14, 12, 30, 5, 250000),
+    'expires': datetime(2014, 1, 14, 12, 31, 5),
+}
+
+
+class AgentTest(unittest.TestCase):
+    def test_is_this_process(self) -> None:
+        agent = Agent.current()
+        self.assertEqual((agent.host, agent.pid), (socket.gethostname(), os.getpid()))
+        self.assertEqual(str(agent), f'{agent.user}@{agent.host}')
+
+    def test_a_user_without_a_name_is_a_number(self) -> None:
+        """In a container: KeyError, and OSError from Python 3.13 on."""
+        for error in (KeyError('uid not found'), OSError('no username')):
+            with self.subTest(error), mock.patch('getpass.getuser', side_effect=error):
+                self.assertEqual(Agent.current().user, str(os.getuid()))
+
+
+class HolderTest(unittest.TestCase):
+    def test_is_read_from_the_document(self) -> None:
+        holder = Holder.of(DOCUMENT)
+        self.assertEqual(holder.owner, '0f3c')
+        self.assertEqual(holder.agent, Agent('ann', 'web1', 7))
+        self.assertEqual(holder.expires, datetime(2014, 1, 14, 12, 31, 5))
+
+    def test_says_who_with_what_since_when(self) -> None:
+        self.assertEqual(
+            str(Holder.of(DOCUMENT)),
+            'ann@web1 (process 7, execute) since 2014-01-14 12:30:05 UTC',
+        )
+
+    def test_says_what_a_document_has_not(self) -> None:
+        self.assertEqual(str(Holder.of({})), '?@? (process 0, ?) since ?')
+
+
+class MessageTest(unittest.TestCase):
+    holder = Holder.of(DOCUMENT)
+
+    def test_locked_names_the_holder_and_the_command(self) -> None:
+        error = Locked(self.holder, 2.5)
+        self.assertIn('ann@web1 (process 7, execute)', str(error))
+        self.assertIn('Waited 2.5 s', str(error))
+        self.assertIn('fab migrations:unlock', str(error))
+        self.assertEqual((error.holder, error.waited), (self.holder, 2.5))
+
+    def test_lost_names_who_has_it_now(self) -> None:
+        error = LockLost(self.holder)
+        self.assertIn('held by ann@web1 (process 7, execute)', str(error))
+        self.assertIs(error.holder, self.holder)
+
+    def test_lost_to_nobody_is_taken_away(self) -> None:
+        self.assertIn('taken away', str(LockLost(None)))
