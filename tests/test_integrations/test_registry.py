@@ -1,0 +1,248 @@
+"""The `migrations` collection: what is written there, what is read, and how often."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import socket
+import time
+from datetime import datetime, timezone
+from typing import Any
+from unittest import mock
+
+from pymongo import monitoring
+from pymongo.errors import DuplicateKeyError
+
+from tests.project import FabTest, PlainTest
+
+NOTES = """
+    def up(db):
+        db.notes.insert_one({'content': 'test'})
+
+    def down(db):
+        db.notes.delete_one({'content': 'test'})
+"""
+
+
+class Listener(monitoring.CommandListener):
+    """Keeps the commands that a client sends."""
+
+    def __init__(self) -> None:
+        self.commands: list[Any] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.commands.append(event.command)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+    def to(self, collection: str) -> list[Any]:
+        """List the commands that read or write a collection."""
+        return [each for each in self.commands if collection in targets(each)]
+
+
+def targets(command: Any) -> list[str]:
+    """Name the collections that a command reads or writes."""
+    names = [next(iter(command.values()))]
+    for stage in command.get('pipeline', ()):
+        names.append(stage.get('$merge', {}).get('into'))
+    if 'getMore' in command:
+        names.append(command['collection'])
+    return names
+
+
+class DocumentTest(PlainTest):
+    """What a registration says."""
+
+    def documents(self) -> list[dict[str, Any]]:
+        return self.contents('migrations')
+
+    def test_of_an_executed_and_an_ignored_one(self) -> None:
+        file = self.migration('1_a.py', 'import time\ndef up(db): time.sleep(0.1)')
+        before = datetime.now(timezone.utc).replace(tzinfo=None)
+        manager = self.manager()
+        manager.execute('1')
+        self.migration('2_b.py', NOTES)
+        manager.ignore('2')
+        executed, ignored = self.documents()
+        after = datetime.now(timezone.utc).replace(tzinfo=None)
+        self.assertEqual((executed['name'], executed['how']), ('1_a.py', 'executed'))
+        self.assertEqual((ignored['name'], ignored['how']), ('2_b.py', 'ignored'))
+        for document in (executed, ignored):
+            # The server keeps milliseconds.
+            when = document['executed_at']
+            self.assertLessEqual(before.replace(microsecond=0), when)
+            self.assertLessEqual(when, after)
+            self.assertEqual(
+                document['by'], f'{getpass.getuser()}@{socket.gethostname()}'
+            )
+        self.assertGreaterEqual(executed['duration_ms'], 100)
+        self.assertLess(executed['duration_ms'], 60_000)
+        self.assertEqual(ignored['duration_ms'], 0)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        self.assertEqual(executed['checksum'], f'sha256:{digest}')
+
+    def test_it_has_these_fields(self) -> None:
+        self.migration('1_a.py')
+        self.manager().execute()
+        [document] = self.documents()
+        self.assertEqual(
+            set(document),
+            {'name', 'executed_at', 'duration_ms', 'checksum', 'by', 'how'},
+        )
+
+    def test_it_is_written_right_after_up_returned(self) -> None:
+        """The next migration finds it."""
+        self.migration('1_a.py')
+        self.migration(
+            '2_b.py',
+            """
+            def up(db):
+                names = [document['name'] for document in db.migrations.find()]
+                assert names == ['1_a.py'], names
+            """,
+        )
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['1_a.py', '2_b.py'])
+
+    def test_its_writes_wait_for_a_majority(self) -> None:
+        self.migration('1_a.py')
+        self.migration('2_b.py')
+        listener = Listener()
+        manager = self.manager(MONGO_CLIENT_OPTIONS={'event_listeners': [listener]})
+        manager.execute('1')
+        manager.ignore('2')
+        manager.rollback('1')
+        reads = ('find', 'getMore')
+        writes = [
+            each for each in listener.to('migrations') if next(iter(each)) not in reads
+        ]
+        kinds = [next(iter(each)) for each in writes]
+        self.assertEqual(
+            sorted(set(kinds)), ['aggregate', 'createIndexes', 'delete'], writes
+        )
+        for command in writes:
+            self.assertEqual(command.get('writeConcern'), {'w': 'majority'}, command)
+        self.assertEqual(self.registered(), ['2_b.py'])
+
+
+class DatabaseOf2014Test(FabTest):
+    """A database that 1.0 wrote goes on working."""
+
+    def test_it(self) -> None:
+        for number in (1, 2, 3):
+            self.migration(f'00{number}_x.py', NOTES)
+        self.register('001_x.py', '002_x.py')
+        result = self.assert_ok(self.fab('migrations'))
+        self.assertEqual(
+            result.stderr.splitlines()[:2], ['Unregistered migrations:', '003_x.py']
+        )
+        self.assertNotIn('Changed', result.stderr)
+        self.assert_ok(self.fab('migrations:execute', 'migrations:rollback,001_x.py'))
+        self.assertEqual(self.registered(), ['002_x.py', '003_x.py'])
+        # The document of 1.0 is as it was.
+        [document] = self.db.migrations.find({'name': '002_x.py'}, {'_id': 0})
+        self.assertEqual(document, {'name': '002_x.py'})
+
+
+class ReadingTest(PlainTest):
+    """A document is the mark; whatever else it says is fine."""
+
+    def test_unknown_fields_are_passed_over(self) -> None:
+        self.migration('1_a.py')
+        self.db.migrations.insert_one({'_id': 'x', 'name': '1_a.py', 'later': [1]})
+        self.assertEqual(self.manager().unregistered(), [])
+
+    def test_a_document_without_a_name_is_none(self) -> None:
+        self.migration('1_a.py')
+        self.db.migrations.insert_many([{'other': 1}, {'name': None}, {'name': 5}])
+        self.assertEqual(self.manager().unregistered(), ['1_a.py'])
+        self.manager().execute()
+
+    def test_reading_writes_nothing(self) -> None:
+        self.migration('1_a.py')
+        manager = self.manager()
+        manager.show_status()
+        manager.unregistered()
+        manager.help()
+        self.assertEqual(self.db.list_collection_names(), [])
+
+
+class IndexTest(PlainTest):
+    """The unique index on `name`."""
+
+    def test_is_made_by_the_first_write(self) -> None:
+        self.migration('1_a.py')
+        self.manager().execute()
+        self.assertTrue(self.db.migrations.index_information()['name_1']['unique'])
+        with self.assertRaises(DuplicateKeyError):
+            self.db.migrations.insert_one({'name': '1_a.py'})
+
+    def test_doubles_are_a_warning_and_work_goes_on(self) -> None:
+        for name in ('1_a.py', '2_b.py', '3_c.py'):
+            self.migration(name, NOTES)
+        self.register('1_a.py', '1_a.py')
+        manager = self.manager()
+        manager.show_status()
+        self.assertEqual(self.logger.of('red'), ['2_b.py', '3_c.py'])
+        manager.execute('2')
+        manager.ignore('3')
+        self.assertEqual(self.registered(), ['1_a.py', '1_a.py', '2_b.py', '3_c.py'])
+        warnings = [
+            each for each in self.logger.of('white') if 'more than once' in each
+        ]
+        self.assertEqual(len(warnings), 2)
+        self.assertIn('1_a.py', warnings[0])
+        self.assertNotIn('2_b.py', warnings[0])
+
+    def test_another_index_on_name_is_a_warning_and_work_goes_on(self) -> None:
+        self.migration('1_a.py')
+        self.db.migrations.create_index('name')
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['1_a.py'])
+        warnings = [each for each in self.logger.of('white') if 'unique index' in each]
+        self.assertEqual(len(warnings), 1)
+
+    def test_a_capped_collection_does_too(self) -> None:
+        """Whatever a database of 2014 may hold."""
+        self.migration('1_a.py')
+        self.db.create_collection('migrations', capped=True, size=100_000)
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['1_a.py'])
+
+
+class ManyFilesTest(PlainTest):
+    """`fab migrations` with 10,000 files."""
+
+    COUNT = 10_000
+
+    def test_one_query_and_one_listing(self) -> None:
+        names = [f'{number:05}_x.py' for number in range(self.COUNT)]
+        for name in names:
+            (self.folder / 'mongomigrations' / name).touch()
+        checksum = f'sha256:{hashlib.sha256().hexdigest()}'
+        self.db.migrations.insert_many(
+            [{'name': name, 'checksum': checksum} for name in names[:-1]]
+        )
+        listener = Listener()
+        manager = self.manager(MONGO_CLIENT_OPTIONS={'event_listeners': [listener]})
+        began = time.monotonic()
+        with (
+            mock.patch('os.scandir', wraps=os.scandir) as scandir,
+            mock.patch('os.listdir', wraps=os.listdir) as listdir,
+        ):
+            manager.show_status()
+        took = time.monotonic() - began
+        self.assertEqual(self.logger.of('red'), names[-1:])
+        self.assertEqual((scandir.call_count, listdir.call_count), (1, 0))
+        sent = [next(iter(each)) for each in listener.to('migrations')]
+        self.assertEqual(sent, ['find'])
+        self.assertLess(took, 30)
+        # So does a command that writes, where there is nothing to do.
+        self.register(names[-1])
+        listener.commands.clear()
+        manager.execute()
+        sent = [next(iter(each)) for each in listener.to('migrations')]
+        self.assertEqual(sent, ['find'])
