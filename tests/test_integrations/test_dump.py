@@ -288,6 +288,16 @@ class SameAsMongodump(DumpTest):
                 )
                 self.assertTrue(first == second, (first[:2000], second[:2000]))
 
+    def test_a_name_that_mongorestore_mistakes_is_restored_by_pymongo(self) -> None:
+        """It takes the `+` in a name too long for a file's for a space."""
+        self.db['+' * 100].insert_one({'_id': 1})
+        before = everything(self.db)
+        dumps = self.dumps(Connection(self.uri))
+        dump = dumps.make(self.db)
+        self.db['+' * 100].drop()
+        dumps.restore(self.db, dump)
+        self.assertEqual(before, everything(self.db))
+
     def test_a_password_with_odd_characters_reaches_the_server(self) -> None:
         password = 'p@ss:/?#[]%+ "\\\'ä&=;'
         options = {'username': 'ann', 'password': password, 'authSource': 'shop'}
@@ -720,7 +730,7 @@ class MemoryTest(DumpTest):
                 [{'noise': os.urandom(1000) * 10} for _ in range(1000)]
             )
         program = f"""
-            import resource
+            import resource, sys
             from pathlib import Path
             from pymongo import MongoClient
             from migopy.dump import Dumps
@@ -728,14 +738,19 @@ class MemoryTest(DumpTest):
             db = MongoClient({self.uri!r})[{self.db.name!r}]
             dumps = Dumps(Path({str(self.directory)!r}))
             dumps.restore(db, dumps.make(db, keep=1))
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+            if sys.platform == 'linux':
+                # Its ru_maxrss begins with the memory of the process that forked.
+                status = Path('/proc/self/status').read_text()
+                print(int(status.split('VmHWM:')[1].split()[0]) * 1024)
+            else:
+                print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
         """
-        output = subprocess.check_output(
-            [sys.executable, '-c', textwrap.dedent(program)], timeout=120
+        return int(
+            subprocess.check_output(
+                [sys.executable, '-c', textwrap.dedent(program)], timeout=120
+            )
         )
-        unit = 1 if sys.platform == 'darwin' else 1024
-        return int(output) * unit
 
     def test_four_times_the_documents_take_the_same_memory(self) -> None:
         small, large = self.peak(40), self.peak(160)
-        self.assertLess(large - small, 20 * MEGABYTE, (small, large))
+        self.assertLess(large - small, 25 * MEGABYTE, (small, large))
