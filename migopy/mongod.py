@@ -128,11 +128,8 @@ class PrivateMongod:
         return self.folder / name
 
     def _come(self) -> int:
-        try:
-            with self._gate():
-                return self._serve()
-        except OSError as error:
-            raise MongodFailed(self.folder, f'cannot start: {error}') from error
+        with self._gate():
+            return self._serve()
 
     def _leave(self, users: int) -> None:
         with self._gate():
@@ -142,10 +139,13 @@ class PrivateMongod:
     @contextlib.contextmanager
     def _gate(self) -> Iterator[None]:
         """Hold the gate, with this process's id written on it for those who wait."""
-        with self._lock('gate', fcntl.LOCK_EX) as gate:
-            os.truncate(gate, 0)
-            os.pwrite(gate, str(os.getpid()).encode(), 0)
-            yield
+        try:
+            with self._lock('gate', fcntl.LOCK_EX) as gate:
+                os.truncate(gate, 0)
+                os.pwrite(gate, str(os.getpid()).encode(), 0)
+                yield
+        except OSError as error:
+            raise MongodFailed(self.folder, f'failed: {error}') from error
 
     @contextlib.contextmanager
     def _lock(self, name: str, how: int) -> Iterator[int]:

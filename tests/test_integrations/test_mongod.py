@@ -32,6 +32,7 @@ from pymongo import MongoClient
 from migopy import mongod
 from migopy.mongod import PrivateMongod
 private = PrivateMongod(Path(sys.argv[1]))
+signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
 def say(word):
     print(word, flush=True)
 def wait():
@@ -124,7 +125,10 @@ class PrivateMongodTest(unittest.TestCase):
             return not mongod.try_lock(lock.fileno(), fcntl.LOCK_EX)
 
     def assert_none_runs(self):
-        self.assertFalse(self.runs(), 'a mongod was left behind')
+        if self.runs():
+            with PrivateMongod(self.folder).running():
+                pass  # takes it over, and stops it
+            self.fail('a mongod was left behind')
 
     def insert(self, uri: str, number: int) -> None:
         with MongoClient(uri) as client:
@@ -256,8 +260,8 @@ class OneCommandTest(PrivateMongodTest):
         command = self.command(
             """
 with private.running() as uri:
-    say(uri)
     try:
+        say(uri)
         wait()
     except KeyboardInterrupt:
         with MongoClient(uri) as client:

@@ -112,7 +112,7 @@ class StartTest(FolderTest):
     def test_a_binary_of_another_machine_is_an_error(self):
         (self.programs / 'mongod').write_bytes(b'\x7fELF of another world')
         (self.programs / 'mongod').chmod(0o755)
-        with self.assertRaisesRegex(MongodFailed, 'cannot start: .*Exec format'):
+        with self.assertRaisesRegex(MongodFailed, 'failed: .*Exec format'):
             self.start()
 
     def test_a_file_in_the_folders_place_is_an_error(self):
