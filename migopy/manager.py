@@ -165,7 +165,7 @@ class MigrationsManager:
         they run in a transaction that is then aborted, and what each would do is
         shown. The first one that fails ends the run; the rest has not run then.
         """
-        if is_yes(dry_run, 'dry_run'):
+        if is_yes(dry_run, 'execute', 'dry_run'):
             return self._try_out(self._to_execute(spec_migr, to), 'up')
         with self._locked('execute'):
             plan, migrations = self._to_execute(spec_migr, to)
@@ -209,7 +209,7 @@ class MigrationsManager:
         to=NAME all that were executed after it. With dry_run=yes what each would do
         is shown and nothing is changed.
         """
-        if is_yes(dry_run, 'dry_run'):
+        if is_yes(dry_run, 'rollback', 'dry_run'):
             return self._try_out(self._to_roll_back(spec_migr, last, to), 'down')
         with self._locked('rollback'):
             plan, migrations = self._to_roll_back(spec_migr, last, to)
@@ -462,7 +462,7 @@ class MigrationsManager:
         only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
         plan = self._plan()
         if last is not None:
-            return plan, plan.to_roll_back_last(number(last, 'last'))
+            return plan, plan.to_roll_back_last(number(last, 'rollback', 'last'))
         if to is not None:
             return plan, plan.to_roll_back_to(to)
         if name is None:

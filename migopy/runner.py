@@ -276,7 +276,7 @@ class Runner:
                         refusal = why_refused(error)
                         if refusal is not None:
                             where = excerpt(error, step.loaded.migration.path)
-                            raise CannotTry(step, where, not_run) from error
+                            raise CannotTry(step, f'\n{where}', not_run) from error
                         self._observer.failed(
                             Failure(step, error, not_run=not_run, dry_run=True)
                         )

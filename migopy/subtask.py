@@ -132,12 +132,14 @@ def call(
     return subtask(*values, **options)
 
 
-def is_yes(value: str, option: str) -> bool:
+def is_yes(value: str, subtask: str, option: str) -> bool:
     """Read an option that is yes or no; raises `WrongOptions` for anything else."""
     if value.lower() in ('yes', 'no'):
         return value.lower() == 'yes'
     raise WrongOptions(
-        option, f'{value!r} is neither yes nor no; nothing was done', f'{option}=yes'
+        subtask,
+        f'{option}={value} is neither yes nor no; nothing was done',
+        f'{{fab}}:{subtask},{option}=yes',
     )
 
 
@@ -152,12 +154,14 @@ def only_one(subtask: str, options: Mapping[str, str | None]) -> None:
         )
 
 
-def number(value: str, option: str) -> int:
+def number(value: str, subtask: str, option: str) -> int:
     """Read an option that is a number from 1 on; raises `WrongOptions`."""
     if value.isdecimal() and int(value) > 0:
         return int(value)
     raise WrongOptions(
-        option, f'{value!r} is no number from 1 on; nothing was done', f'{option}=1'
+        subtask,
+        f'{option}={value} is no number from 1 on; nothing was done',
+        f'{{fab}}:{subtask},{option}=1',
     )
 
 

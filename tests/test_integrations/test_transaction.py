@@ -1,0 +1,337 @@
+"""All or nothing: migrations in a transaction, on real replica sets."""
+
+from __future__ import annotations
+
+from tests import server
+from tests.project import FabTest
+
+TWO_WRITES = """
+    transaction = True
+
+    def up(db):
+        db.notes.insert_one({'content': 'one'})
+        db.notes.insert({'content': 'two'})
+
+    def down(db):
+        db.notes.remove({})
+"""
+
+
+class TransactionTest(FabTest):
+    """`transaction = True` in a file, `TRANSACTION = True` on the manager."""
+
+    def test_commits_the_migration_its_registration_and_its_history(self) -> None:
+        self.migration('001_a.py', TWO_WRITES)
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('notes 2 inserted', result.stderr)
+        self.assertEqual(
+            self.contents('notes'), [{'content': 'one'}, {'content': 'two'}]
+        )
+        self.assertEqual(self.registered(), ['001_a.py'])
+        (run,) = self.db.migrations_history.find()
+        self.assertEqual(run['outcome'], 'executed')
+        self.assertEqual(
+            run['effects'],
+            {'collections': [{'name': f'{self.db.name}.notes', 'inserted': 2}]},
+        )
+
+    def test_a_failure_leaves_nothing_and_is_not_unfinished(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            transaction = True
+
+            def up(db):
+                db.notes.insert_one({'content': 'one'})
+                db.notes.update({}, {'$set': {'x': 1}})
+                raise ValueError('no')
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('ValueError: no', result.stderr)
+        self.assertIn('nothing was changed', result.stderr)
+        self.assertEqual(self.contents('notes'), [])
+        self.assertEqual(self.registered(), [])
+        status = self.assert_ok(self.fab('migrations'))
+        self.assertNotIn('nfinished', status.stderr)
+        (run,) = self.db.migrations_history.find()
+        self.assertEqual((run['outcome'], run['unsettled']), ('failed', False))
+
+    def test_an_earlier_migration_stays_when_a_later_one_fails(self) -> None:
+        self.migration('001_a.py', TWO_WRITES)
+        self.migration('002_b.py', TWO_WRITES.replace("insert({'content'", "oh({'c'"))
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('Executed before it: 001_a.py', result.stderr)
+        self.assertEqual(self.db.notes.count_documents({}), 2)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_rolls_back_all_or_nothing(self) -> None:
+        self.migration('001_a.py', TWO_WRITES)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.migration('001_a.py', TWO_WRITES + '\n        raise ValueError')
+        self.assertEqual(self.fab('migrations:rollback,1').status, 1)
+        self.assertEqual(self.db.notes.count_documents({}), 2)
+        self.assertEqual(self.registered(), ['001_a.py'])
+        self.migration('001_a.py', TWO_WRITES)
+        self.assert_ok(self.fab('migrations:rollback,1'))
+        self.assertEqual(self.db.notes.count_documents({}), 0)
+        self.assertEqual(self.registered(), [])
+
+    def test_what_a_transaction_cannot_do_is_said_and_changes_nothing(self) -> None:
+        """An index on an existing collection, drop, rename, $out, a listing."""
+        refused = {
+            'index': "db.old.create_index('x')",
+            'drop': 'db.old.drop()',
+            'rename': "db.old.rename('new')",
+            'out': "list(db.old.aggregate([{'$out': 'copy'}]))",
+            'names': 'db.list_collection_names()',
+            'legacy_names': 'db.collection_names()',
+        }
+        self.db.old.insert_one({'x': 1})
+        names = set(self.db.list_collection_names())
+        for number, (name, call) in enumerate(refused.items(), 1):
+            with self.subTest(name):
+                file = f'{number:03}_{name}.py'
+                text = f"""
+                    transaction = True
+
+                    def up(db):
+                        db.notes.insert_one({{}})
+                        {call}
+                """
+                self.migration(file, text)
+                result = self.fab(f'migrations:execute,{file}')
+                self.assertEqual(result.status, 1, result.said)
+                self.assertIn(f'{file}", line 6, in up', result.stderr)
+                self.assertIn('Nothing was changed', result.stderr)
+                self.assertIn('transaction = False', result.stderr)
+                self.assertEqual(self.contents('notes'), [])
+                self.migration(file, text.replace('= True', '= False'))
+                self.assert_ok(self.fab(f'migrations:execute,{file}'))
+                self.db.drop_collection('notes')
+                self.db.drop_collection('new')
+                self.db.drop_collection('copy')
+                self.db.drop_collection('old')
+                self.db.old.insert_one({'x': 1})
+        self.assertLessEqual(names, set(self.db.list_collection_names()))
+
+    def test_a_new_collection_and_its_index_are_made_inside(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            transaction = True
+
+            def up(db):
+                db.fresh.create_index('x')
+                db.fresh.insert_one({'x': 1})
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('index x_1 made', result.stderr)
+        self.assertIn('x_1', self.db.fresh.index_information())
+
+    def test_longer_than_the_server_lets_it_is_said(self) -> None:
+        admin = self.client.admin
+        limit = 'transactionLifetimeLimitSeconds'
+        before = admin.command('getParameter', 1, **{limit: 1})[limit]
+        self.addCleanup(admin.command, 'setParameter', 1, **{limit: before})
+        admin.command('setParameter', 1, **{limit: 1})
+        self.migration(
+            '001_a.py',
+            """
+            import time
+            transaction = True
+
+            def up(db):
+                db.notes.insert_one({})
+                time.sleep(3)
+                db.notes.insert_one({})
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('ends a transaction after 1 s', result.stderr)
+        self.assertIn('Nothing was changed', result.stderr)
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_writes_in_threads_are_refused(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            from threading import Thread
+            transaction = True
+
+            def up(db):
+                db.notes.insert_one({'from': 'here'})
+                thread = Thread(target=lambda: db.notes.insert_one({'from': 'there'}))
+                thread.start()
+                thread.join()
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('outside of its transaction', result.stderr)
+        self.assertIn('unfinished', result.stderr)
+        self.assertEqual(self.contents('notes'), [{'from': 'there'}])
+        self.assertEqual(self.registered(), [])
+        self.assertIn('Unfinished', self.fab('migrations').stderr)
+
+    def test_another_client_is_refused(self) -> None:
+        self.migration(
+            '001_a.py',
+            f"""
+            import pymongo
+            transaction = True
+
+            def up(db):
+                db.notes.insert_one({{}})
+                pymongo.MongoClient('{self.uri}')[db.name].notes.insert_one({{}})
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('transaction = False', result.stderr)
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_other_code_with_the_same_client_is_inside(self) -> None:
+        self.write(
+            'models.py',
+            """
+            def add(client, database):
+                client[database].notes.insert_one({'from': 'models'})
+                client[database + '_other'].notes.insert_one({'from': 'models'})
+            """,
+        )
+        self.addCleanup(self.client.drop_database, f'{self.db.name}_other')
+        self.migration(
+            '001_a.py',
+            """
+            import models
+            transaction = True
+
+            def up(db):
+                models.add(db.client, db.name)
+                raise ValueError
+            """,
+        )
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.assertEqual(self.contents('notes'), [])
+        other = self.client[f'{self.db.name}_other']
+        self.assertEqual(other.notes.count_documents({}), 0)
+
+    def test_transient_errors_are_retried(self) -> None:
+        """A write conflict with another client: the second attempt goes through."""
+        self.db.notes.insert_one({'_id': 1, 'n': 0})
+        self.write(
+            'disturb.py',
+            f"""
+            import pymongo
+
+            db = pymongo.MongoClient('{self.uri}')['{self.db.name}']
+            db.notes.update_one({{'_id': 1}}, {{'$inc': {{'n': 10}}}})
+            """,
+        )
+        self.migration(
+            '001_a.py',
+            f"""
+            import subprocess, sys
+            transaction = True
+            attempts = []
+
+            def up(db):
+                attempts.append(1)
+                db.notes.find_one()
+                if len(attempts) == 1:
+                    disturb = r'{self.folder / 'disturb.py'}'
+                    subprocess.run([sys.executable, disturb], check=True)
+                db.notes.update_one({{'_id': 1}}, {{'$inc': {{'n': 1}}}})
+                db.tries.insert_one({{'attempts': len(attempts)}})
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('notes 1 updated', result.stderr)
+        self.assertEqual(self.db.notes.find_one(), {'_id': 1, 'n': 11})
+        self.assertEqual(self.contents('tries'), [{'attempts': 2}])
+
+    def test_the_manager_decides_where_the_file_does_not(self) -> None:
+        self.write(
+            'fabfile.py',
+            self.filled(self.fabfile).replace(
+                'MONGO_DATABASE', 'TRANSACTION = True; MONGO_DATABASE'
+            ),
+        )
+        text = """
+            def up(db):
+                db.notes.insert_one({})
+                raise ValueError
+        """
+        self.migration('001_a.py', text)
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.assertEqual(self.contents('notes'), [])
+        self.migration('001_a.py', '            transaction = False\n' + text)
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.assertEqual(self.contents('notes'), [{}])
+
+    def test_a_transaction_that_is_no_truth_value_is_an_error(self) -> None:
+        self.migration('001_a.py', "transaction = 'yes'\ndef up(db): pass")
+        self.assert_error(self.fab('migrations:execute'), '001_a.py', "'yes'")
+        self.assertEqual(self.registered(), [])
+
+
+class StandaloneTest(FabTest):
+    """A server that has no transactions."""
+
+    def test_is_an_error_before_anything_runs(self) -> None:
+        with server.standalone() as mongod:
+            self.write(
+                'fabfile.py', self.filled(self.fabfile).replace(self.uri, mongod.uri)
+            )
+            self.migration('001_a.py', 'def up(db): db.notes.insert_one({})')
+            self.migration('002_b.py', TWO_WRITES)
+            self.assert_error(
+                self.fab('migrations:execute'), '002_b.py', 'replica set', 'TRANSACTION'
+            )
+            self.assert_error(
+                self.fab('migrations:execute,dry_run=yes'), 'dry run', 'replica set'
+            )
+            with server.MongoClient(mongod.uri) as client:
+                self.assertNotIn('notes', client[self.db.name].list_collection_names())
+
+
+class ReplicaSetTest(FabTest):
+    """A real set of three members."""
+
+    def test_commits_on_three_members_and_survives_a_step_down(self) -> None:
+        with server.replica_set(members=3) as cluster:
+            self.write(
+                'fabfile.py', self.filled(self.fabfile).replace(self.uri, cluster.uri)
+            )
+            self.migration('001_a.py', TWO_WRITES)
+            self.migration(
+                '002_b.py',
+                """
+                import time
+                transaction = True
+
+                def up(db):
+                    db.slow.insert_one({})
+                    time.sleep(2)
+                    db.slow.insert_one({})
+                """,
+            )
+            self.assert_ok(self.fab('migrations:execute,1'))
+            process = self.start('migrations:execute')
+            assert process.stderr is not None
+            while 'Executing' not in process.stderr.readline():
+                pass
+            cluster.step_down()
+            result = self.ended(process)
+            with server.MongoClient(cluster.uri) as client:
+                db = client[self.db.name]
+                registered = {doc['name'] for doc in db.migrations.find()}
+                written = db.slow.count_documents({})
+            # Transient errors are retried, so it is all there, or nothing is.
+            self.assertEqual(result.status, 0, result.said)
+            self.assertEqual((written, registered), (2, {'001_a.py', '002_b.py'}))
