@@ -136,11 +136,7 @@ class DryRunTest(FabTest):
     def test_an_answer_that_is_neither_yes_nor_no_runs_nothing(self) -> None:
         self.migration('001_load.py', LOAD)
         before = self.everything()
-        for command in (
-            'execute,dry_run=ture',
-            'execute,dryrun=yes',
-            'execute,dry_run=',
-        ):
+        for typed in ('dry_run=ture', 'dryrun=yes', 'dry_run='):
             with self.subTest(typed):
                 result = self.fab(f'migrations:execute,{typed}')
                 self.assert_error(result, 'fab migrations:execute')
