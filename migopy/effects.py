@@ -148,6 +148,10 @@ class Effects:
         )
 
 
+#: A command that was sent: its name, itself, and PyMongo's event.
+Sent = tuple[str, Document, CommandStartedEvent]
+
+
 class Attempt(NamedTuple):
     """A retryable write that PyMongo may be sending again under the same number.
 
@@ -185,120 +189,108 @@ class Recording(Effects):
     Invariant: an aborted transaction left nothing, an open one counts as if it were
     committed; a write that was sent again counts once; a command that is neither
     answered nor refused before it did anything is noted.
+
+    `unanswered` holds the commands that were sent and not answered yet.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, unanswered: dict[int, Sent]) -> None:
         super().__init__()
+        self._unanswered = unanswered
         self._lock = threading.Lock()
         self._settled: Tally = {}
         # Both by the id of the session, of which PyMongo keeps a small pool.
         self._attempts: dict[bytes, Attempt] = {}
         self._transactions: dict[bytes, Transaction] = {}
-        self._unanswered: dict[int, CommandStartedEvent] = {}
 
     @property
     def changes(self) -> Tally:
-        """Give the changes up to now by namespace."""
-        with self._lock:
-            transactions = [each.outcome() for each in self._transactions.values()]
-        return self._with_doubts(transactions)
+        """Give the changes by namespace, with a note for what is not answered yet."""
+        return self._total(self._sent(), transactions=True)
+
+    @property
+    def answered(self) -> Effects:
+        """Give what was done so far, whatever is on its way."""
+        return Effects(self._total([], transactions=True))
 
     @property
     def outside(self) -> Effects:
         """Give what is not part of a transaction that is open."""
-        return Effects(self._with_doubts([]))
+        sent = [each for each in self._sent() if 'autocommit' not in each[1]]
+        return Effects(self._total(sent, transactions=False))
 
-    def _with_doubts(self, transactions: Iterable[Tally]) -> Tally:
+    def _sent(self) -> Iterable[Sent]:
+        return self._unanswered.copy().values()
+
+    def _total(self, sent: Iterable[Sent], transactions: bool) -> Tally:
         with self._lock:
-            total = _sum([self._settled, *transactions])
+            total = _sum([self._settled])
+            if transactions:
+                for transaction in self._transactions.values():
+                    _add(total, transaction.outcome())
             doubts = [attempt.doubt for attempt in self._attempts.values()]
-            doubts += [_doubt(e, NO_ANSWER) for e in self._unanswered.copy().values()]
+        for name, command, event in sent:
+            doubts.append(_doubt(name, event.database_name, command, NO_ANSWER))
         for doubt in doubts:
             if doubt:
                 _of(total, doubt[0]).note(doubt[1])
         return total
 
-    def hear_start(self, event: CommandStartedEvent) -> None:
-        """Remember a command until its reply."""
-        if event.command_name == 'abortTransaction':
-            # Whatever is answered: nothing but a commit makes its writes last.
-            self._abort(event.command)
-            return
-        if event.command_name == 'commitTransaction':
-            self._doubt_commit(event.command, NO_ANSWER)
-        self._unanswered[event.request_id] = event
+    def close(self) -> None:
+        """Take what is not answered now for unanswered for good."""
+        self._unanswered = self._unanswered.copy()
 
-    def hear_success(self, event: CommandSucceededEvent) -> None:
-        """Count what a reply tells."""
-        started = self._unanswered.pop(event.request_id, None)
-        if started is None:
-            return
-        reply, command = event.reply, started.command
-        # PyMongo takes some errors for a success: "no such collection" on a drop.
-        if not reply.get('ok', True):
-            self._fail(started, reply)
-        elif event.command_name == 'commitTransaction':
-            with self._lock:
-                _add(self._settled, self._end_transaction(command))
-        else:
-            with self._lock:
-                if not (self._attempts and self._counted(command)):
-                    self._count(started, command, reply)
-                if 'writeConcernError' in reply and _is_retryable(command):
-                    self._attempt(command, None)
-
-    def hear_failure(self, event: CommandFailedEvent) -> None:
-        """Note what an error leaves open."""
-        started = self._unanswered.pop(event.request_id, None)
-        if started is not None:
-            self._fail(started, event.failure)
-
-    def _count(
-        self, started: CommandStartedEvent, command: Document, reply: Document
+    def count(
+        self, name: str, database: str, command: Document, reply: Document
     ) -> None:
-        namespace = _namespace(started)
-        if namespace is None:
-            return
-        changes = _of(self._tally(command), namespace)
-        name = started.command_name
-        concern = command.get('writeConcern')
-        if concern and concern.get('w') == 0:
-            changes.note(f'written by an unacknowledged {name} (count unknown)')
-            return
-        count = COUNTERS.get(name)
-        try:
-            if count:
-                count(changes, command, reply)
+        """Count what a reply tells."""
+        with self._lock:
+            if name == 'commitTransaction':
+                _add(self._settled, self._end_transaction(command))
                 return
-        except (KeyError, TypeError, IndexError):
-            # A reply that is not a mongod's: from a router, or from an imitation.
-            pass
-        changes.note(f'{name} done')
+            if self._attempts and self._is_counted(command):
+                return
+            namespace = _namespace(name, database, command)
+            if namespace is None:
+                return
+            _count(name, _of(self._tally(command), namespace), command, reply)
+            if 'writeConcernError' in reply and _is_retryable(command):
+                self._remember(command, None)
 
-    def _fail(self, started: CommandStartedEvent, failure: Document) -> None:
-        command = started.command
-        if started.command_name == 'commitTransaction':
+    def doubt(
+        self, name: str, database: str, command: Document, failure: Document
+    ) -> None:
+        """Note what an error leaves open."""
+        if name == 'commitTransaction':
             if 'TransientTransactionError' in failure.get('errorLabels', ()):
-                with self._lock:
-                    self._end_transaction(command)
+                self.abort(command)
             else:
-                self._doubt_commit(command, _reason(failure))
+                self.doubt_commit(command, _reason(failure))
             return
-        if _was_refused(started.command_name, command, failure):
-            return
-        doubt = _doubt(started, _reason(failure))
-        if doubt is None:
+        doubt = _doubt(name, database, command, _reason(failure))
+        if doubt is None or _was_refused(name, command, failure):
             return
         with self._lock:
             if _is_retryable(command):
-                self._attempt(command, doubt)
+                self._remember(command, doubt)
             else:
                 _of(self._tally(command), doubt[0]).note(doubt[1])
 
-    def _attempt(self, command: Document, doubt: tuple[str, str] | None) -> None:
+    def abort(self, command: Document) -> None:
+        """Forget the transaction that a command belongs to."""
+        with self._lock:
+            self._end_transaction(command)
+
+    def doubt_commit(self, command: Document, reason: str) -> None:
+        """Remember that a transaction may be committed, or not."""
+        with self._lock:
+            transaction = self._transaction(command)
+            if transaction:
+                transaction.doubt = reason
+
+    def _remember(self, command: Document, doubt: tuple[str, str] | None) -> None:
         session, number = command['lsid']['id'], command['txnNumber']
         if self._attempts.get(session) == Attempt(number, None):
-            return
+            return  # the attempt before this one was counted
         # PyMongo sends again at once, so an early one has had its last attempt. A
         # session that met a network error is not used again, its entry stays.
         if session not in self._attempts and len(self._attempts) == ATTEMPTS:
@@ -312,14 +304,15 @@ class Recording(Effects):
         if doubt:
             _of(self._settled, doubt[0]).note(doubt[1])
 
-    def _counted(self, command: Document) -> bool:
+    def _is_counted(self, command: Document) -> bool:
         if not _is_retryable(command):
             return False
         session = command['lsid']['id']
         attempt = self._attempts.get(session)
         if attempt is None or attempt.number != command['txnNumber']:
             return False
-        del self._attempts[session]
+        if attempt.doubt:
+            del self._attempts[session]
         return attempt.doubt is None
 
     def _tally(self, command: Document) -> Tally:
@@ -347,19 +340,6 @@ class Recording(Effects):
         del self._transactions[command['lsid']['id']]
         return transaction.tally
 
-    def _abort(self, command: Document) -> None:
-        with self._lock:
-            self._end_transaction(command)
-            for request_id, started in self._unanswered.copy().items():
-                if _same_transaction(started.command, command):
-                    del self._unanswered[request_id]
-
-    def _doubt_commit(self, command: Document, reason: str) -> None:
-        with self._lock:
-            transaction = self._transaction(command)
-            if transaction:
-                transaction.doubt = reason
-
 
 class Here(threading.local):
     """What is so in this thread: whether its commands are migopy's own."""
@@ -370,14 +350,17 @@ class Here(threading.local):
 class EffectsListener(CommandListener):
     """Hears the commands of clients and tells them to the recordings that are open.
 
-    Invariant: where no recording is open, a command costs one look.
+    Invariant: a command that writes is remembered from its start to its end, and only
+    while a recording is open.
 
     Give it to `MongoClient(event_listeners=[...])`, or use the one of `listen()`.
+    Told of an event by both, it counts it once.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._recordings: tuple[Recording, ...] = ()
+        self._unanswered: dict[int, Sent] = {}
         self._here = Here()
 
     @contextmanager
@@ -386,16 +369,19 @@ class EffectsListener(CommandListener):
 
         What is given can be read at any time, in the block and after it.
         """
-        recording = Recording()
+        recording = Recording(self._unanswered)
         with self._lock:
             self._recordings = (*self._recordings, recording)
         try:
             yield recording
         finally:
             with self._lock:
+                recording.close()
                 self._recordings = tuple(
                     each for each in self._recordings if each is not recording
                 )
+                if not self._recordings:
+                    self._unanswered.clear()
 
     @contextmanager
     def own_work(self) -> Iterator[None]:
@@ -410,24 +396,55 @@ class EffectsListener(CommandListener):
         finally:
             self._here.own = before
 
+    # PyMongo calls these for every command, so the way of a plain write is short: each
+    # property of an event costs a call.
+
     def started(self, event: CommandStartedEvent) -> None:
         """Hear from PyMongo that a command is about to be sent."""
-        if not self._recordings or event.command_name in READS:
+        name = event.command_name
+        if name in READS or not self._recordings:
             return
-        if self._here.own and event.command_name not in ENDS:
+        command = event.command
+        if name == 'abortTransaction':
+            self._abort(command)
             return
-        for recording in self._recordings:
-            recording.hear_start(event)
+        if name == 'commitTransaction':
+            for recording in self._recordings:
+                recording.doubt_commit(command, NO_ANSWER)
+        elif self._here.own:
+            return
+        self._unanswered[event.request_id] = name, command, event
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Hear from PyMongo that a command was answered."""
+        sent = self._unanswered.pop(event.request_id, None)
+        if sent is None:
+            return
+        name, command, _ = sent
+        database, reply = event.database_name, event.reply
+        # PyMongo takes some errors for a success: "no such collection" on a drop.
+        done = reply.get('ok', True)
         for recording in self._recordings:
-            recording.hear_success(event)
+            if done:
+                recording.count(name, database, command, reply)
+            else:
+                recording.doubt(name, database, command, reply)
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Hear from PyMongo that a command met an error."""
+        sent = self._unanswered.pop(event.request_id, None)
+        if sent is None:
+            return
         for recording in self._recordings:
-            recording.hear_failure(event)
+            recording.doubt(sent[0], event.database_name, sent[1], event.failure)
+
+    def _abort(self, command: Document) -> None:
+        # Whatever is answered: nothing but a commit makes a transaction's writes last.
+        for request_id, (_, sent, _) in self._unanswered.copy().items():
+            if _same_transaction(sent, command):
+                del self._unanswered[request_id]
+        for recording in self._recordings:
+            recording.abort(command)
 
 
 @cache
@@ -459,13 +476,12 @@ def unwatched_clients(listener: EffectsListener) -> bool:
 # What commands do to what
 
 
-def _namespace(started: CommandStartedEvent) -> str | None:
+def _namespace(name: str, database: str, command: Document) -> str | None:
     """Give what a command writes to, `None` for one that only reads."""
-    name, command = started.command_name, started.command
     if name in ON_A_COLLECTION:
-        return f'{started.database_name}.{command[name]}'
+        return f'{database}.{command[name]}'
     target = TARGETS.get(name)
-    return target(started.database_name, command) if target else started.database_name
+    return target(database, command) if target else database
 
 
 def _aggregate_target(database: str, command: Document) -> str | None:
@@ -520,6 +536,21 @@ TARGETS: dict[str, Callable[[str, Document], str | None]] = {
     'mapreduce': _map_reduce_target,
     'renameCollection': _renamed,
 }
+
+
+def _count(name: str, changes: Changes, command: Document, reply: Document) -> None:
+    """Add to the changes what a reply tells of a command."""
+    concern = command.get('writeConcern')
+    if concern and concern.get('w') == 0:
+        # PyMongo made the reply up.
+        changes.note(f'written by an unacknowledged {name} (count unknown)')
+        return
+    try:
+        COUNTERS[name](changes, command, reply)
+    except (KeyError, TypeError, IndexError):
+        # A command that has no count, or a reply that is not a mongod's: it came from
+        # a router, or from an imitation.
+        changes.note(f'{name} done')
 
 
 def _count_insert(changes: Changes, command: Document, reply: Document) -> None:
@@ -659,9 +690,6 @@ NO_ANSWER = 'no answer'
 #: How many writes may be sent again at one time: threads, in practice fewer.
 ATTEMPTS = 1000
 
-#: Commands that end a transaction.
-ENDS = frozenset(['abortTransaction', 'commitTransaction'])
-
 #: Commands that write nothing. One that stands in no list is taken for a write.
 READS = frozenset(
     """
@@ -779,16 +807,20 @@ def _is_retryable(command: Document) -> bool:
     return 'txnNumber' in command and 'autocommit' not in command
 
 
-def _doubt(started: CommandStartedEvent, reason: str) -> tuple[str, str] | None:
-    namespace = _namespace(started)
-    if namespace is None or started.command_name in ENDS:
+def _doubt(
+    name: str, database: str, command: Document, reason: str
+) -> tuple[str, str] | None:
+    namespace = _namespace(name, database, command)
+    if namespace is None or name == 'commitTransaction':
         return None
-    return namespace, f'perhaps changed by {started.command_name} ({reason})'
+    return namespace, f'perhaps changed by {name} ({reason})'
 
 
 def _reason(failure: Document) -> str:
-    name = failure.get('codeName') or failure.get('errtype')
-    return str(name or f'error {failure.get("code")}')
+    if 'errtype' in failure:
+        # An exception in place of an answer; its name depends on PyMongo's release.
+        return NO_ANSWER
+    return str(failure.get('codeName') or f'error {failure.get("code")}')
 
 
 # Sums and words

@@ -1,0 +1,582 @@
+"""Effects as words and documents, and replies that the test server does not give."""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import subprocess
+import sys
+import textwrap
+import unittest
+from typing import Any
+from unittest import mock
+
+import bson
+from bson.binary import Binary
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from migopy.effects import (
+    ATTEMPTS,
+    Changes,
+    Effects,
+    EffectsListener,
+    unwatched_clients,
+)
+
+ADDRESS = ('127.0.0.1', 27017)
+LOST = {'errmsg': 'connection closed', 'errtype': 'AutoReconnect'}
+
+
+def started(command: dict[str, Any], request_id: int) -> CommandStartedEvent:
+    return CommandStartedEvent(command, 'geo', request_id, ADDRESS, request_id)
+
+
+def succeeded(
+    command: dict[str, Any], request_id: int, reply: dict[str, Any]
+) -> CommandSucceededEvent:
+    name, took = next(iter(command)), datetime.timedelta(milliseconds=1)
+    return CommandSucceededEvent(
+        took, reply, name, request_id, ADDRESS, request_id, database_name='geo'
+    )
+
+
+def failed(
+    command: dict[str, Any], request_id: int, failure: dict[str, Any]
+) -> CommandFailedEvent:
+    name, took = next(iter(command)), datetime.timedelta(milliseconds=1)
+    return CommandFailedEvent(
+        took, failure, name, request_id, ADDRESS, request_id, database_name='geo'
+    )
+
+
+class DescribeTest(unittest.TestCase):
+    """`Effects.describe()`."""
+
+    def assert_described(self, changes: dict[str, Changes], expected: str) -> None:
+        self.assertEqual(Effects(changes).describe('geo'), expected)
+
+    def test_nothing(self) -> None:
+        """Nothing to say is the empty string; a row of zeros says nothing either."""
+        self.assert_described({}, '')
+        self.assert_described({'geo.cities': Changes()}, '')
+
+    def test_documents_and_indexes(self) -> None:
+        """Numbers have their thousands set off."""
+        changes = Changes(matched=31995, modified=31995, indexes=['location_2d made'])
+        self.assert_described(
+            {'geo.cities': changes}, 'cities 31,995 updated, index location_2d made'
+        )
+
+    def test_every_kind_of_change(self) -> None:
+        """They have a fixed order, in one line."""
+        changes = Changes(
+            inserted=1,
+            matched=31995,
+            modified=12,
+            found=2,
+            deleted=1000,
+            indexes=['a_1 made', 'b_1 dropped'],
+            notes=['collMod done'],
+        )
+        self.assert_described(
+            {'geo.cities': changes},
+            'cities 1 inserted, 31,995 matched, 12 updated, 2 found and updated, '
+            '1,000 deleted, index a_1 made, index b_1 dropped, collMod done',
+        )
+
+    def test_what_was_done_to_a_collection_comes_first(self) -> None:
+        """With the database left out of both names of one that was renamed."""
+        self.assert_described(
+            {
+                'geo.new': Changes(collection=['made'], inserted=3),
+                'geo.old': Changes(collection=['made', 'renamed to geo.older']),
+                'geo.far': Changes(collection=['renamed to other.far']),
+            },
+            'collection far renamed to other.far; collection new made, 3 inserted; '
+            'collection old made and renamed to older',
+        )
+
+    def test_order_of_collections(self) -> None:
+        """One's own by the alphabet, whoever wrote first, then those of others."""
+        one = Changes(inserted=1)
+        self.assert_described(
+            {'geo.b': one, 'a.x': one, 'geo.a': one, 'geography.c': one},
+            'a 1 inserted; b 1 inserted; a.x 1 inserted; geography.c 1 inserted',
+        )
+        self.assertEqual(Effects({'geo.a': one}).describe(), 'geo.a 1 inserted')
+
+    def test_a_database(self) -> None:
+        """A command without a collection is about the database."""
+        self.assert_described(
+            {'geo': Changes(notes=['dropped, if it existed'])},
+            'database geo dropped, if it existed',
+        )
+
+    def test_names_that_could_be_misread(self) -> None:
+        """They stand in quotes, on one line whatever is in them."""
+        one = Changes(inserted=1)
+        self.assert_described({'geo.fs.files': one}, 'fs.files 1 inserted')
+        self.assert_described({'geo.$cmd-1': one}, '$cmd-1 1 inserted')
+        self.assert_described({'geo.Städte': one}, 'Städte 1 inserted')
+        self.assert_described({'geo.a, b': one}, "'a, b' 1 inserted")
+        self.assert_described({'geo.a\nb': one}, r"'a\nb' 1 inserted")
+
+
+class WroteTest(unittest.TestCase):
+    """`Effects.wrote` tells whether a failed migration may have left something."""
+
+    def test_every_kind_of_change_is_a_write_but_a_match(self) -> None:
+        kinds: dict[str, Any] = {
+            'inserted': 1,
+            'matched': 1,
+            'modified': 1,
+            'found': 1,
+            'deleted': 1,
+            'collection': ['made'],
+            'indexes': ['x_1 made'],
+            'notes': ['collMod done'],
+        }
+        self.assertEqual(set(kinds), set(vars(Changes())))
+        for kind, value in kinds.items():
+            with self.subTest(kind=kind):
+                effects = Effects({'geo.cities': Changes(**{kind: value})})
+                self.assertEqual(effects.wrote, kind != 'matched')
+
+    def test_nothing_is_no_write(self) -> None:
+        self.assertFalse(Effects().wrote)
+        self.assertFalse(Effects({'geo.cities': Changes()}).wrote)
+
+
+class DocumentTest(unittest.TestCase):
+    """`Effects.as_document()` and `Effects.from_document()`."""
+
+    def test_there_and_back(self) -> None:
+        """Also through the database, where a name with a dot may be no key."""
+        effects = Effects(
+            {
+                'geo.fs.files': Changes(inserted=2**40, matched=2, modified=1),
+                'geo.$odd': Changes(collection=['made'], notes=['collMod done']),
+                'geo.untouched': Changes(),
+            }
+        )
+        document = effects.as_document()
+        self.assertEqual(
+            document,
+            {
+                'collections': [
+                    {
+                        'name': 'geo.$odd',
+                        'collection': ['made'],
+                        'notes': ['collMod done'],
+                    },
+                    {
+                        'name': 'geo.fs.files',
+                        'inserted': 2**40,
+                        'matched': 2,
+                        'modified': 1,
+                    },
+                ]
+            },
+        )
+        read = Effects.from_document(bson.decode(bson.encode(document)))
+        self.assertEqual(read.describe('geo'), effects.describe('geo'))
+
+    def test_a_document_of_another_release(self) -> None:
+        """Unknown fields are passed over, absent ones are nothing."""
+        row = {'name': 'geo.cities', 'inserted': 1, 'melted': 5}
+        effects = Effects.from_document({'collections': [row], 'more': True})
+        self.assertEqual(effects.describe('geo'), 'cities 1 inserted')
+        self.assertEqual(Effects.from_document({}).describe(), '')
+
+
+class SumTest(unittest.TestCase):
+    """Effects added."""
+
+    def test_counts_add_up_and_phrases_stand_once(self) -> None:
+        """And the summands stay as they are."""
+        one = Effects({'geo.a': Changes(inserted=1, indexes=['x_1 made'])})
+        two = Effects({'geo.a': Changes(inserted=2, indexes=['x_1 made', 'y_1 made'])})
+        three = Effects({'geo.b': Changes(deleted=1)})
+        self.assertEqual(
+            (one + two + three).describe('geo'),
+            'a 3 inserted, index x_1 made, index y_1 made; b 1 deleted',
+        )
+        self.assertEqual(one.describe('geo'), 'a 1 inserted, index x_1 made')
+
+
+class ListenerTest(unittest.TestCase):
+    """A listener that is told what PyMongo would tell it."""
+
+    def setUp(self) -> None:
+        self.listener = EffectsListener()
+        self.request_ids = itertools.count(1)
+
+    def start(self, command: dict[str, Any]) -> int:
+        request_id = next(self.request_ids)
+        self.listener.started(started(command, request_id))
+        return request_id
+
+    def succeed(self, command: dict[str, Any], reply: dict[str, Any]) -> None:
+        request_id = self.start(command)
+        self.listener.succeeded(succeeded(command, request_id, reply))
+
+    def break_off(self, command: dict[str, Any], failure: dict[str, Any]) -> None:
+        request_id = self.start(command)
+        self.listener.failed(failed(command, request_id, failure))
+
+    def described(self, command: dict[str, Any], reply: dict[str, Any]) -> str:
+        with self.listener.recording() as effects:
+            self.succeed(command, {'ok': 1.0, **reply})
+        return effects.describe('geo')
+
+    def in_session(self, command: dict[str, Any], number: int) -> dict[str, Any]:
+        session = {'id': Binary(b'0123456789abcdef', 4)}
+        return {**command, 'lsid': session, 'txnNumber': number}
+
+    def in_transaction(self, command: dict[str, Any], number: int) -> dict[str, Any]:
+        return {**self.in_session(command, number), 'autocommit': False}
+
+
+INSERT: dict[str, Any] = {'insert': 'cities', 'documents': [{}]}
+BULK: dict[str, Any] = {
+    'bulkWrite': 1,
+    'ops': [
+        {'insert': 0, 'document': {}},
+        {'update': 1, 'filter': {}, 'updateMods': {}, 'multi': True},
+    ],
+    'nsInfo': [{'ns': 'geo.towns'}, {'ns': 'geo.cities'}],
+}
+BULK_REPLY = {
+    'cursor': {'id': 0, 'firstBatch': [], 'ns': 'admin.$cmd.bulkWrite'},
+    'nErrors': 0,
+    'nInserted': 1,
+    'nMatched': 7,
+    'nModified': 5,
+    'nUpserted': 2,
+    'nDeleted': 4,
+}
+
+
+class OtherServersTest(ListenerTest):
+    """Replies of a router, of later servers, and of what only looks like MongoDB."""
+
+    def test_bulk_write_of_a_client(self) -> None:
+        """MongoDB 8.0's bulkWrite gives one sum for all its collections."""
+        self.assertEqual(
+            self.described(BULK, BULK_REPLY),
+            'cities and towns 3 inserted, 7 matched, 5 updated, 4 deleted',
+        )
+        one = {**BULK, 'nsInfo': [{'ns': 'geo.towns'}]}
+        self.assertEqual(
+            self.described(one, BULK_REPLY),
+            'towns 3 inserted, 7 matched, 5 updated, 4 deleted',
+        )
+
+    def test_bulk_write_that_failed_in_part(self) -> None:
+        """An update of many that failed may have changed some."""
+        reply = {**dict.fromkeys(BULK_REPLY, 0), 'nErrors': 1}
+        note = 'perhaps changed by bulkWrite (some of it failed)'
+        self.assertEqual(self.described(BULK, reply), f'cities and towns {note}')
+        self.assertEqual(self.described({**BULK, 'ops': BULK['ops'][:1]}, reply), '')
+
+    def test_unacknowledged_bulk_write(self) -> None:
+        unacknowledged = {**BULK, 'writeConcern': {'w': 0}}
+        self.assertEqual(
+            self.described(unacknowledged, {}),
+            'cities and towns written by an unacknowledged bulkWrite (count unknown)',
+        )
+
+    def test_drop_of_what_may_not_have_been_there(self) -> None:
+        """Since MongoDB 7.0 that is no error."""
+        self.assertEqual(
+            self.described({'drop': 'cities'}, {}), 'cities dropped, if it existed'
+        )
+
+    def test_indexes_behind_a_router(self) -> None:
+        """A mongos puts the shards' replies into one, with no figures of its own."""
+        command = {'createIndexes': 'cities', 'indexes': [{'name': 'x_1'}]}
+        reply = {'raw': {'shard/host': {'numIndexesBefore': 1, 'numIndexesAfter': 2}}}
+        self.assertEqual(self.described(command, reply), 'cities createIndexes done')
+
+    def test_a_reply_that_is_not_understood_is_named(self) -> None:
+        """So that a write in it is not lost."""
+        for command in (
+            INSERT,
+            {'update': 'cities', 'updates': []},
+            {'delete': 'cities', 'deletes': []},
+            {'findAndModify': 'cities'},
+            {'dropIndexes': 'cities', 'index': '*'},
+        ):
+            with self.subTest(command=command):
+                self.assertEqual(
+                    self.described(command, {'lastErrorObject': None}),
+                    f'cities {next(iter(command))} done',
+                )
+
+    def test_an_unknown_command_is_taken_for_a_write(self) -> None:
+        self.assertEqual(
+            self.described({'applyOps': []}, {}), 'database geo applyOps done'
+        )
+
+    def test_other_ways_to_say_where(self) -> None:
+        """Commands that the test server refuses name their collection nevertheless."""
+        commands: dict[str, dict[str, Any]] = {
+            'cities reIndex done': {'reIndex': 'cities'},
+            'cities createSearchIndexes done': {'createSearchIndexes': 'cities'},
+            'other.a written by mapReduce (count unknown)': {
+                'mapReduce': 'cities',
+                'out': {'reduce': 'a', 'db': 'other'},
+            },
+        }
+        for expected, command in commands.items():
+            with self.subTest(expected=expected):
+                self.assertEqual(self.described(command, {}), expected)
+
+
+class ProofTest(ListenerTest):
+    """Which errors prove that nothing was written."""
+
+    def wrote(self, command: dict[str, Any], failure: dict[str, Any]) -> bool:
+        with self.listener.recording() as effects:
+            self.break_off(command, failure)
+        return effects.wrote
+
+    def test_an_error_for_one_thing_proves_nothing_for_many(self) -> None:
+        """DuplicateKey stops a pipeline half-way, but undoes an index."""
+        failure = {'ok': 0.0, 'code': 11000}
+        out = {'aggregate': 'cities', 'pipeline': [{'$merge': 'towns'}]}
+        self.assertTrue(self.wrote(out, failure))
+        self.assertTrue(self.wrote({'applyOps': []}, failure))
+        self.assertFalse(self.wrote({'createIndexes': 'cities'}, failure))
+
+    def test_not_primary(self) -> None:
+        """A primary that steps down stops a batch or an update of many half-way."""
+        failure = {'ok': 0, 'code': 10107}
+        one = {'q': {}, 'u': {}}
+        proven: dict[bool, list[dict[str, Any]]] = {
+            True: [
+                INSERT,
+                {'findAndModify': 'cities'},
+                {'update': 'cities', 'updates': [one]},
+                {'delete': 'cities', 'deletes': [{'q': {}, 'limit': 1}]},
+            ],
+            False: [
+                {'insert': 'cities', 'documents': [{}, {}]},
+                {'update': 'cities', 'updates': [{**one, 'multi': True}]},
+                {'update': 'cities', 'updates': [one, one]},
+                {'delete': 'cities', 'deletes': [{'q': {}, 'limit': 0}]},
+                {'createIndexes': 'cities'},
+            ],
+        }
+        for nothing_written, commands in proven.items():
+            for command in commands:
+                with self.subTest(command=command):
+                    self.assertNotEqual(self.wrote(command, failure), nothing_written)
+
+    def test_errors_that_are_not_known(self) -> None:
+        """They prove nothing."""
+        for failure in (LOST, {'ok': 0, 'code': 50}, {'ok': 0, 'code': 999999}):
+            with self.subTest(failure=failure):
+                self.assertTrue(self.wrote(INSERT, failure))
+
+    def test_a_write_concerns_error_with_the_code_of_a_refusal(self) -> None:
+        """It says nothing of the write, which is done."""
+        self.assertTrue(self.wrote(INSERT, {'code': 9, 'errmsg': 'unknown tag'}))
+
+    def test_a_read_that_failed(self) -> None:
+        for command in (
+            {'find': 'cities'},
+            {'aggregate': 'cities', 'pipeline': [{'$match': {}}]},
+            {'aggregate': 'cities', 'pipeline': []},
+            {'aggregate': 'cities', 'pipeline': 'nonsense'},
+            {'aggregate': 'cities', 'pipeline': ['nonsense']},
+            {'mapReduce': 'cities', 'out': {'inline': 1}},
+        ):
+            with self.subTest(command=command):
+                self.assertFalse(self.wrote(command, LOST))
+
+
+class UnansweredTest(ListenerTest):
+    """A command that was sent, but of which nothing was heard: Ctrl-C, for one."""
+
+    def test_it_is_named(self) -> None:
+        with self.listener.recording() as effects:
+            self.start(INSERT)
+        self.assertTrue(effects.wrote)
+        self.assertEqual(
+            effects.describe('geo'), 'cities perhaps changed by insert (no answer)'
+        )
+
+    def test_it_may_be_on_its_way_while_the_block_lasts(self) -> None:
+        """Who only tells of the progress leaves it out."""
+        with self.listener.recording() as effects:
+            self.succeed(INSERT, {'n': 1, 'ok': 1})
+            self.start(INSERT)
+            self.assertEqual(effects.answered.describe('geo'), 'cities 1 inserted')
+            self.assertIn('no answer', effects.describe('geo'))
+
+    def test_in_a_transaction_that_was_aborted_it_left_nothing(self) -> None:
+        with self.listener.recording() as effects:
+            self.start(self.in_transaction(INSERT, 1))
+            self.assertTrue(effects.wrote)
+            self.start(self.in_transaction({'abortTransaction': 1}, 1))
+        self.assertEqual(effects.changes, {})
+
+    def test_a_commit(self) -> None:
+        with self.listener.recording() as effects:
+            self.succeed(self.in_transaction(INSERT, 1), {'n': 1, 'ok': 1})
+            self.start(self.in_transaction({'commitTransaction': 1}, 1))
+        self.assertEqual(
+            effects.describe('geo'),
+            'cities 1 inserted, perhaps not committed (no answer)',
+        )
+
+    def test_a_write_that_an_exception_keeps_from_being_answered(self) -> None:
+        """A later write in the same session does not stand for it."""
+        with self.listener.recording() as effects:
+            self.start(self.in_session(INSERT, 1))
+            self.succeed(self.in_session(INSERT, 2), {'n': 1, 'ok': 1})
+        self.assertEqual(
+            effects.describe('geo'),
+            'cities 1 inserted, perhaps changed by insert (no answer)',
+        )
+
+
+class TransactionTest(ListenerTest):
+    """Transactions whose end is not heard."""
+
+    def insert(self, number: int) -> None:
+        self.succeed(self.in_transaction(INSERT, number), {'n': 1, 'ok': 1})
+
+    def test_the_next_one_in_a_session_ends_the_one_before(self) -> None:
+        """The server aborts a transaction that is given up."""
+        with self.listener.recording() as effects:
+            self.insert(1)
+            self.insert(2)
+        self.assertEqual(effects.describe('geo'), 'cities 1 inserted')
+
+    def test_but_not_one_whose_commit_was_lost(self) -> None:
+        with self.listener.recording() as effects:
+            self.insert(1)
+            self.break_off(self.in_transaction({'commitTransaction': 1}, 1), LOST)
+            self.insert(2)
+            self.succeed(self.in_transaction({'commitTransaction': 1}, 2), {'ok': 1})
+        self.assertEqual(
+            effects.describe('geo'),
+            'cities 2 inserted, perhaps not committed (no answer)',
+        )
+
+    def test_what_was_done_outside_of_an_open_transaction(self) -> None:
+        """A command of the transaction is not outside of it before it is answered."""
+        with self.listener.recording() as effects:
+            self.insert(1)
+            self.start(self.in_transaction(INSERT, 1))
+            self.assertFalse(effects.outside.wrote)
+            self.succeed({'create': 'towns'}, {'ok': 1})
+            self.start({'delete': 'villages', 'deletes': []})
+        self.assertEqual(
+            effects.outside.describe('geo'),
+            'collection towns made; villages perhaps changed by delete (no answer)',
+        )
+
+    def test_an_abort_ends_its_own_transaction_only(self) -> None:
+        """One in which nothing was written leaves the one before as it is."""
+        with self.listener.recording() as effects:
+            self.insert(1)
+            self.break_off(self.in_transaction({'commitTransaction': 1}, 1), LOST)
+            self.start(self.in_transaction({'abortTransaction': 1}, 2))
+        self.assertTrue(effects.wrote)
+
+
+class MemoryTest(ListenerTest):
+    """A recording does not grow with the number of commands."""
+
+    def test_answered_commands_leave_nothing_behind(self) -> None:
+        """Nor do those that failed, whether they are in doubt or not."""
+
+        def work(times: int) -> int:
+            with self.listener.recording() as effects:
+                for number in range(times):
+                    insert = self.in_session(INSERT, 3 * number)
+                    error = {'code': 91, 'errmsg': 'shutting down'}
+                    reply = {'n': 1, 'writeConcernError': error, 'ok': 1}
+                    self.succeed(insert, reply)
+                    self.break_off(self.in_session(INSERT, 3 * number + 1), LOST)
+                    self.break_off(INSERT, LOST)
+                    self.succeed(self.in_transaction(INSERT, 3 * number + 2), reply)
+                    for end in ('commitTransaction', 'abortTransaction'):
+                        self.succeed(
+                            self.in_transaction({end: 1}, 3 * number + 2), {'ok': 1}
+                        )
+                    self.succeed({'create': 'towns'}, {'ok': 1})
+            self.assertEqual(effects.changes['geo.cities'].inserted, 2 * times)
+            kept = [
+                value for value in vars(effects).values() if isinstance(value, dict)
+            ]
+            return sum(map(len, kept))
+
+        self.assertEqual(work(5), work(500))
+
+    def test_writes_in_doubt_are_bounded_but_not_forgotten(self) -> None:
+        """Each lost connection costs PyMongo a session, and brings a new one."""
+        insert = {**INSERT, 'txnNumber': 1}
+        with self.listener.recording() as effects:
+            self.break_off(
+                {**insert, 'insert': 'first', 'lsid': {'id': b'first'}}, LOST
+            )
+            for number in range(2 * ATTEMPTS):
+                self.break_off({**insert, 'lsid': {'id': str(number).encode()}}, LOST)
+        self.assertEqual(len(effects._attempts), ATTEMPTS)
+        self.assertEqual(
+            effects.describe('geo'),
+            'cities perhaps changed by insert (no answer); '
+            'first perhaps changed by insert (no answer)',
+        )
+
+
+class ClientsTest(ListenerTest):
+    """`listen()` and `unwatched_clients()`."""
+
+    def test_a_process_that_listens_hears_every_later_client(self) -> None:
+        """Those made before it are seen, as long as they live."""
+        program = """
+            import gc
+            from pymongo import MongoClient
+            from migopy.effects import EffectsListener, listen, unwatched_clients
+
+            early = MongoClient('127.0.0.1:1')
+            listener = listen()
+            assert listen() is listener
+            late = MongoClient('127.0.0.1:1')
+            assert unwatched_clients(listener)
+            early.close()
+            del early
+            gc.collect()
+            assert not unwatched_clients(listener)
+            assert unwatched_clients(EffectsListener())
+            late.close()
+        """
+        subprocess.run(
+            [sys.executable, '-c', textwrap.dedent(program)], check=True, timeout=60
+        )
+
+    def test_what_cannot_be_known_is_feared(self) -> None:
+        """PyMongo keeps its clients in a private place, which may move."""
+        with mock.patch.object(MongoClient, '_clients', {}):
+            self.assertTrue(unwatched_clients(self.listener))
+        with mock.patch.object(MongoClient, '_clients', None):
+            self.assertTrue(unwatched_clients(self.listener))
+
+    def test_an_event_that_is_told_twice_counts_once(self) -> None:
+        """A listener may be registered for all clients and given to one as well."""
+        with self.listener.recording() as effects:
+            for _ in range(2):
+                self.listener.started(started(INSERT, 1))
+            for _ in range(2):
+                self.listener.succeeded(succeeded(INSERT, 1, {'n': 1, 'ok': 1}))
+        self.assertEqual(effects.describe('geo'), 'cities 1 inserted')
