@@ -179,7 +179,7 @@ class Settings:
                 f' {self.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
             )
         # The text of these may quote a part of the password.
-        if isinstance(error, (InvalidURI, ConfigurationError, ValueError)):
+        if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
             return BadSettings(
                 'The connection settings cannot be used:'
                 f' {self._setting_error(error)}\n'

@@ -357,7 +357,8 @@ class MigrationsManager:
         make = vars(self).get('MongoClient') or type(self).MongoClient
         try:
             client = make(*place, **options)
-        except (PyMongoError, ValueError) as error:
+        # OSError: of a certificate's file, say.
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
             raise self._settings.explain(error) from error
         self._resources.callback(client.close)
         return client

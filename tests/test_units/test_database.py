@@ -218,6 +218,8 @@ class ExplainTest(unittest.TestCase):
             ConfigurationError('Unknown option: x'), BadSettings, 'option: x'
         )
         self.explained(ValueError('maxPoolSize must be'), BadSettings, 'maxPoolSize')
+        self.explained(TypeError('not a str'), BadSettings, 'not a str')
+        self.explained(FileNotFoundError(2, 'No', '/ca'), BadSettings, '/ca')
         self.explained(InvalidName('no space'), BadSettings, "'shop'", 'MONGO_DATABASE')
 
     def test_anything_else_of_the_server_s(self) -> None:
