@@ -162,6 +162,9 @@ def signals_raised() -> Iterator[None]:
     """
 
     def terminate(number: int, _frame: object) -> None:
+        # A terminal that closes may send two: let none disturb what is done now.
+        for each in caught:
+            signal.signal(each, signal.SIG_IGN)
         raise Terminated(number)
 
     caught: list[signal.Signals] = []
@@ -201,6 +204,7 @@ def run_there(
             raise
         tell(manager_class, error)
     except KeyboardInterrupt:
+        print()  # Fabric has left the cursor behind the machine's name
         tell(manager_class, remote.left(str(env.host_string)))
         raise
 

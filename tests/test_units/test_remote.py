@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
+from functools import partial
 from unittest import mock
 
 from fabric.context_managers import settings
@@ -14,8 +16,10 @@ from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.main import parse_arguments
 from fabric.network import ssh
 from fabric.operations import _shell_wrap
+from fabric.state import env
 
 from migopy import remote
+from migopy.fabtask import Terminated, signals_raised
 from migopy.subtask import as_typed, command_line, quoted
 from tests.nasty import NASTY, random_values
 
@@ -181,3 +185,23 @@ class EncodingTest(unittest.TestCase):
         self.assertIn('caf', text)
         text.encode()
         remote.require_utf8(HOST, 'café')
+
+
+class HangUpTest(unittest.TestCase):
+    """A terminal that closes tells its processes so, some more than once."""
+
+    def test_a_second_signal_does_not_disturb_what_the_first_began(self) -> None:
+        hung_up = partial(os.kill, os.getpid(), signal.SIGHUP)
+        before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        recorded = False
+        under_fab = mock.patch.dict(env, command='migrations')
+        with under_fab, self.assertRaises(Terminated), signals_raised():
+            try:
+                hung_up()
+                signal.pause()
+            finally:
+                hung_up()
+                recorded = True
+        self.assertTrue(recorded)
+        self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_DFL)
