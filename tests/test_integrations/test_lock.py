@@ -1,0 +1,763 @@
+"""One deploy at a time: the lock by itself, and between `fab` commands."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import os
+import signal
+import socket
+import threading
+import time
+import unittest
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, Callable
+
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from migopy.lock import Agent, Holder, Lock, Locked, LockLost
+from tests import server
+from tests.faults import eventually, failing, obliging_server
+from tests.project import NOTHING, FabTest, PlainTest
+from tests.server import DatabaseTest
+
+#: Begins, says so in the database, and ends when the file `go` is there.
+WAITING = """
+    import os
+    import time
+
+    def up(db):
+        db.ran.insert_one({'begun': os.getpid()})
+        deadline = time.monotonic() + 60
+        while not os.path.exists('go') and time.monotonic() < deadline:
+            time.sleep(0.02)
+        db.ran.insert_one({'ended': os.getpid()})
+
+    def down(db):
+        db.ran.delete_many({})
+"""
+
+
+class Commands(CommandListener):
+    """Keeps the commands that a client sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[CommandStartedEvent] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append(event)
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
+
+    @property
+    def names(self) -> list[str]:
+        return [event.command_name for event in self.sent]
+
+
+def nobody(holder: Holder) -> None:
+    raise AssertionError(f'waited for {holder}')
+
+
+class LockTestCase(DatabaseTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.document = self.db.migrations_lock
+
+    def lock(self, ttl: float = 60) -> Lock:
+        return Lock(self.document, ttl)
+
+    def found(self) -> dict[str, Any]:
+        document = self.document.find_one()
+        assert document is not None
+        return document
+
+    def await_renewal(self) -> None:
+        expires = self.found()['expires']
+        eventually(lambda: self.found()['expires'] > expires, 'a renewal')
+
+    def refused(self, wait: float, waiting: Callable[[Holder], None]) -> Locked:
+        """Try to get a lock that is held; give the error."""
+        with (
+            self.assertRaises(Locked) as caught,
+            self.lock().held('rollback', wait, waiting),
+        ):
+            pass
+        return caught.exception
+
+    def let_run_out(self) -> None:
+        """Make the lock one whose holder has not renewed it in time."""
+        past = self.found()['expires'] - timedelta(minutes=2)
+        self.document.update_one({}, {'$set': {'expires': past}})
+
+
+class HeldTest(LockTestCase):
+    """While the lock is held, and after."""
+
+    def test_the_document_says_who_holds_it_for_what_since_when(self) -> None:
+        lock = self.lock(ttl=30)
+        with lock.held('execute', 0, nobody):
+            found = self.found()
+            self.assertEqual(found.pop('expires') - found['since'], timedelta(0, 30))
+            now = self.db.command('hello')['localTime']
+            self.assertLess(abs(now - found.pop('since')), timedelta(seconds=5))
+            self.assertEqual(
+                found,
+                {
+                    '_id': 'lock',
+                    'owner': lock.owner,
+                    'user': getpass.getuser(),
+                    'host': socket.gethostname(),
+                    'pid': os.getpid(),
+                    'subtask': 'execute',
+                },
+            )
+            self.assertEqual(len(lock.owner), 32)
+
+    def test_nothing_is_left_when_it_is_released(self) -> None:
+        with self.lock().held('execute', 0, nobody):
+            pass
+        self.assertIsNone(self.document.find_one())
+
+    def test_it_is_released_after_an_error_too(self) -> None:
+        with (
+            self.assertRaises(ZeroDivisionError),
+            self.lock().held('execute', 0, nobody),
+        ):
+            raise ZeroDivisionError
+        self.assertIsNone(self.document.find_one())
+
+    def test_it_is_taken_and_released_in_one_operation_each(self) -> None:
+        commands = Commands()
+        with MongoClient(self.uri, event_listeners=[commands]) as client:
+            lock = Lock(client[self.db.name].migrations_lock, 60)
+            with lock.held('execute', 0, nobody):
+                pass
+        self.assertEqual(commands.names[:2], ['findAndModify', 'delete'])
+
+    def test_no_time_of_this_machine_goes_into_it(self) -> None:
+        commands = Commands()
+        with MongoClient(self.uri, event_listeners=[commands]) as client:
+            lock = Lock(client[self.db.name].migrations_lock, 0.3)
+            with lock.held('execute', 0, nobody):
+                eventually(lambda: 'update' in commands.names, 'a renewal')
+                lock.write(client[self.db.name].kept, [{'_id': 1}])
+        for event in commands.sent:
+            self.assertNotIn('datetime', repr(event.command))
+            if event.command_name in ('findAndModify', 'update', 'aggregate'):
+                self.assertIn('$$NOW', repr(event.command))
+
+    def test_who_holds_it_can_be_read(self) -> None:
+        lock = self.lock()
+        self.assertIsNone(lock.holder())
+        with self.lock().held('rollback', 0, nobody):
+            holder = lock.holder()
+        assert holder is not None
+        self.assertEqual(holder.agent, Agent.current())
+        self.assertEqual(holder.subtask, 'rollback')
+
+    def test_a_name_with_a_dollar_is_no_field(self) -> None:
+        with self.lock().held('$exe.cute', 0, nobody):
+            self.assertEqual(self.found()['subtask'], '$exe.cute')
+
+    def test_only_the_owner_releases_it(self) -> None:
+        with self.lock().held('execute', 0, nobody):
+            self.lock().unlock()
+            with self.lock().held('ignore', 0, nobody):
+                pass
+            self.document.insert_one({'_id': 'lock', 'owner': 'another'})
+        self.assertEqual(self.found()['owner'], 'another')
+
+    def test_an_object_can_hold_it_again_as_another_owner(self) -> None:
+        lock = self.lock(ttl=0.6)
+        owners = []
+        for _ in range(2):
+            with lock.held('execute', 0, nobody):
+                owners.append(lock.owner)
+                self.await_renewal()
+                lock.write(self.db.kept, [{'_id': len(owners)}])
+        self.assertEqual(len(set(owners)), 2)
+        self.assertEqual(self.db.kept.count_documents({}), 2)
+
+    def test_the_server_s_time_is_known(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            time.sleep(0.2)
+            off = lock.now() - self.db.command('hello')['localTime']
+        self.assertLess(abs(off), timedelta(seconds=2))
+        self.assertIsNone(lock.now().tzinfo)
+        self.assertEqual(lock.now().microsecond % 1000, 0)
+
+
+class WaitTest(LockTestCase):
+    """Two that want it."""
+
+    def test_the_second_is_told_once_for_whom_it_waits_then_gets_it(self) -> None:
+        told: list[Holder] = []
+        first = self.lock()
+        with ThreadPoolExecutor(1) as pool:
+            with first.held('execute', 0, nobody):
+                waits = pool.submit(self.wait, told)
+                eventually(lambda: told, 'to be told of the holder')
+                time.sleep(3 * Lock.POLL)
+                self.assertFalse(waits.done())
+            waits.result(timeout=30)
+        self.assertEqual([each.owner for each in told], [first.owner])
+
+    def wait(self, told: list[Holder]) -> None:
+        with self.lock().held('execute', 30, told.append):
+            pass
+
+    def test_the_second_gives_up_after_its_time(self) -> None:
+        told: list[Holder] = []
+        with self.lock().held('execute', 0, nobody):
+            before = self.found()
+            began = time.monotonic()
+            error = self.refused(0.5, told.append)
+            took = time.monotonic() - began
+            self.assertEqual(self.found(), before)
+        self.assertGreaterEqual(took, 0.5)
+        self.assertLess(took, 5)
+        self.assertEqual(error.holder, Holder.of(before))
+        self.assertEqual(len(told), 1)
+
+    def test_one_that_is_not_renewed_is_free_after_its_time(self) -> None:
+        self.document.insert_one({'_id': 'lock', 'owner': 'dead'})
+        self.document.update_one({}, [{'$set': {'expires': {'$add': ['$$NOW', 1000]}}}])
+        began = time.monotonic()
+        with self.lock().held('execute', 30, lambda holder: None):
+            self.assertNotEqual(self.found()['owner'], 'dead')
+        took = time.monotonic() - began
+        self.assertGreaterEqual(took, 0.5)
+        self.assertLess(took, 10)
+        self.assertIsNone(self.document.find_one())
+
+    def test_one_whose_time_is_out_has_no_holder(self) -> None:
+        with self.lock().held('execute', 0, nobody):
+            self.let_run_out()
+            self.assertIsNone(self.lock().holder())
+
+    def test_it_is_renewed_as_long_as_it_is_held(self) -> None:
+        with self.lock(ttl=0.9).held('execute', 0, nobody):
+            end = time.monotonic() + 2.5
+            while time.monotonic() < end:
+                self.refused(0, lambda holder: None)
+                time.sleep(0.1)
+
+    def test_of_many_at_once_one_holds_it(self) -> None:
+        inside: list[int] = []
+
+        def enter(number: int) -> int:
+            with self.lock().held('execute', 60, lambda holder: None):
+                inside.append(number)
+                alone = inside == [number]
+                time.sleep(0.01)
+                inside.remove(number)
+            return alone
+
+        with ThreadPoolExecutor(10) as pool:
+            self.assertEqual(list(pool.map(enter, range(10))), [True] * 10)
+
+    def test_so_of_threads_that_share_an_object(self) -> None:
+        lock = self.lock()
+        inside: list[int] = []
+
+        def enter(number: int) -> int:
+            with lock.held('execute', 60, lambda holder: None):
+                inside.append(number)
+                alone = inside == [number] and lock.is_held
+                time.sleep(0.01)
+                inside.remove(number)
+            return alone
+
+        with ThreadPoolExecutor(4) as pool:
+            self.assertEqual(list(pool.map(enter, range(4))), [True] * 4)
+        self.assertFalse(lock.is_held)
+
+
+class WriteTest(LockTestCase):
+    """Only who has the lock writes."""
+
+    def kept(self) -> list[dict[str, Any]]:
+        return list(self.db.kept.find(sort=[('_id', 1)]))
+
+    def test_documents_are_merged_by_their_id(self) -> None:
+        self.db.kept.insert_one({'_id': 1, 'a': 1, 'b': 1})
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            lock.write(self.db.kept, [{'_id': 1, 'b': 2}, {'_id': 2, 'c': '$a'}])
+        self.assertEqual(
+            self.kept(), [{'_id': 1, 'a': 1, 'b': 2}, {'_id': 2, 'c': '$a'}]
+        )
+
+    def test_it_is_one_request(self) -> None:
+        commands = Commands()
+        with MongoClient(self.uri, event_listeners=[commands]) as client:
+            lock = Lock(client[self.db.name].migrations_lock, 60)
+            with lock.held('execute', 0, nobody):
+                commands.sent.clear()
+                lock.write(client[self.db.name].kept, [{'_id': 1}, {'_id': 2}])
+                self.assertEqual(commands.names, ['aggregate'])
+
+    def test_who_was_robbed_writes_nothing(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.lock().unlock()
+            with self.assertRaises(LockLost) as caught:
+                lock.write(self.db.kept, [{'_id': 1}])
+            self.assertIsNone(caught.exception.holder)
+            with self.assertRaises(LockLost):
+                lock.check()
+        self.assertEqual(self.kept(), [])
+
+    def test_who_was_robbed_is_told_who_has_it_now(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.lock().unlock()
+            with (
+                self.lock().held('ignore', 0, nobody),
+                self.assertRaises(LockLost) as caught,
+            ):
+                lock.write(self.db.kept, [{'_id': 1}])
+        assert caught.exception.holder is not None
+        self.assertEqual(caught.exception.holder.subtask, 'ignore')
+
+    def test_who_lost_it_by_time_to_another_writes_nothing(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.let_run_out()
+            with (
+                self.lock().held('execute', 0, nobody),
+                self.assertRaises(LockLost),
+            ):
+                lock.write(self.db.kept, [{'_id': 1}])
+            # That one has gone, but it has been there.
+            with self.assertRaises(LockLost):
+                lock.write(self.db.kept, [{'_id': 1}])
+        self.assertEqual(self.kept(), [])
+
+    def test_one_that_has_run_out_but_that_nobody_took_is_ours_again(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.let_run_out()
+            lock.write(self.db.kept, [{'_id': 1}])
+            self.assertEqual(self.lock().holder(), Holder.of(self.found()))
+        self.assertEqual(self.kept(), [{'_id': 1}])
+
+    def test_one_that_runs_out_at_once_is_given_up(self) -> None:
+        lock = self.lock(ttl=0)
+        with lock.held('execute', 0, nobody), self.assertRaises(LockLost):
+            lock.write(self.db.kept, [{'_id': 1}])
+        self.assertEqual(self.kept(), [])
+
+
+class UnlockTest(LockTestCase):
+    def test_gives_whom_it_robbed(self) -> None:
+        with self.lock().held('execute', 0, nobody):
+            document = self.found()
+            self.assertEqual(self.lock().unlock(), Holder.of(document))
+            self.assertIsNone(self.document.find_one())
+        self.assertIsNone(self.lock().unlock())
+
+
+class NetworkTest(unittest.TestCase):
+    """Errors on the way to the server."""
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        resources = contextlib.ExitStack()
+        cls.addClassCleanup(resources.close)
+        cls.server = resources.enter_context(obliging_server())
+        cls.client = resources.enter_context(MongoClient(cls.server.uri))
+
+    def setUp(self) -> None:
+        self.db = self.client[f'migopy_{uuid.uuid4().hex}']
+
+    def lock(self, ttl: float = 60) -> Lock:
+        return Lock(self.db.migrations_lock, ttl)
+
+    def test_an_error_while_taking_it_is_that_error(self) -> None:
+        """Never that somebody holds it: golang-migrate's driver says "locked"."""
+        failures: list[tuple[type[Exception], dict[str, Any]]] = [
+            (AutoReconnect, {'times': 2, 'closeConnection': True}),
+            (OperationFailure, {'errorCode': 13}),
+        ]
+        for error, how in failures:
+            with (
+                self.subTest(error),
+                self.assertRaises(error),
+                failing(self.client, 'findAndModify', **how),
+                self.lock().held('execute', 30, nobody),
+            ):
+                self.fail('not reached')
+
+    def test_it_is_taken_in_spite_of_one_lost_connection(self) -> None:
+        with (
+            failing(self.client, 'findAndModify', closeConnection=True),
+            self.lock().held('execute', 0, nobody),
+        ):
+            pass
+
+    def test_a_write_is_repeated_while_the_network_fails(self) -> None:
+        for how in ({'closeConnection': True}, {'errorCode': 11602}):
+            lock = self.lock(ttl=10)
+            with (
+                self.subTest(how),
+                lock.held('execute', 0, nobody),
+                failing(self.client, 'aggregate', times=2, **how),
+            ):
+                lock.write(self.db.kept, [{'_id': str(how)}])
+        self.assertEqual(self.db.kept.count_documents({}), 2)
+
+    def test_so_is_one_that_was_done_though_the_reply_says_otherwise(self) -> None:
+        concern = {'code': 64, 'errmsg': 'waiting for replication timed out'}
+        lock = self.lock(ttl=10)
+        with (
+            lock.held('execute', 0, nobody),
+            failing(self.client, 'aggregate', writeConcernError=concern),
+        ):
+            lock.write(self.db.kept, [{'_id': 1}])
+        self.assertEqual(list(self.db.kept.find()), [{'_id': 1}])
+
+    def test_it_is_given_up_in_the_end(self) -> None:
+        lock = self.lock(ttl=0.5)
+        with (
+            lock.held('execute', 0, nobody),
+            failing(self.client, 'aggregate', times=99, closeConnection=True),
+            self.assertRaises(AutoReconnect),
+        ):
+            lock.write(self.db.kept, [{'_id': 1}])
+
+    def test_without_patience_it_is_given_up_at_once(self) -> None:
+        lock = self.lock()
+        with (
+            lock.held('execute', 0, nobody),
+            failing(self.client, 'aggregate', closeConnection=True),
+            self.assertRaises(AutoReconnect),
+        ):
+            lock.write(self.db.kept, [{'_id': 1}], patience=0)
+
+    def test_an_error_of_another_kind_is_raised_at_once(self) -> None:
+        lock = self.lock()
+        with (
+            lock.held('execute', 0, nobody),
+            failing(self.client, 'aggregate', errorCode=13),
+            self.assertRaises(OperationFailure),
+        ):
+            lock.write(self.db.kept, [{'_id': 1}])
+
+    def test_renewal_goes_on_after_an_error(self) -> None:
+        lock = self.lock(ttl=1.2)
+        with lock.held('execute', 0, nobody):
+            with failing(self.client, 'update', times=2, closeConnection=True):
+                time.sleep(2.5)
+            self.assertEqual(getattr(self.lock().holder(), 'owner', None), lock.owner)
+
+    def test_a_release_that_fails_hides_no_error(self) -> None:
+        with (
+            self.assertRaises(ZeroDivisionError),
+            failing(self.client, 'delete', times=2, closeConnection=True),
+            self.lock(ttl=1).held('execute', 0, nobody),
+        ):
+            raise ZeroDivisionError
+        with self.lock().held('execute', 30, lambda holder: None):
+            pass
+
+
+class DeployTest(FabTest):
+    """Between `fab` commands."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.settings()
+
+    def settings(self, ttl: float = 60, wait: float = 60) -> None:
+        """Give the project's lock other times."""
+        times = f'    LOCK_TTL, LOCK_WAIT = {ttl}, {wait}\n'
+        lines = self.filled(self.fabfile).splitlines(keepends=True)
+        place = next(n for n, line in enumerate(lines) if 'MONGO_URI' in line)
+        self.write('fabfile.py', ''.join([*lines[:place], times, *lines[place:]]))
+
+    def begun(self, count: int = 1) -> list[int]:
+        """Wait until migrations have begun to run; give their processes."""
+        query = {'begun': {'$exists': True}}
+        eventually(lambda: self.db.ran.count_documents(query) >= count, 'an up')
+        return [document['begun'] for document in self.db.ran.find(query)]
+
+    def go(self) -> None:
+        """Let the waiting migration end."""
+        self.write('go', '')
+
+    def holder(self) -> dict[str, Any] | None:
+        return self.db.migrations_lock.find_one()
+
+    def test_the_second_says_once_for_whom_it_waits_and_then_has_nothing_to_do(
+        self,
+    ) -> None:
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        [process] = self.begun()
+        second = self.start('migrations:execute')
+        time.sleep(2)
+        self.assertIsNone(second.poll())
+        self.go()
+        self.assert_ok(self.ended(first))
+        result = self.assert_ok(self.ended(second))
+        agent = Agent.current()
+        self.assertRegex(
+            result.stderr,
+            rf'^Waiting for another migration command: {agent} \(process {process},'
+            r' execute\) since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n'
+            r'All migrations registered\n$',
+        )
+        self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
+
+    def test_who_waited_in_vain_is_told_the_holder_and_the_command(self) -> None:
+        self.settings(wait=0.5)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        [process] = self.begun()
+        result = self.assert_error(
+            self.fab('migrations:execute'),
+            f'Another migration command is running: {Agent.current()}',
+            f'(process {process}, execute) since',
+            'Waited 0.5 s',
+            'fab migrations:unlock',
+        )
+        self.assertEqual(result.stderr.count('Waiting for'), 1)
+        self.go()
+        self.assert_ok(self.ended(first))
+
+    def test_whatever_writes_takes_it(self) -> None:
+        self.settings(wait=0)
+        self.migration('001_a.py', WAITING)
+        self.migration('002_b.py')
+        self.register('002_b.py')
+        self.assert_ok(self.fab('migrations:dbdump'))
+        [dump] = (self.folder / 'mongodumps').iterdir()
+        first = self.start('migrations:execute')
+        self.begun()
+        commands = (
+            'execute',
+            'execute,001_a.py',
+            'ignore',
+            'rollback,002_b.py',
+            'dbdump',
+            f'dbrestore,{dump.name}',
+        )
+        before = self.holder()
+        for result in self.fabs(*(f'migrations:{command}' for command in commands)):
+            self.assert_error(result, 'fab migrations:unlock')
+        assert before is not None
+        now = self.holder()
+        assert now is not None
+        self.assertEqual(now['owner'], before['owner'])
+        self.go()
+        self.assert_ok(self.ended(first))
+
+    def test_reading_does_not_wait_for_it(self) -> None:
+        self.settings(wait=0)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn(f'001_a.py (up) by {Agent.current()}', shown)
+        self.assertNotIn('Unfinished', shown)
+        self.assertIn('running', self.assert_ok(self.fab('migrations:history')).stderr)
+        self.go()
+        self.assert_ok(self.ended(first))
+
+    def test_ten_at_once_execute_each_migration_once(self) -> None:
+        """And nine say that there is nothing to do: migrate-mongo #377."""
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.migration(
+                name,
+                """
+                import time
+
+                def up(db):
+                    db.ran.insert_one({'name': __name__})
+                    time.sleep(0.1)
+                """,
+            )
+        started = [self.start('migrations:execute') for _ in range(10)]
+        results = [self.assert_ok(self.ended(process)) for process in started]
+        self.assertEqual(self.db.ran.count_documents({}), 3)
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
+        executed = [each for each in results if 'Executing' in each.stderr]
+        idle = [each for each in results if 'All migrations reg' in each.stderr]
+        self.assertEqual((len(executed), len(idle)), (1, 9))
+        self.assertIsNone(self.holder())
+
+    def test_that_of_a_killed_holder_is_free_after_its_time(self) -> None:
+        self.settings(ttl=2)
+        self.migration('001_a.py', WAITING)
+        self.migration('002_b.py')
+        first = self.start('migrations:execute')
+        self.begun()
+        first.kill()
+        died = time.monotonic()
+        holder = self.holder()
+        assert holder is not None
+        result = self.fab('migrations:ignore,001_a.py')
+        self.assertLess(time.monotonic() - died, 2 + 5)
+        self.assert_ok(result)
+        self.assertIn(f'(process {holder["pid"]}, execute)', result.stderr)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_that_of_a_terminated_holder_is_free_at_once(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            with self.subTest(number):
+                self.db.ran.drop()
+                self.db.migrations_history.drop()
+                self.migration('001_a.py', WAITING)
+                first = self.start('migrations:execute')
+                self.begun()
+                first.send_signal(number)
+                self.assertEqual(self.ended(first).status, 128 + number)
+                self.assertIsNone(self.holder())
+
+    def test_it_lasts_as_long_as_a_migration_longer_than_its_time(self) -> None:
+        self.settings(ttl=1, wait=0)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        time.sleep(3)
+        self.assert_error(self.fab('migrations:execute'), 'fab migrations:unlock')
+        self.go()
+        self.assert_ok(self.ended(first))
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_unlock_shows_whom_it_robs(self) -> None:
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        [process] = self.begun()
+        result = self.assert_ok(self.fab('migrations:unlock'))
+        self.assertIn(
+            f'Took the lock from {Agent.current()} (process {process}, execute) since',
+            result.stderr,
+        )
+        self.assertIsNone(self.holder())
+        result = self.assert_ok(self.fab('migrations:unlock'))
+        self.assertIn('Nobody holds the lock', result.stderr)
+        first.kill()
+
+    def test_a_robbed_holder_registers_nothing_and_starts_nothing(self) -> None:
+        self.migration('001_a.py', WAITING)
+        self.migration('002_b.py')
+        first = self.start('migrations:execute')
+        self.begun()
+        self.assert_ok(self.fab('migrations:unlock'))
+        # The next one does not run what may be half done.
+        refused = self.assert_error(self.fab('migrations:execute'), 'Unfinished')
+        self.assertIn('fab migrations:execute,001_a.py', refused.stderr)
+        self.go()
+        result = self.assert_error(self.ended(first), 'lost its lock', '001_a.py')
+        self.assertNotIn('executed in', result.stderr)
+        self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
+        self.assertEqual(self.registered(), [])
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn('Unfinished: 001_a.py', shown)
+
+    def test_another_may_execute_what_a_robbed_one_is_still_at(self) -> None:
+        self.migration('001_a.py', WAITING)
+        self.migration('002_b.py')
+        first = self.start('migrations:execute')
+        self.begun()
+        self.assert_ok(self.fab('migrations:unlock'))
+        second = self.start('migrations:execute,001_a.py')
+        self.begun(2)
+        self.go()
+        self.assert_ok(self.ended(second))
+        self.assert_error(self.ended(first), 'lost its lock')
+        [record] = self.db.migrations.find()
+        run = self.db.migrations_history.find_one({'_id': record['_id']})
+        assert run is not None
+        self.assertEqual(run['pid'], second.pid)
+        self.assertEqual(self.registered(), ['001_a.py'])
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertNotIn('Unfinished', shown)
+
+    def test_a_robbed_one_that_rolls_back_what_is_not_registered_says_so(self) -> None:
+        """Of its end the history alone tells, which it may not write either."""
+        self.migration('001_a.py', WAITING.replace('def down', 'def other'))
+        with open(self.folder / 'mongomigrations/001_a.py', 'a') as file:
+            file.write('\ndown = up\n')
+        first = self.start('migrations:rollback,001_a.py')
+        self.begun()
+        self.assert_ok(self.fab('migrations:unlock'))
+        self.go()
+        result = self.assert_error(self.ended(first), 'lost its lock')
+        self.assertNotIn('rolled back in', result.stderr)
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn('Unfinished: 001_a.py: down', shown)
+
+    def test_a_server_that_cannot_be_reached_is_not_locked(self) -> None:
+        self.migration('001_a.py')
+        with server.standalone() as gone:
+            uri = f'{gone.uri}&serverSelectionTimeoutMS=500'
+        fabfile = (self.folder / 'fabfile.py').read_text()
+        self.write('fabfile.py', fabfile.replace(self.uri, uri))
+        result = self.assert_error(self.fab('migrations:execute'), 'cannot be reached')
+        self.assertNotIn('another', result.stderr.lower())
+        self.assertNotIn('unlock', result.stderr)
+
+
+class PlainPythonTest(PlainTest):
+    """Managers without `fab`."""
+
+    def test_threads_that_share_a_manager_execute_once(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            import time
+
+            def up(db):
+                db.ran.insert_one({})
+                time.sleep(0.2)
+            """,
+        )
+        manager = self.manager()
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda number: manager.execute(), range(3)))
+        self.assertEqual(self.db.ran.count_documents({}), 1)
+
+    def test_a_subtask_that_calls_another_holds_the_lock_once(self) -> None:
+        self.migration('001_a.py', NOTHING)
+        self.manager(DO_MONGO_DUMP=True).execute()
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_what_is_migopy_s_is_read_on_the_primary(self) -> None:
+        """Another member may not know yet what has just been registered."""
+        commands = Commands()
+        host, port = self.client.address or ('', 0)
+        name = self.client.admin.command('hello')['setName']
+        manager = self.manager(
+            MONGO_URI=f'mongodb://{host}:{port}/?replicaSet={name}',
+            MONGO_CLIENT_OPTIONS={
+                'event_listeners': [commands],
+                'readPreference': 'secondaryPreferred',
+            },
+        )
+        self.migration('001_a.py', NOTHING)
+        manager.execute()
+        manager.show_status()
+        manager.history()
+        own = [event for event in commands.sent if 'migrations' in repr(event.command)]
+        self.assertGreater(len(own), 8)
+        for event in own:
+            self.assertNotIn('secondary', repr(event.command))
+        manager.db.ran.find_one()
+        self.assertIn('secondary', repr(commands.sent[-1].command))
+
+
+def tearDownModule() -> None:
+    left = [each for each in threading.enumerate() if each.name == 'migopy-lock']
+    assert not left, left
