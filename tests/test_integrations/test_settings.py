@@ -1,0 +1,393 @@
+"""Where the database is and as whom: what a fabfile sets, and what goes wrong."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import quote_plus
+
+import pymongo
+from pymongo.errors import ServerSelectionTimeoutError
+
+import migopy
+from migopy import mongod
+from tests import server
+from tests.project import FabTest, PlainTest, Result
+
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        {settings}
+
+    migrations = Migrations.create_task()
+"""
+
+INSERT = """
+    def up(db):
+        db.notes.insert_one({'in': db.name})
+"""
+
+
+class SettingsTest(FabTest):
+    """A fabfile of nothing but settings."""
+
+    def set(self, **settings: Any) -> None:
+        self.write('fabfile.py', self.fabfile_of(settings))
+
+    def fabfile_of(self, settings: dict[str, Any]) -> str:
+        lines = '\n        '.join(
+            f'{name} = {value!r}' for name, value in settings.items()
+        )
+        return FABFILE.format(settings=lines)
+
+    def run_with_each(self, command: str, ways: list[dict[str, Any]]) -> list[Result]:
+        """Run a command with each of these settings, all at once."""
+        started = []
+        for number, settings in enumerate(ways):
+            name = f'fabfile_{number}.py'
+            self.write(name, self.fabfile_of(settings))
+            started.append(self.start('-f', name, command, FORCE_COLOR='1'))
+        return [self.ended(process) for process in started]
+
+
+class PlaceTest(SettingsTest):
+    """Host and port, or a URI; and the database."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('1_a.py', INSERT)
+        host, port = self.client.address or ('', 0)
+        self.place = {'MONGO_HOST': host, 'MONGO_PORT': port}
+        self.uri_with_database = (
+            f'mongodb://{host}:{port}/{self.db.name}?retryWrites=true'
+        )
+
+    def assert_executes(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.contents('notes'), [{'in': self.db.name}])
+        self.db.notes.drop()
+        self.db.migrations.drop()
+
+    def test_host_and_port(self) -> None:
+        self.set(**self.place, MONGO_DATABASE=self.db.name)
+        self.assert_executes()
+
+    def test_a_uri_comes_before_host_and_port(self) -> None:
+        self.set(MONGO_URI=self.uri, MONGO_PORT=1, MONGO_DATABASE=self.db.name)
+        self.assert_executes()
+
+    def test_the_database_is_the_one_in_the_uri_unless_it_is_set(self) -> None:
+        self.set(MONGO_URI=self.uri_with_database)
+        self.assert_executes()
+        other = self.uri_with_database.replace(self.db.name, 'other')
+        self.set(MONGO_URI=other, MONGO_DATABASE=self.db.name)
+        self.assert_executes()
+
+    def test_no_database_is_an_error_that_says_what_to_write(self) -> None:
+        for settings in (
+            self.place,
+            {'MONGO_URI': self.uri},
+            {'MONGO_URI': 'embedded:x'},
+        ):
+            self.set(**settings)
+            message = self.error('migrations:execute')
+            self.assertIn('No database is named', message)
+            self.assertIn("MONGO_DATABASE = 'mydatabase'", message)
+        self.assertFalse((self.folder / 'x').exists())
+
+    def test_settings_that_cannot_be_are_errors_that_name_them(self) -> None:
+        place = {**self.place, 'MONGO_DATABASE': self.db.name}
+        wrong: list[tuple[dict[str, Any], str]] = [
+            ({**place, 'MONGO_PORT': 'abc'}, "MONGO_PORT = 'abc'"),
+            ({**place, 'MONGO_DATABASE': 'a b'}, "'a b' cannot be the name"),
+            ({**place, 'MONGO_URI': 'localhost:27017'}, 'MONGO_URI'),
+            ({**place, 'MONGO_URI': 'mongodb://'}, 'MONGO_URI'),
+            ({**place, 'MONGO_CLIENT_OPTIONS': {'bogus': 1}}, 'Unknown option: bogus'),
+            ({**place, 'MONGO_CLIENT_OPTIONS': {'tls': 'odd'}}, 'tls'),
+            ({**place, 'MONGO_CLIENT_OPTIONS': {'tlsCAFile': '/no/file'}}, '/no/file'),
+            ({**place, 'MIGRATIONS_FILE_PATTERN': '('}, 'MIGRATIONS_FILE_PATTERN'),
+            ({**place, 'MIGRATIONS_COLLECTION': 'a$b'}, 'a$b'),
+        ]
+        results = self.run_with_each('migrations', [settings for settings, _ in wrong])
+        for (_, part), result in zip(wrong, results):
+            with self.subTest(part):
+                self.assertIn(part, self.red_message(result))
+
+
+class UnreachableTest(SettingsTest):
+    def test_it_is_said_after_five_seconds(self) -> None:
+        port = mongod.free_port()
+        settings: list[dict[str, Any]] = [
+            {'MONGO_HOST': '127.0.0.1', 'MONGO_PORT': port, 'MONGO_DATABASE': 'shop'},
+            {'MONGO_URI': f'mongodb://ann:secret@127.0.0.1:{port}/shop'},
+        ]
+        began = time.monotonic()
+        for result in self.run_with_each('migrations', settings):
+            message = self.red_message(result)
+            self.assertIn(f'127.0.0.1:{port} cannot be reached', message)
+            self.assertIn('MONGO_HOST', message)
+            self.assertNotIn('secret', message)
+        took = time.monotonic() - began
+        self.assertGreater(took, 5)
+        self.assertLess(took, 20)
+
+    def test_another_time_may_be_set(self) -> None:
+        self.set(
+            MONGO_PORT=mongod.free_port(),
+            MONGO_DATABASE='shop',
+            MONGO_CLIENT_OPTIONS={'serverSelectionTimeoutMS': 1},
+        )
+        self.assertIn('cannot be reached', self.error('migrations:execute'))
+
+
+class ClientOptionsTest(PlainTest):
+    """`MONGO_CLIENT_OPTIONS` are handed to `MongoClient` as they are."""
+
+    def test_they_are(self) -> None:
+        make = mock.Mock(side_effect=lambda *a, **k: pymongo.MongoClient(*a, **k))
+        options = {'appName': 'deploy', 'retryWrites': False, 'maxPoolSize': 7}
+        manager = self.manager(MongoClient=make, MONGO_CLIENT_OPTIONS=options)
+        given = make.call_args.kwargs
+        self.assertEqual({name: given.get(name) for name in options}, options)
+        self.assertEqual(given['serverSelectionTimeoutMS'], 5000)
+        self.assertFalse(manager.mongo_client.options.retry_writes)
+
+    def test_tls_is_among_them(self) -> None:
+        """The server speaks none, so that it cannot be reached by it."""
+        options = {'tls': True, 'serverSelectionTimeoutMS': 200}
+        with self.assertRaisesRegex(ServerSelectionTimeoutError, 'SSL'):
+            self.manager(MONGO_CLIENT_OPTIONS=options).show_status()
+
+
+class PasswordTest(SettingsTest):
+    """A server that wants a user and a password."""
+
+    #: Odd for a URI, for a shell, and for whoever looks for it in a message.
+    PASSWORD = "s@cr/t:p%41#w+d?&= '$x"
+
+    def test_all_ways_to_give_them(self) -> None:
+        self.migration('1_a.py', INSERT)
+        in_shop = {'MONGO_USER': 'ann', 'MONGO_DATABASE': 'shop'}
+        password = {'MONGO_USER_PASSWORD': self.PASSWORD}
+        with (
+            server.with_auth(user='ann', password=self.PASSWORD) as mongod,
+            self.admin(mongod) as client,
+        ):
+            place = {'MONGO_HOST': '127.0.0.1', 'MONGO_PORT': mongod.port}
+            user = f'ann:{quote_plus(self.PASSWORD)}@127.0.0.1:{mongod.port}'
+            ways: list[dict[str, Any]] = [
+                {**place, **in_shop, **password},
+                {**place, **in_shop, 'MONGO_USER_PASS': self.PASSWORD},
+                {'MONGO_URI': mongod.uri, **in_shop, **password},
+                {'MONGO_URI': f'mongodb://{user}/shop'},
+                {
+                    'MONGO_URI': f'mongodb://{user}/?authSource=shop',
+                    'MONGO_DATABASE': 'shop',
+                },
+                {
+                    'MONGO_URI': f'mongodb://{user}',
+                    'MONGO_DATABASE': 'shop',
+                    'MONGO_AUTH_SOURCE': 'shop',
+                },
+                {
+                    **place,
+                    'MONGO_DATABASE': 'shop',
+                    'MONGO_CLIENT_OPTIONS': {
+                        'username': 'ann',
+                        'password': self.PASSWORD,
+                        'authSource': 'shop',
+                    },
+                },
+            ]
+            for number, settings in enumerate(ways):
+                settings['MIGRATIONS_COLLECTION'] = f'migrations_{number}'
+            for result in self.run_with_each('migrations:execute', ways):
+                self.assert_ok(result)
+            self.assertEqual(client.shop.notes.count_documents({}), len(ways))
+            # A user of another database.
+            client.accounts.command(
+                'createUser',
+                'bob',
+                pwd='x',
+                roles=[{'role': 'readWrite', 'db': 'shop'}],
+            )
+            bob: dict[str, Any] = {
+                **place,
+                'MONGO_USER': 'bob',
+                'MONGO_USER_PASS': 'x',
+                'MONGO_DATABASE': 'shop',
+            }
+            there, not_there = self.run_with_each(
+                'migrations', [{**bob, 'MONGO_AUTH_SOURCE': 'accounts'}, bob]
+            )
+            self.assert_ok(there)
+            self.assertIn('MONGO_AUTH_SOURCE', self.red_message(not_there))
+
+    def test_wrong_ones_are_an_error_that_does_not_show_them(self) -> None:
+        with server.with_auth() as mongod:
+            place = {'MONGO_HOST': '127.0.0.1', 'MONGO_PORT': mongod.port}
+            ann = {**place, 'MONGO_USER': 'ann', 'MONGO_DATABASE': 'shop'}
+            host = f'127.0.0.1:{mongod.port}'
+            wrong: list[tuple[dict[str, Any], str]] = [
+                ({**ann, 'MONGO_USER_PASS': self.PASSWORD}, 'refused the user name'),
+                (
+                    {
+                        'MONGO_URI': f'mongodb://ann:{quote_plus(self.PASSWORD)}@{host}/shop'
+                    },
+                    'refused the user name',
+                ),
+                (
+                    {'MONGO_URI': f'mongodb://ann:{self.PASSWORD}@{host}/shop'},
+                    'MONGO_URI',
+                ),
+                (ann, 'A password is required'),
+                ({**place, 'MONGO_DATABASE': 'shop'}, 'MONGO_USER'),
+                ({'MONGO_URI': f'mongodb://ann:p@ss@{host}/shop'}, 'MONGO_URI'),
+                (
+                    {
+                        **ann,
+                        'MONGO_USER_PASS': 'secret',
+                        'MONGO_AUTH_SOURCE': 'shop',
+                        'MONGO_DATABASE': 'other',
+                    },
+                    'readWrite',
+                ),
+            ]
+            results = self.run_with_each(
+                'migrations:execute', [settings for settings, _ in wrong]
+            )
+        for (settings, part), result in zip(wrong, results):
+            with self.subTest(settings):
+                message = self.red_message(result)
+                self.assertIn(part, message)
+                for secret in (self.PASSWORD, 's@cr', 'p%41', 'p@ss', 'secret'):
+                    self.assertNotIn(secret, message)
+                    self.assertNotIn(quote_plus(secret), message)
+
+    def admin(self, mongod: server.Server) -> pymongo.MongoClient[Any]:
+        return pymongo.MongoClient(mongod.uri, username='root', password='root')
+
+
+class EmbeddedTest(SettingsTest):
+    """`MONGO_URI = 'embedded:<folder>'`: a mongod that comes and goes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = self.folder / 'mongodata'
+        self.set(MONGO_URI='embedded:mongodata', MONGO_DATABASE='shop')
+
+    def server_is_gone(self) -> bool:
+        return not running_in(self.data)
+
+    def test_starts_for_a_command_and_keeps_the_data(self) -> None:
+        self.migration(
+            '1_a.py',
+            """
+            def up(db):
+                with db.client.start_session() as session:
+                    with session.start_transaction():
+                        db.notes.insert_one({'a': 1}, session=session)
+
+            def down(db):
+                db.notes.delete_one({'a': 1})
+            """,
+        )
+        (self.folder / 'sub').mkdir()
+        self.assert_ok(self.fab('migrations:execute', cwd=self.folder / 'sub'))
+        self.assertTrue(self.server_is_gone())
+        result = self.assert_ok(self.fab('migrations'))
+        self.assertIn('All migrations registered', result.stderr)
+        result = self.assert_ok(self.fab('migrations:rollback,1'))
+        self.assertIn('1 deleted', result.stderr)
+        self.assertTrue(self.server_is_gone())
+        self.assertFalse((self.folder / 'sub' / 'mongodata').exists())
+
+    def test_is_shared_by_commands_at_the_same_time(self) -> None:
+        self.migration(
+            '1_a.py',
+            """
+            import os, time
+
+            def up(db):
+                open('first-runs', 'w').close()
+                while not os.path.exists('second-is-done'):
+                    time.sleep(0.02)
+                db.notes.insert_one({'a': 1})
+            """,
+        )
+        first = self.start('migrations:execute')
+        await_file(self.folder / 'first-runs')
+        second = self.assert_ok(self.fab('migrations'))
+        self.assertIn('1_a.py', second.stderr)
+        self.assertEqual(len(running_in(self.data)), 1)
+        (self.folder / 'second-is-done').touch()
+        result = self.assert_ok(self.ended(first))
+        self.assertIn('1 inserted', result.stderr)
+        self.assertTrue(self.server_is_gone())
+
+    def test_is_adopted_where_a_killed_command_left_it(self) -> None:
+        self.migration(
+            '1_a.py',
+            """
+            import time
+
+            def up(db):
+                open('runs', 'w').close()
+                time.sleep(60)
+            """,
+        )
+        process = self.start('migrations:execute')
+        await_file(self.folder / 'runs')
+        process.kill()
+        process.wait()
+        self.assertFalse(self.server_is_gone())
+        result = self.assert_ok(self.fab('migrations'))
+        self.assertIn('1_a.py', result.stderr)
+        self.assertTrue(self.server_is_gone())
+
+    def test_without_a_mongod_an_error_names_the_extra(self) -> None:
+        """Here a package of that name hides the one that has the mongod."""
+        self.write('hidden/fiftyone/__init__.py', '')
+        python_path = os.pathsep.join(
+            filter(None, [str(self.folder / 'hidden'), os.environ.get('PYTHONPATH')])
+        )
+        message = self.error('migrations', PYTHONPATH=python_path, PATH='/nowhere')
+        self.assertIn('pip install "migopy[mongod]"', message)
+        self.assertFalse(self.data.exists())
+
+    def test_plain_python_leaves_none_behind(self) -> None:
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = f'embedded:{self.data}'
+            MONGO_DATABASE = 'shop'
+            MIGRATIONS_DIRECTORY = str(self.folder / 'mongomigrations')
+            logger = mock.Mock()
+
+        Migrations.create_task()()
+        Migrations.logger.green.assert_called_once()
+        self.assertTrue(self.server_is_gone())
+
+
+def running_in(data: Path) -> list[int]:
+    """List the mongods that serve a folder, by their command lines."""
+    found = []
+    for process in Path('/proc').glob('[0-9]*'):
+        try:
+            words = (process / 'cmdline').read_bytes().split(b'\0')
+        except OSError:
+            continue
+        if b'--dbpath=' + os.fsencode(data / 'db') in words:
+            found.append(int(process.name))
+    return found
+
+
+def await_file(file: Path) -> None:
+    """Wait until somebody has made a file."""
+    deadline = time.monotonic() + 60
+    while not file.exists():
+        if time.monotonic() > deadline:
+            raise AssertionError(f'{file} has not been made')
+        time.sleep(0.02)
