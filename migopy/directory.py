@@ -17,12 +17,12 @@ from migopy.migration import Migration, import_file
 
 
 class NoDirectory(MigopyException):
-    """The migrations directory does not exist; `path` is where it was looked for."""
+    """The migrations directory cannot be listed; `path` is where it was looked for."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, cause: OSError) -> None:
         self.path = path
         super().__init__(
-            f'Migrations directory {path} not found.\n'
+            f'Migrations directory {path}: {cause.strerror}.\n'
             'Make it with a first migration: {fab}:create,what_it_does\n'
             'or set MIGRATIONS_DIRECTORY in the fabfile, then type: {fab}'
         )
@@ -183,8 +183,8 @@ class Directory:
                     for entry in entries
                     if entry.name.endswith('.py') and not entry.is_dir()
                 ]
-        except (FileNotFoundError, NotADirectoryError) as error:
-            raise NoDirectory(self.path) from error
+        except OSError as error:
+            raise NoDirectory(self.path, error) from error
         if '__init__.py' not in names:
             self._make_package()
         return names

@@ -44,6 +44,17 @@ class ImportFailed(MigopyException):
         )
 
 
+class Unreadable(MigopyException):
+    """A migration file could not be read; `name` is the migration's."""
+
+    def __init__(self, name: str, path: str, cause: OSError) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} cannot be read: {cause.strerror}.\n'
+            f'See to it that {path} can be, then type the command again.'
+        )
+
+
 class NoSuchFunction(MigopyException):
     """A migration file has no usable `up` or `down`; nothing has been run.
 
@@ -94,15 +105,21 @@ class Migration:
         return self.name[: -len('.py')]
 
     def checksum(self) -> str:
-        """Hash the file's content: `sha256:` and 64 hexadecimal digits."""
-        with open(self.path, 'rb') as file:
-            return f'sha256:{hashlib.sha256(file.read()).hexdigest()}'
+        """Hash the file's content: `sha256:` and 64 hexadecimal digits.
+
+        Raises `Unreadable`.
+        """
+        try:
+            with open(self.path, 'rb') as file:
+                return f'sha256:{hashlib.sha256(file.read()).hexdigest()}'
+        except OSError as error:
+            raise Unreadable(self.name, self.path, error) from error
 
     def load(self, package: str) -> LoadedMigration:
         """Import the file as a module of `package`.
 
         The module is always made from the file as it is now, never taken from an
-        earlier import. Raises `ImportFailed`.
+        earlier import. Raises `Unreadable`, `ImportFailed`.
         """
         checksum = self.checksum()
         module = import_file(f'{package}.{self.stem}', self.path)

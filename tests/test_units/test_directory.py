@@ -151,7 +151,16 @@ class MigrationsTest(FolderTest):
             with self.subTest(relative), self.assertRaises(NoDirectory) as caught:
                 self.directory(relative).migrations()
             self.assertEqual(caught.exception.path, str(self.base / relative))
-            self.assertIn(f'mkdir -p {self.base / relative}', str(caught.exception))
+            self.assertIn(f'{self.base / relative}: No', str(caught.exception))
+            self.assertIn('fab migrations:create', str(caught.exception))
+
+    def test_one_that_may_not_be_read_is_an_error_too(self) -> None:
+        error = PermissionError(13, 'Permission denied')
+        with (
+            mock.patch('os.scandir', side_effect=error),
+            self.assertRaisesRegex(NoDirectory, 'steps: Permission denied'),
+        ):
+            self.directory().migrations()
 
     def test_it_is_listed_once(self) -> None:
         self.write('steps/1_x.py')

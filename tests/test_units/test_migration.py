@@ -11,7 +11,13 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from migopy.migration import ImportFailed, Migration, NoSuchFunction, excerpt
+from migopy.migration import (
+    ImportFailed,
+    Migration,
+    NoSuchFunction,
+    Unreadable,
+    excerpt,
+)
 
 PACKAGE = 'migopy_test_package'
 
@@ -110,6 +116,13 @@ class LoadTest(FileTest):
         self.write('').write_bytes(b'x = "\xff"')
         with self.assertRaises(ImportFailed):
             self.migration.load(PACKAGE)
+
+    def test_a_file_that_cannot_be_read_is_an_error(self) -> None:
+        (self.folder / '001_x.py').symlink_to(self.folder / 'nowhere')
+        for read in (self.migration.checksum, lambda: self.migration.load(PACKAGE)):
+            with self.assertRaises(Unreadable) as caught:
+                read()
+            self.assertIn('001_x.py cannot be read: No such', str(caught.exception))
 
 
 class FunctionTest(FileTest):
