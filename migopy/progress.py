@@ -53,7 +53,7 @@ def progress(
     what the loop raises are as without it.
     """
     if total is None:
-        total = _total(iterable)
+        total = total_of(iterable)
     title = title or _title(iterable)
     with meter() as show:
         count = 0
@@ -169,7 +169,8 @@ def _title(iterable: object) -> str:
     return collection.name if isinstance(collection, Collection) else ''
 
 
-def _total(iterable: object) -> int | None:
+def total_of(iterable: object) -> int | None:
+    """Tell how many items an iterable has, or a cursor will give, if that is known."""
     if isinstance(iterable, Cursor):
         return _count(iterable)
     try:
