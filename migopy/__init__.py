@@ -1,5 +1,6 @@
 """Run MongoDB migrations from a Fabric fabfile."""
 
+from migopy.backfill import DELETE, update_each
 from migopy.console import ColorsLogger, Str
 from migopy.directory import cwd_in_syspath
 from migopy.errors import MigopyException, StopTaskExecution
@@ -11,6 +12,7 @@ from migopy.version import VERSION
 __version__ = VERSION
 
 __all__ = [
+    'DELETE',
     'ColorsLogger',
     'MigopyException',
     'MigrationsManager',
@@ -20,4 +22,5 @@ __all__ = [
     'cwd_in_syspath',
     'progress',
     'task',
+    'update_each',
 ]

@@ -46,6 +46,8 @@ class Run:
     #: The `_id`s of the migration's records when the run began.
     records: list[Any] = field(default_factory=list)
     effects: Document | None = None
+    #: How far its calls of `update_each` have come, as `Checkpoints` keeps it.
+    checkpoints: list[Document] | None = None
 
     @property
     def good_outcome(self) -> str:
@@ -60,6 +62,9 @@ class Run:
         self.outcome = outcome
         self.duration_ms = duration_ms
         self.unsettled = unsettled
+        if not unsettled:
+            # What was kept of them is of no use any more.
+            self.checkpoints = [] if self.checkpoints else None
 
     def document(self) -> Document:
         """Give the document that the history keeps."""
@@ -83,6 +88,8 @@ class Run:
         }
         if self.effects is not None:
             document['effects'] = self.effects
+        if self.checkpoints is not None:
+            document['checkpoints'] = self.checkpoints
         return document
 
     def settled(self) -> Document:
@@ -116,6 +123,7 @@ class Run:
             unsettled=bool(document.get('unsettled')),
             records=document.get('records') or [],
             effects=document.get('effects'),
+            checkpoints=document.get('checkpoints'),
         )
 
 

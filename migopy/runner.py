@@ -13,6 +13,7 @@ from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException
 from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
@@ -294,7 +295,8 @@ class Runner:
                         self.db.client, partial(self._attempt, step, run, effects)
                     )
                 else:
-                    step.call(self.db)
+                    with self._checkpoints(run, effects).in_force():
+                        step.call(self.db)
                     self._end(run, began, effects)
             except LockLost:
                 raise
@@ -322,6 +324,24 @@ class Runner:
             tell = partial(self._observer.running, step, effects)
             stack.enter_context(heartbeat(tell))
             yield effects
+
+    def _checkpoints(self, run: Run, effects: Effects) -> Checkpoints:
+        """Let `update_each` go on where the last run stopped, if it is unfinished."""
+        last = self._plan.runs_of(run)[-1:]
+        earlier = [each.checkpoints for each in last if each.direction == run.direction]
+        checkpoints = Checkpoints(
+            earlier=(earlier and earlier[0]) or [],
+            save=partial(self._save, run),
+            was_written=partial(_has_written, effects),
+        )
+        run.checkpoints = checkpoints.entries
+        return checkpoints
+
+    def _save(self, run: Run, checkpoints: list[Document]) -> None:
+        document = {'_id': run.id, 'checkpoints': checkpoints}
+        with self._listener.own_work():
+            # As with the mark of a start, what it tells of is before it in the log.
+            self._lock.write(self._history.collection, [document], MARK)
 
     def _attempt(
         self, step: Step, run: Run, effects: Recording, session: ClientSession
@@ -459,3 +479,11 @@ def _is_in_doubt(step: Step, effects: Recording) -> bool:
 
 def _milliseconds(began: float) -> int:
     return round((time.perf_counter() - began) * 1000)
+
+
+def _has_written(effects: Effects, namespace: str) -> bool:
+    """Tell whether a write was sent to a collection, even one that changed nothing."""
+    database = namespace.partition('.')[0]
+    return any(
+        name == database or namespace in name.split(' + ') for name in effects.changes
+    )
