@@ -768,9 +768,6 @@ def _was_refused(name: str, command: Document, failure: Document) -> bool:
     """Tell whether an error proves that nothing was written."""
     if 'NoWritesPerformed' in failure.get('errorLabels', ()):
         return True
-    if failure.get('errtype') == 'DocumentTooLarge':
-        # PyMongo's own error, before it sends the command.
-        return True
     if 'ok' not in failure:
         # A lost connection, or a write concern that was not met.
         return False

@@ -498,6 +498,17 @@ class CommandsTest(EffectsTest):
             'cities index on c dropped',
         )
 
+    def test_all_indexes_of_a_clustered_collection(self) -> None:
+        """It has no index `_id_`, so that a single one may be dropped or kept."""
+        clustered = {'key': {'_id': 1}, 'unique': True}
+        self.db.create_collection('towns', clusteredIndex=clustered)
+        self.db.towns.create_index('x')
+        self.check(
+            lambda db: db.towns.drop_indexes(),
+            'towns all indexes but _id_ dropped, if there were any',
+        )
+        self.check(lambda db: db.towns.drop_indexes(), '')
+
     def test_commands_without_a_count_are_named(self) -> None:
         """What is not counted is no secret."""
         name = self.db.name
@@ -629,6 +640,7 @@ class FailedWritesTest(EffectsTest):
                 lambda c: c.aggregate([{'$nonsense': 1}, {'$out': 'towns'}]),
             ),
             (DocumentTooLarge, lambda c: c.insert_one({'x': 'x' * 17_000_000})),
+            (WriteError, lambda c: c.insert_one({'x': 'x' * 2**24})),
             (OperationFailure, lambda c: c.database.command('insert', '')),
         ]
         for error, call in calls:

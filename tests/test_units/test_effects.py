@@ -412,6 +412,26 @@ class UnansweredTest(ListenerTest):
             effects.describe('geo'), 'cities perhaps changed by insert (no answer)'
         )
 
+    def test_it_is_named_by_its_own_recording_only(self) -> None:
+        """What one migration left open is not the next one's doing."""
+        with self.listener.recording() as first:
+            self.start(INSERT)
+        with self.listener.recording() as second:
+            self.succeed({'create': 'towns'}, {'ok': 1})
+        self.assertTrue(first.wrote)
+        self.assertEqual(second.describe('geo'), 'collection towns made')
+
+    def test_all_writes_of_a_session_that_were_lost_are_named(self) -> None:
+        """The next number in a session says that the one before is not sent again."""
+        with self.listener.recording() as effects:
+            self.break_off(self.in_session(INSERT, 1), LOST)
+            self.break_off(self.in_session({**INSERT, 'insert': 'towns'}, 2), LOST)
+        self.assertEqual(
+            effects.describe('geo'),
+            'cities perhaps changed by insert (no answer); '
+            'towns perhaps changed by insert (no answer)',
+        )
+
     def test_it_may_be_on_its_way_while_the_block_lasts(self) -> None:
         """Who only tells of the progress leaves it out."""
         with self.listener.recording() as effects:
