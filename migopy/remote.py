@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from fabric.api import cd, hide, prefix, settings, shell_env
@@ -26,6 +27,9 @@ SENT = 'MIGOPY_SENT'
 #: firewall drops a connection that is silent during a long migration, and nobody
 #: notices that a machine is gone.
 KEEPALIVE = 30
+
+#: Seconds in which a lost connection has also ended for Paramiko.
+ENDING = 1
 
 #: The exit status of a shell that does not find a program.
 NOT_FOUND = 127
@@ -115,11 +119,11 @@ def environment() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def named(host: str) -> Any:
-    """Turn what `run()` raises about the connection into an error with the host's name.
+def named(host: str) -> Iterator[None]:
+    """Raise `HostFailed` for what goes wrong with the connection in the block.
 
-    What Fabric has told itself, such as that it must not ask for a password, or is
-    set to handle (`--skip-bad-hosts`), goes on as it is.
+    What Fabric has told already, such as that it must not ask for a password, and
+    what it is set to handle itself (`--skip-bad-hosts`), goes on as it is.
     """
     try:
         yield
@@ -128,7 +132,7 @@ def named(host: str) -> Any:
             raise
         raise HostFailed(host, f'no connection. {error}') from error
     except CommandTimeout as error:
-        reason = f'not ended within {error.timeout} s, and may still be running there.'
+        reason = f'not ended within {error.timeout} s. {UNKNOWN}'
         raise HostFailed(host, reason) from error
     except SystemExit as error:
         if error.code:
@@ -136,7 +140,7 @@ def named(host: str) -> Any:
         # Fabric ends with success where a server breaks off the first handshake.
         raise HostFailed(host, 'closed the connection at once.') from error
     except EOFError as error:
-        if is_connected(host):
+        if host in connections:
             raise lost(host) from error
         reason = 'asks for a password, and there is nobody to type it.'
         raise HostFailed(host, reason) from error
@@ -148,9 +152,9 @@ def failure(host: str, result: Any) -> HostFailed:
     """Say how a remote command failed."""
     status = result.return_code
     if status == NO_STATUS:
-        if not is_connected(host):
-            return lost(host)
-        return HostFailed(host, 'a signal ended the command.')
+        if is_connected(host):
+            return HostFailed(host, 'a signal ended the command.')
+        return lost(host)
     reason = f'the command ended with exit status {status}'
     if status == NOT_FOUND:
         reason += (
@@ -175,5 +179,7 @@ def left(host: str) -> HostFailed:
 
 
 def is_connected(host: str) -> bool:
-    """Tell whether there is a connection, without making one."""
-    return host in connections and connections[host].get_transport().is_active()
+    """Tell whether a connection stands; one that is ending is given time for it."""
+    transport = connections[host].get_transport()
+    transport.join(ENDING)
+    return bool(transport.is_active())

@@ -103,6 +103,7 @@ class Host:
     def stop(self) -> None:
         """End sshd and its sessions."""
         if self._process is not None:
+            self.lose_connections()
             self._process.kill()
             self._process.wait()
             self._process = None

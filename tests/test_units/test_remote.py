@@ -52,7 +52,7 @@ class QuotedTest(unittest.TestCase):
         with settings(shell='/bin/bash --norc -c', use_shell=True):
             together = _shell_wrap(self.printf(self.values), shell_escape=True)
             self.assert_arrive(together, self.values)
-            for value in self.values:
+            for value in self.values[:120]:
                 alone = _shell_wrap(self.printf([value]), shell_escape=True)
                 with self.subTest(value):
                     self.assert_arrive(alone, [value])
@@ -117,6 +117,10 @@ class NamedTest(unittest.TestCase):
 
     def test_a_password_that_nobody_types(self) -> None:
         self.assertIn('password', self.error(EOFError()))
+
+    def test_an_end_of_the_connection(self) -> None:
+        with mock.patch.object(remote, 'connections', {HOST: object()}):
+            self.assertIn('lost', self.error(EOFError()))
 
     def test_an_end_without_an_error_is_none(self) -> None:
         """Fabric exits with 0 where a server breaks off the first handshake."""
