@@ -413,12 +413,14 @@ class HookTest(RemoteTest):
 class ReadmeTest(RemoteTest):
     """The README's example, with the tests' machine in it."""
 
+    block = 'environments'
+
     def set_up_projects(self) -> None:
         # Two machines in the example, which are one here.
         example = re.sub(
             r'env\.hosts = \[.*\]',
             f'env.hosts = [{self.machine.name!r}]',
-            readme.block('environments'),
+            readme.block(self.block),
         )
         for there, here in (
             ('/srv/myproject', '~/project'),
