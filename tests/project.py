@@ -216,14 +216,18 @@ class FabTest(ProjectTest):
         process = self.start(*arguments, FORCE_COLOR='1', **environment)
         return self.red_message(self.ended(process))
 
-    def red_message(self, result: Result) -> str:
-        """Take the message out of the colours; fail if there is anything else."""
+    def red_message(self, result: Result, traceback: bool = False) -> str:
+        """Take the message out of the colours; fail if there is anything else.
+
+        A traceback is allowed only where it is said, and never migopy's own part.
+        """
         self.assertEqual(result.status, 1, result.said)
         self.assertEqual(result.stdout, '', result.said)
         message = re.fullmatch(r'\033\[91m([^\033]*)\033\[0m\n', result.stderr)
         if message is None:
             self.fail(f'not one red message: {result.said}')
-        self.assertNotIn('Traceback', message[1])
+        self.assertIs('Traceback' in message[1], traceback, result.said)
+        self.assertNotRegex(message[1], r'File ".*/(migopy|fabric)/')
         return message[1]
 
     def on_terminal(self, *arguments: str, **environment: str) -> str:

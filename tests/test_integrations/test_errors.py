@@ -1,0 +1,272 @@
+"""What goes wrong under `fab`: one red message with the next thing to type, and 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from tests.project import FabTest, Result
+
+RAN = """
+    def up(db):
+        db.ran.insert_one({})
+"""
+
+
+class WrongCommandTest(FabTest):
+    """Commands that cannot be meant; none of them does anything."""
+
+    fabfile = """
+        import os
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+            # Commands of a test run at once, and must not wait for each other's lock.
+            MIGRATIONS_COLLECTION = 'migrations_%s' % os.getpid()
+
+            def mytask(self, value, key=None):
+                raise AssertionError('it has been called')
+
+        migrations = Migrations.create_task()
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ('001_first.py', '002_second.py', '2_other.py'):
+            self.migration(name, RAN)
+
+    def assert_refused(self, parts: dict[str, list[str]]) -> None:
+        """Fail unless each command is refused with these parts in its message."""
+        for (command, expected), message in zip(parts.items(), self.errors(*parts)):
+            with self.subTest(command):
+                for part in expected:
+                    self.assertIn(part, message)
+        for name in self.db.list_collection_names():
+            self.assertRegex(name, '_lock$')
+            self.assertEqual(self.contents(name), [])
+
+    def test_an_unknown_subtask(self) -> None:
+        known = [
+            f'\n  fab migrations:{name}'
+            for name in (
+                'execute',
+                'help',
+                'ignore',
+                'mytask',
+                'rollback',
+                'show_status',
+            )
+        ]
+        self.assert_refused(
+            {
+                'migrations:exceute': [
+                    "'exceute'",
+                    'mean fab migrations:execute?',
+                    *known,
+                ],
+                'migrations:rolback,1': ["'rolback'", 'mean fab migrations:rollback?'],
+                'migrations:zzz': ["'zzz'", *known],
+                'migrations:001_first.py': ["'001_first.py'", *known],
+            }
+        )
+
+    def test_wrong_or_missing_options(self) -> None:
+        self.assert_refused(
+            {
+                'migrations:execute,001_first.py,002_second.py': [
+                    'execute: too many',
+                    'Type: fab migrations:execute[,',
+                ],
+                'migrations:execute,x=1': ["'x'", 'Type: fab migrations:execute[,'],
+                'migrations:show_status,1': [
+                    'too many',
+                    'Type: fab migrations:show_status',
+                ],
+                'migrations:,1': ['too many', 'Type: fab migrations:show_status'],
+                'migrations:mytask': [
+                    "'value'",
+                    'Type: fab migrations:mytask,VALUE[,KEY]',
+                ],
+                'migrations:mytask,a,other=b': [
+                    "'other'",
+                    'Type: fab migrations:mytask,',
+                ],
+                'migrations:rollback': ['rollback needs the name'],
+            }
+        )
+
+    def test_an_empty_name_is_not_all(self) -> None:
+        """As typed by somebody who took the README of 2014 at its word."""
+        self.assert_refused(
+            {
+                'migrations:execute,': ["no migration ''"],
+                'migrations:ignore,': ["no migration ''"],
+                'migrations:rollback,': ["no migration ''"],
+            }
+        )
+
+    def test_an_unknown_or_ambiguous_name(self) -> None:
+        self.assert_refused(
+            {
+                'migrations:execute,001_frist.py': [
+                    'mean 001_first.py',
+                    'fab migrations',
+                ],
+                'migrations:ignore,7': ["no migration '7'"],
+                'migrations:rollback,nope': ["no migration 'nope'"],
+                'migrations:execute,2': ['\n  002_second.py\n  2_other.py\n'],
+            }
+        )
+
+    def test_a_colon_without_a_subtask_is_the_status(self) -> None:
+        result = self.assert_ok(self.fab('migrations:'))
+        self.assertIn('Unregistered migrations:', result.stderr)
+
+
+class RegisteredTest(FabTest):
+    """Migrations of which the registry knows already."""
+
+    def test_what_is_registered_is_not_executed_again(self) -> None:
+        self.migration('001_first.py', RAN)
+        self.register('001_first.py', '003_gone.py')
+        twice = self.error('migrations:execute,1')
+        gone = self.error('migrations:rollback,003_gone')
+        self.assertIn('001_first.py is registered already', twice)
+        self.assertIn('fab migrations:rollback,001_first.py', twice)
+        self.assertIn('003_gone.py has run, but its file is missing', gone)
+        self.assertEqual(self.registered(), ['001_first.py', '003_gone.py'])
+
+
+class WrongFilesTest(FabTest):
+    """Migrations that cannot be run."""
+
+    def results_of(self, command: str, **files: dict[str, str]) -> list[Result]:
+        """Run a command at once on several folders of files."""
+        started = []
+        for folder, contents in files.items():
+            for name, source in contents.items():
+                self.write(f'{folder}/{name}', source)
+            fabfile = self.filled(self.fabfile).replace(
+                '    MONGO_URI',
+                f'    MIGRATIONS_DIRECTORY = MIGRATIONS_COLLECTION = {folder!r}\n'
+                '    MONGO_URI',
+            )
+            self.write(f'{folder}_fabfile.py', fabfile)
+            started.append(
+                self.start('-f', f'{folder}_fabfile.py', command, FORCE_COLOR='1')
+            )
+        return [self.ended(process) for process in started]
+
+    def test_missing_directory_and_bad_names(self) -> None:
+        for command in ('migrations', 'migrations:execute'):
+            results = self.results_of(
+                command,
+                missing={},
+                bad={'1_a.py': RAN, 'odd.py': '', '2-b.py': '', 'notes.txt': ''},
+            )
+            missing, bad = map(self.red_message, results)
+            self.assertIn(f'{self.folder}/missing', missing)
+            self.assertIn('type: fab migrations', missing)
+            self.assertIn('\n  2-b.py\n  odd.py\n', bad)
+            self.assertIn('type: fab migrations', bad)
+            self.assertNotIn('notes.txt', bad)
+        self.assertEqual(self.contents('ran'), [])
+
+    def test_what_cannot_be_imported_or_has_no_up(self) -> None:
+        good = {'1_a.py': RAN}
+        results = self.results_of(
+            'migrations:execute',
+            syntax={**good, '2_b.py': 'def up(db):\n    return ('},
+            missing={**good, '2_b.py': '\n\nimport no_such_module_of_anybody'},
+            no_up={**good, '2_b.py': 'def down(db): pass'},
+            later={**good, '2_b.py': 'async def up(db): pass'},
+        )
+        # Where the line alone does not tell, there is a traceback from the file on.
+        syntax, missing, no_up, later = (
+            self.red_message(result, traceback=number == 1)
+            for number, result in enumerate(results)
+        )
+        self.assertIn('2_b.py", line 2', syntax)
+        self.assertIn('SyntaxError', syntax)
+        self.assertIn('2_b.py", line 3', missing)
+        self.assertIn("No module named 'no_such_module_of_anybody'", missing)
+        self.assertIn('2_b.py has no function `up`', no_up)
+        self.assertIn('2_b.py has an async `up`', later)
+        for message in (syntax, missing, no_up, later):
+            self.assertIn('type: fab migrations:execute', message)
+        for name in self.db.list_collection_names():
+            self.assertRegex(name, '_lock$')
+
+
+class InterruptTest(FabTest):
+    """Ctrl-C: status 130 and a word, whatever goes on."""
+
+    def interrupted(self) -> None:
+        process = self.start('migrations')
+        deadline = time.monotonic() + 60
+        while not (self.folder / 'begun').exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        time.sleep(0.3)
+        os.kill(process.pid, signal.SIGINT)
+        result = self.ended(process)
+        self.assertEqual(
+            (result.status, result.stdout, result.stderr), (130, '', 'Interrupted.\n')
+        )
+
+    def test_while_the_server_does_not_answer(self) -> None:
+        self.write(
+            'fabfile.py',
+            """
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                MONGO_URI = 'mongodb://127.0.0.1:1'
+                MONGO_DATABASE = 'shop'
+                MONGO_CLIENT_OPTIONS = {'serverSelectionTimeoutMS': 60_000}
+
+                @classmethod
+                def task_hook(cls, subtask, option):
+                    open('begun', 'w').close()
+
+            migrations = Migrations.create_task()
+            """,
+        )
+        self.interrupted()
+
+    def test_in_the_hook(self) -> None:
+        self.write(
+            'fabfile.py',
+            """
+            import time
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                @classmethod
+                def task_hook(cls, subtask, option):
+                    open('begun', 'w').close()
+                    time.sleep(60)
+
+            migrations = Migrations.create_task()
+            """,
+        )
+        self.interrupted()
+
+
+class ColoursTest(FabTest):
+    """Colours are for terminals."""
+
+    def test_when_there_are_any(self) -> None:
+        self.migration('1_a.py', RAN)
+        red = '\033[91m1_a.py\033[0m'
+        plain = '\n1_a.py\n'
+        self.assertIn(plain, self.fab('migrations').stderr)
+        self.assertIn(red, self.fab('migrations', FORCE_COLOR='1').stderr)
+        self.assertIn(red, self.on_terminal('migrations'))
+        self.assertIn(plain, self.on_terminal('migrations', NO_COLOR='1'))
+        shown = self.on_terminal('migrations', NO_COLOR='1', FORCE_COLOR='1')
+        self.assertIn(plain, shown)
+        self.assertNotIn('\033', shown)
