@@ -21,12 +21,14 @@ from typing import Any, Callable, NamedTuple, Union
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReadPreference, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import (
     BulkWriteError,
     DocumentTooLarge,
+    OperationFailure,
     PyMongoError,
     WriteError,
 )
@@ -54,6 +56,9 @@ ATTEMPTS = 100
 
 #: Bytes up to which a document and its replacement fit into one statement.
 COMPARED_UP_TO = 7_000_000
+
+#: What a server says to a statement that is too large for BSON.
+TOO_LARGE = 10334
 
 #: Reads an `_id` as it is, whatever the options of its collection.
 AS_IT_IS: CodecOptions[Document] = CodecOptions(
@@ -445,13 +450,19 @@ class Backfill:
     def _page(self, *after: Any) -> list[RawBSONDocument]:
         """Read the next documents, up to 16 MB of them.
 
-        `min` has the order of all types, where `$gt` would only find those of one.
+        `$gt` outside of `$expr` would only find the `_id`s of one type. `min` keeps the
+        server from reading all before, where `$expr` alone does not (before MongoDB
+        5.0, and in a clustered collection); but it leaves out MaxKey.
         """
-        query = self._query
-        if after:
-            query = _both({'_id': {'$ne': after[0]}}, query)
-        cursor = self._raw.find(query, sort=BY_ID, hint=BY_ID, limit=-self._batch_size)
-        return list(cursor.min([('_id', after[0])]) if after else cursor)
+        find = partial(self._raw.find, sort=BY_ID, hint=BY_ID, limit=-self._batch_size)
+        if not after:
+            return list(find(self._query))
+        key = after[0]
+        if isinstance(key, MaxKey):
+            return []
+        greater = {'$expr': {'$gt': ['$_id', {'$literal': key}]}}
+        query = _both(greater, self._query)
+        return list(find(query).min([('_id', key)])) or list(find(query))
 
     def _found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
         query = _both({'_id': {'$in': list(keys)}}, self._query)
@@ -519,11 +530,9 @@ class Backfill:
                 failures.append(Failed(changes[place].id, cause))
             changes = [each for n, each in enumerate(changes) if n not in refused]
         except Exception as error:
-            if isinstance(error, PyMongoError) and not isinstance(
-                error, DocumentTooLarge
-            ):
+            if isinstance(error, PyMongoError) and not _is_of_a_document(error):
                 raise
-            # BSON cannot hold one of them, and PyMongo does not say which.
+            # BSON cannot hold one of them, and nobody says which.
             if len(changes) == 1:
                 return Written(failures=[Failed(changes[0].id, error)])
             written = Written()
@@ -626,6 +635,12 @@ def kind_of(answer: object) -> type | None:
         f'the function returned {textwrap.shorten(repr(answer), 80)}, which is no'
         ' update, no document, not None and not migopy.DELETE'
     )
+
+
+def _is_of_a_document(error: PyMongoError) -> bool:
+    if isinstance(error, OperationFailure):
+        return error.code == TOO_LARGE
+    return isinstance(error, DocumentTooLarge)
 
 
 def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,108 @@
+"""What `update_each` makes of answers, and what it keeps of how far it has come."""
+
+from __future__ import annotations
+
+import unittest
+from typing import Any
+
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
+
+from migopy import DELETE
+from migopy.backfill import Batch, Checkpoint, Checkpoints, Counts, kind_of, unpacked
+
+
+class AnswersTest(unittest.TestCase):
+    def test_kinds(self) -> None:
+        kinds: list[tuple[Any, type | None]] = [
+            (None, None),
+            (DELETE, DeleteOne),
+            ({'$set': {'a': 1}}, UpdateOne),
+            ([{'$set': {'a': 1}}], UpdateOne),
+            ({'a': 1}, ReplaceOne),
+            ({'_id': 1}, ReplaceOne),
+        ]
+        for answer, kind in kinds:
+            with self.subTest(answer=answer):
+                self.assertIs(kind_of(answer), kind)
+
+    def test_what_is_none_of_them_is_an_error_that_shows_it(self) -> None:
+        for answer in ({}, [], (), 'text', True, 1, object()):
+            with self.subTest(answer=answer), self.assertRaises(TypeError) as caught:
+                kind_of(answer)
+            self.assertIn(repr(answer), str(caught.exception))
+
+    def test_delete_reads_as_it_is_written(self) -> None:
+        self.assertEqual(repr(DELETE), 'migopy.DELETE')
+
+
+class CountsTest(unittest.TestCase):
+    def test_they_add_up_and_say_what_is_not_zero(self) -> None:
+        counts = Counts(matched=1500, updated=1500)
+        counts.add(Counts(matched=2, gone=1, failed=1))
+        self.assertEqual(str(counts), '1,502 matched, 1,500 updated, 1 gone, 1 failed')
+
+
+def batch(last: Any, retried: Any = ()) -> Batch:
+    return Batch(counts=Counts(matched=2), last=last, retried=retried)
+
+
+class CheckpointTest(unittest.TestCase):
+    """What is kept covers what is written."""
+
+    def setUp(self) -> None:
+        self.kept: dict[str, Any] = {}
+        self.checkpoint = Checkpoint({}, self.kept.update)
+
+    def again(self) -> Checkpoint:
+        return Checkpoint(self.kept, self.kept.update)
+
+    def test_nothing_is_kept_before_the_first_batch(self) -> None:
+        self.assertFalse(self.checkpoint.begun)
+        self.assertEqual(self.kept, {})
+
+    def test_an_id_that_is_none_is_an_id(self) -> None:
+        self.checkpoint.passed(batch(None), [])
+        self.assertTrue(self.again().begun)
+        self.assertIsNone(self.again().after)
+
+    def test_those_that_failed_stay_until_they_are_done(self) -> None:
+        self.checkpoint.passed(batch(5), [4, 5])
+        self.checkpoint.passed(batch(9), [8])
+        again = self.again()
+        self.assertEqual((again.after, again.failed, again.count), (9, [4, 5, 8], 1))
+        again.passed(batch(5, retried=[4, 5]), [5])
+        self.assertEqual((again.after, again.failed, again.count), (9, [8, 5], 2))
+        self.assertEqual([unpacked(each) for each in self.kept['failed']], [8, 5])
+
+    def test_beyond_those_that_are_remembered_it_stays_where_it_is(self) -> None:
+        self.checkpoint.passed(batch(5), [])
+        self.checkpoint.passed(batch(2000), list(range(1001)))
+        self.assertEqual(self.again().after, 5)
+
+
+class CheckpointsTest(unittest.TestCase):
+    """Which entry a call goes on from."""
+
+    def begin(
+        self, earlier: list[dict[str, Any]], *keys: str, written: str = ''
+    ) -> list[bool]:
+        """Tell of calls, of which each has a key, whether they go on."""
+        checkpoints = Checkpoints(earlier, lambda entries: None, written.__eq__)
+        return [checkpoints.begin('db.notes', key).begun for key in keys]
+
+    ENTRIES = (
+        {'key': 'a', 'after': b'\x0a\x00\x00\x00\x0a_id\x00\x00'},
+        {'key': 'b', 'after': b'\x0a\x00\x00\x00\x0a_id\x00\x00'},
+    )
+
+    def test_the_same_calls_go_on(self) -> None:
+        self.assertEqual(
+            self.begin([*self.ENTRIES], 'a', 'b', 'c'), [True, True, False]
+        )
+
+    def test_after_another_call_none_goes_on(self) -> None:
+        self.assertEqual(self.begin([*self.ENTRIES], 'c', 'b'), [False, False])
+
+    def test_nor_where_the_collection_was_written_to(self) -> None:
+        begun = self.begin([*self.ENTRIES], 'a', 'b', written='db.notes')
+        self.assertEqual(begun, [False, False])
