@@ -309,6 +309,8 @@ class MigrationsManager:
         """Make the function for the fabfile; this is what imports Fabric."""
         from migopy import fabtask
 
+        # A client that the rest of the fabfile makes is to be heard as well.
+        listen()
         return fabtask.create(cls)
 
     @classmethod

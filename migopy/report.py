@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 
 from migopy.console import ColorsLogger, duration, table
 from migopy.dump import Dump
-from migopy.effects import Effects
+from migopy.effects import Effects, Recording
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
 from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
@@ -203,9 +203,9 @@ class Reporter:
         of = f' ({place} of {count})' if count > 1 else ''
         self._logger.white(f'Trying the {step.direction} of {step.name}{of}')
 
-    def running(self, step: Step, effects: Effects, seconds: float) -> None:
+    def running(self, step: Step, effects: Recording, seconds: float) -> None:
         """Say how long a step has been running, and what it has done so far."""
-        changes = effects.describe(self._database) or 'nothing changed'
+        changes = effects.answered.describe(self._database) or 'nothing changed'
         passed = duration(round(seconds * 1000))
         self._logger.white(f'{step.name} running for {passed}, so far: {changes}')
 

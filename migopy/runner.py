@@ -176,7 +176,7 @@ class Observer(Protocol):
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 
-    def running(self, step: Step, effects: Effects, seconds: float) -> None:
+    def running(self, step: Step, effects: Recording, seconds: float) -> None:
         """Hear now and then, from another thread, of a step that takes long."""
 
     def trying(self, step: Step, place: int, count: int) -> None:
