@@ -288,6 +288,18 @@ class ConfigurationTest(FabTest):
             self.assert_ok(self.fab('migrations:rollback,v2.py'))
             self.assertEqual(self.contents('notes'), [])
 
+    def test_an_overridden_dump_that_calls_super(self) -> None:
+        lost = "self.logger.white('dump to ' + self.MONGO_DUMP_DIRECTORY)"
+        self.assertIn(lost, self.fabfile)
+        fabfile = self.fabfile.replace(lost, 'super(Migrations, self).dbdump()')
+        self.write('fabfile.py', self.filled(fabfile))
+        self.write('steps/v1.py', NOTES)
+        self.db.notes.insert_one({'content': 'before'})
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(len(self.contents('notes')), 2)
+        [dump] = (self.folder / 'dumps').iterdir()
+        self.assertTrue(list(dump.rglob('notes.*')), sorted(dump.rglob('*')))
+
     def test_subtasks(self) -> None:
         (self.folder / 'steps').mkdir()
         for fabfile in (self.fabfile, self.decorated):
