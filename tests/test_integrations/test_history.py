@@ -1,0 +1,290 @@
+"""What is known of each run, in the database and in `fab migrations:history`."""
+
+from __future__ import annotations
+
+import getpass
+import hashlib
+import os
+import socket
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from migopy.version import VERSION
+from tests.project import FabTest, PlainTest
+from tests.test_integrations.test_lock import Commands
+
+INSERT = """
+    def up(db):
+        db.notes.insert_many([{}, {}])
+
+    def down(db):
+        db.notes.delete_many({})
+"""
+
+#: Keeps what the history says of it at this moment.
+LOOKING = """
+    def up(db):
+        db.seen.insert_one(db.migrations_history.find_one({'name': '001_a.py'}))
+
+    def down(db):
+        query = {'name': '001_a.py', 'direction': 'down'}
+        db.seen.insert_one(db.migrations_history.find_one(query))
+"""
+
+FAILING = """
+    def up(db):
+        raise ValueError('odd content')
+
+    def down(db):
+        db.notes.insert_one({})
+        raise KeyError('odder')
+"""
+
+
+class DocumentTest(PlainTest):
+    """A document a run, written before it starts and completed when it ends."""
+
+    def run_of(self, direction: str = 'up') -> dict[str, Any]:
+        run = self.db.migrations_history.find_one({'direction': direction})
+        assert run is not None
+        return run
+
+    def test_of_an_executed_migration(self) -> None:
+        path = self.migration('001_a.py', INSERT)
+        before = self.db.command('hello')['localTime']
+        self.manager().execute()
+        after = self.db.command('hello')['localTime']
+        run = self.run_of()
+        [record] = self.db.migrations.find()
+        self.assertEqual(run.pop('_id'), record['_id'])
+        self.assertIsInstance(record['_id'], ObjectId)
+        started, ended = run.pop('started'), run.pop('ended')
+        moment = timedelta(milliseconds=50)
+        self.assertLessEqual(before - moment, started)
+        self.assertLessEqual(started, ended)
+        self.assertLessEqual(ended, after + moment)
+        self.assertEqual(record['executed_at'], ended)
+        self.assertEqual(run.pop('duration_ms'), record['duration_ms'])
+        self.assertEqual(len(run.pop('owner')), 32)
+        [notes] = run.pop('effects')['collections']
+        self.assertEqual(notes['name'], f'{self.db.name}.notes')
+        self.assertEqual(notes['inserted'], 2)
+        checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.assertEqual(
+            run,
+            {
+                'name': '001_a.py',
+                'direction': 'up',
+                'outcome': 'executed',
+                'user': getpass.getuser(),
+                'host': socket.gethostname(),
+                'pid': os.getpid(),
+                'checksum': f'sha256:{checksum}',
+                'error': None,
+                'version': VERSION,
+                'unsettled': False,
+                'records': [],
+            },
+        )
+
+    def test_is_there_before_the_run_starts(self) -> None:
+        self.migration('001_a.py', LOOKING)
+        self.manager().execute()
+        self.manager().rollback('001_a.py')
+        for seen in self.db.seen.find():
+            self.assertIsNone(seen['ended'])
+            self.assertIsNone(seen['outcome'])
+            self.assertTrue(seen['unsettled'])
+            self.assertEqual(seen['pid'], os.getpid())
+        self.assertEqual(self.db.seen.count_documents({}), 2)
+
+    def test_of_a_migration_that_was_rolled_back(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager().execute()
+        [record] = self.db.migrations.find()
+        self.manager().rollback('001_a.py')
+        run = self.run_of('down')
+        self.assertEqual(run['outcome'], 'rolled back')
+        self.assertEqual(run['records'], [record['_id']])
+        self.assertFalse(run['unsettled'])
+        self.assertIsNotNone(run['ended'])
+
+    def test_of_an_ignored_one(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager().ignore()
+        run = self.run_of()
+        self.assertEqual((run['outcome'], run['duration_ms']), ('ignored', 0))
+        self.assertFalse(run['unsettled'])
+        self.assertEqual(run['_id'], self.db.migrations.find_one()['_id'])
+
+    def test_of_one_that_failed(self) -> None:
+        self.migration('001_a.py', FAILING)
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        run = self.run_of()
+        self.assertEqual(run['outcome'], 'failed')
+        self.assertEqual(run['error'], 'ValueError: odd content')
+        self.assertIsNotNone(run['ended'])
+        self.assertIsInstance(run['duration_ms'], int)
+        self.assertFalse(run['unsettled'])
+        with self.assertRaises(KeyError):
+            self.manager().rollback('001_a.py')
+        run = self.run_of('down')
+        self.assertEqual(run['error'], "KeyError: 'odder'")
+        self.assertTrue(run['unsettled'])
+
+    def test_each_run_has_its_own(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for _ in range(2):
+            self.manager().execute()
+            self.manager().rollback('001_a.py')
+        self.assertEqual(
+            [run['outcome'] for run in self.db.migrations_history.find()],
+            ['executed', 'rolled back', 'executed', 'rolled back'],
+        )
+
+    def test_all_ends_of_a_run_of_many_are_written(self) -> None:
+        for number in range(1, 5):
+            self.migration(f'{number}_a.py', INSERT)
+        self.migration('5_b.py', FAILING)
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        self.assertEqual(
+            [run['outcome'] for run in self.db.migrations_history.find()],
+            ['executed'] * 4 + ['failed'],
+        )
+
+    def test_its_collection_is_named_after_the_registry_s(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager(MIGRATIONS_COLLECTION='steps').execute()
+        self.assertEqual(
+            sorted(self.db.list_collection_names()),
+            ['notes', 'steps', 'steps_history', 'steps_lock'],
+        )
+
+    def test_unfinished_runs_are_found_by_an_index(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager().execute()
+        plan = self.db.migrations_history.find({'unsettled': True}).explain()
+        self.assertIn('IXSCAN', repr(plan['queryPlanner']['winningPlan']))
+
+
+class RequestsTest(PlainTest):
+    """What a migration costs beyond its own requests."""
+
+    def requests(self, count: int, command: str, **attributes: Any) -> int:
+        """Count those of a command for so many more empty migrations."""
+        files = len(list((self.folder / 'mongomigrations').glob('*_a.py')))
+        for number in range(files, files + count):
+            self.migration(f'{number}_a.py')
+        commands = Commands()
+        manager = self.manager(
+            MONGO_CLIENT_OPTIONS={'event_listeners': [commands]}, **attributes
+        )
+        getattr(manager, command)()
+        return len(commands.sent)
+
+    def test_executed_is_no_more_than_two(self) -> None:
+        ten, thirty = self.requests(10, 'execute'), self.requests(30, 'execute')
+        self.assertEqual(thirty - ten, 2 * 20)
+
+    def test_ignored_is_none(self) -> None:
+        ten, thirty = self.requests(10, 'ignore'), self.requests(30, 'ignore')
+        self.assertEqual(thirty, ten)
+
+    def test_all_else_is_a_few(self) -> None:
+        self.assertLessEqual(self.requests(1, 'execute'), 2 + 8)
+
+
+class TableTest(FabTest):
+    """`fab migrations:history`."""
+
+    def test_shows_the_runs_newest_last(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.migration('002_b.py', INSERT)
+        self.migration('003_c.py', FAILING)
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.assert_ok(self.fab('migrations:rollback,002_b.py'))
+        self.assert_ok(self.fab('migrations:ignore,3'))
+        shown = self.assert_ok(self.fab('migrations:history', COLUMNS='120')).stderr
+        by = f'{getpass.getuser()}@{socket.gethostname()}'
+        titles, _line, *lines = shown.splitlines()
+        self.assertRegex(titles, 'Started .UTC. +Migration +Outcome +Took +By')
+        expected = [
+            ['001_a.py', 'executed', ' ms', by],
+            ['002_b.py', 'executed', ' ms', by],
+            ['003_c.py', 'failed', ' ms', by],
+            ['ValueError: odd content'],
+            ['002_b.py', 'rolled back', ' ms', by],
+            ['003_c.py', 'ignored', '0 ms', by],
+        ]
+        self.assertEqual(len(lines), len(expected), shown)
+        for line, cells in zip(lines, expected):
+            for cell in cells:
+                self.assertIn(cell, line)
+        self.assertRegex(lines[0], r'^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d ')
+
+    def test_shows_so_many_or_those_of_one(self) -> None:
+        started = datetime(2014, 1, 14)
+        runs = [
+            {
+                'name': f'00{number % 3}_a.py',
+                'direction': 'up',
+                'started': started + timedelta(days=number),
+                'outcome': 'executed',
+                'user': 'ann',
+                'host': 'web1',
+            }
+            for number in range(30)
+        ]
+        self.db.migrations_history.insert_many(reversed(runs))
+        for number in range(3):
+            self.migration(f'00{number}_a.py')
+        commands = ['history', 'history,20', 'history,001_a.py', 'history,001']
+        every, twenty, one, short = [
+            self.assert_ok(result).stderr
+            for result in self.fabs(*(f'migrations:{each}' for each in commands))
+        ]
+        self.assertEqual(every.count('ann@web1'), 30)
+        self.assertEqual(twenty.count('ann@web1'), 20)
+        self.assertNotIn('2014-01-23', twenty)
+        self.assertIn('2014-01-24', twenty)
+        self.assertLess(twenty.index('2014-01-24'), twenty.index('2014-02-12'))
+        self.assertEqual(one.count('ann@web1'), 10)
+        self.assertEqual((one.count('001_a.py'), one.count('002_a.py')), (10, 0))
+        self.assertEqual(short, one)
+
+    def test_of_nothing(self) -> None:
+        result = self.assert_ok(self.fab('migrations:history'))
+        self.assertEqual(result.stderr, 'No migration has run yet\n')
+
+    def test_of_an_unknown_migration(self) -> None:
+        self.migration('001_a.py')
+        message = self.error('migrations:history,001_b.py')
+        self.assertIn("There is no migration '001_b.py'", message)
+
+    def test_a_command_costs_two_requests_a_migration(self) -> None:
+        """By the server's own account of them."""
+        counts = []
+        for count in (1, 5, 15):
+            for number in range(count):
+                self.migration(f'{count}{number:02}_a.py')
+            self.db.command('profile', 2)
+            self.assert_ok(self.fab('migrations:execute'))
+            self.db.command('profile', 0)
+            counts.append(self.db['system.profile'].count_documents({'op': 'command'}))
+            self.db['system.profile'].drop()
+        self.assertEqual(counts[2] - counts[1], 2 * 10, counts)
+
+
+class NameTest(PlainTest):
+    """`history` of one migration, by its name."""
+
+    def test_a_missing_migration_s_runs_are_shown_by_its_name(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager().execute()
+        (self.folder / 'mongomigrations/001_a.py').unlink()
+        self.manager().history('001_a.py')
+        self.assertIn('executed', self.logger.of('white')[-1])

@@ -1,0 +1,549 @@
+"""Migrations that were left half done: named, refused, and settled in three ways."""
+
+from __future__ import annotations
+
+import os
+import signal
+import uuid
+from contextlib import ExitStack
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from migopy.lock import Agent, LockLost
+from migopy.plan import NoFile, Unfinished
+from tests.faults import eventually, failing, obliging_server
+from tests.project import FABFILE, NOTHING, FabTest, PlainTest
+from tests.test_integrations.test_lock import WAITING
+
+#: Each function writes, and fails until the database says that all is well.
+FRAGILE = """
+    def up(db):
+        db.notes.insert_one({'by': 'up'})
+        if not db.settings.find_one({'well': True}):
+            raise ValueError('up broke')
+
+    def down(db):
+        db.notes.insert_one({'by': 'down'})
+        if not db.settings.find_one({'well': True}):
+            raise KeyError('down broke')
+"""
+
+FIRST, NEXT = '001_a.py', '002_b.py'
+
+WAYS = ('execute', 'rollback', 'ignore')
+
+
+class UnfinishedTestCase(PlainTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration(FIRST, FRAGILE)
+
+    def all_is_well(self, well: bool = True) -> None:
+        self.db.settings.replace_one({}, {'well': well}, upsert=True)
+
+    def fail_in(self, subtask: str) -> None:
+        with self.assertRaises((ValueError, KeyError)):
+            getattr(self.manager(), subtask)(FIRST)
+
+    def shown(self) -> str:
+        """Give what the status says."""
+        self.logger.said.clear()
+        self.manager().show_status()
+        return '\n'.join(message for _, message in self.logger.said)
+
+    def unsettled(self) -> list[dict[str, Any]]:
+        return list(self.db.migrations_history.find({'unsettled': True}))
+
+    def written(self) -> list[str]:
+        return [note['by'] for note in self.db.notes.find()]
+
+
+class FailedTest(UnfinishedTestCase):
+    """A function raised after it had written something."""
+
+    def assert_settled(self, registered: list[str], written: list[str]) -> None:
+        self.assertEqual(self.unsettled(), [])
+        self.assertNotIn('Unfinished', self.shown())
+        self.assertEqual(self.registered(), registered)
+        self.assertEqual(self.written(), written)
+        # Nothing is in the way of what comes next.
+        self.migration(NEXT, NOTHING)
+        self.manager().execute(NEXT)
+        self.assertIn(NEXT, self.registered())
+
+    def test_status_says_when_who_and_why(self) -> None:
+        self.fail_in('execute')
+        [run] = self.unsettled()
+        self.assertIn(
+            f'Unfinished: {FIRST}: up started {run["started"]:%Y-%m-%d %H:%M:%S} UTC'
+            f' by {Agent.current()} (process {os.getpid()}), ValueError: up broke',
+            self.shown(),
+        )
+
+    def test_execute_refuses_and_gives_the_three_commands(self) -> None:
+        self.fail_in('execute')
+        self.migration(NEXT, NOTHING)
+        commands = [('execute', None), ('execute', NEXT), ('ignore', None)]
+        commands += [('ignore', NEXT), ('rollback', NEXT)]
+        for subtask, name in commands:
+            with self.subTest(f'{subtask} {name}'):
+                with self.assertRaises(Unfinished) as caught:
+                    getattr(self.manager(), subtask)(name)
+                message = str(caught.exception)
+                for way in WAYS:
+                    self.assertIn(f'fab migrations:{way},{FIRST}', message)
+        self.assertEqual((self.registered(), self.written()), ([], ['up']))
+
+    def test_the_failure_gives_the_three_commands(self) -> None:
+        self.fail_in('execute')
+        [message] = self.logger.of('red')
+        for way in WAYS:
+            self.assertIn(f'fab migrations:{way},{FIRST}', message)
+        self.assertIn('notes 1 inserted', message)
+
+    def test_up_is_settled_by_execute(self) -> None:
+        self.fail_in('execute')
+        self.all_is_well()
+        self.manager().execute(FIRST)
+        self.assert_settled([FIRST], ['up', 'up'])
+
+    def test_up_is_settled_by_rollback(self) -> None:
+        self.fail_in('execute')
+        self.all_is_well()
+        self.manager().rollback(FIRST)
+        self.assert_settled([], ['up', 'down'])
+
+    def test_up_is_settled_by_ignore(self) -> None:
+        self.fail_in('execute')
+        self.manager().ignore(FIRST)
+        self.assert_settled([FIRST], ['up'])
+        self.assertEqual(self.db.migrations.find_one()['how'], 'ignored')
+
+    def fail_in_down(self) -> None:
+        self.all_is_well()
+        self.manager().execute(FIRST)
+        self.db.notes.drop()
+        self.all_is_well(False)
+        self.fail_in('rollback')
+
+    def test_down_leaves_it_registered_and_unfinished(self) -> None:
+        self.fail_in_down()
+        self.assertEqual(self.registered(), [FIRST])
+        self.assertIn(f'Unfinished: {FIRST}: down started', self.shown())
+        self.migration(NEXT, NOTHING)
+        with self.assertRaises(Unfinished) as caught:
+            self.manager().execute()
+        self.assertIn('its down is done', str(caught.exception))
+
+    def test_down_is_settled_by_execute(self) -> None:
+        self.fail_in_down()
+        self.all_is_well()
+        self.manager().execute(FIRST)
+        self.assert_settled([FIRST], ['down', 'up'])
+
+    def test_down_is_settled_by_rollback(self) -> None:
+        self.fail_in_down()
+        self.all_is_well()
+        self.manager().rollback(FIRST)
+        self.assert_settled([], ['down', 'down'])
+
+    def test_down_is_settled_by_ignore(self) -> None:
+        """Its `down` is taken as done, so it is no longer registered."""
+        self.fail_in_down()
+        self.manager().ignore(FIRST)
+        self.assert_settled([], ['down'])
+
+    def test_down_of_an_unregistered_one_is_settled_by_execute(self) -> None:
+        self.fail_in('rollback')
+        self.all_is_well()
+        self.manager().execute(FIRST)
+        self.assert_settled([FIRST], ['down', 'up'])
+
+    def test_down_of_an_unregistered_one_is_settled_by_rollback(self) -> None:
+        self.fail_in('rollback')
+        self.all_is_well()
+        self.manager().rollback(FIRST)
+        self.assert_settled([], ['down', 'down'])
+
+    def test_down_of_an_unregistered_one_is_settled_by_ignore(self) -> None:
+        """Not by registering it: nothing of its `up` is left."""
+        self.fail_in('rollback')
+        self.manager().ignore(FIRST)
+        self.assert_settled([], ['down'])
+
+    def test_a_way_out_that_fails_hides_nothing(self) -> None:
+        """The error in `down` hid the one in `up`: flamingock-java #660."""
+        self.fail_in('execute')
+        self.fail_in('rollback')
+        shown = self.shown()
+        self.assertIn('ValueError: up broke', shown)
+        self.assertIn("KeyError: 'down broke'", shown)
+        self.assertEqual(len(self.unsettled()), 2)
+        # Of its last run it is that ignore says it is done.
+        self.assertIn('its down is done', shown)
+        self.assertNotIn(' it is done', shown)
+        self.manager().ignore(FIRST)
+        self.assert_settled([], ['up', 'down'])
+
+    def test_a_second_up_of_a_registered_one_that_fails(self) -> None:
+        self.fail_in_down()
+        self.fail_in('execute')
+        self.assertEqual((len(self.unsettled()), self.registered()), (2, [FIRST]))
+        self.assertIn('- it is done', self.shown())
+        self.manager().ignore(FIRST)
+        self.assert_settled([FIRST], ['down', 'up'])
+
+    def test_each_of_two_is_settled_by_itself(self) -> None:
+        self.migration(NEXT, FRAGILE)
+        self.all_is_well()
+        self.manager().execute()
+        self.all_is_well(False)
+        self.fail_in('rollback')
+        # Somebody is half way in the second at the same time.
+        run = dict(self.unsettled()[0], _id=1, name=NEXT)
+        run['records'] = [self.db.migrations.find_one({'name': NEXT})['_id']]
+        self.db.migrations_history.insert_one(run)
+        self.assertIn(FIRST, self.shown())
+        self.assertIn(NEXT, self.shown())
+        self.manager().ignore(NEXT)
+        self.assertNotIn(f'Unfinished: {NEXT}', self.shown())
+        self.assertIn(f'Unfinished: {FIRST}', self.shown())
+
+    def test_one_whose_file_is_gone_says_so(self) -> None:
+        self.fail_in('execute')
+        (self.folder / 'mongomigrations' / FIRST).unlink()
+        self.assertIn(f'Unfinished: {FIRST}', self.shown())
+        for way in WAYS:
+            with self.subTest(way), self.assertRaises(NoFile):
+                getattr(self.manager(), way)(FIRST)
+
+    def test_history_says_it(self) -> None:
+        self.fail_in('execute')
+        self.manager().history()
+        table = self.logger.of('white')[-1]
+        self.assertIn('failed, unfinished', ' '.join(table.split()))
+
+
+class NothingWrittenTest(PlainTest):
+    """A function that raised before its first write left nothing."""
+
+    def assert_clean(self, text: str) -> None:
+        """Fail unless the error leaves the migration as if it had not run."""
+        self.migration(FIRST, text)
+        with self.assertRaises((Exception, SystemExit, KeyboardInterrupt)):
+            self.manager().execute()
+        self.assertIn('It had written nothing', self.logger.of('red')[-1])
+        self.assertEqual(list(self.db.migrations_history.find({'unsettled': True})), [])
+        self.migration(FIRST, NOTHING)
+        self.migration(NEXT, NOTHING)
+        self.manager().execute()
+        self.assertEqual(self.registered(), [FIRST, NEXT])
+
+    def test_an_error_before_the_first_write(self) -> None:
+        self.assert_clean(
+            """
+            def up(db):
+                list(db.notes.find())
+                db.list_collection_names()
+                raise ValueError
+            """
+        )
+
+    def test_an_exit_before_the_first_write(self) -> None:
+        self.assert_clean(
+            """
+            import sys
+
+            def up(db):
+                sys.exit(3)
+            """
+        )
+
+    def test_ctrl_c_before_the_first_write(self) -> None:
+        self.assert_clean(
+            """
+            def up(db):
+                raise KeyboardInterrupt
+            """
+        )
+
+    def test_a_write_that_was_refused(self) -> None:
+        self.db.create_collection('strict', validator={'a': {'$exists': True}})
+        self.assert_clean(
+            """
+            def up(db):
+                db.strict.insert_one({'b': 1})
+            """
+        )
+
+    def test_the_same_of_down(self) -> None:
+        self.migration(FIRST, 'def up(db): pass\ndef down(db): raise ValueError')
+        self.manager().execute()
+        with self.assertRaises(ValueError):
+            self.manager().rollback(FIRST)
+        self.assertEqual(self.registered(), [FIRST])
+        self.assertEqual(list(self.db.migrations_history.find({'unsettled': True})), [])
+
+    def test_a_client_of_its_own_is_watched_as_well(self) -> None:
+        own = f"""
+            from pymongo import MongoClient
+
+            def up(db):
+                with MongoClient('{self.uri}') as client:
+                    client[db.name].notes.ACT
+                raise ValueError
+        """
+        self.migration(FIRST, own.replace('ACT', "insert_one({'a': 1})"))
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        self.assertEqual(
+            self.db.migrations_history.count_documents({'unsettled': True}), 1
+        )
+        self.db.migrations_history.drop()
+        self.assert_clean(own.replace('ACT', 'find_one()'))
+
+
+class InterruptedTest(FabTest):
+    """The process ended while a function ran."""
+
+    fabfile = FABFILE.replace('MONGO_URI', 'LOCK_TTL = 2\n        MONGO_URI')
+
+    def kill(self, command: str, count: int = 1) -> int:
+        """Kill a command with SIGKILL when its migration has written."""
+        process = self.start(f'migrations:{command}')
+        eventually(lambda: self.db.ran.count_documents({}) >= count, 'a first write')
+        process.kill()
+        process.wait()
+        return process.pid
+
+    def await_lock(self) -> None:
+        lock = {'$expr': {'$gt': ['$expires', '$$NOW']}}
+        lives = self.db.migrations_lock.find_one
+        eventually(lambda: not lives(lock), 'the end of the lock', seconds=10)
+
+    def assert_named(self, name: str, direction: str, pid: int) -> None:
+        """Fail unless status names it and execute refuses it with the ways out."""
+        [run] = self.db.migrations_history.find({'unsettled': True})
+        status, refused, check = self.fabs(
+            'migrations', 'migrations:execute', 'migrations:check'
+        )
+        self.assertIn(
+            f'Unfinished: {name}: {direction} started'
+            f' {run["started"]:%Y-%m-%d %H:%M:%S} UTC by {Agent.current()} (process'
+            f' {pid}), the process ended in the middle of it',
+            self.assert_ok(status).stderr,
+        )
+        ways = [f'fab migrations:{way},{name}' for way in WAYS]
+        self.assert_error(refused, 'Unfinished, so nothing was done', *ways)
+        self.assert_error(check, f'Unfinished: {name}', *ways)
+        [line] = [
+            line
+            for line in self.fab('migrations:history').stderr.splitlines()
+            if 'unfinished' in line
+        ]
+        self.assertIn(name, line)
+
+    def test_by_kill_in_up_then_executed(self) -> None:
+        self.migration(FIRST, WAITING)
+        self.migration(NEXT)
+        pid = self.kill('execute')
+        self.await_lock()
+        self.assert_named(FIRST, 'up', pid)
+        self.assertEqual((self.registered(), self.db.ran.count_documents({})), ([], 1))
+        self.write('go', '')
+        self.assert_ok(self.fab(f'migrations:execute,{FIRST}', 'migrations:execute'))
+        self.assertEqual(self.registered(), [FIRST, NEXT])
+        self.assert_ok(self.fab('migrations:check'))
+
+    def test_by_kill_in_up_then_rolled_back(self) -> None:
+        self.migration(FIRST, WAITING)
+        self.kill('execute')
+        self.assert_ok(self.fab(f'migrations:rollback,{FIRST}'))
+        self.assertEqual((self.registered(), self.db.ran.count_documents({})), ([], 0))
+        self.assertNotIn('Unfinished', self.assert_ok(self.fab('migrations')).stderr)
+
+    def test_by_kill_in_down_then_ignored(self) -> None:
+        self.migration(FIRST, WAITING.replace('up', 'DOWN').replace('down', 'up'))
+        text = (self.folder / 'mongomigrations' / FIRST).read_text()
+        self.migration(FIRST, text.replace('DOWN', 'down'))
+        self.assert_ok(self.fab('migrations:execute'))
+        pid = self.kill(f'rollback,{FIRST}')
+        self.await_lock()
+        self.migration(NEXT)
+        self.assert_named(FIRST, 'down', pid)
+        self.assertEqual(self.registered(), [FIRST])
+        self.assert_ok(self.fab(f'migrations:ignore,{FIRST}'))
+        self.assertEqual(self.registered(), [])
+        self.assertNotIn('Unfinished', self.assert_ok(self.fab('migrations')).stderr)
+
+    def test_by_a_signal_that_asks_it_to_end(self) -> None:
+        self.migration(FIRST, WAITING)
+        process = self.start('migrations:execute')
+        eventually(lambda: self.db.ran.count_documents({}), 'a first write')
+        process.send_signal(signal.SIGTERM)
+        result = self.ended(process)
+        self.assertEqual(result.status, 128 + signal.SIGTERM, result.said)
+        self.assertIn('was interrupted in its up', result.stderr)
+        self.assertIn(f'fab migrations:ignore,{FIRST}', result.stderr)
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn(f'Unfinished: {FIRST}: up started', shown)
+        self.assertIn('Terminated', shown)
+
+    def test_while_the_lock_lives_it_counts_as_running(self) -> None:
+        self.migration(FIRST, WAITING)
+        self.kill('execute')
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn('Running at this moment', shown)
+        self.await_lock()
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn(f'Unfinished: {FIRST}', shown)
+
+    def test_a_transaction_left_nothing(self) -> None:
+        self.migration(
+            FIRST,
+            """
+            import os
+            import time
+
+            transaction = True
+
+            def up(db):
+                db.notes.insert_one({})
+                open('inside', 'w').close()
+                while not os.path.exists('go'):
+                    time.sleep(0.02)
+            """,
+        )
+        # A dead transaction would hold a collection that it has made, for a minute.
+        self.db.create_collection('notes')
+        process = self.start('migrations:execute')
+        eventually((self.folder / 'inside').exists, 'the transaction')
+        process.kill()
+        process.wait()
+        self.await_lock()
+        self.assertNotIn('Unfinished', self.assert_ok(self.fab('migrations')).stderr)
+        self.write('go', '')
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.registered(), [FIRST])
+        self.assertEqual(self.db.notes.count_documents({}), 1)
+
+    def test_a_client_that_cannot_be_watched_leaves_it_open_what_was_written(
+        self,
+    ) -> None:
+        """One that the fabfile made before it made the manager."""
+        early = 'from pymongo import MongoClient\nother = MongoClient("{uri}")\n'
+        self.write('fabfile.py', self.filled(early) + self.filled(self.fabfile))
+        self.migration(FIRST, 'def up(db):\n    raise ValueError')
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1)
+        self.assertIn('It may have written already', result.stderr)
+        shown = self.assert_ok(self.fab('migrations')).stderr
+        self.assertIn(f'Unfinished: {FIRST}', shown)
+
+
+class DiedAfterwardsTest(UnfinishedTestCase):
+    """The process ended between two writes of migopy's own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.all_is_well()
+
+    def forget_the_end(self, direction: str = 'up') -> None:
+        """Make the history what it is when a process dies right after it registered."""
+        self.db.migrations_history.update_many(
+            {'direction': direction},
+            {'$set': {'unsettled': True, 'outcome': None, 'ended': None}},
+        )
+
+    def test_what_is_registered_is_finished(self) -> None:
+        self.manager().execute()
+        self.forget_the_end()
+        self.assertNotIn('Unfinished', self.shown())
+        self.logger.said.clear()
+        self.manager().history()
+        self.assertIn('executed', self.logger.of('white')[-1])
+
+    def test_so_is_a_down_whose_record_is_gone(self) -> None:
+        self.manager().execute()
+        self.manager().rollback(FIRST)
+        self.forget_the_end('down')
+        self.assertNotIn('Unfinished', self.shown())
+
+    def test_it_stays_so_when_it_is_rolled_back_later(self) -> None:
+        self.manager().execute()
+        self.forget_the_end()
+        self.manager().rollback(FIRST)
+        self.assertNotIn('Unfinished', self.shown())
+        self.assertEqual(self.unsettled(), [])
+
+    def test_the_next_command_completes_the_history(self) -> None:
+        self.manager().execute()
+        self.forget_the_end()
+        self.migration(NEXT, NOTHING)
+        self.manager().execute()
+        self.assertEqual(
+            [run['outcome'] for run in self.db.migrations_history.find()],
+            ['executed', 'executed'],
+        )
+
+    def test_a_way_out_that_was_registered_has_settled_it(self) -> None:
+        """Or else ignore would take away what execute has registered."""
+        self.all_is_well(False)
+        self.fail_in('execute')
+        self.all_is_well()
+        self.manager().execute(FIRST)
+        self.forget_the_end()
+        self.assertEqual(len(self.unsettled()), 2)
+        self.assertNotIn('Unfinished', self.shown())
+        self.migration(NEXT, NOTHING)
+        self.manager().execute()
+        self.assertEqual(self.unsettled(), [])
+
+    def test_a_down_of_an_unregistered_one_is_written_before_it_is_said(self) -> None:
+        written: list[Any] = []
+        history = self.db.migrations_history
+        self.logger.white_bold = (  # type: ignore[method-assign]
+            lambda message: written.append(history.find_one()['outcome'])
+        )
+        self.manager().rollback(FIRST)
+        self.assertEqual(written, ['rolled back'])
+
+    def test_a_history_that_cannot_be_completed_is_an_error(self) -> None:
+        self.logger.white_bold = (  # type: ignore[method-assign]
+            lambda message: self.db.migrations_lock.drop()
+        )
+        with self.assertRaises(LockLost):
+            self.manager().execute()
+        self.assertEqual(self.registered(), [FIRST])
+        self.assertNotIn('Unfinished', self.shown())
+
+
+class InDoubtTest(UnfinishedTestCase):
+    """A commit whose outcome is not known."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        resources = ExitStack()
+        self.addCleanup(resources.close)
+        obliging = resources.enter_context(obliging_server())
+        self.uri = obliging.uri
+        self.client = resources.enter_context(MongoClient(obliging.uri))
+        self.db = self.client[f'migopy_{uuid.uuid4().hex}']
+        self.all_is_well()
+
+    def test_is_not_unfinished_and_is_said(self) -> None:
+        manager = self.manager(TRANSACTION=True)
+        with (
+            failing(self.client, 'commitTransaction', errorCode=51),
+            self.assertRaises(OperationFailure),
+        ):
+            manager.execute()
+        [message] = self.logger.of('red')
+        self.assertIn('it cannot be known whether that was committed', message)
+        self.assertEqual(self.unsettled(), [])
+        self.assertNotIn('Unfinished', self.shown())
+        self.manager(TRANSACTION=True).execute()
+        self.assertEqual(self.registered(), [FIRST])
+        self.assertEqual(self.written(), ['up'])
