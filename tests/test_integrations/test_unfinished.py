@@ -416,8 +416,9 @@ class InterruptedTest(FabTest):
                     time.sleep(0.02)
             """,
         )
-        # A dead transaction would hold a collection that it has made, for a minute.
+        # A dead transaction would hold what it has touched for a minute.
         self.db.create_collection('notes')
+        self.addCleanup(self.client.admin.command, 'killAllSessions', [])
         process = self.start('migrations:execute')
         eventually((self.folder / 'inside').exists, 'the transaction')
         process.kill()
