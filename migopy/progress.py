@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from pymongo.collection import Collection
+from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError
 
 from migopy.console import ColorsLogger, duration, is_coloured
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
+    from rich.progress import Progress, TaskID
 
 Item = TypeVar('Item')
 
@@ -30,16 +32,21 @@ LINE_EVERY = 10.0
 #: Seconds until a migration that says nothing is first told of.
 SILENCE = 5.0
 
+#: Columns of a bar; numbers up to a hundred million stand beside it in 80.
+BAR_WIDTH = 12
+
 #: Seconds between two looks at a bar.
 REDRAW_EVERY = 0.1
 
 #: Milliseconds that a server may take to count what a cursor will give.
 COUNT_MS = 2000
 
+#: Terminals that are not for bars. The last is what Fabric gives to a remote command,
+#: whose lines it shows when they end.
+WITHOUT_BARS = ('dumb', 'unknown', 'vt100')
+
 #: What writes the lines: a manager's `logger` while it runs a subtask.
 LOGGER: ContextVar[Any] = ContextVar('logger')
-
-_bars = 0
 
 
 def progress(
@@ -70,7 +77,7 @@ def meter() -> Iterator[Meter]:
 
     It shows them as `progress` does. A new title begins anew.
     """
-    with _bar_meter() if sys.stderr.isatty() else _line_meter() as show:
+    with _bar_meter() if _is_for_bars() else _line_meter() as show:
         yield show
 
 
@@ -78,7 +85,8 @@ def meter() -> Iterator[Meter]:
 def heartbeat(tell: Callable[[float], None]) -> Iterator[None]:
     """Call `tell` with the seconds passed, now and then, while the block is long.
 
-    The first time after five seconds, then every ten; not while a bar is shown.
+    The first time after five seconds, then every ten; not while a bar is shown. Bars
+    that were begun in the block end with it, whatever still refers to their loops.
     """
     began = time.monotonic()
     ended = threading.Event()
@@ -86,7 +94,7 @@ def heartbeat(tell: Callable[[float], None]) -> Iterator[None]:
     def beat() -> None:
         pause = SILENCE
         while not ended.wait(pause):
-            if not _bars:
+            if not _display.is_on:
                 tell(time.monotonic() - began)
             pause = LINE_EVERY
 
@@ -97,18 +105,31 @@ def heartbeat(tell: Callable[[float], None]) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+        _display.clear()
 
 
 def line(title: str, count: int, total: int | None, seconds: float) -> str:
-    """Say how far a loop is: `notes: 12,000 of 31,995 (38 %), 1,200/s, 17 s left`."""
-    rate = count / seconds if seconds else 0.0
+    """Say how far a loop is: `notes: 12,000 of 31,995 (38%), 1,200/s, 16.7 s left`.
+
+    A total that has been exceeded is none.
+    """
+    said = numbers(count, total, seconds)
+    return f'{title}: {said}' if title else said
+
+
+def numbers(count: int, total: int | None, seconds: float) -> str:
+    """Say it without the title."""
+    if total is not None and count > total:
+        total = None
     said = f'{count:,}'
-    left = ''
     if total:
-        said += f' of {total:,} ({min(count / total, 1):.0%})'
-        if rate and total > count:
-            left = f', {duration(round((total - count) / rate * 1000))} left'
-    return f'{title + ": " if title else ""}{said}, {rate:,.0f}/s{left}'
+        said += f' of {total:,} ({count / total:.0%})'
+    if count and seconds:
+        rate = count / seconds
+        said += f', {rate:,.0f}/s' if rate >= 10 else f', {rate:.1f}/s'
+        if total and count < total:
+            said += f', {duration(round((total - count) / rate * 1000))} left'
+    return said
 
 
 @contextmanager
@@ -131,41 +152,143 @@ def _line_meter() -> Iterator[Meter]:
 
 @contextmanager
 def _bar_meter() -> Iterator[Meter]:
+    bar: Bar | None = None
+
+    def show(title: str, count: int, total: int | None) -> None:
+        nonlocal bar
+        if bar is not None and bar.title != title:
+            bar.end()
+            bar = None
+        if bar is None:
+            bar = Bar(title)
+        bar.show(count, total)
+
+    try:
+        yield show
+    finally:
+        if bar is not None:
+            bar.end()
+
+
+class Bar:
+    """A bar on the terminal, of one loop.
+
+    Invariant: at its end it says the count that it was told last.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._began = time.monotonic()
+        self._drawn = 0.0
+        self._count = 0
+        self._total: int | None = None
+
+    def show(self, count: int, total: int | None) -> None:
+        """Draw it, unless that was done a moment ago."""
+        self._count, self._total = count, total
+        now = time.monotonic()
+        if now - self._drawn >= REDRAW_EVERY:
+            self._drawn = now
+            _display.draw(self, count, total, self._numbers())
+
+    def end(self) -> None:
+        """Draw it for the last time."""
+        total = self._count if self._total is None else self._total
+        _display.end(self, self._count, total, self._numbers())
+
+    def _numbers(self) -> str:
+        return numbers(self._count, self._total, time.monotonic() - self._began)
+
+
+class Display:
+    """The bars on the terminal, those of outer loops first.
+
+    Invariant: it is on while there is a bar, and what others write comes above. The
+    bar of an inner loop goes when that ends; that of the outermost stays to be read.
+    """
+
+    def __init__(self) -> None:
+        # The end of a forgotten loop may come at any moment, within `draw` too.
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+        self._tasks: dict[Bar, TaskID] = {}
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether there is a bar."""
+        return bool(self._tasks)
+
+    def draw(self, bar: Bar, count: int, total: int | None, numbers: str) -> None:
+        """Draw a bar, a new one at the bottom; the title is cut, never the numbers."""
+        with self._lock:
+            if self._progress is None:
+                self._progress = _rich_progress()
+                self._progress.start()
+            if bar not in self._tasks:
+                self._tasks[bar] = self._progress.add_task('', total=None)
+            room = self._progress.console.width - BAR_WIDTH - len(f' : {numbers}')
+            title = bar.title
+            if len(title) > room:
+                title = f'{title[: max(room - 1, 0)]}…'
+            self._progress.update(
+                self._tasks[bar],
+                completed=count,
+                total=total,
+                description=f'{title}: {numbers}' if title else numbers,
+            )
+
+    def end(self, bar: Bar, count: int, total: int, numbers: str) -> None:
+        """Draw a bar for the last time; nothing happens after `clear`."""
+        with self._lock:
+            if self._progress is None or bar not in self._tasks:
+                return
+            self.draw(bar, count, total, numbers)
+            task = self._tasks.pop(bar)
+            if self._tasks:
+                self._progress.remove_task(task)
+            else:
+                self._stop()
+
+    def clear(self) -> None:
+        """Leave all bars as they are."""
+        with self._lock:
+            self._tasks.clear()
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            # A loop is not to fail because nobody is looking any more.
+            with suppress(OSError):
+                self._progress.stop()
+            self._progress = None
+
+
+_display = Display()
+
+
+def _rich_progress() -> Progress:
     # rich takes a tenth of a second to import, which other commands need not pay.
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    global _bars
-    bar = Progress(
-        BarColumn(bar_width=20),
-        TextColumn('{task.description}'),
+    return Progress(
+        BarColumn(bar_width=BAR_WIDTH),
+        TextColumn('{task.description}', markup=False),
         console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
+        # What goes to a file stays out of the terminal.
+        redirect_stdout=sys.stdout.isatty(),
     )
-    task: TaskID | None = None
-    began = drawn = time.monotonic()
-    now_at = ''
 
-    def show(title: str, count: int, total: int | None) -> None:
-        nonlocal task, began, drawn, now_at
-        now = time.monotonic()
-        if task is None or title != now_at:
-            began, now_at = now, title
-            task = bar.add_task(line(title, count, total, 0), total=total)
-        elif now - drawn >= REDRAW_EVERY or count == total:
-            drawn = now
-            said = line(title, count, total, now - began)
-            bar.update(task, completed=count, description=said)
 
-    _bars += 1
-    try:
-        with bar:
-            yield show
-    finally:
-        _bars -= 1
+def _is_for_bars() -> bool:
+    return sys.stderr.isatty() and os.environ.get('TERM') not in WITHOUT_BARS
 
 
 def _title(iterable: object) -> str:
     collection = getattr(iterable, 'collection', None)
+    if isinstance(iterable, CommandCursor):
+        # PyMongo has no public way to ask an aggregation's cursor.
+        collection = getattr(iterable, '_collection', None)
     return collection.name if isinstance(collection, Collection) else ''
 
 

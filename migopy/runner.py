@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -270,7 +270,7 @@ class Runner:
                 not_run = names[place + 1 :]
                 if step.loaded.in_transaction(default=True) is False:
                     raise CannotTry(step, 'it says transaction = False', not_run)
-                with self._recording(step) as effects:
+                with self._listener.recording() as effects:
                     try:
                         self._call_bound(step, session, effects)
                     except Exception as error:
@@ -288,7 +288,7 @@ class Runner:
         self, step: Step, run: Run, done: Sequence[str], not_run: Sequence[str]
     ) -> Effects:
         began = time.perf_counter()
-        with self._recording(step) as effects:
+        with self._listener.recording() as effects:
             try:
                 if step.in_transaction:
                     commit_together(
@@ -296,7 +296,7 @@ class Runner:
                     )
                 else:
                     with self._checkpoints(run, effects).in_force():
-                        step.call(self.db)
+                        self._call(step, effects)
                     self._end(run, began, effects)
             except LockLost:
                 raise
@@ -316,14 +316,6 @@ class Runner:
                 )
                 raise
         return effects
-
-    @contextmanager
-    def _recording(self, step: Step) -> Iterator[Recording]:
-        with ExitStack() as stack:
-            effects = stack.enter_context(self._listener.recording())
-            tell = partial(self._observer.running, step, effects)
-            stack.enter_context(heartbeat(tell))
-            yield effects
 
     def _checkpoints(self, run: Run, effects: Effects) -> Checkpoints:
         """Let `update_each` go on where the last run stopped, if it is unfinished."""
@@ -356,11 +348,15 @@ class Runner:
             self._history.complete(run, self._plan.runs_of(run), session)
             self._lock.check()
 
+    def _call(self, step: Step, effects: Recording) -> None:
+        with heartbeat(partial(self._observer.running, step, effects)):
+            step.call(self.db)
+
     def _call_bound(
         self, step: Step, session: ClientSession, effects: Recording
     ) -> None:
         with session.bind(end_session=False):
-            step.call(self.db)
+            self._call(step, effects)
         if effects.outside.wrote:
             raise WroteOutside(effects.outside, self.db.name)
 
