@@ -447,6 +447,12 @@ class ReadmeTest(RemoteTest):
         self.assert_error(result)
 
 
+class ReadmeHookTest(ReadmeTest):
+    """The README's example with a `task_hook`."""
+
+    block = 'environments-by-hook'
+
+
 class SeveralTest(RemoteTest):
     """Several machines and one database."""
 
