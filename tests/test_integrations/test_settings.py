@@ -15,7 +15,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 import migopy
 from migopy import mongod
 from tests import server
-from tests.project import FabTest, PlainTest, Result
+from tests.project import FabTest, PlainTest
 
 FABFILE = """
     import migopy
@@ -32,26 +32,27 @@ INSERT = """
 """
 
 
-class SettingsTest(FabTest):
-    """A fabfile of nothing but settings."""
+class SettingsTest(PlainTest, FabTest):
+    """Settings alone: of a manager in this process, or of a fabfile."""
+
+    def manager_with(self, settings: dict[str, Any]) -> type[migopy.MigrationsManager]:
+        nothing = {'MONGO_URI': None, 'MONGO_DATABASE': None}
+        return self.manager_class(**{**nothing, **settings})
+
+    def told(self, settings: dict[str, Any]) -> str:
+        """Give what the task says, in red alone, instead of executing."""
+        self.logger.said.clear()
+        self.manager_with(settings).create_task()('execute')
+        [(method, message)] = self.logger.said
+        self.assertEqual(method, 'red')
+        return message
 
     def set(self, **settings: Any) -> None:
-        self.write('fabfile.py', self.fabfile_of(settings))
-
-    def fabfile_of(self, settings: dict[str, Any]) -> str:
+        """Write them into the fabfile."""
         lines = '\n        '.join(
             f'{name} = {value!r}' for name, value in settings.items()
         )
-        return FABFILE.format(settings=lines)
-
-    def run_with_each(self, command: str, ways: list[dict[str, Any]]) -> list[Result]:
-        """Run a command with each of these settings, all at once."""
-        started = []
-        for number, settings in enumerate(ways):
-            name = f'fabfile_{number}.py'
-            self.write(name, self.fabfile_of(settings))
-            started.append(self.start('-f', name, command, FORCE_COLOR='1'))
-        return [self.ended(process) for process in started]
+        self.write('fabfile.py', FABFILE.format(settings=lines))
 
 
 class PlaceTest(SettingsTest):
@@ -59,89 +60,84 @@ class PlaceTest(SettingsTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.migration('1_a.py', INSERT)
         host, port = self.client.address or ('', 0)
         self.place = {'MONGO_HOST': host, 'MONGO_PORT': port}
         self.uri_with_database = (
             f'mongodb://{host}:{port}/{self.db.name}?retryWrites=true'
         )
 
-    def assert_executes(self) -> None:
-        self.assert_ok(self.fab('migrations:execute'))
-        self.assertEqual(self.contents('notes'), [{'in': self.db.name}])
-        self.db.notes.drop()
-        self.db.migrations.drop()
-
-    def test_host_and_port(self) -> None:
-        self.set(**self.place, MONGO_DATABASE=self.db.name)
-        self.assert_executes()
-
-    def test_a_uri_comes_before_host_and_port(self) -> None:
-        self.set(MONGO_URI=self.uri, MONGO_PORT=1, MONGO_DATABASE=self.db.name)
-        self.assert_executes()
-
-    def test_the_database_is_the_one_in_the_uri_unless_it_is_set(self) -> None:
-        self.set(MONGO_URI=self.uri_with_database)
-        self.assert_executes()
+    def test_all_ways_to_name_it(self) -> None:
+        self.migration('1_a.py', INSERT)
         other = self.uri_with_database.replace(self.db.name, 'other')
-        self.set(MONGO_URI=other, MONGO_DATABASE=self.db.name)
-        self.assert_executes()
+        ways: list[dict[str, Any]] = [
+            {**self.place, 'MONGO_DATABASE': self.db.name},
+            {'MONGO_URI': self.uri, 'MONGO_DATABASE': self.db.name, 'MONGO_PORT': 1},
+            {'MONGO_URI': self.uri_with_database},
+            {'MONGO_URI': other, 'MONGO_DATABASE': self.db.name},
+        ]
+        for settings in ways:
+            with self.subTest(settings):
+                self.manager_with(settings).create_task()('execute')
+                self.assertEqual(self.contents('notes'), [{'in': self.db.name}])
+                self.db.notes.drop()
+                self.db.migrations.drop()
 
     def test_no_database_is_an_error_that_says_what_to_write(self) -> None:
-        for settings in (
-            self.place,
-            {'MONGO_URI': self.uri},
-            {'MONGO_URI': 'embedded:x'},
-        ):
-            self.set(**settings)
-            message = self.error('migrations:execute')
-            self.assertIn('No database is named', message)
-            self.assertIn("MONGO_DATABASE = 'mydatabase'", message)
-        self.assertFalse((self.folder / 'x').exists())
+        self.set(**self.place)
+        message = self.error('migrations:execute')
+        self.assertIn('No database is named', message)
+        self.assertIn("MONGO_DATABASE = 'mydatabase'", message)
+        folder = self.folder / 'mongodata'
+        for uri in (self.uri, f'embedded:{folder}'):
+            self.assertEqual(self.told({'MONGO_URI': uri}), message)
+        self.assertFalse(folder.exists())
 
     def test_settings_that_cannot_be_are_errors_that_name_them(self) -> None:
-        place = {**self.place, 'MONGO_DATABASE': self.db.name}
         wrong: list[tuple[dict[str, Any], str]] = [
-            ({**place, 'MONGO_PORT': 'abc'}, "MONGO_PORT = 'abc'"),
-            ({**place, 'MONGO_DATABASE': 'a b'}, "'a b' cannot be the name"),
-            ({**place, 'MONGO_URI': 'localhost:27017'}, 'MONGO_URI'),
-            ({**place, 'MONGO_URI': 'mongodb://'}, 'MONGO_URI'),
-            ({**place, 'MONGO_CLIENT_OPTIONS': {'bogus': 1}}, 'Unknown option: bogus'),
-            ({**place, 'MONGO_CLIENT_OPTIONS': {'tls': 'odd'}}, 'tls'),
-            ({**place, 'MONGO_CLIENT_OPTIONS': {'tlsCAFile': '/no/file'}}, '/no/file'),
-            ({**place, 'MIGRATIONS_FILE_PATTERN': '('}, 'MIGRATIONS_FILE_PATTERN'),
-            ({**place, 'MIGRATIONS_COLLECTION': 'a$b'}, 'a$b'),
+            ({'MONGO_PORT': 'abc'}, "MONGO_PORT = 'abc'"),
+            ({'MONGO_DATABASE': 'a b'}, "'a b' cannot be the name"),
+            ({'MONGO_URI': 'localhost:27017'}, 'MONGO_URI'),
+            ({'MONGO_URI': 'mongodb://'}, 'MONGO_URI'),
+            ({'MONGO_CLIENT_OPTIONS': {'bogus': 1}}, 'Unknown option: bogus'),
+            ({'MONGO_CLIENT_OPTIONS': {'tls': 'odd'}}, 'tls'),
+            ({'MONGO_CLIENT_OPTIONS': {'tlsCAFile': '/no/file'}}, '/no/file'),
+            ({'MIGRATIONS_FILE_PATTERN': '('}, 'MIGRATIONS_FILE_PATTERN'),
+            ({'MIGRATIONS_COLLECTION': 'a$b'}, 'a$b'),
         ]
-        results = self.run_with_each('migrations', [settings for settings, _ in wrong])
-        for (_, part), result in zip(wrong, results):
-            with self.subTest(part):
-                self.assertIn(part, self.red_message(result))
+        place = {**self.place, 'MONGO_DATABASE': self.db.name}
+        for settings, part in wrong:
+            with self.subTest(settings):
+                message = self.told({**place, **settings})
+                self.assertIn(part, message)
+                self.assertIn('fab', message)
 
 
 class UnreachableTest(SettingsTest):
     def test_it_is_said_after_five_seconds(self) -> None:
         port = mongod.free_port()
-        settings: list[dict[str, Any]] = [
-            {'MONGO_HOST': '127.0.0.1', 'MONGO_PORT': port, 'MONGO_DATABASE': 'shop'},
-            {'MONGO_URI': f'mongodb://ann:secret@127.0.0.1:{port}/shop'},
-        ]
+        self.set(MONGO_URI=f'mongodb://ann:secret@127.0.0.1:{port}/shop')
         began = time.monotonic()
-        for result in self.run_with_each('migrations', settings):
-            message = self.red_message(result)
-            self.assertIn(f'127.0.0.1:{port} cannot be reached', message)
-            self.assertIn('MONGO_HOST', message)
-            self.assertNotIn('secret', message)
+        message = self.error('migrations')
         took = time.monotonic() - began
+        self.assertIn(f'127.0.0.1:{port} cannot be reached', message)
+        self.assertIn('MONGO_HOST', message)
+        self.assertNotIn('secret', message)
         self.assertGreater(took, 5)
         self.assertLess(took, 20)
 
     def test_another_time_may_be_set(self) -> None:
-        self.set(
-            MONGO_PORT=mongod.free_port(),
-            MONGO_DATABASE='shop',
-            MONGO_CLIENT_OPTIONS={'serverSelectionTimeoutMS': 1},
+        port = mongod.free_port()
+        began = time.monotonic()
+        message = self.told(
+            {
+                'MONGO_HOST': '127.0.0.1',
+                'MONGO_PORT': port,
+                'MONGO_DATABASE': 'shop',
+                'MONGO_CLIENT_OPTIONS': {'serverSelectionTimeoutMS': 1},
+            }
         )
-        self.assertIn('cannot be reached', self.error('migrations:execute'))
+        self.assertIn(f'127.0.0.1:{port} cannot be reached', message)
+        self.assertLess(time.monotonic() - began, 4)
 
 
 class ClientOptionsTest(PlainTest):
@@ -205,8 +201,7 @@ class PasswordTest(SettingsTest):
             ]
             for number, settings in enumerate(ways):
                 settings['MIGRATIONS_COLLECTION'] = f'migrations_{number}'
-            for result in self.run_with_each('migrations:execute', ways):
-                self.assert_ok(result)
+                self.manager_with(settings).create_task()('execute')
             self.assertEqual(client.shop.notes.count_documents({}), len(ways))
             # A user of another database.
             client.accounts.command(
@@ -221,11 +216,10 @@ class PasswordTest(SettingsTest):
                 'MONGO_USER_PASS': 'x',
                 'MONGO_DATABASE': 'shop',
             }
-            there, not_there = self.run_with_each(
-                'migrations', [{**bob, 'MONGO_AUTH_SOURCE': 'accounts'}, bob]
-            )
-            self.assert_ok(there)
-            self.assertIn('MONGO_AUTH_SOURCE', self.red_message(not_there))
+            self.assertIn('MONGO_AUTH_SOURCE', self.told(bob))
+            # That one under fab.
+            self.set(**bob, MONGO_AUTH_SOURCE='accounts')
+            self.assert_ok(self.fab('migrations:execute'))
 
     def test_wrong_ones_are_an_error_that_does_not_show_them(self) -> None:
         with server.with_auth() as mongod:
@@ -257,12 +251,11 @@ class PasswordTest(SettingsTest):
                     'readWrite',
                 ),
             ]
-            results = self.run_with_each(
-                'migrations:execute', [settings for settings, _ in wrong]
-            )
-        for (settings, part), result in zip(wrong, results):
+            messages = [self.told(settings) for settings, _ in wrong]
+            self.set(**wrong[0][0])
+            self.assertEqual(self.error('migrations:execute'), messages[0])
+        for (settings, part), message in zip(wrong, messages):
             with self.subTest(settings):
-                message = self.red_message(result)
                 self.assertIn(part, message)
                 for secret in (self.PASSWORD, 's@cr', 'p%41', 'p@ss', 'secret'):
                     self.assertNotIn(secret, message)
