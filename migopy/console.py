@@ -7,8 +7,16 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Sequence
 from typing import TextIO
+
+#: Columns between those of a table, and of a column that is made as narrow as can be.
+GAP = 2
+NARROWEST = 10
+
+#: Columns that a cell's further lines may take before they are wrapped.
+WRAPPED_FROM = 30
 
 
 class Str(str):
@@ -84,10 +92,29 @@ def duration(milliseconds: int) -> str:
     return f'{minutes} min {seconds} s'
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def wrapped(text: str, indent: int = 0) -> str:
+    """Wrap a line between words on a terminal, all but the first part indented."""
+    if not sys.stderr.isatty():
+        return text
+    return textwrap.fill(
+        text,
+        width(),
+        subsequent_indent=' ' * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def width() -> int:
+    """Give the terminal's columns, 80 where there is none."""
+    return shutil.get_terminal_size().columns
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Set rows under titles, as wide as the terminal, 80 columns where there is none.
 
-    Long cells are wrapped; nothing is cut off.
+    A cell's first line is its heading, further ones may be wrapped. Where all is too
+    wide the columns on the right are wrapped first; nothing is cut off.
     """
     # rich takes a tenth of a second to import, which other commands need not pay.
     from rich.box import SIMPLE_HEAD
@@ -95,12 +122,32 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for title in titles:
-        grid.add_column(title, overflow='fold')
+    grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    wanted = [max(map(_wanted_width, column)) for column in zip(*([titles, *rows]))]
+    for title, columns in zip(titles, _fitted(wanted, width())):
+        grid.add_column(title, width=columns, overflow='fold')
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     text = io.StringIO()
-    width = shutil.get_terminal_size().columns
-    Console(file=text, width=width, color_system=None).print(grid)
+    Console(file=text, width=width(), color_system=None).print(grid)
     return '\n'.join(line.rstrip() for line in text.getvalue().splitlines())
+
+
+def _wanted_width(cell: str) -> int:
+    from rich.cells import cell_len
+
+    first, *others = cell.split('\n')
+    return max(
+        [cell_len(first), *(min(cell_len(line), WRAPPED_FROM) for line in others)]
+    )
+
+
+def _fitted(wanted: Sequence[int], room: int) -> list[int]:
+    """Narrow the columns on the right, one after the other, until all fit."""
+    fitted = list(wanted)
+    excess = sum(wanted) + (len(wanted) - 1) * GAP - room
+    for place in reversed(range(len(wanted))):
+        less = max(0, min(excess, fitted[place] - NARROWEST))
+        fitted[place] -= less
+        excess -= less
+    return fitted

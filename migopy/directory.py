@@ -137,13 +137,14 @@ class Directory:
 
         Its number comes after the highest, as wide as that one is written; the
         folder is made where there is none. In the template `{title}` stands for the
-        title and `{name}` for the file's name. Never overwrites. Raises `NotCreated`.
+        title as a sentence and `{name}` for the file's name. Never overwrites. Raises
+        `NotCreated`.
         """
         slug = _slug(title)
         if not slug:
             raise NotCreated(
-                'Say in a few words what the migration does:'
-                ' {fab}:create,add_user_index'
+                'Say in a few words, with letters from a to z, what the migration'
+                ' does: {fab}:create,add_user_index'
             )
         try:
             os.makedirs(self.path, exist_ok=True)
@@ -152,8 +153,8 @@ class Directory:
             path = os.path.join(self.path, name)
             # 'x': whatever stands there is somebody's work.
             with open(path, 'x', encoding='utf-8') as file:
-                text = template.replace('{title}', title.strip().capitalize())
-                file.write(text.replace('{name}', name))
+                text = template.replace('{name}', name)
+                file.write(text.replace('{title}', _sentence(title)))
         except OSError as error:
             raise NotCreated(f'The migration could not be written: {error}') from error
         return path
@@ -241,11 +242,23 @@ def read_template(path: str) -> str:
 
 
 def _slug(title: str) -> str:
-    plain = unicodedata.normalize('NFKD', title.strip())
-    ascii_only = plain.encode('ascii', 'ignore').decode().lower()
-    if ascii_only.endswith('.py'):
-        ascii_only = ascii_only[: -len('.py')]
+    plain = unicodedata.normalize('NFKD', _without_ending(title).casefold())
+    ascii_only = plain.encode('ascii', 'ignore').decode()
     return re.sub('[^a-z0-9]+', '_', ascii_only).strip('_')
+
+
+def _sentence(title: str) -> str:
+    """Set a title as it can stand in a docstring: `add_user_index` in words."""
+    words = _without_ending(title)
+    if ' ' not in words:
+        words = words.replace('_', ' ').strip()
+    words = words.replace('\\', '/').replace('"', "'")
+    return words[:1].upper() + words[1:]
+
+
+def _without_ending(title: str) -> str:
+    title = title.strip()
+    return title[: -len('.py')] if title.endswith('.py') else title
 
 
 def project_directory(manager_class: type) -> str:

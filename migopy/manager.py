@@ -146,8 +146,9 @@ class MigrationsManager:
         """Write a new migration file with the next number.
 
         Example: {fab}:create,add_user_index
+        Quote a title with spaces for the shell, or write _ for them.
         """
-        path = self._directory.create(' '.join(title), self._template)
+        path = self._directory.create(','.join(title), self._template)
         self.logger.white_bold(os.path.relpath(path))
 
     @task
@@ -173,8 +174,8 @@ class MigrationsManager:
                 return self._reporter.status(plan, self._unregistered_in(plan))
             with self._steps(migrations, 'up') as steps:
                 self._reporter.equal_numbers(plan)
-                self._reporter.late(plan)
-                self._reporter.about_to(steps)
+                self._reporter.late(plan, migrations)
+                self._reporter.about_to('execute', migrations)
                 self._prepare()
                 if self.DO_MONGO_DUMP:
                     self.dbdump()
@@ -183,7 +184,10 @@ class MigrationsManager:
 
     @task
     def ignore(self, spec_migr: str | None = None) -> None:
-        """Register unregistered migrations, or the one named, without executing."""
+        """Register unregistered migrations, or the one named, without running them.
+
+        Example: {fab}:ignore,001_add_index.py
+        """
         with self._locked('ignore'):
             plan = self._plan()
             migrations = self._narrowed(plan.to_ignore(spec_migr))
@@ -216,7 +220,7 @@ class MigrationsManager:
             if not migrations:
                 return self._reporter.nothing_to_roll_back()
             with self._steps(migrations, 'down') as steps:
-                self._reporter.about_to(steps)
+                self._reporter.about_to('roll back', migrations)
                 self._prepare()
                 self._runner(plan).run(steps)
         return None
@@ -272,6 +276,7 @@ class MigrationsManager:
                 return self._reporter.dumps(dumps.of(self.db.name))
             dump = dumps.find(self.db.name, name)
             with self._locked('dbrestore'):
+                self._reporter.about_to_restore(dump)
                 dumps.restore(self.db, dump)
         self._reporter.restored(dump)
         return None

@@ -63,12 +63,12 @@ class AlreadyRegistered(MigopyException):
 
 
 class NotExecuted(MigopyException):
-    """A migration to go back to that was never executed; `name` is its name."""
+    """A migration to go back to that is not executed; `name` is its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
-            f'{name} has not been executed, so there is no way back to it;'
+            f'{name} is not among those executed, so there is no way back to it;'
             ' nothing was done.\nSee what was executed when: {fab}:history'
         )
 

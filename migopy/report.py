@@ -7,11 +7,12 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
-from migopy.console import ColorsLogger, duration, table
+from migopy.console import ColorsLogger, duration, table, wrapped
 from migopy.dump import Dump
 from migopy.effects import Effects, Recording
 from migopy.history import IGNORED, Run
 from migopy.lock import Holder
+from migopy.migration import Migration
 from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
 from migopy.runner import Failure, Step
 from migopy.subtask import Subtask, explanation, usage
@@ -46,7 +47,8 @@ class Reporter:
             self._logger.white_bold('Unregistered migrations:')
             for name in unregistered:
                 self._logger.red(name)
-            self._logger.white(f'To execute them: {self._fab}:execute')
+            if not plan.unfinished:
+                self._logger.white(f'To execute them: {self._fab}:execute')
         else:
             self._logger.green('All migrations registered')
             if not plan.migrations and not plan.records:
@@ -77,7 +79,8 @@ class Reporter:
         """Show each subtask: its first line, its options if any, an example."""
         for subtask in subtasks:
             name = subtask.__name__
-            self._logger.white(f'{self._fab}:{name} - {explanation(subtask)[0]}')
+            first = f'{self._fab}:{name} - {explanation(subtask)[0]}'
+            self._logger.white(wrapped(first, indent=4))
             typed = usage(name, inspect.signature(subtask))
             example = EXAMPLE.search(explanation(subtask)[1])
             if example:
@@ -91,20 +94,19 @@ class Reporter:
         first, rest = explanation(subtask)
         typed = usage(subtask.__name__, inspect.signature(subtask))
         self._logger.white_bold(self._shown(typed))
-        self._logger.white(first)
+        self._logger.white(wrapped(first))
         if rest:
             self._logger.white(self._shown(rest))
 
-    def about_to(self, steps: Sequence[Step]) -> None:
-        """Say what is going to run, before it does, where it is more than one."""
-        if len(steps) < 2:
+    def about_to(self, doing: str, migrations: Sequence[Migration]) -> None:
+        """Say what is going to be done, before it is, where it is more than one."""
+        if len(migrations) < 2:
             return
-        names = [step.name for step in steps]
+        names = [each.name for each in migrations]
         if len(names) > NAMES_SHOWN:
             names = [names[0], '…', names[-1]]
-        going = 'execute' if steps[0].direction == 'up' else 'roll back'
         self._logger.white(
-            f'Going to {going} {len(steps)} migrations: {", ".join(names)}'
+            f'Going to {doing} {len(migrations)} migrations: {", ".join(names)}'
         )
 
     def nothing_to_roll_back(self) -> None:
@@ -124,17 +126,20 @@ class Reporter:
         if not dumps:
             self._logger.white(f'There are no dumps. To make one: {self._fab}:dbdump')
             return
-        now = datetime.now(timezone.utc)
-        rows = [
-            (dump.name, _size(dump.size), _age((now - dump.made).total_seconds()))
-            for dump in dumps
-        ]
+        rows = [(dump.name, _size(dump.size), _age(dump)) for dump in dumps]
         self._logger.white(table(('Dump', 'Size', 'Age'), rows))
         self._logger.white(f'To go back to one: {self._fab}:dbrestore,{dumps[-1].name}')
 
+    def about_to_restore(self, dump: Dump) -> None:
+        """Say what a restore does, before it does."""
+        self._logger.white(
+            f'Going to bring {dump.database} back to {dump.name}, made {_age(dump)}'
+            ' ago; what was made since is dropped'
+        )
+
     def restored(self, dump: Dump) -> None:
         """Say that the database is as the dump had it."""
-        self._logger.white_bold(f'{dump.database} is back as {dump.name} has it')
+        self._logger.white_bold(f'{dump.database} is as it was in {dump.name}')
 
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
@@ -168,14 +173,15 @@ class Reporter:
             [', '.join(names) for names in plan.equal_numbers],
         )
 
-    def late(self, plan: Plan) -> None:
-        """Give notice of late migrations that are going to be executed."""
+    def late(self, plan: Plan, migrations: Sequence[Migration]) -> None:
+        """Give notice of late ones among the migrations that are to be executed."""
         last = plan.last_registered
         if last is not None:
             for each in plan.late:
-                self._logger.white(
-                    f'{each.name} is late: {last.name} is registered already'
-                )
+                if each in migrations:
+                    self._logger.white(
+                        f'{each.name} is late: {last.name} is registered already'
+                    )
 
     def waiting(self, holder: Holder) -> None:
         """Say for whom this command waits."""
@@ -207,11 +213,11 @@ class Reporter:
         """Say how long a step has been running, and what it has done so far."""
         changes = effects.answered.describe(self._database) or 'nothing changed'
         passed = duration(round(seconds * 1000))
-        self._logger.white(f'{step.name} running for {passed}, so far: {changes}')
+        self._logger.white(f'{step.name} running for {passed}: {changes} so far')
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Say what a step would do."""
-        changes = effects.describe(self._database) or 'nothing changed'
+        changes = effects.describe(self._database) or 'nothing'
         self._logger.white_bold(f'{step.name} would do: {changes}')
 
     def failed(self, failure: Failure) -> None:
@@ -237,7 +243,8 @@ def _size(count: float) -> str:
     return f'{count:,.1f} TB'
 
 
-def _age(seconds: float) -> str:
+def _age(dump: Dump) -> str:
+    seconds = (datetime.now(timezone.utc) - dump.made).total_seconds()
     for length, unit in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
         if seconds >= length:
             count = int(seconds // length)

@@ -22,6 +22,8 @@ DEFAULT = 'default'
 #: How help shows options; `spec_migr` is a name of 1.0.
 PLACEHOLDERS = {
     'spec_migr': 'NAME',
+    'title': 'TITLE',
+    'which': 'NUMBER|NAME',
     'to': 'NAME',
     'last': 'NUMBER',
     'dry_run': 'yes',
@@ -170,7 +172,7 @@ def usage(name: str, signature: inspect.Signature) -> str:
     parts = [f'{{fab}}:{name}']
     for parameter in signature.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
-            parts.append('[,…]')
+            parts.append(f'[,{PLACEHOLDERS.get(parameter.name, "…")}]')
         elif parameter.kind is parameter.VAR_KEYWORD:
             parts.append('[,key=value…]')
         elif parameter.kind is parameter.KEYWORD_ONLY:
