@@ -34,11 +34,7 @@ class StatusTest(FabTest):
         self.register('001_first.py')
         result = self.assert_ok(self.fab('migrations'))
         self.assertEqual(result.stderr, 'All migrations registered\n')
-
-    def test_writes_nothing_to_the_database(self) -> None:
-        self.migration('001_first.py')
-        self.assert_ok(self.fab('migrations'))
-        self.assertEqual(self.db.list_collection_names(), [])
+        self.assertEqual(self.db.list_collection_names(), ['migrations'])
 
 
 class ExecuteTest(FabTest):
@@ -92,15 +88,15 @@ class IgnoreTest(FabTest):
         self.migration('001_first.py', NOTES)
         self.migration('002_second.py', 'this is no Python')
         self.migration('003_third.py', NOTES)
-        result = self.assert_ok(self.fab('migrations:ignore,002_second'))
-        self.assertEqual(result.stderr, '002_second.py ignored\n')
+        self.assert_ok(self.fab('migrations:ignore,002_second'))
         self.assertEqual(self.registered(), ['002_second.py'])
-        result = self.assert_ok(self.fab('migrations:ignore'))
-        self.assertEqual(result.stderr, '001_first.py ignored\n003_third.py ignored\n')
+        result = self.assert_ok(self.fab('migrations:ignore', 'migrations:ignore'))
+        self.assertEqual(
+            result.stderr,
+            '001_first.py ignored\n003_third.py ignored\nAll migrations registered\n',
+        )
         self.assertEqual(len(self.registered()), 3)
         self.assertEqual(self.contents('notes'), [])
-        result = self.assert_ok(self.fab('migrations:ignore'))
-        self.assertEqual(result.stderr, 'All migrations registered\n')
 
 
 class RollbackTest(FabTest):
@@ -123,8 +119,11 @@ class RollbackTest(FabTest):
     def test_without_a_name_says_which_was_executed_last(self) -> None:
         for name in ('001_first.py', '002_second.py', '003_third.py'):
             self.migration(name, NOTES)
-        self.assert_ok(self.fab('migrations:execute,2', 'migrations:execute,1'))
-        self.assert_ok(self.fab('migrations:ignore,3'))
+        self.assert_ok(
+            self.fab(
+                'migrations:execute,2', 'migrations:execute,1', 'migrations:ignore,3'
+            )
+        )
         message = self.error('migrations:rollback')
         self.assertIn('001_first.py was executed last', message)
         self.assertIn('type: fab migrations:rollback,001_first.py', message)
