@@ -35,6 +35,9 @@ SILENCE = 5.0
 #: Columns of a bar; numbers up to a hundred million stand beside it in 80.
 BAR_WIDTH = 12
 
+#: Seconds between two looks whether it is time.
+LOOK_EVERY = 0.25
+
 #: Seconds between two looks at a bar.
 REDRAW_EVERY = 0.1
 
@@ -81,31 +84,64 @@ def meter() -> Iterator[Meter]:
         yield show
 
 
-@contextmanager
-def heartbeat(tell: Callable[[float], None]) -> Iterator[None]:
-    """Call `tell` with the seconds passed, now and then, while the block is long.
+class Heartbeats:
+    """Calls, now and then, what tells of work that takes long.
 
-    The first time after five seconds, then every ten; not while a bar is shown. Bars
-    that were begun in the block end with it, whatever still refers to their loops.
+    Invariant: nothing is told of work that has ended. One thread serves for any
+    number of works, one after the other.
     """
-    began = time.monotonic()
-    ended = threading.Event()
 
-    def beat() -> None:
-        pause = SILENCE
-        while not ended.wait(pause):
-            if not _display.is_on:
-                tell(time.monotonic() - began)
-            pause = LINE_EVERY
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._tell: Callable[[float], None] | None = None
+        self._began = self._due = 0.0
 
-    thread = threading.Thread(target=beat, name='migopy-heartbeat', daemon=True)
+    @contextmanager
+    def of(self, tell: Callable[[float], None]) -> Iterator[None]:
+        """Call `tell` with the seconds passed while the block is long.
+
+        The first time after five seconds, then every ten; not while a bar is shown.
+        Bars that were begun in the block end with it, whatever still refers to their
+        loops.
+        """
+        with self._turn:
+            self._began = time.monotonic()
+            self._due = self._began + SILENCE
+            self._tell = tell
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._tell = None
+            _display.clear()
+
+    def look(self) -> None:
+        """Call what is due."""
+        with self._turn:
+            now = time.monotonic()
+            if self._tell is not None and now >= self._due:
+                self._due = now + LINE_EVERY
+                if not _display.is_on:
+                    self._tell(now - self._began)
+
+
+@contextmanager
+def heartbeats() -> Iterator[Heartbeats]:
+    """Give heartbeats that work during the block."""
+    beats = Heartbeats()
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(LOOK_EVERY):
+            beats.look()
+
+    thread = threading.Thread(target=work, name='migopy-heartbeat', daemon=True)
     thread.start()
     try:
-        yield
+        yield beats
     finally:
-        ended.set()
+        over.set()
         thread.join()
-        _display.clear()
 
 
 def line(title: str, count: int, total: int | None, seconds: float) -> str:

@@ -13,20 +13,27 @@ from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from migopy.announcements import Announcements
 from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException
 from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
-from migopy.lock import Agent, Lock, LockLost
+from migopy.lock import MAJORITY, Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
-from migopy.progress import heartbeat
+from migopy.progress import Heartbeats, heartbeats
 from migopy.registry import Document, Record, Registry
 from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
 
 #: A mark before `up` survives whatever keeps the writes of `up`, as it precedes them
 #: in the server's log; so it need not wait for a majority.
 MARK = WriteConcern(1)
+
+#: Steps from which on their registrations wait for a majority together.
+MANY = 50
+
+#: What PyMongo calls a server that passes commands on to shards.
+ROUTERS = frozenset({'Mongos', 'LoadBalancer'})
 
 #: Documents in one write of `ignore`.
 BATCH = 1000
@@ -217,6 +224,10 @@ class Runner:
             run.completed() if plan.has_taken_effect(run) else run.settled()
             for run in plan.uncompleted
         ]
+        self._agent = Agent.current()
+        self._heartbeats = Heartbeats()
+        #: Where many run, what is to be told of those that have ended.
+        self._announcements: Announcements | None = None
 
     def run(self, steps: Sequence[Step]) -> None:
         """Run steps in order, each one registered right after it has run.
@@ -224,7 +235,7 @@ class Runner:
         Raises what a migration raised, `LockLost`, `NotRegistered`.
         """
         names = [step.name for step in steps]
-        with self._flushed():
+        with self._flushed(), self._beating(), self._announced(steps):
             for place, step in enumerate(steps):
                 self._observer.starting(step, place + 1, len(steps))
                 run = self._started(step)
@@ -264,7 +275,7 @@ class Runner:
         migration raised, and `CannotTry` for one that is not to run in a transaction.
         """
         names = [step.name for step in steps]
-        with aborted(self.db.client) as session:
+        with self._beating(), aborted(self.db.client) as session:
             for place, step in enumerate(steps):
                 self._observer.trying(step, place + 1, len(steps))
                 not_run = names[place + 1 :]
@@ -303,6 +314,7 @@ class Runner:
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
                 self._note_failure(step, run, error, began, effects)
+                self._tell_of_those_before()
                 self._observer.failed(
                     Failure(
                         step,
@@ -349,7 +361,7 @@ class Runner:
             self._lock.check()
 
     def _call(self, step: Step, effects: Recording) -> None:
-        with heartbeat(partial(self._observer.running, step, effects)):
+        with self._heartbeats.of(partial(self._observer.running, step, effects)):
             step.call(self.db)
 
     def _call_bound(
@@ -393,7 +405,10 @@ class Runner:
             if records:
                 self._lock.persist(partial(self._unregister, records))
             if run.direction == 'up':
-                self._lock.write(self._registry.collection, [self._record(run)])
+                concern = MARK if self._announcements else MAJORITY
+                self._lock.write(
+                    self._registry.collection, [self._record(run)], concern
+                )
             elif not records:
                 # The registry has nothing to tell of it, only the history has.
                 self._lock.write(self._history.collection, self._ends(run))
@@ -406,7 +421,45 @@ class Runner:
 
     def _finish(self, run: Run, effects: Effects) -> None:
         self._ended += self._ends(run)
-        self._observer.finished(run, effects)
+        if self._announcements:
+            self._announcements.add(run, effects)
+        else:
+            self._observer.finished(run, effects)
+
+    @contextmanager
+    def _beating(self) -> Iterator[None]:
+        with heartbeats() as self._heartbeats:
+            yield
+
+    @contextmanager
+    def _announced(self, steps: Sequence[Step]) -> Iterator[None]:
+        """Let many steps wait for a majority together, where there is one log."""
+        up = bool(steps) and steps[0].direction == 'up'
+        if not (up and len(steps) >= MANY and _has_one_log(self.db.client)):
+            yield
+            return
+        self._announcements = Announcements(self._observer.finished, self._make_durable)
+        try:
+            with self._announcements.regularly(self._listener.own_work):
+                yield
+            try:
+                self._announcements.tell()
+            except (LockLost, PyMongoError) as error:
+                raise NotRegistered(self._announcements.first, error) from error
+        except BaseException:
+            self._tell_of_those_before()
+            raise
+        finally:
+            self._announcements = None
+
+    def _tell_of_those_before(self) -> None:
+        if self._announcements:
+            with suppress(PyMongoError, LockLost), self._listener.own_work():
+                self._announcements.tell()
+
+    def _make_durable(self, runs: Sequence[Run]) -> None:
+        records = [self._record(run) for run in runs]
+        self._lock.write(self._registry.collection, records)
 
     def _ends(self, run: Run) -> list[Document]:
         """Give what the history is to hear when a run has ended well."""
@@ -435,7 +488,7 @@ class Runner:
             checksum=checksum,
             started=self._lock.now(),
             owner=self._lock.owner,
-            agent=Agent.current(),
+            agent=self._agent,
             version=self._version,
             records=[record.id for record in records],
         )
@@ -483,3 +536,12 @@ def _has_written(effects: Effects, namespace: str) -> bool:
     return any(
         name == database or namespace in name.split(' + ') for name in effects.changes
     )
+
+
+def _has_one_log(client: Any) -> bool:
+    """Tell whether all that is written through a client is in one server's log.
+
+    Behind a router each shard has its own.
+    """
+    servers = client.topology_description.server_descriptions().values()
+    return not any(each.server_type_name in ROUTERS for each in servers)
