@@ -1,0 +1,146 @@
+"""A TCP proxy before a mongod that loses one command, or the reply to it."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+
+import bson
+
+OP_MSG = 2013
+
+#: What a client asks on its own account.
+NOT_COUNTED = frozenset({'hello', 'ismaster', 'isMaster', 'ping', 'endSessions'})
+
+
+class LossyProxy:
+    """Passes on what is said between clients and one mongod on loopback.
+
+    Invariant: of the commands that are counted it loses the `number`th, and no other:
+    with `after`, when the server has done it, so that the client gets no reply, else
+    before it reaches the server. The client's connection ends then.
+    """
+
+    def __init__(self, port: int, number: int = 0, after: bool = True) -> None:
+        self._server_port = port
+        self._number = number
+        self._after = after
+        self._lock = threading.Lock()
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        #: How many commands have come by.
+        self.count = 0
+
+    @property
+    def uri(self) -> str:
+        port = self._listener.getsockname()[1]
+        return f'mongodb://127.0.0.1:{port}/?directConnection=true'
+
+    @property
+    def has_lost(self) -> bool:
+        return 0 < self._number <= self.count
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[LossyProxy]:
+        threading.Thread(target=self._accept, daemon=True).start()
+        try:
+            yield self
+        finally:
+            # Wakes the thread that accepts, which closes it.
+            self._listener.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with self._listener, contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                Connection(self, client, self._server_port)
+
+    def loses(self, command: str) -> bool:
+        """Count a command; tell whether it is the one to lose."""
+        if command in NOT_COUNTED:
+            return False
+        with self._lock:
+            self.count += 1
+            return self.count == self._number
+
+    @property
+    def loses_replies(self) -> bool:
+        return self._after
+
+
+class Connection:
+    """One client's connection, and the one to the server that belongs to it.
+
+    Invariant: when one of the two ends, so does the other.
+    """
+
+    def __init__(self, proxy: LossyProxy, client: socket.socket, port: int) -> None:
+        self._proxy = proxy
+        self._client = client
+        self._server_port = port
+        self._loses_reply = False
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with self._client, contextlib.suppress(OSError):
+            server = socket.create_connection(('127.0.0.1', self._server_port))
+            with server:
+                args = (server,)
+                replies = threading.Thread(target=self._replies, args=args, daemon=True)
+                replies.start()
+                self._requests(server)
+                self._end(server)
+                replies.join()
+
+    def _requests(self, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while message := read_message(self._client):
+                if self._proxy.loses(command_of(message)):
+                    if not self._proxy.loses_replies:
+                        return
+                    self._loses_reply = True
+                server.sendall(message)
+
+    def _replies(self, server: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while message := read_message(server):
+                if self._loses_reply:
+                    break
+                self._client.sendall(message)
+        self._end(server)
+
+    def _end(self, server: socket.socket) -> None:
+        for each in (self._client, server):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def read_message(end: socket.socket) -> bytes:
+    """Read a message of MongoDB's protocol; empty where the connection has ended."""
+    head = read(end, 4)
+    if not head:
+        return b''
+    (length,) = struct.unpack('<i', head)
+    return head + read(end, length - 4)
+
+
+def read(end: socket.socket, length: int) -> bytes:
+    parts = []
+    while length:
+        part = end.recv(length)
+        if not part:
+            return b''
+        parts.append(part)
+        length -= len(part)
+    return b''.join(parts)
+
+
+def command_of(message: bytes) -> str:
+    """Name the command of a request; `hello` for those of the old protocol."""
+    code, _flags, kind = struct.unpack_from('<iIB', message, 12)
+    if code != OP_MSG or kind != 0:
+        return 'hello'
+    (length,) = struct.unpack_from('<i', message, 21)
+    return next(iter(bson.decode(message[21 : 21 + length])))
