@@ -1,6 +1,7 @@
 """Run MongoDB migrations from a Fabric fabfile."""
 
-from migopy.backfill import DELETE, update_each
+from typing import TYPE_CHECKING, Any
+
 from migopy.console import ColorsLogger, Str
 from migopy.directory import cwd_in_syspath
 from migopy.errors import MigopyException, StopTaskExecution
@@ -8,6 +9,9 @@ from migopy.manager import MigrationsManager
 from migopy.progress import progress
 from migopy.subtask import task
 from migopy.version import VERSION
+
+if TYPE_CHECKING:
+    from migopy.backfill import DELETE, update_each
 
 __version__ = VERSION
 
@@ -24,3 +28,12 @@ __all__ = [
     'task',
     'update_each',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Only some migrations need it, and `fab migrations` is to start fast.
+    if name in ('DELETE', 'update_each'):
+        from migopy import backfill
+
+        return getattr(backfill, name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymongo
 from pymongo.collection import Collection
@@ -25,23 +25,24 @@ from migopy.directory import (
     project_directory,
     read_template,
 )
-from migopy.dump import Dump, Dumps
 from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.history import History
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
-from migopy.mongod import PrivateMongod
-from migopy.mongotools import Connection
 from migopy.plan import Plan
 from migopy.progress import LOGGER, meter
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
 from migopy.report import Reporter
-from migopy.runner import Runner, Step
 from migopy.subtask import Subtasks, call, command_line, is_yes, number, only_one, task
 from migopy.transaction import require_transactions
 from migopy.version import VERSION
+
+# What only some commands need is imported by these: `fab migrations` is to start fast.
+if TYPE_CHECKING:
+    from migopy.dump import Dump, Dumps
+    from migopy.runner import Runner, Step
 
 
 class NameNeeded(MigopyException):
@@ -402,6 +403,8 @@ class MigrationsManager:
         settings = self._settings
         place, options = settings.arguments()
         if settings.embedded_folder is not None:
+            from migopy.mongod import PrivateMongod
+
             folder = Path(self._base, settings.embedded_folder)
             place = [self._resources.enter_context(PrivateMongod(folder).running())]
             # In plain Python nobody else may end it.
@@ -446,6 +449,8 @@ class MigrationsManager:
         return own_collection(self.collection.database[name])
 
     def _runner(self, plan: Plan) -> Runner:
+        from migopy.runner import Runner
+
         return Runner(
             db=self.db,
             lock=self._lock,
@@ -482,6 +487,8 @@ class MigrationsManager:
         self, migrations: list[Migration], direction: str
     ) -> Iterator[list[Step]]:
         """Import all that is going to run, before the first one does."""
+        from migopy.runner import Step
+
         with self._directory.importable():
             loaded = [each.load(self._directory.package) for each in migrations]
             steps = [Step.of(each, direction, self.TRANSACTION) for each in loaded]
@@ -523,6 +530,9 @@ class MigrationsManager:
 
     @contextmanager
     def _dumps(self) -> Iterator[Dumps]:
+        from migopy.dump import Dumps
+        from migopy.mongotools import Connection
+
         place, options = self._connection
         with meter() as progress:
             yield Dumps(

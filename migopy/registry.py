@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import ObjectId
 from pymongo import WriteConcern
@@ -18,8 +17,7 @@ MAJORITY = WriteConcern('majority')
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A registered migration, as its document says.
 
     Invariant: the document means registered. Whatever it does not say, as one of
@@ -49,12 +47,13 @@ class Record:
     @classmethod
     def of(cls, document: Document) -> Record:
         """Read a document of the collection."""
+        get = document.get
         return cls(
-            id=document['_id'],
-            name=document['name'],
-            executed_at=document.get('executed_at'),
-            checksum=document.get('checksum'),
-            how=document.get('how'),
+            document['_id'],
+            document['name'],
+            get('executed_at'),
+            get('checksum'),
+            get('how'),
         )
 
 
@@ -72,7 +71,8 @@ class Registry:
 
     def records(self) -> list[Record]:
         """Read all records, the oldest first, with one query."""
-        found = self.collection.find({}, list(self.FIELDS), batch_size=1_000_000)
+        query = self.collection.find({}, list(self.FIELDS), batch_size=1_000_000)
+        found = query.to_list()
         records = [Record.of(doc) for doc in found if isinstance(doc.get('name'), str)]
         return sorted(records, key=lambda record: (record.since, str(record.id)))
 

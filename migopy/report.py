@@ -6,16 +6,19 @@ import inspect
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from migopy.console import ColorsLogger, duration, table, wrapped
-from migopy.dump import Dump
-from migopy.effects import Effects, Recording
 from migopy.history import IGNORED, Run
-from migopy.lock import Holder
-from migopy.migration import Migration
 from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
-from migopy.runner import Failure, Step
 from migopy.subtask import Subtask, explanation, usage
+
+if TYPE_CHECKING:
+    from migopy.dump import Dump
+    from migopy.effects import Effects, Recording
+    from migopy.lock import Holder
+    from migopy.migration import Migration
+    from migopy.runner import Failure, Step
 
 #: Names in one line; of more only the first and the last are shown.
 NAMES_SHOWN = 10
