@@ -172,6 +172,7 @@ class MigrationsManager:
         with self._locked('execute'):
             plan, migrations = self._to_execute(spec_migr, to)
             if not migrations:
+                self._runner(plan).complete_history()
                 return self._reporter.status(plan, self._unregistered_in(plan))
             with self._steps(migrations, 'up') as steps:
                 self._reporter.equal_numbers(plan)

@@ -253,7 +253,7 @@ class Runner:
         unfinished = [each for each in migrations if self._plan.runs_of(each)]
         others = [each for each in migrations if each not in unfinished]
         with self._flushed():
-            self._flush()
+            self.complete_history()
             for migration in unfinished:
                 last = self._plan.runs_of(migration)[-1]
                 run = self._ignored(migration, last.direction)
@@ -500,11 +500,12 @@ class Runner:
         except BaseException:
             # Lost, it is made up for by the next command that writes.
             with suppress(PyMongoError, LockLost):
-                self._flush(patience=0)
+                self.complete_history(patience=0)
             raise
-        self._flush()
+        self.complete_history()
 
-    def _flush(self, patience: float | None = None) -> None:
+    def complete_history(self, patience: float | None = None) -> None:
+        """Write the ends of runs that are not written yet, an earlier command's too."""
         if self._ended:
             self._lock.write(self._history.collection, self._ended, patience=patience)
             self._ended.clear()

@@ -479,15 +479,21 @@ class DiedAfterwardsTest(UnfinishedTestCase):
         self.assertNotIn('Unfinished', self.shown())
         self.assertEqual(self.unsettled(), [])
 
+    def outcomes(self) -> list[str]:
+        return [run['outcome'] for run in self.db.migrations_history.find()]
+
     def test_the_next_command_completes_the_history(self) -> None:
         self.manager().execute()
         self.forget_the_end()
         self.migration(NEXT, NOTHING)
         self.manager().execute()
-        self.assertEqual(
-            [run['outcome'] for run in self.db.migrations_history.find()],
-            ['executed', 'executed'],
-        )
+        self.assertEqual(self.outcomes(), ['executed', 'executed'])
+
+    def test_so_does_one_with_nothing_to_execute(self) -> None:
+        self.manager().execute()
+        self.forget_the_end()
+        self.manager().execute()
+        self.assertEqual((self.outcomes(), self.unsettled()), (['executed'], []))
 
     def test_a_way_out_that_was_registered_has_settled_it(self) -> None:
         """Or else ignore would take away what execute has registered."""
