@@ -46,7 +46,14 @@ def is_coloured(stream: TextIO) -> bool:
         return False
     if os.environ.get('FORCE_COLOR'):
         return True
-    return stream.isatty() and os.environ.get('TERM') != 'dumb'
+    return is_terminal(stream) and os.environ.get('TERM') != 'dumb'
+
+
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a stream is a terminal, also while rich shows a bar there."""
+    # rich's stand-in for the stream says it is none.
+    stream = getattr(stream, 'rich_proxied_file', stream)
+    return stream.isatty()
 
 
 class ColorsLogger:
@@ -83,18 +90,20 @@ class ColorsLogger:
 
 
 def duration(milliseconds: int) -> str:
-    """Set a time as a person says it: `12 ms`, `1.2 s`, `3 min 5 s`."""
+    """Set a time as a person says it: `12 ms`, `1.2 s`, `3 min 5 s`, `2 h 13 min`."""
     if milliseconds < 1000:
         return f'{milliseconds} ms'
     if milliseconds < 60_000:
         return f'{milliseconds / 1000:.1f} s'
     minutes, seconds = divmod(round(milliseconds / 1000), 60)
-    return f'{minutes} min {seconds} s'
+    if minutes < 60:
+        return f'{minutes} min {seconds} s'
+    return f'{minutes // 60} h {minutes % 60} min'
 
 
 def wrapped(text: str, indent: int = 0) -> str:
     """Wrap a line between words on a terminal, all but the first part indented."""
-    if not sys.stderr.isatty():
+    if not is_terminal(sys.stderr):
         return text
     return textwrap.fill(
         text,

@@ -242,7 +242,7 @@ def read_template(path: str) -> str:
 
 
 def _slug(title: str) -> str:
-    plain = unicodedata.normalize('NFKD', _without_ending(title).casefold())
+    plain = unicodedata.normalize('NFKD', _without_ending(title)).casefold()
     ascii_only = plain.encode('ascii', 'ignore').decode()
     return re.sub('[^a-z0-9]+', '_', ascii_only).strip('_')
 

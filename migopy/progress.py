@@ -16,7 +16,7 @@ from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError
 
-from migopy.console import ColorsLogger, duration, is_coloured
+from migopy.console import ColorsLogger, duration, is_coloured, is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -312,12 +312,12 @@ def _rich_progress() -> Progress:
         TextColumn('{task.description}', markup=False),
         console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
         # What goes to a file stays out of the terminal.
-        redirect_stdout=sys.stdout.isatty(),
+        redirect_stdout=is_terminal(sys.stdout),
     )
 
 
 def _is_for_bars() -> bool:
-    return sys.stderr.isatty() and os.environ.get('TERM') not in WITHOUT_BARS
+    return is_terminal(sys.stderr) and os.environ.get('TERM') not in WITHOUT_BARS
 
 
 def _title(iterable: object) -> str:

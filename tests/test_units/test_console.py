@@ -9,7 +9,7 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from migopy.console import ColorsLogger, Str, is_coloured, table
+from migopy.console import ColorsLogger, Str, duration, is_coloured, table, wrapped
 
 VARIABLES = ('NO_COLOR', 'FORCE_COLOR', 'TERM')
 
@@ -132,5 +132,73 @@ class TableTest(unittest.TestCase):
         self.assertLessEqual(max(map(len, shown.splitlines())), 40)
         self.assertEqual(shown.count('x'), 100)
 
+    def history(self, name: str, by: str, columns: int) -> list[str]:
+        """Give the lines of a table as `history` shows it, with so many columns."""
+        titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
+        error = f'{name}\nValueError: too much of a good thing is not good at all'
+        rows = [
+            ('2014-01-14 12:00:00', name, 'executed', '12 ms', by),
+            ('2014-01-14 12:00:01', error, 'failed, unfinished', '3 min 5 s', by),
+        ]
+        with mock.patch.dict(os.environ, COLUMNS=str(columns)):
+            lines = table(titles, rows).splitlines()
+        self.assertLessEqual(max(map(len, lines)), columns)
+        return lines
+
+    def test_at_80_columns_a_name_is_in_one_piece(self) -> None:
+        name = '004_drop_short_notes.py'
+        lines = self.history(name, 'deploy@web-1.example.com', 80)
+        self.assertEqual([name in line for line in lines].count(True), 2)
+        shown = ' '.join(line[21:44].strip() for line in lines)
+        self.assertIn('ValueError: too much of a good thing is', shown)
+
+    def test_with_room_for_all_only_what_explains_is_wrapped(self) -> None:
+        lines = self.history('1_a.py', 'deploy@web-1.example.com', 120)
+        first, second = lines[2:4]
+        self.assertRegex(first, '1_a.py +executed +12 ms +deploy@web-1.example.com$')
+        self.assertRegex(second, '1_a.py +failed, unfinished +3 min 5 s +deploy@web-1')
+        self.assertIn('ValueError: too much of a', lines[4])
+
+    def test_with_little_room_nothing_is_lost(self) -> None:
+        for columns in (40, 60):
+            lines = self.history('1_a.py', 'ann@web', columns)
+            self.assertEqual(''.join(lines).count('@'), 2, lines)
+
     def test_takes_brackets_as_they_are(self) -> None:
         self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
+
+
+class DurationTest(unittest.TestCase):
+    def test_is_as_a_person_says_it(self) -> None:
+        said = {
+            0: '0 ms',
+            999: '999 ms',
+            1000: '1.0 s',
+            59_940: '59.9 s',
+            60_000: '1 min 0 s',
+            3_599_000: '59 min 59 s',
+            3_600_000: '1 h 0 min',
+            100_000_000: '27 h 46 min',
+        }
+        for milliseconds, text in said.items():
+            self.assertEqual(duration(milliseconds), text)
+
+
+class WrappedTest(unittest.TestCase):
+    TEXT = 'fab migrations:check - Show all that is not as it should be'
+
+    def wrapped(self, stderr: io.StringIO) -> str:
+        with (
+            mock.patch.dict(os.environ, COLUMNS='30'),
+            contextlib.redirect_stderr(stderr),
+        ):
+            return wrapped(self.TEXT, indent=4)
+
+    def test_breaks_between_words_on_a_terminal(self) -> None:
+        self.assertEqual(
+            self.wrapped(Terminal()),
+            'fab migrations:check - Show\n    all that is not as it\n    should be',
+        )
+
+    def test_leaves_a_line_of_a_file_in_one_piece(self) -> None:
+        self.assertEqual(self.wrapped(io.StringIO()), self.TEXT)

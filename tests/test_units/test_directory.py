@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import builtins
 import os
 import sys
@@ -12,11 +13,13 @@ from typing import Any
 from unittest import mock
 
 from migopy.directory import (
+    TEMPLATE,
     BadFileNames,
     BadPattern,
     Directory,
     FileNames,
     NoDirectory,
+    NotCreated,
     cwd_in_syspath,
     project_directory,
 )
@@ -199,6 +202,106 @@ class MigrationsTest(FolderTest):
                 loaded = migration.load(directory.package)
         self.assertEqual(loaded.function('up')(None), 1)
         self.assertFalse((self.base / 'steps' / '__init__.py').exists())
+
+
+class CreateTest(FolderTest):
+    """`create` writes the file of the next migration."""
+
+    def created(self, title: str, *existing: str, template: str = TEMPLATE) -> Path:
+        """Create one in a new folder beside others."""
+        folder = f'steps{len(list(self.base.iterdir()))}'
+        for name in existing:
+            self.write(f'{folder}/{name}')
+        return Path(self.directory(folder).create(title, template))
+
+    def test_is_a_migration_with_a_docstring_and_both_functions(self) -> None:
+        path = self.created('add user index')
+        namespace: dict[str, Any] = {}
+        exec(compile(path.read_text(), path, 'exec'), namespace)
+        self.assertEqual(namespace['__doc__'], 'Add user index.')
+        for function in ('up', 'down'):
+            self.assertTrue(namespace[function].__doc__)
+            self.assertIsNone(namespace[function](None))
+
+    def test_the_first_one_makes_the_folder(self) -> None:
+        path = self.directory('new/steps').create('first')
+        self.assertEqual(path, str(self.base / 'new/steps/001_first.py'))
+        self.assertTrue(Path(path).exists())
+
+    def test_its_number_is_the_next_as_wide_as_the_last(self) -> None:
+        for existing, expected in {
+            ('001_a.py',): '002_x.py',
+            ('9_a.py',): '10_x.py',
+            ('09_a.py',): '10_x.py',
+            ('099_a.py',): '100_x.py',
+            ('999_a.py',): '1000_x.py',
+            ('00009_a.py',): '00010_x.py',
+            ('1_a.py', '2_a.py', '7_a.py'): '8_x.py',
+            ('20_a.py', '100_a.py', '100_b.py'): '101_x.py',
+            ('001_a.py', '_helper.py', '900.txt'): '002_x.py',
+            ('20140114120000_a.py',): '20140114120001_x.py',
+        }.items():
+            self.assertEqual(self.created('x', *existing).name, expected)
+
+    def test_its_name_is_the_title_in_letters_digits_and_underscores(self) -> None:
+        for title, expected in {
+            'add user index': 'add_user_index',
+            'add_user_index': 'add_user_index',
+            'add_user_index.py': 'add_user_index',
+            '  Add -- User,Index!  ': 'add_user_index',
+            'Größe übernehmen': 'grosse_ubernehmen',
+            'café №5': 'cafe_no5',
+            '2nd try': '2nd_try',
+            '../../etc/passwd': 'etc_passwd',
+        }.items():
+            self.assertEqual(self.created(title).name, f'001_{expected}.py')
+
+    def test_its_docstring_is_the_title_as_it_was_typed(self) -> None:
+        for title, expected in {
+            'add_user_index': 'Add user index.',
+            'index HTTP_REFERER, by day': 'Index HTTP_REFERER, by day.',
+            'Größe in 名前': 'Größe in 名前.',
+            'say "hi"': "Say 'hi'.",
+            'a """ b \\x \\N \\': "A ''' b /x /N /.",
+            'the {name} of {title}': 'The {name} of {title}.',
+        }.items():
+            path = self.created(title)
+            module = ast.parse(path.read_text(encoding='utf-8'))
+            self.assertEqual(ast.get_docstring(module), expected)
+
+    def test_a_title_without_a_letter_for_a_name_is_an_error(self) -> None:
+        for title in ('', '  ', '...', '名前', '.py'):
+            with self.subTest(title), self.assertRaisesRegex(NotCreated, 'from a to z'):
+                self.created(title)
+
+    def test_a_team_s_own_template(self) -> None:
+        path = self.created('add index', template='# {name}: {title}, {other}')
+        self.assertEqual(path.read_text(), '# 001_add_index.py: Add index, {other}')
+
+    def test_what_stands_there_is_never_overwritten(self) -> None:
+        directory = self.directory()
+        self.write('steps/001_a.py')
+        # Somebody is quicker.
+        with (
+            mock.patch.object(Directory, '_next_number', return_value='001'),
+            self.assertRaisesRegex(NotCreated, 'File exists') as caught,
+        ):
+            directory.create('a')
+        self.assertIsInstance(caught.exception.__cause__, FileExistsError)
+
+    def test_a_name_that_would_not_fit_the_pattern_is_not_written(self) -> None:
+        self.write('steps/v1_a.py')
+        pattern = r'v(?P<migr_nr>\d+)_.*\.py'
+        directory = Directory(str(self.base), 'steps', FileNames(pattern))
+        with self.assertRaises(NotCreated) as caught:
+            directory.create('b')
+        self.assertIn('2_b.py would not fit', str(caught.exception))
+        names = sorted(os.listdir(self.base / 'steps'))
+        self.assertEqual(names, ['__init__.py', 'v1_a.py'])
+
+    def test_among_names_that_do_not_fit_there_is_no_next_number(self) -> None:
+        with self.assertRaises(BadFileNames):
+            self.created('x', '001_a.py', 'bad-name.py')
 
 
 class ImportableTest(FolderTest):
