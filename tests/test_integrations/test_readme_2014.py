@@ -100,25 +100,25 @@ class CommandsTest(FabTest):
 
     def test_basic_commands(self) -> None:
         self.migration('001_example.py', NOTES)
-        shown = self.assert_ok(self.fab('migrations')).stderr
-        self.assertIn('001_example.py', shown)
-        self.assert_ok(self.fab('migrations:execute'))
+        shown = self.assert_ok(self.fab('migrations', 'migrations:execute')).stderr
+        self.assertIn('\n001_example.py\n', shown)
         self.assertEqual(self.contents('notes'), [{'content': 'test'}])
         self.assertEqual(self.registered(), ['001_example.py'])
         self.migration('002_example.py', NOTES)
-        self.assert_ok(self.fab('migrations:ignore'))
+        shown = self.assert_ok(self.fab('migrations:ignore', 'migrations:help')).stderr
         self.assertEqual(self.contents('notes'), [{'content': 'test'}])
         self.assertEqual(self.registered(), ['001_example.py', '002_example.py'])
-        shown = self.assert_ok(self.fab('migrations:help')).stderr
         for command in ('execute', 'ignore', 'rollback', 'help'):
             self.assertIn(f'fab migrations:{command} - ', shown)
 
     def test_additional_commands(self) -> None:
         for number in '123':
             self.migration(f'00{number}_example.py', NOTES)
-        self.assert_ok(self.fab('migrations:execute,002_example.py'))
-        self.assertEqual(self.registered(), ['002_example.py'])
-        self.assert_ok(self.fab('migrations:ignore,003_example.py'))
+        self.assert_ok(
+            self.fab(
+                'migrations:execute,002_example.py', 'migrations:ignore,003_example.py'
+            )
+        )
         self.assertEqual(self.registered(), ['002_example.py', '003_example.py'])
         self.assertEqual(len(self.contents('notes')), 1)
         self.assert_ok(self.fab('migrations:rollback,002_example.py'))
