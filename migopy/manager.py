@@ -558,13 +558,20 @@ class MigrationsManager:
         checksums = {each.name: each.checksum() for each in plan.with_checksum}
         return replace(plan, checksums=checksums)
 
+    def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        # Of ten thousand files only those are kept that somebody will hear of.
+        for migration in plan.with_checksum:
+            checksum = migration.checksum()
+            if checksum != plan.registered[migration.name].checksum:
+                yield migration.name, checksum
+
     def _unregistered_in(self, plan: Plan) -> list[str]:
         return [each.name for each in self._narrowed(plan.unregistered)]
 
     def _narrowed(self, migrations: list[Migration]) -> list[Migration]:
         if getattr(self.unregistered, '__func__', None) is _UNREGISTERED:
             return migrations
-        wanted = self.unregistered()
+        wanted = set(self.unregistered())
         return [each for each in migrations if each.name in wanted]
 
     def _prepare(self) -> None:

@@ -103,7 +103,7 @@ class Plan:
 
     Invariant: pure; made of what was read, it reads nothing, writes nothing and
     prints nothing. `migrations` are in the order in which they run. `checksums` has
-    those of the registered files whose record has one, by name; `runs` are the
+    those of the registered files whose record has another, by name; `runs` are the
     unsettled ones, and `holder` who holds the lock.
     """
 
@@ -118,7 +118,18 @@ class Plan:
         """Give the records by name."""
         return {record.name: record for record in self.records}
 
-    @property
+    @cached_property
+    def _by_name(self) -> dict[str, Migration]:
+        return {each.name: each for each in self.migrations}
+
+    @cached_property
+    def _records(self) -> dict[str, list[Record]]:
+        records: dict[str, list[Record]] = {}
+        for record in self.records:
+            records.setdefault(record.name, []).append(record)
+        return records
+
+    @cached_property
     def unregistered(self) -> list[Migration]:
         """List what has not run yet, in the order in which it will."""
         registered = self.registered
@@ -128,8 +139,8 @@ class Plan:
     def last_registered(self) -> Migration | None:
         """Give the registered migration with the highest number."""
         registered = self.registered
-        found = [each for each in self.migrations if each.name in registered]
-        return found[-1] if found else None
+        newest_first = reversed(self.migrations)
+        return next((each for each in newest_first if each.name in registered), None)
 
     @property
     def late(self) -> list[Migration]:
@@ -171,6 +182,8 @@ class Plan:
     @property
     def equal_numbers(self) -> list[list[str]]:
         """List the groups of names that share a number."""
+        if len({each.number for each in self.migrations}) == len(self.migrations):
+            return []
         groups = groupby(self.migrations, key=lambda each: each.number)
         named = [[each.name for each in group] for _, group in groups]
         return [names for names in named if len(names) > 1]
@@ -240,9 +253,9 @@ class Plan:
         Raises `UnknownMigration`, `AmbiguousName`, `NoFile`.
         """
         wanted = os.path.basename(name.strip())
-        for each in self.migrations:
-            if wanted in (each.name, each.stem):
-                return each
+        named = self._by_name.get(wanted) or self._by_name.get(f'{wanted}.py')
+        if named is not None:
+            return named
         fitting = [
             each
             for each in self.migrations
@@ -280,9 +293,7 @@ class Plan:
 
     def records_of(self, migration: Migration | Run) -> list[Record]:
         """List a migration's records, of which there may be doubles."""
-        if migration.name not in self.registered:
-            return []
-        return [record for record in self.records if record.name == migration.name]
+        return self._records.get(migration.name, [])
 
     def to_rollback(self, name: str) -> Migration:
         """Select the migration to roll back, registered or not, as in 1.0.

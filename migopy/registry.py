@@ -72,8 +72,11 @@ class Registry:
     def records(self) -> list[Record]:
         """Read all records, the oldest first, with one query."""
         query = self.collection.find({}, list(self.FIELDS), batch_size=1_000_000)
-        found = query.to_list()
-        records = [Record.of(doc) for doc in found if isinstance(doc.get('name'), str)]
+        records = [
+            Record.of(document)
+            for document in query.to_list()
+            if isinstance(document.get('name'), str)
+        ]
         return sorted(records, key=lambda record: (record.since, str(record.id)))
 
     def prepare(self) -> list[str]:
