@@ -93,10 +93,11 @@ class FileNames:
         """
         numbered: list[tuple[int, str]] = []
         bad: list[str] = []
+        matching = self._regex.match
         for name in names:
             if name.startswith('_') or not name.endswith('.py'):
                 continue
-            match = self._regex.match(name)
+            match = matching(name)
             number = match['migr_nr'] if match else None
             if number is not None and number.isdecimal():
                 numbered.append((int(number), name))
