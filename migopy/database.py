@@ -178,7 +178,6 @@ class Settings:
                 'Give the user the role readWrite on the database'
                 f' {self.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
             )
-        # The text of these may quote a part of the password.
         if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
             return BadSettings(
                 'The connection settings cannot be used:'
@@ -232,9 +231,8 @@ class Settings:
         return text
 
     def _setting_error(self, error: Exception) -> str:
-        if isinstance(error, InvalidURI) or (
-            self.uri and isinstance(error, ValueError)
-        ):
+        # PyMongo's text may quote what was meant for a part of the password.
+        if isinstance(error, InvalidURI):
             return (
                 'MONGO_URI is no URI of MongoDB'
                 ' (mongodb://user:password@host:27017/database, where a user name or'

@@ -58,6 +58,17 @@ class NameNeeded(MigopyException):
         super().__init__(f'rollback needs the name of a migration.\n{hint}')
 
 
+class LeftOut(MigopyException):
+    """A migration that the fabfile's `unregistered` leaves out; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} is left out by the fabfile's unregistered(); nothing was done.\n"
+            'See what is to run: {fab}'
+        )
+
+
 class DoesNotFit(MigopyException):
     """What `check` found is not all well."""
 
@@ -192,7 +203,7 @@ class MigrationsManager:
         """
         with self._locked('ignore'):
             plan = self._plan()
-            migrations = self._narrowed(plan.to_ignore(spec_migr))
+            migrations = self._narrowed(plan.to_ignore(spec_migr), spec_migr)
             if not migrations:
                 return self._reporter.status(plan, [])
             self._prepare()
@@ -468,7 +479,7 @@ class MigrationsManager:
     ) -> tuple[Plan, list[Migration]]:
         only_one('execute', {'a name': name, 'to=': to})
         plan = self._plan()
-        return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE, to))
+        return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE, to), name)
 
     def _to_roll_back(
         self, name: str | None, last: str | None, to: str | None
@@ -568,11 +579,20 @@ class MigrationsManager:
     def _unregistered_in(self, plan: Plan) -> list[str]:
         return [each.name for each in self._narrowed(plan.unregistered)]
 
-    def _narrowed(self, migrations: list[Migration]) -> list[Migration]:
+    def _narrowed(
+        self, migrations: list[Migration], name: str | None = None
+    ) -> list[Migration]:
+        """Leave out what an override of `unregistered` does.
+
+        Raises `LeftOut` where that is the one named.
+        """
         if getattr(self.unregistered, '__func__', None) is _UNREGISTERED:
             return migrations
         wanted = set(self.unregistered())
-        return [each for each in migrations if each.name in wanted]
+        narrowed = [each for each in migrations if each.name in wanted]
+        if name is not None and not narrowed:
+            raise LeftOut(migrations[0].name)
+        return narrowed
 
     def _prepare(self) -> None:
         self._history.prepare()

@@ -167,6 +167,9 @@ class ManagerTest(PlainTest):
         self.assertEqual(self.logger.of('red'), ['1_a.py', '3_c.py'])
         manager.execute()
         self.assertEqual(self.registered(), ['1_a.py', '3_c.py'])
+        for subtask in (manager.execute, manager.ignore):
+            with self.assertRaisesRegex(migopy.MigopyException, '2_b.py is left out'):
+                subtask('2')
 
     def test_sorted_orders_names(self) -> None:
         manager = self.manager()

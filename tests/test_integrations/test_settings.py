@@ -100,6 +100,11 @@ class PlaceTest(SettingsTest):
             ({'MONGO_URI': 'mongodb://'}, 'MONGO_URI'),
             ({'MONGO_CLIENT_OPTIONS': {'bogus': 1}}, 'Unknown option: bogus'),
             ({'MONGO_CLIENT_OPTIONS': {'tls': 'odd'}}, 'tls'),
+            (
+                {'MONGO_URI': self.uri, 'MONGO_CLIENT_OPTIONS': {'maxPoolSize': 'x'}},
+                'maxPoolSize',
+            ),
+            ({'MONGO_URI': 'mongodb://localhost:99999'}, 'Port must be'),
             ({'MONGO_CLIENT_OPTIONS': {'tlsCAFile': '/no/file'}}, '/no/file'),
             ({'MIGRATIONS_FILE_PATTERN': '('}, 'MIGRATIONS_FILE_PATTERN'),
             ({'MIGRATIONS_COLLECTION': 'a$b'}, 'a$b'),
