@@ -31,7 +31,7 @@ from migopy.history import History
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
 from migopy.plan import Plan
-from migopy.progress import LOGGER, meter
+from migopy.progress import meter, told_by
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
 from migopy.report import Reporter
@@ -354,10 +354,10 @@ class MigrationsManager:
 
         Errors of PyMongo come out as a `MigopyException` that says what to do.
         """
-        LOGGER.set(self.logger)
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            return call(method, subtask or method.__name__, values, options)
+            with told_by(self.logger):
+                return call(method, subtask or method.__name__, values, options)
         except PyMongoError as error:
             if error is self.reported:
                 raise
@@ -501,7 +501,7 @@ class MigrationsManager:
         """Import all that is going to run, before the first one does."""
         from migopy.runner import Step
 
-        with self._directory.importable():
+        with self._directory.importable(), told_by(self.logger):
             loaded = [each.load(self._directory.package) for each in migrations]
             steps = [Step.of(each, direction, self.TRANSACTION) for each in loaded]
             for step in steps:
@@ -546,7 +546,7 @@ class MigrationsManager:
         from migopy.mongotools import Connection
 
         place, options = self._connection
-        with meter() as progress:
+        with told_by(self.logger), meter() as progress:
             yield Dumps(
                 Path(self._base, self.MONGO_DUMP_DIRECTORY),
                 Connection(*place, **options),

@@ -75,6 +75,16 @@ def progress(
 
 
 @contextmanager
+def told_by(logger: Any) -> Iterator[None]:
+    """Have a logger write the lines of the loops in the block."""
+    token = LOGGER.set(logger)
+    try:
+        yield
+    finally:
+        LOGGER.reset(token)
+
+
+@contextmanager
 def meter() -> Iterator[Meter]:
     """Give a function that takes a title, what is done and the total, ever so often.
 
@@ -282,21 +292,16 @@ class Display:
             task = self._tasks.pop(bar)
             if self._tasks:
                 self._progress.remove_task(task)
-            else:
-                self._stop()
-
-    def clear(self) -> None:
-        """Leave all bars as they are."""
-        with self._lock:
-            self._tasks.clear()
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._progress is not None:
+                return
             # A loop is not to fail because nobody is looking any more.
             with suppress(OSError):
                 self._progress.stop()
             self._progress = None
+
+    def clear(self) -> None:
+        """End all bars, those of inner loops first."""
+        for bar in reversed(list(self._tasks)):
+            bar.end()
 
 
 _display = Display()
