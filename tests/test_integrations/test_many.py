@@ -5,8 +5,10 @@ from __future__ import annotations
 from unittest import mock
 
 from pymongo.errors import AutoReconnect
+from pymongo.monitoring import CommandListener
 
 from migopy import announcements, runner
+from migopy.effects import listen
 from migopy.runner import NotRegistered
 from tests.project import PlainTest
 
@@ -84,3 +86,39 @@ class ManyTest(PlainTest):
             self.manager().rollback(last=str(COUNT))
         grouped.assert_not_called()
         self.assertEqual(self.registered(), [])
+
+    def test_a_migration_costs_two_requests_beyond_its_own(self) -> None:
+        requests = Requests()
+        options = {'event_listeners': [requests, listen()]}
+        manager = self.manager(MONGO_CLIENT_OPTIONS=options)
+        manager.execute(to=self.names[0])
+        costs = []
+        for last in (10, 30):
+            requests.count = 0
+            manager.execute(to=self.names[last])
+            costs.append(requests.count)
+        of_ten, of_twenty = costs
+        self.assertEqual(of_twenty - of_ten, 2 * 10)
+
+    def test_so_do_many_and_what_they_wait_for_together(self) -> None:
+        self.wait_for_the_end()
+        requests = Requests()
+        options = {'event_listeners': [requests, listen()]}
+        self.manager(MONGO_CLIENT_OPTIONS=options).execute()
+        self.assertLessEqual(requests.count, 2 * COUNT + 20)
+
+
+class Requests(CommandListener):
+    """Counts what is sent to the server."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def started(self, event: object) -> None:
+        self.count += 1
+
+    def succeeded(self, event: object) -> None:
+        pass
+
+    def failed(self, event: object) -> None:
+        pass

