@@ -99,11 +99,12 @@ class UnknownDump(MigopyException):
         self.name = name
         self.names = names
         several = [known for known in names if known.startswith(name)]
-        if several:
+        if name and several:
             text = f'Several dumps begin with {name}:\n{listing(several)}'
         elif names:
             text = (
-                f'There is no dump {name} in {directory}. There are:\n{listing(names)}'
+                f'There is no dump {name!r} in {directory}. There are:\n'
+                f'{listing(names)}'
             )
         else:
             text = f'There is no dump in {directory}. Make one: {{fab}}:dbdump'
@@ -213,7 +214,7 @@ class Dumps:
         """
         dumps = self.of(database)
         fitting = [dump for dump in dumps if dump.name == name] or [
-            dump for dump in dumps if dump.name.startswith(name)
+            dump for dump in dumps if name and dump.name.startswith(name)
         ]
         if len(fitting) != 1:
             raise UnknownDump(name, self.directory, [dump.name for dump in dumps])

@@ -247,9 +247,10 @@ def _size(count: float) -> str:
 
 
 def _age(dump: Dump) -> str:
-    seconds = (datetime.now(timezone.utc) - dump.made).total_seconds()
-    for length, unit in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
+    seconds = int((datetime.now(timezone.utc) - dump.made).total_seconds())
+    count, unit = seconds, 'second'
+    for length, longer in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
         if seconds >= length:
-            count = int(seconds // length)
-            return f'{count} {unit}{"s" if count > 1 else ""}'
-    return 'less than a minute'
+            count, unit = seconds // length, longer
+            break
+    return f'{count} {unit}{"" if count == 1 else "s"}'

@@ -1,0 +1,402 @@
+"""A way back: a dump before a deploy, and the restore of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import time
+import unittest
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import migopy
+from migopy.dump import DumpFailed
+from migopy.lock import Locked
+from tests.project import FabTest, PlainTest, RecordingLogger
+
+#: Makes a collection, an index and a change.
+GOOD = """
+    def up(db):
+        db.notes.create_index('n')
+        db.notes.update_many({}, {'$set': {'changed': True}})
+        db.new.insert_one({'n': 1})
+"""
+
+BAD = """
+    def up(db):
+        db.notes.delete_many({})
+        raise ValueError('odd content')
+"""
+
+#: A PATH on which there is no mongodump.
+NO_TOOLS = '/nowhere'
+
+needs_tools = unittest.skipUnless(
+    shutil.which('mongodump') and shutil.which('mongorestore'),
+    'mongodump and mongorestore are not installed',
+)
+
+
+class DumpingTest(PlainTest):
+    """Dumps by PyMongo, in a database of two collections, one with an index."""
+
+    path = NO_TOOLS
+
+    def setUp(self) -> None:
+        super().setUp()
+        patched = mock.patch.dict(os.environ, PATH=self.path)
+        patched.start()
+        self.addCleanup(patched.stop)
+        self.dumps = self.folder / 'dumps'
+        self.db.notes.insert_many([{'_id': n, 'n': n % 3} for n in range(10)])
+        self.db.notes.create_index([('n', 1), ('_id', -1)], name='own')
+        self.db.tags.insert_one({'_id': 'a'})
+
+    def manager(self, **attributes: Any) -> migopy.MigrationsManager:
+        """Make a manager with a folder of its own for dumps."""
+        settings = {'MONGO_DUMP_DIRECTORY': str(self.dumps), 'DO_MONGO_DUMP': True}
+        return super().manager(**{**settings, **attributes})
+
+    def state(self) -> dict[str, Any]:
+        """Give all documents and indexes, but for the lock's."""
+        return {
+            name: (list(self.db[name].find()), self.db[name].index_information())
+            for name in self.db.list_collection_names()
+            if name != 'migrations_lock'
+        }
+
+    def made(self) -> list[str]:
+        """List the names of the dumps there are."""
+        return sorted(os.listdir(self.dumps)) if self.dumps.exists() else []
+
+    def status(self, **attributes: Any) -> list[str]:
+        """Give all that the status says."""
+        logger = RecordingLogger()
+        self.manager(logger=logger, **attributes).show_status()
+        return [text for _, text in logger.said]
+
+    def someone_holds_the_lock(self) -> bool:
+        return bool(self.db.migrations_lock.find_one({}))
+
+
+class BeforeDeployTest(DumpingTest):
+    """`DO_MONGO_DUMP = True`."""
+
+    def test_is_made_under_the_lock_before_the_first_migration_runs(self) -> None:
+        self.migration('1_a.py', GOOD)
+        before = self.state()
+        test = self
+        moments = []
+
+        class Migrations(self.manager_class()):  # type: ignore[misc]
+            MONGO_DUMP_DIRECTORY = str(self.dumps)
+            DO_MONGO_DUMP = True
+
+            def dbdump(self) -> None:
+                moments.append((test.someone_holds_the_lock(), test.state()))
+                super().dbdump()
+                moments.append((test.someone_holds_the_lock(), test.state()))
+
+        manager = Migrations()
+        self.addCleanup(manager.disconnect)
+        manager.execute()
+        for locked, state in moments:
+            self.assertTrue(locked)
+            self.assertEqual({**state, **before}, state)
+            self.assertNotIn('new', state)
+        self.assertEqual(len(moments), 2)
+        [name] = self.made()
+        self.assertRegex(name, rf'^\d{{8}}T\d{{6}}Z_{self.db.name}$')
+        said = [text for _, text in self.logger.said]
+        dumped = next(n for n, text in enumerate(said) if 'Dumped to' in text)
+        self.assertLess(dumped, said.index('Executing 1_a.py'))
+        by_tool = any('mongodump' in text for text in said[:dumped])
+        self.assertIs(by_tool, self.path != NO_TOOLS)
+        self.assertIn(f'{self.dumps}/{name} (', said[dumped])
+
+    def test_a_dump_that_fails_keeps_all_from_running(self) -> None:
+        self.migration('1_a.py', GOOD)
+        self.dumps.write_text('a file where the folder should be')
+        before = self.state()
+        with self.assertRaises(DumpFailed):
+            self.manager().execute()
+        self.assertEqual({**self.state(), **before}, self.state())
+        self.assertNotIn('new', self.state())
+        self.assertEqual(self.registered(), [])
+        self.assertFalse(self.someone_holds_the_lock())
+
+    def test_none_is_made_where_nothing_is_going_to_run(self) -> None:
+        self.manager().execute()
+        self.migration('1_a.py', 'def up(db): return 1 +')
+        with self.assertRaisesRegex(migopy.MigopyException, 'cannot be imported'):
+            self.manager().execute()
+        self.manager().ignore()
+        self.manager(DO_MONGO_DUMP=False).execute()
+        self.assertEqual(self.made(), [])
+
+    def test_after_a_failure_the_message_names_the_dump_and_the_command(self) -> None:
+        self.migration('1_a.py', GOOD)
+        self.migration('2_b.py', BAD)
+        before, status = self.state(), self.status()
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        [name] = self.made()
+        *_, (_, failure), (method, way_back) = self.logger.said
+        self.assertIn('2_b.py failed in its up', failure)
+        self.assertEqual(method, 'white')
+        self.assertIn(f'The dump {name} was made before this run', way_back)
+        # The command is as it can be typed, and brings all back that was before.
+        typed = re.search('fab migrations:dbrestore,(.*)$', way_back)
+        assert typed is not None
+        self.manager().dbrestore(typed[1])
+        self.assertEqual({**self.state(), **before}, self.state())
+        self.assertNotIn('new', self.state())
+        self.assertEqual(self.status(), status)
+
+    def test_after_a_failure_without_a_dump_none_is_named(self) -> None:
+        self.migration('2_b.py', BAD)
+
+        class Migrations(self.manager_class()):  # type: ignore[misc]
+            DO_MONGO_DUMP = True
+
+            def dbdump(self) -> None:
+                self.logger.white('By other means')
+
+        manager = Migrations()
+        self.addCleanup(manager.disconnect)
+        with self.assertRaises(ValueError):
+            manager.execute()
+        self.assertIn(('white', 'By other means'), self.logger.said)
+        self.assertNotIn('dbrestore', str(self.logger.said))
+
+
+class DumpAtAnyTimeTest(DumpingTest):
+    """`dbdump`, whatever `DO_MONGO_DUMP` says."""
+
+    def test_is_the_owner_s_alone_and_says_where_it_is(self) -> None:
+        self.manager(DO_MONGO_DUMP=False).dbdump()
+        [name] = self.made()
+        self.assertRegex(
+            self.logger.said[-1][1], f'^Dumped to {self.dumps}/{name} .[0-9]+ bytes.$'
+        )
+        for path in (self.dumps, *self.dumps.rglob('*')):
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode) & 0o077, 0, path)
+
+    def test_holds_the_lock(self) -> None:
+        held = []
+        manager = self.manager()
+        make = Path.rename
+
+        def rename(*args: Any) -> Any:
+            held.append(self.someone_holds_the_lock())
+            return make(*args)
+
+        with mock.patch.object(Path, 'rename', rename):
+            manager.dbdump()
+        self.assertEqual(held, [True])
+        self.assertFalse(self.someone_holds_the_lock())
+
+    def test_the_newest_are_kept(self) -> None:
+        manager = self.manager(MONGO_DUMP_KEEP=1)
+        manager.dbdump()
+        [first] = self.made()
+        manager.dbdump()
+        [second] = self.made()
+        self.assertLess(first, second)
+
+
+class RestoreTest(DumpingTest):
+    """`dbrestore`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('1_a.py', GOOD)
+        self.migration('2_b.py', GOOD)
+        self.migrations = self.manager(DO_MONGO_DUMP=False)
+        self.migrations.execute('1')
+        self.before, self.before_status = self.state(), self.status()
+        self.migrations.dbdump()
+        [self.name] = self.made()
+        self.logger.said.clear()
+
+    def another(self, days: int) -> str:
+        """Make a dump of some days ago; give its name."""
+        made = time.gmtime(time.time() - days * 86_400)
+        name = f'{time.strftime("%Y%m%dT%H%M%SZ", made)}_{self.db.name}'
+        shutil.copytree(self.dumps / self.name, self.dumps / name)
+        return name
+
+    def change(self) -> None:
+        """Change everything that can be changed, and forget what was said."""
+        self.migrations.execute('2')
+        self.db.notes.delete_many({'n': 1})
+        self.db.notes.drop_index('own')
+        self.db.notes.create_index('more')
+        self.db.tags.drop()
+        self.db.made_since.insert_one({})
+        self.db.create_collection('empty_since')
+        self.logger.said.clear()
+
+    def test_brings_data_indexes_and_registry_back(self) -> None:
+        for typed in (self.name, self.name[:9], '2'):
+            with self.subTest(typed):
+                self.change()
+                self.migrations.dbrestore(typed)
+                self.assertEqual(self.state(), self.before)
+                self.assertEqual(self.status(), self.before_status)
+                self.assertEqual(self.registered(), ['1_a.py'])
+        self.migrations.execute()
+        self.assertEqual(self.registered(), ['1_a.py', '2_b.py'])
+
+    def test_says_what_it_does_before_and_after_and_holds_the_lock(self) -> None:
+        self.change()
+        held = {}
+        logger = RecordingLogger()
+        write = logger.white
+
+        def white(message: object) -> None:
+            write(message)
+            held[str(message)] = self.someone_holds_the_lock()
+
+        logger.white = white  # type: ignore[method-assign]
+        self.manager(logger=logger).dbrestore(self.name)
+        going = logger.said[0][1]
+        self.assertRegex(
+            going,
+            f'^Going to bring {self.db.name} back to {self.name}, made [0-9]+ seconds?'
+            ' ago; what was made since is dropped$',
+        )
+        done = f'{self.db.name} is as it was in {self.name}'
+        self.assertEqual(logger.said[-1], ('white_bold', done))
+        self.assertTrue(held[going])
+        self.assertFalse(self.someone_holds_the_lock())
+
+    def test_waits_for_who_holds_the_lock(self) -> None:
+        self.change()
+        changed = self.state()
+        test = self
+
+        class Holder(self.manager_class()):  # type: ignore[misc]
+            DO_MONGO_DUMP = True
+
+            def dbdump(self) -> None:
+                with test.assertRaises(Locked):
+                    test.manager(LOCK_WAIT=0).dbrestore(test.name)
+
+        self.migration('3_c.py')
+        holder = Holder()
+        self.addCleanup(holder.disconnect)
+        holder.execute()
+        for name, content in changed.items():
+            if not name.startswith('migrations'):
+                self.assertEqual(self.state()[name], content)
+
+    def test_without_a_name_lists_and_does_nothing(self) -> None:
+        self.change()
+        changed = self.state()
+        older = self.another(days=3)
+        with mock.patch.dict(os.environ, COLUMNS='120'):
+            self.migrations.dbrestore()
+        self.assertEqual(self.state(), changed)
+        [(_, table), (_, hint)] = self.logger.said
+        titles, _line, *rows = table.splitlines()
+        self.assertEqual(titles.split(), ['Dump', 'Size', 'Age'])
+        self.assertRegex(rows[0], rf'^{older} +[0-9.]+ KB +3 days$')
+        self.assertRegex(rows[1], rf'^{self.name} +[0-9.]+ KB +[0-9]+ seconds?$')
+        self.assertEqual(len(rows), 2)
+        self.assertIn(f'fab migrations:dbrestore,{self.name}', hint)
+
+    def test_without_a_dump_says_how_to_make_one(self) -> None:
+        shutil.rmtree(self.dumps)
+        self.migrations.dbrestore()
+        self.assertIn('fab migrations:dbdump', self.logger.said[-1][1])
+
+    def test_a_name_that_is_none_changes_nothing(self) -> None:
+        self.change()
+        changed = self.state()
+        half = self.dumps / f'.{self.name}.part'
+        shutil.copytree(self.dumps / self.name, half)
+        for typed in ('', 'x', '.', half.name, str(half)):
+            with self.subTest(typed), self.assertRaises(migopy.MigopyException):
+                self.migrations.dbrestore(typed)
+        older = self.another(days=1)
+        with self.assertRaisesRegex(migopy.MigopyException, 'Several') as caught:
+            self.migrations.dbrestore('2')
+        for name in (older, self.name):
+            self.assertIn(name, str(caught.exception))
+        self.assertEqual(self.state(), changed)
+
+
+@needs_tools
+class BeforeDeployByToolsTest(BeforeDeployTest):
+    """The same by mongodump and mongorestore."""
+
+    path = os.environ.get('PATH', '')
+
+
+@needs_tools
+class RestoreByToolsTest(RestoreTest):
+    """The same by mongodump and mongorestore."""
+
+    path = os.environ.get('PATH', '')
+
+
+class TypedTest(FabTest):
+    """The commands as they are typed, in a project with the default folder."""
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+            DO_MONGO_DUMP = True
+
+            def dbdump(self):
+                self.logger.white('Stop the workers')
+                super().dbdump()
+                self.logger.white('Start the workers')
+
+        migrations = Migrations.create_task()
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.notes.insert_many([{'_id': n} for n in range(100)])
+
+    def test_a_deploy_that_fails_and_the_way_back(self) -> None:
+        self.migration('1_a.py', GOOD)
+        self.migration('2_b.py', BAD)
+        # The dumps lie beside the fabfile, wherever one is.
+        elsewhere = self.folder / 'mongomigrations'
+        failed = self.fab('migrations:execute', cwd=elsewhere, PATH=NO_TOOLS)
+        self.assertEqual(failed.status, 1)
+        [dump] = (self.folder / 'mongodumps').iterdir()
+        self.assertRegex(
+            failed.stderr,
+            f'(?s)Going to execute 2 migrations.*Stop.*Dumped to {dump}.*Start.*'
+            'Executing 1_a.py.*2_b.py failed in its up.*'
+            f'To go back to it: fab migrations:dbrestore,{dump.name}\n$',
+        )
+        command = failed.stderr.split()[-1]
+        restored = self.assert_ok(self.fab(command, PATH=NO_TOOLS))
+        self.assertIn(f'{self.db.name} is as it was in {dump.name}', restored.stderr)
+        self.assertEqual(self.db.notes.count_documents({}), 100)
+        self.assertEqual(self.registered(), [])
+        self.assertNotIn('new', self.db.list_collection_names())
+
+    def test_a_dump_that_fails_ends_with_status_1_and_nothing_has_run(self) -> None:
+        self.write('mongodumps', 'a file where the folder should be')
+        self.migration('1_a.py', GOOD)
+        result = self.fab('migrations:execute', PATH=NO_TOOLS)
+        self.assert_error(result, f'The dump of the database {self.db.name} failed')
+        self.assertNotIn('Executing', result.stderr)
+        self.assertEqual(self.registered(), [])
+
+    def test_on_a_terminal_each_collection_has_a_bar(self) -> None:
+        shown = self.on_terminal('migrations:dbdump', PATH=NO_TOOLS, COLUMNS='80')
+        self.assertRegex(shown, r'━.* notes: 100 of 100 \(100%\)')
+        self.assertRegex(shown, r'Dumped to .*_migopy_\w+ \([0-9.]+ KB\)')
