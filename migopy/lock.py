@@ -25,15 +25,9 @@ from pymongo.errors import (
 )
 
 from migopy.errors import MigopyException
+from migopy.registry import DURABLE
 
 Document = dict[str, Any]
-
-MAJORITY = WriteConcern('majority')
-
-#: For a server without a replica set, whose majority is not on disk yet: were a lock
-#: lost in a crash, and with it the mark of the run that began under it, the run would
-#: go on unknown.
-DURABLE = WriteConcern('majority', j=True)
 
 #: MongoDB's ConversionFailure, which `Lock.write` provokes where the lock is lost.
 CONVERSION_FAILURE = 241
@@ -147,7 +141,7 @@ class Lock:
 
         `own_work` is entered by the thread that renews.
         """
-        self.collection = collection.with_options(write_concern=MAJORITY)
+        self.collection = collection.with_options(write_concern=DURABLE)
         self.ttl = ttl
         #: A random id, new each time that the lock is held.
         self.owner = ''
@@ -216,7 +210,7 @@ class Lock:
         self,
         target: Collection[Document],
         documents: Sequence[Document],
-        write_concern: WriteConcern = MAJORITY,
+        write_concern: WriteConcern = DURABLE,
         patience: float | None = None,
     ) -> None:
         """Merge documents into a collection by `_id`, if the lock is still ours.
@@ -321,11 +315,10 @@ class Lock:
             'since': '$$NOW',
             'expires': self._expiry(),
         }
-        durable = self.collection.with_options(write_concern=DURABLE)
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
         while True:
             try:
-                document: Any = durable.find_one_and_update(
+                document: Any = self.collection.find_one_and_update(
                     {'_id': self.ID},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,

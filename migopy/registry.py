@@ -12,7 +12,9 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-MAJORITY = WriteConcern('majority')
+#: For what is not to be taken back once it is acknowledged: a majority has it, and has
+#: it on disk, which without a replica set a majority alone does not mean.
+DURABLE = WriteConcern('majority', j=True)
 
 Document = dict[str, Any]
 
@@ -61,7 +63,7 @@ class Registry:
     """The collection of registered migrations.
 
     Invariant: a document with a name means that the migration of that name is
-    registered. Reading never writes; writes are acknowledged by a majority.
+    registered. Reading never writes; writes are durable when they are acknowledged.
     """
 
     FIELDS = ('name', 'executed_at', 'checksum', 'how')
@@ -116,7 +118,7 @@ class Registry:
 
     @property
     def _collection(self) -> Collection[Document]:
-        return self.collection.with_options(write_concern=MAJORITY)
+        return self.collection.with_options(write_concern=DURABLE)
 
     def _doubles(self) -> Iterable[str]:
         groups = self.collection.aggregate(

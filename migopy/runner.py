@@ -18,11 +18,11 @@ from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException
 from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
-from migopy.lock import MAJORITY, Agent, Lock, LockLost
+from migopy.lock import Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
 from migopy.progress import Heartbeats, heartbeats
-from migopy.registry import Document, Record, Registry
+from migopy.registry import DURABLE, Document, Record, Registry
 from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
 
 #: A mark before `up` survives whatever keeps the writes of `up`, as it precedes them
@@ -307,7 +307,7 @@ class Runner:
                     )
                 else:
                     with self._checkpoints(run, effects).in_force():
-                        self._call(step, effects)
+                        self._call(step, _durable(self.db), effects)
                     self._end(run, began, effects)
             except LockLost:
                 raise
@@ -360,15 +360,15 @@ class Runner:
             self._history.complete(run, self._plan.runs_of(run), session)
             self._lock.check()
 
-    def _call(self, step: Step, effects: Recording) -> None:
+    def _call(self, step: Step, db: Any, effects: Recording) -> None:
         with self._heartbeats.of(partial(self._observer.running, step, effects)):
-            step.call(self.db)
+            step.call(db)
 
     def _call_bound(
         self, step: Step, session: ClientSession, effects: Recording
     ) -> None:
         with session.bind(end_session=False):
-            self._call(step, effects)
+            self._call(step, self.db, effects)
         if effects.outside.wrote:
             raise WroteOutside(effects.outside, self.db.name)
 
@@ -405,7 +405,7 @@ class Runner:
             if records:
                 self._lock.persist(partial(self._unregister, records))
             if run.direction == 'up':
-                concern = MARK if self._announcements else MAJORITY
+                concern = MARK if self._announcements else DURABLE
                 self._lock.write(
                     self._registry.collection, [self._record(run)], concern
                 )
@@ -520,6 +520,18 @@ class Runner:
             'by': str(run.agent),
             'how': IGNORED if run.outcome == IGNORED else EXECUTED,
         }
+
+
+def _durable(db: Any) -> Any:
+    """Give the database to a migration so that it keeps what it has acknowledged.
+
+    Replica sets do so since MongoDB 5.0. Others may lose the last moments in a crash or
+    a failover, and the migration would be registered all the same when the server is
+    back. A write concern that the fabfile has set is left as it is.
+    """
+    if db.write_concern.is_server_default:
+        return db.with_options(write_concern=DURABLE)
+    return db
 
 
 def _is_in_doubt(step: Step, effects: Recording) -> bool:

@@ -46,7 +46,6 @@ class Fault:
     name: str
     strike: Callable[[Deploys], Hit]
     with_transactions: bool = True
-    forgetful: bool = False
 
 
 # Faults of processes
@@ -277,7 +276,7 @@ class Campaign:
         )
         server = alone.result()
         crash = server_killed(server)
-        yield Lane(server.uri, [Fault('crashes', crash, False, forgetful=True)])
+        yield Lane(server.uri, [Fault('crashes', crash, with_transactions=False)])
         member = fragile.result().members[0]
         yield Lane(
             member.uri, [Fault('crashes of a replica set', server_killed(member))]
@@ -321,7 +320,6 @@ class Campaign:
             transaction=fault.with_transactions and choice.random() < 0.3,
             choice=choice,
             number=number,
-            forgetful=fault.forgetful,
         )
         hit = False
         try:

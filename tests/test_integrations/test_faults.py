@@ -11,14 +11,33 @@ import sys
 import time
 import unittest
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
-from tests.faults.campaign import Campaign
+from pymongo import MongoClient
+
+from tests.faults import eventually
+from tests.faults.campaign import Campaign, lone_server
+from tests.project import PlainTest
 
 #: Seconds that it takes at least.
 SHORT = 10.0
 
+#: Writes what the test says, and waits for the test in between.
+CRASHING = """
+    import os
+    import time
 
-class FaultsTest(unittest.TestCase):
+    def up(db):
+        BEFORE
+        open('FOLDER/waiting', 'w').close()
+        deadline = time.monotonic() + 60
+        while not os.path.exists('FOLDER/go') and time.monotonic() < deadline:
+            time.sleep(0.01)
+        AFTER
+"""
+
+
+class CampaignTest(unittest.TestCase):
     def test_no_fault_makes_a_migration_run_twice_or_half_and_unnoticed(self) -> None:
         seconds = float(os.environ.get('MIGOPY_FAULTS') or SHORT)
         seed = os.environ.get('MIGOPY_FAULTS_SEED') or uuid.uuid4().hex[:8]
@@ -29,3 +48,36 @@ class FaultsTest(unittest.TestCase):
         print(outcome.summary(seed, time.monotonic() - began), file=sys.stderr)
         self.assertEqual(outcome.broken, [], '\n\n'.join(outcome.broken))
         self.assertGreater(sum(outcome.survived.values()), 0)
+
+
+class CrashTest(PlainTest):
+    """A server without a replica set crashes while a migration runs.
+
+    What it has acknowledged in the last moments is not on disk, if nobody asks for it.
+    """
+
+    def crash(self, before: str = 'pass', after: str = 'pass') -> tuple[int, int]:
+        """Crash between two writes; count what is written and registered at the end."""
+        text = CRASHING.replace('BEFORE', before).replace('AFTER', after)
+        self.migration('001_a.py', text.replace('FOLDER', str(self.folder)))
+        with lone_server() as server, ThreadPoolExecutor(1) as pool:
+            manager = self.manager(MONGO_URI=server.uri)
+            executed = pool.submit(manager.execute)
+            eventually((self.folder / 'waiting').exists, 'the first half')
+            server.kill()
+            server.restart()
+            self.write('go', '')
+            executed.result(timeout=60)
+            with MongoClient(server.uri) as client:
+                db = client[self.db.name]
+                notes = db.notes.count_documents({})
+                return notes, db.migrations.count_documents({})
+
+    def test_what_it_has_written_is_there_when_it_is_registered(self) -> None:
+        found = self.crash(before='db.notes.insert_one({})')
+        self.assertEqual(found, (1, 1))
+
+    def test_it_still_has_the_lock(self) -> None:
+        """Else it would run to its end, and nobody would know that it has begun."""
+        found = self.crash(after='list(db.notes.find()); db.notes.insert_one({})')
+        self.assertEqual(found, (1, 1))
