@@ -169,7 +169,7 @@ class MigrationsManager:
         spec_migr: str | None = None,
         *,
         to: str | None = None,
-        dry_run: str = 'no',
+        dry_run: str | bool = 'no',
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
@@ -215,9 +215,9 @@ class MigrationsManager:
         self,
         spec_migr: str | None = None,
         *,
-        last: str | None = None,
+        last: str | int | None = None,
         to: str | None = None,
-        dry_run: str = 'no',
+        dry_run: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
 
@@ -247,18 +247,18 @@ class MigrationsManager:
             raise DoesNotFit('Not all is well with the migrations, see above.')
 
     @task
-    def history(self, which: str | None = None) -> None:
+    def history(self, which: str | int | None = None) -> None:
         """Show the runs of migrations, newest last.
 
         Example: {fab}:history,20
         A number shows that many of the last, a name those of one migration.
         """
         plan = self._survey()
-        count = which is None or (which.isdecimal() and not which.startswith('0'))
-        if count:
+        typed = '' if which is None else str(which)
+        if which is None or (typed.isdecimal() and not typed.startswith('0')):
             runs = self._history.last(int(which or 0))
         else:
-            runs = self._history.last(name=plan.name_of(str(which)))
+            runs = self._history.last(name=plan.name_of(typed))
         self._reporter.history(plan, runs)
 
     @task
@@ -482,7 +482,7 @@ class MigrationsManager:
         return plan, self._narrowed(plan.to_execute(name, self.ALLOW_LATE, to), name)
 
     def _to_roll_back(
-        self, name: str | None, last: str | None, to: str | None
+        self, name: str | None, last: str | int | None, to: str | None
     ) -> tuple[Plan, list[Migration]]:
         only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
         plan = self._plan()

@@ -134,8 +134,10 @@ def call(
     return subtask(*values, **options)
 
 
-def is_yes(value: str, subtask: str, option: str) -> bool:
+def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     """Read an option that is yes or no; raises `WrongOptions` for anything else."""
+    if isinstance(value, bool):
+        return value
     if value.lower() in ('yes', 'no'):
         return value.lower() == 'yes'
     raise WrongOptions(
@@ -145,7 +147,7 @@ def is_yes(value: str, subtask: str, option: str) -> bool:
     )
 
 
-def only_one(subtask: str, options: Mapping[str, str | None]) -> None:
+def only_one(subtask: str, options: Mapping[str, object]) -> None:
     """Refuse options that exclude each other; raises `WrongOptions`."""
     given = [option for option, value in options.items() if value is not None]
     if len(given) > 1:
@@ -156,9 +158,9 @@ def only_one(subtask: str, options: Mapping[str, str | None]) -> None:
         )
 
 
-def number(value: str, subtask: str, option: str) -> int:
+def number(value: str | int, subtask: str, option: str) -> int:
     """Read an option that is a number from 1 on; raises `WrongOptions`."""
-    if value.isdecimal() and int(value) > 0:
+    if str(value).isdecimal() and int(value) > 0:
         return int(value)
     raise WrongOptions(
         subtask,

@@ -228,6 +228,22 @@ class RollbackManyTest(PointTest):
         self.assertEqual(self.ran('undone'), ['1'])
 
 
+class InPythonTest(PointTest):
+    """The options as one writes them in Python."""
+
+    def test_numbers_and_truth_values(self) -> None:
+        self.migrations.execute(dry_run=True)
+        self.assertEqual(self.ran(), [])
+        self.migrations.execute(dry_run=False)
+        self.migrations.rollback(last=2)
+        self.assertEqual(self.ran('undone'), ['4', '3'])
+        with self.assertRaises(migopy.MigopyException):
+            self.migrations.rollback(last=0)
+        self.migrations.history(2)
+        lines = self.logger.of('white')[-1].splitlines()
+        self.assertEqual(len(lines), 2 + 2, lines)
+
+
 class TypedTest(FabTest):
     """The options as they are typed."""
 
