@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import random
+import re
+import textwrap
+import time
+from typing import Any
 from unittest import mock
 
+from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener
+from pymongo.read_concern import ReadConcern
 
 from migopy import announcements, runner
 from migopy.effects import listen
 from migopy.runner import NotRegistered
-from tests.project import PlainTest
+from tests.project import FabTest, PlainTest
+from tests.server import replica_set, standalone
 
 COUNT = runner.MANY + 10
 
@@ -106,6 +114,102 @@ class ManyTest(PlainTest):
         options = {'event_listeners': [requests, listen()]}
         self.manager(MONGO_CLIENT_OPTIONS=options).execute()
         self.assertLessEqual(requests.count, 2 * COUNT + 20)
+
+
+class FaultTest(FabTest):
+    """Many migrations, and faults in the middle of them."""
+
+    COUNTING = """
+        def up(db):
+            db.counts.update_one({{'_id': {number}}}, {{'$inc': {{'runs': 1}}}}, True)
+        """
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{server}'
+            MONGO_DATABASE = 'many'
+            LOCK_TTL = 2
+            LOCK_WAIT = 30
+
+        migrations = Migrations.create_task()
+    """
+
+    def begin(self, uri: str) -> MongoClient[dict[str, Any]]:
+        """Make the project for a server, with an empty database."""
+        self.write('fabfile.py', textwrap.dedent(self.fabfile).replace('{server}', uri))
+        for number in range(COUNT):
+            text = textwrap.dedent(self.COUNTING).format(number=number)
+            self.migration(f'{number:03}_x.py', text)
+        client: MongoClient[dict[str, Any]] = MongoClient(uri)
+        self.addCleanup(client.close)
+        client.drop_database('many')
+        return client
+
+    def check(self, client: MongoClient[dict[str, Any]], said: str) -> None:
+        """Check what is registered, counted and said, then run the rest."""
+        client.many.migrations_lock.delete_many({})  # for the dead command's time
+        db = client.many.with_options(read_concern=ReadConcern('majority'))
+        registered = sorted(each['name'] for each in db.migrations.find())
+        counted = {each['_id']: each['runs'] for each in db.counts.find()}
+        # A fault comes between the two of one migration, at most.
+        self.assertIn(len(counted) - len(registered), (0, 1))
+        self.assertEqual(set(counted.values()), {1})
+        self.assertEqual(sorted(counted), list(range(len(counted))))
+        self.assertEqual(registered, [f'{n:03}_x.py' for n in range(len(registered))])
+        executed = re.findall(r'^(\d+_x.py) executed', said, re.MULTILINE)
+        self.assertEqual(executed, registered[: len(executed)])
+        status = self.fab('migrations').stderr
+        if len(counted) > len(registered):
+            self.assertIn(f'Unfinished: {len(registered):03}_x.py', status)
+        unfinished = re.search(r'Unfinished: (\d+_x.py)', status)
+        if unfinished:
+            done = 'ignore' if len(counted) > len(registered) else 'execute'
+            self.assert_ok(self.fab(f'migrations:{done},{unfinished[1]}'))
+        self.assert_ok(self.fab('migrations:execute'))
+        counted = {each['_id']: each['runs'] for each in client.many.counts.find()}
+        self.assertEqual(counted, dict.fromkeys(range(COUNT), 1))
+        self.assertEqual(client.many.migrations.count_documents({}), COUNT)
+
+    def await_some(self, client: MongoClient[dict[str, Any]]) -> None:
+        """Wait until a random number of migrations has run."""
+        wanted = random.randrange(1, COUNT - 5)
+        deadline = time.monotonic() + 60
+        while client.many.counts.estimated_document_count() < wanted:
+            self.assertLess(time.monotonic(), deadline)
+
+    def test_the_command_is_killed(self) -> None:
+        for _ in range(2):
+            client = self.begin(self.uri)
+            process = self.start('migrations:execute')
+            self.await_some(client)
+            process.kill()
+            said = process.communicate(timeout=60)[1]
+            self.check(client, said)
+        client.drop_database('many')
+
+    def test_the_server_is_killed(self) -> None:
+        with standalone() as server:
+            client = self.begin(server.uri)
+            process = self.start('migrations:execute')
+            self.await_some(client)
+            server.kill()
+            process.kill()
+            said = process.communicate(timeout=60)[1]
+            server.restart()
+            self.check(client, said)
+
+    def test_the_primary_is_killed(self) -> None:
+        with replica_set(members=3) as cluster:
+            client = self.begin(cluster.uri)
+            process = self.start('migrations:execute')
+            self.await_some(client)
+            primary = cluster.primary()
+            primary.kill()
+            said = process.communicate(timeout=90)[1]
+            primary.restart()
+            self.check(client, said)
 
 
 class Requests(CommandListener):
