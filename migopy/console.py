@@ -11,12 +11,12 @@ import textwrap
 from collections.abc import Sequence
 from typing import TextIO
 
-#: Columns between those of a table, and of a column that is made as narrow as can be.
+#: Characters between columns, and of a column that is made as narrow as can be.
 GAP = 2
 NARROWEST = 10
 
-#: Columns that a cell's further lines may take before they are wrapped.
-WRAPPED_FROM = 30
+#: Characters of a cell's further lines that a column is made as wide as.
+WRAPPED = 30
 
 
 class Str(str):
@@ -122,8 +122,7 @@ def width() -> int:
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Set rows under titles, as wide as the terminal, 80 columns where there is none.
 
-    A cell's first line is its heading, further ones may be wrapped. Where all is too
-    wide the columns on the right are wrapped first; nothing is cut off.
+    Nothing is cut off: long cells are wrapped.
     """
     # rich takes a tenth of a second to import, which other commands need not pay.
     from rich.box import SIMPLE_HEAD
@@ -132,9 +131,9 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     from rich.text import Text
 
     grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    wanted = [max(map(_wanted_width, column)) for column in zip(*([titles, *rows]))]
-    for title, columns in zip(titles, _fitted(wanted, width())):
-        grid.add_column(title, width=columns, overflow='fold')
+    columns = _fitted(list(zip(titles, *rows)), width())
+    for title, characters in zip(titles, columns):
+        grid.add_column(title, width=characters, overflow='fold')
     for row in rows:
         grid.add_row(*(Text(cell) for cell in row))
     text = io.StringIO()
@@ -142,21 +141,32 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(line.rstrip() for line in text.getvalue().splitlines())
 
 
-def _wanted_width(cell: str) -> int:
+def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Give each column's width; those on the right are the first to be narrowed.
+
+    That is done between words as far as it goes, but for the first column, then
+    within them.
+    """
+    fitted = [max(map(_wanted, column)) for column in columns]
+    excess = sum(fitted) + (len(columns) - 1) * GAP - room
+    in_words = [fitted[0], *(max(map(_longest_word, column)) for column in columns[1:])]
+    for floors in (in_words, [0] * len(columns)):
+        for place in reversed(range(len(columns))):
+            floor = max(floors[place], NARROWEST)
+            less = max(0, min(excess, fitted[place] - floor))
+            fitted[place] -= less
+            excess -= less
+    return fitted
+
+
+def _wanted(cell: str) -> int:
     from rich.cells import cell_len
 
     first, *others = cell.split('\n')
-    return max(
-        [cell_len(first), *(min(cell_len(line), WRAPPED_FROM) for line in others)]
-    )
+    return max(cell_len(first), *(min(cell_len(each), WRAPPED) for each in others), 0)
 
 
-def _fitted(wanted: Sequence[int], room: int) -> list[int]:
-    """Narrow the columns on the right, one after the other, until all fit."""
-    fitted = list(wanted)
-    excess = sum(wanted) + (len(wanted) - 1) * GAP - room
-    for place in reversed(range(len(wanted))):
-        less = max(0, min(excess, fitted[place] - NARROWEST))
-        fitted[place] -= less
-        excess -= less
-    return fitted
+def _longest_word(cell: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, cell.split()), default=0)
