@@ -137,7 +137,7 @@ class Reporter:
         """Say what a restore does, before it does."""
         self._logger.white(
             f'Going to bring {dump.database} back to {dump.name}, made {_age(dump)}'
-            ' ago; what was made since is dropped'
+            ' ago.\nWhat was made since is dropped.'
         )
 
     def restored(self, dump: Dump) -> None:
@@ -147,8 +147,8 @@ class Reporter:
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
         self._logger.white(
-            f'The dump {dump.name} was made before this run. To go back to it:'
-            f' {self._fab}:dbrestore,{dump.name}'
+            f'The dump {dump.name} was made before this run. To go back to it:\n'
+            f'  {self._fab}:dbrestore,{dump.name}'
         )
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:

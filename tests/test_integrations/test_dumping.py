@@ -267,7 +267,7 @@ class RestoreTest(DumpingTest):
         self.assertRegex(
             going,
             f'^Going to bring {self.db.name} back to {self.name}, made [0-9]+ seconds?'
-            ' ago; what was made since is dropped$',
+            ' ago.\nWhat was made since is dropped.$',
         )
         done = f'{self.db.name} is as it was in {self.name}'
         self.assertEqual(logger.said[-1], ('white_bold', done))
@@ -379,7 +379,7 @@ class TypedTest(FabTest):
             failed.stderr,
             f'(?s)Going to execute 2 migrations.*Stop.*Dumped to {dump}.*Start.*'
             'Executing 1_a.py.*2_b.py failed in its up.*'
-            f'To go back to it: fab migrations:dbrestore,{dump.name}\n$',
+            f'To go back to it:\n  fab migrations:dbrestore,{dump.name}\n$',
         )
         command = failed.stderr.split()[-1]
         restored = self.assert_ok(self.fab(command, PATH=NO_TOOLS))
