@@ -53,7 +53,7 @@ _BUCKETS = 'system.buckets.'
 
 # The server's own limit: 16 MB, and what it may add to a document itself.
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
-_BATCH_BYTES = 16 * 1024 * 1024
+_BATCH_BYTES = 1024 * 1024
 _BATCH_DOCUMENTS = 10_000
 
 # Shown by listCollections, refused by `create` or not for it to say.
@@ -274,7 +274,8 @@ class _Listed:
 class Dumper:
     """Write a database into a folder, by PyMongo.
 
-    Invariant: memory is bounded by the server's batches of 16 MB. Each collection in
+    Invariant: memory is bounded, by batches of about a megabyte; by the server's of
+    16 MB where a collection's documents are of most unequal size. Each collection in
     the folder is whole; where the server gives a snapshot, all are as they were at one
     time, or a line says which are not.
     """
@@ -406,7 +407,9 @@ class Dumper:
         done = 0
         self._progress(stored.name, done, total)
         # With this hint servers that refuse to scan much take it, says mongodump.
-        cursor = collection.find_raw_batches(hint=[('$natural', 1)], session=session)
+        cursor = collection.find_raw_batches(
+            hint=[('$natural', 1)], batch_size=_batch_size(collection), session=session
+        )
         path = self._folder / stored.data_file
         with open(path, 'wb') as file, cursor, _changes_noticed(stored):
             for batch in cursor:
@@ -437,6 +440,19 @@ def _changes_noticed(stored: Stored) -> Iterator[None]:
         if error.code in codes:
             raise Changed(f'The collection {stored.name} was changed') from error
         raise
+
+
+def _batch_size(collection: Collection[Any]) -> int:
+    """Tell how many documents make a batch, 0 for as many as the server likes.
+
+    PyMongo holds a reply several times over while it is read.
+    """
+    try:
+        [stats, *_] = collection.aggregate([{'$collStats': {'storageStats': {}}}])
+    except OperationFailure:
+        return 0
+    average = int(stats['storageStats'].get('avgObjSize') or 0)
+    return max(1, _BATCH_BYTES // average) if average else 0
 
 
 def _count(batch: bytes) -> int:
