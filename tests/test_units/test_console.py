@@ -152,6 +152,13 @@ class TableTest(unittest.TestCase):
         shown = ' '.join(line[21:44].strip() for line in lines)
         self.assertIn('ValueError: too much of a good thing is', shown)
 
+    def test_what_can_be_wrapped_between_words_is_so_before_a_word_is_broken(
+        self,
+    ) -> None:
+        lines = self.history('004_drop_short_notes.py', 'deploy@web1', 80)
+        self.assertEqual(['deploy@web1' in line for line in lines].count(True), 2)
+        self.assertEqual(['unfinished' in line for line in lines].count(True), 1)
+
     def test_with_room_for_all_only_what_explains_is_wrapped(self) -> None:
         lines = self.history('1_a.py', 'deploy@web-1.example.com', 120)
         first, second = lines[2:4]
