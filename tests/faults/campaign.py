@@ -19,12 +19,9 @@ from pymongo import MongoClient
 
 from migopy import mongod
 from tests.faults import eventually
-from tests.faults.deploys import LOCK_TTL, Deploys
+from tests.faults.deploys import LOCK_TTL, WAYS, Deploys
 from tests.faults.proxy import LossyProxy
 from tests.server import ReplicaSet, Server, temporary_folder
-
-#: More than the commands of a run, so that some faults come after the last one.
-COMMANDS = 32
 
 #: How long a run lasts from the moment when it has the lock, about.
 RUN_SECONDS = 0.5
@@ -46,6 +43,7 @@ class Fault:
     name: str
     strike: Callable[[Deploys], Hit]
     with_transactions: bool = True
+    while_settling: bool = True
 
 
 # Faults of processes
@@ -258,13 +256,19 @@ class Campaign:
             alone = pool.submit(stack.enter_context, lone_server())
             fragile = pool.submit(stack.enter_context, cluster(1))
         one, two = single.result().members[0].uri, three.result()
-        yield Lane(one, [Fault('crowds', crowd), Fault('kills', killed)])
+        yield Lane(
+            one, [Fault('crowds', crowd, while_settling=False), Fault('kills', killed)]
+        )
         yield Lane(one, [Fault('kills at a command', killed_at_a_command)])
         yield Lane(
             one,
             [
                 Fault('suspensions', stopped),
-                Fault('suspensions with a competitor', stopped_and_overtaken),
+                Fault(
+                    'suspensions with a competitor',
+                    stopped_and_overtaken,
+                    while_settling=False,
+                ),
             ],
         )
         yield Lane(
@@ -291,14 +295,14 @@ class Campaign:
 
     def _run_lane(self, number: int, lane: Lane) -> None:
         with MongoClient(lane.uri, serverSelectionTimeoutMS=60_000) as client:
-            first = random.Random(f'{self._seed}/{number}').randrange(COMMANDS)
+            first = random.Random(f'{self._seed}/{number}').randrange(100)
             rounds = 0
             while rounds < len(lane.faults) or time.monotonic() < self._end:
                 turn, place = divmod(rounds, len(lane.faults))
                 self._round(
                     f'{self._seed}/{number}/{rounds}',
                     lane.faults[place],
-                    (first + turn) % COMMANDS + 1,
+                    first + turn,
                     client,
                     lane.uri,
                 )
@@ -308,18 +312,20 @@ class Campaign:
         self,
         seed: str,
         fault: Fault,
-        number: int,
+        turn: int,
         client: MongoClient[Any],
         uri: str,
     ) -> None:
         choice = random.Random(seed)
+        settles = fault.while_settling
         deploys = Deploys(
             client,
             uri,
             direction=choice.choice(['up', 'up', 'down']),
             transaction=fault.with_transactions and choice.random() < 0.3,
             choice=choice,
-            number=number,
+            way=choice.choice([*WAYS, None, None, None]) if settles else None,
+            turn=turn,
         )
         hit = False
         try:
@@ -334,11 +340,8 @@ class Campaign:
     def _note(self, seed: str, fault: Fault, deploys: Deploys, hit: Hit) -> None:
         with self._lock:
             if deploys.violations:
-                how = (
-                    f'{deploys.direction}, command {deploys.number},'
-                    f' transaction={deploys.transaction}'
-                )
-                report = f'{fault.name} ({how}), {seed}:\n{deploys.report()}'
+                where = f'{fault.name} ({deploys.scene}), {seed}'
+                report = f'{where}:\n{deploys.report()}'
                 self.outcome.broken.append(report)
             elif hit:
                 self.outcome.survived[fault.name] += 1

@@ -12,6 +12,7 @@ import textwrap
 import time
 import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +155,10 @@ class Deploys:
     direction: str
     transaction: bool
     choice: random.Random
-    #: At which of its commands the victim is met, if it is at one.
-    number: int = 1
+    #: How the victim settles a migration that was left half done before, if it does.
+    way: str | None = None
+    #: Where in turn the victim is met, if it is at one of its commands.
+    turn: int = 0
     violations: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
 
@@ -180,6 +183,8 @@ class Deploys:
             self.db.create_collection(collection)
         if self.direction == 'down':
             self._register()
+        if self.way:
+            self._leave_half_done()
 
     def close(self) -> None:
         """End what still runs, and remove all."""
@@ -201,19 +206,59 @@ class Deploys:
         records = [{'_id': ObjectId(), 'name': name} for name in NAMES]
         self.db.migrations.insert_many(records)
 
+    def _leave_half_done(self) -> None:
+        """Make the database what it is when somebody died in the middle of a run."""
+        name, direction = self.half, self.direction
+        note = {'name': name, 'direction': direction, 'role': 'before'}
+        self.db.ran.insert_one({**note, 'at': 'begin'})
+        records = [each['_id'] for each in self.db.migrations.find({'name': name})]
+        run = {
+            'name': name,
+            'direction': direction,
+            'started': datetime(2014, 1, 14),
+            'outcome': None,
+            'unsettled': True,
+            'owner': 'dead',
+            'records': records,
+        }
+        self.db.migrations_history.insert_one(run)
+
+    @property
+    def half(self) -> str:
+        """Name the migration that was left half done before."""
+        return NAMES[0] if self.direction == 'up' else NAMES[-1]
+
     @property
     def command(self) -> str:
         """Give the command that a fault is to meet."""
+        if self.way:
+            return f'migrations:{self.way},{self.half}'
         if self.direction == 'up':
             return 'migrations:execute'
         return 'migrations:rollback,last=3'
 
+    @property
+    def number(self) -> int:
+        """Give the number of the command that the victim sends when it is met.
+
+        It goes round all of them, and a bit further.
+        """
+        return self.turn % (16 if self.way else 26) + 1
+
+    @property
+    def scene(self) -> str:
+        """Tell in what a fault is made."""
+        half = f' after half {self.direction}' if self.way else ''
+        how = ' in a transaction' if self.transaction else ''
+        return f'{self.command}{half}{how}, command {self.number}'
+
     # Commands
 
     def start(
-        self, *arguments: str, role: str = 'victim', **environment: str
+        self, *arguments: str, role: str = '', **environment: str
     ) -> subprocess.Popen[str]:
-        """Start `fab` and do not wait for it."""
+        """Start `fab` and do not wait for it; without a role it is the victim."""
+        role = role or (f'settle {self.way}' if self.way else 'victim')
         process = subprocess.Popen(
             [str(FAB), *arguments],
             cwd=self.folder,
@@ -271,7 +316,10 @@ class Deploys:
         state = self.state()
         second = self.fab('migrations', 'migrations:execute', role='next')
         self.named = dict(NAMED.findall(second.stderr))
-        self._check_after_fault(state)
+        if self.way:
+            self._check_after_settling(state)
+        else:
+            self._check_after_fault(state)
         if self.named:
             self._check_refused(state, second)
             for name, direction in self.named.items():
@@ -323,6 +371,21 @@ class Deploys:
                 self.expect(not silent, f'{name} is half done and not named')
                 self.expect(not (done and named), f'{name} is done, and yet named')
 
+    def _check_after_settling(self, state: State) -> None:
+        """See that it is still named, or has been settled as it was to be."""
+        registered = self.half in state.registered
+        again = [run for run in state.ended if run['role'] == f'settle {self.way}']
+        self.expect(len(again) <= 1, f'{self.half} ran {len(again)} times')
+        done = {
+            'execute': registered and again,
+            'rollback': not registered and again,
+            'ignore': registered == (self.direction == 'up') and not again,
+        }
+        named = self.half in self.named
+        self.expect(
+            named or done[str(self.way)], f'{self.half} is neither named nor settled'
+        )
+
     def _check_refused(self, state: State, second: Result) -> None:
         self.expect(second.status == 1, 'execute went on in spite of the unfinished')
         for name in self.named:
@@ -367,6 +430,7 @@ class Deploys:
                 and run['role'] != 'settle execute'
             ]
             undone = state.downs(name) + (self.named.get(name) == 'down')
+            undone += self.direction == 'down' and self.way == 'ignore'
             self.expect(
                 len(unasked) <= 1 + undone, f'{name} began {len(unasked)} times unasked'
             )
