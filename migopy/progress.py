@@ -284,7 +284,7 @@ class Display:
             )
 
     def end(self, bar: Bar, count: int, total: int, numbers: str) -> None:
-        """Draw a bar for the last time; nothing happens after `clear`."""
+        """Draw a bar for the last time, unless it has ended already."""
         with self._lock:
             if self._progress is None or bar not in self._tasks:
                 return
