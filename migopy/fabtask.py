@@ -6,6 +6,7 @@ itself imported only when a task is created.
 
 from __future__ import annotations
 
+import gc
 import inspect
 import signal
 import sys
@@ -79,6 +80,9 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
             subtask = options.pop('subtask', None)
         if is_under_fab():
             leave_without_waiting()
+            # What was imported stays until the end: the collector need not look at it
+            # again and again among the records of thousands of migrations.
+            gc.freeze()
         if remote.is_repetition():
             return None
         with exit_status(manager_class):
