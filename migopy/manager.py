@@ -258,7 +258,10 @@ class MigrationsManager:
         if which is None or (typed.isdecimal() and not typed.startswith('0')):
             runs = self._history.last(int(which or 0))
         else:
-            runs = self._history.last(name=plan.name_of(typed))
+            # Of one that is neither here nor registered only the history knows.
+            runs = self._history.last(name=typed) or self._history.last(
+                name=plan.name_of(typed)
+            )
         self._reporter.history(plan, runs)
 
     @task

@@ -288,3 +288,11 @@ class NameTest(PlainTest):
         (self.folder / 'mongomigrations/001_a.py').unlink()
         self.manager().history('001_a.py')
         self.assertIn('executed', self.logger.of('white')[-1])
+
+    def test_so_are_those_of_one_that_is_not_even_registered(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.manager().execute()
+        self.manager().rollback('001_a.py')
+        (self.folder / 'mongomigrations/001_a.py').unlink()
+        self.manager().history('001_a.py')
+        self.assertIn('rolled back', self.logger.of('white')[-1])

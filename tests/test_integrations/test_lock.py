@@ -596,6 +596,14 @@ class DeployTest(FabTest):
         self.assertEqual((len(executed), len(idle)), (1, 9))
         self.assertIsNone(self.holder())
 
+    def test_parallel_tasks_of_one_fab_execute_once(self) -> None:
+        """`fab -P` forks a process for each host."""
+        self.migration('001_a.py', 'def up(db):\n    db.ran.insert_one({})')
+        result = self.assert_ok(self.fab('-P', '-H', 'a,b', 'migrations:execute'))
+        self.assertEqual(result.stderr.count('Executing 001_a.py'), 1)
+        self.assertEqual(result.stderr.count('All migrations registered'), 1)
+        self.assertEqual(self.db.ran.count_documents({}), 1)
+
     def test_that_of_a_killed_holder_is_free_after_its_time(self) -> None:
         self.settings(ttl=2)
         self.migration('001_a.py', WAITING)
