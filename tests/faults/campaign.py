@@ -75,6 +75,22 @@ def killed_at_a_command(deploys: Deploys) -> Hit:
     return (deploys.folder / 'fault').exists()
 
 
+def terminated(deploys: Deploys) -> Hit:
+    """A process is asked to end, by a person or by a machine that goes down."""
+    name = deploys.choice.choice(['SIGTERM', 'SIGINT'])
+    if deploys.choice.random() < 0.5:
+        fault = f'{deploys.number} {name}'
+        deploys.claims(deploys.ended(deploys.start(deploys.command, FAULT=fault)))
+        hit = (deploys.folder / 'fault').exists()
+    else:
+        victim = deploys.start(deploys.command)
+        some_moment(deploys, victim)
+        hit = not has_ended(victim)
+        victim.send_signal(getattr(signal, name))
+        deploys.claims(deploys.ended(victim))
+    return hit
+
+
 def stopped(deploys: Deploys) -> Hit:
     """A process is suspended for longer than its lock lasts; nobody minds."""
     return suspended(deploys, competitor=False)
@@ -259,7 +275,13 @@ class Campaign:
         yield Lane(
             one, [Fault('crowds', crowd, while_settling=False), Fault('kills', killed)]
         )
-        yield Lane(one, [Fault('kills at a command', killed_at_a_command)])
+        yield Lane(
+            one,
+            [
+                Fault('kills at a command', killed_at_a_command),
+                Fault('terminations', terminated),
+            ],
+        )
         yield Lane(
             one,
             [
