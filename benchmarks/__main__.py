@@ -224,7 +224,7 @@ class Benchmarks:
                     milliseconds(median(run.wall for run in runs['execute'])),
                     milliseconds(each),
                     milliseconds(two),
-                    f'{each / two:.2f}',
+                    times(each, two),
                     megabytes(max(run.peak for run in runs['execute'])),
                 ]
             )
@@ -296,8 +296,8 @@ class Benchmarks:
                 f'{documents[name]:,}',
                 milliseconds(median(run.wall for run in runs[name])),
                 milliseconds(each[name]),
-                f'{each["3_loop.py"] / each[name]:.1f}',
-                f'{each["4_loop_w1.py"] / each[name]:.1f}',
+                times(each['3_loop.py'], each[name]),
+                times(each['4_loop_w1.py'], each[name]),
                 f'{ratio(runs[name], runs["floor"], peak):.2f}',
             ]
             for name in CHANGES
@@ -343,7 +343,7 @@ class Benchmarks:
                 [
                     milliseconds(dumping),
                     milliseconds(copying),
-                    f'{dumping / copying:.1f}',
+                    times(dumping, copying),
                     f'{ratio(runs["dbdump"], runs["start"], peak):.2f}',
                 ]
             ],
@@ -375,9 +375,17 @@ def peak(sample: Sample) -> float:
 
 
 def beyond(samples: Sequence[Sample], start: Sequence[Sample], count: float) -> float:
-    """Give the seconds for one of `count` things, without those of a bare start."""
+    """Give the seconds for one of `count` things, without those of a bare start.
+
+    Where they are few, and the machine is busy, they may be lost in the noise: then 0.
+    """
     bare = median(run.wall for run in start)
-    return max(median(run.wall for run in samples) - bare, 1e-9) / count
+    return max(median(run.wall for run in samples) - bare, 0.0) / count
+
+
+def times(one: float, other: float) -> str:
+    """Set how many times `other` is in `one`; '-' where either was lost in noise."""
+    return f'{one / other:.2f}' if one and other else '-'
 
 
 def main() -> None:

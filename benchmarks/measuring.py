@@ -91,7 +91,9 @@ def table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> Non
 
 
 def milliseconds(seconds: float) -> str:
-    """Set a time."""
+    """Set a time; '-' is one that was lost in the noise."""
+    if not seconds:
+        return '-'
     return (
         f'{seconds * 1000:,.0f} ms' if seconds >= 0.01 else f'{seconds * 1e6:,.0f} µs'
     )
