@@ -535,33 +535,6 @@ class DeployTest(FabTest):
         self.go()
         self.assert_ok(self.ended(first))
 
-    def test_whatever_writes_takes_it(self) -> None:
-        self.settings(wait=0)
-        self.migration('001_a.py', WAITING)
-        self.migration('002_b.py')
-        self.register('002_b.py')
-        self.assert_ok(self.fab('migrations:dbdump'))
-        [dump] = (self.folder / 'mongodumps').iterdir()
-        first = self.start('migrations:execute')
-        self.begun()
-        commands = (
-            'execute',
-            'execute,001_a.py',
-            'ignore',
-            'rollback,002_b.py',
-            'dbdump',
-            f'dbrestore,{dump.name}',
-        )
-        before = self.holder()
-        for result in self.fabs(*(f'migrations:{command}' for command in commands)):
-            self.assert_error(result, 'fab migrations:unlock')
-        assert before is not None
-        now = self.holder()
-        assert now is not None
-        self.assertEqual(now['owner'], before['owner'])
-        self.go()
-        self.assert_ok(self.ended(first))
-
     def test_reading_does_not_wait_for_it(self) -> None:
         self.settings(wait=0)
         self.migration('001_a.py', WAITING)
@@ -621,16 +594,12 @@ class DeployTest(FabTest):
         self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_that_of_a_terminated_holder_is_free_at_once(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-            with self.subTest(number):
-                self.db.ran.drop()
-                self.db.migrations_history.drop()
-                self.migration('001_a.py', WAITING)
-                first = self.start('migrations:execute')
-                self.begun()
-                first.send_signal(number)
-                self.assertEqual(self.ended(first).status, 128 + number)
-                self.assertIsNone(self.holder())
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        first.terminate()
+        self.assertEqual(self.ended(first).status, 128 + signal.SIGTERM)
+        self.assertIsNone(self.holder())
 
     def test_it_lasts_as_long_as_a_migration_longer_than_its_time(self) -> None:
         self.settings(ttl=1, wait=0)
@@ -736,6 +705,31 @@ class PlainPythonTest(PlainTest):
         with ThreadPoolExecutor(3) as pool:
             list(pool.map(lambda number: manager.execute(), range(3)))
         self.assertEqual(self.db.ran.count_documents({}), 1)
+
+    def test_whatever_writes_takes_it(self) -> None:
+        self.migration('001_a.py', NOTHING)
+        self.migration('002_b.py', NOTHING)
+        self.register('002_b.py')
+        dumps = self.folder / 'dumps'
+        self.manager(MONGO_DUMP_DIRECTORY=str(dumps)).dbdump()
+        [dump] = dumps.iterdir()
+        commands: list[tuple[str, list[str]]] = [
+            ('execute', []),
+            ('execute', ['001_a.py']),
+            ('ignore', []),
+            ('rollback', ['002_b.py']),
+            ('dbdump', []),
+            ('dbrestore', [dump.name]),
+        ]
+        manager = self.manager(LOCK_WAIT=0, MONGO_DUMP_DIRECTORY=str(dumps))
+        document = self.db.migrations_lock
+        with Lock(document, 60).held('execute', 0, nobody):
+            before = document.find_one()
+            for subtask, values in commands:
+                with self.subTest(subtask), self.assertRaises(Locked):
+                    getattr(manager, subtask)(*values)
+            self.assertEqual(document.find_one(), before)
+        self.assertEqual(self.registered(), ['002_b.py'])
 
     def test_a_subtask_that_calls_another_holds_the_lock_once(self) -> None:
         self.migration('001_a.py', NOTHING)
