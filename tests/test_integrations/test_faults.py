@@ -66,6 +66,7 @@ class CrashTest(PlainTest):
             server.restart()
             self.write('go', '')
             executed.result(timeout=60)
+            manager.disconnect()
             with MongoClient(server.uri) as client:
                 db = client[self.db.name]
                 self.assertEqual(db.migrations.count_documents({}), 1)
