@@ -46,6 +46,9 @@ class Run:
     #: The `_id`s of the migration's records when the run began.
     records: list[Any] = field(default_factory=list)
     effects: Document | None = None
+    #: The run that was to be registered before this one begins, where several were
+    #: marked at once.
+    after: ObjectId | None = None
     #: How far its calls of `update_each` have come, as `Checkpoints` keeps it.
     checkpoints: list[Document] | None = None
 
@@ -86,6 +89,8 @@ class Run:
             'unsettled': self.unsettled,
             'records': self.records,
         }
+        if self.after is not None:
+            document['after'] = self.after
         if self.effects is not None:
             document['effects'] = self.effects
         if self.checkpoints is not None:
@@ -99,6 +104,10 @@ class Run:
     def completed(self) -> Document:
         """Give what the history is to merge where only the end was left unwritten."""
         return {**self.settled(), 'outcome': self.good_outcome}
+
+    def begun(self) -> Document:
+        """Give what the history is to merge where a run marked ahead has begun."""
+        return {'_id': self.id, 'started': self.started, 'after': None}
 
     @classmethod
     def of(cls, document: Document) -> Run:
@@ -123,6 +132,7 @@ class Run:
             unsettled=bool(document.get('unsettled')),
             records=document.get('records') or [],
             effects=document.get('effects'),
+            after=document.get('after'),
             checkpoints=document.get('checkpoints'),
         )
 
@@ -131,7 +141,8 @@ class History:
     """The collection of runs.
 
     Invariant: a run's document is written before the run starts and completed when
-    it has ended. Reading never writes.
+    it has ended. Where several were written at once, each names the one `after` whose
+    registration it begins, and has not begun before that. Reading never writes.
     """
 
     def __init__(self, collection: Collection[Document]) -> None:
@@ -159,13 +170,26 @@ class History:
                 {'_id': each.id}, {'$set': {'unsettled': False}}, session=session
             )
 
+    def forget(self, runs: Sequence[Run]) -> None:
+        """Remove the documents of runs that never began."""
+        if runs:
+            self.collection.delete_many({'_id': {'$in': [run.id for run in runs]}})
+
     def unsettled(self) -> list[Run]:
         """Read the runs that may have left something half done, the oldest first."""
         return self._runs({'unsettled': True}, 0)
 
-    def last(self, count: int = 0, name: str | None = None) -> list[Run]:
-        """Read the last `count` runs (0: all), of one migration or all, newest last."""
-        return self._runs({'name': name} if name else {}, count)
+    def last(
+        self, count: int = 0, name: str | None = None, without: Sequence[Run] = ()
+    ) -> list[Run]:
+        """Read the last `count` runs (0: all), of one migration or all, newest last.
+
+        `without` are runs to be left out.
+        """
+        query: Document = {'name': name} if name else {}
+        if without:
+            query['_id'] = {'$nin': [run.id for run in without]}
+        return self._runs(query, count)
 
     def _runs(self, query: Document, count: int) -> list[Run]:
         order = [('started', -1), ('_id', -1)]

@@ -25,7 +25,7 @@ from pymongo.errors import (
 )
 
 from migopy.errors import MigopyException
-from migopy.registry import DURABLE
+from migopy.registry import DURABLE, MARK
 
 Document = dict[str, Any]
 
@@ -219,9 +219,28 @@ class Lock:
         not ours or its time is out, so that who lost it writes nothing. It is
         repeated as `persist` does. Raises `LockLost`.
         """
-        source = self.collection.with_options(write_concern=write_concern)
-        merge = partial(self._merge, source, target.name, documents)
-        self.persist(merge, patience)
+        merge = {'into': target.name, 'on': '_id', 'whenMatched': 'merge'}
+        pipeline = [
+            *self._guarded({'documents': {'$literal': list(documents)}}),
+            {'$unwind': '$documents'},
+            {'$replaceRoot': {'newRoot': '$documents'}},
+            {'$merge': merge},
+        ]
+        self.persist(partial(self._run, pipeline, write_concern), patience)
+
+    def insert(self, target: Collection[Document], document: Document) -> None:
+        """Insert a new document as `write` does, in less time, not waiting for others.
+
+        The primary alone acknowledges it. Raises `LockLost`.
+        """
+        merge = {'into': target.name, 'on': '_id', 'whenMatched': 'fail'}
+        pipeline = [*self._guarded({'$literal': document}), {'$merge': merge}]
+        try:
+            self.persist(partial(self._run, pipeline, MARK))
+        except DuplicateKeyError as error:
+            # Of its `_id` there is one where an earlier try has come to pass unheard.
+            if (error.details or {}).get('keyPattern') != {'_id': 1}:
+                raise
 
     def persist(
         self, work: Callable[[], object], patience: float | None = None
@@ -247,16 +266,8 @@ class Lock:
         document = self.collection.find_one_and_delete({'_id': self.ID})
         return Holder.of(document) if document else None
 
-    def _merge(
-        self,
-        source: Collection[Document],
-        target: str,
-        documents: Sequence[Document],
-    ) -> None:
-        pipeline = self._guarded(documents)
-        pipeline.append(
-            {'$merge': {'into': target, 'on': '_id', 'whenMatched': 'merge'}}
-        )
+    def _run(self, pipeline: list[Document], write_concern: WriteConcern) -> None:
+        source = self.collection.with_options(write_concern=write_concern)
         for _ in range(ATTEMPTS):
             try:
                 source.aggregate(pipeline)
@@ -268,8 +279,8 @@ class Lock:
             self.check()
         raise LockLost(self.holder())
 
-    def _guarded(self, documents: Sequence[Document]) -> list[Document]:
-        """Make the pipeline that gives documents, or fails where the lock is lost."""
+    def _guarded(self, given: Document) -> list[Document]:
+        """Make the pipeline that gives a document, or fails where the lock is lost."""
         own = [
             {'$match': {'_id': self.ID, 'owner': self.owner}},
             {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
@@ -278,12 +289,9 @@ class Lock:
         # An error is the one way to refuse: without input $merge would do nothing and
         # report success.
         refusal = {'$toInt': {'$concat': ['lost', {'$toString': held}]}}
-        given = {'$cond': [{'$eq': [held, 1]}, {'$literal': list(documents)}, refusal]}
         return [
             {'$facet': {'own': own}},
-            {'$project': {'documents': given}},
-            {'$unwind': '$documents'},
-            {'$replaceRoot': {'newRoot': '$documents'}},
+            {'$replaceWith': {'$cond': [{'$eq': [held, 1]}, given, refusal]}},
         ]
 
     def _acquire(

@@ -27,7 +27,7 @@ from migopy.directory import (
 )
 from migopy.effects import listen
 from migopy.errors import MigopyException
-from migopy.history import History
+from migopy.history import History, Run
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
 from migopy.plan import Plan
@@ -43,6 +43,11 @@ from migopy.version import VERSION
 if TYPE_CHECKING:
     from migopy.dump import Dump, Dumps
     from migopy.runner import Runner, Step
+
+
+#: How many modules are kept from before the first migration runs until it is their
+#: turn; those of further migrations are then imported again.
+MODULES = 1000
 
 
 class NameNeeded(MigopyException):
@@ -256,11 +261,11 @@ class MigrationsManager:
         plan = self._survey()
         typed = '' if which is None else str(which)
         if which is None or (typed.isdecimal() and not typed.startswith('0')):
-            runs = self._history.last(int(which or 0))
+            runs = self._history.last(int(which or 0), without=plan.never_begun)
         else:
             # Of one that is neither here nor registered only the history knows.
-            runs = self._history.last(name=typed) or self._history.last(
-                name=plan.name_of(typed)
+            runs = self._runs_of(typed, plan) or self._runs_of(
+                plan.name_of(typed), plan
             )
         self._reporter.history(plan, runs)
 
@@ -505,8 +510,11 @@ class MigrationsManager:
         from migopy.runner import Step
 
         with self._directory.importable(), told_by(self.logger):
-            loaded = [each.load(self._directory.package) for each in migrations]
-            steps = [Step.of(each, direction, self.TRANSACTION) for each in loaded]
+            steps: list[Step] = []
+            for migration in migrations:
+                loaded = migration.load(self._directory.package)
+                step = Step.of(loaded, direction, self.TRANSACTION)
+                steps.append(step if len(steps) < MODULES else step.released())
             for step in steps:
                 if step.in_transaction:
                     require_transactions(self.db.client, step.name)
@@ -569,8 +577,7 @@ class MigrationsManager:
     def _survey(self) -> Plan:
         """Read all there is to know, for a person who looks."""
         plan = self._plan()
-        checksums = {each.name: each.checksum() for each in plan.with_checksum}
-        return replace(plan, checksums=checksums)
+        return replace(plan, checksums=dict(self._changed(plan)))
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand files only those are kept that somebody will hear of.
@@ -578,6 +585,9 @@ class MigrationsManager:
             checksum = migration.checksum()
             if checksum != plan.registered[migration.name].checksum:
                 yield migration.name, checksum
+
+    def _runs_of(self, name: str, plan: Plan) -> list[Run]:
+        return self._history.last(name=name, without=plan.never_begun)
 
     def _unregistered_in(self, plan: Plan) -> list[str]:
         return [each.name for each in self._narrowed(plan.unregistered)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import marshal
 import os
 import sys
 import textwrap
@@ -124,21 +125,47 @@ class Migration(NamedTuple):
         earlier import. Raises `Unreadable`, `ImportFailed`.
         """
         checksum = self.checksum()
-        module = import_file(f'{package}.{self.stem}', self.path)
-        return LoadedMigration(self, module, checksum)
+        module_name = f'{package}.{self.stem}'
+        module = import_file(module_name, self.path)
+        return LoadedMigration(self, checksum, module, module_name)
 
 
 class LoadedMigration(NamedTuple):
-    """A migration that has been imported, with the checksum of what was imported."""
+    """A migration that has been imported, with the checksum of what was imported.
+
+    Of very many only some keep the module, as ten thousand take 25 MB. The others have
+    its `code` in less memory, and make it once more when it is needed.
+    """
 
     migration: Migration
-    module: ModuleType
     checksum: str
+    module: ModuleType | None
+    module_name: str
+    code: bytes = b''
 
     @property
     def name(self) -> str:
         """Give the migration's name."""
         return self.migration.name
+
+    def released(self) -> LoadedMigration:
+        """Let go of the module."""
+        assert self.module is not None  # noqa: S101 - there is one to let go of
+        sys.modules.pop(self.module_name, None)
+        loader: Any = self.module.__loader__
+        return self._replace(module=None, code=marshal.dumps(loader.code))
+
+    def call(self, name: str, db: Any) -> None:
+        """Run `up` or `down`; raises what it does."""
+        if self.module is not None:
+            self.function(name)(db)
+            return
+        code = marshal.loads(self.code)  # noqa: S302 - it is ours
+        module = import_file(self.module_name, self.migration.path, code=code)
+        try:
+            self._replace(module=module).function(name)(db)
+        finally:
+            sys.modules.pop(self.module_name, None)
 
     def in_transaction(self, default: bool) -> bool:
         """Tell whether it runs in a transaction: `transaction` in the file decides.
@@ -176,10 +203,15 @@ class FileAsItIs(SourceFileLoader):
     so an edit might not be run, yet its checksum recorded.
     """
 
+    def __init__(self, fullname: str, path: str, code: CodeType | None) -> None:
+        super().__init__(fullname, path)
+        self.code = code
+
     def get_code(self, fullname: str) -> CodeType:
-        """Compile the source."""
-        code: CodeType = self.source_to_code(self.get_data(self.path), self.path)
-        return code
+        """Compile the source, unless it was given compiled."""
+        if self.code is None:
+            self.code = self.source_to_code(self.get_data(self.path), self.path)
+        return self.code
 
 
 def _content(path: str) -> bytes:
@@ -195,12 +227,18 @@ def _content(path: str) -> bytes:
         os.close(descriptor)
 
 
-def import_file(module_name: str, path: str, folder: str | None = None) -> ModuleType:
+def import_file(
+    module_name: str,
+    path: str,
+    folder: str | None = None,
+    code: CodeType | None = None,
+) -> ModuleType:
     """Import a file under a name, from the file itself, whatever `sys.path` says.
 
-    With `folder` it is the `__init__.py` of that package. Raises `ImportFailed`.
+    With `folder` it is the `__init__.py` of that package. `code` is what an earlier
+    import compiled. Raises `ImportFailed`.
     """
-    loader = FileAsItIs(module_name, path)
+    loader = FileAsItIs(module_name, path, code)
     spec = spec_from_file_location(
         module_name,
         path,

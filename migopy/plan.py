@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
+
+from bson import ObjectId
 
 from migopy.errors import MigopyException, listing
 from migopy.history import IGNORED, Run
@@ -189,11 +191,39 @@ class Plan:
         return [names for names in named if len(names) > 1]
 
     @cached_property
+    def begun(self) -> list[Run]:
+        """List the unsettled runs without those that are marked and have not begun.
+
+        One that is marked to run after another begins with that one's registration.
+        """
+        if not any(map(_is_ahead, self.runs)):
+            return list(self.runs)
+        ends = {
+            record.id: record.since
+            for record in self.records
+            # Somebody else's may be of any type.
+            if isinstance(record.id, ObjectId)
+        }
+        begun = []
+        for run in self.runs:
+            if run.after in ends and _is_ahead(run):
+                begun.append(replace(run, started=max(run.started, ends[run.after])))
+            elif run.id in ends or not _is_ahead(run):
+                begun.append(run)
+        return begun
+
+    @property
+    def never_begun(self) -> list[Run]:
+        """List the marks of runs that have not begun, and will not when it is over."""
+        begun = [run.id for run in self.begun]
+        return [run for run in self.runs if run.id not in begun]
+
+    @cached_property
     def unfinished(self) -> list[Run]:
         """List the runs that left a migration half done, or may have."""
         return [
             run
-            for run in self.runs
+            for run in self.begun
             if not (self._is_running(run) or self._is_settled(run))
         ]
 
@@ -202,7 +232,7 @@ class Plan:
         """List the runs that the holder of the lock is at."""
         return [
             run
-            for run in self.runs
+            for run in self.begun
             if self._is_running(run) and not self._is_settled(run)
         ]
 
@@ -220,7 +250,7 @@ class Plan:
     @property
     def uncompleted(self) -> list[Run]:
         """List the runs that the registry settles, which the history does not say."""
-        return [run for run in self.runs if self._is_settled(run)]
+        return [run for run in self.begun if self._is_settled(run)]
 
     def has_taken_effect(self, run: Run) -> bool:
         """Tell whether it was an uncompleted run itself that changed the registry."""
@@ -283,11 +313,11 @@ class Plan:
 
     def state_of(self, run: Run) -> str:
         """Say in a word or two how a run ended, or that it has not."""
-        if run in self.unfinished:
+        if _has(run, self.unfinished):
             return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
-        if run in self.running:
+        if _has(run, self.running):
             return 'running'
-        if run in self.uncompleted and self.has_taken_effect(run):
+        if _has(run, self.uncompleted) and self.has_taken_effect(run):
             return run.good_outcome
         return run.outcome or 'died, settled'
 
@@ -374,6 +404,14 @@ class Plan:
             return
         if unfinished:
             raise Unfinished(unfinished)
+
+
+def _is_ahead(run: Run) -> bool:
+    return run.after is not None and run.outcome is None
+
+
+def _has(run: Run, runs: Sequence[Run]) -> bool:
+    return any(each.id == run.id for each in runs)
 
 
 def describe_unfinished(run: Run) -> str:

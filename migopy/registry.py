@@ -16,6 +16,10 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 #: and so has a server without a replica set.
 DURABLE = WriteConcern('majority')
 
+#: For what need not wait: as it precedes in the server's log all that is written later,
+#: it survives whatever keeps that.
+MARK = WriteConcern(1)
+
 Document = dict[str, Any]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Protocol
 
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
@@ -22,15 +22,15 @@ from migopy.lock import Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
 from migopy.plan import Plan, ways_out
 from migopy.progress import Heartbeats, heartbeats
-from migopy.registry import DURABLE, Document, Record, Registry
+from migopy.registry import DURABLE, MARK, Document, Record, Registry
 from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
-
-#: A mark before `up` survives whatever keeps the writes of `up`, as it precedes them
-#: in the server's log; so it need not wait for a majority.
-MARK = WriteConcern(1)
 
 #: Steps from which on their registrations wait for a majority together.
 MANY = 50
+
+#: How many of these are marked at once. Where a step that is marked begins with the
+#: registration of the one before it, that says as much as a mark of its own.
+MARKED_AT_ONCE = 100
 
 #: What PyMongo calls a server that passes commands on to shards.
 ROUTERS = frozenset({'Mongos', 'LoadBalancer'})
@@ -57,11 +57,15 @@ class NotRegistered(MigopyException):
 
 @dataclass(frozen=True)
 class Step:
-    """One function of a loaded migration, to be run."""
+    """One function of a loaded migration, to be run.
+
+    `refuses_transaction` is whether its file says `transaction = False`.
+    """
 
     loaded: LoadedMigration
     direction: str
     in_transaction: bool
+    refuses_transaction: bool
 
     @classmethod
     def of(
@@ -72,16 +76,21 @@ class Step:
         Raises `NoSuchFunction`, `BadTransaction`.
         """
         loaded.function(direction)
-        return cls(loaded, direction, loaded.in_transaction(transaction))
+        refuses = not loaded.in_transaction(default=True)
+        return cls(loaded, direction, loaded.in_transaction(transaction), refuses)
 
     @property
     def name(self) -> str:
         """Give the migration's name."""
         return self.loaded.name
 
+    def released(self) -> Step:
+        """Let go of the module until the function is called."""
+        return replace(self, loaded=self.loaded.released())
+
     def call(self, db: Any) -> None:
         """Run the function."""
-        self.loaded.function(self.direction)(db)
+        self.loaded.call(self.direction, db)
 
 
 class CannotTry(MigopyException):
@@ -212,6 +221,8 @@ class Runner:
         version: str,
     ) -> None:
         self.db = db
+        #: As a migration gets it that does not run in a transaction.
+        self._durable_db = _durable(db)
         self._lock = lock
         self._registry = registry
         self._history = history
@@ -223,7 +234,9 @@ class Runner:
         self._ended: list[Document] = [
             run.completed() if plan.has_taken_effect(run) else run.settled()
             for run in plan.uncompleted
-        ]
+        ] + [run.begun() for run in plan.unfinished if run.after is not None]
+        #: Runs that are marked, and have not begun.
+        self._marked: deque[Run] = deque()
         self._agent = Agent.current()
         self._heartbeats = Heartbeats()
         #: Where many run, what is to be told of those that have ended.
@@ -238,8 +251,8 @@ class Runner:
         with self._flushed(), self._beating(), self._announced(steps):
             for place, step in enumerate(steps):
                 self._observer.starting(step, place + 1, len(steps))
-                run = self._started(step)
-                effects = self._run(step, run, names[:place], names[place + 1 :])
+                run = self._started(steps, place)
+                effects = self._run(step, run, names)
                 if not step.in_transaction:
                     self._register(run)
                 self._finish(run, effects)
@@ -279,7 +292,7 @@ class Runner:
             for place, step in enumerate(steps):
                 self._observer.trying(step, place + 1, len(steps))
                 not_run = names[place + 1 :]
-                if step.loaded.in_transaction(default=True) is False:
+                if step.refuses_transaction:
                     raise CannotTry(step, 'it says transaction = False', not_run)
                 with self._listener.recording() as effects:
                     try:
@@ -295,9 +308,7 @@ class Runner:
                         raise
                     self._observer.tried(step, effects)
 
-    def _run(
-        self, step: Step, run: Run, done: Sequence[str], not_run: Sequence[str]
-    ) -> Effects:
+    def _run(self, step: Step, run: Run, names: Sequence[str]) -> Effects:
         began = time.perf_counter()
         with self._listener.recording() as effects:
             try:
@@ -307,7 +318,7 @@ class Runner:
                     )
                 else:
                     with self._checkpoints(run, effects).in_force():
-                        self._call(step, _durable(self.db), effects)
+                        self._call(step, self._durable_db, effects)
                     self._end(run, began, effects)
             except LockLost:
                 raise
@@ -315,12 +326,13 @@ class Runner:
             except BaseException as error:
                 self._note_failure(step, run, error, began, effects)
                 self._tell_of_those_before()
+                place = names.index(step.name)
                 self._observer.failed(
                     Failure(
                         step,
                         error,
-                        done,
-                        not_run,
+                        done=names[:place],
+                        not_run=names[place + 1 :],
                         unfinished=run.unsettled,
                         in_doubt=_is_in_doubt(step, effects),
                         written=effects.describe(self.db.name),
@@ -405,25 +417,28 @@ class Runner:
             if records:
                 self._lock.persist(partial(self._unregister, records))
             if run.direction == 'up':
-                concern = MARK if self._announcements else DURABLE
-                self._lock.write(
-                    self._registry.collection, [self._record(run)], concern
-                )
+                self._add(self._record(run))
             elif not records:
                 # The registry has nothing to tell of it, only the history has.
                 self._lock.write(self._history.collection, self._ends(run))
         except (LockLost, PyMongoError) as error:
             raise NotRegistered(run, error) from error
 
+    def _add(self, record: Document) -> None:
+        if self._announcements:
+            self._lock.insert(self._registry.collection, record)
+        else:
+            self._lock.write(self._registry.collection, [record])
+
     def _unregister(self, records: Sequence[Record]) -> None:
         self._lock.check()
         self._registry.remove(records)
 
     def _finish(self, run: Run, effects: Effects) -> None:
-        self._ended += self._ends(run)
         if self._announcements:
             self._announcements.add(run, effects)
         else:
+            self._ended += self._ends(run)
             self._observer.finished(run, effects)
 
     @contextmanager
@@ -458,6 +473,8 @@ class Runner:
                 self._announcements.tell()
 
     def _make_durable(self, runs: Sequence[Run]) -> None:
+        ends = [document for run in runs for document in self._ends(run)]
+        self._lock.write(self._history.collection, ends, MARK)
         records = [self._record(run) for run in runs]
         self._lock.write(self._registry.collection, records)
 
@@ -466,14 +483,27 @@ class Runner:
         earlier = self._plan.runs_of(run)
         return [run.document(), *(each.settled() for each in earlier)]
 
-    def _started(self, step: Step) -> Run:
-        run = self._new_run(step.loaded.migration, step.direction, step.loaded.checksum)
-        # What a transaction has not committed is not half done.
-        run.unsettled = not step.in_transaction
-        marks = [*self._ended, run.document()]
+    def _started(self, steps: Sequence[Step], place: int) -> Run:
+        if not self._marked:
+            ahead = MARKED_AT_ONCE if self._announcements else 1
+            self._mark(_to_mark(steps[place : place + ahead]))
+        run = self._marked.popleft()
+        run.started = self._lock.now()
+        return run
+
+    def _mark(self, steps: Sequence[Step]) -> None:
+        runs: list[Run] = []
+        for step in steps:
+            loaded = step.loaded
+            run = self._new_run(loaded.migration, step.direction, loaded.checksum)
+            # What a transaction has not committed is not half done.
+            run.unsettled = not step.in_transaction
+            run.after = runs[-1].id if runs else None
+            runs.append(run)
+        marks = [*self._ended, *(run.document() for run in runs)]
         self._lock.write(self._history.collection, marks, MARK)
         self._ended.clear()
-        return run
+        self._marked.extend(runs)
 
     def _ignored(self, migration: Migration, direction: str) -> Run:
         run = self._new_run(migration, direction, migration.checksum())
@@ -495,12 +525,14 @@ class Runner:
 
     @contextmanager
     def _flushed(self) -> Iterator[None]:
+        self._history.forget(self._plan.never_begun)
         try:
             yield
         except BaseException:
             # Lost, it is made up for by the next command that writes.
-            with suppress(PyMongoError, LockLost):
+            with suppress(PyMongoError, LockLost), self._listener.own_work():
                 self.complete_history(patience=0)
+                self._history.forget(self._marked)
             raise
         self.complete_history()
 
@@ -520,6 +552,15 @@ class Runner:
             'by': str(run.agent),
             'how': IGNORED if run.outcome == IGNORED else EXECUTED,
         }
+
+
+def _to_mark(steps: Sequence[Step]) -> Sequence[Step]:
+    """Give the first steps that can be marked at once.
+
+    One in a transaction is alone: what it registers is not seen before it is over.
+    """
+    count = next((n for n, step in enumerate(steps) if step.in_transaction), len(steps))
+    return steps[: count or 1]
 
 
 def _durable(db: Any) -> Any:

@@ -16,7 +16,7 @@ from datetime import timedelta
 from typing import Any, Callable
 
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect, OperationFailure
+from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from migopy.lock import Agent, Holder, Lock, Locked, LockLost
@@ -296,6 +296,43 @@ class WriteTest(LockTestCase):
         self.assertEqual(
             self.kept(), [{'_id': 1, 'a': 1, 'b': 2}, {'_id': 2, 'c': '$a'}]
         )
+
+    def test_a_new_document_is_inserted(self) -> None:
+        document = {'_id': 1, 'c': '$a', 'd': {'$e': [None]}}
+        with self.lock().held('execute', 0, nobody):
+            pass
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            lock.insert(self.db.kept, document)
+        self.assertEqual(list(self.db.kept.find()), [document])
+
+    def test_so_is_one_that_an_earlier_try_has_inserted(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            lock.insert(self.db.kept, {'_id': 1, 'a': 1})
+            lock.insert(self.db.kept, {'_id': 1, 'a': 2})
+        self.assertEqual(list(self.db.kept.find()), [{'_id': 1, 'a': 1}])
+
+    def test_one_that_an_index_refuses_is_an_error(self) -> None:
+        self.db.kept.create_index('a', unique=True)
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            lock.insert(self.db.kept, {'_id': 1, 'a': 1})
+            with self.assertRaises(DuplicateKeyError):
+                lock.insert(self.db.kept, {'_id': 2, 'a': 1})
+
+    def test_who_was_robbed_inserts_nothing(self) -> None:
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.lock().unlock()
+            with self.assertRaises(LockLost):
+                lock.insert(self.db.kept, {'_id': 1})
+            with (
+                self.lock().held('rollback', 0, nobody),
+                self.assertRaises(LockLost),
+            ):
+                lock.insert(self.db.kept, {'_id': 1})
+        self.assertEqual(self.db.kept.count_documents({}), 0)
 
     def test_it_is_one_request(self) -> None:
         commands = Commands()

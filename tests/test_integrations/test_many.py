@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import sys
 import textwrap
 import time
 from typing import Any
@@ -14,13 +15,17 @@ from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
-from migopy import announcements, runner
+from migopy import announcements, manager, runner
 from migopy.effects import listen
+from migopy.migration import ImportFailed
 from migopy.runner import NotRegistered
-from tests.project import FabTest, PlainTest
+from tests.project import FabTest, PlainTest, RecordingLogger
 from tests.server import replica_set, standalone
 
 COUNT = runner.MANY + 10
+
+#: The files of the tests with faults.
+NAMES = [f'{number:03}_x.py' for number in range(COUNT)]
 
 
 class ManyTest(PlainTest):
@@ -44,8 +49,12 @@ class ManyTest(PlainTest):
         self.manager().execute()
         self.assertEqual(self.registered(), self.names)
         self.assertEqual(self.executed(), self.names)
-        outcomes = self.db.migrations_history.distinct('outcome')
-        self.assertEqual(outcomes, ['executed'])
+        runs = list(self.db.migrations_history.find())
+        self.assertEqual([run['name'] for run in runs], self.names)
+        self.assertEqual({run['outcome'] for run in runs}, {'executed'})
+        self.assertEqual({run['unsettled'] for run in runs}, {False})
+        for run in runs:
+            self.assertLessEqual(run['started'], run['ended'])
 
     def test_those_before_a_failed_one_are_told_of_before_it(self) -> None:
         self.wait_for_the_end()
@@ -57,6 +66,97 @@ class ManyTest(PlainTest):
         last = self.logger.said[-1]
         self.assertEqual(last[0], 'red')
         self.assertIn(f'{self.names[55]} failed in its up', last[1])
+
+    def test_of_those_after_a_failed_one_no_mark_is_left(self) -> None:
+        self.migration(self.names[20], 'def up(db): 1 / 0')
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        outcomes = [run['outcome'] for run in self.db.migrations_history.find()]
+        self.assertEqual(outcomes, ['executed'] * 20 + ['failed'])
+        self.migration(self.names[20])
+        self.manager().execute()
+        self.assertEqual(self.registered(), self.names)
+
+    def test_of_those_marked_at_once_each_sees_itself_alone_running(self) -> None:
+        looking = """
+            from looker import look
+
+            def up(db):
+                look(db, '{name}')
+            """
+        for place in (0, 1, 30, COUNT - 1):
+            name = self.names[place]
+            self.migration(name, looking.replace('{name}', name))
+        manager_class = self.manager_class()
+        seen: dict[str, list[str]] = {}
+
+        def look(db: Any, name: str) -> None:
+            other = manager_class()
+            other.logger = RecordingLogger()
+            other.show_status()
+            other.history('100')
+            other.disconnect()
+            seen[name] = [message for _, message in other.logger.said]
+
+        looker = mock.MagicMock(look=look)
+        with mock.patch.dict(sys.modules, looker=looker):
+            self.manager().execute()
+        self.assertEqual(len(seen), 4)
+        for name, said in seen.items():
+            place = self.names.index(name)
+            running = said.index('Running at this moment:')
+            self.assertIn(f'  {name} (up)', said[running + 1])
+            self.assertNotIn('Unfinished', ''.join(said))
+            table = said[-1]
+            self.assertEqual(table.count('_x.py'), place + 1)
+            self.assertEqual(table.count('running'), 1)
+
+    def test_some_in_a_transaction_and_some_not(self) -> None:
+        bound = 'transaction = True\ndef up(db): db.ran.insert_one({})'
+        with replica_set(members=1) as cluster:
+            uri = cluster.members[0].uri
+            for place in (0, 10, 11, COUNT - 1):
+                self.migration(self.names[place], bound)
+            self.manager(MONGO_URI=uri).execute()
+            with MongoClient[Any](uri) as client:
+                db = client[self.db.name]
+                names = [each['name'] for each in db.migrations.find()]
+                self.assertEqual(names, self.names)
+                self.assertEqual(db.ran.count_documents({}), 4)
+                runs = list(db.migrations_history.find())
+        self.assertEqual([run['name'] for run in runs], self.names)
+        self.assertEqual({run['outcome'] for run in runs}, {'executed'})
+        self.assertEqual({run['unsettled'] for run in runs}, {False})
+
+    def test_those_whose_modules_are_let_go_run_all_the_same(self) -> None:
+        counting = 'def up(db): db.ran.insert_one({"name": __name__})'
+        for name in self.names:
+            self.migration(name, counting)
+        with mock.patch.object(manager, 'MODULES', 5):
+            self.manager().execute()
+        ran = [each['name'] for each in self.db.ran.find()]
+        modules = [f'mongomigrations.{name[:-3]}' for name in self.names]
+        self.assertEqual(ran, modules)
+        self.assertEqual([name for name in modules if name in sys.modules], modules[:5])
+
+    def test_a_fault_in_the_last_file_ends_the_run_before_the_first(self) -> None:
+        self.migration(self.names[-1], 'def up(db): return (')
+        with (
+            mock.patch.object(manager, 'MODULES', 5),
+            self.assertRaises(ImportFailed),
+        ):
+            self.manager().execute()
+        self.assertEqual(self.registered(), [])
+
+    def test_what_a_released_module_raises_is_told_with_its_line(self) -> None:
+        self.migration(self.names[9], 'def up(db):\n    1 / 0')
+        with (
+            mock.patch.object(manager, 'MODULES', 5),
+            self.assertRaises(ZeroDivisionError),
+        ):
+            self.manager().execute()
+        [message] = self.logger.of('red')
+        self.assertIn(f'{self.names[9]}", line 2, in up\n    1 / 0', message)
 
     def test_a_registration_that_a_failover_undid_stands_again_before_it_is_told_of(
         self,
@@ -98,22 +198,22 @@ class ManyTest(PlainTest):
     def test_a_migration_costs_two_requests_beyond_its_own(self) -> None:
         requests = Requests()
         options = {'event_listeners': [requests, listen()]}
-        manager = self.manager(MONGO_CLIENT_OPTIONS=options)
-        manager.execute(to=self.names[0])
+        few = self.manager(MONGO_CLIENT_OPTIONS=options)
+        few.execute(to=self.names[0])
         costs = []
         for last in (10, 30):
             requests.count = 0
-            manager.execute(to=self.names[last])
+            few.execute(to=self.names[last])
             costs.append(requests.count)
         of_ten, of_twenty = costs
         self.assertEqual(of_twenty - of_ten, 2 * 10)
 
-    def test_so_do_many_and_what_they_wait_for_together(self) -> None:
+    def test_many_cost_one_each_and_what_they_wait_for_together(self) -> None:
         self.wait_for_the_end()
         requests = Requests()
         options = {'event_listeners': [requests, listen()]}
         self.manager(MONGO_CLIENT_OPTIONS=options).execute()
-        self.assertLessEqual(requests.count, 2 * COUNT + 20)
+        self.assertLessEqual(requests.count, COUNT + 20)
 
 
 class FaultTest(FabTest):
@@ -141,7 +241,7 @@ class FaultTest(FabTest):
         self.write('fabfile.py', textwrap.dedent(self.fabfile).replace('{server}', uri))
         for number in range(COUNT):
             text = textwrap.dedent(self.COUNTING).format(number=number)
-            self.migration(f'{number:03}_x.py', text)
+            self.migration(NAMES[number], text)
         client: MongoClient[dict[str, Any]] = MongoClient(uri)
         self.addCleanup(client.close)
         client.drop_database('many')
@@ -157,7 +257,7 @@ class FaultTest(FabTest):
         self.assertIn(len(counted) - len(registered), (0, 1))
         self.assertEqual(set(counted.values()), {1})
         self.assertEqual(sorted(counted), list(range(len(counted))))
-        self.assertEqual(registered, [f'{n:03}_x.py' for n in range(len(registered))])
+        self.assertEqual(registered, NAMES[: len(registered)])
         executed = re.findall(r'^(\d+_x.py) executed', said, re.MULTILINE)
         self.assertEqual(executed, registered[: len(executed)])
         status = self.fab('migrations').stderr
@@ -171,6 +271,11 @@ class FaultTest(FabTest):
         counted = {each['_id']: each['runs'] for each in client.many.counts.find()}
         self.assertEqual(counted, dict.fromkeys(range(COUNT), 1))
         self.assertEqual(client.many.migrations.count_documents({}), COUNT)
+        history = list(client.many.migrations_history.find())
+        self.assertEqual([run for run in history if run['unsettled']], [])
+        # All that began are told of, and nothing else is.
+        self.assertLessEqual(len(history), COUNT + 1)
+        self.assertEqual({run['name'] for run in history}, set(NAMES))
 
     def await_some(self, client: MongoClient[dict[str, Any]]) -> None:
         """Wait until a random number of migrations has run."""

@@ -137,6 +137,64 @@ class SettledByTheRegistryTest(unittest.TestCase):
         self.assert_unfinished(plan(before, runs=[run('down', records=[before.id])]))
 
 
+class MarkedAheadTest(unittest.TestCase):
+    """Of runs that are marked at once, one begins with the registration before it."""
+
+    def setUp(self) -> None:
+        self.runs = [run()]
+        for number in (2, 3, 4):
+            ahead = run(after=self.runs[-1].id)
+            ahead.name = f'{number}_x.py'
+            self.runs.append(ahead)
+        self.records = [
+            Record(each.id, each.name, NOON + timedelta(minutes=n), None, EXECUTED)
+            for n, each in enumerate(self.runs)
+        ]
+
+    def plan(self, *records: Record, holder: str = '') -> Plan:
+        return plan(*records, runs=self.runs, holder=holder)
+
+    def ids(self, runs: list[Run]) -> list[int]:
+        """Give the runs' numbers in the order in which they were marked."""
+        return [[each.id for each in self.runs].index(run.id) for run in runs]
+
+    def test_the_first_has_begun_and_no_other(self) -> None:
+        made = self.plan()
+        self.assertEqual(self.ids(made.unfinished), [0])
+        self.assertEqual(self.ids(made.never_begun), [1, 2, 3])
+
+    def test_so_has_the_one_after_the_last_that_is_registered(self) -> None:
+        made = self.plan(*self.records[:2])
+        self.assertEqual(self.ids(made.uncompleted), [0, 1])
+        self.assertEqual(self.ids(made.unfinished), [2])
+        self.assertEqual(self.ids(made.never_begun), [3])
+
+    def test_it_began_when_that_one_was_registered(self) -> None:
+        [left] = self.plan(*self.records[:2]).unfinished
+        self.assertEqual(left.started, NOON + timedelta(minutes=1))
+        marked = {'_id': left.id, 'started': left.started, 'after': None}
+        self.assertEqual(left.begun(), marked)
+
+    def test_of_a_command_that_goes_on_one_is_running(self) -> None:
+        made = self.plan(*self.records[:2], holder='owner')
+        self.assertEqual(self.ids(made.running), [2])
+        self.assertEqual(made.state_of(self.runs[2]), 'running')
+        self.assertEqual(made.unfinished, [])
+
+    def test_one_that_is_registered_has_begun_whatever_was_before(self) -> None:
+        """As when somebody removes the record before it by hand."""
+        made = self.plan(self.records[0], self.records[2])
+        self.assertEqual(self.ids(made.uncompleted), [0, 2])
+        self.assertEqual(self.ids(made.unfinished), [1, 3])
+
+    def test_one_that_has_ended_has_begun(self) -> None:
+        self.runs[1].end(FAILED, NOON, 1, unsettled=True)
+        self.assertEqual(self.ids(self.plan().unfinished), [0, 1])
+
+    def test_it_is_read_as_it_was_written(self) -> None:
+        self.assertEqual(Run.of(self.runs[1].document()), self.runs[1])
+
+
 class RunningTest(unittest.TestCase):
     def test_a_run_of_the_lock_s_holder_is_running(self) -> None:
         made = plan(runs=[run()], holder='owner')
