@@ -1,14 +1,14 @@
 """Measure migopy: `python -m benchmarks [status execute update dump] [--rounds N]`.
 
-It needs the extras `mongod` and `demo`. All runs against a mongod of its own, a
-replica set of one member, in a temporary folder.
+It needs the extra `benchmarks`. All runs against a mongod of its own, a replica set of
+one member, in a temporary folder. From Python 3.13 on mongrator is measured as well.
 """
 
 from __future__ import annotations
 
 import argparse
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -18,10 +18,12 @@ from benchmarks.measuring import (
     Sample,
     fab,
     interleaved,
+    is_installed,
     megabytes,
     milliseconds,
     ratio,
     table,
+    timed,
 )
 from tests.server import replica_set, temporary_folder
 
@@ -96,6 +98,13 @@ FLOOR = """
             if name != 'original':
                 db.drop_collection(name)
         db.original.aggregate([{'$out': 'cities'}])
+"""
+
+#: How another tool of this kind finds the same files.
+MONGRATOR = """
+    uri = '{uri}'
+    database = 'mongrator_{database}'
+    migrations_dir = 'mongomigrations'
 """
 
 EMPTY = '"""Nothing."""\n\n\ndef up(db):\n    pass\n\n\ndef down(db):\n    pass\n'
@@ -189,8 +198,10 @@ class Benchmarks:
         """Make a folder with a fabfile, and migrations if any."""
         folder = self.folder / name
         (folder / 'mongomigrations').mkdir(parents=True)
-        text = textwrap.dedent(fabfile).replace('{uri}', self.uri)
-        (folder / 'fabfile.py').write_text(text.replace('{database}', name))
+        settings = {'fabfile.py': fabfile, 'mongrator.toml': MONGRATOR}
+        for file, source in settings.items():
+            text = textwrap.dedent(source).replace('{uri}', self.uri)
+            (folder / file).write_text(text.replace('{database}', name))
         for file, source in (migrations or {}).items():
             (folder / 'mongomigrations' / file).write_text(textwrap.dedent(source))
         return folder
@@ -205,17 +216,18 @@ class Benchmarks:
         one = self.project('of1', FABFILE, {'1_step.py': EMPTY})
         for count, project in self.many.items():
             writes = min(2 * count, 2000)
-            runs = interleaved(
-                max(1, self.rounds // (count // 100 + 1)),
-                {
-                    # What the first migration of a database costs beside itself: the
-                    # lock, indexes, three collections that are made.
-                    'start': partial(self.executed, one),
-                    'floor': self.find,
-                    'execute': partial(self.executed, project),
-                    'write': partial(fab, self.floor, f'write:{writes}'),
-                },
-            )
+            cases = {
+                # What the first migration of a database costs beside itself: the
+                # lock, indexes, three collections that are made.
+                'start': partial(self.executed, one),
+                'floor': self.find,
+                'execute': partial(self.executed, project),
+                'write': partial(fab, self.floor, f'write:{writes}'),
+            }
+            if is_installed('mongrator'):
+                cases['mongrator'] = partial(self.executed_by_mongrator, project)
+            rounds = max(min(3, self.rounds), self.rounds // (count // 100 + 1))
+            runs = interleaved(rounds, cases)
             each = beyond(runs['execute'], runs['start'], count - 1)
             two = beyond(runs['write'], runs['floor'], writes / 2)
             rows.append(
@@ -225,19 +237,24 @@ class Benchmarks:
                     milliseconds(each),
                     milliseconds(two),
                     times(each, two),
+                    to_mongrator(runs['execute'], runs),
                     megabytes(max(run.peak for run in runs['execute'])),
+                    f'{ratio(runs["execute"], runs["floor"], peak):.2f}',
                 ]
             )
-        table(
-            'fab migrations:execute, empty migrations',
-            ['migrations', 'in all', 'each', 'two durable writes', 'ratio', 'peak'],
-            rows,
-        )
+        head = ['migrations', 'in all', 'each', 'two durable writes', 'ratio']
+        head += ['all to mongrator', 'peak', 'to floor']
+        table('fab migrations:execute, empty migrations', head, rows)
 
     def executed(self, project: Path) -> Sample:
         """Execute all migrations of a project, on an empty database."""
         self.empty(project)
         return fab(project, 'migrations:execute')
+
+    def executed_by_mongrator(self, project: Path) -> Sample:
+        """Execute the same files on an empty database with mongrator."""
+        self.empty(project)
+        return timed('mongrator', project, 'up')
 
     def empty(self, project: Path) -> None:
         """Forget what was executed."""
@@ -245,22 +262,21 @@ class Benchmarks:
 
         with MongoClient(self.uri) as client:
             client.drop_database(project.name)
+            client.drop_database(f'mongrator_{project.name}')
 
     def status(self) -> None:
         """`fab migrations`, where all is executed, against its floor."""
-        for project in self.many.values():
+        cases = {'floor': self.find}
+        for count, project in self.many.items():
             self.empty(project)
             fab(project, 'migrations:execute')
-        runs = interleaved(
-            self.rounds,
-            {
-                'floor': self.find,
-                **{
-                    f'{count:,}': partial(fab, project, 'migrations')
-                    for count, project in self.many.items()
-                },
-            },
-        )
+            cases[f'{count:,}'] = partial(fab, project, 'migrations')
+            if is_installed('mongrator'):
+                timed('mongrator', project, 'up')
+                cases[f'mongrator, {count:,}'] = partial(
+                    timed, 'mongrator', project, 'status'
+                )
+        runs = interleaved(self.rounds, cases)
         rows = [
             [
                 name,
@@ -381,6 +397,14 @@ def beyond(samples: Sequence[Sample], start: Sequence[Sample], count: float) -> 
     """
     bare = median(run.wall for run in start)
     return max(median(run.wall for run in samples) - bare, 0.0) / count
+
+
+def to_mongrator(
+    samples: Sequence[Sample], runs: Mapping[str, Sequence[Sample]]
+) -> str:
+    """Set the seconds of samples in those of mongrator; '-' without it."""
+    others = runs.get('mongrator')
+    return f'{ratio(samples, others, wall):.2f}' if others else '-'
 
 
 def times(one: float, other: float) -> str:

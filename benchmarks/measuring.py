@@ -12,7 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import Callable
 
-FAB = Path(sys.executable).parent / 'fab'
+#: Where the programs of this environment are.
+PROGRAMS = Path(sys.executable).parent
 
 #: A machine that many use stalls for seconds, so nothing is said of a single run.
 Cases = Mapping[str, Callable[[], 'Sample']]
@@ -29,14 +30,24 @@ class Sample:
 
 def fab(folder: Path, *arguments: str) -> Sample:
     """Run `fab` in a project; raises where it fails."""
+    return timed('fab', folder, *arguments)
+
+
+def is_installed(program: str) -> bool:
+    """Tell whether this environment has a program."""
+    return (PROGRAMS / program).exists()
+
+
+def timed(program: str, folder: Path, *arguments: str) -> Sample:
+    """Run a program of this environment in a folder; raises where it fails."""
     # Users have their bytecode; without it, compiling is what is measured.
     wanted = {**os.environ, 'PYTHONWARNINGS': 'ignore'}
     wanted.pop('PYTHONDONTWRITEBYTECODE', None)
-    log = folder / 'fab.log'
+    log = folder / f'{program}.log'
     began = time.perf_counter()
     with log.open('w') as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line
-            [str(FAB), *arguments],
+            [str(PROGRAMS / program), *arguments],
             cwd=folder,
             env=wanted,
             stdin=subprocess.DEVNULL,
@@ -47,7 +58,9 @@ def fab(folder: Path, *arguments: str) -> Sample:
     wall = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f'fab {" ".join(arguments)} failed:\n{log.read_text()}')
+        raise RuntimeError(
+            f'{program} {" ".join(arguments)} failed:\n{log.read_text()}'
+        )
     peak = usage.ru_maxrss * 1024
     # Linux begins the count of a process with the memory of the one that started it.
     if peak <= own_peak():
