@@ -9,6 +9,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import TextIO
 
 #: Characters between columns, and of a column that is made as narrow as can be.
@@ -124,21 +125,37 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Nothing is cut off: long cells are wrapped.
     """
+    widths = _fitted(list(zip(titles, *rows)), width())
+    lines = _set(titles, widths)
+    lines.append('─' * (sum(widths) + (len(widths) - 1) * GAP))
+    for row in rows:
+        lines += _set(row, widths)
+    return '\n'.join(lines)
+
+
+def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Set a row in as many lines as its highest cell takes."""
     # rich takes a tenth of a second to import, which other commands need not pay.
-    from rich.box import SIMPLE_HEAD
+    from rich.cells import set_cell_size
+
+    cells = [_folded(cell, width) for cell, width in zip(row, widths)]
+    return [
+        (' ' * GAP).join(map(set_cell_size, parts, widths)).rstrip()
+        for parts in zip_longest(*cells, fillvalue='')
+    ]
+
+
+def _folded(cell: str, width: int) -> list[str]:
+    """Break a cell into lines, between words where that can be."""
+    from rich.cells import cell_len
+
+    if '\n' not in cell and cell_len(cell) <= width:
+        return [cell]
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    columns = _fitted(list(zip(titles, *rows)), width())
-    for title, characters in zip(titles, columns):
-        grid.add_column(title, width=characters, overflow='fold')
-    for row in rows:
-        grid.add_row(*(Text(cell) for cell in row))
-    text = io.StringIO()
-    Console(file=text, width=width(), color_system=None).print(grid)
-    return '\n'.join(line.rstrip() for line in text.getvalue().splitlines())
+    console = Console(file=io.StringIO(), width=width, color_system=None)
+    return [line.plain for line in Text(cell).wrap(console, width, overflow='fold')]
 
 
 def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -147,13 +164,15 @@ def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
     That is done between words as far as it goes, but for the first column, then
     within them.
     """
+    count = len(columns)
     fitted = [max(map(_wanted, column)) for column in columns]
-    excess = sum(fitted) + (len(columns) - 1) * GAP - room
-    in_words = [fitted[0], *(max(map(_longest_word, column)) for column in columns[1:])]
-    for floors in (in_words, [0] * len(columns)):
-        for place in reversed(range(len(columns))):
-            floor = max(floors[place], NARROWEST)
-            less = max(0, min(excess, fitted[place] - floor))
+    room -= (count - 1) * GAP
+    excess = sum(fitted) - room
+    words = [fitted[0], *(max(map(_longest_word, column)) for column in columns[1:])]
+    in_words = [max(word, NARROWEST) for word in words]
+    for floors in (in_words, [NARROWEST] * count, [max(1, room // count)] * count):
+        for place in reversed(range(count)):
+            less = max(0, min(excess, fitted[place] - floors[place]))
             fitted[place] -= less
             excess -= less
     return fitted

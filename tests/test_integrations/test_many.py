@@ -243,7 +243,6 @@ class FaultTest(FabTest):
             text = textwrap.dedent(self.COUNTING).format(number=number)
             self.migration(NAMES[number], text)
         client: MongoClient[dict[str, Any]] = MongoClient(uri)
-        self.addCleanup(client.close)
         client.drop_database('many')
         return client
 
@@ -285,18 +284,18 @@ class FaultTest(FabTest):
             self.assertLess(time.monotonic(), deadline)
 
     def test_the_command_is_killed(self) -> None:
-        for _ in range(2):
-            client = self.begin(self.uri)
-            process = self.start('migrations:execute')
-            self.await_some(client)
-            process.kill()
-            said = process.communicate(timeout=60)[1]
-            self.check(client, said)
-        client.drop_database('many')
+        with self.begin(self.uri) as client:
+            for _ in range(2):
+                client.drop_database('many')
+                process = self.start('migrations:execute')
+                self.await_some(client)
+                process.kill()
+                said = process.communicate(timeout=60)[1]
+                self.check(client, said)
+            client.drop_database('many')
 
     def test_the_server_is_killed(self) -> None:
-        with standalone() as server:
-            client = self.begin(server.uri)
+        with standalone() as server, self.begin(server.uri) as client:
             process = self.start('migrations:execute')
             self.await_some(client)
             server.kill()
@@ -306,8 +305,7 @@ class FaultTest(FabTest):
             self.check(client, said)
 
     def test_the_primary_is_killed(self) -> None:
-        with replica_set(members=3) as cluster:
-            client = self.begin(cluster.uri)
+        with replica_set(members=3) as cluster, self.begin(cluster.uri) as client:
             process = self.start('migrations:execute')
             self.await_some(client)
             primary = cluster.primary()
