@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+#: Names in one line; of more only the first and the last are shown.
+NAMES_SHOWN = 10
+
 
 class StopTaskExecution(Exception):
     """End the task quietly; raised by a `task_hook` or a subtask (as in 1.0)."""
@@ -30,6 +33,13 @@ class MigopyException(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+
+def enumerated(names: Sequence[str]) -> str:
+    """Set names in a line; of more than ten the first and the last."""
+    if len(names) > NAMES_SHOWN:
+        return f'{names[0]}, …, {names[-1]}'
+    return ', '.join(names)
 
 
 def listing(names: Sequence[str]) -> str:

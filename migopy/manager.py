@@ -30,7 +30,7 @@ from migopy.errors import MigopyException
 from migopy.history import History, Run
 from migopy.lock import Lock, Locked
 from migopy.migration import Migration
-from migopy.plan import Plan
+from migopy.plan import Plan, UnknownMigration
 from migopy.progress import meter, told_by
 from migopy.pymongo3 import legacy_database
 from migopy.registry import Document, Registry
@@ -185,7 +185,7 @@ class MigrationsManager:
         """
         if is_yes(dry_run, 'execute', 'dry_run'):
             return self._try_out(self._to_execute(spec_migr, to), 'up')
-        with self._locked('execute'):
+        with self._locked('execute', spec_migr, to):
             plan, migrations = self._to_execute(spec_migr, to)
             if not migrations:
                 self._runner(plan).complete_history()
@@ -206,7 +206,7 @@ class MigrationsManager:
 
         Example: {fab}:ignore,001_add_index.py
         """
-        with self._locked('ignore'):
+        with self._locked('ignore', spec_migr):
             plan = self._plan()
             migrations = self._narrowed(plan.to_ignore(spec_migr), spec_migr)
             if not migrations:
@@ -233,7 +233,7 @@ class MigrationsManager:
         """
         if is_yes(dry_run, 'rollback', 'dry_run'):
             return self._try_out(self._to_roll_back(spec_migr, last, to), 'down')
-        with self._locked('rollback'):
+        with self._locked('rollback', spec_migr, to):
             plan, migrations = self._to_roll_back(spec_migr, last, to)
             if not migrations:
                 return self._reporter.nothing_to_roll_back()
@@ -543,11 +543,15 @@ class MigrationsManager:
             raise
 
     @contextmanager
-    def _locked(self, subtask: str) -> Iterator[None]:
-        """Hold the lock, which a subtask that another one calls holds already."""
+    def _locked(self, subtask: str, *names: str | None) -> Iterator[None]:
+        """Hold the lock, which a subtask that another one calls holds already.
+
+        Of names that fit nothing one hears before it is waited for.
+        """
         if self._lock.is_held:
             yield
             return
+        self._require_known([name for name in names if name is not None])
         with self._lock.held(subtask, self.LOCK_WAIT, self._reporter.waiting):
             yield
 
@@ -565,6 +569,14 @@ class MigrationsManager:
                 say=self.logger.white,
                 progress=progress,
             )
+
+    def _require_known(self, names: Sequence[str]) -> None:
+        for name in names:
+            try:
+                Plan(self._directory.migrations()).find(name)
+            except UnknownMigration:
+                # It may be that of a file which is gone.
+                self._plan().find(name)
 
     def _plan(self, unsettled: bool = True) -> Plan:
         """Read the files and the registry: what a command needs that changes them."""

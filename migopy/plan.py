@@ -27,7 +27,7 @@ class UnknownMigration(MigopyException):
         meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
         super().__init__(
             f'There is no migration {name!r}.{meant}\n'
-            'See those that have not run: {fab}'
+            'See those that have not run: {fab}, and those that have: {fab}:history'
         )
 
 

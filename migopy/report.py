@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from migopy.console import ColorsLogger, duration, table, wrapped
+from migopy.errors import enumerated
 from migopy.history import IGNORED, Run
 from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
 from migopy.subtask import Subtask, explanation, usage
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from migopy.lock import Holder
     from migopy.migration import Migration
     from migopy.runner import Failure, Step
-
-#: Names in one line; of more only the first and the last are shown.
-NAMES_SHOWN = 10
 
 #: The line of a docstring that shows how a subtask is typed.
 EXAMPLE = re.compile('^Example: .*$', re.MULTILINE)
@@ -105,12 +103,8 @@ class Reporter:
         """Say what is going to be done, before it is, where it is more than one."""
         if len(migrations) < 2:
             return
-        names = [each.name for each in migrations]
-        if len(names) > NAMES_SHOWN:
-            names = [names[0], '…', names[-1]]
-        self._logger.white(
-            f'Going to {doing} {len(migrations)} migrations: {", ".join(names)}'
-        )
+        names = enumerated([each.name for each in migrations])
+        self._logger.white(f'Going to {doing} {len(migrations)} migrations: {names}')
 
     def nothing_to_roll_back(self) -> None:
         """Say that nothing was executed since."""
@@ -226,7 +220,7 @@ class Reporter:
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""
         self.told = failure.error
-        self._logger.red(self._shown(failure.message))
+        self._logger.red(failure.message(self._fab))
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:

@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from migopy.announcements import Announcements
 from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
-from migopy.errors import MigopyException
+from migopy.errors import MigopyException, enumerated
 from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
 from migopy.lock import Agent, Lock, LockLost
 from migopy.migration import LoadedMigration, Migration, excerpt, summary
@@ -101,7 +101,7 @@ class CannotTry(MigopyException):
         self.not_shown = not_shown
         lines = [f'{step.name} cannot be tried in a transaction: {reason}']
         if not_shown:
-            lines.append(f'Those after it cannot be shown: {", ".join(not_shown)}')
+            lines.append(f'Those after it cannot be shown: {enumerated(not_shown)}')
         lines.append(
             'The dry run has changed nothing. Without it: '
             f'{{fab}}:{verb(step.direction)},{step.name}'
@@ -127,19 +127,24 @@ class Failure:
     written: str = ''
     dry_run: bool = False
 
-    @property
-    def message(self) -> str:
-        """Say what happened, what has run and what has not, and what to type."""
+    def message(self, fab: str) -> str:
+        """Say what happened, what has run and what has not, and what to type.
+
+        `fab` is how the task is called, `fab migrations`. What somebody else's error
+        says is left as it is.
+        """
         interrupted = isinstance(self.error, KeyboardInterrupt)
         how = 'was interrupted' if interrupted else 'failed'
-        lines = [f'{self.step.name} {how} in its {self.step.direction}.']
-        lines.append(excerpt(self.error, self.step.loaded.migration.path))
+        said = excerpt(self.error, self.step.loaded.migration.path)
+        if isinstance(self.error, MigopyException):
+            said = said.replace('{fab}', fab)
+        lines = [f'{self.step.name} {how} in its {self.step.direction}.', said]
         if self.done:
             done = 'Executed' if self.step.direction == 'up' else 'Rolled back'
-            lines.append(f'{done} before it: {", ".join(self.done)}')
+            lines.append(f'{done} before it: {enumerated(self.done)}')
         if self.not_run:
-            lines.append(f'Not run: {", ".join(self.not_run)}')
-        lines += self._left_behind()
+            lines.append(f'Not run: {enumerated(self.not_run)}')
+        lines += [line.replace('{fab}', fab) for line in self._left_behind()]
         return '\n'.join(lines)
 
     def _left_behind(self) -> list[str]:
@@ -291,15 +296,15 @@ class Runner:
         with self._beating(), aborted(self.db.client) as session:
             for place, step in enumerate(steps):
                 self._observer.trying(step, place + 1, len(steps))
-                not_run = names[place + 1 :]
                 if step.refuses_transaction:
-                    raise CannotTry(step, 'it says transaction = False', not_run)
+                    reason = 'it says transaction = False'
+                    raise CannotTry(step, reason, names[place + 1 :])
                 with self._listener.recording() as effects:
                     try:
                         self._call_bound(step, session, effects)
                     except Exception as error:
-                        refusal = why_refused(error)
-                        if refusal is not None:
+                        not_run = names[place + 1 :]
+                        if why_refused(error) is not None:
                             where = excerpt(error, step.loaded.migration.path)
                             raise CannotTry(step, f'\n{where}', not_run) from error
                         self._observer.failed(

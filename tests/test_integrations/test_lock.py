@@ -572,6 +572,19 @@ class DeployTest(FabTest):
         self.go()
         self.assert_ok(self.ended(first))
 
+    def test_a_wrong_name_is_told_without_waiting(self) -> None:
+        self.migration('001_a.py', WAITING)
+        self.migration('002_b.py')
+        first = self.start('migrations:execute,001_a.py')
+        self.begun()
+        commands = ('execute,7', 'execute,to=7', 'ignore,7', 'rollback,7')
+        for message in self.errors(*(f'migrations:{each}' for each in commands)):
+            self.assertIn("There is no migration '7'.", message)
+            self.assertIn('fab migrations:history', message)
+        self.assertIsNone(first.poll())
+        self.go()
+        self.assert_ok(self.ended(first))
+
     def test_reading_does_not_wait_for_it(self) -> None:
         self.settings(wait=0)
         self.migration('001_a.py', WAITING)

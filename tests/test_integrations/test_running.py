@@ -86,6 +86,20 @@ class FailingTest(FabTest):
         lock = self.db.migrations_lock.find_one({}) or {}
         self.assertFalse(lock, 'the lock is held')
 
+    def test_what_it_says_is_shown_as_it_is(self) -> None:
+        self.migration('2_bad.py', "def up(db): raise ValueError('type {fab} {x}')")
+        result = self.fab('migrations:execute')
+        self.assertIn('ValueError: type {fab} {x}\n', result.stderr)
+        self.assertIn('then type: fab migrations:execute,2_bad.py', result.stderr)
+
+    def test_of_many_the_first_and_the_last_are_named(self) -> None:
+        self.migration('2_bad.py', 'def up(db): 1 / 0')
+        for number in range(4, 16):
+            self.migration(f'{number}_x.py')
+        result = self.fab('migrations:execute')
+        self.assertIn('\nExecuted before it: 1_good.py\n', result.stderr)
+        self.assertIn('\nNot run: 3_rest.py, …, 15_x.py\n', result.stderr)
+
     def test_the_run_stops_there_and_says_what_has_run(self) -> None:
         file = self.migration(
             '2_bad.py',
