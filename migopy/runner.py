@@ -478,10 +478,13 @@ class Runner:
                 self._announcements.tell()
 
     def _make_durable(self, runs: Sequence[Run]) -> None:
-        ends = [document for run in runs for document in self._ends(run)]
-        self._lock.write(self._history.collection, ends, MARK)
         records = [self._record(run) for run in runs]
         self._lock.write(self._registry.collection, records)
+        # After them: a run that has ended well in the history alone would run again.
+        ends = [document for run in runs for document in self._ends(run)]
+        # Lost, it is made up for by the next command that writes.
+        with suppress(PyMongoError, LockLost):
+            self._lock.write(self._history.collection, ends, MARK)
 
     def _ends(self, run: Run) -> list[Document]:
         """Give what the history is to hear when a run has ended well."""

@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 
 from migopy import announcements, manager, runner
 from migopy.effects import listen
+from migopy.lock import Lock
 from migopy.migration import ImportFailed
 from migopy.runner import NotRegistered
 from tests.project import FabTest, PlainTest, RecordingLogger
@@ -185,6 +186,38 @@ class ManyTest(PlainTest):
             self.manager().execute()
         self.assertEqual(caught.exception.name, self.names[0])
         self.assertEqual(self.executed(), [])
+
+    def test_what_is_not_durable_has_not_ended_in_the_history(self) -> None:
+        """Whoever reads that would take a registration that is undone for settled."""
+        writing = Lock.write
+
+        def fail(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
+            if target.name == 'migrations':
+                raise AutoReconnect('away')
+            writing(lock, target, documents, *options)
+
+        self.wait_for_the_end()
+        away = mock.patch.object(Lock, 'write', fail)
+        with away, self.assertRaises(NotRegistered):
+            self.manager().execute()
+        outcomes = self.db.migrations_history.distinct('outcome')
+        self.assertEqual(outcomes, [None])
+
+    def test_a_history_that_cannot_be_written_is_made_up_for(self) -> None:
+        writing = Lock.write
+
+        def fail(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
+            if documents[0].get('outcome'):
+                raise AutoReconnect('away')
+            writing(lock, target, documents, *options)
+
+        with mock.patch.object(Lock, 'write', fail):
+            self.manager().execute()
+        self.assertEqual(self.executed(), self.names)
+        self.manager().execute()
+        history = self.db.migrations_history
+        self.assertEqual(history.distinct('outcome'), ['executed'])
+        self.assertEqual(history.distinct('unsettled'), [False])
 
     def test_few_migrations_and_ways_back_wait_one_by_one(self) -> None:
         with mock.patch.object(runner, 'Announcements') as grouped:
