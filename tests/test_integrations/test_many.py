@@ -293,6 +293,7 @@ class FaultTest(FabTest):
         executed = re.findall(r'^(\d+_x.py) executed', said, re.MULTILINE)
         self.assertEqual(executed, registered[: len(executed)])
         status = self.fab('migrations').stderr
+        self.assertLessEqual(status.count('Unfinished: '), 1, status)
         if len(counted) > len(registered):
             self.assertIn(f'Unfinished: {len(registered):03}_x.py', status)
         unfinished = re.search(r'Unfinished: (\d+_x.py)', status)
