@@ -125,9 +125,8 @@ class Migration(NamedTuple):
         earlier import. Raises `Unreadable`, `ImportFailed`.
         """
         checksum = self.checksum()
-        module_name = f'{package}.{self.stem}'
-        module = import_file(module_name, self.path)
-        return LoadedMigration(self, checksum, module, module_name)
+        module = import_file(f'{package}.{self.stem}', self.path)
+        return LoadedMigration(self, checksum, module, package)
 
 
 class LoadedMigration(NamedTuple):
@@ -140,7 +139,7 @@ class LoadedMigration(NamedTuple):
     migration: Migration
     checksum: str
     module: ModuleType | None
-    module_name: str
+    package: str
     code: bytes = b''
 
     @property
@@ -148,10 +147,14 @@ class LoadedMigration(NamedTuple):
         """Give the migration's name."""
         return self.migration.name
 
+    @property
+    def _module_name(self) -> str:
+        return f'{self.package}.{self.migration.stem}'
+
     def released(self) -> LoadedMigration:
         """Let go of the module."""
         assert self.module is not None  # noqa: S101 - there is one to let go of
-        sys.modules.pop(self.module_name, None)
+        sys.modules.pop(self._module_name, None)
         loader: Any = self.module.__loader__
         return self._replace(module=None, code=marshal.dumps(loader.code))
 
@@ -161,11 +164,11 @@ class LoadedMigration(NamedTuple):
             self.function(name)(db)
             return
         code = marshal.loads(self.code)  # noqa: S302 - it is ours
-        module = import_file(self.module_name, self.migration.path, code=code)
+        module = import_file(self._module_name, self.migration.path, code=code)
         try:
             self._replace(module=module).function(name)(db)
         finally:
-            sys.modules.pop(self.module_name, None)
+            sys.modules.pop(self._module_name, None)
 
     def in_transaction(self, default: bool) -> bool:
         """Tell whether it runs in a transaction: `transaction` in the file decides.

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from bson import ObjectId
+from bson import CodecOptions, ObjectId, decode
+from bson.raw_bson import RawBSONDocument
 from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -21,6 +22,9 @@ DURABLE = WriteConcern('majority')
 MARK = WriteConcern(1)
 
 Document = dict[str, Any]
+
+#: Documents as bytes: decoded all at once, ten thousand take 8 MB instead of 5.
+RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
 
 class Record(NamedTuple):
@@ -77,10 +81,12 @@ class Registry:
 
     def records(self) -> list[Record]:
         """Read all records, the oldest first, with one query."""
-        query = self.collection.find({}, list(self.FIELDS), batch_size=1_000_000)
+        raw = self.collection.with_options(codec_options=RAW)
+        query = raw.find({}, list(self.FIELDS), batch_size=1_000_000)
+        documents = (decode(each.raw) for each in query.to_list())
         records = [
             Record.of(document)
-            for document in query.to_list()
+            for document in documents
             if isinstance(document.get('name'), str)
         ]
         return sorted(records, key=lambda record: (record.since, str(record.id)))

@@ -285,6 +285,7 @@ class Runner:
                 )
                 for run in runs:
                     self._finish(run, Effects())
+                self.complete_history()
 
     def try_out(self, steps: Sequence[Step]) -> None:
         """Run steps in one transaction that is then aborted, so nothing is changed.
