@@ -7,6 +7,7 @@ one member, in a temporary folder. From Python 3.13 on mongrator is measured as 
 from __future__ import annotations
 
 import argparse
+import os
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -104,7 +105,7 @@ FLOOR = """
 MONGRATOR = """
     uri = '{uri}'
     database = 'mongrator_{database}'
-    migrations_dir = 'mongomigrations'
+    migrations_dir = 'for_mongrator'
 """
 
 EMPTY = '"""Nothing."""\n\n\ndef up(db):\n    pass\n\n\ndef down(db):\n    pass\n'
@@ -197,13 +198,17 @@ class Benchmarks:
     ) -> Path:
         """Make a folder with a fabfile, and migrations if any."""
         folder = self.folder / name
-        (folder / 'mongomigrations').mkdir(parents=True)
+        steps, others = folder / 'mongomigrations', folder / 'for_mongrator'
+        steps.mkdir(parents=True)
+        others.mkdir()
         settings = {'fabfile.py': fabfile, 'mongrator.toml': MONGRATOR}
         for file, source in settings.items():
             text = textwrap.dedent(source).replace('{uri}', self.uri)
             (folder / file).write_text(text.replace('{database}', name))
         for file, source in (migrations or {}).items():
-            (folder / 'mongomigrations' / file).write_text(textwrap.dedent(source))
+            (steps / file).write_text(textwrap.dedent(source))
+            # Beside an `__init__.py` mongrator refuses to run.
+            os.link(steps / file, others / file)
         return folder
 
     def find(self) -> Sample:

@@ -29,8 +29,12 @@ class Sample:
 
 
 def fab(folder: Path, *arguments: str) -> Sample:
-    """Run `fab` in a project; raises where it fails."""
-    return timed('fab', folder, *arguments)
+    """Run `fab` in a project; raises where it fails, or its memory cannot be known."""
+    sample = timed('fab', folder, *arguments)
+    # Linux begins the count of a process with the memory of the one that started it.
+    if sample.peak <= own_peak():
+        raise RuntimeError('this process is larger than the one it measures')
+    return sample
 
 
 def is_installed(program: str) -> bool:
@@ -61,11 +65,7 @@ def timed(program: str, folder: Path, *arguments: str) -> Sample:
         raise RuntimeError(
             f'{program} {" ".join(arguments)} failed:\n{log.read_text()}'
         )
-    peak = usage.ru_maxrss * 1024
-    # Linux begins the count of a process with the memory of the one that started it.
-    if peak <= own_peak():
-        raise RuntimeError('this process is larger than the one it measures')
-    return Sample(wall, usage.ru_utime + usage.ru_stime, peak)
+    return Sample(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
 
 
 def own_peak() -> int:
