@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from migopy import MigrationsManager
+from migopy.effects import listen
 from tests.server import DatabaseTest
 
 #: Seconds after which a command is taken for hanging.
@@ -121,6 +122,8 @@ class PlainTest(ProjectTest):
     """
 
     def setUp(self) -> None:
+        # Before the test's own client: a failure tells of clients that are not heard.
+        listen()
         super().setUp()
         self.logger = RecordingLogger()
 
