@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 #: How many modules are kept from before the first migration runs until it is their
 #: turn; those of further migrations are then imported again.
-MODULES = 300
+MODULES = 200
 
 
 class NameNeeded(MigopyException):

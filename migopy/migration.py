@@ -9,6 +9,7 @@ import os
 import sys
 import textwrap
 import traceback
+import zlib
 from collections.abc import Callable, Iterator
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -133,7 +134,7 @@ class LoadedMigration(NamedTuple):
     """A migration that has been imported, with the checksum of what was imported.
 
     Of very many only some keep the module, as ten thousand take 25 MB. The others have
-    its `code` in less memory, and make it once more when it is needed.
+    its `code`, packed, and make it once more when it is needed.
     """
 
     migration: Migration
@@ -156,14 +157,15 @@ class LoadedMigration(NamedTuple):
         assert self.module is not None  # noqa: S101 - there is one to let go of
         sys.modules.pop(self._module_name, None)
         loader: Any = self.module.__loader__
-        return self._replace(module=None, code=marshal.dumps(loader.code))
+        code = zlib.compress(marshal.dumps(loader.code), level=1)
+        return self._replace(module=None, code=code)
 
     def call(self, name: str, db: Any) -> None:
         """Run `up` or `down`; raises what it does."""
         if self.module is not None:
             self.function(name)(db)
             return
-        code = marshal.loads(self.code)  # noqa: S302 - it is ours
+        code = marshal.loads(zlib.decompress(self.code))  # noqa: S302 - it is ours
         module = import_file(self._module_name, self.migration.path, code=code)
         try:
             self._replace(module=module).function(name)(db)

@@ -6,9 +6,9 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
@@ -55,8 +55,7 @@ class NotRegistered(MigopyException):
         )
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One function of a loaded migration, to be run.
 
     `refuses_transaction` is whether its file says `transaction = False`.
@@ -86,7 +85,7 @@ class Step:
 
     def released(self) -> Step:
         """Let go of the module until the function is called."""
-        return replace(self, loaded=self.loaded.released())
+        return self._replace(loaded=self.loaded.released())
 
     def call(self, db: Any) -> None:
         """Run the function."""
