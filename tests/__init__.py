@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 import pkgutil
+import signal
 import unittest
 from types import ModuleType
+
+# A shell's background jobs and nohup ignore these, and so would all that is started
+# here to be interrupted.
+for _number, _usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 
 def load_package(
