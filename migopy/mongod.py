@@ -122,7 +122,12 @@ class PrivateMongod:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._file('gate.lock').touch(mode=0o600)
         except OSError as error:
-            raise MongodFailed(self.folder, f'has no place there: {error}') from error
+            raise MongodFailed(
+                self.folder,
+                f'has no place there: {error}\n'
+                'Name a folder that you can write to (`embedded:<folder>`), then type'
+                ' the command again.',
+            ) from error
 
     def _file(self, name: str) -> Path:
         return self.folder / name

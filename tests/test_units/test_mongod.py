@@ -118,7 +118,7 @@ class StartTest(FolderTest):
     def test_a_file_in_the_folders_place_is_an_error(self):
         self.fake_mongod('exit 0')
         (self.folder / 'data').touch()
-        with self.assertRaisesRegex(MongodFailed, 'has no place there'):
+        with self.assertRaisesRegex(MongodFailed, 'no place there: .*\nName a folder'):
             self.start()
 
     def test_a_gate_that_stays_shut_is_an_error_that_names_its_holder(self):
