@@ -265,8 +265,8 @@ def import_file(
 def excerpt(error: BaseException, path: str) -> str:
     """Set an exception as Python does, its traceback from the file `path` on.
 
-    Where that file has no part in it, it begins after migopy's own frames. It ends
-    where the driver's begin.
+    Where that file has no part in it, it begins after migopy's own frames, as that of
+    a cause does. It ends where the driver's begin.
     """
     frames = list(_frames(error.__traceback__))
     files = [frame.tb_frame.f_code.co_filename for frame in frames]
@@ -282,6 +282,8 @@ def excerpt(error: BaseException, path: str) -> str:
     while each is not None:
         while each.stack and _is_machinery(each.stack[-1].filename):
             each.stack.pop()
+        while each.stack and _is_machinery(each.stack[0].filename):
+            each.stack.pop(0)
         each = each.__cause__ or each.__context__
     return _without_reply(error, ''.join(shown.format()).rstrip())
 

@@ -668,7 +668,7 @@ class MigrationTest(PlainTest):
     def perform(self, subtask: str = 'execute', *values: str, **options: str) -> None:
         self.manager().perform(subtask, values, options)
 
-    def fail(self, *values: str, subtask: str = 'execute') -> None:  # type: ignore[override]
+    def expect_failure(self, *values: str, subtask: str = 'execute') -> None:
         with self.assertRaises(DocumentsFailed):
             self.perform(subtask, *values)
 
@@ -681,11 +681,11 @@ class MigrationTest(PlainTest):
 
     def test_the_next_run_goes_on_after_the_document_that_failed(self) -> None:
         self.write_up(bad=5)
-        self.fail()
+        self.expect_failure()
         self.assertEqual(self.calls(), [1] * 5 + [0] * 5)
         self.assertTrue(self.said('the document with _id 5 failed: ValueError: bad'))
         self.write_up(bad=8)
-        self.fail('1_a.py')
+        self.expect_failure('1_a.py')
         self.assertTrue(self.said('notes: goes on after _id 5, 5 documents are done'))
         self.assertEqual(self.calls(), [1] * 8 + [0] * 2)
         self.write_up()
@@ -695,11 +695,18 @@ class MigrationTest(PlainTest):
         kept = [run['checkpoints'] for run in self.db.migrations_history.find()]
         self.assertEqual(kept[-1], [])
 
+    def test_of_a_failure_the_lines_of_the_migration_are_shown_alone(self) -> None:
+        self.write_up(bad=5)
+        self.expect_failure()
+        [message] = self.logger.of('red')
+        files = re.findall(r'File ".*/(.+)", line \d+, in (\w+)', message)
+        self.assertEqual(files, [('1_a.py', 'change'), ('1_a.py', 'up')], message)
+
     def test_after_a_run_that_failed_at_once_as_well(self) -> None:
         self.write_up(bad=5)
-        self.fail()
-        self.fail('1_a.py')
-        self.fail('1_a.py')
+        self.expect_failure()
+        self.expect_failure('1_a.py')
+        self.expect_failure('1_a.py')
         self.write_up()
         self.perform('execute', '1_a.py')
         self.assertEqual(self.calls(), [1] * 10)
@@ -725,7 +732,7 @@ class MigrationTest(PlainTest):
                 self.db.notes.update_many({}, {'$unset': {'calls': 1}})
                 self.db.migrations.delete_many({})
                 self.write_up(bad=5)
-                self.fail()
+                self.expect_failure()
                 self.write_up(**again)
                 self.perform('execute', '1_a.py')
                 self.assertNotIn(0, self.calls())
@@ -733,8 +740,8 @@ class MigrationTest(PlainTest):
 
     def test_a_down_in_between_is_not_passed_over(self) -> None:
         self.write_up(bad=5, bad_down=3)
-        self.fail()
-        self.fail('1_a.py', subtask='rollback')
+        self.expect_failure()
+        self.expect_failure('1_a.py', subtask='rollback')
         self.assertEqual(self.calls(), [0] * 3 + [1] * 2 + [0] * 5)
         self.write_up()
         self.perform('execute', '1_a.py')
@@ -743,7 +750,7 @@ class MigrationTest(PlainTest):
     def test_a_down_goes_on_as_well(self) -> None:
         self.write_up(bad_down=6)
         self.perform()
-        self.fail('1_a.py', subtask='rollback')
+        self.expect_failure('1_a.py', subtask='rollback')
         self.write_up()
         self.perform('rollback', '1_a.py')
         self.assertTrue(self.said('notes: goes on after _id 6'))
@@ -754,7 +761,7 @@ class MigrationTest(PlainTest):
         path = self.folder / 'mongomigrations' / '1_a.py'
         text = path.read_text()
         path.write_text(f'transaction = True\n{text}')
-        self.fail()
+        self.expect_failure()
         self.assertEqual(self.calls(), [0] * 10)
         path.write_text(f'transaction = True\n{text.replace("== 5", "== 55")}')
         self.perform()
