@@ -151,9 +151,11 @@ def free_port() -> int:
 def descendants(pid: int) -> list[int]:
     """List the children of a process, and theirs."""
     found: list[int] = []
-    for task in Path(f'/proc/{pid}/task').glob('*/children'):
-        for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
+    # One may end while it is looked at.
+    with contextlib.suppress(OSError):
+        for task in Path(f'/proc/{pid}/task').glob('*/children'):
+            for child in task.read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
