@@ -109,6 +109,10 @@ class Migration(NamedTuple):
         """Give the name without `.py`."""
         return self.name[: -len('.py')]
 
+    def module_name(self, package: str) -> str:
+        """Give the name under which the file is imported."""
+        return f'{package}.{self.stem}'
+
     def checksum(self) -> str:
         """Hash the file's content: `sha256:` and 64 hexadecimal digits.
 
@@ -126,7 +130,7 @@ class Migration(NamedTuple):
         earlier import. Raises `Unreadable`, `ImportFailed`.
         """
         checksum = self.checksum()
-        module = import_file(f'{package}.{self.stem}', self.path)
+        module = import_file(self.module_name(package), self.path)
         return LoadedMigration(self, checksum, module, package)
 
 
@@ -150,7 +154,7 @@ class LoadedMigration(NamedTuple):
 
     @property
     def _module_name(self) -> str:
-        return f'{self.package}.{self.migration.stem}'
+        return self.migration.module_name(self.package)
 
     def released(self) -> LoadedMigration:
         """Let go of the module."""
@@ -268,16 +272,13 @@ def excerpt(error: BaseException, path: str) -> str:
     Where that file has no part in it, it begins after migopy's own frames, as that of
     a cause does. It ends where the driver's begin.
     """
-    frames = list(_frames(error.__traceback__))
-    files = [frame.tb_frame.f_code.co_filename for frame in frames]
-    if path in files:
-        start = files.index(path)
-    else:
-        foreign = [n for n, file in enumerate(files) if not _is_machinery(file)]
-        start = foreign[0] if foreign else len(frames)
-    shown = traceback.TracebackException(
-        type(error), error, frames[start] if start < len(frames) else None
+    within = (
+        frame
+        for frame in _frames(error.__traceback__)
+        if frame.tb_frame.f_code.co_filename == path
     )
+    first = next(within, error.__traceback__)
+    shown = traceback.TracebackException(type(error), error, first)
     each: traceback.TracebackException | None = shown
     while each is not None:
         while each.stack and _is_machinery(each.stack[-1].filename):
