@@ -7,7 +7,7 @@ import re
 import sys
 import textwrap
 import time
-from typing import Any
+from typing import Any, Callable
 from unittest import mock
 
 from pymongo import MongoClient
@@ -114,17 +114,13 @@ class ManyTest(PlainTest):
 
     def test_some_in_a_transaction_and_some_not(self) -> None:
         bound = 'transaction = True\ndef up(db): db.ran.insert_one({})'
-        with replica_set(members=1) as cluster:
-            uri = cluster.members[0].uri
-            for place in (0, 10, 11, COUNT - 1):
-                self.migration(self.names[place], bound)
-            self.manager(MONGO_URI=uri).execute()
-            with MongoClient[Any](uri) as client:
-                db = client[self.db.name]
-                names = [each['name'] for each in db.migrations.find()]
-                self.assertEqual(names, self.names)
-                self.assertEqual(db.ran.count_documents({}), 4)
-                runs = list(db.migrations_history.find())
+        for place in (0, 10, 11, COUNT - 1):
+            self.migration(self.names[place], bound)
+        self.manager().execute()
+        names = [each['name'] for each in self.db.migrations.find()]
+        self.assertEqual(names, self.names)
+        self.assertEqual(self.db.ran.count_documents({}), 4)
+        runs = list(self.db.migrations_history.find())
         self.assertEqual([run['name'] for run in runs], self.names)
         self.assertEqual({run['outcome'] for run in runs}, {'executed'})
         self.assertEqual({run['unsettled'] for run in runs}, {False})
@@ -189,29 +185,15 @@ class ManyTest(PlainTest):
 
     def test_what_is_not_durable_has_not_ended_in_the_history(self) -> None:
         """Whoever reads that would take a registration that is undone for settled."""
-        writing = Lock.write
-
-        def fail(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
-            if target.name == 'migrations':
-                raise AutoReconnect('away')
-            writing(lock, target, documents, *options)
-
         self.wait_for_the_end()
-        away = mock.patch.object(Lock, 'write', fail)
+        away = writes_fail(lambda target, _: target.name == 'migrations')
         with away, self.assertRaises(NotRegistered):
             self.manager().execute()
         outcomes = self.db.migrations_history.distinct('outcome')
         self.assertEqual(outcomes, [None])
 
     def test_a_history_that_cannot_be_written_is_made_up_for(self) -> None:
-        writing = Lock.write
-
-        def fail(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
-            if documents[0].get('outcome'):
-                raise AutoReconnect('away')
-            writing(lock, target, documents, *options)
-
-        with mock.patch.object(Lock, 'write', fail):
+        with writes_fail(lambda _, documents: documents[0].get('outcome')):
             self.manager().execute()
         self.assertEqual(self.executed(), self.names)
         self.manager().execute()
@@ -348,6 +330,18 @@ class FaultTest(FabTest):
             said = process.communicate(timeout=90)[1]
             primary.restart()
             self.check(client, said)
+
+
+def writes_fail(which: Callable[[Any, Any], object]) -> Any:
+    """Let the server be away for those of the lock's writes; it gets their target."""
+    writing = Lock.write
+
+    def write(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
+        if which(target, documents):
+            raise AutoReconnect('away')
+        writing(lock, target, documents, *options)
+
+    return mock.patch.object(Lock, 'write', write)
 
 
 class Requests(CommandListener):
