@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
-from migopy.console import ColorsLogger, Str
-from migopy.directory import cwd_in_syspath
 from migopy.errors import MigopyException, StopTaskExecution
+from migopy.face.typed import task
+from migopy.files.directory import cwd_in_syspath
 from migopy.manager import MigrationsManager
-from migopy.progress import progress
-from migopy.subtask import task
+from migopy.terminal.console import ColorsLogger, Str
+from migopy.terminal.progress import progress
 from migopy.version import VERSION
 
 if TYPE_CHECKING:

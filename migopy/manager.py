@@ -16,33 +16,41 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.console import ColorsLogger
-from migopy.database import NoDatabase, Settings, own_collection
-from migopy.directory import (
+from migopy.effects import listen
+from migopy.errors import MigopyException
+from migopy.face.typed import (
+    Subtasks,
+    call,
+    command_line,
+    is_yes,
+    number,
+    only_one,
+    task,
+)
+from migopy.files.directory import (
     TEMPLATE,
     Directory,
     FileNames,
     project_directory,
     read_template,
 )
-from migopy.effects import listen
-from migopy.errors import MigopyException
-from migopy.history import History, Run
-from migopy.lock import Lock, Locked
-from migopy.migration import Migration
-from migopy.plan import Plan, UnknownMigration
-from migopy.progress import meter, told_by
+from migopy.files.migration import Migration
 from migopy.pymongo3 import legacy_database
-from migopy.registry import Document, Registry
-from migopy.report import Reporter
-from migopy.subtask import Subtasks, call, command_line, is_yes, number, only_one, task
-from migopy.transaction import require_transactions
+from migopy.run.plan import Plan, UnknownMigration
+from migopy.run.transaction import require_transactions
+from migopy.server.settings import NoDatabase, Settings, own_collection
+from migopy.state.history import History, Run
+from migopy.state.lock import Lock, Locked
+from migopy.state.registry import Document, Registry
+from migopy.tell.report import Reporter
+from migopy.terminal.console import ColorsLogger
+from migopy.terminal.progress import meter, told_by
 from migopy.version import VERSION
 
 # What only some commands need is imported by these: `fab migrations` is to start fast.
 if TYPE_CHECKING:
-    from migopy.dump import Dump, Dumps
-    from migopy.runner import Runner, Step
+    from migopy.dumps.dumps import Dump, Dumps
+    from migopy.run.runner import Runner, Step
 
 
 #: How many modules are kept from before the first migration runs until it is their
@@ -333,7 +341,7 @@ class MigrationsManager:
     @classmethod
     def create_task(cls) -> Callable[..., Any]:
         """Make the function for the fabfile; this is what imports Fabric."""
-        from migopy import fabtask
+        from migopy.face import fab as fabtask
 
         # A client that the rest of the fabfile makes is to be heard as well.
         listen()
@@ -423,7 +431,7 @@ class MigrationsManager:
         settings = self._settings
         place, options = settings.arguments()
         if settings.embedded_folder is not None:
-            from migopy.mongod import PrivateMongod
+            from migopy.server.embedded import PrivateMongod
 
             folder = Path(self._base, settings.embedded_folder)
             place = [self._resources.enter_context(PrivateMongod(folder).running())]
@@ -469,7 +477,7 @@ class MigrationsManager:
         return own_collection(self.collection.database[name])
 
     def _runner(self, plan: Plan) -> Runner:
-        from migopy.runner import Runner
+        from migopy.run.runner import Runner
 
         return Runner(
             db=self.db,
@@ -507,7 +515,7 @@ class MigrationsManager:
         self, migrations: list[Migration], direction: str
     ) -> Iterator[list[Step]]:
         """Import all that is going to run, before the first one does."""
-        from migopy.runner import Step
+        from migopy.run.runner import Step
 
         with self._directory.importable(), told_by(self.logger):
             steps: list[Step] = []
@@ -557,8 +565,8 @@ class MigrationsManager:
 
     @contextmanager
     def _dumps(self) -> Iterator[Dumps]:
-        from migopy.dump import Dumps
-        from migopy.mongotools import Connection
+        from migopy.dumps.dumps import Dumps
+        from migopy.dumps.tools import Connection
 
         place, options = self._connection
         with told_by(self.logger), meter() as progress:

@@ -24,7 +24,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from migopy import mongod
+from migopy.server import embedded as mongod
 
 
 class Server:

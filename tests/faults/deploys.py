@@ -40,9 +40,9 @@ FABFILE = """
     from pymongo import monitoring
 
     import migopy
-    import migopy.runner
+    import migopy.run.runner
 
-    migopy.runner.MANY = {many!r}
+    migopy.run.runner.MANY = {many!r}
 
 
     class Fault(monitoring.CommandListener):

@@ -7,11 +7,11 @@ from typing import Any
 from unittest import mock
 
 import migopy
-from migopy.progress import total_of
+from migopy.terminal.progress import total_of
 from tests.project import NOTHING, FabTest, PlainTest
 
 #: The module; `migopy.progress` is the function of that name.
-progress_of: Any = sys.modules['migopy.progress']
+progress_of: Any = sys.modules['migopy.terminal.progress']
 
 RAN = """
     def up(db):

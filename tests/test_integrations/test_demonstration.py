@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 import migopy
-from migopy.mongod import PrivateMongod
+from migopy.server.embedded import PrivateMongod
 from tests import readme, server
 from tests.project import FAB, TIMEOUT, FabTest, Result, clean_environment
 from tests.server import DatabaseTest

@@ -24,9 +24,9 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.bsondump import read_documents
-from migopy.dump import Dump, DumpFailed, Dumps, RestoreFailed, RestoreRefused
-from migopy.mongotools import Connection
+from migopy.dumps.dumps import Dump, DumpFailed, Dumps, RestoreFailed, RestoreRefused
+from migopy.dumps.format import read_documents
+from migopy.dumps.tools import Connection
 from tests import server
 
 DAY = datetime.datetime(2020, 2, 29, 12, 30, 0, 250000)
@@ -522,7 +522,7 @@ class KilledTest(DumpTest):
             import os, resource, signal, sys
             from pathlib import Path
             from pymongo import MongoClient
-            from migopy.dump import Dumps
+            from migopy.dumps.dumps import Dumps
 
             def progress(collection, done, total):
                 {progress}
@@ -733,7 +733,7 @@ class MemoryTest(DumpTest):
             import resource, sys
             from pathlib import Path
             from pymongo import MongoClient
-            from migopy.dump import Dumps
+            from migopy.dumps.dumps import Dumps
 
             db = MongoClient({self.uri!r})[{self.db.name!r}]
             dumps = Dumps(Path({str(self.directory)!r}))

@@ -13,8 +13,8 @@ from typing import Any
 from unittest import mock
 
 import migopy
-from migopy.dump import DumpFailed
-from migopy.lock import Locked
+from migopy.dumps.dumps import DumpFailed
+from migopy.state.lock import Locked
 from tests.project import FabTest, PlainTest, RecordingLogger
 
 #: Makes a collection, an index and a change.

@@ -36,9 +36,9 @@ from pymongo.errors import (
 )
 from pymongo.write_concern import WriteConcern
 
-from migopy import mongod
 from migopy.effects import Changes, EffectsListener, Recording, unwatched_clients
 from migopy.pymongo3 import COLLECTION_METHODS, legacy_database
+from migopy.server import embedded as mongod
 from tests import server
 
 Up = Callable[[Any], object]

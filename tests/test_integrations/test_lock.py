@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.lock import Agent, Holder, Lock, Locked, LockLost
+from migopy.state.lock import Agent, Holder, Lock, Locked, LockLost
 from tests import server
 from tests.faults import eventually, failing, obliging_server
 from tests.project import NOTHING, FabTest, PlainTest

@@ -15,11 +15,12 @@ from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
-from migopy import announcements, manager, runner
+from migopy import manager
 from migopy.effects import listen
-from migopy.lock import Lock
-from migopy.migration import ImportFailed
-from migopy.runner import NotRegistered
+from migopy.files.migration import ImportFailed
+from migopy.run import announcements, runner
+from migopy.run.runner import NotRegistered
+from migopy.state.lock import Lock
 from tests.project import FabTest, PlainTest, RecordingLogger
 from tests.server import replica_set, standalone
 

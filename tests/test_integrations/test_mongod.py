@@ -18,8 +18,8 @@ from unittest import mock
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from migopy import mongod
-from migopy.mongod import MongodFailed, PrivateMongod
+from migopy.server import embedded as mongod
+from migopy.server.embedded import MongodFailed, PrivateMongod
 from tests import server
 
 PATIENCE = 60
@@ -29,8 +29,8 @@ PROLOGUE = """
 import os, signal, sys, time
 from pathlib import Path
 from pymongo import MongoClient
-from migopy import mongod
-from migopy.mongod import PrivateMongod
+from migopy.server import embedded as mongod
+from migopy.server.embedded import PrivateMongod
 private = PrivateMongod(Path(sys.argv[1]))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
 def say(word):

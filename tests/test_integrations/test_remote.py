@@ -20,7 +20,7 @@ from fabric.api import cd, hide, prefix, run, settings
 from fabric.network import disconnect_all
 
 from migopy import MigrationsManager
-from migopy.subtask import as_typed
+from migopy.face.typed import as_typed
 from tests import readme, ssh
 from tests.nasty import NASTY, random_values
 from tests.project import FAB, NOTHING, WARNINGS, FabTest, Result

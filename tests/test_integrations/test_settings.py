@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import ServerSelectionTimeoutError
 
 import migopy
-from migopy import mongod
+from migopy.server import embedded as mongod
 from tests import server
 from tests.project import FabTest, PlainTest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from migopy.history import FAILED
+from migopy.state.history import FAILED
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 
 INSERT = """

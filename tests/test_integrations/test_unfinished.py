@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from migopy.effects import listen
-from migopy.lock import Agent, LockLost
-from migopy.plan import NoFile, Unfinished
+from migopy.run.plan import NoFile, Unfinished
+from migopy.state.lock import Agent, LockLost
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 from tests.test_integrations.test_lock import WAITING

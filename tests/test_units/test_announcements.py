@@ -10,7 +10,7 @@ from typing import Any
 
 from pymongo.errors import AutoReconnect
 
-from migopy.announcements import Announcements
+from migopy.run.announcements import Announcements
 
 
 class AnnouncementsTest(unittest.TestCase):

@@ -9,7 +9,14 @@ import unittest
 from collections.abc import Iterator
 from unittest import mock
 
-from migopy.console import ColorsLogger, Str, duration, is_coloured, table, wrapped
+from migopy.terminal.console import (
+    ColorsLogger,
+    Str,
+    duration,
+    is_coloured,
+    table,
+    wrapped,
+)
 
 VARIABLES = ('NO_COLOR', 'FORCE_COLOR', 'TERM')
 

@@ -14,7 +14,8 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from migopy.database import (
+from migopy.errors import MigopyException
+from migopy.server.settings import (
     AccessDenied,
     BadSettings,
     DatabaseError,
@@ -22,7 +23,6 @@ from migopy.database import (
     ServerUnreachable,
     Settings,
 )
-from migopy.errors import MigopyException
 
 
 class DatabaseNameTest(unittest.TestCase):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from migopy.directory import (
+from migopy.files.directory import (
     TEMPLATE,
     BadFileNames,
     BadPattern,
@@ -23,7 +23,7 @@ from migopy.directory import (
     cwd_in_syspath,
     project_directory,
 )
-from migopy.migration import ImportFailed
+from migopy.files.migration import ImportFailed
 
 PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
 

@@ -19,10 +19,10 @@ import bson
 from bson import Int64, Regex
 from pymongo import MongoClient
 
-from migopy.bsondump import Damaged, Stored, file_stem, read_documents
-from migopy.dump import DirectoryUnreadable, DumpFailed, Dumps, UnknownDump
-from migopy.mongod import free_port
-from migopy.mongotools import Connection
+from migopy.dumps.dumps import DirectoryUnreadable, DumpFailed, Dumps, UnknownDump
+from migopy.dumps.format import Damaged, Stored, file_stem, read_documents
+from migopy.dumps.tools import Connection
+from migopy.server.embedded import free_port
 
 FAKE_TOOL = r'''#!{python}
 """Stand in for mongodump: note the arguments and the file with the secrets."""
@@ -309,7 +309,7 @@ class ToolTest(FolderTest):
         program = f"""
             import os, signal
             from pathlib import Path
-            from migopy.dump import Connection, Dumps
+            from migopy.dumps.dumps import Connection, Dumps
             from tests.test_units.test_dump import database
 
             def say(line):

@@ -15,8 +15,8 @@ from unittest import mock
 
 from fabric.state import env
 
-from migopy import fabtask
 from migopy.errors import MigopyException, StopTaskExecution
+from migopy.face import fab as fabtask
 
 
 class Logger:

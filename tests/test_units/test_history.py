@@ -8,11 +8,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
-from migopy.lock import Agent, Holder
-from migopy.migration import Migration
-from migopy.plan import Plan, Unfinished
-from migopy.registry import Record
+from migopy.files.migration import Migration
+from migopy.run.plan import Plan, Unfinished
+from migopy.state.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
+from migopy.state.lock import Agent, Holder
+from migopy.state.registry import Record
 
 NAME = '001_a.py'
 NOON = datetime(2014, 1, 14, 12)

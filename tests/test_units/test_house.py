@@ -1,16 +1,55 @@
-"""The rooms of `migopy/` and what they import of each other."""
+"""The wings and rooms of `migopy/` and what they import of each other."""
 
 from __future__ import annotations
 
 import ast
-import re
 import unittest
 from pathlib import Path
 
 import migopy
 
 HOUSE = Path(migopy.__file__).parent
-README = HOUSE.parent / 'README.rst'
+
+#: The rooms of the ground floor, then the wings along the way of a command. Each may
+#: import those before it.
+ORDER = (
+    'version',
+    'errors',
+    'traces',
+    'terminal',
+    'effects',
+    'pymongo3',
+    'server',
+    'state',
+    'files',
+    'dumps',
+    'backfill',
+    'run',
+    'tell',
+    'face',
+    'manager',
+    '__init__',
+)
+
+#: Rooms that may import a package of the doors, by the package.
+IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
+
+#: Lines that a room may have.
+LONGEST = 300
+
+
+def rooms() -> dict[str, Path]:
+    """List the rooms as `wing.room`, those of the ground floor as `room`."""
+    found = {}
+    for path in HOUSE.rglob('*.py'):
+        parts = path.relative_to(HOUSE).with_suffix('').parts
+        found['.'.join(parts)] = path
+    return found
+
+
+def wing_of(room: str) -> str:
+    """Give the wing of a room, of a room on the ground floor its own name."""
+    return room.partition('.')[0]
 
 
 def imports(path: Path) -> set[str]:
@@ -19,37 +58,68 @@ def imports(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module == 'migopy':
-            found.update(f'migopy.{alias.name}' for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
             found.add(node.module)
+            found.update(f'{node.module}.{alias.name}' for alias in node.names)
     return found
 
 
+def own_imports(path: Path, known: set[str]) -> set[str]:
+    """List the rooms of this house that a file imports."""
+    names = {name.partition('.')[2] for name in imports(path) if '.' in name}
+    return {
+        name for each in names for name in (each, f'{each}.__init__') if name in known
+    }
+
+
 class HouseTest(unittest.TestCase):
-    """The table of rooms in the README."""
+    """What `docs/house.rst` tells of the house."""
 
     def setUp(self) -> None:
-        text = README.read_text(encoding='utf-8').partition('The house\n')[2]
-        self.rooms = re.findall(r'^``(\w+)\.py`` ', text, re.MULTILINE)
-        self.files = {path.stem: path for path in HOUSE.glob('*.py')}
-
-    def test_lists_each_room_once(self) -> None:
-        self.assertEqual(sorted(self.rooms), sorted(self.files.keys() - {'__init__'}))
-
-    def test_a_room_imports_only_rooms_above_it(self) -> None:
-        for place, room in enumerate(self.rooms):
-            own = {
-                name.partition('.')[2]
-                for name in imports(self.files[room])
-                if name.startswith('migopy.')
+        self.rooms = rooms()
+        self.imports = {
+            room: {
+                each
+                for each in own_imports(path, set(self.rooms))
+                if any(
+                    name.startswith('migopy.') and name.partition('.')[2] in each
+                    for name in imports(path)
+                )
             }
-            self.assertLessEqual(own, set(self.rooms[:place]), room)
-
-    def test_only_the_task_imports_fabric(self) -> None:
-        fabric = {
-            room
-            for room, path in self.files.items()
-            if any(name.split('.')[0] == 'fabric' for name in imports(path))
+            for room, path in self.rooms.items()
         }
-        self.assertEqual(fabric, {'fabtask', 'remote'})
+
+    def test_each_wing_has_its_place(self) -> None:
+        self.assertEqual({wing_of(room) for room in self.rooms}, set(ORDER))
+
+    def test_a_wing_imports_only_wings_before_it(self) -> None:
+        for room, imported in self.imports.items():
+            place = ORDER.index(wing_of(room))
+            for each in imported:
+                with self.subTest(room=room, imports=each):
+                    if wing_of(each) != wing_of(room):
+                        self.assertLess(ORDER.index(wing_of(each)), place)
+
+    def test_rooms_of_a_wing_import_each_other_in_no_circle(self) -> None:
+        done: set[str] = set()
+
+        def walk(room: str, way: tuple[str, ...]) -> None:
+            self.assertNotIn(room, way)
+            if room in done:
+                return
+            for each in self.imports[room]:
+                if each != room and not each.endswith('__init__'):
+                    walk(each, (*way, room))
+            done.add(room)
+
+        for room in self.rooms:
+            walk(room, ())
+
+    def test_only_a_door_imports_what_it_is_for(self) -> None:
+        for package, importers in IMPORTERS.items():
+            found = {
+                room
+                for room, path in self.rooms.items()
+                if any(name.split('.')[0] == package for name in imports(path))
+            }
+            self.assertEqual(found, importers)

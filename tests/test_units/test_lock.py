@@ -8,7 +8,7 @@ import unittest
 from datetime import datetime
 from unittest import mock
 
-from migopy.lock import Agent, Holder, Locked, LockLost
+from migopy.state.lock import Agent, Holder, Locked, LockLost
 
 DOCUMENT = {
     '_id': 'lock',

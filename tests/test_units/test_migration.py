@@ -11,13 +11,8 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from migopy.migration import (
-    ImportFailed,
-    Migration,
-    NoSuchFunction,
-    Unreadable,
-    excerpt,
-)
+from migopy.files.migration import ImportFailed, Migration, NoSuchFunction, Unreadable
+from migopy.traces import excerpt
 
 PACKAGE = 'migopy_test_package'
 

@@ -1,4 +1,4 @@
-"""What `migopy.mongod` does where no mongod runs, or only a script in its place."""
+"""What the embedded server does where no mongod runs, or only a script stands in."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
 
-from migopy import mongod
-from migopy.mongod import MongodFailed, NoMongod, PortTaken, PrivateMongod
+from migopy.server import embedded as mongod
+from migopy.server.embedded import MongodFailed, NoMongod, PortTaken, PrivateMongod
 
 
 class FolderTest(unittest.TestCase):

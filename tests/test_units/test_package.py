@@ -12,7 +12,7 @@ from pathlib import Path
 import pymongo
 
 import migopy
-from migopy.subtask import Subtasks
+from migopy.face.typed import Subtasks
 from tests import readme
 
 

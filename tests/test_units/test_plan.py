@@ -8,10 +8,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.history import EXECUTED, FAILED, Run
-from migopy.lock import Agent, Holder
-from migopy.migration import Migration
-from migopy.plan import (
+from migopy.files.migration import Migration
+from migopy.run.plan import (
     AlreadyRegistered,
     AmbiguousName,
     LateRefused,
@@ -20,7 +18,9 @@ from migopy.plan import (
     Unfinished,
     UnknownMigration,
 )
-from migopy.registry import Record
+from migopy.state.history import EXECUTED, FAILED, Run
+from migopy.state.lock import Agent, Holder
+from migopy.state.registry import Record
 
 ANN = Agent('ann', 'host', 7)
 NOON = datetime(2014, 1, 14, 12)

@@ -15,11 +15,11 @@ from contextvars import copy_context
 from typing import Any
 from unittest import mock
 
-from migopy.progress import LOGGER, heartbeats, line, meter, progress, total_of
+from migopy.terminal.progress import LOGGER, heartbeats, line, meter, progress, total_of
 from tests.project import RecordingLogger
 
 #: The module; `migopy.progress` is the function of that name.
-progress_of = sys.modules['migopy.progress']
+progress_of = sys.modules['migopy.terminal.progress']
 
 
 class Terminal(io.StringIO):

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from bson import ObjectId
 
-from migopy.registry import Record
+from migopy.state.registry import Record
 
 WHEN = datetime(2014, 1, 14, 12, 30)
 

@@ -18,9 +18,9 @@ from fabric.network import ssh
 from fabric.operations import _shell_wrap
 from fabric.state import env
 
-from migopy import remote
-from migopy.fabtask import Terminated, signals_raised
-from migopy.subtask import as_typed, command_line, quoted
+from migopy.face import remote
+from migopy.face.fab import Terminated, signals_raised
+from migopy.face.typed import as_typed, command_line, quoted
 from tests.nasty import NASTY, random_values
 
 HOST = 'ann@db.example.com:2222'

@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from migopy.subtask import (
+from migopy.face.typed import (
     Subtasks,
     UnknownSubtask,
     WrongOptions,

@@ -26,7 +26,7 @@ from bson.errors import BSONError
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
-from migopy.bsondump import (
+from migopy.dumps.format import (
     LONGEST_STEM,
     SYSTEM_JS,
     Damaged,
@@ -41,8 +41,8 @@ from migopy.bsondump import (
     plain,
     read_contents,
 )
+from migopy.dumps.tools import Connection, Tool, ToolFailed
 from migopy.errors import MigopyException, listing
-from migopy.mongotools import Connection, Tool, ToolFailed
 
 MANIFEST = 'migopy.json'
 TIME_FORMAT = '%Y%m%dT%H%M%SZ'

@@ -11,7 +11,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from migopy.lock import Agent
+from migopy.state.lock import Agent
 
 Document = dict[str, Any]
 

@@ -17,8 +17,8 @@ from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.network import ssh
 from fabric.state import connections, env, output
 
-from migopy.console import is_coloured
 from migopy.errors import MigopyException
+from migopy.terminal.console import is_coloured
 
 #: The environment variable of a command that another machine's migopy began.
 SENT = 'MIGOPY_SENT'

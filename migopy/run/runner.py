@@ -13,17 +13,18 @@ from typing import Any, NamedTuple, Protocol
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.announcements import Announcements
 from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException, enumerated
-from migopy.history import EXECUTED, FAILED, IGNORED, History, Run
-from migopy.lock import Agent, Lock, LockLost
-from migopy.migration import LoadedMigration, Migration, excerpt, summary
-from migopy.plan import Plan, ways_out
-from migopy.progress import Heartbeats, heartbeats
-from migopy.registry import DURABLE, MARK, Document, Record, Registry
-from migopy.transaction import WroteOutside, aborted, commit_together, why_refused
+from migopy.files.migration import LoadedMigration, Migration
+from migopy.run.announcements import Announcements
+from migopy.run.plan import Plan, ways_out
+from migopy.run.transaction import WroteOutside, aborted, commit_together, why_refused
+from migopy.state.history import EXECUTED, FAILED, IGNORED, History, Run
+from migopy.state.lock import Agent, Lock, LockLost
+from migopy.state.registry import DURABLE, MARK, Document, Record, Registry
+from migopy.terminal.progress import Heartbeats, heartbeats
+from migopy.traces import excerpt, summary
 
 #: Steps from which on their registrations wait for a majority together.
 MANY = 50

@@ -16,7 +16,7 @@ from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
 from pymongo.errors import PyMongoError
 
-from migopy.console import ColorsLogger, duration, is_coloured, is_terminal
+from migopy.terminal.console import ColorsLogger, duration, is_coloured, is_terminal
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -34,10 +34,10 @@ from pymongo.errors import (
 )
 from pymongo.synchronous import client_session
 
-from migopy.console import ColorsLogger
 from migopy.errors import MigopyException, listing
-from migopy.migration import summary
-from migopy.progress import LOGGER, Meter, meter, total_of
+from migopy.terminal.console import ColorsLogger
+from migopy.terminal.progress import LOGGER, Meter, meter, total_of
+from migopy.traces import summary
 
 Document = dict[str, Any]
 Operation = Union[UpdateOne, ReplaceOne[Any], DeleteOne]

@@ -25,7 +25,7 @@ from pymongo.errors import (
 )
 
 from migopy.errors import MigopyException
-from migopy.registry import DURABLE, MARK
+from migopy.state.registry import DURABLE, MARK
 
 Document = dict[str, Any]
 

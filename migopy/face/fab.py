@@ -18,10 +18,10 @@ from typing import Any, Protocol
 
 from fabric.state import env
 
-from migopy import remote
-from migopy.database import leave_without_waiting
 from migopy.errors import MigopyException, StopTaskExecution
-from migopy.subtask import as_typed
+from migopy.face import remote
+from migopy.face.typed import as_typed
+from migopy.server.settings import leave_without_waiting
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
 ESSENTIALS = """Show unregistered MongoDB migrations.

@@ -8,18 +8,18 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from migopy.console import ColorsLogger, duration, table, wrapped
 from migopy.errors import enumerated
-from migopy.history import IGNORED, Run
-from migopy.plan import Plan, by_migration, describe_unfinished, ways_out_of
-from migopy.subtask import Subtask, explanation, usage
+from migopy.face.typed import Subtask, explanation, usage
+from migopy.run.plan import Plan, by_migration, describe_unfinished, ways_out_of
+from migopy.state.history import IGNORED, Run
+from migopy.terminal.console import ColorsLogger, duration, table, wrapped
 
 if TYPE_CHECKING:
-    from migopy.dump import Dump
+    from migopy.dumps.dumps import Dump
     from migopy.effects import Effects, Recording
-    from migopy.lock import Holder
-    from migopy.migration import Migration
-    from migopy.runner import Failure, Step
+    from migopy.files.migration import Migration
+    from migopy.run.runner import Failure, Step
+    from migopy.state.lock import Holder
 
 #: The line of a docstring that shows how a subtask is typed.
 EXAMPLE = re.compile('^Example: .*$', re.MULTILINE)

@@ -13,7 +13,7 @@ from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 
 from migopy.errors import MigopyException, listing
-from migopy.migration import Migration, import_file
+from migopy.files.migration import Migration, import_file
 
 
 class NoDirectory(MigopyException):

@@ -12,10 +12,10 @@ from itertools import groupby
 from bson import ObjectId
 
 from migopy.errors import MigopyException, listing
-from migopy.history import IGNORED, Run
-from migopy.lock import Holder
-from migopy.migration import Migration
-from migopy.registry import Record
+from migopy.files.migration import Migration
+from migopy.state.history import IGNORED, Run
+from migopy.state.lock import Holder
+from migopy.state.registry import Record
 
 
 class UnknownMigration(MigopyException):

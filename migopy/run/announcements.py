@@ -16,8 +16,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pymongo.errors import PyMongoError
 
 from migopy.effects import Effects
-from migopy.history import Run
-from migopy.lock import LockLost
+from migopy.state.history import Run
+from migopy.state.lock import LockLost
 
 #: Seconds between two waits for a majority.
 EVERY = 0.05

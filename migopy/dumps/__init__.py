@@ -1,0 +1,1 @@
+"""A dump before a deploy, and the way back."""

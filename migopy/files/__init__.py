@@ -1,0 +1,1 @@
+"""What lies on disk: the migrations and their folder."""

@@ -1,0 +1,1 @@
+"""What is kept in the database: the registry, the history and the lock."""

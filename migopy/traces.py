@@ -1,0 +1,66 @@
+"""What an error says: its traceback cut to the migration's lines, or one line."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+import traceback
+from collections.abc import Iterator
+from types import TracebackType
+
+import pymongo
+from pymongo.errors import BulkWriteError, OperationFailure
+
+#: Whose frames say nothing to the author of a migration.
+MACHINERY = tuple(
+    os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)
+)
+
+SUMMARY_WIDTH = 200
+
+
+def excerpt(error: BaseException, path: str) -> str:
+    """Set an exception as Python does, its traceback from the file `path` on.
+
+    Where that file has no part in it, it begins after migopy's own frames, as that of
+    a cause does. It ends where the driver's begin.
+    """
+    within = (
+        frame
+        for frame in _frames(error.__traceback__)
+        if frame.tb_frame.f_code.co_filename == path
+    )
+    first = next(within, error.__traceback__)
+    shown = traceback.TracebackException(type(error), error, first)
+    each: traceback.TracebackException | None = shown
+    while each is not None:
+        while each.stack and _is_machinery(each.stack[-1].filename):
+            each.stack.pop()
+        while each.stack and _is_machinery(each.stack[0].filename):
+            each.stack.pop(0)
+        each = each.__cause__ or each.__context__
+    return _without_reply(error, ''.join(shown.format()).rstrip())
+
+
+def summary(error: BaseException) -> str:
+    """Say in a line what an exception says, with its type."""
+    text = _without_reply(error, str(error)).strip() or 'no message'
+    first = text.splitlines()[0]
+    return f'{type(error).__name__}: {textwrap.shorten(first, SUMMARY_WIDTH)}'
+
+
+def _without_reply(error: BaseException, text: str) -> str:
+    # PyMongo adds the server's whole reply, which only of a bulk tells something new.
+    if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
+        return text.partition(', full error: ')[0]
+    return text
+
+
+def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:
+    while frame is not None:
+        yield frame
+        frame = frame.tb_next
+
+
+def _is_machinery(file: str) -> bool:
+    return file.startswith('<frozen importlib') or file.startswith(MACHINERY)
