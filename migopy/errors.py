@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from migopy.commands import Command, FabSpelling, Spelling, spelled
+
 #: Names in one line; of more only the first and the last are shown.
 NAMES_SHOWN = 10
 
@@ -15,24 +17,35 @@ class StopTaskExecution(Exception):
 class MigopyException(Exception):
     """Say who, what, and the next command; the root of migopy's own errors.
 
-    Invariant: `str(error)` is the whole message, ready for a person. Wherever the
-    text says `{fab}` it shows how the task is called, `fab migrations` unless the
-    manager that reports the error set `task_name` to the fabfile's name for it.
+    Invariant: the message is made of text and of commands, which stay data until a
+    face spells them. `str(error)` spells them as `fab migrations:…`.
     """
 
-    task_name = 'migrations'
+    def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
+        """Take the parts of the message, texts and commands, in order.
 
-    def __init__(self, text: str) -> None:
-        super().__init__(text)
-        self.text = text
+        What is in `next` is shown below the message, a command a line.
+        """
+        super().__init__(*said)
+        lines = [part for command in next for part in ('\nType: ', command)]
+        self._said = (*said, *lines)
+
+    @property
+    def next(self) -> list[Command]:
+        """List the commands that the message names, in its order."""
+        return [part for part in self._said if isinstance(part, Command)]
+
+    def spelled(self, spelling: Spelling) -> str:
+        """Give the message as one face has it typed."""
+        return spelled(self._said, spelling)
 
     @property
     def message(self) -> str:
         """Give the message (1.0's name for it, from Python 2)."""
-        return self.text.replace('{fab}', f'fab {self.task_name}')
+        return str(self)
 
     def __str__(self) -> str:
-        return self.message
+        return self.spelled(FabSpelling())
 
 
 def enumerated(names: Sequence[str]) -> str:

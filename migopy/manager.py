@@ -16,12 +16,13 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from migopy.commands import Command, FabSpelling, Part, Spelling, command_line
 from migopy.effects import listen
 from migopy.errors import MigopyException
+from migopy.face.help import in_full, overview
 from migopy.face.typed import (
     Subtasks,
     call,
-    command_line,
     is_yes,
     number,
     only_one,
@@ -63,12 +64,12 @@ class NameNeeded(MigopyException):
 
     def __init__(self, last: str | None) -> None:
         self.last = last
-        hint = (
-            f'{last} was executed last. To undo it, type: {{fab}}:rollback,{last}'
+        hint: list[Part] = (
+            [f'{last} was executed last. To undo it, type: ', Command('rollback', last)]
             if last
-            else 'No migration has been executed, so there is nothing to undo.'
+            else ['No migration has been executed, so there is nothing to undo.']
         )
-        super().__init__(f'rollback needs the name of a migration.\n{hint}')
+        super().__init__('rollback needs the name of a migration.\n', *hint)
 
 
 class LeftOut(MigopyException):
@@ -78,7 +79,8 @@ class LeftOut(MigopyException):
         self.name = name
         super().__init__(
             f"{name} is left out by the fabfile's unregistered(); nothing was done.\n"
-            'See what is to run: {fab}'
+            'See what is to run: ',
+            Command(),
         )
 
 
@@ -170,7 +172,7 @@ class MigrationsManager:
     def create(self, *title: str) -> None:
         """Write a new migration file with the next number.
 
-        Example: {fab}:create,add_user_index
+        Example: create,add_user_index
         Quote a title with spaces for the shell, or write _ for them.
         """
         path = self._directory.create(','.join(title), self._template)
@@ -186,7 +188,7 @@ class MigrationsManager:
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
-        Example: {fab}:execute,001_add_index.py
+        Example: execute,001_add_index.py
         With to=NAME those up to and with that one are executed. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
         shown. The first one that fails ends the run; the rest has not run then.
@@ -212,7 +214,7 @@ class MigrationsManager:
     def ignore(self, spec_migr: str | None = None) -> None:
         """Register unregistered migrations, or the one named, without running them.
 
-        Example: {fab}:ignore,001_add_index.py
+        Example: ignore,001_add_index.py
         """
         with self._locked('ignore', spec_migr):
             plan = self._plan()
@@ -234,7 +236,7 @@ class MigrationsManager:
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
 
-        Example: {fab}:rollback,001_add_index.py
+        Example: rollback,001_add_index.py
         With last=NUMBER those executed last are rolled back, the newest first. With
         to=NAME all that were executed after it. With dry_run=yes what each would do
         is shown and nothing is changed.
@@ -263,7 +265,7 @@ class MigrationsManager:
     def history(self, which: str | int | None = None) -> None:
         """Show the runs of migrations, newest last.
 
-        Example: {fab}:history,20
+        Example: history,20
         A number shows that many of the last, a name those of one migration.
         """
         plan = self._survey()
@@ -297,7 +299,7 @@ class MigrationsManager:
     def dbrestore(self, name: str | None = None) -> None:
         """Bring the database back to a dump; without a name, list the dumps.
 
-        Example: {fab}:dbrestore,20261122T093000Z_mydatabase
+        Example: dbrestore,20261122T093000Z_mydatabase
         What was made since is dropped, the registry comes back with the data.
         """
         with self._dumps() as dumps:
@@ -314,12 +316,14 @@ class MigrationsManager:
     def help(self, subtask: str | None = None) -> None:
         """Show this help, or all about one subtask.
 
-        Example: {fab}:help,execute
+        Example: help,execute
         """
         if subtask is None:
-            self._reporter.help(self._subtasks)
+            self._reporter.help(overview(self._subtasks, self._spelling))
         else:
-            self._reporter.help_in_full(self._subtasks.get(subtask))
+            self._reporter.help_in_full(
+                *in_full(self._subtasks.get(subtask), self._spelling)
+            )
 
     # What a fabfile may call or override.
 
@@ -466,7 +470,11 @@ class MigrationsManager:
     @cached_property
     def _reporter(self) -> Reporter:
         database = self._settings.database_name or ''
-        return Reporter(self.logger, f'fab {self.TASK_NAME}', database)
+        return Reporter(self.logger, self._spelling, database)
+
+    @property
+    def _spelling(self) -> Spelling:
+        return FabSpelling(self.TASK_NAME)
 
     @property
     def _subtasks(self) -> Subtasks:

@@ -11,6 +11,8 @@ from types import TracebackType
 import pymongo
 from pymongo.errors import BulkWriteError, OperationFailure
 
+from migopy.signals import Terminated
+
 #: Whose frames say nothing to the author of a migration.
 MACHINERY = tuple(
     os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)
@@ -43,7 +45,14 @@ def excerpt(error: BaseException, path: str) -> str:
 
 
 def summary(error: BaseException) -> str:
-    """Say in a line what an exception says, with its type."""
+    """Say in a line what an exception says, with its type.
+
+    Of an interruption it says who interrupted.
+    """
+    if isinstance(error, Terminated):
+        return f'stopped by {error.signal.name}'
+    if isinstance(error, KeyboardInterrupt):
+        return 'interrupted (Ctrl-C)'
     text = _without_reply(error, str(error)).strip() or 'no message'
     first = text.splitlines()[0]
     return f'{type(error).__name__}: {textwrap.shorten(first, SUMMARY_WIDTH)}'

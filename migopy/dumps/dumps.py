@@ -12,8 +12,6 @@ import json
 import os
 import re
 import shutil
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -26,6 +24,8 @@ from bson.errors import BSONError
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy import signals
+from migopy.commands import Command
 from migopy.dumps.format import (
     LONGEST_STEM,
     SYSTEM_JS,
@@ -61,7 +61,8 @@ class DumpFailed(MigopyException):
         self.reason = reason
         super().__init__(
             f'The dump of the database {database} failed: {reason}\n'
-            'Nothing is left of it. When the cause is mended, type: {fab}:dbdump'
+            'Nothing is left of it. When the cause is mended, type: ',
+            Command('dbdump'),
         )
 
 
@@ -73,7 +74,8 @@ class RestoreRefused(MigopyException):
         self.reason = reason
         super().__init__(
             f'The dump {name} was not restored: {reason}\n'
-            'The database is as it was. See the dumps there are: {fab}:dbrestore'
+            'The database is as it was. See the dumps there are: ',
+            Command('dbrestore'),
         )
 
 
@@ -88,7 +90,8 @@ class RestoreFailed(MigopyException):
         super().__init__(
             f'The restore of the dump {name} stopped: {reason}\n'
             f'The database {database} is incomplete: {state} The dump is intact. When'
-            f' the cause is mended, type the same again: {{fab}}:dbrestore,{name}'
+            ' the cause is mended, type the same again: ',
+            Command('dbrestore', name),
         )
 
 
@@ -99,16 +102,15 @@ class UnknownDump(MigopyException):
         self.name = name
         self.names = names
         several = [known for known in names if known.startswith(name)]
+        said: list[object]
         if name and several:
-            text = f'Several dumps begin with {name}:\n{listing(several)}'
+            said = [f'Several dumps begin with {name}:\n{listing(several)}']
         elif names:
-            text = (
-                f'There is no dump {name!r} in {directory}. There are:\n'
-                f'{listing(names)}'
-            )
+            said = [f'There is no dump {name!r} in {directory}. There are:\n']
+            said += [listing(names)]
         else:
-            text = f'There is no dump in {directory}. Make one: {{fab}}:dbdump'
-        super().__init__(text)
+            said = [f'There is no dump in {directory}. Make one: ', Command('dbdump')]
+        super().__init__(*said)
 
 
 class DirectoryUnreadable(MigopyException):
@@ -118,7 +120,8 @@ class DirectoryUnreadable(MigopyException):
         self.directory = directory
         super().__init__(
             f'The dumps in {directory} cannot be read: {reason}\n'
-            'Correct MONGO_DUMP_DIRECTORY, then type: {fab}:dbrestore'
+            'Correct MONGO_DUMP_DIRECTORY, then type: ',
+            Command('dbrestore'),
         )
 
 
@@ -231,7 +234,7 @@ class Dumps:
                 db.name, f'MONGO_DUMP_KEEP is {keep}, but must be None or 1 at least.'
             )
         try:
-            with _signals_raise():
+            with signals.raised():
                 dump = self._make(db)
         except FAILURES as error:
             raise DumpFailed(db.name, self._reason(error)) from error
@@ -258,7 +261,7 @@ class Dumps:
         except FAILURES as error:
             raise RestoreRefused(dump.name, self._reason(error)) from error
         try:
-            with _signals_raise():
+            with signals.raised():
                 if tool:
                     self._restore_with(tool, db, dump, contents)
                     drop(db, set(there) - {stored.name for stored in contents})
@@ -441,26 +444,3 @@ def _is_abandoned(folder: Path) -> bool:
     finally:
         os.close(descriptor)
     return True
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise `SystemExit`, so that what is unfinished is removed.
-
-    A program with handlers of its own keeps them.
-    """
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)
-
-    ours = []
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, leave)
-                ours.append(number)
-    try:
-        yield
-    finally:
-        for number in ours:
-            signal.signal(number, signal.SIG_DFL)

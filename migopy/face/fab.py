@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import gc
 import inspect
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FunctionType
 from typing import Any, Protocol
 
 from fabric.state import env
 
+from migopy import signals
+from migopy.commands import FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.typed import as_typed
 from migopy.server.settings import leave_without_waiting
+from migopy.signals import Terminated, is_interruption, status_after
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
 ESSENTIALS = """Show unregistered MongoDB migrations.
@@ -33,14 +34,6 @@ ESSENTIALS = """Show unregistered MongoDB migrations.
     fab {task}:create,what_it_does    write the next one
     fab {task}:help                   all the rest
 """
-
-
-class Terminated(KeyboardInterrupt):
-    """The process was told to end by a signal other than Ctrl-C's; `signal` is it."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.signal = number
 
 
 class Manager(Protocol):
@@ -114,8 +107,8 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
         tell(manager_class, error)
         if is_under_fab():
             sys.exit(status_after(error))
-    except KeyboardInterrupt as error:
-        if not is_under_fab():
+    except BaseException as error:
+        if not (is_under_fab() and is_interruption(error)):
             raise
         manager_class.logger.red('Interrupted.')
         sys.exit(status_after(error))
@@ -123,15 +116,7 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
 
 def tell(manager_class: type[Manager], error: MigopyException) -> None:
     """Write an error in red."""
-    error.task_name = manager_class.TASK_NAME
-    manager_class.logger.red(str(error))
-
-
-def status_after(error: BaseException) -> int:
-    """Give the exit status: 1, after a signal 128 and its number as shells have it."""
-    if isinstance(error, KeyboardInterrupt):
-        return 128 + int(getattr(error, 'signal', signal.SIGINT))
-    return 1
+    manager_class.logger.red(error.spelled(FabSpelling(manager_class.TASK_NAME)))
 
 
 @contextmanager
@@ -142,7 +127,7 @@ def connected(manager: Manager) -> Iterator[Manager]:
     traceback.
     """
     try:
-        with signals_raised():
+        with signals.raised() if is_under_fab() else nullcontext():
             yield manager
     except BaseException as error:
         if not is_under_fab():
@@ -154,34 +139,6 @@ def connected(manager: Manager) -> Iterator[Manager]:
         raise
     finally:
         manager.disconnect()
-
-
-@contextmanager
-def signals_raised() -> Iterator[None]:
-    """Raise `Terminated` at SIGTERM and SIGHUP, as Python does for Ctrl-C.
-
-    So a migration that a stopped container or a lost connection ends is recorded,
-    and the lock is free at once. Only under `fab`, in its main thread, and not where
-    the signal is handled or ignored already (nohup).
-    """
-
-    def terminate(number: int, _frame: object) -> None:
-        # A terminal that closes may send two: let none disturb what is done now.
-        for each in caught:
-            signal.signal(each, signal.SIG_IGN)
-        raise Terminated(number)
-
-    caught: list[signal.Signals] = []
-    if is_under_fab() and threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, terminate)
-                caught.append(number)
-    try:
-        yield
-    finally:
-        for number in caught:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def is_for_a_remote_machine(manager_class: type[Manager]) -> bool:
@@ -201,13 +158,13 @@ def run_there(
     command = manager_class.fab_command(subtask, option)
     directory = str(manager_class.REMOTE_DIRECTORY)
     try:
-        with signals_raised():
+        with signals.raised():
             remote.run(command, directory, manager_class.REMOTE_PREFIX)
     except remote.HostFailed as error:
         if not env.warn_only:
             raise
         tell(manager_class, error)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Terminated):
         print()  # Fabric has left the cursor behind the machine's name
         tell(manager_class, remote.left(str(env.host_string)))
         raise

@@ -17,6 +17,7 @@ from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.network import ssh
 from fabric.state import connections, env, output
 
+from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.terminal.console import is_coloured
 
@@ -39,8 +40,8 @@ NO_STATUS = -1
 
 #: What is known of a command when the connection has ended before it.
 UNKNOWN = (
-    'Whether the command was stopped there, or went on to its end, {fab} on that '
-    'machine tells.'
+    'To see whether the command was stopped there, or went on to its end, type there: ',
+    Command(),
 )
 
 
@@ -51,8 +52,8 @@ class HostFailed(MigopyException):
     where there is none to be known.
     """
 
-    def __init__(self, host: str, reason: str, status: int | None = None) -> None:
-        super().__init__(f'{host}: {reason}')
+    def __init__(self, host: str, *reason: Part, status: int | None = None) -> None:
+        super().__init__(f'{host}: ', *reason)
         self.host = host
         self.status = status
 
@@ -132,8 +133,8 @@ def named(host: str) -> Iterator[None]:
             raise
         raise HostFailed(host, f'no connection. {error}') from error
     except CommandTimeout as error:
-        reason = f'not ended within {error.timeout} s. {UNKNOWN}'
-        raise HostFailed(host, reason) from error
+        reason = f'not ended within {error.timeout} s. '
+        raise HostFailed(host, reason, *UNKNOWN) from error
     except SystemExit as error:
         if error.code:
             raise
@@ -165,17 +166,17 @@ def failure(host: str, result: Any) -> HostFailed:
         reason += ', see above'
     else:
         reason += f':\n{result}'
-    return HostFailed(host, f'{reason}.', status)
+    return HostFailed(host, f'{reason}.', status=status)
 
 
 def lost(host: str) -> HostFailed:
     """Say that the connection ended before the command did."""
-    return HostFailed(host, f'the connection was lost. {UNKNOWN}')
+    return HostFailed(host, 'the connection was lost. ', *UNKNOWN)
 
 
 def left(host: str) -> HostFailed:
     """Say that a person did not wait for the command's end."""
-    return HostFailed(host, f'the connection was closed. {UNKNOWN}')
+    return HostFailed(host, 'the connection was closed. ', *UNKNOWN)
 
 
 def is_connected(host: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from migopy.errors import MigopyException, listing
+from migopy.commands import Command, Usage, escape
+from migopy.errors import MigopyException
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -19,17 +19,6 @@ MARK = 'migopy_task'
 DEFAULT = 'default'
 
 
-#: How help shows options; `spec_migr` is a name of 1.0.
-PLACEHOLDERS = {
-    'spec_migr': 'NAME',
-    'title': 'TITLE',
-    'which': 'NUMBER|NAME',
-    'to': 'NAME',
-    'last': 'NUMBER',
-    'dry_run': 'yes',
-}
-
-
 class UnknownSubtask(MigopyException):
     """A subtask that is none; `name` was typed, `known` are those there are."""
 
@@ -37,19 +26,19 @@ class UnknownSubtask(MigopyException):
         self.name = name
         self.known = known
         near = difflib.get_close_matches(name, known, 1)
-        meant = f' Did you mean {{fab}}:{near[0]}?' if near else ''
-        commands = listing([f'{{fab}}:{each}' for each in known])
+        meant = [' Did you mean ', Command(near[0]), '?'] if near else []
+        lines = [part for each in known for part in ('\n  ', Command(each))]
         super().__init__(
-            f'There is no subtask {name!r}.{meant}\nThere are:\n{commands}'
+            f'There is no subtask {name!r}.', *meant, '\nThere are:', *lines
         )
 
 
 class WrongOptions(MigopyException):
     """Options that a subtask does not take; `subtask` is its name."""
 
-    def __init__(self, subtask: str, reason: str, usage: str) -> None:
+    def __init__(self, subtask: str, reason: str, usage: Command | Usage) -> None:
         self.subtask = subtask
-        super().__init__(f'{subtask}: {reason}.\nType: {usage}')
+        super().__init__(f'{subtask}: {reason}.\nType: ', usage)
 
 
 @overload
@@ -130,7 +119,7 @@ def call(
     try:
         signature.bind(*values, **options)
     except TypeError as error:
-        raise WrongOptions(name, str(error), usage(name, signature)) from error
+        raise WrongOptions(name, str(error), usage_of(subtask, name)) from error
     return subtask(*values, **options)
 
 
@@ -143,7 +132,7 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     raise WrongOptions(
         subtask,
         f'{option}={value} is neither yes nor no; nothing was done',
-        f'{{fab}}:{subtask},{option}=yes',
+        Command(subtask, **{option: 'yes'}),
     )
 
 
@@ -154,7 +143,7 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
         raise WrongOptions(
             subtask,
             f'{" and ".join(given)} exclude each other; nothing was done',
-            f'{{fab}}:help,{subtask}',
+            Command('help', subtask),
         )
 
 
@@ -165,25 +154,13 @@ def number(value: str | int, subtask: str, option: str) -> int:
     raise WrongOptions(
         subtask,
         f'{option}={value} is no number from 1 on; nothing was done',
-        f'{{fab}}:{subtask},{option}=1',
+        Command(subtask, **{option: 1}),
     )
 
 
-def usage(name: str, signature: inspect.Signature) -> str:
-    """Show how a subtask is typed, optional parts in brackets."""
-    parts = [f'{{fab}}:{name}']
-    for parameter in signature.parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            parts.append(f'[,{PLACEHOLDERS.get(parameter.name, "…")}]')
-        elif parameter.kind is parameter.VAR_KEYWORD:
-            parts.append('[,key=value…]')
-        elif parameter.kind is parameter.KEYWORD_ONLY:
-            parts.append(f'[,{parameter.name}={PLACEHOLDERS.get(parameter.name, "…")}]')
-        else:
-            shown = PLACEHOLDERS.get(parameter.name, parameter.name.upper())
-            needed = parameter.default is parameter.empty
-            parts.append(f',{shown}' if needed else f'[,{shown}]')
-    return ''.join(parts)
+def usage_of(subtask: Subtask, name: str) -> Usage:
+    """Tell how a subtask may be typed."""
+    return Usage(name, tuple(inspect.signature(subtask).parameters.values()))
 
 
 def explanation(subtask: Subtask) -> tuple[str, str]:
@@ -205,34 +182,3 @@ def as_typed(values: Sequence[str], options: Mapping[str, str]) -> str | None:
     parts += [f'{escape(name)}={escape(value)}' for name, value in options.items()]
     parts.sort(key=lambda part: part.endswith('\\'))
     return ','.join(parts) if parts else None
-
-
-def escape(value: str) -> str:
-    r"""Put `\` before what Fabric would take for a separator."""
-    return str(value).replace(',', r'\,').replace('=', r'\=')
-
-
-def command_line(task: str, subtask: str | None, option: str | None) -> str:
-    """Give `fab task:subtask,option`, quoted for a shell where it must be.
-
-    `option` is the text as typed after `task:subtask,`, escapes for Fabric included.
-    An empty one is shown too: without it, `execute,` would execute all. So is one
-    without a subtask, as in `task:,dry_run=yes`.
-    """
-    text = task
-    if subtask or option is not None:
-        text += f':{escape(subtask or "")}'
-    if option is not None:
-        text += f',{option}'
-    return f'fab {quoted(text)}'
-
-
-def quoted(word: str) -> str:
-    r"""Quote a word for a POSIX shell, by itself and inside Fabric's `run()`.
-
-    `run()` puts the whole command in double quotes and escapes `"`, `$` and `` ` ``
-    in it, but no `\`: a word with `\$(…)` in it would be executed, whatever its
-    quotes. So a quote is closed and opened again behind each `\`, which before a
-    `'` is itself, in double quotes and out of them.
-    """
-    return shlex.quote(word).replace('\\', "\\''")

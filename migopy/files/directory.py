@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec
 
+from migopy.commands import Command
 from migopy.errors import MigopyException, listing
 from migopy.files.migration import Migration, import_file
 
@@ -23,8 +24,10 @@ class NoDirectory(MigopyException):
         self.path = path
         super().__init__(
             f'Migrations directory {path}: {cause.strerror}.\n'
-            'Make it with a first migration: {fab}:create,what_it_does\n'
-            'or set MIGRATIONS_DIRECTORY in the fabfile, then type: {fab}'
+            'Make it with a first migration: ',
+            Command('create', 'what_it_does'),
+            '\nor set MIGRATIONS_DIRECTORY in the fabfile, then type: ',
+            Command(),
         )
 
 
@@ -37,7 +40,8 @@ class BadFileNames(MigopyException):
             'Found files whose names do not fit MIGRATIONS_FILE_PATTERN '
             f'({pattern}):\n{listing(names)}\n'
             'Rename them (001_add_index.py), or begin the name of a helper with _, '
-            'then type: {fab}'
+            'then type: ',
+            Command(),
         )
 
 
@@ -145,7 +149,8 @@ class Directory:
         if not slug:
             raise NotCreated(
                 'Say in a few words, with letters from a to z, what the migration'
-                ' does: {fab}:create,add_user_index'
+                ' does: ',
+                Command('create', 'add_user_index'),
             )
         try:
             os.makedirs(self.path, exist_ok=True)
@@ -238,7 +243,7 @@ def read_template(path: str) -> str:
     except OSError as error:
         raise NotCreated(
             f'MIGRATION_TEMPLATE cannot be read: {error}.'
-            ' Correct it in the fabfile, then type: {fab}:create,…'
+            ' Correct it in the fabfile, then type the command again.'
         ) from error
 
 

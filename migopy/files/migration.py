@@ -14,6 +14,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
+from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.traces import excerpt
 
@@ -35,7 +36,8 @@ class ImportFailed(MigopyException):
         super().__init__(
             f'{name} cannot be imported, so nothing was executed.\n'
             f'{excerpt(cause, path)}\n'
-            'Correct the file, then type: {fab}:execute'
+            'Correct the file, then type: ',
+            Command('execute'),
         )
 
 
@@ -59,10 +61,11 @@ class NoSuchFunction(MigopyException):
     def __init__(self, name: str, function: str, reason: str) -> None:
         self.name = name
         self.function = function
-        again = 'execute' if function == 'up' else f'rollback,{name}'
+        again = Command('execute') if function == 'up' else Command('rollback', name)
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'
-            f'Write `def {function}(db):` in it, then type: {{fab}}:{again}'
+            f'Write `def {function}(db):` in it, then type: ',
+            again,
         )
 
 
@@ -73,7 +76,8 @@ class BadTransaction(MigopyException):
         self.name = name
         super().__init__(
             f'{name}: transaction = {value!r} is neither True nor False, so nothing was'
-            ' run.\nCorrect it, then type: {fab}:execute'
+            ' run.\nCorrect it, then type: ',
+            Command('execute'),
         )
 
 

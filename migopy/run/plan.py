@@ -11,6 +11,7 @@ from itertools import groupby
 
 from bson import ObjectId
 
+from migopy.commands import Command, Part
 from migopy.errors import MigopyException, listing
 from migopy.files.migration import Migration
 from migopy.state.history import IGNORED, Run
@@ -26,8 +27,10 @@ class UnknownMigration(MigopyException):
         self.nearest = nearest
         meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
         super().__init__(
-            f'There is no migration {name!r}.{meant}\n'
-            'See those that have not run: {fab}, and those that have: {fab}:history'
+            f'There is no migration {name!r}.{meant}\nSee those that have not run: ',
+            Command(),
+            ', and those that have: ',
+            Command('history'),
         )
 
 
@@ -60,7 +63,8 @@ class AlreadyRegistered(MigopyException):
         self.name = name
         super().__init__(
             f'{name} is registered already; nothing was done.\n'
-            f'To run it again, first undo it: {{fab}}:rollback,{name}'
+            'To run it again, first undo it: ',
+            Command('rollback', name),
         )
 
 
@@ -71,7 +75,8 @@ class NotExecuted(MigopyException):
         self.name = name
         super().__init__(
             f'{name} is not among those executed, so there is no way back to it;'
-            ' nothing was done.\nSee what was executed when: {fab}:history'
+            ' nothing was done.\nSee what was executed when: ',
+            Command('history'),
         )
 
 
@@ -80,10 +85,11 @@ class Unfinished(MigopyException):
 
     def __init__(self, runs: Sequence[Run]) -> None:
         self.runs = runs
-        lines = ['Unfinished, so nothing was done:']
+        said: list[Part] = ['Unfinished, so nothing was done:']
         for each in by_migration(runs):
-            lines += [*map(describe_unfinished, each), ways_out_of(each)]
-        super().__init__('\n'.join(lines))
+            said += [f'\n{describe_unfinished(run)}' for run in each]
+            said += ['\n', *ways_out_of(each)]
+        super().__init__(*said)
 
 
 class LateRefused(MigopyException):
@@ -95,7 +101,8 @@ class LateRefused(MigopyException):
             f'Late, as {last} is registered already, so nothing was done:\n'
             f'{listing(names)}\n'
             'ALLOW_LATE = False refuses them. Give them higher numbers, or run one by'
-            f' its name: {{fab}}:execute,{names[0]}'
+            ' its name: ',
+            Command('execute', names[0]),
         )
 
 
@@ -434,16 +441,16 @@ def by_migration(runs: Sequence[Run]) -> list[list[Run]]:
     return list(groups.values())
 
 
-def ways_out_of(runs: Sequence[Run]) -> str:
+def ways_out_of(runs: Sequence[Run]) -> list[Part]:
     """List the commands that settle a migration's unfinished runs, the last of all."""
     return ways_out(runs[-1].name, runs[-1].direction)
 
 
-def ways_out(name: str, direction: str) -> str:
-    """List the three commands that settle an unfinished `up` or `down`."""
-    done = 'it is done' if direction == 'up' else 'its down is done'
-    return (
-        f'  {{fab}}:execute,{name}  - run its up again\n'
-        f'  {{fab}}:rollback,{name}  - run its down\n'
-        f'  {{fab}}:ignore,{name}  - {done}'
-    )
+def ways_out(name: str, direction: str) -> list[Part]:
+    """List the three commands that settle an unfinished `up` or `down`, a line each."""
+    done = 'mark it as applied' if direction == 'up' else 'mark it as rolled back'
+    return [
+        *('  ', Command('execute', name), '  - run its up again\n'),
+        *('  ', Command('rollback', name), '  - run its down\n'),
+        *('  ', Command('ignore', name), f'  - {done}'),
+    ]

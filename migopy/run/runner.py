@@ -14,12 +14,14 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from migopy.backfill import Checkpoints
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.errors import MigopyException, enumerated
 from migopy.files.migration import LoadedMigration, Migration
 from migopy.run.announcements import Announcements
 from migopy.run.plan import Plan, ways_out
 from migopy.run.transaction import WroteOutside, aborted, commit_together, why_refused
+from migopy.signals import is_interruption
 from migopy.state.history import EXECUTED, FAILED, IGNORED, History, Run
 from migopy.state.lock import Agent, Lock, LockLost
 from migopy.state.registry import DURABLE, MARK, Document, Record, Registry
@@ -51,8 +53,8 @@ class NotRegistered(MigopyException):
         super().__init__(
             f'{run.name}: its {run.direction} has run, but that could not be'
             f' registered: {cause}\n'
-            'It counts as unfinished until you type one of:\n'
-            f'{ways_out(run.name, run.direction)}'
+            'It counts as unfinished until you type one of:\n',
+            *ways_out(run.name, run.direction),
         )
 
 
@@ -102,11 +104,8 @@ class CannotTry(MigopyException):
         lines = [f'{step.name} cannot be tried in a transaction: {reason}']
         if not_shown:
             lines.append(f'Those after it cannot be shown: {enumerated(not_shown)}')
-        lines.append(
-            'The dry run has changed nothing. Without it: '
-            f'{{fab}}:{verb(step.direction)},{step.name}'
-        )
-        super().__init__('\n'.join(lines))
+        lines.append('The dry run has changed nothing. Without it: ')
+        super().__init__('\n'.join(lines), Command(verb(step.direction), step.name))
 
 
 @dataclass(frozen=True)
@@ -127,56 +126,51 @@ class Failure:
     written: str = ''
     dry_run: bool = False
 
-    def message(self, fab: str) -> str:
-        """Say what happened, what has run and what has not, and what to type.
-
-        `fab` is how the task is called, `fab migrations`. What somebody else's error
-        says is left as it is.
-        """
-        interrupted = isinstance(self.error, KeyboardInterrupt)
-        how = 'was interrupted' if interrupted else 'failed'
+    def said(self, spelling: Spelling) -> str:
+        """Say what happened, what has run and what has not, and what to type."""
+        how = 'was interrupted' if is_interruption(self.error) else 'failed'
         said = excerpt(self.error, self.step.loaded.migration.path)
         if isinstance(self.error, MigopyException):
-            said = said.replace('{fab}', fab)
+            said = said.replace(str(self.error), self.error.spelled(spelling))
         lines = [f'{self.step.name} {how} in its {self.step.direction}.', said]
         if self.done:
             done = 'Executed' if self.step.direction == 'up' else 'Rolled back'
             lines.append(f'{done} before it: {enumerated(self.done)}')
         if self.not_run:
             lines.append(f'Not run: {enumerated(self.not_run)}')
-        lines += [line.replace('{fab}', fab) for line in self._left_behind()]
-        return '\n'.join(lines)
+        return '\n'.join([*lines, spelled(self._left_behind(), spelling)])
 
-    def _left_behind(self) -> list[str]:
+    def _left_behind(self) -> list[Part]:
         name = self.step.name
-        again = f'{{fab}}:{verb(self.step.direction)},{name}'
+        again = Command(verb(self.step.direction), name)
         if self.dry_run:
-            return [
-                f'The dry run has changed nothing. To try again: {again},dry_run=yes'
-            ]
+            again = Command(verb(self.step.direction), name, dry_run='yes')
+            return ['The dry run has changed nothing. To try again: ', again]
         if self.unfinished:
             written = self.written or 'it cannot be known what'
             return [
                 f'It may have written already ({written}), so it is unfinished.'
-                ' Type one of:',
-                ways_out(name, self.step.direction),
+                ' Type one of:\n',
+                *ways_out(name, self.step.direction),
             ]
         if self.in_doubt:
             return [
                 'It ran in a transaction, and it cannot be known whether that was'
-                ' committed: all was done and registered, or nothing. See: {fab}'
+                ' committed: all was done and registered, or nothing. See: ',
+                Command(),
             ]
         if not self.step.in_transaction:
-            return [f'It had written nothing. Correct it, then type: {again}']
+            return ['It had written nothing. Correct it, then type: ', again]
         refusal = why_refused(self.error)
         if refusal:
             return [
                 f'A transaction cannot do this: {refusal}. Nothing was changed.\n'
-                f'Write `transaction = False` at the top of {name}, then type: {again}'
+                f'Write `transaction = False` at the top of {name}, then type: ',
+                again,
             ]
         return [
-            'It ran in a transaction, so nothing was changed.'
-            f' Correct it, then type: {again}'
+            'It ran in a transaction, so nothing was changed. Correct it, then type: ',
+            again,
         ]
 
 

@@ -23,6 +23,7 @@ from pymongo.errors import (
 from pymongo.read_concern import ReadConcern
 from pymongo.synchronous import monitor
 
+from migopy.commands import Command
 from migopy.errors import MigopyException
 
 #: Milliseconds until a server that cannot be reached is given up.
@@ -41,7 +42,8 @@ class NoDatabase(MigopyException):
         super().__init__(
             'No database is named. Set MONGO_DATABASE in the class in the fabfile:\n'
             "  MONGO_DATABASE = 'mydatabase'\n"
-            'then type: {fab}'
+            'then type: ',
+            Command(),
         )
 
 
@@ -182,16 +184,19 @@ class Settings:
             return BadSettings(
                 'The connection settings cannot be used:'
                 f' {self._setting_error(error)}\n'
-                'Correct them in the fabfile, then type: {fab}'
+                'Correct them in the fabfile, then type: ',
+                Command(),
             )
         if isinstance(error, InvalidName):
             return BadSettings(
                 f'{self.database_name!r} cannot be the name of a database: {error}.\n'
-                'Correct MONGO_DATABASE in the fabfile, then type: {fab}'
+                'Correct MONGO_DATABASE in the fabfile, then type: ',
+                Command(),
             )
         return DatabaseError(
             f'MongoDB at {self.where} failed: {self._reason(error)}\n'
-            'See what has run: {fab}'
+            'See what has run: ',
+            Command(),
         )
 
     @property
@@ -205,7 +210,8 @@ class Settings:
         except (TypeError, ValueError) as error:
             raise BadSettings(
                 f'MONGO_PORT = {self.port!r} is no port.\n'
-                'Correct it in the fabfile (MONGO_PORT = 27017), then type: {fab}'
+                'Correct it in the fabfile (MONGO_PORT = 27017), then type: ',
+                Command(),
             ) from error
 
     def _sets(self, option: str) -> bool:

@@ -24,6 +24,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.state.registry import DURABLE, MARK
 
@@ -103,7 +104,8 @@ class Locked(MigopyException):
         super().__init__(
             f'Another migration command is running: {holder}. Waited {waited:g} s;'
             ' nothing was done.\nTry again when it has ended. If it is dead for sure,'
-            ' type: {fab}:unlock'
+            ' type: ',
+            Command('unlock'),
         )
 
 
@@ -116,7 +118,8 @@ class LockLost(MigopyException):
         super().__init__(
             f'This command lost its lock: {now}. It was cut off or suspended for too'
             ' long, or somebody typed unlock. Nothing was registered since.\n'
-            'See what is unfinished: {fab}'
+            'See what is unfinished: ',
+            Command(),
         )
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import enumerated
-from migopy.face.typed import Subtask, explanation, usage
 from migopy.run.plan import Plan, by_migration, describe_unfinished, ways_out_of
 from migopy.state.history import IGNORED, Run
-from migopy.terminal.console import ColorsLogger, duration, table, wrapped
+from migopy.terminal.console import ColorsLogger, duration, table
 
 if TYPE_CHECKING:
     from migopy.dumps.dumps import Dump
@@ -21,9 +19,6 @@ if TYPE_CHECKING:
     from migopy.run.runner import Failure, Step
     from migopy.state.lock import Holder
 
-#: The line of a docstring that shows how a subtask is typed.
-EXAMPLE = re.compile('^Example: .*$', re.MULTILINE)
-
 
 class Reporter:
     """Tells a person what is and what happens, through a manager's logger.
@@ -31,13 +26,13 @@ class Reporter:
     Invariant: it decides nothing. `failed` remembers the error that it has told.
     """
 
-    def __init__(self, logger: ColorsLogger, fab: str, database: str) -> None:
-        """Take the logger, how the task is called (`fab migrations`), and a name.
+    def __init__(self, logger: ColorsLogger, spelling: Spelling, database: str) -> None:
+        """Take the logger, how commands are spelled, and a database's name.
 
         The collections of that database are shown without its name.
         """
         self._logger = logger
-        self._fab = fab
+        self._spelling = spelling
         self._database = database
         #: The error that was told last, so that nobody tells it again.
         self.told: BaseException | None = None
@@ -49,12 +44,12 @@ class Reporter:
             for name in unregistered:
                 self._logger.red(name)
             if not plan.unfinished:
-                self._logger.white(f'To execute them: {self._fab}:execute')
+                self._next('To execute them: ', Command('execute'))
         else:
             self._logger.green('All migrations registered')
             if not plan.migrations and not plan.records:
-                self._logger.white(
-                    f'To write the first one: {self._fab}:create,what_it_does'
+                self._next(
+                    'To write the first one: ', Command('create', 'what_it_does')
                 )
         self.what_does_not_fit(plan)
 
@@ -74,30 +69,17 @@ class Reporter:
         for runs in by_migration(plan.unfinished):
             for run in runs:
                 self._logger.red(f'Unfinished: {describe_unfinished(run)}')
-            self._logger.white(self._shown(ways_out_of(runs)))
+            self._next(*ways_out_of(runs))
 
-    def help(self, subtasks: Iterable[Subtask]) -> None:
-        """Show each subtask: its first line, its options if any, an example."""
-        for subtask in subtasks:
-            name = subtask.__name__
-            first = f'{self._fab}:{name} - {explanation(subtask)[0]}'
-            self._logger.white(wrapped(first, indent=4))
-            typed = usage(name, inspect.signature(subtask))
-            example = EXAMPLE.search(explanation(subtask)[1])
-            if example:
-                self._logger.white(f'    {self._shown(typed)}')
-                self._logger.white(f'    {self._shown(example[0])}')
-            elif typed != f'{{fab}}:{name}':
-                self._logger.white(f'    {self._shown(typed)}')
+    def help(self, lines: Iterable[str]) -> None:
+        """Show lines about the commands."""
+        for line in lines:
+            self._logger.white(line)
 
-    def help_in_full(self, subtask: Subtask) -> None:
-        """Show all that a subtask's docstring says."""
-        first, rest = explanation(subtask)
-        typed = usage(subtask.__name__, inspect.signature(subtask))
-        self._logger.white_bold(self._shown(typed))
-        self._logger.white(wrapped(first))
-        if rest:
-            self._logger.white(self._shown(rest))
+    def help_in_full(self, title: str, lines: Iterable[str]) -> None:
+        """Show all about one command."""
+        self._logger.white_bold(title)
+        self.help(lines)
 
     def about_to(self, doing: str, migrations: Sequence[Migration]) -> None:
         """Say what is going to be done, before it is, where it is more than one."""
@@ -121,11 +103,11 @@ class Reporter:
     def dumps(self, dumps: Sequence[Dump]) -> None:
         """List dumps with size and age, and how to go back to one."""
         if not dumps:
-            self._logger.white(f'There are no dumps. To make one: {self._fab}:dbdump')
+            self._next('There are no dumps. To make one: ', Command('dbdump'))
             return
         rows = [(dump.name, _size(dump.size), _age(dump)) for dump in dumps]
         self._logger.white(table(('Dump', 'Size', 'Age'), rows))
-        self._logger.white(f'To go back to one: {self._fab}:dbrestore,{dumps[-1].name}')
+        self._next('To go back to one: ', Command('dbrestore', dumps[-1].name))
 
     def about_to_restore(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""
@@ -140,9 +122,9 @@ class Reporter:
 
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
-        self._logger.white(
-            f'The dump {dump.name} was made before this run. To go back to it:\n'
-            f'  {self._fab}:dbrestore,{dump.name}'
+        self._next(
+            f'The dump {dump.name} was made before this run. To go back to it:\n  ',
+            Command('dbrestore', dump.name),
         )
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
@@ -220,7 +202,7 @@ class Reporter:
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""
         self.told = failure.error
-        self._logger.red(failure.message(self._fab))
+        self._logger.red(failure.said(self._spelling))
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:
@@ -228,8 +210,8 @@ class Reporter:
             for line in lines:
                 self._logger.white(f'  {line}')
 
-    def _shown(self, text: str) -> str:
-        return text.replace('{fab}', self._fab)
+    def _next(self, *said: Part) -> None:
+        self._logger.white(spelled(said, self._spelling))
 
 
 def _size(count: float) -> str:

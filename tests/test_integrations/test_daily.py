@@ -293,7 +293,7 @@ class HelpTest(FabTest):
                 '''Count the notes, or those that contain a word, of which there may
                 be a great many.
 
-                Example: {fab}:count_notes,test
+                Example: count_notes,test
                 Takes its time.
                 '''
 

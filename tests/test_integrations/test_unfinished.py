@@ -139,7 +139,7 @@ class FailedTest(UnfinishedTestCase):
         self.migration(NEXT, NOTHING)
         with self.assertRaises(Unfinished) as caught:
             self.manager().execute()
-        self.assertIn('its down is done', str(caught.exception))
+        self.assertIn('mark it as rolled back', str(caught.exception))
 
     def test_down_is_settled_by_execute(self) -> None:
         self.fail_in_down()
@@ -186,7 +186,7 @@ class FailedTest(UnfinishedTestCase):
         self.assertIn("KeyError: 'down broke'", shown)
         self.assertEqual(len(self.unsettled()), 2)
         # Of its last run it is that ignore says it is done.
-        self.assertIn('its down is done', shown)
+        self.assertIn('mark it as rolled back', shown)
         self.assertNotIn(' it is done', shown)
         self.manager().ignore(FIRST)
         self.assert_settled([], ['up', 'down'])
@@ -195,7 +195,7 @@ class FailedTest(UnfinishedTestCase):
         self.fail_in_down()
         self.fail_in('execute')
         self.assertEqual((len(self.unsettled()), self.registered()), (2, [FIRST]))
-        self.assertIn('- it is done', self.shown())
+        self.assertIn('- mark it as applied', self.shown())
         self.manager().ignore(FIRST)
         self.assert_settled([FIRST], ['down', 'up'])
 
@@ -392,7 +392,7 @@ class InterruptedTest(FabTest):
         self.assertIn(f'fab migrations:ignore,{FIRST}', result.stderr)
         shown = self.assert_ok(self.fab('migrations')).stderr
         self.assertIn(f'Unfinished: {FIRST}: up started', shown)
-        self.assertIn('Terminated', shown)
+        self.assertIn('stopped by SIGTERM', shown)
 
     def test_while_the_lock_lives_it_counts_as_running(self) -> None:
         self.migration(FIRST, WAITING)

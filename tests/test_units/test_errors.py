@@ -5,22 +5,28 @@ from __future__ import annotations
 import unittest
 
 import migopy
+from migopy.commands import Command, FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution, listing
 
 
 class MigopyExceptionTest(unittest.TestCase):
-    def test_shows_how_the_task_is_called(self) -> None:
+    def test_spells_its_commands_for_fab(self) -> None:
+        error = MigopyException('Type: ', Command('help'), ' now')
+        self.assertEqual(str(error), 'Type: fab migrations:help now')
+
+    def test_is_spelled_by_each_face_in_its_own_way(self) -> None:
+        error = MigopyException('Type: ', Command('help'))
+        self.assertEqual(error.spelled(FabSpelling('migr')), 'Type: fab migr:help')
+
+    def test_has_its_commands_as_data(self) -> None:
+        error = MigopyException('See ', Command(), next=[Command('execute', to='4')])
+        self.assertEqual(error.next, [Command(), Command('execute', to='4')])
         self.assertEqual(
-            str(MigopyException('Type: {fab}:help')), 'Type: fab migrations:help'
+            str(error), 'See fab migrations\nType: fab migrations:execute,to=4'
         )
 
-    def test_shows_the_fabfile_s_own_name_for_the_task(self) -> None:
-        error = MigopyException('Type: {fab}:help')
-        error.task_name = 'migr'
-        self.assertEqual(str(error), 'Type: fab migr:help')
-
-    def test_other_braces_stay(self) -> None:
-        text = "{'a': 1} {} {0} {name}"
+    def test_braces_stay(self) -> None:
+        text = "{'a': 1} {} {0} {name} {fab}"
         self.assertEqual(str(MigopyException(text)), text)
 
     def test_has_the_message_of_1_0(self) -> None:

@@ -15,6 +15,7 @@ from unittest import mock
 
 from fabric.state import env
 
+from migopy.commands import Command
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import fab as fabtask
 
@@ -184,7 +185,7 @@ class PlainPythonTest(TaskTest):
 
     def test_an_error_of_migopy_s_is_red_and_not_raised(self) -> None:
         self.manager_class.TASK_NAME = 'migr'
-        self.raises(MigopyException('Type: {fab}'))
+        self.raises(MigopyException('Type: ', Command()))
         self.assertIsNone(self.task('mytask'))
         self.assertEqual(self.logger.said, [('red', 'Type: fab migr')])
         self.assertEqual(self.events[-1], 'disconnected')

@@ -224,6 +224,6 @@ class WaysOutTest(unittest.TestCase):
         half = [run(outcome=FAILED), run('down', outcome=FAILED)]
         message = str(Unfinished(half))
         self.assertEqual(message.count('migrations:ignore,001_a.py'), 1)
-        self.assertIn('ignore,001_a.py  - its down is done', message)
+        self.assertIn('ignore,001_a.py  - mark it as rolled back', message)
         message = str(Unfinished(half[::-1]))
-        self.assertIn('ignore,001_a.py  - it is done', message)
+        self.assertIn('ignore,001_a.py  - mark it as applied', message)

@@ -14,7 +14,9 @@ HOUSE = Path(migopy.__file__).parent
 #: import those before it.
 ORDER = (
     'version',
+    'commands',
     'errors',
+    'signals',
     'traces',
     'terminal',
     'effects',

@@ -18,9 +18,11 @@ from fabric.network import ssh
 from fabric.operations import _shell_wrap
 from fabric.state import env
 
+from migopy import signals
+from migopy.commands import command_line, quoted
 from migopy.face import remote
-from migopy.face.fab import Terminated, signals_raised
-from migopy.face.typed import as_typed, command_line, quoted
+from migopy.face.typed import as_typed
+from migopy.signals import Terminated
 from tests.nasty import NASTY, random_values
 
 HOST = 'ann@db.example.com:2222'
@@ -200,7 +202,7 @@ class HangUpTest(unittest.TestCase):
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         recorded = False
         under_fab = mock.patch.dict(env, command='migrations')
-        with under_fab, self.assertRaises(Terminated), signals_raised():
+        with under_fab, self.assertRaises(Terminated), signals.raised():
             try:
                 hung_up()
                 signal.pause()

@@ -8,13 +8,13 @@ import unittest
 from typing import Any
 from unittest import mock
 
+from migopy.commands import command_line
 from migopy.face.typed import (
     Subtasks,
     UnknownSubtask,
     WrongOptions,
     as_typed,
     call,
-    command_line,
     explanation,
     task,
 )

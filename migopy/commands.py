@@ -1,0 +1,160 @@
+"""What can be typed next, as data, and how `fab` has it typed."""
+
+from __future__ import annotations
+
+import inspect
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Union
+
+
+@dataclass(frozen=True, init=False)
+class Command:
+    """A command that can be typed: its name, values and options.
+
+    Invariant: it says what is to be done and nothing of how that is typed; each face
+    spells it in its own way. The name `''` is the command for no name, the status.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    options: Mapping[str, str]
+
+    def __init__(self, name: str = '', *values: object, **options: object) -> None:
+        """Take the name, then what stands behind it; `None` among the options is none.
+
+        `Command('execute', '003', dry_run='yes')`.
+        """
+        given = {key: str(text) for key, text in options.items() if text is not None}
+        object.__setattr__(self, 'name', name)
+        object.__setattr__(self, 'values', tuple(map(str, values)))
+        object.__setattr__(self, 'options', given)
+
+    def as_document(self) -> dict[str, Any]:
+        """Give it as a JSON object."""
+        return {
+            'command': self.name or 'status',
+            'values': list(self.values),
+            'options': dict(self.options),
+        }
+
+    @classmethod
+    def parse(cls, text: str) -> Command:
+        """Read `execute,003,dry_run=yes`, as examples in docstrings are written."""
+        name, *parts = text.strip().split(',')
+        options = dict(part.split('=', 1) for part in parts if '=' in part)
+        return cls(name, *(part for part in parts if '=' not in part), **options)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How a command may be typed: its name and its parameters.
+
+    Invariant: as a `Command`, it says nothing of how it is spelled.
+    """
+
+    name: str
+    parameters: Sequence[inspect.Parameter]
+
+
+#: What a sentence is made of.
+Part = Union[str, Command, Usage]
+
+
+class Spelling(Protocol):
+    """How one face has commands typed."""
+
+    def command(self, command: Command) -> str:
+        """Spell a command so that it can be typed as it stands."""
+
+    def usage(self, usage: Usage) -> str:
+        """Show how a command may be typed."""
+
+
+def spelled(said: Iterable[object], spelling: Spelling) -> str:
+    """Join the parts of a text, its commands spelled for one face."""
+    return ''.join(_part(each, spelling) for each in said)
+
+
+def _part(part: object, spelling: Spelling) -> str:
+    if isinstance(part, Command):
+        return spelling.command(part)
+    if isinstance(part, Usage):
+        return spelling.usage(part)
+    return str(part)
+
+
+#: How usage shows values; `spec_migr` is a name of 1.0.
+PLACEHOLDERS = {
+    'spec_migr': 'NAME',
+    'title': 'TITLE',
+    'which': 'NUMBER|NAME',
+    'to': 'NAME',
+    'last': 'NUMBER',
+    'dry_run': 'yes',
+}
+
+
+class FabSpelling:
+    """Commands as Fabric 1 has them: `fab migrations:execute,003,dry_run=yes`."""
+
+    def __init__(self, task: str = 'migrations') -> None:
+        """Take the name that the fabfile gave to the task."""
+        self._task = task
+
+    def command(self, command: Command) -> str:
+        """Spell a command, quoted for a POSIX shell where that is needed."""
+        options = [
+            f'{escape(key)}={escape(text)}' for key, text in command.options.items()
+        ]
+        behind = ','.join([*map(escape, command.values), *options])
+        return command_line(self._task, command.name or None, behind or None)
+
+    def usage(self, usage: Usage) -> str:
+        """Show how a command may be typed, optional parts in brackets."""
+        parts = [f'fab {self._task}:{usage.name}']
+        for each in usage.parameters:
+            shown = PLACEHOLDERS.get(each.name, '…')
+            if each.kind is each.VAR_POSITIONAL:
+                parts.append(f'[,{shown}]')
+            elif each.kind is each.VAR_KEYWORD:
+                parts.append('[,key=value…]')
+            elif each.kind is each.KEYWORD_ONLY:
+                parts.append(f'[,{each.name}={shown}]')
+            else:
+                shown = PLACEHOLDERS.get(each.name, each.name.upper())
+                needed = each.default is each.empty
+                parts.append(f',{shown}' if needed else f'[,{shown}]')
+        return ''.join(parts)
+
+
+def escape(value: str) -> str:
+    r"""Put `\` before what Fabric would take for a separator."""
+    return str(value).replace(',', r'\,').replace('=', r'\=')
+
+
+def command_line(task: str, name: str | None, option: str | None) -> str:
+    """Give `fab task:name,option`, quoted for a shell where it must be.
+
+    `option` is the text as typed after `task:name,`, escapes for Fabric included.
+    An empty one is shown too: without it, `execute,` would execute all. So is one
+    without a command, as in `task:,dry_run=yes`.
+    """
+    text = task
+    if name or option is not None:
+        text += f':{escape(name or "")}'
+    if option is not None:
+        text += f',{option}'
+    return f'fab {quoted(text)}'
+
+
+def quoted(word: str) -> str:
+    r"""Quote a word for a POSIX shell, by itself and inside Fabric's `run()`.
+
+    `run()` puts the whole command in double quotes and escapes `"`, `$` and `` ` ``
+    in it, but no `\`: a word with `\$(…)` in it would be executed, whatever its
+    quotes. So a quote is closed and opened again behind each `\`, which before a
+    `'` is itself, in double quotes and out of them.
+    """
+    return shlex.quote(word).replace('\\', "\\''")

@@ -1,0 +1,49 @@
+"""What `help` shows of the commands: from their docstrings and parameters."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+
+from migopy.commands import Command, Spelling
+from migopy.face.typed import Subtask, explanation, usage_of
+from migopy.terminal.console import wrapped
+
+#: The line of a docstring that shows how a command is typed, behind the task's name.
+EXAMPLE = re.compile('^Example: (.*)$', re.MULTILINE)
+
+
+def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
+    """Show each command: its first line, its options if any, an example."""
+    lines = []
+    for subtask in subtasks:
+        name = subtask.__name__
+        first, rest = explanation(subtask)
+        command = spelling.command(Command(name))
+        lines.append(wrapped(f'{command} - {first}', indent=4))
+        typed = spelling.usage(usage_of(subtask, name))
+        example = EXAMPLE.search(rest)
+        if example or inspect.signature(subtask).parameters:
+            lines.append(f'    {typed}')
+        if example:
+            lines.append(f'    {with_example(example[0], spelling)}')
+    return lines
+
+
+def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
+    """Show all that a command's docstring says: how it is typed, and the rest."""
+    first, rest = explanation(subtask)
+    lines = [wrapped(first)]
+    if rest:
+        lines.append(with_example(rest, spelling))
+    return spelling.usage(usage_of(subtask, subtask.__name__)), lines
+
+
+def with_example(text: str, spelling: Spelling) -> str:
+    """Spell the examples in a docstring."""
+
+    def spelled(example: re.Match[str]) -> str:
+        return f'Example: {spelling.command(Command.parse(example[1]))}'
+
+    return EXAMPLE.sub(spelled, text)

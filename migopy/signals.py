@@ -1,0 +1,71 @@
+"""Signals that end a process, turned into an exception, in one place."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+#: The signals of a container that stops and of a connection that is lost, where the
+#: system has them.
+ENDING = tuple(
+    getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)
+)
+
+
+class Terminated(SystemExit):
+    """A signal told this process to end.
+
+    Invariant: uncaught, it ends the process with the status that shells give for the
+    signal, 128 and its number. `signal` is which.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.signal = signal.Signals(number)
+
+    def __str__(self) -> str:
+        return f'the process was stopped by {self.signal.name}'
+
+
+@contextmanager
+def raised() -> Iterator[None]:
+    """Raise `Terminated` at SIGTERM and SIGHUP during the block, as Ctrl-C raises.
+
+    So what a stopped container or a lost connection interrupts is recorded, and the
+    lock is free at once. Only in the main thread, and not where a signal is handled
+    or ignored already (nohup, an outer block, a program with handlers of its own).
+    """
+
+    def terminate(number: int, _frame: object) -> None:
+        # A terminal that closes may send two: let none disturb what is done now.
+        for each in caught:
+            signal.signal(each, signal.SIG_IGN)
+        raise Terminated(number)
+
+    caught: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():
+        for number in ENDING:
+            if signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, terminate)
+                caught.append(number)
+    try:
+        yield
+    finally:
+        for number in caught:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Tell whether it was a person or a signal that ended the work, not a fault."""
+    return isinstance(error, (KeyboardInterrupt, Terminated))
+
+
+def status_after(error: BaseException) -> int:
+    """Give the exit status: 1, after a signal 128 and its number as shells have it."""
+    if isinstance(error, Terminated):
+        return 128 + error.signal
+    if isinstance(error, KeyboardInterrupt):
+        return 128 + signal.SIGINT
+    return 1
