@@ -22,9 +22,12 @@ from migopy.run.announcements import Announcements
 from migopy.run.plan import Plan, ways_out
 from migopy.run.transaction import WroteOutside, aborted, commit_together, why_refused
 from migopy.signals import is_interruption
+from migopy.state.agent import Agent
+from migopy.state.concerns import DURABLE, MARK
+from migopy.state.guarded import GuardedWriter
 from migopy.state.history import EXECUTED, FAILED, IGNORED, History, Run
-from migopy.state.lock import Agent, Lock, LockLost
-from migopy.state.registry import DURABLE, MARK, Document, Record, Registry
+from migopy.state.lock import Lock, LockLost
+from migopy.state.registry import Document, Record, Registry
 from migopy.terminal.progress import Heartbeats, heartbeats
 from migopy.traces import excerpt, summary
 
@@ -223,6 +226,7 @@ class Runner:
         #: As a migration gets it that does not run in a transaction.
         self._durable_db = _durable(db)
         self._lock = lock
+        self._writer = GuardedWriter(lock)
         self._registry = registry
         self._history = history
         self._plan = plan
@@ -274,7 +278,7 @@ class Runner:
             for start in range(0, len(others), BATCH):
                 batch = others[start : start + BATCH]
                 runs = [self._ignored(migration, 'up') for migration in batch]
-                self._lock.write(
+                self._writer.merge(
                     self._registry.collection, [self._record(run) for run in runs]
                 )
                 for run in runs:
@@ -357,7 +361,7 @@ class Runner:
         document = {'_id': run.id, 'checkpoints': checkpoints}
         with self._listener.own_work():
             # As with the mark of a start, what it tells of is before it in the log.
-            self._lock.write(self._history.collection, [document], MARK)
+            self._writer.merge(self._history.collection, [document], MARK)
 
     def _attempt(
         self, step: Step, run: Run, effects: Recording, session: ClientSession
@@ -409,26 +413,26 @@ class Runner:
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
         with suppress(PyMongoError, LockLost), self._listener.own_work():
-            self._lock.write(self._history.collection, [run.document()], patience=0)
+            self._writer.merge(self._history.collection, [run.document()], patience=0)
 
     def _register(self, run: Run) -> None:
         records = self._plan.records_of(run)
         try:
             if records:
-                self._lock.persist(partial(self._unregister, records))
+                self._writer.repeat(partial(self._unregister, records))
             if run.direction == 'up':
                 self._add(self._record(run))
             elif not records:
                 # The registry has nothing to tell of it, only the history has.
-                self._lock.write(self._history.collection, self._ends(run))
+                self._writer.merge(self._history.collection, self._ends(run))
         except (LockLost, PyMongoError) as error:
             raise NotRegistered(run, error) from error
 
     def _add(self, record: Document) -> None:
         if self._announcements:
-            self._lock.insert(self._registry.collection, record)
+            self._writer.insert(self._registry.collection, record)
         else:
-            self._lock.write(self._registry.collection, [record])
+            self._writer.merge(self._registry.collection, [record])
 
     def _unregister(self, records: Sequence[Record]) -> None:
         self._lock.check()
@@ -474,12 +478,12 @@ class Runner:
 
     def _make_durable(self, runs: Sequence[Run]) -> None:
         records = [self._record(run) for run in runs]
-        self._lock.write(self._registry.collection, records)
+        self._writer.merge(self._registry.collection, records)
         # After them: a run that has ended well in the history alone would run again.
         ends = [document for run in runs for document in self._ends(run)]
         # Lost, it is made up for by the next command that writes.
         with suppress(PyMongoError, LockLost):
-            self._lock.write(self._history.collection, ends, MARK)
+            self._writer.merge(self._history.collection, ends, MARK)
 
     def _ends(self, run: Run) -> list[Document]:
         """Give what the history is to hear when a run has ended well."""
@@ -504,7 +508,7 @@ class Runner:
             run.after = runs[-1].id if runs else None
             runs.append(run)
         marks = [*self._ended, *(run.document() for run in runs)]
-        self._lock.write(self._history.collection, marks, MARK)
+        self._writer.merge(self._history.collection, marks, MARK)
         self._ended.clear()
         self._marked.extend(runs)
 
@@ -542,7 +546,7 @@ class Runner:
     def complete_history(self, patience: float | None = None) -> None:
         """Write the ends of runs that are not written yet, an earlier command's too."""
         if self._ended:
-            self._lock.write(self._history.collection, self._ended, patience=patience)
+            self._writer.merge(self._history.collection, self._ended, patience=patience)
             self._ended.clear()
 
     def _record(self, run: Run) -> Document:

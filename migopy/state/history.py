@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
-from migopy.state.lock import Agent
+from migopy.state.agent import Agent, date_of, text_of
 
 Document = dict[str, Any]
+Value = TypeVar('Value')
 
 EXECUTED = 'executed'
 FAILED = 'failed'
@@ -111,29 +112,29 @@ class Run:
 
     @classmethod
     def of(cls, document: Document) -> Run:
-        """Read a document of the history; unknown fields are passed over."""
+        """Read a document of the history; unknown fields are passed over.
+
+        A field of another type than migopy writes is read as if it were not there.
+        """
+        started = date_of(document, 'started')
         return cls(
             id=document['_id'],
-            name=str(document.get('name', '?')),
-            direction=str(document.get('direction', '?')),
-            started=document.get('started') or datetime.min,
-            ended=document.get('ended'),
-            outcome=document.get('outcome'),
-            duration_ms=document.get('duration_ms'),
-            agent=Agent(
-                str(document.get('user', '?')),
-                str(document.get('host', '?')),
-                int(document.get('pid') or 0),
-            ),
-            checksum=document.get('checksum'),
-            error=document.get('error'),
-            version=str(document.get('version', '?')),
-            owner=str(document.get('owner', '?')),
+            name=text_of(document, 'name'),
+            direction=text_of(document, 'direction'),
+            started=datetime.min if started is None else started,
+            ended=date_of(document, 'ended'),
+            outcome=_of_type(document, 'outcome', str),
+            duration_ms=_of_type(document, 'duration_ms', int),
+            agent=Agent.of(document),
+            checksum=_of_type(document, 'checksum', str),
+            error=_of_type(document, 'error', str),
+            version=text_of(document, 'version'),
+            owner=text_of(document, 'owner'),
             unsettled=bool(document.get('unsettled')),
-            records=document.get('records') or [],
-            effects=document.get('effects'),
-            after=document.get('after'),
-            checkpoints=document.get('checkpoints'),
+            records=_of_type(document, 'records', list) or [],
+            effects=_of_type(document, 'effects', dict),
+            after=_of_type(document, 'after', ObjectId),
+            checkpoints=_of_type(document, 'checkpoints', list),
         )
 
 
@@ -195,3 +196,8 @@ class History:
         order = [('started', -1), ('_id', -1)]
         found = self.collection.find(query, sort=order, limit=count)
         return [Run.of(document) for document in found][::-1]
+
+
+def _of_type(document: Document, field: str, kind: type[Value]) -> Value | None:
+    value = document.get(field)
+    return value if isinstance(value, kind) else None

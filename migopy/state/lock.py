@@ -2,76 +2,38 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Any
 
-from pymongo import ReturnDocument, WriteConcern
+from pymongo import ReturnDocument
 from pymongo.collection import Collection
-from pymongo.errors import (
-    ConnectionFailure,
-    DuplicateKeyError,
-    OperationFailure,
-    PyMongoError,
-)
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.state.registry import DURABLE, MARK
+from migopy.state.agent import Agent, date_of, text_of
+from migopy.state.concerns import DURABLE, PAUSE
 
 Document = dict[str, Any]
-
-#: MongoDB's ConversionFailure, which `Lock.write` provokes where the lock is lost.
-CONVERSION_FAILURE = 241
-
-#: How often a write is tried whose lock runs out each time.
-ATTEMPTS = 3
-
-#: Errors of a server that stops or is no longer primary, after which the same command
-#: may be sent again: the codes of MongoDB's specification of retryable writes.
-PASSING = frozenset(
-    {6, 7, 64, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
-)
-
-
-@dataclass(frozen=True)
-class Agent:
-    """Who runs a command: a user on a host, in a process."""
-
-    user: str
-    host: str
-    pid: int
-
-    @classmethod
-    def current(cls) -> Agent:
-        """Describe this process."""
-        try:
-            user = getpass.getuser()
-        # A container's user id may have no name: KeyError, from Python 3.13 OSError.
-        except (KeyError, OSError):
-            user = str(os.getuid())
-        return cls(user, socket.gethostname(), os.getpid())
-
-    def __str__(self) -> str:
-        return f'{self.user}@{self.host}'
 
 
 @dataclass(frozen=True)
 class Holder:
-    """Who holds the lock, as its document says; an absent field reads `?`."""
+    """Who holds the lock, as its document says.
+
+    Invariant: any document can be read. A text that is absent or of another type reads
+    `?`, a date `None`. The command is kept in the field `subtask`.
+    """
 
     owner: str
     agent: Agent
-    subtask: str
+    command: str
     since: datetime | None
     expires: datetime | None
 
@@ -79,20 +41,16 @@ class Holder:
     def of(cls, document: Document) -> Holder:
         """Read the lock's document."""
         return cls(
-            owner=str(document.get('owner', '?')),
-            agent=Agent(
-                str(document.get('user', '?')),
-                str(document.get('host', '?')),
-                int(document.get('pid', 0)),
-            ),
-            subtask=str(document.get('subtask', '?')),
-            since=document.get('since'),
-            expires=document.get('expires'),
+            owner=text_of(document, 'owner'),
+            agent=Agent.of(document),
+            command=text_of(document, 'subtask'),
+            since=date_of(document, 'since'),
+            expires=date_of(document, 'expires'),
         )
 
     def __str__(self) -> str:
         since = f'{self.since:%Y-%m-%d %H:%M:%S} UTC' if self.since else '?'
-        return f'{self.agent} (process {self.agent.pid}, {self.subtask}) since {since}'
+        return f'{self.agent} (process {self.agent.pid}, {self.command}) since {since}'
 
 
 class Locked(MigopyException):
@@ -132,7 +90,6 @@ class Lock:
     """
 
     ID = 'lock'
-    POLL = 0.2
 
     def __init__(
         self,
@@ -181,7 +138,7 @@ class Lock:
 
     @contextmanager
     def held(
-        self, subtask: str, wait: float, waiting: Callable[[Holder], None]
+        self, command: str, wait: float, waiting: Callable[[Holder], None]
     ) -> Iterator[None]:
         """Hold the lock during the block.
 
@@ -194,7 +151,7 @@ class Lock:
             self.owner = uuid.uuid4().hex
             self._lost.clear()
             try:
-                self._acquire(subtask, wait, waiting)
+                self._acquire(command, wait, waiting)
                 with self._renewed():
                     yield
             finally:
@@ -209,101 +166,18 @@ class Lock:
             self._lost.set()
             raise LockLost(self.holder())
 
-    def write(
-        self,
-        target: Collection[Document],
-        documents: Sequence[Document],
-        write_concern: WriteConcern = DURABLE,
-        patience: float | None = None,
-    ) -> None:
-        """Merge documents into a collection by `_id`, if the lock is still ours.
-
-        It is one operation on the server, which fails as a whole where the lock is
-        not ours or its time is out, so that who lost it writes nothing. It is
-        repeated as `persist` does. Raises `LockLost`.
-        """
-        merge = {'into': target.name, 'on': '_id', 'whenMatched': 'merge'}
-        pipeline = [
-            *self._guarded({'documents': {'$literal': list(documents)}}),
-            {'$unwind': '$documents'},
-            {'$replaceRoot': {'newRoot': '$documents'}},
-            {'$merge': merge},
-        ]
-        self.persist(partial(self._run, pipeline, write_concern), patience)
-
-    def insert(self, target: Collection[Document], document: Document) -> None:
-        """Insert a new document as `write` does, in less time, not waiting for others.
-
-        The primary alone acknowledges it. Raises `LockLost`.
-        """
-        merge = {'into': target.name, 'on': '_id', 'whenMatched': 'fail'}
-        pipeline = [*self._guarded({'$literal': document}), {'$merge': merge}]
-        try:
-            self.persist(partial(self._run, pipeline, MARK))
-        except DuplicateKeyError as error:
-            # Of its `_id` there is one where an earlier try has come to pass unheard.
-            if (error.details or {}).get('keyPattern') != {'_id': 1}:
-                raise
-
-    def persist(
-        self, work: Callable[[], object], patience: float | None = None
-    ) -> None:
-        """Call `work`, which may be repeated, until the network lets it succeed.
-
-        Tries for `patience` seconds, by default as long as the lock could be ours,
-        then raises what `work` does.
-        """
-        deadline = time.monotonic() + (self.ttl if patience is None else patience)
-        while True:
-            try:
-                work()
-                return
-            except (ConnectionFailure, OperationFailure) as error:
-                passing = isinstance(error, ConnectionFailure) or error.code in PASSING
-                if not passing or time.monotonic() > deadline:
-                    raise
-            time.sleep(self.POLL)
-
     def unlock(self) -> Holder | None:
         """Take the lock away from whoever holds it; returns whom it robbed."""
         document = self.collection.find_one_and_delete({'_id': self.ID})
         return Holder.of(document) if document else None
 
-    def _run(self, pipeline: list[Document], write_concern: WriteConcern) -> None:
-        source = self.collection.with_options(write_concern=write_concern)
-        for _ in range(ATTEMPTS):
-            try:
-                source.aggregate(pipeline)
-                return
-            except OperationFailure as error:
-                if error.code != CONVERSION_FAILURE:
-                    raise
-            # Where its time is out and nobody has taken it, it is ours again by this.
-            self.check()
-        raise LockLost(self.holder())
-
-    def _guarded(self, given: Document) -> list[Document]:
-        """Make the pipeline that gives a document, or fails where the lock is lost."""
-        own = [
-            {'$match': {'_id': self.ID, 'owner': self.owner}},
-            {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
-        ]
-        held = {'$size': '$own'}
-        # An error is the one way to refuse: without input $merge would do nothing and
-        # report success.
-        refusal = {'$toInt': {'$concat': ['lost', {'$toString': held}]}}
-        return [
-            {'$facet': {'own': own}},
-            {'$replaceWith': {'$cond': [{'$eq': [held, 1]}, given, refusal]}},
-        ]
-
     def _acquire(
-        self, subtask: str, wait: float, waiting: Callable[[Holder], None]
+        self, command: str, wait: float, waiting: Callable[[Holder], None]
     ) -> None:
         deadline = time.monotonic() + wait
         told = False
         while True:
-            holder = self._try(subtask)
+            holder = self._try(command)
             if holder.owner == self.owner:
                 self._since = (holder.since or datetime.min, time.monotonic())
                 return
@@ -312,9 +186,9 @@ class Lock:
                 told = True
             if time.monotonic() >= deadline:
                 raise Locked(holder, wait)
-            time.sleep(min(self.POLL, max(0.0, deadline - time.monotonic())))
+            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
-    def _try(self, subtask: str) -> Holder:
+    def _try(self, command: str) -> Holder:
         agent = Agent.current()
         mine = {
             '_id': self.ID,
@@ -322,7 +196,7 @@ class Lock:
             'user': {'$literal': agent.user},
             'host': {'$literal': agent.host},
             'pid': agent.pid,
-            'subtask': {'$literal': subtask},
+            'subtask': {'$literal': command},
             'since': '$$NOW',
             'expires': self._expiry(),
         }
@@ -360,7 +234,7 @@ class Lock:
         finally:
             released.set()
             if renewal.is_alive():
-                renewal.join(timeout=self.POLL)
+                renewal.join(timeout=PAUSE)
             self._release()
 
     def _renew_until(self, released: threading.Event) -> None:

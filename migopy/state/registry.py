@@ -8,18 +8,11 @@ from typing import Any, NamedTuple
 
 from bson import CodecOptions, ObjectId, decode
 from bson.raw_bson import RawBSONDocument
-from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-#: For what is not to be taken back once it is acknowledged: a majority has it on disk,
-#: and so has a server without a replica set.
-DURABLE = WriteConcern('majority')
-
-#: For what need not wait: as it precedes in the server's log all that is written later,
-#: it survives whatever keeps that.
-MARK = WriteConcern(1)
+from migopy.state.concerns import DURABLE
 
 Document = dict[str, Any]
 

@@ -19,7 +19,10 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.state.lock import Agent, Holder, Lock, Locked, LockLost
+from migopy.state.agent import Agent
+from migopy.state.concerns import PAUSE
+from migopy.state.guarded import GuardedWriter
+from migopy.state.lock import Holder, Lock, Locked, LockLost
 from tests import server
 from tests.faults import eventually, failing, obliging_server
 from tests.project import NOTHING, FabTest, PlainTest
@@ -148,7 +151,7 @@ class HeldTest(LockTestCase):
             lock = Lock(client[self.db.name].migrations_lock, 0.3)
             with lock.held('execute', 0, nobody):
                 eventually(lambda: 'update' in commands.names, 'a renewal')
-                lock.write(client[self.db.name].kept, [{'_id': 1}])
+                GuardedWriter(lock).merge(client[self.db.name].kept, [{'_id': 1}])
         for event in commands.sent:
             self.assertNotIn('datetime', repr(event.command))
             if event.command_name in ('findAndModify', 'update', 'aggregate'):
@@ -161,7 +164,7 @@ class HeldTest(LockTestCase):
             holder = lock.holder()
         assert holder is not None
         self.assertEqual(holder.agent, Agent.current())
-        self.assertEqual(holder.subtask, 'rollback')
+        self.assertEqual(holder.command, 'rollback')
 
     def test_a_name_with_a_dollar_is_no_field(self) -> None:
         with self.lock().held('$exe.cute', 0, nobody):
@@ -182,7 +185,7 @@ class HeldTest(LockTestCase):
             with lock.held('execute', 0, nobody):
                 owners.append(lock.owner)
                 self.await_renewal()
-                lock.write(self.db.kept, [{'_id': len(owners)}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': len(owners)}])
         self.assertEqual(len(set(owners)), 2)
         self.assertEqual(self.db.kept.count_documents({}), 2)
 
@@ -206,7 +209,7 @@ class WaitTest(LockTestCase):
             with first.held('execute', 0, nobody):
                 waits = pool.submit(self.wait, told)
                 eventually(lambda: told, 'to be told of the holder')
-                time.sleep(3 * Lock.POLL)
+                time.sleep(3 * PAUSE)
                 self.assertFalse(waits.done())
             waits.result(timeout=30)
         self.assertEqual([each.owner for each in told], [first.owner])
@@ -292,7 +295,9 @@ class WriteTest(LockTestCase):
         self.db.kept.insert_one({'_id': 1, 'a': 1, 'b': 1})
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            lock.write(self.db.kept, [{'_id': 1, 'b': 2}, {'_id': 2, 'c': '$a'}])
+            GuardedWriter(lock).merge(
+                self.db.kept, [{'_id': 1, 'b': 2}, {'_id': 2, 'c': '$a'}]
+            )
         self.assertEqual(
             self.kept(), [{'_id': 1, 'a': 1, 'b': 2}, {'_id': 2, 'c': '$a'}]
         )
@@ -303,35 +308,35 @@ class WriteTest(LockTestCase):
             pass
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            lock.insert(self.db.kept, document)
+            GuardedWriter(lock).insert(self.db.kept, document)
         self.assertEqual(list(self.db.kept.find()), [document])
 
     def test_so_is_one_that_an_earlier_try_has_inserted(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            lock.insert(self.db.kept, {'_id': 1, 'a': 1})
-            lock.insert(self.db.kept, {'_id': 1, 'a': 2})
+            GuardedWriter(lock).insert(self.db.kept, {'_id': 1, 'a': 1})
+            GuardedWriter(lock).insert(self.db.kept, {'_id': 1, 'a': 2})
         self.assertEqual(list(self.db.kept.find()), [{'_id': 1, 'a': 1}])
 
     def test_one_that_an_index_refuses_is_an_error(self) -> None:
         self.db.kept.create_index('a', unique=True)
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            lock.insert(self.db.kept, {'_id': 1, 'a': 1})
+            GuardedWriter(lock).insert(self.db.kept, {'_id': 1, 'a': 1})
             with self.assertRaises(DuplicateKeyError):
-                lock.insert(self.db.kept, {'_id': 2, 'a': 1})
+                GuardedWriter(lock).insert(self.db.kept, {'_id': 2, 'a': 1})
 
     def test_who_was_robbed_inserts_nothing(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
             self.lock().unlock()
             with self.assertRaises(LockLost):
-                lock.insert(self.db.kept, {'_id': 1})
+                GuardedWriter(lock).insert(self.db.kept, {'_id': 1})
             with (
                 self.lock().held('rollback', 0, nobody),
                 self.assertRaises(LockLost),
             ):
-                lock.insert(self.db.kept, {'_id': 1})
+                GuardedWriter(lock).insert(self.db.kept, {'_id': 1})
         self.assertEqual(self.db.kept.count_documents({}), 0)
 
     def test_it_is_one_request(self) -> None:
@@ -340,7 +345,9 @@ class WriteTest(LockTestCase):
             lock = Lock(client[self.db.name].migrations_lock, 60)
             with lock.held('execute', 0, nobody):
                 commands.sent.clear()
-                lock.write(client[self.db.name].kept, [{'_id': 1}, {'_id': 2}])
+                GuardedWriter(lock).merge(
+                    client[self.db.name].kept, [{'_id': 1}, {'_id': 2}]
+                )
                 self.assertEqual(commands.names, ['aggregate'])
 
     def test_who_was_robbed_writes_nothing(self) -> None:
@@ -348,7 +355,7 @@ class WriteTest(LockTestCase):
         with lock.held('execute', 0, nobody):
             self.lock().unlock()
             with self.assertRaises(LockLost) as caught:
-                lock.write(self.db.kept, [{'_id': 1}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
             self.assertIsNone(caught.exception.holder)
             with self.assertRaises(LockLost):
                 lock.check()
@@ -362,9 +369,9 @@ class WriteTest(LockTestCase):
                 self.lock().held('ignore', 0, nobody),
                 self.assertRaises(LockLost) as caught,
             ):
-                lock.write(self.db.kept, [{'_id': 1}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
         assert caught.exception.holder is not None
-        self.assertEqual(caught.exception.holder.subtask, 'ignore')
+        self.assertEqual(caught.exception.holder.command, 'ignore')
 
     def test_who_lost_it_by_time_to_another_writes_nothing(self) -> None:
         lock = self.lock()
@@ -374,24 +381,24 @@ class WriteTest(LockTestCase):
                 self.lock().held('execute', 0, nobody),
                 self.assertRaises(LockLost),
             ):
-                lock.write(self.db.kept, [{'_id': 1}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
             # That one has gone, but it has been there.
             with self.assertRaises(LockLost):
-                lock.write(self.db.kept, [{'_id': 1}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
         self.assertEqual(self.kept(), [])
 
     def test_one_that_has_run_out_but_that_nobody_took_is_ours_again(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
             self.let_run_out()
-            lock.write(self.db.kept, [{'_id': 1}])
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
             self.assertEqual(self.lock().holder(), Holder.of(self.found()))
         self.assertEqual(self.kept(), [{'_id': 1}])
 
     def test_one_that_runs_out_at_once_is_given_up(self) -> None:
         lock = self.lock(ttl=0)
         with lock.held('execute', 0, nobody), self.assertRaises(LockLost):
-            lock.write(self.db.kept, [{'_id': 1}])
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
         self.assertEqual(self.kept(), [])
 
 
@@ -450,7 +457,7 @@ class NetworkTest(unittest.TestCase):
                 lock.held('execute', 0, nobody),
                 failing(self.client, 'aggregate', times=2, **how),
             ):
-                lock.write(self.db.kept, [{'_id': str(how)}])
+                GuardedWriter(lock).merge(self.db.kept, [{'_id': str(how)}])
         self.assertEqual(self.db.kept.count_documents({}), 2)
 
     def test_so_is_one_that_was_done_though_the_reply_says_otherwise(self) -> None:
@@ -460,7 +467,7 @@ class NetworkTest(unittest.TestCase):
             lock.held('execute', 0, nobody),
             failing(self.client, 'aggregate', writeConcernError=concern),
         ):
-            lock.write(self.db.kept, [{'_id': 1}])
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
         self.assertEqual(list(self.db.kept.find()), [{'_id': 1}])
 
     def test_it_is_given_up_in_the_end(self) -> None:
@@ -470,7 +477,7 @@ class NetworkTest(unittest.TestCase):
             failing(self.client, 'aggregate', times=99, closeConnection=True),
             self.assertRaises(AutoReconnect),
         ):
-            lock.write(self.db.kept, [{'_id': 1}])
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
 
     def test_without_patience_it_is_given_up_at_once(self) -> None:
         lock = self.lock()
@@ -479,7 +486,7 @@ class NetworkTest(unittest.TestCase):
             failing(self.client, 'aggregate', closeConnection=True),
             self.assertRaises(AutoReconnect),
         ):
-            lock.write(self.db.kept, [{'_id': 1}], patience=0)
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}], patience=0)
 
     def test_an_error_of_another_kind_is_raised_at_once(self) -> None:
         lock = self.lock()
@@ -488,7 +495,7 @@ class NetworkTest(unittest.TestCase):
             failing(self.client, 'aggregate', errorCode=13),
             self.assertRaises(OperationFailure),
         ):
-            lock.write(self.db.kept, [{'_id': 1}])
+            GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
 
     def test_renewal_goes_on_after_an_error(self) -> None:
         lock = self.lock(ttl=1.2)

@@ -20,7 +20,7 @@ from migopy.effects import listen
 from migopy.files.migration import ImportFailed
 from migopy.run import announcements, runner
 from migopy.run.runner import NotRegistered
-from migopy.state.lock import Lock
+from migopy.state.guarded import GuardedWriter
 from tests.project import FabTest, PlainTest, RecordingLogger
 from tests.server import replica_set, standalone
 
@@ -334,15 +334,17 @@ class FaultTest(FabTest):
 
 
 def writes_fail(which: Callable[[Any, Any], object]) -> Any:
-    """Let the server be away for those of the lock's writes; it gets their target."""
-    writing = Lock.write
+    """Let the server be away for those guarded writes; it gets their target."""
+    writing = GuardedWriter.merge
 
-    def write(lock: Lock, target: Any, documents: Any, *options: Any) -> None:
+    def write(
+        writer: GuardedWriter, target: Any, documents: Any, *options: Any
+    ) -> None:
         if which(target, documents):
             raise AutoReconnect('away')
-        writing(lock, target, documents, *options)
+        writing(writer, target, documents, *options)
 
-    return mock.patch.object(Lock, 'write', write)
+    return mock.patch.object(GuardedWriter, 'merge', write)
 
 
 class Requests(CommandListener):

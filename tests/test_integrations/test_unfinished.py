@@ -13,7 +13,8 @@ from pymongo.errors import OperationFailure
 
 from migopy.effects import listen
 from migopy.run.plan import NoFile, Unfinished
-from migopy.state.lock import Agent, LockLost
+from migopy.state.agent import Agent
+from migopy.state.lock import LockLost
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 from tests.test_integrations.test_lock import WAITING

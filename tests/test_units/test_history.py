@@ -10,8 +10,9 @@ from bson import ObjectId
 
 from migopy.files.migration import Migration
 from migopy.run.plan import Plan, Unfinished
+from migopy.state.agent import Agent
 from migopy.state.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
-from migopy.state.lock import Agent, Holder
+from migopy.state.lock import Holder
 from migopy.state.registry import Record
 
 NAME = '001_a.py'

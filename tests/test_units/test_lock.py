@@ -8,7 +8,8 @@ import unittest
 from datetime import datetime
 from unittest import mock
 
-from migopy.state.lock import Agent, Holder, Locked, LockLost
+from migopy.state.agent import Agent
+from migopy.state.lock import Holder, Locked, LockLost
 
 DOCUMENT = {
     '_id': 'lock',

@@ -18,8 +18,9 @@ from migopy.run.plan import (
     Unfinished,
     UnknownMigration,
 )
+from migopy.state.agent import Agent
 from migopy.state.history import EXECUTED, FAILED, Run
-from migopy.state.lock import Agent, Holder
+from migopy.state.lock import Holder
 from migopy.state.registry import Record
 
 ANN = Agent('ann', 'host', 7)

@@ -1,0 +1,59 @@
+"""Who runs a command."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A user on a host, in a process.
+
+    Invariant: read from a document it is made of what that holds; a field that is
+    absent or of another type reads `?`, a process id that is none reads 0.
+    """
+
+    user: str
+    host: str
+    pid: int
+
+    @classmethod
+    def current(cls) -> Agent:
+        """Describe this process."""
+        try:
+            user = getpass.getuser()
+        # A container's user id may have no name: KeyError, from Python 3.13 OSError.
+        except (KeyError, OSError, ImportError):
+            user = str(getattr(os, 'getuid', int)())
+        return cls(user, socket.gethostname(), os.getpid())
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> Agent:
+        """Read a document of the lock or the history."""
+        pid = document.get('pid')
+        return cls(
+            text_of(document, 'user'),
+            text_of(document, 'host'),
+            pid if isinstance(pid, int) else 0,
+        )
+
+    def __str__(self) -> str:
+        return f'{self.user}@{self.host}'
+
+
+def text_of(document: Mapping[str, Any], field: str) -> str:
+    """Give a field that is to be a text, `?` where it is anything else."""
+    value = document.get(field)
+    return value if isinstance(value, str) else '?'
+
+
+def date_of(document: Mapping[str, Any], field: str) -> datetime | None:
+    """Give a field that is to be a date, `None` where it is anything else."""
+    value = document.get(field)
+    return value if isinstance(value, datetime) else None

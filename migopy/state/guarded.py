@@ -1,0 +1,110 @@
+"""Writes that only the holder of the lock can make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from pymongo import WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from migopy.state.concerns import DURABLE, MARK, repeat
+from migopy.state.lock import Lock, LockLost
+
+Document = dict[str, Any]
+
+#: MongoDB's ConversionFailure, which a guarded write provokes where the lock is lost.
+CONVERSION_FAILURE = 241
+
+#: How often a write is tried whose lock runs out each time.
+ATTEMPTS = 3
+
+
+class GuardedWriter:
+    """Writes to migopy's collections under a lock that is held.
+
+    Invariant: a write is one operation on the server, and fails as a whole where the
+    lock is not ours or its time is out. So who has lost the lock writes nothing,
+    however late its commands arrive.
+    """
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
+
+    def merge(
+        self,
+        target: Collection[Document],
+        documents: Sequence[Document],
+        write_concern: WriteConcern = DURABLE,
+        patience: float | None = None,
+    ) -> None:
+        """Merge documents into a collection by `_id`.
+
+        Tries again as `repeat` does. Raises `LockLost`.
+        """
+        pipeline = [
+            *self._guarded({'documents': {'$literal': list(documents)}}),
+            {'$unwind': '$documents'},
+            {'$replaceRoot': {'newRoot': '$documents'}},
+            _merge_into(target, 'merge'),
+        ]
+        self.repeat(partial(self._run, pipeline, write_concern), patience)
+
+    def insert(self, target: Collection[Document], document: Document) -> None:
+        """Insert a new document, which the primary alone acknowledges.
+
+        It takes less time than `merge`, which waits for others. Raises `LockLost`.
+        """
+        pipeline = [
+            *self._guarded({'$literal': document}),
+            _merge_into(target, 'fail'),
+        ]
+        try:
+            self.repeat(partial(self._run, pipeline, MARK))
+        except DuplicateKeyError as error:
+            # An earlier attempt succeeded; its reply was lost.
+            if (error.details or {}).get('keyPattern') != {'_id': 1}:
+                raise
+
+    def repeat(self, work: Callable[[], object], patience: float | None = None) -> None:
+        """Call `work`, which may be repeated, until the network lets it succeed.
+
+        Tries for `patience` seconds, by default as long as the lock could be ours,
+        then raises what `work` does.
+        """
+        repeat(work, self._lock.ttl if patience is None else patience)
+
+    def _run(self, pipeline: list[Document], write_concern: WriteConcern) -> None:
+        source = self._lock.collection.with_options(write_concern=write_concern)
+        for _ in range(ATTEMPTS):
+            try:
+                source.aggregate(pipeline)
+                return
+            except OperationFailure as error:
+                if error.code != CONVERSION_FAILURE:
+                    raise
+            # Renews an expired lock that nobody has taken.
+            self._lock.check()
+        raise LockLost(self._lock.holder())
+
+    def _guarded(self, given: Document) -> list[Document]:
+        """Make the pipeline that gives a document, or fails where the lock is lost."""
+        own = [
+            {'$match': {'_id': self._lock.ID, 'owner': self._lock.owner}},
+            {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+        ]
+        held = {'$size': '$own'}
+        # An error is the one way to refuse: without input $merge would do nothing and
+        # report success.
+        refusal = {'$toInt': {'$concat': ['lost', {'$toString': held}]}}
+        return [
+            {'$facet': {'own': own}},
+            {'$replaceWith': {'$cond': [{'$eq': [held, 1]}, given, refusal]}},
+        ]
+
+
+def _merge_into(target: Collection[Document], when_matched: str) -> Document:
+    merge = {'into': target.name, 'on': '_id', 'whenMatched': when_matched}
+    return {'$merge': merge}
