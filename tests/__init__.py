@@ -7,6 +7,11 @@ import signal
 import unittest
 from types import ModuleType
 
+from migopy.effects import listen
+
+# Before any client is made: a failure tells of clients that are not heard.
+listen()
+
 # A shell's background jobs and nohup ignore these, and so would all that is started
 # here to be interrupted.
 for _number, _usual in (
