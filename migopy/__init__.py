@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face.typed import task
-from migopy.files.directory import cwd_in_syspath
+from migopy.files import cwd_in_syspath
 from migopy.manager import MigrationsManager
 from migopy.terminal.console import ColorsLogger, Str
 from migopy.terminal.progress import progress

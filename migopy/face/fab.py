@@ -48,9 +48,8 @@ class Manager(Protocol):
     def fab_command(cls, subtask: str | None, option: str | None) -> str:
         """Give the command that runs a subtask elsewhere."""
 
-    @property
-    def reported(self) -> BaseException | None:
-        """Give the error that the person has been told already."""
+    def has_told(self, error: BaseException) -> bool:
+        """Tell whether the person has been told of an error already."""
 
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
@@ -131,10 +130,10 @@ def connected(manager: Manager) -> Iterator[Manager]:
             yield manager
     except BaseException as error:
         if not is_under_fab():
-            if manager.reported is error and isinstance(error, MigopyException):
+            if manager.has_told(error) and isinstance(error, MigopyException):
                 raise StopTaskExecution from error
             raise
-        if manager.reported is error:
+        if manager.has_told(error):
             sys.exit(status_after(error))
         raise
     finally:

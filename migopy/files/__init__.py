@@ -1,1 +1,38 @@
 """What lies on disk: the migrations and their folder."""
+
+from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
+from migopy.files.directory import Directory, NoDirectory
+from migopy.files.loading import (
+    BadTransaction,
+    ImportFailed,
+    LoadedMigration,
+    NoSuchFunction,
+    importable,
+    load,
+)
+from migopy.files.migration import Migration, Unreadable, checksum_of
+from migopy.files.names import BadFileNames, BadPattern, FileNames
+from migopy.files.project import cwd_in_syspath, project_directory
+
+__all__ = [
+    'TEMPLATE',
+    'BadFileNames',
+    'BadPattern',
+    'BadTransaction',
+    'Directory',
+    'FileNames',
+    'ImportFailed',
+    'LoadedMigration',
+    'Migration',
+    'NoDirectory',
+    'NoSuchFunction',
+    'NotCreated',
+    'Unreadable',
+    'checksum_of',
+    'create',
+    'cwd_in_syspath',
+    'importable',
+    'load',
+    'project_directory',
+    'read_template',
+]

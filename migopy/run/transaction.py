@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from migopy.effects import Effects
+from migopy.effects import Effects, Recording
 from migopy.errors import MigopyException
 
 Answer = TypeVar('Answer')
@@ -67,6 +67,15 @@ class WroteOutside(MigopyException):
             'It wrote outside of its transaction, from another thread or with another'
             f' session: {effects.describe(database)}. These writes cannot be undone.'
         )
+
+
+def require_inside(effects: Recording, database: str) -> None:
+    """Make sure that a step has written to its transaction alone.
+
+    Raises `WroteOutside`.
+    """
+    if effects.outside.wrote:
+        raise WroteOutside(effects.outside, database)
 
 
 def require_transactions(client: Any, what: str) -> None:

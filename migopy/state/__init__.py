@@ -1,1 +1,34 @@
 """What is kept in the database: the registry, the history and the lock."""
+
+from migopy.state.agent import Agent
+from migopy.state.concerns import DURABLE, MARK
+from migopy.state.guarded import GuardedWriter
+from migopy.state.history import (
+    EXECUTED,
+    FAILED,
+    IGNORED,
+    ROLLED_BACK,
+    History,
+    Run,
+)
+from migopy.state.lock import Holder, Lock, Locked, LockLost
+from migopy.state.registry import Record, Registry
+
+__all__ = [
+    'DURABLE',
+    'EXECUTED',
+    'FAILED',
+    'IGNORED',
+    'MARK',
+    'ROLLED_BACK',
+    'Agent',
+    'GuardedWriter',
+    'History',
+    'Holder',
+    'Lock',
+    'LockLost',
+    'Locked',
+    'Record',
+    'Registry',
+    'Run',
+]

@@ -98,6 +98,18 @@ class Run:
             document['checkpoints'] = self.checkpoints
         return document
 
+    def record(self) -> Document:
+        """Give the document that registers the migration of a run that has ended."""
+        return {
+            '_id': self.id,
+            'name': self.name,
+            'executed_at': self.ended,
+            'duration_ms': self.duration_ms,
+            'checksum': self.checksum,
+            'by': str(self.agent),
+            'how': IGNORED if self.outcome == IGNORED else EXECUTED,
+        }
+
     def settled(self) -> Document:
         """Give what the history is to merge where a later run settled this one."""
         return {'_id': self.id, 'unsettled': False}
@@ -107,7 +119,7 @@ class Run:
         return {**self.settled(), 'outcome': self.good_outcome}
 
     def begun(self) -> Document:
-        """Give what the history is to merge where a run marked ahead has begun."""
+        """Give what the history is to merge where a run marked in advance has begun."""
         return {'_id': self.id, 'started': self.started, 'after': None}
 
     @classmethod

@@ -29,14 +29,8 @@ Meter = Callable[[str, int, Optional[int]], None]
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
 
-#: Seconds until a migration that says nothing is first told of.
-SILENCE = 5.0
-
 #: Columns of a bar; numbers up to a hundred million stand beside it in 80.
 BAR_WIDTH = 12
-
-#: Seconds between two looks whether it is time.
-LOOK_EVERY = 0.25
 
 #: Seconds between two looks at a bar.
 REDRAW_EVERY = 0.1
@@ -94,64 +88,14 @@ def meter() -> Iterator[Meter]:
         yield show
 
 
-class Heartbeats:
-    """Calls, now and then, what tells of work that takes long.
-
-    Invariant: nothing is told of work that has ended. One thread serves for any
-    number of works, one after the other.
-    """
-
-    def __init__(self) -> None:
-        self._turn = threading.Lock()
-        self._tell: Callable[[float], None] | None = None
-        self._began = self._due = 0.0
-
-    @contextmanager
-    def of(self, tell: Callable[[float], None]) -> Iterator[None]:
-        """Call `tell` with the seconds passed while the block is long.
-
-        The first time after five seconds, then every ten; not while a bar is shown.
-        Bars that were begun in the block end with it, whatever still refers to their
-        loops.
-        """
-        with self._turn:
-            self._began = time.monotonic()
-            self._due = self._began + SILENCE
-            self._tell = tell
-        try:
-            yield
-        finally:
-            with self._turn:
-                self._tell = None
-            _display.clear()
-
-    def look(self) -> None:
-        """Call what is due."""
-        with self._turn:
-            now = time.monotonic()
-            if self._tell is not None and now >= self._due:
-                self._due = now + LINE_EVERY
-                if not _display.is_on:
-                    self._tell(now - self._began)
+def bars_are_shown() -> bool:
+    """Tell whether there is a bar on the terminal."""
+    return _display.is_on
 
 
-@contextmanager
-def heartbeats() -> Iterator[Heartbeats]:
-    """Give heartbeats that work during the block."""
-    beats = Heartbeats()
-    over = threading.Event()
-
-    def work() -> None:
-        while not over.wait(LOOK_EVERY):
-            beats.look()
-
-    thread = threading.Thread(target=work, name='migopy-heartbeat', daemon=True)
-    thread.start()
-    try:
-        yield beats
-    finally:
-        over.set()
-        thread.join()
+def end_bars() -> None:
+    """End all bars, those of inner loops first."""
+    _display.clear()
 
 
 def line(title: str, count: int, total: int | None, seconds: float) -> str:

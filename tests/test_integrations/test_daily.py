@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import migopy
+from migopy.tell import heartbeats
 from migopy.terminal.progress import total_of
 from tests.project import NOTHING, FabTest, PlainTest
 
@@ -173,6 +174,10 @@ class RollbackManyTest(PointTest):
 
     def test_last_of_more_than_there_are_undoes_all_that_were_executed(self) -> None:
         self.migrations.rollback(last='99')
+        self.assertIn(
+            'last=99, but 3 were executed: all of them are rolled back',
+            self.logger.of('white'),
+        )
         self.assertEqual(self.ran('undone'), ['4', '1', '3'])
         self.assertEqual(self.registered(), ['2_b.py'])
         self.logger.said.clear()
@@ -497,7 +502,7 @@ class LongMigrationTest(PlainTest):
 
         self.logger.white = stop  # type: ignore[method-assign]
         quick = {'SILENCE': 0.01, 'LINE_EVERY': 0.01, 'LOOK_EVERY': 0.01}
-        with mock.patch.multiple(progress_of, **quick):
+        with mock.patch.multiple(heartbeats, **quick):
             self.manager().execute()
         said = '\n'.join(self.logger.of('white'))
         self.assertRegex(

@@ -15,16 +15,13 @@ from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
 
-from migopy import manager
 from migopy.effects import listen
-from migopy.files.migration import ImportFailed
-from migopy.run import announcements, runner
-from migopy.run.runner import NotRegistered
-from migopy.state.guarded import GuardedWriter
+from migopy.run import NotRegistered, registrations
+from migopy.state import GuardedWriter
 from tests.project import FabTest, PlainTest, RecordingLogger
 from tests.server import replica_set, standalone
 
-COUNT = runner.MANY + 10
+COUNT = registrations.MANY + 10
 
 #: The files of the tests with faults.
 NAMES = [f'{number:03}_x.py' for number in range(COUNT)]
@@ -43,7 +40,7 @@ class ManyTest(PlainTest):
 
     def wait_for_the_end(self) -> None:
         """Let nothing be told of before the run ends."""
-        patch = mock.patch.object(announcements, 'EVERY', 1000)
+        patch = mock.patch.object(registrations, 'EVERY', 1000)
         patch.start()
         self.addCleanup(patch.stop)
 
@@ -126,36 +123,6 @@ class ManyTest(PlainTest):
         self.assertEqual({run['outcome'] for run in runs}, {'executed'})
         self.assertEqual({run['unsettled'] for run in runs}, {False})
 
-    def test_those_whose_modules_are_let_go_run_all_the_same(self) -> None:
-        counting = 'def up(db): db.ran.insert_one({"name": __name__})'
-        for name in self.names:
-            self.migration(name, counting)
-        with mock.patch.object(manager, 'MODULES', 5):
-            self.manager().execute()
-        ran = [each['name'] for each in self.db.ran.find()]
-        modules = [f'mongomigrations.{name[:-3]}' for name in self.names]
-        self.assertEqual(ran, modules)
-        self.assertEqual([name for name in modules if name in sys.modules], modules[:5])
-
-    def test_a_fault_in_the_last_file_ends_the_run_before_the_first(self) -> None:
-        self.migration(self.names[-1], 'def up(db): return (')
-        with (
-            mock.patch.object(manager, 'MODULES', 5),
-            self.assertRaises(ImportFailed),
-        ):
-            self.manager().execute()
-        self.assertEqual(self.registered(), [])
-
-    def test_what_a_released_module_raises_is_told_with_its_line(self) -> None:
-        self.migration(self.names[9], 'def up(db):\n    1 / 0')
-        with (
-            mock.patch.object(manager, 'MODULES', 5),
-            self.assertRaises(ZeroDivisionError),
-        ):
-            self.manager().execute()
-        [message] = self.logger.of('red')
-        self.assertIn(f'{self.names[9]}", line 2, in up\n    1 / 0', message)
-
     def test_a_registration_that_a_failover_undid_stands_again_before_it_is_told_of(
         self,
     ) -> None:
@@ -177,7 +144,9 @@ class ManyTest(PlainTest):
     def test_what_cannot_be_made_durable_is_not_told_of(self) -> None:
         self.wait_for_the_end()
         away = mock.patch.object(
-            runner.Runner, '_make_durable', side_effect=AutoReconnect('away')
+            registrations.Registrations,
+            '_make_durable',
+            side_effect=AutoReconnect('away'),
         )
         with away, self.assertRaises(NotRegistered) as caught:
             self.manager().execute()
@@ -203,26 +172,27 @@ class ManyTest(PlainTest):
         self.assertEqual(history.distinct('unsettled'), [False])
 
     def test_few_migrations_and_ways_back_wait_one_by_one(self) -> None:
-        with mock.patch.object(runner, 'Announcements') as grouped:
-            for name in self.names[: COUNT - runner.MANY + 1]:
+        with mock.patch.object(GuardedWriter, 'insert') as grouped:
+            for name in self.names[: COUNT - registrations.MANY + 1]:
                 self.manager().execute(name)
             self.manager().execute()
             self.manager().rollback(last=str(COUNT))
         grouped.assert_not_called()
         self.assertEqual(self.registered(), [])
 
-    def test_a_migration_costs_two_requests_beyond_its_own(self) -> None:
+    def test_a_migration_costs_one_request_beyond_its_own(self) -> None:
+        """Its registration, with which the next one begins."""
         requests = Requests()
         options = {'event_listeners': [requests, listen()]}
         few = self.manager(MONGO_CLIENT_OPTIONS=options)
         few.execute(to=self.names[0])
         costs = []
-        for last in (10, 30):
+        for last in (10, 40):
             requests.count = 0
             few.execute(to=self.names[last])
             costs.append(requests.count)
-        of_ten, of_twenty = costs
-        self.assertEqual(of_twenty - of_ten, 2 * 10)
+        of_ten, of_thirty = costs
+        self.assertEqual(of_thirty - of_ten, 20)
 
     def test_many_cost_one_each_and_what_they_wait_for_together(self) -> None:
         self.wait_for_the_end()

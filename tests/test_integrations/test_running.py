@@ -90,7 +90,7 @@ class FailingTest(FabTest):
         self.migration('2_bad.py', "def up(db): raise ValueError('type {fab} {x}')")
         result = self.fab('migrations:execute')
         self.assertIn('ValueError: type {fab} {x}\n', result.stderr)
-        self.assertIn('then type: fab migrations:execute,2_bad.py', result.stderr)
+        self.assertIn('then type: fab migrations:execute\n', result.stderr)
 
     def test_of_many_the_first_and_the_last_are_named(self) -> None:
         self.migration('2_bad.py', 'def up(db): 1 / 0')

@@ -34,7 +34,7 @@ class ReadOnlyTest(FabTest):
 
     def test_of_an_empty_database(self) -> None:
         self.migration('002_b.py', INSERT)
-        self.assert_error(self.fab(*self.reading), 'Not all is well')
+        self.assert_error(self.fab(*self.reading), 'Some migrations need attention')
         self.assertNotIn(self.db.name, self.client.list_database_names())
 
     def test_of_one_with_all_that_does_not_fit(self) -> None:
@@ -50,7 +50,9 @@ class ReadOnlyTest(FabTest):
         left['records'] = [run['_id']]
         self.db.migrations_history.insert_one({**run, **left})
         before = state(self.db)
-        shown = self.assert_error(self.fab(*self.reading), 'Not all is well').stderr
+        shown = self.assert_error(
+            self.fab(*self.reading), 'Some migrations need attention'
+        ).stderr
         self.assertEqual(state(self.db), before)
         for part in (
             'Unregistered migrations:\n001_a.py\n002_z.py\n',
@@ -90,7 +92,7 @@ class CheckTest(PlainTest):
         titles = [line for line in shown.splitlines() if line.endswith(':')]
         self.assertEqual(titles, [title])
         self.assertIn(f'{title}\n  {name}', shown)
-        with self.assertRaisesRegex(Exception, 'Not all is well'):
+        with self.assertRaisesRegex(Exception, 'Some migrations need attention'):
             self.manager().check()
 
     def test_where_all_fits_nothing_more_is_said(self) -> None:
@@ -103,14 +105,14 @@ class CheckTest(PlainTest):
             'Unregistered migrations:\n030_c.py\n'
             'To execute them: fab migrations:execute',
         )
-        with self.assertRaisesRegex(Exception, 'Not all is well'):
+        with self.assertRaisesRegex(Exception, 'Some migrations need attention'):
             self.manager().check()
 
     def test_late(self) -> None:
         self.migration('015_c.py')
         shown = self.status()
         self.assertIn('Late (a higher number is registered already):\n  015_c', shown)
-        with self.assertRaisesRegex(Exception, 'Not all is well'):
+        with self.assertRaisesRegex(Exception, 'Some migrations need attention'):
             self.manager().check()
 
     def test_changed(self) -> None:
@@ -146,7 +148,7 @@ class CheckTest(PlainTest):
             [{'$set': {'unsettled': True, 'outcome': None, 'records': ['$_id']}}],
         )
         self.assertIn('Unfinished: 020_b.py: up started', self.status())
-        with self.assertRaisesRegex(Exception, 'Not all is well'):
+        with self.assertRaisesRegex(Exception, 'Some migrations need attention'):
             self.manager().check()
 
 
@@ -155,7 +157,9 @@ class CheckStatusTest(FabTest):
 
     def test_ends_with_0_where_all_is_well_and_1_where_not(self) -> None:
         self.migration('001_a.py', INSERT)
-        self.assert_error(self.fab('migrations:check'), '001_a.py', 'Not all is well')
+        self.assert_error(
+            self.fab('migrations:check'), '001_a.py', 'Some migrations need attention'
+        )
         self.assert_ok(self.fab('migrations:execute'))
         result = self.assert_ok(self.fab('migrations:check'))
         self.assertEqual(result.stderr, 'All migrations registered\n')

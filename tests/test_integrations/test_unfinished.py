@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 from migopy.effects import listen
-from migopy.run.plan import NoFile, Unfinished
+from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
 from migopy.state.lock import LockLost
 from tests.faults import eventually, failing, obliging_server
@@ -330,7 +330,8 @@ class InterruptedTest(FabTest):
 
     def assert_named(self, name: str, direction: str, pid: int) -> None:
         """Fail unless status names it and execute refuses it with the ways out."""
-        [run] = self.db.migrations_history.find({'unsettled': True})
+        begun = {'unsettled': True, 'after': None}
+        [run] = self.db.migrations_history.find(begun)
         shown, check = (
             self.ended(process)
             for process in (

@@ -7,23 +7,27 @@ import builtins
 import os
 import sys
 import tempfile
+import unicodedata
 import unittest
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from migopy.files.directory import (
+from migopy.files import (
     TEMPLATE,
     BadFileNames,
     BadPattern,
     Directory,
     FileNames,
+    ImportFailed,
     NoDirectory,
     NotCreated,
+    create,
     cwd_in_syspath,
+    importable,
+    load,
     project_directory,
 )
-from migopy.files.migration import ImportFailed
 
 PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
 
@@ -63,6 +67,21 @@ class FileNamesTest(unittest.TestCase):
         for part in ('2-y.py', '3_Z.py', 'x.py', PATTERN):
             self.assertIn(part, str(caught.exception))
         self.assertNotIn('1_x.py', str(caught.exception).replace(PATTERN, ''))
+
+    def test_what_editors_and_systems_leave_is_passed_over(self) -> None:
+        others = ('._001_x.py', '.#001_x.py', '.001_x.py')
+        self.assertEqual(self.sorted('1_x.py', *others), ['1_x.py'])
+
+    def test_a_second_ending_does_not_fit(self) -> None:
+        with self.assertRaises(BadFileNames) as caught:
+            self.sorted('1_x.py', '2_x.py.py')
+        self.assertEqual(caught.exception.names, ['2_x.py.py'])
+
+    def test_an_accent_is_one_however_it_is_spelled(self) -> None:
+        pattern = r'(?P<migr_nr>[0-9]+)_[a-zé]+\.py'
+        for form in ('NFC', 'NFD'):
+            name = unicodedata.normalize(form, '1_é.py')
+            self.assertEqual(self.sorted(name, pattern=pattern), [name])
 
     def test_another_pattern(self) -> None:
         pattern = r'v(?P<migr_nr>\d+)[.].*'
@@ -129,6 +148,16 @@ class MigrationsTest(FolderTest):
         (self.base / 'steps').mkdir()
         (self.base / 'steps' / '1_x.py').symlink_to(target)
         self.assertEqual(self.names(), ['1_x.py'])
+
+    def test_one_registered_in_another_spelling_is_found_and_read(self) -> None:
+        name = unicodedata.normalize('NFD', '1_é.py')
+        self.write(f'steps/{name}')
+        directory = Directory(
+            str(self.base), 'steps', FileNames(r'(?P<migr_nr>[0-9]+)_[a-zé]+\.py')
+        )
+        [migration] = directory.migrations()
+        self.assertEqual(migration.name, unicodedata.normalize('NFC', name))
+        self.assertEqual(migration.content(), b'')
 
     def test_a_nested_folder(self) -> None:
         self.write('db/steps/1_x.py')
@@ -198,8 +227,8 @@ class MigrationsTest(FolderTest):
             self.assertEqual(self.names(), ['1_x.py'])
             directory = self.directory()
             [migration] = directory.migrations()
-            with directory.importable():
-                loaded = migration.load(directory.package)
+            with importable(directory):
+                loaded = load(migration, directory.package)
         self.assertEqual(loaded.function('up')(None), 1)
         self.assertFalse((self.base / 'steps' / '__init__.py').exists())
 
@@ -212,7 +241,7 @@ class CreateTest(FolderTest):
         folder = f'steps{len(list(self.base.iterdir()))}'
         for name in existing:
             self.write(f'{folder}/{name}')
-        return Path(self.directory(folder).create(title, template))
+        return Path(create(self.directory(folder), title, template))
 
     def test_is_a_migration_with_a_docstring_and_both_functions(self) -> None:
         path = self.created('add user index')
@@ -224,7 +253,7 @@ class CreateTest(FolderTest):
             self.assertIsNone(namespace[function](None))
 
     def test_the_first_one_makes_the_folder(self) -> None:
-        path = self.directory('new/steps').create('first')
+        path = create(self.directory('new/steps'), 'first')
         self.assertEqual(path, str(self.base / 'new/steps/001_first.py'))
         self.assertTrue(Path(path).exists())
 
@@ -283,10 +312,10 @@ class CreateTest(FolderTest):
         self.write('steps/001_a.py')
         # Somebody is quicker.
         with (
-            mock.patch.object(Directory, '_next_number', return_value='001'),
+            mock.patch('migopy.files.creating._next_number', return_value='001'),
             self.assertRaisesRegex(NotCreated, 'File exists') as caught,
         ):
-            directory.create('a')
+            create(directory, 'a')
         self.assertIsInstance(caught.exception.__cause__, FileExistsError)
 
     def test_a_name_that_would_not_fit_the_pattern_is_not_written(self) -> None:
@@ -294,7 +323,7 @@ class CreateTest(FolderTest):
         pattern = r'v(?P<migr_nr>\d+)_.*\.py'
         directory = Directory(str(self.base), 'steps', FileNames(pattern))
         with self.assertRaises(NotCreated) as caught:
-            directory.create('b')
+            create(directory, 'b')
         self.assertIn('2_b.py would not fit', str(caught.exception))
         names = sorted(os.listdir(self.base / 'steps'))
         self.assertEqual(names, ['__init__.py', 'v1_a.py'])
@@ -308,8 +337,8 @@ class ImportableTest(FolderTest):
     def up(self, directory: Directory) -> Any:
         """Load the one migration and give what its `up` returns."""
         [migration] = directory.migrations()
-        with directory.importable():
-            return migration.load(directory.package).function('up')(None)
+        with importable(directory):
+            return load(migration, directory.package).function('up')(None)
 
     def test_the_project_s_modules_are(self) -> None:
         self.write('migopy_test_models.py', 'NAME = "model"')
@@ -339,6 +368,21 @@ class ImportableTest(FolderTest):
                 )
                 self.assertEqual(self.up(self.directory(relative)), (relative, 5))
 
+    def test_files_beside_the_migrations_are(self) -> None:
+        """With and without an `__init__.py`, which a read-only folder does not get."""
+        self.write('steps/a.txt', 'here')
+        self.write(
+            'steps/1_x.py',
+            'from importlib import resources\n'
+            "def up(db): return resources.files(__package__) / 'a.txt'",
+        )
+        init = self.write('steps/__init__.py')
+        self.assertEqual(self.up(self.directory()).read_text(), 'here')
+        init.unlink()
+        sys.modules.pop('steps')
+        with mock.patch.object(Directory, '_make_package'):
+            self.assertEqual(self.up(self.directory()).read_text(), 'here')
+
     def test_the_path_is_put_back(self) -> None:
         self.write('steps/1_x.py', 'import sys\ndef up(db): return sys.path[0]')
         before = list(sys.path)
@@ -347,7 +391,7 @@ class ImportableTest(FolderTest):
 
     def test_a_package_that_fails_is_an_error_that_names_it(self) -> None:
         self.write('steps/__init__.py', '1 / 0')
-        with self.assertRaises(ImportFailed) as caught, self.directory().importable():
+        with self.assertRaises(ImportFailed) as caught, importable(self.directory()):
             pass
         self.assertIn('__init__.py', str(caught.exception))
         self.assertIn('ZeroDivisionError', str(caught.exception))
@@ -355,7 +399,7 @@ class ImportableTest(FolderTest):
     def test_the_package_is_imported_once(self) -> None:
         self.write('steps/__init__.py', 'import builtins; count = []')
         for _ in range(2):
-            with self.directory().importable():
+            with importable(self.directory()):
                 sys.modules['steps'].count.append(1)
         self.assertEqual(sys.modules['steps'].count, [1, 1])
 

@@ -37,7 +37,7 @@ class Manager:
     REMOTE_DIRECTORY = None
     REMOTE_PREFIX = None
     logger: Logger
-    reported: BaseException | None = None
+    told: BaseException | None = None
     events: list[Any]
     action: Callable[[], Any] = staticmethod(lambda: 'result')
 
@@ -54,10 +54,13 @@ class Manager:
         self.events.append((subtask, list(values), dict(options)))
         return self.action()
 
+    def has_told(self, error: BaseException) -> bool:
+        return error is self.told
+
     def tell(self, error: BaseException) -> None:
         """Say an error and raise it, as a failing migration does."""
         self.logger.red('told')
-        self.reported = error
+        self.told = error
         raise error
 
     def disconnect(self) -> None:

@@ -8,12 +8,19 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.files.migration import Migration
-from migopy.run.plan import Plan, Unfinished
-from migopy.state.agent import Agent
-from migopy.state.history import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
-from migopy.state.lock import Holder
-from migopy.state.registry import Record
+from migopy.files import Migration
+from migopy.run import Plan, State, Unfinished, describe
+from migopy.state import (
+    EXECUTED,
+    FAILED,
+    IGNORED,
+    ROLLED_BACK,
+    Agent,
+    Holder,
+    Record,
+    Run,
+)
+from migopy.tell.report import outcome
 
 NAME = '001_a.py'
 NOON = datetime(2014, 1, 14, 12)
@@ -77,6 +84,17 @@ class DocumentTest(unittest.TestCase):
         made.end(FAILED, NOON, 5, unsettled=True)
         self.assertEqual(Run.of(made.document()), made)
 
+    def test_may_have_fields_of_other_types(self) -> None:
+        odd: list[Any] = [None, 1, 'x', [], {}, b'', True, ObjectId(), NOON]
+        fields = [*run().document(), 'effects', 'after', 'checkpoints']
+        for field in fields:
+            for value in odd:
+                document = {**run().document(), field: value}
+                with self.subTest(field=field, value=value):
+                    made = plan(runs=[Run.of(document)])
+                    self.assertIsInstance(outcome(made, made.runs[0]), str)
+                    describe(made.runs[0])
+
     def test_may_have_less_and_more(self) -> None:
         read = Run.of({'_id': 1, 'colour': 'red'})
         self.assertEqual((read.name, read.direction, read.unsettled), ('?', '?', False))
@@ -87,11 +105,11 @@ class SettledByTheRegistryTest(unittest.TestCase):
     """A run whose end was not written is known by what it did to the registry."""
 
     def assert_unfinished(self, made: Plan) -> None:
-        self.assertEqual((made.unfinished, made.uncompleted), (made.runs, []))
+        self.assertEqual((made.unfinished, made.open_runs.ended), (made.runs, []))
 
     def assert_settled(self, made: Plan, state: str) -> None:
-        self.assertEqual((made.unfinished, made.uncompleted), ([], made.runs))
-        self.assertEqual(made.state_of(made.runs[0]), state)
+        self.assertEqual((made.unfinished, made.open_runs.ended), ([], made.runs))
+        self.assertEqual(outcome(made, made.runs[0]), state)
 
     def test_up_that_is_not_registered_is_unfinished(self) -> None:
         self.assert_unfinished(plan(runs=[run()]))
@@ -102,7 +120,7 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def test_up_whose_migration_was_registered_since_is_settled(self) -> None:
         """By a second execute, or by ignore, which died before they said so."""
-        self.assert_settled(plan(record(), runs=[run()]), 'died, settled')
+        self.assert_settled(plan(record(), runs=[run()]), 'interrupted, since resolved')
         failed = run(outcome=FAILED)
         self.assert_settled(plan(record(), runs=[failed]), 'failed')
 
@@ -130,7 +148,9 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def test_down_of_an_unregistered_one_is_unfinished(self) -> None:
         self.assert_unfinished(plan(runs=[run('down')]))
-        self.assert_settled(plan(record(), runs=[run('down')]), 'died, settled')
+        self.assert_settled(
+            plan(record(), runs=[run('down')]), 'interrupted, since resolved'
+        )
 
     def test_records_may_have_any_id(self) -> None:
         """As `down` of a record that somebody wrote by hand."""
@@ -162,13 +182,13 @@ class MarkedAheadTest(unittest.TestCase):
     def test_the_first_has_begun_and_no_other(self) -> None:
         made = self.plan()
         self.assertEqual(self.ids(made.unfinished), [0])
-        self.assertEqual(self.ids(made.never_begun), [1, 2, 3])
+        self.assertEqual(self.ids(made.open_runs.ahead), [1, 2, 3])
 
     def test_so_has_the_one_after_the_last_that_is_registered(self) -> None:
         made = self.plan(*self.records[:2])
-        self.assertEqual(self.ids(made.uncompleted), [0, 1])
+        self.assertEqual(self.ids(made.open_runs.ended), [0, 1])
         self.assertEqual(self.ids(made.unfinished), [2])
-        self.assertEqual(self.ids(made.never_begun), [3])
+        self.assertEqual(self.ids(made.open_runs.ahead), [3])
 
     def test_it_began_when_that_one_was_registered(self) -> None:
         [left] = self.plan(*self.records[:2]).unfinished
@@ -178,14 +198,14 @@ class MarkedAheadTest(unittest.TestCase):
 
     def test_of_a_command_that_goes_on_one_is_running(self) -> None:
         made = self.plan(*self.records[:2], holder='owner')
-        self.assertEqual(self.ids(made.running), [2])
-        self.assertEqual(made.state_of(self.runs[2]), 'running')
+        self.assertEqual(self.ids(made.open_runs.running), [2])
+        self.assertIs(made.state_of(self.runs[2]), State.RUNNING)
         self.assertEqual(made.unfinished, [])
 
     def test_one_that_is_registered_has_begun_whatever_was_before(self) -> None:
         """As when somebody removes the record before it by hand."""
         made = self.plan(self.records[0], self.records[2])
-        self.assertEqual(self.ids(made.uncompleted), [0, 2])
+        self.assertEqual(self.ids(made.open_runs.ended), [0, 2])
         self.assertEqual(self.ids(made.unfinished), [1, 3])
 
     def test_one_that_has_ended_has_begun(self) -> None:
@@ -199,25 +219,25 @@ class MarkedAheadTest(unittest.TestCase):
 class RunningTest(unittest.TestCase):
     def test_a_run_of_the_lock_s_holder_is_running(self) -> None:
         made = plan(runs=[run()], holder='owner')
-        self.assertEqual((made.unfinished, made.running), ([], made.runs))
-        self.assertEqual(made.state_of(made.runs[0]), 'running')
+        self.assertEqual((made.unfinished, made.open_runs.running), ([], made.runs))
+        self.assertEqual(outcome(made, made.runs[0]), 'running')
 
     def test_a_failed_one_is_not(self) -> None:
         made = plan(runs=[run(outcome=FAILED)], holder='owner')
-        self.assertEqual((made.unfinished, made.running), (made.runs, []))
-        self.assertEqual(made.state_of(made.runs[0]), 'failed, unfinished')
+        self.assertEqual((made.unfinished, made.open_runs.running), (made.runs, []))
+        self.assertEqual(outcome(made, made.runs[0]), 'failed, unfinished')
 
     def test_nor_is_one_that_has_been_registered(self) -> None:
         done = run()
         made = plan(record(done.id), runs=[done], holder='owner')
-        self.assertEqual((made.unfinished, made.running), ([], []))
+        self.assertEqual((made.unfinished, made.open_runs.running), ([], []))
 
 
 class StateTest(unittest.TestCase):
     def test_of_an_ended_run_is_its_outcome(self) -> None:
-        for outcome in (EXECUTED, FAILED, ROLLED_BACK, IGNORED):
-            ended = run(outcome=outcome, unsettled=False)
-            self.assertEqual(plan(runs=[]).state_of(ended), outcome)
+        for word in (EXECUTED, FAILED, ROLLED_BACK, IGNORED):
+            ended = run(outcome=word, unsettled=False)
+            self.assertEqual(outcome(plan(runs=[]), ended), word)
 
 
 class WaysOutTest(unittest.TestCase):

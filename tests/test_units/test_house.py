@@ -28,7 +28,11 @@ ORDER = (
     'backfill',
     'run',
     'tell',
+    'site',
     'face',
+    'orders',
+    'operations',
+    'wiring',
     'manager',
     '__init__',
 )

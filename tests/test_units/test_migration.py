@@ -9,9 +9,18 @@ import tempfile
 import textwrap
 import unittest
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
-from migopy.files.migration import ImportFailed, Migration, NoSuchFunction, Unreadable
+import migopy
+from migopy.files import (
+    ImportFailed,
+    Migration,
+    NoSuchFunction,
+    Unreadable,
+    checksum_of,
+    load,
+)
 from migopy.traces import excerpt
 
 PACKAGE = 'migopy_test_package'
@@ -33,7 +42,7 @@ class FileTest(unittest.TestCase):
     def failed_import(self, source: str) -> ImportFailed:
         self.write(source)
         with self.assertRaises(ImportFailed) as caught:
-            self.migration.load(PACKAGE)
+            load(self.migration, PACKAGE)
         self.assertNotIn(f'{PACKAGE}.001_x', sys.modules)
         return caught.exception
 
@@ -41,23 +50,74 @@ class FileTest(unittest.TestCase):
 class LoadTest(FileTest):
     def test_imports_as_a_module_of_the_package(self) -> None:
         self.write('def up(db): return __name__')
-        loaded = self.migration.load(PACKAGE)
+        loaded = load(self.migration, PACKAGE)
         self.assertEqual(loaded.function('up')(None), f'{PACKAGE}.001_x')
         self.assertIs(sys.modules[f'{PACKAGE}.001_x'], loaded.module)
 
     def test_knows_what_it_is(self) -> None:
         self.write('')
-        loaded = self.migration.load(PACKAGE)
+        loaded = load(self.migration, PACKAGE)
         self.assertEqual(loaded.name, '001_x.py')
         self.assertEqual(loaded.module.__file__, str(self.folder / '001_x.py'))
         self.assertEqual(self.migration.stem, '001_x')
 
     def test_checksum_is_of_the_content(self) -> None:
-        content = b'# \xc3\xa9\r\n'
+        content = b'# \xc3\xa9\n'
         self.write('').write_bytes(content)
         digest = hashlib.sha256(content).hexdigest()
         self.assertEqual(self.migration.checksum(), f'sha256:{digest}')
-        self.assertEqual(self.migration.load(PACKAGE).checksum, f'sha256:{digest}')
+        self.assertEqual(load(self.migration, PACKAGE).checksum, f'sha256:{digest}')
+
+    def test_what_a_checkout_changes_changes_no_checksum(self) -> None:
+        content = b'# \xc3\xa9\nx = 1\n'
+        file = self.write('')
+        checksums = set()
+        for each in (
+            content,
+            content.replace(b'\n', b'\r\n'),
+            b'\xef\xbb\xbf' + content,
+            b'\xef\xbb\xbf' + content.replace(b'\n', b'\r\n'),
+        ):
+            file.write_bytes(each)
+            checksums.add(self.migration.checksum())
+            checksums.add(load(self.migration, PACKAGE).checksum)
+        self.assertEqual(len(checksums), 1)
+
+    def test_what_is_checked_is_what_is_compiled(self) -> None:
+        """Though the file is written anew all the time."""
+        file = self.write('value = 0')
+        contents = [b'value = %d' % number for number in range(1, 50)]
+        checksums = {checksum_of(each): each for each in contents}
+        real_open = os.open
+
+        def rewriting(path: Any, *options: Any) -> int:
+            descriptor = real_open(path, *options)
+            if path == str(file):
+                file.write_bytes(contents[rewritten.pop()])
+            return descriptor
+
+        rewritten = list(range(49))
+        file.write_bytes(contents[0])
+        with mock.patch.object(os, 'open', rewriting):
+            for _ in range(20):
+                loaded = load(self.migration, PACKAGE)
+                value = loaded.module.value
+                self.assertEqual(checksums[loaded.checksum], b'value = %d' % value)
+
+    def test_a_body_runs_once(self) -> None:
+        self.write(
+            """
+            import migopy
+            migopy.bodies = getattr(migopy, 'bodies', 0) + 1
+
+            def up(db):
+                return migopy.bodies
+            """
+        )
+        self.addCleanup(delattr, migopy, 'bodies')
+        loaded = load(self.migration, PACKAGE)
+        self.assertEqual(loaded.function('up')(None), 1)
+        self.assertEqual(loaded.function('up')(None), 1)
 
     def test_imports_the_file_as_it_is_now(self) -> None:
         """Not a module of before, nor bytecode of a file of the same size and time."""
@@ -66,10 +126,10 @@ class LoadTest(FileTest):
         self.addCleanup(writing.stop)
         file = self.write('def up(db): return 1')
         stamp = file.stat().st_mtime_ns
-        self.assertEqual(self.migration.load(PACKAGE).function('up')(None), 1)
+        self.assertEqual(load(self.migration, PACKAGE).function('up')(None), 1)
         self.write('def up(db): return 2')
         os.utime(file, ns=(stamp, stamp))
-        self.assertEqual(self.migration.load(PACKAGE).function('up')(None), 2)
+        self.assertEqual(load(self.migration, PACKAGE).function('up')(None), 2)
 
     def test_a_syntax_error_is_told_with_file_and_line(self) -> None:
         error = self.failed_import(
@@ -110,11 +170,11 @@ class LoadTest(FileTest):
     def test_bytes_that_are_no_text_are_an_error(self) -> None:
         self.write('').write_bytes(b'x = "\xff"')
         with self.assertRaises(ImportFailed):
-            self.migration.load(PACKAGE)
+            load(self.migration, PACKAGE)
 
     def test_a_file_that_cannot_be_read_is_an_error(self) -> None:
         (self.folder / '001_x.py').symlink_to(self.folder / 'nowhere')
-        for read in (self.migration.checksum, lambda: self.migration.load(PACKAGE)):
+        for read in (self.migration.checksum, lambda: load(self.migration, PACKAGE)):
             with self.assertRaises(Unreadable) as caught:
                 read()
             self.assertIn('001_x.py cannot be read: No such', str(caught.exception))
@@ -123,7 +183,7 @@ class LoadTest(FileTest):
 class FunctionTest(FileTest):
     def refused(self, source: str, name: str = 'up') -> str:
         self.write(source)
-        loaded = self.migration.load(PACKAGE)
+        loaded = load(self.migration, PACKAGE)
         with self.assertRaises(NoSuchFunction) as caught:
             loaded.function(name)
         self.assertEqual(
@@ -156,7 +216,7 @@ class FunctionTest(FileTest):
 
     def test_anything_else_that_can_be_called_does(self) -> None:
         self.write('up = print; down = lambda db: db')
-        loaded = self.migration.load(PACKAGE)
+        loaded = load(self.migration, PACKAGE)
         self.assertIs(loaded.function('up'), print)
         self.assertEqual(loaded.function('down')(5), 5)
 
@@ -164,7 +224,7 @@ class FunctionTest(FileTest):
 class ExcerptTest(FileTest):
     def excerpt(self, source: str) -> str:
         self.write(source)
-        up = self.migration.load(PACKAGE).function('up')
+        up = load(self.migration, PACKAGE).function('up')
         try:
             up(None)
         except Exception as error:

@@ -8,20 +8,18 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.files.migration import Migration
-from migopy.run.plan import (
+from migopy.files import Migration
+from migopy.run import (
     AlreadyRegistered,
     AmbiguousName,
+    Choice,
     LateRefused,
     NoFile,
     Plan,
     Unfinished,
     UnknownMigration,
 )
-from migopy.state.agent import Agent
-from migopy.state.history import EXECUTED, FAILED, Run
-from migopy.state.lock import Holder
-from migopy.state.registry import Record
+from migopy.state import EXECUTED, FAILED, Agent, Holder, Record, Run
 
 ANN = Agent('ann', 'host', 7)
 NOON = datetime(2014, 1, 14, 12)
@@ -105,7 +103,7 @@ class WhatFitsTest(unittest.TestCase):
 
 
 class FindTest(unittest.TestCase):
-    made = plan('001_x.py 2_y.py 002_z.py 10_y.py', '11_gone.py')
+    made = Choice(plan('001_x.py 2_y.py 002_z.py 10_y.py', '11_gone.py'))
 
     def test_a_name_is_the_file_name_or_what_stands_for_it(self) -> None:
         for name in (
@@ -152,28 +150,28 @@ class FindTest(unittest.TestCase):
 
 class SelectionTest(unittest.TestCase):
     def test_no_name_selects_all_that_is_unregistered_in_order(self) -> None:
-        made = plan('3_c.py 1_a.py 2_b.py', '2_b.py')
+        made = Choice(plan('3_c.py 1_a.py 2_b.py', '2_b.py'))
         self.assertEqual(names(made.to_execute(None, True)), ['1_a.py', '3_c.py'])
         self.assertEqual(names(made.to_ignore(None)), ['1_a.py', '3_c.py'])
 
     def test_a_name_selects_that_one(self) -> None:
-        made = plan('1_a.py 2_b.py 3_c.py')
+        made = Choice(plan('1_a.py 2_b.py 3_c.py'))
         self.assertEqual(names(made.to_execute('2', True)), ['2_b.py'])
         self.assertEqual(names(made.to_ignore('2')), ['2_b.py'])
 
     def test_an_empty_name_selects_nothing(self) -> None:
         with self.assertRaises(UnknownMigration):
-            plan('1_a.py').to_execute('', True)
+            Choice(plan('1_a.py')).to_execute('', True)
 
     def test_what_is_registered_is_not_run_again(self) -> None:
-        made = plan('1_a.py', '1_a.py')
+        made = Choice(plan('1_a.py', '1_a.py'))
         for select in (lambda: made.to_execute('1', True), lambda: made.to_ignore('1')):
             with self.assertRaises(AlreadyRegistered) as caught:
                 select()
             self.assertIn('fab migrations:rollback,1_a.py', str(caught.exception))
 
     def test_late_ones_may_be_refused(self) -> None:
-        made = plan('1_a.py 2_b.py', '2_b.py')
+        made = Choice(plan('1_a.py 2_b.py', '2_b.py'))
         with self.assertRaises(LateRefused) as caught:
             made.to_execute(None, allow_late=False)
         self.assertEqual(caught.exception.names, ['1_a.py'])
@@ -181,9 +179,16 @@ class SelectionTest(unittest.TestCase):
         self.assertEqual(names(made.to_execute('1', allow_late=False)), ['1_a.py'])
 
     def test_rollback_takes_a_registered_and_an_unregistered_one(self) -> None:
-        made = plan('1_a.py 2_b.py', '1_a.py')
-        self.assertEqual(made.to_rollback('1').name, '1_a.py')
-        self.assertEqual(made.to_rollback('2').name, '2_b.py')
+        made = Choice(plan('1_a.py 2_b.py', '1_a.py'))
+        self.assertEqual(names(made.to_roll_back('1')), ['1_a.py'])
+        self.assertEqual(names(made.to_roll_back('2')), ['2_b.py'])
+
+    def test_rollback_takes_the_last_or_all_where_there_are_fewer(self) -> None:
+        made = Choice(plan('1_a.py 2_b.py 3_c.py', '1_a.py 3_c.py'))
+        self.assertEqual(names(made.to_roll_back(None, last=1)), ['3_c.py'])
+        self.assertEqual(names(made.to_roll_back(None, last=2)), ['3_c.py', '1_a.py'])
+        self.assertEqual(names(made.to_roll_back(None, last=99)), ['3_c.py', '1_a.py'])
+        self.assertEqual(Choice(plan('1_a.py')).to_roll_back(None, last=1), [])
 
     def test_doubles_are_all_a_migration_s_records(self) -> None:
         made = plan('1_a.py', '1_a.py 1_a.py')
@@ -203,9 +208,9 @@ class UnfinishedTest(unittest.TestCase):
     def test_the_run_of_who_holds_the_lock_is_running(self) -> None:
         going_on = run('1_a.py')
         made = plan('1_a.py', runs=[going_on], holder=holder('owner'))
-        self.assertEqual((made.unfinished, made.running), ([], [going_on]))
+        self.assertEqual((made.unfinished, made.open_runs.running), ([], [going_on]))
         made = plan('1_a.py', runs=[going_on], holder=holder('another'))
-        self.assertEqual((made.unfinished, made.running), ([going_on], []))
+        self.assertEqual((made.unfinished, made.open_runs.running), ([going_on], []))
 
     def test_a_run_whose_record_stands_has_only_not_been_completed(self) -> None:
         done = run('1_a.py')
@@ -214,12 +219,12 @@ class UnfinishedTest(unittest.TestCase):
             [Record(done.id, '1_a.py', None, None, EXECUTED)],
             runs=[done],
         )
-        self.assertEqual((made.unfinished, made.uncompleted), ([], [done]))
+        self.assertEqual((made.unfinished, made.open_runs.ended), ([], [done]))
 
     def test_so_has_a_down_whose_record_is_gone(self) -> None:
         done = run('1_a.py', 'down', records=[ObjectId()])
         made = plan('1_a.py', runs=[done])
-        self.assertEqual((made.unfinished, made.uncompleted), ([], [done]))
+        self.assertEqual((made.unfinished, made.open_runs.ended), ([], [done]))
 
     def test_a_down_whose_record_stands_is(self) -> None:
         [record] = records('1_a.py')
@@ -228,12 +233,13 @@ class UnfinishedTest(unittest.TestCase):
         self.assertEqual(made.unfinished, [left])
 
     def test_nothing_else_is_selected_until_it_is_settled(self) -> None:
-        made = plan('1_a.py 2_b.py', runs=[run('1_a.py')])
+        made = Choice(plan('1_a.py 2_b.py', runs=[run('1_a.py')]))
         selections = (
             lambda: made.to_execute(None, True),
             lambda: made.to_execute('2', True),
             lambda: made.to_ignore(None),
-            lambda: made.to_rollback('2'),
+            lambda: made.to_roll_back('2'),
+            lambda: made.to_roll_back(None, last=1),
         )
         for select in selections:
             with self.assertRaises(Unfinished) as caught:
@@ -243,7 +249,7 @@ class UnfinishedTest(unittest.TestCase):
             self.assertIn('ann@host', str(caught.exception))
 
     def test_it_is_itself(self) -> None:
-        made = plan('1_a.py 2_b.py', runs=[run('1_a.py')])
+        made = Choice(plan('1_a.py 2_b.py', runs=[run('1_a.py')]))
         self.assertEqual(names(made.to_execute('1', True)), ['1_a.py'])
         self.assertEqual(names(made.to_ignore('1')), ['1_a.py'])
-        self.assertEqual(made.to_rollback('1').name, '1_a.py')
+        self.assertEqual(names(made.to_roll_back('1')), ['1_a.py'])

@@ -12,10 +12,16 @@ import time
 import unittest
 from collections.abc import Iterator
 from contextvars import copy_context
-from typing import Any
 from unittest import mock
 
-from migopy.terminal.progress import LOGGER, heartbeats, line, meter, progress, total_of
+from migopy.terminal.progress import (
+    LOGGER,
+    end_bars,
+    line,
+    meter,
+    progress,
+    total_of,
+)
 from tests.project import RecordingLogger
 
 #: The module; `migopy.progress` is the function of that name.
@@ -221,9 +227,9 @@ class OnTerminalTest(ProgressTest):
         self,
     ) -> None:
         """As where a failure's traceback refers to it."""
-        with heartbeats() as beats, beats.of(lambda seconds: None):
-            loop = progress(range(5), title='notes')
-            next(loop)
+        loop = progress(range(5), title='notes')
+        next(loop)
+        end_bars()
         self.assertIs(sys.stderr, self.screen)
         loop.close()  # type: ignore[attr-defined]
         self.assert_shown(r'notes: 0 of 5 \(0%\)')
@@ -299,55 +305,6 @@ class InLogTest(ProgressTest):
             list(progress(range(2), title='notes'))
         said = sys.stderr.getvalue()  # type: ignore[attr-defined]
         self.assertRegex(said, r'^notes: 0 of 2 \(0%\)\nnotes: 1 of 2 ')
-
-
-class HeartbeatsTest(unittest.TestCase):
-    """What tells of a migration that takes long."""
-
-    def setUp(self) -> None:
-        self.told: list[float] = []
-        self.heard = threading.Event()
-
-    def tell(self, seconds: float) -> None:
-        self.told.append(seconds)
-        self.heard.set()
-
-    def quick(self, **seconds: float) -> Any:
-        """Patch the times."""
-        return mock.patch.multiple(progress_of, **{'LOOK_EVERY': 0.01, **seconds})
-
-    def test_a_short_block_is_not_told_of(self) -> None:
-        self.assertEqual((progress_of.SILENCE, progress_of.LINE_EVERY), (5, 10))
-        with self.quick(SILENCE=60), heartbeats() as beats, beats.of(self.tell):
-            time.sleep(0.05)
-        self.assertEqual(self.told, [])
-
-    def test_a_long_one_is_told_of_again_and_again_and_not_after_its_end(self) -> None:
-        with self.quick(SILENCE=0.05, LINE_EVERY=0.1), heartbeats() as beats:
-            with beats.of(self.tell):
-                self.assertTrue(self.heard.wait(10))
-                self.heard.clear()
-                self.assertTrue(self.heard.wait(10))
-            first, second, *others = self.told
-            time.sleep(0.2)
-            self.assertEqual(self.told, [first, second, *others])
-        self.assertGreaterEqual(first, 0.05)
-        self.assertGreaterEqual(second - first, 0.09)
-
-    def test_it_is_silent_while_a_bar_is_shown(self) -> None:
-        quick = self.quick(SILENCE=0, LINE_EVERY=0)
-        terminal = mock.patch.dict(os.environ, TERM='xterm')
-        with quick, terminal, contextlib.redirect_stderr(Terminal()):
-            loop = progress(range(5))
-            next(loop)
-            with heartbeats() as beats:
-                beats_of_it = beats.of(self.tell)
-                beats_of_it.__enter__()
-                time.sleep(0.1)
-                self.assertEqual(self.told, [])
-                list(loop)
-                self.assertTrue(self.heard.wait(10))
-                beats_of_it.__exit__(None, None, None)
 
 
 class TotalTest(unittest.TestCase):

@@ -1,0 +1,80 @@
+"""Which file names are migrations, and in what order they run."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, listing
+
+
+class BadFileNames(MigopyException):
+    """Files that are no migrations lie among them; `names` are theirs."""
+
+    def __init__(self, names: list[str], pattern: str) -> None:
+        self.names = names
+        super().__init__(
+            'Found files whose names do not fit MIGRATIONS_FILE_PATTERN '
+            f'({pattern}):\n{listing(names)}\n'
+            'Rename them (001_add_index.py), or begin the name of a helper with _, '
+            'then type: ',
+            Command(),
+        )
+
+
+class BadPattern(MigopyException):
+    """`MIGRATIONS_FILE_PATTERN` cannot be used; `pattern` is its text."""
+
+    def __init__(self, pattern: str, reason: str) -> None:
+        self.pattern = pattern
+        super().__init__(
+            f'MIGRATIONS_FILE_PATTERN {pattern!r} {reason}. Correct it in the '
+            r'fabfile, for example: (?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+        )
+
+
+class FileNames:
+    """Which file names are migrations, and in what order they run.
+
+    Invariant: every `.py` name either fits the pattern, begins with `_`, or is an
+    error: no migration is passed over because of its name.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+        try:
+            self._regex = re.compile(pattern)
+        except re.error as error:
+            raise BadPattern(pattern, f'is no regular expression: {error}') from error
+        if 'migr_nr' not in self._regex.groupindex:
+            raise BadPattern(pattern, 'has no group (?P<migr_nr>…) for the number')
+
+    def sorted(self, names: Iterable[str]) -> list[tuple[int, str]]:
+        """Order by number, equal numbers by name.
+
+        The pattern is matched from the start of the name, as in 1.0. Raises
+        `BadFileNames`.
+        """
+        numbered: list[tuple[int, str]] = []
+        bad: list[str] = []
+        matching = self._regex.match
+        for name in names:
+            # What begins with a dot is an editor's or a system's own (._1_x.py).
+            if name.startswith(('_', '.')) or not name.endswith('.py'):
+                continue
+            match = None if name.endswith('.py.py') else matching(same(name))
+            number = match['migr_nr'] if match else None
+            if number is not None and number.isdecimal():
+                numbered.append((int(number), name))
+            else:
+                bad.append(name)
+        if bad:
+            raise BadFileNames(sorted(bad), self.pattern)
+        return sorted(numbered)
+
+
+def same(name: str) -> str:
+    """Give a file name as it is compared: macOS may spell an accent in two parts."""
+    return name if name.isascii() else unicodedata.normalize('NFC', name)

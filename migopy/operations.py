@@ -1,0 +1,186 @@
+"""What commands that change migrations do to a site, step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from migopy.errors import MigopyException
+from migopy.files import Migration, importable
+from migopy.orders import Order
+from migopy.run import (
+    Observer,
+    Plan,
+    Runner,
+    Step,
+    require_transactions,
+    steps_of,
+    try_out,
+)
+from migopy.site import Site
+from migopy.state import Locked
+from migopy.terminal.progress import told_by
+
+if TYPE_CHECKING:
+    from migopy.dumps.dumps import Dump
+
+
+def execute(
+    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+) -> Plan | None:
+    """Run `up` of what an order takes, each registered right after it.
+
+    `dump` is called before the first one, under the lock. Returns the plan where there
+    was nothing to run. Raises what a migration raised, or what kept it from running.
+    """
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        plan = site.plan()
+        migrations = order.select(plan)
+        runner = Runner(site, plan, observer)
+        if not migrations:
+            runner.complete_history()
+            return plan
+        with importable(site.directory):
+            steps = _loaded(site, order, migrations, observer)
+            observer.planned('execute', plan, migrations)
+            _prepare(site, observer)
+            if dump is None:
+                runner.run(steps, order.asked)
+            else:
+                _run_after_dump(site, runner, steps, order, observer, dump)
+    return None
+
+
+def _run_after_dump(
+    site: Site,
+    runner: Runner,
+    steps: Sequence[Step],
+    order: Order,
+    observer: Observer,
+    dump: Callable[[], object],
+) -> None:
+    """Run steps after a dump; where one fails, the dump is the way back."""
+    began = datetime.now(timezone.utc).replace(microsecond=0)
+    dump()
+    try:
+        runner.run(steps, order.asked)
+    except BaseException:
+        with suppress(MigopyException):
+            made = _dump_since(site, began)
+            if made:
+                observer.way_back(made)
+        raise
+
+
+def roll_back(site: Site, order: Order, observer: Observer) -> bool:
+    """Run `down` of what an order takes, each unregistered right after it.
+
+    Returns whether there was anything to run. Raises as `execute` does.
+    """
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        plan = site.plan()
+        migrations = order.select(plan)
+        if not migrations:
+            return False
+        wanted = int(order.asked.options.get('last', 0))
+        if wanted > len(migrations):
+            observer.warned(
+                f'last={wanted}, but {len(migrations)} were executed: all of them are'
+                ' rolled back'
+            )
+        with importable(site.directory):
+            steps = _loaded(site, order, migrations, observer)
+            observer.planned('rollback', plan, migrations)
+            _prepare(site, observer)
+            Runner(site, plan, observer).run(steps, order.asked)
+    return True
+
+
+def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
+    """Register what an order takes without running it.
+
+    Returns the plan where there was nothing to register.
+    """
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        plan = site.plan()
+        migrations = order.select(plan)
+        if not migrations:
+            return plan
+        _prepare(site, observer)
+        Runner(site, plan, observer).ignore(migrations)
+    return None
+
+
+def dry_run(site: Site, order: Order, observer: Observer) -> bool:
+    """Run what an order takes in a transaction that is then aborted: a dry run.
+
+    Returns whether there was anything to run. Raises `Locked` where another command
+    runs, and what `try_out` does.
+    """
+    migrations = order.select(site.plan())
+    holder = site.lock.holder()
+    if holder:
+        raise Locked(holder, waited=0)
+    if not migrations:
+        return False
+    require_transactions(site.db.client, 'A dry run')
+    with importable(site.directory):
+        steps = _loaded(site, order, migrations, observer)
+        try_out(site, observer, steps, order.asked)
+    return True
+
+
+def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
+    """Dump the database, under the lock; of its dumps the newest `keep` stay."""
+    locked = site.locked('dbdump', wait, observer.waiting)
+    with locked, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        return dumps.make(site.db, keep)
+
+
+def dumps(site: Site) -> Sequence[Dump]:
+    """List the dumps of the database, the oldest first."""
+    with site.dumps(_nobody) as dumps:
+        return dumps.of(site.db.name)
+
+
+def restore(site: Site, name: str, wait: float, observer: Observer) -> None:
+    """Bring the database back to the dump of a name, under the lock."""
+    with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        dump = dumps.find(site.db.name, name)
+        with site.locked('dbrestore', wait, observer.waiting):
+            observer.restoring(dump)
+            dumps.restore(site.db, dump)
+    observer.restored(dump)
+
+
+def _dump_since(site: Site, moment: datetime) -> Dump | None:
+    """Give the newest dump of the database that was made from a moment (UTC) on."""
+    # A dump's name tells its time to the second.
+    made = [each for each in dumps(site) if each.made >= moment]
+    return made[-1] if made else None
+
+
+def _loaded(
+    site: Site, order: Order, migrations: Sequence[Migration], observer: Observer
+) -> list[Step]:
+    """Import all that is going to run, before the first one does."""
+    package = site.directory.package
+    with told_by(observer.speaker):
+        steps = steps_of(migrations, package, order.direction, order.transaction)
+    for step in steps:
+        if step.in_transaction:
+            require_transactions(site.db.client, step.name)
+            break
+    return steps
+
+
+def _prepare(site: Site, observer: Observer) -> None:
+    site.history.prepare()
+    for warning in site.registry.prepare():
+        observer.warned(warning)
+
+
+def _nobody(line: str) -> None:
+    """Take a line that nobody is to read."""

@@ -1,0 +1,125 @@
+"""What a command was asked to do: from what was typed to what it takes of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.face.typed import number, only_one
+from migopy.files import Migration
+from migopy.run import Choice, Plan
+
+
+class LeftOut(MigopyException):
+    """A migration that the fabfile's `unregistered` leaves out; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f"{name} is left out by the fabfile's unregistered(); nothing was done.\n"
+            'See what is to run: ',
+            Command(),
+        )
+
+
+#: The attribute that marks migopy's own `unregistered`; an override has none.
+ORIGINAL = 'migopy_original'
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+
+
+def original(method: Method) -> Method:
+    """Mark a method as migopy's own, so that an override can be told from it."""
+    setattr(method, ORIGINAL, True)
+    return method
+
+
+class Manager(Protocol):
+    """What an order depends on of a manager."""
+
+    ALLOW_LATE: bool
+    TRANSACTION: bool
+    LOCK_WAIT: float
+
+    def unregistered(self) -> list[str]:
+        """List the names of pending migrations; an override narrows them."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A command that changes migrations, as it was given.
+
+    Invariant: nothing has been read for it. `asked` is the command, `direction` the
+    function that it runs, and `select` gives the migrations that it takes of a plan.
+    `wait` is for the lock, in seconds; `transaction` is whether a migration runs in
+    one where its file does not say.
+    """
+
+    asked: Command
+    direction: str
+    select: Callable[[Plan], list[Migration]]
+    wait: float
+    transaction: bool
+
+    @property
+    def names(self) -> Sequence[str]:
+        """List the names of migrations that were typed."""
+        to = self.asked.options.get('to')
+        return [*self.asked.values, *([] if to is None else [to])]
+
+
+def order_up(
+    manager: Manager, command: str, name: str | None, to: str | None = None
+) -> Order:
+    """Take what `execute` or `ignore` was given; raises `WrongOptions`."""
+    only_one(command, {'a name': name, 'to=': to})
+
+    def select(plan: Plan) -> list[Migration]:
+        allow_late = manager.ALLOW_LATE or command == 'ignore'
+        chosen = Choice(plan).to_execute(name, allow_late, to)
+        return narrowed(manager, chosen, name)
+
+    asked = Command(command, *_given(name), to=to)
+    return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+
+
+def order_down(
+    manager: Manager, name: str | None, last: str | int | None, to: str | None
+) -> Order:
+    """Take what `rollback` was given; raises `WrongOptions`."""
+    only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
+    count = None if last is None else number(last, 'rollback', 'last')
+
+    def select(plan: Plan) -> list[Migration]:
+        return Choice(plan).to_roll_back(name, count, to)
+
+    asked = Command('rollback', *_given(name), last=count, to=to)
+    return Order(asked, 'down', select, manager.LOCK_WAIT, manager.TRANSACTION)
+
+
+def narrowed(
+    manager: Manager, migrations: list[Migration], name: str | None = None
+) -> list[Migration]:
+    """Leave out what an override of `unregistered` does.
+
+    Raises `LeftOut` where that is the one named.
+    """
+    if hasattr(manager.unregistered, ORIGINAL):
+        return migrations
+    wanted = set(manager.unregistered())
+    kept = [each for each in migrations if each.name in wanted]
+    if name is not None and not kept:
+        raise LeftOut(migrations[0].name)
+    return kept
+
+
+def pending(manager: Manager, plan: Plan) -> list[str]:
+    """List the names of what `execute` would run."""
+    return [each.name for each in narrowed(manager, plan.unregistered)]
+
+
+def _given(name: str | None) -> Sequence[str]:
+    return [] if name is None else [name]

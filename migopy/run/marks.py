@@ -1,0 +1,133 @@
+"""What the history is told of a run: marks before steps, ends after them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+from migopy.files import Migration
+from migopy.run.plan import Plan
+from migopy.run.step import Step
+from migopy.state import MARK, Agent, GuardedWriter, History, Lock, Run
+
+Document = dict[str, Any]
+
+#: How many steps are marked at once. Where a step that is marked begins with the
+#: registration of the one before it, that says as much as a mark of its own.
+MARKED_AT_ONCE = 100
+
+#: What PyMongo calls a server that passes commands on to shards.
+ROUTERS = frozenset({'Mongos', 'LoadBalancer'})
+
+
+class Marks:
+    """Marks and ends of runs, in as few writes as can be.
+
+    Invariant: a run that `begin` gives has its mark in the history. A run marked in
+    advance starts when the run named in `after` is registered.
+    """
+
+    def __init__(
+        self, history: History, lock: Lock, plan: Plan, version: str, at_once: int
+    ) -> None:
+        """Take what the runs are made of; so many steps at most are marked at once."""
+        self._history = history
+        self._lock = lock
+        self._writer = GuardedWriter(lock)
+        self._plan = plan
+        self._version = version
+        self._at_once = at_once
+        self._agent = Agent.current()
+        self._marked: deque[Run] = deque()
+        #: What the history is to hear of ended runs, with the next marks.
+        self._ends: list[Document] = [
+            run.completed() if run.id in plan.open_runs.took_effect else run.settled()
+            for run in plan.open_runs.ended
+        ] + [run.begun() for run in plan.unfinished if run.after is not None]
+
+    def begin(self, steps: Sequence[Step]) -> Run:
+        """Give the run of the first of the steps, marked; further ones may be too.
+
+        Raises `LockLost`.
+        """
+        if not self._marked:
+            self._mark(_to_mark(steps[: self._at_once]))
+        run = self._marked.popleft()
+        run.started = self._lock.now()
+        return run
+
+    def new_run(
+        self, migration: Migration, direction: str, checksum: str | None
+    ) -> Run:
+        """Make a run that starts now."""
+        records = self._plan.records_of(migration)
+        return Run(
+            name=migration.name,
+            direction=direction,
+            checksum=checksum,
+            started=self._lock.now(),
+            owner=self._lock.owner,
+            agent=self._agent,
+            version=self._version,
+            records=[record.id for record in records],
+        )
+
+    def end(self, run: Run) -> None:
+        """Remember that a run has ended well, to be written with the next marks."""
+        self._ends += self.ends_of(run)
+
+    def ends_of(self, run: Run) -> list[Document]:
+        """Give what the history is to hear when a run has ended well."""
+        earlier = self._plan.unfinished_of(run)
+        return [run.document(), *(each.settled() for each in earlier)]
+
+    def complete(self, patience: float | None = None) -> None:
+        """Write the ends that are not written yet, an earlier command's too.
+
+        Tries for `patience` seconds, by default as long as the lock could be held.
+        """
+        if self._ends:
+            self._writer.merge(self._history.collection, self._ends, patience=patience)
+            self._ends.clear()
+
+    def withdraw(self) -> None:
+        """Remove the marks of steps that will not run, an earlier command's too."""
+        self._history.forget([*self._plan.open_runs.ahead, *self._marked])
+        self._marked.clear()
+
+    def _mark(self, steps: Sequence[Step]) -> None:
+        runs: list[Run] = []
+        for step in steps:
+            run = self.new_run(step.migration, step.direction, step.loaded.checksum)
+            # What a transaction has not committed is not half done.
+            run.unsettled = not step.in_transaction
+            run.after = runs[-1].id if runs else None
+            runs.append(run)
+        marks = [*self._ends, *(run.document() for run in runs)]
+        self._writer.merge(self._history.collection, marks, MARK)
+        self._ends.clear()
+        self._marked.extend(runs)
+
+
+def _to_mark(steps: Sequence[Step]) -> Sequence[Step]:
+    """Give the first steps that can be marked at once.
+
+    One in a transaction is alone: what it registers is not seen before it is over. So
+    is a `down`: what it unregisters does not say that another one begins.
+    """
+    alone = (
+        number
+        for number, step in enumerate(steps)
+        if step.in_transaction or step.direction == 'down'
+    )
+    return steps[: next(alone, len(steps)) or 1]
+
+
+def has_one_log(client: Any) -> bool:
+    """Tell whether all that is written through a client is in one server's log.
+
+    Behind a router each shard has its own.
+    """
+    servers = client.topology_description.server_descriptions().values()
+    return not any(each.server_type_name in ROUTERS for each in servers)

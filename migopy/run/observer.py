@@ -1,0 +1,120 @@
+"""What happens in a run, as events and data; who is told decides how it is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from migopy.commands import Command
+from migopy.effects import Effects, Recording
+from migopy.files import Migration
+from migopy.run.plan import Plan
+from migopy.run.step import Step
+from migopy.state import Holder, Run
+
+if TYPE_CHECKING:
+    from migopy.dumps.dumps import Dump
+
+
+class Aftermath(Enum):
+    """What a failed step has left behind."""
+
+    #: It had written nothing.
+    NOTHING = 'nothing'
+    #: It may be half done, until somebody settles it.
+    UNFINISHED = 'unfinished'
+    #: Its transaction was aborted.
+    ABORTED = 'aborted'
+    #: Its transaction was aborted, as it did what none can do.
+    REFUSED = 'refused'
+    #: Its transaction may have been committed, and registered with it, or not.
+    IN_DOUBT = 'in doubt'
+    #: It was a dry run, which is always aborted.
+    DRY_RUN = 'dry run'
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What is known when a migration has failed.
+
+    Invariant: it is data; nothing in it is spelled for a face. `error` is what the
+    migration raised, `asked` the command that goes on with all that was asked for.
+    `done` ran before it, `not_run` was to run after it. `written` is what it did, as
+    far as that is known, and `refusal` why a transaction cannot do it.
+    """
+
+    migration: Migration
+    direction: str
+    error: BaseException
+    aftermath: Aftermath
+    asked: Command
+    done: Sequence[str] = ()
+    not_run: Sequence[str] = ()
+    written: str = ''
+    refusal: str = ''
+
+    @property
+    def name(self) -> str:
+        """Give the migration's name."""
+        return self.migration.name
+
+    @property
+    def next(self) -> list[Command]:
+        """List what can be typed next."""
+        if self.aftermath is Aftermath.UNFINISHED:
+            ways = ('execute', 'rollback', 'ignore')
+            return [Command(way, self.name) for way in ways]
+        return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
+
+
+class Observer(Protocol):
+    """Who is told of what happens.
+
+    Invariant: an event is told when it has happened, in order, from the thread of the
+    run.
+    """
+
+    @property
+    def speaker(self) -> Any:
+        """Give what writes the lines of a migration's own loops, a logger as of 1.0."""
+
+    def waiting(self, holder: Holder) -> None:
+        """Hear that the command waits for another one's lock."""
+
+    def planned(self, doing: str, plan: Plan, migrations: Sequence[Migration]) -> None:
+        """Hear what is going to run; `doing` is the command's name."""
+
+    def warned(self, text: str) -> None:
+        """Hear of something that does not keep the run from going on."""
+
+    def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Hear that a step is about to run, the `place`th of `count`.
+
+        `effects` counts what it does, until `stopped`.
+        """
+
+    def stopped(self, step: Step) -> None:
+        """Hear that a step's function is over, however it ended."""
+
+    def finished(self, run: Run, effects: Effects) -> None:
+        """Hear that a run has ended well and that the registry says so."""
+
+    def failed(self, failure: Failure) -> None:
+        """Hear that a run has failed; the error is raised after this."""
+
+    def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Hear that a step is about to run in a dry run, as `starting` tells it."""
+
+    def tried(self, step: Step, effects: Effects) -> None:
+        """Hear what a step would do, had it not been a dry run."""
+
+    def way_back(self, dump: Dump) -> None:
+        """Hear of the dump that was made before a run that has failed."""
+
+    def restoring(self, dump: Dump) -> None:
+        """Hear that the database is about to be brought back to a dump."""
+
+    def restored(self, dump: Dump) -> None:
+        """Hear that the database is as a dump had it."""

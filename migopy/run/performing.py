@@ -1,0 +1,210 @@
+"""Perform one step: call its function, in a transaction or not, and note the end."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+
+from migopy.backfill import Checkpoints
+from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
+from migopy.run.observer import Aftermath, Observer
+from migopy.run.plan import Plan
+from migopy.run.step import Step
+from migopy.run.transaction import commit_together, require_inside, why_refused
+from migopy.state import (
+    DURABLE,
+    FAILED,
+    MARK,
+    GuardedWriter,
+    History,
+    Lock,
+    LockLost,
+    Registry,
+    Run,
+)
+from migopy.terminal.progress import told_by
+from migopy.traces import summary
+
+
+class Rooms(Protocol):
+    """What a run needs of its site."""
+
+    @property
+    def db(self) -> Any:
+        """Give the database, as migrations get it."""
+
+    @property
+    def lock(self) -> Lock:
+        """Give the lock, which is held."""
+
+    @property
+    def registry(self) -> Registry:
+        """Give the registered migrations."""
+
+    @property
+    def history(self) -> History:
+        """Give the runs."""
+
+    @property
+    def listener(self) -> EffectsListener:
+        """Give what hears the commands of the site's client."""
+
+    @property
+    def version(self) -> str:
+        """Give migopy's version, as the history keeps it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a step ended.
+
+    Invariant: either it ended well and `error` is `None`, or `aftermath` says what it
+    left behind.
+    """
+
+    effects: Effects
+    error: BaseException | None = None
+    aftermath: Aftermath = Aftermath.NOTHING
+
+
+class Performer:
+    """Performs steps whose start is marked, one at a time.
+
+    Invariant: a failure is written to the history where that can be done; what cannot
+    be known is taken for unfinished.
+    """
+
+    def __init__(self, rooms: Rooms, plan: Plan, observer: Observer) -> None:
+        self._rooms = rooms
+        self._plan = plan
+        self._observer = observer
+        self._writer = GuardedWriter(rooms.lock)
+
+    def perform(self, step: Step, run: Run, place: int, count: int) -> Outcome:
+        """Run a step, the `place`th of `count`, and note in its run how it ended.
+
+        In a transaction it is registered with it. Raises `LockLost`.
+        """
+        began = time.perf_counter()
+        with self._rooms.listener.recording() as effects:
+            self._observer.starting(step, place, count, effects)
+            try:
+                if step.in_transaction:
+                    commit_together(
+                        self._rooms.db.client,
+                        partial(self._attempt, step, run, effects),
+                    )
+                else:
+                    self._call_plainly(step, run, effects)
+                    self._end(run, began, effects)
+            except LockLost:
+                raise
+            # KeyboardInterrupt and SystemExit too: what is half done is to be known.
+            except BaseException as error:
+                aftermath = self._note_failure(step, run, error, began, effects)
+                return Outcome(effects, error, aftermath)
+            finally:
+                self._observer.stopped(step)
+        return Outcome(effects)
+
+    def _call_plainly(self, step: Step, run: Run, effects: Recording) -> None:
+        """Call the function outside of a transaction.
+
+        `update_each` goes on where the last run stopped, if that is unfinished.
+        """
+        last = self._plan.unfinished_of(run)[-1:]
+        earlier = [each.checkpoints for each in last if each.direction == run.direction]
+        checkpoints = Checkpoints(
+            earlier=(earlier and earlier[0]) or [],
+            save=partial(self._save, run),
+            was_written=partial(_has_written, effects),
+        )
+        run.checkpoints = checkpoints.entries
+        with checkpoints.in_force(), told_by(self._observer.speaker):
+            step.call(_durable(self._rooms.db))
+
+    def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
+        document = {'_id': run.id, 'checkpoints': checkpoints}
+        with self._rooms.listener.own_work():
+            # As with the mark of a start, what it tells of is before it in the log.
+            self._writer.merge(self._rooms.history.collection, [document], MARK)
+
+    def _attempt(
+        self, step: Step, run: Run, effects: Recording, session: ClientSession
+    ) -> None:
+        """Call the function and register it, all in a session's transaction."""
+        began = time.perf_counter()
+        with session.bind(end_session=False), told_by(self._observer.speaker):
+            step.call(self._rooms.db)
+        require_inside(effects, self._rooms.db.name)
+        self._end(run, began, effects)
+        registry, history = self._rooms.registry, self._rooms.history
+        with self._rooms.listener.own_work():
+            registry.remove(self._plan.records_of(run), session)
+            if run.direction == 'up':
+                registry.add(run.record(), session)
+            history.complete(run, self._plan.unfinished_of(run), session)
+            self._rooms.lock.check()
+
+    def _end(self, run: Run, began: float, effects: Effects) -> None:
+        run.end(run.good_outcome, self._rooms.lock.now(), _milliseconds(began))
+        run.effects = effects.as_document()
+
+    def _note_failure(
+        self,
+        step: Step,
+        run: Run,
+        error: BaseException,
+        began: float,
+        effects: Recording,
+    ) -> Aftermath:
+        """Write what is known of a failed run to the history; tell what it left."""
+        if step.in_transaction:
+            unsettled = effects.outside.wrote
+            if effects.wrote and not unsettled:
+                # The document that its transaction wrote says how it ended, if that
+                # was committed, as the registry does.
+                run.unsettled = False
+                return Aftermath.IN_DOUBT
+            clean = Aftermath.REFUSED if why_refused(error) else Aftermath.ABORTED
+        else:
+            unsettled = effects.wrote or unwatched_clients(self._rooms.listener)
+            clean = Aftermath.NOTHING
+        run.end(FAILED, self._rooms.lock.now(), _milliseconds(began), unsettled)
+        run.error = summary(error)
+        run.effects = effects.as_document()
+        # The start is marked, so a failure that cannot be noted is no less known.
+        with suppress(PyMongoError, LockLost), self._rooms.listener.own_work():
+            history = self._rooms.history.collection
+            self._writer.merge(history, [run.document()], patience=0)
+        return Aftermath.UNFINISHED if unsettled else clean
+
+
+def _durable(db: Any) -> Any:
+    """Give the database to a migration so that it keeps what it has acknowledged.
+
+    Replica sets do so since MongoDB 5.0. Others may lose the last moments in a crash or
+    a failover, and the migration would be registered all the same when the server is
+    back. A write concern that the fabfile has set is left as it is.
+    """
+    if db.write_concern.is_server_default:
+        return db.with_options(write_concern=DURABLE)
+    return db
+
+
+def _milliseconds(began: float) -> int:
+    return round((time.perf_counter() - began) * 1000)
+
+
+def _has_written(effects: Effects, namespace: str) -> bool:
+    """Tell whether a write was sent to a collection, even one that changed nothing."""
+    database = namespace.partition('.')[0]
+    return any(
+        name == database or namespace in name.split(' + ') for name in effects.changes
+    )

@@ -1,0 +1,150 @@
+"""Register what has run; many quick migrations wait for a majority together.
+
+A registration is written after its migration's own writes. Whatever a failover takes
+away, it takes from the end of the server's log, so never the registration alone. What
+waiting for a majority adds is that "executed" is not taken back. So the quick ones of a
+long run are said to be executed a little later, after one wait for all of them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
+from typing import NamedTuple
+
+from pymongo.errors import PyMongoError
+
+from migopy.effects import Effects
+from migopy.errors import MigopyException
+from migopy.run.marks import Marks
+from migopy.run.plan import Plan
+from migopy.run.unfinished import ways_out
+from migopy.state import MARK, GuardedWriter, History, Lock, LockLost, Registry, Run
+
+#: Steps from which on their registrations wait for a majority together.
+MANY = 50
+
+#: Seconds between two waits for a majority.
+EVERY = 0.05
+
+
+class NotRegistered(MigopyException):
+    """A function ran to its end, but the registry could not be told so.
+
+    `name` is the migration's; the cause is chained.
+    """
+
+    def __init__(self, run: Run, cause: BaseException) -> None:
+        self.name = run.name
+        super().__init__(
+            f'{run.name}: its {run.direction} has run, but that could not be'
+            f' registered: {cause}\n'
+            'It counts as unfinished until you type one of:\n',
+            *ways_out(run.name, run.direction),
+        )
+
+
+class Ended(NamedTuple):
+    """A run that has ended well, and what it did."""
+
+    run: Run
+    effects: Effects
+
+
+class Registrations:
+    """The registrations of one run's steps.
+
+    Invariant: `add` and `settle` give the runs, in order and each once, that a
+    majority has registered by then. No other run may be said to have ended.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        history: History,
+        lock: Lock,
+        plan: Plan,
+        marks: Marks,
+        together: bool,
+    ) -> None:
+        """Take where to register; `together` lets several wait for one majority."""
+        self._registry = registry
+        self._history = history
+        self._lock = lock
+        self._writer = GuardedWriter(lock)
+        self._plan = plan
+        self._marks = marks
+        self._together = together
+        self._pending: list[Ended] = []
+        self._settled = time.monotonic()
+
+    def add(self, run: Run, effects: Effects) -> Sequence[Ended]:
+        """Register a run that has ended well; give those that are durable now.
+
+        Raises `NotRegistered`.
+        """
+        try:
+            self._register(run)
+        except (LockLost, PyMongoError) as error:
+            raise NotRegistered(run, error) from error
+        return self.note(run, effects)
+
+    def note(self, run: Run, effects: Effects) -> Sequence[Ended]:
+        """Take a run that is registered; give those that are durable now.
+
+        Raises `NotRegistered`.
+        """
+        if not self._together:
+            self._marks.end(run)
+            return [Ended(run, effects)]
+        self._pending.append(Ended(run, effects))
+        if time.monotonic() - self._settled < EVERY:
+            return []
+        return self.settle()
+
+    def settle(self) -> Sequence[Ended]:
+        """Wait once for a majority to have all that is pending, and give that.
+
+        Raises `NotRegistered`; then all of it is still pending.
+        """
+        ended = self._pending
+        if ended:
+            try:
+                self._make_durable([each.run for each in ended])
+            except (LockLost, PyMongoError) as error:
+                raise NotRegistered(ended[0].run, error) from error
+        self._pending = []
+        self._settled = time.monotonic()
+        return ended
+
+    def _register(self, run: Run) -> None:
+        records = self._plan.records_of(run)
+        if records:
+            self._writer.repeat(partial(self._unregister, run))
+        if run.direction == 'up':
+            if self._together:
+                self._writer.insert(self._registry.collection, run.record())
+            else:
+                self._writer.merge(self._registry.collection, [run.record()])
+        elif not records:
+            # The registry has nothing to tell of it, only the history has.
+            self._writer.merge(self._history.collection, self._marks.ends_of(run))
+
+    def _unregister(self, run: Run) -> None:
+        self._lock.check()
+        self._registry.remove(self._plan.records_of(run))
+
+    def _make_durable(self, runs: Sequence[Run]) -> None:
+        """Write registrations once more, waiting for a majority.
+
+        Where one still stands that changes nothing; where a failover undid it, it
+        stands again.
+        """
+        self._writer.merge(self._registry.collection, [run.record() for run in runs])
+        # After them: a run that has ended well in the history alone would run again.
+        ends = [document for run in runs for document in self._marks.ends_of(run)]
+        # Lost, it is made up for by the next command that writes.
+        with suppress(PyMongoError, LockLost):
+            self._writer.merge(self._history.collection, ends, MARK)

@@ -1,0 +1,88 @@
+"""One step of a run: a function of a loaded migration."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from migopy.files import LoadedMigration, Migration, load
+
+
+class Step(NamedTuple):
+    """One function of a loaded migration, to be run.
+
+    Invariant: the function is there and can be called. `refuses_transaction` is
+    whether the file says `transaction = False`.
+    """
+
+    loaded: LoadedMigration
+    direction: str
+    in_transaction: bool
+    refuses_transaction: bool
+
+    @classmethod
+    def of(
+        cls, loaded: LoadedMigration, direction: str, transaction: bool = False
+    ) -> Step:
+        """Make a step of `up` or `down`; `transaction` is the manager's default.
+
+        Raises `NoSuchFunction`, `BadTransaction`.
+        """
+        loaded.function(direction)
+        refuses = not loaded.in_transaction(default=True)
+        return cls(loaded, direction, loaded.in_transaction(transaction), refuses)
+
+    @property
+    def migration(self) -> Migration:
+        """Give the migration's file."""
+        return self.loaded.migration
+
+    @property
+    def name(self) -> str:
+        """Give the migration's name."""
+        return self.loaded.name
+
+    def call(self, db: Any) -> object:
+        """Run the function, in this process alone, and give what it returns.
+
+        A child that the function has forked, and that returns from it too, ends here:
+        it must neither register the migration nor let go of the lock.
+        """
+        process = os.getpid()
+        try:
+            returned = self.loaded.function(self.direction)(db)
+        except BaseException:
+            if os.getpid() != process:
+                traceback.print_exc()
+                _end_child(1)
+            raise
+        if os.getpid() != process:
+            _end_child(0)
+        return returned
+
+
+def steps_of(
+    migrations: Sequence[Migration], package: str, direction: str, transaction: bool
+) -> list[Step]:
+    """Import all that is going to run, before the first one does.
+
+    Raises `ImportFailed`, `NoSuchFunction`, `BadTransaction`.
+    """
+    return [
+        Step.of(load(migration, package), direction, transaction)
+        for migration in migrations
+    ]
+
+
+def verb(direction: str) -> str:
+    """Give the command that runs `up` or `down`."""
+    return 'execute' if direction == 'up' else 'rollback'
+
+
+def _end_child(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,175 @@
+"""In which state each run is that the history leaves open, and the ways out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bson import ObjectId
+
+from migopy.commands import Command, Part
+from migopy.errors import MigopyException
+from migopy.state import Holder, Record, Run
+
+
+class State(Enum):
+    """The states of a run."""
+
+    #: Marked in advance, not begun.
+    AHEAD = 'ahead'
+    #: The lock under which it was begun is held.
+    RUNNING = 'running'
+    #: It may have left its migration half done.
+    UNFINISHED = 'unfinished'
+    #: It is over, and the migration is not half done because of it.
+    ENDED = 'ended'
+
+
+@dataclass(frozen=True)
+class OpenRuns:
+    """The runs whose end the history does not tell, by their state.
+
+    Invariant: each run is in one list, the oldest first. Of those that have ended the
+    registry tells; `took_effect` has the ids of those that changed it themselves.
+    """
+
+    ahead: Sequence[Run] = ()
+    running: Sequence[Run] = ()
+    unfinished: Sequence[Run] = ()
+    ended: Sequence[Run] = ()
+    took_effect: Sequence[object] = ()
+
+    def state_of(self, run: Run) -> State:
+        """Tell a run's state; one that is not among the open ones has ended."""
+        for runs, state in (
+            (self.ahead, State.AHEAD),
+            (self.running, State.RUNNING),
+            (self.unfinished, State.UNFINISHED),
+        ):
+            if any(each.id == run.id for each in runs):
+                return state
+        return State.ENDED
+
+
+def sort_out(
+    runs: Sequence[Run],
+    records: Mapping[str, Sequence[Record]],
+    holder: Holder | None,
+) -> OpenRuns:
+    """Hold the runs that the history calls unsettled against the registry.
+
+    `records` are the registry's by name, `holder` who holds the lock.
+    """
+    begun, ahead = _by_beginning(runs, records)
+    found: dict[State, list[Run]] = {state: [] for state in State}
+    took_effect = []
+    for run in begun:
+        now = [record.id for record in records.get(run.name, ())]
+        if _is_settled(run, now):
+            found[State.ENDED].append(run)
+            if _took_effect(run, now):
+                took_effect.append(run.id)
+        elif run.outcome is None and holder is not None and run.owner == holder.owner:
+            found[State.RUNNING].append(run)
+        else:
+            found[State.UNFINISHED].append(run)
+    return OpenRuns(
+        ahead=ahead,
+        running=found[State.RUNNING],
+        unfinished=found[State.UNFINISHED],
+        ended=found[State.ENDED],
+        took_effect=took_effect,
+    )
+
+
+def _by_beginning(
+    runs: Sequence[Run], records: Mapping[str, Sequence[Record]]
+) -> tuple[Sequence[Run], Sequence[Run]]:
+    """Split runs into those that have begun and those that are only marked.
+
+    A run marked in advance starts when the run named in `after` is registered.
+    """
+    if not any(map(_is_marked_in_advance, runs)):
+        return runs, ()
+    registered = {
+        record.id: record.since
+        for several in records.values()
+        for record in several
+        # Somebody else's may be of any type.
+        if isinstance(record.id, ObjectId)
+    }
+    begun, ahead = [], []
+    for run in runs:
+        if not _is_marked_in_advance(run):
+            begun.append(run)
+        elif run.after in registered:
+            started = max(run.started, registered[run.after])
+            begun.append(replace(run, started=started))
+        elif isinstance(run.id, ObjectId) and run.id in registered:
+            begun.append(run)
+        else:
+            ahead.append(run)
+    return begun, ahead
+
+
+def _is_marked_in_advance(run: Run) -> bool:
+    return run.after is not None and run.outcome is None
+
+
+def _is_settled(run: Run, now: Sequence[object]) -> bool:
+    """Tell whether a migration's records have changed since a run of it began.
+
+    They do when the run has ended well, or a later one that settles it.
+    """
+    if run.direction == 'down' and run.records:
+        return not any(each in run.records for each in now)
+    return any(each not in run.records for each in now)
+
+
+def _took_effect(run: Run, now: Sequence[object]) -> bool:
+    if run.outcome is not None:
+        return False
+    return bool(run.records) if run.direction == 'down' else run.id in now
+
+
+class Unfinished(MigopyException):
+    """Migrations that may be half done stand in the way; `runs` are theirs."""
+
+    def __init__(self, runs: Sequence[Run]) -> None:
+        self.runs = runs
+        said: list[Part] = ['Unfinished, so nothing was done:']
+        for each in by_migration(runs):
+            said += [f'\n{describe(run)}' for run in each]
+            said += ['\n', *ways_out(each[-1].name, each[-1].direction)]
+        super().__init__(*said)
+
+
+def by_migration(runs: Sequence[Run]) -> list[list[Run]]:
+    """Group runs by migration, in the order of their first ones."""
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.name, []).append(run)
+    return list(groups.values())
+
+
+def describe(run: Run) -> str:
+    """Say in a line which migration is unfinished, since when, by whom and why."""
+    if run.outcome is None:
+        why = 'the process ended in the middle of it'
+    else:
+        why = run.error or 'it failed after it had written'
+    return (
+        f'{run.name}: {run.direction} started {run.started:%Y-%m-%d %H:%M:%S} UTC'
+        f' by {run.agent} (process {run.agent.pid}), {why}'
+    )
+
+
+def ways_out(name: str, direction: str) -> list[Part]:
+    """List the three commands that settle an unfinished `up` or `down`, a line each."""
+    mark = 'mark it as applied' if direction == 'up' else 'mark it as rolled back'
+    return [
+        *('  ', Command('execute', name), '  - run its up again\n'),
+        *('  ', Command('rollback', name), '  - run its down\n'),
+        *('  ', Command('ignore', name), f'  - {mark}'),
+    ]

@@ -1,0 +1,290 @@
+"""One database and its rooms, wired from settings."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from migopy.effects import EffectsListener, listen
+from migopy.files import (
+    TEMPLATE,
+    Directory,
+    FileNames,
+    project_directory,
+    read_template,
+)
+from migopy.pymongo3 import legacy_database
+from migopy.run import Choice, Plan, UnknownMigration
+from migopy.server.settings import NoDatabase, Settings, own_collection
+from migopy.state import History, Holder, Lock, Registry, Run
+from migopy.terminal.progress import meter
+from migopy.version import VERSION
+
+# What only some commands need is imported by these: `fab migrations` is to start fast.
+if TYPE_CHECKING:
+    from migopy.dumps.dumps import Dumps
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SiteSettings:
+    """Where a site's data, files and records are.
+
+    `base` is the folder that relative paths lie in; `lock_ttl` is in seconds.
+    """
+
+    server: Settings
+    base: str
+    directory: str
+    file_pattern: str
+    template: str | None
+    collection: str
+    dump_directory: str
+    lock_ttl: float
+
+
+class ManagerSettings:
+    """The settings of a manager that its site depends on; it gives their values."""
+
+    MIGRATIONS_DIRECTORY: str
+    MIGRATIONS_FILE_PATTERN: str
+    MIGRATION_TEMPLATE: str | None
+    MIGRATIONS_COLLECTION: str
+    MONGO_HOST: str
+    MONGO_PORT: int
+    MONGO_DATABASE: str | None
+    MONGO_USER: str | None
+    MONGO_USER_PASS: str | None
+    MONGO_USER_PASSWORD: str | None
+    MONGO_AUTH_SOURCE: str | None
+    MONGO_URI: str | None
+    MONGO_CLIENT_OPTIONS: Mapping[str, Any]
+    MONGO_DUMP_DIRECTORY: str
+    LOCK_TTL: float
+    logger: Any
+
+
+def site_of(manager: ManagerSettings) -> Site:
+    """Make the site of a manager's settings."""
+    server = Settings(
+        host=manager.MONGO_HOST,
+        port=manager.MONGO_PORT,
+        database=manager.MONGO_DATABASE,
+        user=manager.MONGO_USER,
+        password=manager.MONGO_USER_PASS or manager.MONGO_USER_PASSWORD,
+        uri=manager.MONGO_URI,
+        auth_source=manager.MONGO_AUTH_SOURCE,
+        options=manager.MONGO_CLIENT_OPTIONS,
+    )
+    settings = SiteSettings(
+        server=server,
+        base=project_directory(type(manager)),
+        directory=manager.MIGRATIONS_DIRECTORY,
+        file_pattern=manager.MIGRATIONS_FILE_PATTERN,
+        template=manager.MIGRATION_TEMPLATE,
+        collection=manager.MIGRATIONS_COLLECTION,
+        dump_directory=manager.MONGO_DUMP_DIRECTORY,
+        lock_ttl=manager.LOCK_TTL,
+    )
+    # Not bound, where a fabfile puts a plain function there.
+    of_class: Any = type(manager)
+    make_client = vars(manager).get('MongoClient') or of_class.MongoClient
+    return Site(settings, make_client, manager.logger.white)
+
+
+class Site:
+    """One database, its migrations, and what is kept of them.
+
+    Invariant: all in it is of this one database. It shares nothing with another site
+    but what it was given, so sites work side by side in threads of one process.
+    """
+
+    version = VERSION
+
+    def __init__(
+        self,
+        settings: SiteSettings,
+        make_client: Callable[..., Any],
+        notify: Callable[[str], None],
+    ) -> None:
+        """Take what makes the client, and what tells of calls that PyMongo dropped."""
+        self.settings = settings
+        self._make_client = make_client
+        self._notify = notify
+        self._resources = ExitStack()
+        self.listener: EffectsListener = listen()
+
+    def disconnect(self) -> None:
+        """Close the client, and stop a server that was started for it."""
+        self._resources.close()
+
+    @property
+    def template(self) -> str:
+        """Give what new migrations are made from; raises `NotCreated`."""
+        settings = self.settings
+        if settings.template is None:
+            return TEMPLATE
+        return read_template(os.path.join(settings.base, settings.template))
+
+    # Its rooms.
+
+    @cached_property
+    def client(self) -> Any:
+        """Connect to the server."""
+        place, options = self._connection
+        try:
+            client = self._make_client(*place, **options)
+        # OSError: of a certificate's file, say.
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise self.settings.server.explain(error) from error
+        self._resources.callback(client.close)
+        return client
+
+    @cached_property
+    def db(self) -> Database[Document]:
+        """Give the database, as migrations get it."""
+        name = self.settings.server.database_name
+        if not name:
+            raise NoDatabase
+        return legacy_database(self.client, name, self._notify)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """Give the folder of migrations."""
+        settings = self.settings
+        names = FileNames(settings.file_pattern)
+        return Directory(settings.base, settings.directory, names)
+
+    @cached_property
+    def collection(self) -> Collection[Document]:
+        """Give the collection of registered migrations, with the client's options."""
+        return self.db[self.settings.collection]
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Give the registered migrations."""
+        return Registry(own_collection(self.collection))
+
+    @cached_property
+    def history(self) -> History:
+        """Give the runs of migrations."""
+        return History(self._beside('history'))
+
+    @cached_property
+    def lock(self) -> Lock:
+        """Give the lock."""
+        lock = self._beside('lock')
+        return Lock(lock, self.settings.lock_ttl, self.listener.own_work)
+
+    @contextmanager
+    def dumps(self, say: Callable[[str], None]) -> Iterator[Dumps]:
+        """Give the dumps; `say` takes what a person should read while one is made."""
+        from migopy.dumps.dumps import Dumps
+        from migopy.dumps.tools import Connection
+
+        place, options = self._connection
+        with meter() as progress:
+            yield Dumps(
+                Path(self.settings.base, self.settings.dump_directory),
+                Connection(*place, **options),
+                apart={self.lock.collection.name},
+                say=say,
+                progress=progress,
+            )
+
+    def _beside(self, suffix: str) -> Collection[Document]:
+        name = f'{self.collection.name}_{suffix}'
+        return own_collection(self.collection.database[name])
+
+    @cached_property
+    def _connection(self) -> tuple[list[Any], dict[str, Any]]:
+        """Give the arguments for a client, of a server that runs."""
+        settings = self.settings.server
+        place, options = settings.arguments()
+        if settings.embedded_folder is not None:
+            from migopy.server.embedded import PrivateMongod
+
+            folder = Path(self.settings.base, settings.embedded_folder)
+            place = [self._resources.enter_context(PrivateMongod(folder).running())]
+            # In plain Python nobody else may end it.
+            atexit.register(self.disconnect)
+        return place, options
+
+    # What is read from them.
+
+    def plan(self, unsettled: bool = True) -> Plan:
+        """Read the files and the registry: what a command needs that changes them.
+
+        Without `unsettled` the history is not read.
+        """
+        migrations = self.directory.migrations()
+        # In this order: a run that ends well meanwhile is in the registry then.
+        runs = self.history.unsettled() if unsettled else []
+        holder = self.lock.holder() if runs else None
+        return Plan(migrations, self.registry.records(), runs=runs, holder=holder)
+
+    def survey(self) -> Plan:
+        """Read all there is to know, for a person who looks."""
+        plan = self.plan()
+        return replace(plan, checksums=dict(self._changed(plan)))
+
+    def runs(self, which: str, plan: Plan) -> list[Run]:
+        """Read the last runs: so many, or those of one migration, or all for `''`.
+
+        Raises `UnknownMigration`, `AmbiguousName`.
+        """
+        ahead = plan.open_runs.ahead
+        if not which or (which.isdecimal() and not which.startswith('0')):
+            return self.history.last(int(which or 0), without=ahead)
+        # Of one that is neither here nor registered only the history knows.
+        return self.history.last(name=which, without=ahead) or self.history.last(
+            name=Choice(plan).name_of(which), without=ahead
+        )
+
+    def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
+        # Of ten thousand files only those are kept that somebody will hear of.
+        for migration in plan.with_checksum:
+            checksum = migration.checksum()
+            if checksum != plan.registered[migration.name].checksum:
+                yield migration.name, checksum
+
+    # Its lock.
+
+    @contextmanager
+    def locked(
+        self,
+        command: str,
+        wait: float,
+        waiting: Callable[[Holder], None],
+        names: Sequence[str | None] = (),
+    ) -> Iterator[None]:
+        """Hold the lock, which a command that another one calls holds already.
+
+        Of names that fit nothing one hears before it is waited for.
+        """
+        if self.lock.is_held:
+            yield
+            return
+        for name in names:
+            if name is not None:
+                self._require_known(name)
+        with self.lock.held(command, wait, waiting):
+            yield
+
+    def _require_known(self, name: str) -> None:
+        try:
+            Choice(Plan(self.directory.migrations())).find(name)
+        except UnknownMigration:
+            # It may be that of a file which is gone.
+            Choice(self.plan()).find(name)

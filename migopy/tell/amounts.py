@@ -1,0 +1,29 @@
+"""Sizes and ages of dumps, as a person says them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from migopy.dumps.dumps import Dump
+
+
+def size(count: float) -> str:
+    """Set a number of bytes: `12 KB`, `3.4 MB`."""
+    for unit in ('bytes', 'KB', 'MB', 'GB'):
+        if count < 1000:
+            return f'{count:.0f} {unit}' if count >= 10 else f'{count:.1f} {unit}'
+        count /= 1000
+    return f'{count:,.1f} TB'
+
+
+def age(dump: Dump) -> str:
+    """Set how long ago a dump was made, in its largest unit: `3 days`."""
+    seconds = int((datetime.now(timezone.utc) - dump.made).total_seconds())
+    count, unit = seconds, 'second'
+    for length, longer in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
+        if seconds >= length:
+            count, unit = seconds // length, longer
+            break
+    return f'{count} {unit}{"" if count == 1 else "s"}'

@@ -1,0 +1,58 @@
+"""What is said of a migration that has failed."""
+
+from __future__ import annotations
+
+from migopy.commands import Command, Part, Spelling, spelled
+from migopy.errors import MigopyException, enumerated
+from migopy.run import Aftermath, Failure, ways_out
+from migopy.signals import is_interruption
+from migopy.traces import excerpt
+
+
+def failure_text(failure: Failure, spelling: Spelling) -> str:
+    """Say what happened, what has run and what has not, and what to type."""
+    how = 'was interrupted' if is_interruption(failure.error) else 'failed'
+    error = excerpt(failure.error, failure.migration.path)
+    if isinstance(failure.error, MigopyException):
+        error = error.replace(str(failure.error), failure.error.spelled(spelling))
+    lines = [f'{failure.name} {how} in its {failure.direction}.', error]
+    if failure.done:
+        done = 'Executed' if failure.direction == 'up' else 'Rolled back'
+        lines.append(f'{done} before it: {enumerated(failure.done)}')
+    if failure.not_run:
+        lines.append(f'Not run: {enumerated(failure.not_run)}')
+    return '\n'.join([*lines, spelled(_left_behind(failure), spelling)])
+
+
+def _left_behind(failure: Failure) -> list[Part]:
+    aftermath, asked = failure.aftermath, failure.asked
+    if aftermath is Aftermath.DRY_RUN:
+        return ['The dry run has changed nothing. To try again: ', asked]
+    if aftermath is Aftermath.UNFINISHED:
+        written = failure.written or 'it cannot be known what'
+        return [
+            f'It may have written already ({written}), so it is unfinished.'
+            ' Type one of:\n',
+            *ways_out(failure.name, failure.direction),
+        ]
+    if aftermath is Aftermath.IN_DOUBT:
+        return [
+            'It ran in a transaction, and it cannot be known whether that was'
+            ' committed: all was done and registered, or nothing. See: ',
+            Command(),
+        ]
+    if aftermath is Aftermath.REFUSED:
+        return [
+            f'A transaction cannot do this: {failure.refusal}. Nothing was changed.\n'
+            f'Write `transaction = False` at the top of {failure.name}, then type: ',
+            asked,
+        ]
+    # An interrupted one may have nothing that needs correction.
+    again = (
+        'To go on, type: '
+        if is_interruption(failure.error)
+        else 'Correct it, then type: '
+    )
+    if aftermath is Aftermath.ABORTED:
+        return [f'It ran in a transaction, so nothing was changed. {again}', asked]
+    return [f'It had written nothing. {again}', asked]

@@ -1,0 +1,81 @@
+"""What a manager is made of: its site, and who tells."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from migopy.commands import FabSpelling, Spelling
+from migopy.errors import MigopyException
+from migopy.site import ManagerSettings, Site, site_of
+from migopy.tell import Narrator, Report
+from migopy.terminal.console import ColorsLogger
+
+Document = dict[str, Any]
+
+
+class Wiring(ManagerSettings):
+    """A manager's site and its speaker.
+
+    Invariant: it knows no command and no setting of its own; `MigrationsManager`, which
+    derives from it, has them.
+    """
+
+    TASK_NAME: str
+    logger: Any = ColorsLogger()
+
+    def __init__(self) -> None:
+        # As in 1.0, a new manager has its client; it connects when it is first used.
+        server = self._site.settings.server
+        if server.database_name and server.embedded_folder is None:
+            self.mongo_client  # noqa: B018 - a cached property
+
+    def has_told(self, error: BaseException) -> bool:
+        """Tell whether the person has been told of an error already."""
+        return self._narrator.has_told(error)
+
+    def explained(self, error: PyMongoError) -> MigopyException:
+        """Turn an error of PyMongo's into one that says what to do."""
+        return self._site.settings.server.explain(error)
+
+    def disconnect(self) -> None:
+        """Close the client, and stop a server that was started for it."""
+        self._site.disconnect()
+
+    @cached_property
+    def mongo_client(self) -> Any:
+        """Connect to the server."""
+        return self._site.client
+
+    @cached_property
+    def db(self) -> Database[Document]:
+        """Give the database, as migrations get it."""
+        return self._site.db
+
+    @cached_property
+    def collection(self) -> Collection[Document]:
+        """Give the collection of registered migrations."""
+        return self._site.collection
+
+    # What it is made of.
+
+    @cached_property
+    def _site(self) -> Site:
+        return site_of(self)
+
+    @cached_property
+    def _narrator(self) -> Narrator:
+        database = self._site.settings.server.database_name or ''
+        return Narrator(self.logger, self._spelling, database)
+
+    @property
+    def _report(self) -> Report:
+        return Report(self.logger, self._spelling)
+
+    @property
+    def _spelling(self) -> Spelling:
+        return FabSpelling(self.TASK_NAME)
