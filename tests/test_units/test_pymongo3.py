@@ -46,7 +46,7 @@ class ClassesTest(UnconnectedTest):
     def test_is_a_database_of_pymongo(self) -> None:
         self.assertIsInstance(self.db, Database)
         self.assertIsInstance(self.db.notes, Collection)
-        self.assertIs(self.db.client, self.client)
+        self.assertEqual(self.db.client, self.client)
         self.assertEqual(self.db.name, 'shop')
 
     def test_every_way_to_a_collection_gives_a_legacy_one(self) -> None:
