@@ -18,5 +18,8 @@ from migopy.pymongo3.collection import LegacyCollection as LegacyCollection
 from migopy.pymongo3.collection import LegacyCursor as LegacyCursor
 from migopy.pymongo3.database import LegacyDatabase as LegacyDatabase
 from migopy.pymongo3.database import legacy_database as legacy_database
+from migopy.pymongo3.methods import CLIENT_METHODS as CLIENT_METHODS
 from migopy.pymongo3.methods import COLLECTION_METHODS as COLLECTION_METHODS
 from migopy.pymongo3.methods import DATABASE_METHODS as DATABASE_METHODS
+from migopy.pymongo3.refusals import DroppedByPyMongo as DroppedByPyMongo
+from migopy.pymongo3.refusals import UuidsReadAsBinary as UuidsReadAsBinary

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
+from bson.codec_options import CodecOptions
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.command_cursor import CommandCursor
 from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
 from migopy.pymongo3.counting import send_count
 from migopy.pymongo3.deprecations import Deprecations
+from migopy.pymongo3.find import modernized
 from migopy.pymongo3.methods import COLLECTION_METHODS, DATABASE_METHODS
+from migopy.pymongo3.refusals import (
+    PASSED_OVER_ATTRIBUTES,
+    REFUSED_ATTRIBUTES,
+    REFUSED_COLLECTION_METHODS,
+    REFUSED_DATABASE_METHODS,
+    refuse,
+)
 from migopy.pymongo3.sending import Document, bound_session
-
-_RENAMED_FIND_ARGUMENTS = {
-    'spec': 'filter',
-    'fields': 'projection',
-    'partial': 'allow_partial_results',
-}
-_LOST_FIND_ARGUMENTS = ('manipulate', 'network_timeout', 'slave_okay')
 
 
 class LegacyCollection(Collection[Any]):
@@ -45,10 +49,16 @@ class LegacyCollection(Collection[Any]):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the dropped method that the last part of the name says.
 
-        Raises PyMongo's own `TypeError` where there was no such method.
+        Raises `DroppedByPyMongo` for one that cannot be run any more, and PyMongo's
+        own `TypeError` where there was no such method.
         """
         parent_name, _, method_name = self.name.rpartition('.')
         methods = COLLECTION_METHODS if parent_name else DATABASE_METHODS
+        refused = (
+            REFUSED_COLLECTION_METHODS if parent_name else REFUSED_DATABASE_METHODS
+        )
+        if method_name in refused:
+            refuse(f'{method_name}()', refused[method_name])
         if method_name not in methods:
             return super().__call__(*args, **kwargs)
         method = methods[method_name]
@@ -63,6 +73,16 @@ class LegacyCollection(Collection[Any]):
         )
         return method.run(parent, *args, **kwargs)
 
+    def __bool__(self) -> Any:
+        """Be true, as under PyMongo 3."""
+        self._say('the truth of a collection', 'write “is not None” instead')
+        return True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith('_'):
+            refuse_attribute(name, self._deprecations)
+        super().__setattr__(name, value)
+
     def __getitem__(self, name: str) -> LegacyCollection:
         return legacy_collection(super().__getitem__(name), self._deprecations)
 
@@ -72,11 +92,37 @@ class LegacyCollection(Collection[Any]):
             super().with_options(*args, **kwargs), self._deprecations
         )
 
+    @property
+    def codec_options(self) -> CodecOptions[Any]:
+        """Give the codec options; UUIDs are PyMongo 3's in a file that is."""
+        return self._deprecations.for_caller(super().codec_options)
+
+    @property
+    def _write_response_codec_options(self) -> CodecOptions[Any]:
+        # PyMongo writes single documents with a copy of the options that it makes with
+        # the collection, when the file may not have shown yet of which PyMongo it is.
+        return self.codec_options.with_options(unicode_decode_error_handler='replace')
+
+    @_write_response_codec_options.setter
+    def _write_response_codec_options(self, made: CodecOptions[Any]) -> None:
+        """Leave PyMongo's copy."""
+
     def find(self, *args: Any, **kwargs: Any) -> LegacyCursor:
         """Query as PyMongo 4 does; `find()`'s arguments of PyMongo 2 are known too."""
-        collection = self._with_old_find_options(kwargs)
-        self._modernize_find(kwargs)
-        return LegacyCursor(collection, *args, **kwargs)
+        arguments = modernized(kwargs, self._deprecations)
+        options: Document = {}
+        if 'as_class' in arguments:
+            advice = 'write with_options(codec_options=…).find(…) instead'
+            self._say('find(as_class=…)', advice)
+            options['codec_options'] = self.codec_options.with_options(
+                document_class=arguments.pop('as_class') or dict
+            )
+        if 'read_preference' in arguments:
+            advice = 'write with_options(read_preference=…).find(…) instead'
+            self._say('find(read_preference=…)', advice)
+            options['read_preference'] = arguments.pop('read_preference')
+        collection = self.with_options(**options) if options else self
+        return LegacyCursor(collection, *args, **arguments)
 
     def find_one(self, filter: Any | None = None, *args: Any, **kwargs: Any) -> Any:
         """Query as PyMongo 4 does; `spec_or_id`, `filter`'s old name, is known too."""
@@ -84,6 +130,31 @@ class LegacyCollection(Collection[Any]):
             self._say('find_one(spec_or_id=…)', 'write find_one(filter=…) instead')
             filter = kwargs.pop('spec_or_id')
         return super().find_one(filter, *args, **kwargs)
+
+    def aggregate(self, pipeline: Any, *args: Any, **kwargs: Any) -> CommandCursor[Any]:
+        """Aggregate as PyMongo 4 does; PyMongo 2's single step is known too."""
+        if isinstance(pipeline, Mapping):
+            self._say('aggregate({…})', 'write aggregate([{…}]) instead')
+            pipeline = [pipeline]
+        if 'useCursor' in kwargs:
+            self._say('aggregate(useCursor=…)', 'it is passed over; leave it out')
+            del kwargs['useCursor']
+        return super().aggregate(pipeline, *args, **kwargs)
+
+    def _aggregate(
+        self,
+        aggregation_command: Any,
+        pipeline: Any,
+        cursor_class: Any,
+        *args: Any,
+        **kwargs: Any,
+    ) -> CommandCursor[Any]:
+        # PyMongo has no public way to say of which class the cursor shall be.
+        if cursor_class is CommandCursor:
+            cursor_class = LegacyCommandCursor
+        return super()._aggregate(
+            aggregation_command, pipeline, cursor_class, *args, **kwargs
+        )
 
     def create_index(
         self,
@@ -112,43 +183,6 @@ class LegacyCollection(Collection[Any]):
             kwargs['bucketSize'] = kwargs.pop('bucket_size')
         return super().create_index(keys, session, comment, **kwargs)
 
-    def _with_old_find_options(self, arguments: Document) -> LegacyCollection:
-        """Take PyMongo 2's options of `find()` that are a collection's today."""
-        collection = self
-        if 'as_class' in arguments:
-            advice = 'write with_options(codec_options=…).find(…) instead'
-            self._say('find(as_class=…)', advice)
-            document_class = arguments.pop('as_class') or dict
-            collection = self.with_options(
-                codec_options=self.codec_options.with_options(
-                    document_class=document_class
-                )
-            )
-        if 'read_preference' in arguments:
-            advice = 'write with_options(read_preference=…).find(…) instead'
-            self._say('find(read_preference=…)', advice)
-            collection = collection.with_options(
-                read_preference=arguments.pop('read_preference')
-            )
-        return collection
-
-    def _modernize_find(self, arguments: Document) -> None:
-        """Replace PyMongo 2's arguments of `find()` in place."""
-        for old, new in _RENAMED_FIND_ARGUMENTS.items():
-            if old in arguments:
-                self._say(f'find({old}=…)', f'write find({new}=…) instead')
-                arguments[new] = arguments.pop(old)
-                if old == 'fields' and arguments[new] in ([], (), {}):
-                    # Without a field PyMongo 2 gave the _id, PyMongo 4 gives all.
-                    arguments[new] = {'_id': 1}
-        if 'timeout' in arguments:
-            self._say('find(timeout=…)', 'write find(no_cursor_timeout=…) instead')
-            arguments['no_cursor_timeout'] = not arguments.pop('timeout')
-        for option in _LOST_FIND_ARGUMENTS:
-            if option in arguments:
-                del arguments[option]
-                self._say(f'find({option}=…)', 'it is passed over; leave it out')
-
     def _write_concern_for(self, session: Any) -> WriteConcern:
         # PyMongo 4.17 to 4.20 leave the write concern out for a session that is
         # passed, but not for a bound one: the server then refuses the write, and
@@ -175,6 +209,40 @@ class LegacyCursor(Cursor[Any]):
         if with_limit_and_skip:
             options.update(limit=self._limit, skip=self._skip)
         return send_count(collection, self._spec, self.session, **options)
+
+    def max_scan(self, max_scan: int | None) -> LegacyCursor:
+        """Refuse what servers dropped as well."""
+        advice = 'write limit(…) or max_time_ms(…) instead, as MongoDB 4.2 dropped it'
+        refuse('cursor.max_scan()', advice)
+
+
+class LegacyCommandCursor(CommandCursor[Any]):
+    """A `CommandCursor` of PyMongo 4 that can be read as PyMongo 2's answer too.
+
+    Invariant: what is read as `['result']` is all that the cursor had still to give.
+    """
+
+    _result: list[Any] | None = None
+
+    def __getitem__(self, name: str) -> Any:
+        """Give `['result']`, the list of documents, or `['ok']`, which is 1.0."""
+        if name not in ('result', 'ok'):
+            raise TypeError(f'{type(self).__name__!r} object is not subscriptable')
+        collection = cast(LegacyCollection, self._collection)
+        collection._say(f"aggregate(…)['{name}']", 'write list(aggregate(…)) instead')
+        if name == 'ok':
+            return 1.0
+        if self._result is None:
+            self._result = list(self)
+        return self._result
+
+
+def refuse_attribute(name: str, deprecations: Deprecations) -> None:
+    """Say of an attribute that PyMongo 2 let be set what became of it."""
+    if name in REFUSED_ATTRIBUTES:
+        refuse(f'{name} = …', REFUSED_ATTRIBUTES[name])
+    if name in PASSED_OVER_ATTRIBUTES:
+        deprecations.say(f'{name} = …', 'it is passed over; leave it out')
 
 
 def legacy_collection(

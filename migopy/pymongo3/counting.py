@@ -47,6 +47,7 @@ def send_count(
         'count',
         collection.name,
         query=query,
+        codec_options=collection.codec_options,
         read_preference=collection.read_preference,
         session=session,
         **options,

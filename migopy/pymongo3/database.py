@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any, Callable, cast
 
 import pymongo
 from pymongo.database import Database
 
 from migopy.pymongo3.callers import called_by_driver
-from migopy.pymongo3.collection import LegacyCollection, legacy_collection, options_of
+from migopy.pymongo3.collection import (
+    LegacyCollection,
+    legacy_collection,
+    options_of,
+    refuse_attribute,
+)
 from migopy.pymongo3.deprecations import Deprecations
+from migopy.pymongo3.methods import CLIENT_METHODS
+from migopy.pymongo3.old_names import ConnectionCollection, SystemJsCollection
+from migopy.pymongo3.refusals import REFUSED_CLIENT_METHODS, refuse
 
 
 def legacy_database(
@@ -24,7 +32,7 @@ def legacy_database(
     if not isinstance(client, pymongo.MongoClient):
         database: Database[Any] = client[name]
         return database
-    return LegacyDatabase(client, name, deprecations=Deprecations(notify))
+    return LegacyClient(client, Deprecations(notify))[name]
 
 
 class LegacyDatabase(Database[Any]):
@@ -41,8 +49,8 @@ class LegacyDatabase(Database[Any]):
         deprecations: Deprecations,
         **kwargs: Any,
     ) -> None:
-        super().__init__(client, *args, **kwargs)
         self._deprecations = deprecations
+        super().__init__(client, *args, **kwargs)
         self._legacy_client = LegacyClient(client, deprecations)
 
     @property
@@ -54,6 +62,22 @@ class LegacyDatabase(Database[Any]):
         """
         return self._client if called_by_driver() else self._legacy_client
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the client's dropped method of this name.
+
+        Raises `DroppedByPyMongo` for one that cannot be run any more, and `TypeError`
+        where there was no such method.
+        """
+        if self.name in REFUSED_CLIENT_METHODS:
+            refuse(f'client.{self.name}()', REFUSED_CLIENT_METHODS[self.name])
+        if self.name not in CLIENT_METHODS:
+            raise TypeError(f"a client has no method '{self.name}'")
+        method = CLIENT_METHODS[self.name]
+        self._deprecations.say(
+            f'client.{self.name}()', f'write client.{method.instead} instead'
+        )
+        return method.run(self._client, *args, **kwargs)
+
     def with_options(self, *args: Any, **kwargs: Any) -> LegacyDatabase:
         """Give this database with other options, as PyMongo 4 does."""
         plain: Database[Any] = super().with_options(*args, **kwargs)
@@ -63,6 +87,24 @@ class LegacyDatabase(Database[Any]):
             deprecations=self._deprecations,
             **options_of(plain),
         )
+
+    def __bool__(self) -> Any:
+        """Be true, as under PyMongo 3."""
+        self._deprecations.say('the truth of a database', 'write “is not None” instead')
+        return True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if not name.startswith('_'):
+            refuse_attribute(name, self._deprecations)
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> LegacyCollection:
+        if name in _OLD_NAMES:
+            return _OLD_NAMES[name](
+                self, name, deprecations=self._deprecations, **options_of(self)
+            )
+        plain: Any = super().__getattr__(name)
+        return cast(LegacyCollection, plain)
 
     def __getitem__(self, name: str) -> LegacyCollection:
         return legacy_collection(super().__getitem__(name), self._deprecations)
@@ -96,8 +138,8 @@ class LegacyClient(pymongo.MongoClient[Any]):
     def __getattribute__(self, name: str) -> Any:
         if name in _OF_LEGACY_CLIENT:
             return object.__getattribute__(self, name)
-        found = getattr(object.__getattribute__(self, '_stands_for'), name)
-        return self._legacy(found) if isinstance(found, Database) else found
+        found = getattr(self._stands_for, name)
+        return self[name] if isinstance(found, Database) else found
 
     def __getitem__(self, name: str) -> LegacyDatabase:
         return self._legacy(self._stands_for[name])
@@ -111,11 +153,13 @@ class LegacyClient(pymongo.MongoClient[Any]):
         return self._legacy(self._stands_for.get_default_database(*args, **kwargs))
 
     def _legacy(self, plain: Database[Any]) -> LegacyDatabase:
+        options = options_of(plain)
+        options['codec_options'] = self._deprecations.watched(plain.codec_options)
         return LegacyDatabase(
             self._stands_for,
             plain.name,
             deprecations=self._deprecations,
-            **options_of(plain),
+            **options,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -130,6 +174,9 @@ class LegacyClient(pymongo.MongoClient[Any]):
     def __del__(self) -> None:
         """Leave the client open, as it is not this object's."""
 
+
+#: Collections that meant something else, where an attribute of a database is one.
+_OLD_NAMES = {'connection': ConnectionCollection, 'system_js': SystemJsCollection}
 
 #: What a `LegacyClient` answers for itself.
 _OF_LEGACY_CLIENT = frozenset(vars(LegacyClient)) | {

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from migopy.pymongo3.administration import collection_names
+from migopy.pymongo3.administration import (
+    collection_names,
+    current_op,
+    database_names,
+    fsync,
+    profiling_info,
+    profiling_level,
+    set_profiling_level,
+    unlock,
+)
 from migopy.pymongo3.aggregation import group, inline_map_reduce, map_reduce
 from migopy.pymongo3.bulk import (
     initialize_ordered_bulk_op,
@@ -55,5 +64,20 @@ DATABASE_METHODS = {
     'add_user': DroppedMethod(
         add_user, "command('createUser', …) or command('updateUser', …)"
     ),
+    'current_op': DroppedMethod(
+        current_op, "client.admin.aggregate([{'$currentOp': {}}])"
+    ),
+    'profiling_info': DroppedMethod(profiling_info, "db['system.profile'].find()"),
+    'profiling_level': DroppedMethod(profiling_level, "command('profile', -1)['was']"),
+    'set_profiling_level': DroppedMethod(
+        set_profiling_level, "command('profile', level, slowms=…)"
+    ),
     'remove_user': DroppedMethod(remove_user, "command('dropUser', name)"),
+}
+
+#: By name; each is run with the client that it is called on, and its arguments.
+CLIENT_METHODS = {
+    'database_names': DroppedMethod(database_names, 'list_database_names()'),
+    'fsync': DroppedMethod(fsync, "admin.command('fsync')"),
+    'unlock': DroppedMethod(unlock, "admin.command('fsyncUnlock')"),
 }
