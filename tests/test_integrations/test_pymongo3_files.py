@@ -1,4 +1,4 @@
-"""Files of 2014, whole: what else of PyMongo 2 and 3 they use, UUIDs above all."""
+"""What else files of 2014 use of PyMongo 2 and 3, UUIDs above all."""
 
 from __future__ import annotations
 
@@ -112,17 +112,21 @@ class UuidTest(FileTest):
         }
         self.assertEqual(result, expected)
 
-    def test_a_cursor_of_before_the_first_use_goes_on_right(self) -> None:
-        result = (
-            self.up("""
+    def test_update_each_gives_and_takes_them_too(self) -> None:
+        result = self.up("""
+            from migopy import update_each
+            db.log.insert({'begun': True})
             result = []
-            for user in db.numbers.find({}, batch_size=2).sort('n'):
-                db.log.insert({'n': user['n']})
-                result.append(user.get('owner'))
+            def befriend(user):
+                result.append(user['_id'])
+                return {'$set': {'friend': TWO}}
+            update_each(db.users, befriend)
         """)
-            or []
-        )
-        self.assertEqual(result, [])
+        self.assertEqual(result, [ONE])
+        stored = self.db.users.find_one() or {}
+        self.assertEqual(stored['friend'], Binary.from_uuid(TWO, OLD))
+
+    def test_a_cursor_of_before_the_first_use_goes_on_right(self) -> None:
         self.db.numbers.insert_many([{'n': n} for n in range(3)])
         self.db.numbers.insert_one({'n': 3, 'owner': self.standing})
         result = self.up(
@@ -131,8 +135,7 @@ class UuidTest(FileTest):
             for user in db.numbers.find({}, batch_size=2).sort('n'):
                 db.log.insert({'n': user['n']})
                 result.append(user.get('owner'))
-            """,
-            '002_y.py',
+            """
         )
         self.assertEqual(result, [None, None, None, ONE])
 
