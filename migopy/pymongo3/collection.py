@@ -75,7 +75,7 @@ class LegacyCollection(Collection[Any]):
 
     def __bool__(self) -> Any:
         """Be true, as under PyMongo 3."""
-        self._say('the truth of a collection', 'write “is not None” instead')
+        self._say('the truth of a collection', 'write "collection is not None" instead')
         return True
 
     def __setattr__(self, name: str, value: Any) -> None:

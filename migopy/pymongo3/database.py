@@ -90,7 +90,9 @@ class LegacyDatabase(Database[Any]):
 
     def __bool__(self) -> Any:
         """Be true, as under PyMongo 3."""
-        self._deprecations.say('the truth of a database', 'write “is not None” instead')
+        self._deprecations.say(
+            'the truth of a database', 'write "db is not None" instead'
+        )
         return True
 
     def __setattr__(self, name: str, value: Any) -> None:

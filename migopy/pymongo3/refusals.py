@@ -6,8 +6,8 @@ from typing import NoReturn
 
 from migopy.errors import MigopyException
 
-#: How to write the representation of UUIDs, by the binary's subtype.
-_REPRESENTATIONS = {3: ('PYTHON_LEGACY', 'pythonLegacy'), 4: ('STANDARD', 'standard')}
+#: The client's option for the representation of UUIDs, by the binary's subtype.
+_REPRESENTATIONS = {3: 'pythonLegacy', 4: 'standard'}
 
 
 class DroppedByPyMongo(MigopyException):
@@ -19,7 +19,7 @@ class DroppedByPyMongo(MigopyException):
         self.advice = advice
 
 
-class UuidsReadAsBinary(DroppedByPyMongo):
+class UuidsReadAsBinary(MigopyException):
     """A file of PyMongo 3 has read a UUID as PyMongo 4 gives it.
 
     What it compared with one may have come out wrong, so it is stopped before the
@@ -28,22 +28,22 @@ class UuidsReadAsBinary(DroppedByPyMongo):
 
     def __init__(self, use: str, subtype: int) -> None:
         super().__init__(
-            use,
-            'and this file, which uses it, has read a UUID as bson.Binary, which equals'
-            f' no uuid.UUID; PyMongo 3 gave uuid.UUID. {uuid_advice(subtype)}',
+            f'the file uses {use}, which PyMongo 4 dropped, after it read a UUID as'
+            ' bson.Binary, which equals no uuid.UUID; PyMongo 3 gave uuid.UUID.'
+            f' {uuid_advice(subtype)}'
         )
+        self.use = use
         self.subtype = subtype
 
 
 def uuid_advice(subtype: int) -> str:
     """Say what to write so that UUIDs of a subtype come as `uuid.UUID`."""
-    constant, option = _REPRESENTATIONS[subtype]
+    # PyMongo's numbers for these representations are those of the subtypes.
     return (
-        'To get uuid.UUID, begin with db = db.with_options('
-        'codec_options=db.codec_options.with_options('
-        f'uuid_representation=bson.binary.UuidRepresentation.{constant})),'
-        f" or for all files set MONGO_CLIENT_OPTIONS = {{'uuidRepresentation':"
-        f" '{option}'}}"
+        'To get uuid.UUID, begin with db = db.with_options(codec_options='
+        f'db.codec_options.with_options(uuid_representation={subtype})), or for all'
+        " files set MONGO_CLIENT_OPTIONS = {'uuidRepresentation':"
+        f" '{_REPRESENTATIONS[subtype]}'}}"
     )
 
 
