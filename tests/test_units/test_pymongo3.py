@@ -16,12 +16,19 @@ from pymongo.errors import InvalidOperation
 from pymongo.write_concern import WriteConcern
 
 from migopy.pymongo3 import (
+    CLIENT_METHODS,
     COLLECTION_METHODS,
     DATABASE_METHODS,
+    DroppedByPyMongo,
     LegacyCollection,
     LegacyCursor,
     LegacyDatabase,
     legacy_database,
+)
+from migopy.pymongo3.refusals import (
+    REFUSED_CLIENT_METHODS,
+    REFUSED_COLLECTION_METHODS,
+    REFUSED_DATABASE_METHODS,
 )
 
 
@@ -46,7 +53,7 @@ class ClassesTest(UnconnectedTest):
     def test_is_a_database_of_pymongo(self) -> None:
         self.assertIsInstance(self.db, Database)
         self.assertIsInstance(self.db.notes, Collection)
-        self.assertIs(self.db.client, self.client)
+        self.assertEqual(self.db.client, self.client)
         self.assertEqual(self.db.name, 'shop')
 
     def test_every_way_to_a_collection_gives_a_legacy_one(self) -> None:
@@ -103,17 +110,25 @@ class NamesTest(UnconnectedTest):
     """Whatever PyMongo 4 gives a meaning keeps it."""
 
     def test_a_dropped_methods_name_is_still_a_collection(self) -> None:
-        for name in [*COLLECTION_METHODS, *DATABASE_METHODS]:
+        for name in (
+            *COLLECTION_METHODS,
+            *DATABASE_METHODS,
+            *REFUSED_COLLECTION_METHODS,
+            *REFUSED_DATABASE_METHODS,
+        ):
             with self.subTest(name):
                 self.assertEqual(self.db.notes[name].name, f'notes.{name}')
                 self.assertEqual(getattr(self.db.notes, name).name, f'notes.{name}')
                 self.assertEqual(getattr(self.db, name).full_name, f'shop.{name}')
 
     def test_none_of_the_methods_is_one_of_pymongo_4(self) -> None:
-        for name in COLLECTION_METHODS:
-            self.assertFalse(hasattr(Collection, name), name)
-        for name in DATABASE_METHODS:
-            self.assertFalse(hasattr(Database, name), name)
+        for owner, methods in (
+            (Collection, (*COLLECTION_METHODS, *REFUSED_COLLECTION_METHODS)),
+            (Database, (*DATABASE_METHODS, *REFUSED_DATABASE_METHODS)),
+            (pymongo.MongoClient, (*CLIENT_METHODS, *REFUSED_CLIENT_METHODS)),
+        ):
+            for name in methods:
+                self.assertFalse(hasattr(owner, name), name)
 
     def test_a_method_that_never_was_is_pymongos_error(self) -> None:
         for call in (self.db.notes.inzert, self.db.a.b.inzert, self.db.inzert):
@@ -187,6 +202,83 @@ class ArgumentsTest(UnconnectedTest):
             self.db.notes.find({'x': 1}, spec={'x': 2})
         with self.assertRaises(TypeError):
             self.db.notes.find(colour='red')
+
+
+class RefusalsTest(UnconnectedTest):
+    """What cannot be run any more says what to write instead."""
+
+    def test_methods(self) -> None:
+        for owner, refused in (
+            (self.db.notes, REFUSED_COLLECTION_METHODS),
+            (self.db, REFUSED_DATABASE_METHODS),
+            (self.db.client, REFUSED_CLIENT_METHODS),
+        ):
+            for name, advice in refused.items():
+                with self.subTest(name):
+                    with self.assertRaises(DroppedByPyMongo) as caught:
+                        getattr(owner, name)()
+                    self.assertIn(f'{name}()', caught.exception.use)
+                    self.assertEqual(caught.exception.advice, advice)
+        self.assertEqual(self.notices, [])
+
+    def test_attributes_that_mattered(self) -> None:
+        for name in ('uuid_subtype', 'read_preference', 'write_concern', 'tag_sets'):
+            for owner in (self.db, self.db.notes):
+                with (
+                    self.subTest(name),
+                    self.assertRaisesRegex(DroppedByPyMongo, 'write with_options'),
+                ):
+                    setattr(owner, name, 4)
+
+    def test_attributes_that_did_not_are_passed_over(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', DeprecationWarning)
+            self.db.safe = True
+            self.db.notes.slave_okay = True
+        self.assertEqual(len(self.notices), 2)
+
+    def test_an_attribute_of_ones_own_can_be_set(self) -> None:
+        notes = self.db.notes
+        notes.mine = 1
+        self.assertEqual(notes.mine, 1)
+        self.assertEqual(self.notices, [])
+
+
+class DriverTest(UnconnectedTest):
+    """The file that is told is neither PyMongo's nor one of migopy's own."""
+
+    def told(self, *modules: str) -> str:
+        """Call from a file through files of these modules; give who is told."""
+        call = run_file('/here/001_x.py', 'def call(f):\n    f()')['call']
+        use = self.db.notes.insert
+        for module in modules:
+            source = 'def call(f):\n    return lambda: f()'
+            inner = {'__name__': module}
+            exec(compile(source, f'/there/{module}.py', 'exec'), inner)
+            use = inner['call'](use)
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', DeprecationWarning)
+            with self.assertRaises(TypeError):
+                call(use)
+        return self.notices[-1].partition(',')[0]
+
+    def test_no_room_of_the_driver_is(self) -> None:
+        for module in (
+            'migopy.pymongo3',
+            'migopy.pymongo3.collection',
+            'migopy.backfill.pages',
+            'pymongo.synchronous.collection',
+            'bson',
+            'gridfs.synchronous.grid_file',
+        ):
+            self.db = legacy_database(self.client, 'shop', self.notices.append)
+            with self.subTest(module):
+                self.assertEqual(self.told(module), '001_x.py')
+
+    def test_a_package_whose_name_begins_alike_is(self) -> None:
+        for module in ('migopy_helpers', 'pymongo_inmemory', 'mongomigrations.y'):
+            self.db = legacy_database(self.client, 'shop', self.notices.append)
+            self.assertEqual(self.told(module), f'{module}.py')
 
 
 class DeprecationsTest(UnconnectedTest):
