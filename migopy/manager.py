@@ -272,7 +272,7 @@ class MigrationsManager(Wiring):
         """
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            with told_by(self.logger):
+            with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)
         except PyMongoError as error:
             if self.has_told(error):

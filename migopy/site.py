@@ -72,11 +72,13 @@ class ManagerSettings:
     MONGO_CLIENT_OPTIONS: Mapping[str, Any]
     MONGO_DUMP_DIRECTORY: str
     LOCK_TTL: float
-    logger: Any
 
 
-def site_of(manager: ManagerSettings) -> Site:
-    """Make the site of a manager's settings."""
+def site_of(manager: ManagerSettings, notify: Callable[[str], None]) -> Site:
+    """Make the site of a manager's settings.
+
+    `notify` takes what a person should know of calls that PyMongo dropped.
+    """
     server = Settings(
         host=manager.MONGO_HOST,
         port=manager.MONGO_PORT,
@@ -100,7 +102,7 @@ def site_of(manager: ManagerSettings) -> Site:
     # Not bound, where a fabfile puts a plain function there.
     of_class: Any = type(manager)
     make_client = vars(manager).get('MongoClient') or of_class.MongoClient
-    return Site(settings, make_client, manager.logger.white)
+    return Site(settings, make_client, notify)
 
 
 class Site:
@@ -232,7 +234,8 @@ class Site:
         # In this order: a run that ends well meanwhile is in the registry then.
         runs = self.history.unsettled() if unsettled else []
         holder = self.lock.holder() if runs else None
-        return Plan(migrations, self.registry.records(), runs=runs, holder=holder)
+        records, foreign = self.registry.read()
+        return Plan(migrations, records, runs=runs, holder=holder, foreign=foreign)
 
     def survey(self) -> Plan:
         """Read all there is to know, for a person who looks."""

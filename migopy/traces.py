@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-import textwrap
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
 import pymongo
-from pymongo.errors import BulkWriteError, OperationFailure
 
 from migopy.signals import Terminated
+from migopy.texts import fit, shortened, text_of
 
 #: Whose frames say nothing to the author of a migration.
 MACHINERY = tuple(
     os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)
 )
 
+#: Characters of an error in one line.
 SUMMARY_WIDTH = 200
+
+#: Lines of an error that is shown in full, and characters of each.
+LONGEST = 200
+WIDEST = 2000
+
+#: The error whose text is told in full.
+BULK = 'BulkWriteError: '
 
 
 def excerpt(error: BaseException, path: str) -> str:
@@ -41,7 +48,11 @@ def excerpt(error: BaseException, path: str) -> str:
         while each.stack and _is_machinery(each.stack[0].filename):
             each.stack.pop(0)
         each = each.__cause__ or each.__context__
-    return _without_reply(error, ''.join(shown.format()).rstrip())
+    lines = ''.join(shown.format()).rstrip().splitlines()
+    if len(lines) > LONGEST:
+        left_out = f'  … {len(lines) - LONGEST:,} lines …'
+        lines = [*lines[: LONGEST // 2], left_out, *lines[-LONGEST // 2 :]]
+    return fit('\n'.join(shortened(_without_reply(line), WIDEST) for line in lines))
 
 
 def summary(error: BaseException) -> str:
@@ -53,16 +64,17 @@ def summary(error: BaseException) -> str:
         return f'stopped by {error.signal.name}'
     if isinstance(error, KeyboardInterrupt):
         return 'interrupted (Ctrl-C)'
-    text = _without_reply(error, str(error)).strip() or 'no message'
-    first = text.splitlines()[0]
-    return f'{type(error).__name__}: {textwrap.shorten(first, SUMMARY_WIDTH)}'
+    lines = text_of(error).strip().splitlines() or ['no message']
+    kind = type(error).__name__
+    first = ' '.join(_without_reply(f'{kind}: {lines[0]}').split())
+    return shortened(fit(first), SUMMARY_WIDTH)
 
 
-def _without_reply(error: BaseException, text: str) -> str:
+def _without_reply(line: str) -> str:
     # PyMongo adds the server's whole reply, which only of a bulk tells something new.
-    if isinstance(error, OperationFailure) and not isinstance(error, BulkWriteError):
-        return text.partition(', full error: ')[0]
-    return text
+    if BULK in line:
+        return line
+    return line.partition(', full error: {')[0]
 
 
 def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:

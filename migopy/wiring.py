@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from migopy.commands import FabSpelling, Spelling
 from migopy.errors import MigopyException
 from migopy.site import ManagerSettings, Site, site_of
-from migopy.tell import Narrator, Report
+from migopy.tell import Narrator, Report, Voice
 from migopy.terminal.console import ColorsLogger
 
 Document = dict[str, Any]
@@ -65,16 +65,20 @@ class Wiring(ManagerSettings):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self)
+        return site_of(self, self._voice.white)
 
     @cached_property
     def _narrator(self) -> Narrator:
         database = self._site.settings.server.database_name or ''
-        return Narrator(self.logger, self._spelling, database)
+        return Narrator(self._voice, self._spelling, database)
 
     @property
     def _report(self) -> Report:
-        return Report(self.logger, self._spelling)
+        return Report(self._voice, self._spelling)
+
+    @property
+    def _voice(self) -> Voice:
+        return Voice(self.logger)
 
     @property
     def _spelling(self) -> Spelling:

@@ -23,6 +23,7 @@ from migopy.face import remote
 from migopy.face.typed import as_typed
 from migopy.server.settings import leave_without_waiting
 from migopy.signals import Terminated, is_interruption, status_after
+from migopy.tell import Voice
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
 ESSENTIALS = """Show unregistered MongoDB migrations.
@@ -109,13 +110,14 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
     except BaseException as error:
         if not (is_under_fab() and is_interruption(error)):
             raise
-        manager_class.logger.red('Interrupted.')
+        Voice(manager_class.logger).red('Interrupted.')
         sys.exit(status_after(error))
 
 
 def tell(manager_class: type[Manager], error: MigopyException) -> None:
     """Write an error in red."""
-    manager_class.logger.red(error.spelled(FabSpelling(manager_class.TASK_NAME)))
+    spelling = FabSpelling(manager_class.TASK_NAME)
+    Voice(manager_class.logger).red(error.spelled(spelling))
 
 
 @contextmanager

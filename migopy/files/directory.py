@@ -8,7 +8,8 @@ import os
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
-from migopy.files.names import FileNames, same
+from migopy.files.names import FileNames
+from migopy.texts import same_name
 
 
 class NoDirectory(MigopyException):
@@ -46,7 +47,7 @@ class Directory:
     def migrations(self) -> list[Migration]:
         """List the migrations in order; raises `NoDirectory`, `BadFileNames`."""
         return [
-            Migration(same(name), number, self.path, name)
+            Migration(same_name(name), number, self.path, name)
             for number, name in self.file_names.sorted(self._listing())
         ]
 

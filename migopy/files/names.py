@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
 
 from migopy.commands import Command
 from migopy.errors import MigopyException, listing
+from migopy.texts import same_name
 
 
 class BadFileNames(MigopyException):
@@ -64,7 +64,7 @@ class FileNames:
             # What begins with a dot is an editor's or a system's own (._1_x.py).
             if name.startswith(('_', '.')) or not name.endswith('.py'):
                 continue
-            match = None if name.endswith('.py.py') else matching(same(name))
+            match = None if name.endswith('.py.py') else matching(same_name(name))
             number = match['migr_nr'] if match else None
             if number is not None and number.isdecimal():
                 numbered.append((int(number), name))
@@ -73,8 +73,3 @@ class FileNames:
         if bad:
             raise BadFileNames(sorted(bad), self.pattern)
         return sorted(numbered)
-
-
-def same(name: str) -> str:
-    """Give a file name as it is compared: macOS may spell an accent in two parts."""
-    return name if name.isascii() else unicodedata.normalize('NFC', name)

@@ -15,6 +15,7 @@ from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
+from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import commit_together, require_inside, why_refused
 from migopy.state import (
@@ -127,7 +128,8 @@ class Performer:
         )
         run.checkpoints = checkpoints.entries
         with checkpoints.in_force(), told_by(self._observer.speaker):
-            step.call(_durable(self._rooms.db))
+            returned = step.call(_durable(self._rooms.db))
+        require_done(step, returned, effects.wrote)
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
@@ -141,7 +143,8 @@ class Performer:
         """Call the function and register it, all in a session's transaction."""
         began = time.perf_counter()
         with session.bind(end_session=False), told_by(self._observer.speaker):
-            step.call(self._rooms.db)
+            returned = step.call(self._rooms.db)
+        require_done(step, returned, effects.wrote)
         require_inside(effects, self._rooms.db.name)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history

@@ -27,6 +27,8 @@ class Plan:
     checksums: Mapping[str, str] = field(default_factory=dict)
     runs: Sequence[Run] = ()
     holder: Holder | None = None
+    #: How many documents in the registry are another tool's.
+    foreign: int = 0
 
     @cached_property
     def registered(self) -> dict[str, Record]:

@@ -11,6 +11,7 @@ from migopy.effects import Recording
 from migopy.errors import MigopyException, enumerated
 from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.performing import Rooms
+from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import aborted, require_inside, why_refused
 from migopy.terminal.progress import told_by
@@ -71,7 +72,8 @@ def _call(
     effects: Recording,
 ) -> None:
     with session.bind(end_session=False), told_by(observer.speaker):
-        step.call(rooms.db)
+        returned = step.call(rooms.db)
+    require_done(step, returned, effects.wrote)
     require_inside(effects, rooms.db.name)
 
 

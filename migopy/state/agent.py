@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from migopy.texts import one_line
+
 
 @dataclass(frozen=True)
 class Agent:
@@ -48,9 +50,9 @@ class Agent:
 
 
 def text_of(document: Mapping[str, Any], field: str) -> str:
-    """Give a field that is to be a text, `?` where it is anything else."""
+    """Give a field that is to be a text as one line, `?` where it is anything else."""
     value = document.get(field)
-    return value if isinstance(value, str) else '?'
+    return one_line(value) if isinstance(value, str) else '?'
 
 
 def date_of(document: Mapping[str, Any], field: str) -> datetime | None:

@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.state.agent import Agent, date_of, text_of
+from migopy.texts import one_line, same_name
 
 Document = dict[str, Any]
 Value = TypeVar('Value')
@@ -131,15 +132,15 @@ class Run:
         started = date_of(document, 'started')
         return cls(
             id=document['_id'],
-            name=text_of(document, 'name'),
+            name=same_name(text_of(document, 'name')),
             direction=text_of(document, 'direction'),
             started=datetime.min if started is None else started,
             ended=date_of(document, 'ended'),
-            outcome=_of_type(document, 'outcome', str),
+            outcome=_line(document, 'outcome'),
             duration_ms=_of_type(document, 'duration_ms', int),
             agent=Agent.of(document),
             checksum=_of_type(document, 'checksum', str),
-            error=_of_type(document, 'error', str),
+            error=_line(document, 'error'),
             version=text_of(document, 'version'),
             owner=text_of(document, 'owner'),
             unsettled=bool(document.get('unsettled')),
@@ -208,6 +209,11 @@ class History:
         order = [('started', -1), ('_id', -1)]
         found = self.collection.find(query, sort=order, limit=count)
         return [Run.of(document) for document in found][::-1]
+
+
+def _line(document: Document, field: str) -> str | None:
+    value = _of_type(document, field, str)
+    return None if value is None else one_line(value)
 
 
 def _of_type(document: Document, field: str, kind: type[Value]) -> Value | None:

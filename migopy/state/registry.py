@@ -12,9 +12,14 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE
+from migopy.texts import one_line, same_name
 
 Document = dict[str, Any]
+
+#: IndexOptionsConflict, IndexKeySpecsConflict: there is an index much like it.
+CONFLICTS = frozenset({85, 86})
 
 #: Documents as bytes: decoded all at once, ten thousand take 8 MB instead of 5.
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
@@ -50,21 +55,28 @@ class Record(NamedTuple):
     @classmethod
     def of(cls, document: Document) -> Record:
         """Read a document of the collection."""
-        get = document.get
         return cls(
             document['_id'],
-            document['name'],
-            get('executed_at'),
-            get('checksum'),
-            get('how'),
+            one_line(same_name(document['name'])),
+            date_of(document, 'executed_at'),
+            _text(document, 'checksum'),
+            _text(document, 'how'),
         )
+
+
+class Contents(NamedTuple):
+    """What the registry holds: its records, and how many documents of other tools."""
+
+    records: list[Record]
+    foreign: int
 
 
 class Registry:
     """The collection of registered migrations.
 
-    Invariant: a document with a name means that the migration of that name is
-    registered. Reading never writes; writes are durable when they are acknowledged.
+    Invariant: a document with a file's name means that the migration of that name is
+    registered; any other is somebody else's and is left alone. Reading never writes;
+    writes are durable when they are acknowledged.
     """
 
     FIELDS = ('name', 'executed_at', 'checksum', 'how')
@@ -72,38 +84,46 @@ class Registry:
     def __init__(self, collection: Collection[Document]) -> None:
         self.collection = collection
 
-    def records(self) -> list[Record]:
-        """Read all records, the oldest first, with one query."""
+    def read(self) -> Contents:
+        """Read all that is registered, the oldest first, with one query."""
         raw = self.collection.with_options(codec_options=RAW)
         query = raw.find({}, list(self.FIELDS), batch_size=1_000_000)
-        documents = (decode(each.raw) for each in query.to_list())
-        records = [
-            Record.of(document)
-            for document in documents
-            if isinstance(document.get('name'), str)
-        ]
-        return sorted(records, key=lambda record: (record.since, str(record.id)))
+        records, foreign = [], 0
+        for each in query.to_list():
+            document = decode(each.raw)
+            if is_ours(document.get('name')):
+                records.append(Record.of(document))
+            else:
+                foreign += 1
+        records.sort(key=lambda record: (record.since, str(record.id)))
+        return Contents(records, foreign)
 
     def prepare(self) -> list[str]:
         """Make the unique index on `name`; needed before the first write.
 
-        Returns what keeps it from being made, a line each, `[]` where it stands:
-        work can go on without it.
+        It is of names that are texts, so it is in no other tool's way. Returns what
+        keeps it from being made, a line each, `[]` where it stands: work can go on
+        without it.
         """
         try:
-            self._collection.create_index('name', unique=True)
+            self._collection.create_index(
+                'name',
+                unique=True,
+                partialFilterExpression={'name': {'$type': 'string'}},
+            )
         except DuplicateKeyError:
-            doubles = ', '.join(self._doubles())
+            doubles = list(self._doubles())
+            if not doubles:
+                return [f'{self._no_index}: others keep equal names in it.']
             return [
-                f'Registered more than once: {doubles}. Delete the surplus documents'
-                f' of the collection {self.collection.name}'
-                ' to get a unique index on name.'
+                f'Registered more than once: {", ".join(doubles)}. That does no harm,'
+                f' but {self._no_index} until each is there once.'
             ]
         except OperationFailure as error:
-            return [
-                f'The collection {self.collection.name} gets no unique index on name: '
-                f'{(error.details or {}).get("errmsg", error)}'
-            ]
+            if error.code in CONFLICTS and self._has_index():
+                return []
+            reason = (error.details or {}).get('errmsg', error)
+            return [f'{self._no_index}: {reason}']
         return []
 
     def add(self, document: Document, session: ClientSession) -> None:
@@ -123,6 +143,17 @@ class Registry:
     def _collection(self) -> Collection[Document]:
         return self.collection.with_options(write_concern=DURABLE)
 
+    @property
+    def _no_index(self) -> str:
+        return f'the collection {self.collection.name} gets no unique index on name'
+
+    def _has_index(self) -> bool:
+        """Tell whether a unique index on `name` stands, in whatever form."""
+        return any(
+            index.get('unique') and list(index['key'].items()) == [('name', 1)]
+            for index in self.collection.list_indexes()
+        )
+
     def _doubles(self) -> Iterable[str]:
         groups = self.collection.aggregate(
             [
@@ -131,4 +162,17 @@ class Registry:
                 {'$sort': {'_id': 1}},
             ]
         )
-        return [str(group['_id']) for group in groups]
+        return [group['_id'] for group in groups if is_ours(group['_id'])]
+
+
+def is_ours(name: object) -> bool:
+    """Tell whether a document of this name registers a migration: a file's name.
+
+    Other tools keep what they need in collections of the same name.
+    """
+    return isinstance(name, str) and name.endswith('.py')
+
+
+def _text(document: Document, field: str) -> str | None:
+    value = document.get(field)
+    return value if isinstance(value, str) else None

@@ -15,24 +15,25 @@ from migopy.state import IGNORED, Holder, Run
 from migopy.tell.amounts import age
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
-from migopy.terminal.console import ColorsLogger, duration
+from migopy.tell.voice import Voice
+from migopy.terminal.console import duration
 
 if TYPE_CHECKING:
     from migopy.dumps.dumps import Dump
 
 
 class Narrator:
-    """Tells a person of the events of a run, through a manager's logger.
+    """Tells a person of the events of a run, through a manager's voice.
 
     Invariant: it decides nothing, and an event is told in full before the next one.
     """
 
-    def __init__(self, logger: ColorsLogger, spelling: Spelling, database: str) -> None:
-        """Take the logger, how commands are spelled, and a database's name.
+    def __init__(self, voice: Voice, spelling: Spelling, database: str) -> None:
+        """Take the voice, how commands are spelled, and a database's name.
 
         The collections of that database are shown without its name.
         """
-        self._logger = logger
+        self._voice = voice
         self._spelling = spelling
         self._database = database
         self._heartbeats = Heartbeats()
@@ -40,8 +41,8 @@ class Narrator:
 
     @property
     def speaker(self) -> Any:
-        """Give the logger, which the lines of a migration's loops go to as well."""
-        return self._logger
+        """Give the voice, which the lines of a migration's loops go to as well."""
+        return self._voice
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether an error was the last one that `failed` told of."""
@@ -49,31 +50,31 @@ class Narrator:
 
     def waiting(self, holder: Holder) -> None:
         """Say for whom this command waits."""
-        self._logger.white(f'Waiting for another migration command: {holder}')
+        self._voice.white(f'Waiting for another migration command: {holder}')
 
     def planned(self, doing: str, plan: Plan, migrations: Sequence[Migration]) -> None:
         """Warn of equal numbers and late ones, and list the migrations if several."""
         if doing == 'execute':
-            tell_equal_numbers(self._logger, plan)
+            tell_equal_numbers(self._voice, plan)
             self._late(plan, migrations)
         if len(migrations) > 1:
             names = enumerated([each.name for each in migrations])
             verb = 'roll back' if doing == 'rollback' else doing
-            self._logger.white(f'Going to {verb} {len(migrations)} migrations: {names}')
+            self._voice.white(f'Going to {verb} {len(migrations)} migrations: {names}')
 
     def warned(self, text: str) -> None:
         """Say something that does not keep the run from going on."""
-        self._logger.white(text)
+        self._voice.white(text)
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run, and now and then that it still does."""
         doing = 'Executing' if step.direction == 'up' else 'Rolling back'
-        self._logger.white(f'{doing} {step.name}{_of(place, count)}')
+        self._voice.white(f'{doing} {step.name}{_of(place, count)}')
         self._heartbeats.begin(partial(self._running, step, effects))
 
     def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run in a dry run."""
-        self._logger.white(
+        self._voice.white(
             f'Trying the {step.direction} of {step.name}{_of(place, count)}'
         )
         self._heartbeats.begin(partial(self._running, step, effects))
@@ -86,22 +87,22 @@ class Narrator:
         """Say how a run ended, once the registry has it."""
         if run.outcome == IGNORED:
             done = 'ignored' if run.direction == 'up' else 'taken as rolled back'
-            self._logger.white_bold(f'{run.name} {done}')
+            self._voice.white_bold(f'{run.name} {done}')
             return
         changes = effects.describe(self._database) or 'nothing changed'
-        self._logger.white_bold(
+        self._voice.white_bold(
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
 
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""
         self._told = failure.error
-        self._logger.red(failure_text(failure, self._spelling))
+        self._voice.red(failure_text(failure, self._spelling))
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Say what a step would do."""
         changes = effects.describe(self._database) or 'nothing'
-        self._logger.white_bold(f'{step.name} would do: {changes}')
+        self._voice.white_bold(f'{step.name} would do: {changes}')
 
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
@@ -109,40 +110,40 @@ class Narrator:
             f'The dump {dump.name} was made before this run. To go back to it:\n  ',
             Command('dbrestore', dump.name),
         )
-        self._logger.white(spelled(said, self._spelling))
+        self._voice.white(spelled(said, self._spelling))
 
     def restoring(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""
-        self._logger.white(
+        self._voice.white(
             f'Going to bring {dump.database} back to {dump.name}, made {age(dump)}'
             ' ago.\nWhat was made since is dropped.'
         )
 
     def restored(self, dump: Dump) -> None:
         """Say that the database is as the dump had it."""
-        self._logger.white_bold(f'{dump.database} is as it was in {dump.name}')
+        self._voice.white_bold(f'{dump.database} is as it was in {dump.name}')
 
     def _late(self, plan: Plan, migrations: Sequence[Migration]) -> None:
         last = plan.last_registered
         if last is not None:
             for each in plan.late:
                 if each in migrations:
-                    self._logger.white(
+                    self._voice.white(
                         f'{each.name} is late: {last.name} is registered already'
                     )
 
     def _running(self, step: Step, effects: Recording, seconds: float) -> None:
         changes = effects.answered.describe(self._database) or 'nothing changed'
         passed = duration(round(seconds * 1000))
-        self._logger.white(f'{step.name} running for {passed}: {changes} so far')
+        self._voice.white(f'{step.name} running for {passed}: {changes} so far')
 
 
-def tell_equal_numbers(logger: ColorsLogger, plan: Plan) -> None:
+def tell_equal_numbers(voice: Voice, plan: Plan) -> None:
     """Warn of names that share a number."""
     if plan.equal_numbers:
-        logger.white('Equal numbers (they run in order of name):')
+        voice.white('Equal numbers (they run in order of name):')
         for names in plan.equal_numbers:
-            logger.white(f'  {", ".join(names)}')
+            voice.white(f'  {", ".join(names)}')
 
 
 def _of(place: int, count: int) -> str:

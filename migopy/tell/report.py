@@ -10,32 +10,33 @@ from migopy.run import Plan, State, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
-from migopy.terminal.console import ColorsLogger, duration, table
+from migopy.tell.voice import Voice
+from migopy.terminal.console import duration, table
 
 if TYPE_CHECKING:
     from migopy.dumps.dumps import Dump
 
 
 class Report:
-    """Shows what was asked for, through a manager's logger.
+    """Shows what was asked for, through a manager's voice.
 
     Invariant: it decides nothing and reads nothing but what it is given.
     """
 
-    def __init__(self, logger: ColorsLogger, spelling: Spelling) -> None:
-        self._logger = logger
+    def __init__(self, voice: Voice, spelling: Spelling) -> None:
+        self._voice = voice
         self._spelling = spelling
 
     def status(self, plan: Plan, pending: Sequence[str]) -> None:
         """Show 1.0's list of what has not run, then what does not fit."""
         if pending:
-            self._logger.white_bold('Unregistered migrations:')
+            self._voice.white_bold('Unregistered migrations:')
             for name in pending:
-                self._logger.red(name)
+                self._voice.red(name)
             if not plan.unfinished:
                 self._say('To execute them: ', Command('execute'))
         else:
-            self._logger.green('All migrations registered')
+            self._voice.green('All migrations registered')
             if not plan.migrations and not plan.records:
                 self._say('To write the first one: ', Command('create', 'what_it_does'))
         self._what_does_not_fit(plan)
@@ -47,21 +48,23 @@ class Report:
         )
         self._section('Changed since executed:', plan.changed)
         self._section('Missing (registered, but there is no file):', plan.missing)
-        tell_equal_numbers(self._logger, plan)
+        tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
         self._section(
             'Running at this moment:',
             [f'{run.name} ({run.direction}) by {run.agent}' for run in running],
         )
+        if plan.foreign:
+            self._voice.white(foreign_documents(plan.foreign))
         for runs in by_migration(plan.unfinished):
             for run in runs:
-                self._logger.red(f'Unfinished: {describe(run)}')
+                self._voice.red(f'Unfinished: {describe(run)}')
             self._say(*ways_out(runs[-1].name, runs[-1].direction))
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
         if not runs:
-            self._logger.white('No migration has run yet')
+            self._voice.white('No migration has run yet')
             return
         rows = [
             (
@@ -74,41 +77,41 @@ class Report:
             for run in runs
         ]
         titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
-        self._logger.white(table(titles, rows))
+        self._voice.white(table(titles, rows))
 
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Show lines about commands, below a title if there is one."""
         if title:
-            self._logger.white_bold(title)
+            self._voice.white_bold(title)
         for line in lines:
-            self._logger.white(line)
+            self._voice.white(line)
 
     def created(self, path: str) -> None:
         """Name a new migration's file."""
-        self._logger.white_bold(path)
+        self._voice.white_bold(path)
 
     def unlocked(self, holder: Holder | None) -> None:
         """Say from whom the lock was taken."""
         if holder:
-            self._logger.white_bold(f'Took the lock from {holder}')
+            self._voice.white_bold(f'Took the lock from {holder}')
         else:
-            self._logger.green('Nobody holds the lock')
+            self._voice.green('Nobody holds the lock')
 
     def nothing_to_roll_back(self) -> None:
         """Say that nothing was executed since."""
-        self._logger.green('No migration to roll back')
+        self._voice.green('No migration to roll back')
 
     def nothing_to_try(self) -> None:
         """Say that nothing would run."""
-        self._logger.green('Nothing would run')
+        self._voice.green('Nothing would run')
 
     def tried(self) -> None:
         """Say that a dry run is over."""
-        self._logger.green('Dry run: nothing was changed')
+        self._voice.green('Dry run: nothing was changed')
 
     def dumped(self, dump: Dump) -> None:
         """Say where a dump is."""
-        self._logger.white_bold(f'Dumped to {dump.path} ({size(dump.size)})')
+        self._voice.white_bold(f'Dumped to {dump.path} ({size(dump.size)})')
 
     def dumps(self, dumps: Sequence[Dump]) -> None:
         """List dumps with size and age, and how to go back to one."""
@@ -116,17 +119,26 @@ class Report:
             self._say('There are no dumps. To make one: ', Command('dbdump'))
             return
         rows = [(dump.name, size(dump.size), age(dump)) for dump in dumps]
-        self._logger.white(table(('Dump', 'Size', 'Age'), rows))
+        self._voice.white(table(('Dump', 'Size', 'Age'), rows))
         self._say('To go back to one: ', Command('dbrestore', dumps[-1].name))
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:
-            self._logger.white(title)
+            self._voice.white(title)
             for line in lines:
-                self._logger.white(f'  {line}')
+                self._voice.white(f'  {line}')
 
     def _say(self, *said: Part) -> None:
-        self._logger.white(spelled(said, self._spelling))
+        self._voice.white(spelled(said, self._spelling))
+
+
+def foreign_documents(count: int) -> str:
+    """Say that another tool's documents are in the registry's collection."""
+    are = 'document is' if count == 1 else 'documents are'
+    return (
+        f"{count:,} {are} another tool's; migopy leaves such alone. To keep its own"
+        ' apart, set MIGRATIONS_COLLECTION in the fabfile before the first run.'
+    )
 
 
 def outcome(plan: Plan, run: Run) -> str:

@@ -64,6 +64,10 @@ class ColorsLogger:
     is at that moment. A manager's `logger` may be anything with these methods.
     """
 
+    def __init__(self, stream: str = 'stderr') -> None:
+        """Take the stream's name in `sys`."""
+        self._stream = stream
+
     def white(self, message: object) -> None:
         """Write in the terminal's own colour."""
         self._write(str(message), '')
@@ -81,13 +85,19 @@ class ColorsLogger:
         self._write(str(message), Str.GREEN)
 
     def _write(self, message: str, colour: str) -> None:
-        if colour and is_coloured(sys.stderr):
+        stream: TextIO = getattr(sys, self._stream)
+        if colour and is_coloured(stream):
             message = Str(message).color(colour)
         # A migration goes on though nobody may be listening any more, as when the
         # connection to a remote machine is lost.
         with contextlib.suppress(OSError):
-            sys.stderr.write(f'{message}\n')
-            sys.stderr.flush()
+            try:
+                stream.write(f'{message}\n')
+            except UnicodeEncodeError:
+                encoding = stream.encoding or 'ascii'
+                shown = message.encode(encoding, 'backslashreplace').decode(encoding)
+                stream.write(f'{shown}\n')
+            stream.flush()
 
 
 def duration(milliseconds: int) -> str:

@@ -16,6 +16,7 @@ ORDER = (
     'version',
     'commands',
     'errors',
+    'texts',
     'signals',
     'traces',
     'terminal',
@@ -42,6 +43,15 @@ IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 
 #: Lines that a room may have.
 LONGEST = 300
+
+BEING_SPLIT = {
+    'backfill.__init__',
+    'dumps.dumps',
+    'dumps.format',
+    'effects.__init__',
+    'server.embedded',
+    'terminal.progress',
+}
 
 
 def rooms() -> dict[str, Path]:
@@ -120,6 +130,19 @@ class HouseTest(unittest.TestCase):
 
         for room in self.rooms:
             walk(room, ())
+
+    def test_what_is_said_leaves_by_one_way(self) -> None:
+        for room, path in self.rooms.items():
+            if wing_of(room) not in ('tell', 'terminal'):
+                text = path.read_text(encoding='utf-8')
+                self.assertNotRegex(text, r'logger[.](white|red|green)', room)
+                self.assertNotRegex(text, r'(?m)^ +print\((?!\)  #)', room)
+
+    def test_a_room_has_at_most_300_lines(self) -> None:
+        for room, path in self.rooms.items():
+            lines = path.read_text(encoding='utf-8').count('\n')
+            if room not in BEING_SPLIT:
+                self.assertLessEqual(lines, LONGEST, room)
 
     def test_only_a_door_imports_what_it_is_for(self) -> None:
         for package, importers in IMPORTERS.items():

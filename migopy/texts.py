@@ -1,0 +1,56 @@
+"""Texts from files, databases and errors, made fit to compare and to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Control characters but the line end and the tab, the marks that turn the direction
+#: of writing, and halves of surrogate pairs, which no terminal can be given.
+UNFIT = re.compile(
+    '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
+)
+
+
+def same_name(name: str) -> str:
+    """Give a file name as it is compared: macOS may spell an accent in two parts."""
+    return name if name.isascii() else unicodedata.normalize('NFC', name)
+
+
+def fit(text: str) -> str:
+    r"""Show what could steer a terminal as an escape: `\x1b`.
+
+    Line ends and tabs stay. So one that a text brings along may begin a line; what is
+    to be one line goes through `one_line`.
+    """
+    if text.isprintable():
+        return text
+    return UNFIT.sub(_escaped, text)
+
+
+def one_line(value: object) -> str:
+    r"""Show a value that came from elsewhere in one line, line ends as `\n`."""
+    text = fit(text_of(value))
+    if '\n' in text or '\t' in text or '\u2028' in text or '\u2029' in text:
+        for sign in '\n\t\u2028\u2029':
+            text = text.replace(sign, sign.encode('unicode_escape').decode())
+    return text
+
+
+def text_of(value: object) -> str:
+    """Give what a value says of itself, whatever its `__str__` does."""
+    try:
+        return str(value)
+    except Exception as error:
+        return (
+            f'<{type(value).__name__} whose text cannot be had: {type(error).__name__}>'
+        )
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut a text that is longer than so many characters, and show that it is."""
+    return text if len(text) <= width else f'{text[: width - 1]}…'
+
+
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode('unicode_escape').decode()

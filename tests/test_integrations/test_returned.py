@@ -1,0 +1,130 @@
+"""Work that a function returns in place of doing it is never taken for done."""
+
+from __future__ import annotations
+
+from tests.project import FabTest, PlainTest
+
+NAME = '001_x.py'
+
+
+#: Whole files, each with the words that name what came back.
+UNDONE = {
+    'a coroutine': """
+        async def work(db): db.a.insert_one({})
+        def up(db): return work(db)
+        """,
+    'a generator': """
+        def work(db): yield db.a.insert_one({})
+        def up(db): return work(db)
+        """,
+    'a map object': 'def up(db): return map(db.a.insert_one, [{}])',
+    'a function': 'def up(db): return lambda: db.a.insert_one({})',
+    'a list with an operation, InsertOne': """
+        from pymongo import InsertOne
+        def up(db): return [InsertOne({})]
+        """,
+    'a list with a generator': """
+        def up(db): return [(db.a.insert_one({}) for _ in range(3))]
+        """,
+    'a list of CreateIndex': """
+        class CreateIndex: pass
+        def up(db): return [CreateIndex()]
+        """,
+}
+
+
+class LeftUndoneTest(PlainTest):
+    def refused(self, text: str, **attributes: object) -> str:
+        self.migration(NAME, text)
+        with self.assertRaises(Exception) as caught:
+            self.manager(**attributes).execute()
+        self.assertEqual(self.registered(), [])
+        return str(caught.exception)
+
+    def test_is_an_error_before_it_is_registered(self) -> None:
+        for what, text in UNDONE.items():
+            for transaction in (False, True):
+                with self.subTest(what, transaction=transaction):
+                    message = self.refused(text, TRANSACTION=transaction)
+                    self.assertIn(f'{NAME}: its up returned {what}', message)
+                    self.assertEqual(self.contents('a'), [])
+
+    def test_is_an_error_of_a_dry_run_too(self) -> None:
+        self.migration(NAME, UNDONE['a generator'])
+        with self.assertRaisesRegex(Exception, 'returned a generator'):
+            self.manager().execute(dry_run='yes')
+
+    def test_is_an_error_of_down_too(self) -> None:
+        self.migration(NAME, 'def up(db): pass\ndef down(db): return map(print, [1])')
+        self.manager().execute()
+        with self.assertRaisesRegex(Exception, 'its down returned a map object'):
+            self.manager().rollback('1')
+        self.assertEqual(self.registered(), [NAME])
+
+    def test_what_was_written_before_leaves_it_unfinished(self) -> None:
+        text = """
+            def up(db):
+                db.a.insert_one({})
+                return (db.b.insert_one({}) for _ in range(3))
+            """
+        self.refused(text)
+        [message] = self.logger.of('red')
+        self.assertIn('It may have written already (a 1 inserted)', message)
+
+
+class DoneTest(PlainTest):
+    def test_results_and_data_are_fine(self) -> None:
+        for number, expression in enumerate(
+            (
+                'None',
+                '5',
+                "'text'",
+                'db.a.insert_one({})',
+                'db.a.insert_many([{}, {}]).inserted_ids',
+                'db.a.find()',
+                'list(db.a.find())',
+                "[db.a.insert_one({}), db.a.update_many({}, {'$set': {'x': 1}})]",
+                "db.a.create_index('x')",
+                "{'made': 3}",
+                'db.a',
+                'True',
+                '(1, [2, {}])',
+            )
+        ):
+            self.migration(f'{number:03}_x.py', f'def up(db): return {expression}')
+        self.manager().execute()
+        self.assertEqual(len(self.registered()), 13)
+
+    def test_models_of_one_s_own_are_where_something_was_written(self) -> None:
+        self.migration(
+            NAME,
+            """
+            class Note:
+                def __init__(self, db): db.notes.insert_one({})
+
+            def up(db): return [Note(db)]
+            """,
+        )
+        self.manager().execute()
+        self.assertEqual(self.registered(), [NAME])
+
+
+class ForkTest(FabTest):
+    def test_a_child_that_returns_from_up_registers_nothing(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import os
+
+            def up(db):
+                db.a.insert_one({})
+                child = os.fork()
+                if child:
+                    os.waitpid(child, 0)
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(result.stderr.count(f'{NAME} executed'), 1, result.said)
+        self.assertEqual(self.registered(), [NAME])
+        self.assertEqual(len(self.contents('migrations_history')), 1)
+        self.assertEqual(self.contents('migrations_lock'), [])

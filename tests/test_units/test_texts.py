@@ -1,0 +1,107 @@
+"""Texts from elsewhere, made fit to show."""
+
+from __future__ import annotations
+
+import unittest
+
+from migopy.tell import Voice
+from migopy.texts import fit, one_line, same_name, shortened, text_of
+from migopy.traces import excerpt, summary
+
+CLEAR = '\x1b[2J\x1b[H'
+TITLE = '\x1b]0;owned\x07'
+TURNED = '\u202e'
+
+
+class Broken(Exception):
+    """An error whose text cannot be had."""
+
+    def __str__(self) -> str:
+        raise ValueError('no')
+
+
+class FitTest(unittest.TestCase):
+    def test_what_steers_a_terminal_is_shown_as_an_escape(self) -> None:
+        self.assertEqual(fit(f'a{CLEAR}b'), r'a\x1b[2J\x1b[Hb')
+        self.assertEqual(fit(TITLE), r'\x1b]0;owned\x07')
+        self.assertEqual(fit(f'a{TURNED}b\x9b'), r'a\u202eb\x9b')
+        self.assertEqual(fit('\ud800'), r'\ud800')
+        self.assertEqual(fit('a\rb'), r'a\rb')
+
+    def test_what_a_text_is_made_of_stays(self) -> None:
+        for text in ('', 'Zürich', 'a\n\tb', '日本語', 'a b', '━━ 5'):
+            self.assertEqual(fit(text), text)
+
+    def test_a_value_is_one_line(self) -> None:
+        self.assertEqual(one_line('a\nUnfinished: b'), r'a\nUnfinished: b')
+        self.assertEqual(one_line('a\u2028b\tc'), r'a\u2028b\tc')
+        self.assertEqual(one_line(5), '5')
+
+    def test_a_text_that_cannot_be_had_is_said_to_be(self) -> None:
+        self.assertEqual(
+            text_of(Broken()), '<Broken whose text cannot be had: ValueError>'
+        )
+
+    def test_a_long_one_is_cut(self) -> None:
+        self.assertEqual(shortened('abcdef', 4), 'abc…')
+        self.assertEqual(shortened('abcd', 4), 'abcd')
+
+    def test_an_accent_is_one_however_it_is_spelled(self) -> None:
+        self.assertEqual(same_name('e\u0301'), same_name('\xe9'))
+
+
+class VoiceTest(unittest.TestCase):
+    def test_a_logger_gets_clean_text_whatever_it_is(self) -> None:
+        said: list[str] = []
+
+        class Logger:
+            white = white_bold = red = green = staticmethod(said.append)
+
+        voice = Voice(Logger())
+        for say in (voice.white, voice.white_bold, voice.red, voice.green):
+            say(f'a{CLEAR}')
+            say(Broken())
+            say(TITLE)
+        self.assertEqual(len(said), 12)
+        self.assertNotIn('\x1b', ''.join(said))
+
+
+class ErrorTest(unittest.TestCase):
+    """Telling of a failure cannot fail."""
+
+    def raised(self, error: BaseException) -> BaseException:
+        try:
+            raise error
+        except BaseException as caught:
+            return caught
+
+    def test_whatever_an_error_says(self) -> None:
+        word = 'x' * 100_000
+        for error in (
+            Broken(),
+            ValueError('\ud800'),
+            ValueError(word),
+            ValueError(CLEAR),
+            ValueError('\n' * 10_000),
+            ValueError(b'\xff'),
+            ValueError(),
+            KeyError(Broken()),
+        ):
+            with self.subTest(type(error)):
+                caught = self.raised(error)
+                line, text = summary(caught), excerpt(caught, 'nowhere.py')
+                self.assertLessEqual(len(line), 200)
+                self.assertNotIn('\n', line)
+                self.assertLess(len(text), 500_000)
+                for said in (line, text):
+                    said.encode()
+                    self.assertNotIn('\x1b', said)
+
+    def test_causes_are_told_without_the_server_s_reply(self) -> None:
+        try:
+            try:
+                raise ValueError("odd, full error: {'ok': 0}")
+            except ValueError as cause:
+                raise KeyError('x') from cause
+        except KeyError as error:
+            self.assertNotIn('full error', excerpt(error, __file__))
