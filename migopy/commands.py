@@ -93,15 +93,20 @@ PLACEHOLDERS = {
     'to': 'NAME',
     'last': 'NUMBER',
     'dry_run': 'yes',
+    'force': 'yes',
 }
 
 
 class FabSpelling:
     """Commands as Fabric 1 has them: `fab migrations:execute,003,dry_run=yes`."""
 
-    def __init__(self, task: str = 'migrations') -> None:
-        """Take the name that the fabfile gave to the task."""
+    def __init__(self, task: str = 'migrations', before: Sequence[str] = ()) -> None:
+        """Take the name that the fabfile gave to the task.
+
+        `before` are the words that stand before it: `['production']`.
+        """
         self._task = task
+        self._before = before
 
     def command(self, command: Command) -> str:
         """Spell a command, quoted for a POSIX shell where that is needed."""
@@ -109,11 +114,14 @@ class FabSpelling:
             f'{escape(key)}={escape(text)}' for key, text in command.options.items()
         ]
         behind = ','.join([*map(escape, command.values), *options])
-        return command_line(self._task, command.name or None, behind or None)
+        typed = command_line(self._task, command.name or None, behind or None)
+        words = ''.join(f' {quoted(word)}' for word in self._before)
+        return f'fab{words}{typed[len("fab") :]}'
 
     def usage(self, usage: Usage) -> str:
         """Show how a command may be typed, optional parts in brackets."""
-        parts = [f'fab {self._task}:{usage.name}']
+        before = ''.join(f'{quoted(word)} ' for word in self._before)
+        parts = [f'fab {before}{self._task}:{usage.name}']
         for each in usage.parameters:
             shown = PLACEHOLDERS.get(each.name, '…')
             if each.kind is each.VAR_POSITIONAL:

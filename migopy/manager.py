@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 from migopy import operations
 from migopy.commands import command_line
 from migopy.effects import listen
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.face.help import in_full, overview
 from migopy.face.typed import Subtasks, call, is_yes, task
@@ -149,6 +150,7 @@ class MigrationsManager(Wiring):
         *,
         last: str | int | None = None,
         to: str | None = None,
+        force: str | bool = 'no',
         dry_run: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
@@ -156,9 +158,11 @@ class MigrationsManager(Wiring):
         Example: rollback,001_add_index.py
         With last=NUMBER those executed last are rolled back, the newest first. With
         to=NAME all that were executed after it. With dry_run=yes what each would do
-        is shown and nothing is changed.
+        is shown and nothing is changed. With force=yes the one named need not be
+        applied.
         """
-        order = order_down(self, spec_migr, last, to)
+        forced = is_yes(force, 'rollback', 'force')
+        order = order_down(self, spec_migr, last, to, forced)
         if is_yes(dry_run, 'rollback', 'dry_run'):
             return self._dry_run(order)
         if not operations.roll_back(self._site, order, self._narrator):
@@ -255,7 +259,9 @@ class MigrationsManager(Wiring):
     @classmethod
     def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
         """Give the command that runs a command, quoted for a remote shell."""
-        return command_line(cls.TASK_NAME, subtask, option)
+        errand = ERRAND.get()
+        task = errand.task if errand and errand.task else cls.TASK_NAME
+        return command_line(task, subtask, option)
 
     def _dry_run(self, order: Order) -> None:
         if operations.dry_run(self._site, order, self._narrator):

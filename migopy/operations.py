@@ -7,6 +7,8 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from migopy.commands import Command
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration, importable
 from migopy.orders import Order
@@ -20,11 +22,23 @@ from migopy.run import (
     try_out,
 )
 from migopy.site import Site
-from migopy.state import Locked
+from migopy.state import FAILED, Locked, Run
 from migopy.terminal.progress import told_by
 
 if TYPE_CHECKING:
     from migopy.dumps.dumps import Dump
+
+
+class FailedBefore(MigopyException):
+    """The same typed command has failed for another host; `run` is what failed."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(
+            f'{run.name}: its {run.direction} has failed already by this command, for'
+            f' another host ({run.agent}): {run.error}\nNothing was done again. See: ',
+            Command(),
+        )
 
 
 def execute(
@@ -36,6 +50,8 @@ def execute(
     was nothing to run. Raises what a migration raised, or what kept it from running.
     """
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if _is_done(site, order, observer):
+            return None
         plan = site.plan()
         migrations = order.select(plan)
         runner = Runner(site, plan, observer)
@@ -80,6 +96,8 @@ def roll_back(site: Site, order: Order, observer: Observer) -> bool:
     Returns whether there was anything to run. Raises as `execute` does.
     """
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if _is_done(site, order, observer):
+            return True
         plan = site.plan()
         migrations = order.select(plan)
         if not migrations:
@@ -104,6 +122,8 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
     Returns the plan where there was nothing to register.
     """
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if _is_done(site, order, observer):
+            return None
         plan = site.plan()
         migrations = order.select(plan)
         if not migrations:
@@ -160,6 +180,27 @@ def _dump_since(site: Site, moment: datetime) -> Dump | None:
     # A dump's name tells its time to the second.
     made = [each for each in dumps(site) if each.made >= moment]
     return made[-1] if made else None
+
+
+def _is_done(site: Site, order: Order, observer: Observer) -> bool:
+    """Tell whether this typed command has been carried out here for another host.
+
+    Fabric repeats a command for each host, and several may have one database. What
+    takes all that is pending may be repeated; what names migrations, or counts them,
+    would be done to others. Raises `FailedBefore`.
+    """
+    errand = ERRAND.get()
+    if errand is None or not (order.asked.values or order.asked.options):
+        return False
+    runs = site.history.of_command(errand.id)
+    # Each time under the lock has an owner of its own.
+    if len({run.owner for run in runs}) < errand.times:
+        return False
+    failed = [run for run in runs if run.outcome == FAILED]
+    if failed:
+        raise FailedBefore(failed[-1])
+    observer.repeated(runs)
+    return True
 
 
 def _loaded(

@@ -87,14 +87,18 @@ def order_up(
 
 
 def order_down(
-    manager: Manager, name: str | None, last: str | int | None, to: str | None
+    manager: Manager,
+    name: str | None,
+    last: str | int | None,
+    to: str | None,
+    force: bool,
 ) -> Order:
     """Take what `rollback` was given; raises `WrongOptions`."""
     only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
     count = None if last is None else number(last, 'rollback', 'last')
 
     def select(plan: Plan) -> list[Migration]:
-        return Choice(plan).to_roll_back(name, count, to)
+        return Choice(plan).to_roll_back(name, count, to, force)
 
     asked = Command('rollback', *_given(name), last=count, to=to)
     return Order(asked, 'down', select, manager.LOCK_WAIT, manager.TRANSACTION)

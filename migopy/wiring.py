@@ -9,7 +9,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.commands import FabSpelling, Spelling
+from migopy.commands import Spelling
+from migopy.errand import fab_spelling
 from migopy.errors import MigopyException
 from migopy.site import ManagerSettings, Site, site_of
 from migopy.tell import Narrator, Report, Voice
@@ -82,4 +83,4 @@ class Wiring(ManagerSettings):
 
     @property
     def _spelling(self) -> Spelling:
-        return FabSpelling(self.TASK_NAME)
+        return fab_spelling(self.TASK_NAME)

@@ -9,18 +9,23 @@ from __future__ import annotations
 import gc
 import inspect
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from types import FunctionType
 from typing import Any, Protocol
 
-from fabric.state import env
+from fabric.api import settings
+from fabric.main import parse_arguments
+from fabric.state import commands, env
 
 from migopy import signals
-from migopy.commands import FabSpelling
+from migopy.errand import ERRAND, Errand, carrying_out, fab_spelling
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
-from migopy.face.typed import as_typed
+from migopy.face.before import words_before
+from migopy.face.sent import SENT, pack, taken, unpack
+from migopy.face.typed import ONCE, as_typed
 from migopy.server.settings import leave_without_waiting
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.tell import Voice
@@ -61,36 +66,110 @@ class Manager(Protocol):
         """Let go of the server."""
 
 
+#: What this process was started for; its forked children (`fab -P`) have the same.
+LINE = uuid.uuid4().hex
+
+
 def create(manager_class: type[Manager]) -> Callable[..., Any]:
     """Make the function that Fabric calls.
 
     It must stay a plain function: one Fabric `Task` object in a fabfile hides all
     its plain functions.
     """
+    taken()
 
     def migrations(subtask: str | None = None, /, *values: str, **options: str) -> Any:
         if subtask is None:
             subtask = options.pop('subtask', None)
         if is_under_fab():
-            leave_without_waiting()
-            # What was imported stays until the end: the collector need not look at it
-            # again and again among the records of thousands of migrations.
-            gc.freeze()
-        if remote.is_repetition():
-            return None
+            return under_fab(manager_class, subtask, values, options)
         with exit_status(manager_class):
-            option = as_typed(values, options)
-            run_hook(manager_class, subtask, option)
-            if is_for_a_remote_machine(manager_class):
-                return run_there(manager_class, subtask, option)
-            with connected(manager_class()) as manager:
-                return manager.perform(subtask, values, options)
+            return carry_out(manager_class, subtask, values, options)
+        return None
 
     migrations.__name__ = manager_class.TASK_NAME
     # Fabric3's `fab -d` fails on a function with annotations.
     migrations.__annotations__.clear()
     migrations.__doc__ = ESSENTIALS.replace('{task}', manager_class.TASK_NAME)
     return migrations
+
+
+def under_fab(
+    manager_class: type[Manager],
+    subtask: str | None,
+    values: Sequence[str],
+    options: Mapping[str, str],
+) -> Any:
+    """Carry out what was typed, on this machine or on another one."""
+    leave_without_waiting()
+    # What was imported stays until the end: the collector need not look at it again
+    # and again among the records of thousands of migrations.
+    gc.freeze()
+    if remote.is_sent() and remote.is_turn_of_another_host():
+        # A fabfile that sets `env.hosts` sets it on the remote machine too.
+        return None
+    errand = local_errand(manager_class, subtask, values, options)
+    with carrying_out(errand), exit_status(manager_class):
+        received = taken()
+        if received is not None:
+            errand = unpack(received, typed(subtask, as_typed(values, options)))
+        with carrying_out(errand):
+            return carry_out(manager_class, subtask, values, options)
+    return None
+
+
+def carry_out(
+    manager_class: type[Manager],
+    subtask: str | None,
+    values: Sequence[str],
+    options: Mapping[str, str],
+) -> Any:
+    """Call the hook, then run the command, here or on the machine of this task."""
+    option = as_typed(values, options)
+    errand = ERRAND.get() or Errand()
+    sent = {SENT: pack(errand, typed(subtask, option), None)}
+    with settings(shell_env={**env.shell_env, **(sent if env.host_string else {})}):
+        run_hook(manager_class, subtask, option)
+    if is_for_a_remote_machine(manager_class):
+        return run_there(manager_class, subtask, option, errand)
+    if subtask in ONCE and remote.is_turn_of_another_host():
+        first = env.all_hosts[0]
+        Voice(manager_class.logger).white(f'{subtask} has been run for {first} already')
+        return None
+    with connected(manager_class()) as manager:
+        return manager.perform(subtask, values, options)
+
+
+def typed(subtask: str | None, option: str | None) -> str:
+    """Give what was typed behind the task's name."""
+    return f'{subtask or ""},{option or ""}'
+
+
+def local_errand(
+    manager_class: type[Manager],
+    subtask: str | None,
+    values: Sequence[str],
+    options: Mapping[str, str],
+) -> Errand:
+    """Make the errand of a command that was typed on this machine."""
+    task, words = task_name(manager_class), sys.argv[1:]
+    # Twice the same command in one line is meant.
+    same = [
+        name
+        for name, arguments, named, *_ in parse_arguments(words)
+        if name == task
+        and arguments[:1] == ([subtask] if subtask is not None else [])
+        and (arguments[1:], named) == (list(values), dict(options))
+    ]
+    number = uuid.uuid5(uuid.UUID(LINE), typed(subtask, as_typed(values, options)))
+    return Errand(number.hex, len(same) or 1, words_before(words, task, commands), task)
+
+
+def task_name(manager_class: type[Manager]) -> str:
+    """Give the task's name as it is typed: `db.migrations` of a fabfile's module."""
+    name = str(env.command)
+    own = manager_class.TASK_NAME
+    return name if name.rpartition('.')[2] == own else own
 
 
 @contextmanager
@@ -116,7 +195,7 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
 
 def tell(manager_class: type[Manager], error: MigopyException) -> None:
     """Write an error in red."""
-    spelling = FabSpelling(manager_class.TASK_NAME)
+    spelling = fab_spelling(manager_class.TASK_NAME)
     Voice(manager_class.logger).red(error.spelled(spelling))
 
 
@@ -149,7 +228,10 @@ def is_for_a_remote_machine(manager_class: type[Manager]) -> bool:
 
 
 def run_there(
-    manager_class: type[Manager], subtask: str | None, option: str | None
+    manager_class: type[Manager],
+    subtask: str | None,
+    option: str | None,
+    errand: Errand,
 ) -> None:
     """Run the same command on the remote machine.
 
@@ -158,9 +240,14 @@ def run_there(
     """
     command = manager_class.fab_command(subtask, option)
     directory = str(manager_class.REMOTE_DIRECTORY)
+    sent = pack(errand, typed(subtask, option), directory)
+    if subtask in ONCE and remote.is_turn_of_another_host():
+        first = env.all_hosts[0]
+        Voice(manager_class.logger).white(f'{subtask} has been run on {first} already')
+        return
     try:
         with signals.raised():
-            remote.run(command, directory, manager_class.REMOTE_PREFIX)
+            remote.run(command, directory, manager_class.REMOTE_PREFIX, sent)
     except remote.HostFailed as error:
         if not env.warn_only:
             raise

@@ -6,7 +6,6 @@ Like `fabtask`, the one that imports this room, it imports Fabric.
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -19,10 +18,8 @@ from fabric.state import connections, env, output
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
+from migopy.face.sent import SENT, taken
 from migopy.terminal.console import is_coloured
-
-#: The environment variable of a command that another machine's migopy began.
-SENT = 'MIGOPY_SENT'
 
 #: Seconds between signs of life, where Fabric is not told any. Without them a
 #: firewall drops a connection that is silent during a long migration, and nobody
@@ -40,7 +37,7 @@ NO_STATUS = -1
 
 #: What is known of a command when the connection has ended before it.
 UNKNOWN = (
-    'To see whether the command was stopped there, or went on to its end, type there: ',
+    'To see whether the command was stopped there, or went on to its end, type: ',
     Command(),
 )
 
@@ -60,30 +57,27 @@ class HostFailed(MigopyException):
 
 def is_sent() -> bool:
     """Tell whether another machine's migopy began this command, to be run here."""
-    return SENT in os.environ
+    return taken() is not None
 
 
-def is_repetition() -> bool:
-    """Tell whether a command that was sent here has run already.
-
-    A fabfile that sets `env.hosts` sets it on the remote machine too, and Fabric runs
-    the task there as many times.
-    """
+def is_turn_of_another_host() -> bool:
+    """Tell whether Fabric repeats this task, and this is not its first host's turn."""
     hosts = env.get('all_hosts')
-    return is_sent() and bool(hosts) and env.host_string != hosts[0]
+    return bool(hosts) and env.host_string != hosts[0]
 
 
-def run(command: str, directory: str, preparation: str | None) -> None:
+def run(command: str, directory: str, preparation: str | None, sent: str) -> None:
     """Run a shell command in a folder of the machine that Fabric has for this task.
 
-    `preparation` is a command to begin with. What they write appears here line by
+    `preparation` is a command to begin with, `sent` what the command brings along.
+    What they write appears here line by
     line as it comes, behind the machine's name. Raise `HostFailed` unless all ends
     well.
     """
     host = str(env.host_string)
     require_utf8(host, command)
     write_whole_lines()
-    contexts = [hide('warnings'), cd(directory), shell_env(**environment())]
+    contexts = [hide('warnings'), cd(directory), shell_env(**environment(sent))]
     if preparation:
         contexts.append(prefix(preparation))
     keepalive = env.keepalive or KEEPALIVE
@@ -113,10 +107,10 @@ def write_whole_lines() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def environment() -> dict[str, str]:
+def environment(sent: str) -> dict[str, str]:
     """Give the remote command's environment variables: coloured there if it is here."""
     colour = 'FORCE_COLOR' if is_coloured(sys.stdout) else 'NO_COLOR'
-    return {**env.shell_env, SENT: '1', colour: '1'}
+    return {**env.shell_env, SENT: sent, colour: '1'}
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from migopy.commands import Command, Usage, escape
+from migopy.commands import Command, Part, Usage, escape
 from migopy.errors import MigopyException
 
 Method = TypeVar('Method', bound=Callable[..., Any])
@@ -19,18 +19,46 @@ MARK = 'migopy_task'
 DEFAULT = 'default'
 
 
+#: Commands that only look, so a mistyped one may be taken for them.
+READING = frozenset({'check', 'help', 'history', 'show_status'})
+
+#: Commands that are about this machine or take effect at once: where Fabric repeats a
+#: task for each host, they are carried out for the first alone.
+ONCE = frozenset({'create', 'dbrestore', 'unlock'})
+
+#: What other tools call these commands; `''` is the one for no name.
+HABITS = {
+    **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),
+    **dict.fromkeys(('down', 'downgrade', 'revert', 'undo'), 'rollback'),
+    **dict.fromkeys(('list', 'ls', 'pending', 'show', 'status'), ''),
+    **dict.fromkeys(('add', 'generate', 'make', 'new'), 'create'),
+    **dict.fromkeys(('fake', 'mark', 'skip', 'stamp'), 'ignore'),
+    **dict.fromkeys(('backup', 'dump'), 'dbdump'),
+    'log': 'history',
+    'restore': 'dbrestore',
+}
+
+
 class UnknownSubtask(MigopyException):
-    """A subtask that is none; `name` was typed, `known` are those there are."""
+    """A command that is none; `name` was typed, `known` are those there are.
+
+    Invariant: it runs nothing, and what merely looks alike is suggested only where
+    that changes nothing.
+    """
 
     def __init__(self, name: str, known: Sequence[str]) -> None:
         self.name = name
         self.known = known
-        near = difflib.get_close_matches(name, known, 1)
-        meant = [' Did you mean ', Command(near[0]), '?'] if near else []
+        meant: list[Part] = []
+        if name in HABITS:
+            meant = ['\nWhat other tools call so is: ', Command(HABITS[name])]
+        else:
+            for near in difflib.get_close_matches(name, known, 1):
+                if near in READING:
+                    meant = [' Did you mean ', Command(near), '?']
         lines = [part for each in known for part in ('\n  ', Command(each))]
-        super().__init__(
-            f'There is no subtask {name!r}.', *meant, '\nThere are:', *lines
-        )
+        unknown = f'There is no command {name!r}; nothing was done.'
+        super().__init__(unknown, *meant, '\nThere are:', *lines)
 
 
 class WrongOptions(MigopyException):
@@ -116,6 +144,11 @@ def call(
     """Call a subtask with what was typed; raises `WrongOptions` before it starts."""
     values = list(values)
     signature = inspect.signature(subtask)
+    for value in values:
+        known = signature.parameters.get(value)
+        if known is not None and known.kind is known.KEYWORD_ONLY:
+            reason = f'{value} needs a value; nothing was done'
+            raise WrongOptions(name, reason, usage_of(subtask, name))
     try:
         signature.bind(*values, **options)
     except TypeError as error:
@@ -127,8 +160,8 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     """Read an option that is yes or no; raises `WrongOptions` for anything else."""
     if isinstance(value, bool):
         return value
-    if value.lower() in ('yes', 'no'):
-        return value.lower() == 'yes'
+    if str(value).lower() in ('yes', 'no'):
+        return str(value).lower() == 'yes'
     raise WrongOptions(
         subtask,
         f'{option}={value} is neither yes nor no; nothing was done',

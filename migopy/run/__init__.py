@@ -7,6 +7,7 @@ from migopy.run.choice import (
     LateRefused,
     NameNeeded,
     NoFile,
+    NotApplied,
     NotExecuted,
     UnknownMigration,
 )
@@ -42,6 +43,7 @@ __all__ = [
     'NameNeeded',
     'NoFile',
     'NoTransactions',
+    'NotApplied',
     'NotExecuted',
     'NotRegistered',
     'Observer',

@@ -63,6 +63,18 @@ class AlreadyRegistered(MigopyException):
         )
 
 
+class NotApplied(MigopyException):
+    """A migration to roll back that is not applied; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is not applied, so there is nothing to roll back; nothing was'
+            ' done.\nTo run its down() all the same: ',
+            Command('rollback', name, force='yes'),
+        )
+
+
 class NotExecuted(MigopyException):
     """A migration to go back to that is not executed; `name` is its name."""
 
@@ -182,18 +194,26 @@ class Choice:
         return self.to_execute(name, allow_late=True)
 
     def to_roll_back(
-        self, name: str | None, last: int | None = None, to: str | None = None
+        self,
+        name: str | None,
+        last: int | None = None,
+        to: str | None = None,
+        force: bool = False,
     ) -> list[Migration]:
         """Select what `rollback` undoes, the newest first by the time of execution.
 
-        That is the one named, registered or not, as in 1.0; the `last` so many, or all
+        That is the one named, which must be registered or unfinished, or with `force`
+        any, as in 1.0; the `last` so many, or all
         where there are fewer; or all that were executed after the one named in `to`.
-        Raises what `find` does, `NameNeeded`, `NotExecuted`.
+        Raises what `find` does, `NameNeeded`, `NotApplied`, `NotExecuted`.
         """
         names = [record.name for record in self._plan.executed]
         if name is not None:
             chosen = self.find(name)
             self._refuse_unfinished(chosen)
+            known = chosen.name in self._plan.registered
+            if not (known or force or self._plan.unfinished_of(chosen)):
+                raise NotApplied(chosen.name)
             return [chosen]
         self._refuse_unfinished(None)
         if to is not None:

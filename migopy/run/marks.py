@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from migopy.errand import ERRAND
 from migopy.files import Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -62,6 +63,7 @@ class Marks:
     ) -> Run:
         """Make a run that starts now."""
         records = self._plan.records_of(migration)
+        errand = ERRAND.get()
         return Run(
             name=migration.name,
             direction=direction,
@@ -71,6 +73,7 @@ class Marks:
             agent=self._agent,
             version=self._version,
             records=[record.id for record in records],
+            command=errand.id if errand else None,
         )
 
     def end(self, run: Run) -> None:

@@ -86,6 +86,9 @@ class Observer(Protocol):
     def planned(self, doing: str, plan: Plan, migrations: Sequence[Migration]) -> None:
         """Hear what is going to run; `doing` is the command's name."""
 
+    def repeated(self, runs: Sequence[Run]) -> None:
+        """Hear that this command has been carried out already, for another host."""
+
     def warned(self, text: str) -> None:
         """Hear of something that does not keep the run from going on."""
 

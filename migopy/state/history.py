@@ -53,6 +53,8 @@ class Run:
     after: ObjectId | None = None
     #: How far its calls of `update_each` have come, as `Checkpoints` keeps it.
     checkpoints: list[Document] | None = None
+    #: The id of the typed command that it belongs to, if it was typed.
+    command: str | None = None
 
     @property
     def good_outcome(self) -> str:
@@ -97,6 +99,8 @@ class Run:
             document['effects'] = self.effects
         if self.checkpoints is not None:
             document['checkpoints'] = self.checkpoints
+        if self.command is not None:
+            document['command'] = self.command
         return document
 
     def record(self) -> Document:
@@ -148,6 +152,7 @@ class Run:
             effects=_of_type(document, 'effects', dict),
             after=_of_type(document, 'after', ObjectId),
             checkpoints=_of_type(document, 'checkpoints', list),
+            command=_of_type(document, 'command', str),
         )
 
 
@@ -204,6 +209,10 @@ class History:
         if without:
             query['_id'] = {'$nin': [run.id for run in without]}
         return self._runs(query, count)
+
+    def of_command(self, command: str) -> list[Run]:
+        """Read the runs that belong to one typed command, the oldest first."""
+        return self._runs({'command': command}, 0)
 
     def _runs(self, query: Document, count: int) -> list[Run]:
         order = [('started', -1), ('_id', -1)]

@@ -62,6 +62,14 @@ class Narrator:
             verb = 'roll back' if doing == 'rollback' else doing
             self._voice.white(f'Going to {verb} {len(migrations)} migrations: {names}')
 
+    def repeated(self, runs: Sequence[Run]) -> None:
+        """Say that this command has been carried out already, and what it did."""
+        did = enumerated([f'{run.name} {run.good_outcome}' for run in runs])
+        self._voice.white(
+            f'This command has been carried out already, for another host: {did}.'
+            ' Nothing was done again.'
+        )
+
     def warned(self, text: str) -> None:
         """Say something that does not keep the run from going on."""
         self._voice.white(text)

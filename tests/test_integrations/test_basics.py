@@ -109,10 +109,16 @@ class RollbackTest(FabTest):
         self.assertIn('001_first.py rolled back', result.stderr)
         self.assertEqual((self.contents('notes'), self.registered()), ([], []))
 
-    def test_runs_down_of_an_unregistered_one_as_1_0_did(self) -> None:
+    def test_runs_down_of_an_unregistered_one_where_that_is_wanted(self) -> None:
         self.migration('001_first.py', NOTES)
         self.db.notes.insert_one({'content': 'test'})
-        self.assert_ok(self.fab('migrations:rollback,001'))
+        self.assert_error(
+            self.fab('migrations:rollback,001'),
+            'is not applied',
+            'fab migrations:rollback,001_first.py,force=yes',
+        )
+        self.assertEqual(self.contents('notes'), [{'content': 'test'}])
+        self.assert_ok(self.fab('migrations:rollback,001,force=yes'))
         self.assertEqual((self.contents('notes'), self.registered()), ([], []))
 
     def test_without_a_name_says_which_was_executed_last(self) -> None:

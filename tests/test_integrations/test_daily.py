@@ -316,7 +316,8 @@ class HelpTest(FabTest):
         self.assertIn(
             'fab migr:rollback - Run down() of the migration that is named, and'
             ' unregister it.\n'
-            '    fab migr:rollback[,NAME][,last=NUMBER][,to=NAME][,dry_run=yes]\n'
+            '    fab migr:rollback[,NAME][,last=NUMBER][,to=NAME][,force=yes]'
+            '[,dry_run=yes]\n'
             '    Example: fab migr:rollback,001_add_index.py\n',
             all_of_them.stderr,
         )

@@ -62,11 +62,10 @@ class WrongCommandTest(FabTest):
         ]
         self.assert_refused(
             {
-                'migrations:exceute': [
-                    "'exceute'",
-                    'mean fab migrations:execute?',
-                    *known,
-                ],
+                'migrations:exceute': ["'exceute'", 'nothing was done', *known],
+                'migrations:migrate': ['is: fab migrations:execute\n', *known],
+                'migrations:undo': ['is: fab migrations:rollback\n', *known],
+                'migrations:histroy': ['mean fab migrations:history?', *known],
                 'migrations:zzz': ["'zzz'", *known],
             }
         )
@@ -154,9 +153,10 @@ class WrongFilesTest(FabTest):
             ),
         )
         self.assertIn(f'{self.folder}/missing', missing)
-        self.assertIn('type: fab migrations', missing)
+        again = 'type: fab -f {}_fabfile.py migrations'.format
+        self.assertIn(again('missing'), missing)
         self.assertIn('\n  2-b.py\n  odd.py\n', bad)
-        self.assertIn('type: fab migrations', bad)
+        self.assertIn(again('bad'), bad)
         self.assertNotIn('notes.txt', bad)
         self.assertEqual(self.contents('ran'), [])
 
@@ -170,10 +170,11 @@ class WrongFilesTest(FabTest):
         message = self.red_message(syntax)
         self.assertIn('2_b.py", line 2', message)
         self.assertIn('SyntaxError', message)
-        self.assertIn('type: fab migrations:execute', message)
+        again = 'type: fab -f {}_fabfile.py migrations:execute'.format
+        self.assertIn(again('syntax'), message)
         message = self.red_message(no_up)
         self.assertIn('2_b.py has no function `up`', message)
-        self.assertIn('type: fab migrations:execute', message)
+        self.assertIn(again('no_up'), message)
         self.assertEqual(self.contents('ran'), [])
         for name in self.db.list_collection_names():
             self.assertRegex(name, '_lock$')

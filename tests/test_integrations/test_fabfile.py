@@ -48,7 +48,7 @@ class TaskTest(FabTest):
             'fabfile.py', self.filled(self.fabfile).replace("'task1', 'a'", "'odd'")
         )
         message = self.error('deploy')
-        self.assertIn("no subtask 'odd'", message)
+        self.assertIn("no command 'odd'", message)
 
     def test_messages_name_the_task_as_the_fabfile_does(self) -> None:
         self.migration('1_a.py')
@@ -137,7 +137,9 @@ class LoggerTest(FabTest):
         self.assertIn('white fab migrations:execute - ', told.stdout)
         self.assertIn('white_bold 1_a.py executed', told.stdout)
         self.assertIn('red 2_b.py failed', told.stdout)
-        self.assertEqual(unknown.stdout, "red There is no subtask 'x'.\n")
+        self.assertEqual(
+            unknown.stdout, "red There is no command 'x'; nothing was done.\n"
+        )
 
 
 class SubtasksTest(FabTest):
@@ -191,7 +193,7 @@ class SubtasksTest(FabTest):
         started = [self.start(f'migrations:{name}') for name in names]
         for name, process in zip(names, started):
             result = self.assert_error(
-                self.ended(process), f"There is no subtask '{name}'", 'migrations:task1'
+                self.ended(process), f"There is no command '{name}'", 'migrations:task1'
             )
             self.assertNotIn(f'migrations:{name}\n  ', result.stderr)
 

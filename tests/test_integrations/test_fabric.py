@@ -88,7 +88,7 @@ class RoundTripTest(FabTest):
         path = f'{FAB.parent}{os.pathsep}{os.environ["PATH"]}'
         result = self.fab('migrations:nope', PATH=path)
         self.assertNotEqual(result.status, 0)
-        self.assertIn("There is no subtask 'nope'", result.stderr)
+        self.assertIn("There is no command 'nope'", result.stderr)
 
 
 class DeployScriptTest(FabTest):

@@ -48,9 +48,9 @@ class UnfinishedTestCase(PlainTest):
     def all_is_well(self, well: bool = True) -> None:
         self.db.settings.replace_one({}, {'well': well}, upsert=True)
 
-    def fail_in(self, subtask: str) -> None:
+    def fail_in(self, subtask: str, **options: str) -> None:
         with self.assertRaises((ValueError, KeyError)):
-            getattr(self.manager(), subtask)(FIRST)
+            getattr(self.manager(), subtask)(FIRST, **options)
 
     def shown(self) -> str:
         """Give what the status says."""
@@ -161,20 +161,20 @@ class FailedTest(UnfinishedTestCase):
         self.assert_settled([], ['down'])
 
     def test_down_of_an_unregistered_one_is_settled_by_execute(self) -> None:
-        self.fail_in('rollback')
+        self.fail_in('rollback', force='yes')
         self.all_is_well()
         self.manager().execute(FIRST)
         self.assert_settled([FIRST], ['down', 'up'])
 
     def test_down_of_an_unregistered_one_is_settled_by_rollback(self) -> None:
-        self.fail_in('rollback')
+        self.fail_in('rollback', force='yes')
         self.all_is_well()
         self.manager().rollback(FIRST)
         self.assert_settled([], ['down', 'down'])
 
     def test_down_of_an_unregistered_one_is_settled_by_ignore(self) -> None:
         """Not by registering it: nothing of its `up` is left."""
-        self.fail_in('rollback')
+        self.fail_in('rollback', force='yes')
         self.manager().ignore(FIRST)
         self.assert_settled([], ['down'])
 
@@ -519,7 +519,7 @@ class DiedAfterwardsTest(UnfinishedTestCase):
         self.logger.white_bold = (  # type: ignore[method-assign]
             lambda message: written.append(history.find_one()['outcome'])
         )
-        self.manager().rollback(FIRST)
+        self.manager().rollback(FIRST, force='yes')
         self.assertEqual(written, ['rolled back'])
 
     def test_a_history_that_cannot_be_completed_is_an_error(self) -> None:

@@ -17,6 +17,7 @@ ORDER = (
     'commands',
     'errors',
     'texts',
+    'errand',
     'signals',
     'traces',
     'terminal',

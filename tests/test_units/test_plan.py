@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import ObjectId
 
+from migopy.commands import Command
 from migopy.files import Migration
 from migopy.run import (
     AlreadyRegistered,
@@ -15,6 +16,7 @@ from migopy.run import (
     Choice,
     LateRefused,
     NoFile,
+    NotApplied,
     Plan,
     Unfinished,
     UnknownMigration,
@@ -178,10 +180,19 @@ class SelectionTest(unittest.TestCase):
         self.assertEqual(names(made.to_execute(None, allow_late=True)), ['1_a.py'])
         self.assertEqual(names(made.to_execute('1', allow_late=False)), ['1_a.py'])
 
-    def test_rollback_takes_a_registered_and_an_unregistered_one(self) -> None:
+    def test_rollback_takes_a_registered_one_and_any_with_force(self) -> None:
         made = Choice(plan('1_a.py 2_b.py', '1_a.py'))
         self.assertEqual(names(made.to_roll_back('1')), ['1_a.py'])
-        self.assertEqual(names(made.to_roll_back('2')), ['2_b.py'])
+        with self.assertRaises(NotApplied) as caught:
+            made.to_roll_back('2')
+        [command] = caught.exception.next
+        self.assertEqual(command, Command('rollback', '2_b.py', force='yes'))
+        self.assertEqual(names(made.to_roll_back('2', force=True)), ['2_b.py'])
+
+    def test_rollback_takes_an_unfinished_one(self) -> None:
+        """Cleaning up after an `up` that failed."""
+        made = Choice(plan('1_a.py', runs=[run('1_a.py', outcome=FAILED)]))
+        self.assertEqual(names(made.to_roll_back('1')), ['1_a.py'])
 
     def test_rollback_takes_the_last_or_all_where_there_are_fewer(self) -> None:
         made = Choice(plan('1_a.py 2_b.py 3_c.py', '1_a.py 3_c.py'))

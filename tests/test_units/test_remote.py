@@ -21,6 +21,7 @@ from fabric.state import env
 from migopy import signals
 from migopy.commands import command_line, quoted
 from migopy.face import remote
+from migopy.face.sent import SENT
 from migopy.face.typed import as_typed
 from migopy.signals import Terminated
 from tests.nasty import NASTY, random_values
@@ -143,23 +144,17 @@ class NamedTest(unittest.TestCase):
                     raise NetworkError('no')
 
 
-class SentTest(unittest.TestCase):
-    """A command that migopy sent runs here and once, whatever hosts the fabfile has."""
+class RepetitionTest(unittest.TestCase):
+    """Fabric carries out a task once for each host."""
 
-    def is_repetition(self, host: str | None, *hosts: str) -> bool:
-        with settings(host_string=host, all_hosts=list(hosts)):
-            return remote.is_repetition()
-
-    def test_the_first_of_its_hosts_runs_it(self) -> None:
-        with mock.patch.dict(os.environ, {remote.SENT: '1'}):
-            self.assertFalse(self.is_repetition(None))
-            self.assertFalse(self.is_repetition('a', 'a', 'b'))
-            self.assertTrue(self.is_repetition('b', 'a', 'b'))
-
-    def test_one_that_a_person_typed_runs_for_all(self) -> None:
-        with mock.patch.dict(os.environ):
-            os.environ.pop(remote.SENT, None)
-            self.assertFalse(self.is_repetition('b', 'a', 'b'))
+    def test_all_but_the_first_are_repetitions(self) -> None:
+        for host, hosts, expected in (
+            (None, [], False),
+            ('a', ['a', 'b'], False),
+            ('b', ['a', 'b'], True),
+        ):
+            with settings(host_string=host, all_hosts=hosts):
+                self.assertIs(remote.is_turn_of_another_host(), expected)
 
 
 class EnvironmentTest(unittest.TestCase):
@@ -168,17 +163,17 @@ class EnvironmentTest(unittest.TestCase):
     def environment(self, **here: str) -> dict[str, str]:
         here_alone = mock.patch.dict(os.environ, here, clear=True)
         with here_alone, settings(shell_env={'STAGE': 'x'}):
-            return remote.environment()
+            return remote.environment('packed')
 
     def test_colours_are_as_they_are_here(self) -> None:
         with mock.patch('sys.stdout', io.StringIO()):
             self.assertEqual(
                 self.environment(),
-                {'STAGE': 'x', remote.SENT: '1', 'NO_COLOR': '1'},
+                {'STAGE': 'x', SENT: 'packed', 'NO_COLOR': '1'},
             )
             self.assertEqual(
                 self.environment(FORCE_COLOR='1'),
-                {'STAGE': 'x', remote.SENT: '1', 'FORCE_COLOR': '1'},
+                {'STAGE': 'x', SENT: 'packed', 'FORCE_COLOR': '1'},
             )
 
 

@@ -8,7 +8,7 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from migopy.commands import command_line
+from migopy.commands import Command, command_line
 from migopy.face.typed import (
     Subtasks,
     UnknownSubtask,
@@ -136,11 +136,41 @@ class SubtasksTest(unittest.TestCase):
             Subtasks(Base(), Base).get('exceute')
         self.assertEqual(
             str(caught.exception),
-            "There is no subtask 'exceute'. Did you mean fab migrations:execute?\n"
+            "There is no command 'exceute'; nothing was done.\n"
             'There are:\n  fab migrations:execute\n  fab migrations:status',
         )
         self.assertEqual(caught.exception.name, 'exceute')
         self.assertEqual(caught.exception.known, ['execute', 'status'])
+
+    def test_what_is_near_is_suggested_where_it_only_looks(self) -> None:
+        known = ['check', 'execute', 'history', 'ignore', 'rollback', 'unlock']
+        self.assertIn(
+            'Did you mean fab migrations:history?',
+            str(UnknownSubtask('histroy', known)),
+        )
+        for name in ('excute', 'rolback', 'ignor', 'unlok', 'undo', 'migrate'):
+            with self.subTest(name):
+                self.assertNotIn('Did you mean', str(UnknownSubtask(name, known)))
+
+    def test_the_habits_of_other_tools_are_known(self) -> None:
+        for habit, name in {
+            'migrate': 'execute',
+            'up': 'execute',
+            'upgrade': 'execute',
+            'apply': 'execute',
+            'down': 'rollback',
+            'undo': 'rollback',
+            'revert': 'rollback',
+            'downgrade': 'rollback',
+            'status': '',
+            'list': '',
+            'new': 'create',
+            'generate': 'create',
+            'make': 'create',
+        }.items():
+            error = UnknownSubtask(habit, ['execute'])
+            self.assertIn('What other tools call so is: fab migrations', str(error))
+            self.assertEqual(error.next[0], Command(name))
 
     def test_with_nothing_near_none_is_suggested(self) -> None:
         with self.assertRaises(UnknownSubtask) as caught:

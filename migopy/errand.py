@@ -1,0 +1,53 @@
+"""One typed command, wherever and however often it is carried out."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from migopy.commands import FabSpelling
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What somebody typed: Fabric carries it out once for each host.
+
+    Invariant: `id` is the same on every host. `times` is how often the same command
+    was typed in one line, so how often at most it takes effect in one database.
+    `before` are the words to be typed before it to get to the same place again,
+    `['production']` of `fab production migrations:execute`.
+    """
+
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    times: int = 1
+    before: Sequence[str] = ()
+    #: The name of the task that was typed, where that is not the manager's own.
+    task: str = ''
+
+
+#: That which is carried out in this context; none in plain Python.
+ERRAND: ContextVar[Errand | None] = ContextVar('ERRAND', default=None)
+
+
+@contextmanager
+def carrying_out(errand: Errand) -> Iterator[None]:
+    """Let what is done in the block be done for an errand."""
+    token = ERRAND.set(errand)
+    try:
+        yield
+    finally:
+        ERRAND.reset(token)
+
+
+def fab_spelling(task: str) -> FabSpelling:
+    """Give how `fab` has commands typed where this errand was typed.
+
+    `task` is the manager's name for its task.
+    """
+    errand = ERRAND.get()
+    if errand is None:
+        return FabSpelling(task)
+    return FabSpelling(errand.task or task, errand.before)

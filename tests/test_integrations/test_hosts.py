@@ -1,0 +1,123 @@
+"""One typed command is one command, on however many hosts Fabric carries it out."""
+
+from __future__ import annotations
+
+import os
+
+from tests.project import FabTest
+
+WITH_HOSTS = """
+    from fabric.api import env, roles, task
+
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    @task
+    def production():
+        env.hosts = ['www1', 'www2']
+
+    env.roledefs = {'web': ['www1', 'www2', 'www3']}
+    migrations = task(Migrations.create_task())
+    by_role = roles('web')(task(name='by_role')(Migrations.create_task()))
+"""
+
+BOTH = """
+    def up(db):
+        db.ran.insert_one({'up': __name__})
+
+    def down(db):
+        db.ran.insert_one({'down': __name__})
+"""
+
+
+class HereTest(FabTest):
+    """A task without REMOTE_DIRECTORY: it runs on this machine for each host."""
+
+    fabfile = WITH_HOSTS
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.migration(name, BOTH)
+
+    def ran(self, function: str) -> list[str]:
+        query = {function: {'$exists': True}}
+        return [each[function][-5:] for each in self.db.ran.find(query)]
+
+    def test_rollback_of_the_last_undoes_one(self) -> None:
+        ways = (
+            ('production', 'migrations:rollback,last=1'),
+            ('-H', 'a,b,c', 'migrations:rollback,last=1'),
+            ('-R', 'web', 'migrations:rollback,last=1'),
+            ('-P', '-H', 'a,b,c', 'migrations:rollback,last=1'),
+            ('by_role:rollback,last=1',),
+        )
+        for typed in ways:
+            with self.subTest(typed):
+                self.assert_ok(self.fab('migrations:execute'))
+                self.db.ran.drop()
+                result = self.assert_ok(self.fab(*typed))
+                self.assertEqual(self.ran('down'), ['003_c'], result.said)
+                self.assertIn('has been carried out already', result.stderr)
+                self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_a_named_one_is_undone_and_done_once(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        self.db.ran.drop()
+        self.assert_ok(self.fab('production', 'migrations:rollback,002'))
+        self.assertEqual(self.ran('down'), ['002_b'])
+        self.assert_ok(self.fab('production', 'migrations:execute,002'))
+        self.assertEqual(self.ran('up'), ['002_b'])
+        self.assert_ok(self.fab('production', 'migrations:rollback,002'))
+        self.assert_ok(self.fab('production', 'migrations:ignore,002'))
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
+
+    def test_all_that_is_pending_is_executed_once(self) -> None:
+        result = self.assert_ok(self.fab('production', 'migrations:execute'))
+        self.assertEqual(len(self.ran('up')), 3)
+        self.assertIn('All migrations registered', result.stderr)
+
+    def test_what_is_typed_twice_is_done_twice(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        for typed in (('-H', 'a,b'), ('-P', '-H', 'a,b'), ()):
+            self.db.ran.drop()
+            once = 'migrations:rollback,last=1'
+            self.assert_ok(self.fab(*typed, once, once))
+            self.assertEqual(len(self.ran('down')), 2, typed)
+            self.assert_ok(self.fab('migrations:execute'))
+
+    def test_what_has_failed_is_not_tried_again(self) -> None:
+        self.migration('004_d.py', 'def up(db): db.ran.insert_one({}); 1 / 0')
+        result = self.fab('-w', '-P', '-H', 'a,b', 'migrations:execute,004')
+        self.assertEqual(self.db.ran.count_documents({}), 1, result.said)
+        self.assertIn('has failed already by this command', result.stderr)
+
+    def test_create_writes_one_file(self) -> None:
+        for typed in (('production',), ('-P', '-H', 'a,b')):
+            self.assert_ok(self.fab(*typed, 'migrations:create,x'))
+        names = sorted(os.listdir(self.folder / 'mongomigrations'))
+        self.assertEqual(
+            [name for name in names if name.endswith('_x.py')],
+            ['004_x.py', '005_x.py'],
+        )
+
+    def test_its_id_stands_in_the_history(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        ids = self.db.migrations_history.distinct('command')
+        self.assertEqual(len(ids), 1)
+        self.assert_ok(self.fab('migrations:rollback,3'))
+        self.assertEqual(len(self.db.migrations_history.distinct('command')), 2)
+
+    def test_what_is_typed_next_leads_to_the_same_place(self) -> None:
+        self.migration('004_d.py', 'def up(db): 1 / 0')
+        result = self.fab('production', 'migrations:execute')
+        self.assertIn('then type: fab production migrations:execute\n', result.stderr)
+
+    def test_left_over_from_a_sent_command_is_refused(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        result = self.fab('production', 'migrations:rollback,003', MIGOPY_SENT='1')
+        self.assert_error(result, 'nothing was done', 'unset MIGOPY_SENT')
+        self.assertEqual(len(self.registered()), 3)
