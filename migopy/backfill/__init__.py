@@ -35,8 +35,7 @@ from pymongo.errors import (
 from pymongo.synchronous import client_session
 
 from migopy.errors import MigopyException, listing
-from migopy.terminal.console import ColorsLogger
-from migopy.terminal.progress import LOGGER, Meter, meter, total_of
+from migopy.terminal import Meter, meter, say, total_of
 from migopy.traces import summary
 
 Document = dict[str, Any]
@@ -409,10 +408,10 @@ class Backfill:
     def run(self, submit: Submit, in_flight: int, show: Meter) -> None:
         """Do the work; raises `DocumentsFailed`."""
         if self._checkpoint.done:
-            _say(f'{self._name}: was done by the run before')
+            say(f'{self._name}: was done by the run before')
             return
         if self._checkpoint.begun:
-            _say(
+            say(
                 f'{self._name}: goes on after _id {self._checkpoint.after!r},'
                 f' {self._checkpoint.count:,} documents are done'
             )
@@ -650,10 +649,6 @@ def _both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]
 def _id_of(document: RawBSONDocument) -> Any:
     key = document['_id']
     return unpacked(packed(key)) if isinstance(key, RawBSONDocument) else key
-
-
-def _say(text: str) -> None:
-    LOGGER.get(ColorsLogger()).white(text)
 
 
 @contextmanager

@@ -456,7 +456,7 @@ class GoingOnTest(UpdateEachTest):
                 else:
                     break
                 begun = 'after' in kept.entries[0]
-                with kept.run().in_force(), mock.patch.object(backfill, '_say') as say:
+                with kept.run().in_force(), mock.patch.object(backfill, 'say') as say:
                     update_each(collection, self.renamed(stop, seen), batch_size=size)
                 self.assertEqual(say.called, begun)
                 everything = [
@@ -495,7 +495,7 @@ class GoingOnTest(UpdateEachTest):
             seen.clear()
             run = kept.run()
             try:
-                with run.in_force(), mock.patch.object(backfill, '_say'):
+                with run.in_force(), mock.patch.object(backfill, 'say'):
                     update_each(self.db.notes, change, batch_size=2, **options)
             finally:
                 run.save()
@@ -529,7 +529,7 @@ class GoingOnTest(UpdateEachTest):
             self.failed(change, batch_size=1, on_error='collect')
         run.save()
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(backfill, '_say'):
+        with kept.run().in_force(), mock.patch.object(backfill, 'say'):
             self.failed(change, batch_size=1, on_error='collect')
         self.assertEqual(seen, [1, 2, 3, 4])
 
@@ -573,7 +573,7 @@ class GoingOnTest(UpdateEachTest):
                 seen[:] = []
                 again = kept.run()
                 stopped = contextlib.suppress(KeyboardInterrupt)
-                with again.in_force(), mock.patch.object(backfill, '_say'), stopped:
+                with again.in_force(), mock.patch.object(backfill, 'say'), stopped:
                     update_each(self.db.notes, function, query, batch_size=1)
                 self.assertEqual(seen, expected)
 
@@ -593,7 +593,7 @@ class GoingOnTest(UpdateEachTest):
         run.save()
         self.assertEqual(seen, [0, 1, 2, 3, 4, 0, 1])
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(backfill, '_say') as say:
+        with kept.run().in_force(), mock.patch.object(backfill, 'say') as say:
             update_each(self.db.notes, note, batch_size=1)
             update_each(self.db.other, note, batch_size=1)
         self.assertIn(seen, ([0, 1, 2], [1, 2]))
@@ -625,7 +625,7 @@ class GoingOnTest(UpdateEachTest):
         with mock.patch.object(backfill, 'CHECKPOINT_EVERY', 0), kept.run().in_force():
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 6)
-        with kept.run().in_force(), mock.patch.object(backfill, '_say'):
+        with kept.run().in_force(), mock.patch.object(backfill, 'say'):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 7)
 

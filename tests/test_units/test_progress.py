@@ -15,7 +15,10 @@ from contextvars import copy_context
 from typing import Any
 from unittest import mock
 
-from migopy.terminal.progress import LOGGER, heartbeats, line, meter, progress, total_of
+from migopy.terminal.bars import BAR_WIDTH
+from migopy.terminal.figures import line
+from migopy.terminal.progress import LOGGER, heartbeats, meter, progress
+from migopy.terminal.totals import total_of
 from tests.project import RecordingLogger
 
 #: The module; `migopy.progress` is the function of that name.
@@ -190,7 +193,7 @@ class OnTerminalTest(ProgressTest):
         list(progress(range(12_000), title='x' * 200))
         [shown] = self.screen.last_lines
         self.assertRegex(shown, r'^x+…: 12,000 of 12,000 \(100%\), [0-9,]+/s$')
-        bar = progress_of.BAR_WIDTH + 1
+        bar = BAR_WIDTH + 1
         self.assertLessEqual(len(shown) + bar, 80)
 
     def test_a_title_is_text_whatever_is_in_it(self) -> None:
