@@ -8,7 +8,10 @@ from typing import Any
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy import DELETE
-from migopy.backfill import Batch, Checkpoint, Checkpoints, Counts, kind_of, unpacked
+from migopy.backfill.answers import Counts, kind_of
+from migopy.backfill.changes import Batch
+from migopy.backfill.checkpoints import Checkpoint, Checkpoints
+from migopy.backfill.documents import unpacked
 
 
 class AnswersTest(unittest.TestCase):

@@ -1,0 +1,41 @@
+"""Documents as the server sent them, and `_id`s that no options change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+
+Document = dict[str, Any]
+
+#: Reads an `_id` as it is, whatever the options of its collection.
+AS_IT_IS: CodecOptions[Document] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+RAW = AS_IT_IS.with_options(document_class=RawBSONDocument)
+
+BY_ID = [('_id', 1)]
+
+
+def packed(key: Any) -> bytes:
+    """Put an `_id` into bytes, which no options of a collection change."""
+    return bson.encode({'_id': key})
+
+
+def unpacked(data: bytes) -> Any:
+    """Give back what `packed` took."""
+    return bson.decode(data, codec_options=AS_IT_IS)['_id']
+
+
+def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a query for what fits two queries; the second may be empty."""
+    return {'$and': [one, other]} if other else one
+
+
+def id_of(document: RawBSONDocument) -> Any:
+    """Give the `_id` of a document, a document as `_id` decoded too."""
+    key = document['_id']
+    return unpacked(packed(key)) if isinstance(key, RawBSONDocument) else key
