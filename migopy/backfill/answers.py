@@ -16,10 +16,15 @@ SHOWN = 20
 
 
 class Delete:
-    """The kind of `DELETE`."""
+    """The kind of `DELETE`, of which there is one."""
+
+    __module__ = 'migopy.backfill'
 
     def __repr__(self) -> str:
         return 'migopy.DELETE'
+
+    def __reduce__(self) -> str:
+        return 'DELETE'
 
 
 #: What a function returns for a document that is to be deleted.
@@ -45,6 +50,8 @@ class Counts:
     gone: int = 0
     failed: int = 0
 
+    __module__ = 'migopy.backfill'
+
     def add(self, other: Counts) -> None:
         """Add what came of other documents."""
         for name, count in vars(other).items():
@@ -59,14 +66,23 @@ class DocumentsFailed(MigopyException):
     """Documents of `update_each` failed.
 
     `failures` are pairs of `_id` and text, of the first thousand; `counts` says what
-    came of all. The first error is chained.
+    came of all. `note` is what else is to be known of them. The first error is chained.
     """
 
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
     def __init__(
-        self, namespace: str, failures: Sequence[tuple[Any, str]], counts: Counts
+        self,
+        namespace: str,
+        failures: Sequence[tuple[Any, str]],
+        counts: Counts,
+        note: str = '',
     ) -> None:
+        self.namespace = namespace
         self.failures = failures
         self.counts = counts
+        self.note = note
         if counts.failed == 1:
             key, reason = failures[0]
             text = f'{namespace}: the document with _id {key!r} failed: {reason}'
@@ -75,7 +91,11 @@ class DocumentsFailed(MigopyException):
             if counts.failed > SHOWN:
                 rows.append(f'and {counts.failed - SHOWN:,} more')
             text = f'{namespace}: {counts.failed:,} documents failed:\n{listing(rows)}'
-        super().__init__(f'{text}\nOf all in this call: {counts}')
+        lines = [text, note, f'Of all in this call: {counts}']
+        super().__init__('\n'.join(filter(None, lines)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.namespace, self.failures, self.counts, self.note)
 
 
 def kind_of(answer: object) -> type | None:

@@ -12,6 +12,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy.backfill.answers import Answer, Counts, kind_of
+from migopy.backfill.comparison import unchanged
 from migopy.backfill.documents import BY_ID, both, id_of
 
 Operation = Union[UpdateOne, ReplaceOne[Any], DeleteOne]
@@ -61,11 +62,16 @@ class Changes:
         function: Callable[[Any], Answer],
         query: Mapping[str, Any],
         codec_options: CodecOptions[Any],
+        collated: bool,
     ) -> None:
-        """Give documents to `function` as `codec_options` decode them."""
+        """Give documents to `function` as `codec_options` decode them.
+
+        `collated` is whether the collection may have a collation.
+        """
         self._function = function
         self._query = query
         self._codec_options = codec_options
+        self._collated = collated
 
     def of(
         self,
@@ -103,7 +109,7 @@ class Changes:
             update = UpdateOne(both(query, self._query), answer, hint=hint)
             return Change(key, answer, update)
         if len(document.raw) <= COMPARED_UP_TO:
-            query['$expr'] = {'$eq': ['$$ROOT', {'$literal': document}]}
+            query.update(unchanged(document, self._collated))
         if kind is DeleteOne:
             return Change(key, answer, DeleteOne(query))
         return Change(key, answer, ReplaceOne(query, answer))

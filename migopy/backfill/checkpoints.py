@@ -27,44 +27,67 @@ class Checkpoint:
     """How far one call has come.
 
     Invariant: all documents up to `after` are written, but for those in `failed`.
+    Both, and what is kept of them, stay as they are from the moment on that more fail
+    than are remembered: those are repeated with all that follow.
     """
 
-    def __init__(self, start: Document, keep: Callable[[Document], None]) -> None:
-        """Begin with what was kept, `{}` for nothing; `keep` takes it from now on."""
-        self.begun = 'after' in start
-        self.after: Any = unpacked(start['after']) if self.begun else None
-        self.failed = [unpacked(each) for each in start.get('failed', ())]
-        self.count: int = start.get('count', 0)
-        self.done: bool = start.get('done', False)
-        self._keep = keep
+    def __init__(self, entry: Document, changed: Callable[[], None]) -> None:
+        """Begin with what `entry` holds, and keep it there.
+
+        `changed` hears each time that it says more.
+        """
+        entry.setdefault('count', 0)
+        entry.setdefault('done', False)
+        # A list of its own: the run before goes on having the one that it had.
+        entry['failed'] = list(entry.get('failed', ()))
+        self.count: int = entry['count']
+        self._entry = entry
+        self._changed = changed
+        self._remembers = True
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether there is an `after`."""
+        return 'after' in self._entry
+
+    @property
+    def after(self) -> Any:
+        """Give the `_id` of the last document."""
+        return unpacked(self._entry['after'])
+
+    @property
+    def failed(self) -> list[Any]:
+        """List the `_id`s of those that failed."""
+        return [unpacked(each) for each in self._entry['failed']]
+
+    @property
+    def done(self) -> bool:
+        """Tell whether all documents are written."""
+        return bool(self._entry['done'])
 
     def passed(self, batch: Batch, failed: Sequence[Any]) -> None:
         """Hear that a batch is written, the next one in order, but for `failed`."""
-        tried = {packed(each) for each in batch.retried}
-        still = [each for each in self.failed if packed(each) not in tried]
-        self.failed = [*still, *failed]
-        if not batch.retried:
-            self.after, self.begun = batch.last, True
         self.count += batch.counts.matched - len(failed)
-        # Those that are too many to remember are repeated with all that follow.
-        if len(self.failed) <= REMEMBERED:
-            self._keep(self.document())
+        # Of those that are tried again, no more can fail than have failed before.
+        if not batch.retried:
+            known = len(self._entry['failed']) + len(failed)
+            self._remembers = self._remembers and known <= REMEMBERED
+        if not self._remembers:
+            return
+        if batch.retried:
+            tried = {packed(each) for each in batch.retried}
+            still = [each for each in self._entry['failed'] if each not in tried]
+            self._entry['failed'] = still
+        self._entry['failed'] += [packed(each) for each in failed]
+        if not batch.retried:
+            self._entry['after'] = packed(batch.last)
+        self._entry['count'] = self.count
+        self._changed()
 
     def finish(self) -> None:
         """Hear that all documents are written."""
-        self.done = True
-        self._keep(self.document())
-
-    def document(self) -> Document:
-        """Give what is to be kept."""
-        document: Document = {
-            'count': self.count,
-            'failed': [packed(each) for each in self.failed],
-            'done': self.done,
-        }
-        if self.begun:
-            document['after'] = packed(self.after)
-        return document
+        self._entry['done'] = True
+        self._changed()
 
 
 class Checkpoints:
@@ -105,11 +128,6 @@ class Checkpoints:
         entry: Document = {'collection': namespace, 'key': key}
         self.entries.append(entry)
 
-        def keep(document: Document) -> None:
-            entry.update(document)
-            if time.monotonic() - self._saved >= CHECKPOINT_EVERY:
-                self.save()
-
         earlier = self._earlier[place : place + 1]
         if earlier and earlier[0]['key'] == key and not self._was_written(namespace):
             entry.update(earlier[0])
@@ -117,7 +135,11 @@ class Checkpoints:
             self.save()
         else:
             del self._earlier[place:]
-        return Checkpoint(entry, keep)
+        return Checkpoint(entry, self._save_in_time)
+
+    def _save_in_time(self) -> None:
+        if time.monotonic() - self._saved >= CHECKPOINT_EVERY:
+            self.save()
 
     def save(self) -> None:
         """Write the entries."""
@@ -131,17 +153,17 @@ CHECKPOINTS: ContextVar[Checkpoints | None] = ContextVar('CHECKPOINTS', default=
 
 def begin(
     collection: Collection[Any],
+    uuid: Any,
     function: Callable[[Any], Answer],
     query: Mapping[str, Any],
 ) -> Checkpoint:
     """Give the checkpoint of a call in the run that is going on here, if any."""
     checkpoints = CHECKPOINTS.get()
     if checkpoints is None:
-        return Checkpoint({}, lambda document: None)
-    found = list(collection.database.list_collections(filter={'name': collection.name}))
+        return Checkpoint({}, lambda: None)
     what = {
         # One that was dropped and made anew has another.
-        'uuid': found[0].get('info', {}).get('uuid') if found else None,
+        'uuid': uuid,
         'filter': query,
         'function': getattr(function, '__qualname__', type(function).__qualname__),
     }

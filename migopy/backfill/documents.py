@@ -7,7 +7,10 @@ from typing import Any
 
 import bson
 from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
+
+from migopy.errors import MigopyException
 
 Document = dict[str, Any]
 
@@ -15,7 +18,10 @@ Document = dict[str, Any]
 AS_IT_IS: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
-RAW = AS_IT_IS.with_options(document_class=RawBSONDocument)
+#: Reads a document of which the `_id` is wanted, whatever the others' text is.
+RAW = AS_IT_IS.with_options(
+    document_class=RawBSONDocument, unicode_decode_error_handler='surrogateescape'
+)
 
 BY_ID = [('_id', 1)]
 
@@ -36,6 +42,28 @@ def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def id_of(document: RawBSONDocument) -> Any:
-    """Give the `_id` of a document, a document as `_id` decoded too."""
+    """Give the `_id` of a document, a document as `_id` decoded too.
+
+    Raises `UnreadableId`.
+    """
     key = document['_id']
-    return unpacked(packed(key)) if isinstance(key, RawBSONDocument) else key
+    try:
+        if isinstance(key, RawBSONDocument):
+            return unpacked(packed(key))
+        if isinstance(key, str):
+            key.encode()
+    except (UnicodeEncodeError, InvalidBSON) as error:
+        raise UnreadableId(key) from error
+    return key
+
+
+class UnreadableId(MigopyException):
+    """The text of an `_id` is not UTF-8, so no query can name it."""
+
+    def __init__(self, key: Any) -> None:
+        shown = key if isinstance(key, str) else key.raw
+        super().__init__(
+            f'The document with _id {shown!r} cannot be named in a query: the text of'
+            ' its _id is not UTF-8. Give it another _id, with the driver that wrote it,'
+            ' or leave it out by a filter.'
+        )

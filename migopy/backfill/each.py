@@ -7,7 +7,7 @@ caller's thread.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -16,14 +16,16 @@ from typing import Any, Callable
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.collection import Collection
-from pymongo.synchronous import client_session
+from pymongo.errors import WriteError
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin
 from migopy.backfill.documents import RAW, id_of
 from migopy.backfill.pages import Pages
-from migopy.backfill.writes import Writes, Written
+from migopy.backfill.session import is_bound, is_in_transaction
+from migopy.backfill.target import Target, target_of
+from migopy.backfill.writes import EndedTransaction, Writes, Written
 from migopy.terminal import Meter, meter, say, total_of
 from migopy.traces import summary
 
@@ -56,7 +58,8 @@ def update_each(
     function twice; none is left out. In a transaction and in a dry run all is done in
     this thread and from the beginning.
 
-    Raises `DocumentsFailed`, which names the `_id`, once all before that document is
+    Raises `NotACollection` for a view and a time-series collection before anything is
+    done, and `DocumentsFailed`, which names the `_id`, once all before that document is
     written; with `on_error='collect'` once all the others are. The next run tries
     those that failed first.
     """
@@ -64,16 +67,18 @@ def update_each(
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
     if batch_size < 1 or workers < 1:
         raise ValueError('batch_size and workers are numbers from 1 on')
+    target = target_of(collection)
     backfill = Backfill(
         collection,
+        target,
         function,
         query=filter or {},
         batch_size=batch_size,
-        checkpoint=begin(collection, function, filter or {}),
+        checkpoint=begin(collection, target.uuid, function, filter or {}),
         stops_at_failure=on_error == 'raise',
     )
     # Other threads do not inherit a bound session, so they would be outside of it.
-    in_flight = 0 if _is_bound() else workers
+    in_flight = 0 if is_bound() else workers
     with _threads(in_flight) as submit, meter() as show:
         backfill.run(submit, in_flight, show)
     return backfill.counts
@@ -93,6 +98,7 @@ class Backfill:
     def __init__(
         self,
         collection: Collection[Any],
+        target: Target,
         function: Callable[[Any], Answer],
         query: Mapping[str, Any],
         batch_size: int,
@@ -108,8 +114,11 @@ class Backfill:
             codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
         self._pages = Pages(raw, query, batch_size)
-        self._changes = Changes(function, query, collection.codec_options)
-        self._writes = Writes(collection, raw)
+        self._changes = Changes(
+            function, query, collection.codec_options, target.has_collation
+        )
+        self._writes = Writes(collection, raw, is_in_transaction())
+        self._is_capped = target.is_capped
         self._checkpoint = checkpoint
         self._stops_at_failure = stops_at_failure
         self._failures: list[tuple[Any, str]] = []
@@ -125,6 +134,20 @@ class Backfill:
                 f'{self._name}: goes on after _id {self._checkpoint.after!r},'
                 f' {self._checkpoint.count:,} documents are done'
             )
+        try:
+            self._work(submit, in_flight, show)
+        except EndedTransaction as ended:
+            self._note([ended.failed])
+            self.counts.add(Counts(matched=1, failed=1))
+            raise self._failure(
+                f'With _id {ended.failed.id!r} the server ended the transaction:'
+                ' nothing that was written in it is kept, and nothing more was tried.'
+            ) from ended.failed.error
+        if self._failures:
+            raise self._failure(self._about_capped()) from self._first_error
+        self._checkpoint.finish()
+
+    def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
         total = total_of(self._everything)
         pending: deque[tuple[Batch, Callable[[], Written]]] = deque()
         for batch in self._batches(submit):
@@ -137,11 +160,6 @@ class Backfill:
         while pending:
             self._settle(*pending.popleft())
         show(self._name, self._checkpoint.count, total)
-        if self._failures:
-            raise DocumentsFailed(
-                self._full_name, self._failures, self.counts
-            ) from self._first_error
-        self._checkpoint.finish()
 
     def _batches(self, submit: Submit) -> Iterator[Batch]:
         failed = self._checkpoint.failed
@@ -172,11 +190,25 @@ class Backfill:
         batch.counts.add(written.counts)
         batch.counts.failed = len(failures)
         self.counts.add(batch.counts)
+        self._note(failures)
+        self._checkpoint.passed(batch, [each.id for each in failures])
+
+    def _note(self, failures: Sequence[Failed]) -> None:
         for key, error in failures[: REMEMBERED - len(self._failures)]:
             self._failures.append((key, summary(error)))
         if failures and self._first_error is None:
             self._first_error = failures[0].error
-        self._checkpoint.passed(batch, [each.id for each in failures])
+
+    def _failure(self, note: str) -> DocumentsFailed:
+        return DocumentsFailed(self._full_name, self._failures, self.counts, note)
+
+    def _about_capped(self) -> str:
+        if not (self._is_capped and isinstance(self._first_error, WriteError)):
+            return ''
+        return (
+            f'{self._name} is a capped collection: its documents cannot change their'
+            ' size, and before MongoDB 5.0 they cannot be deleted.'
+        )
 
 
 class ChangedMeanwhile(Exception):
@@ -195,9 +227,3 @@ def _threads(count: int) -> Iterator[Submit]:
     # One more than there are bulks, which reads.
     with ThreadPoolExecutor(count + 1, 'migopy-update') as pool:
         yield lambda work, *arguments: pool.submit(work, *arguments).result
-
-
-def _is_bound() -> bool:
-    """Tell whether a session is bound here; where PyMongo does not tell, say yes."""
-    bound = getattr(client_session, '_SESSION', None)
-    return bound is None or bound.get() is not None

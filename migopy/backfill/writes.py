@@ -42,13 +42,25 @@ class Written:
         self.again += other.again
 
 
+class EndedTransaction(Exception):
+    """The server refused a write and ended the transaction that it was in."""
+
+    def __init__(self, failed: Failed) -> None:
+        self.failed = failed
+        super().__init__(failed)
+
+
 class Writes:
     """Writes changes, in any thread, and finds out what became of each."""
 
     def __init__(
-        self, collection: Collection[Any], raw: Collection[RawBSONDocument]
+        self,
+        collection: Collection[Any],
+        raw: Collection[RawBSONDocument],
+        in_transaction: bool,
     ) -> None:
         """Write to `collection`; `raw` is the same one, which reads what is there."""
+        self._in_transaction = in_transaction
         self._codec_options = collection.codec_options
         # What is not acknowledged cannot be taken for written.
         concern = collection.write_concern
@@ -58,7 +70,10 @@ class Writes:
         self._raw = raw
 
     def write(self, changes: Sequence[Change]) -> Written:
-        """Make changes; raises what is the fault of no single document."""
+        """Make changes.
+
+        Raises what is the fault of no single document, and `EndedTransaction`.
+        """
         if not changes:
             return Written()
         failures: list[Failed] = []
@@ -74,6 +89,9 @@ class Writes:
             for place, each in sorted(refused.items()):
                 cause = WriteError(each.get('errmsg', ''), each.get('code'), each)
                 failures.append(Failed(changes[place].id, cause))
+            if self._in_transaction:
+                # All that is sent from now on fails, and looks as if it were transient.
+                raise EndedTransaction(failures[0]) from error
             changes = [each for n, each in enumerate(changes) if n not in refused]
         except Exception as error:
             if isinstance(error, PyMongoError) and not _is_of_a_document(error):
@@ -118,7 +136,10 @@ class Writes:
         """
         wary = [each for each in changes if not isinstance(each.operation, UpdateOne)]
         query = {'_id': {'$in': [each.id for each in wary]}}
-        now = {packed(id_of(each)): each.raw for each in self._raw.find(query)}
+        now = {
+            packed(id_of(each)): each.raw
+            for each in self._raw.find(query, batch_size=len(wary) + 1)
+        }
         again = []
         for key, answer, operation in wary:
             raw = now.get(packed(key))
