@@ -118,7 +118,6 @@ class Backfill:
             function, query, collection.codec_options, target.has_collation
         )
         self._writes = Writes(collection, raw, is_in_transaction())
-        self._is_capped = target.is_capped
         self._checkpoint = checkpoint
         self._stops_at_failure = stops_at_failure
         self._failures: list[tuple[Any, str]] = []
@@ -203,11 +202,12 @@ class Backfill:
         return DocumentsFailed(self._full_name, self._failures, self.counts, note)
 
     def _about_capped(self) -> str:
-        if not (self._is_capped and isinstance(self._first_error, WriteError)):
+        error = self._first_error
+        if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
             return ''
         return (
-            f'{self._name} is a capped collection: its documents cannot change their'
-            ' size, and before MongoDB 5.0 they cannot be deleted.'
+            f'{self._name} is a capped collection: before MongoDB 5.0 its documents can'
+            ' neither change their size nor be deleted.'
         )
 
 

@@ -31,7 +31,6 @@ class Target:
     """
 
     uuid: Any = None
-    is_capped: bool = False
     has_collation: bool = True
 
 
@@ -68,8 +67,4 @@ def target_of(collection: Collection[Any]) -> Target:
             'its documents have no unique _id, and they cannot be replaced. Write them'
             ' to another collection, changed.',
         )
-    return Target(
-        uuid=said['info'].get('uuid'),
-        is_capped=bool(options.get('capped')),
-        has_collation='collation' in options,
-    )
+    return Target(said['info'].get('uuid'), 'collation' in options)
