@@ -9,22 +9,39 @@ what no server tells apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 from bson.decimal128 import Decimal128
 from bson.raw_bson import RawBSONDocument
 
 Expression = dict[str, Any]
 
-#: Levels of a document that are compared by types: each takes four of the 200 levels
+#: Levels below a place that are compared by types: each takes four of the 200 levels
 #: that a statement may have. What is nested deeper is compared by values alone.
 LEVELS = 40
+
+#: Places that are looked at one by one; where there are more, the document is one.
+PLACES = 16
 
 #: Values that are compared by their type; those whose digits are compared as well;
 #: those in which a collation may see no difference.
 NUMBER, DIGITS, TEXT = 'number', 'digits', 'text'
+
+
+class Place(NamedTuple):
+    """A list or a document within a document that holds what looks alike.
+
+    `path` leads to it, in an expression; `levels` says how deep it is to the last such
+    value below it, and `kinds` what there is.
+    """
+
+    path: str
+    is_list: bool
+    levels: int
+    kinds: frozenset[str]
 
 
 def unchanged(seen: RawBSONDocument, collated: bool) -> Expression:
@@ -32,28 +49,66 @@ def unchanged(seen: RawBSONDocument, collated: bool) -> Expression:
 
     `collated` is whether the collection has a collation, or may have one.
     """
-    kinds: set[str] = set()
-    levels = min(_levels(seen.values(), collated, kinds), LEVELS)
     # MongoDB 4.4 makes a query for a field of `{$eq: ['$$ROOT', <constant>]}`, and
     # fails as `$$ROOT` is none. Of a variable it makes none.
     same: Expression = {'$eq': ['$$ROOT', '$$seen']}
-    if levels:
-        same = {'$and': [same, _are_alike(levels, frozenset(kinds), collated)]}
+    places = tuple(islice(_places(seen, '$$one', collated), PLACES + 1))
+    if len(places) > PLACES:
+        places = tuple(_whole(seen, '$$one', collated))
+    if places:
+        # What is not equal may have no such places.
+        same = {'$cond': [same, _are_alike(places, collated), False]}
     return {'$expr': {'$let': {'vars': {'seen': {'$literal': seen}}, 'in': same}}}
+
+
+def _places(value: Any, path: str, collated: bool) -> Iterator[Place]:
+    if isinstance(value, list):
+        yield from _whole(value, path, collated)
+        return
+    fields = value.items()
+    inner = {name: each for name, each in fields if _is_nested(each)}
+    if not all(map(_is_plain, inner)):
+        yield from _whole(value, path, collated)
+        return
+    kinds = {_kind(each, collated) for _, each in fields}
+    if found := frozenset(kind for kind in kinds if kind):
+        yield Place(path, False, 1, found)
+    for name, each in inner.items():
+        yield from _places(each, f'{path}.{name}', collated)
+
+
+def _whole(value: Any, path: str, collated: bool) -> Iterator[Place]:
+    kinds: set[str] = set()
+    levels = min(_levels(_members(value), collated, kinds), LEVELS)
+    if levels:
+        yield Place(path, isinstance(value, list), levels, frozenset(kinds))
 
 
 def _levels(members: Iterable[Any], collated: bool, kinds: set[str]) -> int:
     """Tell how deep it is to the last value that has to be looked at; 0 for none."""
     deepest = 0
     for each in members:
-        if isinstance(each, (Mapping, list)):
-            inner = each.values() if isinstance(each, Mapping) else each
-            deeper = _levels(inner, collated, kinds)
+        if _is_nested(each):
+            deeper = _levels(_members(each), collated, kinds)
             deepest = max(deepest, deeper and deeper + 1)
         elif kind := _kind(each, collated):
             kinds.add(kind)
             deepest = max(deepest, 1)
     return deepest
+
+
+def _is_nested(value: Any) -> bool:
+    # Checked for each value; whether it is any Mapping takes ten times as long.
+    return isinstance(value, (RawBSONDocument, list))
+
+
+def _members(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else dict(value.items()).values()
+
+
+def _is_plain(name: str) -> bool:
+    """Tell whether a field can be named in a path."""
+    return bool(name) and '.' not in name and not name.startswith('$')
 
 
 def _kind(value: Any, collated: bool) -> str | None:
@@ -67,25 +122,28 @@ def _kind(value: Any, collated: bool) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def _are_alike(levels: int, kinds: frozenset[str], collated: bool) -> Expression:
+def _are_alike(places: tuple[Place, ...], collated: bool) -> Expression:
     """Give what is true if the types (and digits, texts) of both are the same."""
     both = {
         '$map': {
             'input': ['$$ROOT', '$$seen'],
             'as': 'one',
-            'in': _outline({'$objectToArray': '$$one'}, levels, kinds, collated, '.v'),
+            'in': [_outline_of(place, collated) for place in places],
         }
     }
     # One expression for both is half as much to be sent and parsed.
     return {'$eq': [{'$size': {'$setUnion': [both]}}, 1]}
 
 
+def _outline_of(place: Place, collated: bool) -> Expression:
+    if place.is_list:
+        return _outline(place.path, '', place.levels, place.kinds, collated)
+    fields = {'$objectToArray': place.path}
+    return _outline(fields, '.v', place.levels, place.kinds, collated)
+
+
 def _outline(
-    members: Expression,
-    levels: int,
-    kinds: frozenset[str],
-    collated: bool,
-    suffix: str = '',
+    members: Any, suffix: str, levels: int, kinds: frozenset[str], collated: bool
 ) -> Expression:
     """Give what lists the types of members; `$$m1<suffix>` is one of them."""
     name = f'm{levels}'
@@ -103,7 +161,7 @@ def _outline(
     if levels > 1:
         fields = {'$map': {'input': {'$objectToArray': value}, 'in': '$$this.v'}}
         inner = {'$cond': [{'$isArray': value}, value, fields]}
-        deeper = _outline(inner, levels - 1, kinds, collated)
+        deeper = _outline(inner, '', levels - 1, kinds, collated)
         outline = _either(kind, ['object', 'array'], deeper, outline)
     return {'$map': {'input': members, 'as': name, 'in': outline}}
 

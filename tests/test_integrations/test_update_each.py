@@ -28,7 +28,7 @@ from migopy.backfill.writes import Writes
 from tests.project import FabTest, PlainTest, clean_environment
 from tests.server import DatabaseTest
 
-#: `_id`s of all the types that one may have, in MongoDB's order.
+#: `_id`s of all the types that one may have.
 MIXED: list[Any] = [
     bson.MinKey(),
     None,
@@ -47,6 +47,11 @@ MIXED: list[Any] = [
     {},
     {'a': 1, 'b': {'c.d': 'e'}},
     {'b': 1, 'a': None},
+    {'': bson.Int64(2)},
+    {'a': [1, 2.5, {'b': None}, []]},
+    {'a': bson.Regex('x', 'i')},
+    {'a': bson.MinKey()},
+    {'a': bson.MaxKey()},
     b'bytes',
     bson.Binary(b'0123456789abcdef', 4),
     bson.ObjectId('5' * 24),
@@ -58,6 +63,7 @@ MIXED: list[Any] = [
     bson.DatetimeMS(10**15),
     bson.Timestamp(1, 2),
     bson.Code('f'),
+    bson.Code('f', {'a': 1}),
     bson.MaxKey(),
 ]
 
@@ -419,16 +425,27 @@ class GoingOnTest(UpdateEachTest):
         mixed.insert_many([{'_id': key} for key in MIXED])
         self.stop_everywhere(mixed)
 
-    def test_with_a_collation_and_without_an_index_of_its_own(self) -> None:
-        self.db.create_collection('ci', collation={'locale': 'en', 'strength': 2})
-        self.db.create_collection(
-            'cl', clusteredIndex={'key': {'_id': 1}, 'unique': True}
-        )
-        for name in ('ci', 'cl'):
+    def test_with_a_collation(self) -> None:
+        collations: dict[str, dict[str, Any]] = {
+            'letters': {'locale': 'en', 'strength': 2},
+            'digits': {'locale': 'sv', 'numericOrdering': True, 'alternate': 'shifted'},
+        }
+        keys = ['b', 'a', 'C', 'd', 'ä', 'z', '10', '9', '-11', '', 1, bson.ObjectId()]
+        keys += [{'text': 'B'}, {'text': 'a'}, {'texts': ['C', 'b']}]
+        for name, collation in collations.items():
             with self.subTest(name):
-                keys = ['b', 'a', 'C', 'd', 1, bson.ObjectId()]
+                self.db.create_collection(name, collation=collation)
                 self.db[name].insert_many([{'_id': key} for key in keys])
                 self.stop_everywhere(self.db[name])
+
+    def test_in_a_clustered_collection(self) -> None:
+        if self.client.server_info()['versionArray'][:2] < [5, 3]:
+            return  # There is none.
+        by_id = {'key': {'_id': 1}, 'unique': True}
+        self.db.create_collection('clustered', clusteredIndex=by_id)
+        keys = ['b', 'a', 'C', 'd', 1, bson.ObjectId()]
+        self.db.clustered.insert_many([{'_id': key} for key in keys])
+        self.stop_everywhere(self.db.clustered)
 
     def stop_everywhere(self, collection: Any) -> None:
         """Stop before each document in turn, then go on to the end."""

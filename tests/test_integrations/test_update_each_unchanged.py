@@ -11,7 +11,7 @@ from bson.raw_bson import RawBSONDocument
 from bson.son import SON
 
 from migopy import DELETE, update_each
-from migopy.backfill.comparison import LEVELS, unchanged
+from migopy.backfill.comparison import LEVELS, PLACES, unchanged
 from migopy.backfill.documents import RAW
 from tests.server import DatabaseTest
 
@@ -76,17 +76,38 @@ class UnchangedTest(DatabaseTest):
         self.db.notes.insert_one({'_id': 1})
         self.assertIsNone(self.db.notes.find_one(unchanged(raw({'_id': 1.0}), False)))
 
+    def found(self, now: Any, seen: Any) -> bool:
+        """Tell whether a document that is `now` is found by what was seen."""
+        self.db.notes.delete_many({})
+        self.db.notes.insert_one({'_id': 1, 'v': now})
+        query = unchanged(raw({'_id': 1, 'v': seen}), True)
+        return self.db.notes.find_one(query) is not None
+
     def test_as_deep_as_is_said_and_deeper_by_value(self) -> None:
-        for levels in (LEVELS, LEVELS + 1, 90):
-            one: Any = 1
-            other: Any = 1.0
-            for level in range(levels - 1):
-                one, other = ([one], [other]) if level % 2 else ({'': one}, {'': other})
-            self.db.notes.replace_one({'_id': 1}, {'v': one}, upsert=True)
-            for value, expected in ((one, True), (other, levels > LEVELS), (2, False)):
-                with self.subTest(levels=levels, expected=expected):
-                    query = unchanged(raw({'_id': 1, 'v': value}), True)
-                    self.assertIs(bool(self.db.notes.find_one(query)), expected)
+        for name, as_deep in (('a', 100), ('', LEVELS + 1)):
+            for levels in (as_deep, as_deep + 1):
+                one: Any = 1
+                other: Any = 1.0
+                for _ in range(levels - 1):
+                    one, other = {name: one}, {name: other}
+                with self.subTest(name=name, levels=levels):
+                    self.assertTrue(self.found(one, one))
+                    self.assertIs(self.found(one, other), levels > as_deep and not name)
+                    self.assertFalse(self.found(one, 2))
+
+    def test_in_a_document_of_many_parts(self) -> None:
+        for count in (PLACES - 2, PLACES - 1, PLACES, 1000):
+            parts = {f'p{n}': {'n': [n], 'x': n} for n in range(count)}
+            other = {**parts, 'p3': {'n': [3.0], 'x': 3}}
+            with self.subTest(count):
+                self.assertTrue(self.found(parts, parts))
+                self.assertFalse(self.found(parts, other))
+
+    def test_where_others_made_another_thing_of_a_part(self) -> None:
+        for now in (1, 'x', None, [], [{'n': 1}], {'n': {'m': 1}}):
+            with self.subTest(now):
+                self.assertFalse(self.found(now, {'n': 1, 'o': [1]}))
+                self.assertFalse(self.found({'n': 1, 'o': [1]}, now))
 
 
 class MeanwhileTest(DatabaseTest):
