@@ -106,6 +106,23 @@ class CheckpointTest(unittest.TestCase):
         self.assertEqual((again.after, again.failed, again.count), (9, [8, 5], 2))
         self.assertEqual(self.checkpoint.failed, [4, 5, 8])
 
+    def test_what_the_run_before_kept_stays_as_it_was(self) -> None:
+        self.checkpoint.passed(batch(5), [4, 5])
+        again = self.again()
+        again.passed(batch(9), [9])
+        again.passed(batch(5, retried=[4]), [])
+        self.assertEqual((self.checkpoint.failed, again.failed), ([4, 5], [5, 9]))
+
+    def test_of_those_tried_again_none_is_forgotten(self) -> None:
+        """Not even where more were remembered by an earlier version."""
+        self.checkpoint.passed(batch(900), list(range(900)))
+        with mock.patch.object(checkpoints, 'REMEMBERED', 10):
+            again = self.again()
+            again.passed(batch(9, retried=list(range(10))), list(range(10)))
+            self.assertEqual(len(again.failed), 900)
+            again.passed(batch(2000), [1999])
+        self.assertEqual((again.after, len(again.failed)), (900, 900))
+
     def test_beyond_those_that_are_remembered_it_stays_where_it_is(self) -> None:
         self.checkpoint.passed(batch(5), [])
         self.checkpoint.passed(batch(900), list(range(900)))
