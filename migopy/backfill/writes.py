@@ -99,9 +99,9 @@ class Writes:
             # BSON cannot hold one of them, and nobody says which.
             if len(changes) == 1:
                 return Written(failures=[Failed(changes[0].id, error)])
-            written = Written()
-            for change in changes:
-                written.add(self.write([change]))
+            middle = len(changes) // 2
+            written = self.write(changes[:middle])
+            written.add(self.write(changes[middle:]))
             return written
         return self._outcome(changes, failures, reply)
 

@@ -67,6 +67,23 @@ class PagesTest(DatabaseTest):
                     commands.names.count('update'), 0 if answer is None else 4
                 )
 
+    def test_one_that_bson_cannot_hold_does_not_make_each_a_command(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(1000)])
+        commands = Commands()
+        with (
+            client(event_listeners=[commands]) as heard,
+            self.assertRaises(DocumentsFailed) as caught,
+        ):
+            update_each(
+                heard[self.db.name].notes,
+                lambda note: {'$set': {'x': {1} if note['_id'] == 700 else 1}},
+                on_error='collect',
+            )
+        self.assertEqual([key for key, _ in caught.exception.failures], [700])
+        self.assertEqual(caught.exception.counts.updated, 999)
+        # As often as 1000 can be halved.
+        self.assertLessEqual(commands.names.count('update'), 10)
+
     def test_nor_is_more_needed_for_those_that_changed_meanwhile(self) -> None:
         self.db.notes.insert_many([{'_id': n} for n in range(500)])
         commands = Commands()
