@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
+from migopy.backfill.documents import shown
 from migopy.errors import MigopyException, listing
 
 #: Failed documents that a message shows.
@@ -85,9 +86,9 @@ class DocumentsFailed(MigopyException):
         self.note = note
         if counts.failed == 1:
             key, reason = failures[0]
-            text = f'{namespace}: the document with _id {key!r} failed: {reason}'
+            text = f'{namespace}: the document with _id {shown(key)} failed: {reason}'
         else:
-            rows = [f'_id {key!r}: {reason}' for key, reason in failures[:SHOWN]]
+            rows = [f'_id {shown(key)}: {reason}' for key, reason in failures[:SHOWN]]
             if counts.failed > SHOWN:
                 rows.append(f'and {counts.failed - SHOWN:,} more')
             text = f'{namespace}: {counts.failed:,} documents failed:\n{listing(rows)}'

@@ -23,6 +23,9 @@ RAW = AS_IT_IS.with_options(
     document_class=RawBSONDocument, unicode_decode_error_handler='surrogateescape'
 )
 
+#: Characters of an `_id` that a message shows.
+SHOWN_OF_ID = 200
+
 BY_ID = [('_id', 1)]
 
 
@@ -34,6 +37,12 @@ def packed(key: Any) -> bytes:
 def unpacked(data: bytes) -> Any:
     """Give back what `packed` took."""
     return bson.decode(data, codec_options=AS_IT_IS)['_id']
+
+
+def shown(key: Any) -> str:
+    """Give an `_id` as a message shows it, cut off where it is very long."""
+    text = repr(key)
+    return text if len(text) <= SHOWN_OF_ID else f'{text[: SHOWN_OF_ID - 1]}…'
 
 
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -61,9 +70,9 @@ class UnreadableId(MigopyException):
     """The text of an `_id` is not UTF-8, so no query can name it."""
 
     def __init__(self, key: Any) -> None:
-        shown = key if isinstance(key, str) else key.raw
+        text = key if isinstance(key, str) else key.raw
         super().__init__(
-            f'The document with _id {shown!r} cannot be named in a query: the text of'
+            f'The document with _id {shown(text)} cannot be named in a query: the text of'
             ' its _id is not UTF-8. Give it another _id, with the driver that wrote it,'
             ' or leave it out by a filter.'
         )

@@ -21,7 +21,7 @@ from pymongo.errors import WriteError
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin
-from migopy.backfill.documents import RAW, id_of
+from migopy.backfill.documents import RAW, id_of, shown
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.backfill.target import Target, target_of
@@ -130,7 +130,7 @@ class Backfill:
             return
         if self._checkpoint.begun:
             say(
-                f'{self._name}: goes on after _id {self._checkpoint.after!r},'
+                f'{self._name}: goes on after _id {shown(self._checkpoint.after)},'
                 f' {self._checkpoint.count:,} documents are done'
             )
         try:
@@ -139,7 +139,7 @@ class Backfill:
             self._note([ended.failed])
             self.counts.add(Counts(matched=1, failed=1))
             raise self._failure(
-                f'With _id {ended.failed.id!r} the server ended the transaction:'
+                f'With _id {shown(ended.failed.id)} the server ended the transaction:'
                 ' nothing that was written in it is kept, and nothing more was tried.'
             ) from ended.failed.error
         if self._failures:

@@ -59,6 +59,15 @@ class DocumentsFailedTest(unittest.TestCase):
         self.assertEqual((again.failures, again.counts), (error.failures, error.counts))
         self.assertIn('odd\nNote.\nOf all', str(error))
 
+    def test_an_id_that_is_very_long_is_cut_in_its_text(self) -> None:
+        key = {'a': 'x' * 5000}
+        for count in (1, 2):
+            error = DocumentsFailed(
+                'db.notes', [(key, 'odd')] * count, Counts(matched=count, failed=count)
+            )
+            self.assertLess(len(str(error)), 300 * count + 100)
+            self.assertEqual(error.failures[0][0], key)
+
 
 class CountsTest(unittest.TestCase):
     def test_they_add_up_and_say_what_is_not_zero(self) -> None:
