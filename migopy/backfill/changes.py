@@ -11,14 +11,18 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
-from migopy.backfill.answers import Answer, Counts, kind_of
+from migopy.backfill.answers import DELETE, Answer, Counts, kind_of
 from migopy.backfill.comparison import unchanged
 from migopy.backfill.documents import BY_ID, both, id_of
 
 Operation = Union[UpdateOne, ReplaceOne[Any], DeleteOne]
 
-#: Bytes up to which a document and its replacement fit into one statement.
-COMPARED_UP_TO = 7_000_000
+#: Bytes of a document and its replacement that fit into one statement, of at most
+#: 16 MiB, with what else is in it.
+COMPARED_UP_TO = 16_700_000
+
+#: Bytes of a document up to which its replacement is not measured.
+SMALL = 100_000
 
 
 class Change(NamedTuple):
@@ -108,8 +112,15 @@ class Changes:
             hint = BY_ID if self._query else None
             update = UpdateOne(both(query, self._query), answer, hint=hint)
             return Change(key, answer, update)
-        if len(document.raw) <= COMPARED_UP_TO:
+        if self._fits(document, answer):
             query.update(unchanged(document, self._collated))
         if kind is DeleteOne:
             return Change(key, answer, DeleteOne(query))
         return Change(key, answer, ReplaceOne(query, answer))
+
+    def _fits(self, document: RawBSONDocument, answer: Any) -> bool:
+        """Tell whether a document can be compared in the statement of its answer."""
+        size = len(document.raw)
+        if size > SMALL and answer is not DELETE:
+            size += len(bson.encode(answer, codec_options=self._codec_options))
+        return size <= COMPARED_UP_TO

@@ -72,7 +72,7 @@ class UnreadableId(MigopyException):
     def __init__(self, key: Any) -> None:
         text = key if isinstance(key, str) else key.raw
         super().__init__(
-            f'The document with _id {shown(text)} cannot be named in a query: the text of'
-            ' its _id is not UTF-8. Give it another _id, with the driver that wrote it,'
-            ' or leave it out by a filter.'
+            f'The document with _id {shown(text)} cannot be named in a query: the text'
+            ' of its _id is not UTF-8. Give it another _id, with the driver that wrote'
+            ' it, or leave it out by a filter.'
         )

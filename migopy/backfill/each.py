@@ -48,8 +48,9 @@ def update_each(
     thread, in the order of `_id`, while up to `workers` bulks of `batch_size`
     documents are being written. No document is ever made. A replacement or deletion
     takes place only if the document is still what the function saw, else the function
-    is called again with what it is now (beyond 7 MB it takes place in any case). An
-    update is made by `_id`, and where there is a filter only if it still fits.
+    is called again with what it is now. (What does not fit into 16 MB together with
+    its replacement is replaced in any case.) An update is made by `_id`, and where
+    there is a filter only if it still fits.
 
     In a migration it goes on where the run before stopped, if that is unfinished, of
     the same direction, and this is the same call: the same one in order, the same

@@ -303,10 +303,34 @@ class MeanwhileTest(UpdateEachTest):
         self.assertEqual(error.counts.replaced, 4)
         self.assertNotIn('m', self.notes()[2])
 
-    def test_what_is_too_large_to_compare_is_replaced_all_the_same(self) -> None:
-        self.db.large.insert_one({'_id': 1, 'x': b' ' * 9_000_000})
-        counts = update_each(self.db.large, lambda note: {'y': b' ' * 9_000_000})
-        self.assertEqual(counts.replaced, 1)
+    def test_a_large_document_is_compared_as_long_as_the_statement_holds_it(
+        self,
+    ) -> None:
+        cases: list[tuple[int, int | None, bool]] = [
+            (9, None, True),
+            (9, 1, True),
+            (5, 11, True),
+            (5, 13, False),
+            (9, 9, False),
+        ]
+        for before, after, is_compared in cases:
+            with self.subTest(before=before, after=after):
+                self.db.large.insert_one({'_id': 1, 'x': b' ' * (before * 1_000_000)})
+                seen: list[Any] = []
+
+                def change(
+                    note: Any, seen: list[Any] = seen, after: int | None = after
+                ) -> Any:
+                    seen.append(note.get('by'))
+                    self.db.large.update_one({'_id': 1}, {'$set': {'by': 'others'}})
+                    return (
+                        DELETE if after is None else {'x': b' ' * (after * 1_000_000)}
+                    )
+
+                counts = update_each(self.db.large, change)
+                self.assertEqual(counts.replaced + counts.deleted, 1)
+                self.assertEqual(seen, [None, 'others'] if is_compared else [None])
+                self.db.large.drop()
 
 
 class FailuresTest(UpdateEachTest):
