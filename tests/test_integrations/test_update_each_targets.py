@@ -13,9 +13,12 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from pymongo.server_api import ServerApi
 
 from migopy import DELETE, update_each
-from migopy.backfill import Checkpoints, DocumentsFailed
-from migopy.backfill.documents import UnreadableId
-from migopy.backfill.target import NotACollection
+from migopy.backfill import (
+    Checkpoints,
+    DocumentsFailed,
+    NotACollection,
+    UnreadableId,
+)
 from tests.server import DatabaseTest, client
 
 
