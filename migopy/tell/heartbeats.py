@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from migopy.terminal.progress import LINE_EVERY, bars_are_shown, end_bars
+from migopy.terminal.bars import DISPLAY
+from migopy.terminal.progress import LINE_EVERY
 
 #: Seconds until work that says nothing is first told of.
 SILENCE = 5.0
@@ -53,7 +54,7 @@ class Heartbeats:
         """
         with self._turn:
             self._tell = None
-        end_bars()
+        DISPLAY.clear()
 
     def look(self) -> None:
         """Call what is due."""
@@ -61,7 +62,7 @@ class Heartbeats:
             now = time.monotonic()
             if self._tell is not None and now >= self._due:
                 self._due = now + LINE_EVERY
-                if not bars_are_shown():
+                if not DISPLAY.is_on:
                     self._tell(now - self._began)
 
     def _watch(self) -> None:

@@ -1,1 +1,18 @@
-"""What a person sees on a terminal or in a log, and how far a loop is."""
+"""What a person sees on a terminal or in a log, and how far a loop is.
+
+The function `progress` is not handed out here: it would hide the room of its name.
+"""
+
+from migopy.terminal.console import ColorsLogger as ColorsLogger
+from migopy.terminal.console import Str as Str
+from migopy.terminal.console import duration as duration
+from migopy.terminal.console import is_coloured as is_coloured
+from migopy.terminal.console import is_terminal as is_terminal
+from migopy.terminal.console import table as table
+from migopy.terminal.console import width as width
+from migopy.terminal.console import wrapped as wrapped
+from migopy.terminal.progress import Meter as Meter
+from migopy.terminal.progress import meter as meter
+from migopy.terminal.progress import say as say
+from migopy.terminal.progress import told_by as told_by
+from migopy.terminal.totals import total_of as total_of

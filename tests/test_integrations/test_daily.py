@@ -332,7 +332,7 @@ class HelpTest(FabTest):
         self.assertIn('With to=NAME those up to', self.assert_ok(execute).stderr)
         self.assertIn('dry_run=yes', execute.stderr)
         self.assertIn('Takes its time.\n', self.assert_ok(own).stderr)
-        self.assert_error(unknown, "There is no subtask 'x'", 'fab migr:execute')
+        self.assert_error(unknown, "There is no command 'x'", 'fab migr:execute')
 
     def test_on_a_terminal_no_word_is_broken(self) -> None:
         shown = self.on_terminal('migr:help', COLUMNS='80')

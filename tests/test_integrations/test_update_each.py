@@ -20,13 +20,15 @@ from bson.codec_options import CodecOptions
 from bson.son import SON
 from pymongo.errors import BulkWriteError, WriteError
 
-import migopy
-from migopy import DELETE, backfill, update_each
-from migopy.backfill import Checkpoints, DocumentsFailed
+from migopy import DELETE, update_each
+from migopy.backfill import Checkpoints, Counts, DocumentsFailed, checkpoints, each
+from migopy.backfill.documents import AS_IT_IS, packed
+from migopy.backfill.pages import Pages
+from migopy.backfill.writes import Writes
 from tests.project import FabTest, PlainTest, clean_environment
 from tests.server import DatabaseTest
 
-#: `_id`s of all the types that one may have, in MongoDB's order.
+#: `_id`s of all the types that one may have.
 MIXED: list[Any] = [
     bson.MinKey(),
     None,
@@ -45,6 +47,11 @@ MIXED: list[Any] = [
     {},
     {'a': 1, 'b': {'c.d': 'e'}},
     {'b': 1, 'a': None},
+    {'': bson.Int64(2)},
+    {'a': [1, 2.5, {'b': None}, []]},
+    {'a': bson.Regex('x', 'i')},
+    {'a': bson.MinKey()},
+    {'a': bson.MaxKey()},
     b'bytes',
     bson.Binary(b'0123456789abcdef', 4),
     bson.ObjectId('5' * 24),
@@ -56,6 +63,7 @@ MIXED: list[Any] = [
     bson.DatetimeMS(10**15),
     bson.Timestamp(1, 2),
     bson.Code('f'),
+    bson.Code('f', {'a': 1}),
     bson.MaxKey(),
 ]
 
@@ -171,7 +179,7 @@ class AnswersTest(UpdateEachTest):
     def test_writes_are_several_at_a_time(self) -> None:
         threads = set()
         together = threading.Barrier(3, timeout=20)
-        write = backfill.Backfill._write
+        write = Writes.write
 
         def wait(*arguments: Any) -> Any:
             threads.add(threading.get_ident())
@@ -179,7 +187,7 @@ class AnswersTest(UpdateEachTest):
             return write(*arguments)
 
         self.db.notes.insert_one({'_id': 5, 'n': 5})
-        with mock.patch.object(backfill.Backfill, '_write', wait):
+        with mock.patch.object(Writes, 'write', wait):
             update_each(
                 self.db.notes, lambda note: {'$inc': {'n': 1}}, batch_size=2, workers=3
             )
@@ -190,13 +198,13 @@ class AnswersTest(UpdateEachTest):
     def test_a_page_holds_no_more_than_the_server_gives_at_once(self) -> None:
         self.db.large.insert_many([{'_id': n, 'x': b' ' * 6_000_000} for n in range(5)])
         pages = []
-        page = backfill.Backfill._page
+        page = Pages.after
 
         def note(*arguments: Any) -> Any:
             pages.append(page(*arguments))
             return pages[-1]
 
-        with mock.patch.object(backfill.Backfill, '_page', note):
+        with mock.patch.object(Pages, 'after', note):
             counts = update_each(self.db.large, lambda each: {'$set': {'x': 1}})
         self.assertEqual(counts.updated, 5)
         self.assertEqual([len(each) for each in pages], [2, 2, 1, 0])
@@ -210,9 +218,7 @@ class AnswersTest(UpdateEachTest):
 class MeanwhileTest(UpdateEachTest):
     """Others write while it works."""
 
-    def meddled(
-        self, meddle: Callable[[], object], answer: Any
-    ) -> migopy.backfill.Counts:
+    def meddled(self, meddle: Callable[[], object], answer: Any) -> Counts:
         """Let another write come between the function's look at 2 and the write."""
         self.seen: list[Any] = []
 
@@ -297,10 +303,34 @@ class MeanwhileTest(UpdateEachTest):
         self.assertEqual(error.counts.replaced, 4)
         self.assertNotIn('m', self.notes()[2])
 
-    def test_what_is_too_large_to_compare_is_replaced_all_the_same(self) -> None:
-        self.db.large.insert_one({'_id': 1, 'x': b' ' * 9_000_000})
-        counts = update_each(self.db.large, lambda note: {'y': b' ' * 9_000_000})
-        self.assertEqual(counts.replaced, 1)
+    def test_a_large_document_is_compared_as_long_as_the_statement_holds_it(
+        self,
+    ) -> None:
+        cases: list[tuple[int, int | None, bool]] = [
+            (9, None, True),
+            (9, 1, True),
+            (5, 11, True),
+            (5, 13, False),
+            (9, 9, False),
+        ]
+        for before, after, is_compared in cases:
+            with self.subTest(before=before, after=after):
+                self.db.large.insert_one({'_id': 1, 'x': b' ' * (before * 1_000_000)})
+                seen: list[Any] = []
+
+                def change(
+                    note: Any, seen: list[Any] = seen, after: int | None = after
+                ) -> Any:
+                    seen.append(note.get('by'))
+                    self.db.large.update_one({'_id': 1}, {'$set': {'by': 'others'}})
+                    return (
+                        DELETE if after is None else {'x': b' ' * (after * 1_000_000)}
+                    )
+
+                counts = update_each(self.db.large, change)
+                self.assertEqual(counts.replaced + counts.deleted, 1)
+                self.assertEqual(seen, [None, 'others'] if is_compared else [None])
+                self.db.large.drop()
 
 
 class FailuresTest(UpdateEachTest):
@@ -414,21 +444,32 @@ class GoingOnTest(UpdateEachTest):
     """From whatever `_id`, of whatever type, none is left out."""
 
     def test_stopped_after_each_document_among_all_types(self) -> None:
-        options = backfill.AS_IT_IS
+        options = AS_IT_IS
         mixed = self.db.get_collection('mixed', codec_options=options)
         mixed.insert_many([{'_id': key} for key in MIXED])
         self.stop_everywhere(mixed)
 
-    def test_with_a_collation_and_without_an_index_of_its_own(self) -> None:
-        self.db.create_collection('ci', collation={'locale': 'en', 'strength': 2})
-        self.db.create_collection(
-            'cl', clusteredIndex={'key': {'_id': 1}, 'unique': True}
-        )
-        for name in ('ci', 'cl'):
+    def test_with_a_collation(self) -> None:
+        collations: dict[str, dict[str, Any]] = {
+            'letters': {'locale': 'en', 'strength': 2},
+            'digits': {'locale': 'sv', 'numericOrdering': True, 'alternate': 'shifted'},
+        }
+        keys = ['b', 'a', 'C', 'd', 'ä', 'z', '10', '9', '-11', '', 1, bson.ObjectId()]
+        keys += [{'text': 'B'}, {'text': 'a'}, {'texts': ['C', 'b']}]
+        for name, collation in collations.items():
             with self.subTest(name):
-                keys = ['b', 'a', 'C', 'd', 1, bson.ObjectId()]
+                self.db.create_collection(name, collation=collation)
                 self.db[name].insert_many([{'_id': key} for key in keys])
                 self.stop_everywhere(self.db[name])
+
+    def test_in_a_clustered_collection(self) -> None:
+        if self.client.server_info()['versionArray'][:2] < [5, 3]:
+            return  # There is none.
+        by_id = {'key': {'_id': 1}, 'unique': True}
+        self.db.create_collection('clustered', clusteredIndex=by_id)
+        keys = ['b', 'a', 'C', 'd', 1, bson.ObjectId()]
+        self.db.clustered.insert_many([{'_id': key} for key in keys])
+        self.stop_everywhere(self.db.clustered)
 
     def stop_everywhere(self, collection: Any) -> None:
         """Stop before each document in turn, then go on to the end."""
@@ -444,7 +485,7 @@ class GoingOnTest(UpdateEachTest):
                 ) -> Any:
                     if len(seen) == limit:
                         raise KeyboardInterrupt
-                    seen.append(backfill.packed(document['_id']))
+                    seen.append(packed(document['_id']))
                     return {'$inc': {'calls': 1}}
 
                 collection.update_many({}, {'$unset': {'calls': 1}})
@@ -456,14 +497,14 @@ class GoingOnTest(UpdateEachTest):
                 else:
                     break
                 begun = 'after' in kept.entries[0]
-                with kept.run().in_force(), mock.patch.object(backfill, '_say') as say:
+                with kept.run().in_force(), mock.patch.object(each, 'say') as say:
                     update_each(collection, self.renamed(stop, seen), batch_size=size)
                 self.assertEqual(say.called, begun)
                 everything = [
-                    backfill.packed(each['_id'])
-                    for each in collection.with_options(
-                        codec_options=backfill.AS_IT_IS
-                    ).find(sort=[('_id', 1)])
+                    packed(each['_id'])
+                    for each in collection.with_options(codec_options=AS_IT_IS).find(
+                        sort=[('_id', 1)]
+                    )
                 ]
                 self.assertEqual(sorted(set(seen)), sorted(everything))
                 self.assertEqual(collection.count_documents({'calls': None}), 0)
@@ -476,7 +517,7 @@ class GoingOnTest(UpdateEachTest):
         """Give a function that does not stop, under the name of one that does."""
 
         def go_on(document: Any) -> Any:
-            seen.append(backfill.packed(document['_id']))
+            seen.append(packed(document['_id']))
             return {'$inc': {'calls': 1}}
 
         go_on.__qualname__ = model.__qualname__
@@ -495,7 +536,7 @@ class GoingOnTest(UpdateEachTest):
             seen.clear()
             run = kept.run()
             try:
-                with run.in_force(), mock.patch.object(backfill, '_say'):
+                with run.in_force(), mock.patch.object(each, 'say'):
                     update_each(self.db.notes, change, batch_size=2, **options)
             finally:
                 run.save()
@@ -525,11 +566,11 @@ class GoingOnTest(UpdateEachTest):
                 raise ValueError('bad')
             return None
 
-        with mock.patch.object(backfill, 'REMEMBERED', 2), run.in_force():
+        with mock.patch.object(checkpoints, 'REMEMBERED', 2), run.in_force():
             self.failed(change, batch_size=1, on_error='collect')
         run.save()
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(backfill, '_say'):
+        with kept.run().in_force(), mock.patch.object(each, 'say'):
             self.failed(change, batch_size=1, on_error='collect')
         self.assertEqual(seen, [1, 2, 3, 4])
 
@@ -568,12 +609,12 @@ class GoingOnTest(UpdateEachTest):
                     update_each(self.db.notes, change, batch_size=1, workers=1)
                 run.save()
                 self.assertEqual(seen, [0, 1, 2])
-                kept.entries[0]['after'] = backfill.packed(1)
+                kept.entries[0]['after'] = packed(1)
                 prepare(kept)
                 seen[:] = []
                 again = kept.run()
                 stopped = contextlib.suppress(KeyboardInterrupt)
-                with again.in_force(), mock.patch.object(backfill, '_say'), stopped:
+                with again.in_force(), mock.patch.object(each, 'say'), stopped:
                     update_each(self.db.notes, function, query, batch_size=1)
                 self.assertEqual(seen, expected)
 
@@ -593,7 +634,7 @@ class GoingOnTest(UpdateEachTest):
         run.save()
         self.assertEqual(seen, [0, 1, 2, 3, 4, 0, 1])
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(backfill, '_say') as say:
+        with kept.run().in_force(), mock.patch.object(each, 'say') as say:
             update_each(self.db.notes, note, batch_size=1)
             update_each(self.db.other, note, batch_size=1)
         self.assertIn(seen, ([0, 1, 2], [1, 2]))
@@ -622,10 +663,13 @@ class GoingOnTest(UpdateEachTest):
         with kept.run().in_force():
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 0)
-        with mock.patch.object(backfill, 'CHECKPOINT_EVERY', 0), kept.run().in_force():
+        with (
+            mock.patch.object(checkpoints, 'CHECKPOINT_EVERY', 0),
+            kept.run().in_force(),
+        ):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 6)
-        with kept.run().in_force(), mock.patch.object(backfill, '_say'):
+        with kept.run().in_force(), mock.patch.object(each, 'say'):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 7)
 
@@ -779,7 +823,7 @@ class MigrationTest(PlainTest):
 
     def test_its_own_writes_are_not_taken_for_the_migrations(self) -> None:
         self.write_up()
-        with mock.patch.object(backfill, 'CHECKPOINT_EVERY', 0):
+        with mock.patch.object(checkpoints, 'CHECKPOINT_EVERY', 0):
             self.perform()
         (said,) = self.logger.of('white_bold')
         self.assertTrue(said.endswith(': notes 10 updated'), said)

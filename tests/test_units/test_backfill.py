@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import pickle
 import unittest
 from typing import Any
+from unittest import mock
 
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy import DELETE
-from migopy.backfill import Batch, Checkpoint, Checkpoints, Counts, kind_of, unpacked
+from migopy.backfill import DocumentsFailed, checkpoints
+from migopy.backfill.answers import Counts, kind_of
+from migopy.backfill.changes import Batch
+from migopy.backfill.checkpoints import Checkpoint, Checkpoints
+from migopy.backfill.documents import packed
 
 
 class AnswersTest(unittest.TestCase):
@@ -34,6 +40,34 @@ class AnswersTest(unittest.TestCase):
     def test_delete_reads_as_it_is_written(self) -> None:
         self.assertEqual(repr(DELETE), 'migopy.DELETE')
 
+    def test_there_is_one_delete_also_where_it_was_pickled(self) -> None:
+        self.assertIs(pickle.loads(pickle.dumps(DELETE)), DELETE)
+
+
+class DocumentsFailedTest(unittest.TestCase):
+    def test_it_is_pickled_by_the_path_of_the_wing(self) -> None:
+        """A process pool hands it over; the rooms of the wing may change."""
+        error = DocumentsFailed(
+            'db.notes', [(1, 'odd')], Counts(matched=2, failed=1, left=1), 'Note.'
+        )
+        data = pickle.dumps(error)
+        self.assertIn(b'migopy.backfill\x94\x8c\x0fDocumentsFailed', data)
+        self.assertNotIn(b'answers', data)
+        again = pickle.loads(data)
+        self.assertIs(type(again), DocumentsFailed)
+        self.assertEqual(str(again), str(error))
+        self.assertEqual((again.failures, again.counts), (error.failures, error.counts))
+        self.assertIn('odd\nNote.\nOf all', str(error))
+
+    def test_an_id_that_is_very_long_is_cut_in_its_text(self) -> None:
+        key = {'a': 'x' * 5000}
+        for count in (1, 2):
+            error = DocumentsFailed(
+                'db.notes', [(key, 'odd')] * count, Counts(matched=count, failed=count)
+            )
+            self.assertLess(len(str(error)), 300 * count + 100)
+            self.assertEqual(error.failures[0][0], key)
+
 
 class CountsTest(unittest.TestCase):
     def test_they_add_up_and_say_what_is_not_zero(self) -> None:
@@ -51,14 +85,21 @@ class CheckpointTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.kept: dict[str, Any] = {}
-        self.checkpoint = Checkpoint({}, self.kept.update)
+        self.changes = 0
+        self.checkpoint = Checkpoint(self.kept, self.changed)
+
+    def changed(self) -> None:
+        self.changes += 1
 
     def again(self) -> Checkpoint:
-        return Checkpoint(self.kept, self.kept.update)
+        return Checkpoint({**self.kept}, self.changed)
 
-    def test_nothing_is_kept_before_the_first_batch(self) -> None:
-        self.assertFalse(self.checkpoint.begun)
-        self.assertEqual(self.kept, {})
+    def test_nothing_is_done_before_the_first_batch(self) -> None:
+        for checkpoint in (self.checkpoint, self.again()):
+            self.assertFalse(checkpoint.begun)
+            self.assertFalse(checkpoint.done)
+            self.assertEqual((checkpoint.failed, checkpoint.count), ([], 0))
+        self.assertEqual(self.changes, 0)
 
     def test_an_id_that_is_none_is_an_id(self) -> None:
         self.checkpoint.passed(batch(None), [])
@@ -72,12 +113,42 @@ class CheckpointTest(unittest.TestCase):
         self.assertEqual((again.after, again.failed, again.count), (9, [4, 5, 8], 1))
         again.passed(batch(5, retried=[4, 5]), [5])
         self.assertEqual((again.after, again.failed, again.count), (9, [8, 5], 2))
-        self.assertEqual([unpacked(each) for each in self.kept['failed']], [8, 5])
+        self.assertEqual(self.checkpoint.failed, [4, 5, 8])
+
+    def test_what_the_run_before_kept_stays_as_it_was(self) -> None:
+        self.checkpoint.passed(batch(5), [4, 5])
+        again = self.again()
+        again.passed(batch(9), [9])
+        again.passed(batch(5, retried=[4]), [])
+        self.assertEqual((self.checkpoint.failed, again.failed), ([4, 5], [5, 9]))
+
+    def test_of_those_tried_again_none_is_forgotten(self) -> None:
+        """Not even where more were remembered by an earlier version."""
+        self.checkpoint.passed(batch(900), list(range(900)))
+        with mock.patch.object(checkpoints, 'REMEMBERED', 10):
+            again = self.again()
+            again.passed(batch(9, retried=list(range(10))), list(range(10)))
+            self.assertEqual(len(again.failed), 900)
+            again.passed(batch(2000), [1999])
+        self.assertEqual((again.after, len(again.failed)), (900, 900))
 
     def test_beyond_those_that_are_remembered_it_stays_where_it_is(self) -> None:
         self.checkpoint.passed(batch(5), [])
-        self.checkpoint.passed(batch(2000), list(range(1001)))
-        self.assertEqual(self.again().after, 5)
+        self.checkpoint.passed(batch(900), list(range(900)))
+        self.checkpoint.passed(batch(2000), list(range(900, 1001)))
+        self.checkpoint.passed(batch(3000), [])
+        self.assertEqual(self.again().after, 900)
+        self.assertEqual(self.again().failed, list(range(900)))
+
+    def test_a_batch_is_as_much_work_after_many_failures_as_after_none(self) -> None:
+        with mock.patch.object(checkpoints, 'packed', wraps=packed) as pack:
+            for start in range(0, 80_000, 1000):
+                failed = list(range(start, start + 500))
+                self.checkpoint.passed(batch(start + 999), failed)
+        # Of each batch that is remembered those that failed, and the last.
+        self.assertEqual(pack.call_count, 2 * 501)
+        self.assertEqual(len(self.kept['failed']), 1000)
+        self.assertEqual(self.changes, 2)
 
 
 class CheckpointsTest(unittest.TestCase):

@@ -46,12 +46,10 @@ IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 LONGEST = 300
 
 BEING_SPLIT = {
-    'backfill.__init__',
     'dumps.dumps',
     'dumps.format',
     'effects.__init__',
     'server.embedded',
-    'terminal.progress',
 }
 
 

@@ -14,14 +14,10 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from unittest import mock
 
-from migopy.terminal.progress import (
-    LOGGER,
-    end_bars,
-    line,
-    meter,
-    progress,
-    total_of,
-)
+from migopy.terminal.bars import BAR_WIDTH, DISPLAY
+from migopy.terminal.figures import line
+from migopy.terminal.progress import LOGGER, meter, progress
+from migopy.terminal.totals import total_of
 from tests.project import RecordingLogger
 
 #: The module; `migopy.progress` is the function of that name.
@@ -196,7 +192,7 @@ class OnTerminalTest(ProgressTest):
         list(progress(range(12_000), title='x' * 200))
         [shown] = self.screen.last_lines
         self.assertRegex(shown, r'^x+…: 12,000 of 12,000 \(100%\), [0-9,]+/s$')
-        bar = progress_of.BAR_WIDTH + 1
+        bar = BAR_WIDTH + 1
         self.assertLessEqual(len(shown) + bar, 80)
 
     def test_a_title_is_text_whatever_is_in_it(self) -> None:
@@ -229,7 +225,7 @@ class OnTerminalTest(ProgressTest):
         """As where a failure's traceback refers to it."""
         loop = progress(range(5), title='notes')
         next(loop)
-        end_bars()
+        DISPLAY.clear()
         self.assertIs(sys.stderr, self.screen)
         loop.close()  # type: ignore[attr-defined]
         self.assert_shown(r'notes: 0 of 5 \(0%\)')

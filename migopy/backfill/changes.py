@@ -1,0 +1,126 @@
+"""What is to be done with documents: the function's answers as operations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Callable, NamedTuple, Union
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, ReplaceOne, UpdateOne
+
+from migopy.backfill.answers import DELETE, Answer, Counts, kind_of
+from migopy.backfill.comparison import unchanged
+from migopy.backfill.documents import BY_ID, both, id_of
+
+Operation = Union[UpdateOne, ReplaceOne[Any], DeleteOne]
+
+#: Bytes of a document and its replacement that fit into one statement, of at most
+#: 16 MiB, with what else is in it.
+COMPARED_UP_TO = 16_700_000
+
+#: Bytes of a document up to which its replacement is not measured.
+SMALL = 100_000
+
+
+class Change(NamedTuple):
+    """What is to be done with a document."""
+
+    id: Any
+    answer: Any
+    operation: Operation
+
+
+class Failed(NamedTuple):
+    """A document that failed: its `_id`, and the error."""
+
+    id: Any
+    error: Exception
+
+
+@dataclass
+class Batch:
+    """What is to be done with the documents of a page.
+
+    `retried` are the `_id`s of one that failed in the run before; else `last` is the
+    last `_id`.
+    """
+
+    changes: list[Change] = field(default_factory=list)
+    failures: list[Failed] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+    retried: Sequence[Any] = ()
+    last: Any = None
+
+
+class Changes:
+    """Asks the function what is to be done, in this thread.
+
+    Invariant: a document that fails is noted with its error, and nothing else is lost.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[Any], Answer],
+        query: Mapping[str, Any],
+        codec_options: CodecOptions[Any],
+        collated: bool,
+    ) -> None:
+        """Give documents to `function` as `codec_options` decode them.
+
+        `collated` is whether the collection may have a collation.
+        """
+        self._function = function
+        self._query = query
+        self._codec_options = codec_options
+        self._collated = collated
+
+    def of(
+        self,
+        documents: Sequence[RawBSONDocument],
+        retried: Sequence[Any] = (),
+        stops_at_failure: bool = False,
+    ) -> Batch:
+        """Call the function for each document, up to the first failure if asked to."""
+        batch = Batch(retried=retried)
+        for document in documents:
+            batch.last = id_of(document)
+            batch.counts.matched += 1
+            try:
+                change = self._change(document, batch.last)
+            except Exception as error:
+                batch.failures.append(Failed(batch.last, error))
+                if stops_at_failure:
+                    break
+            else:
+                if change is None:
+                    batch.counts.left += 1
+                else:
+                    batch.changes.append(change)
+        return batch
+
+    def _change(self, document: RawBSONDocument, key: Any) -> Change | None:
+        seen = bson.decode(document.raw, codec_options=self._codec_options)
+        answer: Any = self._function(seen)
+        kind = kind_of(answer)
+        if kind is None:
+            return None
+        query: dict[str, Any] = {'_id': key}
+        if kind is UpdateOne:
+            hint = BY_ID if self._query else None
+            update = UpdateOne(both(query, self._query), answer, hint=hint)
+            return Change(key, answer, update)
+        if self._fits(document, answer):
+            query.update(unchanged(document, self._collated))
+        if kind is DeleteOne:
+            return Change(key, answer, DeleteOne(query))
+        return Change(key, answer, ReplaceOne(query, answer))
+
+    def _fits(self, document: RawBSONDocument, answer: Any) -> bool:
+        """Tell whether a document can be compared in the statement of its answer."""
+        size = len(document.raw)
+        if size > SMALL and answer is not DELETE:
+            size += len(bson.encode(answer, codec_options=self._codec_options))
+        return size <= COMPARED_UP_TO

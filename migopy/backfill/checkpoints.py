@@ -1,0 +1,171 @@
+"""How far calls of `update_each` have come, for the run that goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Callable
+
+import bson
+from pymongo.collection import Collection
+
+from migopy.backfill.answers import Answer
+from migopy.backfill.changes import Batch
+from migopy.backfill.documents import Document, packed, unpacked
+
+#: Seconds between two checkpoints at least.
+CHECKPOINT_EVERY = 1.0
+
+#: Failed documents that are remembered by `_id`; of more only the number is known.
+REMEMBERED = 1000
+
+
+class Checkpoint:
+    """How far one call has come.
+
+    Invariant: all documents up to `after` are written, but for those in `failed`.
+    Both, and what is kept of them, stay as they are from the moment on that more fail
+    than are remembered: those are repeated with all that follow.
+    """
+
+    def __init__(self, entry: Document, changed: Callable[[], None]) -> None:
+        """Begin with what `entry` holds, and keep it there.
+
+        `changed` hears each time that it says more.
+        """
+        entry.setdefault('count', 0)
+        entry.setdefault('done', False)
+        # A list of its own: the run before goes on having the one that it had.
+        entry['failed'] = list(entry.get('failed', ()))
+        self.count: int = entry['count']
+        self._entry = entry
+        self._changed = changed
+        self._remembers = True
+
+    @property
+    def begun(self) -> bool:
+        """Tell whether there is an `after`."""
+        return 'after' in self._entry
+
+    @property
+    def after(self) -> Any:
+        """Give the `_id` of the last document."""
+        return unpacked(self._entry['after'])
+
+    @property
+    def failed(self) -> list[Any]:
+        """List the `_id`s of those that failed."""
+        return [unpacked(each) for each in self._entry['failed']]
+
+    @property
+    def done(self) -> bool:
+        """Tell whether all documents are written."""
+        return bool(self._entry['done'])
+
+    def passed(self, batch: Batch, failed: Sequence[Any]) -> None:
+        """Hear that a batch is written, the next one in order, but for `failed`."""
+        self.count += batch.counts.matched - len(failed)
+        # Of those that are tried again, no more can fail than have failed before.
+        if not batch.retried:
+            known = len(self._entry['failed']) + len(failed)
+            self._remembers = self._remembers and known <= REMEMBERED
+        if not self._remembers:
+            return
+        if batch.retried:
+            tried = {packed(each) for each in batch.retried}
+            still = [each for each in self._entry['failed'] if each not in tried]
+            self._entry['failed'] = still
+        self._entry['failed'] += [packed(each) for each in failed]
+        if not batch.retried:
+            self._entry['after'] = packed(batch.last)
+        self._entry['count'] = self.count
+        self._changed()
+
+    def finish(self) -> None:
+        """Hear that all documents are written."""
+        self._entry['done'] = True
+        self._changed()
+
+
+class Checkpoints:
+    """How far the calls of `update_each` in one run of a migration have come.
+
+    Invariant: a call goes on from an entry of the run before only where that can
+    leave out no document; where it begins anew, no later entry holds either.
+    """
+
+    def __init__(
+        self,
+        earlier: Sequence[Document],
+        save: Callable[[list[Document]], None],
+        was_written: Callable[[str], bool],
+    ) -> None:
+        """Take the entries of the run before, and what writes those of this run.
+
+        `was_written` tells of a namespace whether this run has sent it a write.
+        """
+        self.entries: list[Document] = []
+        self._earlier = list(earlier)
+        self._save = save
+        self._was_written = was_written
+        self._saved = time.monotonic()
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Serve the calls of `update_each` in the block, in this thread."""
+        token = CHECKPOINTS.set(self)
+        try:
+            yield
+        finally:
+            CHECKPOINTS.reset(token)
+
+    def begin(self, namespace: str, key: str) -> Checkpoint:
+        """Give the checkpoint of the next call; `key` tells it from any other."""
+        place = len(self.entries)
+        entry: Document = {'collection': namespace, 'key': key}
+        self.entries.append(entry)
+
+        earlier = self._earlier[place : place + 1]
+        if earlier and earlier[0]['key'] == key and not self._was_written(namespace):
+            entry.update(earlier[0])
+            # From now on it is this run that the next one looks at.
+            self.save()
+        else:
+            del self._earlier[place:]
+        return Checkpoint(entry, self._save_in_time)
+
+    def _save_in_time(self) -> None:
+        if time.monotonic() - self._saved >= CHECKPOINT_EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write the entries."""
+        self._save(self.entries)
+        self._saved = time.monotonic()
+
+
+#: Those of the run of a migration that is going on in this context.
+CHECKPOINTS: ContextVar[Checkpoints | None] = ContextVar('CHECKPOINTS', default=None)
+
+
+def begin(
+    collection: Collection[Any],
+    uuid: Any,
+    function: Callable[[Any], Answer],
+    query: Mapping[str, Any],
+) -> Checkpoint:
+    """Give the checkpoint of a call in the run that is going on here, if any."""
+    checkpoints = CHECKPOINTS.get()
+    if checkpoints is None:
+        return Checkpoint({}, lambda: None)
+    what = {
+        # One that was dropped and made anew has another.
+        'uuid': uuid,
+        'filter': query,
+        'function': getattr(function, '__qualname__', type(function).__qualname__),
+    }
+    data = bson.encode(what, codec_options=collection.codec_options)
+    return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())

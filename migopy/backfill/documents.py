@@ -1,0 +1,78 @@
+"""Documents as the server sent them, and `_id`s that no options change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.errors import InvalidBSON
+from bson.raw_bson import RawBSONDocument
+
+from migopy.errors import MigopyException
+
+Document = dict[str, Any]
+
+#: Reads an `_id` as it is, whatever the options of its collection.
+AS_IT_IS: CodecOptions[Document] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO
+)
+#: Reads a document of which the `_id` is wanted, whatever the others' text is.
+RAW = AS_IT_IS.with_options(
+    document_class=RawBSONDocument, unicode_decode_error_handler='surrogateescape'
+)
+
+#: Characters of an `_id` that a message shows.
+SHOWN_OF_ID = 200
+
+BY_ID = [('_id', 1)]
+
+
+def packed(key: Any) -> bytes:
+    """Put an `_id` into bytes, which no options of a collection change."""
+    return bson.encode({'_id': key})
+
+
+def unpacked(data: bytes) -> Any:
+    """Give back what `packed` took."""
+    return bson.decode(data, codec_options=AS_IT_IS)['_id']
+
+
+def shown(key: Any) -> str:
+    """Give an `_id` as a message shows it, cut off where it is very long."""
+    text = repr(key)
+    return text if len(text) <= SHOWN_OF_ID else f'{text[: SHOWN_OF_ID - 1]}…'
+
+
+def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give a query for what fits two queries; the second may be empty."""
+    return {'$and': [one, other]} if other else one
+
+
+def id_of(document: RawBSONDocument) -> Any:
+    """Give the `_id` of a document, a document as `_id` decoded too.
+
+    Raises `UnreadableId`.
+    """
+    key = document['_id']
+    try:
+        if isinstance(key, RawBSONDocument):
+            return unpacked(packed(key))
+        if isinstance(key, str):
+            key.encode()
+    except (UnicodeEncodeError, InvalidBSON) as error:
+        raise UnreadableId(key) from error
+    return key
+
+
+class UnreadableId(MigopyException):
+    """The text of an `_id` is not UTF-8, so no query can name it."""
+
+    def __init__(self, key: Any) -> None:
+        text = key if isinstance(key, str) else key.raw
+        super().__init__(
+            f'The document with _id {shown(text)} cannot be named in a query: the text'
+            ' of its _id is not UTF-8. Give it another _id, with the driver that wrote'
+            ' it, or leave it out by a filter.'
+        )

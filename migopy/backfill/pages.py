@@ -1,0 +1,62 @@
+"""What is read: page after page in the order of `_id`.
+
+Each page is a query of its own: no cursor has to outlive hours of work, and PyMongo
+may send it again where a network or a primary fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from bson.max_key import MaxKey
+from bson.raw_bson import RawBSONDocument
+from pymongo.collection import Collection
+
+from migopy.backfill.documents import BY_ID, both
+
+
+class Pages:
+    """The documents of a collection that fit a query, a page at a time."""
+
+    def __init__(
+        self,
+        collection: Collection[RawBSONDocument],
+        query: Mapping[str, Any],
+        size: int,
+    ) -> None:
+        self._collection = collection
+        self._query = query
+        self._size = size
+        api = collection.database.client.options.pool_options.server_api
+        self._may_use_min = not (api and api.strict)
+
+    def after(self, *key: Any) -> list[RawBSONDocument]:
+        """Read the next documents, up to 16 MB of them.
+
+        `$gt` outside of `$expr` would only find the `_id`s of one type. `min` keeps the
+        server from reading all before, where `$expr` alone does not (before MongoDB
+        5.0, and in a clustered collection); but it leaves out MaxKey, and the strict
+        Stable API does not know it.
+        """
+        # One batch holds a page: without its size the server gives 101 documents.
+        size = self._size
+        find = partial(
+            self._collection.find, sort=BY_ID, hint=BY_ID, limit=-size, batch_size=size
+        )
+        if not key:
+            return list(find(self._query))
+        [last] = key
+        if isinstance(last, MaxKey):
+            return []
+        greater = {'$expr': {'$gt': ['$_id', {'$literal': last}]}}
+        query = both(greater, self._query)
+        if self._may_use_min and (page := list(find(query).min([('_id', last)]))):
+            return page
+        return list(find(query))
+
+    def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
+        """Read those of certain `_id`s that are there and still fit."""
+        query = both({'_id': {'$in': list(keys)}}, self._query)
+        return list(self._collection.find(query, sort=BY_ID, batch_size=len(keys) + 1))

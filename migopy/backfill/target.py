@@ -1,0 +1,70 @@
+"""What `update_each` goes through: a collection, and what is special about it."""
+
+from __future__ import annotations
+
+from contextvars import Context
+from dataclasses import dataclass
+from typing import Any
+
+from bson.objectid import ObjectId
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from migopy.errors import MigopyException
+
+
+class NotACollection(MigopyException):
+    """`update_each` cannot work on `namespace`; `kind` is what that is."""
+
+    def __init__(self, namespace: str, kind: str, reason: str) -> None:
+        self.namespace = namespace
+        self.kind = kind
+        super().__init__(f'{namespace} is a {kind}: {reason} Nothing was done.')
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the server says of a collection, as far as it says anything.
+
+    `uuid` changes when a collection is dropped and made anew. `has_collation` is true
+    where it cannot be known.
+    """
+
+    uuid: Any = None
+    has_collation: bool = True
+
+
+def target_of(collection: Collection[Any]) -> Target:
+    """Ask the server what a collection is.
+
+    Raises `NotACollection` for a view and for a time-series collection.
+    """
+    name = {'name': collection.name}
+    try:
+        # An empty context knows no session, and no transaction may ask this.
+        found = Context().run(
+            lambda: list(collection.database.list_collections(filter=name))
+        )
+    except OperationFailure:
+        # A role may write and still not be told. It may be another one each time.
+        return Target(uuid=ObjectId())
+    if not found:
+        # In a transaction it may be one that only the transaction sees.
+        return Target()
+    [said] = found
+    options = said.get('options', {})
+    if said['type'] == 'view':
+        raise NotACollection(
+            collection.full_name,
+            'view',
+            'nothing can be written to it. Give update_each the collection that it'
+            f' shows, {options["viewOn"]}.',
+        )
+    if said['type'] == 'timeseries':
+        raise NotACollection(
+            collection.full_name,
+            'time-series collection',
+            'its documents have no unique _id, and they cannot be replaced. Write them'
+            ' to another collection, changed.',
+        )
+    return Target(said['info'].get('uuid'), 'collation' in options)

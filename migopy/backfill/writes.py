@@ -1,0 +1,163 @@
+"""What is written: the changes of a page in one unordered bulk, and what came of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import (
+    BulkWriteError,
+    DocumentTooLarge,
+    OperationFailure,
+    PyMongoError,
+    WriteError,
+)
+
+from migopy.backfill.answers import Counts
+from migopy.backfill.changes import Change, Failed
+from migopy.backfill.documents import id_of, packed
+
+#: What a server says to a statement that is too large for BSON.
+TOO_LARGE = 10334
+
+
+@dataclass
+class Written:
+    """What became of changes; the function is to see the documents `again` again."""
+
+    counts: Counts = field(default_factory=Counts)
+    failures: list[Failed] = field(default_factory=list)
+    again: list[Any] = field(default_factory=list)
+
+    def add(self, other: Written) -> None:
+        """Add what became of other changes."""
+        self.counts.add(other.counts)
+        self.failures += other.failures
+        self.again += other.again
+
+
+class EndedTransaction(Exception):
+    """The server refused a write and ended the transaction that it was in."""
+
+    def __init__(self, failed: Failed) -> None:
+        self.failed = failed
+        super().__init__(failed)
+
+
+class Writes:
+    """Writes changes, in any thread, and finds out what became of each."""
+
+    def __init__(
+        self,
+        collection: Collection[Any],
+        raw: Collection[RawBSONDocument],
+        in_transaction: bool,
+    ) -> None:
+        """Write to `collection`; `raw` is the same one, which reads what is there."""
+        self._in_transaction = in_transaction
+        self._codec_options = collection.codec_options
+        # What is not acknowledged cannot be taken for written.
+        concern = collection.write_concern
+        self._collection = collection.with_options(
+            write_concern=concern if concern.acknowledged else WriteConcern(1)
+        )
+        self._raw = raw
+
+    def write(self, changes: Sequence[Change]) -> Written:
+        """Make changes.
+
+        Raises what is the fault of no single document, and `EndedTransaction`.
+        """
+        if not changes:
+            return Written()
+        failures: list[Failed] = []
+        try:
+            operations = [change.operation for change in changes]
+            result = self._collection.bulk_write(operations, ordered=False)
+            reply: Mapping[str, Any] = result.bulk_api_result
+        except BulkWriteError as error:
+            reply = error.details
+            refused = {each['index']: each for each in reply['writeErrors']}
+            if not refused:
+                raise
+            for place, each in sorted(refused.items()):
+                cause = WriteError(each.get('errmsg', ''), each.get('code'), each)
+                failures.append(Failed(changes[place].id, cause))
+            if self._in_transaction:
+                # All that is sent from now on fails, and looks as if it were transient.
+                raise EndedTransaction(failures[0]) from error
+            changes = [each for n, each in enumerate(changes) if n not in refused]
+        except Exception as error:
+            if isinstance(error, PyMongoError) and not _is_of_a_document(error):
+                raise
+            # BSON cannot hold one of them, and nobody says which.
+            if len(changes) == 1:
+                return Written(failures=[Failed(changes[0].id, error)])
+            middle = len(changes) // 2
+            written = self.write(changes[:middle])
+            written.add(self.write(changes[middle:]))
+            return written
+        return self._outcome(changes, failures, reply)
+
+    def _outcome(
+        self,
+        changes: Sequence[Change],
+        failures: list[Failed],
+        reply: Mapping[str, Any],
+    ) -> Written:
+        """Find out what the sums in the server's reply say of each change."""
+        kinds = Counter(type(change.operation) for change in changes)
+        counts = Counts(
+            updated=kinds[UpdateOne],
+            replaced=kinds[ReplaceOne],
+            deleted=kinds[DeleteOne],
+        )
+        again: list[Any] = []
+        if reply['nMatched'] + reply['nRemoved'] != len(changes):
+            again = self._changed_meanwhile(changes, counts)
+            counts.updated = min(counts.updated, reply['nMatched'] - counts.replaced)
+            counts.deleted = min(counts.deleted, reply['nRemoved'])
+            done = counts.updated + counts.replaced + counts.deleted
+            counts.gone = len(changes) - done - len(again)
+        return Written(counts, failures, again)
+
+    def _changed_meanwhile(
+        self, changes: Sequence[Change], counts: Counts
+    ) -> list[Any]:
+        """List the `_id`s of documents that are neither replaced nor deleted.
+
+        They, and those that do not exist any more, are taken out of `counts`.
+        """
+        wary = [each for each in changes if not isinstance(each.operation, UpdateOne)]
+        query = {'_id': {'$in': [each.id for each in wary]}}
+        now = {
+            packed(id_of(each)): each.raw
+            for each in self._raw.find(query, batch_size=len(wary) + 1)
+        }
+        again = []
+        for key, answer, operation in wary:
+            raw = now.get(packed(key))
+            if isinstance(operation, DeleteOne):
+                if raw is not None:
+                    again.append(key)
+                    counts.deleted -= 1
+            elif raw != self._encoded(key, answer):
+                counts.replaced -= 1
+                if raw is not None:
+                    again.append(key)
+        return again
+
+    def _encoded(self, key: Any, answer: Mapping[str, Any]) -> bytes:
+        return bson.encode({'_id': key, **answer}, codec_options=self._codec_options)
+
+
+def _is_of_a_document(error: PyMongoError) -> bool:
+    if isinstance(error, OperationFailure):
+        return error.code == TOO_LARGE
+    return isinstance(error, DocumentTooLarge)

@@ -1,0 +1,127 @@
+"""Bars on a terminal, one for each loop that is going on."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from migopy.terminal.console import is_coloured, is_terminal
+from migopy.terminal.figures import numbers
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+#: Columns of a bar; numbers up to a hundred million stand beside it in 80.
+BAR_WIDTH = 12
+
+#: Seconds between two looks at a bar.
+REDRAW_EVERY = 0.1
+
+
+class Bar:
+    """A bar on the terminal, of one loop.
+
+    Invariant: at its end it says the count that it was told last.
+    """
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self._began = time.monotonic()
+        self._drawn = 0.0
+        self._count = 0
+        self._total: int | None = None
+
+    def show(self, count: int, total: int | None) -> None:
+        """Draw it, unless that was done a moment ago."""
+        self._count, self._total = count, total
+        now = time.monotonic()
+        if now - self._drawn >= REDRAW_EVERY:
+            self._drawn = now
+            DISPLAY.draw(self, count, total, self._numbers())
+
+    def end(self) -> None:
+        """Draw it for the last time."""
+        total = self._count if self._total is None else self._total
+        DISPLAY.end(self, self._count, total, self._numbers())
+
+    def _numbers(self) -> str:
+        return numbers(self._count, self._total, time.monotonic() - self._began)
+
+
+class Display:
+    """The bars on the terminal, those of outer loops first.
+
+    Invariant: it is on while there is a bar, and what others write comes above. The
+    bar of an inner loop goes when that ends; that of the outermost stays to be read.
+    """
+
+    def __init__(self) -> None:
+        # The end of a forgotten loop may come at any moment, within `draw` too.
+        self._lock = threading.RLock()
+        self._progress: Progress | None = None
+        self._tasks: dict[Bar, TaskID] = {}
+
+    @property
+    def is_on(self) -> bool:
+        """Tell whether there is a bar."""
+        return bool(self._tasks)
+
+    def draw(self, bar: Bar, count: int, total: int | None, numbers: str) -> None:
+        """Draw a bar, a new one at the bottom; the title is cut, never the numbers."""
+        with self._lock:
+            if self._progress is None:
+                self._progress = _rich_progress()
+                self._progress.start()
+            if bar not in self._tasks:
+                self._tasks[bar] = self._progress.add_task('', total=None)
+            room = self._progress.console.width - BAR_WIDTH - len(f' : {numbers}')
+            title = bar.title
+            if len(title) > room:
+                title = f'{title[: max(room - 1, 0)]}…'
+            self._progress.update(
+                self._tasks[bar],
+                completed=count,
+                total=total,
+                description=f'{title}: {numbers}' if title else numbers,
+            )
+
+    def end(self, bar: Bar, count: int, total: int, numbers: str) -> None:
+        """Draw a bar for the last time, unless it has ended already."""
+        with self._lock:
+            if self._progress is None or bar not in self._tasks:
+                return
+            self.draw(bar, count, total, numbers)
+            task = self._tasks.pop(bar)
+            if self._tasks:
+                self._progress.remove_task(task)
+                return
+            # A loop is not to fail because nobody is looking any more.
+            with suppress(OSError):
+                self._progress.stop()
+            self._progress = None
+
+    def clear(self) -> None:
+        """End all bars, those of inner loops first."""
+        for bar in reversed(list(self._tasks)):
+            bar.end()
+
+
+#: The one display of this process: there is one terminal.
+DISPLAY = Display()
+
+
+def _rich_progress() -> Progress:
+    # rich takes a tenth of a second to import, which other commands need not pay.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    return Progress(
+        BarColumn(bar_width=BAR_WIDTH),
+        TextColumn('{task.description}', markup=False),
+        console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
+        # What goes to a file stays out of the terminal.
+        redirect_stdout=is_terminal(sys.stdout),
+    )

@@ -1,0 +1,29 @@
+"""How far a loop is, in figures: count, total, rate and time left."""
+
+from __future__ import annotations
+
+from migopy.terminal.console import duration
+
+
+def line(title: str, count: int, total: int | None, seconds: float) -> str:
+    """Say how far a loop is: `notes: 12,000 of 31,995 (38%), 1,200/s, 16.7 s left`.
+
+    A total that has been exceeded is none.
+    """
+    said = numbers(count, total, seconds)
+    return f'{title}: {said}' if title else said
+
+
+def numbers(count: int, total: int | None, seconds: float) -> str:
+    """Say it without the title."""
+    if total is not None and count > total:
+        total = None
+    said = f'{count:,}'
+    if total:
+        said += f' of {total:,} ({count / total:.0%})'
+    if count and seconds:
+        rate = count / seconds
+        said += f', {rate:,.0f}/s' if rate >= 10 else f', {rate:.1f}/s'
+        if total and count < total:
+            said += f', {duration(round((total - count) / rate * 1000))} left'
+    return said

@@ -1,0 +1,274 @@
+"""What `update_each` goes through: odd collections, odd documents, few commands."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+from unittest import mock
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import OperationFailure
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+from pymongo.server_api import ServerApi
+
+from migopy import DELETE, update_each
+from migopy.backfill import (
+    Checkpoints,
+    DocumentsFailed,
+    NotACollection,
+    UnreadableId,
+)
+from tests.server import DatabaseTest, client
+
+
+class Commands(CommandListener):
+    """Counts the commands that reach the server."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
+
+
+def with_text(key: Any, text: bytes) -> RawBSONDocument:
+    """Give a document with a text that may be no UTF-8."""
+    data = bson.encode({'_id': key, 'text': '?' * len(text)})
+    return RawBSONDocument(data.replace(b'?' * len(text), text))
+
+
+def set_x(note: Any) -> Any:
+    return {'$set': {'x': 1}}
+
+
+class PagesTest(DatabaseTest):
+    """A page is one command, however many documents there are in it."""
+
+    def test_of_whole_pages_and_bulks(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(3500)])
+        answers: dict[str, Any] = {
+            'update': {'$set': {'x': 1}},
+            'replacement': {'y': 1},
+            'none': None,
+        }
+        for name, answer in answers.items():
+            commands = Commands()
+            with self.subTest(name), client(event_listeners=[commands]) as heard:
+                notes = heard[self.db.name].notes
+                update_each(notes, lambda note, answer=answer: answer)
+                # Four pages; then none, neither with min nor without.
+                self.assertEqual(commands.names.count('find'), 6)
+                self.assertNotIn('getMore', commands.names)
+                self.assertEqual(
+                    commands.names.count('update'), 0 if answer is None else 4
+                )
+
+    def test_one_that_bson_cannot_hold_does_not_make_each_a_command(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(1000)])
+        commands = Commands()
+        with (
+            client(event_listeners=[commands]) as heard,
+            self.assertRaises(DocumentsFailed) as caught,
+        ):
+            update_each(
+                heard[self.db.name].notes,
+                lambda note: {'$set': {'x': {1} if note['_id'] == 700 else 1}},
+                on_error='collect',
+            )
+        self.assertEqual([key for key, _ in caught.exception.failures], [700])
+        self.assertEqual(caught.exception.counts.updated, 999)
+        # As often as 1000 can be halved.
+        self.assertLessEqual(commands.names.count('update'), 10)
+
+    def test_nor_is_more_needed_for_those_that_changed_meanwhile(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(500)])
+        commands = Commands()
+        with client(event_listeners=[commands]) as heard:
+            changed: list[Any] = []
+
+            def change(note: Any) -> Any:
+                if not changed:
+                    self.db.notes.update_many({}, {'$set': {'by': 'others'}})
+                    changed.append(True)
+                return {**note, 'x': 1}
+
+            counts = update_each(heard[self.db.name].notes, change)
+        self.assertEqual(counts.replaced, 500)
+        self.assertEqual(self.db.notes.count_documents({'by': 'others', 'x': 1}), 500)
+        self.assertNotIn('getMore', commands.names)
+
+
+class NotACollectionTest(DatabaseTest):
+    """What cannot be gone through is told before anything is done."""
+
+    def refused(self, name: str) -> str:
+        def fail(note: Any) -> None:
+            self.fail('it was called')
+
+        with self.assertRaises(NotACollection) as caught:
+            update_each(self.db[name], fail)
+        return str(caught.exception)
+
+    def test_a_view(self) -> None:
+        self.db.notes.insert_one({'_id': 1})
+        self.db.create_collection('recent', viewOn='notes', pipeline=[])
+        self.assertEqual(
+            self.refused('recent'),
+            f'{self.db.name}.recent is a view: nothing can be written to it.'
+            ' Give update_each the collection that it shows, notes. Nothing was done.',
+        )
+
+    def test_a_time_series_collection(self) -> None:
+        if self.client.server_info()['versionArray'][0] < 5:
+            return  # There is none.
+        self.db.create_collection('weather', timeseries={'timeField': 'at'})
+        self.db.weather.insert_one({'at': datetime.datetime(2014, 5, 6)})
+        self.assertIn('weather is a time-series collection: ', self.refused('weather'))
+
+    def test_in_a_transaction(self) -> None:
+        self.db.create_collection('recent', viewOn='notes', pipeline=[])
+        self.db.create_collection('notes')
+        with self.client.start_session() as session, session.bind(end_session=False):
+            session.start_transaction()
+            self.db.notes.insert_one({'_id': 1})
+            self.assertIn('is a view', self.refused('recent'))
+            session.commit_transaction()
+        # To ask has not ended it.
+        self.assertEqual(self.db.notes.count_documents({}), 1)
+
+
+class NotToldTest(DatabaseTest):
+    """A role may write and not be told what collections there are."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        refusal = OperationFailure('not authorized', 13)
+        patched = mock.patch(
+            'pymongo.database.Database.list_collections', side_effect=refusal
+        )
+        patched.start()
+        self.addCleanup(patched.stop)
+
+    def test_it_works_all_the_same(self) -> None:
+        self.db.notes.insert_many([{'_id': n, 'text': 'a'} for n in range(3)])
+        self.assertEqual(update_each(self.db.notes, set_x).updated, 3)
+        self.assertEqual(update_each(self.db.notes, lambda note: {'x': 2}).replaced, 3)
+        self.assertEqual(update_each(self.db.notes, lambda note: DELETE).deleted, 3)
+
+    def test_but_it_begins_anew_as_the_collection_may_be_another_one(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(3)])
+        entries: list[dict[str, Any]] = []
+        for _ in range(2):
+            run = Checkpoints(entries, lambda entries: None, lambda name: False)
+            with run.in_force():
+                self.assertEqual(update_each(self.db.notes, set_x).updated, 3)
+            entries = run.entries
+
+
+class CappedTest(DatabaseTest):
+    """A capped collection, which before MongoDB 5.0 keeps the size of its documents."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.create_collection('notes', capped=True, size=100_000)
+        self.db.notes.insert_many([{'_id': n, 'n': n} for n in range(3)])
+
+    def test_what_keeps_it_is_done(self) -> None:
+        counts = update_each(self.db.notes, lambda note: {'$inc': {'n': 1}})
+        self.assertEqual(counts.updated, 3)
+
+    def test_what_does_not_is_told_in_one_sentence_where_it_is_refused(self) -> None:
+        refuses = self.client.server_info()['versionArray'][0] < 5
+        for answer in ({'$set': {'x': 1}}, {'x': 'a long text'}, DELETE):
+            with self.subTest(answer):
+                try:
+                    update_each(
+                        self.db.notes,
+                        lambda note, answer=answer: answer,
+                        on_error='collect',
+                    )
+                except DocumentsFailed as error:
+                    self.assertTrue(refuses)
+                    told = 'notes is a capped collection: before MongoDB 5.0 its'
+                    self.assertEqual(str(error).count(told), 1)
+                    self.assertEqual(error.counts.failed, 3)
+                else:
+                    self.assertFalse(refuses)
+
+    def test_it_is_not_blamed_for_the_function(self) -> None:
+        with self.assertRaises(DocumentsFailed) as caught:
+            update_each(self.db.notes, lambda note: 1 / 0)
+        self.assertNotIn('capped', str(caught.exception))
+
+
+class TextTest(DatabaseTest):
+    """A text that is not UTF-8, which PyMongo cannot decode."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.notes.insert_one({'_id': 1})
+        self.db.notes.insert_one(with_text(2, b'\xff\xfe'))
+        self.db.notes.insert_one({'_id': 3})
+
+    def test_its_document_fails_as_any_other(self) -> None:
+        for size in (1, 2, 1000):
+            with self.subTest(size), self.assertRaises(DocumentsFailed) as caught:
+                update_each(self.db.notes, set_x, batch_size=size, on_error='collect')
+            [(key, reason)] = caught.exception.failures
+            self.assertEqual(key, 2)
+            self.assertIn('InvalidBSON', reason)
+            self.assertEqual(caught.exception.counts.updated, 2)
+
+    def test_the_run_after_goes_past_it(self) -> None:
+        with self.assertRaises(DocumentsFailed) as caught:
+            update_each(self.db.notes, set_x)
+        self.assertEqual([key for key, _ in caught.exception.failures], [2])
+        self.assertEqual(caught.exception.counts.updated, 1)
+
+    def test_where_the_collection_decodes_it_it_is_written(self) -> None:
+        lenient = self.db.get_collection(
+            'notes',
+            codec_options=bson.CodecOptions(unicode_decode_error_handler='replace'),
+        )
+        counts = update_each(lenient, lambda note: {**note, 'n': 1})
+        self.assertEqual(counts.replaced, 3)
+        self.assertEqual(lenient.find_one({'_id': 2})['text'], '\ufffd\ufffd')
+
+    def test_in_an_id(self) -> None:
+        for key in ('?', {'a': '?'}):
+            with self.subTest(key):
+                odd = RawBSONDocument(bson.encode({'_id': key}).replace(b'?', b'\xff'))
+                self.db.odd.insert_one(odd)
+                with self.assertRaises(UnreadableId) as caught:
+                    update_each(self.db.odd, set_x)
+                self.assertIn('is not UTF-8', str(caught.exception))
+                str(caught.exception).encode()
+                self.db.odd.drop()
+
+
+class StableApiTest(DatabaseTest):
+    """The strict Stable API, which lacks a part of what is used elsewhere."""
+
+    def test_each_kind_of_answer_in_pages_of_any_size(self) -> None:
+        if self.client.server_info()['versionArray'][0] < 5:
+            return  # There is none.
+        with client(server_api=ServerApi('1', strict=True)) as strict:
+            notes = strict[self.db.name].notes
+            for size in (1, 3, 1000):
+                with self.subTest(size):
+                    notes.insert_many([{'_id': n, 'n': 1.0} for n in range(10)])
+                    counts = update_each(notes, set_x, {'n': 1}, batch_size=size)
+                    self.assertEqual(counts.updated, 10)
+                    counts = update_each(
+                        notes, lambda note: {**note, 'x': -0.0}, batch_size=size
+                    )
+                    self.assertEqual(counts.replaced, 10)
+                    counts = update_each(notes, lambda note: DELETE, batch_size=size)
+                    self.assertEqual(counts.deleted, 10)
