@@ -20,13 +20,8 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
 )
 
-from migopy.effects import (
-    ATTEMPTS,
-    Changes,
-    Effects,
-    EffectsListener,
-    unwatched_clients,
-)
+from migopy.effects import Changes, Effects, EffectsListener, unwatched_clients
+from migopy.effects.recording import ATTEMPTS
 
 ADDRESS = ('127.0.0.1', 27017)
 LOST = {'errmsg': 'connection closed', 'errtype': 'AutoReconnect'}
