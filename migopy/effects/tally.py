@@ -7,9 +7,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from bson import encode
+
 Document = Mapping[str, Any]
 
 RENAMED_TO = 'renamed to '
+
+#: Characters of the line that tells of effects: a line of a log, not a megabyte.
+LONGEST_LINE = 1000
+
+#: What the history keeps of one run: collections, and their bytes; phrases of each
+#: kind for a collection, and the characters of a name or phrase. A document of MongoDB
+#: has 16 MB, and the run has more to say than this.
+MOST_ROWS = 1000
+MOST_BYTES = 4_000_000
+MOST_PHRASES = 100
+LONGEST_PHRASE = 500
 
 
 @dataclass
@@ -69,6 +82,14 @@ class Changes:
         said += [f'index {phrase}' for phrase in self.indexes]
         return said + self.notes
 
+    def as_document(self) -> dict[str, Any]:
+        """Give what is not nothing, of long lists of phrases the first ones."""
+        return {
+            key: _shortened(value) if isinstance(value, list) else value
+            for key, value in vars(self).items()
+            if value
+        }
+
 
 #: Changes by namespace: `database.collection`, or `database` alone. Namespaces joined
 #: by ` + ` are those of one bulkWrite command, whose reply has one sum for them all.
@@ -79,11 +100,14 @@ class Effects:
     """What was done, as a value.
 
     Invariant: its size grows with the collections and indexes that were touched, not
-    with the number of commands.
+    with the number of commands; what is told and kept of it is bounded.
+
+    `more` counts collections that were changed, too, but were not kept by name.
     """
 
-    def __init__(self, changes: Tally | None = None) -> None:
+    def __init__(self, changes: Tally | None = None, more: int = 0) -> None:
         self._changes = changes or {}
+        self.more = more
 
     @property
     def changes(self) -> Tally:
@@ -93,32 +117,50 @@ class Effects:
     @property
     def wrote(self) -> bool:
         """Tell whether anything was, or may have been, written."""
-        return any(changes.wrote for changes in self.changes.values())
+        changes = self.changes
+        return self.more > 0 or any(each.wrote for each in changes.values())
 
     def __add__(self, other: Effects) -> Effects:
-        return Effects(sum_of([self.changes, other.changes]))
+        return Effects(sum_of([self.changes, other.changes]), self.more + other.more)
 
     def describe(self, database: str = '') -> str:
-        """Say it in one line, '' where there is nothing to say.
+        """Say it in one line of at most `LONGEST_LINE` characters, '' for nothing.
 
         The collections of `database` come first and without its name, then the
         others, both in the order of the alphabet:
         `cities 31,995 updated, index location_2dsphere made; collection old dropped`.
+        What has no place in the line is counted: `; and 3,950 more collections`.
         """
+        # Once: a recording counts anew each time that it is asked.
+        changes = self.changes
         own = f'{database}.'
-        names = sorted(self.changes, key=lambda name: (not name.startswith(own), name))
-        groups = [described(name, self.changes[name], own) for name in names]
-        return '; '.join(group for group in groups if group)
+        names = sorted(changes, key=lambda name: (not name.startswith(own), name))
+        groups = [described(name, changes[name], own) for name in names]
+        return joined([group for group in groups if group], self.more)
 
     def as_document(self) -> dict[str, Any]:
-        """Give it as the history keeps it; names are values there, never keys."""
-        rows = []
-        for name in sorted(self.changes):
-            said = vars(self.changes[name])
-            row = {key: value for key, value in said.items() if value}
-            if row:
-                rows.append({'name': name, **row})
-        return {'collections': rows}
+        """Give it as the history keeps it; names are values there, never keys.
+
+        Of many collections the first are kept, as far as a document of MongoDB has
+        room for them, and the number of the others.
+        """
+        changes = self.changes
+        rows: list[dict[str, Any]] = []
+        size = more = 0
+        for name in sorted(changes):
+            row = changes[name].as_document()
+            if not row:
+                continue
+            row = {'name': cut(name, LONGEST_PHRASE), **row}
+            size += 0 if more else len(encode(row))
+            if more or len(rows) == MOST_ROWS or size > MOST_BYTES:
+                more += 1
+            else:
+                rows.append(row)
+        document: dict[str, Any] = {'collections': rows}
+        if more + self.more:
+            document['more_collections'] = more + self.more
+        return document
 
     @classmethod
     def from_document(cls, document: Document) -> Effects:
@@ -128,7 +170,8 @@ class Effects:
             {
                 row['name']: Changes(**{key: row[key] for key in known if key in row})
                 for row in document.get('collections', ())
-            }
+            },
+            more=document.get('more_collections', 0),
         )
 
 
@@ -156,7 +199,8 @@ def sum_of(tallies: Iterable[Tally]) -> Tally:
 
 def add_new(phrases: list[str], more: Iterable[str]) -> None:
     """Append the phrases that are not there yet."""
-    phrases += [phrase for phrase in more if phrase not in phrases]
+    known = set(phrases)
+    phrases += [phrase for phrase in more if phrase not in known]
 
 
 def described(namespace: str, changes: Changes, own: str) -> str:
@@ -179,3 +223,40 @@ def described(namespace: str, changes: Changes, own: str) -> str:
 def shown(name: str) -> str:
     """Give a name as it is, or in quotes where it could be misread."""
     return name if re.fullmatch(r'[\w.$-]+', name) else repr(name)
+
+
+def joined(groups: list[str], more: int) -> str:
+    """Put what was done to collections into one line that is not too long.
+
+    `more` are those that are only counted.
+    """
+    line = '; '.join(groups)
+    if not more and len(line) <= LONGEST_LINE:
+        return line
+    space = LONGEST_LINE - len(_and_more(len(groups) + more))
+    kept: list[str] = []
+    for group in groups:
+        if len(group) + len('; ') > space:
+            break
+        space -= len(group) + len('; ')
+        kept.append(group)
+    if groups and not kept:
+        kept.append(cut(groups[0], space - len('; ')))
+    rest = len(groups) - len(kept) + more
+    return '; '.join([*kept, _and_more(rest)] if rest else kept)
+
+
+def cut(text: str, length: int) -> str:
+    """Give a text, shortened with an ellipsis where it is longer than `length`."""
+    return text if len(text) <= length else f'{text[: length - 1]}…'
+
+
+def _and_more(count: int) -> str:
+    return f'and {count:,} more collection{"" if count == 1 else "s"}'
+
+
+def _shortened(phrases: list[str]) -> list[str]:
+    kept = [cut(phrase, LONGEST_PHRASE) for phrase in phrases[:MOST_PHRASES]]
+    if len(phrases) > MOST_PHRASES:
+        kept.append(f'and {len(phrases) - MOST_PHRASES:,} more')
+    return kept
