@@ -6,9 +6,9 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 (`$out`, an unacknowledged write, a lost connection) is named, never guessed.
 """
 
+from migopy.effects.clients import unwatched_clients as unwatched_clients
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.listener import listen as listen
-from migopy.effects.listener import unwatched_clients as unwatched_clients
 from migopy.effects.recording import Recording as Recording
 from migopy.effects.tally import Changes as Changes
 from migopy.effects.tally import Effects as Effects

@@ -2,239 +2,166 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
-from pymongo.monitoring import CommandStartedEvent
+from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.effects.commands import count_reply, namespace_of
-from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
-from migopy.effects.tally import (
+from migopy.effects.clients import unwatched_clients
+from migopy.effects.commands import namespace_of
+from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
+from migopy.effects.offspring import Children
+from migopy.effects.refusals import NO_ANSWER
+from migopy.effects.tally import Document, Effects, Tally, changes_of
+
+#: A command that was sent: its name, itself, PyMongo's event, and the recordings it is
+#: of and those it may be of.
+Sent = tuple[
+    str,
     Document,
-    Effects,
-    Tally,
-    add_tally,
-    changes_of,
-    sum_of,
-)
+    CommandStartedEvent,
+    'tuple[Recording, ...]',
+    'tuple[Recording, ...]',
+]
 
-#: How many writes may be sent again at one time: threads, in practice fewer.
-ATTEMPTS = 1000
-
-#: A command that was sent: its name, itself, and PyMongo's event.
-Sent = tuple[str, Document, CommandStartedEvent]
+#: How many things that cannot be known are told.
+MOST_UNKNOWNS = 10
 
 
-class Attempt(NamedTuple):
-    """A retryable write that PyMongo may be sending again under the same number.
+class RefusedWrite(BaseException):
+    """A write past the session that a step is to keep to; it was not sent.
 
-    `doubt` is the collection and the phrase to note if no reply ever comes; `None`
-    says that the reply was counted.
+    `command` is its name, `namespace` what it was for. No `Exception`, as PyMongo
+    swallows those of a listener, and a migration may swallow its own.
     """
 
-    number: int
-    doubt: tuple[str, str] | None
-
-
-@dataclass
-class Transaction:
-    """What a transaction did that is neither committed nor aborted.
-
-    `doubt` says why it is not known whether it was committed, if that was tried.
-    """
-
-    number: int
-    tally: Tally = field(default_factory=dict)
-    doubt: str = ''
-
-    def outcome(self) -> Tally:
-        """Give what it did, noting where that may not have been committed."""
-        outcome = sum_of([self.tally])
-        if self.doubt:
-            for changes in outcome.values():
-                changes.note(f'perhaps not committed ({self.doubt})')
-        return outcome
+    def __init__(self, command: str, namespace: str) -> None:
+        self.command = command
+        self.namespace = namespace
+        super().__init__(f'{command} on {namespace} is outside of the transaction')
 
 
 class Recording(Effects):
     """Effects that are being counted.
 
-    Invariant: an aborted transaction left nothing, an open one counts as if it were
-    committed; a write that was sent again counts once; a command that is neither
-    answered nor refused before it did anything is noted.
-
-    `unanswered` holds the commands that were sent and not answered yet.
+    Invariant: it counts the commands that are known to be its own, notes those that
+    may be, and passes over all others; a command that is neither answered nor refused
+    before it did anything is noted; closed, it does not change any more.
     """
 
-    def __init__(self, unanswered: dict[int, Sent]) -> None:
+    def __init__(
+        self,
+        listener: CommandListener,
+        unanswered: dict[int, Sent],
+        database: str = '',
+        outer: Recording | None = None,
+    ) -> None:
+        """Take what hears the commands, and those it has heard no answer of.
+
+        `database` is the name of the one that the step is for; `outer` is the
+        recording that this one is a part of, and that counts all it counts.
+        """
         super().__init__()
+        self.database = database
+        #: Itself and those it is a part of, the outermost first.
+        self.chain: tuple[Recording, ...] = (*(outer.chain if outer else ()), self)
+        self.is_open = True
+        #: The id of the only session that it may write in, at this moment.
+        self.only: bytes | None = None
+        #: The first write that was refused.
+        self.refused: RefusedWrite | None = None
+        self.ledger = Ledger()
+        self.children = Children()
+        self._listener = listener
         self._unanswered = unanswered
-        self._lock = threading.Lock()
-        self._settled: Tally = {}
-        # Both by the id of the session, of which PyMongo keeps a small pool.
-        self._attempts: dict[bytes, Attempt] = {}
-        self._transactions: dict[bytes, Transaction] = {}
+        self._is_sure = True
 
     @property
     def changes(self) -> Tally:
         """Give the changes by namespace, with a note for what is not answered yet."""
-        return self._total(self._sent(), transactions=True)
+        return self._noting(self.ledger.total(), self._sent())
 
     @property
     def answered(self) -> Effects:
         """Give what was done so far, whatever is on its way."""
-        return Effects(self._total([], transactions=True))
+        return Effects(self.ledger.total())
 
     @property
     def outside(self) -> Effects:
-        """Give what is not part of a transaction that is open."""
-        sent = [each for each in self._sent() if 'autocommit' not in each[1]]
-        return Effects(self._total(sent, transactions=False))
+        """Give what is not part of a transaction that is open.
 
-    def _sent(self) -> Iterable[Sent]:
-        return self._unanswered.copy().values()
+        Once it was kept to a session: what is not part of that session's
+        transactions, be it in another transaction, with another client or in no
+        transaction at all.
+        """
+        sent = [each for each in self._sent() if not self.ledger.is_inside(each[1])]
+        return Effects(self._noting(self.ledger.outside(), sent))
 
-    def _total(self, sent: Iterable[Sent], transactions: bool) -> Tally:
-        with self._lock:
-            total = sum_of([self._settled])
-            if transactions:
-                for transaction in self._transactions.values():
-                    add_tally(total, transaction.outcome())
-            doubts = [attempt.doubt for attempt in self._attempts.values()]
-        for name, command, event in sent:
-            doubts.append(doubt_of(name, event.database_name, command, NO_ANSWER))
-        for doubt in doubts:
-            if doubt:
-                changes_of(total, doubt[0]).note(doubt[1])
-        return total
+    def unknowns(self) -> list[str]:
+        """Say what may have been written that nobody heard, each in a sentence's part.
+
+        Such as `a child process was started (mongoimport)`. Empty means: all that was
+        written outside of the transaction is in `outside`, with its figures.
+        """
+        said = self.children.told()
+        if not self._has_heard_all():
+            said.append('a client is in use that migopy does not hear')
+        for namespace, changes in self.outside.changes.items():
+            said += [
+                f'{namespace} was {note}'
+                for note in changes.notes
+                if note.startswith('perhaps changed')
+            ]
+        if len(said) > MOST_UNKNOWNS:
+            said[MOST_UNKNOWNS:] = [f'and {len(said) - MOST_UNKNOWNS:,} more']
+        return said
+
+    @contextmanager
+    def kept_to(self, session_id: Document) -> Iterator[None]:
+        """Refuse, in the block, all writes but those of a session's transaction.
+
+        `session_id` is a session's `session_id`. A write that is known to be this
+        recording's is not sent; in its place `RefusedWrite` is raised, and it stays in
+        `refused`. One that is only taken for this recording's (from a thread of an
+        unknown origin) is not refused; it stands in `outside`, as without this.
+        """
+        self.ledger.session = self.only = session_id['id']
+        try:
+            yield
+        finally:
+            self.only = None
+
+    def refuse(self, name: str, database: str, command: Document) -> None:
+        """Raise `RefusedWrite` for a write past the session that is kept to."""
+        if 'autocommit' in command and command['lsid']['id'] == self.only:
+            return
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return
+        refused = RefusedWrite(name, namespace)
+        self.refused = self.refused or refused
+        raise refused
 
     def close(self) -> None:
         """Take what is not answered now for unanswered for good."""
         self._unanswered = self._unanswered.copy()
+        self._is_sure = self._has_heard_all()
+        self.children.close()
+        self.is_open = False
 
-    def count(
-        self, name: str, database: str, command: Document, reply: Document
-    ) -> None:
-        """Count what a reply tells."""
-        with self._lock:
-            if name == 'commitTransaction':
-                add_tally(self._settled, self._end_transaction(command))
-                return
-            if self._attempts and self._is_counted(command):
-                return
-            namespace = namespace_of(name, database, command)
-            if namespace is None:
-                return
-            count_reply(
-                name, changes_of(self._tally(command), namespace), command, reply
-            )
-            if 'writeConcernError' in reply and is_retryable(command):
-                self._remember(command, None)
+    def _has_heard_all(self) -> bool:
+        if self.is_open:
+            return not unwatched_clients(self._listener)
+        return self._is_sure
 
-    def doubt(
-        self, name: str, database: str, command: Document, failure: Document
-    ) -> None:
-        """Note what an error leaves open."""
-        if name == 'commitTransaction':
-            if 'TransientTransactionError' in failure.get('errorLabels', ()):
-                self.abort(command)
-            else:
-                self.doubt_commit(command, reason_of(failure))
-            return
-        doubt = doubt_of(name, database, command, reason_of(failure))
-        if doubt is None or was_refused(name, command, failure):
-            return
-        with self._lock:
-            if is_retryable(command):
-                self._remember(command, doubt)
-            else:
-                changes_of(self._tally(command), doubt[0]).note(doubt[1])
+    def _sent(self) -> Iterable[Sent]:
+        sent = self._unanswered.copy().values()
+        return [each for each in sent if self in each[3] or self in each[4]]
 
-    def abort(self, command: Document) -> None:
-        """Forget the transaction that a command belongs to."""
-        with self._lock:
-            self._end_transaction(command)
-
-    def doubt_commit(self, command: Document, reason: str) -> None:
-        """Remember that a transaction may be committed, or not."""
-        with self._lock:
-            transaction = self._transaction(command)
-            if transaction:
-                transaction.doubt = reason
-
-    def _remember(self, command: Document, doubt: tuple[str, str] | None) -> None:
-        session, number = command['lsid']['id'], command['txnNumber']
-        if self._attempts.get(session) == Attempt(number, None):
-            return  # the attempt before this one was counted
-        # PyMongo sends again at once, so an early one has had its last attempt. A
-        # session that met a network error is not used again, its entry stays.
-        if session not in self._attempts and len(self._attempts) == ATTEMPTS:
-            self._give_up(next(iter(self._attempts)))
-        elif session in self._attempts and self._attempts[session].number != number:
-            self._give_up(session)
-        self._attempts[session] = Attempt(number, doubt)
-
-    def _give_up(self, session: bytes) -> None:
-        doubt = self._attempts.pop(session).doubt
-        if doubt:
-            changes_of(self._settled, doubt[0]).note(doubt[1])
-
-    def _is_counted(self, command: Document) -> bool:
-        if not is_retryable(command):
-            return False
-        session = command['lsid']['id']
-        attempt = self._attempts.get(session)
-        if attempt is None or attempt.number != command['txnNumber']:
-            return False
-        if attempt.doubt:
-            del self._attempts[session]
-        return attempt.doubt is None
-
-    def _tally(self, command: Document) -> Tally:
-        if 'autocommit' not in command:
-            return self._settled
-        session, number = command['lsid']['id'], command['txnNumber']
-        transaction = self._transactions.get(session)
-        if transaction is None or transaction.number != number:
-            # The server drops the one before unless it was committed.
-            if transaction is not None and transaction.doubt:
-                add_tally(self._settled, transaction.outcome())
-            transaction = self._transactions[session] = Transaction(number)
-        return transaction.tally
-
-    def _transaction(self, command: Document) -> Transaction | None:
-        transaction = self._transactions.get(command['lsid']['id'])
-        if transaction and transaction.number == command['txnNumber']:
-            return transaction
-        return None
-
-    def _end_transaction(self, command: Document) -> Tally:
-        transaction = self._transaction(command)
-        if transaction is None:
-            return {}
-        del self._transactions[command['lsid']['id']]
-        return transaction.tally
-
-
-def same_transaction(one: Document, other: Document) -> bool:
-    """Tell whether a command belongs to the transaction of another one."""
-    return all(
-        one.get(key) == other[key] for key in ('lsid', 'txnNumber', 'autocommit')
-    )
-
-
-def is_retryable(command: Document) -> bool:
-    """Tell whether PyMongo may send a command again under the same number."""
-    return 'txnNumber' in command and 'autocommit' not in command
-
-
-def doubt_of(
-    name: str, database: str, command: Document, reason: str
-) -> tuple[str, str] | None:
-    """Give what a command may have changed and how to note it; `None` for a read."""
-    namespace = namespace_of(name, database, command)
-    if namespace is None or name == 'commitTransaction':
-        return None
-    return namespace, f'perhaps changed by {name} ({reason})'
+    def _noting(self, total: Tally, sent: Iterable[Sent]) -> Tally:
+        for name, command, event, owners, _ in sent:
+            reason = NO_ANSWER if self in owners else UNTOLD
+            doubt = doubt_of(name, event.database_name, command, reason)
+            if doubt:
+                changes_of(total, doubt[0]).note(doubt[1])
+        return total

@@ -27,7 +27,7 @@ from migopy.effects import (
     Recording,
     unwatched_clients,
 )
-from migopy.effects.recording import ATTEMPTS
+from migopy.effects.ledger import ATTEMPTS
 from migopy.effects.tally import LONGEST_LINE, MOST_ROWS
 
 ADDRESS = ('127.0.0.1', 27017)
@@ -258,7 +258,7 @@ class ManyTest(unittest.TestCase):
 
     def test_a_recording_is_counted_once_for_each_telling(self) -> None:
         """Not once for each collection: the work grows with their number."""
-        recording = Recording({})
+        recording = Recording(EffectsListener(), {})
         with mock.patch.object(
             Recording, 'changes', new_callable=mock.PropertyMock
         ) as counted:
@@ -615,10 +615,8 @@ class MemoryTest(ListenerTest):
                         )
                     self.succeed({'create': 'towns'}, {'ok': 1})
             self.assertEqual(effects.changes['geo.cities'].inserted, 2 * times)
-            kept = [
-                value for value in vars(effects).values() if isinstance(value, dict)
-            ]
-            return sum(map(len, kept))
+            kept = [*vars(effects).values(), *vars(effects.ledger).values()]
+            return sum(len(value) for value in kept if isinstance(value, dict))
 
         self.assertEqual(work(5), work(500))
 
@@ -631,7 +629,7 @@ class MemoryTest(ListenerTest):
             )
             for number in range(2 * ATTEMPTS):
                 self.break_off({**insert, 'lsid': {'id': str(number).encode()}}, LOST)
-        self.assertEqual(len(effects._attempts), ATTEMPTS)
+        self.assertEqual(len(effects.ledger._attempts), ATTEMPTS)
         self.assertEqual(
             effects.describe('geo'),
             'cities perhaps changed by insert (no answer); '
