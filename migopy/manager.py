@@ -282,7 +282,8 @@ class MigrationsManager:
     @task
     def unlock(self) -> None:
         """Take the lock away from a command that is dead for sure."""
-        robbed = self._lock.unlock()
+        with self._listener.own_work():
+            robbed = self._lock.unlock()
         if robbed:
             self.logger.white_bold(f'Took the lock from {robbed}')
         else:
@@ -568,7 +569,9 @@ class MigrationsManager:
             yield
             return
         self._require_known([name for name in names if name is not None])
-        with self._lock.held(subtask, self.LOCK_WAIT, self._reporter.waiting):
+        held = self._lock.held(subtask, self.LOCK_WAIT, self._reporter.waiting)
+        # But for the steps, which are recorded: nobody else's recording counts it.
+        with self._listener.own_work(), held:
             yield
 
     @contextmanager

@@ -10,5 +10,6 @@ from migopy.effects.clients import unwatched_clients as unwatched_clients
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.listener import listen as listen
 from migopy.effects.recording import Recording as Recording
+from migopy.effects.recording import RefusedWrite as RefusedWrite
 from migopy.effects.tally import Changes as Changes
 from migopy.effects.tally import Effects as Effects

@@ -112,8 +112,10 @@ class EffectsListener(CommandListener):
             if not owners and not others:
                 return
         else:
-            self._refuse(recording, name, event.database_name, command)
             owners, others = recording.chain, ()
+            for each in owners:
+                if each.only is not None:
+                    each.refuse(name, event.database_name, command)
         self._unanswered[event.request_id] = name, command, event, owners, others
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
@@ -125,10 +127,16 @@ class EffectsListener(CommandListener):
         database, reply = event.database_name, event.reply
         # PyMongo takes some errors for a success: "no such collection" on a drop.
         done = reply.get('ok', True)
-        for each in owners + others:
+        for each in owners:
+            if each.is_open:
+                if done:
+                    each.ledger.count(name, database, command, reply)
+                else:
+                    each.ledger.doubt(name, database, command, reply)
+        for each in others:
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
-                tell(name, database, command, reply, each in owners)
+                tell(name, database, command, reply, is_own=False)
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Hear from PyMongo that a command met an error."""
@@ -136,11 +144,11 @@ class EffectsListener(CommandListener):
         if sent is None:
             return
         name, command, _, owners, others = sent
+        database, failure = event.database_name, event.failure
         for each in owners + others:
             if each.is_open:
-                each.ledger.doubt(
-                    name, event.database_name, command, event.failure, each in owners
-                )
+                is_own = each in owners
+                each.ledger.doubt(name, database, command, failure, is_own)
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear that this thread starts another: what that one does is its work, too."""
@@ -164,13 +172,6 @@ class EffectsListener(CommandListener):
             yield
         finally:
             self._here.own = before
-
-    def _refuse(
-        self, recording: Recording, name: str, database: str, command: Document
-    ) -> None:
-        for each in recording.chain:
-            if each.only is not None:
-                each.refuse(name, database, command)
 
     def _open(self, recording: Recording) -> None:
         with self._lock:
@@ -229,7 +230,9 @@ class EffectsListener(CommandListener):
                 return tuple(begun), ()
         candidates = self._candidates(namespace.partition('.')[0])
         if len(candidates) == 1 and self._known() is candidates[0]:
-            self._refuse(candidates[0], name, database, command)
+            for each in candidates[0].chain:
+                if each.only is not None:
+                    each.refuse(name, database, command)
         chains = [each.chain for each in candidates]
         possible = dict.fromkeys(each for chain in chains for each in chain)
         sure = [each for each in possible if all(each in chain for chain in chains)]

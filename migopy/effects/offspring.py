@@ -94,14 +94,14 @@ def _program(event: str, args: tuple[Any, ...]) -> str:
 class Children:
     """The child processes that were started, from now to `close`.
 
-    Invariant: one that was heard is known by its program; of one that was not heard
-    it is known that there was one, if it lives or has been waited for.
+    Invariant: one that was started and heard is known by its program; of others it is
+    known that there are some, if they have been waited for or are of `multiprocessing`.
     """
 
     def __init__(self) -> None:
         self._programs: dict[str, None] = {}
         self._before = _traces()
-        self._after: tuple[float, frozenset[int]] | None = None
+        self._after: tuple[float, bool] | None = None
 
     def add(self, program: str) -> None:
         """Hear of one."""
@@ -115,8 +115,8 @@ class Children:
         """Say that there were some, if there were any."""
         time, living = self._after or _traces()
         if not self._programs:
-            unheard = time > self._before[0] or not living <= self._before[1]
-            return ['a child process was started'] if unheard else []
+            was_running = time > self._before[0] or living or self._before[1]
+            return ['a child process was running'] if was_running else []
         named = sorted(each for each in self._programs if each)
         if len(named) > MOST_PROGRAMS:
             named[MOST_PROGRAMS:] = [f'and {len(named) - MOST_PROGRAMS:,} more']
@@ -124,11 +124,9 @@ class Children:
         return [f'a child process was started{programs}']
 
 
-def _traces() -> tuple[float, frozenset[int]]:
-    """Give what child processes leave behind: the time they took, and who lives."""
+def _traces() -> tuple[float, bool]:
+    """Give the seconds that child processes took, and whether there are any now."""
     times = os.times()
-    living: frozenset[int] = frozenset()
-    if 'multiprocessing' in sys.modules:
-        children = sys.modules['multiprocessing'].active_children()
-        living = frozenset(child.pid for child in children)
+    spawned = sys.modules.get('multiprocessing')
+    living = bool(spawned and spawned.active_children())
     return times.children_user + times.children_system, living

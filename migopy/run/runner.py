@@ -294,7 +294,7 @@ class Runner:
                 if step.refuses_transaction:
                     reason = 'it says transaction = False'
                     raise CannotTry(step, reason, names[place + 1 :])
-                with self._listener.recording() as effects:
+                with self._listener.recording(self.db.name) as effects:
                     try:
                         self._call_bound(step, session, effects)
                     except Exception as error:
@@ -310,7 +310,7 @@ class Runner:
 
     def _run(self, step: Step, run: Run, names: Sequence[str]) -> Effects:
         began = time.perf_counter()
-        with self._listener.recording() as effects:
+        with self._listener.recording(self.db.name) as effects:
             try:
                 if step.in_transaction:
                     commit_together(

@@ -39,11 +39,14 @@ def started(command: dict[str, Any], request_id: int) -> CommandStartedEvent:
 
 
 def succeeded(
-    command: dict[str, Any], request_id: int, reply: dict[str, Any]
+    command: dict[str, Any],
+    request_id: int,
+    reply: dict[str, Any],
+    database: str = 'geo',
 ) -> CommandSucceededEvent:
     name, took = next(iter(command)), datetime.timedelta(milliseconds=1)
     return CommandSucceededEvent(
-        took, reply, name, request_id, ADDRESS, request_id, database_name='geo'
+        took, reply, name, request_id, ADDRESS, request_id, database_name=database
     )
 
 
