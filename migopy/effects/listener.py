@@ -190,8 +190,10 @@ class EffectsListener(CommandListener):
             self._set_open(
                 tuple(each for each in self._recordings if each is not recording)
             )
+            for request_id, sent in self._unanswered.copy().items():
+                if not any(each.is_open for each in sent[3] + sent[4]):
+                    self._unanswered.pop(request_id, None)
             if not self._recordings:
-                self._unanswered.clear()
                 offspring.leave(self)
 
     def _ending(self, event: CommandStartedEvent) -> None:
@@ -229,9 +231,10 @@ class EffectsListener(CommandListener):
             if begun:
                 return tuple(begun), ()
         candidates = self._candidates(namespace.partition('.')[0])
-        if len(candidates) == 1 and self._known() is candidates[0]:
+        if len(candidates) == 1:
+            is_known = self._known() is not None
             for each in candidates[0].chain:
-                if each.only is not None:
+                if each.only is not None and (is_known or each.refuses_strays):
                     each.refuse(name, database, command)
         chains = [each.chain for each in candidates]
         possible = dict.fromkeys(each for chain in chains for each in chain)

@@ -68,6 +68,8 @@ class Recording(Effects):
         self.is_open = True
         #: The id of the only session that it may write in, at this moment.
         self.only: bytes | None = None
+        #: Whether that holds for threads of an unknown origin, too.
+        self.refuses_strays = False
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
         self.ledger = Ledger()
@@ -105,7 +107,7 @@ class Recording(Effects):
         """
         said = self.children.told()
         if not self._has_heard_all():
-            said.append('a client is in use that migopy does not hear')
+            said.append('a client that migopy does not hear may have written')
         for namespace, changes in self.outside.changes.items():
             said += [
                 f'{namespace} was {note}'
@@ -117,15 +119,17 @@ class Recording(Effects):
         return said
 
     @contextmanager
-    def kept_to(self, session_id: Document) -> Iterator[None]:
+    def kept_to(self, session_id: Document, strays: bool = False) -> Iterator[None]:
         """Refuse, in the block, all writes but those of a session's transaction.
 
         `session_id` is a session's `session_id`. A write that is known to be this
         recording's is not sent; in its place `RefusedWrite` is raised, and it stays in
-        `refused`. One that is only taken for this recording's (from a thread of an
-        unknown origin) is not refused; it stands in `outside`, as without this.
+        `refused`. One from a thread of an unknown origin may be the application's, so
+        it is sent and stands in `outside`; with `strays` it is refused, too, where no
+        other recording is open.
         """
         self.ledger.session = self.only = session_id['id']
+        self.refuses_strays = strays
         try:
             yield
         finally:
@@ -144,7 +148,7 @@ class Recording(Effects):
 
     def close(self) -> None:
         """Take what is not answered now for unanswered for good."""
-        self._unanswered = self._unanswered.copy()
+        self._unanswered = dict(enumerate(self._sent()))
         self._is_sure = self._has_heard_all()
         self.children.close()
         self.is_open = False

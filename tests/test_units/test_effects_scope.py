@@ -160,6 +160,13 @@ class ContextTest(ScopeTest):
         self.assert_told(here, '')
         self.assert_told(there, 'cities perhaps changed by insert (no answer)')
 
+    def test_what_is_never_answered_is_let_go_with_its_recording(self) -> None:
+        with self.in_other():
+            with self.listener.recording() as here:
+                self.start()
+            self.assertEqual(self.listener._unanswered, {})
+        self.assertTrue(here.wrote)
+
     def test_an_answer_after_the_end_changes_nothing(self) -> None:
         with self.in_other():
             with self.listener.recording() as here:
@@ -420,6 +427,19 @@ class KeptToTest(ScopeTest):
             self.stray(self.insert)
         self.assertEqual(here.outside.describe('geo'), 'cities 1 inserted')
         self.assert_told(here, 'cities 2 inserted')
+
+    def test_but_where_there_is_no_application(self) -> None:
+        """Nobody but the migration writes in a process of its own."""
+        with self.listener.recording() as here:
+            with here.kept_to(self.SESSION, strays=True):
+                self.assertRaises(RefusedWrite, self.stray, self.insert)
+                with self.in_other() as there:
+                    self.stray(self.insert)
+                with self.listener.own_work():
+                    self.insert()
+            self.stray(self.insert)
+        self.assertIn('cities 1 inserted, perhaps', here.outside.describe('geo'))
+        self.assert_told(there, UNTOLD)
 
     @unittest.skipUnless(TELLS_OF_THREADS, 'Python does not tell')
     def test_a_thread_that_it_started_is_refused(self) -> None:
