@@ -192,7 +192,7 @@ class MigrationsManager(Wiring):
     @task
     def unlock(self) -> None:
         """Take the lock away from a command that is certainly gone."""
-        self._report.unlocked(self._site.lock.unlock())
+        self._report.unlocked(self._site.unlock())
 
     @task
     def dbdump(self) -> None:

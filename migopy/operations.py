@@ -139,7 +139,8 @@ def dry_run(site: Site, order: Order, observer: Observer) -> bool:
     Returns whether there was anything to run. Raises `Locked` where another command
     runs, and what `try_out` does.
     """
-    migrations = order.select(site.plan())
+    plan = site.plan()
+    migrations = order.select(plan)
     holder = site.lock.holder()
     if holder:
         raise Locked(holder, waited=0)
@@ -148,7 +149,7 @@ def dry_run(site: Site, order: Order, observer: Observer) -> bool:
     require_transactions(site.db.client, 'A dry run')
     with importable(site.directory):
         steps = _loaded(site, order, migrations, observer)
-        try_out(site, observer, steps, order.asked)
+        try_out(site, plan, observer, steps, order.asked)
     return True
 
 
@@ -207,9 +208,8 @@ def _loaded(
     site: Site, order: Order, migrations: Sequence[Migration], observer: Observer
 ) -> list[Step]:
     """Import all that is going to run, before the first one does."""
-    package = site.directory.package
     with told_by(observer.speaker):
-        steps = steps_of(migrations, package, order.direction, order.transaction)
+        steps = steps_of(migrations, site.directory, order.direction, order.transaction)
     for step in steps:
         if step.in_transaction:
             require_transactions(site.db.client, step.name)

@@ -282,8 +282,13 @@ class Site:
         for name in names:
             if name is not None:
                 self._require_known(name)
-        with self.lock.held(command, wait, waiting):
+        with self.listener.own_work(), self.lock.held(command, wait, waiting):
             yield
+
+    def unlock(self) -> Holder | None:
+        """Take the lock away from whoever holds it, and give whom."""
+        with self.listener.own_work():
+            return self.lock.unlock()
 
     def _require_known(self, name: str) -> None:
         try:

@@ -9,6 +9,7 @@ from migopy.files.loading import (
     NoSuchFunction,
     importable,
     load,
+    load_all,
 )
 from migopy.files.migration import Migration, Unreadable, checksum_of
 from migopy.files.names import BadFileNames, BadPattern, FileNames
@@ -33,6 +34,7 @@ __all__ = [
     'cwd_in_syspath',
     'importable',
     'load',
+    'load_all',
     'project_directory',
     'read_template',
 ]

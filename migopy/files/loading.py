@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
@@ -113,6 +113,18 @@ class LoadedMigration(NamedTuple):
             raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
         checked: Callable[[Any], object] = function
         return checked
+
+
+def load_all(
+    migrations: Sequence[Migration], directory: Directory
+) -> list[LoadedMigration]:
+    """Import migrations of one folder, while no other thread imports any.
+
+    Raises `Unreadable`, `ImportFailed`.
+    """
+    with IMPORTING:
+        import_package(directory)
+        return [load(migration, directory.package) for migration in migrations]
 
 
 def load(migration: Migration, package: str) -> LoadedMigration:

@@ -12,12 +12,12 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from migopy.backfill import Checkpoints
-from migopy.effects import Effects, EffectsListener, Recording, unwatched_clients
+from migopy.effects import Effects, EffectsListener, Recording
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
-from migopy.run.transaction import commit_together, require_inside, why_refused
+from migopy.run.transaction import commit_together, kept_inside, why_refused
 from migopy.state import (
     DURABLE,
     FAILED,
@@ -72,6 +72,8 @@ class Outcome:
     effects: Effects
     error: BaseException | None = None
     aftermath: Aftermath = Aftermath.NOTHING
+    #: What it wrote before it failed, and what it may have written unheard.
+    written: str = ''
 
 
 class Performer:
@@ -93,7 +95,7 @@ class Performer:
         In a transaction it is registered with it. Raises `LockLost`.
         """
         began = time.perf_counter()
-        with self._rooms.listener.recording() as effects:
+        with self._rooms.listener.recording(self._rooms.db.name) as effects:
             self._observer.starting(step, place, count, effects)
             try:
                 if step.in_transaction:
@@ -109,7 +111,8 @@ class Performer:
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
                 aftermath = self._note_failure(step, run, error, began, effects)
-                return Outcome(effects, error, aftermath)
+                written = said_of(effects, self._rooms.db.name)
+                return Outcome(effects, error, aftermath, written)
             finally:
                 self._observer.stopped(step)
         return Outcome(effects)
@@ -142,10 +145,11 @@ class Performer:
     ) -> None:
         """Call the function and register it, all in a session's transaction."""
         began = time.perf_counter()
-        with session.bind(end_session=False), told_by(self._observer.speaker):
+        inside = kept_inside(session, effects, self._rooms.db.name)
+        bound = session.bind(end_session=False)
+        with inside, bound, told_by(self._observer.speaker):
             returned = step.call(self._rooms.db)
         require_done(step, returned, effects.wrote)
-        require_inside(effects, self._rooms.db.name)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history
         with self._rooms.listener.own_work():
@@ -169,7 +173,7 @@ class Performer:
     ) -> Aftermath:
         """Write what is known of a failed run to the history; tell what it left."""
         if step.in_transaction:
-            unsettled = effects.outside.wrote
+            unsettled = effects.outside.wrote or bool(effects.unknowns())
             if effects.wrote and not unsettled:
                 # The document that its transaction wrote says how it ended, if that
                 # was committed, as the registry does.
@@ -177,7 +181,7 @@ class Performer:
                 return Aftermath.IN_DOUBT
             clean = Aftermath.REFUSED if why_refused(error) else Aftermath.ABORTED
         else:
-            unsettled = effects.wrote or unwatched_clients(self._rooms.listener)
+            unsettled = effects.wrote or bool(effects.unknowns())
             clean = Aftermath.NOTHING
         run.end(FAILED, self._rooms.lock.now(), _milliseconds(began), unsettled)
         run.error = summary(error)
@@ -187,6 +191,11 @@ class Performer:
             history = self._rooms.history.collection
             self._writer.merge(history, [run.document()], patience=0)
         return Aftermath.UNFINISHED if unsettled else clean
+
+
+def said_of(effects: Recording, database: str) -> str:
+    """Say what was written, and what cannot be known of it, in one line."""
+    return '; '.join(filter(None, [effects.describe(database), *effects.unknowns()]))
 
 
 def _durable(db: Any) -> Any:

@@ -148,7 +148,7 @@ class Runner:
                     asked=_rest_of(asked, [each.name for each in steps[place:]]),
                     done=names[:place],
                     not_run=names[place + 1 :],
-                    written=outcome.effects.describe(self._rooms.db.name),
+                    written=outcome.written,
                     refusal=why_refused(outcome.error) or '',
                 )
             )

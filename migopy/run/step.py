@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from migopy.files import LoadedMigration, Migration, load
+from migopy.files import Directory, LoadedMigration, Migration, load_all
 
 
 class Step(NamedTuple):
@@ -65,15 +65,18 @@ class Step(NamedTuple):
 
 
 def steps_of(
-    migrations: Sequence[Migration], package: str, direction: str, transaction: bool
+    migrations: Sequence[Migration],
+    directory: Directory,
+    direction: str,
+    transaction: bool,
 ) -> list[Step]:
     """Import all that is going to run, before the first one does.
 
     Raises `ImportFailed`, `NoSuchFunction`, `BadTransaction`.
     """
     return [
-        Step.of(load(migration, package), direction, transaction)
-        for migration in migrations
+        Step.of(loaded, direction, transaction)
+        for loaded in load_all(migrations, directory)
     ]
 
 

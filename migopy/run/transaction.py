@@ -12,7 +12,8 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from migopy.effects import Effects, Recording
+from migopy.effects import Effects, Recording, RefusedWrite
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 
 Answer = TypeVar('Answer')
@@ -69,13 +70,42 @@ class WroteOutside(MigopyException):
         )
 
 
-def require_inside(effects: Recording, database: str) -> None:
-    """Make sure that a step has written to its transaction alone.
+class KeptInside(MigopyException):
+    """A write past the transaction was refused before it was sent.
 
-    Raises `WroteOutside`.
+    `command` is its name, `namespace` what it was for.
     """
+
+    def __init__(self, refused: RefusedWrite) -> None:
+        self.command = refused.command
+        self.namespace = refused.namespace
+        super().__init__(
+            f'It tried to write outside of its transaction ({refused.command} on'
+            f' {refused.namespace}), from another thread, with another session or with'
+            ' an asynchronous client. That was refused before it was sent.'
+        )
+
+
+@contextmanager
+def kept_inside(
+    session: ClientSession, effects: Recording, database: str
+) -> Iterator[None]:
+    """Let a step write in a session's transaction alone, during the block.
+
+    What can be refused is, before it is sent. Raises `KeptInside` for that, also where
+    the step has swallowed it, and `WroteOutside` for what could not be refused.
+    """
+    # Typed, nothing but migrations writes in this process.
+    strays = ERRAND.get() is not None
+    try:
+        with effects.kept_to(session.session_id, strays=strays):
+            yield
+    except RefusedWrite as refused:
+        raise KeptInside(refused) from refused
     if effects.outside.wrote:
         raise WroteOutside(effects.outside, database)
+    if effects.refused is not None:
+        raise KeptInside(effects.refused)
 
 
 def require_transactions(client: Any, what: str) -> None:
@@ -141,7 +171,7 @@ def timed(client: Any) -> Iterator[None]:
 
 def why_refused(error: BaseException) -> str | None:
     """Say why an error means "not in a transaction"; `None` where it does not."""
-    if isinstance(error, (TooLong, WroteOutside)):
+    if isinstance(error, (KeptInside, TooLong, WroteOutside)):
         return error.message
     if isinstance(error, InvalidOperation) and 'bound session' in str(error):
         return 'it uses a client of its own, which is outside of the transaction'

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from migopy.commands import Command
 from migopy.effects import Recording
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
 from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.performing import Rooms
+from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
-from migopy.run.transaction import aborted, require_inside, why_refused
+from migopy.run.transaction import aborted, kept_inside, why_refused
+from migopy.run.unfinished import ways_out
+from migopy.state import FAILED, Agent, Run
 from migopy.terminal.progress import told_by
 from migopy.traces import excerpt
 
@@ -33,14 +39,31 @@ class CannotTry(MigopyException):
         super().__init__('\n'.join(lines), asked)
 
 
+class TrialWrote(MigopyException):
+    """A dry run has written what cannot be taken back; `name` is the migration's.
+
+    `written` says what, as far as that is known.
+    """
+
+    def __init__(self, step: Step, written: str, is_kept: bool) -> None:
+        self.name = step.name
+        self.written = written
+        kept = 'so it is unfinished' if is_kept else 'and the history cannot be told so'
+        super().__init__(
+            f'The dry run of {step.name} has written past its transaction, or may have:'
+            f' {written}. That cannot be taken back, {kept}. Type one of:\n',
+            *ways_out(step.name, step.direction),
+        )
+
+
 def try_out(
-    rooms: Rooms, observer: Observer, steps: Sequence[Step], asked: Command
+    rooms: Rooms, plan: Plan, observer: Observer, steps: Sequence[Step], asked: Command
 ) -> None:
     """Run steps in one transaction that is then aborted, so nothing is changed.
 
     `asked` is the command that would run them. Nothing is marked or registered, and no
-    lock is needed. Raises what a migration raised, and `CannotTry` for one that is not
-    to run in a transaction.
+    lock is needed. Raises what a migration raised, `CannotTry` for one that is not to
+    run in a transaction, and `TrialWrote` for one that wrote past it.
     """
     names = [step.name for step in steps]
     with aborted(rooms.db.client) as session:
@@ -49,18 +72,24 @@ def try_out(
             if step.refuses_transaction:
                 reason = 'it says transaction = False'
                 raise CannotTry(step, reason, not_run, asked)
-            with rooms.listener.recording() as effects:
+            with rooms.listener.recording(rooms.db.name) as effects:
                 observer.trying(step, place + 1, len(steps), effects)
                 try:
                     _call(rooms, observer, step, session, effects)
                 except Exception as error:
+                    _require_nothing_past(rooms, plan, step, effects, error)
                     if why_refused(error) is not None:
                         where = f'\n{excerpt(error, step.migration.path)}'
                         raise CannotTry(step, where, not_run, asked) from error
                     observer.failed(_failure(step, error, not_run, asked))
                     raise
+                except BaseException as error:
+                    _require_nothing_past(rooms, plan, step, effects, error)
+                    observer.failed(_failure(step, error, not_run, asked))
+                    raise
                 finally:
                     observer.stopped(step)
+                _require_nothing_past(rooms, plan, step, effects, None)
             observer.tried(step, effects)
 
 
@@ -71,14 +100,53 @@ def _call(
     session: ClientSession,
     effects: Recording,
 ) -> None:
-    with session.bind(end_session=False), told_by(observer.speaker):
+    inside = kept_inside(session, effects, rooms.db.name)
+    with inside, session.bind(end_session=False), told_by(observer.speaker):
         returned = step.call(rooms.db)
     require_done(step, returned, effects.wrote)
-    require_inside(effects, rooms.db.name)
+
+
+def _require_nothing_past(
+    rooms: Rooms,
+    plan: Plan,
+    step: Step,
+    effects: Recording,
+    cause: BaseException | None,
+) -> None:
+    """Make sure that a step has written nothing that lasts; raises `TrialWrote`.
+
+    What it wrote is kept in the history, which the next status tells of. A child
+    process is not heard, so it counts as having written.
+    """
+    outside = effects.outside
+    children = effects.children.told()
+    if not (outside.wrote or children):
+        return
+    said = [outside.describe(rooms.db.name), *children]
+    written = '; '.join(filter(None, said))
+    run = Run(
+        name=step.name,
+        direction=step.direction,
+        checksum=step.loaded.checksum,
+        owner='',
+        agent=Agent.current(),
+        version=rooms.version,
+        started=rooms.history.now(),
+        records=[record.id for record in plan.records_of(step.migration)],
+        command=errand.id if (errand := ERRAND.get()) else None,
+    )
+    run.end(FAILED, run.started, 0, unsettled=True)
+    run.error = f'a dry run that has written, or may have: {written}'
+    run.effects = outside.as_document()
+    is_kept = False
+    with suppress(PyMongoError), rooms.listener.own_work():
+        rooms.history.add(run)
+        is_kept = True
+    raise TrialWrote(step, written, is_kept) from cause
 
 
 def _failure(
-    step: Step, error: Exception, not_run: Sequence[str], asked: Command
+    step: Step, error: BaseException, not_run: Sequence[str], asked: Command
 ) -> Failure:
     again = Command(asked.name, *asked.values, **{**asked.options, 'dry_run': 'yes'})
     return Failure(

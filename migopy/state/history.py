@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.state.agent import Agent, date_of, text_of
+from migopy.state.concerns import DURABLE
 from migopy.texts import one_line, same_name
 
 Document = dict[str, Any]
@@ -188,6 +189,17 @@ class History:
             self.collection.update_one(
                 {'_id': each.id}, {'$set': {'unsettled': False}}, session=session
             )
+
+    def now(self) -> datetime:
+        """Give the server's time, in UTC without a zone."""
+        hello = self.collection.database.client.admin.command('hello')
+        now: datetime = hello['localTime']
+        return now
+
+    def add(self, run: Run) -> None:
+        """Write a run that began and ended without the lock; waits for a majority."""
+        collection = self.collection.with_options(write_concern=DURABLE)
+        collection.insert_one(run.document())
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""

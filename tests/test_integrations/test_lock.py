@@ -724,7 +724,7 @@ class DeployTest(FabTest):
         self.migration('001_a.py', WAITING.replace('def down', 'def other'))
         with open(self.folder / 'mongomigrations/001_a.py', 'a') as file:
             file.write('\ndown = up\n')
-        first = self.start('migrations:rollback,001_a.py')
+        first = self.start('migrations:rollback,001_a.py,force=yes')
         self.begun()
         self.assert_ok(self.fab('migrations:unlock'))
         self.go()

@@ -25,8 +25,9 @@ class BeforeAnythingRunsTest(PlainTest):
         self.migration('1_good.py', RAN.format('1_good.py'))
         file = self.migration(name, source)
         self.logger.said.clear()
-        options = [name] if subtask == 'rollback' else []
-        self.manager_class().create_task()(subtask, *options)
+        values = [name] if subtask == 'rollback' else []
+        forced = {'force': 'yes'} if subtask == 'rollback' else {}
+        self.manager_class().create_task()(subtask, *values, **forced)
         self.assertEqual(self.db.list_collection_names(), ['migrations_lock'])
         [(method, message)] = self.logger.said
         self.assertEqual(method, 'red')

@@ -173,10 +173,11 @@ class TransactionTest(FabTest):
         result = self.fab('migrations:execute')
         self.assertEqual(result.status, 1, result.said)
         self.assertIn('outside of its transaction', result.stderr)
-        self.assertIn('unfinished', result.stderr)
-        self.assertEqual(self.contents('notes'), [{'from': 'there'}])
+        self.assertIn('refused before it was sent', result.stderr)
+        self.assertIn('Nothing was changed', result.stderr)
+        self.assertEqual(self.contents('notes'), [])
         self.assertEqual(self.registered(), [])
-        self.assertIn('Unfinished', self.fab('migrations').stderr)
+        self.assertNotIn('Unfinished', self.fab('migrations').stderr)
 
     def test_another_client_is_refused(self) -> None:
         self.migration(

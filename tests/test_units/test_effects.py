@@ -21,12 +21,14 @@ from pymongo.monitoring import (
 )
 
 from migopy.effects import (
-    ATTEMPTS,
     Changes,
     Effects,
     EffectsListener,
+    Recording,
     unwatched_clients,
 )
+from migopy.effects.ledger import ATTEMPTS
+from migopy.effects.tally import LONGEST_LINE, MOST_ROWS
 
 ADDRESS = ('127.0.0.1', 27017)
 LOST = {'errmsg': 'connection closed', 'errtype': 'AutoReconnect'}
@@ -37,11 +39,14 @@ def started(command: dict[str, Any], request_id: int) -> CommandStartedEvent:
 
 
 def succeeded(
-    command: dict[str, Any], request_id: int, reply: dict[str, Any]
+    command: dict[str, Any],
+    request_id: int,
+    reply: dict[str, Any],
+    database: str = 'geo',
 ) -> CommandSucceededEvent:
     name, took = next(iter(command)), datetime.timedelta(milliseconds=1)
     return CommandSucceededEvent(
-        took, reply, name, request_id, ADDRESS, request_id, database_name='geo'
+        took, reply, name, request_id, ADDRESS, request_id, database_name=database
     )
 
 
@@ -192,6 +197,84 @@ class DocumentTest(unittest.TestCase):
         effects = Effects.from_document({'collections': [row], 'more': True})
         self.assertEqual(effects.describe('geo'), 'cities 1 inserted')
         self.assertEqual(Effects.from_document({}).describe(), '')
+
+
+class ManyTest(unittest.TestCase):
+    """A migration that touches thousands of collections."""
+
+    COUNT = 4000
+
+    def setUp(self) -> None:
+        self.changes = {
+            f'geo.tenant_{number:04}': Changes(inserted=1, notes=['collMod done'])
+            for number in range(self.COUNT)
+        }
+        self.effects = Effects(self.changes)
+
+    def test_the_line_is_bounded_and_counts_the_rest(self) -> None:
+        line = self.effects.describe('geo')
+        self.assertLessEqual(len(line), LONGEST_LINE)
+        self.assertNotIn('\n', line)
+        shown = line.count('1 inserted')
+        self.assertGreater(shown, 20)
+        self.assertTrue(line.startswith('tenant_0000 1 inserted, collMod done; '))
+        rest = self.COUNT - shown
+        self.assertTrue(line.endswith(f'; and {rest:,} more collections'), line)
+
+    def test_one_collection_too_many(self) -> None:
+        """The line breaks between two collections, or else within the first."""
+        wide = {
+            f'geo.{letter * 490}': Changes(inserted=number)
+            for number, letter in enumerate('abc', 1)
+        }
+        line = Effects(wide).describe('geo')
+        self.assertEqual(line, f'{"a" * 490} 1 inserted; and 2 more collections')
+        del wide['geo.' + 'b' * 490]
+        self.assertTrue(Effects(wide).describe('geo').endswith('1 more collection'))
+        names = [f'index_{number}_1 made' for number in range(500)]
+        line = Effects({'geo.a': Changes(indexes=names)}).describe('geo')
+        self.assertEqual(len(line) <= LONGEST_LINE, True)
+        self.assertTrue(line.startswith('a index index_0_1 made, '), line)
+        self.assertTrue(line.endswith('…'), line)
+
+    def test_the_document_is_bounded_and_counts_the_rest(self) -> None:
+        """Whatever the names are; what is read from it tells the same rest."""
+        document = self.effects.as_document()
+        self.assertEqual(len(document['collections']), MOST_ROWS)
+        self.assertEqual(document['more_collections'], self.COUNT - MOST_ROWS)
+        read = Effects.from_document(bson.decode(bson.encode(document)))
+        self.assertEqual(read.describe('geo'), self.effects.describe('geo'))
+        self.assertEqual((read + read).as_document()['more_collections'], 6000)
+        self.assertTrue(Effects.from_document({'more_collections': 2}).wrote)
+
+    def test_a_document_of_the_worst_kind_fits(self) -> None:
+        """Many indexes with long names, notes, and thousands of joined names."""
+        phrases = [f'{"x" * 900}_{number} made' for number in range(300)]
+        worst = Changes(collection=phrases, indexes=phrases, notes=phrases)
+        changes = dict.fromkeys(self.changes, worst)
+        changes[' + '.join(self.changes)] = worst
+        document = Effects(changes).as_document()
+        self.assertLess(len(bson.encode(document)), 5_000_000)
+        kept = len(document['collections'])
+        self.assertEqual(document['more_collections'], self.COUNT + 1 - kept)
+        self.assertEqual(document['collections'][0]['notes'][-1], 'and 200 more')
+
+    def test_a_recording_is_counted_once_for_each_telling(self) -> None:
+        """Not once for each collection: the work grows with their number."""
+        recording = Recording(EffectsListener(), {})
+        with mock.patch.object(
+            Recording, 'changes', new_callable=mock.PropertyMock
+        ) as counted:
+            counted.return_value = self.changes
+            for tell in (
+                lambda: recording.describe('geo'),
+                recording.as_document,
+                lambda: recording.wrote,
+                lambda: recording + Effects(),
+            ):
+                counted.reset_mock()
+                tell()
+                counted.assert_called_once_with()
 
 
 class SumTest(unittest.TestCase):
@@ -535,10 +618,8 @@ class MemoryTest(ListenerTest):
                         )
                     self.succeed({'create': 'towns'}, {'ok': 1})
             self.assertEqual(effects.changes['geo.cities'].inserted, 2 * times)
-            kept = [
-                value for value in vars(effects).values() if isinstance(value, dict)
-            ]
-            return sum(map(len, kept))
+            kept = [*vars(effects).values(), *vars(effects.ledger).values()]
+            return sum(len(value) for value in kept if isinstance(value, dict))
 
         self.assertEqual(work(5), work(500))
 
@@ -551,7 +632,7 @@ class MemoryTest(ListenerTest):
             )
             for number in range(2 * ATTEMPTS):
                 self.break_off({**insert, 'lsid': {'id': str(number).encode()}}, LOST)
-        self.assertEqual(len(effects._attempts), ATTEMPTS)
+        self.assertEqual(len(effects.ledger._attempts), ATTEMPTS)
         self.assertEqual(
             effects.describe('geo'),
             'cities perhaps changed by insert (no answer); '

@@ -48,7 +48,6 @@ LONGEST = 300
 BEING_SPLIT = {
     'dumps.dumps',
     'dumps.format',
-    'effects.__init__',
     'server.embedded',
 }
 

@@ -1,0 +1,235 @@
+"""What commands do to what, and what their replies tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Callable
+
+from migopy.effects.refusals import FAILED_TO_PARSE, reason_of
+from migopy.effects.tally import RENAMED_TO, Changes, Document, add_new, shown
+
+#: Commands that write nothing. One that stands in no list is taken for a write.
+READS = frozenset(
+    """
+    authenticate buildInfo buildinfo collStats collstats connPoolStats connectionStatus
+    count currentOp dataSize datasize dbHash dbStats dbhash dbstats distinct endSessions
+    explain features find getCmdLineOpts getDefaultRWConcern getLastError getLog getMore
+    getParameter getnonce getShardMap hello hostInfo isMaster isdbgrid ismaster
+    killAllSessions killAllSessionsByPattern killCursors killOp killSessions
+    listCollections listCommands listDatabases listIndexes lockInfo logout ping
+    planCacheListFilters refreshSessions replSetGetConfig replSetGetStatus rolesInfo
+    saslContinue saslStart serverStatus startSession top usersInfo validate whatsmyuri
+    """.split()  # noqa: SIM905
+)
+
+
+def namespace_of(name: str, database: str, command: Document) -> str | None:
+    """Give what a command writes to, `None` for one that only reads."""
+    if name in ON_A_COLLECTION:
+        return f'{database}.{command[name]}'
+    target = TARGETS.get(name)
+    return target(database, command) if target else database
+
+
+def _aggregate_target(database: str, command: Document) -> str | None:
+    # $out and $merge are allowed as the last stage only, and not in a sub-pipeline.
+    pipeline = command.get('pipeline')
+    last = pipeline[-1] if pipeline and isinstance(pipeline, (list, tuple)) else {}
+    if command.get('explain') or not isinstance(last, Mapping):
+        return None
+    target = last.get('$out') or last.get('$merge')
+    if isinstance(target, Mapping):
+        target = target.get('into', target)
+    if isinstance(target, Mapping):
+        database, target = target.get('db', database), target.get('coll')
+    return f'{database}.{target}' if target else None
+
+
+def _map_reduce_target(database: str, command: Document) -> str | None:
+    out = command.get('out')
+    if isinstance(out, Mapping):
+        database = out.get('db', database)
+        out = out.get('replace') or out.get('merge') or out.get('reduce')
+    return f'{database}.{out}' if out else None
+
+
+def _bulk_target(database: str, command: Document) -> str:
+    return ' + '.join(sorted({each['ns'] for each in command.get('nsInfo', ())}))
+
+
+def _renamed(database: str, command: Document) -> str:
+    return str(command['renameCollection'])
+
+
+def _capped_copy(database: str, command: Document) -> str:
+    return f'{database}.{command.get("toCollection")}'
+
+
+#: Commands whose own value is the name of the collection they write to.
+ON_A_COLLECTION = frozenset(
+    """
+    collMod compact convertToCapped create createIndexes createSearchIndexes delete
+    deleteIndexes drop dropIndexes dropSearchIndex findAndModify findandmodify insert
+    reIndex update updateSearchIndex
+    """.split()  # noqa: SIM905
+)
+
+#: Commands that name it elsewhere. What stands in neither is about the database.
+TARGETS: dict[str, Callable[[str, Document], str | None]] = {
+    'aggregate': _aggregate_target,
+    'bulkWrite': _bulk_target,
+    'cloneCollectionAsCapped': _capped_copy,
+    'mapReduce': _map_reduce_target,
+    'mapreduce': _map_reduce_target,
+    'renameCollection': _renamed,
+}
+
+
+def count_reply(
+    name: str, changes: Changes, command: Document, reply: Document
+) -> None:
+    """Add to the changes what a reply tells of a command."""
+    concern = command.get('writeConcern')
+    if concern and concern.get('w') == 0:
+        # PyMongo made the reply up.
+        changes.note(f'written by an unacknowledged {name} (count unknown)')
+        return
+    try:
+        COUNTERS[name](changes, command, reply)
+    except (KeyError, TypeError, IndexError):
+        # A command that has no count, or a reply that is not a mongod's: it came from
+        # a router, or from an imitation.
+        changes.note(f'{name} done')
+
+
+def _count_insert(changes: Changes, command: Document, reply: Document) -> None:
+    changes.inserted += reply['n']
+
+
+def _count_update(changes: Changes, command: Document, reply: Document) -> None:
+    found, modified = reply['n'], reply['nModified']
+    upserted = len(reply.get('upserted', ()))
+    changes.inserted += upserted
+    changes.matched += found - upserted
+    changes.modified += modified
+    _note_partial(changes, 'update', command['updates'], reply)
+
+
+def _count_delete(changes: Changes, command: Document, reply: Document) -> None:
+    changes.deleted += reply['n']
+    _note_partial(changes, 'delete', command['deletes'], reply)
+
+
+def _note_partial(
+    changes: Changes, name: str, statements: list[Document], reply: Document
+) -> None:
+    """Note a statement for many documents that stopped at one of them.
+
+    The server says `n: 0` of it, though those before were written.
+    """
+    for error in reply.get('writeErrors', ()):
+        statement = statements[error['index']]
+        many = statement.get('multi') or statement.get('limit') == 0
+        pipeline = isinstance(statement.get('u'), list)
+        if many and (pipeline or error['code'] != FAILED_TO_PARSE):
+            changes.note(f'perhaps changed by {name} ({reason_of(error)})')
+
+
+def _count_find_and_modify(
+    changes: Changes, command: Document, reply: Document
+) -> None:
+    last = reply['lastErrorObject']
+    if command.get('remove'):
+        changes.deleted += last['n']
+    elif 'upserted' in last:
+        changes.inserted += 1
+    else:
+        changes.found += last['n']
+
+
+def _count_bulk(changes: Changes, command: Document, reply: Document) -> None:
+    inserted, upserted = reply['nInserted'], reply['nUpserted']
+    matched, modified = reply['nMatched'], reply['nModified']
+    changes.deleted += reply['nDeleted']
+    changes.inserted += inserted + upserted
+    changes.matched += matched
+    changes.modified += modified
+    if reply['nErrors'] and any(each.get('multi') for each in command['ops']):
+        changes.note('perhaps changed by bulkWrite (some of it failed)')
+
+
+def _note_output(changes: Changes, command: Document, reply: Document) -> None:
+    pipeline = command.get('pipeline')
+    by = next(iter(pipeline[-1])) if pipeline else 'mapReduce'
+    changes.note(f'written by {by} (count unknown)')
+
+
+def _count_indexes(changes: Changes, command: Document, reply: Document) -> None:
+    made = reply['numIndexesAfter'] - reply['numIndexesBefore']
+    names = [shown(each['name']) for each in command['indexes']]
+    if reply.get('createdCollectionAutomatically'):
+        add_new(changes.collection, ['made'])
+    if made == len(names):
+        add_new(changes.indexes, [f'{name} made' for name in names])
+    elif made:
+        changes.note(f'some of the indexes {", ".join(names)} made')
+
+
+def _count_dropped_indexes(
+    changes: Changes, command: Document, reply: Document
+) -> None:
+    before, which = reply['nIndexesWas'], command['index']
+    if which == '*':
+        # A clustered collection has no index _id_, so one index may be any.
+        if before:
+            unsure = ', if there were any' if before == 1 else ''
+            changes.note(f'all indexes but _id_ dropped{unsure}')
+    elif isinstance(which, Mapping):
+        add_new(changes.indexes, [f'on {", ".join(map(shown, which))} dropped'])
+    else:
+        names = [which] if isinstance(which, str) else which
+        add_new(changes.indexes, [f'{shown(name)} dropped' for name in names])
+
+
+def _count_made(changes: Changes, command: Document, reply: Document) -> None:
+    add_new(changes.collection, ['made'])
+
+
+def _count_dropped(changes: Changes, command: Document, reply: Document) -> None:
+    # Since MongoDB 7.0 it is no error to drop what is not there.
+    if 'ns' in reply:
+        add_new(changes.collection, ['dropped'])
+    else:
+        changes.note('dropped, if it existed')
+
+
+def _note_dropped_database(
+    changes: Changes, command: Document, reply: Document
+) -> None:
+    changes.note('dropped, if it existed')
+
+
+def _count_renamed(changes: Changes, command: Document, reply: Document) -> None:
+    replaced = ' in place of what was there' if command.get('dropTarget') else ''
+    add_new(changes.collection, [f'{RENAMED_TO}{command["to"]}{replaced}'])
+
+
+COUNTERS: dict[str, Callable[[Changes, Document, Document], None]] = {
+    'aggregate': _note_output,
+    'bulkWrite': _count_bulk,
+    'cloneCollectionAsCapped': _count_made,
+    'create': _count_made,
+    'createIndexes': _count_indexes,
+    'delete': _count_delete,
+    'deleteIndexes': _count_dropped_indexes,
+    'drop': _count_dropped,
+    'dropDatabase': _note_dropped_database,
+    'dropIndexes': _count_dropped_indexes,
+    'findAndModify': _count_find_and_modify,
+    'findandmodify': _count_find_and_modify,
+    'insert': _count_insert,
+    'mapReduce': _note_output,
+    'mapreduce': _note_output,
+    'renameCollection': _count_renamed,
+    'update': _count_update,
+}

@@ -1,0 +1,279 @@
+"""Hearing the commands of this process's clients, and telling them to recordings."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from weakref import WeakKeyDictionary
+
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+    register,
+)
+
+from migopy.effects import offspring
+from migopy.effects.commands import READS, namespace_of
+from migopy.effects.ledger import same_transaction
+from migopy.effects.recording import Recording, Sent
+from migopy.effects.tally import Document
+
+#: Recordings that a command is of, and those that it may be of.
+Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
+
+ENDS = frozenset({'abortTransaction', 'commitTransaction'})
+
+
+class Here(threading.local):
+    """What is so in this thread: whether its commands are migopy's own."""
+
+    own = False
+
+
+class EffectsListener(CommandListener):
+    """Hears the commands of clients and tells them to the recordings they are of.
+
+    Invariant: a command that writes is remembered from its start to its end, and only
+    while a recording is open; it is counted by the recording of the context that sent
+    it and by those around that one. Where the context has none, its thread's origin,
+    its transaction and its database tell; where they do not either, each recording
+    that it may be of notes it.
+
+    Give it to `MongoClient(event_listeners=[...])`, or use the one of `listen()`.
+    Told of an event by both, it counts it once.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._recordings: tuple[Recording, ...] = ()
+        #: Those of them that no other one is a part of.
+        self._innermost: tuple[Recording, ...] = ()
+        self._unanswered: dict[int, Sent] = {}
+        self._here = Here()
+        self._current: ContextVar[Recording | None] = ContextVar('recording')
+        #: The recordings of the contexts that started threads.
+        self._origins: WeakKeyDictionary[threading.Thread, Recording] = (
+            WeakKeyDictionary()
+        )
+
+    @contextmanager
+    def recording(self, database: str = '') -> Iterator[Recording]:
+        """Count the commands of this context and its threads until the block's end.
+
+        `database` is the name of the one that the work is for; it helps to tell whose
+        a thread is where several recordings are open. What is given can be read at
+        any time, in the block and after it.
+        """
+        recording = Recording(self, self._unanswered, database, self._known())
+        self._open(recording)
+        token = self._current.set(recording)
+        with self._working(own=False):
+            try:
+                yield recording
+            finally:
+                self._current.reset(token)
+                self._close(recording)
+
+    @contextmanager
+    def own_work(self) -> Iterator[None]:
+        """Leave out what this thread does in the block: it is migopy's own work.
+
+        No recording of any thread counts it, except what is recorded within it.
+        Commits and aborts are heard all the same, they tell what the rest came to.
+        """
+        with self._working(own=True):
+            yield
+
+    # PyMongo calls these for every command, so the way of a plain write is short: each
+    # property of an event costs a call.
+
+    def started(self, event: CommandStartedEvent) -> None:
+        """Hear from PyMongo that a command is about to be sent.
+
+        Raises `RefusedWrite` where its recording is kept to another session.
+        """
+        name = event.command_name
+        if name in READS or not self._recordings:
+            return
+        command = event.command
+        if name in ENDS:
+            self._ending(event)
+            return
+        if self._here.own:
+            return
+        recording = self._current.get(None)
+        if recording is None or not recording.is_open:
+            owners, others = self._whose(name, event.database_name, command)
+            if not owners and not others:
+                return
+        else:
+            owners, others = recording.chain, ()
+            for each in owners:
+                if each.only is not None:
+                    each.refuse(name, event.database_name, command)
+        self._unanswered[event.request_id] = name, command, event, owners, others
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Hear from PyMongo that a command was answered."""
+        sent = self._unanswered.pop(event.request_id, None)
+        if sent is None:
+            return
+        name, command, _, owners, others = sent
+        database, reply = event.database_name, event.reply
+        # PyMongo takes some errors for a success: "no such collection" on a drop.
+        done = reply.get('ok', True)
+        for each in owners:
+            if each.is_open:
+                if done:
+                    each.ledger.count(name, database, command, reply)
+                else:
+                    each.ledger.doubt(name, database, command, reply)
+        for each in others:
+            if each.is_open:
+                tell = each.ledger.count if done else each.ledger.doubt
+                tell(name, database, command, reply, is_own=False)
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Hear from PyMongo that a command met an error."""
+        sent = self._unanswered.pop(event.request_id, None)
+        if sent is None:
+            return
+        name, command, _, owners, others = sent
+        database, failure = event.database_name, event.failure
+        for each in owners + others:
+            if each.is_open:
+                is_own = each in owners
+                each.ledger.doubt(name, database, command, failure, is_own)
+
+    def thread_started(self, thread: threading.Thread) -> None:
+        """Hear that this thread starts another: what that one does is its work, too."""
+        recording = None if self._here.own else self._known()
+        if recording is not None:
+            self._origins[thread] = recording
+
+    def process_started(self, program: str) -> None:
+        """Hear that this thread starts a child process, which nobody hears."""
+        if self._here.own:
+            return
+        recording = self._known()
+        for each in recording.chain if recording else self._recordings:
+            each.children.add(program)
+
+    @contextmanager
+    def _working(self, own: bool) -> Iterator[None]:
+        before = self._here.own
+        self._here.own = own
+        try:
+            yield
+        finally:
+            self._here.own = before
+
+    def _open(self, recording: Recording) -> None:
+        with self._lock:
+            if not self._recordings:
+                offspring.hear(self)
+            self._set_open((*self._recordings, recording))
+
+    def _set_open(self, recordings: tuple[Recording, ...]) -> None:
+        self._recordings = recordings
+        around = {id(each) for leaf in recordings for each in leaf.chain[:-1]}
+        self._innermost = tuple(each for each in recordings if id(each) not in around)
+
+    def _close(self, recording: Recording) -> None:
+        with self._lock:
+            recording.close()
+            self._set_open(
+                tuple(each for each in self._recordings if each is not recording)
+            )
+            for request_id, sent in self._unanswered.copy().items():
+                if not any(each.is_open for each in sent[3] + sent[4]):
+                    self._unanswered.pop(request_id, None)
+            if not self._recordings:
+                offspring.leave(self)
+
+    def _ending(self, event: CommandStartedEvent) -> None:
+        """Hear of the end of a transaction, by its number, in whichever thread."""
+        name, command = event.command_name, event.command
+        of = tuple(each for each in self._recordings if each.ledger.has(command))
+        if name == 'commitTransaction':
+            for each in of:
+                each.ledger.doubt_commit(command)
+            self._unanswered[event.request_id] = name, command, event, of, ()
+            return
+        # Whatever is answered: nothing but a commit makes a transaction's writes last.
+        for request_id, (_, sent, *_) in self._unanswered.copy().items():
+            if same_transaction(sent, command):
+                self._unanswered.pop(request_id, None)
+        for each in of:
+            each.ledger.abort(command)
+
+    def _known(self) -> Recording | None:
+        """Give the open recording of this context, or of who started this thread."""
+        recording = self._current.get(None) or self._origin()
+        chain = recording.chain if recording else ()
+        return next((each for each in reversed(chain) if each.is_open), None)
+
+    def _origin(self) -> Recording | None:
+        return self._origins.get(threading.current_thread())
+
+    def _whose(self, name: str, database: str, command: Document) -> Owners:
+        """Find whose a command is that was sent in a context without a recording."""
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return (), ()
+        if 'autocommit' in command:
+            begun = [each for each in self._recordings if each.ledger.has(command)]
+            if begun:
+                return tuple(begun), ()
+        candidates = self._candidates(namespace.partition('.')[0])
+        if len(candidates) == 1:
+            is_known = self._known() is not None
+            for each in candidates[0].chain:
+                if each.only is not None and (is_known or each.refuses_strays):
+                    each.refuse(name, database, command)
+        chains = [each.chain for each in candidates]
+        possible = dict.fromkeys(each for chain in chains for each in chain)
+        sure = [each for each in possible if all(each in chain for chain in chains)]
+        others = [each for each in possible if each.is_open and each not in sure]
+        return tuple(sure), tuple(others)
+
+    def _candidates(self, database: str) -> list[Recording]:
+        """Give the recordings that may have written to a database from this thread.
+
+        One alone is certain, or as good as that: nobody else is there.
+        """
+        known = self._known()
+        if known is not None:
+            # A pool's threads may serve more than the one that started them.
+            return [
+                known,
+                *(
+                    each
+                    for each in self._innermost
+                    if each.database == database != known.database
+                    and known not in each.chain
+                ),
+            ]
+        fitting = [each for each in self._innermost if each.database in ('', database)]
+        candidates = fitting or list(self._innermost)
+        former = self._current.get(None) or self._origin()
+        if former and former.database not in [each.database for each in candidates]:
+            candidates.append(former)  # it has ended, but this thread goes on
+        return candidates
+
+
+@cache
+def listen() -> EffectsListener:
+    """Give the listener of this process; it hears every client made from now on.
+
+    That includes a client that a migration makes for itself. PyMongo has no way to
+    take a listener back; outside of recordings it costs next to nothing.
+    """
+    listener = EffectsListener()
+    register(listener)
+    return listener

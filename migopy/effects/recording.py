@@ -1,0 +1,171 @@
+"""Effects that are being counted while commands are sent and answered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from migopy.effects.clients import unwatched_clients
+from migopy.effects.commands import namespace_of
+from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
+from migopy.effects.offspring import Children
+from migopy.effects.refusals import NO_ANSWER
+from migopy.effects.tally import Document, Effects, Tally, changes_of
+
+#: A command that was sent: its name, itself, PyMongo's event, and the recordings it is
+#: of and those it may be of.
+Sent = tuple[
+    str,
+    Document,
+    CommandStartedEvent,
+    'tuple[Recording, ...]',
+    'tuple[Recording, ...]',
+]
+
+#: How many things that cannot be known are told.
+MOST_UNKNOWNS = 10
+
+
+class RefusedWrite(BaseException):
+    """A write past the session that a step is to keep to; it was not sent.
+
+    `command` is its name, `namespace` what it was for. No `Exception`, as PyMongo
+    swallows those of a listener, and a migration may swallow its own.
+    """
+
+    def __init__(self, command: str, namespace: str) -> None:
+        self.command = command
+        self.namespace = namespace
+        super().__init__(f'{command} on {namespace} is outside of the transaction')
+
+
+class Recording(Effects):
+    """Effects that are being counted.
+
+    Invariant: it counts the commands that are known to be its own, notes those that
+    may be, and passes over all others; a command that is neither answered nor refused
+    before it did anything is noted; closed, it does not change any more.
+    """
+
+    def __init__(
+        self,
+        listener: CommandListener,
+        unanswered: dict[int, Sent],
+        database: str = '',
+        outer: Recording | None = None,
+    ) -> None:
+        """Take what hears the commands, and those it has heard no answer of.
+
+        `database` is the name of the one that the step is for; `outer` is the
+        recording that this one is a part of, and that counts all it counts.
+        """
+        super().__init__()
+        self.database = database
+        #: Itself and those it is a part of, the outermost first.
+        self.chain: tuple[Recording, ...] = (*(outer.chain if outer else ()), self)
+        self.is_open = True
+        #: The id of the only session that it may write in, at this moment.
+        self.only: bytes | None = None
+        #: Whether that holds for threads of an unknown origin, too.
+        self.refuses_strays = False
+        #: The first write that was refused.
+        self.refused: RefusedWrite | None = None
+        self.ledger = Ledger()
+        self.children = Children()
+        self._listener = listener
+        self._unanswered = unanswered
+        self._is_sure = True
+
+    @property
+    def changes(self) -> Tally:
+        """Give the changes by namespace, with a note for what is not answered yet."""
+        return self._noting(self.ledger.total(), self._sent())
+
+    @property
+    def answered(self) -> Effects:
+        """Give what was done so far, whatever is on its way."""
+        return Effects(self.ledger.total())
+
+    @property
+    def outside(self) -> Effects:
+        """Give what is not part of a transaction that is open.
+
+        Once it was kept to a session: what is not part of that session's
+        transactions, be it in another transaction, with another client or in no
+        transaction at all.
+        """
+        sent = [each for each in self._sent() if not self.ledger.is_inside(each[1])]
+        return Effects(self._noting(self.ledger.outside(), sent))
+
+    def unknowns(self) -> list[str]:
+        """Say what may have been written that nobody heard, each in a sentence's part.
+
+        Such as `a child process was started (mongoimport)`. Empty means: all that was
+        written outside of the transaction is in `outside`, with its figures.
+        """
+        said = self.children.told()
+        if not self._has_heard_all():
+            said.append('a client that migopy does not hear may have written')
+        for namespace, changes in self.outside.changes.items():
+            said += [
+                f'{namespace} was {note}'
+                for note in changes.notes
+                if note.startswith('perhaps changed')
+            ]
+        if len(said) > MOST_UNKNOWNS:
+            said[MOST_UNKNOWNS:] = [f'and {len(said) - MOST_UNKNOWNS:,} more']
+        return said
+
+    @contextmanager
+    def kept_to(self, session_id: Document, strays: bool = False) -> Iterator[None]:
+        """Refuse, in the block, all writes but those of a session's transaction.
+
+        `session_id` is a session's `session_id`. A write that is known to be this
+        recording's is not sent; in its place `RefusedWrite` is raised, and it stays in
+        `refused`. One from a thread of an unknown origin may be the application's, so
+        it is sent and stands in `outside`; with `strays` it is refused, too, where no
+        other recording is open.
+        """
+        self.ledger.session = self.only = session_id['id']
+        self.refuses_strays = strays
+        try:
+            yield
+        finally:
+            self.only = None
+
+    def refuse(self, name: str, database: str, command: Document) -> None:
+        """Raise `RefusedWrite` for a write past the session that is kept to."""
+        if 'autocommit' in command and command['lsid']['id'] == self.only:
+            return
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return
+        refused = RefusedWrite(name, namespace)
+        self.refused = self.refused or refused
+        raise refused
+
+    def close(self) -> None:
+        """Take what is not answered now for unanswered for good."""
+        self._unanswered = dict(enumerate(self._sent()))
+        self._is_sure = self._has_heard_all()
+        self.children.close()
+        self.is_open = False
+
+    def _has_heard_all(self) -> bool:
+        if self.is_open:
+            return not unwatched_clients(self._listener)
+        return self._is_sure
+
+    def _sent(self) -> Iterable[Sent]:
+        sent = self._unanswered.copy().values()
+        return [each for each in sent if self in each[3] or self in each[4]]
+
+    def _noting(self, total: Tally, sent: Iterable[Sent]) -> Tally:
+        for name, command, event, owners, _ in sent:
+            reason = NO_ANSWER if self in owners else UNTOLD
+            doubt = doubt_of(name, event.database_name, command, reason)
+            if doubt:
+                changes_of(total, doubt[0]).note(doubt[1])
+        return total

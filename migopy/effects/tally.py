@@ -1,0 +1,262 @@
+"""What was done, as a value: counts by collection, their sums, and words for them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from bson import encode
+
+Document = Mapping[str, Any]
+
+RENAMED_TO = 'renamed to '
+
+#: Characters of the line that tells of effects: a line of a log, not a megabyte.
+LONGEST_LINE = 1000
+
+#: What the history keeps of one run: collections, and their bytes; phrases of each
+#: kind for a collection, and the characters of a name or phrase. A document of MongoDB
+#: has 16 MB, and the run has more to say than this.
+MOST_ROWS = 1000
+MOST_BYTES = 4_000_000
+MOST_PHRASES = 100
+LONGEST_PHRASE = 500
+
+
+@dataclass
+class Changes:
+    """What was done to one collection, or to a database where a command names none.
+
+    Invariant: a number is what the server said; what it did not say is in `notes`.
+
+    `found` counts the documents that findAndModify found and updated: its reply does
+    not tell whether they changed, so they are neither in `matched` nor in `modified`.
+    `collection` and `indexes` hold the ends of phrases (`made`; `x_1 dropped`),
+    `notes` whole ones (`written by $out (count unknown)`), each of them once.
+    """
+
+    inserted: int = 0
+    matched: int = 0
+    modified: int = 0
+    found: int = 0
+    deleted: int = 0
+    collection: list[str] = field(default_factory=list)
+    indexes: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def wrote(self) -> bool:
+        """Tell whether anything was, or may have been, written."""
+        return any(value for name, value in vars(self).items() if name != 'matched')
+
+    def add(self, other: Changes) -> None:
+        """Add what was done to the same collection at another time."""
+        self.inserted += other.inserted
+        self.matched += other.matched
+        self.modified += other.modified
+        self.found += other.found
+        self.deleted += other.deleted
+        add_new(self.collection, other.collection)
+        add_new(self.indexes, other.indexes)
+        add_new(self.notes, other.notes)
+
+    def note(self, phrase: str) -> None:
+        """Name what has no count."""
+        add_new(self.notes, [phrase])
+
+    def phrases(self) -> list[str]:
+        """Say what was done to the documents and the indexes, then the notes."""
+        said = []
+        if self.inserted:
+            said.append(f'{self.inserted:,} inserted')
+        if self.matched != self.modified:
+            said.append(f'{self.matched:,} matched')
+        if self.matched:
+            said.append(f'{self.modified:,} updated')
+        if self.found:
+            said.append(f'{self.found:,} found and updated')
+        if self.deleted:
+            said.append(f'{self.deleted:,} deleted')
+        said += [f'index {phrase}' for phrase in self.indexes]
+        return said + self.notes
+
+    def as_document(self) -> dict[str, Any]:
+        """Give what is not nothing, of long lists of phrases the first ones."""
+        return {
+            key: _shortened(value) if isinstance(value, list) else value
+            for key, value in vars(self).items()
+            if value
+        }
+
+
+#: Changes by namespace: `database.collection`, or `database` alone. Namespaces joined
+#: by ` + ` are those of one bulkWrite command, whose reply has one sum for them all.
+Tally = dict[str, Changes]
+
+
+class Effects:
+    """What was done, as a value.
+
+    Invariant: its size grows with the collections and indexes that were touched, not
+    with the number of commands; what is told and kept of it is bounded.
+
+    `more` counts collections that were changed, too, but were not kept by name.
+    """
+
+    def __init__(self, changes: Tally | None = None, more: int = 0) -> None:
+        self._changes = changes or {}
+        self.more = more
+
+    @property
+    def changes(self) -> Tally:
+        """Give the changes by namespace."""
+        return self._changes
+
+    @property
+    def wrote(self) -> bool:
+        """Tell whether anything was, or may have been, written."""
+        changes = self.changes
+        return self.more > 0 or any(each.wrote for each in changes.values())
+
+    def __add__(self, other: Effects) -> Effects:
+        return Effects(sum_of([self.changes, other.changes]), self.more + other.more)
+
+    def describe(self, database: str = '') -> str:
+        """Say it in one line of at most `LONGEST_LINE` characters, '' for nothing.
+
+        The collections of `database` come first and without its name, then the
+        others, both in the order of the alphabet:
+        `cities 31,995 updated, index location_2dsphere made; collection old dropped`.
+        What has no place in the line is counted: `; and 3,950 more collections`.
+        """
+        # Once: a recording counts anew each time that it is asked.
+        changes = self.changes
+        own = f'{database}.'
+        names = sorted(changes, key=lambda name: (not name.startswith(own), name))
+        groups = [described(name, changes[name], own) for name in names]
+        return joined([group for group in groups if group], self.more)
+
+    def as_document(self) -> dict[str, Any]:
+        """Give it as the history keeps it; names are values there, never keys.
+
+        Of many collections the first are kept, as far as a document of MongoDB has
+        room for them, and the number of the others.
+        """
+        changes = self.changes
+        rows: list[dict[str, Any]] = []
+        size = more = 0
+        for name in sorted(changes):
+            row = changes[name].as_document()
+            if not row:
+                continue
+            row = {'name': cut(name, LONGEST_PHRASE), **row}
+            size += 0 if more else len(encode(row))
+            if more or len(rows) == MOST_ROWS or size > MOST_BYTES:
+                more += 1
+            else:
+                rows.append(row)
+        document: dict[str, Any] = {'collections': rows}
+        if more + self.more:
+            document['more_collections'] = more + self.more
+        return document
+
+    @classmethod
+    def from_document(cls, document: Document) -> Effects:
+        """Read what `as_document` gave; unknown fields are passed over."""
+        known = [each.name for each in fields(Changes)]
+        return cls(
+            {
+                row['name']: Changes(**{key: row[key] for key in known if key in row})
+                for row in document.get('collections', ())
+            },
+            more=document.get('more_collections', 0),
+        )
+
+
+def changes_of(tally: Tally, namespace: str) -> Changes:
+    """Give the changes of a namespace, new ones where there are none."""
+    changes = tally.get(namespace)
+    if changes is None:
+        changes = tally[namespace] = Changes()
+    return changes
+
+
+def add_tally(total: Tally, tally: Tally) -> None:
+    """Add a tally to a total; the tally stays as it is."""
+    for namespace, changes in tally.items():
+        changes_of(total, namespace).add(changes)
+
+
+def sum_of(tallies: Iterable[Tally]) -> Tally:
+    """Add tallies; they stay as they are."""
+    total: Tally = {}
+    for tally in tallies:
+        add_tally(total, tally)
+    return total
+
+
+def add_new(phrases: list[str], more: Iterable[str]) -> None:
+    """Append the phrases that are not there yet."""
+    known = set(phrases)
+    phrases += [phrase for phrase in more if phrase not in known]
+
+
+def described(namespace: str, changes: Changes, own: str) -> str:
+    """Say what was done to one collection; `own` is the prefix to leave out."""
+    parts = [
+        part[len(own) :] if part.startswith(own) else part
+        for part in namespace.split(' + ')
+    ]
+    name = ' and '.join(map(shown, parts))
+    if '.' not in namespace:
+        name = f'database {name}'
+    said = changes.phrases()
+    if changes.collection:
+        done = ' and '.join(changes.collection)
+        done = done.replace(f'{RENAMED_TO}{own}', RENAMED_TO)
+        return ', '.join([f'collection {name} {done}', *said])
+    return f'{name} {", ".join(said)}' if said else ''
+
+
+def shown(name: str) -> str:
+    """Give a name as it is, or in quotes where it could be misread."""
+    return name if re.fullmatch(r'[\w.$-]+', name) else repr(name)
+
+
+def joined(groups: list[str], more: int) -> str:
+    """Put what was done to collections into one line that is not too long.
+
+    `more` are those that are only counted.
+    """
+    line = '; '.join(groups)
+    if not more and len(line) <= LONGEST_LINE:
+        return line
+    space = LONGEST_LINE - len(_and_more(len(groups) + more))
+    kept: list[str] = []
+    for group in groups:
+        if len(group) + len('; ') > space:
+            break
+        space -= len(group) + len('; ')
+        kept.append(group)
+    if groups and not kept:
+        kept.append(cut(groups[0], space - len('; ')))
+    rest = len(groups) - len(kept) + more
+    return '; '.join([*kept, _and_more(rest)] if rest else kept)
+
+
+def cut(text: str, length: int) -> str:
+    """Give a text, shortened with an ellipsis where it is longer than `length`."""
+    return text if len(text) <= length else f'{text[: length - 1]}…'
+
+
+def _and_more(count: int) -> str:
+    return f'and {count:,} more collection{"" if count == 1 else "s"}'
+
+
+def _shortened(phrases: list[str]) -> list[str]:
+    kept = [cut(phrase, LONGEST_PHRASE) for phrase in phrases[:MOST_PHRASES]]
+    if len(phrases) > MOST_PHRASES:
+        kept.append(f'and {len(phrases) - MOST_PHRASES:,} more')
+    return kept
