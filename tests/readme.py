@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import functools
 import io
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from docutils.core import publish_doctree
@@ -53,8 +53,7 @@ class _TableOfContents(Directive):  # type: ignore[misc]
         return []
 
 
-# `code-block` is another name of this one.
-directives.register_directive('code', _CodeBlock)
+directives.register_directive('code-block', _CodeBlock)
 directives.register_directive('toctree', _TableOfContents)
 for role in ('doc', 'ref'):
     roles.register_generic_role(role, nodes.inline)
@@ -104,9 +103,7 @@ def block(name: str) -> str:
 def rows(page: str, name: str) -> list[list[str]]:
     """Give the rows of a page's table of that name, as the texts of their cells."""
     [table] = [
-        each
-        for each in parsed(page)[0].findall(nodes.table)
-        if name in each['names']
+        each for each in parsed(page)[0].findall(nodes.table) if name in each['names']
     ]
     return [
         [entry.astext() for entry in row.findall(nodes.entry)]
@@ -127,21 +124,22 @@ def source(page: str) -> str:
 
 
 def rewrite(block: Block, text: str) -> None:
-    """Put another text in the place of a code block's."""
-    before, after = (indented(each) for each in (block.text, text))
+    """Put another text in the place of a named code block's."""
     page = source(block.page)
-    if page.count(before) != 1:
-        raise ValueError(f'{block.page}: {block.name or block.text} is not there once')
-    (ROOT / block.page).write_text(page.replace(before, after), encoding='utf-8')
+    head, name, tail = page.partition(f':name: {block.name}\n')
+    before, after = (indented(each, tail) for each in (block.text, text))
+    if not block.name or before not in tail:
+        raise ValueError(f'{block.page} has no such block: {block.name}')
+    page = head + name + tail.replace(before, after, 1)
+    (ROOT / block.page).write_text(page, encoding='utf-8')
 
 
-def indented(text: str) -> str:
-    """Indent a block's text as the pages do."""
-    return ''.join(
-        f'    {line}' if line.strip() else line for line in text.splitlines(True)
+def indented(text: str, options: str) -> str:
+    """Indent a block's text as far as its first line after its options is."""
+    lines = [line for line in options.splitlines() if line.strip()]
+    indent = next(
+        line[: len(line) - len(line.lstrip())]
+        for line in lines
+        if not line.lstrip().startswith(':')
     )
-
-
-def named(table: list[list[str]]) -> dict[str, Any]:
-    """Give the rows of a table by their first cells."""
-    return {first: rest for first, *rest in table}
+    return textwrap.indent(text, indent)

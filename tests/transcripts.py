@@ -30,13 +30,17 @@ WHO = re.compile(r'[\w-]+@[\w.-]+')
 
 #: What is not compared, and what is compared in its place.
 MASKS = [
+    (re.compile(r'\x1b\[[\d;]*m'), ''),
     (STAMP, 'STAMP'),
     (re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d'), 'WHEN'),
-    (re.compile(r'[\d.,]+ (ms|s|min|h|seconds?|minutes?)\b( [\d.]+ (s|min)\b)?'), 'TIME'),
+    (
+        re.compile(r'[\d.]+ (ms|s|min|h|seconds?|minutes?)\b( \d+ (s|min)\b)?'),
+        'TIME',
+    ),
     (re.compile(r'[\d.,]+/s'), 'RATE'),
     (re.compile(r'\([\d.]+ (B|KB|MB)\)'), '(SIZE)'),
     (WHO, 'WHO'),
-    (re.compile(r'\(process \d+\)'), '(process N)'),
+    (re.compile(r'process \d+'), 'process N'),
     (re.compile(r"ObjectId\('\w+'\)"), 'ID'),
     # Where Python 3.11 points into the line; older ones do not.
     (re.compile(r'\n *[~^]+(?=\n|$)'), ''),
@@ -48,10 +52,11 @@ MASKS = [
 
 @dataclass(frozen=True)
 class Shown:
-    """A command of a console block and what stands below it."""
+    """A command of a console block and what stands below it, then empty lines."""
 
     command: str
     output: str
+    space: str = ''
 
 
 def commands(text: str) -> list[Shown]:
@@ -65,16 +70,17 @@ def commands(text: str) -> list[Shown]:
         while command.endswith('\\'):
             more, _, output = output.partition('\n')
             command = f'{command}\n{more}'
-        found.append(Shown(command, output.strip('\n')))
+        space = '\n' if output.endswith('\n\n') else ''
+        found.append(Shown(command, output.strip('\n'), space))
     return found
 
 
 def text(shown: Sequence[Shown]) -> str:
     """Put a console block together."""
     return '\n'.join(
-        f'$ {each.command}\n{each.output}\n' if each.output else f'$ {each.command}'
+        '\n'.join(filter(None, (f'$ {each.command}', each.output))) + each.space
         for each in shown
-    ).strip('\n')
+    )
 
 
 def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
@@ -83,28 +89,29 @@ def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack('HHHH', *SIZE, 0, 0))
     path = f'{FAB.parent}{os.pathsep}{os.environ["PATH"]}'
     shown = b''
-    with os.fdopen(terminal, 'rb', buffering=0) as screen:
-        with subprocess.Popen(
+    with (
+        os.fdopen(terminal, 'rb', buffering=0) as screen,
+        subprocess.Popen(
             ['bash', '-c', command],
             cwd=folder,
             env=clean_environment(
                 TERM='xterm',
                 NO_COLOR='1',
                 PYTHONIOENCODING='utf-8',
-                PATH=path,
-                **environment,
+                **{'PATH': path, **environment},
             ),
             stdin=end,
             stdout=end,
             stderr=end,
-        ) as process:
-            os.close(end)
-            try:
-                while part := screen.read(4096):
-                    shown += part
-            except OSError:
-                pass  # the last process has left the terminal
-            status = process.wait(timeout=TIMEOUT)
+        ) as process,
+    ):
+        os.close(end)
+        try:
+            while part := screen.read(4096):
+                shown += part
+        except OSError:
+            pass  # the last process has left the terminal
+        status = process.wait(timeout=TIMEOUT)
     return status, left_to_read(shown.decode())
 
 
