@@ -182,6 +182,7 @@ class ReadmeTest(PageTest):
     elsewhere = {  # noqa: RUF012
         'demonstration': '.ci/run',
         'query': '.ci/run',
+        'answer': 'tests/test_integrations/test_demonstration.py',
         'undo': '.ci/run',
         'install': '.ci/run',
         'tests': '.ci/run',
@@ -282,6 +283,9 @@ class MigrationsTest(PageTest):
         self.do_the_page()
         contents = [note['content'] for note in self.contents('notes')]
         self.assertEqual(contents, ['a b', 'test', 'test', 'test'])
+        # `remove` takes away all that fit.
+        self.assert_ok(self.fab('migrations:rollback,4'))
+        self.assertEqual(self.contents('notes'), [{'content': 'a b'}])
 
     def before_plain(self) -> None:
         self.db.notes.insert_one({'content': ' a  b '})
@@ -369,6 +373,20 @@ class EnvironmentsTest(PageTest):
 
     def test_it(self) -> None:
         self.do_the_page()
+
+    def test_without_an_environment_commands_run_here(self) -> None:
+        """Neither example sends anything away then."""
+        self.write('settings.py', f'MONGO_DATABASE = {self.db.name!r}')
+        self.migration('001_add_note.py', readme.block('migration'))
+        for name in ('environments', 'environments-by-hook'):
+            text = readme.block(name).replace(
+                'MONGO_HOST = settings.MONGO_HOST', f'MONGO_URI = {self.uri!r}'
+            )
+            self.write('fabfile.py', text)
+            self.assert_ok(self.fab('migrations:execute'))
+            self.assertEqual(self.registered(), ['001_add_note.py'])
+            self.assertIn('production', self.assert_ok(self.fab('-l')).stdout)
+            self.assert_ok(self.fab('migrations:rollback,1'))
 
 
 class BackTest(PageTest):
@@ -614,6 +632,7 @@ class HouseTest(PageTest):
         'test-commands': 'tests/test_units/test_docs.py',
         'rewrite-docs': 'tests/test_units/test_docs.py',
         'build-docs': '.ci/run',
+        'way-of-a-command': 'tests/test_units/test_docs.py',
     }
 
     def test_it(self) -> None:

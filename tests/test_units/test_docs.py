@@ -121,6 +121,11 @@ class HouseTest(unittest.TestCase):
             [row[0] for row in readme.rows('docs/house.rst', 'house')], wings
         )
 
+    def test_the_drawing_names_wings(self) -> None:
+        drawing = readme.block('way-of-a-command')
+        names = set(re.findall(r'\w+', re.sub('what is (typed|said)', '', drawing)))
+        self.assertLessEqual(names, set(ORDER))
+
     def test_each_wing_has_the_rooms_that_are_there(self) -> None:
         """A door is named where it is all that there is."""
         for wing, rooms, what in readme.rows('docs/house.rst', 'house'):
