@@ -158,6 +158,7 @@ class PageTest(FabTest):
             (f'127.0.0.1:{(self.client.address or ("", 0))[1]}', 'localhost:27017'),
         ):
             output = output.replace(here, there)
+        output = re.sub(r'process \d+', 'process 2718', output)
         return transcripts.WHO.sub('deploy@web1', output)
 
     def add_users(self, count: int = 1000) -> None:
@@ -593,6 +594,10 @@ class WrongTest(PageTest):
         while not self.contents('begun'):
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
+
+    def as_on_the_page(self, output: str) -> str:
+        """Have waited for as long as a command does by default."""
+        return super().as_on_the_page(output).replace('Waited 1 s', 'Waited 60 s')
 
     def check_wrong_host(self, block: Block) -> None:
         """Write it as it is: nobody listens there."""
