@@ -30,10 +30,10 @@ class Block:
     text: str
 
 
-class _CodeBlock(CodeBlock):  # type: ignore[misc]
+class _CodeBlock(CodeBlock):
     """Sphinx's `code-block`, as far as the pages use it."""
 
-    option_spec = {**CodeBlock.option_spec, 'caption': directives.unchanged}  # noqa: RUF012
+    option_spec = {**CodeBlock.option_spec, 'caption': directives.unchanged}
 
     def run(self) -> list[nodes.Node]:
         found: list[nodes.Node] = super().run()
@@ -43,11 +43,11 @@ class _CodeBlock(CodeBlock):  # type: ignore[misc]
         return found
 
 
-class _TableOfContents(Directive):  # type: ignore[misc]
+class _TableOfContents(Directive):
     """Sphinx's `toctree`, of which Sphinx itself checks what is in it."""
 
     has_content = True
-    option_spec = {'maxdepth': int, 'hidden': directives.flag}  # noqa: RUF012
+    option_spec = {'maxdepth': int, 'hidden': directives.flag}
 
     def run(self) -> list[nodes.Node]:
         return []

@@ -69,8 +69,8 @@ class PageTest(FabTest):
     """
 
     page = ''
-    files: dict[str, str] = {}  # noqa: RUF012
-    elsewhere: dict[str, str] = {}  # noqa: RUF012
+    files: dict[str, str] = {}
+    elsewhere: dict[str, str] = {}
 
     def setUp(self) -> None:
         super().setUp()
@@ -176,11 +176,11 @@ class ReadmeTest(PageTest):
     """README.rst; its commands in bash are typed by .ci/run, word for word."""
 
     page = 'README.rst'
-    files = {  # noqa: RUF012
+    files = {
         'fabfile': 'fabfile.py',
         'migration': 'mongomigrations/001_add_note.py',
     }
-    elsewhere = {  # noqa: RUF012
+    elsewhere = {
         'demonstration': '.ci/run',
         'query': '.ci/run',
         'answer': 'tests/test_integrations/test_demonstration.py',
@@ -210,7 +210,7 @@ class DailyTest(PageTest):
     """Daily use."""
 
     page = 'docs/daily.rst'
-    elsewhere = {  # noqa: RUF012
+    elsewhere = {
         'progress-line': 'tests/test_units/test_docs.py',
     }
 
@@ -633,7 +633,7 @@ class HouseTest(PageTest):
     """The house, and how to test it."""
 
     page = 'docs/house.rst'
-    elsewhere = {  # noqa: RUF012
+    elsewhere = {
         'test-commands': 'tests/test_units/test_docs.py',
         'rewrite-docs': 'tests/test_units/test_docs.py',
         'build-docs': '.ci/run',
@@ -652,6 +652,16 @@ class AllPagesTest(unittest.TestCase):
         # The index has links, and no block.
         self.assertEqual(tested | {'docs/index.rst'}, set(readme.PAGES))
         self.assertEqual(readme.blocks('docs/index.rst'), [])
+
+    def test_what_is_said_of_a_block_is_said_of_one_that_is_there(self) -> None:
+        for test in PageTest.__subclasses__():
+            names = {each.name for each in readme.blocks(test.page)}
+            keys = {name.replace('-', '_') for name in names}
+            for name in vars(test):
+                kind, _, key = name.partition('_')
+                if kind in ('before', 'check'):
+                    self.assertIn(key, keys, test.page)
+            self.assertLessEqual({*test.elsewhere, *test.files}, names)
 
 
 if __name__ == '__main__':
