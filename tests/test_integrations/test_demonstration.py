@@ -1,11 +1,10 @@
-"""The demonstration and the README's examples, as the README has them."""
+"""The demonstration, as the README has it."""
 
 from __future__ import annotations
 
 import math
 import shutil
 import subprocess
-import sys
 import tempfile
 import unittest
 import warnings
@@ -20,7 +19,7 @@ from pymongo.database import Database
 import migopy
 from migopy.server.embedded import PrivateMongod
 from tests import readme, server
-from tests.project import FAB, TIMEOUT, FabTest, Result, clean_environment
+from tests.project import FAB, TIMEOUT, Result, clean_environment
 from tests.server import DatabaseTest
 
 NAMES = [
@@ -75,6 +74,8 @@ class DemonstrationTest(unittest.TestCase):
         self.assertEqual([name for name in NAMES if f'{name} executed' in said], NAMES)
         answer = self.typed(readme.block('query')).stdout
         self.assertEqual(answer.splitlines()[:10], largest_cities(*BASEL, km=100))
+        *shown, _ = readme.block('answer').splitlines()
+        self.assertEqual(answer.splitlines()[: len(shown)], shown)
         history, *rollbacks = readme.block('undo').splitlines()
         shown = self.typed(history).stderr
         self.assertEqual([name for name in NAMES if name in shown], NAMES)
@@ -124,86 +125,6 @@ class DownTest(DatabaseTest):
             for name in reversed(NAMES):
                 manager.rollback(name)
                 self.assertTrue(contents(self.db) == before.pop(), name)
-
-
-class ReadmeExamplesTest(FabTest):
-    """The README's fabfiles and migrations, on the tests' server."""
-
-    def use(self, name: str) -> None:
-        """Make the README's block of that name the project's fabfile."""
-        text = readme.block(name)
-        text = text.replace(
-            "    MONGO_HOST = 'localhost'\n    MONGO_PORT = 27017\n", ''
-        )
-        settings = f'MONGO_URI = {self.uri!r}\n    MONGO_DATABASE = {self.db.name!r}'
-        text = text.replace("MONGO_DATABASE = 'mydatabase'", settings)
-        self.assertIn(settings, text)
-        if 'create_task' not in text:
-            text = f'import migopy\n{text}\nmigrations = Migrations.create_task()\n'
-        self.write('fabfile.py', text)
-
-    def test_your_project(self) -> None:
-        self.use('fabfile')
-        self.migration('001_add_note.py', readme.block('migration'))
-        self.assertIn('001_add_note.py', self.assert_ok(self.fab('migrations')).stderr)
-        self.assert_ok(self.fab('migrations:execute'))
-        self.assertEqual(self.contents('notes'), [{'content': 'test'}])
-        self.assertEqual(self.registered(), ['001_add_note.py'])
-        self.assert_ok(self.fab('migrations:rollback,001_add_note.py'))
-        self.assertEqual(self.contents('notes'), [])
-        self.assertEqual(self.registered(), [])
-
-    def test_a_migration_file_of_2014(self) -> None:
-        self.migration('001_add_note.py', readme.block('migration-of-2014'))
-        said = self.assert_ok(self.fab('migrations:execute')).stderr
-        self.assertEqual(said.count('insert_one()'), 1, said)
-        self.assertEqual(self.contents('notes'), [{'content': 'test'}])
-        self.assert_ok(self.fab('migrations:rollback,1'))
-        self.assertEqual(self.contents('notes'), [])
-
-    def test_an_overridden_command(self) -> None:
-        self.use('override')
-        self.migration('001_add_note.py', readme.block('migration'))
-        said = self.assert_ok(self.fab('migrations:execute,1')).stderr
-        self.assertTrue(said.endswith('coffee.\n'), said)
-        self.assertEqual(self.registered(), ['001_add_note.py'])
-
-    def test_an_added_command(self) -> None:
-        self.use('subtask')
-        self.db.notes.insert_many([{'content': 'test'}, {'content': 'more'}])
-        for typed, answer in (
-            ('migrations:count_notes', '2'),
-            ('migrations:count_notes,test', '1'),
-            ('migrations:count_notes,word=o', '1'),
-        ):
-            with self.subTest(typed):
-                self.assertEqual(self.assert_ok(self.fab(typed)).stderr.strip(), answer)
-        said = self.assert_ok(self.fab('migrations:help')).stderr
-        self.assertIn('Count the notes, or those that contain a word.', said)
-
-    def test_plain_python(self) -> None:
-        self.use('fabfile')
-        self.migration('001_add_note.py', readme.block('migration'))
-        output = subprocess.check_output(
-            [sys.executable, '-c', readme.block('plain-python')],
-            cwd=self.folder,
-            env=clean_environment(),
-            text=True,
-            timeout=TIMEOUT,
-        )
-        self.assertEqual(output, "['001_add_note.py']\n1\n")
-
-    def test_environments_leave_local_commands_alone(self) -> None:
-        """Without `staging` before it a command runs here, as the example says."""
-        text = readme.block('environments').replace(
-            'MONGO_HOST = settings.MONGO_HOST', f'MONGO_URI = {self.uri!r}'
-        )
-        self.write('fabfile.py', text)
-        self.write('settings.py', f'MONGO_DATABASE = {self.db.name!r}')
-        self.migration('001_add_note.py', readme.block('migration'))
-        self.assert_ok(self.fab('migrations:execute'))
-        self.assertEqual(self.registered(), ['001_add_note.py'])
-        self.assertIn('production', self.assert_ok(self.fab('-l')).stdout)
 
 
 def contents(db: Database[Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from fabric.network import disconnect_all
 
 from migopy import MigrationsManager
 from migopy.face.typed import as_typed
-from tests import readme, ssh
+from tests import readme, ssh, transcripts
 from tests.nasty import NASTY, random_values
 from tests.project import FAB, NOTHING, WARNINGS, FabTest, Result
 
@@ -411,7 +411,7 @@ class HookTest(RemoteTest):
 
 
 class ReadmeTest(RemoteTest):
-    """The README's example, with the tests' machine in it."""
+    """The example of `docs/environments.rst`, with the tests' machine in it."""
 
     block = 'environments'
 
@@ -446,9 +446,18 @@ class ReadmeTest(RemoteTest):
         self.assertIn('007_none.py', self.out(result))
         self.assert_error(result)
 
+    def test_what_is_typed_on_the_page(self) -> None:
+        self.migration_there('001_add_note.py', readme.block('migration'))
+        for name in ('remote-execute', 'staging-and-production'):
+            for shown in transcripts.commands(readme.block(name)):
+                result = self.assert_ok(self.ssh(*shown.command.split()[1:]))
+                output = result.stdout.replace(self.machine.name, 'staging.example.com')
+                if shown.output:
+                    self.assertTrue(transcripts.fits(shown.output, output), output)
+
 
 class ReadmeHookTest(ReadmeTest):
-    """The README's example with a `task_hook`."""
+    """The page's example with a `task_hook`."""
 
     block = 'environments-by-hook'
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 import unittest
 from importlib.metadata import version
 from pathlib import Path
 
-import pymongo
-
 import migopy
-from migopy.face.typed import Subtasks
 from tests import readme
 
 
@@ -71,57 +67,6 @@ class MetadataTest(unittest.TestCase):
         self.assertIn(
             'GNU GENERAL PUBLIC LICENSE', (readme.ROOT / 'COPYING').read_text()
         )
-
-
-class ReadmeTest(unittest.TestCase):
-    """README.rst and CHANGELOG.rst are true and well-formed."""
-
-    maxDiff = None
-
-    def test_they_render_without_a_warning(self) -> None:
-        for name in ('README.rst', 'CHANGELOG.rst'):
-            with self.subTest(name):
-                _, said = readme.parsed(name)
-                self.assertEqual(said, '')
-
-    def test_a_warning_would_be_noticed(self) -> None:
-        document, said = readme.parsed('LICENSE')
-        self.assertTrue(document.children)
-        self.assertIn('(WARNING/2)', said)
-
-    def test_the_table_has_every_setting_with_its_default(self) -> None:
-        spelled = {
-            'logger': 'ColorsLogger()',
-            'MongoClient': 'pymongo.MongoClient',
-            'MIGRATIONS_FILE_PATTERN': r"r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'",
-        }
-        manager = migopy.MigrationsManager
-        names = [name for name in vars(manager) if re.fullmatch('[A-Z_]+', name)]
-        expected = {
-            name: spelled.get(name, repr(getattr(manager, name)))
-            for name in [*names, 'logger', 'MongoClient']
-        }
-        self.assertEqual(readme.settings_table(), expected)
-        self.assertEqual(eval(spelled['MIGRATIONS_FILE_PATTERN']), _pattern())
-        self.assertIsInstance(manager.logger, migopy.ColorsLogger)
-        self.assertIs(manager.MongoClient, pymongo.MongoClient)
-
-    def test_its_commands_exist(self) -> None:
-        subtasks = Subtasks(migopy.MigrationsManager(), migopy.MigrationsManager)
-        text = (readme.ROOT / 'README.rst').read_text(encoding='utf-8')
-        typed = set(re.findall(r'fab migrations:(\w+)', text))
-        self.assertLessEqual({'execute', 'rollback', 'ignore', 'help'}, typed)
-        self.assertEqual(typed - {'count_notes'} - set(subtasks.names), set())
-
-    def test_its_python_compiles(self) -> None:
-        blocks = readme.python_blocks()
-        self.assertTrue(blocks)
-        for text in blocks:
-            compile(text, 'README.rst', 'exec')
-
-
-def _pattern() -> str:
-    return migopy.MigrationsManager.MIGRATIONS_FILE_PATTERN
 
 
 if __name__ == '__main__':

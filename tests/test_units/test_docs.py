@@ -1,0 +1,183 @@
+"""The README and the pages of docs/: well-formed, true, and each block in a test."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import shlex
+import unittest
+
+import pymongo
+
+import migopy
+from migopy.face.typed import Subtasks
+from migopy.terminal.progress import line
+from tests import readme, transcripts
+from tests.test_units.test_house import HOUSE, ORDER
+
+#: Languages of blocks; those of Python are compiled.
+LANGUAGES = {'bash', 'console', 'docker', 'javascript', 'python', 'text', 'yaml'}
+
+#: Commands of the pages that a fabfile on them has, or that do not exist on purpose.
+OTHER_COMMANDS = {'count_notes', 'exceute'}
+
+
+class PagesTest(unittest.TestCase):
+    """All pages."""
+
+    def test_they_render_without_a_warning(self) -> None:
+        for name in (*readme.PAGES, 'CHANGELOG.rst', 'benchmarks/README.rst'):
+            with self.subTest(name):
+                _, said = readme.parsed(name)
+                self.assertEqual(said, '')
+
+    def test_a_warning_would_be_noticed(self) -> None:
+        document, said = readme.parsed('LICENSE')
+        self.assertTrue(document.children)
+        self.assertIn('(WARNING/2)', said)
+
+    def test_each_block_has_a_name_of_its_own_and_a_language(self) -> None:
+        blocks = readme.all_blocks()
+        for block in blocks:
+            with self.subTest(page=block.page, text=block.text):
+                self.assertTrue(block.name)
+                self.assertIn(block.language, LANGUAGES)
+        names = sorted(block.name for block in blocks)
+        self.assertEqual(names, sorted(set(names)))
+
+    def test_python_compiles(self) -> None:
+        blocks = [each for each in readme.all_blocks() if each.language == 'python']
+        self.assertTrue(blocks)
+        for block in blocks:
+            compile(block.text, block.page, 'exec')
+
+    def test_the_commands_exist(self) -> None:
+        subtasks = Subtasks(migopy.MigrationsManager(), migopy.MigrationsManager)
+        known = {*subtasks.names, *OTHER_COMMANDS}
+        for page in readme.PAGES:
+            typed = set(re.findall(r'fab [^\n`]*migrations:(\w+)', readme.source(page)))
+            with self.subTest(page):
+                self.assertEqual(typed - known, set())
+
+    def test_what_ci_types_word_for_word(self) -> None:
+        """The names of the blocks in bash, and of that which builds the pages."""
+        ci = (readme.ROOT / '.ci/run').read_text()
+        names = [each.name for each in readme.all_blocks() if each.language == 'bash']
+        self.assertTrue(names)
+        for name in (*names, 'build-docs'):
+            self.assertRegex(ci, rf'\b{name}\b')
+
+
+class ReadmeTest(unittest.TestCase):
+    """README.rst is short, and says first what it is."""
+
+    def test_its_length(self) -> None:
+        self.assertLessEqual(len(readme.source('README.rst').splitlines()), 200)
+        transcript, *_ = readme.blocks('README.rst')
+        self.assertEqual(transcript.name, 'first-screen')
+        self.assertLessEqual(len(transcript.text.splitlines()), 12)
+
+    def test_it_uses_nothing_that_only_sphinx_has(self) -> None:
+        """It is shown by GitHub and by registries, too."""
+        self.assertNotRegex(readme.source('README.rst'), ':(caption|doc|ref):')
+
+    def test_it_names_each_page(self) -> None:
+        pages = set(re.findall(r'<(docs/\w+\.rst)>', readme.source('README.rst')))
+        self.assertEqual(pages, {*readme.PAGES} - {'README.rst', 'docs/index.rst'})
+
+
+class SettingsTest(unittest.TestCase):
+    """The table of settings."""
+
+    maxDiff = None
+
+    def test_it_has_every_setting_with_its_default(self) -> None:
+        pattern = migopy.MigrationsManager.MIGRATIONS_FILE_PATTERN
+        spelled = {
+            'logger': 'ColorsLogger()',
+            'MongoClient': 'pymongo.MongoClient',
+            'MIGRATIONS_FILE_PATTERN': r"r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'",
+        }
+        manager = migopy.MigrationsManager
+        names = [name for name in vars(manager) if re.fullmatch('[A-Z_]+', name)]
+        expected = {
+            name: spelled.get(name, repr(getattr(manager, name)))
+            for name in [*names, 'logger', 'MongoClient']
+        }
+        self.assertEqual(readme.settings_table(), expected)
+        self.assertEqual(eval(spelled['MIGRATIONS_FILE_PATTERN']), pattern)
+        self.assertIsInstance(manager.logger, migopy.ColorsLogger)
+        self.assertIs(manager.MongoClient, pymongo.MongoClient)
+
+
+class HouseTest(unittest.TestCase):
+    """The table of `docs/house.rst` names what is there."""
+
+    def test_the_wings_stand_in_order(self) -> None:
+        wings = [
+            f'{name}/' if (HOUSE / name).is_dir() else f'{name}.py' for name in ORDER
+        ]
+        self.assertEqual(
+            [row[0] for row in readme.rows('docs/house.rst', 'house')], wings
+        )
+
+    def test_the_drawing_names_wings(self) -> None:
+        drawing = readme.block('way-of-a-command')
+        names = set(re.findall(r'\w+', re.sub('what is (typed|said)', '', drawing)))
+        self.assertLessEqual(names, set(ORDER))
+
+    def test_each_wing_has_the_rooms_that_are_there(self) -> None:
+        """A door is named where it is all that there is."""
+        for wing, rooms, what in readme.rows('docs/house.rst', 'house'):
+            with self.subTest(wing):
+                self.assertTrue(what)
+                files = sorted(each.name for each in (HOUSE / wing).glob('*.py'))
+                inner = [name for name in files if name != '__init__.py'] or files
+                self.assertEqual(rooms, ', '.join(inner))
+
+
+class LinesTest(unittest.TestCase):
+    """Lines on the pages that take too long to wait for."""
+
+    def assert_on_the_page(self, name: str, said: str) -> None:
+        self.assertEqual(
+            transcripts.masked(readme.block(name)), transcripts.masked(said)
+        )
+
+    def test_progress(self) -> None:
+        self.assert_on_the_page('progress-line', line('notes', 96, 200, 10.0))
+
+    def test_commands_for_tests(self) -> None:
+        for name in ('test-commands', 'rewrite-docs'):
+            for shown in transcripts.commands(readme.block(name)):
+                words = shlex.split(shown.command)
+                if 'unittest' in words[:-1] and words[-1] != 'discover':
+                    self.assertIsNotNone(importlib.util.find_spec(words[-1]))
+
+
+class TranscriptsTest(unittest.TestCase):
+    """What is compared and what is not."""
+
+    def test_figures_that_differ_fit_and_others_do_not(self) -> None:
+        page = '001_a.py executed in 14.2 s: notes 5 inserted\n...\nend'
+        for shown, fits in (
+            ('001_a.py executed in 3 ms: notes 5 inserted\nend', True),
+            ('001_a.py executed in 3 ms: notes 5 inserted\nmore\nmore\nend', True),
+            ('001_a.py executed in 3 ms: notes 6 inserted\nend', False),
+            ('001_a.py executed in 3 ms: notes 5 inserted\nend\nmore', False),
+        ):
+            with self.subTest(shown):
+                self.assertIs(transcripts.fits(page, shown), fits)
+
+    def test_a_block_is_put_together_as_it_was(self) -> None:
+        for text in ('$ a\n1\n\n$ b\n$ c\n2', '$ a\n$ b'):
+            self.assertEqual(transcripts.text(transcripts.commands(text)), text)
+
+    def test_of_a_bar_the_last_state_is_read(self) -> None:
+        bar = '\x1b[?25l\r\x1b[2K━ 1 of 2\r\x1b[2K━━ 2 of 2\r\n\x1b[?25h'
+        written = f'{bar}well\r\n\r\nDone.\r\n'
+        self.assertEqual(transcripts.left_to_read(written), '━━ 2 of 2\nwell')
+
+
+if __name__ == '__main__':
+    unittest.main()

@@ -1,0 +1,140 @@
+"""What a console block of the docs shows: typed on a terminal, compared, rewritten.
+
+A block is commands behind `$ `, each followed by what it shows. `...` stands for any
+number of lines. Times, figures that differ from run to run, and names of the machine
+are not compared. With `MIGOPY_WRITE_DOCS=1` what is not so is rewritten in the page.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+import subprocess
+import termios
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.project import FAB, TIMEOUT, clean_environment
+
+#: Lines and columns of the terminal.
+SIZE = (50, 100)
+
+#: The time in a dump's name.
+STAMP = re.compile(r'\d{8}T\d{6}Z')
+
+#: A user and a machine.
+WHO = re.compile(r'[\w-]+@[\w.-]+')
+
+#: What is not compared, and what is compared in its place.
+MASKS = [
+    (re.compile(r'\x1b\[[\d;]*m'), ''),
+    (STAMP, 'STAMP'),
+    (re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d'), 'WHEN'),
+    (
+        re.compile(r'[\d.]+ (ms|s|min|h|seconds?|minutes?)\b( \d+ (s|min)\b)?'),
+        'TIME',
+    ),
+    (re.compile(r'[\d.,]+/s'), 'RATE'),
+    (re.compile(r'\([\d.]+ (B|KB|MB)\)'), '(SIZE)'),
+    (WHO, 'WHO'),
+    (re.compile(r'process \d+'), 'process N'),
+    (re.compile(r"ObjectId\('\w+'\)"), 'ID'),
+    # Where Python 3.11 points into the line; older ones do not.
+    (re.compile(r'\n *[~^]+(?=\n|$)'), ''),
+    (re.compile(r'─+'), 'RULE'),
+    (re.compile(r' {2,}|\t'), ' '),
+    (re.compile(r'\n{2,}'), '\n'),
+]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A command of a console block and what stands below it, then empty lines."""
+
+    command: str
+    output: str
+    space: str = ''
+
+
+def commands(text: str) -> list[Shown]:
+    """Take a console block apart."""
+    head, *parts = re.split(r'^\$ ', text, flags=re.MULTILINE)
+    if head.strip() or not parts:
+        raise ValueError(f'not a transcript: {text}')
+    found = []
+    for part in parts:
+        command, _, output = part.partition('\n')
+        while command.endswith('\\'):
+            more, _, output = output.partition('\n')
+            command = f'{command}\n{more}'
+        space = '\n' if output.endswith('\n\n') else ''
+        found.append(Shown(command, output.strip('\n'), space))
+    return found
+
+
+def text(shown: Sequence[Shown]) -> str:
+    """Put a console block together."""
+    return '\n'.join(
+        '\n'.join(filter(None, (f'$ {each.command}', each.output))) + each.space
+        for each in shown
+    )
+
+
+def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
+    """Type a command on a terminal; give its exit status and what is left to read."""
+    terminal, end = os.openpty()
+    fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack('HHHH', *SIZE, 0, 0))
+    path = f'{FAB.parent}{os.pathsep}{os.environ["PATH"]}'
+    shown = b''
+    with (
+        os.fdopen(terminal, 'rb', buffering=0) as screen,
+        subprocess.Popen(
+            ['bash', '-c', command],
+            cwd=folder,
+            env=clean_environment(
+                TERM='xterm',
+                NO_COLOR='1',
+                PYTHONIOENCODING='utf-8',
+                **{'PATH': path, **environment},
+            ),
+            stdin=end,
+            stdout=end,
+            stderr=end,
+        ) as process,
+    ):
+        os.close(end)
+        try:
+            while part := screen.read(4096):
+                shown += part
+        except OSError:
+            pass  # the last process has left the terminal
+        status = process.wait(timeout=TIMEOUT)
+    return status, left_to_read(shown.decode())
+
+
+def left_to_read(written: str) -> str:
+    """Give what a terminal shows at the end: of a line that was redrawn the last."""
+    lines = written.replace('\r\n', '\n').split('\n')
+    kept = [re.split(r'\r\x1b\[2K', line)[-1] for line in lines]
+    text = re.sub(r'\x1b\[[\d;?]*[A-Za-z]', '', '\n'.join(kept))
+    # The last word of `fab` is Fabric's own, and on no page.
+    return re.sub(r'\n+Done\.(?=\n|$)', '', f'\n{text}').strip('\n')
+
+
+def masked(text: str) -> str:
+    """Take out what differs from run to run."""
+    for pattern, word in MASKS:
+        text = pattern.sub(word, text)
+    return '\n'.join(line.rstrip() for line in text.strip('\n').split('\n'))
+
+
+def fits(expected: str, actual: str) -> bool:
+    """Tell whether a command has shown what the page says."""
+    pattern = ''.join(
+        r'(?:.*\n)*' if line == '...' else f'{re.escape(line)}\n'
+        for line in masked(expected).split('\n')
+    )
+    return re.fullmatch(pattern, masked(actual) + '\n') is not None
