@@ -7,6 +7,7 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 """
 
 from migopy.effects.clients import unwatched_clients as unwatched_clients
+from migopy.effects.failures import FailedCommand as FailedCommand
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.listener import listen as listen
 from migopy.effects.recording import Recording as Recording

@@ -133,6 +133,8 @@ class EffectsListener(CommandListener):
                     each.ledger.count(name, database, command, reply)
                 else:
                     each.ledger.doubt(name, database, command, reply)
+                if not done or 'writeErrors' in reply:
+                    each.meet_error(name, database, command, reply)
         for each in others:
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
@@ -149,6 +151,7 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 is_own = each in owners
                 each.ledger.doubt(name, database, command, failure, is_own)
+                each.meet_error(name, database, command, failure)
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear that this thread starts another: what that one does is its work, too."""

@@ -9,6 +9,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
+from migopy.effects.failures import FailedCommand
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
 from migopy.effects.offspring import Children
 from migopy.effects.refusals import NO_ANSWER
@@ -23,6 +24,11 @@ Sent = tuple[
     'tuple[Recording, ...]',
     'tuple[Recording, ...]',
 ]
+
+#: The label of errors after which a transaction may be tried again, and the codes of
+#: those that say that it is over.
+TRANSIENT = 'TransientTransactionError'
+OVER = frozenset({251, 290})
 
 #: How many things that cannot be known are told.
 MOST_UNKNOWNS = 10
@@ -72,6 +78,8 @@ class Recording(Effects):
         self.refuses_strays = False
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
+        #: The first command that met an error in the transaction that is kept to.
+        self.failed: FailedCommand | None = None
         self.ledger = Ledger()
         self.children = Children()
         self._listener = listener
@@ -129,6 +137,7 @@ class Recording(Effects):
         other recording is open.
         """
         self.ledger.session = self.only = session_id['id']
+        self.failed = None
         self.refuses_strays = strays
         try:
             yield
@@ -145,6 +154,20 @@ class Recording(Effects):
         refused = RefusedWrite(name, namespace)
         self.refused = self.refused or refused
         raise refused
+
+    def meet_error(
+        self, name: str, database: str, command: Document, failure: Document
+    ) -> None:
+        """Hear that a command met an error that ends the transaction it was sent in.
+
+        Not one that says that it has ended, or may be tried again.
+        """
+        if TRANSIENT in failure.get('errorLabels', ()) or failure.get('code') in OVER:
+            return
+        inside = 'autocommit' in command and command['lsid']['id'] == self.only
+        if inside and self.failed is None:
+            namespace = namespace_of(name, database, command) or database
+            self.failed = FailedCommand.now(name, namespace, failure)
 
     def close(self) -> None:
         """Take what is not answered now for unanswered for good."""

@@ -7,7 +7,7 @@ from typing import Any, Callable, cast
 import pymongo
 from pymongo.database import Database
 
-from migopy.pymongo3.callers import called_by_driver
+from migopy.callers import called_by_driver
 from migopy.pymongo3.collection import (
     LegacyCollection,
     legacy_collection,

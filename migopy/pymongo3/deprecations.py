@@ -10,7 +10,7 @@ from typing import Any, Callable
 from bson.binary import Binary, UuidRepresentation
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 
-from migopy.pymongo3.callers import Caller, calling_file
+from migopy.callers import Caller, calling_file
 from migopy.pymongo3.refusals import UuidsReadAsBinary, uuid_advice
 
 #: The subtypes of BSON's binary that hold a UUID.

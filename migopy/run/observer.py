@@ -98,6 +98,9 @@ class Observer(Protocol):
         `effects` counts what it does, until `stopped`.
         """
 
+    def repeating(self, step: Step, error: Exception) -> None:
+        """Hear that a step's transaction is tried again, and why."""
+
     def stopped(self, step: Step) -> None:
         """Hear that a step's function is over, however it ended."""
 

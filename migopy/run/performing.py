@@ -9,19 +9,20 @@ from functools import partial
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import PyMongoError
 
 from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording
+from migopy.run.attempts import commit_together
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
-from migopy.run.transaction import commit_together, kept_inside, why_refused
+from migopy.run.transaction import kept_inside, why_refused
 from migopy.state import (
-    DURABLE,
     FAILED,
+    MAJORITY,
     MARK,
+    UNWRITTEN,
     GuardedWriter,
     History,
     Lock,
@@ -101,6 +102,8 @@ class Performer:
                 if step.in_transaction:
                     commit_together(
                         self._rooms.db.client,
+                        step,
+                        self._observer,
                         partial(self._attempt, step, run, effects),
                     )
                 else:
@@ -187,7 +190,7 @@ class Performer:
         run.error = summary(error)
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
-        with suppress(PyMongoError, LockLost), self._rooms.listener.own_work():
+        with suppress(*UNWRITTEN), self._rooms.listener.own_work():
             history = self._rooms.history.collection
             self._writer.merge(history, [run.document()], patience=0)
         return Aftermath.UNFINISHED if unsettled else clean
@@ -206,7 +209,7 @@ def _durable(db: Any) -> Any:
     back. A write concern that the fabfile has set is left as it is.
     """
     if db.write_concern.is_server_default:
-        return db.with_options(write_concern=DURABLE)
+        return db.with_options(write_concern=MAJORITY)
     return db
 
 

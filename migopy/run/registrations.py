@@ -14,14 +14,20 @@ from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
-from pymongo.errors import PyMongoError
-
 from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
-from migopy.state import MARK, GuardedWriter, History, Lock, LockLost, Registry, Run
+from migopy.state import (
+    MARK,
+    UNWRITTEN,
+    GuardedWriter,
+    History,
+    Lock,
+    Registry,
+    Run,
+)
 
 #: Steps from which on their registrations wait for a majority together.
 MANY = 50
@@ -87,7 +93,7 @@ class Registrations:
         """
         try:
             self._register(run)
-        except (LockLost, PyMongoError) as error:
+        except UNWRITTEN as error:
             raise NotRegistered(run, error) from error
         return self.note(run, effects)
 
@@ -113,7 +119,7 @@ class Registrations:
         if ended:
             try:
                 self._make_durable([each.run for each in ended])
-            except (LockLost, PyMongoError) as error:
+            except UNWRITTEN as error:
                 raise NotRegistered(ended[0].run, error) from error
         self._pending = []
         self._settled = time.monotonic()
@@ -146,5 +152,5 @@ class Registrations:
         # After them: a run that has ended well in the history alone would run again.
         ends = [document for run in runs for document in self._marks.ends_of(run)]
         # Lost, it is made up for by the next command that writes.
-        with suppress(PyMongoError, LockLost):
+        with suppress(*UNWRITTEN):
             self._writer.merge(self._history.collection, ends, MARK)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pymongo.errors import PyMongoError
-
 from migopy.commands import Command
 from migopy.effects import Effects
 from migopy.files import Migration
@@ -17,7 +15,7 @@ from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.step import Step
 from migopy.run.transaction import why_refused
-from migopy.state import IGNORED, GuardedWriter, LockLost, Run
+from migopy.state import IGNORED, UNWRITTEN, GuardedWriter, Run
 
 #: Documents in one write of `ignore`.
 BATCH = 1000
@@ -115,7 +113,7 @@ class Runner:
 
         Lost, it is made up for by the next command that writes.
         """
-        with suppress(PyMongoError, LockLost), self._rooms.listener.own_work():
+        with suppress(*UNWRITTEN), self._rooms.listener.own_work():
             self._tell_of_those_before(registrations)
             marks.complete(patience=0)
             marks.withdraw()

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any
 
-from pymongo import ReadPreference, WriteConcern
+from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from migopy.effects import Effects, Recording, RefusedWrite
+from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-
-Answer = TypeVar('Answer')
 
 #: All reads of a transaction are from one snapshot on the primary with `local` too;
 #: `snapshot` would refuse to make the indexes of a new collection.
@@ -70,6 +68,31 @@ class WroteOutside(MigopyException):
         )
 
 
+class CaughtError(MigopyException):
+    """A migration caught an error that had ended its transaction; `failed` is it."""
+
+    def __init__(self, failed: FailedCommand) -> None:
+        self.failed = failed
+        super().__init__(
+            'It has caught an error that ended its transaction on the server:'
+            f' {failed}.'
+            ' In a transaction nothing can be done after an error: look before (with'
+            ' find_one, say)'
+        )
+
+
+class TooLarge(MigopyException):
+    """A transaction was aborted each time; `attempts` is how often it was tried."""
+
+    def __init__(self, attempts: int, reason: str) -> None:
+        self.attempts = attempts
+        super().__init__(
+            f'The server aborted it {attempts} times ({reason}). It is too large for'
+            ' one transaction of this server, or others write the same documents all'
+            ' the time. Without a transaction, update_each does it in batches'
+        )
+
+
 class KeptInside(MigopyException):
     """A write past the transaction was refused before it was sent.
 
@@ -94,6 +117,7 @@ def kept_inside(
 
     What can be refused is, before it is sent. Raises `KeptInside` for that, also where
     the step has swallowed it, and `WroteOutside` for what could not be refused.
+    Raises `CaughtError` where the step has gone on after an error that ended it.
     """
     # Typed, nothing but migrations writes in this process.
     strays = ERRAND.get() is not None
@@ -102,10 +126,26 @@ def kept_inside(
             yield
     except RefusedWrite as refused:
         raise KeptInside(refused) from refused
+    except OperationFailure as error:
+        if error.code in GONE and effects.failed is not None:
+            raise CaughtError(effects.failed) from error
+        raise
     if effects.outside.wrote:
         raise WroteOutside(effects.outside, database)
     if effects.refused is not None:
         raise KeptInside(effects.refused)
+    if effects.failed is not None and _is_gone(session, database):
+        raise CaughtError(effects.failed)
+
+
+def _is_gone(session: ClientSession, database: str) -> bool:
+    """Ask the server whether a transaction is over, by a read of next to nothing."""
+    query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
+    try:
+        session.client[database].command(query, session=session)
+    except OperationFailure as error:
+        return error.code in GONE
+    return False
 
 
 def require_transactions(client: Any, what: str) -> None:
@@ -113,27 +153,6 @@ def require_transactions(client: Any, what: str) -> None:
     hello = client.admin.command('hello')
     if 'setName' not in hello and hello.get('msg') != 'isdbgrid':
         raise NoTransactions(what)
-
-
-def commit_together(client: Any, work: Callable[[ClientSession], Answer]) -> Answer:
-    """Call `work` in a transaction and commit it.
-
-    Transient errors are retried as MongoDB's specification says, so `work` may be
-    called more than once. Raises what `work` raises, after an abort, and `TooLong`.
-    """
-
-    def attempt(session: ClientSession) -> Answer:
-        with timed(client):
-            return work(session)
-
-    with client.start_session() as session:
-        answer: Answer = session.with_transaction(
-            attempt,
-            read_concern=READ_CONCERN,
-            write_concern=WriteConcern('majority'),
-            read_preference=ReadPreference.PRIMARY,
-        )
-    return answer
 
 
 @contextmanager
@@ -171,7 +190,7 @@ def timed(client: Any) -> Iterator[None]:
 
 def why_refused(error: BaseException) -> str | None:
     """Say why an error means "not in a transaction"; `None` where it does not."""
-    if isinstance(error, (KeptInside, TooLong, WroteOutside)):
+    if isinstance(error, (CaughtError, KeptInside, TooLarge, TooLong, WroteOutside)):
         return error.message
     if isinstance(error, InvalidOperation) and 'bound session' in str(error):
         return 'it uses a client of its own, which is outside of the transaction'

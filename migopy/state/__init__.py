@@ -1,8 +1,8 @@
 """What is kept in the database: the registry, the history and the lock."""
 
 from migopy.state.agent import Agent
-from migopy.state.concerns import DURABLE, MARK
-from migopy.state.guarded import GuardedWriter
+from migopy.state.concerns import DURABLE, MAJORITY, MARK, NoMajority
+from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.history import (
     EXECUTED,
     FAILED,
@@ -19,8 +19,10 @@ __all__ = [
     'EXECUTED',
     'FAILED',
     'IGNORED',
+    'MAJORITY',
     'MARK',
     'ROLLED_BACK',
+    'UNWRITTEN',
     'Agent',
     'GuardedWriter',
     'History',
@@ -28,6 +30,7 @@ __all__ = [
     'Lock',
     'LockLost',
     'Locked',
+    'NoMajority',
     'Record',
     'Registry',
     'Run',

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from pymongo import WriteConcern
-from pymongo.errors import ConnectionFailure, OperationFailure
+from pymongo.errors import (
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    WTimeoutError,
+)
 
-#: For what is not to be taken back once it is acknowledged: a majority has it on disk,
-#: and so has a server without a replica set.
-DURABLE = WriteConcern('majority')
+from migopy.commands import Command
+from migopy.errors import MigopyException
+
+#: A majority has on disk what is acknowledged with it, and so has a server without a
+#: replica set.
+MAJORITY = WriteConcern('majority')
+
+#: Milliseconds to wait for a majority. One may not come, where of a primary, a
+#: secondary and an arbiter the secondary is down.
+MAJORITY_MS = 20_000
+
+#: For what migopy writes itself and is not to be taken back.
+DURABLE = WriteConcern('majority', wtimeout=MAJORITY_MS)
 
 #: For what need not wait: as it precedes in the server's log all that is written later,
 #: it survives whatever keeps that.
@@ -30,6 +46,38 @@ def is_passing(error: Exception) -> bool:
     """Tell whether an error is one that the same command may not meet again."""
     return isinstance(error, ConnectionFailure) or (
         isinstance(error, OperationFailure) and error.code in PASSING
+    )
+
+
+class NoMajority(MigopyException):
+    """A majority of the replica set has not confirmed a write in time.
+
+    `missing` are the addresses of the members that do not answer.
+    """
+
+    def __init__(self, missing: Sequence[str]) -> None:
+        self.missing = missing
+        who = f' No answer from {", ".join(missing)}.' if missing else ''
+        super().__init__(
+            'A majority of the replica set has not confirmed a write within'
+            f' {MAJORITY_MS / 1000:g} s, though the primary has it.{who} Members that'
+            ' have the data must answer, an arbiter does not count.\n'
+            'Start the missing member, then see what is unfinished: ',
+            Command(),
+        )
+
+
+def no_majority(error: PyMongoError, client: Any) -> NoMajority | None:
+    """Tell whether an error means that no majority has answered, and who has not."""
+    if not isinstance(error, WTimeoutError) and getattr(error, 'code', None) != 64:
+        return None
+    members = client.topology_description.server_descriptions()
+    return NoMajority(
+        sorted(
+            f'{host}:{port}'
+            for (host, port), member in members.items()
+            if member.server_type_name == 'Unknown'
+        )
     )
 
 

@@ -8,12 +8,15 @@ from typing import Any
 
 from pymongo import WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from migopy.state.concerns import DURABLE, MARK, repeat
+from migopy.state.concerns import DURABLE, MARK, NoMajority, no_majority, repeat
 from migopy.state.lock import Lock, LockLost
 
 Document = dict[str, Any]
+
+#: What a guarded write may meet.
+UNWRITTEN = (LockLost, NoMajority, PyMongoError)
 
 #: MongoDB's ConversionFailure, which a guarded write provokes where the lock is lost.
 CONVERSION_FAILURE = 241
@@ -72,9 +75,15 @@ class GuardedWriter:
         """Call `work`, which may be repeated, until the network lets it succeed.
 
         Tries for `patience` seconds, by default as long as the lock could be ours,
-        then raises what `work` does.
+        then raises what `work` does, or `NoMajority`.
         """
-        repeat(work, self._lock.ttl if patience is None else patience)
+        try:
+            repeat(work, self._lock.ttl if patience is None else patience)
+        except PyMongoError as error:
+            missing = no_majority(error, self._lock.collection.database.client)
+            if missing is None:
+                raise
+            raise missing from error
 
     def _run(self, pipeline: list[Document], write_concern: WriteConcern) -> None:
         source = self._lock.collection.with_options(write_concern=write_concern)

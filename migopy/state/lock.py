@@ -18,7 +18,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.state.agent import Agent, date_of, text_of
-from migopy.state.concerns import DURABLE, PAUSE
+from migopy.state.concerns import DURABLE, MARK, PAUSE, no_majority
 
 Document = dict[str, Any]
 
@@ -167,8 +167,12 @@ class Lock:
             raise LockLost(self.holder())
 
     def unlock(self) -> Holder | None:
-        """Take the lock away from whoever holds it; returns whom it robbed."""
-        document = self.collection.find_one_and_delete({'_id': self.ID})
+        """Take the lock away from whoever holds it; returns whom it robbed.
+
+        The primary alone acknowledges it: a majority may be what is missing.
+        """
+        collection = self.collection.with_options(write_concern=MARK)
+        document = collection.find_one_and_delete({'_id': self.ID})
         return Holder.of(document) if document else None
 
     def _acquire(
@@ -213,6 +217,12 @@ class Lock:
             except DuplicateKeyError:
                 # Two upserts met: the other one made the document, so look again.
                 continue
+            except PyMongoError as error:
+                missing = no_majority(error, self.collection.database.client)
+                if missing is None:
+                    raise
+                self._release()
+                raise missing from error
 
     def _renew(self) -> bool:
         renewed = self.collection.update_one(
@@ -249,8 +259,10 @@ class Lock:
                     continue
 
     def _release(self) -> None:
+        # Undone by a failover, it frees itself when its time is out.
+        collection = self.collection.with_options(write_concern=MARK)
         try:
-            self.collection.delete_one({'_id': self.ID, 'owner': self.owner})
+            collection.delete_one({'_id': self.ID, 'owner': self.owner})
         except PyMongoError:
             # It frees itself when its time is out; a first error is not hidden.
             return

@@ -17,6 +17,7 @@ from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.voice import Voice
 from migopy.terminal.console import duration
+from migopy.traces import summary
 
 if TYPE_CHECKING:
     from migopy.dumps.dumps import Dump
@@ -86,6 +87,10 @@ class Narrator:
             f'Trying the {step.direction} of {step.name}{_of(place, count)}'
         )
         self._heartbeats.begin(partial(self._running, step, effects))
+
+    def repeating(self, step: Step, error: Exception) -> None:
+        """Say that a step's transaction is tried again, and why."""
+        self._voice.white(f'{step.name}: tried again, as {summary(error)}')
 
     def stopped(self, step: Step) -> None:
         """Hear that a step's function is over."""

@@ -61,7 +61,7 @@ CHILDREN = {
     'system': 'os.system(f"{sys.executable} writing.py")',
     'posix_spawn': """(
         os.waitpid(
-            os.posix_spawn(sys.executable, [sys.executable, "writing.py"], os.environ), 0
+            os.posix_spawn(sys.executable, [sys.executable, "writing.py"], {}), 0
         )
     )""",
 }

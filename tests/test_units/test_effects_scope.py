@@ -383,7 +383,7 @@ class ThreadsTest(ScopeTest):
 class KeptToTest(ScopeTest):
     """A recording that is kept to the transaction of one session."""
 
-    SESSION = {'id': b'1'}  # noqa: RUF012
+    SESSION = {'id': b'1'}
 
     def inside(self) -> dict[str, Any]:
         return {'lsid': self.SESSION, 'txnNumber': 1, 'autocommit': False}

@@ -20,6 +20,7 @@ ORDER = (
     'errand',
     'signals',
     'traces',
+    'callers',
     'terminal',
     'effects',
     'pymongo3',

@@ -1,0 +1,39 @@
+"""The command that met the first error in a transaction, and the line it came from."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+from migopy.callers import calling_file
+from migopy.effects.tally import Document
+
+
+class FailedCommand(NamedTuple):
+    """A command that the server answered with an error.
+
+    Invariant: in a transaction it has ended that on the server, whatever the caller
+    makes of the error. `file` and `line` are where it was sent from.
+    """
+
+    command: str
+    namespace: str
+    reason: str
+    file: str
+    line: int
+
+    @classmethod
+    def now(cls, command: str, namespace: str, failure: Document) -> FailedCommand:
+        """Make it of a server's answer, in the thread and at the time of that."""
+        caller = calling_file()
+        error = failure
+        if failure.get('writeErrors'):
+            error = failure['writeErrors'][0]
+        reason = str(error.get('errmsg') or error.get('codeName') or 'an error')
+        return cls(command, namespace, reason, caller.file_name, caller.line)
+
+    def __str__(self) -> str:
+        return (
+            f'{self.command} on {self.namespace} in {os.path.basename(self.file)},'
+            f' line {self.line}: {self.reason}'
+        )

@@ -1,0 +1,104 @@
+"""A transaction that is tried again where the server asks for it, and not for ever."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.run.observer import Observer
+from migopy.run.step import Step
+from migopy.run.transaction import (
+    READ_CONCERN,
+    TooLarge,
+    timed,
+)
+from migopy.state import DURABLE
+
+#: How often a transaction is tried, and for how many seconds at most.
+ATTEMPTS = 5
+LONGEST = 120.0
+
+#: How often one is tried that the server aborts for a write conflict. It is what a
+#: server says, too, whose cache is too small for the transaction.
+CONFLICTS = 3
+WRITE_CONFLICT = 112
+
+#: Seconds between two attempts at a commit.
+PAUSE = 0.1
+
+#: The labels of MongoDB's specification of transactions.
+TRANSIENT = 'TransientTransactionError'
+UNKNOWN_COMMIT = 'UnknownTransactionCommitResult'
+
+
+def commit_together(
+    client: Any,
+    step: Step,
+    observer: Observer,
+    work: Callable[[ClientSession], None],
+) -> None:
+    """Call `work` in a transaction and commit it.
+
+    Errors that MongoDB calls transient are tried again, so `work` may be called more
+    than once, as the observer is told. Raises what `work` raises, after an abort,
+    `TooLong`, `TooLarge`, and `CaughtError` where the migration went on after an error.
+    """
+    deadline = time.monotonic() + LONGEST
+    with client.start_session() as session:
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                _attempt(client, session, work)
+                _commit(session, deadline)
+                return
+            except PyMongoError as error:
+                if session.in_transaction:
+                    session.abort_transaction()
+                _require_transient(error, number)
+                if number == ATTEMPTS or time.monotonic() > deadline:
+                    raise
+                observer.repeating(step, error)
+
+
+def _attempt(
+    client: Any, session: ClientSession, work: Callable[[ClientSession], None]
+) -> None:
+    """Do the work in a new transaction; one that fails is aborted."""
+    session.start_transaction(
+        read_concern=READ_CONCERN,
+        write_concern=DURABLE,
+        read_preference=ReadPreference.PRIMARY,
+    )
+    try:
+        with timed(client):
+            work(session)
+    except BaseException:
+        session.abort_transaction()
+        raise
+
+
+def _commit(session: ClientSession, deadline: float) -> None:
+    while True:
+        try:
+            session.commit_transaction()
+            return
+        except PyMongoError as error:
+            again = error.has_error_label(UNKNOWN_COMMIT)
+            if not again or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE)
+
+
+def _require_transient(error: PyMongoError, number: int) -> None:
+    """Raise an error again, in clearer words, that another attempt would meet, too."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    if not error.has_error_label(TRANSIENT):
+        raise error
+    text = str(error).partition(', full error: ')[0]
+    is_full = 'ache full' in text
+    if (code == WRITE_CONFLICT or is_full) and number >= CONFLICTS:
+        raise TooLarge(number, text) from error
