@@ -50,7 +50,7 @@ from migopy.version import VERSION
 
 # What only some commands need is imported by these: `fab migrations` is to start fast.
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump, Dumps
+    from migopy.dumps import Dump, Dumps
     from migopy.run.runner import Runner, Step
 
 
@@ -573,8 +573,7 @@ class MigrationsManager:
 
     @contextmanager
     def _dumps(self) -> Iterator[Dumps]:
-        from migopy.dumps.dumps import Dumps
-        from migopy.dumps.tools import Connection
+        from migopy.dumps import Connection, Dumps
 
         place, options = self._connection
         with told_by(self.logger), meter() as progress:

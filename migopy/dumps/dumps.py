@@ -7,14 +7,10 @@ installed, else PyMongo. What one way wrote the other restores.
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import json
-import os
 import re
 import shutil
 import time
 from collections.abc import Iterator, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,141 +21,39 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy import signals
-from migopy.commands import Command
+from migopy.dumps.database import drop, dumped, plain
+from migopy.dumps.errors import (
+    DirectoryUnreadable,
+    DumpFailed,
+    RestoreFailed,
+    RestoreRefused,
+    UnknownDump,
+)
+from migopy.dumps.folder import (
+    TIME_FORMAT,
+    Dump,
+    is_abandoned,
+    locked,
+    seal,
+    sync,
+)
 from migopy.dumps.format import (
     LONGEST_STEM,
     SYSTEM_JS,
     Damaged,
-    Dumper,
     Progress,
-    Restorer,
     Say,
     Stored,
-    Unreadable,
-    drop,
-    dumped,
-    plain,
-    read_contents,
 )
+from migopy.dumps.restoring import Restorer
 from migopy.dumps.tools import Connection, Tool, ToolFailed
-from migopy.errors import MigopyException, listing
+from migopy.dumps.writing import Dumper, Unreadable
 
-MANIFEST = 'migopy.json'
-TIME_FORMAT = '%Y%m%dT%H%M%SZ'
 UNFINISHED = '.part'
 UNAUTHORIZED = 13
 
 FAILURES = (PyMongoError, BSONError, OSError, Damaged, Unreadable, ToolFailed)
 """What can go wrong by no fault of the program's."""
-
-
-class DumpFailed(MigopyException):
-    """There is no new dump of `database`, nor half of one."""
-
-    def __init__(self, database: str, reason: str) -> None:
-        self.database = database
-        self.reason = reason
-        super().__init__(
-            f'The dump of the database {database} failed: {reason}\n'
-            'Nothing is left of it. When the cause is mended, type: ',
-            Command('dbdump'),
-        )
-
-
-class RestoreRefused(MigopyException):
-    """The dump `name` cannot be restored; the database was not touched."""
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name = name
-        self.reason = reason
-        super().__init__(
-            f'The dump {name} was not restored: {reason}\n'
-            'The database is as it was. See the dumps there are: ',
-            Command('dbrestore'),
-        )
-
-
-class RestoreFailed(MigopyException):
-    """The restore of the dump `name` stopped half way; `state` says where."""
-
-    def __init__(self, name: str, database: str, state: str, reason: str) -> None:
-        self.name = name
-        self.database = database
-        self.state = state
-        self.reason = reason
-        super().__init__(
-            f'The restore of the dump {name} stopped: {reason}\n'
-            f'The database {database} is incomplete: {state} The dump is intact. When'
-            ' the cause is mended, type the same again: ',
-            Command('dbrestore', name),
-        )
-
-
-class UnknownDump(MigopyException):
-    """No dump, or more than one, goes by `name`; `names` are those there are."""
-
-    def __init__(self, name: str, directory: Path, names: Sequence[str]) -> None:
-        self.name = name
-        self.names = names
-        several = [known for known in names if known.startswith(name)]
-        said: list[object]
-        if name and several:
-            said = [f'Several dumps begin with {name}:\n{listing(several)}']
-        elif names:
-            said = [f'There is no dump {name!r} in {directory}. There are:\n']
-            said += [listing(names)]
-        else:
-            said = [f'There is no dump in {directory}. Make one: ', Command('dbdump')]
-        super().__init__(*said)
-
-
-class DirectoryUnreadable(MigopyException):
-    """The folder of the dumps, `directory`, cannot be read."""
-
-    def __init__(self, directory: Path, reason: str) -> None:
-        self.directory = directory
-        super().__init__(
-            f'The dumps in {directory} cannot be read: {reason}\n'
-            'Correct MONGO_DUMP_DIRECTORY, then type: ',
-            Command('dbrestore'),
-        )
-
-
-@dataclass(frozen=True)
-class Dump:
-    """A complete dump: its folder, when it was begun (UTC), its size in bytes."""
-
-    name: str
-    path: Path
-    database: str
-    made: datetime
-    size: int
-
-    @classmethod
-    def read(cls, path: Path) -> Dump:
-        """Read what a folder holds. Raise `Damaged` where it is no complete dump."""
-        try:
-            manifest = json.loads((path / MANIFEST).read_text(encoding='utf-8'))
-            made = datetime.strptime(path.name.partition('_')[0], TIME_FORMAT)
-            made = made.replace(tzinfo=timezone.utc)
-            size = sum(manifest['files'].values())
-            return cls(path.name, path, manifest['database'], made, size)
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise Damaged(f'{path} is no dump: {error}') from error
-
-    def contents(self) -> list[Stored]:
-        """Read it from end to end, and give what is in it.
-
-        Raise `Damaged` or `OSError` where a file is not as it was written.
-        """
-        manifest = json.loads((self.path / MANIFEST).read_text(encoding='utf-8'))
-        for name, size in manifest['files'].items():
-            path = self.path / name
-            if not path.is_file():
-                raise Damaged(f'{path} is missing')
-            if path.stat().st_size != size:
-                raise Damaged(f'{path} has {path.stat().st_size} bytes, not {size}')
-        return read_contents(self.path / self.database)
 
 
 class Dumps:
@@ -287,10 +181,10 @@ class Dumps:
             else:
                 apart, say, progress = self._apart, self._say, self._progress
                 Dumper(db, folder / db.name, apart, say, progress).run()
-            _seal(folder, db.name)
+            seal(folder, db.name)
             path = self.directory / folder.name[1 : -len(UNFINISHED)]
             folder.rename(path)
-        _sync(self.directory)
+        sync(self.directory)
         return Dump.read(path)
 
     @contextlib.contextmanager
@@ -298,11 +192,11 @@ class Dumps:
         """Give a new hidden folder, locked; remove it in the end if it is there."""
         with contextlib.ExitStack() as stack:
             # Nobody may take the new folder for abandoned before it is locked.
-            with _locked(self.directory):
+            with locked(self.directory):
                 self._remove_abandoned()
                 folder = self._reserve(database)
                 stack.callback(shutil.rmtree, folder, ignore_errors=True)
-                stack.enter_context(_locked(folder))
+                stack.enter_context(locked(folder))
             yield folder
 
     def _reserve(self, database: str) -> Path:
@@ -321,7 +215,7 @@ class Dumps:
 
     def _remove_abandoned(self) -> None:
         for path in self.directory.glob(f'.*Z_*{UNFINISHED}'):
-            if _is_abandoned(path):
+            if is_abandoned(path):
                 shutil.rmtree(path, ignore_errors=True)
 
     def _remove(self, dump: Dump) -> None:
@@ -388,59 +282,3 @@ def _mongorestore_takes(stored: Stored) -> bool:
     if len(quote_plus(stored.data_name)) <= LONGEST_STEM:
         return True
     return unquote_plus(stored.name) == stored.name and not stored.is_time_series
-
-
-def _seal(folder: Path, database: str) -> None:
-    """Make a dump its owner's alone, list its files, and see all of it on the disk."""
-    folders = [folder]
-    sizes = {}
-    for path in sorted(folder.rglob('*')):
-        if path.is_dir():
-            path.chmod(0o700)
-            folders.append(path)
-        else:
-            path.chmod(0o600)
-            _sync(path)
-            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-    manifest = folder / MANIFEST
-    manifest.touch(mode=0o600)
-    content = {'database': database, 'files': sizes}
-    manifest.write_text(json.dumps(content, indent=1), encoding='utf-8')
-    for path in (manifest, *folders):
-        _sync(path)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold the operating system's lock on a folder; it ends with the process."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        # Where a file system has no such locks, nothing is ever taken for abandoned.
-        with contextlib.suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _is_abandoned(folder: Path) -> bool:
-    """Tell whether no process holds the lock on a folder any more."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return True

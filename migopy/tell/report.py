@@ -13,7 +13,7 @@ from migopy.state.history import IGNORED, Run
 from migopy.terminal.console import ColorsLogger, duration, table
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files.migration import Migration
     from migopy.run.runner import Failure, Step

@@ -13,7 +13,7 @@ from typing import Any
 from unittest import mock
 
 import migopy
-from migopy.dumps.dumps import DumpFailed
+from migopy.dumps import DumpFailed
 from migopy.state.lock import Locked
 from tests.project import FabTest, PlainTest, RecordingLogger
 

@@ -1,0 +1,130 @@
+"""What tests of dumps share."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import unittest
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+
+from migopy.dumps import (
+    Connection,
+    Dump,
+    Dumps,
+)
+from migopy.dumps.format import read_documents
+from tests import server
+
+MEGABYTE = 1024 * 1024
+RAW = CodecOptions(document_class=RawBSONDocument)
+
+needs_tools = unittest.skipUnless(
+    shutil.which('mongodump') and shutil.which('mongorestore'),
+    'mongodump and mongorestore are not installed',
+)
+
+
+def everything(db: Database[Any]) -> dict[str, Any]:
+    """Give all of a database: of each collection type, options, indexes, raw bytes.
+
+    Documents are in the order of `_id`, of a capped collection in that of time.
+    """
+    found = {}
+    for entry in db.list_collections():
+        name = entry['name']
+        if name in ('system.views', 'system.profile'):
+            continue
+        documents = []
+        if 'viewOn' not in entry['options'] and entry['type'] != 'timeseries':
+            cursor = db[name].with_options(codec_options=RAW).find()
+            if not entry['options'].get('capped'):
+                cursor = cursor.sort('_id', 1)
+            documents = [document.raw for document in cursor]
+        indexes = []
+        if entry['type'] != 'view':
+            indexes = sorted(map(repr, db[name].list_indexes()))
+        found[name] = (entry['type'], repr(entry['options']), indexes, documents)
+    return found
+
+
+class FolderTest(unittest.TestCase):
+    def setUp(self) -> None:
+        folder = tempfile.TemporaryDirectory(prefix='migopy-tests-')
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+        self.directory = self.folder / 'dumps'
+        self.said: list[str] = []
+
+    def dumps(self, connection: Connection | None = None) -> Dumps:
+        return Dumps(self.directory, connection, say=self.said.append)
+
+
+class DumpTest(server.DatabaseTest):
+    """A test with a folder for dumps, and what was said."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        folder = tempfile.TemporaryDirectory(prefix='migopy-tests-')
+        self.addCleanup(folder.cleanup)
+        self.directory = Path(folder.name) / 'some' / 'dumps'
+        self.said: list[str] = []
+
+    def dumps(self, connection: Connection | None = None, **options: Any) -> Dumps:
+        return Dumps(self.directory, connection, say=self.said.append, **options)
+
+    def documents(self, dump: Dump, collection: str) -> list[dict[str, Any]]:
+        path = dump.path / dump.database / f'{collection}.bson'
+        return [bson.decode(document) for document in read_documents(path)]
+
+    def assert_no_dump(self) -> None:
+        """Nothing is listed and nothing half is left."""
+        self.assertEqual([], self.dumps().of(self.db.name))
+        self.assertEqual([], list(self.directory.iterdir()))
+
+
+FAKE_TOOL = r'''#!{python}
+"""Stand in for mongodump: note the arguments and the file with the secrets."""
+import json, os, signal, stat, sys, time
+
+options = dict(a[2:].split('=', 1) for a in sys.argv[1:] if '=' in a)
+config = options['config']
+with open(config) as file:
+    content = file.read()
+with open({notes!r}, 'w') as file:
+    json.dump(
+        {{
+            'arguments': sys.argv[1:],
+            'config': json.loads(content),
+            'mode': stat.S_IMODE(os.stat(config).st_mode),
+            'folder_mode': stat.S_IMODE(os.stat(os.path.dirname(config)).st_mode),
+            'config_path': config,
+            'environment': dict(os.environ),
+            'pid': os.getpid(),
+        }},
+        file,
+    )
+if 'out' in options:
+    folder = os.path.join(options['out'], options['db'])
+    os.makedirs(folder)
+    with open(os.path.join(folder, 'notes.bson'), 'wb') as file:
+        file.write(bytes([5, 0, 0, 0, 0]))
+    with open(os.path.join(folder, 'notes.metadata.json'), 'w') as file:
+        file.write('{{"indexes":[],"collectionName":"notes"}}')
+{body}
+'''
+
+
+def database(name: str = 'shop', set_name: str | None = 'rs0') -> Any:
+    """Stand in for a `Database` whose server answers `hello` and nothing else."""
+    hello = {'setName': set_name} if set_name else {}
+    return SimpleNamespace(
+        name=name,
+        client=SimpleNamespace(admin=SimpleNamespace(command=lambda command: hello)),
+    )
