@@ -10,8 +10,9 @@ from pymongo import ReadPreference, WriteConcern
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from migopy.dumps.format import SYSTEM_JS
+from migopy.dumps.format import STAGED, SYSTEM_JS
 
+UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
 
 
@@ -30,12 +31,13 @@ def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
     """Pick, of a database's collections, what belongs in a dump, but for `apart`.
 
     Of the server's own that is `system.js` alone, as with mongodump: views and time
-    series are listed by their own names as well.
+    series are listed by their own names as well. What a killed restore left never is.
     """
     return sorted(
         name
         for name in names
-        if (name == SYSTEM_JS or not name.startswith('system.')) and name not in apart
+        if (name == SYSTEM_JS or not name.startswith(('system.', STAGED)))
+        and name not in apart
     )
 
 

@@ -7,53 +7,38 @@ installed, else PyMongo. What one way wrote the other restores.
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Set
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote_plus, unquote_plus
 
-from bson.errors import BSONError
 from pymongo.database import Database
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from migopy import signals
-from migopy.dumps.database import drop, dumped, plain
+from migopy.dumps.database import plain
 from migopy.dumps.errors import (
+    FAILURES,
     DirectoryUnreadable,
     DumpFailed,
+    ForeignDump,
     RestoreFailed,
     RestoreRefused,
     UnknownDump,
+    reason_of,
 )
-from migopy.dumps.folder import (
-    TIME_FORMAT,
-    Dump,
-    is_abandoned,
-    locked,
-    seal,
-    sync,
-)
-from migopy.dumps.format import (
-    LONGEST_STEM,
-    SYSTEM_JS,
-    Damaged,
-    Progress,
-    Say,
-    Stored,
-)
-from migopy.dumps.restoring import Restorer
-from migopy.dumps.tools import Connection, Tool, ToolFailed
-from migopy.dumps.writing import Dumper, Unreadable
+from migopy.dumps.exchange import Exchange
+from migopy.dumps.folder import TIME_FORMAT, Dump, is_abandoned, locked, seal, sync
+from migopy.dumps.format import STAGED, Damaged, Progress, Say, Stored
+from migopy.dumps.mongorestore import Mongorestore
+from migopy.dumps.restoring import Filler
+from migopy.dumps.tools import Connection, Tool
+from migopy.dumps.writing import Dumper
+from migopy.folders import private_directory, require_private
 
 UNFINISHED = '.part'
-UNAUTHORIZED = 13
-
-FAILURES = (PyMongoError, BSONError, OSError, Damaged, Unreadable, ToolFailed)
-"""What can go wrong by no fault of the program's."""
 
 
 class Dumps:
@@ -87,32 +72,31 @@ class Dumps:
         self._progress = progress
 
     def of(self, database: str) -> list[Dump]:
-        """Give the dumps of a database, the oldest first.
+        """Give the dumps of a database in the order in which they were made.
 
-        Raise `DirectoryUnreadable`; a folder that is not there has no dumps.
+        Raise `SharedFolder`, or `DirectoryUnreadable`; a folder that is not there has
+        no dumps.
         """
-        try:
-            folders = sorted(self.directory.iterdir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise DirectoryUnreadable(self.directory, reason) from error
         dumps = []
-        for folder in folders:
+        for folder in self._folders():
             with contextlib.suppress(Damaged):
                 dumps.append(Dump.read(folder))
-        return [dump for dump in dumps if dump.database == database]
+        dumps = [dump for dump in dumps if dump.database == database]
+        return sorted(dumps, key=lambda dump: (dump.number, dump.name))
 
-    def find(self, database: str, name: str) -> Dump:
+    def find(self, database: str, name: str, foreign: bool = False) -> Dump:
         """Give the dump of this name, or the one whose name begins so.
 
-        Raise `UnknownDump` where there is none, or more than one.
+        With `foreign` it may be, by its whole name, one that mongodump has made for
+        somebody, which no manifest vouches for. Raise `UnknownDump` where there is
+        none, or more than one, `ForeignDump` where it is such a one.
         """
         dumps = self.of(database)
         fitting = [dump for dump in dumps if dump.name == name] or [
             dump for dump in dumps if name and dump.name.startswith(name)
         ]
+        if not fitting and name in [folder.name for folder in self._folders()]:
+            return self._foreign(database, name, foreign)
         if len(fitting) != 1:
             raise UnknownDump(name, self.directory, [dump.name for dump in dumps])
         return fitting[0]
@@ -120,8 +104,9 @@ class Dumps:
     def make(self, db: Database[Any], keep: int | None = None) -> Dump:
         """Dump a database: by mongodump where it is on the PATH, else by PyMongo.
 
-        Of this database's dumps the newest `keep` stay, or all. Raise `DumpFailed`;
-        then nothing is left of the new dump, and the others are untouched.
+        Of this database's dumps the newest `keep` stay, the new one among them, or all.
+        Raise `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump, and
+        the others are untouched.
         """
         if keep is not None and keep < 1:
             raise DumpFailed(
@@ -131,8 +116,9 @@ class Dumps:
             with signals.raised():
                 dump = self._make(db)
         except FAILURES as error:
-            raise DumpFailed(db.name, self._reason(error)) from error
-        for old in self.of(db.name)[: -keep if keep else 0]:
+            raise DumpFailed(db.name, reason_of(error, self.directory)) from error
+        others = [other for other in self.of(db.name) if other.name != dump.name]
+        for old in others[: max(0, len(others) - keep + 1)] if keep else []:
             self._remove(old)
         return dump
 
@@ -140,40 +126,71 @@ class Dumps:
         """Bring a database back to a dump: collections, documents, options, indexes.
 
         What was made since is dropped. By mongorestore where it is on the PATH, else
-        by PyMongo. Raise `RestoreRefused` before anything is touched, `RestoreFailed`
-        after that.
+        by PyMongo. Raise `RestoreRefused` where the dump is not sound or the server
+        does not take it: then the database is as it was. Raise `RestoreFailed` where it
+        stops later.
         """
         db = plain(db)
         try:
             contents = self._verified(dump, db.name)
-            tool = self._tool('mongorestore', db)
-            if not all(_mongorestore_takes(stored) for stored in contents):
-                tool = None
-            folder = dump.path / dump.database
-            restorer = Restorer(db, folder, [] if tool else contents, self._progress)
-            there = dumped(db.list_collection_names(), self._apart)
+            mongorestore = self._mongorestore(db, dump)
+            filler = Filler(db, dump.path / dump.database, self._progress)
+            exchange = Exchange(db, contents, filler, self._apart)
+            with signals.raised():
+                self._stage(exchange, db.name, mongorestore)
         except FAILURES as error:
-            raise RestoreRefused(dump.name, self._reason(error)) from error
+            raise RestoreRefused(dump.name, reason_of(error, self.directory)) from error
         try:
             with signals.raised():
-                if tool:
-                    self._restore_with(tool, db, dump, contents)
-                    drop(db, set(there) - {stored.name for stored in contents})
-                else:
-                    drop(db, there)
-                    restorer.run()
+                exchange.switch()
         except BaseException as error:
-            state = f'{restorer.done} of {len(contents)} collections are back.'
-            if tool:
-                state = 'mongorestore did not finish it.'
+            state = f'{exchange.done} of {len(contents)} collections are back.'
             if isinstance(error, FAILURES):
-                reason = self._reason(error)
+                reason = reason_of(error, self.directory)
                 raise RestoreFailed(dump.name, db.name, state, reason) from error
             self._say(f'Interrupted. The database {db.name} is incomplete: {state}')
             raise
 
+    def _stage(
+        self, exchange: Exchange, database: str, mongorestore: Mongorestore | None
+    ) -> None:
+        try:
+            exchange.stage(mongorestore)
+        except BaseException as error:
+            try:
+                exchange.clean()
+            except PyMongoError:
+                self._say(
+                    f'Collections named {STAGED}… may be left; the next restore drops'
+                    ' them.'
+                )
+            if not isinstance(error, FAILURES):
+                self._say(f'Interrupted. The database {database} is as it was.')
+            raise
+
+    def _folders(self) -> list[Path]:
+        try:
+            require_private(self.directory)
+            return sorted(self.directory.iterdir())
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise DirectoryUnreadable(self.directory, reason) from error
+
+    def _foreign(self, database: str, name: str, asked_for: bool) -> Dump:
+        try:
+            dump = Dump.read_foreign(self.directory / name, database)
+        except Damaged as error:
+            names = [dump.name for dump in self.of(database)]
+            raise UnknownDump(name, self.directory, names, str(error)) from error
+        if not asked_for:
+            raise ForeignDump(dump)
+        return dump
+
     def _make(self, db: Database[Any]) -> Dump:
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(self.directory)
+        number = max((dump.number for dump in self.of(db.name)), default=0) + 1
         with self._begun(db.name) as folder:
             tool = self._tool('mongodump', db)
             if tool:
@@ -181,7 +198,7 @@ class Dumps:
             else:
                 apart, say, progress = self._apart, self._say, self._progress
                 Dumper(db, folder / db.name, apart, say, progress).run()
-            seal(folder, db.name)
+            seal(folder, db.name, number)
             path = self.directory / folder.name[1 : -len(UNFINISHED)]
             folder.rename(path)
         sync(self.directory)
@@ -235,50 +252,16 @@ class Dumps:
     def _dump_with(self, tool: Tool, database: str, folder: Path) -> None:
         self._say(f'{tool.path} reads each collection at a time of its own.')
         excluded = [f'--excludeCollection={name}' for name in sorted(self._apart)]
+        excluded.append(f'--excludeCollectionsWithPrefix={STAGED}')
         tool.run(f'--db={database}', *excluded, f'--out={folder}')
         # It makes nothing for a database without collections.
         (folder / database).mkdir(exist_ok=True)
 
-    def _restore_with(
-        self, tool: Tool, db: Database[Any], dump: Dump, contents: Sequence[Stored]
-    ) -> None:
-        # It cannot drop this one, and would stop at a document that is there.
-        drop(db, [SYSTEM_JS])
-        arguments = ['--drop', '--keepIndexVersion', '--maintainInsertionOrder']
-        if any(stored.is_validated for stored in contents):
-            arguments.append('--bypassDocumentValidation')
-        arguments.append(f'--nsInclude={_pattern(db.name)}.*')
-        for name in sorted(self._apart):
-            arguments.append(f'--nsExclude={_pattern(f"{db.name}.{name}")}')
-        tool.run(*arguments, f'--dir={dump.path}')
+    def _mongorestore(self, db: Database[Any], dump: Dump) -> Mongorestore | None:
+        tool = self._tool('mongorestore', db)
+        return Mongorestore(tool, db, dump, self._say) if tool else None
 
     def _verified(self, dump: Dump, database: str) -> list[Stored]:
         if dump.database != database:
             raise Damaged(f'it is of the database {dump.database}, not {database}.')
         return [one for one in dump.contents() if one.name not in self._apart]
-
-    def _reason(self, error: BaseException) -> str:
-        if isinstance(error, OperationFailure):
-            reason = str((error.details or {}).get('errmsg') or error)
-            if error.code == UNAUTHORIZED:
-                reason += '. The roles backup and restore, on admin, allow it.'
-            return reason
-        if isinstance(error, OSError):
-            return f'{error.filename or self.directory}: {error.strerror or error}'
-        return str(error)
-
-
-def _pattern(namespace: str) -> str:
-    r"""Spell a namespace as mongorestore's patterns do, where `*` stands for any."""
-    return re.sub(r'([*\\])', r'\\\1', namespace)
-
-
-def _mongorestore_takes(stored: Stored) -> bool:
-    """Tell whether mongorestore (100.18) finds the name of what it restores.
-
-    It has to look up a name that was too long for a file's; it unescapes it then,
-    though it is not escaped, and for a time series does not find it.
-    """
-    if len(quote_plus(stored.data_name)) <= LONGEST_STEM:
-        return True
-    return unquote_plus(stored.name) == stored.name and not stored.is_time_series

@@ -5,8 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bson.errors import BSONError
+from pymongo.errors import OperationFailure, PyMongoError
+
 from migopy.commands import Command
+from migopy.dumps.database import UNAUTHORIZED
+from migopy.dumps.exchange import NotTaken
+from migopy.dumps.folder import Dump
+from migopy.dumps.format import Damaged
+from migopy.dumps.tools import ToolFailed
+from migopy.dumps.writing import Unreadable
 from migopy.errors import MigopyException, listing
+
+FAILURES = (
+    PyMongoError,
+    BSONError,
+    OSError,
+    Damaged,
+    NotTaken,
+    Unreadable,
+    ToolFailed,
+)
+"""What can go wrong by no fault of the program's."""
+
+_NOT_VALID = 121
+_NOT_STABLE = 323
 
 
 class DumpFailed(MigopyException):
@@ -52,9 +75,14 @@ class RestoreFailed(MigopyException):
 
 
 class UnknownDump(MigopyException):
-    """No dump, or more than one, goes by `name`; `names` are those there are."""
+    """No dump, or more than one, goes by `name`; `names` are those there are.
 
-    def __init__(self, name: str, directory: Path, names: Sequence[str]) -> None:
+    `reason` tells why what has this name is none.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, names: Sequence[str], reason: str = ''
+    ) -> None:
         self.name = name
         self.names = names
         several = [known for known in names if known.startswith(name)]
@@ -66,7 +94,21 @@ class UnknownDump(MigopyException):
             said += [listing(names)]
         else:
             said = [f'There is no dump in {directory}. Make one: ', Command('dbdump')]
+        if reason:
+            said.insert(0, f'{reason}\n')
         super().__init__(*said)
+
+
+class ForeignDump(MigopyException):
+    """A dump that mongodump has made for somebody, without a manifest of migopy's."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        super().__init__(
+            f'{dump.path} was not made by dbdump: nothing vouches that it is whole, and'
+            ' as it was written. If you trust it, type: ',
+            Command('dbrestore', dump.name, foreign='yes'),
+        )
 
 
 class DirectoryUnreadable(MigopyException):
@@ -79,3 +121,29 @@ class DirectoryUnreadable(MigopyException):
             'Correct MONGO_DUMP_DIRECTORY, then type: ',
             Command('dbrestore'),
         )
+
+
+def reason_of(error: BaseException, directory: Path) -> str:
+    """Say what went wrong, and what would allow it; `directory` is where it went on."""
+    if isinstance(error, NotTaken):
+        reason = reason_of(error.error, directory)
+        return f'{error.collection}: {reason.replace(error.staged, error.collection)}'
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        # What a bulk of inserts ends with has whole documents in its text.
+        [first, *_] = details.get('writeErrors') or [details]
+        code = first.get('code', error.code)
+        reason = str(first.get('errmsg') or error)
+        if code == UNAUTHORIZED:
+            reason += '. The roles backup and restore, on admin, allow it.'
+        if code == _NOT_VALID:
+            reason += (
+                '. It is older than the validator of its collection; the role restore,'
+                ' on admin, allows to put it back.'
+            )
+        if code == _NOT_STABLE:
+            reason += '. Leave strict out of server_api for this command.'
+        return reason
+    if isinstance(error, OSError):
+        return f'{error.filename or directory}: {error.strerror or error}'
+    return str(error)

@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Any, Callable, Optional
 from urllib.parse import quote_plus, unquote_plus
 
+import bson
 from bson import json_util
 from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
+
+from migopy.folders import open_regular
 
 Document = dict[str, Any]
 
@@ -30,6 +33,7 @@ Progress = Callable[[str, int, Optional[int]], None]
 """Takes a collection's name, the documents done, and how many there are if known."""
 
 METADATA = '.metadata.json'
+DATA = '.bson'
 
 SYSTEM_JS = 'system.js'
 """Of the server's own collections the one that is dumped; it cannot be dropped."""
@@ -37,12 +41,40 @@ SYSTEM_JS = 'system.js'
 LONGEST_STEM = 238
 """Characters of a file's name before its ending, the longest being that of gzip."""
 
+STAGED = 'migopy_restoring.'
+"""Stands before the number in the name of a collection that a restore is filling."""
+
+OPTIONS_NOT_TAKEN = ('autoIndexId', 'flags', 'recordIdsReplicated', 'temp')
+"""Shown by listCollections, refused by `create` or not for it to say."""
+
+KNOWN_OPTIONS = {
+    *OPTIONS_NOT_TAKEN,
+    'capped',
+    'changeStreamPreAndPostImages',
+    'clusteredIndex',
+    'collation',
+    'encryptedFields',
+    'expireAfterSeconds',
+    'indexOptionDefaults',
+    'max',
+    'pipeline',
+    'recordPreImages',
+    'size',
+    'storageEngine',
+    'timeseries',
+    'validationAction',
+    'validationLevel',
+    'validator',
+    'viewOn',
+}
+"""What is taken from metadata into the command `create`, and no other field of it."""
+
 _BUCKETS = 'system.buckets.'
 """Stands before a time series' name in that of the collection with its documents."""
 
 # The server's own limit: 16 MB, and what it may add to a document itself.
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
-_BATCH_BYTES = 1024 * 1024
+_MOST_METADATA_BYTES = 64 * 1024 * 1024
 
 _JSON = json_util.JSONOptions(
     json_mode=json_util.JSONMode.CANONICAL,
@@ -53,6 +85,18 @@ _JSON = json_util.JSONOptions(
 
 class Damaged(Exception):
     """A dump's file is not as it was written; the text says which, and how."""
+
+
+_UNSOUND = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    KeyError,
+    OverflowError,
+    RecursionError,
+    BSONError,
+)
+"""What comes of metadata that say something else than mongodump writes."""
 
 
 @dataclass(frozen=True)
@@ -117,19 +161,50 @@ class Stored:
     @classmethod
     def read(cls, path: Path) -> Stored:
         """Read a `.metadata.json`. Raise `Damaged` where it says something else."""
+        with open_regular(path) as file:
+            content = file.read(_MOST_METADATA_BYTES + 1)
         try:
-            document = json.loads(
-                path.read_text(encoding='utf-8'), object_pairs_hook=_from_json
-            )
+            if len(content) > _MOST_METADATA_BYTES:
+                raise ValueError('it is too long')
+            document = json.loads(content, object_pairs_hook=_from_json)
+            stem = path.name[: -len(METADATA)]
             # Older ones do not hold the name.
-            name = unquote_plus(path.name[: -len(METADATA)])
-            return cls(
-                document.get('collectionName') or name,
-                document.get('options') or {},
-                document['indexes'],
-            )
-        except (ValueError, TypeError, AttributeError, KeyError, BSONError) as error:
+            name = document.get('collectionName') or unquote_plus(stem)
+            stored = cls(name, document.get('options') or {}, document['indexes'] or [])
+            stored.require_sound(stem)
+        except _UNSOUND as error:
             raise Damaged(f'{path} is damaged: {error}') from error
+        return stored
+
+    def require_sound(self, stem: str) -> None:
+        """Make sure that it is what it says, the collection of the file `stem`.
+
+        Raise `ValueError`, or another of what is wrong with it.
+        """
+        if not isinstance(self.options, dict):
+            raise TypeError('its options are none')
+        if not isinstance(self.name, str) or file_stem(self.name) != stem:
+            raise ValueError(f'the collection {self.name!r} does not belong there')
+        if self.name.startswith(STAGED) or (
+            self.name.startswith('system.') and self.name != SYSTEM_JS
+        ):
+            raise ValueError(f'{self.name!r} is no name for a collection in a dump')
+        if self.name == SYSTEM_JS and (self.is_view or self.is_time_series):
+            raise ValueError(f'{self.name!r} is a collection')
+        if not isinstance(self.options.get('viewOn', ''), str):
+            raise TypeError('a view is on what has no name')
+        if self.unknown_options:
+            unknown = ', '.join(map(repr, self.unknown_options))
+            raise ValueError(f'{unknown} is no known option of a collection')
+        for index in self.indexes:
+            if not index['key'].items() or not isinstance(index['name'], str):
+                raise ValueError('an index has no key or no name')
+        bson.encode({'options': self.options, 'indexes': list(self.indexes)})
+
+    @property
+    def unknown_options(self) -> list[str]:
+        """List the options that a restore refuses."""
+        return sorted(set(self.options) - KNOWN_OPTIONS)
 
 
 def _from_json(pairs: Sequence[tuple[str, Any]]) -> Any:
@@ -160,7 +235,7 @@ def read_documents(path: Path) -> Iterator[bytes]:
     Raise `Damaged` at the first that is not whole.
     """
     position = 0
-    with open(path, 'rb', buffering=1024 * 1024) as file:
+    with open_regular(path) as file:
         while head := file.read(4):
             size = int.from_bytes(head, 'little', signed=True)
             sound = 5 <= size <= _MAX_DOCUMENT_BYTES
@@ -171,16 +246,24 @@ def read_documents(path: Path) -> Iterator[bytes]:
             position += size
 
 
-def read_contents(folder: Path) -> list[Stored]:
-    """Read a dump of a database from end to end, and give what is in it.
+def read_contents(folder: Path, names: Sequence[str]) -> list[Stored]:
+    """Read these files of a database's dump from end to end; give what is in them.
 
     Raise `Damaged` or `OSError` where a file is not as it was written.
     """
     contents = []
-    for path in sorted(folder.glob(f'*{METADATA}')):
-        stored = Stored.read(path)
+    data = {name for name in names if name.endswith(DATA)}
+    for name in sorted(name for name in names if name.endswith(METADATA)):
+        stored = Stored.read(folder / name)
         if not stored.is_view:
+            if stored.data_file not in data:
+                raise Damaged(
+                    f'{folder / stored.data_file} does not belong to the dump'
+                )
+            data.remove(stored.data_file)
             count = sum(1 for _ in read_documents(folder / stored.data_file))
             stored = replace(stored, count=count)
         contents.append(stored)
+    if data:
+        raise Damaged(f'{folder / min(data)} belongs to no collection')
     return contents

@@ -17,6 +17,7 @@ from pymongo.errors import InvalidName, OperationFailure
 
 from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped, plain
 from migopy.dumps.format import METADATA, Document, Progress, Say, Stored, file_stem
+from migopy.folders import create_file
 
 _BATCH_BYTES = 1024 * 1024
 
@@ -88,7 +89,7 @@ class Dumper:
             time.sleep(_TRY_AGAIN_SECONDS)
 
     def _succeeds(self, last: bool) -> bool:
-        self._folder.mkdir()
+        self._folder.mkdir(mode=0o700)
         try:
             with self._snapshot() as self._session:
                 self._write()
@@ -120,7 +121,9 @@ class Dumper:
             raise Changed('Collections or indexes were being made or dropped')
         for one in listed:
             path = self._folder / f'{file_stem(one.stored.name)}{METADATA}'
-            path.write_text(one.metadata, encoding='utf-8')
+            with create_file(path) as file:
+                file.write(one.metadata.encode())
+            self._warn_of_options(one.stored)
             if one.uuid:
                 self._write_documents(one.stored)
                 self._check_still_there(one)
@@ -153,6 +156,13 @@ class Dumper:
             ) from error
         return Stored(name, options, indexes)
 
+    def _warn_of_options(self, stored: Stored) -> None:
+        for option in stored.unknown_options:
+            self._say(
+                f'{stored.name} has an option that this migopy does not know, {option}:'
+                ' dbrestore will refuse this dump, a newer one may not.'
+            )
+
     def _set_time(self, listed: Iterable[_Listed]) -> None:
         """Read a little: a session's first read sets the time of all the others."""
         for one in listed:
@@ -180,6 +190,7 @@ class Dumper:
                 )
             else:
                 raise
+        (self._folder / stored.data_file).unlink()
         return self._copy(stored, None)
 
     def _copy(self, stored: Stored, session: ClientSession | None) -> None:
@@ -192,7 +203,7 @@ class Dumper:
             hint=[('$natural', 1)], batch_size=_batch_size(collection), session=session
         )
         path = self._folder / stored.data_file
-        with open(path, 'wb') as file, cursor, _changes_noticed(stored):
+        with create_file(path) as file, cursor, _changes_noticed(stored):
             for batch in cursor:
                 file.write(batch)
                 done += _count(batch)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, spelled
@@ -112,8 +111,8 @@ class Reporter:
     def about_to_restore(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""
         self._logger.white(
-            f'Going to bring {dump.database} back to {dump.name}, made {_age(dump)}'
-            ' ago.\nWhat was made since is dropped.'
+            f'Going to bring {dump.database} back to {dump.name}, made {_ago(dump)}.\n'
+            'What was made since is dropped.'
         )
 
     def restored(self, dump: Dump) -> None:
@@ -222,8 +221,16 @@ def _size(count: float) -> str:
     return f'{count:,.1f} TB'
 
 
+def _ago(dump: Dump) -> str:
+    if dump.age is None:
+        return 'at a time that is not known, as the clock was ahead'
+    return f'{_age(dump)} ago'
+
+
 def _age(dump: Dump) -> str:
-    seconds = int((datetime.now(timezone.utc) - dump.made).total_seconds())
+    if dump.age is None:
+        return '? (the clock was ahead)'
+    seconds = int(dump.age.total_seconds())
     count, unit = seconds, 'second'
     for length, longer in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
         if seconds >= length:

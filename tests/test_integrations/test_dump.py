@@ -24,7 +24,7 @@ from migopy.dumps import (
     DumpFailed,
 )
 from tests import server
-from tests.dumps import MEGABYTE, DumpTest, everything, needs_tools
+from tests.dumps import MEGABYTE, DumpTest, everything, left, needs_tools
 
 DAY = datetime.datetime(2020, 2, 29, 12, 30, 0, 250000)
 
@@ -494,11 +494,10 @@ class KilledTest(DumpTest):
         kill = "if collection == 'b': os.kill(os.getpid(), signal.SIGKILL)"
         self.assertEqual(-signal.SIGKILL, self.run_dump(kill).returncode)
         self.assertEqual([], self.dumps().of(self.db.name))
-        left = list(self.directory.iterdir())
-        self.assertEqual(1, len(left))
-        self.assertTrue(list(left[0].rglob('a.bson')))
+        [part] = left(self.directory)
+        self.assertTrue(list(part.rglob('a.bson')))
         dump = self.dumps().make(self.db)
-        self.assertEqual([dump.path], list(self.directory.iterdir()))
+        self.assertEqual([dump.path], left(self.directory))
 
     def test_told_to_end_it_leaves_nothing(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -545,9 +544,34 @@ class KeepTest(DumpTest):
         self.assertEqual([made[-1], kept], self.dumps().of(self.db.name))
         self.assertEqual(
             {foreign, others.path, made[-1].path, kept.path},
-            set(self.directory.iterdir()),
+            set(left(self.directory)),
         )
         self.assertEqual(len(made), len({dump.name for dump in made}))
+
+    def test_the_new_one_stays_also_where_the_clock_was_ahead(self) -> None:
+        self.db['a'].insert_one({})
+        first = self.dumps().make(self.db)
+        ahead = first.path.with_name(f'29991231T000000Z_{self.db.name}')
+        first.path.rename(ahead)
+        for keep, kept in ((5, 2), (2, 2), (1, 1), (1, 1)):
+            with self.subTest(keep=keep, kept=kept):
+                new = self.dumps().make(self.db, keep=keep)
+                there = self.dumps().of(self.db.name)
+                self.assertEqual(new, there[-1])
+                self.assertEqual(kept, len(there))
+                self.assertTrue(new.path.exists())
+        self.assertFalse(ahead.exists())
+
+    def test_those_of_a_database_whose_name_begins_so_stay(self) -> None:
+        other = self.client[f'{self.db.name}_other']
+        others = [self.dumps().make(other) for _ in range(2)]
+        self.dumps().make(self.db, keep=1)
+        self.dumps().make(self.db, keep=1)
+        self.assertEqual(others, self.dumps().of(other.name))
+
+    def test_fewer_than_are_kept_all_stay(self) -> None:
+        made = [self.dumps().make(self.db, keep=6) for _ in range(5)]
+        self.assertEqual(made, self.dumps().of(self.db.name))
 
     def test_a_failed_dump_removes_none(self) -> None:
         made = [self.dumps().make(self.db) for _ in range(2)]

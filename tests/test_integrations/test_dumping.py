@@ -15,6 +15,7 @@ from unittest import mock
 import migopy
 from migopy.dumps import DumpFailed
 from migopy.state.lock import Locked
+from tests.dumps import left
 from tests.project import FabTest, PlainTest, RecordingLogger
 
 #: Makes a collection, an index and a change.
@@ -70,7 +71,7 @@ class DumpingTest(PlainTest):
 
     def made(self) -> list[str]:
         """List the names of the dumps there are."""
-        return sorted(os.listdir(self.dumps)) if self.dumps.exists() else []
+        return sorted(path.name for path in left(self.dumps))
 
     def status(self, **attributes: Any) -> list[str]:
         """Give all that the status says."""
@@ -374,7 +375,7 @@ class TypedTest(FabTest):
         elsewhere = self.folder / 'mongomigrations'
         failed = self.fab('migrations:execute', cwd=elsewhere, PATH=NO_TOOLS)
         self.assertEqual(failed.status, 1)
-        [dump] = (self.folder / 'mongodumps').iterdir()
+        [dump] = left(self.folder / 'mongodumps')
         self.assertRegex(
             failed.stderr,
             f'(?s)Going to execute 2 migrations.*Stop.*Dumped to {dump}.*Start.*'

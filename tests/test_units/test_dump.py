@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from migopy.dumps import Connection, DirectoryUnreadable, DumpFailed, UnknownDump
 from migopy.dumps.format import Damaged, Stored, file_stem, read_documents
 from migopy.server.embedded import free_port
-from tests.dumps import FolderTest, database
+from tests.dumps import FolderTest, database, left
 
 
 class ConnectionTest(unittest.TestCase):
@@ -161,7 +161,7 @@ class DumpsTest(FolderTest):
         self.directory.write_text('')
         with self.assertRaisesRegex(DirectoryUnreadable, 'MONGO_DUMP_DIRECTORY'):
             self.dumps().of('shop')
-        with self.assertRaisesRegex(DumpFailed, f'{self.directory}: File exists'):
+        with self.assertRaisesRegex(DumpFailed, f'{self.directory}: Not a directory'):
             self.dumps().make(database())
 
     def test_one_is_found_by_its_name_or_by_a_beginning_that_no_other_has(self) -> None:
@@ -197,7 +197,7 @@ class DumpsTest(FolderTest):
             self.assertRaisesRegex(DumpFailed, f'localhost:{port}'),
         ):
             self.dumps().make(client['shop'])
-        self.assertEqual([], list(self.directory.iterdir()))
+        self.assertEqual([], left(self.directory))
 
 
 class FilesTest(FolderTest):
