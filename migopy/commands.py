@@ -94,6 +94,7 @@ PLACEHOLDERS = {
     'last': 'NUMBER',
     'dry_run': 'yes',
     'foreign': 'yes',
+    'in_place': 'yes',
 }
 
 

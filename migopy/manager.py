@@ -296,22 +296,29 @@ class MigrationsManager:
         self._reporter.dumped(self._dump)
 
     @task
-    def dbrestore(self, name: str | None = None, *, foreign: str | bool = 'no') -> None:
+    def dbrestore(
+        self,
+        name: str | None = None,
+        *,
+        foreign: str | bool = 'no',
+        in_place: str | bool = 'no',
+    ) -> None:
         """Bring the database back to a dump; without a name, list the dumps.
 
         Example: dbrestore,20261122T093000Z_mydatabase
         What was made since is dropped, the registry comes back with the data.
-        foreign=yes takes one that mongodump has made without migopy.
+        foreign=yes takes one that mongodump has made without migopy. in_place=yes
+        needs less room on the server: it drops each collection, then fills it.
         """
+        may_be_foreign = is_yes(foreign, 'dbrestore', 'foreign')
+        is_in_place = is_yes(in_place, 'dbrestore', 'in_place')
         with self._dumps() as dumps:
             if name is None:
                 return self._reporter.dumps(dumps.of(self.db.name))
-            dump = dumps.find(
-                self.db.name, name, foreign=is_yes(foreign, 'dbrestore', 'foreign')
-            )
+            dump = dumps.find(self.db.name, name, may_be_foreign)
             with self._locked('dbrestore'):
                 self._reporter.about_to_restore(dump)
-                dumps.restore(self.db, dump)
+                dumps.restore(self.db, dump, is_in_place)
         self._reporter.restored(dump)
         return None
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
 import shutil
 import tempfile
 import unittest
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Callable
 
 import bson
 from bson.codec_options import CodecOptions
@@ -132,3 +135,28 @@ def database(name: str = 'shop', set_name: str | None = 'rs0') -> Any:
         name=name,
         client=SimpleNamespace(admin=SimpleNamespace(command=lambda command: hello)),
     )
+
+
+def spoil(dump: Path, database: str, chance: random.Random) -> None:
+    """Do something bad to a dump's folder, at random."""
+    path = chance.choice([path for path in sorted(dump.rglob('*')) if path.is_file()])
+    content = bytearray(path.read_bytes())
+    tokens = [b'{', b'}', b'"', b'[', b'null', b'1e999', b'\xff', b'\0', b'\\ud800']
+    tokens += [b'"$oid"', b'"$date"', b'"$numberLong"', b'"options"', b'../', b'-1']
+    for _ in range(chance.randint(1, 3)):
+        place = chance.randrange(len(content) + 1)
+        end = place + chance.choice([0, 0, 1, 5, 40])
+        content[place:end] = chance.choice([b'', chance.choice(tokens)])
+    path.write_bytes(content)
+    if path.name != 'migopy.json' and chance.random() < 0.8:
+        manifest = json.loads((dump / 'migopy.json').read_text())
+        manifest['files'][path.relative_to(dump).as_posix()] = len(content)
+        (dump / 'migopy.json').write_text(json.dumps(manifest))
+    ways: list[Callable[[], object]] = [
+        path.unlink,
+        lambda: (path.unlink(), os.mkfifo(path)),
+        lambda: (path.unlink(), path.symlink_to('/dev/zero')),
+        lambda: path.rename(path.with_name(chance.choice(['x', 'x.bson', '.x']))),
+    ]
+    if chance.random() < 0.1:
+        chance.choice(ways)()

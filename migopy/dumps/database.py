@@ -8,6 +8,7 @@ from typing import Any
 from bson.codec_options import CodecOptions
 from pymongo import ReadPreference, WriteConcern
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from migopy.dumps.format import STAGED, SYSTEM_JS
@@ -48,3 +49,12 @@ def drop(db: Database[Any], names: Iterable[str]) -> None:
             db[name].delete_many({})
         else:
             db.command({'drop': name}, allowable_errors=[NAMESPACE_NOT_FOUND])
+
+
+def free_bytes(db: Database[Any]) -> int | None:
+    """Give the room on the server's disk, `None` where the server does not tell."""
+    try:
+        stats = db.command('dbStats')
+        return int(stats['fsTotalSize']) - int(stats['fsUsedSize'])
+    except (OperationFailure, KeyError, TypeError, ValueError):
+        return None

@@ -7,6 +7,7 @@ installed, else PyMongo. What one way wrote the other restores.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import time
 from collections.abc import Iterator, Set
@@ -18,6 +19,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy import signals
+from migopy.commands import Command
 from migopy.dumps.database import plain
 from migopy.dumps.errors import (
     FAILURES,
@@ -29,8 +31,16 @@ from migopy.dumps.errors import (
     UnknownDump,
     reason_of,
 )
-from migopy.dumps.exchange import Exchange
-from migopy.dumps.folder import TIME_FORMAT, Dump, is_abandoned, locked, seal, sync
+from migopy.dumps.exchange import Exchange, NoRoom
+from migopy.dumps.folder import (
+    MANIFEST,
+    TIME_FORMAT,
+    Dump,
+    is_abandoned,
+    locked,
+    seal,
+    sync,
+)
 from migopy.dumps.format import STAGED, Damaged, Progress, Say, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
@@ -122,11 +132,13 @@ class Dumps:
             self._remove(old)
         return dump
 
-    def restore(self, db: Database[Any], dump: Dump) -> None:
+    def restore(self, db: Database[Any], dump: Dump, in_place: bool = False) -> None:
         """Bring a database back to a dump: collections, documents, options, indexes.
 
         What was made since is dropped. By mongorestore where it is on the PATH, else
-        by PyMongo. Raise `RestoreRefused` where the dump is not sound or the server
+        by PyMongo. It is filled beside what there is first, which takes room; with
+        `in_place` one collection at a time is tried beside, then all are dropped and
+        filled. Raise `RestoreRefused` where the dump is not sound or the server
         does not take it: then the database is as it was. Raise `RestoreFailed` where it
         stops later.
         """
@@ -135,9 +147,12 @@ class Dumps:
             contents = self._verified(dump, db.name)
             mongorestore = self._mongorestore(db, dump)
             filler = Filler(db, dump.path / dump.database, self._progress)
-            exchange = Exchange(db, contents, filler, self._apart)
+            exchange = Exchange(db, contents, filler, self._apart, dump.size)
             with signals.raised():
-                self._stage(exchange, db.name, mongorestore)
+                self._stage(exchange, db.name, mongorestore, in_place)
+        except NoRoom as error:
+            again = Command('dbrestore', dump.name, in_place='yes')
+            raise RestoreRefused(dump.name, str(error), again) from error
         except FAILURES as error:
             raise RestoreRefused(dump.name, reason_of(error, self.directory)) from error
         try:
@@ -152,10 +167,14 @@ class Dumps:
             raise
 
     def _stage(
-        self, exchange: Exchange, database: str, mongorestore: Mongorestore | None
+        self,
+        exchange: Exchange,
+        database: str,
+        mongorestore: Mongorestore | None,
+        in_place: bool,
     ) -> None:
         try:
-            exchange.stage(mongorestore)
+            exchange.stage(mongorestore, in_place)
         except BaseException as error:
             try:
                 exchange.clean()
@@ -179,8 +198,12 @@ class Dumps:
             raise DirectoryUnreadable(self.directory, reason) from error
 
     def _foreign(self, database: str, name: str, asked_for: bool) -> Dump:
+        path = self.directory / name
         try:
-            dump = Dump.read_foreign(self.directory / name, database)
+            if os.path.lexists(path / MANIFEST):
+                # It is migopy's own, and damaged, or of another database.
+                raise Damaged(f'{path} is of {Dump.read(path).database}')
+            dump = Dump.read_foreign(path, database)
         except Damaged as error:
             names = [dump.name for dump in self.of(database)]
             raise UnknownDump(name, self.directory, names, str(error)) from error

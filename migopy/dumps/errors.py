@@ -10,9 +10,9 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.commands import Command
 from migopy.dumps.database import UNAUTHORIZED
-from migopy.dumps.exchange import NotTaken
+from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
-from migopy.dumps.format import Damaged
+from migopy.dumps.format import Damaged, shown
 from migopy.dumps.tools import ToolFailed
 from migopy.dumps.writing import Unreadable
 from migopy.errors import MigopyException, listing
@@ -22,6 +22,7 @@ FAILURES = (
     BSONError,
     OSError,
     Damaged,
+    NoRoom,
     NotTaken,
     Unreadable,
     ToolFailed,
@@ -46,15 +47,25 @@ class DumpFailed(MigopyException):
 
 
 class RestoreRefused(MigopyException):
-    """The dump `name` cannot be restored; the database was not touched."""
+    """The dump `name` cannot be restored; the database is as it was.
 
-    def __init__(self, name: str, reason: str) -> None:
+    `in_place` is the command that needs less room, where that was the reason.
+    """
+
+    def __init__(self, name: str, reason: str, in_place: Command | None = None) -> None:
         self.name = name
         self.reason = reason
+        said: list[object] = ['See the dumps there are: ', Command('dbrestore')]
+        if in_place:
+            said = [
+                'Make room on the disk, or restore in place: each collection is tried'
+                ' beside, then all are dropped and filled. If that is interrupted, the'
+                ' database is incomplete. Type: ',
+                in_place,
+            ]
         super().__init__(
-            f'The dump {name} was not restored: {reason}\n'
-            'The database is as it was. See the dumps there are: ',
-            Command('dbrestore'),
+            f'The dump {name} was not restored: {reason}\nThe database is as it was. ',
+            *said,
         )
 
 
@@ -127,7 +138,8 @@ def reason_of(error: BaseException, directory: Path) -> str:
     """Say what went wrong, and what would allow it; `directory` is where it went on."""
     if isinstance(error, NotTaken):
         reason = reason_of(error.error, directory)
-        return f'{error.collection}: {reason.replace(error.staged, error.collection)}'
+        name = shown(error.collection)
+        return f'{name}: {reason.replace(error.staged, name)}'
     if isinstance(error, OperationFailure):
         details = error.details or {}
         # What a bulk of inserts ends with has whole documents in its text.

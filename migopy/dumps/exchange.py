@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
-from migopy.dumps.database import drop, dumped, plain
+from migopy.dumps.database import drop, dumped, free_bytes, plain
 from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
@@ -28,6 +28,18 @@ class NotTaken(Exception):
         self.error = error
 
 
+class NoRoom(Exception):
+    """The server's disk has `free` bytes, too few to hold `needed` more for a while."""
+
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(
+            f"the server's disk has {free:,} bytes free. Beside what is there,"
+            f' {needed:,} bytes more are needed for a while.'
+        )
+        self.needed = needed
+        self.free = free
+
+
 class Exchange:
     """Exchange collections for those of a dump: first `stage`, then `switch`.
 
@@ -36,9 +48,11 @@ class Exchange:
     collections beside (`migopy_restoring.…`). `switch` renames these into place.
 
     Some cannot be renamed: time series, encrypted collections, and all of them for a
-    user without the right or under the strict Stable API. Then what was staged was a
-    trial, and `switch` drops and fills. Views are dropped and made, they hold nothing.
-    `system.js` cannot be dropped, its documents are exchanged one by one.
+    user without the right or under the strict Stable API. Then what is staged is a
+    trial, one collection at a time, and `switch` drops and fills. So it is done `in
+    place` as well, for a disk that has no room for everything twice. Views are dropped
+    and made, they hold nothing. `system.js` cannot be dropped, its documents are
+    exchanged one by one.
     """
 
     def __init__(
@@ -47,25 +61,32 @@ class Exchange:
         contents: Sequence[Stored],
         filler: Filler,
         apart: Set[str],
+        size: int,
     ) -> None:
-        """Take what is to be in the database, but for what stands `apart`."""
+        """Take what is to be in the database, but for what stands `apart`.
+
+        `size` is that of it all, in bytes.
+        """
         self._db = plain(db)
         self._contents = contents
         self._filler = filler
         self._apart = apart
+        self._size = size
         self._staged: dict[str, str] = {}
         #: How many of the dump's collections are in place.
         self.done = 0
 
-    def stage(self, mongorestore: Mongorestore | None) -> None:
+    def stage(self, mongorestore: Mongorestore | None, in_place: bool = False) -> None:
         """Have the server take everything, beside what there is.
 
-        `mongorestore` fills what it can, PyMongo all else. Raise what was refused.
+        `mongorestore` fills what it can, PyMongo all else. Raise `NoRoom`, or what the
+        server refused; then `clean` is to be called.
         """
         self.clean()
         names = {one.name: f'{STAGED}{n}' for n, one in enumerate(self._contents)}
         kept = {}
-        if self._may_rename():
+        if not in_place and self._may_rename():
+            self._require_room()
             renamed = filter(_can_be_renamed, self._contents)
             kept = {one.name: (one, names[one.name]) for one in renamed}
         if mongorestore:
@@ -114,6 +135,11 @@ class Exchange:
         """Drop the collections of a restore that did not come to its end."""
         names = self._db.list_collection_names()
         drop(self._db, [name for name in names if name.startswith(STAGED)])
+
+    def _require_room(self) -> None:
+        free = free_bytes(self._db)
+        if free is not None and free < self._size:
+            raise NoRoom(self._size, free)
 
     def _stage_one(self, stored: Stored, names: Mapping[str, str], keep: bool) -> None:
         name = names[stored.name]

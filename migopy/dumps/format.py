@@ -133,6 +133,11 @@ class Stored:
         return 'validator' in self.options
 
     @property
+    def label(self) -> str:
+        """Give its name as it fits in a line."""
+        return shown(self.name)
+
+    @property
     def data_name(self) -> str:
         """Name the collection that holds the documents."""
         return _BUCKETS + self.name if self.is_time_series else self.name
@@ -213,6 +218,11 @@ def _from_json(pairs: Sequence[tuple[str, Any]]) -> Any:
     if any(name == '$regex' for name, _ in pairs):
         return dict(pairs)
     return json_util.object_pairs_hook(pairs, _JSON)
+
+
+def shown(name: str) -> str:
+    """Give a collection's name as it fits in a line."""
+    return name if name.isprintable() else repr(name)
 
 
 def file_stem(collection: str) -> str:

@@ -16,7 +16,14 @@ from pymongo.database import Database
 from pymongo.errors import InvalidName, OperationFailure
 
 from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped, plain
-from migopy.dumps.format import METADATA, Document, Progress, Say, Stored, file_stem
+from migopy.dumps.format import (
+    METADATA,
+    Document,
+    Progress,
+    Say,
+    Stored,
+    file_stem,
+)
 from migopy.folders import create_file
 
 _BATCH_BYTES = 1024 * 1024
@@ -137,8 +144,8 @@ class Dumper:
             if not stored.is_view:
                 if stored.data_name not in found:
                     raise Unreadable(
-                        f'PyMongo cannot read the time series {name} from this server.'
-                        ' Install mongodump, which can.'
+                        f'PyMongo cannot read the time series {stored.label} from this'
+                        ' server. Install mongodump, which can.'
                     )
                 uuid = found[stored.data_name]['info']['uuid'].hex()
             listed.append(_Listed(stored, stored.metadata(uuid), uuid))
@@ -159,8 +166,8 @@ class Dumper:
     def _warn_of_options(self, stored: Stored) -> None:
         for option in stored.unknown_options:
             self._say(
-                f'{stored.name} has an option that this migopy does not know, {option}:'
-                ' dbrestore will refuse this dump, a newer one may not.'
+                f'{stored.label} has an option that this migopy does not know,'
+                f' {option}. dbrestore will refuse this dump; a newer migopy may not.'
             )
 
     def _set_time(self, listed: Iterable[_Listed]) -> None:
@@ -181,11 +188,11 @@ class Dumper:
                 self._say(
                     'The server no longer has the snapshot (it keeps one for'
                     ' minSnapshotHistoryWindowInSeconds, 300 if not set). From'
-                    f' {stored.name} on each collection is read at a time of its own.'
+                    f' {stored.label} on each collection is read at a time of its own.'
                 )
             elif error.code == _SNAPSHOT_UNAVAILABLE:
                 self._say(
-                    f'{stored.name} is capped, which this server leaves out of its'
+                    f'{stored.label} is capped, which this server leaves out of its'
                     ' snapshots: it is read at a time of its own.'
                 )
             else:
@@ -217,7 +224,7 @@ class Dumper:
             for found in self._db.list_collections(filter=named)
         ]
         if [uuid and uuid.hex() for uuid in uuids] != [one.uuid]:
-            raise Changed(f'The collection {one.stored.name} was dropped or replaced')
+            raise Changed(f'The collection {one.stored.label} was dropped or replaced')
 
 
 @contextlib.contextmanager
@@ -230,7 +237,7 @@ def _changes_noticed(stored: Stored) -> Iterator[None]:
         yield
     except OperationFailure as error:
         if error.code in codes:
-            raise Changed(f'The collection {stored.name} was changed') from error
+            raise Changed(f'The collection {stored.label} was changed') from error
         raise
 
 

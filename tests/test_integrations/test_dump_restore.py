@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -19,11 +23,17 @@ from pymongo.server_api import ServerApi
 
 from migopy.dumps import (
     DumpFailed,
+    ForeignDump,
     RestoreFailed,
     RestoreRefused,
+    UnknownDump,
 )
+from migopy.dumps.database import free_bytes
 from tests import server
-from tests.dumps import DumpTest, everything
+from tests.dumps import DumpTest, everything, spoil
+
+#: How many spoiled dumps are tried.
+INPUTS = int(os.environ.get('MIGOPY_TEST_INPUTS', '1000')) // 10
 
 DAY = datetime.datetime(2020, 2, 29)
 
@@ -138,6 +148,33 @@ class RestoreTest(DumpTest):
     def write_manifest(self, manifest: dict[str, Any]) -> None:
         (self.dump.path / 'migopy.json').write_text(json.dumps(manifest))
         self.dump = self.dumps().find(self.db.name, self.dump.name)
+
+    def test_a_disk_without_room_for_all_twice_drops_nothing(self) -> None:
+        """Nor is it filled: a server whose disk is full ends."""
+        self.db['new'].insert_one({})
+        changed = everything(self.db)
+        with mock.patch('migopy.dumps.exchange.free_bytes', return_value=10):
+            with self.assertRaisesRegex(
+                RestoreRefused, '(?s)has 10 bytes free.*in_place=yes$'
+            ) as caught:
+                self.dumps().restore(self.db, self.dump)
+            self.assertEqual(changed, everything(self.db))
+            [command] = caught.exception.next
+            self.assertEqual({'in_place': 'yes'}, command.options)
+            with self.subTest('one by one there is'):
+                self.dumps().restore(self.db, self.dump, in_place=True)
+                self.assertEqual(self.before, everything(self.db))
+
+    def test_in_place_what_the_server_does_not_take_drops_nothing(self) -> None:
+        self.rewrite_metadata('c', indexes=[self.index(unique=True)])
+        with self.assertRaisesRegex(RestoreRefused, 'duplicate key'):
+            self.dumps().restore(self.db, self.dump, in_place=True)
+        self.assertEqual(self.before, everything(self.db))
+
+    def test_the_server_tells_how_much_room_there_is(self) -> None:
+        free = free_bytes(self.db)
+        assert free is not None
+        self.assertGreater(free, self.dump.size)
 
     def test_views_in_a_circle_drop_nothing(self) -> None:
         for name, below in {'u': 'v', 'v': 'w', 'w': 'a'}.items():
@@ -254,6 +291,46 @@ class RestoreTest(DumpTest):
         seen.clear()
         self.dumps(progress=progress).make(self.db)
         self.assertEqual(wanted, seen)
+
+
+class SpoiledTest(DumpTest):
+    """Dumps spoiled at random are restored or refused, and nothing else happens."""
+
+    def test_nothing_but_the_database_is_touched(self) -> None:
+        seed = random.randrange(2**32)
+        chance = random.Random(seed)
+        other = self.client[f'{self.db.name}_other']
+        self.addCleanup(self.client.drop_database, other.name)
+        other['a'].insert_one({'_id': 1})
+        self.db['a'].insert_many([{'_id': n, 'x': 'y'} for n in range(3)])
+        self.db['a'].create_index('x')
+        self.db.create_collection('view', viewOn='a', pipeline=[])
+        self.db.create_collection('strict', validator={'n': {'$gt': 0}})
+        good = self.dumps().make(self.db)
+        kept = self.directory.parent / 'kept'
+        shutil.copytree(good.path, kept)
+        for number in range(INPUTS):
+            with self.subTest(f'number {number} of seed {seed}'):
+                before = everything(self.db)
+                spoil(good.path, self.db.name, chance)
+                try:
+                    dump = self.dumps().find(self.db.name, good.name)
+                    self.dumps().restore(self.db, dump)
+                except RestoreRefused:
+                    self.assertEqual(before, everything(self.db))
+                except (UnknownDump, ForeignDump):
+                    pass
+                finally:
+                    shutil.rmtree(good.path)
+                    shutil.copytree(kept, good.path)
+        self.assertEqual([{'_id': 1}], list(other['a'].find()))
+        self.assertEqual(['a'], other.list_collection_names())
+        names = self.client.list_database_names()
+        self.assertFalse(set(names) - {*self.there, self.db.name, other.name})
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.there = self.client.list_database_names()
 
 
 class RightsTest(DumpTest):

@@ -310,6 +310,38 @@ class RestoreTest(DumpingTest):
         self.assertEqual(len(rows), 2)
         self.assertIn(f'fab migrations:dbrestore,{self.name}', hint)
 
+    def test_one_of_a_clock_that_was_ahead_has_no_age(self) -> None:
+        ahead = self.another(days=-3)
+        with mock.patch.dict(os.environ, COLUMNS='120'):
+            self.migrations.dbrestore()
+        self.assertRegex(
+            self.logger.said[0][1], rf'{ahead} .* [?] .the clock was ahead'
+        )
+        self.migrations.dbrestore(ahead)
+        self.assertIn('as the clock was ahead.\nWhat', self.logger.said[2][1])
+        self.assertEqual(self.state(), self.before)
+
+    def test_one_that_is_foreign_must_be_asked_for(self) -> None:
+        foreign = self.dumps / 'dump'
+        shutil.copytree(self.dumps / self.name, foreign)
+        (foreign / 'migopy.json').unlink()
+        self.change()
+        changed = self.state()
+        with self.assertRaisesRegex(
+            migopy.MigopyException, 'fab migrations:dbrestore,dump,foreign=yes'
+        ):
+            self.migrations.dbrestore('dump')
+        with self.assertRaisesRegex(migopy.MigopyException, 'neither yes nor no'):
+            self.migrations.dbrestore('dump', foreign='maybe')
+        self.assertEqual(self.state(), changed)
+        self.migrations.dbrestore('dump', foreign='yes')
+        self.assertEqual(self.state(), self.before)
+
+    def test_in_place_brings_the_same_back(self) -> None:
+        self.change()
+        self.migrations.dbrestore(self.name, in_place='yes')
+        self.assertEqual(self.state(), self.before)
+
     def test_without_a_dump_says_how_to_make_one(self) -> None:
         shutil.rmtree(self.dumps)
         self.migrations.dbrestore()

@@ -8,7 +8,7 @@ import random
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import bson
 
@@ -24,7 +24,7 @@ from migopy.dumps.database import dumped
 from migopy.dumps.folder import TIME_FORMAT, seal
 from migopy.dumps.format import Damaged
 from migopy.folders import SharedFolder
-from tests.dumps import FolderTest, database
+from tests.dumps import FolderTest, database, spoil
 
 METADATA = {
     'options': {'validator': {'n': {'$gt': {'$numberInt': '0'}}}},
@@ -247,7 +247,7 @@ class BadDumpTest(LaidTest):
         shutil.copytree(good, self.folder / 'good')
         for number in range(INPUTS):
             with self.subTest(f'number {number} of seed {seed}'):
-                spoil(good, chance)
+                spoil(good, 'shop', chance)
                 try:
                     Dump.read(good).contents()
                 except (Damaged, OSError):
@@ -255,31 +255,6 @@ class BadDumpTest(LaidTest):
                 finally:
                     shutil.rmtree(good)
                     shutil.copytree(self.folder / 'good', good)
-
-
-def spoil(dump: Path, chance: random.Random) -> None:
-    """Do something bad to a dump's folder, at random."""
-    path = chance.choice([path for path in sorted(dump.rglob('*')) if path.is_file()])
-    content = bytearray(path.read_bytes())
-    tokens = [b'{', b'}', b'"', b'[', b'null', b'1e999', b'\xff', b'\0', b'\\ud800']
-    tokens += [b'"$oid"', b'"$date"', b'"$numberLong"', b'"options"', b'../', b'-1']
-    for _ in range(chance.randint(1, 3)):
-        place = chance.randrange(len(content) + 1)
-        end = place + chance.choice([0, 0, 1, 5, 40])
-        content[place:end] = chance.choice([b'', chance.choice(tokens)])
-    path.write_bytes(content)
-    if path.name != 'migopy.json' and chance.random() < 0.8:
-        manifest = json.loads((dump / 'migopy.json').read_text())
-        manifest['files'][path.relative_to(dump).as_posix()] = len(content)
-        (dump / 'migopy.json').write_text(json.dumps(manifest))
-    ways: list[Callable[[], object]] = [
-        path.unlink,
-        lambda: (path.unlink(), os.mkfifo(path)),
-        lambda: (path.unlink(), path.symlink_to('/dev/zero')),
-        lambda: path.rename(path.with_name(chance.choice(['x', 'x.bson', '.x']))),
-    ]
-    if chance.random() < 0.1:
-        chance.choice(ways)()
 
 
 class ForeignTest(LaidTest):
@@ -305,12 +280,18 @@ class ForeignTest(LaidTest):
     def test_what_holds_no_dump_of_the_database_is_said(self) -> None:
         for name, reason in {
             'dump': 'dump holds no dump of other',
-            self.name: 'holds no dump of other',
+            self.name: f'{self.name} is of shop',
             '.gitignore': 'is no folder',
         }.items():
             (self.directory / '.gitignore').touch()
             with self.subTest(name), self.assertRaisesRegex(UnknownDump, reason):
                 self.dumps().find('other', name, foreign=True)
+
+    def test_one_whose_manifest_is_damaged_is_ours_still(self) -> None:
+        (self.directory / self.name / 'migopy.json').write_text('{')
+        for foreign in (False, True):
+            with self.assertRaisesRegex(UnknownDump, 'is no dump'):
+                self.dumps().find('shop', self.name, foreign)
 
     def test_a_compressed_one_is_to_be_unpacked(self) -> None:
         path = self.directory / 'dump' / 'shop' / 'notes.bson'
