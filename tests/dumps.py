@@ -131,10 +131,9 @@ if 'out' in options:
 def database(name: str = 'shop', set_name: str | None = 'rs0') -> Any:
     """Stand in for a `Database` whose server answers `hello` and nothing else."""
     hello = {'setName': set_name} if set_name else {}
-    return SimpleNamespace(
-        name=name,
-        client=SimpleNamespace(admin=SimpleNamespace(command=lambda command: hello)),
-    )
+    admin = SimpleNamespace(command=lambda command: hello)
+    nodes = frozenset({('db.example', 27018)})
+    return SimpleNamespace(name=name, client=SimpleNamespace(admin=admin, nodes=nodes))
 
 
 def spoil(dump: Path, database: str, chance: random.Random) -> None:

@@ -51,6 +51,16 @@ def drop(db: Database[Any], names: Iterable[str]) -> None:
             db.command({'drop': name}, allowable_errors=[NAMESPACE_NOT_FOUND])
 
 
+def servers_of(db: Database[Any]) -> list[str]:
+    """List the addresses of the members of a database's server.
+
+    They are those that the members have for each other, as a tunnel may lead there.
+    """
+    hello = db.client.admin.command('hello')
+    nodes = [f'{host}:{port}' for host, port in db.client.nodes]
+    return sorted(hello.get('hosts') or nodes)
+
+
 def free_bytes(db: Database[Any]) -> int | None:
     """Give the room on the server's disk, `None` where the server does not tell."""
     try:

@@ -9,9 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import time
-from collections.abc import Iterator, Set
-from datetime import datetime, timezone
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from migopy import signals
 from migopy.commands import Command
-from migopy.dumps.database import plain
+from migopy.dumps.database import plain, servers_of
 from migopy.dumps.errors import (
     FAILURES,
     DirectoryUnreadable,
@@ -32,23 +30,14 @@ from migopy.dumps.errors import (
     reason_of,
 )
 from migopy.dumps.exchange import Exchange, NoRoom
-from migopy.dumps.folder import (
-    MANIFEST,
-    TIME_FORMAT,
-    Dump,
-    is_abandoned,
-    locked,
-    seal,
-    sync,
-)
+from migopy.dumps.folder import MANIFEST, Dump, seal, sync
 from migopy.dumps.format import STAGED, Damaged, Progress, Say, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
+from migopy.dumps.unfinished import begun, finish, remove
 from migopy.dumps.writing import Dumper
 from migopy.folders import private_directory, require_private
-
-UNFINISHED = '.part'
 
 
 class Dumps:
@@ -114,9 +103,9 @@ class Dumps:
     def make(self, db: Database[Any], keep: int | None = None) -> Dump:
         """Dump a database: by mongodump where it is on the PATH, else by PyMongo.
 
-        Of this database's dumps the newest `keep` stay, the new one among them, or all.
-        Raise `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump, and
-        the others are untouched.
+        Of this database's dumps on this server the newest `keep` stay, the new one
+        among them, or all. Raise `SharedFolder`, or `DumpFailed`; then nothing is left
+        of the new dump, and the others are untouched.
         """
         if keep is not None and keep < 1:
             raise DumpFailed(
@@ -127,9 +116,16 @@ class Dumps:
                 dump = self._make(db)
         except FAILURES as error:
             raise DumpFailed(db.name, reason_of(error, self.directory)) from error
-        others = [other for other in self.of(db.name) if other.name != dump.name]
+        others = [
+            other
+            for other in self.of(db.name)
+            if other.name != dump.name and other.servers & dump.servers
+        ]
         for old in others[: max(0, len(others) - keep + 1)] if keep else []:
-            self._remove(old)
+            try:
+                remove(old.path)
+            except OSError as error:
+                self._say(f'The old dump {old.name} cannot be removed: {error}')
         return dump
 
     def restore(self, db: Database[Any], dump: Dump, in_place: bool = False) -> None:
@@ -214,56 +210,17 @@ class Dumps:
     def _make(self, db: Database[Any]) -> Dump:
         private_directory(self.directory)
         number = max((dump.number for dump in self.of(db.name)), default=0) + 1
-        with self._begun(db.name) as folder:
+        with begun(self.directory, db.name) as folder:
             tool = self._tool('mongodump', db)
             if tool:
                 self._dump_with(tool, db.name, folder)
             else:
                 apart, say, progress = self._apart, self._say, self._progress
                 Dumper(db, folder / db.name, apart, say, progress).run()
-            seal(folder, db.name, number)
-            path = self.directory / folder.name[1 : -len(UNFINISHED)]
-            folder.rename(path)
+            seal(folder, db.name, number, servers_of(db))
+            path = finish(folder)
         sync(self.directory)
         return Dump.read(path)
-
-    @contextlib.contextmanager
-    def _begun(self, database: str) -> Iterator[Path]:
-        """Give a new hidden folder, locked; remove it in the end if it is there."""
-        with contextlib.ExitStack() as stack:
-            # Nobody may take the new folder for abandoned before it is locked.
-            with locked(self.directory):
-                self._remove_abandoned()
-                folder = self._reserve(database)
-                stack.callback(shutil.rmtree, folder, ignore_errors=True)
-                stack.enter_context(locked(folder))
-            yield folder
-
-    def _reserve(self, database: str) -> Path:
-        """Make a folder named by a second that no other dump of the database has."""
-        while True:
-            name = f'{datetime.now(timezone.utc):{TIME_FORMAT}}_{database}'
-            folder = self._hidden(name)
-            if not (self.directory / name).exists():
-                with contextlib.suppress(FileExistsError):
-                    folder.mkdir(mode=0o700)
-                    return folder
-            time.sleep(0.05)
-
-    def _hidden(self, name: str) -> Path:
-        return self.directory / f'.{name}{UNFINISHED}'
-
-    def _remove_abandoned(self) -> None:
-        for path in self.directory.glob(f'.*Z_*{UNFINISHED}'):
-            if is_abandoned(path):
-                shutil.rmtree(path, ignore_errors=True)
-
-    def _remove(self, dump: Dump) -> None:
-        try:
-            # What is half removed must not be listed.
-            shutil.rmtree(dump.path.rename(self._hidden(dump.name)))
-        except OSError as error:
-            self._say(f'The old dump {dump.name} cannot be removed: {error}')
 
     def _tool(self, name: str, db: Database[Any]) -> Tool | None:
         path = shutil.which(name)

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -43,6 +43,9 @@ class Dump:
     #: Of the dumps of one database a later one has a greater number, whatever the
     #: clock said; 0 where nobody counted.
     number: int = 0
+    #: The addresses of the server's members; of two servers each may have a database
+    #: of this name.
+    servers: frozenset[str] = frozenset()
     #: Whether it has no manifest: somebody called mongodump without migopy.
     foreign: bool = False
 
@@ -72,6 +75,7 @@ class Dump:
                     _plain(name): _count(n) for name, n in manifest['files'].items()
                 },
                 number=_count(number),
+                servers=frozenset(map(str, manifest.get('servers', []))),
             )
         except (
             OSError,
@@ -142,7 +146,7 @@ class Dump:
         return found == {*self.files, MANIFEST}
 
 
-def seal(folder: Path, database: str, number: int) -> None:
+def seal(folder: Path, database: str, number: int, servers: Iterable[str] = ()) -> None:
     """Make a dump its owner's alone, list its files, and see all of it on the disk."""
     folders = [folder]
     sizes = {}
@@ -156,7 +160,12 @@ def seal(folder: Path, database: str, number: int) -> None:
             path.chmod(0o600)
             sync(path)
             sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
-    content = {'database': database, 'number': number, 'files': sizes}
+    content = {
+        'database': database,
+        'number': number,
+        'servers': sorted(servers),
+        'files': sizes,
+    }
     with create_file(folder / MANIFEST) as manifest:
         manifest.write(json.dumps(content, indent=1).encode())
     for path in (folder / MANIFEST, *folders):

@@ -569,6 +569,14 @@ class KeepTest(DumpTest):
         self.dumps().make(self.db, keep=1)
         self.assertEqual(others, self.dumps().of(other.name))
 
+    def test_those_of_a_database_of_this_name_on_another_server_stay(self) -> None:
+        ours = self.dumps().make(self.db)
+        with server.standalone() as private, MongoClient(private.uri) as client:
+            theirs = [self.dumps().make(client[self.db.name], keep=1) for _ in range(2)]
+            self.assertEqual([ours, theirs[1]], self.dumps().of(self.db.name))
+        new = self.dumps().make(self.db, keep=1)
+        self.assertEqual([theirs[1], new], self.dumps().of(self.db.name))
+
     def test_fewer_than_are_kept_all_stay(self) -> None:
         made = [self.dumps().make(self.db, keep=6) for _ in range(5)]
         self.assertEqual(made, self.dumps().of(self.db.name))
