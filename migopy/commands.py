@@ -94,6 +94,8 @@ PLACEHOLDERS = {
     'last': 'NUMBER',
     'dry_run': 'yes',
     'force': 'yes',
+    'foreign': 'yes',
+    'in_place': 'yes',
 }
 
 

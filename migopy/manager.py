@@ -17,7 +17,7 @@ from migopy.errors import MigopyException
 from migopy.face.help import in_full, overview
 from migopy.face.typed import Subtasks, call, is_yes, task
 from migopy.files import FileNames, create
-from migopy.orders import Order, order_down, order_up, original, pending
+from migopy.orders import order_down, order_up, original, pending
 from migopy.terminal.console import ColorsLogger
 from migopy.terminal.progress import told_by
 from migopy.wiring import Wiring
@@ -125,7 +125,7 @@ class MigrationsManager(Wiring):
         """
         order = order_up(self, 'execute', spec_migr, to)
         if is_yes(dry_run, 'execute', 'dry_run'):
-            return self._dry_run(order)
+            return operations.dry_run(self._site, order, self._narrator)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
         plan = operations.execute(self._site, order, self._narrator, dump)
         if plan is not None:
@@ -164,7 +164,7 @@ class MigrationsManager(Wiring):
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
         if is_yes(dry_run, 'rollback', 'dry_run'):
-            return self._dry_run(order)
+            return operations.dry_run(self._site, order, self._narrator)
         if not operations.roll_back(self._site, order, self._narrator):
             self._report.nothing_to_roll_back()
         return None
@@ -201,16 +201,28 @@ class MigrationsManager(Wiring):
         self._report.dumped(operations.dump(self._site, keep, wait, self._narrator))
 
     @task
-    def dbrestore(self, name: str | None = None) -> None:
+    def dbrestore(
+        self,
+        name: str | None = None,
+        *,
+        foreign: str | bool = 'no',
+        in_place: str | bool = 'no',
+    ) -> None:
         """Bring the database back to a dump; without a name, list the dumps.
 
         Example: dbrestore,20261122T093000Z_mydatabase
         What was made since is dropped, the registry comes back with the data.
+        foreign=yes takes one that mongodump has made without migopy. in_place=yes
+        needs less room on the server: it drops each collection, then fills it.
         """
+        which = operations.Restore(
+            name or '',
+            foreign=is_yes(foreign, 'dbrestore', 'foreign'),
+            in_place=is_yes(in_place, 'dbrestore', 'in_place'),
+        )
         if name is None:
-            self._report.dumps(operations.dumps(self._site))
-        else:
-            operations.restore(self._site, name, self.LOCK_WAIT, self._narrator)
+            return self._report.dumps(operations.dumps(self._site))
+        return operations.restore(self._site, which, self.LOCK_WAIT, self._narrator)
 
     @task
     def help(self, subtask: str | None = None) -> None:
@@ -262,12 +274,6 @@ class MigrationsManager(Wiring):
         errand = ERRAND.get()
         task = errand.task if errand and errand.task else cls.TASK_NAME
         return command_line(task, subtask, option)
-
-    def _dry_run(self, order: Order) -> None:
-        if operations.dry_run(self._site, order, self._narrator):
-            self._report.tried()
-        else:
-            self._report.nothing_to_try()
 
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]

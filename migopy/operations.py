@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.commands import Command
 from migopy.errand import ERRAND
@@ -26,7 +25,15 @@ from migopy.state import FAILED, Locked, Run
 from migopy.terminal.progress import told_by
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
+
+
+class Restore(NamedTuple):
+    """Which dump to bring the database back to, and how."""
+
+    name: str
+    foreign: bool
+    in_place: bool
 
 
 class FailedBefore(MigopyException):
@@ -78,15 +85,15 @@ def _run_after_dump(
     dump: Callable[[], object],
 ) -> None:
     """Run steps after a dump; where one fails, the dump is the way back."""
-    began = datetime.now(timezone.utc).replace(microsecond=0)
+    before = _names_of_dumps(site)
     dump()
     try:
         runner.run(steps, order.asked)
     except BaseException:
         with suppress(MigopyException):
-            made = _dump_since(site, began)
+            made = [each for each in dumps(site) if each.name not in before]
             if made:
-                observer.way_back(made)
+                observer.way_back(made[-1])
         raise
 
 
@@ -133,11 +140,10 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
     return None
 
 
-def dry_run(site: Site, order: Order, observer: Observer) -> bool:
+def dry_run(site: Site, order: Order, observer: Observer) -> None:
     """Run what an order takes in a transaction that is then aborted: a dry run.
 
-    Returns whether there was anything to run. Raises `Locked` where another command
-    runs, and what `try_out` does.
+    Raises `Locked` where another command runs, and what `try_out` does.
     """
     plan = site.plan()
     migrations = order.select(plan)
@@ -145,12 +151,12 @@ def dry_run(site: Site, order: Order, observer: Observer) -> bool:
     if holder:
         raise Locked(holder, waited=0)
     if not migrations:
-        return False
+        return observer.nothing_to_try()
     require_transactions(site.db.client, 'A dry run')
     with importable(site.directory):
         steps = _loaded(site, order, migrations, observer)
         try_out(site, plan, observer, steps, order.asked)
-    return True
+    return observer.tried_all()
 
 
 def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
@@ -166,21 +172,21 @@ def dumps(site: Site) -> Sequence[Dump]:
         return dumps.of(site.db.name)
 
 
-def restore(site: Site, name: str, wait: float, observer: Observer) -> None:
-    """Bring the database back to the dump of a name, under the lock."""
+def restore(site: Site, which: Restore, wait: float, observer: Observer) -> None:
+    """Bring the database back to a dump, under the lock."""
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
-        dump = dumps.find(site.db.name, name)
+        dump = dumps.find(site.db.name, which.name, which.foreign)
         with site.locked('dbrestore', wait, observer.waiting):
             observer.restoring(dump)
-            dumps.restore(site.db, dump)
+            dumps.restore(site.db, dump, which.in_place)
     observer.restored(dump)
 
 
-def _dump_since(site: Site, moment: datetime) -> Dump | None:
-    """Give the newest dump of the database that was made from a moment (UTC) on."""
-    # A dump's name tells its time to the second.
-    made = [each for each in dumps(site) if each.made >= moment]
-    return made[-1] if made else None
+def _names_of_dumps(site: Site) -> set[str]:
+    # Where they cannot be read, the dump itself will say so.
+    with suppress(MigopyException):
+        return {each.name for each in dumps(site)}
+    return set()
 
 
 def _is_done(site: Site, order: Order, observer: Observer) -> bool:

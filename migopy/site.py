@@ -32,7 +32,7 @@ from migopy.version import VERSION
 
 # What only some commands need is imported by these: `fab migrations` is to start fast.
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dumps
+    from migopy.dumps import Dumps
 
 Document = dict[str, Any]
 
@@ -192,8 +192,7 @@ class Site:
     @contextmanager
     def dumps(self, say: Callable[[str], None]) -> Iterator[Dumps]:
         """Give the dumps; `say` takes what a person should read while one is made."""
-        from migopy.dumps.dumps import Dumps
-        from migopy.dumps.tools import Connection
+        from migopy.dumps import Connection, Dumps
 
         place, options = self._connection
         with meter() as progress:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
 import subprocess
-import tempfile
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Any, Callable
 from urllib.parse import quote, quote_plus, unquote_plus
 
@@ -62,8 +59,8 @@ class ToolFailed(Exception):
 class Connection:
     """What `MongoClient` was given, for the tools to reach the same server, as whom.
 
-    Invariant: no text made from it shows a secret, but for `uri()`, which goes to a
-    private file only.
+    Invariant: no text made from it shows a secret, but for `uri()`, which only a tool's
+    pipe gets.
     """
 
     def __init__(
@@ -131,7 +128,8 @@ class Connection:
 class Tool:
     """`mongodump` or `mongorestore`.
 
-    Invariant: secrets are in a private file while it runs and nowhere else.
+    Invariant: secrets are in a pipe that it reads, and nowhere else; nothing is left of
+    them, whatever is killed.
     """
 
     def __init__(
@@ -149,12 +147,17 @@ class Tool:
         An exception that comes in between ends it.
         """
         uri = self._connection.uri(self._replica_set)
-        # JSON is YAML, which the tools expect.
-        with _private_file(json.dumps({'uri': uri})) as config:
-            fixed = [f'--config={config}', *self._connection.arguments]
-            self._run([self.path, *fixed, *arguments])
+        reading, writing = os.pipe()
+        try:
+            # JSON is YAML, which the tools expect. It is far shorter than a pipe.
+            with open(writing, 'w', encoding='utf-8') as file:
+                json.dump({'uri': uri}, file)
+            fixed = [f'--config=/dev/fd/{reading}', *self._connection.arguments]
+            self._run([self.path, *fixed, *arguments], reading)
+        finally:
+            os.close(reading)
 
-    def _run(self, command: Sequence[str]) -> None:
+    def _run(self, command: Sequence[str], config: int) -> None:
         try:
             process = subprocess.Popen(  # noqa: S603
                 command,
@@ -163,6 +166,7 @@ class Tool:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors='replace',
+                pass_fds=[config],
             )
         except OSError as error:
             raise ToolFailed(f'{self.path} does not start: {error.strerror}') from error
@@ -217,17 +221,6 @@ def _option_text(value: object) -> str:
 
 def _quoted(text: str) -> str:
     return quote(text, safe='')
-
-
-@contextlib.contextmanager
-def _private_file(content: str) -> Iterator[Path]:
-    """Write a file that only its owner can read, and remove it in the end."""
-    with tempfile.TemporaryDirectory(prefix='migopy-') as folder:
-        path = Path(folder, 'config.yaml')
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, 'w', encoding='utf-8') as file:
-            file.write(content)
-        yield path
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -15,7 +15,7 @@ from migopy.run.step import Step
 from migopy.state import Holder, Run
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
 
 
 class Aftermath(Enum):
@@ -115,6 +115,12 @@ class Observer(Protocol):
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Hear what a step would do, had it not been a dry run."""
+
+    def nothing_to_try(self) -> None:
+        """Hear that nothing would run."""
+
+    def tried_all(self) -> None:
+        """Hear that a dry run is over, and that it has changed nothing."""
 
     def way_back(self, dump: Dump) -> None:
         """Hear of the dump that was made before a run that has failed."""

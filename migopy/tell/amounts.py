@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
 
 
 def size(count: float) -> str:
@@ -20,10 +19,19 @@ def size(count: float) -> str:
 
 def age(dump: Dump) -> str:
     """Set how long ago a dump was made, in its largest unit: `3 days`."""
-    seconds = int((datetime.now(timezone.utc) - dump.made).total_seconds())
+    if dump.age is None:
+        return '? (the clock was ahead)'
+    seconds = int(dump.age.total_seconds())
     count, unit = seconds, 'second'
     for length, longer in ((86_400, 'day'), (3600, 'hour'), (60, 'minute')):
         if seconds >= length:
             count, unit = seconds // length, longer
             break
     return f'{count} {unit}{"" if count == 1 else "s"}'
+
+
+def ago(dump: Dump) -> str:
+    """Say when a dump was made: `made 3 days ago`."""
+    if dump.age is None:
+        return 'made at a time that is not known, as the clock was ahead'
+    return f'made {age(dump)} ago'

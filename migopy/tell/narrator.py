@@ -12,7 +12,7 @@ from migopy.errors import enumerated
 from migopy.files import Migration
 from migopy.run import Failure, Plan, Step
 from migopy.state import IGNORED, Holder, Run
-from migopy.tell.amounts import age
+from migopy.tell.amounts import ago
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.voice import Voice
@@ -20,7 +20,7 @@ from migopy.terminal.console import duration
 from migopy.traces import summary
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
 
 
 class Narrator:
@@ -117,6 +117,14 @@ class Narrator:
         changes = effects.describe(self._database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
 
+    def nothing_to_try(self) -> None:
+        """Say that nothing would run."""
+        self._voice.green('Nothing would run')
+
+    def tried_all(self) -> None:
+        """Say that a dry run is over."""
+        self._voice.green('Dry run: nothing was changed')
+
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
         said = (
@@ -128,8 +136,8 @@ class Narrator:
     def restoring(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""
         self._voice.white(
-            f'Going to bring {dump.database} back to {dump.name}, made {age(dump)}'
-            ' ago.\nWhat was made since is dropped.'
+            f'Going to bring {dump.database} back to {dump.name}, {ago(dump)}.\n'
+            'What was made since is dropped.'
         )
 
     def restored(self, dump: Dump) -> None:

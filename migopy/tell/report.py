@@ -14,7 +14,7 @@ from migopy.tell.voice import Voice
 from migopy.terminal.console import duration, table
 
 if TYPE_CHECKING:
-    from migopy.dumps.dumps import Dump
+    from migopy.dumps import Dump
 
 
 class Report:
@@ -100,14 +100,6 @@ class Report:
     def nothing_to_roll_back(self) -> None:
         """Say that nothing was executed since."""
         self._voice.green('No migration to roll back')
-
-    def nothing_to_try(self) -> None:
-        """Say that nothing would run."""
-        self._voice.green('Nothing would run')
-
-    def tried(self) -> None:
-        """Say that a dry run is over."""
-        self._voice.green('Dry run: nothing was changed')
 
     def dumped(self, dump: Dump) -> None:
         """Say where a dump is."""

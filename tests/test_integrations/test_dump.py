@@ -4,62 +4,29 @@ from __future__ import annotations
 
 import datetime
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import threading
 import time
-import unittest
-from pathlib import Path
 from typing import Any
 
 import bson
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, Regex, Timestamp
-from bson.codec_options import CodecOptions
-from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.dumps.dumps import Dump, DumpFailed, Dumps, RestoreFailed, RestoreRefused
-from migopy.dumps.format import read_documents
-from migopy.dumps.tools import Connection
+from migopy.dumps import (
+    Connection,
+    Dump,
+    DumpFailed,
+)
 from tests import server
+from tests.dumps import MEGABYTE, DumpTest, everything, left, needs_tools
 
 DAY = datetime.datetime(2020, 2, 29, 12, 30, 0, 250000)
-MEGABYTE = 1024 * 1024
-RAW = CodecOptions(document_class=RawBSONDocument)
-
-needs_tools = unittest.skipUnless(
-    shutil.which('mongodump') and shutil.which('mongorestore'),
-    'mongodump and mongorestore are not installed',
-)
-
-
-def everything(db: Database[Any]) -> dict[str, Any]:
-    """Give all of a database: of each collection type, options, indexes, raw bytes.
-
-    Documents are in the order of `_id`, of a capped collection in that of time.
-    """
-    found = {}
-    for entry in db.list_collections():
-        name = entry['name']
-        if name in ('system.views', 'system.profile'):
-            continue
-        documents = []
-        if 'viewOn' not in entry['options'] and entry['type'] != 'timeseries':
-            cursor = db[name].with_options(codec_options=RAW).find()
-            if not entry['options'].get('capped'):
-                cursor = cursor.sort('_id', 1)
-            documents = [document.raw for document in cursor]
-        indexes = []
-        if entry['type'] != 'view':
-            indexes = sorted(map(repr, db[name].list_indexes()))
-        found[name] = (entry['type'], repr(entry['options']), indexes, documents)
-    return found
 
 
 def make_many_kinds(db: Database[Any]) -> None:
@@ -172,29 +139,6 @@ def change_much(db: Database[Any]) -> None:
     db.create_collection('new points', timeseries={'timeField': 't'})
     db['system.js'].update_one({'_id': 'f'}, {'$set': {'value': Code('wrong')}})
     db['system.js'].insert_one({'_id': 'g', 'value': Code('wrong')})
-
-
-class DumpTest(server.DatabaseTest):
-    """A test with a folder for dumps, and what was said."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        folder = tempfile.TemporaryDirectory(prefix='migopy-tests-')
-        self.addCleanup(folder.cleanup)
-        self.directory = Path(folder.name) / 'some' / 'dumps'
-        self.said: list[str] = []
-
-    def dumps(self, connection: Connection | None = None, **options: Any) -> Dumps:
-        return Dumps(self.directory, connection, say=self.said.append, **options)
-
-    def documents(self, dump: Dump, collection: str) -> list[dict[str, Any]]:
-        path = dump.path / dump.database / f'{collection}.bson'
-        return [bson.decode(document) for document in read_documents(path)]
-
-    def assert_no_dump(self) -> None:
-        """Nothing is listed and nothing half is left."""
-        self.assertEqual([], self.dumps().of(self.db.name))
-        self.assertEqual([], list(self.directory.iterdir()))
 
 
 class RoundTrip(DumpTest):
@@ -522,7 +466,7 @@ class KilledTest(DumpTest):
             import os, resource, signal, sys
             from pathlib import Path
             from pymongo import MongoClient
-            from migopy.dumps.dumps import Dumps
+            from migopy.dumps import Dumps
 
             def progress(collection, done, total):
                 {progress}
@@ -550,11 +494,10 @@ class KilledTest(DumpTest):
         kill = "if collection == 'b': os.kill(os.getpid(), signal.SIGKILL)"
         self.assertEqual(-signal.SIGKILL, self.run_dump(kill).returncode)
         self.assertEqual([], self.dumps().of(self.db.name))
-        left = list(self.directory.iterdir())
-        self.assertEqual(1, len(left))
-        self.assertTrue(list(left[0].rglob('a.bson')))
+        [part] = left(self.directory)
+        self.assertTrue(list(part.rglob('a.bson')))
         dump = self.dumps().make(self.db)
-        self.assertEqual([dump.path], list(self.directory.iterdir()))
+        self.assertEqual([dump.path], left(self.directory))
 
     def test_told_to_end_it_leaves_nothing(self) -> None:
         for number in (signal.SIGTERM, signal.SIGHUP):
@@ -601,9 +544,42 @@ class KeepTest(DumpTest):
         self.assertEqual([made[-1], kept], self.dumps().of(self.db.name))
         self.assertEqual(
             {foreign, others.path, made[-1].path, kept.path},
-            set(self.directory.iterdir()),
+            set(left(self.directory)),
         )
         self.assertEqual(len(made), len({dump.name for dump in made}))
+
+    def test_the_new_one_stays_also_where_the_clock_was_ahead(self) -> None:
+        self.db['a'].insert_one({})
+        first = self.dumps().make(self.db)
+        ahead = first.path.with_name(f'29991231T000000Z_{self.db.name}')
+        first.path.rename(ahead)
+        for keep, kept in ((5, 2), (2, 2), (1, 1), (1, 1)):
+            with self.subTest(keep=keep, kept=kept):
+                new = self.dumps().make(self.db, keep=keep)
+                there = self.dumps().of(self.db.name)
+                self.assertEqual(new, there[-1])
+                self.assertEqual(kept, len(there))
+                self.assertTrue(new.path.exists())
+        self.assertFalse(ahead.exists())
+
+    def test_those_of_a_database_whose_name_begins_so_stay(self) -> None:
+        other = self.client[f'{self.db.name}_other']
+        others = [self.dumps().make(other) for _ in range(2)]
+        self.dumps().make(self.db, keep=1)
+        self.dumps().make(self.db, keep=1)
+        self.assertEqual(others, self.dumps().of(other.name))
+
+    def test_those_of_a_database_of_this_name_on_another_server_stay(self) -> None:
+        ours = self.dumps().make(self.db)
+        with server.standalone() as private, MongoClient(private.uri) as client:
+            theirs = [self.dumps().make(client[self.db.name], keep=1) for _ in range(2)]
+            self.assertEqual([ours, theirs[1]], self.dumps().of(self.db.name))
+        new = self.dumps().make(self.db, keep=1)
+        self.assertEqual([theirs[1], new], self.dumps().of(self.db.name))
+
+    def test_fewer_than_are_kept_all_stay(self) -> None:
+        made = [self.dumps().make(self.db, keep=6) for _ in range(5)]
+        self.assertEqual(made, self.dumps().of(self.db.name))
 
     def test_a_failed_dump_removes_none(self) -> None:
         made = [self.dumps().make(self.db) for _ in range(2)]
@@ -611,112 +587,6 @@ class KeepTest(DumpTest):
         with self.assertRaises(DumpFailed):
             self.dumps().make(self.db, keep=1)
         self.assertEqual(made, self.dumps().of(self.db.name))
-
-
-class RestoreTest(DumpTest):
-    """When a dump is not restored, or not all of it."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        for name in ('a', 'b', 'c'):
-            self.db[name].insert_many([{'_id': number} for number in range(10)])
-        self.db['b'].create_index('x', unique=True, sparse=True)
-        self.dump = self.dumps().make(self.db)
-        self.before = everything(self.db)
-
-    def file(self, name: str) -> Path:
-        return self.dump.path / self.db.name / name
-
-    def assert_refused(self, reason: str) -> None:
-        with self.assertRaisesRegex(RestoreRefused, reason):
-            self.dumps().restore(self.db, self.dump)
-        self.assertEqual(self.before, everything(self.db))
-
-    def test_a_file_cut_short_is_refused_and_nothing_dropped(self) -> None:
-        content = self.file('b.bson').read_bytes()
-        self.file('b.bson').write_bytes(content[:-14])
-        self.assert_refused('b.bson has .* bytes, not')
-
-    def test_a_missing_file_is_refused_and_nothing_dropped(self) -> None:
-        for name in ('b.bson', 'c.metadata.json'):
-            content = self.file(name).read_bytes()
-            self.file(name).unlink()
-            self.assert_refused(f'{name} is missing')
-            self.file(name).write_bytes(content)
-
-    def test_damaged_documents_are_refused_and_nothing_dropped(self) -> None:
-        content = bytearray(self.file('b.bson').read_bytes())
-        content[14 * 3] = 200
-        self.file('b.bson').write_bytes(content)
-        self.assert_refused('b.bson is damaged at byte 42')
-
-    def test_damaged_metadata_is_refused_and_nothing_dropped(self) -> None:
-        content = self.file('b.metadata.json').read_text()
-        self.file('b.metadata.json').write_text(content.replace('{', '[', 1))
-        self.assert_refused('b.metadata.json is damaged')
-
-    def test_a_dump_of_another_database_is_refused(self) -> None:
-        other = self.client[f'{self.db.name}_other']
-        with self.assertRaisesRegex(RestoreRefused, self.db.name):
-            self.dumps().restore(other, self.dump)
-
-    def test_an_error_half_way_says_the_state_and_the_same_again_mends_it(self) -> None:
-        original = self.file('b.bson').read_bytes()
-        twice = original[: 14 * 9] + original[:14]
-        self.file('b.bson').write_bytes(twice)
-        with self.assertRaises(RestoreFailed) as caught:
-            self.dumps().restore(self.db, self.dump)
-        message = str(caught.exception)
-        self.assertIn('1 of 3 collections are back', message)
-        self.assertIn('duplicate key', message)
-        self.assertIn(f'fab migrations:dbrestore,{self.dump.name}', message)
-        self.file('b.bson').write_bytes(original)
-        self.dumps().restore(self.db, self.dump)
-        self.assertEqual(self.before, everything(self.db))
-
-    def test_an_interrupt_half_way_is_said(self) -> None:
-        def progress(collection: str, done: int, total: int | None) -> None:
-            if collection == 'b':
-                raise KeyboardInterrupt
-
-        with self.assertRaises(KeyboardInterrupt):
-            self.dumps(progress=progress).restore(self.db, self.dump)
-        self.assertRegex(self.said[-1], 'is incomplete: 1 of 3 collections are back')
-
-    def test_the_progress_counts_documents(self) -> None:
-        seen: list[tuple[str, int, int | None]] = []
-
-        def progress(*news: Any) -> None:
-            seen.append(news)
-
-        self.dumps(progress=progress).restore(self.db, self.dump)
-        wanted = [(name, done, 10) for name in 'abc' for done in (0, 10)]
-        self.assertEqual(wanted, seen)
-        seen.clear()
-        self.dumps(progress=progress).make(self.db)
-        self.assertEqual(wanted, seen)
-
-
-class RightsTest(DumpTest):
-    def test_a_user_who_may_read_and_write_can_dump_and_restore(self) -> None:
-        """But for what the server keeps from such users, which is said."""
-        as_ann = {'username': 'ann', 'password': 'secret', 'authSource': 'shop'}
-        with (
-            server.with_auth() as private,
-            MongoClient(private.uri, **as_ann) as client,
-        ):
-            db = client['shop']
-            db['notes'].insert_one({'_id': 1})
-            db['notes'].create_index('a')
-            db.create_collection('view', viewOn='notes', pipeline=[])
-            before = everything(db)
-            dump = self.dumps().make(db)
-            db['notes'].insert_one({'_id': 2})
-            self.dumps().restore(db, dump)
-            self.assertEqual(before, everything(db))
-            db.create_collection('points', timeseries={'timeField': 't'})
-            with self.assertRaisesRegex(DumpFailed, 'roles backup and restore'):
-                self.dumps().make(db)
 
 
 class MemoryTest(DumpTest):
@@ -733,7 +603,7 @@ class MemoryTest(DumpTest):
             import resource, sys
             from pathlib import Path
             from pymongo import MongoClient
-            from migopy.dumps.dumps import Dumps
+            from migopy.dumps import Dumps
 
             db = MongoClient({self.uri!r})[{self.db.name!r}]
             dumps = Dumps(Path({str(self.directory)!r}))

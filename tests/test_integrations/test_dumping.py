@@ -13,8 +13,9 @@ from typing import Any
 from unittest import mock
 
 import migopy
-from migopy.dumps.dumps import DumpFailed
+from migopy.dumps import DumpFailed
 from migopy.state.lock import Locked
+from tests.dumps import left
 from tests.project import FabTest, PlainTest, RecordingLogger
 
 #: Makes a collection, an index and a change.
@@ -70,7 +71,7 @@ class DumpingTest(PlainTest):
 
     def made(self) -> list[str]:
         """List the names of the dumps there are."""
-        return sorted(os.listdir(self.dumps)) if self.dumps.exists() else []
+        return sorted(path.name for path in left(self.dumps))
 
     def status(self, **attributes: Any) -> list[str]:
         """Give all that the status says."""
@@ -309,6 +310,38 @@ class RestoreTest(DumpingTest):
         self.assertEqual(len(rows), 2)
         self.assertIn(f'fab migrations:dbrestore,{self.name}', hint)
 
+    def test_one_of_a_clock_that_was_ahead_has_no_age(self) -> None:
+        ahead = self.another(days=-3)
+        with mock.patch.dict(os.environ, COLUMNS='120'):
+            self.migrations.dbrestore()
+        self.assertRegex(
+            self.logger.said[0][1], rf'{ahead} .* [?] .the clock was ahead'
+        )
+        self.migrations.dbrestore(ahead)
+        self.assertIn('as the clock was ahead.\nWhat', self.logger.said[2][1])
+        self.assertEqual(self.state(), self.before)
+
+    def test_one_that_is_foreign_must_be_asked_for(self) -> None:
+        foreign = self.dumps / 'dump'
+        shutil.copytree(self.dumps / self.name, foreign)
+        (foreign / 'migopy.json').unlink()
+        self.change()
+        changed = self.state()
+        with self.assertRaisesRegex(
+            migopy.MigopyException, 'fab migrations:dbrestore,dump,foreign=yes'
+        ):
+            self.migrations.dbrestore('dump')
+        with self.assertRaisesRegex(migopy.MigopyException, 'neither yes nor no'):
+            self.migrations.dbrestore('dump', foreign='maybe')
+        self.assertEqual(self.state(), changed)
+        self.migrations.dbrestore('dump', foreign='yes')
+        self.assertEqual(self.state(), self.before)
+
+    def test_in_place_brings_the_same_back(self) -> None:
+        self.change()
+        self.migrations.dbrestore(self.name, in_place='yes')
+        self.assertEqual(self.state(), self.before)
+
     def test_without_a_dump_says_how_to_make_one(self) -> None:
         shutil.rmtree(self.dumps)
         self.migrations.dbrestore()
@@ -374,7 +407,7 @@ class TypedTest(FabTest):
         elsewhere = self.folder / 'mongomigrations'
         failed = self.fab('migrations:execute', cwd=elsewhere, PATH=NO_TOOLS)
         self.assertEqual(failed.status, 1)
-        [dump] = (self.folder / 'mongodumps').iterdir()
+        [dump] = left(self.folder / 'mongodumps')
         self.assertRegex(
             failed.stderr,
             f'(?s)Going to execute 2 migrations.*Stop.*Dumped to {dump}.*Start.*'

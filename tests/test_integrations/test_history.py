@@ -92,7 +92,7 @@ class DocumentTest(PlainTest):
     def test_is_there_before_the_run_starts(self) -> None:
         self.migration('001_a.py', LOOKING)
         self.manager().execute()
-        self.manager().rollback('001_a.py', force='yes')
+        self.manager().rollback('001_a.py')
         for seen in self.db.seen.find():
             self.assertIsNone(seen['ended'])
             self.assertIsNone(seen['outcome'])
@@ -104,7 +104,7 @@ class DocumentTest(PlainTest):
         self.migration('001_a.py', INSERT)
         self.manager().execute()
         [record] = self.db.migrations.find()
-        self.manager().rollback('001_a.py', force='yes')
+        self.manager().rollback('001_a.py')
         run = self.run_of('down')
         self.assertEqual(run['outcome'], 'rolled back')
         self.assertEqual(run['records'], [record['_id']])
@@ -139,7 +139,7 @@ class DocumentTest(PlainTest):
         self.migration('001_a.py', INSERT)
         for _ in range(2):
             self.manager().execute()
-            self.manager().rollback('001_a.py', force='yes')
+            self.manager().rollback('001_a.py')
         self.assertEqual(
             [run['outcome'] for run in self.db.migrations_history.find()],
             ['executed', 'rolled back', 'executed', 'rolled back'],
@@ -292,7 +292,7 @@ class NameTest(PlainTest):
     def test_so_are_those_of_one_that_is_not_even_registered(self) -> None:
         self.migration('001_a.py', INSERT)
         self.manager().execute()
-        self.manager().rollback('001_a.py', force='yes')
+        self.manager().rollback('001_a.py')
         (self.folder / 'mongomigrations/001_a.py').unlink()
         self.manager().history('001_a.py')
         self.assertIn('rolled back', self.logger.of('white')[-1])

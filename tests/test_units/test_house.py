@@ -21,6 +21,7 @@ ORDER = (
     'signals',
     'traces',
     'callers',
+    'folders',
     'terminal',
     'effects',
     'pymongo3',
@@ -47,8 +48,6 @@ IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 LONGEST = 300
 
 BEING_SPLIT = {
-    'dumps.dumps',
-    'dumps.format',
     'server.embedded',
 }
 

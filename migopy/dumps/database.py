@@ -1,0 +1,70 @@
+"""Which collections of a database belong in a dump."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Set
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from pymongo import ReadPreference, WriteConcern
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from migopy.dumps.format import STAGED, SYSTEM_JS
+
+UNAUTHORIZED = 13
+NAMESPACE_NOT_FOUND = 26
+
+
+def plain(db: Database[Any]) -> Database[Any]:
+    """Give the database without what an application set for itself."""
+    return db.client.get_database(
+        db.name,
+        codec_options=CodecOptions(),
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern(),
+        write_concern=WriteConcern('majority'),
+    )
+
+
+def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
+    """Pick, of a database's collections, what belongs in a dump, but for `apart`.
+
+    Of the server's own that is `system.js` alone, as with mongodump: views and time
+    series are listed by their own names as well. What a killed restore left never is.
+    """
+    return sorted(
+        name
+        for name in names
+        if (name == SYSTEM_JS or not name.startswith(('system.', STAGED)))
+        and name not in apart
+    )
+
+
+def drop(db: Database[Any], names: Iterable[str]) -> None:
+    """Drop collections, those of them that are there."""
+    for name in names:
+        if name == SYSTEM_JS:
+            db[name].delete_many({})
+        else:
+            db.command({'drop': name}, allowable_errors=[NAMESPACE_NOT_FOUND])
+
+
+def servers_of(db: Database[Any]) -> list[str]:
+    """List the addresses of the members of a database's server.
+
+    They are those that the members have for each other, as a tunnel may lead there.
+    """
+    hello = db.client.admin.command('hello')
+    nodes = [f'{host}:{port}' for host, port in db.client.nodes]
+    return sorted(hello.get('hosts') or nodes)
+
+
+def free_bytes(db: Database[Any]) -> int | None:
+    """Give the room on the server's disk, `None` where the server does not tell."""
+    try:
+        stats = db.command('dbStats')
+        return int(stats['fsTotalSize']) - int(stats['fsUsedSize'])
+    except (OperationFailure, KeyError, TypeError, ValueError):
+        return None

@@ -1,0 +1,161 @@
+"""Why a dump was not made, not found or not restored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bson.errors import BSONError
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.commands import Command
+from migopy.dumps.database import UNAUTHORIZED
+from migopy.dumps.exchange import NoRoom, NotTaken
+from migopy.dumps.folder import Dump
+from migopy.dumps.format import Damaged, shown
+from migopy.dumps.tools import ToolFailed
+from migopy.dumps.writing import Unreadable
+from migopy.errors import MigopyException, listing
+
+FAILURES = (
+    PyMongoError,
+    BSONError,
+    OSError,
+    Damaged,
+    NoRoom,
+    NotTaken,
+    Unreadable,
+    ToolFailed,
+)
+"""What can go wrong by no fault of the program's."""
+
+_NOT_VALID = 121
+_NOT_STABLE = 323
+
+
+class DumpFailed(MigopyException):
+    """There is no new dump of `database`, nor half of one."""
+
+    def __init__(self, database: str, reason: str) -> None:
+        self.database = database
+        self.reason = reason
+        super().__init__(
+            f'The dump of the database {database} failed: {reason}\n'
+            'Nothing is left of it. When the cause is mended, type: ',
+            Command('dbdump'),
+        )
+
+
+class RestoreRefused(MigopyException):
+    """The dump `name` cannot be restored; the database is as it was.
+
+    `in_place` is the command that needs less room, where that was the reason.
+    """
+
+    def __init__(self, name: str, reason: str, in_place: Command | None = None) -> None:
+        self.name = name
+        self.reason = reason
+        said: list[object] = ['See the dumps there are: ', Command('dbrestore')]
+        if in_place:
+            said = [
+                'Make room on the disk, or restore in place: each collection is tried'
+                ' beside, then all are dropped and filled. If that is interrupted, the'
+                ' database is incomplete. Type: ',
+                in_place,
+            ]
+        super().__init__(
+            f'The dump {name} was not restored: {reason}\nThe database is as it was. ',
+            *said,
+        )
+
+
+class RestoreFailed(MigopyException):
+    """The restore of the dump `name` stopped half way; `state` says where."""
+
+    def __init__(self, name: str, database: str, state: str, reason: str) -> None:
+        self.name = name
+        self.database = database
+        self.state = state
+        self.reason = reason
+        super().__init__(
+            f'The restore of the dump {name} stopped: {reason}\n'
+            f'The database {database} is incomplete: {state} The dump is intact. When'
+            ' the cause is mended, type the same again: ',
+            Command('dbrestore', name),
+        )
+
+
+class UnknownDump(MigopyException):
+    """No dump, or more than one, goes by `name`; `names` are those there are.
+
+    `reason` tells why what has this name is none.
+    """
+
+    def __init__(
+        self, name: str, directory: Path, names: Sequence[str], reason: str = ''
+    ) -> None:
+        self.name = name
+        self.names = names
+        several = [known for known in names if known.startswith(name)]
+        said: list[object]
+        if name and several:
+            said = [f'Several dumps begin with {name}:\n{listing(several)}']
+        elif names:
+            said = [f'There is no dump {name!r} in {directory}. There are:\n']
+            said += [listing(names)]
+        else:
+            said = [f'There is no dump in {directory}. Make one: ', Command('dbdump')]
+        if reason:
+            said.insert(0, f'{reason}\n')
+        super().__init__(*said)
+
+
+class ForeignDump(MigopyException):
+    """A dump that mongodump has made for somebody, without a manifest of migopy's."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        super().__init__(
+            f'{dump.path} was not made by dbdump: nothing vouches that it is whole, and'
+            ' as it was written. If you trust it, type: ',
+            Command('dbrestore', dump.name, foreign='yes'),
+        )
+
+
+class DirectoryUnreadable(MigopyException):
+    """The folder of the dumps, `directory`, cannot be read."""
+
+    def __init__(self, directory: Path, reason: str) -> None:
+        self.directory = directory
+        super().__init__(
+            f'The dumps in {directory} cannot be read: {reason}\n'
+            'Correct MONGO_DUMP_DIRECTORY, then type: ',
+            Command('dbrestore'),
+        )
+
+
+def reason_of(error: BaseException, directory: Path) -> str:
+    """Say what went wrong, and what would allow it; `directory` is where it went on."""
+    if isinstance(error, NotTaken):
+        reason = reason_of(error.error, directory)
+        name = shown(error.collection)
+        return f'{name}: {reason.replace(error.staged, name)}'
+    if isinstance(error, OperationFailure):
+        details = error.details or {}
+        # What a bulk of inserts ends with has whole documents in its text.
+        [first, *_] = details.get('writeErrors') or [details]
+        code = first.get('code', error.code)
+        reason = str(first.get('errmsg') or error)
+        if code == UNAUTHORIZED:
+            reason += '. The roles backup and restore, on admin, allow it.'
+        if code == _NOT_VALID:
+            reason += (
+                '. It is older than the validator of its collection; the role restore,'
+                ' on admin, allows to put it back.'
+            )
+        if code == _NOT_STABLE:
+            reason += '. Leave strict out of server_api for this command.'
+        return reason
+    if isinstance(error, OSError):
+        return f'{error.filename or directory}: {error.strerror or error}'
+    return str(error)

@@ -1,0 +1,192 @@
+"""A database's collections exchanged for those of a dump, as late as can be."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from pymongo.database import Database
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.dumps.database import drop, dumped, free_bytes, plain
+from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
+from migopy.dumps.mongorestore import Mongorestore
+from migopy.dumps.restoring import Filler
+
+
+class NotTaken(Exception):
+    """The server does not take `collection` of a dump, as `error` says.
+
+    `staged` is the name that it was to have for now.
+    """
+
+    def __init__(self, collection: str, staged: str, error: PyMongoError) -> None:
+        super().__init__(f'{collection}: {error}')
+        self.collection = collection
+        self.staged = staged
+        self.error = error
+
+
+class NoRoom(Exception):
+    """The server's disk has `free` bytes, too few to hold `needed` more for a while."""
+
+    def __init__(self, needed: int, free: int) -> None:
+        super().__init__(
+            f"the server's disk has {free:,} bytes free. Beside what is there,"
+            f' {needed:,} bytes more are needed for a while.'
+        )
+        self.needed = needed
+        self.free = free
+
+
+class Exchange:
+    """Exchange collections for those of a dump: first `stage`, then `switch`.
+
+    Invariant: until `switch` begins, all that there was is untouched. The server has
+    then taken everything that is in the dump, each document and each index, in
+    collections beside (`migopy_restoring.…`). `switch` renames these into place.
+
+    Some cannot be renamed: time series, encrypted collections, and all of them for a
+    user without the right or under the strict Stable API. Then what is staged is a
+    trial, one collection at a time, and `switch` drops and fills. So it is done `in
+    place` as well, for a disk that has no room for everything twice. Views are dropped
+    and made, they hold nothing. `system.js` cannot be dropped, its documents are
+    exchanged one by one.
+    """
+
+    def __init__(
+        self,
+        db: Database[Any],
+        contents: Sequence[Stored],
+        filler: Filler,
+        apart: Set[str],
+        size: int,
+    ) -> None:
+        """Take what is to be in the database, but for what stands `apart`.
+
+        `size` is that of it all, in bytes.
+        """
+        self._db = plain(db)
+        self._contents = contents
+        self._filler = filler
+        self._apart = apart
+        self._size = size
+        self._staged: dict[str, str] = {}
+        #: How many of the dump's collections are in place.
+        self.done = 0
+
+    def stage(self, mongorestore: Mongorestore | None, in_place: bool = False) -> None:
+        """Have the server take everything, beside what there is.
+
+        `mongorestore` fills what it can, PyMongo all else. Raise `NoRoom`, or what the
+        server refused; then `clean` is to be called.
+        """
+        self.clean()
+        names = {one.name: f'{STAGED}{n}' for n, one in enumerate(self._contents)}
+        kept = {}
+        if not in_place and self._may_rename():
+            self._require_room()
+            renamed = filter(_can_be_renamed, self._contents)
+            kept = {one.name: (one, names[one.name]) for one in renamed}
+        if mongorestore:
+            self._staged = mongorestore.fill(kept)
+        for stored in self._contents:
+            try:
+                self._stage_one(stored, names, keep=stored.name in kept)
+            except PyMongoError as error:
+                raise NotTaken(stored.name, names[stored.name], error) from error
+        drop(self._db, [names[one.name] for one in self._contents if one.is_view])
+
+    def switch(self) -> None:
+        """Put everything in place, and drop what the dump does not have."""
+        kinds = {one['name']: one['type'] for one in self._db.list_collections()}
+        there = dumped(kinds, self._apart)
+        for stored in self._contents:
+            if stored.name == SYSTEM_JS:
+                self._filler.replace_functions(stored)
+                self.done += 1
+        for stored in self._contents:
+            if stored.name in self._staged:
+                if kinds.get(stored.name, 'collection') != 'collection':
+                    drop(self._db, [stored.name])
+                self._rename(self._staged[stored.name], stored.name)
+                self.done += 1
+        for stored in self._contents:
+            is_in_place = stored.name in self._staged or stored.name == SYSTEM_JS
+            if not is_in_place and not stored.is_view:
+                drop(self._db, [stored.name])
+                self._filler.fill(stored, stored.name)
+                self.done += 1
+        # An old view on one that is new could close a circle. But for those that have
+        # been exchanged for a collection by now.
+        placed = {stored.name for stored in self._contents if not stored.is_view}
+        old = [name for name in there if kinds[name] == 'view' and name not in placed]
+        drop(self._db, old)
+        for stored in self._contents:
+            if stored.is_view:
+                # Where a collection or a time series is in its way.
+                drop(self._db, [stored.name])
+                self._filler.create(stored, stored.name)
+                self.done += 1
+        drop(self._db, set(there) - {stored.name for stored in self._contents})
+
+    def clean(self) -> None:
+        """Drop the collections of a restore that did not come to its end."""
+        names = self._db.list_collection_names()
+        drop(self._db, [name for name in names if name.startswith(STAGED)])
+
+    def _require_room(self) -> None:
+        free = free_bytes(self._db)
+        if free is not None and free < self._size:
+            raise NoRoom(self._size, free)
+
+    def _stage_one(self, stored: Stored, names: Mapping[str, str], keep: bool) -> None:
+        name = names[stored.name]
+        if stored.name == SYSTEM_JS:
+            self._filler.try_functions(stored)
+        elif stored.is_view:
+            # On what stands for the one below it: so the server notices circles, and is
+            # not disturbed by what has that name today.
+            below = names.get(stored.options['viewOn'], f'{STAGED}nothing')
+            self._filler.create(stored, name, view_on=below)
+        elif stored.name not in self._staged:
+            if not keep:
+                self._db[stored.data_name]  # raises where PyMongo cannot address it
+            self._filler.fill(stored, name)
+            if keep:
+                self._staged[stored.name] = name
+            else:
+                drop(self._db, [name])
+
+    def _may_rename(self) -> bool:
+        first, second = f'{STAGED}trial', f'{STAGED}trial.renamed'
+        for name in (first, second):
+            self._db.command('create', name)
+        try:
+            self._rename(first, second)
+        except OperationFailure:
+            return False
+        finally:
+            with contextlib.suppress(PyMongoError):
+                drop(self._db, [first, second])
+        return True
+
+    def _rename(self, name: str, new: str) -> None:
+        self._db.client.admin.command(
+            {
+                'renameCollection': f'{self._db.name}.{name}',
+                'to': f'{self._db.name}.{new}',
+                'dropTarget': True,
+                'writeConcern': {'w': 'majority'},
+            }
+        )
+
+
+def _can_be_renamed(stored: Stored) -> bool:
+    return not (
+        stored.is_view
+        or stored.is_time_series
+        or stored.name == SYSTEM_JS
+        or 'encryptedFields' in stored.options
+    )

@@ -1,0 +1,247 @@
+"""The folder of a dump: what belongs to it, its lock, its seal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from migopy.dumps.format import DATA, METADATA, Damaged, Stored, read_contents
+from migopy.folders import create_file, open_regular, size_of_regular
+
+MANIFEST = 'migopy.json'
+TIME_FORMAT = '%Y%m%dT%H%M%SZ'
+
+_COMPRESSED = '.gz'
+_MOST_MANIFEST_BYTES = 64 * 1024 * 1024
+
+# What a clock may be set back by without anybody calling it wrong.
+_TOLERANCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Dump:
+    """A complete dump: its folder, when it was begun (UTC), its size in bytes.
+
+    Invariant: `files` are all that belongs to it, by their names below the folder, and
+    their bytes. Whatever else lies in the folder is never read.
+    """
+
+    name: str
+    path: Path
+    database: str
+    made: datetime
+    size: int
+    files: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    #: Of the dumps of one database a later one has a greater number, whatever the
+    #: clock said; 0 where nobody counted.
+    number: int = 0
+    #: The addresses of the server's members; of two servers each may have a database
+    #: of this name.
+    servers: frozenset[str] = frozenset()
+    #: Whether it has no manifest: somebody called mongodump without migopy.
+    foreign: bool = False
+
+    @property
+    def age(self) -> timedelta | None:
+        """Give the time since it was begun, `None` if the clock was ahead then."""
+        age = datetime.now(timezone.utc) - self.made
+        return max(age, timedelta()) if age >= -_TOLERANCE else None
+
+    @classmethod
+    def read(cls, path: Path) -> Dump:
+        """Read what a folder holds. Raise `Damaged` where it is no complete dump."""
+        try:
+            if not path.name.isprintable():
+                raise ValueError('its name does not fit in a line')
+            made = datetime.strptime(path.name.partition('_')[0], TIME_FORMAT)
+            _require_folder(path)
+            manifest = _read_manifest(path / MANIFEST)
+            number = manifest.get('number', 0)
+            return cls(
+                path.name,
+                path,
+                _database(manifest['database']),
+                made.replace(tzinfo=timezone.utc),
+                sum(manifest['files'].values()),
+                files={
+                    _plain(name): _count(n) for name, n in manifest['files'].items()
+                },
+                number=_count(number),
+                servers=frozenset(map(str, manifest.get('servers', []))),
+            )
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ) as error:
+            raise Damaged(f'{path} is no dump: {error}') from error
+
+    @classmethod
+    def read_foreign(cls, path: Path, database: str) -> Dump:
+        """Read a folder that mongodump has written for somebody.
+
+        Raise `Damaged` where it holds no dump of the database.
+        """
+        try:
+            if not path.name.isprintable():
+                raise ValueError('its name does not fit in a line')
+            _require_folder(path)
+            _require_folder(path / database)
+            made = datetime.fromtimestamp(path.lstat().st_mtime, timezone.utc)
+            names = sorted(os.listdir(path / database))
+        except (OSError, ValueError, OverflowError) as error:
+            raise Damaged(f'{path} holds no dump of {database}: {error}') from error
+        files = {}
+        for name in names:
+            if not name.isprintable():
+                raise Damaged(f'{path} holds {name!r}, which is of no dump')
+            if name.endswith((DATA + _COMPRESSED, METADATA + _COMPRESSED)):
+                raise Damaged(f'{path} is compressed. Unpack it: gunzip -r {path}')
+            if name.endswith((DATA, METADATA)):
+                files[f'{database}/{name}'] = size_of_regular(path / database / name)
+        sizes = {name: size or 0 for name, size in files.items()}
+        if not any(name.endswith(METADATA) for name in sizes):
+            raise Damaged(f'{path} holds no dump of {database}')
+        size = sum(sizes.values())
+        return cls(path.name, path, database, made, size, files=sizes, foreign=True)
+
+    def contents(self) -> list[Stored]:
+        """Read it from end to end, and give what is in it.
+
+        Raise `Damaged` or `OSError` where a file is not as it was written.
+        """
+        folder = self.path / self.database
+        _require_folder(self.path)
+        _require_folder(folder)
+        for name, size in self.files.items():
+            path = self.path / name
+            found = size_of_regular(path)
+            if found is None:
+                there = os.path.lexists(path)
+                raise Damaged(f'{path} is {"no regular file" if there else "missing"}')
+            if found != size:
+                raise Damaged(f'{path} has {found} bytes, not {size}')
+        start = f'{self.database}/'
+        names = [n[len(start) :] for n in self.files if n.startswith(start)]
+        return read_contents(folder, names)
+
+    def holds_nothing_else(self) -> bool:
+        """Tell whether its folder holds no other file than those that belong to it."""
+        found = {
+            Path(folder, name).relative_to(self.path).as_posix()
+            for folder, folders, files in os.walk(self.path)
+            for name in (*files, *(n for n in folders if Path(folder, n).is_symlink()))
+        }
+        return found == {*self.files, MANIFEST}
+
+
+def seal(folder: Path, database: str, number: int, servers: Iterable[str] = ()) -> None:
+    """Make a dump its owner's alone, list its files, and see all of it on the disk."""
+    folders = [folder]
+    sizes = {}
+    for path in sorted(folder.rglob('*')):
+        if path.is_symlink():
+            raise Damaged(f'{path} is a symbolic link')
+        if path.is_dir():
+            path.chmod(0o700)
+            folders.append(path)
+        else:
+            path.chmod(0o600)
+            sync(path)
+            sizes[path.relative_to(folder).as_posix()] = path.stat().st_size
+    content = {
+        'database': database,
+        'number': number,
+        'servers': sorted(servers),
+        'files': sizes,
+    }
+    with create_file(folder / MANIFEST) as manifest:
+        manifest.write(json.dumps(content, indent=1).encode())
+    for path in (folder / MANIFEST, *folders):
+        sync(path)
+
+
+def sync(path: Path) -> None:
+    """See a file or a folder on the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the operating system's lock on a folder; it ends with the process."""
+    descriptor = _open_folder(folder)
+    try:
+        # Where a file system has no such locks, nothing is ever taken for abandoned.
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_abandoned(folder: Path) -> bool:
+    """Tell whether no process holds the lock on a folder any more."""
+    try:
+        descriptor = _open_folder(folder)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
+
+
+def _open_folder(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+
+
+def _require_folder(path: Path) -> None:
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise Damaged(f'{path} is no folder')
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    with open_regular(path) as file:
+        content = file.read(_MOST_MANIFEST_BYTES + 1)
+    if len(content) > _MOST_MANIFEST_BYTES:
+        raise ValueError('its manifest is too long')
+    manifest: dict[str, Any] = json.loads(content)
+    return manifest
+
+
+def _database(name: str) -> str:
+    if not isinstance(name, str) or '/' in _plain(name):
+        raise TypeError(f'{name!r} is no name of a database')
+    return name
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f'{value!r} is no count')
+    return value
+
+
+def _plain(name: str) -> str:
+    """Make sure that a file lies in the dump's folder, or in a folder of that."""
+    parts = name.split('/')
+    if len(parts) > 2 or not name.isprintable() or {'', '.', '..'} & set(parts):
+        raise ValueError(f'{name!r} is no name of a file in it')
+    return name

@@ -1,0 +1,188 @@
+"""A database filled from a dump's files, by PyMongo."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from bson.timestamp import Timestamp
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from migopy.dumps.database import UNAUTHORIZED, plain
+from migopy.dumps.format import (
+    KNOWN_OPTIONS,
+    OPTIONS_NOT_TAKEN,
+    STAGED,
+    SYSTEM_JS,
+    Damaged,
+    Progress,
+    Stored,
+    read_documents,
+)
+
+_BATCH_BYTES = 1024 * 1024
+_BATCH_DOCUMENTS = 10_000
+
+_UNKNOWN_INDEX_OPTION = 197
+
+_RAW: CodecOptions[RawBSONDocument] = CodecOptions(
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler='ignore',
+)
+
+
+class Filler:
+    """Make collections, views and time series from a dump's files, under any name.
+
+    Invariant: memory is bounded by one batch of 16 MB. Nothing that the server refuses
+    is left out: it is raised.
+    """
+
+    def __init__(self, db: Database[Any], folder: Path, progress: Progress) -> None:
+        """Take the database, and the folder with its files."""
+        self._db = plain(db)
+        self._folder = folder
+        self._progress = progress
+        self._may_bypass = True
+
+    def fill(self, stored: Stored, name: str) -> None:
+        """Make what is stored under a name that nothing has yet."""
+        self.create(stored, name)
+        if not stored.is_view:
+            self._insert(stored, self._db[replace(stored, name=name).data_name])
+            # After the documents: it is faster, and a TTL index cannot expire some
+            # before the others are there.
+            self._index(stored, name)
+
+    def create(self, stored: Stored, name: str, view_on: str | None = None) -> None:
+        """Make it without documents and indexes; a view on what `view_on` names."""
+        options = {
+            option: value
+            for option, value in stored.options.items()
+            if option in KNOWN_OPTIONS and option not in OPTIONS_NOT_TAKEN
+        }
+        if view_on is not None:
+            options['viewOn'] = view_on
+        self._db.command({'create': name, **options})
+
+    def replace_functions(self, stored: Stored) -> None:
+        """Make the documents of `system.js`, which can't be renamed, those stored."""
+        functions = self._db[SYSTEM_JS]
+        kept = []
+        self._progress(stored.name, 0, stored.count)
+        for document in self._documents(stored):
+            name = document.get('_id')
+            functions.replace_one({'_id': {'$eq': name}}, document, upsert=True)
+            kept.append(name)
+        functions.delete_many({'_id': {'$nin': kept}})
+        self._progress(stored.name, len(kept), stored.count)
+
+    def try_functions(self, stored: Stored) -> None:
+        """Find out whether the server would take the documents of `system.js`."""
+        functions = self._db[SYSTEM_JS]
+        trial = {'_id': f'{STAGED}trial'}
+        functions.replace_one(trial, trial, upsert=True)
+        functions.delete_one(trial)
+        for document in self._documents(stored):
+            if '_id' not in document:
+                raise Damaged(f'a document of {SYSTEM_JS} has no _id')
+
+    def _documents(self, stored: Stored) -> Iterator[RawBSONDocument]:
+        for document in read_documents(self._folder / stored.data_file):
+            yield RawBSONDocument(document, _RAW)
+
+    def _insert(self, stored: Stored, collection: Collection[Any]) -> None:
+        done = 0
+        self._progress(stored.name, done, stored.count)
+        for batch in _batches(self._documents(stored)):
+            bypass = self._insert_batch(stored, collection, batch)
+            for document in batch:
+                if not stored.is_time_series and _has_empty_timestamp(document):
+                    _put_as_is(collection, document, bypass)
+            done += len(batch)
+            self._progress(stored.name, done, stored.count)
+
+    def _insert_batch(
+        self,
+        stored: Stored,
+        collection: Collection[Any],
+        batch: Sequence[RawBSONDocument],
+    ) -> bool | None:
+        """Insert documents; tell whether they could pass a validator by.
+
+        That takes a right that `readWrite` has not. Without it, those that the
+        validator accepts can be restored all the same.
+        """
+        bypass = (stored.is_validated and self._may_bypass) or None
+        try:
+            collection.insert_many(batch, bypass_document_validation=bypass)
+        except OperationFailure as error:
+            if not bypass or error.code != UNAUTHORIZED:
+                raise
+            self._may_bypass = False
+            bypass = None
+            collection.insert_many(batch)
+        return bypass
+
+    def _index(self, stored: Stored, name: str) -> None:
+        # The server shows an index without collation the same in every collection, but
+        # gives a new one the collation of its collection.
+        inherited = 'collation' in stored.options
+        default = {'collation': {'locale': 'simple'}} if inherited else {}
+        indexes = [
+            {**default, **{k: v for k, v in index.items() if k != 'ns'}}
+            for index in stored.indexes
+            if list(index['key'].items()) != [('_id', 1)]
+        ]
+        if not indexes:
+            return
+        command = {'createIndexes': name, 'indexes': indexes}
+        try:
+            self._db.command(command)
+        except OperationFailure as error:
+            if error.code != _UNKNOWN_INDEX_OPTION:
+                raise
+            # As mongorestore has it: servers of long ago kept any option. Not at once,
+            # as the strict Stable API does not know this.
+            self._db.command({**command, 'ignoreUnknownIndexOptions': True})
+
+
+def _batches(documents: Iterable[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
+    batch: list[RawBSONDocument] = []
+    size = 0
+    for document in documents:
+        size += len(document.raw)
+        if batch and (size > _BATCH_BYTES or len(batch) == _BATCH_DOCUMENTS):
+            yield batch
+            batch, size = [], len(document.raw)
+        batch.append(document)
+    if batch:
+        yield batch
+
+
+def _has_empty_timestamp(document: RawBSONDocument) -> bool:
+    """Find what an insert sets to the present: a top-level `Timestamp(0, 0)`."""
+    # A look at the bytes spares most documents the decoding: a timestamp's type, and
+    # the end of a name with eight bytes of nothing.
+    if b'\x11' not in document.raw or bytes(9) not in document.raw:
+        return False
+    empty = [name for name, value in document.items() if value == Timestamp(0, 0)]
+    # One without `_id`, of a capped collection of long ago, cannot be found again.
+    return bool(set(empty) - {'_id'}) and '_id' in document
+
+
+def _put_as_is(
+    collection: Collection[Any], document: RawBSONDocument, bypass: bool | None
+) -> None:
+    collection.update_one(
+        {'_id': {'$eq': document['_id']}},
+        [{'$replaceRoot': {'newRoot': {'$literal': document}}}],
+        bypass_document_validation=bypass,
+    )
