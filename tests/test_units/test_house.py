@@ -18,6 +18,7 @@ ORDER = (
     'errors',
     'signals',
     'traces',
+    'folders',
     'terminal',
     'effects',
     'pymongo3',
