@@ -39,7 +39,7 @@ from migopy.files.migration import Migration
 from migopy.pymongo3 import legacy_database
 from migopy.run.plan import Plan, UnknownMigration
 from migopy.run.transaction import require_transactions
-from migopy.server.settings import NoDatabase, Settings, own_collection
+from migopy.server import NoDatabase, Settings, explained, own_collection
 from migopy.state.history import History, Run
 from migopy.state.lock import Lock, Locked
 from migopy.state.registry import Document, Registry
@@ -381,7 +381,7 @@ class MigrationsManager:
         except PyMongoError as error:
             if error is self.reported:
                 raise
-            raise self._settings.explain(error) from error
+            raise explained(error, self._settings) from error
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -399,7 +399,7 @@ class MigrationsManager:
             client = make(*place, **options)
         # OSError: of a certificate's file, say.
         except (PyMongoError, ValueError, TypeError, OSError) as error:
-            raise self._settings.explain(error) from error
+            raise explained(error, self._settings) from error
         self._resources.callback(client.close)
         return client
 

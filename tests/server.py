@@ -24,7 +24,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 
 
 class Server:

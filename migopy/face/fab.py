@@ -21,7 +21,7 @@ from migopy.commands import FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.typed import as_typed
-from migopy.server.settings import leave_without_waiting
+from migopy.server import leave_without_waiting
 from migopy.signals import Terminated, is_interruption, status_after
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.

@@ -1,36 +1,17 @@
-"""From a manager's settings to a client and its database."""
+"""Where the database is and as whom to connect, as a fabfile sets it."""
 
 from __future__ import annotations
 
-import atexit
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote_plus
-
-from bson.codec_options import CodecOptions
-from pymongo import ReadPreference
-from pymongo.collection import Collection
-from pymongo.errors import (
-    ConfigurationError,
-    ConnectionFailure,
-    InvalidName,
-    InvalidURI,
-    OperationFailure,
-    ServerSelectionTimeoutError,
-)
-from pymongo.read_concern import ReadConcern
-from pymongo.synchronous import monitor
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
 
 #: Milliseconds until a server that cannot be reached is given up.
 SELECTION_TIMEOUT_MS = 5000
-
-AUTHENTICATION_FAILED = 18
-UNAUTHORIZED = 13
 
 EMBEDDED = 'embedded:'
 
@@ -49,56 +30,6 @@ class NoDatabase(MigopyException):
 
 class BadSettings(MigopyException):
     """The connection settings cannot be used as they are; the cause is chained."""
-
-
-class ServerUnreachable(MigopyException):
-    """No server answered; `where` is its address as the settings have it."""
-
-    def __init__(self, where: str, reason: str) -> None:
-        self.where = where
-        super().__init__(
-            f'MongoDB at {where} cannot be reached: {reason}\n'
-            'Start it, or correct MONGO_HOST and MONGO_PORT (or MONGO_URI) in the'
-            ' fabfile, then type the command again.'
-        )
-
-
-class AccessDenied(MigopyException):
-    """The server refused the user, or what the user wanted to do."""
-
-
-class DatabaseError(MigopyException):
-    """The server, or the way to it, failed otherwise; the cause is chained."""
-
-
-def own_collection(collection: Collection[Any]) -> Collection[Any]:
-    """Give a collection of migopy's as it needs it, whatever the client is like.
-
-    Read on the primary, for another member may not know yet what has just been
-    registered, and with PyMongo's own types.
-    """
-    return collection.with_options(
-        codec_options=CodecOptions(),
-        read_preference=ReadPreference.PRIMARY,
-        read_concern=ReadConcern(),
-    )
-
-
-def leave_without_waiting() -> None:
-    """Let this process end at once, for a command that is about to.
-
-    PyMongo stops its monitor threads at exit and waits until each has slept out its
-    half second. They are daemons that hold nothing once their sockets are closed, so
-    they are told to stop, and not waited for. Where PyMongo is built otherwise it
-    keeps its own way. Found in `pymongo.synchronous.monitor`, PyMongo 4.17 to 4.20.
-    """
-    stop = getattr(monitor, '_shutdown_monitors', None)
-    stop_and_wait = getattr(monitor, '_shutdown_resources', None)
-    if stop is None or stop_and_wait is None:
-        return
-    atexit.unregister(stop_and_wait)
-    atexit.unregister(stop)
-    atexit.register(stop)
 
 
 @dataclass(frozen=True)
@@ -163,41 +94,24 @@ class Settings:
         given = {name: value for name, value in options.items() if value is not None}
         return place, given
 
-    def explain(self, error: Exception) -> MigopyException:
-        """Turn an error of PyMongo's into one that says what to do."""
-        if isinstance(error, ConnectionFailure):
-            return ServerUnreachable(self.where, self._reason(error))
-        if isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED:
-            return AccessDenied(
-                f'MongoDB at {self.where} refused the user name or the password.\n'
-                'Correct MONGO_USER and MONGO_USER_PASS (or MONGO_URI) in the fabfile;'
-                ' the user is looked up in the database'
-                f' {self._source()}, set MONGO_AUTH_SOURCE where it is another.'
-            )
-        if isinstance(error, OperationFailure) and error.code == UNAUTHORIZED:
-            return AccessDenied(
-                f'MongoDB at {self.where} does not allow this: {self._reason(error)}\n'
-                'Give the user the role readWrite on the database'
-                f' {self.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
-            )
-        if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
-            return BadSettings(
-                'The connection settings cannot be used:'
-                f' {self._setting_error(error)}\n'
-                'Correct them in the fabfile, then type: ',
-                Command(),
-            )
-        if isinstance(error, InvalidName):
-            return BadSettings(
-                f'{self.database_name!r} cannot be the name of a database: {error}.\n'
-                'Correct MONGO_DATABASE in the fabfile, then type: ',
-                Command(),
-            )
-        return DatabaseError(
-            f'MongoDB at {self.where} failed: {self._reason(error)}\n'
-            'See what has run: ',
-            Command(),
+    @property
+    def looked_up_in(self) -> str:
+        """Say in which database the user is looked up."""
+        if self.auth_source or not self.uri:
+            return str(self.auth_source or self.database_name)
+        return 'of the URI (authSource)'
+
+    @property
+    def secrets(self) -> list[str]:
+        """List what no text may show."""
+        in_uri = self._before_options.rpartition('@')[0].partition(':')[2]
+        secrets = (
+            self.password,
+            self.options.get('password'),
+            in_uri,
+            unquote_plus(in_uri),
         )
+        return [str(secret) for secret in secrets if secret]
 
     @property
     def _before_options(self) -> str:
@@ -218,40 +132,3 @@ class Settings:
         names = {name.lower() for name in self.options}
         in_uri = self.uri and f'{option.lower()}=' in self.uri.lower()
         return option.lower() in names or bool(in_uri)
-
-    def _source(self) -> str:
-        if self.auth_source or not self.uri:
-            return str(self.auth_source or self.database_name)
-        return 'of the URI (authSource)'
-
-    def _reason(self, error: Exception) -> str:
-        if isinstance(error, ServerSelectionTimeoutError):
-            text = str(error).split(', Timeout:')[0]
-        elif isinstance(error, OperationFailure):
-            text = str((error.details or {}).get('errmsg') or error)
-        else:
-            text = str(error)
-        text = re.sub(r' \(configured timeouts:[^)]*\)', '', text)
-        for secret in self._secrets():
-            text = text.replace(secret, '***')
-        return text
-
-    def _setting_error(self, error: Exception) -> str:
-        # PyMongo's text may quote what was meant for a part of the password.
-        if isinstance(error, InvalidURI):
-            return (
-                'MONGO_URI is no URI of MongoDB'
-                ' (mongodb://user:password@host:27017/database, where a user name or'
-                ' password is percent-encoded, see urllib.parse.quote_plus).'
-            )
-        return self._reason(error)
-
-    def _secrets(self) -> list[str]:
-        in_uri = self._before_options.rpartition('@')[0].partition(':')[2]
-        secrets = (
-            self.password,
-            self.options.get('password'),
-            in_uri,
-            unquote_plus(in_uri),
-        )
-        return [str(secret) for secret in secrets if secret]

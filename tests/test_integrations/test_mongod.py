@@ -18,8 +18,9 @@ from unittest import mock
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from migopy.server import embedded as mongod
-from migopy.server.embedded import MongodFailed, PrivateMongod
+from migopy.server import mongod
+from migopy.server.embedded import PrivateMongod, try_lock
+from migopy.server.mongod import MongodFailed
 from tests import server
 
 PATIENCE = 60
@@ -29,7 +30,7 @@ PROLOGUE = """
 import os, signal, sys, time
 from pathlib import Path
 from pymongo import MongoClient
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from migopy.server.embedded import PrivateMongod
 private = PrivateMongod(Path(sys.argv[1]))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
@@ -122,7 +123,7 @@ class PrivateMongodTest(unittest.TestCase):
     def runs(self, folder: Path | None = None) -> bool:
         """Say whether a mongod runs on the folder: it holds `server.lock` then."""
         with open((folder or self.folder) / 'server.lock', 'a') as lock:
-            return not mongod.try_lock(lock.fileno(), fcntl.LOCK_EX)
+            return not try_lock(lock.fileno(), fcntl.LOCK_EX)
 
     def assert_none_runs(self):
         if self.runs():

@@ -13,7 +13,7 @@ import pymongo
 from pymongo.errors import ServerSelectionTimeoutError
 
 import migopy
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from tests import server
 from tests.project import FabTest, PlainTest
 
