@@ -39,7 +39,17 @@ from migopy.files.migration import Migration
 from migopy.pymongo3 import legacy_database
 from migopy.run.plan import Plan, UnknownMigration
 from migopy.run.transaction import require_transactions
-from migopy.server import NoDatabase, Settings, explained, own_collection
+from migopy.server import (
+    CHECKS,
+    NoDatabase,
+    Settings,
+    await_first_contact,
+    explained,
+    makes_new_clients,
+    names_given,
+    own_collection,
+    require_sound,
+)
 from migopy.state.history import History, Run
 from migopy.state.lock import Lock, Locked
 from migopy.state.registry import Document, Registry
@@ -152,10 +162,15 @@ class MigrationsManager:
     MongoClient: Any = pymongo.MongoClient
 
     def __init__(self) -> None:
+        require_sound(
+            {name: getattr(self, name) for name in CHECKS},
+            names_given(self, MigrationsManager),
+        )
         self._resources = ExitStack()
         self._listener = listen()
         #: The dump that this run has made.
         self._dump: Dump | None = None
+        self._reached = False
         # As in 1.0, a new manager has its client; it connects when it is first used.
         if self._settings.database_name and self._settings.embedded_folder is None:
             self.mongo_client  # noqa: B018 - a cached property
@@ -381,7 +396,8 @@ class MigrationsManager:
         except PyMongoError as error:
             if error is self.reported:
                 raise
-            raise explained(error, self._settings) from error
+            client = vars(self).get('mongo_client')
+            raise explained(error, self._settings, client) from error
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -400,7 +416,8 @@ class MigrationsManager:
         # OSError: of a certificate's file, say.
         except (PyMongoError, ValueError, TypeError, OSError) as error:
             raise explained(error, self._settings) from error
-        self._resources.callback(client.close)
+        if makes_new_clients(make):
+            self._resources.callback(client.close)
         return client
 
     @cached_property
@@ -419,7 +436,7 @@ class MigrationsManager:
     @property
     def _settings(self) -> Settings:
         return Settings(
-            host=self.MONGO_HOST,
+            host=self.MONGO_HOST or 'localhost',
             port=self.MONGO_PORT,
             database=self.MONGO_DATABASE,
             user=self.MONGO_USER,
@@ -457,7 +474,7 @@ class MigrationsManager:
 
     @property
     def _registry(self) -> Registry:
-        return Registry(own_collection(self.collection))
+        return Registry(self._own(self.collection))
 
     @property
     def _history(self) -> History:
@@ -482,7 +499,13 @@ class MigrationsManager:
 
     def _beside(self, suffix: str) -> Collection[Document]:
         name = f'{self.collection.name}_{suffix}'
-        return own_collection(self.collection.database[name])
+        return self._own(self.collection.database[name])
+
+    def _own(self, collection: Collection[Document]) -> Collection[Document]:
+        if not self._reached:
+            await_first_contact(self.mongo_client, self._settings)
+            self._reached = True
+        return own_collection(collection)
 
     def _runner(self, plan: Plan) -> Runner:
         from migopy.run.runner import Runner

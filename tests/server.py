@@ -70,8 +70,10 @@ class Server:
 class ReplicaSet:
     """Three mongods (or as many as asked for) that are one replica set."""
 
-    def __init__(self, members: list[Server]) -> None:
+    def __init__(self, members: list[Server], arbiters: int = 0) -> None:
         self.members = members
+        #: How many of the last members are arbiters.
+        self.arbiters = arbiters
 
     @property
     def uri(self) -> str:
@@ -81,7 +83,11 @@ class ReplicaSet:
     def initiate(self) -> None:
         """Make the members one set with a primary."""
         hosts = [
-            {'_id': number, 'host': f'127.0.0.1:{member.port}'}
+            {
+                '_id': number,
+                'host': f'127.0.0.1:{member.port}',
+                'arbiterOnly': number >= len(self.members) - self.arbiters,
+            }
             for number, member in enumerate(self.members)
         ]
         settings = {'electionTimeoutMillis': 1000, 'heartbeatIntervalMillis': 200}
@@ -102,6 +108,18 @@ class ReplicaSet:
                         return member
             time.sleep(0.02)
         raise AssertionError(f'no primary within {seconds:.0f} s')
+
+    def kind_of(self, member: Server) -> str:
+        """Say what a member is, waiting until it is anything."""
+        kinds = {'isWritablePrimary': 'primary', 'secondary': 'secondary'}
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            reply = mongod.ask(member.port, {'hello': 1})
+            for word, kind in {**kinds, 'arbiterOnly': 'arbiter'}.items():
+                if reply.get(word):
+                    return kind
+            time.sleep(0.02)
+        raise AssertionError('neither primary, secondary nor arbiter')
 
     def step_down(self) -> None:
         """Make another member the primary."""
@@ -159,8 +177,11 @@ def with_auth(
 
 
 @contextlib.contextmanager
-def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
-    """Run a replica set; its members can be killed and started again."""
+def replica_set(members: int = 3, arbiters: int = 0) -> Iterator[ReplicaSet]:
+    """Run a replica set; its members can be killed and started again.
+
+    Of the members the last `arbiters` keep no data.
+    """
     with contextlib.ExitStack() as stack:
         servers = []
         for _ in range(members):
@@ -169,7 +190,7 @@ def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
             stack.callback(servers[-1].kill)
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.start, servers))
-        cluster = ReplicaSet(servers)
+        cluster = ReplicaSet(servers, arbiters)
         cluster.initiate()
         yield cluster
 

@@ -240,9 +240,10 @@ def read_template(path: str) -> str:
     try:
         with open(path, encoding='utf-8') as file:
             return file.read()
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error if isinstance(error, OSError) else f'{path} is not UTF-8'
         raise NotCreated(
-            f'MIGRATION_TEMPLATE cannot be read: {error}.'
+            f'MIGRATION_TEMPLATE cannot be read: {reason}.'
             ' Correct it in the fabfile, then type the command again.'
         ) from error
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import atexit
+from functools import partial
 from typing import Any
 
+import pymongo
 from bson.codec_options import CodecOptions
-from pymongo import ReadPreference
+from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
+from pymongo.common import SERVER_SELECTION_TIMEOUT
 from pymongo.read_concern import ReadConcern
 from pymongo.synchronous import monitor
+
+from migopy.server.settings import Settings
+
+#: Until a server that was never reached is given up. One that was reached before may
+#: be electing a primary, for which PyMongo's own time holds.
+FIRST_CONTACT_SECONDS = 5.0
 
 
 def own_collection(collection: Collection[Any]) -> Collection[Any]:
@@ -23,6 +32,32 @@ def own_collection(collection: Collection[Any]) -> Collection[Any]:
         read_preference=ReadPreference.PRIMARY,
         read_concern=ReadConcern(),
     )
+
+
+def makes_new_clients(make: object) -> bool:
+    """Say whether a client that `make` gives was made for us, so that we close it.
+
+    A class makes a new one. What a function gives may be the application's own, and
+    is its to close.
+    """
+    while isinstance(make, partial):
+        make = make.func
+    return isinstance(make, type)
+
+
+def await_first_contact(client: object, settings: Settings) -> None:
+    """Wait until the client has found a server, for five seconds at most.
+
+    It is the wait that the first command would begin with, so that it costs no round
+    trip of its own. Who has set `serverSelectionTimeoutMS` has set this time as well.
+    Raise PyMongo's `ServerSelectionTimeoutError`.
+    """
+    if not isinstance(client, MongoClient) or settings.sets('serverSelectionTimeoutMS'):
+        return
+    # A client that a fabfile's function has made has perhaps a time of its own.
+    if client.options.server_selection_timeout == SERVER_SELECTION_TIMEOUT:
+        with pymongo.timeout(FIRST_CONTACT_SECONDS):
+            _ = client.is_primary  # waits for a server
 
 
 def leave_without_waiting() -> None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote_plus
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-
-#: Milliseconds until a server that cannot be reached is given up.
-SELECTION_TIMEOUT_MS = 5000
+from migopy.server.secrets import secrets_in
+from migopy.server.uris import ServerUri, is_uri
 
 EMBEDDED = 'embedded:'
 
@@ -39,7 +37,8 @@ class Settings:
     Invariant: no text made from it shows the password.
     """
 
-    host: str = 'localhost'
+    #: A URI in this place is taken as one, as `MongoClient` takes it.
+    host: str = field(default='localhost', repr=False)
     port: int = 27017
     database: str | None = None
     user: str | None = None
@@ -53,82 +52,82 @@ class Settings:
         """Give the database's name: the setting, or else the URI's."""
         if self.database or self.embedded_folder is not None:
             return self.database
-        path = self._before_options.partition('/')[2]
-        # What follows a dot is a collection's name.
-        return unquote_plus(path).partition('.')[0] or None
+        return self._parts.database or None
 
     @property
     def embedded_folder(self) -> str | None:
         """Give the folder of `embedded:<folder>`, `None` for another server."""
-        if self.uri and self.uri.startswith(EMBEDDED):
-            return self.uri[len(EMBEDDED) :] or 'mongodata'
+        uri = self._uri
+        if uri.startswith(EMBEDDED):
+            return uri[len(EMBEDDED) :] or 'mongodata'
         return None
 
     @property
     def where(self) -> str:
         """Name the server without a user or a password."""
-        if not self.uri:
+        if not self._uri:
             return f'{self.host}:{self.port}'
         if self.embedded_folder is not None:
-            return self.uri
-        scheme = self.uri.partition('://')[0]
-        hosts = self._before_options.rpartition('@')[2].partition('/')[0]
-        return f'{scheme}://{hosts}'
+            return self._uri
+        return self._parts.where
+
+    @property
+    def place(self) -> str:
+        """Name the setting that says where the server is."""
+        if self.uri:
+            return 'MONGO_URI'
+        return 'MONGO_HOST' if self._uri else 'MONGO_HOST and MONGO_PORT'
+
+    @property
+    def user_name(self) -> str | None:
+        """Give the user's name, wherever it is set."""
+        return self._parts.user or self.user or self.options.get('username')
+
+    @property
+    def secrets(self) -> list[str]:
+        """List what no text may show."""
+        found = [
+            self.password,
+            *self._parts.secrets,
+            self._parts.password,
+            *secrets_in(self._parts.options),
+            *secrets_in(self.options),
+        ]
+        return [str(secret) for secret in found if secret]
+
+    @property
+    def looked_up_in(self) -> str:
+        """Say in which database the user is looked up."""
+        if self.auth_source or not self._uri:
+            return str(self.auth_source or self.database_name)
+        return 'of the URI (authSource)'
+
+    def sets(self, option: str) -> bool:
+        """Say whether an option of `MongoClient` is set, in whatever way."""
+        names = {name.lower() for name in self.options}
+        return option.lower() in names | set(self._parts.options)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """Give the arguments for `MongoClient`, those in place and those by name.
-
-        Raises `BadSettings` for a port that is no number.
-        """
+        """Give the arguments for `MongoClient`, those in place and those by name."""
         options: dict[str, Any] = dict(self.options)
-        if not self._sets('serverSelectionTimeoutMS'):
-            options['serverSelectionTimeoutMS'] = SELECTION_TIMEOUT_MS
-        if self.user and '@' not in self._before_options:
+        if self.user and not self._parts.user:
             options.setdefault('username', self.user)
             options.setdefault('password', self.password)
             options.setdefault('authSource', self.auth_source or self.database_name)
         elif self.auth_source:
             options.setdefault('authSource', self.auth_source)
-        place = [self.uri] if self.uri else [self.host, self._port_number()]
+        place = [self._uri] if self._uri else [self.host, int(self.port)]
         # False and 0 are values: {'retryWrites': False}.
         given = {name: value for name, value in options.items() if value is not None}
         return place, given
 
     @property
-    def looked_up_in(self) -> str:
-        """Say in which database the user is looked up."""
-        if self.auth_source or not self.uri:
-            return str(self.auth_source or self.database_name)
-        return 'of the URI (authSource)'
+    def _uri(self) -> str:
+        if self.uri:
+            return self.uri
+        in_place_of_one = is_uri(self.host) or self.host.startswith(EMBEDDED)
+        return self.host if in_place_of_one else ''
 
     @property
-    def secrets(self) -> list[str]:
-        """List what no text may show."""
-        in_uri = self._before_options.rpartition('@')[0].partition(':')[2]
-        secrets = (
-            self.password,
-            self.options.get('password'),
-            in_uri,
-            unquote_plus(in_uri),
-        )
-        return [str(secret) for secret in secrets if secret]
-
-    @property
-    def _before_options(self) -> str:
-        """Give the URI from the user name to the database, as PyMongo cuts it."""
-        return (self.uri or '').partition('://')[2].partition('?')[0]
-
-    def _port_number(self) -> int:
-        try:
-            return int(self.port)
-        except (TypeError, ValueError) as error:
-            raise BadSettings(
-                f'MONGO_PORT = {self.port!r} is no port.\n'
-                'Correct it in the fabfile (MONGO_PORT = 27017), then type: ',
-                Command(),
-            ) from error
-
-    def _sets(self, option: str) -> bool:
-        names = {name.lower() for name in self.options}
-        in_uri = self.uri and f'{option.lower()}=' in self.uri.lower()
-        return option.lower() in names or bool(in_uri)
+    def _parts(self) -> ServerUri:
+        return ServerUri.of(self._uri)
