@@ -11,12 +11,13 @@ import functools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,43 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from migopy.server import mongod
+
+#: mongod's exit status where it cannot listen on its port.
+PORT_IN_USE = 48
+
+PORTS_TRIED = 10
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody listens on at this moment.
+
+    Another program can take it before it is used.
+    """
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return int(listener.getsockname()[1])
+
+
+def on_port(port: int, options: Sequence[str] = ()) -> list[str]:
+    """Give the options for a mongod that listens on a loopback port."""
+    return [f'--port={port}', '--bind_ip=127.0.0.1', '--nounixsocket', *options]
+
+
+def start(
+    folder: Path, options: Sequence[str] = ()
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a mongod that takes connections on a free port; give both."""
+    for _ in range(PORTS_TRIED):
+        port = free_port()
+        process = mongod.spawn(folder, on_port(port, options))
+        try:
+            mongod.await_listening(process, folder)
+        except mongod.MongodFailed:
+            if process.returncode != PORT_IN_USE:
+                raise
+        else:
+            return process, port
+    raise AssertionError(f'{PORTS_TRIED} ports were taken at the last moment')
 
 
 class Server:
@@ -45,11 +83,11 @@ class Server:
 
     def start(self) -> None:
         """Start on a free port, and answer there before returning."""
-        self._process, self.port = mongod.start(self.folder, self.options)
+        self._process, self.port = start(self.folder, self.options)
 
     def restart(self) -> None:
         """Start again on the port of the last time."""
-        self._process = mongod.spawn(self.folder, self.port, self.options)
+        self._process = mongod.spawn(self.folder, on_port(self.port, self.options))
         mongod.await_listening(self._process, self.folder)
 
     def stop(self) -> None:

@@ -15,9 +15,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import quote
 
+from migopy.folders import create_file, open_regular, private_directory, require_private
 from migopy.server import mongod
-from migopy.server.mongod import MongodFailed
+from migopy.server.mongod import Address, MongodFailed
+from migopy.server.sockets import free_path, give_back
 
 
 class PrivateMongod:
@@ -26,6 +29,10 @@ class PrivateMongod:
     Invariant: while at least one process uses the folder, one mongod serves it; when
     the last one leaves, none does. A process that is killed leaves nobody behind but
     the mongod, which the next one to use the folder takes over.
+
+    Nobody but the folder's owner (and root) reaches it: it listens on a socket in a
+    folder that only the owner can enter, on no port. That is also what proves it: no
+    other user can put a socket there, nor another folder in this one's place.
 
     Three locks in the folder keep it. The kernel takes a lock back from a process
     that dies, so that none of them is ever stale, and no process id is trusted.
@@ -44,30 +51,37 @@ class PrivateMongod:
     """The mongods that this process started, by folder; kept to be reaped."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+        # What leads to it may be a link; the folder itself is looked at as it is.
+        folder = Path(os.path.abspath(folder))
+        self.folder = folder.parent.resolve() / folder.name
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
         """Give the URI of the mongod, a primary, for as long as the block lasts.
 
-        A single-node replica set (so transactions work) on a free loopback port.
-        Raise `NoMongod`, or `MongodFailed` with what mongod's log says.
+        A single-node replica set, so that transactions work. Raise `NoMongod`,
+        `SharedFolder`, or `MongodFailed` with what mongod's log says.
         """
-        mongod.find_mongod()  # where there is none, make no folder either
+        mongod.find_mongods()  # where there is none, make no folder either
         self._make_folder()
         with self._lock('users', fcntl.LOCK_SH) as users:
             process = os.getpid()
             try:
-                port = self._come()
-                yield f'mongodb://127.0.0.1:{port}/?directConnection=true'
+                path = quote(self._come(), safe='')
+                options = f'directConnection=true&replicaSet={mongod.REPLICA_SET}'
+                yield f'mongodb://{path}/?{options}'
             finally:
                 if os.getpid() == process:
                     self._leave(users)
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file('gate.lock').touch(mode=0o600)
+            private_directory(self.folder)
+            self.folder.chmod(0o700)  # one made by hand may be open to readers
+            with open_lock(self._file('gate.lock')):
+                pass  # it can be written
+            self._file('db').mkdir(mode=0o700, exist_ok=True)
+            require_private(self._file('db'))
         except OSError as error:
             raise MongodFailed(
                 self.folder,
@@ -79,7 +93,7 @@ class PrivateMongod:
     def _file(self, name: str) -> Path:
         return self.folder / name
 
-    def _come(self) -> int:
+    def _come(self) -> str:
         with self._gate():
             return self._serve()
 
@@ -133,51 +147,69 @@ class PrivateMongod:
             f'try again.\n{mongod.log_of(self.folder)}',
         )
 
-    def _serve(self) -> int:
-        """Give the port of the mongod: of the one that runs, or of a new one."""
+    def _serve(self) -> str:
+        """Give the socket of the mongod: of the one that runs, or of a new one."""
         deadline = time.monotonic() + mongod.START_SECONDS
         while True:
             with open_lock(self._file('server.lock')) as lock:
                 if try_lock(lock, fcntl.LOCK_EX):
                     self._start(lock)
-            port, stopping = self._state()
-            if stopping:
-                self._stop()  # whoever began it was killed
-            elif mongod.serves(self.folder, port) and mongod.is_primary(port):
-                return port
+            address, stopping = self._state()
+            if stopping or isinstance(address, int):
+                self._stop()  # whoever began it was killed; or others reach its port
+            elif mongod.serves(self.folder, address) and mongod.is_primary(address):
+                return address
             if time.monotonic() > deadline:
                 raise self._hung_mongod('runs but does not serve')
             time.sleep(mongod.POLL_SECONDS)
 
     def _start(self, lock: int) -> None:
-        """Start a mongod, on the port of the last time if that is free.
+        """Start a mongod, the newest of this machine that can read the data.
 
-        The port is on disk before there is a mongod: killed at any moment, this
-        leaves a mongod that can be found, or none.
+        The socket's path is on disk before there is a mongod: killed at any moment,
+        this leaves a mongod that can be found, or none.
         """
         self._reap()  # one that crashed
         last, _ = self._state()
-        self._children[self.folder], _ = mongod.start(
-            self.folder,
-            [f'--replSet={mongod.REPLICA_SET}'],
-            port=last,
-            announce=self._remember,
-            keep=[lock],
+        path = free_path(self.folder, last)
+        self._remember(path)
+        first_failure: MongodFailed | None = None
+        for program in mongod.find_mongods():
+            try:
+                self._start_program(program, path, lock)
+            except MongodFailed as error:
+                first_failure = first_failure or error
+            else:
+                return
+        if first_failure:
+            raise first_failure
+
+    def _start_program(self, program: Path, path: str, lock: int) -> None:
+        options = (
+            f'--replSet={mongod.REPLICA_SET}',
+            f'--bind_ip={path}',
+            f'--unixSocketPrefix={os.path.dirname(path)}',
+            '--filePermissions=0600',
         )
+        process = mongod.spawn(self.folder, options, keep=[lock], program=program)
+        self._children[self.folder] = process
+        mongod.await_listening(process, self.folder)
 
     def _stop(self) -> None:
         """Stop the mongod cleanly and wait for its end."""
-        port, _ = self._state()
-        self._remember(port, stopping=True)
+        address, _ = self._state()
+        self._remember(address, stopping=True)
         deadline = time.monotonic() + mongod.STOP_SECONDS
         while self._is_alive():
-            if mongod.serves(self.folder, port):
+            if mongod.serves(self.folder, address):
+                shutdown = {'shutdown': 1, 'force': True, 'timeoutSecs': 0}
                 with contextlib.suppress(OSError):
-                    mongod.ask(port, {'shutdown': 1, 'force': True, 'timeoutSecs': 0})
+                    mongod.ask(address, shutdown)
             if time.monotonic() > deadline:
                 raise self._hung_mongod('does not end')
             time.sleep(mongod.POLL_SECONDS)
         self._reap()
+        give_back(address)
 
     def _reap(self) -> None:
         child = self._children.pop(self.folder, None)
@@ -188,24 +220,34 @@ class PrivateMongod:
         with open_lock(self._file('server.lock')) as lock:
             return not try_lock(lock, fcntl.LOCK_EX)
 
-    def _state(self) -> tuple[int, bool]:
-        """Give the latest mongod's port (0: unknown), and if it is to be stopped."""
-        try:
-            state = json.loads(self._file('server.json').read_bytes())
-            return int(state['port']), bool(state['stopping'])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0, False
+    def _state(self) -> tuple[Address, bool]:
+        """Give where the latest mongod listens, and if it is to be stopped.
 
-    def _remember(self, port: int, stopping: bool = False) -> None:
+        On a port, where a version before 2.0 started it; '' where nothing is known.
+        """
+        try:
+            with open_regular(self._file('server.json')) as file:
+                state = json.loads(file.read())
+            address = state.get('socket', state.get('port'))
+            if isinstance(address, (int, str)):
+                return address, bool(state['stopping'])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # of a folder just made, or of somebody's own hand
+        return '', False
+
+    def _remember(self, address: Address, stopping: bool = False) -> None:
+        kind = 'socket' if isinstance(address, str) else 'port'
         new = self._file('server.json.new')
-        new.write_text(json.dumps({'port': port, 'stopping': stopping}))
+        new.unlink(missing_ok=True)
+        with create_file(new) as file:
+            file.write(json.dumps({kind: address, 'stopping': stopping}).encode())
         new.replace(self._file('server.json'))
 
 
 @contextlib.contextmanager
 def open_lock(path: Path) -> Iterator[int]:
     """Open a lock file, which no program that this process starts inherits."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         yield lock
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import struct
@@ -11,11 +12,12 @@ import time
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Union
 
 import bson
 
 from migopy.errors import MigopyException
+from migopy.folders import open_regular
 
 START_SECONDS = 60.0
 """How long a mongod may take to start, and then to become primary."""
@@ -23,13 +25,13 @@ START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 """How long a mongod may take to write its data and end."""
 
-PORTS_TRIED = 10
 POLL_SECONDS = 0.01
 REPLICA_SET = 'migopy'
 
 OPTIONS = (
-    '--bind_ip=127.0.0.1',
-    '--nounixsocket',  # its path would end at 107 bytes; a folder's may be longer
+    # A flaw in how a compressed message is unpacked gave memory away without a
+    # password (CVE-2025-14847); on one machine there is nothing to compress for.
+    '--networkMessageCompressors=disabled',
     '--wiredTigerCacheSizeGB=1',  # a limit: 0.25 refuses a document of 16 MB
     # Each start reads the whole journal file, of 100 MB by default: 0.3 s.
     '--wiredTigerEngineConfigString=log=(file_max=16MB)',
@@ -38,17 +40,32 @@ OPTIONS = (
     '--quiet',
 )
 
+CHOICE = 'MIGOPY_MONGOD'
+"""The environment variable that names the mongod to use."""
+
+PACKAGES = {
+    'libcurl.so.4': 'libcurl4',
+    'libssl.so.3': 'libssl3',
+    'libcrypto.so.3': 'libssl3',
+    'liblzma.so.5': 'liblzma5',
+}
+"""Debian's packages of the libraries that a slim image lacks."""
+
+Address = Union[str, int]
+"""The path of a socket, or a port on loopback."""
+
 OP_MSG = 2013
-PORT_IN_USE = 48
-"""mongod's exit status where it cannot listen on its port."""
 
 
 class NoMongod(MigopyException):
-    """No mongod on this machine."""
+    """No mongod on this machine, or not where `MIGOPY_MONGOD` says."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: str | None = None) -> None:
         super().__init__(
-            'There is no mongod on this machine. Install the one that comes as an '
+            f'{CHOICE} is {chosen}, which is no program that can be started. Correct'
+            ' it in the environment, or take it out.'
+            if chosen
+            else 'There is no mongod on this machine. Install the one that comes as an '
             'extra: pip install "migopy[mongod]"'
         )
 
@@ -62,70 +79,30 @@ class MongodFailed(MigopyException):
         self.reason = reason
 
 
-class PortTaken(MongodFailed):
-    """Another program took the port before mongod could."""
+def find_mongods() -> list[Path]:
+    """Give the paths of the mongods on this machine, the newest first.
 
-
-def find_mongod() -> Path:
-    """Give the path of the `mongod` extra's binary, else of the one on PATH.
-
-    Raise `NoMongod` where there is neither.
+    They are the one of the `mongod` extra and the one on PATH; or the one alone that
+    `MIGOPY_MONGOD` names. Raise `NoMongod` where there is none.
     """
-    # Found without an import: the package's namesake, FiftyOne itself, is heavy.
-    package = find_spec('fiftyone')
-    for place in (package and package.submodule_search_locations) or ():
-        bundled = Path(place, 'db', 'bin', 'mongod')
-        if os.access(bundled, os.X_OK):
-            return bundled
+    chosen = os.environ.get(CHOICE)
+    if chosen:
+        found = shutil.which(chosen)
+        if found is None:
+            raise NoMongod(chosen)
+        return [Path(found)]
     on_path = shutil.which('mongod')
-    if on_path is None:
+    places = [*_bundled(), *([Path(on_path)] if on_path else [])]
+    if not places:
         raise NoMongod
-    return Path(on_path)
-
-
-def free_port(preferred: int = 0) -> int:
-    """Give a loopback port that nobody listens on at this moment.
-
-    The preferred one, if it is such a port. Another program can take it before it is
-    used.
-    """
-    with socket.socket() as listener:
-        # As mongod does it: a port whose last connections linger is free.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(('127.0.0.1', preferred))
-        except OSError:
-            listener.bind(('127.0.0.1', 0))
-        return int(listener.getsockname()[1])
-
-
-def start(
-    folder: Path,
-    options: Sequence[str] = (),
-    port: int = 0,
-    announce: Callable[[int], None] = lambda port: None,
-    keep: Sequence[int] = (),
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a mongod that takes connections on a free port; give both.
-
-    It tries `port` first, others where that is taken, and calls `announce` with each
-    before there is a process. Raise `MongodFailed`.
-    """
-    for _ in range(PORTS_TRIED):
-        port = free_port(port)
-        announce(port)
-        process = spawn(folder, port, options, keep)
-        try:
-            await_listening(process, folder)
-        except PortTaken as error:
-            port, taken = 0, error
-        else:
-            return process, port
-    raise taken
+    return _newest_first(places) if len(places) > 1 else places
 
 
 def spawn(
-    folder: Path, port: int, options: Sequence[str] = (), keep: Sequence[int] = ()
+    folder: Path,
+    options: Sequence[str],
+    keep: Sequence[int] = (),
+    program: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a mongod with its data in `folder`/db and its log in `folder`/mongod.log.
 
@@ -134,11 +111,9 @@ def spawn(
     """
     data = folder / 'db'
     data.mkdir(mode=0o700, exist_ok=True)
-    command = [str(find_mongod()), f'--dbpath={data}', f'--port={port}']
-    log_file = os.open(
-        folder / 'mongod.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
-    )
-    with open(log_file, 'wb') as log:
+    command = [str(program or find_mongods()[0]), f'--dbpath={data}']
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+    with open(os.open(folder / 'mongod.log', flags, 0o600), 'wb') as log:
         return subprocess.Popen(  # noqa: S603
             [*command, *OPTIONS, *options],
             stdin=subprocess.DEVNULL,
@@ -152,15 +127,13 @@ def spawn(
 def await_listening(process: subprocess.Popen[bytes], folder: Path) -> None:
     """Wait until a mongod just spawned takes connections, as its own log tells.
 
-    Not by connecting: whoever else took the port would answer as well. Raise
-    `PortTaken`, or `MongodFailed` with what its log says where the mongod ended by
-    itself or took longer than `START_SECONDS`; it is ended then.
+    Not by connecting: whoever else took its place would answer as well. Raise
+    `MongodFailed` with what its log says where the mongod ended by itself or took
+    longer than `START_SECONDS`; it is ended then.
     """
     deadline = time.monotonic() + START_SECONDS
-    while b'aiting for connections' not in (folder / 'mongod.log').read_bytes():
-        if process.poll() == PORT_IN_USE:
-            raise PortTaken(folder, 'found its port taken by another program')
-        if process.returncode is not None:
+    while b'aiting for connections' not in _log(folder):
+        if process.poll() is not None:
             reason = f'ended with status {process.returncode}'
             raise MongodFailed(folder, f'{reason}.\n{log_of(folder)}')
         if time.monotonic() > deadline:
@@ -171,49 +144,53 @@ def await_listening(process: subprocess.Popen[bytes], folder: Path) -> None:
         time.sleep(POLL_SECONDS)
 
 
-def serves(folder: Path, port: int) -> bool:
-    """Say whether the server at a loopback port is the mongod of this folder."""
+def serves(folder: Path, address: Address) -> bool:
+    """Say whether the server at an address is the mongod of this folder."""
     try:
-        storage = ask(port, {'getCmdLineOpts': 1})['parsed']['storage']
+        storage = ask(address, {'getCmdLineOpts': 1})['parsed']['storage']
     except (OSError, KeyError):
         return False
     return bool(storage.get('dbPath') == str(folder / 'db'))
 
 
-def is_primary(port: int) -> bool:
+def is_primary(socket_path: str) -> bool:
     """Say whether a mongod is primary yet; if it is not, do what it still needs.
 
-    That is a replica set of one, under the port that it has this time.
+    That is a replica set of one, under the address that it has this time.
     """
-    member = {'_id': 0, 'host': f'127.0.0.1:{port}'}
+    member = {'_id': 0, 'host': socket_path}
     find = {'find': 'system.replset', '$readPreference': {'mode': 'nearest'}}
     try:
-        if ask(port, {'hello': 1}).get('isWritablePrimary'):
+        if ask(socket_path, {'hello': 1}).get('isWritablePrimary'):
             return True
-        on_disk = ask(port, find, 'local')['cursor']['firstBatch']
+        on_disk = ask(socket_path, find, 'local')['cursor']['firstBatch']
         if not on_disk:
-            ask(port, {'replSetInitiate': {'_id': REPLICA_SET, 'members': [member]}})
+            config = {'_id': REPLICA_SET, 'members': [member]}
+            ask(socket_path, {'replSetInitiate': config})
         elif on_disk[0]['members'][0]['host'] != member['host']:
             new = {**on_disk[0], 'members': [member]}
-            ask(port, {'replSetReconfig': new, 'force': True})
+            ask(socket_path, {'replSetReconfig': new, 'force': True})
     except (OSError, KeyError):
         pass  # not yet able to answer
     return False
 
 
 def ask(
-    port: int, command: Mapping[str, Any], database: str = 'admin', seconds: float = 5.0
+    address: Address,
+    command: Mapping[str, Any],
+    database: str = 'admin',
+    seconds: float = 5.0,
 ) -> dict[str, Any]:
-    """Run one command on the server at a loopback port and give its reply.
+    """Run one command on a server of this machine and give its reply.
 
     One OP_MSG over one socket: a `MongoClient` starts threads, which do not survive a
     fork and hold up the exit of a short process by half a second. The reply is the
     server's as it stands; look at its `ok`. Raise `OSError` where nobody answers
-    within `seconds`, or somebody who is no MongoDB.
+    within `seconds`, or somebody who is no MongoDB or not this user's.
     """
     message = b'\0' * 5 + bson.encode({**command, '$db': database})
     header = struct.pack('<iiii', 16 + len(message), 1, 0, OP_MSG)
-    with socket.create_connection(('127.0.0.1', port), seconds) as connection:
+    with _connected(address, seconds) as connection:
         connection.sendall(header + message)
         with connection.makefile('rb') as replies:
             try:
@@ -222,12 +199,89 @@ def ask(
                     raise ValueError('not an answer to this request')
                 return bson.decode(replies.read(length - 16)[5:])
             except (struct.error, ValueError, bson.errors.BSONError) as error:
-                raise ConnectionError(f'no MongoDB answers on {port}') from error
+                raise ConnectionError(f'no MongoDB answers on {address}') from error
 
 
 def log_of(folder: Path) -> str:
-    """Give the last errors in a mongod's log, or its last lines where it has none."""
-    log = folder / 'mongod.log'
-    lines = log.read_text(errors='replace').splitlines()
+    """Give the last errors in a mongod's log, or its last lines where it has none.
+
+    Of a library that is missing say which package has it.
+    """
+    lines = _log(folder).decode(errors='replace').splitlines()
     errors = [line for line in lines if '"s":"E"' in line or '"s":"F"' in line]
-    return '\n'.join([f'From its log, {log}:', *(errors or lines)[-5:]])
+    log = '\n'.join(
+        [f'From its log, {folder / "mongod.log"}:', *(errors or lines)[-5:]]
+    )
+    missing = re.search(r'loading shared libraries: (\S+?):', '\n'.join(lines[-5:]))
+    if missing is None:
+        return log
+    package = PACKAGES.get(missing[1])
+    return (
+        f'{log}\nIt needs the library {missing[1]}, which this machine does not have.'
+        + (f' On Debian and Ubuntu, type: apt-get install {package}' if package else '')
+    )
+
+
+def _log(folder: Path) -> bytes:
+    with open_regular(folder / 'mongod.log') as log:
+        return log.read()
+
+
+def _bundled() -> list[Path]:
+    # Found without an import: the package's namesake, FiftyOne itself, is heavy.
+    package = find_spec('fiftyone')
+    places = (package and package.submodule_search_locations) or ()
+    programs = [Path(place, 'db', 'bin', 'mongod') for place in places]
+    return [program for program in programs if os.access(program, os.X_OK)]
+
+
+def _newest_first(programs: Sequence[Path]) -> list[Path]:
+    """Sort by version; of equal ones the first stays first."""
+    started = [_asked_for_version(program) for program in programs]
+    versions = [_version(process) for process in started]
+    ranked = sorted(zip(versions, programs), key=lambda each: each[0], reverse=True)
+    return [program for _, program in ranked]
+
+
+def _asked_for_version(program: Path) -> subprocess.Popen[bytes] | None:
+    try:
+        return subprocess.Popen(  # noqa: S603
+            [program, '--version'],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError:
+        return None  # a program of another machine, say
+
+
+def _version(process: subprocess.Popen[bytes] | None) -> tuple[int, ...]:
+    text = process.communicate()[0] if process else b''
+    found = re.search(rb'db version v(\d+)\.(\d+)\.(\d+)', text)
+    return tuple(map(int, found.groups())) if found else ()
+
+
+def _connected(address: Address, seconds: float) -> socket.socket:
+    if isinstance(address, int):
+        return socket.create_connection(('127.0.0.1', address), seconds)
+    connection = socket.socket(socket.AF_UNIX)
+    try:
+        connection.settimeout(seconds)
+        connection.connect(address)
+        _require_own(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _require_own(connection: socket.socket, address: str) -> None:
+    """Make sure that the process which listens is this user's, as the kernel says."""
+    option = getattr(socket, 'SO_PEERCRED', None)
+    if option is None:
+        return  # not on Linux: the folder's mode alone keeps others out
+    credentials = struct.Struct('3i')
+    reply = connection.getsockopt(socket.SOL_SOCKET, option, credentials.size)
+    _, user, _ = credentials.unpack(reply)
+    if user != os.geteuid():
+        raise ConnectionError(f'who listens on {address} is another user ({user})')

@@ -12,7 +12,7 @@ from unittest import mock
 
 from migopy.server import mongod
 from migopy.server.embedded import PrivateMongod
-from migopy.server.mongod import MongodFailed, NoMongod, PortTaken
+from migopy.server.mongod import MongodFailed, NoMongod
 
 
 class FolderTest(unittest.TestCase):
@@ -27,7 +27,9 @@ class FolderTest(unittest.TestCase):
         self.programs.mkdir()
         for patch in (
             mock.patch.dict(sys.modules, {'fiftyone': None}),
-            mock.patch.dict(os.environ, {'PATH': str(self.programs)}),
+            mock.patch.dict(
+                os.environ, {'PATH': str(self.programs), 'MIGOPY_MONGOD': ''}
+            ),
         ):
             patch.start()
             self.addCleanup(patch.stop)
@@ -41,9 +43,24 @@ class FolderTest(unittest.TestCase):
 
 
 class FindMongodTest(FolderTest):
+    def bundled_mongod(self, script: str = 'exit 0') -> Path:
+        """Put a shell script in the place of the `mongod` extra's binary."""
+        package = self.folder / 'site' / 'fiftyone'
+        path = package / 'db' / 'bin' / 'mongod'
+        path.parent.mkdir(parents=True)
+        # FiftyOne itself, a heavy package of the same name, is not imported.
+        (package / '__init__.py').write_text('raise ImportError("heavy")')
+        path.write_text(f'#!/bin/sh\nPATH=/bin:/usr/bin\n{script}\n')
+        path.chmod(0o755)
+        patch = mock.patch.object(sys, 'path', [str(package.parent)])
+        patch.start()
+        self.addCleanup(patch.stop)
+        del sys.modules['fiftyone']
+        return path
+
     def test_without_any_the_error_names_the_extra(self):
         with self.assertRaises(NoMongod) as caught:
-            mongod.find_mongod()
+            mongod.find_mongods()
         self.assertIn('pip install "migopy[mongod]"', str(caught.exception))
 
     def test_without_any_no_folder_is_made(self):
@@ -52,19 +69,47 @@ class FindMongodTest(FolderTest):
         self.assertFalse((self.folder / 'd').exists())
 
     def test_the_one_on_path_is_found(self):
-        self.assertEqual(self.fake_mongod('exit 0'), mongod.find_mongod())
+        self.assertEqual([self.fake_mongod('exit 0')], mongod.find_mongods())
 
-    def test_the_extras_comes_before_the_one_on_path(self):
-        """FiftyOne itself, a heavy package of the same name, is not imported."""
+    def test_the_extras_is_found_without_an_import(self):
+        self.assertEqual([self.bundled_mongod()], mongod.find_mongods())
+
+    def test_the_newer_one_comes_first(self):
+        """Of equal ones, and where a version cannot be told, the extra's."""
+        versions = {
+            ('6.0.5', '7.0.2'): 'path',
+            ('6.0.5', '6.0.27'): 'path',
+            ('6.0.5', '10.0.0'): 'path',
+            ('6.0.5', '6.0.5'): 'bundled',
+            ('6.0.5', '4.4.2'): 'bundled',
+            ('6.0.5', 'odd'): 'bundled',
+            ('odd', 'odd'): 'bundled',
+        }
+        bundled = self.bundled_mongod('cat "$0.version"')
+        on_path = self.fake_mongod('cat "$0.version"')
+        for (of_bundled, of_path), first in versions.items():
+            with self.subTest(bundled=of_bundled, path=of_path):
+                for program, version in (bundled, of_bundled), (on_path, of_path):
+                    Path(f'{program}.version').write_text(f'db version v{version}\n')
+                both = [bundled, on_path] if first == 'bundled' else [on_path, bundled]
+                self.assertEqual(both, mongod.find_mongods())
+
+    def test_one_of_another_machine_comes_last(self):
+        bundled = self.bundled_mongod('echo db version v6.0.5')
+        on_path = self.fake_mongod('')
+        on_path.write_bytes(b'\x7fELF of another world')
+        self.assertEqual([bundled, on_path], mongod.find_mongods())
+
+    def test_the_environment_may_name_one(self):
+        self.bundled_mongod()
         self.fake_mongod('exit 0')
-        package = self.folder / 'site' / 'fiftyone'
-        (package / 'db' / 'bin').mkdir(parents=True)
-        (package / '__init__.py').write_text('raise ImportError("heavy")')
-        bundled = package / 'db' / 'bin' / 'mongod'
-        bundled.touch(mode=0o755)
-        with mock.patch.object(sys, 'path', [str(package.parent)]):
-            del sys.modules['fiftyone']
-            self.assertEqual(bundled, mongod.find_mongod())
+        chosen = self.folder / 'mine'
+        chosen.touch(mode=0o755)
+        with mock.patch.dict(os.environ, MIGOPY_MONGOD=str(chosen)):
+            self.assertEqual([chosen], mongod.find_mongods())
+        absent = mock.patch.dict(os.environ, MIGOPY_MONGOD='/no/mongod')
+        with absent, self.assertRaisesRegex(NoMongod, 'MIGOPY_MONGOD is /no/mongod'):
+            mongod.find_mongods()
 
 
 class StartTest(FolderTest):
@@ -99,12 +144,24 @@ class StartTest(FolderTest):
         with self.assertRaises(ProcessLookupError):
             os.kill(int((self.folder / 'pid').read_text()), 0)
 
-    def test_where_every_port_is_taken_it_gives_up(self):
-        self.fake_mongod(f'echo "$@" >> {self.folder}/starts; exit 48')
-        with mock.patch.object(mongod, 'PORTS_TRIED', 3), self.assertRaises(PortTaken):
+    def test_a_library_that_is_missing_is_told_with_its_package(self):
+        """As the loader says it on a slim image."""
+        self.fake_mongod(
+            'echo "mongod: error while loading shared libraries: libcurl.so.4: cannot'
+            ' open shared object file: No such file or directory" >&2; exit 127'
+        )
+        with self.assertRaisesRegex(MongodFailed, 'apt-get install libcurl4'):
             self.start()
-        starts = (self.folder / 'starts').read_text().splitlines()
-        self.assertEqual(3, len(set(starts)), starts)
+
+    def test_the_first_failure_is_told_where_no_mongod_can_read_the_data(self):
+        programs = []
+        for number in (1, 2):
+            programs.append(self.folder / f'mongod{number}')
+            programs[-1].write_text(f'#!/bin/sh\necho failure {number}\nexit 62\n')
+            programs[-1].chmod(0o755)
+        both = mock.patch.object(mongod, 'find_mongods', lambda: programs)
+        with both, self.assertRaisesRegex(MongodFailed, 'failure 1'):
+            self.start()
 
     def test_a_binary_of_another_machine_is_an_error(self):
         (self.programs / 'mongod').write_bytes(b'\x7fELF of another world')

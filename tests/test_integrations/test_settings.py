@@ -19,7 +19,6 @@ from pymongo.errors import (
 )
 
 import migopy
-from migopy.server import mongod
 from tests import server
 from tests.project import FabTest, PlainTest
 
@@ -156,7 +155,7 @@ class PlaceTest(SettingsTest):
 
 class UnreachableTest(SettingsTest):
     def test_it_is_said_after_five_seconds(self) -> None:
-        port = mongod.free_port()
+        port = server.free_port()
         self.set(MONGO_URI=f'mongodb://ann:secret@127.0.0.1:{port}/shop')
         began = time.monotonic()
         message = self.error('migrations')
@@ -168,7 +167,7 @@ class UnreachableTest(SettingsTest):
         self.assertLess(took, 20)
 
     def test_another_time_may_be_set(self) -> None:
-        port = mongod.free_port()
+        port = server.free_port()
         began = time.monotonic()
         message = self.told(
             {

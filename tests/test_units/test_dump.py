@@ -22,7 +22,7 @@ from pymongo import MongoClient
 from migopy.dumps.dumps import DirectoryUnreadable, DumpFailed, Dumps, UnknownDump
 from migopy.dumps.format import Damaged, Stored, file_stem, read_documents
 from migopy.dumps.tools import Connection
-from migopy.server.mongod import free_port
+from tests.server import free_port
 
 FAKE_TOOL = r'''#!{python}
 """Stand in for mongodump: note the arguments and the file with the secrets."""

@@ -9,6 +9,7 @@ import unittest
 from contextlib import contextmanager
 
 from migopy.server import mongod
+from tests.server import free_port
 
 
 class AskTest(unittest.TestCase):
@@ -31,7 +32,7 @@ class AskTest(unittest.TestCase):
 
     def test_nobody(self):
         with self.assertRaises(ConnectionRefusedError):
-            mongod.ask(mongod.free_port(), {'hello': 1})
+            mongod.ask(free_port(), {'hello': 1})
 
     def test_somebody_who_speaks_another_language(self):
         answer = b'HTTP/1.1 400 Bad Request\r\n\r\n'
@@ -54,14 +55,3 @@ class AskTest(unittest.TestCase):
                 mongod.ask(port, {'hello': 1}, seconds=0.2)
             self.assertLess(time.monotonic() - begin, 2)
             silence.set()
-
-
-class FreePortTest(unittest.TestCase):
-    def test_the_preferred_one_is_given_where_it_is_free(self):
-        port = mongod.free_port()
-        self.assertEqual(port, mongod.free_port(port))
-
-    def test_another_one_is_given_where_it_is_taken(self):
-        with socket.create_server(('127.0.0.1', 0)) as server:
-            taken = server.getsockname()[1]
-            self.assertNotIn(mongod.free_port(taken), (0, taken))
