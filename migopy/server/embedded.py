@@ -78,8 +78,9 @@ class PrivateMongod:
         try:
             private_directory(self.folder)
             self.folder.chmod(0o700)  # one made by hand may be open to readers
-            with open_lock(self._file('gate.lock')):
-                pass  # it can be written
+            for lock in ('gate', 'users'):
+                with open_lock(self._file(f'{lock}.lock')):
+                    pass  # it can be written
             self._file('db').mkdir(mode=0o700, exist_ok=True)
             require_private(self._file('db'))
         except OSError as error:
@@ -174,7 +175,7 @@ class PrivateMongod:
         path = free_path(self.folder, last)
         self._remember(path)
         first_failure: MongodFailed | None = None
-        for program in mongod.find_mongods():
+        for program in mongod.newest_first(mongod.find_mongods()):
             try:
                 self._start_program(program, path, lock)
             except MongodFailed as error:

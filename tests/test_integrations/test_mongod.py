@@ -641,7 +641,7 @@ class NewerMongodTest(PrivateMongodTest):
         newest = self.folder.parent / 'mongod'
         newest.write_text('#!/bin/sh\nexit 62\n')
         newest.chmod(0o755)
-        both = mock.patch.object(mongod, 'find_mongods', lambda: [newest, usual])
+        both = mock.patch.object(mongod, 'newest_first', lambda _: [newest, usual])
         with both, PrivateMongod(self.folder).running() as uri:
             self.insert(uri, 1)
 

@@ -92,13 +92,15 @@ class FindMongodTest(FolderTest):
                 for program, version in (bundled, of_bundled), (on_path, of_path):
                     Path(f'{program}.version').write_text(f'db version v{version}\n')
                 both = [bundled, on_path] if first == 'bundled' else [on_path, bundled]
-                self.assertEqual(both, mongod.find_mongods())
+                found = mongod.newest_first(mongod.find_mongods())
+                self.assertEqual(both, found)
 
     def test_one_of_another_machine_comes_last(self):
         bundled = self.bundled_mongod('echo db version v6.0.5')
         on_path = self.fake_mongod('')
         on_path.write_bytes(b'\x7fELF of another world')
-        self.assertEqual([bundled, on_path], mongod.find_mongods())
+        found = mongod.newest_first(mongod.find_mongods())
+        self.assertEqual([bundled, on_path], found)
 
     def test_the_environment_may_name_one(self):
         self.bundled_mongod()
@@ -159,7 +161,8 @@ class StartTest(FolderTest):
             programs.append(self.folder / f'mongod{number}')
             programs[-1].write_text(f'#!/bin/sh\necho failure {number}\nexit 62\n')
             programs[-1].chmod(0o755)
-        both = mock.patch.object(mongod, 'find_mongods', lambda: programs)
+        self.fake_mongod('exit 0')
+        both = mock.patch.object(mongod, 'newest_first', lambda _: programs)
         with both, self.assertRaisesRegex(MongodFailed, 'failure 1'):
             self.start()
 
