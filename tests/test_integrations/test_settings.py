@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 from urllib.parse import quote_plus
 
@@ -17,8 +17,11 @@ from pymongo.errors import (
     InvalidOperation,
     ServerSelectionTimeoutError,
 )
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+from pymongo.server_api import ServerApi
 
 import migopy
+from migopy.server import Settings, await_first_contact
 from tests import server
 from tests.project import FabTest, PlainTest
 
@@ -198,6 +201,57 @@ class ClientOptionsTest(PlainTest):
         options = {'tls': True, 'serverSelectionTimeoutMS': 200}
         with self.assertRaisesRegex(ServerSelectionTimeoutError, 'SSL'):
             self.manager(MONGO_CLIENT_OPTIONS=options).show_status()
+
+
+class FirstContactTest(PlainTest):
+    def test_it_sends_no_command_of_its_own(self) -> None:
+        class Heard(CommandListener):
+            names: ClassVar[list[str]] = []
+
+            def started(self, event: CommandStartedEvent) -> None:
+                self.names.append(event.command_name)
+
+            def succeeded(self, event: object) -> None:
+                pass
+
+            failed = succeeded
+
+        with pymongo.MongoClient[Any](self.uri, event_listeners=[Heard()]) as client:
+            await_first_contact(client, Settings(uri=self.uri))
+            self.assertEqual(Heard.names, [])
+            client.admin.command('ping')
+            self.assertEqual(Heard.names, ['ping'])
+
+    def test_a_client_with_a_time_of_its_own_waits_as_long(self) -> None:
+        uri = f'mongodb://127.0.0.1:{server.free_port()}/'
+        options = {'serverSelectionTimeoutMS': 100}
+        with pymongo.MongoClient[Any](uri, **options) as client:
+            await_first_contact(client, Settings(uri=uri))  # leaves it to the command
+            with self.assertRaises(ServerSelectionTimeoutError):
+                client.admin.command('ping')
+
+    def test_what_is_no_client_of_pymongo_s_is_left_alone(self) -> None:
+        await_first_contact(mock.Mock(spec=[]), Settings())
+
+
+class RolesTest(SettingsTest):
+    def test_a_role_that_only_reads_is_told_what_it_lacks(self) -> None:
+        self.migration('1_a.py', INSERT)
+        with server.with_auth(roles=('read',)) as mongod:
+            place = f'ann:secret@127.0.0.1:{mongod.port}/shop'
+            message = self.told({'MONGO_URI': f'mongodb://{place}'})
+        self.assertIn('does not allow ann to run findAndModify: not auth', message)
+        self.assertIn('the role readWrite on the database shop', message)
+        self.assertNotIn('secret', message)
+
+    def test_a_strict_stable_api_is_enough(self) -> None:
+        self.migration('1_a.py', INSERT)
+        options = {'server_api': ServerApi('1', strict=True)}
+        manager = self.manager(MONGO_CLIENT_OPTIONS=options)
+        manager.execute()
+        manager.check()
+        manager.history()
+        self.assertEqual(self.registered(), ['1_a.py'])
 
 
 class ClientOwnerTest(PlainTest):
@@ -491,7 +545,8 @@ class EmbeddedTest(SettingsTest):
         python_path = os.pathsep.join(
             filter(None, [str(self.folder / 'hidden'), os.environ.get('PYTHONPATH')])
         )
-        message = self.error('migrations', PYTHONPATH=python_path, PATH='/nowhere')
+        nowhere = {'PATH': '/nowhere', 'MIGOPY_MONGOD': ''}
+        message = self.error('migrations', PYTHONPATH=python_path, **nowhere)
         self.assertIn('pip install "migopy[mongod]"', message)
         self.assertFalse(self.data.exists())
 
