@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymongo
+from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -45,7 +46,7 @@ from migopy.server import (
     Settings,
     await_first_contact,
     explained,
-    makes_new_clients,
+    is_made_for_us,
     names_given,
     own_collection,
     require_sound,
@@ -411,12 +412,13 @@ class MigrationsManager:
         place, options = self._connection
         # Not bound, where a fabfile puts a plain function there.
         make = vars(self).get('MongoClient') or type(self).MongoClient
+        before = ObjectId()
         try:
             client = make(*place, **options)
         # OSError: of a certificate's file, say.
         except (PyMongoError, ValueError, TypeError, OSError) as error:
             raise explained(error, self._settings) from error
-        if makes_new_clients(make):
+        if is_made_for_us(client, make, before):
             self._resources.callback(client.close)
         return client
 

@@ -7,8 +7,8 @@ needs it: `migopy.server.embedded`.
 from migopy.server.checks import CHECKS, names_given, require_sound
 from migopy.server.client import (
     await_first_contact,
+    is_made_for_us,
     leave_without_waiting,
-    makes_new_clients,
     own_collection,
 )
 from migopy.server.explained import (
@@ -35,9 +35,9 @@ __all__ = [
     'Settings',
     'await_first_contact',
     'explained',
+    'is_made_for_us',
     'is_uri',
     'leave_without_waiting',
-    'makes_new_clients',
     'names_given',
     'own_collection',
     'reason_of',

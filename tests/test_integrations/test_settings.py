@@ -191,7 +191,6 @@ class ClientOptionsTest(PlainTest):
         make = mock.Mock(side_effect=lambda *a, **k: pymongo.MongoClient(*a, **k))
         options = {'appName': 'deploy', 'retryWrites': False, 'maxPoolSize': 7}
         manager = self.manager(MongoClient=make, MONGO_CLIENT_OPTIONS=options)
-        self.addCleanup(manager.mongo_client.close)  # what a function gives is its own
         given = make.call_args.kwargs
         self.assertEqual({name: given.get(name) for name in options}, options)
         self.assertFalse(manager.mongo_client.options.retry_writes)
@@ -263,22 +262,37 @@ class ClientOwnerTest(PlainTest):
         except InvalidOperation:
             return False
 
-    def test_one_that_a_class_makes_is_closed(self) -> None:
+    def test_one_that_is_made_for_it_is_closed(self) -> None:
         class Client(pymongo.MongoClient[Any]):
             pass
 
-        for make in (Client, partial(Client, appName='deploy')):
+        def function(*place: Any, **options: Any) -> Any:
+            return Client(*place, **options, appName='deploy')
+
+        def lazy(*place: Any, **options: Any) -> Any:
+            return Client(*place, **options, connect=False)
+
+        for make in (Client, partial(Client, appName='deploy'), function, lazy):
             manager = self.manager(MongoClient=make)
             manager.show_status()
             manager.disconnect()
             self.assertFalse(self.is_open(manager.mongo_client))
 
-    def test_one_that_a_function_gives_stays_open(self) -> None:
-        """It may be the one that the application works with."""
-        manager = self.manager(MongoClient=lambda *place, **options: self.client)
-        manager.show_status()
-        manager.disconnect()
-        self.assertTrue(self.is_open(self.client))
+    def test_one_that_was_there_before_stays_open(self) -> None:
+        """It is the one that the application works with."""
+        with pymongo.MongoClient[Any](self.uri, connect=False) as unused:
+            for client in (self.client, unused):
+                manager = self.manager(
+                    MongoClient=lambda *_, client=client, **__: client
+                )
+                manager.show_status()
+                manager.disconnect()
+                self.assertTrue(self.is_open(client))
+
+    def test_what_is_no_client_of_pymongo_s_is_left_open(self) -> None:
+        client = mock.MagicMock()
+        self.manager(MongoClient=lambda *_, **__: client).disconnect()
+        client.close.assert_not_called()
 
 
 class SlowElectionTest(PlainTest):
