@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy.effects import EffectsListener, listen
+from migopy.errors import MigopyException
 from migopy.files import (
     TEMPLATE,
     Directory,
     FileNames,
-    project_directory,
     read_template,
 )
 from migopy.pymongo3 import legacy_database
 from migopy.run import Choice, Plan, UnknownMigration
-from migopy.server.settings import NoDatabase, Settings, own_collection
+from migopy.server import (
+    NoDatabase,
+    await_first_contact,
+    explained,
+    is_made_for_us,
+    own_collection,
+)
+from migopy.site_settings import ManagerSettings, SiteSettings, settings_of
 from migopy.state import History, Holder, Lock, Registry, Run
 from migopy.terminal.progress import meter
 from migopy.version import VERSION
@@ -37,72 +45,15 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class SiteSettings:
-    """Where a site's data, files and records are.
-
-    `base` is the folder that relative paths lie in; `lock_ttl` is in seconds.
-    """
-
-    server: Settings
-    base: str
-    directory: str
-    file_pattern: str
-    template: str | None
-    collection: str
-    dump_directory: str
-    lock_ttl: float
-
-
-class ManagerSettings:
-    """The settings of a manager that its site depends on; it gives their values."""
-
-    MIGRATIONS_DIRECTORY: str
-    MIGRATIONS_FILE_PATTERN: str
-    MIGRATION_TEMPLATE: str | None
-    MIGRATIONS_COLLECTION: str
-    MONGO_HOST: str
-    MONGO_PORT: int
-    MONGO_DATABASE: str | None
-    MONGO_USER: str | None
-    MONGO_USER_PASS: str | None
-    MONGO_USER_PASSWORD: str | None
-    MONGO_AUTH_SOURCE: str | None
-    MONGO_URI: str | None
-    MONGO_CLIENT_OPTIONS: Mapping[str, Any]
-    MONGO_DUMP_DIRECTORY: str
-    LOCK_TTL: float
-
-
 def site_of(manager: ManagerSettings, notify: Callable[[str], None]) -> Site:
     """Make the site of a manager's settings.
 
     `notify` takes what a person should know of calls that PyMongo dropped.
     """
-    server = Settings(
-        host=manager.MONGO_HOST,
-        port=manager.MONGO_PORT,
-        database=manager.MONGO_DATABASE,
-        user=manager.MONGO_USER,
-        password=manager.MONGO_USER_PASS or manager.MONGO_USER_PASSWORD,
-        uri=manager.MONGO_URI,
-        auth_source=manager.MONGO_AUTH_SOURCE,
-        options=manager.MONGO_CLIENT_OPTIONS,
-    )
-    settings = SiteSettings(
-        server=server,
-        base=project_directory(type(manager)),
-        directory=manager.MIGRATIONS_DIRECTORY,
-        file_pattern=manager.MIGRATIONS_FILE_PATTERN,
-        template=manager.MIGRATION_TEMPLATE,
-        collection=manager.MIGRATIONS_COLLECTION,
-        dump_directory=manager.MONGO_DUMP_DIRECTORY,
-        lock_ttl=manager.LOCK_TTL,
-    )
     # Not bound, where a fabfile puts a plain function there.
     of_class: Any = type(manager)
     make_client = vars(manager).get('MongoClient') or of_class.MongoClient
-    return Site(settings, make_client, notify)
+    return Site(settings_of(manager), make_client, notify)
 
 
 class Site:
@@ -145,12 +96,14 @@ class Site:
     def client(self) -> Any:
         """Connect to the server."""
         place, options = self._connection
+        before = ObjectId()
         try:
             client = self._make_client(*place, **options)
         # OSError: of a certificate's file, say.
         except (PyMongoError, ValueError, TypeError, OSError) as error:
-            raise self.settings.server.explain(error) from error
-        self._resources.callback(client.close)
+            raise explained(error, self.settings.server) from error
+        if is_made_for_us(client, self._make_client, before):
+            self._resources.callback(client.close)
         return client
 
     @cached_property
@@ -176,7 +129,7 @@ class Site:
     @cached_property
     def registry(self) -> Registry:
         """Give the registered migrations."""
-        return Registry(own_collection(self.collection))
+        return Registry(own_collection(self._reached))
 
     @cached_property
     def history(self) -> History:
@@ -205,8 +158,26 @@ class Site:
             )
 
     def _beside(self, suffix: str) -> Collection[Document]:
-        name = f'{self.collection.name}_{suffix}'
-        return own_collection(self.collection.database[name])
+        collection = self._reached
+        name = f'{collection.name}_{suffix}'
+        return own_collection(collection.database[name])
+
+    @cached_property
+    def _reached(self) -> Collection[Document]:
+        """Give the collection of registered migrations, of a server that was found."""
+        collection = self.collection
+        await_first_contact(self.client, self.settings.server)
+        return collection
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Give what nobody may read in a text."""
+        return self.settings.server.secrets
+
+    def explained(self, error: Exception) -> MigopyException:
+        """Turn an error of PyMongo's into one that says what to do."""
+        client = vars(self).get('client')
+        return explained(error, self.settings.server, client)
 
     @cached_property
     def _connection(self) -> tuple[list[Any], dict[str, Any]]:

@@ -12,7 +12,9 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Spelling
 from migopy.errand import fab_spelling
 from migopy.errors import MigopyException
-from migopy.site import ManagerSettings, Site, site_of
+from migopy.server import CHECKS, names_given, require_sound
+from migopy.site import Site, site_of
+from migopy.site_settings import ManagerSettings
 from migopy.tell import Narrator, Report, Voice
 from migopy.terminal.console import ColorsLogger
 
@@ -30,6 +32,10 @@ class Wiring(ManagerSettings):
     logger: Any = ColorsLogger()
 
     def __init__(self) -> None:
+        # The class that has the settings and their defaults.
+        base = next(cls for cls in type(self).__mro__ if Wiring in cls.__bases__)
+        values = {name: getattr(self, name) for name in CHECKS}
+        require_sound(values, names_given(self, base))
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
@@ -41,7 +47,7 @@ class Wiring(ManagerSettings):
 
     def explained(self, error: PyMongoError) -> MigopyException:
         """Turn an error of PyMongo's into one that says what to do."""
-        return self._site.settings.server.explain(error)
+        return self._site.explained(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -66,7 +72,10 @@ class Wiring(ManagerSettings):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self, self._voice.white)
+        return site_of(self, self._notify)
+
+    def _notify(self, text: str) -> None:
+        self._voice.white(text)
 
     @cached_property
     def _narrator(self) -> Narrator:
@@ -79,7 +88,7 @@ class Wiring(ManagerSettings):
 
     @property
     def _voice(self) -> Voice:
-        return Voice(self.logger)
+        return Voice(self.logger, self._site.secrets)
 
     @property
     def _spelling(self) -> Spelling:

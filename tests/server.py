@@ -11,12 +11,13 @@ import functools
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
 import unittest
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,44 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.database import Database
 
-from migopy.server import embedded as mongod
+from migopy.server import mongod
+
+#: mongod's exit status where it cannot listen on its port.
+PORT_IN_USE = 48
+
+PORTS_TRIED = 10
+
+
+def free_port() -> int:
+    """Give a loopback port that nobody listens on at this moment.
+
+    Another program can take it before it is used.
+    """
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return int(listener.getsockname()[1])
+
+
+def on_port(port: int, options: Sequence[str] = ()) -> list[str]:
+    """Give the options for a mongod that listens on a loopback port."""
+    return [f'--port={port}', '--bind_ip=127.0.0.1', '--nounixsocket', *options]
+
+
+def start(
+    folder: Path, options: Sequence[str] = ()
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start a mongod that takes connections on a free port; give both."""
+    for _ in range(PORTS_TRIED):
+        port = free_port()
+        process = mongod.spawn(folder, on_port(port, options))
+        try:
+            mongod.await_listening(process, folder)
+        except mongod.MongodFailed:
+            if process.returncode != PORT_IN_USE:
+                raise
+        else:
+            return process, port
+    raise AssertionError(f'{PORTS_TRIED} ports were taken at the last moment')
 
 
 class Server:
@@ -45,11 +83,11 @@ class Server:
 
     def start(self) -> None:
         """Start on a free port, and answer there before returning."""
-        self._process, self.port = mongod.start(self.folder, self.options)
+        self._process, self.port = start(self.folder, self.options)
 
     def restart(self) -> None:
         """Start again on the port of the last time."""
-        self._process = mongod.spawn(self.folder, self.port, self.options)
+        self._process = mongod.spawn(self.folder, on_port(self.port, self.options))
         mongod.await_listening(self._process, self.folder)
 
     def stop(self) -> None:
@@ -70,8 +108,10 @@ class Server:
 class ReplicaSet:
     """Three mongods (or as many as asked for) that are one replica set."""
 
-    def __init__(self, members: list[Server]) -> None:
+    def __init__(self, members: list[Server], arbiters: int = 0) -> None:
         self.members = members
+        #: How many of the last members are arbiters.
+        self.arbiters = arbiters
 
     @property
     def uri(self) -> str:
@@ -81,7 +121,11 @@ class ReplicaSet:
     def initiate(self) -> None:
         """Make the members one set with a primary."""
         hosts = [
-            {'_id': number, 'host': f'127.0.0.1:{member.port}'}
+            {
+                '_id': number,
+                'host': f'127.0.0.1:{member.port}',
+                'arbiterOnly': number >= len(self.members) - self.arbiters,
+            }
             for number, member in enumerate(self.members)
         ]
         settings = {'electionTimeoutMillis': 1000, 'heartbeatIntervalMillis': 200}
@@ -102,6 +146,18 @@ class ReplicaSet:
                         return member
             time.sleep(0.02)
         raise AssertionError(f'no primary within {seconds:.0f} s')
+
+    def kind_of(self, member: Server) -> str:
+        """Say what a member is, waiting until it is anything."""
+        kinds = {'isWritablePrimary': 'primary', 'secondary': 'secondary'}
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            reply = mongod.ask(member.port, {'hello': 1})
+            for word, kind in {**kinds, 'arbiterOnly': 'arbiter'}.items():
+                if reply.get(word):
+                    return kind
+            time.sleep(0.02)
+        raise AssertionError('neither primary, secondary nor arbiter')
 
     def step_down(self) -> None:
         """Make another member the primary."""
@@ -159,8 +215,11 @@ def with_auth(
 
 
 @contextlib.contextmanager
-def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
-    """Run a replica set; its members can be killed and started again."""
+def replica_set(members: int = 3, arbiters: int = 0) -> Iterator[ReplicaSet]:
+    """Run a replica set; its members can be killed and started again.
+
+    Of the members the last `arbiters` keep no data.
+    """
     with contextlib.ExitStack() as stack:
         servers = []
         for _ in range(members):
@@ -169,7 +228,7 @@ def replica_set(members: int = 3) -> Iterator[ReplicaSet]:
             stack.callback(servers[-1].kill)
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.start, servers))
-        cluster = ReplicaSet(servers)
+        cluster = ReplicaSet(servers, arbiters)
         cluster.initiate()
         yield cluster
 

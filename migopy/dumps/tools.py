@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Callable
-from urllib.parse import quote, quote_plus, unquote_plus
+from urllib.parse import quote
 
 from migopy.errors import listing
+from migopy.server import ServerUri, is_uri, redacted, secrets_in
 
 Say = Callable[[str], None]
 """Takes a line for a person to read."""
@@ -69,14 +69,17 @@ class Connection:
         """Take the arguments of `MongoClient`: a host or a URI, a port, options."""
         self._scheme = 'mongodb'
         path = ''
-        if '://' in host:
-            self._scheme, self._hosts, path, in_uri = _parsed(host)
-            options = {**in_uri, **options}
+        if is_uri(host):
+            uri = ServerUri.of(host)
+            self._scheme, self._hosts, path = uri.scheme, uri.hosts, uri.database
+            user = {'username': uri.user, 'password': uri.password}
+            options = {**user, **uri.options, **options}
         else:
             self._hosts = ','.join(_address(one, port) for one in host.split(','))
         given = {name.lower(): value for name, value in options.items()}
         self._user: str | None = given.get('username')
         self._password: str | None = given.get('password')
+        self._secrets = secrets_in(given)
         self._revocations: str | None = given.get('tlscrlfile')
         self._options = {
             _SPELLINGS[name]: _option_text(value)
@@ -113,16 +116,7 @@ class Connection:
 
     def redact(self, text: str) -> str:
         """Put `***` for each secret in a text, plain or as a URI spells it."""
-        properties = self._options.get('authMechanismProperties', '')
-        secrets = [
-            self._password,
-            self._options.get('tlsCertificateKeyFilePassword'),
-            *re.findall('(?:TOKEN|PASSWORD):([^,]+)', properties),
-        ]
-        for secret in sorted(filter(None, secrets), key=len, reverse=True):
-            for spelling in (secret, _quoted(secret), quote_plus(secret)):
-                text = text.replace(spelling, '***')
-        return text
+        return redacted(text, self._secrets)
 
 
 class Tool:
@@ -185,20 +179,6 @@ class Tool:
             raise ToolFailed(
                 f'{self.path} ended with status {status}. Its last words:\n{words}'
             )
-
-
-def _parsed(uri: str) -> tuple[str, str, str, dict[str, str]]:
-    """Take a URI apart: its scheme, hosts, path, and options with user and password."""
-    scheme, _, rest = uri.partition('://')
-    rest, _, query = rest.partition('?')
-    rest, _, path = rest.partition('/')
-    user_info, _, hosts = rest.rpartition('@')
-    user, _, password = user_info.partition(':')
-    options = {'username': unquote_plus(user), 'password': unquote_plus(password)}
-    for pair in re.split('[&;]', query):
-        name, _, value = pair.partition('=')
-        options[name.lower()] = unquote_plus(value)
-    return scheme, hosts, unquote_plus(path), options
 
 
 def _address(host: str, port: int) -> str:

@@ -26,7 +26,7 @@ from migopy.face import remote
 from migopy.face.before import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
-from migopy.server.settings import leave_without_waiting
+from migopy.server import leave_without_waiting
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.tell import Voice
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,7 @@ from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
+from migopy.server import redacted
 from migopy.state import (
     FAILED,
     MAJORITY,
@@ -56,6 +58,10 @@ class Rooms(Protocol):
     @property
     def listener(self) -> EffectsListener:
         """Give what hears the commands of the site's client."""
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """Give what is kept out of the history."""
 
     @property
     def version(self) -> str:
@@ -187,7 +193,7 @@ class Performer:
             unsettled = effects.wrote or bool(effects.unknowns())
             clean = Aftermath.NOTHING
         run.end(FAILED, self._rooms.lock.now(), _milliseconds(began), unsettled)
-        run.error = summary(error)
+        run.error = redacted(summary(error), self._rooms.secrets)
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
         with suppress(*UNWRITTEN), self._rooms.listener.own_work():

@@ -1,1 +1,47 @@
-"""From settings to a client."""
+"""From settings to a client.
+
+The private server of `embedded:` has a room of its own, which is imported by whoever
+needs it: `migopy.server.embedded`.
+"""
+
+from migopy.server.checks import CHECKS, names_given, require_sound
+from migopy.server.client import (
+    await_first_contact,
+    is_made_for_us,
+    leave_without_waiting,
+    own_collection,
+)
+from migopy.server.explained import (
+    AccessDenied,
+    DatabaseError,
+    NoPrimary,
+    ServerUnreachable,
+    explained,
+    reason_of,
+)
+from migopy.server.secrets import redacted, secrets_in
+from migopy.server.settings import BadSettings, NoDatabase, Settings
+from migopy.server.uris import ServerUri, is_uri
+
+__all__ = [
+    'CHECKS',
+    'AccessDenied',
+    'BadSettings',
+    'DatabaseError',
+    'NoDatabase',
+    'NoPrimary',
+    'ServerUnreachable',
+    'ServerUri',
+    'Settings',
+    'await_first_contact',
+    'explained',
+    'is_made_for_us',
+    'is_uri',
+    'leave_without_waiting',
+    'names_given',
+    'own_collection',
+    'reason_of',
+    'redacted',
+    'require_sound',
+    'secrets_in',
+]

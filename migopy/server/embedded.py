@@ -10,67 +10,17 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
-import socket
-import struct
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.util import find_spec
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable, ClassVar
+from typing import ClassVar
+from urllib.parse import quote
 
-import bson
-
-from migopy.errors import MigopyException
-
-START_SECONDS = 60.0
-"""How long a mongod may take to start, and then to become primary."""
-
-STOP_SECONDS = 60.0
-"""How long a mongod may take to write its data and end."""
-
-PORTS_TRIED = 10
-POLL_SECONDS = 0.01
-REPLICA_SET = 'migopy'
-
-OPTIONS = (
-    '--bind_ip=127.0.0.1',
-    '--nounixsocket',  # its path would end at 107 bytes; a folder's may be longer
-    '--wiredTigerCacheSizeGB=1',  # a limit: 0.25 refuses a document of 16 MB
-    # Each start reads the whole journal file, of 100 MB by default: 0.3 s.
-    '--wiredTigerEngineConfigString=log=(file_max=16MB)',
-    '--oplogSize=100',
-    '--setParameter=diagnosticDataCollectionEnabled=false',
-    '--quiet',
-)
-
-OP_MSG = 2013
-PORT_IN_USE = 48
-"""mongod's exit status where it cannot listen on its port."""
-
-
-class NoMongod(MigopyException):
-    """No mongod on this machine."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            'There is no mongod on this machine. Install the one that comes as an '
-            'extra: pip install "migopy[mongod]"'
-        )
-
-
-class MongodFailed(MigopyException):
-    """The mongod of `folder` did not do its part; `reason` tells what it did."""
-
-    def __init__(self, folder: Path, reason: str) -> None:
-        super().__init__(f'The mongod of {folder} {reason}')
-        self.folder = folder
-        self.reason = reason
-
-
-class PortTaken(MongodFailed):
-    """Another program took the port before mongod could."""
+from migopy.folders import create_file, open_regular, private_directory, require_private
+from migopy.server import mongod, programs
+from migopy.server.mongod import Address, MongodFailed
+from migopy.server.sockets import free_path, give_back
 
 
 class PrivateMongod:
@@ -79,6 +29,10 @@ class PrivateMongod:
     Invariant: while at least one process uses the folder, one mongod serves it; when
     the last one leaves, none does. A process that is killed leaves nobody behind but
     the mongod, which the next one to use the folder takes over.
+
+    Nobody but the folder's owner (and root) reaches it: it listens on a socket in a
+    folder that only the owner can enter, on no port. That is also what proves it: no
+    other user can put a socket there, nor another folder in this one's place.
 
     Three locks in the folder keep it. The kernel takes a lock back from a process
     that dies, so that none of them is ever stale, and no process id is trusted.
@@ -97,30 +51,38 @@ class PrivateMongod:
     """The mongods that this process started, by folder; kept to be reaped."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder.resolve()
+        # What leads to it may be a link; the folder itself is looked at as it is.
+        folder = Path(os.path.abspath(folder))
+        self.folder = folder.parent.resolve() / folder.name
 
     @contextlib.contextmanager
     def running(self) -> Iterator[str]:
         """Give the URI of the mongod, a primary, for as long as the block lasts.
 
-        A single-node replica set (so transactions work) on a free loopback port.
-        Raise `NoMongod`, or `MongodFailed` with what mongod's log says.
+        A single-node replica set, so that transactions work. Raise `NoMongod`,
+        `SharedFolder`, or `MongodFailed` with what mongod's log says.
         """
-        find_mongod()  # where there is none, make no folder either
+        programs.find_mongods()  # where there is none, make no folder either
         self._make_folder()
         with self._lock('users', fcntl.LOCK_SH) as users:
             process = os.getpid()
             try:
-                port = self._come()
-                yield f'mongodb://127.0.0.1:{port}/?directConnection=true'
+                path = quote(self._come(), safe='')
+                options = f'directConnection=true&replicaSet={mongod.REPLICA_SET}'
+                yield f'mongodb://{path}/?{options}'
             finally:
                 if os.getpid() == process:
                     self._leave(users)
 
     def _make_folder(self) -> None:
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._file('gate.lock').touch(mode=0o600)
+            private_directory(self.folder)
+            self.folder.chmod(0o700)  # one made by hand may be open to readers
+            for lock in ('gate', 'users'):
+                with open_lock(self._file(f'{lock}.lock')):
+                    pass  # it can be written
+            self._file('db').mkdir(mode=0o700, exist_ok=True)
+            require_private(self._file('db'))
         except OSError as error:
             raise MongodFailed(
                 self.folder,
@@ -132,7 +94,7 @@ class PrivateMongod:
     def _file(self, name: str) -> Path:
         return self.folder / name
 
-    def _come(self) -> int:
+    def _come(self) -> str:
         with self._gate():
             return self._serve()
 
@@ -157,11 +119,11 @@ class PrivateMongod:
         """Hold a lock file, waiting for it as long as its holder may take."""
         with open_lock(self._file(f'{name}.lock')) as lock:
             process = os.getpid()
-            deadline = time.monotonic() + START_SECONDS + STOP_SECONDS
+            deadline = time.monotonic() + mongod.START_SECONDS + mongod.STOP_SECONDS
             while not try_lock(lock, how):
                 if time.monotonic() > deadline:
                     raise self._hung_gate()
-                time.sleep(POLL_SECONDS)
+                time.sleep(mongod.POLL_SECONDS)
             try:
                 yield lock
             finally:
@@ -183,54 +145,72 @@ class PrivateMongod:
         return MongodFailed(
             self.folder,
             f'{complaint}. End its process (`ps ax | grep dbpath={data}` shows it) and '
-            f'try again.\n{log_of(self.folder)}',
+            f'try again.\n{mongod.log_of(self.folder)}',
         )
 
-    def _serve(self) -> int:
-        """Give the port of the mongod: of the one that runs, or of a new one."""
-        deadline = time.monotonic() + START_SECONDS
+    def _serve(self) -> str:
+        """Give the socket of the mongod: of the one that runs, or of a new one."""
+        deadline = time.monotonic() + mongod.START_SECONDS
         while True:
             with open_lock(self._file('server.lock')) as lock:
                 if try_lock(lock, fcntl.LOCK_EX):
                     self._start(lock)
-            port, stopping = self._state()
-            if stopping:
-                self._stop()  # whoever began it was killed
-            elif serves(self.folder, port) and is_primary(port):
-                return port
+            address, stopping = self._state()
+            if stopping or isinstance(address, int):
+                self._stop()  # whoever began it was killed; or others reach its port
+            elif mongod.serves(self.folder, address) and mongod.is_primary(address):
+                return address
             if time.monotonic() > deadline:
                 raise self._hung_mongod('runs but does not serve')
-            time.sleep(POLL_SECONDS)
+            time.sleep(mongod.POLL_SECONDS)
 
     def _start(self, lock: int) -> None:
-        """Start a mongod, on the port of the last time if that is free.
+        """Start a mongod, the newest of this machine that can read the data.
 
-        The port is on disk before there is a mongod: killed at any moment, this
-        leaves a mongod that can be found, or none.
+        The socket's path is on disk before there is a mongod: killed at any moment,
+        this leaves a mongod that can be found, or none.
         """
         self._reap()  # one that crashed
         last, _ = self._state()
-        self._children[self.folder], _ = start(
-            self.folder,
-            [f'--replSet={REPLICA_SET}'],
-            port=last,
-            announce=self._remember,
-            keep=[lock],
+        path = free_path(self.folder, last)
+        self._remember(path)
+        first_failure: MongodFailed | None = None
+        for program in programs.newest_first(programs.find_mongods()):
+            try:
+                self._start_program(program, path, lock)
+            except MongodFailed as error:
+                first_failure = first_failure or error
+            else:
+                return
+        if first_failure:
+            raise first_failure
+
+    def _start_program(self, program: Path, path: str, lock: int) -> None:
+        options = (
+            f'--replSet={mongod.REPLICA_SET}',
+            f'--bind_ip={path}',
+            f'--unixSocketPrefix={os.path.dirname(path)}',
+            '--filePermissions=0600',
         )
+        process = mongod.spawn(self.folder, options, keep=[lock], program=program)
+        self._children[self.folder] = process
+        mongod.await_listening(process, self.folder)
 
     def _stop(self) -> None:
         """Stop the mongod cleanly and wait for its end."""
-        port, _ = self._state()
-        self._remember(port, stopping=True)
-        deadline = time.monotonic() + STOP_SECONDS
+        address, _ = self._state()
+        self._remember(address, stopping=True)
+        deadline = time.monotonic() + mongod.STOP_SECONDS
         while self._is_alive():
-            if serves(self.folder, port):
+            if mongod.serves(self.folder, address):
+                shutdown = {'shutdown': 1, 'force': True, 'timeoutSecs': 0}
                 with contextlib.suppress(OSError):
-                    ask(port, {'shutdown': 1, 'force': True, 'timeoutSecs': 0})
+                    mongod.ask(address, shutdown)
             if time.monotonic() > deadline:
                 raise self._hung_mongod('does not end')
-            time.sleep(POLL_SECONDS)
+            time.sleep(mongod.POLL_SECONDS)
         self._reap()
+        give_back(address)
 
     def _reap(self) -> None:
         child = self._children.pop(self.folder, None)
@@ -241,24 +221,34 @@ class PrivateMongod:
         with open_lock(self._file('server.lock')) as lock:
             return not try_lock(lock, fcntl.LOCK_EX)
 
-    def _state(self) -> tuple[int, bool]:
-        """Give the latest mongod's port (0: unknown), and if it is to be stopped."""
-        try:
-            state = json.loads(self._file('server.json').read_bytes())
-            return int(state['port']), bool(state['stopping'])
-        except (OSError, ValueError, KeyError, TypeError):
-            return 0, False
+    def _state(self) -> tuple[Address, bool]:
+        """Give where the latest mongod listens, and if it is to be stopped.
 
-    def _remember(self, port: int, stopping: bool = False) -> None:
+        On a port, where a version before 2.0 started it; '' where nothing is known.
+        """
+        try:
+            with open_regular(self._file('server.json')) as file:
+                state = json.loads(file.read())
+            address = state.get('socket', state.get('port'))
+            if isinstance(address, (int, str)):
+                return address, bool(state['stopping'])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            pass  # of a folder just made, or of somebody's own hand
+        return '', False
+
+    def _remember(self, address: Address, stopping: bool = False) -> None:
+        kind = 'socket' if isinstance(address, str) else 'port'
         new = self._file('server.json.new')
-        new.write_text(json.dumps({'port': port, 'stopping': stopping}))
+        new.unlink(missing_ok=True)
+        with create_file(new) as file:
+            file.write(json.dumps({kind: address, 'stopping': stopping}).encode())
         new.replace(self._file('server.json'))
 
 
 @contextlib.contextmanager
 def open_lock(path: Path) -> Iterator[int]:
     """Open a lock file, which no program that this process starts inherits."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         yield lock
     finally:
@@ -272,170 +262,3 @@ def try_lock(lock: int, how: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def find_mongod() -> Path:
-    """Give the path of the `mongod` extra's binary, else of the one on PATH.
-
-    Raise `NoMongod` where there is neither.
-    """
-    # Found without an import: the package's namesake, FiftyOne itself, is heavy.
-    package = find_spec('fiftyone')
-    for place in (package and package.submodule_search_locations) or ():
-        bundled = Path(place, 'db', 'bin', 'mongod')
-        if os.access(bundled, os.X_OK):
-            return bundled
-    on_path = shutil.which('mongod')
-    if on_path is None:
-        raise NoMongod
-    return Path(on_path)
-
-
-def free_port(preferred: int = 0) -> int:
-    """Give a loopback port that nobody listens on at this moment.
-
-    The preferred one, if it is such a port. Another program can take it before it is
-    used.
-    """
-    with socket.socket() as listener:
-        # As mongod does it: a port whose last connections linger is free.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(('127.0.0.1', preferred))
-        except OSError:
-            listener.bind(('127.0.0.1', 0))
-        return int(listener.getsockname()[1])
-
-
-def start(
-    folder: Path,
-    options: Sequence[str] = (),
-    port: int = 0,
-    announce: Callable[[int], None] = lambda port: None,
-    keep: Sequence[int] = (),
-) -> tuple[subprocess.Popen[bytes], int]:
-    """Start a mongod that takes connections on a free port; give both.
-
-    It tries `port` first, others where that is taken, and calls `announce` with each
-    before there is a process. Raise `MongodFailed`.
-    """
-    for _ in range(PORTS_TRIED):
-        port = free_port(port)
-        announce(port)
-        process = spawn(folder, port, options, keep)
-        try:
-            await_listening(process, folder)
-        except PortTaken as error:
-            port, taken = 0, error
-        else:
-            return process, port
-    raise taken
-
-
-def spawn(
-    folder: Path, port: int, options: Sequence[str] = (), keep: Sequence[int] = ()
-) -> subprocess.Popen[bytes]:
-    """Start a mongod with its data in `folder`/db and its log in `folder`/mongod.log.
-
-    It leads a session of its own, so that Ctrl-C in the terminal does not reach it,
-    and inherits the descriptors in `keep`, no others.
-    """
-    data = folder / 'db'
-    data.mkdir(mode=0o700, exist_ok=True)
-    command = [str(find_mongod()), f'--dbpath={data}', f'--port={port}']
-    log_file = os.open(
-        folder / 'mongod.log', os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
-    )
-    with open(log_file, 'wb') as log:
-        return subprocess.Popen(  # noqa: S603
-            [*command, *OPTIONS, *options],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            pass_fds=keep,
-        )
-
-
-def await_listening(process: subprocess.Popen[bytes], folder: Path) -> None:
-    """Wait until a mongod just spawned takes connections, as its own log tells.
-
-    Not by connecting: whoever else took the port would answer as well. Raise
-    `PortTaken`, or `MongodFailed` with what its log says where the mongod ended by
-    itself or took longer than `START_SECONDS`; it is ended then.
-    """
-    deadline = time.monotonic() + START_SECONDS
-    while b'aiting for connections' not in (folder / 'mongod.log').read_bytes():
-        if process.poll() == PORT_IN_USE:
-            raise PortTaken(folder, 'found its port taken by another program')
-        if process.returncode is not None:
-            reason = f'ended with status {process.returncode}'
-            raise MongodFailed(folder, f'{reason}.\n{log_of(folder)}')
-        if time.monotonic() > deadline:
-            process.kill()
-            process.wait()
-            reason = f'did not start within {START_SECONDS:.0f} s'
-            raise MongodFailed(folder, f'{reason}.\n{log_of(folder)}')
-        time.sleep(POLL_SECONDS)
-
-
-def serves(folder: Path, port: int) -> bool:
-    """Say whether the server at a loopback port is the mongod of this folder."""
-    try:
-        storage = ask(port, {'getCmdLineOpts': 1})['parsed']['storage']
-    except (OSError, KeyError):
-        return False
-    return bool(storage.get('dbPath') == str(folder / 'db'))
-
-
-def is_primary(port: int) -> bool:
-    """Say whether a mongod is primary yet; if it is not, do what it still needs.
-
-    That is a replica set of one, under the port that it has this time.
-    """
-    member = {'_id': 0, 'host': f'127.0.0.1:{port}'}
-    find = {'find': 'system.replset', '$readPreference': {'mode': 'nearest'}}
-    try:
-        if ask(port, {'hello': 1}).get('isWritablePrimary'):
-            return True
-        on_disk = ask(port, find, 'local')['cursor']['firstBatch']
-        if not on_disk:
-            ask(port, {'replSetInitiate': {'_id': REPLICA_SET, 'members': [member]}})
-        elif on_disk[0]['members'][0]['host'] != member['host']:
-            new = {**on_disk[0], 'members': [member]}
-            ask(port, {'replSetReconfig': new, 'force': True})
-    except (OSError, KeyError):
-        pass  # not yet able to answer
-    return False
-
-
-def ask(
-    port: int, command: Mapping[str, Any], database: str = 'admin', seconds: float = 5.0
-) -> dict[str, Any]:
-    """Run one command on the server at a loopback port and give its reply.
-
-    One OP_MSG over one socket: a `MongoClient` starts threads, which do not survive a
-    fork and hold up the exit of a short process by half a second. The reply is the
-    server's as it stands; look at its `ok`. Raise `OSError` where nobody answers
-    within `seconds`, or somebody who is no MongoDB.
-    """
-    message = b'\0' * 5 + bson.encode({**command, '$db': database})
-    header = struct.pack('<iiii', 16 + len(message), 1, 0, OP_MSG)
-    with socket.create_connection(('127.0.0.1', port), seconds) as connection:
-        connection.sendall(header + message)
-        with connection.makefile('rb') as replies:
-            try:
-                length, _, answered, _ = struct.unpack('<iiii', replies.read(16))
-                if answered != 1:
-                    raise ValueError('not an answer to this request')
-                return bson.decode(replies.read(length - 16)[5:])
-            except (struct.error, ValueError, bson.errors.BSONError) as error:
-                raise ConnectionError(f'no MongoDB answers on {port}') from error
-
-
-def log_of(folder: Path) -> str:
-    """Give the last errors in a mongod's log, or its last lines where it has none."""
-    log = folder / 'mongod.log'
-    lines = log.read_text(errors='replace').splitlines()
-    errors = [line for line in lines if '"s":"E"' in line or '"s":"F"' in line]
-    return '\n'.join([f'From its log, {log}:', *(errors or lines)[-5:]])

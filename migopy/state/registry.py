@@ -90,7 +90,7 @@ class Registry:
         query = raw.find({}, list(self.FIELDS), batch_size=1_000_000)
         records, foreign = [], 0
         for each in query.to_list():
-            document = decode(each.raw)
+            document = decode(each.raw, self.collection.codec_options)
             if is_ours(document.get('name')):
                 records.append(Record.of(document))
             else:

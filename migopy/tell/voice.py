@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from migopy.server import redacted
 from migopy.texts import fit, text_of
 
 
@@ -11,24 +13,29 @@ class Voice:
     """A manager's logger for what migopy says.
 
     Invariant: what the logger gets has no control characters but line ends and tabs,
-    whatever a database or a migration has put into it.
+    and no secrets, whatever a database or a migration has put into it.
     """
 
-    def __init__(self, logger: Any) -> None:
+    def __init__(self, logger: Any, secrets: Sequence[str] = ()) -> None:
+        """Take the logger, and what is shown as `***` in whatever is said."""
         self._logger = logger
+        self._secrets = secrets
 
     def white(self, message: object) -> None:
         """Say something."""
-        self._logger.white(fit(text_of(message)))
+        self._logger.white(self._fit(message))
 
     def white_bold(self, message: object) -> None:
         """Say something of weight."""
-        self._logger.white_bold(fit(text_of(message)))
+        self._logger.white_bold(self._fit(message))
 
     def red(self, message: object) -> None:
         """Say an error, or a migration that has not run."""
-        self._logger.red(fit(text_of(message)))
+        self._logger.red(self._fit(message))
 
     def green(self, message: object) -> None:
         """Say that all is well."""
-        self._logger.green(fit(text_of(message)))
+        self._logger.green(self._fit(message))
+
+    def _fit(self, message: object) -> str:
+        return redacted(fit(text_of(message)), self._secrets)

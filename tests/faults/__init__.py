@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 from pymongo import MongoClient
 
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from tests.server import ReplicaSet, Server, temporary_folder
 
 #: Seconds after which something awaited is taken for never coming.

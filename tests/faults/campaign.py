@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from pymongo import MongoClient
 
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from tests.faults import eventually
 from tests.faults.deploys import LOCK_TTL, WAYS, Deploys
 from tests.faults.proxy import LossyProxy

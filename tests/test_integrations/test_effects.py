@@ -38,7 +38,7 @@ from pymongo.write_concern import WriteConcern
 
 from migopy.effects import Changes, EffectsListener, Recording, unwatched_clients
 from migopy.pymongo3 import COLLECTION_METHODS, legacy_database
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from tests import server
 
 Up = Callable[[Any], object]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,12 +14,14 @@ import time
 import unittest
 from pathlib import Path
 from unittest import mock
+from urllib.parse import unquote
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
-from migopy.server import embedded as mongod
-from migopy.server.embedded import MongodFailed, PrivateMongod
+from migopy.server import ServerUri, mongod, programs
+from migopy.server.embedded import PrivateMongod, open_lock, try_lock
+from migopy.server.mongod import MongodFailed
 from tests import server
 
 PATIENCE = 60
@@ -29,7 +31,7 @@ PROLOGUE = """
 import os, signal, sys, time
 from pathlib import Path
 from pymongo import MongoClient
-from migopy.server import embedded as mongod
+from migopy.server import mongod
 from migopy.server.embedded import PrivateMongod
 private = PrivateMongod(Path(sys.argv[1]))
 signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, too
@@ -100,8 +102,9 @@ def pid_of(uri: str) -> int:
         return client.admin.command('serverStatus')['pid']
 
 
-def port_of(uri: str) -> int:
-    return int(uri.split(':')[2].split('/')[0])
+def socket_of(uri: str) -> str:
+    """Give the path of the socket that a URI names."""
+    return unquote(ServerUri.of(uri).hosts)
 
 
 class PrivateMongodTest(unittest.TestCase):
@@ -122,7 +125,7 @@ class PrivateMongodTest(unittest.TestCase):
     def runs(self, folder: Path | None = None) -> bool:
         """Say whether a mongod runs on the folder: it holds `server.lock` then."""
         with open((folder or self.folder) / 'server.lock', 'a') as lock:
-            return not mongod.try_lock(lock.fileno(), fcntl.LOCK_EX)
+            return not try_lock(lock.fileno(), fcntl.LOCK_EX)
 
     def assert_none_runs(self):
         if self.runs():
@@ -168,8 +171,27 @@ class RunningTest(unittest.TestCase):
         self.assertEqual(0o700, self.folder.stat().st_mode & 0o777)
         self.assertEqual(0o600, log.stat().st_mode & 0o777)
         options = self.client.admin.command('getCmdLineOpts')['parsed']
-        self.assertEqual('127.0.0.1', options['net']['bindIp'])
-        self.assertEqual({'enabled': False}, options['net']['unixDomainSocket'])
+        self.assertEqual(socket_of(self.uri), options['net']['bindIp'])
+        self.assertEqual(0o600, os.stat(socket_of(self.uri)).st_mode & 0o777)
+        # Of a compressed message the pinned one gives memory away.
+        compression = options['net']['compression']
+        self.assertEqual({'compressors': 'disabled'}, compression)
+
+    def test_it_listens_on_no_port(self):
+        """As the kernel lists them: sockets of this process by their inodes."""
+        pid = pid_of(self.uri)
+        inodes = {
+            os.readlink(file)[8:-1]
+            for file in Path(f'/proc/{pid}/fd').iterdir()
+            if os.readlink(file).startswith('socket:[')
+        }
+        self.assertTrue(inodes)
+        for table in ('tcp', 'tcp6', 'udp', 'udp6'):
+            lines = Path(f'/proc/net/{table}').read_text().splitlines()[1:]
+            self.assertEqual(set(), inodes & {line.split()[9] for line in lines})
+
+    def test_git_leaves_the_folder_alone(self):
+        self.assertEqual('*\n', (self.folder / '.gitignore').read_text())
 
     def test_a_document_of_the_largest_size_fits(self):
         blobs = self.client.shop.blobs
@@ -184,11 +206,12 @@ class RunningTest(unittest.TestCase):
             raise ZeroDivisionError
         self.assertEqual(1.0, self.client.shop.command('ping')['ok'])
 
-    def test_a_link_leads_to_the_same_server(self):
-        link = self.parent / 'link'
-        link.symlink_to(self.folder)
-        with PrivateMongod(link).running() as uri:
-            self.assertEqual(self.uri, uri)
+    def test_a_link_on_the_way_leads_to_the_same_server(self):
+        with tempfile.TemporaryDirectory() as elsewhere:
+            link = Path(elsewhere, 'link')
+            link.symlink_to(self.parent)
+            with PrivateMongod(link / 'mongodata').running() as uri:
+                self.assertEqual(self.uri, uri)
 
     def test_a_relative_path_leads_to_the_same_server(self):
         there = Command(Path('mongodata'), cwd=self.parent)
@@ -204,35 +227,25 @@ class OneCommandTest(PrivateMongodTest):
             self.assertTrue(self.runs())
         self.assertFalse(self.runs())
         with self.assertRaises(OSError):
-            mongod.ask(port_of(uri), {'hello': 1})
+            mongod.ask(socket_of(uri), {'hello': 1})
         # A mongod that was not shut down leaves its process id there.
         self.assertEqual(b'', (self.folder / 'db' / 'mongod.lock').read_bytes())
         with PrivateMongod(self.folder).running() as again:
             self.assertEqual([1], self.numbers(again))
-        self.assertEqual(uri, again, 'the port of the last time was free')
+        self.assertEqual(uri, again)
 
-    def test_on_another_port_it_is_the_same_replica_set(self):
-        """The one of its first port is taken in between, by another folder's mongod."""
+    def test_in_another_place_it_is_the_same_replica_set(self):
         with PrivateMongod(self.folder).running() as first:
             self.insert(first, 1)
-        with tempfile.TemporaryDirectory() as other:
-            with mock.patch.object(mongod, 'free_port', lambda _: port_of(first)):
-                taker = PrivateMongod(Path(other)).running()
-                taken = taker.__enter__()
-            try:
-                self.assertEqual(first, taken)
-                with PrivateMongod(self.folder).running() as second:
-                    self.assertNotEqual(first, second)
-                    self.assertEqual([1], self.numbers(second))
-                    with MongoClient(second) as client:
-                        hello = client.admin.command('hello')
-                        with client.start_session() as s, s.start_transaction():
-                            client.shop.cities.insert_one({'_id': 2}, session=s)
-                    self.assertEqual([f'127.0.0.1:{port_of(second)}'], hello['hosts'])
-                self.assertEqual([], self.numbers(taken))
-            finally:
-                taker.__exit__(None, None, None)
-            self.assertFalse(self.runs(Path(other)))
+        self.folder = self.folder.rename(self.folder.with_name('moved'))
+        with PrivateMongod(self.folder).running() as second:
+            self.assertNotEqual(first, second)
+            self.assertEqual([1], self.numbers(second))
+            with MongoClient(second) as client:
+                hello = client.admin.command('hello')
+                with client.start_session() as s, s.start_transaction():
+                    client.shop.cities.insert_one({'_id': 2}, session=s)
+            self.assertEqual([socket_of(second)], hello['hosts'])
 
     def test_an_exception_in_the_block_stops_it_as_well(self):
         private = PrivateMongod(self.folder)
@@ -240,21 +253,35 @@ class OneCommandTest(PrivateMongodTest):
             raise ZeroDivisionError
         self.assertFalse(self.runs())
 
-    def test_paths_with_spaces_and_very_long_ones(self):
-        self.folder = Path(self.folder, 'a folder', *['long' * 20] * 5)
-        with PrivateMongod(self.folder).running() as uri:
-            self.insert(uri, 1)
-        self.assertTrue((self.folder / 'db').is_dir())
+    def test_odd_paths_and_very_long_ones(self):
+        """A socket's path is short, and has no comma and no colon."""
+        parent = self.folder.parent
+        odd = (
+            ('a folder', True),
+            ('Käse@1?%41#', True),
+            ('a:b', False),
+            ('a,b', False),
+        )
+        for name, inside in (*odd, (os.sep.join(['long' * 20] * 5), False)):
+            with self.subTest(name):
+                self.folder = parent / name
+                for number in range(2):
+                    with PrivateMongod(self.folder).running() as uri:
+                        self.insert(uri, number)
+                        self.assertEqual(list(range(number + 1)), self.numbers(uri))
+                    place = Path(socket_of(uri)).parent
+                    self.assertEqual(inside, place == self.folder)
+                self.assertTrue((self.folder / 'db').is_dir())
+                self.assertEqual(inside, place.exists(), 'a folder is left behind')
 
-    def test_a_port_taken_at_the_last_moment_is_left_for_another(self):
-        free_port = mongod.free_port
-        with socket.create_server(('127.0.0.1', 0)) as listener:
-            taken = listener.getsockname()[1]
-            choices = iter([taken, free_port()])
-            chosen = mock.patch.object(mongod, 'free_port', lambda _: next(choices))
-            with chosen, PrivateMongod(self.folder).running() as uri:
-                self.insert(uri, 1)
-                self.assertNotEqual(taken, port_of(uri))
+    def test_with_no_place_for_a_socket_the_error_says_what_to_set(self):
+        long = Path(self.folder.parent, *['long' * 20] * 5)
+        long.mkdir(parents=True)
+        self.folder = long / 'mongodata'
+        nowhere = mock.patch.object(tempfile, 'tempdir', str(long))
+        error = self.assertRaisesRegex(MongodFailed, 'Set TMPDIR')
+        with nowhere, error, PrivateMongod(self.folder).running():
+            self.fail('no socket can be made')
 
     def test_ctrl_c_does_not_reach_it_before_the_command_has_ended(self):
         command = self.command(
@@ -279,8 +306,8 @@ with private.running() as uri:
         command = self.command(
             """
 spawn = mongod.spawn
-def spawn_and_say(*args):
-    process = spawn(*args)
+def spawn_and_say(*args, **options):
+    process = spawn(*args, **options)
     say('spawned')
     return process
 mongod.spawn = spawn_and_say
@@ -372,7 +399,7 @@ for number in range(3):
     def test_killed_before_the_mongod_was_spawned(self):
         killed = self.command(
             """
-mongod.spawn = lambda *args: (say('about to spawn'), wait())
+mongod.spawn = lambda *args, **options: (say('about to spawn'), wait())
 with private.running(): pass
 """
         )
@@ -398,7 +425,7 @@ with private.running(): pass
     def test_killed_before_the_replica_set_was_initiated(self):
         killed = self.command(
             """
-mongod.is_primary = lambda port: (say('it listens'), wait())
+mongod.is_primary = lambda path: (say('it listens'), wait())
 with private.running(): pass
 """
         )
@@ -414,14 +441,14 @@ with private.running(): pass
                 killed = self.command(
                     f"""
 ask = mongod.ask
-def ask_and_wait(port, command, *args):
+def ask_and_wait(path, command, *args):
     if 'shutdown' in command:
         if {moment == 'after'}:
             private._is_alive = lambda: (say('told'), wait())
-            return ask(port, command, seconds=0.01)
+            return ask(path, command, seconds=0.01)
         say('about to tell')
         wait()
-    return ask(port, command, *args)
+    return ask(path, command, *args)
 with private.running() as uri:
     say(uri)
     wait()
@@ -502,40 +529,48 @@ say([child.exitcode for child in children])
 class ForeignerTest(PrivateMongodTest):
     """What is not this folder's mongod is neither used nor harmed."""
 
-    def write_state(self, port: int, stopping: bool = False) -> None:
-        PrivateMongod(self.folder)._remember(port, stopping)
+    def write_state(self, path: str, stopping: bool = False) -> None:
+        PrivateMongod(self.folder)._remember(path, stopping)
 
-    def test_a_stale_state_that_names_another_mongods_port(self):
-        self.folder.mkdir()
-        other = server.uri()
+    def other(self) -> str:
+        """Run another folder's mongod for the test; give its socket."""
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        folder = stack.enter_context(server.temporary_folder())
+        return socket_of(stack.enter_context(PrivateMongod(folder / 'd').running()))
+
+    def test_a_stale_state_that_names_another_mongods_socket(self):
+        self.folder.mkdir(mode=0o700)
+        other = self.other()
         for stopping in (False, True):
             with self.subTest(stopping=stopping):
-                self.write_state(port_of(other), stopping)
+                self.write_state(other, stopping)
                 with PrivateMongod(self.folder).running() as uri:
-                    self.assertNotEqual(port_of(other), port_of(uri))
-                self.assertTrue(pid_of(other))
+                    self.assertNotEqual(other, socket_of(uri))
+                self.assertEqual(1, mongod.ask(other, {'hello': 1})['ok'])
 
-    def test_a_running_mongod_whose_state_names_another_mongods_port(self):
+    def test_a_running_mongod_whose_state_names_another_mongods_socket(self):
         killed = self.command()
         uri = killed.hear()
         killed.kill()
-        other = server.uri()
-        self.write_state(port_of(other))
+        other = self.other()
+        self.write_state(other)
         impatient = mock.patch.multiple(mongod, START_SECONDS=0.2, STOP_SECONDS=0.2)
         private = PrivateMongod(self.folder)
         error = self.assertRaisesRegex(MongodFailed, r'ps ax \| grep')
         with impatient, error, private.running():
             self.fail('this is not the mongod of the folder')
-        self.assertTrue(pid_of(other))
-        self.write_state(port_of(uri))
+        self.assertEqual(1, mongod.ask(other, {'hello': 1})['ok'])
+        self.write_state(socket_of(uri))
         with PrivateMongod(self.folder).running() as again:
             self.assertEqual(uri, again)
 
     def test_a_state_that_cannot_be_read(self):
         self.folder.mkdir()
-        (self.folder / 'server.json').write_text('{"port": ')
-        with PrivateMongod(self.folder).running() as uri:
-            self.insert(uri, 1)
+        for text in ('{"port": ', '[]', '{"socket": [], "stopping": 1}', '{}'):
+            (self.folder / 'server.json').write_text(text)
+            with PrivateMongod(self.folder).running() as uri:
+                self.assertEqual(1, mongod.ask(socket_of(uri), {'hello': 1})['ok'])
 
     def test_a_process_that_got_the_id_of_a_mongod_that_crashed(self):
         with PrivateMongod(self.folder).running():
@@ -549,8 +584,8 @@ class ForeignerTest(PrivateMongodTest):
             sleeper.kill()
 
     def test_a_mongod_started_by_hand_on_the_same_data(self):
-        self.folder.mkdir()
-        by_hand, port = mongod.start(self.folder)
+        self.folder.mkdir(mode=0o700)
+        by_hand, port = server.start(self.folder)
         try:
             error = self.assertRaisesRegex(MongodFailed, 'already running')
             with error, PrivateMongod(self.folder).running():
@@ -559,6 +594,56 @@ class ForeignerTest(PrivateMongodTest):
         finally:
             by_hand.terminate()
             by_hand.wait(PATIENCE)
+
+
+class FolderOfTodayTest(PrivateMongodTest):
+    """One of a version that listened on a port is taken over with its data."""
+
+    def setUp(self):
+        super().setUp()
+        self.folder.mkdir(mode=0o700)
+        with open_lock(self.folder / 'server.lock') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            port = server.free_port()
+            options = server.on_port(port, ['--replSet=migopy'])
+            self.mongod = mongod.spawn(self.folder, options, keep=[lock])
+            mongod.await_listening(self.mongod, self.folder)
+        self.addCleanup(self.mongod.wait)
+        self.addCleanup(self.mongod.kill)
+        state = {'port': port, 'stopping': False}
+        (self.folder / 'server.json').write_text(json.dumps(state))
+        running = server.Server(self.folder)
+        running.port = port
+        server.ReplicaSet([running]).initiate()
+        self.insert(running.uri, 1)
+
+    def test_where_its_server_was_stopped(self):
+        self.mongod.terminate()
+        self.mongod.wait(PATIENCE)
+        self.assert_taken_over()
+
+    def test_where_a_killed_command_left_its_server_running(self):
+        self.assert_taken_over()
+        self.assertIsNotNone(self.mongod.wait(PATIENCE))
+
+    def assert_taken_over(self) -> None:
+        for _ in range(2):
+            with PrivateMongod(self.folder).running() as uri:
+                self.assertIn('.sock', uri)
+                self.assertEqual([1], self.numbers(uri))
+        self.assertEqual('*\n', (self.folder / '.gitignore').read_text())
+
+
+class NewerMongodTest(PrivateMongodTest):
+    def test_data_that_the_newest_cannot_read_is_read_by_the_other(self):
+        """mongod 8 cannot open the data of 6; it ends then."""
+        [usual, *_] = programs.find_mongods()
+        newest = self.folder.parent / 'mongod'
+        newest.write_text('#!/bin/sh\nexit 62\n')
+        newest.chmod(0o755)
+        both = mock.patch.object(programs, 'newest_first', lambda _: [newest, usual])
+        with both, PrivateMongod(self.folder).running() as uri:
+            self.insert(uri, 1)
 
 
 class TestServersTest(unittest.TestCase):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 from unittest import mock
 from urllib.parse import quote_plus
 
 import pymongo
-from pymongo.errors import ServerSelectionTimeoutError
+from pymongo.errors import (
+    AutoReconnect,
+    InvalidOperation,
+    ServerSelectionTimeoutError,
+)
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+from pymongo.server_api import ServerApi
 
 import migopy
-from migopy.server import embedded as mongod
+from migopy.server import Settings, await_first_contact
 from tests import server
 from tests.project import FabTest, PlainTest
 
@@ -95,7 +103,8 @@ class PlaceTest(SettingsTest):
     def test_settings_that_cannot_be_are_errors_that_name_them(self) -> None:
         wrong: list[tuple[dict[str, Any], str]] = [
             ({'MONGO_PORT': 'abc'}, "MONGO_PORT = 'abc'"),
-            ({'MONGO_DATABASE': 'a b'}, "'a b' cannot be the name"),
+            ({'MONGO_DATABASE': 'a b'}, "MONGO_DATABASE = 'a b' must be"),
+            ({'MONGO_URL': self.uri}, 'MONGO_URI is'),
             ({'MONGO_URI': 'localhost:27017'}, 'MONGO_URI'),
             ({'MONGO_URI': 'mongodb://'}, 'MONGO_URI'),
             ({'MONGO_CLIENT_OPTIONS': {'bogus': 1}}, 'Unknown option: bogus'),
@@ -107,7 +116,10 @@ class PlaceTest(SettingsTest):
             ({'MONGO_URI': 'mongodb://localhost:99999'}, 'Port must be'),
             ({'MONGO_CLIENT_OPTIONS': {'tlsCAFile': '/no/file'}}, '/no/file'),
             ({'MIGRATIONS_FILE_PATTERN': '('}, 'MIGRATIONS_FILE_PATTERN'),
-            ({'MIGRATIONS_COLLECTION': 'a$b'}, 'a$b'),
+            ({'MIGRATIONS_COLLECTION': 'a$b'}, "MIGRATIONS_COLLECTION = 'a$b'"),
+            ({'LOCK_TTL': '60'}, "LOCK_TTL = '60'"),
+            ({'MONGO_HOST': ['h:1']}, "MONGO_HOST = ['h:1']"),
+            ({'MONGO_CLIENT_OPTIONS': {'w': 0}}, 'w=0'),
         ]
         place = {**self.place, 'MONGO_DATABASE': self.db.name}
         for settings, part in wrong:
@@ -116,10 +128,37 @@ class PlaceTest(SettingsTest):
                 self.assertIn(part, message)
                 self.assertIn('fab', message)
 
+    def test_a_directory_may_be_a_path(self) -> None:
+        self.migration('1_a.py', INSERT)
+        directory = self.folder / 'mongomigrations'
+        place = {**self.place, 'MONGO_DATABASE': self.db.name}
+        settings = {**place, 'MIGRATIONS_DIRECTORY': directory}
+        self.manager_with(settings).create_task()('execute')
+        self.assertEqual(self.contents('notes'), [{'in': self.db.name}])
+
+    def test_a_template_that_is_not_utf_8_is_an_error(self) -> None:
+        template = self.folder / 'template.py'
+        template.write_bytes('# Überschrift'.encode('latin-1'))
+        self.manager_with({'MIGRATION_TEMPLATE': template}).create_task()('create', 'a')
+        [(method, message)] = self.logger.said
+        self.assertEqual(method, 'red')
+        self.assertIn(
+            f'MIGRATION_TEMPLATE cannot be read: {template} is not UTF', message
+        )
+
+    def test_a_uri_in_the_host_s_place_is_one_and_is_not_shown(self) -> None:
+        host = self.uri.replace('://', '://ann:s3cret@')
+        settings = {'MONGO_HOST': host, 'MONGO_DATABASE': self.db.name}
+        message = self.told(settings)
+        self.assertNotIn('s3cret', message)
+        self.assertIn('refused the user name', message)
+        plain = {'MONGO_HOST': self.uri, 'MONGO_DATABASE': self.db.name}
+        self.manager_with(plain).create_task()('ignore')
+
 
 class UnreachableTest(SettingsTest):
     def test_it_is_said_after_five_seconds(self) -> None:
-        port = mongod.free_port()
+        port = server.free_port()
         self.set(MONGO_URI=f'mongodb://ann:secret@127.0.0.1:{port}/shop')
         began = time.monotonic()
         message = self.error('migrations')
@@ -131,7 +170,7 @@ class UnreachableTest(SettingsTest):
         self.assertLess(took, 20)
 
     def test_another_time_may_be_set(self) -> None:
-        port = mongod.free_port()
+        port = server.free_port()
         began = time.monotonic()
         message = self.told(
             {
@@ -154,7 +193,6 @@ class ClientOptionsTest(PlainTest):
         manager = self.manager(MongoClient=make, MONGO_CLIENT_OPTIONS=options)
         given = make.call_args.kwargs
         self.assertEqual({name: given.get(name) for name in options}, options)
-        self.assertEqual(given['serverSelectionTimeoutMS'], 5000)
         self.assertFalse(manager.mongo_client.options.retry_writes)
 
     def test_tls_is_among_them(self) -> None:
@@ -162,6 +200,174 @@ class ClientOptionsTest(PlainTest):
         options = {'tls': True, 'serverSelectionTimeoutMS': 200}
         with self.assertRaisesRegex(ServerSelectionTimeoutError, 'SSL'):
             self.manager(MONGO_CLIENT_OPTIONS=options).show_status()
+
+
+class FirstContactTest(PlainTest):
+    def test_it_sends_no_command_of_its_own(self) -> None:
+        class Heard(CommandListener):
+            names: ClassVar[list[str]] = []
+
+            def started(self, event: CommandStartedEvent) -> None:
+                self.names.append(event.command_name)
+
+            def succeeded(self, event: object) -> None:
+                pass
+
+            failed = succeeded
+
+        with pymongo.MongoClient[Any](self.uri, event_listeners=[Heard()]) as client:
+            await_first_contact(client, Settings(uri=self.uri))
+            self.assertEqual(Heard.names, [])
+            client.admin.command('ping')
+            self.assertEqual(Heard.names, ['ping'])
+
+    def test_a_client_with_a_time_of_its_own_waits_as_long(self) -> None:
+        uri = f'mongodb://127.0.0.1:{server.free_port()}/'
+        options = {'serverSelectionTimeoutMS': 100}
+        with pymongo.MongoClient[Any](uri, **options) as client:
+            await_first_contact(client, Settings(uri=uri))  # leaves it to the command
+            with self.assertRaises(ServerSelectionTimeoutError):
+                client.admin.command('ping')
+
+    def test_what_is_no_client_of_pymongo_s_is_left_alone(self) -> None:
+        await_first_contact(mock.Mock(spec=[]), Settings())
+
+
+class RolesTest(SettingsTest):
+    def test_a_role_that_only_reads_is_told_what_it_lacks(self) -> None:
+        self.migration('1_a.py', INSERT)
+        with server.with_auth(roles=('read',)) as mongod:
+            place = f'ann:secret@127.0.0.1:{mongod.port}/shop'
+            message = self.told({'MONGO_URI': f'mongodb://{place}'})
+        self.assertIn('does not allow ann to run findAndModify: not auth', message)
+        self.assertIn('the role readWrite on the database shop', message)
+        self.assertNotIn('secret', message)
+
+    def test_a_strict_stable_api_is_enough(self) -> None:
+        self.migration('1_a.py', INSERT)
+        options = {'server_api': ServerApi('1', strict=True)}
+        manager = self.manager(MONGO_CLIENT_OPTIONS=options)
+        manager.execute()
+        manager.check()
+        manager.history()
+        self.assertEqual(self.registered(), ['1_a.py'])
+
+
+class ClientOwnerTest(PlainTest):
+    """A client that was made for a manager is closed with it, another's is not."""
+
+    def is_open(self, client: pymongo.MongoClient[Any]) -> bool:
+        try:
+            return bool(client.admin.command('ping'))
+        except InvalidOperation:
+            return False
+
+    def test_one_that_is_made_for_it_is_closed(self) -> None:
+        class Client(pymongo.MongoClient[Any]):
+            pass
+
+        def function(*place: Any, **options: Any) -> Any:
+            return Client(*place, **options, appName='deploy')
+
+        def lazy(*place: Any, **options: Any) -> Any:
+            return Client(*place, **options, connect=False)
+
+        for make in (Client, partial(Client, appName='deploy'), function, lazy):
+            manager = self.manager(MongoClient=make)
+            manager.show_status()
+            manager.disconnect()
+            self.assertFalse(self.is_open(manager.mongo_client))
+
+    def test_one_that_was_there_before_stays_open(self) -> None:
+        """It is the one that the application works with."""
+        with pymongo.MongoClient[Any](self.uri, connect=False) as unused:
+            for client in (self.client, unused):
+                manager = self.manager(
+                    MongoClient=lambda *_, client=client, **__: client
+                )
+                manager.show_status()
+                manager.disconnect()
+                self.assertTrue(self.is_open(client))
+
+    def test_what_is_no_client_of_pymongo_s_is_left_open(self) -> None:
+        client = mock.MagicMock()
+        self.manager(MongoClient=lambda *_, **__: client).disconnect()
+        client.close.assert_not_called()
+
+
+class SlowElectionTest(PlainTest):
+    """A primary that steps down, with MongoDB's own 10 s until the next is elected."""
+
+    def test_the_first_contact_alone_ends_after_five_seconds(self) -> None:
+        self.migration(
+            '1_a.py',
+            """
+            from pymongo.errors import AutoReconnect
+
+            def up(db):
+                client = db.client
+                assert client.options.server_selection_timeout == 30
+                try:
+                    client.admin.command('replSetStepDown', 7, force=True)
+                except AutoReconnect:
+                    pass
+                db.notes.insert_one({'in': db.name})
+            """,
+        )
+        with server.replica_set(members=1) as cluster:
+            began = time.monotonic()
+            manager = self.manager(MONGO_URI=cluster.uri)
+            manager.execute()
+            self.assertGreater(time.monotonic() - began, 5)
+            self.assertEqual(
+                list(manager.db.notes.find({}, {'_id': 0})), [{'in': self.db.name}]
+            )
+
+    def test_a_command_in_between_has_no_primary_to_write_to(self) -> None:
+        with server.replica_set(members=1) as cluster:
+            with self.client_of(cluster) as client, suppress(AutoReconnect):
+                client.admin.command('replSetStepDown', 60, force=True)
+            message = self.told_of(cluster.uri)
+            self.assertIn('has no primary now: No primary available', message)
+            self.assertNotIn('Start it', message)
+
+    def client_of(self, cluster: server.ReplicaSet) -> pymongo.MongoClient[Any]:
+        return pymongo.MongoClient(cluster.uri)
+
+    def told_of(self, uri: str) -> str:
+        self.manager_class(MONGO_URI=uri).create_task()('execute')
+        return self.logger.of('red')[0]
+
+
+class MemberTest(PlainTest):
+    """A node that takes no writes says what it is, and what to write instead."""
+
+    def told_of(self, uri: str, command: str = 'execute') -> str:
+        self.logger.said.clear()
+        self.manager_class(MONGO_URI=uri).create_task()(command)
+        return '\n'.join(self.logger.of('red'))
+
+    def test_a_secondary_and_an_arbiter(self) -> None:
+        self.migration('1_a.py', INSERT)
+        with server.replica_set(members=3, arbiters=1) as cluster:
+            primary = cluster.primary()
+            hosts = sorted(f'127.0.0.1:{member.port}' for member in cluster.members)
+            for member in cluster.members:
+                kind = cluster.kind_of(member)
+                if member is primary:
+                    continue
+                with self.subTest(kind):
+                    message = self.told_of(member.uri)
+                    self.assertIn(
+                        f'{kind} of the replica set migopy, which takes no', message
+                    )
+                    self.assertIn(f'The primary is 127.0.0.1:{primary.port}.', message)
+                    self.assertIn(
+                        f"MONGO_URI = 'mongodb://{','.join(hosts)}/?replicaSet=migopy'",
+                        message,
+                    )
+                    self.assertNotIn('Start it', message)
+            self.assertEqual(self.told_of(cluster.uri), '')
 
 
 class PasswordTest(SettingsTest):
@@ -353,7 +559,8 @@ class EmbeddedTest(SettingsTest):
         python_path = os.pathsep.join(
             filter(None, [str(self.folder / 'hidden'), os.environ.get('PYTHONPATH')])
         )
-        message = self.error('migrations', PYTHONPATH=python_path, PATH='/nowhere')
+        nowhere = {'PATH': '/nowhere', 'MIGOPY_MONGOD': ''}
+        message = self.error('migrations', PYTHONPATH=python_path, **nowhere)
         self.assertIn('pip install "migopy[mongod]"', message)
         self.assertFalse(self.data.exists())
 

@@ -7,21 +7,26 @@ from typing import Any
 
 from pymongo.errors import (
     AutoReconnect,
+    BulkWriteError,
     ConfigurationError,
     InvalidName,
     InvalidURI,
+    NotPrimaryError,
     OperationFailure,
     ServerSelectionTimeoutError,
 )
 
 from migopy.errors import MigopyException
-from migopy.server.settings import (
+from migopy.server import (
     AccessDenied,
     BadSettings,
     DatabaseError,
     NoDatabase,
+    NoPrimary,
     ServerUnreachable,
     Settings,
+    explained,
+    reason_of,
 )
 
 
@@ -82,6 +87,12 @@ class WhereTest(unittest.TestCase):
             'mongodb://a:1,b:2/shop?w=1': 'mongodb://a:1,b:2',
             'mongodb://ann:secret@host:1/shop': 'mongodb://host:1',
             'mongodb://ann@host?w=1': 'mongodb://host',
+            # Not encoded, so that PyMongo cuts it elsewhere, and refuses it.
+            'mongodb://ann:p/ss@host/shop': 'mongodb://host',
+            'mongodb://ann:1/2@host/shop': 'mongodb://host',
+            'mongodb://ann:p?ss@host/shop': 'mongodb://host',
+            'mongodb://ann:p?s=s@host/shop': 'mongodb://host',
+            'mongodb://ann:p@ss@host/shop': 'mongodb://host',
             'mongodb+srv://ann:secret@host/shop': 'mongodb+srv://host',
             'mongodb://ann:secret@host/shop?appName=a@b': 'mongodb://host',
             'embedded:mongodata': 'embedded:mongodata',
@@ -94,9 +105,7 @@ class WhereTest(unittest.TestCase):
 
 class ArgumentsTest(unittest.TestCase):
     def options(self, **settings: Any) -> dict[str, Any]:
-        options = Settings(**settings).arguments()[1]
-        self.assertEqual(options.pop('serverSelectionTimeoutMS'), 5000)
-        return options
+        return Settings(**settings).arguments()[1]
 
     def test_are_host_and_port_or_the_uri(self) -> None:
         self.assertEqual(Settings('a', 1).arguments()[0], ['a', 1])
@@ -105,15 +114,6 @@ class ArgumentsTest(unittest.TestCase):
     def test_a_port_may_be_text(self) -> None:
         port: Any = '27018'
         self.assertEqual(Settings(port=port).arguments()[0], ['localhost', 27018])
-
-    def test_a_port_that_is_none_is_an_error(self) -> None:
-        for port in ('abc', None, ''):
-            odd: Any = port
-            with (
-                self.subTest(port),
-                self.assertRaisesRegex(BadSettings, 'MONGO_PORT = '),
-            ):
-                Settings(port=odd).arguments()
 
     def test_no_user_no_authentication(self) -> None:
         self.assertEqual(self.options(database='shop'), {})
@@ -156,14 +156,32 @@ class ArgumentsTest(unittest.TestCase):
         options = self.options(database='shop', user='a', password='b', options=given)
         self.assertEqual(options, {**given, 'username': 'a', 'password': 'b'})
 
-    def test_another_time_to_wait_for_a_server_may_be_set(self) -> None:
+    def test_the_time_to_wait_for_a_server_is_left_to_pymongo(self) -> None:
+        self.assertEqual(self.options(database='shop'), {})
+
+    def test_whether_an_option_is_set(self) -> None:
+        option = 'serverSelectionTimeoutMS'
         for settings in (
-            Settings(options={'serverSelectionTimeoutMS': 100}),
-            Settings(options={'serverselectiontimeoutms': 100}),
+            Settings(options={option: 100}),
+            Settings(options={option.lower(): 100}),
+            Settings(uri=f'mongodb://a/?w=1&{option}=100'),
         ):
-            self.assertEqual(list(settings.arguments()[1].values()), [100])
-        in_uri = Settings(uri='mongodb://a/?serverSelectionTimeoutMS=100')
-        self.assertEqual(in_uri.arguments()[1], {})
+            self.assertTrue(settings.sets(option))
+        # In another option's value it is not one.
+        for settings in (
+            Settings(),
+            Settings(uri='mongodb://a/?appName=serverSelectionTimeoutMS%3D1'),
+        ):
+            self.assertFalse(settings.sets(option))
+
+    def test_a_uri_in_the_host_s_place_is_one(self) -> None:
+        settings = Settings(host='mongodb://ann:s3cret@a:1/shop', user='x')
+        self.assertEqual(settings.arguments(), (['mongodb://ann:s3cret@a:1/shop'], {}))
+        self.assertEqual(settings.database_name, 'shop')
+        self.assertEqual(settings.where, 'mongodb://a:1')
+        self.assertEqual(Settings(host='embedded:d').embedded_folder, 'd')
+        for text in (repr(settings), settings.where):
+            self.assertNotIn('s3cret', text)
 
     def test_leave_the_setting_as_it_was(self) -> None:
         given: dict[str, Any] = {}
@@ -185,18 +203,18 @@ class ExplainTest(unittest.TestCase):
     def explained(
         self, error: Exception, expected: type[MigopyException], *parts: str
     ) -> str:
-        explained = self.settings.explain(error)
-        self.assertIs(type(explained), expected)
+        told = explained(error, self.settings)
+        self.assertIs(type(told), expected)
         for part in parts:
-            self.assertIn(part, str(explained))
-        return str(explained)
+            self.assertIn(part, str(told))
+        return str(told)
 
     def test_a_server_that_does_not_answer(self) -> None:
         error = ServerSelectionTimeoutError(
             'db.example:27018: refused (configured timeouts: connectTimeoutMS: 9ms),'
             ' Timeout: 5.0s, Topology Description: <many words>'
         )
-        message = self.explained(error, ServerUnreachable, 'MONGO_HOST', 'refused\n')
+        message = self.explained(error, ServerUnreachable, 'MONGO_HOST', 'refused.\n')
         self.assertNotIn('Topology', message)
         self.assertNotIn('timeouts', message)
 
@@ -213,6 +231,31 @@ class ExplainTest(unittest.TestCase):
         error = OperationFailure('x', 13, {'errmsg': 'not authorized on shop'})
         self.explained(error, AccessDenied, 'not authorized on shop', 'readWrite')
 
+    def test_a_role_that_lacks_an_action_is_told_it(self) -> None:
+        for command, action in {
+            'createIndexes': 'createIndex',
+            'listCollections': 'listCollections',
+            'delete': 'remove',
+        }.items():
+            refused = (
+                f'not authorized on shop to execute command {{ {command}: "notes",'
+                ' deletes: [ { q: { name: "Ann" } } ], lsid: { id: UUID("1-2") } }'
+            )
+            error = OperationFailure(refused, 13, {'errmsg': refused})
+            message = self.explained(
+                error,
+                AccessDenied,
+                f'does not allow ann to run {command}: not authorized on shop.\n',
+                'role readWrite on the database shop',
+                f'allows {action} there',
+            )
+            self.assertNotIn('lsid', message)
+            self.assertNotIn('"Ann"', message)
+
+    def test_a_strict_stable_api(self) -> None:
+        error = OperationFailure('x', 323, {'errmsg': 'collStats is not in API V1'})
+        self.explained(error, AccessDenied, 'server_api', 'collStats')
+
     def test_settings_that_cannot_be(self) -> None:
         self.explained(
             ConfigurationError('Unknown option: x'), BadSettings, 'option: x'
@@ -222,9 +265,33 @@ class ExplainTest(unittest.TestCase):
         self.explained(FileNotFoundError(2, 'No', '/ca'), BadSettings, '/ca')
         self.explained(InvalidName('no space'), BadSettings, "'shop'", 'MONGO_DATABASE')
 
+    def test_the_setting_at_fault_is_named(self) -> None:
+        error = ConfigurationError('Unknown option: bogus')
+        in_options = Settings(options={'bogus': 1})
+        in_uri = Settings(uri='mongodb://h/?bogus=1')
+        for settings, name in (
+            (in_options, 'MONGO_CLIENT_OPTIONS'),
+            (in_uri, 'MONGO_URI'),
+            (Settings(host='mongodb://h/?bogus=1'), 'MONGO_HOST'),
+            (Settings(port=1), 'MONGO_HOST and MONGO_PORT'),
+        ):
+            message = str(explained(error, settings))
+            self.assertTrue(message.startswith(f'{name} cannot be used: '), message)
+
     def test_anything_else_of_the_server_s(self) -> None:
         error = OperationFailure('x', 1, {'errmsg': 'no room left'})
-        self.explained(error, DatabaseError, 'db.example:27018', 'no room left')
+        self.explained(error, DatabaseError, 'db.example:27018', 'no room left.\n')
+
+    def test_no_primary(self) -> None:
+        for error in (
+            NotPrimaryError('not primary', {'code': 10107}),
+            ServerSelectionTimeoutError(
+                'No primary available for writes, Timeout: 5.0s, Topology Description:'
+                ' <TopologyDescription id: 1>'
+            ),
+        ):
+            message = self.explained(error, NoPrimary, 'has no primary now')
+            self.assertNotIn('Start it', message)
 
     def test_no_password_is_shown(self) -> None:
         for quoted, plain in SECRETS.items():
@@ -239,7 +306,7 @@ class ExplainTest(unittest.TestCase):
                 for secret in {quoted, plain} if settings.uri else {plain}:
                     for error in self.errors_that_quote(secret):
                         with self.subTest(secret=secret, error=repr(error)):
-                            self.assertNotIn(secret, str(settings.explain(error)))
+                            self.assertNotIn(secret, str(explained(error, settings)))
 
     def errors_that_quote(self, secret: str) -> list[Exception]:
         text = f'odd: {secret}'
@@ -253,3 +320,36 @@ class ExplainTest(unittest.TestCase):
 
     def test_no_database_says_what_to_write(self) -> None:
         self.assertIn("MONGO_DATABASE = 'mydatabase'", str(NoDatabase()))
+
+
+class ReasonTest(unittest.TestCase):
+    """Of an error in one line: what its reader can use."""
+
+    def test_the_driver_s_own_notes_are_left_out(self) -> None:
+        reasons = {
+            NotPrimaryError('not primary', {'code': 10107, 'ok': 0.0}): 'not primary',
+            OperationFailure('failed.', 1, {'code': 1}): 'failed',
+            AutoReconnect(
+                'h:1: closed (configured timeouts: connectTimeoutMS: 1.0ms)'
+            ): 'h:1: closed',
+            ServerSelectionTimeoutError(
+                'h:1: refused, Timeout: 5.0s, Topology Description:'
+                " <TopologyDescription id: 1, servers: [<ServerDescription ('h', 1)>]>"
+            ): 'h:1: refused',
+            AutoReconnect("closed <ServerDescription ('h', 1) rtt: None>"): 'closed',
+            BulkWriteError(
+                {'writeErrors': [{'errmsg': 'E11000 dup key'}]}
+            ): 'E11000 dup key',
+            ValueError('two\n  lines.'): 'two lines',
+        }
+        for error, reason in reasons.items():
+            self.assertEqual(reason_of(error), reason)
+
+    def test_it_is_never_empty(self) -> None:
+        self.assertEqual(
+            reason_of(AutoReconnect('')), 'AutoReconnect, which says no more'
+        )
+
+    def test_it_shows_no_uri_s_password(self) -> None:
+        error = ValueError('bad mongodb://ann:s3cret@h/')
+        self.assertEqual(reason_of(error), 'bad mongodb://ann:***@h/')

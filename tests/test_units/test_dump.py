@@ -13,8 +13,8 @@ from pymongo import MongoClient
 
 from migopy.dumps import Connection, DirectoryUnreadable, DumpFailed, UnknownDump
 from migopy.dumps.format import Damaged, Stored, file_stem, read_documents
-from migopy.server.embedded import free_port
 from tests.dumps import FolderTest, database, left
+from tests.server import free_port
 
 
 class ConnectionTest(unittest.TestCase):

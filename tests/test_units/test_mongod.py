@@ -1,137 +1,15 @@
-"""What the embedded server does where no mongod runs, or only a script stands in."""
+"""What is asked of a mongod, where only a socket stands in for it."""
 
 from __future__ import annotations
 
-import fcntl
-import os
 import socket
-import sys
-import tempfile
 import threading
 import time
 import unittest
 from contextlib import contextmanager
-from pathlib import Path
-from unittest import mock
 
-from migopy.server import embedded as mongod
-from migopy.server.embedded import MongodFailed, NoMongod, PortTaken, PrivateMongod
-
-
-class FolderTest(unittest.TestCase):
-    """A test with a temporary folder, and no mongod that could be found."""
-
-    def setUp(self):
-        super().setUp()
-        temporary = tempfile.TemporaryDirectory()
-        self.addCleanup(temporary.cleanup)
-        self.folder = Path(temporary.name).resolve()
-        self.programs = self.folder / 'bin'
-        self.programs.mkdir()
-        for patch in (
-            mock.patch.dict(sys.modules, {'fiftyone': None}),
-            mock.patch.dict(os.environ, {'PATH': str(self.programs)}),
-        ):
-            patch.start()
-            self.addCleanup(patch.stop)
-
-    def fake_mongod(self, script: str) -> Path:
-        """Put a shell script in mongod's place on PATH."""
-        path = self.programs / 'mongod'
-        path.write_text(f'#!/bin/sh\nPATH=/bin:/usr/bin\n{script}\n')
-        path.chmod(0o755)
-        return path
-
-
-class FindMongodTest(FolderTest):
-    def test_without_any_the_error_names_the_extra(self):
-        with self.assertRaises(NoMongod) as caught:
-            mongod.find_mongod()
-        self.assertIn('pip install "migopy[mongod]"', str(caught.exception))
-
-    def test_without_any_no_folder_is_made(self):
-        with self.assertRaises(NoMongod), PrivateMongod(self.folder / 'd').running():
-            self.fail('there is no mongod to run')
-        self.assertFalse((self.folder / 'd').exists())
-
-    def test_the_one_on_path_is_found(self):
-        self.assertEqual(self.fake_mongod('exit 0'), mongod.find_mongod())
-
-    def test_the_extras_comes_before_the_one_on_path(self):
-        """FiftyOne itself, a heavy package of the same name, is not imported."""
-        self.fake_mongod('exit 0')
-        package = self.folder / 'site' / 'fiftyone'
-        (package / 'db' / 'bin').mkdir(parents=True)
-        (package / '__init__.py').write_text('raise ImportError("heavy")')
-        bundled = package / 'db' / 'bin' / 'mongod'
-        bundled.touch(mode=0o755)
-        with mock.patch.object(sys, 'path', [str(package.parent)]):
-            del sys.modules['fiftyone']
-            self.assertEqual(bundled, mongod.find_mongod())
-
-
-class StartTest(FolderTest):
-    def start(self):
-        data = self.folder / 'data'
-        with PrivateMongod(data).running():
-            self.fail('a script is no server')
-
-    def test_one_that_ends_is_an_error_with_its_status_and_its_last_words(self):
-        self.fake_mongod(
-            'echo "libcurl.so.4: cannot open shared object file"; exit 127'
-        )
-        with self.assertRaisesRegex(MongodFailed, 'status 127') as caught:
-            self.start()
-        self.assertIn('libcurl.so.4: cannot open', str(caught.exception))
-        self.assertEqual(self.folder / 'data', caught.exception.folder)
-
-    def test_errors_in_the_log_are_shown_rather_than_its_end(self):
-        lines = ['{"s":"E", "msg":"disk full"}'] + ['{"s":"I", "msg":"exiting"}'] * 9
-        script = '\n'.join(f"echo '{line}'" for line in lines)
-        self.fake_mongod(f'{script}\nexit 100')
-        with self.assertRaisesRegex(MongodFailed, 'disk full') as caught:
-            self.start()
-        self.assertNotIn('exiting', str(caught.exception))
-
-    def test_one_that_does_not_start_in_time_is_ended(self):
-        self.fake_mongod(f'echo $$ > {self.folder}/pid; exec sleep 60')
-        impatient = mock.patch.object(mongod, 'START_SECONDS', 0.5)
-        error = self.assertRaisesRegex(MongodFailed, 'did not start within')
-        with impatient, error:
-            self.start()
-        with self.assertRaises(ProcessLookupError):
-            os.kill(int((self.folder / 'pid').read_text()), 0)
-
-    def test_where_every_port_is_taken_it_gives_up(self):
-        self.fake_mongod(f'echo "$@" >> {self.folder}/starts; exit 48')
-        with mock.patch.object(mongod, 'PORTS_TRIED', 3), self.assertRaises(PortTaken):
-            self.start()
-        starts = (self.folder / 'starts').read_text().splitlines()
-        self.assertEqual(3, len(set(starts)), starts)
-
-    def test_a_binary_of_another_machine_is_an_error(self):
-        (self.programs / 'mongod').write_bytes(b'\x7fELF of another world')
-        (self.programs / 'mongod').chmod(0o755)
-        with self.assertRaisesRegex(MongodFailed, 'failed: .*Exec format'):
-            self.start()
-
-    def test_a_file_in_the_folders_place_is_an_error(self):
-        self.fake_mongod('exit 0')
-        (self.folder / 'data').touch()
-        with self.assertRaisesRegex(MongodFailed, 'no place there: .*\nName a folder'):
-            self.start()
-
-    def test_a_gate_that_stays_shut_is_an_error_that_names_its_holder(self):
-        self.fake_mongod('exit 0')
-        (self.folder / 'data').mkdir()
-        with open(self.folder / 'data' / 'gate.lock', 'w') as gate:
-            fcntl.flock(gate, fcntl.LOCK_EX)
-            gate.write('4711')
-            gate.flush()
-            impatient = mock.patch.multiple(mongod, START_SECONDS=0.1, STOP_SECONDS=0.1)
-            error = self.assertRaisesRegex(MongodFailed, r'kill 4711\b')
-            with impatient, error:
-                self.start()
+from migopy.server import mongod
+from tests.server import free_port
 
 
 class AskTest(unittest.TestCase):
@@ -154,7 +32,7 @@ class AskTest(unittest.TestCase):
 
     def test_nobody(self):
         with self.assertRaises(ConnectionRefusedError):
-            mongod.ask(mongod.free_port(), {'hello': 1})
+            mongod.ask(free_port(), {'hello': 1})
 
     def test_somebody_who_speaks_another_language(self):
         answer = b'HTTP/1.1 400 Bad Request\r\n\r\n'
@@ -177,14 +55,3 @@ class AskTest(unittest.TestCase):
                 mongod.ask(port, {'hello': 1}, seconds=0.2)
             self.assertLess(time.monotonic() - begin, 2)
             silence.set()
-
-
-class FreePortTest(unittest.TestCase):
-    def test_the_preferred_one_is_given_where_it_is_free(self):
-        port = mongod.free_port()
-        self.assertEqual(port, mongod.free_port(port))
-
-    def test_another_one_is_given_where_it_is_taken(self):
-        with socket.create_server(('127.0.0.1', 0)) as server:
-            taken = server.getsockname()[1]
-            self.assertNotIn(mongod.free_port(taken), (0, taken))

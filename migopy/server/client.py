@@ -1,0 +1,100 @@
+"""What migopy does with a client, of whatever options, and when the process ends."""
+
+from __future__ import annotations
+
+import atexit
+import re
+from functools import partial
+from typing import Any
+
+import pymongo
+from bson import ObjectId
+from bson.codec_options import CodecOptions, DatetimeConversion
+from pymongo import MongoClient, ReadPreference
+from pymongo.collection import Collection
+from pymongo.common import SERVER_SELECTION_TIMEOUT
+from pymongo.read_concern import ReadConcern
+from pymongo.synchronous import monitor
+
+from migopy.server.settings import Settings
+
+#: Until a server that was never reached is given up. One that was reached before may
+#: be electing a primary, for which PyMongo's own time holds.
+FIRST_CONTACT_SECONDS = 5.0
+
+
+#: Reads whatever others have written: dates out of range, texts that are none.
+AS_THEY_ARE: CodecOptions[Any] = CodecOptions(
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+    unicode_decode_error_handler='replace',
+)
+
+
+def own_collection(collection: Collection[Any]) -> Collection[Any]:
+    """Give a collection of migopy's as it needs it, whatever the client is like.
+
+    Read on the primary, for another member may not know yet what has just been
+    registered, and with PyMongo's own types.
+    """
+    return collection.with_options(
+        codec_options=AS_THEY_ARE,
+        read_preference=ReadPreference.PRIMARY,
+        read_concern=ReadConcern(),
+    )
+
+
+def is_made_for_us(client: object, make: object, before: ObjectId) -> bool:
+    """Say whether `make` has made this client for us, so that we close it.
+
+    A class makes a new one. What a function gives may be the application's own, made
+    earlier, which is its to close. `before` is an id from before `make` was called.
+
+    PyMongo gives a client an `ObjectId` when it is made, and those of a process are
+    counted. It is shown in the client's `topology_description`, PyMongo 4.17 to 4.20;
+    without it nothing is closed.
+    """
+    while isinstance(make, partial):
+        make = make.func
+    if isinstance(make, type):
+        return True
+    if not isinstance(client, MongoClient):
+        return False
+    shown = re.search(r'\bid: ([0-9a-f]{24})', repr(client.topology_description))
+    if shown is None:
+        return False
+    made, earlier = ObjectId(shown[1]).binary, before.binary
+    # Four bytes of time, five of the process, three of a count that begins anywhere.
+    steps = int.from_bytes(made[9:], 'big') - int.from_bytes(earlier[9:], 'big')
+    return made[4:9] == earlier[4:9] and steps % 2**24 < 2**23
+
+
+def await_first_contact(client: object, settings: Settings) -> None:
+    """Wait until the client has found a server, for five seconds at most.
+
+    It is the wait that the first command would begin with, so that it costs no round
+    trip of its own. Who has set `serverSelectionTimeoutMS` has set this time as well.
+    Raise PyMongo's `ServerSelectionTimeoutError`.
+    """
+    if not isinstance(client, MongoClient) or settings.sets('serverSelectionTimeoutMS'):
+        return
+    # A client that a fabfile's function has made has perhaps a time of its own.
+    if client.options.server_selection_timeout == SERVER_SELECTION_TIMEOUT:
+        with pymongo.timeout(FIRST_CONTACT_SECONDS):
+            _ = client.is_primary  # waits for a server
+
+
+def leave_without_waiting() -> None:
+    """Let this process end at once, for a command that is about to.
+
+    PyMongo stops its monitor threads at exit and waits until each has slept out its
+    half second. They are daemons that hold nothing once their sockets are closed, so
+    they are told to stop, and not waited for. Where PyMongo is built otherwise it
+    keeps its own way. Found in `pymongo.synchronous.monitor`, PyMongo 4.17 to 4.20.
+    """
+    stop = getattr(monitor, '_shutdown_monitors', None)
+    stop_and_wait = getattr(monitor, '_shutdown_resources', None)
+    if stop is None or stop_and_wait is None:
+        return
+    atexit.unregister(stop_and_wait)
+    atexit.unregister(stop)
+    atexit.register(stop)

@@ -1,0 +1,222 @@
+"""PyMongo's errors as ones that say what to do."""
+
+from __future__ import annotations
+
+import re
+
+from pymongo import MongoClient
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    InvalidName,
+    InvalidURI,
+    NotPrimaryError,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.server.members import Member, only_member
+from migopy.server.secrets import redacted
+from migopy.server.settings import BadSettings, Settings
+
+AUTHENTICATION_FAILED = 18
+UNAUTHORIZED = 13
+OUTSIDE_STABLE_API = 323
+
+#: What a role has to allow for a command, where it is called otherwise.
+ACTIONS = {
+    'aggregate': 'find',
+    'count': 'find',
+    'create': 'createCollection',
+    'createIndexes': 'createIndex',
+    'delete': 'remove',
+    'distinct': 'find',
+    'drop': 'dropCollection',
+    'dropIndexes': 'dropIndex',
+    'findAndModify': 'find, insert, update and remove',
+}
+
+_REFUSED = re.compile(
+    r'not authorized on (?P<database>\S+) to execute command {? ?(?P<command>\w+)'
+)
+
+
+class ServerUnreachable(MigopyException):
+    """No server answered; `where` is its address as the settings have it."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(
+            f'MongoDB at {where} cannot be reached: {reason}.\n'
+            'Start it, or correct MONGO_HOST and MONGO_PORT (or MONGO_URI) in the'
+            ' fabfile, then type the command again.'
+        )
+
+
+class NoPrimary(MigopyException):
+    """A server answers, but none that takes writes; `where` is its address."""
+
+    def __init__(self, where: str, *what_to_do: str) -> None:
+        self.where = where
+        super().__init__('\n'.join(what_to_do))
+
+
+class AccessDenied(MigopyException):
+    """The server refused the user, or what the user wanted to do."""
+
+
+class DatabaseError(MigopyException):
+    """The server, or the way to it, failed otherwise; the cause is chained."""
+
+
+def explained(
+    error: Exception, settings: Settings, client: object = None
+) -> MigopyException:
+    """Turn an error of PyMongo's into one that says what to do.
+
+    `client` is asked what it knows of the server, not the server itself.
+    """
+    if isinstance(error, ConnectionFailure):
+        member = only_member(client) if isinstance(client, MongoClient) else None
+        return _not_reached(error, settings, member)
+    if isinstance(error, OperationFailure):
+        return _refused(error, settings)
+    if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
+        return BadSettings(
+            f'{_at_fault(error, settings)} cannot be used:'
+            f' {_setting_error(error, settings)}.\n'
+            'Correct it in the fabfile, then type: ',
+            Command(),
+        )
+    if isinstance(error, InvalidName):
+        return BadSettings(
+            'A database or a collection cannot have this name:'
+            f' {reason_of(error, settings)}.\n'
+            f'The database is {settings.database_name!r}. If its name is at fault,'
+            ' correct MONGO_DATABASE in the fabfile. Then type: ',
+            Command(),
+        )
+    return _failed(error, settings)
+
+
+def reason_of(error: BaseException, settings: Settings | None = None) -> str:
+    """Give what an error of PyMongo's says, without its driver's own notes.
+
+    One line without a period at its end, never empty, and without secrets.
+    """
+    text = str(error)
+    if isinstance(error, BulkWriteError):
+        details = error.details.get('writeErrors') or []
+        concerns = error.details.get('writeConcernErrors') or []
+        text = next((each['errmsg'] for each in [*details, *concerns]), text)
+    elif isinstance(error, OperationFailure):
+        text = str((error.details or {}).get('errmsg') or text)
+    if isinstance(error, PyMongoError):
+        for note in (', Timeout:', ', Topology Description:', ', full error:'):
+            text = text.partition(note)[0]
+        text = re.sub(r' ?\(configured timeouts:[^)]*\)', '', text)
+        text = re.sub(r' ?<(?:Topology|Server)(?:Description)?\b.*>', '', text)
+    text = ' '.join(text.split()).rstrip('.,: ')
+    secrets = settings.secrets if settings else ()
+    return redacted(text, secrets) or f'{type(error).__name__}, which says no more'
+
+
+def _not_reached(
+    error: ConnectionFailure, settings: Settings, member: Member | None
+) -> MigopyException:
+    where = settings.where
+    if member and member.kind in ('secondary', 'arbiter'):
+        return NoPrimary(
+            where,
+            f'MongoDB at {where} is {member.described}, which takes no writes.'
+            + (f' The primary is {member.primary}.' if member.primary else ''),
+            f'Correct {settings.place} in the fabfile: name the replica set, so that'
+            ' its primary is found, and leave directConnection out:',
+            f'  MONGO_URI = {member.uri(bool(settings.user_name))!r}',
+            'then type the command again.',
+        )
+    reason = reason_of(error, settings)
+    no_primary = isinstance(error, NotPrimaryError) or (
+        isinstance(error, ServerSelectionTimeoutError)
+        and reason.startswith(('No primary available', 'No replica set members match'))
+    )
+    if no_primary:
+        return NoPrimary(
+            where,
+            f'The replica set at {where} has no primary now: {reason}.',
+            'It elects one within seconds if most of its members run. Look at them'
+            ' (rs.status() in mongosh), then type the command again.',
+        )
+    return ServerUnreachable(where, reason)
+
+
+def _refused(error: OperationFailure, settings: Settings) -> MigopyException:
+    where, reason = settings.where, reason_of(error, settings)
+    if error.code == AUTHENTICATION_FAILED:
+        return AccessDenied(
+            f'MongoDB at {where} refused the user name or the password.\n'
+            'Correct MONGO_USER and MONGO_USER_PASS (or MONGO_URI) in the fabfile;'
+            ' the user is looked up in the database'
+            f' {settings.looked_up_in}, set MONGO_AUTH_SOURCE where it is another.'
+        )
+    if error.code == UNAUTHORIZED:
+        return _forbidden(reason, settings)
+    if error.code == OUTSIDE_STABLE_API:
+        return AccessDenied(
+            f'MongoDB at {where} does not allow this: {reason}.\n'
+            'server_api in MONGO_CLIENT_OPTIONS is strict. Take strict=True out of it'
+            ' in the fabfile, then type the command again.'
+        )
+    return _failed(error, settings)
+
+
+def _forbidden(reason: str, settings: Settings) -> AccessDenied:
+    user = settings.user_name
+    refused = _REFUSED.search(reason)
+    if refused is None:
+        return AccessDenied(
+            f'MongoDB at {settings.where} does not allow this: {reason}.\n'
+            'Give the user the role readWrite on the database'
+            f' {settings.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
+        )
+    database, command = refused['database'], refused['command']
+    return AccessDenied(
+        f'MongoDB at {settings.where} does not allow {user or "this user"} to run'
+        f' {command}: not authorized on {database}.\n'
+        f'Give the user the role readWrite on the database {database}, or a role that'
+        f' allows {ACTIONS.get(command, command)} there.'
+        + ('' if user else ' Or set MONGO_USER and MONGO_USER_PASS.')
+    )
+
+
+def _failed(error: Exception, settings: Settings) -> DatabaseError:
+    return DatabaseError(
+        f'MongoDB at {settings.where} failed: {reason_of(error, settings)}.\n'
+        'See what has run: ',
+        Command(),
+    )
+
+
+def _at_fault(error: Exception, settings: Settings) -> str:
+    """Name the setting that an error of `MongoClient` is about."""
+    text = str(error).lower()
+    for name, value in settings.options.items():
+        # Of values only paths: others may stand in a text by chance.
+        if name.lower() in text or (len(str(value)) > 3 and str(value).lower() in text):
+            return 'MONGO_CLIENT_OPTIONS'
+    return settings.place
+
+
+def _setting_error(error: Exception, settings: Settings) -> str:
+    # PyMongo's text may quote what was meant for a part of the password.
+    if isinstance(error, InvalidURI):
+        return (
+            f'{settings.place} is no URI of MongoDB'
+            ' (mongodb://user:password@host:27017/database, where a user name or'
+            ' password is percent-encoded, see urllib.parse.quote_plus)'
+        )
+    return reason_of(error, settings)

@@ -1,0 +1,47 @@
+"""What a client knows of the one server that it is to stay with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo import MongoClient
+
+_KINDS = {'RSSecondary': 'secondary', 'RSArbiter': 'arbiter', 'RSPrimary': 'primary'}
+
+
+@dataclass(frozen=True)
+class Member:
+    """A member of a replica set; `kind` is empty for what is none."""
+
+    kind: str
+    replica_set: str
+    #: All members' addresses, as the set's own configuration has them.
+    hosts: tuple[str, ...]
+    primary: str | None
+
+    @property
+    def described(self) -> str:
+        """Say what it is: `a secondary of the replica set rs0`."""
+        article = 'an' if self.kind == 'arbiter' else 'a'
+        return f'{article} {self.kind} of the replica set {self.replica_set}'
+
+    def uri(self, with_user: bool) -> str:
+        """Give a URI of the whole set; its user, if any, is left to the reader."""
+        user = 'user:password@' if with_user else ''
+        hosts = ','.join(self.hosts)
+        return f'mongodb://{user}{hosts}/?replicaSet={self.replica_set}'
+
+
+def only_member(client: MongoClient[Any]) -> Member | None:
+    """Give what a client with a direct connection knows; `None` for another client."""
+    topology = client.topology_description
+    if topology.topology_type_name != 'Single':
+        return None
+    [server] = topology.server_descriptions().values()
+    return Member(
+        kind=_KINDS.get(server.server_type_name, ''),
+        replica_set=server.replica_set_name or '',
+        hosts=tuple(sorted(f'{host}:{port}' for host, port in server.all_hosts)),
+        primary=':'.join(map(str, server.primary)) if server.primary else None,
+    )

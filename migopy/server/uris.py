@@ -1,0 +1,96 @@
+"""The parts of a MongoDB URI; the one place in migopy that takes one apart."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from urllib.parse import unquote_plus
+
+from pymongo.errors import ConfigurationError
+from pymongo.uri_parser import split_hosts, split_options
+
+SCHEMES = ('mongodb://', 'mongodb+srv://')
+
+
+@dataclass(frozen=True)
+class ServerUri:
+    """A MongoDB URI in parts, cut where PyMongo cuts it, without asking the DNS.
+
+    Invariant: neither `where` nor `repr()` shows a part of a password, also where
+    somebody forgot to percent-encode it and PyMongo refuses the URI.
+    """
+
+    scheme: str
+    #: As they are written, with commas between them.
+    hosts: str = field(repr=False)
+    #: The scheme and the hosts, for a person to read.
+    where: str
+    user: str = field(repr=False)
+    password: str = field(repr=False)
+    #: What may be a password, as it is written.
+    secrets: tuple[str, ...] = field(repr=False)
+    database: str
+    #: By their names in lower case. None where PyMongo cannot read them.
+    options: dict[str, str] = field(repr=False)
+
+    @classmethod
+    def of(cls, text: str) -> ServerUri:
+        """Take a URI apart; what is no URI gives empty parts."""
+        scheme, _, rest = text.partition('://')
+        before, _, query = rest.partition('?')
+        place, _, path = before.partition('/')
+        user_info, _, hosts = place.rpartition('@')
+        user, _, password = user_info.partition(':')
+        hidden, shown = _hidden(before, query)
+        return cls(
+            scheme=scheme,
+            hosts=hosts,
+            where=f'{scheme}://{shown}',
+            user=unquote_plus(user),
+            password=unquote_plus(password),
+            secrets=tuple(filter(None, {password, hidden.partition(':')[2]})),
+            # What follows a dot is a collection's name.
+            database=unquote_plus(path).partition('.')[0],
+            options=_options(query),
+        )
+
+
+def is_uri(text: str) -> bool:
+    """Say whether a text is meant as a URI, of whatever scheme."""
+    return '://' in text
+
+
+def _hidden(before: str, query: str) -> tuple[str, str]:
+    """Cut a URI's user information from its hosts; in doubt more is hidden."""
+    if '@' in before:
+        hidden, _, rest = before.rpartition('@')
+        return hidden, rest.partition('/')[0]
+    place = before.partition('/')[0]
+    value, at, rest = query.rpartition('@')
+    if at and not ('=' in value and _are_hosts(place)):
+        return f'{before}?{value}', rest.partition('/')[0]
+    return '', place
+
+
+def _are_hosts(text: str) -> bool:
+    try:
+        return bool(split_hosts(text))
+    except (ConfigurationError, ValueError):
+        return False
+
+
+def _options(query: str) -> dict[str, str]:
+    if not query:
+        return {}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # `MongoClient` warns of the same
+            found = split_options(query, validate=False, normalize=False)
+    except (ConfigurationError, ValueError):
+        return {}
+    options = {name.lower(): value for name, value in found.items()}
+    # PyMongo leaves these as they are written until it validates them.
+    properties = options.get('authmechanismproperties')
+    if properties:
+        options['authmechanismproperties'] = unquote_plus(properties)
+    return options
