@@ -26,6 +26,8 @@ class Errand:
     before: Sequence[str] = ()
     #: The name of the task that was typed, where that is not the manager's own.
     task: str = ''
+    #: Whether another machine's migopy has sent it here.
+    is_sent: bool = False
 
 
 #: That which is carried out in this context; none in plain Python.

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pymongo
-from pymongo.errors import PyMongoError
 
-from migopy import operations
-from migopy.commands import command_line
-from migopy.effects import listen
-from migopy.errand import ERRAND
+from migopy import bookkeeping, operations
 from migopy.errors import MigopyException
 from migopy.face.help import in_full, overview
-from migopy.face.typed import Subtasks, call, is_yes, task
+from migopy.face.typed import is_yes, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
 from migopy.terminal.console import ColorsLogger
-from migopy.terminal.progress import told_by
 from migopy.wiring import Wiring
 
 
@@ -152,6 +147,7 @@ class MigrationsManager(Wiring):
         to: str | None = None,
         force: str | bool = 'no',
         dry_run: str | bool = 'no',
+        yes: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
 
@@ -159,15 +155,42 @@ class MigrationsManager(Wiring):
         With last=NUMBER those executed last are rolled back, the newest first. With
         to=NAME all that were executed after it. With dry_run=yes what each would do
         is shown and nothing is changed. With force=yes the one named need not be
-        applied.
+        applied. On a terminal it asks before it undoes several, unless yes=yes.
         """
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
         if is_yes(dry_run, 'rollback', 'dry_run'):
             return operations.dry_run(self._site, order, self._narrator)
-        if not operations.roll_back(self._site, order, self._narrator):
+        asking = self._asking(yes, 'rollback')
+        if not operations.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()
         return None
+
+    @task
+    def accept(self, name: str) -> None:
+        """Take the file of an applied migration as it is now.
+
+        Example: accept,001_add_index.py
+        It is not called changed any more. Nothing is run.
+        """
+        bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
+
+    @task
+    def forget(self, name: str) -> None:
+        """Forget an applied migration whose file is gone for good.
+
+        Example: forget,001_add_index.py
+        It is not called missing any more. Nothing is run.
+        """
+        bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
+
+    @task
+    def rename(self, old: str, new: str) -> None:
+        """Carry the record of an applied migration over to its file's new name.
+
+        Example: rename,001_add_index.py,001_index_users.py
+        """
+        bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
     def check(self) -> None:
@@ -190,9 +213,14 @@ class MigrationsManager(Wiring):
         self._report.history(plan, self._site.runs(which, plan))
 
     @task
-    def unlock(self) -> None:
-        """Take the lock away from a command that is certainly gone."""
-        self._report.unlocked(self._site.unlock())
+    def unlock(self, *, force: str | bool = 'no', yes: str | bool = 'no') -> None:
+        """Take the lock away from a command that is certainly gone.
+
+        With force=yes also from one that seems to be running.
+        """
+        forced = is_yes(force, 'unlock', 'force')
+        self._asking(yes, 'unlock').require('Take the lock away')
+        self._report.unlocked(self._site.unlock(forced))
 
     @task
     def dbdump(self) -> None:
@@ -207,6 +235,7 @@ class MigrationsManager(Wiring):
         *,
         foreign: str | bool = 'no',
         in_place: str | bool = 'no',
+        yes: str | bool = 'no',
     ) -> None:
         """Bring the database back to a dump; without a name, list the dumps.
 
@@ -222,7 +251,9 @@ class MigrationsManager(Wiring):
         )
         if name is None:
             return self._report.dumps(operations.dumps(self._site))
-        return operations.restore(self._site, which, self.LOCK_WAIT, self._narrator)
+        asking = self._asking(yes, 'dbrestore')
+        wait = self.LOCK_WAIT
+        return operations.restore(self._site, which, wait, self._narrator, asking)
 
     @task
     def help(self, subtask: str | None = None) -> None:
@@ -251,46 +282,6 @@ class MigrationsManager(Wiring):
         """
         return [each.name for each in self._site.plan(unsettled=False).unregistered]
 
-    def tasks(self, manager: MigrationsManager | None = None) -> Iterator[Any]:
-        """Iterate over the bound commands of `manager`, or of this one."""
-        return iter((manager or self)._subtasks)
-
-    @classmethod
-    def create_task(cls) -> Callable[..., Any]:
-        """Make the function for the fabfile; this is what imports Fabric."""
-        from migopy.face import fab
-
-        # A client that the rest of the fabfile makes is to be heard as well.
-        listen()
-        return fab.create(cls)
-
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:
         """Do something before each command; `option` is the text that was typed."""
-
-    @classmethod
-    def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
-        """Give the command that runs a command, quoted for a remote shell."""
-        errand = ERRAND.get()
-        task = errand.task if errand and errand.task else cls.TASK_NAME
-        return command_line(task, subtask, option)
-
-    def perform(
-        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
-    ) -> Any:
-        """Run a command by its name, the default one for none.
-
-        Errors of PyMongo come out as a `MigopyException` that says what to do.
-        """
-        try:
-            method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            with told_by(self._voice):
-                return call(method, subtask or method.__name__, values, options)
-        except PyMongoError as error:
-            if self.has_told(error):
-                raise
-            raise self.explained(error) from error
-
-    @property
-    def _subtasks(self) -> Subtasks:
-        return Subtasks(self, MigrationsManager)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from migopy.commands import Command
 from migopy.errand import ERRAND
-from migopy.errors import MigopyException
+from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
 from migopy.orders import Order
 from migopy.run import (
@@ -97,11 +97,31 @@ def _run_after_dump(
         raise
 
 
-def roll_back(site: Site, order: Order, observer: Observer) -> bool:
+class Asking(Protocol):
+    """What asks a person, where there is one."""
+
+    def require(self, doing: str) -> None:
+        """Ask whether to do something; raises unless the answer is yes."""
+
+
+class ChangedMeanwhile(MigopyException):
+    """Other migrations would be rolled back than a person has agreed to."""
+
+    def __init__(self, asked: Command) -> None:
+        super().__init__(
+            'Other migrations have been executed meanwhile; nothing was done.\n'
+            'To be asked again: ',
+            asked,
+        )
+
+
+def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> bool:
     """Run `down` of what an order takes, each unregistered right after it.
 
-    Returns whether there was anything to run. Raises as `execute` does.
+    Before several `asking` is asked. Returns whether there was anything to run.
+    Raises as `execute` does.
     """
+    agreed = _agreed(site, order, asking)
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if _is_done(site, order, observer):
             return True
@@ -109,6 +129,8 @@ def roll_back(site: Site, order: Order, observer: Observer) -> bool:
         migrations = order.select(plan)
         if not migrations:
             return False
+        if agreed is not None and [each.name for each in migrations] != agreed:
+            raise ChangedMeanwhile(order.asked)
         wanted = int(order.asked.options.get('last', 0))
         if wanted > len(migrations):
             observer.warned(
@@ -121,6 +143,20 @@ def roll_back(site: Site, order: Order, observer: Observer) -> bool:
             _prepare(site, observer)
             Runner(site, plan, observer).run(steps, order.asked)
     return True
+
+
+def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
+    """Ask about several migrations, while nobody else waits for the lock.
+
+    Returns the names that a person has agreed to, `None` where there is one at most.
+    """
+    if not ({'last', 'to'} & set(order.asked.options)):
+        return None
+    names = [each.name for each in order.select(site.plan())]
+    if len(names) < 2:
+        return None
+    asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
+    return names
 
 
 def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
@@ -172,10 +208,13 @@ def dumps(site: Site) -> Sequence[Dump]:
         return dumps.of(site.db.name)
 
 
-def restore(site: Site, which: Restore, wait: float, observer: Observer) -> None:
-    """Bring the database back to a dump, under the lock."""
+def restore(
+    site: Site, which: Restore, wait: float, observer: Observer, asking: Asking
+) -> None:
+    """Bring the database back to a dump, under the lock, if that is wanted."""
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         dump = dumps.find(site.db.name, which.name, which.foreign)
+        asking.require(f'Bring the database back to {dump.name}')
         with site.locked('dbrestore', wait, observer.waiting):
             observer.restoring(dump)
             dumps.restore(site.db, dump, which.in_place)

@@ -255,10 +255,13 @@ class Site:
         with self.listener.own_work(), self.lock.held(command, wait, waiting):
             yield
 
-    def unlock(self) -> Holder | None:
-        """Take the lock away from whoever holds it, and give whom."""
+    def unlock(self, force: bool) -> Holder | None:
+        """Take the lock away from whoever holds it, and give whom.
+
+        Raises `StillRunning`, unless `force`.
+        """
         with self.listener.own_work():
-            return self.lock.unlock()
+            return self.lock.unlock(force)
 
     def _require_known(self, name: str) -> None:
         try:

@@ -1,7 +1,8 @@
-"""What a manager is made of: its site, and who tells."""
+"""What a manager is made of: its site, who tells, and how commands are called."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -9,33 +10,36 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.commands import Spelling
-from migopy.errand import fab_spelling
-from migopy.errors import MigopyException
+from migopy.commands import Spelling, command_line
+from migopy.effects import listen
+from migopy.errand import ERRAND, fab_spelling
+from migopy.face.asking import Asking
+from migopy.face.typed import OF_DATABASE, Subtasks, call, is_yes
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
 from migopy.site_settings import ManagerSettings
 from migopy.tell import Narrator, Report, Voice
 from migopy.terminal.console import ColorsLogger
+from migopy.terminal.progress import told_by
 
 Document = dict[str, Any]
 
 
 class Wiring(ManagerSettings):
-    """A manager's site and its speaker.
+    """A manager's site, its speaker, and the way to its commands.
 
     Invariant: it knows no command and no setting of its own; `MigrationsManager`, which
     derives from it, has them.
     """
 
     TASK_NAME: str
+    REMOTE_DIRECTORY: str | None
+    REMOTE_PREFIX: str | None
     logger: Any = ColorsLogger()
 
     def __init__(self) -> None:
-        # The class that has the settings and their defaults.
-        base = next(cls for cls in type(self).__mro__ if Wiring in cls.__bases__)
         values = {name: getattr(self, name) for name in CHECKS}
-        require_sound(values, names_given(self, base))
+        require_sound(values, names_given(self, base_of(type(self))))
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
@@ -44,10 +48,6 @@ class Wiring(ManagerSettings):
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""
         return self._narrator.has_told(error)
-
-    def explained(self, error: PyMongoError) -> MigopyException:
-        """Turn an error of PyMongo's into one that says what to do."""
-        return self._site.explained(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -67,6 +67,48 @@ class Wiring(ManagerSettings):
     def collection(self) -> Collection[Document]:
         """Give the collection of registered migrations."""
         return self._site.collection
+
+    def tasks(self, manager: Wiring | None = None) -> Iterator[Any]:
+        """Iterate over the bound commands of `manager`, or of this one."""
+        return iter((manager or self)._subtasks)
+
+    @classmethod
+    def create_task(cls) -> Callable[..., Any]:
+        """Make the function for the fabfile; this is what imports Fabric."""
+        from migopy.face import fab
+
+        # A client that the rest of the fabfile makes is to be heard as well.
+        listen()
+        return fab.create(cls)
+
+    @classmethod
+    def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
+        """Give the command that runs a command, quoted for a remote shell."""
+        errand = ERRAND.get()
+        task = errand.task if errand and errand.task else cls.TASK_NAME
+        return command_line(task, subtask, option)
+
+    def perform(
+        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
+    ) -> Any:
+        """Run a command by its name, the default one for none.
+
+        Errors of PyMongo come out as a `MigopyException` that says what to do.
+        """
+        try:
+            method = self._subtasks.get(subtask) if subtask else self._subtasks.default
+            if method.__name__ in OF_DATABASE:
+                self._narrator.about(self._site.settings.server.title)
+            with told_by(self._voice):
+                return call(method, subtask or method.__name__, values, options)
+        except PyMongoError as error:
+            if self.has_told(error):
+                raise
+            raise self._site.explained(error) from error
+
+    @property
+    def _subtasks(self) -> Subtasks:
+        return Subtasks(self, base_of(type(self)))
 
     # What it is made of.
 
@@ -90,6 +132,14 @@ class Wiring(ManagerSettings):
     def _voice(self) -> Voice:
         return Voice(self.logger, self._site.secrets)
 
+    def _asking(self, yes: str | bool, command: str) -> Asking:
+        return Asking(self._site.settings.server.title, is_yes(yes, command, 'yes'))
+
     @property
     def _spelling(self) -> Spelling:
         return fab_spelling(self.TASK_NAME)
+
+
+def base_of(manager_class: type) -> type:
+    """Give the class that has the commands and the defaults of the settings."""
+    return next(cls for cls in manager_class.__mro__ if Wiring in cls.__bases__)

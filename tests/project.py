@@ -233,10 +233,13 @@ class FabTest(ProjectTest):
         self.assertNotRegex(message[1], r'File ".*/(migopy|fabric)/')
         return message[1]
 
-    def on_terminal(self, *arguments: str, **environment: str) -> str:
-        """Run `fab` on a terminal of its own; give all that it shows."""
+    def on_terminal(self, *arguments: str, typed: str = '', **environment: str) -> str:
+        """Run `fab` on a terminal of its own; give all that it shows.
+
+        `typed` is what a person has typed there already.
+        """
         terminal, end_of_fab = os.openpty()
-        with os.fdopen(terminal, 'rb', buffering=0) as screen:
+        with os.fdopen(terminal, 'r+b', buffering=0) as screen:
             process = subprocess.Popen(
                 [str(FAB), *arguments],
                 cwd=self.folder,
@@ -247,6 +250,7 @@ class FabTest(ProjectTest):
             )
             self.addCleanup(end, process)
             os.close(end_of_fab)
+            screen.write(typed.encode())
             shown = b''
             # The last process to leave a terminal makes reading it an error.
             with contextlib.suppress(OSError):

@@ -20,9 +20,11 @@ from fabric.main import parse_arguments
 from fabric.state import commands, env
 
 from migopy import signals
+from migopy.commands import Command
 from migopy.errand import ERRAND, Errand, carrying_out, fab_spelling
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
+from migopy.face.asking import Asking
 from migopy.face.before import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
@@ -245,6 +247,7 @@ def run_there(
         first = env.all_hosts[0]
         Voice(manager_class.logger).white(f'{subtask} has been run on {first} already')
         return
+    ask_first(subtask, option, str(env.host_string))
     try:
         with signals.raised():
             remote.run(command, directory, manager_class.REMOTE_PREFIX, sent)
@@ -256,6 +259,17 @@ def run_there(
         print()  # Fabric has left the cursor behind the machine's name
         tell(manager_class, remote.left(str(env.host_string)))
         raise
+
+
+def ask_first(subtask: str | None, option: str | None, host: str) -> None:
+    """Ask on this machine before a command that another one cannot ask about."""
+    words = (option or '').split(',')
+    several = any(word.startswith(('last=', 'to=')) for word in words)
+    asks = subtask == 'unlock' or (subtask == 'dbrestore' and option is not None)
+    if asks or (subtask == 'rollback' and several):
+        typed_again = Command.parse(f'{subtask},{option}' if option else str(subtask))
+        is_sure = 'yes=yes' in words or 'dry_run=yes' in words
+        Asking(host, is_sure).require(fab_spelling('migrations').command(typed_again))
 
 
 def is_under_fab() -> bool:

@@ -65,7 +65,10 @@ def unpack(text: str, command: str) -> Errand:
     try:
         content = json.loads(base64.urlsafe_b64decode(text))
         errand = Errand(
-            str(content['id']), int(content['times']), tuple(content['before'])
+            str(content['id']),
+            int(content['times']),
+            tuple(content['before']),
+            is_sent=True,
         )
         directory = content['directory']
         belongs = content['command'] == _digest(errand.id, command)

@@ -26,6 +26,14 @@ READING = frozenset({'check', 'help', 'history', 'show_status'})
 #: task for each host, they are carried out for the first alone.
 ONCE = frozenset({'create', 'dbrestore', 'unlock'})
 
+#: Migopy's own commands that say which database they are about.
+OF_DATABASE = frozenset(
+    """
+    accept check dbdump dbrestore execute forget history ignore rename rollback
+    show_status unlock
+    """.split()  # noqa: SIM905
+)
+
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
     **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),

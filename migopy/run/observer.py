@@ -107,6 +107,9 @@ class Observer(Protocol):
     def finished(self, run: Run, effects: Effects) -> None:
         """Hear that a run has ended well and that the registry says so."""
 
+    def put_right(self, run: Run) -> None:
+        """Hear that the registry was put right, as the run's outcome says."""
+
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 

@@ -72,6 +72,12 @@ class Settings:
         return self._parts.where
 
     @property
+    def title(self) -> str:
+        """Name the database and the server, `` where no database is named."""
+        name = self.database_name
+        return f'{name} on {self.where}' if name else ''
+
+    @property
     def place(self) -> str:
         """Name the setting that says where the server is."""
         if self.uri:

@@ -11,7 +11,8 @@ from migopy.state.history import (
     History,
     Run,
 )
-from migopy.state.lock import Holder, Lock, Locked, LockLost
+from migopy.state.holder import Holder, Locked, LockLost, StillRunning
+from migopy.state.lock import Lock
 from migopy.state.registry import Record, Registry
 
 __all__ = [
@@ -34,4 +35,5 @@ __all__ = [
     'Record',
     'Registry',
     'Run',
+    'StillRunning',
 ]

@@ -49,6 +49,29 @@ class Agent:
         return f'{self.user}@{self.host}'
 
 
+def place() -> str:
+    """Tell where this process is, so that its id means something: `` if not known.
+
+    Two containers may have one host name, but not one list of processes.
+    """
+    try:
+        with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as file:
+            return f'{file.read().strip()} {os.readlink("/proc/self/ns/pid")}'
+    except OSError:
+        return ''
+
+
+def is_gone(pid: int) -> bool:
+    """Tell whether no process of this machine has an id."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def text_of(document: Mapping[str, Any], field: str) -> str:
     """Give a field that is to be a text as one line, `?` where it is anything else."""
     value = document.get(field)
@@ -59,3 +82,10 @@ def date_of(document: Mapping[str, Any], field: str) -> datetime | None:
     """Give a field that is to be a date, `None` where it is anything else."""
     value = document.get(field)
     return value if isinstance(value, datetime) else None
+
+
+def number_of(document: Mapping[str, Any], field: str) -> float | None:
+    """Give a field that is to be a number, `None` where it is anything else."""
+    value = document.get(field)
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]

@@ -11,7 +11,8 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from migopy.state.concerns import DURABLE, MARK, NoMajority, no_majority, repeat
-from migopy.state.lock import Lock, LockLost
+from migopy.state.holder import LockLost
+from migopy.state.lock import Lock
 
 Document = dict[str, Any]
 

@@ -7,7 +7,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,70 +14,29 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from migopy.commands import Command
-from migopy.errors import MigopyException
-from migopy.state.agent import Agent, date_of, text_of
+from migopy.state.agent import Agent, number_of, place
 from migopy.state.concerns import DURABLE, MARK, PAUSE, no_majority
+from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 
 Document = dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds the lock, as its document says.
+#: Of a lock's time the part after which it is renewed.
+RENEWAL = 1 / 3
 
-    Invariant: any document can be read. A text that is absent or of another type reads
-    `?`, a date `None`. The command is kept in the field `subtask`.
-    """
-
-    owner: str
-    agent: Agent
-    command: str
-    since: datetime | None
-    expires: datetime | None
-
-    @classmethod
-    def of(cls, document: Document) -> Holder:
-        """Read the lock's document."""
-        return cls(
-            owner=text_of(document, 'owner'),
-            agent=Agent.of(document),
-            command=text_of(document, 'subtask'),
-            since=date_of(document, 'since'),
-            expires=date_of(document, 'expires'),
-        )
-
-    def __str__(self) -> str:
-        since = f'{self.since:%Y-%m-%d %H:%M:%S} UTC' if self.since else '?'
-        return f'{self.agent} (process {self.agent.pid}, {self.command}) since {since}'
-
-
-class Locked(MigopyException):
-    """Another command holds the lock; `holder` is a `Holder`, `waited` in seconds."""
-
-    def __init__(self, holder: Holder, waited: float) -> None:
-        self.holder = holder
-        self.waited = waited
-        super().__init__(
-            f'Another migration command is running: {holder}. Waited {waited:g} s;'
-            ' nothing was done.\nTry again when it has ended. If it is dead for sure,'
-            ' type: ',
-            Command('unlock'),
-        )
-
-
-class LockLost(MigopyException):
-    """The lock was lost while work was done under it; `holder` has it now, if any."""
-
-    def __init__(self, holder: Holder | None) -> None:
-        self.holder = holder
-        now = f'it is held by {holder}' if holder else 'it has been taken away'
-        super().__init__(
-            f'This command lost its lock: {now}. It was cut off or suspended for too'
-            ' long, or somebody typed unlock. Nothing was registered since.\n'
-            'See what is unfinished: ',
-            Command(),
-        )
+#: Seconds since a lock was last renewed, where its document has its time.
+SINCE_RENEWAL: Document = {
+    '$cond': [
+        {'$isNumber': '$ttl'},
+        {
+            '$subtract': [
+                '$ttl',
+                {'$divide': [{'$subtract': ['$expires', '$$NOW']}, 1000]},
+            ]
+        },
+        None,
+    ]
+}
 
 
 class Lock:
@@ -127,14 +85,19 @@ class Lock:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def holder(self) -> Holder | None:
-        """Read who holds the lock at this moment, by the server's clock."""
+        """Read who holds the lock at this moment, by the server's clock.
+
+        A command of this machine whose process is gone holds it no more.
+        """
         found = self.collection.aggregate(
             [
                 {'$match': {'_id': self.ID}},
                 {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+                {'$set': {'renewed': SINCE_RENEWAL}},
             ]
         )
-        return next((Holder.of(document) for document in found), None)
+        holders = [Holder.of(document) for document in found]
+        return next((each for each in holders if not each.is_gone), None)
 
     @contextmanager
     def held(
@@ -166,11 +129,17 @@ class Lock:
             self._lost.set()
             raise LockLost(self.holder())
 
-    def unlock(self) -> Holder | None:
+    def unlock(self, force: bool = False) -> Holder | None:
         """Take the lock away from whoever holds it; returns whom it robbed.
 
-        The primary alone acknowledges it: a majority may be what is missing.
+        Raises `StillRunning` for one that still renews it, unless `force`. The primary
+        alone acknowledges it: a majority may be what is missing.
         """
+        holder = self.holder()
+        if holder is not None and not force and holder.renewed is not None:
+            ttl = number_of(self.collection.find_one({'_id': self.ID}) or {}, 'ttl')
+            if holder.renewed < 1.2 * (ttl or self.ttl) * RENEWAL:
+                raise StillRunning(holder)
         collection = self.collection.with_options(write_concern=MARK)
         document = collection.find_one_and_delete({'_id': self.ID})
         return Holder.of(document) if document else None
@@ -185,9 +154,12 @@ class Lock:
             if holder.owner == self.owner:
                 self._since = (holder.since or datetime.min, time.monotonic())
                 return
-            if not told:
+            if not told or holder.is_gone:
                 waiting(holder)
                 told = True
+            if holder.is_gone:
+                self.collection.delete_one({'_id': self.ID, 'owner': holder.owner})
+                continue
             if time.monotonic() >= deadline:
                 raise Locked(holder, wait)
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
@@ -203,6 +175,8 @@ class Lock:
             'subtask': {'$literal': command},
             'since': '$$NOW',
             'expires': self._expiry(),
+            'place': place(),
+            'ttl': self.ttl,
         }
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
         while True:
@@ -249,7 +223,7 @@ class Lock:
 
     def _renew_until(self, released: threading.Event) -> None:
         with self._own_work():
-            while not released.wait(self.ttl / 3):
+            while not released.wait(self.ttl * RENEWAL):
                 try:
                     if not self._renew():
                         self._lost.set()

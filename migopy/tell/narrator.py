@@ -49,9 +49,25 @@ class Narrator:
         """Tell whether an error was the last one that `failed` told of."""
         return error is self._told
 
+    def about(self, title: str) -> None:
+        """Say which database, on which host, what follows is about.
+
+        A logger of the fabfile's gets what it got from 1.0.
+        """
+        if title and not self._voice.is_custom:
+            self._voice.white(title)
+
     def waiting(self, holder: Holder) -> None:
         """Say for whom this command waits."""
-        self._voice.white(f'Waiting for another migration command: {holder}')
+        if holder.is_gone:
+            self._voice.white(f'The command that held the lock is gone: {holder}')
+            return
+        said = (
+            f'Waiting for another migration command: {holder}\n'
+            'If that process is certainly gone, type: ',
+            Command('unlock'),
+        )
+        self._voice.white(spelled(said, self._spelling))
 
     def planned(self, doing: str, plan: Plan, migrations: Sequence[Migration]) -> None:
         """Warn of equal numbers and late ones, and list the migrations if several."""
@@ -106,6 +122,10 @@ class Narrator:
         self._voice.white_bold(
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
+
+    def put_right(self, run: Run) -> None:
+        """Say what was put right in the registry."""
+        self._voice.white_bold(f'{run.name} {run.outcome}')
 
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""

@@ -47,7 +47,11 @@ class Report:
             [each.name for each in plan.late],
         )
         self._section('Changed since executed:', plan.changed)
+        if plan.changed:
+            self._say('To take one as it is now: ', Command('accept', plan.changed[0]))
         self._section('Missing (registered, but there is no file):', plan.missing)
+        if plan.missing:
+            self._say('To forget one: ', Command('forget', plan.missing[0]))
         tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
         self._section(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from migopy.server import redacted
+from migopy.terminal.console import ColorsLogger
 from migopy.texts import fit, text_of
 
 
@@ -20,6 +21,21 @@ class Voice:
         """Take the logger, and what is shown as `***` in whatever is said."""
         self._logger = logger
         self._secrets = secrets
+
+    @property
+    def results(self) -> Voice:
+        """Give the voice for what a command was asked to show.
+
+        On stdout, for `| grep` and `| less`, unless the fabfile has its own logger.
+        """
+        if self.is_custom:
+            return self
+        return Voice(ColorsLogger('stdout'), self._secrets)
+
+    @property
+    def is_custom(self) -> bool:
+        """Tell whether the fabfile has a logger of its own."""
+        return type(self._logger) is not ColorsLogger
 
     def white(self, message: object) -> None:
         """Say something."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from unittest import mock
 
-from migopy.server import embedded
+from migopy.server.mongod import ask
 from tests.project import PlainTest
 
 NAME = '001_x.py'
@@ -94,14 +94,14 @@ class RepeatedTest(PlainTest):
         self.migration(NAME, self.CONFLICT)
         left = [None] * conflicts
 
-        port = (self.client.address or ('', 0))[1]
+        port = self.client.address or ('', 0)
         update = {'q': {'_id': 1}, 'u': {'$inc': {'m': 1}}}
 
         def other_writes() -> None:
             if left:
                 left.pop()
                 # Past PyMongo: this is somebody else.
-                embedded.ask(port, {'update': 'a', 'updates': [update]}, self.db.name)
+                ask(port, {'update': 'a', 'updates': [update]}, self.db.name)
 
         meeting = mock.MagicMock(other_writes=other_writes)
         with mock.patch.dict(sys.modules, meeting=meeting):

@@ -14,7 +14,7 @@ from unittest import mock
 
 import migopy
 from migopy.dumps import DumpFailed
-from migopy.state.lock import Locked
+from migopy.state.holder import Locked
 from tests.dumps import left
 from tests.project import FabTest, PlainTest, RecordingLogger
 

@@ -22,7 +22,8 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from migopy.state.agent import Agent
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
-from migopy.state.lock import Holder, Lock, Locked, LockLost
+from migopy.state.holder import Holder, Locked, LockLost
+from migopy.state.lock import Lock
 from tests import server
 from tests.faults import eventually, failing, obliging_server
 from tests.project import NOTHING, FabTest, PlainTest

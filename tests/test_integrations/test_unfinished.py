@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure
 from migopy.effects import listen
 from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
-from migopy.state.lock import LockLost
+from migopy.state.holder import LockLost
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 from tests.test_integrations.test_lock import WAITING

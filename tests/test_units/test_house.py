@@ -37,6 +37,7 @@ ORDER = (
     'face',
     'orders',
     'operations',
+    'bookkeeping',
     'wiring',
     'manager',
     '__init__',

@@ -9,7 +9,7 @@ from datetime import datetime
 from unittest import mock
 
 from migopy.state.agent import Agent
-from migopy.state.lock import Holder, Locked, LockLost
+from migopy.state.holder import Holder, Locked, LockLost
 
 DOCUMENT = {
     '_id': 'lock',

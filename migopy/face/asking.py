@@ -1,0 +1,50 @@
+"""Ask a person before what cannot be taken back, where there is one to ask."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from migopy.errand import ERRAND
+from migopy.errors import MigopyException
+from migopy.terminal.console import is_terminal
+
+
+class NotWanted(MigopyException):
+    """A person has said no."""
+
+    def __init__(self) -> None:
+        super().__init__('Nothing was done.')
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Whom and whether to ask.
+
+    Invariant: only a person is asked who has typed the command on this machine's
+    terminal: not a script, not plain Python, and nobody where another machine's migopy
+    has sent the command. `where` is the database that it is about.
+    """
+
+    where: str
+    is_sure: bool
+
+    def require(self, doing: str) -> None:
+        """Ask whether to do something; raises `NotWanted` unless the answer is yes."""
+        if self.is_sure or not can_be_asked():
+            return
+        sys.stderr.write(f'{doing} ({self.where})? [y/N] ')
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() not in ('y', 'yes'):
+            raise NotWanted
+
+
+def can_be_asked() -> bool:
+    """Tell whether a person sits at this process's terminal and has typed it there."""
+    errand = ERRAND.get()
+    return (
+        errand is not None
+        and not errand.is_sent
+        and is_terminal(sys.stdin)
+        and is_terminal(sys.stderr)
+    )

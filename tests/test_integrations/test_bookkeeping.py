@@ -1,0 +1,164 @@
+"""Ways back to a green check that run nothing and touch no data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migopy import MigopyException
+from tests.project import FabTest, PlainTest
+
+INSERT = """
+    def up(db): db.a.insert_one({})
+    def down(db): db.a.delete_many({})
+    """
+
+
+class BookkeepingTest(PlainTest):
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name, INSERT)
+        self.manager().execute()
+        self.data = list(self.db.a.find())
+
+    def outcomes(self) -> list[tuple[str, str]]:
+        runs = self.db.migrations_history.find({'outcome': {'$ne': 'executed'}})
+        return [(run['name'], run['outcome']) for run in runs]
+
+    def refused(self, command: str, *names: str) -> str:
+        before = self.contents('migrations'), self.contents('migrations_history')
+        with self.assertRaises(MigopyException) as caught:
+            getattr(self.manager(), command)(*names)
+        after = self.contents('migrations'), self.contents('migrations_history')
+        self.assertEqual(before, after)
+        return str(caught.exception)
+
+    def assert_well(self) -> None:
+        self.manager().check()
+        self.assertEqual(list(self.db.a.find()), self.data)
+        self.assertEqual(self.contents('migrations_lock'), [])
+
+    def test_accept_takes_a_changed_file_as_it_is_now(self) -> None:
+        self.migration('001_a.py', INSERT + '# a comment\n')
+        with self.assertRaisesRegex(MigopyException, 'need attention'):
+            self.manager().check()
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn('fab migrations:accept,001_a.py', said)
+        self.manager().accept('1')
+        self.assert_well()
+        self.assertEqual(self.outcomes(), [('001_a.py', 'accepted')])
+        self.assertIn('001_a.py accepted', self.logger.of('white_bold'))
+
+    def test_line_ends_and_a_byte_order_mark_need_no_accepting(self) -> None:
+        path = self.folder / 'mongomigrations' / '001_a.py'
+        text = path.read_bytes()
+        path.write_bytes(b'\xef\xbb\xbf' + text.replace(b'\n', b'\r\n'))
+        self.assert_well()
+
+    def test_accept_has_nothing_to_do_elsewhere(self) -> None:
+        self.assertIn('is as it was executed', self.refused('accept', '1'))
+        self.migration('003_c.py', INSERT)
+        self.assertIn('is not applied', self.refused('accept', '3'))
+        self.assertIn('no migration', self.refused('accept', '9'))
+
+    def test_forget_forgets_a_missing_one(self) -> None:
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        with self.assertRaisesRegex(MigopyException, 'need attention'):
+            self.manager().check()
+        self.assertIn(
+            'fab migrations:forget,001_a.py', '\n'.join(self.logger.of('white'))
+        )
+        self.manager().forget('001_a')
+        self.assert_well()
+        self.assertEqual(self.registered(), ['002_b.py'])
+        self.assertEqual(self.outcomes(), [('001_a.py', 'forgotten')])
+
+    def test_forget_settles_what_was_left_half_done(self) -> None:
+        self.migration('003_c.py', 'def up(db): db.b.insert_one({}); 1 / 0')
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        (self.folder / 'mongomigrations' / '003_c.py').unlink()
+        self.manager().forget('003_c.py')
+        self.manager().check()
+
+    def test_forget_refuses_one_that_is_there(self) -> None:
+        message = self.refused('forget', '1')
+        self.assertIn('its file is there', message)
+        self.assertIn('fab migrations:rollback,001_a.py', message)
+
+    def test_rename_carries_the_record_over(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        (folder / '001_a.py').rename(folder / '001_users.py')
+        self.manager().rename('001_a', '001_users')
+        self.assert_well()
+        self.assertEqual(self.registered(), ['001_users.py', '002_b.py'])
+        self.assertEqual(self.outcomes(), [('001_a.py -> 001_users.py', 'renamed')])
+
+    def test_rename_refuses_what_would_lose_a_record(self) -> None:
+        self.assertIn('its file is there', self.refused('rename', '1', '2'))
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        self.assertIn('is applied itself', self.refused('rename', '001_a', '2'))
+        self.assertIn('no migration', self.refused('rename', '001_a', '7'))
+
+    def test_equal_numbers_that_all_ran_are_told_and_do_no_harm(self) -> None:
+        self.migration('002_c.py', INSERT)
+        with self.assertRaises(MigopyException):
+            self.manager().check()
+        self.manager().execute()
+        self.data = list(self.db.a.find())
+        self.logger.said.clear()
+        self.assert_well()
+        self.assertIn('  002_b.py, 002_c.py', self.logger.of('white'))
+
+    def test_they_wait_for_the_lock(self) -> None:
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        now: Any = self.client.admin.command('hello')['localTime']
+        lock = {'_id': 'lock', 'owner': 'x', 'expires': now.replace(year=9000)}
+        self.db.migrations_lock.insert_one(lock)
+        manager = self.manager(LOCK_WAIT=0)
+        with self.assertRaisesRegex(MigopyException, 'Another migration command'):
+            manager.forget('001_a')
+
+
+class AskingTest(FabTest):
+    """Before what cannot be taken back a person at a terminal is asked."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name, INSERT)
+        self.assert_ok(self.fab('migrations:execute'))
+
+    def test_without_a_terminal_nobody_is(self) -> None:
+        self.assert_ok(self.fab('migrations:rollback,last=2'))
+        self.assertEqual(self.registered(), [])
+
+    def test_a_no_does_nothing(self) -> None:
+        shown = self.on_terminal('migrations:rollback,last=2', typed='n\n')
+        self.assertIn('Roll back 2 migrations: 002_b.py, 001_a.py', shown)
+        self.assertIn(f'({self.db.name} on mongodb://127.0.0.1:', shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(len(self.registered()), 2)
+        self.assertEqual(self.contents('migrations_lock'), [])
+
+    def test_a_yes_does_it_and_so_does_the_option(self) -> None:
+        self.on_terminal('migrations:rollback,to=1', typed='n\n')
+        shown = self.on_terminal('migrations:rollback,last=2', typed='y\n')
+        self.assertIn('001_a.py rolled back', shown)
+        self.assertEqual(self.registered(), [])
+        self.assert_ok(self.fab('migrations:execute'))
+        shown = self.on_terminal('migrations:rollback,last=2,yes=yes')
+        self.assertNotIn('[y/N]', shown)
+        self.assertEqual(self.registered(), [])
+
+    def test_one_alone_is_undone_unasked(self) -> None:
+        shown = self.on_terminal('migrations:rollback,last=1')
+        self.assertNotIn('[y/N]', shown)
+
+    def test_unlock_and_restore_ask(self) -> None:
+        self.assert_ok(self.fab('migrations:dbdump'))
+        [name] = [path.name for path in (self.folder / 'mongodumps').glob('2*')]
+        for command in ('migrations:unlock', f'migrations:dbrestore,{name}'):
+            shown = self.on_terminal(command, typed='\n')
+            self.assertIn('[y/N]', shown)
+            self.assertIn('Nothing was done.', shown)
