@@ -40,6 +40,22 @@ NOTHING = """
         pass
 """
 
+#: Begins, says so in the database, and ends when the file `go` is there.
+WAITING = """
+    import os
+    import time
+
+    def up(db):
+        db.ran.insert_one({'begun': os.getpid()})
+        deadline = time.monotonic() + 60
+        while not os.path.exists('go') and time.monotonic() < deadline:
+            time.sleep(0.02)
+        db.ran.insert_one({'ended': os.getpid()})
+
+    def down(db):
+        db.ran.delete_many({})
+"""
+
 #: Fabric3 needs an old paramiko, which an up-to-date cryptography warns about.
 WARNINGS = 'ignore:::paramiko.pkey,ignore:::paramiko.transport'
 

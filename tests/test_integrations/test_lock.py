@@ -17,52 +17,16 @@ from typing import Any, Callable
 
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
-from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from migopy.state.agent import Agent
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
 from migopy.state.lock import Holder, Lock, Locked, LockLost
 from tests import server
+from tests.commands import Commands
 from tests.faults import eventually, failing, obliging_server
-from tests.project import NOTHING, FabTest, PlainTest
+from tests.project import NOTHING, TIMEOUT, WAITING, FabTest, PlainTest
 from tests.server import DatabaseTest
-
-#: Begins, says so in the database, and ends when the file `go` is there.
-WAITING = """
-    import os
-    import time
-
-    def up(db):
-        db.ran.insert_one({'begun': os.getpid()})
-        deadline = time.monotonic() + 60
-        while not os.path.exists('go') and time.monotonic() < deadline:
-            time.sleep(0.02)
-        db.ran.insert_one({'ended': os.getpid()})
-
-    def down(db):
-        db.ran.delete_many({})
-"""
-
-
-class Commands(CommandListener):
-    """Keeps the commands that a client sends."""
-
-    def __init__(self) -> None:
-        self.sent: list[CommandStartedEvent] = []
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.sent.append(event)
-
-    def succeeded(self, event: Any) -> None:
-        pass
-
-    def failed(self, event: Any) -> None:
-        pass
-
-    @property
-    def names(self) -> list[str]:
-        return [event.command_name for event in self.sent]
 
 
 def nobody(holder: Holder) -> None:

@@ -16,8 +16,7 @@ from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
 from migopy.state.lock import LockLost
 from tests.faults import eventually, failing, obliging_server
-from tests.project import FABFILE, NOTHING, FabTest, PlainTest
-from tests.test_integrations.test_lock import WAITING
+from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest
 
 # Before any client is made: one that migopy cannot hear may have written.
 listen()
