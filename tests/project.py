@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from migopy import MigrationsManager
 from migopy.effects import listen
@@ -192,13 +194,28 @@ class FabTest(ProjectTest):
         self, *arguments: str, cwd: Path | None = None, **environment: str
     ) -> subprocess.Popen[str]:
         """Start `fab` in the project and do not wait for it."""
+        return self._start(arguments, subprocess.PIPE, cwd, environment)
+
+    def start_heard(self, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
+        """Start `fab`; give it and the file that has what it said so far."""
+        said = self.folder / f'said_{uuid.uuid4().hex}'
+        with said.open('w') as file:
+            return self._start(arguments, file, None, {}), said
+
+    def _start(
+        self,
+        arguments: Sequence[str],
+        stderr: int | IO[str],
+        cwd: Path | None,
+        environment: Mapping[str, str],
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [str(FAB), *arguments],
             cwd=cwd or self.folder,
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.addCleanup(end, process)
