@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pymongo import WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-#: For what is not to be taken back once it is acknowledged: a majority has it on disk,
-#: and so has a server without a replica set.
-DURABLE = WriteConcern('majority')
+#: For what is not to be taken back once it is acknowledged: a majority has it on disk.
+#: A server of 4.4 without a replica set has it there only if `j` says so.
+DURABLE = WriteConcern('majority', j=True)
 
 #: For what need not wait: as it precedes in the server's log all that is written later,
 #: it survives whatever keeps that.
