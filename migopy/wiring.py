@@ -126,7 +126,7 @@ class Wiring(ManagerSettings):
 
     @property
     def _report(self) -> Report:
-        return Report(self._voice, self._spelling)
+        return Report(self._voice.results, self._spelling)
 
     @property
     def _voice(self) -> Voice:

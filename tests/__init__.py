@@ -1,4 +1,4 @@
-"""Tests: `test_units` need nothing; `test_integrations` need a MongoDB server."""
+"""Tests: `test_units` need nothing; `test_integrations` start servers and processes."""
 
 from __future__ import annotations
 

@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import uuid
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from migopy import MigrationsManager
 from migopy.effects import listen
@@ -38,6 +40,22 @@ NOTHING = """
 
     def down(db):
         pass
+"""
+
+#: Begins, says so in the database, and ends when the file `go` is there.
+WAITING = """
+    import os
+    import time
+
+    def up(db):
+        db.ran.insert_one({'begun': os.getpid()})
+        deadline = time.monotonic() + 60
+        while not os.path.exists('go') and time.monotonic() < deadline:
+            time.sleep(0.02)
+        db.ran.insert_one({'ended': os.getpid()})
+
+    def down(db):
+        db.ran.delete_many({})
 """
 
 #: Fabric3 needs an old paramiko, which an up-to-date cryptography warns about.
@@ -176,13 +194,28 @@ class FabTest(ProjectTest):
         self, *arguments: str, cwd: Path | None = None, **environment: str
     ) -> subprocess.Popen[str]:
         """Start `fab` in the project and do not wait for it."""
+        return self._start(arguments, subprocess.PIPE, cwd, environment)
+
+    def start_heard(self, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
+        """Start `fab`; give it and the file that has what it said so far."""
+        said = self.folder / f'said_{uuid.uuid4().hex}'
+        with said.open('w') as file:
+            return self._start(arguments, file, None, {}), said
+
+    def _start(
+        self,
+        arguments: Sequence[str],
+        stderr: int | IO[str],
+        cwd: Path | None,
+        environment: Mapping[str, str],
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [str(FAB), *arguments],
             cwd=cwd or self.folder,
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
         )
         self.addCleanup(end, process)

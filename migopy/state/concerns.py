@@ -17,16 +17,16 @@ from pymongo.errors import (
 from migopy.commands import Command
 from migopy.errors import MigopyException
 
-#: A majority has on disk what is acknowledged with it, and so has a server without a
-#: replica set.
-MAJORITY = WriteConcern('majority')
+#: A majority has on disk what is acknowledged with it. A server of 4.4 without a
+#: replica set has it there only if `j` says so.
+MAJORITY = WriteConcern('majority', j=True)
 
 #: Milliseconds to wait for a majority. One may not come, where of a primary, a
 #: secondary and an arbiter the secondary is down.
 MAJORITY_MS = 20_000
 
 #: For what migopy writes itself and is not to be taken back.
-DURABLE = WriteConcern('majority', wtimeout=MAJORITY_MS)
+DURABLE = WriteConcern('majority', j=True, wtimeout=MAJORITY_MS)
 
 #: For what need not wait: as it precedes in the server's log all that is written later,
 #: it survives whatever keeps that.

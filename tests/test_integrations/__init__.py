@@ -1,4 +1,4 @@
-"""Tests against a real MongoDB: `python -m unittest tests.test_integrations`."""
+"""Tests that start processes or a server: `pytest tests/test_integrations`."""
 
 import sys
 import unittest

@@ -94,7 +94,7 @@ class RepeatedTest(PlainTest):
         self.migration(NAME, self.CONFLICT)
         left = [None] * conflicts
 
-        port = self.client.address or ('', 0)
+        port = (self.client.address or ('', 0))[1]
         update = {'q': {'_id': 1}, 'u': {'$inc': {'m': 1}}}
 
         def other_writes() -> None:

@@ -129,7 +129,7 @@ class OddTypesTest(FabTest):
                 value,
             )
             self.db.migrations_lock.insert_one({'_id': 'lock', **lock})
-            result = self.fab('migrations:unlock')
+            result = self.fab('migrations:unlock,force=yes')
             self.assertEqual(result.status, 0, result.said)
             self.assertNotIn('\x1b[2J', result.said)
             self.assertEqual(self.contents('migrations_lock'), [])

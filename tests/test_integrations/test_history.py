@@ -12,8 +12,8 @@ from typing import Any
 from bson import ObjectId
 
 from migopy.version import VERSION
+from tests.commands import Commands
 from tests.project import FabTest, PlainTest
-from tests.test_integrations.test_lock import Commands
 
 INSERT = """
     def up(db):

@@ -14,6 +14,7 @@ from unittest import mock
 from pymongo import monitoring
 from pymongo.errors import DuplicateKeyError
 
+from migopy.state import DURABLE
 from tests.project import FabTest, PlainTest
 
 NOTES = """
@@ -124,7 +125,7 @@ class DocumentTest(PlainTest):
             sorted(set(kinds)), ['aggregate', 'createIndexes', 'delete'], writes
         )
         for command in writes:
-            self.assertEqual(command['writeConcern']['w'], 'majority', command)
+            self.assertEqual(command.get('writeConcern'), DURABLE.document, command)
         self.assertEqual(self.registered(), ['2_b.py'])
 
 
@@ -228,13 +229,13 @@ class ManyFilesTest(PlainTest):
         )
         listener = Listener()
         manager = self.manager(MONGO_CLIENT_OPTIONS={'event_listeners': [listener]})
-        began = time.monotonic()
+        began = time.process_time()
         with (
             mock.patch('os.scandir', wraps=os.scandir) as scandir,
             mock.patch('os.listdir', wraps=os.listdir) as listdir,
         ):
             manager.show_status()
-        took = time.monotonic() - began
+        took = time.process_time() - began
         self.assertEqual(self.logger.of('red'), names[-1:])
         self.assertEqual((scandir.call_count, listdir.call_count), (1, 0))
         sent = [next(iter(each)) for each in listener.to('migrations')]

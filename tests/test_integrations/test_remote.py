@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shlex
 import signal
@@ -15,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest import mock
 
 from fabric.api import cd, hide, prefix, run, settings
 from fabric.network import disconnect_all
@@ -380,7 +382,13 @@ class ValuesTest(RemoteTest):
             'no_keys': True,
             'no_agent': True,
         }
-        with hide('everything', 'status'), settings(**how):
+        # Fabric sends what is typed here, and pytest's stdin cannot be read.
+        with (
+            open(os.devnull) as nothing,
+            mock.patch('sys.stdin', nothing),
+            hide('everything', 'status'),
+            settings(**how),
+        ):
             try:
                 yield
             finally:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import time
+from typing import Any
 
+from migopy.state import DURABLE
+from tests.commands import Commands
 from tests.project import FabTest, PlainTest
 
 RAN = """
@@ -251,3 +254,20 @@ class OrderTest(FabTest):
             [document['name'] for document in self.contents('ran')],
             ['1_z.py', '02_c.py', '2_a.py', '2_b.py'],
         )
+
+
+class DurableTest(PlainTest):
+    """What a migration writes is on disk before it is registered."""
+
+    def test_its_writes_wait_for_the_journal(self) -> None:
+        self.migration('1_a.py', 'def up(db): db.notes.insert_one({})')
+        commands = Commands()
+        options = {'event_listeners': [commands]}
+        self.manager(MONGO_CLIENT_OPTIONS=options).execute()
+        [command] = [each.command for each in commands.sent if is_note(each.command)]
+        self.assertEqual(command['writeConcern'], {'w': 'majority', 'j': True})
+        self.assertEqual(DURABLE.document, {'w': 'majority', 'j': True})
+
+
+def is_note(command: Any) -> bool:
+    return command.get('insert') == 'notes'

@@ -145,9 +145,9 @@ class TransactionTest(FabTest):
             transaction = True
 
             def up(db):
-                db.notes.insert_one({})
-                time.sleep(3)
-                db.notes.insert_one({})
+                for _ in range(600):
+                    db.notes.insert_one({})
+                    time.sleep(0.1)
             """,
         )
         result = self.fab('migrations:execute')

@@ -16,8 +16,7 @@ from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
 from migopy.state.holder import LockLost
 from tests.faults import eventually, failing, obliging_server
-from tests.project import FABFILE, NOTHING, FabTest, PlainTest
-from tests.test_integrations.test_lock import WAITING
+from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest
 
 # Before any client is made: one that migopy cannot hear may have written.
 listen()
@@ -326,7 +325,11 @@ class InterruptedTest(FabTest):
     def await_lock(self) -> None:
         lock = {'$expr': {'$gt': ['$expires', '$$NOW']}}
         lives = self.db.migrations_lock.find_one
-        eventually(lambda: not lives(lock), 'the end of the lock', seconds=10)
+        eventually(lambda: not lives(lock), 'the end of the lock')
+
+    def let_the_lock_live(self, seconds: int) -> None:
+        expires = {'$add': ['$$NOW', seconds * 1000]}
+        self.db.migrations_lock.update_one({}, [{'$set': {'expires': expires}}])
 
     def assert_named(self, name: str, direction: str, pid: int) -> None:
         """Fail unless status names it and execute refuses it with the ways out."""
@@ -399,9 +402,10 @@ class InterruptedTest(FabTest):
     def test_while_the_lock_lives_it_counts_as_running(self) -> None:
         self.migration(FIRST, WAITING)
         self.kill('execute')
+        self.let_the_lock_live(seconds=3600)
         shown = self.assert_ok(self.fab('migrations')).stderr
         self.assertIn('Running at this moment', shown)
-        self.await_lock()
+        self.let_the_lock_live(seconds=0)
         shown = self.assert_ok(self.fab('migrations')).stderr
         self.assertIn(f'Unfinished: {FIRST}', shown)
 

@@ -1,4 +1,4 @@
-"""Tests that need neither a server nor `fab`: `python -m unittest tests.test_units`."""
+"""Tests that start no process and need no server: `pytest tests/test_units`."""
 
 import sys
 import unittest

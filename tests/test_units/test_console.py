@@ -17,13 +17,9 @@ from migopy.terminal.console import (
     table,
     wrapped,
 )
+from tests.terminal import Terminal
 
 VARIABLES = ('NO_COLOR', 'FORCE_COLOR', 'TERM')
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 @contextlib.contextmanager

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import os
 import signal
-import subprocess
-import sys
 import unittest
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -300,12 +298,3 @@ class UnderFabTest(TaskTest):
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         self.act(lambda manager: os.kill(os.getpid(), signal.SIGHUP) or 'went on')
         self.assertEqual(self.task('mytask'), 'went on')
-
-
-class ImportTest(unittest.TestCase):
-    def test_importing_migopy_imports_no_fabric(self) -> None:
-        code = 'import sys, migopy; print([m for m in sys.modules if "fabric" in m])'
-        shown = subprocess.run(
-            [sys.executable, '-c', code], capture_output=True, check=True, text=True
-        )
-        self.assertEqual(shown.stdout, '[]\n')

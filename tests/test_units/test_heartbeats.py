@@ -13,7 +13,7 @@ from unittest import mock
 from migopy.tell import heartbeats
 from migopy.tell.heartbeats import Heartbeats
 from migopy.terminal.progress import progress
-from tests.test_units.test_progress import Terminal
+from tests.terminal import Terminal
 
 
 class HeartbeatsTest(unittest.TestCase):

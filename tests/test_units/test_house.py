@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 import unittest
 from pathlib import Path
 
 import migopy
 
 HOUSE = Path(migopy.__file__).parent
+TESTS = Path(__file__).parent.parent
 
 #: The rooms of the ground floor, then the wings along the way of a command. Each may
 #: import those before it.
@@ -45,6 +47,9 @@ ORDER = (
 
 #: Rooms that may import a package of the doors, by the package.
 IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
+
+#: Test modules that import from another still.
+IMPORTING = {'test_docs.py', 'test_effects_scope.py'}
 
 #: Lines that a room may have.
 LONGEST = 300
@@ -147,3 +152,20 @@ class HouseTest(unittest.TestCase):
                 if any(name.split('.')[0] == package for name in imports(path))
             }
             self.assertEqual(found, importers)
+
+
+class TestsTest(unittest.TestCase):
+    """Test modules and what they import."""
+
+    def test_they_import_nothing_of_each_other(self) -> None:
+        """What they share lies beside the two packages of tests."""
+        for path in TESTS.rglob('*.py'):
+            if path.name in IMPORTING:
+                continue
+            shared = {
+                each
+                for each in imports(path)
+                if re.match(r'tests\.test_(units|integrations)\b', each)
+            }
+            with self.subTest(path.relative_to(TESTS)):
+                self.assertEqual(shared, set())

@@ -1,9 +1,7 @@
-"""The package as others see it: what it exports, what it costs, what it ships."""
+"""The package as others see it: what it exports, what it ships."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import unittest
 from importlib.metadata import version
 from pathlib import Path
@@ -12,27 +10,8 @@ import migopy
 from tests import readme
 
 
-class ImportTest(unittest.TestCase):
+class NamesTest(unittest.TestCase):
     """`import migopy`."""
-
-    def loaded(self, statements: str) -> list[str]:
-        """List the modules that a fresh Python has after the statements."""
-        program = f'{statements}\nimport sys\nprint(*sys.modules)'
-        output = subprocess.check_output([sys.executable, '-c', program], text=True)
-        return output.split()
-
-    def test_imports_no_fabric(self) -> None:
-        """An application that uses migopy pays for Fabric nowhere."""
-        modules = self.loaded('import migopy')
-        self.assertIn('migopy.manager', modules)
-        self.assertNotIn('fabric', modules)
-        self.assertNotIn('paramiko', modules)
-
-    def test_creating_the_task_imports_fabric(self) -> None:
-        modules = self.loaded(
-            'import migopy\nmigopy.MigrationsManager.create_task()',
-        )
-        self.assertIn('fabric', modules)
 
     def test_names_of_version_1_0_are_exported(self) -> None:
         names = {

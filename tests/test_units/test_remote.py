@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import os
 import signal
-import subprocess
-import tempfile
 import unittest
 from functools import partial
 from unittest import mock
@@ -15,7 +13,6 @@ from fabric.context_managers import settings
 from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.main import parse_arguments
 from fabric.network import ssh
-from fabric.operations import _shell_wrap
 from fabric.state import env
 
 from migopy import signals
@@ -24,42 +21,11 @@ from migopy.face import remote
 from migopy.face.sent import SENT
 from migopy.face.typed import as_typed
 from migopy.signals import Terminated
-from tests.nasty import NASTY, random_values
 
 HOST = 'ann@db.example.com:2222'
 
 
 class QuotedTest(unittest.TestCase):
-    """A word in a command reaches the program as it is, and no shell executes it.
-
-    The program is `printf`; the shells are real, and Fabric's wrapping is its own.
-    """
-
-    values = NASTY + random_values(300, seed=1)
-
-    def assert_arrive(self, command: str, values: list[str]) -> None:
-        with tempfile.TemporaryDirectory() as folder:
-            printed = subprocess.run(
-                ['/bin/sh', '-c', command], capture_output=True, cwd=folder
-            ).stdout
-            self.assertEqual(os.listdir(folder), [], 'a shell executed something')
-        self.assertEqual(printed.decode().split('\0')[:-1], values)
-
-    def printf(self, values: list[str]) -> str:
-        return "printf '%s\\0' " + ' '.join(quoted(value) for value in values)
-
-    def test_in_a_shell(self) -> None:
-        self.assert_arrive(self.printf(self.values), self.values)
-
-    def test_in_the_double_quotes_of_fabrics_run(self) -> None:
-        with settings(shell='/bin/bash --norc -c', use_shell=True):
-            together = _shell_wrap(self.printf(self.values), shell_escape=True)
-            self.assert_arrive(together, self.values)
-            for value in self.values[:120]:
-                alone = _shell_wrap(self.printf([value]), shell_escape=True)
-                with self.subTest(value):
-                    self.assert_arrive(alone, [value])
-
     def test_a_plain_word_stays_as_it_is(self) -> None:
         self.assertEqual(
             quoted('migrations:execute,001_x.py'), 'migrations:execute,001_x.py'

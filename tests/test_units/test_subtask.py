@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import unittest
 from typing import Any
 from unittest import mock
@@ -387,17 +386,3 @@ class RoundTripTest(unittest.TestCase):
     def test_of_nothing(self) -> None:
         self.assertIsNone(as_typed([], {}))
         self.assert_comes_back([], {})
-
-    def test_through_a_real_shell(self) -> None:
-        commands = [
-            command_line('migrations', 'mytask', as_typed([value], {}))
-            for value in NASTY
-        ]
-        expected = [shlex.split(command)[1] for command in commands]
-        script = '\n'.join(
-            command.replace('fab ', "printf '%s\\0' ", 1) for command in commands
-        )
-        printed = subprocess.run(
-            ['/bin/sh', '-c', script], capture_output=True, check=True, text=True
-        ).stdout
-        self.assertEqual(printed.split('\0')[:-1], expected)

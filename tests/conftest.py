@@ -1,0 +1,26 @@
+"""How pytest runs the tests: in parallel, by more processes than there are cores."""
+
+from __future__ import annotations
+
+import os
+
+#: Most tests wait most of their time: for a server, for `fab`, for a lock.
+WORKERS_PER_CORE = 3
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Give the number of processes that `-n auto` starts.
+
+    It is one where they would share a server: some tests set its parameters.
+    """
+    if os.environ.get('MIGOPY_TEST_URI'):
+        return 1
+    return WORKERS_PER_CORE * cores()
+
+
+def cores() -> int:
+    """Count the cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1

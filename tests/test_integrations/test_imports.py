@@ -1,0 +1,30 @@
+"""What importing migopy costs a fresh Python."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import unittest
+
+
+class ImportTest(unittest.TestCase):
+    """`import migopy`."""
+
+    def loaded(self, statements: str) -> list[str]:
+        """List the modules that a fresh Python has after the statements."""
+        program = f'{statements}\nimport sys\nprint(*sys.modules)'
+        output = subprocess.check_output([sys.executable, '-c', program], text=True)
+        return output.split()
+
+    def test_imports_no_fabric(self) -> None:
+        """An application that uses migopy pays for Fabric nowhere."""
+        modules = self.loaded('import migopy')
+        self.assertIn('migopy.manager', modules)
+        self.assertEqual([each for each in modules if 'fabric' in each], [])
+        self.assertNotIn('paramiko', modules)
+
+    def test_creating_the_task_imports_fabric(self) -> None:
+        modules = self.loaded(
+            'import migopy\nmigopy.MigrationsManager.create_task()',
+        )
+        self.assertIn('fabric', modules)
