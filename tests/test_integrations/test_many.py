@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable
 from unittest import mock
 
-from pymongo import MongoClient
+from pymongo import MongoClient, WriteConcern
 from pymongo.errors import AutoReconnect
 from pymongo.monitoring import CommandListener
 from pymongo.read_concern import ReadConcern
@@ -18,6 +18,7 @@ from pymongo.read_concern import ReadConcern
 from migopy.effects import listen
 from migopy.run import NotRegistered, registrations
 from migopy.state import GuardedWriter
+from tests.faults import eventually
 from tests.project import FabTest, PlainTest, RecordingLogger
 from tests.server import replica_set, standalone
 
@@ -216,6 +217,7 @@ class FaultTest(FabTest):
         class Migrations(migopy.MigrationsManager):
             MONGO_URI = '{server}'
             MONGO_DATABASE = 'many'
+            MONGO_CLIENT_OPTIONS = {'appname': 'many'}
             LOCK_TTL = 2
             LOCK_WAIT = 30
 
@@ -234,8 +236,11 @@ class FaultTest(FabTest):
 
     def check(self, client: MongoClient[dict[str, Any]], said: str) -> None:
         """Check what is registered, counted and said, then run the rest."""
-        client.many.migrations_lock.delete_many({})  # for the dead command's time
-        db = client.many.with_options(read_concern=ReadConcern('majority'))
+        db = client.many.with_options(
+            read_concern=ReadConcern('majority'), write_concern=WriteConcern('majority')
+        )
+        # It would last for the dead command's time. And a majority has then all before.
+        db.migrations_lock.delete_many({})
         registered = sorted(each['name'] for each in db.migrations.find())
         counted = {each['_id']: each['runs'] for each in db.counts.find()}
         # A fault comes between the two of one migration, at most.
@@ -271,6 +276,17 @@ class FaultTest(FabTest):
         while client.many.counts.estimated_document_count() < wanted:
             self.assertLess(time.monotonic(), deadline)
 
+    def await_its_last_command(self, client: MongoClient[dict[str, Any]]) -> None:
+        """Wait until the server has done what a killed command had still sent."""
+        connections = [
+            {'$currentOp': {'idleConnections': True, 'allUsers': True}},
+            {'$match': {'appName': 'many'}},
+        ]
+        eventually(
+            lambda: not list(client.admin.aggregate(connections)),
+            'the end of its connections',
+        )
+
     def test_the_command_is_killed(self) -> None:
         with self.begin(self.uri) as client:
             for _ in range(2):
@@ -279,6 +295,7 @@ class FaultTest(FabTest):
                 self.await_some(client)
                 process.kill()
                 said = process.communicate(timeout=60)[1]
+                self.await_its_last_command(client)
                 self.check(client, said)
             client.drop_database('many')
 
