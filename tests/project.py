@@ -69,6 +69,7 @@ class Result:
     status: int
     stdout: str
     stderr: str
+    about: str = ''
 
     @property
     def said(self) -> str:
@@ -228,9 +229,19 @@ class FabTest(ProjectTest):
         return self.ended(self.start(*arguments, cwd=cwd, **environment))
 
     def ended(self, process: subprocess.Popen[str]) -> Result:
-        """Wait for a started command."""
+        """Wait for a started command.
+
+        Its first lines say which database it is about; they are `about`, not `stderr`.
+        """
         stdout, stderr = process.communicate(timeout=TIMEOUT)
-        return Result(process.returncode, stdout, stderr)
+        lines = stderr.splitlines(keepends=True)
+        about = [line for line in lines if self.is_title(line)]
+        stderr = ''.join(line for line in lines if line not in about)
+        return Result(process.returncode, stdout, stderr, ''.join(about))
+
+    def is_title(self, line: str) -> bool:
+        """Tell whether a line says which database a command is about."""
+        return re.fullmatch(rf'{self.db.name} on \S+\n', line) is not None
 
     def fabs(self, *commands: str) -> list[Result]:
         """Run commands of one argument that do not touch each other, at once."""
