@@ -277,3 +277,9 @@ class DatabaseTest(unittest.TestCase):
         self.addCleanup(self.client.close)
         self.db = self.client[f'migopy_{uuid.uuid4().hex}']
         self.addCleanup(self.client.drop_database, self.db.name)
+
+    def needs_version(self, *version: int) -> None:
+        """Skip a test of what older servers do not have."""
+        has = tuple(self.client.server_info()['versionArray'])
+        if has < version:
+            self.skipTest(f'needs MongoDB {".".join(map(str, version))}')

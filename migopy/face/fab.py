@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import logging
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -104,6 +105,8 @@ def under_fab(
 ) -> Any:
     """Carry out what was typed, on this machine or on another one."""
     leave_without_waiting()
+    # Else Python shows PyMongo's account of each attempt at a server that is gone.
+    logging.getLogger('pymongo').addHandler(logging.NullHandler())
     # What was imported stays until the end: the collector need not look at it again
     # and again among the records of thousands of migrations.
     gc.freeze()

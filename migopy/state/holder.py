@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -30,7 +30,7 @@ class Holder:
     #: Where the process id means something, as `place` gives it.
     place: str = '?'
     #: Seconds since it last renewed the lock, where that can be known.
-    renewed: float | None = None
+    renewed: float | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, document: Document) -> Holder:

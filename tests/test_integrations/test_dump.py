@@ -157,6 +157,7 @@ class RoundTrip(DumpTest):
         self.dumps(connection, **options).restore(self.db, dump)
 
     def test_a_database_of_all_kinds_comes_back_byte_by_byte(self) -> None:
+        self.needs_version(5, 0)
         make_many_kinds(self.db)
         before = everything(self.db)
         dump = self.make()
@@ -289,6 +290,7 @@ class PointInTimeTest(DumpTest):
         return count
 
     def test_writes_between_two_collections_are_in_none(self) -> None:
+        self.needs_version(5, 0)
         self.move_money(self.client, 0)
         numbers = iter(range(1, 100))
 
@@ -301,6 +303,7 @@ class PointInTimeTest(DumpTest):
         self.assertEqual([], self.said)
 
     def test_writes_by_others_all_the_time(self) -> None:
+        self.needs_version(5, 0)
         self.move_money(self.client, 0)
         stop = threading.Event()
         started = threading.Event()
@@ -326,6 +329,7 @@ class PointInTimeTest(DumpTest):
         self.assertGreater(counts[1], counts[0])
 
     def test_a_capped_collection_is_said_to_be_apart(self) -> None:
+        self.needs_version(5, 0)
         self.db.create_collection('log', capped=True, size=4096)
         self.db['log'].insert_one({'_id': 1})
         dump = self.dumps().make(self.db)
@@ -359,6 +363,7 @@ class PointInTimeTest(DumpTest):
             self.assertEqual([{'_id': 1}], list(client['shop']['notes'].find()))
 
     def test_a_dump_longer_than_a_snapshot_lasts_goes_on_and_says_so(self) -> None:
+        self.needs_version(5, 0)
         with (
             server.replica_set(members=1) as cluster,
             MongoClient(cluster.uri) as client,
@@ -402,6 +407,7 @@ class ChangedUnderneathTest(DumpTest):
         return [stored.name for stored in dump.contents()]
 
     def test_a_collection_dropped_is_not_in_it_as_an_empty_one(self) -> None:
+        self.needs_version(5, 0)
         dump = self.make(self.db['b'].drop)
         self.assertEqual(['a', 'c'], self.names(dump))
         self.assertRegex(self.said[0], 'The collection b was .*The dump starts over')
@@ -420,6 +426,8 @@ class ChangedUnderneathTest(DumpTest):
         self.assertEqual([{'_id': 'new'}], self.documents(dump, 'b'))
 
     def test_an_index_made_before_the_first_read_is_in_it(self) -> None:
+        self.needs_version(5, 0)
+
         class BeforeFirstFind(CommandListener):
             def started(listener, event: CommandStartedEvent) -> None:  # noqa: N805
                 if event.command_name == 'find' and 'x_1' not in indexes():

@@ -110,6 +110,7 @@ class RestoreTest(DumpTest):
         self.assertEqual(self.before, everything(self.db))
 
     def test_indexes_that_the_server_does_not_take_drop_nothing(self) -> None:
+        self.needs_version(5, 0)
         many = [self.index(key={f'k{n}': 1}, name=f'k{n}') for n in range(65)]
         for reason, indexes in {
             'duplicate key': [self.index(unique=True)],
@@ -201,6 +202,7 @@ class RestoreTest(DumpTest):
 
     def test_an_error_half_way_says_the_state_and_the_same_again_mends_it(self) -> None:
         """A time series is dropped and filled: it cannot be renamed."""
+        self.needs_version(5, 0)
         self.db.create_collection('points', timeseries={'timeField': 't'})
         self.db['points'].insert_one({'t': DAY})
         self.dump = self.dumps().make(self.db)
@@ -261,6 +263,7 @@ class RestoreTest(DumpTest):
         self.assertEqual(self.before, everything(self.db))
 
     def test_what_was_a_view_or_a_time_series_becomes_a_collection(self) -> None:
+        self.needs_version(5, 0)
         for name in ('a', 'b'):
             self.db[name].drop()
         self.db.create_collection('a', viewOn='c', pipeline=[])
@@ -352,6 +355,7 @@ class RightsTest(DumpTest):
 
     def test_a_user_who_may_read_and_write_can_dump_and_restore(self) -> None:
         """But for what the server keeps from such users, which is said."""
+        self.needs_version(5, 0)
         with self.user('readWrite') as db:
             db['notes'].insert_one({'_id': 1})
             db['notes'].create_index('a')
@@ -452,6 +456,7 @@ class StrictApiTest(DumpTest):
         self.strict_db = self.strict[self.db.name]
 
     def test_it_restores_what_it_has(self) -> None:
+        self.needs_version(5, 0)
         self.db['b'].drop_indexes()
         self.db['b'].create_index('x', unique=True)
         before = everything(self.db)
@@ -462,6 +467,7 @@ class StrictApiTest(DumpTest):
         self.assertEqual(before, everything(self.db))
 
     def test_what_it_has_not_drops_nothing(self) -> None:
+        self.needs_version(5, 0)
         with self.assertRaisesRegex(RestoreRefused, 'b: .*text index.*Leave strict'):
             self.dumps().restore(self.strict_db, self.dump)
         self.assertEqual(self.before, everything(self.db))

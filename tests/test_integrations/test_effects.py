@@ -450,6 +450,7 @@ class CommandsTest(EffectsTest):
 
     def test_collections_made(self) -> None:
         """A collection, a view and a time series are made; one that exists is not."""
+        self.needs_version(5, 0)
         self.check(lambda db: db.create_collection('towns'), 'collection towns made')
         self.check(
             lambda db: db.create_collection('even', viewOn='cities', pipeline=[]),
@@ -500,6 +501,7 @@ class CommandsTest(EffectsTest):
 
     def test_all_indexes_of_a_clustered_collection(self) -> None:
         """It has no index `_id_`, so that a single one may be dropped or kept."""
+        self.needs_version(5, 0)
         clustered = {'key': {'_id': 1}, 'unique': True}
         self.db.create_collection('towns', clusteredIndex=clustered)
         self.db.towns.create_index('x')
@@ -652,6 +654,7 @@ class FailedWritesTest(EffectsTest):
 
     def test_an_update_of_many_that_stopped_half_way_is_named(self) -> None:
         """The server says that it changed none, though it may have changed some."""
+        self.needs_version(5, 0)
         self.db.cities.create_index('unique', unique=True, sparse=True)
         divide = {'$divide': [1, {'$subtract': ['$number', 5]}]}
         calls: dict[str, tuple[type[Exception], Up]] = {
