@@ -14,6 +14,7 @@ from migopy.commands import Spelling, command_line
 from migopy.effects import listen
 from migopy.errand import ERRAND, fab_spelling
 from migopy.face.asking import Asking
+from migopy.face.needed import NoClassicFabric, fabrics
 from migopy.face.typed import OF_DATABASE, Subtasks, call, is_yes
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
@@ -75,8 +76,10 @@ class Wiring(ManagerSettings):
     @classmethod
     def create_task(cls) -> Callable[..., Any]:
         """Make the function for the fabfile; this is what imports Fabric."""
-        from migopy.face import fab
-
+        try:
+            from migopy.face import fab
+        except ImportError as error:
+            raise NoClassicFabric(fabrics()) from error
         # A client that the rest of the fabfile makes is to be heard as well.
         listen()
         return fab.create(cls)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Iterable
 
@@ -22,10 +21,10 @@ def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
         first, rest = explanation(subtask)
         command = spelling.command(Command(name))
         lines.append(wrapped(f'{command} - {first}', indent=4))
-        typed = spelling.usage(usage_of(subtask, name))
+        usage = usage_of(subtask, name)
         example = EXAMPLE.search(rest)
-        if example or inspect.signature(subtask).parameters:
-            lines.append(f'    {typed}')
+        if example or usage.parameters:
+            lines.append(f'    {spelling.usage(usage)}')
         if example:
             lines.append(f'    {with_example(example[0], spelling)}')
     return lines

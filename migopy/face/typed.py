@@ -200,8 +200,23 @@ def number(value: str | int, subtask: str, option: str) -> int:
 
 
 def usage_of(subtask: Subtask, name: str) -> Usage:
-    """Tell how a subtask may be typed."""
-    return Usage(name, tuple(inspect.signature(subtask).parameters.values()))
+    """Tell how a subtask may be typed.
+
+    An override that passes all on, `*args, **kwargs`, takes what it overrides takes.
+    """
+    parameters = tuple(inspect.signature(subtask).parameters.values())
+    for cls in type(getattr(subtask, '__self__', None)).__mro__:
+        attribute = vars(cls).get(name)
+        if isinstance(attribute, FunctionType):
+            parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
+            if not _passes_all_on(parameters):
+                break
+    return Usage(name, parameters)
+
+
+def _passes_all_on(parameters: Sequence[inspect.Parameter]) -> bool:
+    kinds = [each.kind for each in parameters]
+    return kinds == [inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD]
 
 
 def explanation(subtask: Subtask) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from migopy.face.typed import (
     call,
     explanation,
     task,
+    usage_of,
 )
 
 
@@ -386,3 +387,13 @@ class RoundTripTest(unittest.TestCase):
     def test_of_nothing(self) -> None:
         self.assertIsNone(as_typed([], {}))
         self.assert_comes_back([], {})
+
+
+class PassingOnTest(unittest.TestCase):
+    def test_an_override_that_passes_all_on_is_typed_as_what_it_overrides(self) -> None:
+        class Overriding(Base):
+            def execute(self, *args: Any, **kwargs: Any) -> None:
+                super().execute(*args, **kwargs)
+
+        usage = usage_of(Overriding().execute, 'execute')
+        self.assertEqual(usage, usage_of(Base().execute, 'execute'))
