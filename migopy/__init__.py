@@ -3,10 +3,10 @@
 from typing import TYPE_CHECKING, Any
 
 from migopy.errors import MigopyException, StopTaskExecution
-from migopy.face.typed import task
+from migopy.face import task
 from migopy.files import cwd_in_syspath
 from migopy.manager import MigrationsManager
-from migopy.terminal.console import ColorsLogger, Str
+from migopy.terminal import ColorsLogger, Str
 from migopy.terminal.progress import progress
 from migopy.version import VERSION
 

@@ -10,11 +10,10 @@ import pymongo
 
 from migopy import bookkeeping, operations
 from migopy.errors import MigopyException
-from migopy.face.help import in_full, overview
-from migopy.face.typed import is_yes, task
+from migopy.face import in_full, is_yes, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
-from migopy.terminal.console import ColorsLogger
+from migopy.terminal import ColorsLogger
 from migopy.wiring import Wiring
 
 

@@ -22,7 +22,7 @@ from migopy.run import (
 )
 from migopy.site import Site
 from migopy.state import FAILED, Locked, Run
-from migopy.terminal.progress import told_by
+from migopy.terminal import told_by
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump

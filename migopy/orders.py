@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face.typed import number, only_one
+from migopy.face import number, only_one
 from migopy.files import Migration
 from migopy.run import Choice, Plan
 

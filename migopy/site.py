@@ -35,7 +35,7 @@ from migopy.server import (
 )
 from migopy.site_settings import ManagerSettings, SiteSettings, settings_of
 from migopy.state import History, Holder, Lock, Registry, Run
-from migopy.terminal.progress import meter
+from migopy.terminal import meter
 from migopy.version import VERSION
 
 # What only some commands need is imported by these: `fab migrations` is to start fast.

@@ -13,15 +13,20 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Spelling, command_line
 from migopy.effects import listen
 from migopy.errand import ERRAND, fab_spelling
-from migopy.face.asking import Asking
-from migopy.face.needed import NoClassicFabric, fabrics
-from migopy.face.typed import OF_DATABASE, Subtasks, call, is_yes
+from migopy.face import (
+    OF_DATABASE,
+    Asking,
+    NoClassicFabric,
+    Subtasks,
+    call,
+    fabrics,
+    is_yes,
+)
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
 from migopy.site_settings import ManagerSettings
 from migopy.tell import Narrator, Report, Voice
-from migopy.terminal.console import ColorsLogger
-from migopy.terminal.progress import told_by
+from migopy.terminal import ColorsLogger, told_by
 
 Document = dict[str, Any]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.terminal.console import is_terminal
+from migopy.terminal import is_terminal
 
 
 class NotWanted(MigopyException):

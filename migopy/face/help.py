@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from migopy.commands import Command, Spelling
 from migopy.face.typed import Subtask, explanation, usage_of
-from migopy.terminal.console import wrapped
+from migopy.terminal import wrapped
 
 #: The line of a docstring that shows how a command is typed, behind the task's name.
 EXAMPLE = re.compile('^Example: (.*)$', re.MULTILINE)

@@ -19,7 +19,7 @@ from fabric.state import connections, env, output
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.face.sent import SENT, taken
-from migopy.terminal.console import is_coloured
+from migopy.terminal import is_coloured
 
 #: Seconds between signs of life, where Fabric is not told any. Without them a
 #: firewall drops a connection that is silent during a long migration, and nobody

@@ -32,7 +32,7 @@ from migopy.state import (
     Registry,
     Run,
 )
-from migopy.terminal.progress import told_by
+from migopy.terminal import told_by
 from migopy.traces import summary
 
 

@@ -20,7 +20,7 @@ from migopy.run.step import Step
 from migopy.run.transaction import aborted, kept_inside, why_refused
 from migopy.run.unfinished import ways_out
 from migopy.state import FAILED, Agent, Run
-from migopy.terminal.progress import told_by
+from migopy.terminal import told_by
 from migopy.traces import excerpt
 
 

@@ -6,8 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from migopy.terminal.bars import DISPLAY
-from migopy.terminal.progress import LINE_EVERY
+from migopy.terminal import DISPLAY, LINE_EVERY
 
 #: Seconds until work that says nothing is first told of.
 SILENCE = 5.0

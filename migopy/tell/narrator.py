@@ -16,7 +16,7 @@ from migopy.tell.amounts import ago
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.voice import Voice
-from migopy.terminal.console import duration
+from migopy.terminal import duration
 from migopy.traces import summary
 
 if TYPE_CHECKING:

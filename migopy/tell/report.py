@@ -11,7 +11,7 @@ from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.voice import Voice
-from migopy.terminal.console import duration, table
+from migopy.terminal import duration, table
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from migopy.server import redacted
-from migopy.terminal.console import ColorsLogger
+from migopy.terminal import ColorsLogger
 from migopy.texts import fit, text_of
 
 

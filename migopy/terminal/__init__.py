@@ -3,6 +3,7 @@
 The function `progress` is not handed out here: it would hide the room of its name.
 """
 
+from migopy.terminal.bars import DISPLAY as DISPLAY
 from migopy.terminal.console import ColorsLogger as ColorsLogger
 from migopy.terminal.console import Str as Str
 from migopy.terminal.console import duration as duration
@@ -11,6 +12,7 @@ from migopy.terminal.console import is_terminal as is_terminal
 from migopy.terminal.console import table as table
 from migopy.terminal.console import width as width
 from migopy.terminal.console import wrapped as wrapped
+from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
 from migopy.terminal.progress import Meter as Meter
 from migopy.terminal.progress import meter as meter
 from migopy.terminal.progress import say as say

@@ -51,6 +51,10 @@ IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 #: Test modules that import from another still.
 IMPORTING = {'test_docs.py', 'test_effects_scope.py'}
 
+#: Rooms that are imported past their wing's door: late, as they take their time, and
+#: one whose name is its function's.
+BESIDE_THE_DOOR = {'face.fab', 'server.embedded', 'terminal.progress'}
+
 #: Lines that a room may have.
 LONGEST = 300
 
@@ -143,6 +147,15 @@ class HouseTest(unittest.TestCase):
         for room, path in self.rooms.items():
             lines = path.read_text(encoding='utf-8').count('\n')
             self.assertLessEqual(lines, LONGEST, room)
+
+    def test_a_wing_is_entered_by_its_door(self) -> None:
+        for room, path in self.rooms.items():
+            for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+                if not isinstance(node, ast.ImportFrom) or not node.module:
+                    continue
+                house, *way = node.module.split('.')
+                if house == 'migopy' and len(way) > 1 and way[0] != wing_of(room):
+                    self.assertIn('.'.join(way), BESIDE_THE_DOOR, room)
 
     def test_only_a_door_imports_what_it_is_for(self) -> None:
         for package, importers in IMPORTERS.items():
