@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import unittest
 from typing import Any
@@ -85,7 +86,8 @@ class SentTest(unittest.TestCase):
     def test_arrives_as_it_was(self) -> None:
         for directory in (None, self.HERE, os.path.join(self.HERE, '.')):
             packed = pack(self.ERRAND, 'execute,', directory)
-            self.assertEqual(self.unpack(packed), self.ERRAND)
+            arrived = dataclasses.replace(self.ERRAND, is_sent=True)
+            self.assertEqual(self.unpack(packed), arrived)
             self.assertRegex(packed, r'^[A-Za-z0-9_=-]+$')
 
     def test_is_good_for_no_other_command_or_folder(self) -> None:

@@ -7,6 +7,7 @@ import unittest
 from unittest import mock
 
 import migopy
+from migopy import face
 from migopy.face.needed import NoClassicFabric
 
 
@@ -28,6 +29,9 @@ class NeededTest(unittest.TestCase):
         class Migrations(migopy.MigrationsManager):
             pass
 
+        known = vars(face).pop('fab', None)
+        if known is not None:
+            self.addCleanup(setattr, face, 'fab', known)
         away = {'migopy.face.fab': None, 'fabric.state': None}
         with mock.patch.dict(sys.modules, away), self.assertRaises(ImportError) as got:
             Migrations.create_task()
