@@ -8,7 +8,6 @@ from typing import Any
 
 import pymongo
 
-from migopy import bookkeeping, operations
 from migopy.errors import MigopyException
 from migopy.face import in_full, is_yes, overview, task
 from migopy.files import FileNames, create
@@ -40,8 +39,7 @@ class MigrationsManager(Wiring):
     MIGRATIONS_FILE_PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
     #: A file, beside the fabfile, that new migrations are made from.
     MIGRATION_TEMPLATE: str | None = None
-    #: The collection of registered migrations; those of the lock and the history have
-    #: its name with `_lock` and `_history`.
+    #: The collection of registered migrations; with `_lock`, `_history` two others'.
     MIGRATIONS_COLLECTION = 'migrations'
     #: Whether to execute a migration whose number is smaller than a registered one's.
     ALLOW_LATE = True
@@ -117,6 +115,8 @@ class MigrationsManager(Wiring):
         they run in a transaction that is then aborted, and what each would do is
         shown. The first one that fails ends the run; the rest has not run then.
         """
+        from migopy import operations
+
         order = order_up(self, 'execute', spec_migr, to)
         if is_yes(dry_run, 'execute', 'dry_run'):
             return operations.dry_run(self._site, order, self._narrator)
@@ -132,6 +132,8 @@ class MigrationsManager(Wiring):
 
         Example: ignore,001_add_index.py
         """
+        from migopy import operations
+
         order = order_up(self, 'ignore', spec_migr)
         plan = operations.ignore(self._site, order, self._narrator)
         if plan is not None:
@@ -151,11 +153,13 @@ class MigrationsManager(Wiring):
         """Run down() of the migration that is named, and unregister it.
 
         Example: rollback,001_add_index.py
-        With last=NUMBER those executed last are rolled back, the newest first. With
-        to=NAME all that were executed after it. With dry_run=yes what each would do
-        is shown and nothing is changed. With force=yes the one named need not be
-        applied. On a terminal it asks before it undoes several, unless yes=yes.
+        With last=NUMBER those executed last are rolled back, the newest first; with
+        to=NAME all that were executed after it. dry_run=yes shows what each would do.
+        With force=yes the one named need not be applied. On a terminal it asks before
+        several, unless yes=yes.
         """
+        from migopy import operations
+
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
         if is_yes(dry_run, 'rollback', 'dry_run'):
@@ -172,6 +176,8 @@ class MigrationsManager(Wiring):
         Example: accept,001_add_index.py
         It is not called changed any more. Nothing is run.
         """
+        from migopy import bookkeeping
+
         bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
 
     @task
@@ -181,6 +187,8 @@ class MigrationsManager(Wiring):
         Example: forget,001_add_index.py
         It is not called missing any more. Nothing is run.
         """
+        from migopy import bookkeeping
+
         bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
 
     @task
@@ -189,6 +197,8 @@ class MigrationsManager(Wiring):
 
         Example: rename,001_add_index.py,001_index_users.py
         """
+        from migopy import bookkeeping
+
         bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
@@ -208,8 +218,8 @@ class MigrationsManager(Wiring):
         A number shows that many of the last, a name those of one migration.
         """
         plan = self._site.survey()
-        which = '' if which is None else str(which)
-        self._report.history(plan, self._site.runs(which, plan))
+        runs = self._site.runs('' if which is None else str(which), plan)
+        self._report.history(plan, runs)
 
     @task
     def unlock(self, *, force: str | bool = 'no', yes: str | bool = 'no') -> None:
@@ -224,6 +234,8 @@ class MigrationsManager(Wiring):
     @task
     def dbdump(self) -> None:
         """Dump the database, as DO_MONGO_DUMP does before migrations run."""
+        from migopy import operations
+
         keep, wait = self.MONGO_DUMP_KEEP, self.LOCK_WAIT
         self._report.dumped(operations.dump(self._site, keep, wait, self._narrator))
 
@@ -243,16 +255,18 @@ class MigrationsManager(Wiring):
         foreign=yes takes one that mongodump has made without migopy. in_place=yes
         needs less room on the server: it drops each collection, then fills it.
         """
+        from migopy import operations
+
         which = operations.Restore(
             name or '',
             foreign=is_yes(foreign, 'dbrestore', 'foreign'),
             in_place=is_yes(in_place, 'dbrestore', 'in_place'),
+            wait=self.LOCK_WAIT,
         )
         if name is None:
             return self._report.dumps(operations.dumps(self._site))
         asking = self._asking(yes, 'dbrestore')
-        wait = self.LOCK_WAIT
-        return operations.restore(self._site, which, wait, self._narrator, asking)
+        return operations.restore(self._site, which, self._narrator, asking)
 
     @task
     def help(self, subtask: str | None = None) -> None:

@@ -34,6 +34,8 @@ class Restore(NamedTuple):
     name: str
     foreign: bool
     in_place: bool
+    #: Seconds to wait for the lock.
+    wait: float
 
 
 class FailedBefore(MigopyException):
@@ -208,14 +210,12 @@ def dumps(site: Site) -> Sequence[Dump]:
         return dumps.of(site.db.name)
 
 
-def restore(
-    site: Site, which: Restore, wait: float, observer: Observer, asking: Asking
-) -> None:
+def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:
     """Bring the database back to a dump, under the lock, if that is wanted."""
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         dump = dumps.find(site.db.name, which.name, which.foreign)
         asking.require(f'Bring the database back to {dump.name}')
-        with site.locked('dbrestore', wait, observer.waiting):
+        with site.locked('dbrestore', which.wait, observer.waiting):
             observer.restoring(dump)
             dumps.restore(site.db, dump, which.in_place)
     observer.restored(dump)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import itertools
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
 
 #: Fabric's options, with a value, that say where a command runs and which fabfile it
 #: is of. None of them is a secret.
@@ -51,6 +54,9 @@ def words_before(
 
 def _only_sets(command: object) -> bool:
     """Tell whether a task's function does nothing but set variables and attributes."""
+    # Only a line with other tasks before migopy's needs it.
+    import ast
+
     function = getattr(command, 'wrapped', command)
     if not callable(function):
         return False
@@ -65,6 +71,8 @@ def _only_sets(command: object) -> bool:
 
 
 def _sets(statement: ast.stmt) -> bool:
+    import ast
+
     if isinstance(statement, (ast.Global, ast.Pass, ast.Import, ast.ImportFrom)):
         return True
     if isinstance(statement, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
@@ -84,4 +92,6 @@ def _sets(statement: ast.stmt) -> bool:
 
 
 def _inner(node: ast.AST) -> Iterator[ast.AST]:
+    import ast
+
     return (each for child in ast.iter_child_nodes(node) for each in ast.walk(child))

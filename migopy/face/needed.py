@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from migopy.errors import MigopyException
 
 #: The distributions that own the package `fabric`; the first two have Fabric 1's API.
@@ -40,6 +38,9 @@ class NoClassicFabric(MigopyException, ImportError):
 
 def fabrics() -> list[str]:
     """List the installed distributions that own the package `fabric`."""
+    # It takes as long as a tenth of a command that needs it not.
+    from importlib import metadata
+
     found = []
     for name in OWNERS:
         try:

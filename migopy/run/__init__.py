@@ -1,4 +1,12 @@
-"""What is to be done, and doing it."""
+"""What is to be done, and doing it.
+
+What a command needs that only looks is loaded with this door; the rooms that run
+migrations are loaded when their names are asked for, as `fab migrations` is to start
+fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from migopy.run.choice import (
     AlreadyRegistered,
@@ -12,18 +20,7 @@ from migopy.run.choice import (
     UnknownMigration,
 )
 from migopy.run.observer import Aftermath, Failure, Observer
-from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
-from migopy.run.registrations import NotRegistered
-from migopy.run.runner import Runner
-from migopy.run.step import Step, steps_of, verb
-from migopy.run.transaction import (
-    NoTransactions,
-    TooLong,
-    WroteOutside,
-    require_transactions,
-)
-from migopy.run.trial import CannotTry, try_out
 from migopy.run.unfinished import (
     State,
     Unfinished,
@@ -31,6 +28,33 @@ from migopy.run.unfinished import (
     describe,
     ways_out,
 )
+
+if TYPE_CHECKING:
+    from migopy.run.registrations import NotRegistered
+    from migopy.run.runner import Runner
+    from migopy.run.step import Step, steps_of
+    from migopy.run.transaction import (
+        NoTransactions,
+        TooLong,
+        WroteOutside,
+        require_transactions,
+    )
+    from migopy.run.trial import CannotTry, TrialWrote, try_out
+
+#: The rooms of the names that are loaded late.
+LATE = {
+    'CannotTry': 'trial',
+    'NoTransactions': 'transaction',
+    'NotRegistered': 'registrations',
+    'Runner': 'runner',
+    'Step': 'step',
+    'TooLong': 'transaction',
+    'TrialWrote': 'trial',
+    'WroteOutside': 'transaction',
+    'require_transactions': 'transaction',
+    'steps_of': 'step',
+    'try_out': 'trial',
+}
 
 __all__ = [
     'Aftermath',
@@ -48,11 +72,11 @@ __all__ = [
     'NotRegistered',
     'Observer',
     'Plan',
-    'Rooms',
     'Runner',
     'State',
     'Step',
     'TooLong',
+    'TrialWrote',
     'Unfinished',
     'UnknownMigration',
     'WroteOutside',
@@ -61,6 +85,11 @@ __all__ = [
     'require_transactions',
     'steps_of',
     'try_out',
-    'verb',
     'ways_out',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f'migopy.run.{LATE[name]}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

@@ -8,14 +8,14 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from migopy.commands import Command
-from migopy.effects import Effects, Recording
-from migopy.files import Migration
-from migopy.run.plan import Plan
-from migopy.run.step import Step
-from migopy.state import Holder, Run
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.effects import Effects, Recording
+    from migopy.files import Migration
+    from migopy.run.plan import Plan
+    from migopy.run.step import Step
+    from migopy.state import Holder, Run
 
 
 class Aftermath(Enum):

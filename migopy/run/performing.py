@@ -11,7 +11,6 @@ from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
 
-from migopy.backfill import Checkpoints
 from migopy.effects import Effects, EffectsListener, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.observer import Aftermath, Observer
@@ -131,6 +130,9 @@ class Performer:
 
         `update_each` goes on where the last run stopped, if that is unfinished.
         """
+        # `fab migrations` runs nothing and is to start fast.
+        from migopy.backfill import Checkpoints
+
         last = self._plan.unfinished_of(run)[-1:]
         earlier = [each.checkpoints for each in last if each.direction == run.direction]
         checkpoints = Checkpoints(

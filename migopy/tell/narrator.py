@@ -7,10 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from migopy.commands import Command, Spelling, spelled
-from migopy.effects import Effects, Recording
 from migopy.errors import enumerated
-from migopy.files import Migration
-from migopy.run import Failure, Plan, Step
 from migopy.state import IGNORED, Holder, Run
 from migopy.tell.amounts import ago
 from migopy.tell.failures import failure_text
@@ -21,6 +18,9 @@ from migopy.traces import summary
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.effects import Effects, Recording
+    from migopy.files import Migration
+    from migopy.run import Failure, Plan, Step
 
 
 class Narrator:
