@@ -88,6 +88,7 @@ def _part(part: object, spelling: Spelling) -> str:
 #: How usage shows values; `spec_migr` is a name of 1.0.
 PLACEHOLDERS = {
     'spec_migr': 'NAME',
+    'subtask': 'COMMAND',
     'title': 'TITLE',
     'which': 'NUMBER|NAME',
     'to': 'NAME',

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
 
 
+#: Lines of a kind that are shown; of more only the number is told.
+MOST = 50
+
+
 class Report:
     """Shows what was asked for, through a manager's voice.
 
@@ -121,8 +125,10 @@ class Report:
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:
             self._voice.white(title)
-            for line in lines:
+            for line in lines[:MOST]:
                 self._voice.white(f'  {line}')
+            if len(lines) > MOST:
+                self._voice.white(f'  and {len(lines) - MOST:,} more')
 
     def _say(self, *said: Part) -> None:
         self._voice.white(spelled(said, self._spelling))

@@ -133,3 +133,11 @@ class OddTypesTest(FabTest):
             self.assertEqual(result.status, 0, result.said)
             self.assertNotIn('\x1b[2J', result.said)
             self.assertEqual(self.contents('migrations_lock'), [])
+
+
+class ManyTest(PlainTest):
+    def test_listings_have_an_end(self) -> None:
+        self.register(*(f'{number:05}_gone.py' for number in range(5000)))
+        self.manager().show_status()
+        self.assertLess(len(self.logger.said), 60)
+        self.assertIn('  and 4,950 more', self.logger.of('white'))
