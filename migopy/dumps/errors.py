@@ -8,6 +8,7 @@ from pathlib import Path
 from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy import server
 from migopy.commands import Command
 from migopy.dumps.database import UNAUTHORIZED
 from migopy.dumps.exchange import NoRoom, NotTaken
@@ -142,10 +143,10 @@ def reason_of(error: BaseException, directory: Path) -> str:
         return f'{name}: {reason.replace(error.staged, name)}'
     if isinstance(error, OperationFailure):
         details = error.details or {}
-        # What a bulk of inserts ends with has whole documents in its text.
+        # Of a bulk of inserts it is the first document's.
         [first, *_] = details.get('writeErrors') or [details]
         code = first.get('code', error.code)
-        reason = str(first.get('errmsg') or error)
+        reason = server.reason_of(error)
         if code == UNAUTHORIZED:
             reason += '. The roles backup and restore, on admin, allow it.'
         if code == _NOT_VALID:

@@ -17,6 +17,7 @@ from migopy.run.transaction import (
     TooLarge,
     timed,
 )
+from migopy.server import reason_of
 from migopy.state import DURABLE
 
 #: How often a transaction is tried, and for how many seconds at most.
@@ -98,7 +99,7 @@ def _require_transient(error: PyMongoError, number: int) -> None:
     code = error.code if isinstance(error, OperationFailure) else None
     if not error.has_error_label(TRANSIENT):
         raise error
-    text = str(error).partition(', full error: ')[0]
+    text = reason_of(error)
     is_full = 'ache full' in text
     if (code == WRITE_CONFLICT or is_full) and number >= CONFLICTS:
         raise TooLarge(number, text) from error

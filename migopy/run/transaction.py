@@ -15,6 +15,7 @@ from pymongo.read_concern import ReadConcern
 from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
+from migopy.server import reason_of
 
 #: All reads of a transaction are from one snapshot on the primary with `local` too;
 #: `snapshot` would refuse to make the indexes of a new collection.
@@ -195,7 +196,7 @@ def why_refused(error: BaseException) -> str | None:
     if isinstance(error, InvalidOperation) and 'bound session' in str(error):
         return 'it uses a client of its own, which is outside of the transaction'
     if isinstance(error, OperationFailure) and error.code in REFUSED:
-        return str((error.details or {}).get('errmsg', error))
+        return reason_of(error)
     return None
 
 

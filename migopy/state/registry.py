@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from migopy.server import reason_of
 from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE
 from migopy.texts import one_line, same_name
@@ -122,8 +123,7 @@ class Registry:
         except OperationFailure as error:
             if error.code in CONFLICTS and self._has_index():
                 return []
-            reason = (error.details or {}).get('errmsg', error)
-            return [f'{self._no_index}: {reason}']
+            return [f'{self._no_index}: {reason_of(error)}']
         return []
 
     def add(self, document: Document, session: ClientSession) -> None:
