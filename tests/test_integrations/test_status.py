@@ -137,10 +137,14 @@ class CheckTest(PlainTest):
 
     def test_equal_numbers(self) -> None:
         self.migration('10_c.py', INSERT)
+        shown = 'Equal numbers (they run in order of name):\n  010_a.py, 10_c.py'
+        self.assertIn(shown, self.status())
+        with self.assertRaisesRegex(Exception, 'Some migrations need attention'):
+            self.manager().check()
+        # All of them registered, they do no harm any more.
         self.manager().execute()
-        self.assert_shown(
-            'Equal numbers (they run in order of name):', '010_a.py, 10_c.py'
-        )
+        self.assertEqual(self.status(), f'All migrations registered\n{shown}')
+        self.manager().check()
 
     def test_unfinished(self) -> None:
         self.db.migrations_history.update_one(
