@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
+import select
 import subprocess
 import sys
 import tempfile
 import textwrap
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -70,6 +71,11 @@ class Result:
     stdout: str
     stderr: str
     about: str = ''
+
+    @property
+    def results(self) -> str:
+        """What was written to stdout, without the last word of Fabric."""
+        return self.stdout.removesuffix('\nDone.\n')
 
     @property
     def said(self) -> str:
@@ -241,7 +247,7 @@ class FabTest(ProjectTest):
 
     def is_title(self, line: str) -> bool:
         """Tell whether a line says which database a command is about."""
-        return re.fullmatch(rf'{self.db.name} on \S+\n', line) is not None
+        return re.fullmatch(r'[\w-]+ on [^\s:]+:\S+\n', line) is not None
 
     def fabs(self, *commands: str) -> list[Result]:
         """Run commands of one argument that do not touch each other, at once."""
@@ -295,13 +301,28 @@ class FabTest(ProjectTest):
             self.addCleanup(end, process)
             os.close(end_of_fab)
             screen.write(typed.encode())
-            shown = b''
-            # The last process to leave a terminal makes reading it an error.
-            with contextlib.suppress(OSError):
-                while part := screen.read(4096):
-                    shown += part
+            shown = self.read(screen, process)
             process.wait(timeout=TIMEOUT)
         return shown.decode().replace('\r\n', '\n')
+
+    def read(self, screen: IO[bytes], process: subprocess.Popen[bytes]) -> bytes:
+        """Read a terminal until its processes have left it, at most `TIMEOUT` long.
+
+        One that waits for what nobody types fails the test by what it shows.
+        """
+        shown = b''
+        deadline = time.monotonic() + TIMEOUT
+        while select.select([screen], [], [], max(0, deadline - time.monotonic()))[0]:
+            try:
+                part = screen.read(4096)
+            except OSError:
+                # The last process to leave a terminal makes reading it an error.
+                return shown
+            if not part:
+                return shown
+            shown += part
+        process.kill()
+        self.fail(f'{process.args} still runs after {TIMEOUT} s: {shown.decode()}')
 
     def assert_ok(self, result: Result) -> Result:
         """Fail unless the command ended well."""

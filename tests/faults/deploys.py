@@ -315,7 +315,7 @@ class Deploys:
         self._await_lock()
         state = self.state()
         second = self.fab('migrations', 'migrations:execute', role='next')
-        self.named = dict(NAMED.findall(second.stderr))
+        self.named = dict(NAMED.findall(second.stdout))
         if self.way:
             self._check_after_settling(state)
         else:
@@ -391,7 +391,7 @@ class Deploys:
         for name in self.named:
             for way in WAYS:
                 hint = f'fab migrations:{way},{name}'
-                self.expect(second.stderr.count(hint) == 2, f'{hint} was not given')
+                self.expect(second.said.count(hint) == 2, f'{hint} was not given')
         now = self.state()
         same = now.registered == state.registered and now.begun == state.begun
         self.expect(same, 'execute did something in spite of the unfinished')

@@ -23,17 +23,18 @@ class StatusTest(FabTest):
         self.register('001_first.py')
         result = self.assert_ok(self.fab('migrations'))
         self.assertEqual(
-            result.stderr,
+            result.stdout,
             'Unregistered migrations:\n2_second.py\n10_third.py\n'
-            'To execute them: fab migrations:execute\n',
+            'To execute them: fab migrations:execute\n\nDone.\n',
         )
-        self.assertEqual(result.stdout, '\nDone.\n')
+        self.assertEqual(result.stderr, '')
 
     def test_says_when_there_is_nothing_to_do(self) -> None:
         self.migration('001_first.py')
         self.register('001_first.py')
         result = self.assert_ok(self.fab('migrations'))
-        self.assertEqual(result.stderr, 'All migrations registered\n')
+        self.assertEqual(result.results, 'All migrations registered\n')
+        self.assertEqual(result.stderr, '')
         self.assertEqual(self.db.list_collection_names(), ['migrations'])
 
 
@@ -65,7 +66,8 @@ class ExecuteTest(FabTest):
     def test_executes_nothing_twice(self) -> None:
         self.migration('001_first.py', NOTES)
         result = self.assert_ok(self.fab('migrations:execute', 'migrations:execute'))
-        self.assertEqual(result.stderr.splitlines()[2:], ['All migrations registered'])
+        self.assertEqual(result.results, 'All migrations registered\n')
+        self.assertEqual(len(result.stderr.splitlines()), 2, result.said)
         self.assertEqual(self.contents('notes'), [{'content': 'test'}])
 
     def test_executes_the_one_that_is_named(self) -> None:
@@ -91,9 +93,9 @@ class IgnoreTest(FabTest):
         self.assertEqual(self.registered(), ['002_second.py'])
         result = self.assert_ok(self.fab('migrations:ignore', 'migrations:ignore'))
         self.assertEqual(
-            result.stderr,
-            '001_first.py ignored\n003_third.py ignored\nAll migrations registered\n',
+            result.stderr, '001_first.py ignored\n003_third.py ignored\n'
         )
+        self.assertEqual(result.results, 'All migrations registered\n')
         self.assertEqual(len(self.registered()), 3)
         self.assertEqual(self.contents('notes'), [])
 

@@ -31,7 +31,7 @@ class FirstTest(FabTest):
         (self.folder / 'mongomigrations').rmdir()
         self.assertIn('fab migrations:create,what_it_does', self.error('migrations'))
         self.assert_ok(self.fab('migrations:create,what_it_does'))
-        said = self.assert_ok(self.fab('migrations')).stderr
+        said = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn('001_what_it_does.py\nTo execute them: fab migrations:exec', said)
         self.assert_ok(self.fab('migrations:execute'))
         self.assertEqual(self.registered(), ['001_what_it_does.py'])
@@ -51,7 +51,7 @@ class CreateTest(FabTest):
         self.migration('009_a.py')
         title = self.fab('migrations:create,add user index, "Größe"')
         name = '010_add_user_index_grosse.py'
-        self.assertEqual(self.assert_ok(title).stderr, f'mongomigrations/{name}\n')
+        self.assertEqual(self.assert_ok(title).results, f'mongomigrations/{name}\n')
         self.assertEqual(
             (self.folder / 'mongomigrations' / name).read_text(),
             f"# Add user index, 'Größe' ({name})\ndef up(db): pass\n",
@@ -60,7 +60,7 @@ class CreateTest(FabTest):
         again = self.fab(
             'migrations:create,add_user_index', cwd=self.folder / 'mongomigrations'
         )
-        self.assertEqual(self.assert_ok(again).stderr, '011_add_user_index.py\n')
+        self.assertEqual(self.assert_ok(again).results, '011_add_user_index.py\n')
 
 
 class NotCreatedTest(PlainTest):
@@ -312,26 +312,26 @@ class HelpTest(FabTest):
         self.assert_ok(all_of_them)
         for subtask in migopy.MigrationsManager().tasks():
             line = f'(?m)^fab migr:{subtask.__name__} - [A-Z].*[.]$'
-            self.assertRegex(all_of_them.stderr, line)
+            self.assertRegex(all_of_them.stdout, line)
         self.assertIn(
             'fab migr:rollback - Run down() of the migration that is named, and'
             ' unregister it.\n'
             '    fab migr:rollback[,NAME][,last=NUMBER][,to=NAME][,force=yes]'
-            '[,dry_run=yes]\n'
+            '[,dry_run=yes][,yes=yes]\n'
             '    Example: fab migr:rollback,001_add_index.py\n',
-            all_of_them.stderr,
+            all_of_them.stdout,
         )
         self.assertIn(
             'fab migr:count_notes - Count the notes, or those that contain a word,'
             ' of which there may be a great many.\n'
             '    fab migr:count_notes[,WORD][,field=…]\n'
             '    Example: fab migr:count_notes,test\n',
-            all_of_them.stderr,
+            all_of_them.stdout,
         )
-        self.assertNotIn('Takes its time', all_of_them.stderr)
-        self.assertIn('With to=NAME those up to', self.assert_ok(execute).stderr)
-        self.assertIn('dry_run=yes', execute.stderr)
-        self.assertIn('Takes its time.\n', self.assert_ok(own).stderr)
+        self.assertNotIn('Takes its time', all_of_them.stdout)
+        self.assertIn('With to=NAME those up to', self.assert_ok(execute).stdout)
+        self.assertIn('dry_run=yes', execute.stdout)
+        self.assertIn('Takes its time.\n', self.assert_ok(own).stdout)
         self.assert_error(unknown, "There is no command 'x'", 'fab migr:execute')
 
     def test_on_a_terminal_no_word_is_broken(self) -> None:

@@ -408,9 +408,10 @@ class TypedTest(FabTest):
         failed = self.fab('migrations:execute', cwd=elsewhere, PATH=NO_TOOLS)
         self.assertEqual(failed.status, 1)
         [dump] = left(self.folder / 'mongodumps')
+        self.assertRegex(failed.stdout, rf'^Dumped to {dump} \([\d.]+ KB\)\n$')
         self.assertRegex(
             failed.stderr,
-            f'(?s)Going to execute 2 migrations.*Stop.*Dumped to {dump}.*Start.*'
+            '(?s)Going to execute 2 migrations.*Stop.*Start.*'
             'Executing 1_a.py.*2_b.py failed in its up.*'
             f'To go back to it:\n  fab migrations:dbrestore,{dump.name}\n$',
         )

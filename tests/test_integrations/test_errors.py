@@ -106,7 +106,7 @@ class WrongCommandTest(FabTest):
 
     def test_a_colon_without_a_subtask_is_the_status(self) -> None:
         result = self.assert_ok(self.fab('migrations:'))
-        self.assertIn('Unregistered migrations:', result.stderr)
+        self.assertIn('Unregistered migrations:', result.stdout)
 
 
 class RegisteredTest(FabTest):
@@ -242,8 +242,8 @@ class ColoursTest(FabTest):
         self.migration('1_a.py', RAN)
         red = '\033[91m1_a.py\033[0m'
         plain = '\n1_a.py\n'
-        self.assertIn(plain, self.fab('migrations').stderr)
-        self.assertIn(red, self.fab('migrations', FORCE_COLOR='1').stderr)
+        self.assertIn(plain, self.fab('migrations').stdout)
+        self.assertIn(red, self.fab('migrations', FORCE_COLOR='1').stdout)
         self.assertIn(red, self.on_terminal('migrations'))
         shown = self.on_terminal('migrations', NO_COLOR='1', FORCE_COLOR='1')
         self.assertIn(plain, shown)

@@ -55,14 +55,14 @@ class TaskTest(FabTest):
         status, shown = (
             self.assert_ok(each) for each in self.fabs('migr', 'migr:help')
         )
-        self.assertIn('fab migr:execute', status.stderr)
-        self.assertIn('fab migr:rollback - ', shown.stderr)
+        self.assertIn('fab migr:execute', status.stdout)
+        self.assertIn('fab migr:rollback - ', shown.stdout)
         self.assertIn('fab migr:execute', self.error('migr:exceute'))
 
     def test_several_tasks_in_one_command(self) -> None:
         self.migration('1_a.py', SAYS.format('a'))
         result = self.assert_ok(self.fab('migr', 'migr:execute', 'migr'))
-        lines = result.stderr.splitlines()
+        lines = result.results.splitlines()
         self.assertEqual(lines[1], '1_a.py')
         self.assertEqual(lines[-1], 'All migrations registered')
         self.assertEqual(self.contents('ran'), [{'name': 'a'}])
@@ -181,7 +181,7 @@ class SubtasksTest(FabTest):
     """
 
     def test_help_shows_each_that_is_one(self) -> None:
-        shown = self.assert_ok(self.fab('migrations:help')).stderr
+        shown = self.assert_ok(self.fab('migrations:help')).stdout
         self.assertIn('\nfab migrations:task1 - Test doc 1\n', shown)
         self.assertIn('\nfab migrations:task2 - Test doc 2\n', shown)
         for number in (3, 4, 5):

@@ -208,7 +208,7 @@ class TableTest(FabTest):
         self.assertEqual(self.fab('migrations:execute').status, 1)
         self.assert_ok(self.fab('migrations:rollback,002_b.py'))
         self.assert_ok(self.fab('migrations:ignore,3'))
-        shown = self.assert_ok(self.fab('migrations:history', COLUMNS='120')).stderr
+        shown = self.assert_ok(self.fab('migrations:history', COLUMNS='120')).results
         by = f'{getpass.getuser()}@{socket.gethostname()}'
         titles, _line, *lines = shown.splitlines()
         self.assertRegex(titles, 'Started .UTC. +Migration +Outcome +Took +By')
@@ -244,7 +244,7 @@ class TableTest(FabTest):
             self.migration(f'00{number}_a.py')
         commands = ['history', 'history,20', 'history,001_a.py', 'history,001']
         every, twenty, one, short = [
-            self.assert_ok(result).stderr
+            self.assert_ok(result).stdout
             for result in self.fabs(*(f'migrations:{each}' for each in commands))
         ]
         self.assertEqual(every.count('ann@web1'), 30)
@@ -258,7 +258,8 @@ class TableTest(FabTest):
 
     def test_of_nothing(self) -> None:
         result = self.assert_ok(self.fab('migrations:history'))
-        self.assertEqual(result.stderr, 'No migration has run yet\n')
+        self.assertEqual(result.results, 'No migration has run yet\n')
+        self.assertEqual(result.stderr, '')
 
     def test_of_an_unknown_migration(self) -> None:
         self.migration('001_a.py')

@@ -78,7 +78,7 @@ class HereTest(FabTest):
     def test_all_that_is_pending_is_executed_once(self) -> None:
         result = self.assert_ok(self.fab('production', 'migrations:execute'))
         self.assertEqual(len(self.ran('up')), 3)
-        self.assertIn('All migrations registered', result.stderr)
+        self.assertIn('All migrations registered', result.stdout)
 
     def test_what_is_typed_twice_is_done_twice(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))

@@ -13,6 +13,7 @@ import time
 import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Callable
@@ -20,7 +21,7 @@ from typing import Any, Callable
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
-from migopy.state.agent import Agent
+from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
 from migopy.state.holder import Holder, Locked, LockLost
@@ -87,6 +88,8 @@ class HeldTest(LockTestCase):
                     'host': socket.gethostname(),
                     'pid': os.getpid(),
                     'subtask': 'execute',
+                    'place': place(),
+                    'ttl': 30,
                 },
             )
             self.assertEqual(len(lock.owner), 32)
@@ -362,7 +365,10 @@ class WriteTest(LockTestCase):
         with lock.held('execute', 0, nobody):
             self.let_run_out()
             GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
-            self.assertEqual(self.lock().holder(), Holder.of(self.found()))
+            holder = self.lock().holder()
+            assert holder is not None
+            self.assertEqual(replace(holder, renewed=None), Holder.of(self.found()))
+            self.assertLess(holder.renewed or 0, PATIENCE)
         self.assertEqual(self.kept(), [{'_id': 1}])
 
     def test_one_that_runs_out_at_once_is_given_up(self) -> None:
@@ -542,9 +548,14 @@ class DeployTest(FabTest):
         agent = Agent.current()
         self.assertRegex(
             said.read_text(),
-            rf'^Waiting for another migration command: {agent} \(process {process},'
+            rf'^{self.db.name} on \S+\n'
+            rf'Waiting for another migration command: {agent} \(process {process},'
             r' execute\) since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n'
-            r'All migrations registered\n$',
+            r'If that process is certainly gone, type: fab migrations:unlock\n$',
+        )
+        assert second.stdout is not None
+        self.assertEqual(
+            second.stdout.read(), 'All migrations registered\n\nDone.\n'
         )
         self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
 
@@ -582,10 +593,10 @@ class DeployTest(FabTest):
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
         self.begun()
-        shown = self.assert_ok(self.fab('migrations')).stderr
+        shown = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn(f'001_a.py (up) by {Agent.current()}', shown)
         self.assertNotIn('Unfinished', shown)
-        self.assertIn('running', self.assert_ok(self.fab('migrations:history')).stderr)
+        self.assertIn('running', self.assert_ok(self.fab('migrations:history')).stdout)
         self.go()
         self.assert_ok(self.ended(first))
 
@@ -607,7 +618,7 @@ class DeployTest(FabTest):
         self.assertEqual(self.db.ran.count_documents({}), 3)
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
         executed = [each for each in results if 'Executing' in each.stderr]
-        idle = [each for each in results if 'All migrations reg' in each.stderr]
+        idle = [each for each in results if 'All migrations reg' in each.stdout]
         self.assertEqual((len(executed), len(idle)), (1, 9))
         self.assertIsNone(self.holder())
 
@@ -616,7 +627,7 @@ class DeployTest(FabTest):
         self.migration('001_a.py', 'def up(db):\n    db.ran.insert_one({})')
         result = self.assert_ok(self.fab('-P', '-H', 'a,b', 'migrations:execute'))
         self.assertEqual(result.stderr.count('Executing 001_a.py'), 1)
-        self.assertEqual(result.stderr.count('All migrations registered'), 1)
+        self.assertEqual(result.stdout.count('All migrations registered'), 1)
         self.assertEqual(self.db.ran.count_documents({}), 1)
 
     def test_that_of_a_killed_holder_is_free_after_its_time(self) -> None:
@@ -660,11 +671,11 @@ class DeployTest(FabTest):
         result = self.assert_ok(self.fab('migrations:unlock,force=yes'))
         self.assertIn(
             f'Took the lock from {Agent.current()} (process {process}, execute) since',
-            result.stderr,
+            result.stdout,
         )
         self.assertIsNone(self.holder())
         result = self.assert_ok(self.fab('migrations:unlock,force=yes'))
-        self.assertIn('Nobody holds the lock', result.stderr)
+        self.assertIn('Nobody holds the lock', result.stdout)
         first.kill()
 
     def test_a_robbed_holder_registers_nothing_and_starts_nothing(self) -> None:
@@ -681,7 +692,7 @@ class DeployTest(FabTest):
         self.assertNotIn('executed in', result.stderr)
         self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
         self.assertEqual(self.registered(), [])
-        shown = self.assert_ok(self.fab('migrations')).stderr
+        shown = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn('Unfinished: 001_a.py', shown)
 
     def test_another_may_execute_what_a_robbed_one_is_still_at(self) -> None:
@@ -714,7 +725,7 @@ class DeployTest(FabTest):
         self.go()
         result = self.assert_error(self.ended(first), 'lost its lock')
         self.assertNotIn('rolled back in', result.stderr)
-        shown = self.assert_ok(self.fab('migrations')).stderr
+        shown = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn('Unfinished: 001_a.py: down', shown)
 
     def test_a_server_that_cannot_be_reached_is_not_locked(self) -> None:

@@ -251,7 +251,7 @@ class FaultTest(FabTest):
         self.assertEqual(registered, NAMES[: len(registered)])
         executed = re.findall(r'^(\d+_x.py) executed', said, re.MULTILINE)
         self.assertEqual(executed, registered[: len(executed)])
-        status = self.fab('migrations').stderr
+        status = self.fab('migrations').stdout
         self.assertLessEqual(status.count('Unfinished: '), 1, status)
         if len(counted) > len(registered):
             self.assertIn(f'Unfinished: {len(registered):03}_x.py', status)

@@ -137,9 +137,9 @@ class DatabaseOf2014Test(FabTest):
         self.register('001_x.py', '002_x.py')
         result = self.assert_ok(self.fab('migrations'))
         self.assertEqual(
-            result.stderr.splitlines()[:2], ['Unregistered migrations:', '003_x.py']
+            result.stdout.splitlines()[:2], ['Unregistered migrations:', '003_x.py']
         )
-        self.assertNotIn('Changed', result.stderr)
+        self.assertNotIn('Changed', result.said)
         self.assert_ok(self.fab('migrations:execute', 'migrations:rollback,001_x.py'))
         self.assertEqual(self.registered(), ['002_x.py', '003_x.py'])
         # The document of 1.0 is as it was.

@@ -504,7 +504,7 @@ class EmbeddedTest(SettingsTest):
         self.assert_ok(self.fab('migrations:execute', cwd=self.folder / 'sub'))
         self.assertTrue(self.server_is_gone())
         result = self.assert_ok(self.fab('migrations'))
-        self.assertIn('All migrations registered', result.stderr)
+        self.assertIn('All migrations registered', result.stdout)
         result = self.assert_ok(self.fab('migrations:rollback,1'))
         self.assertIn('1 deleted', result.stderr)
         self.assertTrue(self.server_is_gone())
@@ -526,7 +526,7 @@ class EmbeddedTest(SettingsTest):
         first = self.start('migrations:execute')
         await_file(self.folder / 'first-runs')
         second = self.assert_ok(self.fab('migrations'))
-        self.assertIn('1_a.py', second.stderr)
+        self.assertIn('1_a.py', second.stdout)
         self.assertEqual(len(running_in(self.data)), 1)
         (self.folder / 'second-is-done').touch()
         result = self.assert_ok(self.ended(first))
@@ -550,7 +550,7 @@ class EmbeddedTest(SettingsTest):
         process.wait()
         self.assertFalse(self.server_is_gone())
         result = self.assert_ok(self.fab('migrations'))
-        self.assertIn('1_a.py', result.stderr)
+        self.assertIn('1_a.py', result.stdout)
         self.assertTrue(self.server_is_gone())
 
     def test_without_a_mongod_an_error_names_the_extra(self) -> None:
