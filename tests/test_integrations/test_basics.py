@@ -92,9 +92,7 @@ class IgnoreTest(FabTest):
         self.assert_ok(self.fab('migrations:ignore,002_second'))
         self.assertEqual(self.registered(), ['002_second.py'])
         result = self.assert_ok(self.fab('migrations:ignore', 'migrations:ignore'))
-        self.assertEqual(
-            result.stderr, '001_first.py ignored\n003_third.py ignored\n'
-        )
+        self.assertEqual(result.stderr, '001_first.py ignored\n003_third.py ignored\n')
         self.assertEqual(result.results, 'All migrations registered\n')
         self.assertEqual(len(self.registered()), 3)
         self.assertEqual(self.contents('notes'), [])

@@ -29,7 +29,7 @@ from migopy.state.lock import Lock
 from tests import server
 from tests.commands import Commands
 from tests.faults import PATIENCE, eventually, failing, obliging_server
-from tests.project import NOTHING, TIMEOUT, WAITING, FabTest, PlainTest
+from tests.project import NOTHING, TIMEOUT, WAITING, FabTest, PlainTest, end
 from tests.server import DatabaseTest
 
 
@@ -215,6 +215,28 @@ class WaitTest(LockTestCase):
             self.assertNotEqual(self.found()['owner'], 'dead')
             self.assertGreaterEqual(self.found()['since'], expires)
         self.assertIsNone(self.document.find_one())
+
+    def test_a_process_that_is_gone_holds_it_no_more_at_its_own_place_alone(
+        self,
+    ) -> None:
+        """Elsewhere the same number is another process."""
+        process = subprocess.Popen(['true'])
+        process.wait()
+        with self.lock().held('execute', 0, nobody):
+            held = self.found()
+        self.document.insert_one({**held, 'owner': 'gone', 'pid': process.pid})
+        for elsewhere in ('elsewhere', '', None, 7):
+            with self.subTest(elsewhere):
+                self.document.update_one({}, {'$set': {'place': elsewhere}})
+                error = self.refused(0, lambda holder: None)
+                self.assertEqual(error.holder.owner, 'gone')
+                self.assertIsNotNone(self.lock().holder())
+        self.document.update_one({}, {'$set': {'place': place()}})
+        self.assertIsNone(self.lock().holder())
+        told: list[Holder] = []
+        with self.lock().held('execute', 0, told.append):
+            self.assertNotEqual(self.found()['owner'], 'gone')
+        self.assertEqual([each.owner for each in told], ['gone'])
 
     def test_one_whose_time_is_out_has_no_holder(self) -> None:
         with self.lock().held('execute', 0, nobody):
@@ -554,9 +576,7 @@ class DeployTest(FabTest):
             r'If that process is certainly gone, type: fab migrations:unlock\n$',
         )
         assert second.stdout is not None
-        self.assertEqual(
-            second.stdout.read(), 'All migrations registered\n\nDone.\n'
-        )
+        self.assertEqual(second.stdout.read(), 'All migrations registered\n\nDone.\n')
         self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
 
     def test_who_waited_in_vain_is_told_the_holder_and_the_command(self) -> None:
@@ -636,10 +656,52 @@ class DeployTest(FabTest):
         self.migration('002_b.py')
         first = self.start('migrations:execute')
         [process] = self.begun()
+        # As if it ran on another machine, of whose processes nothing is known here.
+        self.db.migrations_lock.update_one({}, {'$set': {'place': 'elsewhere'}})
         second, said = self.start_waiting('migrations:ignore,001_a.py')
-        first.kill()
+        end(first)
         self.assertEqual(second.wait(TIMEOUT), 0, said.read_text())
         self.assertIn(f'(process {process}, execute)', said.read_text())
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_that_of_one_killed_on_this_machine_is_free_at_once(self) -> None:
+        self.settings(ttl=60, wait=0)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        [process] = self.begun()
+        end(first)
+        self.assertIsNotNone(self.holder())
+        refused = self.fab('migrations:execute')
+        self.assert_error(refused, 'Unfinished, so nothing was done')
+        gone = f'The command that held the lock is gone: {Agent.current()} (process'
+        self.assertIn(f'{gone} {process}, execute)', refused.stderr)
+        self.assert_ok(self.fab('migrations:ignore,001_a.py'))
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_who_waits_gets_that_of_one_that_is_killed_meanwhile(self) -> None:
+        self.settings(ttl=60 * TIMEOUT, wait=60 * TIMEOUT)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        second, said = self.start_waiting('migrations:ignore,001_a.py')
+        end(first)
+        self.assertEqual(second.wait(TIMEOUT), 0, said.read_text())
+        self.assertIn('The command that held the lock is gone', said.read_text())
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_suspended_holder_has_it_still(self) -> None:
+        self.settings(ttl=60, wait=0)
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        first.send_signal(signal.SIGSTOP)
+        self.assert_error(self.fab('migrations:execute'), 'command is running')
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertIn('Running at this moment:\n  001_a.py', shown)
+        self.assertNotIn('Unfinished', shown)
+        first.send_signal(signal.SIGCONT)
+        self.go()
+        self.assert_ok(self.ended(first))
         self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_that_of_a_terminated_holder_is_free_at_once(self) -> None:

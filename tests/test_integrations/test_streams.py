@@ -1,0 +1,128 @@
+"""Where each thing is said: results on stdout, what happens and errors on stderr."""
+
+from __future__ import annotations
+
+from tests import server
+from tests.project import NOTHING, FabTest
+
+UP = 'def up(db):\n    db.notes.insert_one({})\n'
+
+#: A logger as a fabfile of 1.0 has it.
+OWN_LOGGER = """
+    import migopy
+
+    class Logger:
+        def say(self, message):
+            with open('said', 'a') as file:
+                file.write(str(message) + '\\n')
+
+        white = white_bold = red = green = say
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+        logger = Logger()
+
+    migrations = Migrations.create_task()
+"""
+
+#: What is typed, and what it shows without stderr.
+RESULTS = {
+    'migrations': 'All migrations registered\n',
+    'migrations:check': 'All migrations registered\n',
+    'migrations:history': '001_a.py',
+    'migrations:help': 'fab migrations:execute - ',
+    'migrations:create,b': 'mongomigrations/002_b.py\n',
+    'migrations:dbdump': 'Dumped to ',
+    'migrations:dbrestore': 'To go back to one: fab migrations:dbrestore,',
+    'migrations:unlock,force=yes': 'Nobody holds the lock\n',
+}
+
+
+class ResultTest(FabTest):
+    """`2>/dev/null`, `| grep` and `> file` have what was asked for, and that alone."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_a.py', UP)
+
+    def test_is_on_stdout(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        for command, shown in RESULTS.items():
+            with self.subTest(command):
+                result = self.assert_ok(self.fab(command))
+                self.assertIn(shown, result.results)
+                self.assertNotIn(shown, result.stderr)
+
+    def test_what_happens_is_on_stderr(self) -> None:
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('001_a.py executed in', result.stderr)
+        self.assertEqual(result.results, '')
+        # Of nothing to do nothing happens: that is what it shows.
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(result.results, 'All migrations registered\n')
+        self.assertEqual(result.stderr, '')
+
+    def test_an_error_is_on_stderr(self) -> None:
+        result = self.fab('migrations:execute,7')
+        self.assert_error(result, "There is no migration '7'")
+        self.assertEqual(result.stdout, '')
+
+    def test_a_logger_of_the_fabfile_gets_all(self) -> None:
+        self.write('fabfile.py', self.filled(OWN_LOGGER))
+        commands = ('migrations', 'migrations:execute', 'migrations:history')
+        result = self.assert_ok(self.fab(*commands))
+        self.assertEqual((result.results, result.stderr, result.about), ('', '', ''))
+        said = (self.folder / 'said').read_text()
+        self.assertIn('Unregistered migrations:\n001_a.py\n', said)
+        self.assertIn('001_a.py executed in', said)
+        self.assertIn('Started (UTC)', said)
+
+
+class AboutTest(FabTest):
+    """Which database a command is about, before anything else is said."""
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            SETTINGS
+            MONGO_CLIENT_OPTIONS = {'serverSelectionTimeoutMS': 200}
+
+        migrations = Migrations.create_task()
+    """
+
+    def set(self, *settings: str) -> None:
+        joined = '; '.join(settings)
+        self.write('fabfile.py', self.filled(self.fabfile).replace('SETTINGS', joined))
+
+    def test_each_command_says_it_once(self) -> None:
+        self.migration('001_a.py', NOTHING)
+        self.set(f'MONGO_URI = {self.uri!r}', f'MONGO_DATABASE = {self.db.name!r}')
+        result = self.assert_ok(self.fab('migrations', 'migrations:execute'))
+        [address] = self.client.nodes
+        line = f'{self.db.name} on mongodb://{address[0]}:{address[1]}\n'
+        self.assertEqual(result.about, 2 * line)
+        # What is about no database does not name one.
+        for command in ('help', 'create,b'):
+            result = self.assert_ok(self.fab(f'migrations:{command}'))
+            self.assertEqual(result.about, '')
+
+    def test_it_has_no_password(self) -> None:
+        port = server.free_port()
+        line = f'shop on mongodb://127.0.0.1:{port}\n'
+        uri = f'mongodb://ann:s3cr%40t@127.0.0.1:{port}/shop?authSource=admin'
+        self.set(f'MONGO_URI = {uri!r}')
+        result = self.assert_error(self.fab('migrations'), 'cannot be reached')
+        self.assertEqual(result.about, line)
+        self.assertNotIn('s3cr', result.said)
+        self.set(
+            "MONGO_HOST = '127.0.0.1'",
+            f'MONGO_PORT = {port}',
+            "MONGO_DATABASE = 'shop'",
+            "MONGO_USER = 'ann'",
+            "MONGO_USER_PASS = 's3cr@t'",
+        )
+        result = self.assert_error(self.fab('migrations'), 'cannot be reached')
+        self.assertEqual(result.about, f'shop on 127.0.0.1:{port}\n')
+        self.assertNotIn('s3cr', result.said)
