@@ -95,6 +95,7 @@ PLACEHOLDERS = {
     'last': 'NUMBER',
     'dry_run': 'yes',
     'force': 'yes',
+    'yes': 'yes',
     'foreign': 'yes',
     'in_place': 'yes',
 }

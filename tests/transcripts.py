@@ -13,6 +13,7 @@ import re
 import struct
 import subprocess
 import termios
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,6 +84,10 @@ def text(shown: Sequence[Shown]) -> str:
     )
 
 
+#: The line that says which database a command is about.
+TITLE = re.compile(r'\S+ on (mongodb(\+srv)?://\S+|embedded:\S+|[\w.-]+:\d+)')
+
+
 def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
     """Type a command on a terminal; give its exit status and what is left to read."""
     terminal, end = os.openpty()
@@ -106,18 +111,27 @@ def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
         ) as process,
     ):
         os.close(end)
+        # A question that nobody answers ends it, too.
+        limit = threading.Timer(TIMEOUT, process.kill)
+        limit.start()
         try:
             while part := screen.read(4096):
                 shown += part
         except OSError:
             pass  # the last process has left the terminal
         status = process.wait(timeout=TIMEOUT)
+        limit.cancel()
     return status, left_to_read(shown.decode())
 
 
 def left_to_read(written: str) -> str:
     """Give what a terminal shows at the end: of a line that was redrawn the last."""
-    lines = written.replace('\r\n', '\n').split('\n')
+    lines = [
+        line
+        for line in written.replace('\r\n', '\n').split('\n')
+        # Each command says first which database it is about: the pages do so once.
+        if not TITLE.fullmatch(line)
+    ]
     kept = [re.split(r'\r\x1b\[2K', line)[-1] for line in lines]
     text = re.sub(r'\x1b\[[\d;?]*[A-Za-z]', '', '\n'.join(kept))
     # The last word of `fab` is Fabric's own, and on no page.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 
 from migopy.commands import Command, Spelling
 from migopy.face.typed import Subtask, explanation, usage_of
-from migopy.terminal import wrapped
+from migopy.terminal import is_terminal, width, wrapped
 
 #: The line of a docstring that shows how a command is typed, behind the task's name.
 EXAMPLE = re.compile('^Example: (.*)$', re.MULTILINE)
@@ -24,7 +25,7 @@ def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
         usage = usage_of(subtask, name)
         example = EXAMPLE.search(rest)
         if example or usage.parameters:
-            lines.append(f'    {spelling.usage(usage)}')
+            lines.append(folded(spelling.usage(usage), indent=4))
         if example:
             lines.append(f'    {with_example(example[0], spelling)}')
     return lines
@@ -46,3 +47,13 @@ def with_example(text: str, spelling: Spelling) -> str:
         return f'Example: {spelling.command(Command.parse(example[1]))}'
 
     return EXAMPLE.sub(spelled, text)
+
+
+def folded(usage: str, indent: int) -> str:
+    """Break how a command is typed between its options, on a narrow terminal."""
+    lines = [' ' * indent]
+    for part in usage.replace('[', '\n[').split('\n'):
+        if len(lines[-1]) + len(part) > width() and is_terminal(sys.stdout):
+            lines.append(' ' * 2 * indent)
+        lines[-1] += part
+    return '\n'.join(lines)

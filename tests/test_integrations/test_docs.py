@@ -260,7 +260,7 @@ class SettingsTest(PageTest):
     def before_task_fabfile(self) -> None:
         listed = self.assert_ok(self.fab('--shortlist')).stdout.split()
         self.assertEqual(listed, ['Migrations', 'deploy', 'migrations'])
-        self.assertIn('001_add_note.py', self.fab('migrations').stderr)
+        self.assertIn('001_add_note.py', self.fab('migrations').stdout)
 
     def before_plain_fabfile(self) -> None:
         self.migration('001_add_note.py', readme.block('migration'))
@@ -527,7 +527,7 @@ class ContainersTest(PageTest):
                     'dbdump',
                 ):
                     self.assert_ok(self.fab(f'migrations:{command}'))
-                [dump] = [each.name for each in self.folder.glob('mongodumps/*')]
+                [dump] = [each.name for each in self.folder.glob('mongodumps/2*')]
                 result = self.fab(f'migrations:dbrestore,{dump}')
                 self.assertEqual(result.status, 2 - number, result.said)
                 shutil.rmtree(self.folder / 'mongodumps')
