@@ -66,7 +66,7 @@ def parsed(name: str) -> tuple[nodes.document, str]:
         (ROOT / name).read_text(encoding='utf-8'),
         source_path=name,
         settings_overrides={
-            'report_level': 1,
+            'report_level': 2,
             'halt_level': 5,
             'warning_stream': said,
         },
