@@ -13,7 +13,7 @@ import migopy
 from migopy.face.typed import Subtasks
 from migopy.terminal.progress import line
 from tests import readme, transcripts
-from tests.test_units.test_house import HOUSE, ORDER
+from tests.house import HOUSE, ORDER
 
 #: Languages of blocks; those of Python are compiled.
 LANGUAGES = {'bash', 'console', 'docker', 'javascript', 'python', 'text', 'yaml'}

@@ -7,49 +7,16 @@ import re
 import unittest
 from pathlib import Path
 
-import migopy
+from tests.house import HOUSE, ORDER
 
-HOUSE = Path(migopy.__file__).parent
 TESTS = Path(__file__).parent.parent
 
-#: The rooms of the ground floor, then the wings along the way of a command. Each may
-#: import those before it.
-ORDER = (
-    'version',
-    'commands',
-    'errors',
-    'texts',
-    'errand',
-    'signals',
-    'traces',
-    'callers',
-    'folders',
-    'terminal',
-    'effects',
-    'pymongo3',
-    'server',
-    'state',
-    'files',
-    'dumps',
-    'backfill',
-    'run',
-    'tell',
-    'site_settings',
-    'site',
-    'face',
-    'orders',
-    'operations',
-    'bookkeeping',
-    'wiring',
-    'manager',
-    '__init__',
-)
 
 #: Rooms that may import a package of the doors, by the package.
 IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 
 #: Test modules that import from another still.
-IMPORTING = {'test_docs.py', 'test_effects_scope.py'}
+IMPORTING = {'test_effects_scope.py'}
 
 #: Rooms that are imported past their wing's door: late, as they take their time, and
 #: one whose name is its function's.
@@ -87,9 +54,10 @@ def imports(path: Path) -> set[str]:
 
 def own_imports(path: Path, known: set[str]) -> set[str]:
     """List the rooms of this house that a file imports."""
-    names = {name.partition('.')[2] for name in imports(path) if '.' in name}
+    own = 'migopy.'
+    names = [name[len(own) :] for name in imports(path) if name.startswith(own)]
     return {
-        name for each in names for name in (each, f'{each}.__init__') if name in known
+        room for name in names for room in (name, f'{name}.__init__') if room in known
     }
 
 
@@ -98,16 +66,9 @@ class HouseTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.rooms = rooms()
+        known = set(self.rooms)
         self.imports = {
-            room: {
-                each
-                for each in own_imports(path, set(self.rooms))
-                if any(
-                    name.startswith('migopy.') and name.partition('.')[2] in each
-                    for name in imports(path)
-                )
-            }
-            for room, path in self.rooms.items()
+            room: own_imports(path, known) for room, path in self.rooms.items()
         }
 
     def test_each_wing_has_its_place(self) -> None:
