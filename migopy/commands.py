@@ -6,7 +6,7 @@ import inspect
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Union
+from typing import Any, NamedTuple, Protocol, Union
 
 
 @dataclass(frozen=True, init=False)
@@ -47,8 +47,7 @@ class Command:
         return cls(name, *(part for part in parts if '=' not in part), **options)
 
 
-@dataclass(frozen=True)
-class Usage:
+class Usage(NamedTuple):
     """How a command may be typed: its name and its parameters.
 
     Invariant: as a `Command`, it says nothing of how it is spelled.

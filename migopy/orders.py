@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
@@ -48,8 +47,7 @@ class Manager(Protocol):
         """List the names of pending migrations; an override narrows them."""
 
 
-@dataclass(frozen=True)
-class Order:
+class Order(NamedTuple):
     """A command that changes migrations, as it was given.
 
     Invariant: nothing has been read for it. `asked` is the command, `direction` the

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from migopy.files import project_directory
 from migopy.server import Settings
@@ -30,8 +29,7 @@ class ManagerSettings:
     LOCK_TTL: float
 
 
-@dataclass(frozen=True)
-class SiteSettings:
+class SiteSettings(NamedTuple):
     """Where a site's data, files and records are.
 
     `base` is the folder that relative paths lie in; `lock_ttl` is in seconds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
@@ -17,8 +17,7 @@ class NotWanted(MigopyException):
         super().__init__('Nothing was done.')
 
 
-@dataclass(frozen=True)
-class Asking:
+class Asking(NamedTuple):
     """Whom and whether to ask.
 
     Invariant: only a person is asked who has typed the command on this machine's

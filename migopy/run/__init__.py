@@ -19,7 +19,7 @@ from migopy.run.choice import (
     NotExecuted,
     UnknownMigration,
 )
-from migopy.run.observer import Aftermath, Failure, Observer
+from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.plan import Plan
 from migopy.run.unfinished import (
     State,
@@ -71,6 +71,7 @@ __all__ = [
     'NotExecuted',
     'NotRegistered',
     'Observer',
+    'Observers',
     'Plan',
     'Runner',
     'State',

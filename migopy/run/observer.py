@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,6 +67,29 @@ class Failure:
             ways = ('execute', 'rollback', 'ignore')
             return [Command(way, self.name) for way in ways]
         return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
+
+
+class Observers:
+    """Several observers side by side: text for a person and JSON for a machine, say.
+
+    Invariant: each hears every event, in the order in which they were given; the first
+    one is the speaker.
+    """
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    @property
+    def speaker(self) -> Any:
+        """Give what the first one has for a migration's own loops."""
+        return self._observers[0].speaker
+
+    def __getattr__(self, event: str) -> Callable[..., None]:
+        def tell(*what: Any) -> None:
+            for observer in self._observers:
+                getattr(observer, event)(*what)
+
+        return tell
 
 
 class Observer(Protocol):

@@ -323,6 +323,34 @@ class FabfileWithHostsTest(RemoteTest):
             self.assertEqual(host.log.count('Connection from'), 1)
 
 
+class OneCommandTest(RemoteTest):
+    """What is typed once is done once, though it is sent to several machines."""
+
+    machines = 2
+
+    def test_what_names_or_counts_migrations_is_not_done_again(self) -> None:
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.migration_there(name, INSERT)
+        names = ','.join(host.name for host in self.hosts)
+        self.assert_ok(self.ssh('-H', names, 'migrations:execute'))
+        for parallel in ([], ['-P']):
+            result = self.ssh(*parallel, '-H', names, 'migrations:rollback,last=1')
+            self.assert_ok(result)
+            self.assertIn('has been carried out already', result.stdout)
+        self.assertEqual(self.registered(), ['001_a.py'])
+        self.assert_ok(self.ssh('-H', names, 'migrations:execute,002'))
+        self.assert_ok(self.ssh('-H', names, 'migrations:rollback,001'))
+        self.assertEqual(self.registered(), ['002_b.py'])
+        ids = self.db.migrations_history.distinct('command')
+        self.assertEqual(len(ids), 5)
+
+    def test_what_an_error_says_to_type_leads_there(self) -> None:
+        self.migration_there('001_a.py', 'def up(db): 1 / 0')
+        result = self.remotely('migrations:execute')
+        again = f'-H {re.escape(self.machine.name)} migrations:execute'
+        self.assertRegex(self.out(result), f'then type: fab .*{again}')
+
+
 class ValuesTest(RemoteTest):
     """What is typed arrives, and no shell executes it, here or there."""
 
