@@ -88,6 +88,10 @@ def text(shown: Sequence[Shown]) -> str:
 TITLE = re.compile(r'\S+ on (mongodb(\+srv)?://\S+|embedded:\S+|[\w.-]+:\d+)')
 
 
+#: A line that tells of a migration that takes long.
+ALIVE = re.compile(r'\S+\.py running for .* so far')
+
+
 def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
     """Type a command on a terminal; give its exit status and what is left to read."""
     terminal, end = os.openpty()
@@ -129,8 +133,9 @@ def left_to_read(written: str) -> str:
     lines = [
         line
         for line in written.replace('\r\n', '\n').split('\n')
-        # Each command says first which database it is about: the pages do so once.
-        if not TITLE.fullmatch(line)
+        # Each command says first which database it is about: the pages do so once. On
+        # a slow machine there may be signs of life.
+        if not (TITLE.fullmatch(line) or ALIVE.fullmatch(line))
     ]
     kept = [re.split(r'\r\x1b\[2K', line)[-1] for line in lines]
     text = re.sub(r'\x1b\[[\d;?]*[A-Za-z]', '', '\n'.join(kept))
