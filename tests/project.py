@@ -322,7 +322,9 @@ class FabTest(ProjectTest):
                 return shown
             shown += part
         process.kill()
-        self.fail(f'{process.args} still runs after {TIMEOUT} s: {shown.decode()}')
+        raise self.failureException(
+            f'{process.args} still runs after {TIMEOUT} s: {shown.decode()}'
+        )
 
     def assert_ok(self, result: Result) -> Result:
         """Fail unless the command ended well."""

@@ -77,14 +77,14 @@ class DemonstrationTest(unittest.TestCase):
         *shown, _ = readme.block('answer').splitlines()
         self.assertEqual(answer.splitlines()[: len(shown)], shown)
         history, *rollbacks = readme.block('undo').splitlines()
-        shown = self.typed(history).stderr
+        shown = self.typed(history).stdout
         self.assertEqual([name for name in NAMES if name in shown], NAMES)
         for command, name in zip(rollbacks, reversed(NAMES)):
             self.assertIn(f'{name} rolled back', self.typed(command).stderr)
         mongodata = PrivateMongod(self.folder / 'mongodata')
         with mongodata.running() as uri, MongoClient[Any](uri) as client:
             self.assertEqual(contents(client.migopy_demo), {})
-        self.assertIn(NAMES[0], self.typed('venv/bin/fab migrations').stderr)
+        self.assertIn(NAMES[0], self.typed('venv/bin/fab migrations').stdout)
 
     def test_the_environment_points_it_elsewhere(self) -> None:
         """With MONGO_URI the cities go to that server, and no other is started."""

@@ -13,7 +13,7 @@ import migopy
 from migopy.face.typed import Subtasks
 from migopy.terminal.progress import line
 from tests import readme, transcripts
-from tests.test_units.test_house import HOUSE, ORDER
+from tests.house import HOUSE, ORDER
 
 #: Languages of blocks; those of Python are compiled.
 LANGUAGES = {'bash', 'console', 'docker', 'javascript', 'python', 'text', 'yaml'}
@@ -172,6 +172,16 @@ class TranscriptsTest(unittest.TestCase):
     def test_a_block_is_put_together_as_it_was(self) -> None:
         for text in ('$ a\n1\n\n$ b\n$ c\n2', '$ a\n$ b'):
             self.assertEqual(transcripts.text(transcripts.commands(text)), text)
+
+    def test_of_what_is_rewritten_the_rest_stays(self) -> None:
+        page = 'a took 1 ms\n...\nold\nend'
+        said = 'a took 9 ms\nx\ny\nnew\nend'
+        self.assertEqual(transcripts.rewritten(page, said), 'a took 1 ms\n...\nend')
+        page = 'a took 1 ms\n...\nend\nold'
+        said = 'title\na took 9 ms\nx\ny\nend\nnew'
+        self.assertEqual(
+            transcripts.rewritten(page, said), 'title\na took 1 ms\n...\nend\nnew'
+        )
 
     def test_of_a_bar_the_last_state_is_read(self) -> None:
         bar = '\x1b[?25l\r\x1b[2K━ 1 of 2\r\x1b[2K━━ 2 of 2\r\n\x1b[?25h'

@@ -7,49 +7,15 @@ import re
 import unittest
 from pathlib import Path
 
-import migopy
+from tests.house import HOUSE, ORDER
 
-HOUSE = Path(migopy.__file__).parent
 TESTS = Path(__file__).parent.parent
-
-#: The rooms of the ground floor, then the wings along the way of a command. Each may
-#: import those before it.
-ORDER = (
-    'version',
-    'commands',
-    'errors',
-    'texts',
-    'errand',
-    'signals',
-    'traces',
-    'callers',
-    'folders',
-    'terminal',
-    'effects',
-    'pymongo3',
-    'server',
-    'state',
-    'files',
-    'dumps',
-    'backfill',
-    'run',
-    'tell',
-    'site_settings',
-    'site',
-    'face',
-    'orders',
-    'operations',
-    'bookkeeping',
-    'wiring',
-    'manager',
-    '__init__',
-)
 
 #: Rooms that may import a package of the doors, by the package.
 IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 
 #: Test modules that import from another still.
-IMPORTING = {'test_docs.py', 'test_effects_scope.py'}
+IMPORTING = {'test_effects_scope.py'}
 
 #: Rooms that are imported past their wing's door: late, as they take their time, and
 #: one whose name is its function's.

@@ -1,0 +1,42 @@
+"""The house that is tested: where it stands, and its wings in their order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import migopy
+
+HOUSE = Path(migopy.__file__).parent
+
+#: The rooms of the ground floor, then the wings along the way of a command. Each may
+#: import those before it.
+ORDER = (
+    'version',
+    'commands',
+    'errors',
+    'texts',
+    'errand',
+    'signals',
+    'traces',
+    'callers',
+    'folders',
+    'terminal',
+    'effects',
+    'pymongo3',
+    'server',
+    'state',
+    'files',
+    'dumps',
+    'backfill',
+    'run',
+    'tell',
+    'site_settings',
+    'site',
+    'face',
+    'orders',
+    'operations',
+    'bookkeeping',
+    'wiring',
+    'manager',
+    '__init__',
+)
