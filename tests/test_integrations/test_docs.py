@@ -582,12 +582,25 @@ class WrongTest(PageTest):
         self.file.write_text(f'{self.text}\n# Changed since.\n')
 
     def before_shown_missing(self) -> None:
+        self.assert_way_out('accept,003', 'Changed')
         self.file.unlink()
 
     def before_shown_equal(self) -> None:
+        other = self.migration('003_first_and_last_names.py', self.text)
+        self.assert_way_out(f'rename,003,{other.name}', 'Missing')
+        other.unlink()
+        self.assert_way_out('forget,003', 'Missing')
         self.file.write_text(self.text)
+        self.assert_ok(self.fab('migrations:ignore,003'))
         self.migration('004_add_flag.py')
         self.migration('004_count_users.py')
+
+    def assert_way_out(self, command: str, state: str) -> None:
+        """Type a command that the page names as the way out of a state."""
+        self.assertIn(state, self.fab('migrations').stdout)
+        self.assertIn(command.split(',')[0], readme.source(self.page))
+        self.assert_ok(self.fab(f'migrations:{command}'))
+        self.assertNotIn(state, self.fab('migrations').stdout)
 
     def before_shown_locked(self) -> None:
         (self.folder / 'mongomigrations/004_add_flag.py').unlink()
