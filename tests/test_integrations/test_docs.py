@@ -585,13 +585,20 @@ class WrongTest(PageTest):
         self.assert_way_out('accept,003', 'Changed')
         self.file.unlink()
 
-    def before_shown_equal(self) -> None:
-        other = self.migration('003_first_and_last_names.py', self.text)
-        self.assert_way_out(f'rename,003,{other.name}', 'Missing')
-        other.unlink()
-        self.assert_way_out('forget,003', 'Missing')
+    def check_forget_or_rename(self, block: Block) -> None:
+        """Each of them, from the same state; then all is as it was."""
+        forget, rename = (each.command for each in transcripts.commands(block.text))
+        name, other = rename.split(',')[1:]
+        file = self.migration(other, self.text)
+        self.assert_way_out(rename.partition(':')[2], 'Missing')
+        file.rename(self.file)
+        self.assert_way_out(f'rename,{other},{name}', 'Missing')
+        self.file.unlink()
+        self.assert_way_out(forget.partition(':')[2], 'Missing')
         self.file.write_text(self.text)
         self.assert_ok(self.fab('migrations:ignore,003'))
+
+    def before_shown_equal(self) -> None:
         self.migration('004_add_flag.py')
         self.migration('004_count_users.py')
 

@@ -459,7 +459,14 @@ class ReadmeTest(RemoteTest):
         for name in ('remote-execute', 'staging-and-production'):
             for shown in transcripts.commands(readme.block(name)):
                 result = self.assert_ok(self.ssh(*shown.command.split()[1:]))
-                output = result.stdout.replace(self.machine.name, 'staging.example.com')
+                port = (self.client.address or ('', 0))[1]
+                output = result.stdout
+                for here, there in (
+                    (self.machine.name, 'staging.example.com'),
+                    (self.db.name, 'mydatabase'),
+                    (f'127.0.0.1:{port}', 'localhost:27017'),
+                ):
+                    output = output.replace(here, there)
                 if shown.output:
                     self.assertTrue(transcripts.fits(shown.output, output), output)
 
