@@ -322,7 +322,7 @@ class FabTest(ProjectTest):
                 return shown
             shown += part
         process.kill()
-        raise self.failureException(
+        raise AssertionError(
             f'{process.args} still runs after {TIMEOUT} s: {shown.decode()}'
         )
 

@@ -89,6 +89,10 @@ def text(shown: Sequence[Shown]) -> str:
     )
 
 
+#: The line that says which database a command is about.
+TITLE = re.compile(r'\S+ on (mongodb(\+srv)?://\S+|embedded:\S+|[\w.-]+:\d+)')
+
+
 def answers(output: str) -> list[str]:
     """List what a page shows that a person answers."""
     return re.findall(r'\[y/N\] (\S+)$', output, flags=re.MULTILINE)
@@ -155,7 +159,12 @@ def read(screen: IO[bytes], answers: Sequence[str]) -> bytes:
 
 def left_to_read(written: str) -> str:
     """Give what a terminal shows at the end: of a line that was redrawn the last."""
-    lines = written.replace('\r\n', '\n').split('\n')
+    lines = [
+        line
+        for line in written.replace('\r\n', '\n').split('\n')
+        # Each command says first which database it is about: the pages do so once.
+        if not TITLE.fullmatch(line)
+    ]
     kept = [re.split(r'\r\x1b\[2K', line)[-1] for line in lines]
     text = re.sub(r'\x1b\[[\d;?]*[A-Za-z]', '', '\n'.join(kept))
     # The last word of `fab` is Fabric's own, and on no page.

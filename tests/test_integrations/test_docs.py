@@ -530,7 +530,7 @@ class ContainersTest(PageTest):
                     'dbdump',
                 ):
                     self.assert_ok(self.fab(f'migrations:{command}'))
-                [dump] = [each.name for each in self.folder.glob('mongodumps/*_shop')]
+                [dump] = [each.name for each in self.folder.glob('mongodumps/2*')]
                 result = self.fab(f'migrations:dbrestore,{dump}')
                 self.assertEqual(result.status, 2 - number, result.said)
                 shutil.rmtree(self.folder / 'mongodumps')
