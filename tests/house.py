@@ -1,4 +1,4 @@
-"""The house that is tested: where it stands, and its wings in their order."""
+"""Where the rooms of migopy are, and the order of its wings."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from tests.house import HOUSE, ORDER
 
 TESTS = Path(__file__).parent.parent
 
+
 #: Rooms that may import a package of the doors, by the package.
 IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
 
@@ -53,9 +54,10 @@ def imports(path: Path) -> set[str]:
 
 def own_imports(path: Path, known: set[str]) -> set[str]:
     """List the rooms of this house that a file imports."""
-    names = {name.partition('.')[2] for name in imports(path) if '.' in name}
+    own = 'migopy.'
+    names = [name[len(own) :] for name in imports(path) if name.startswith(own)]
     return {
-        name for each in names for name in (each, f'{each}.__init__') if name in known
+        room for name in names for room in (name, f'{name}.__init__') if room in known
     }
 
 
@@ -64,16 +66,9 @@ class HouseTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.rooms = rooms()
+        known = set(self.rooms)
         self.imports = {
-            room: {
-                each
-                for each in own_imports(path, set(self.rooms))
-                if any(
-                    name.startswith('migopy.') and name.partition('.')[2] in each
-                    for name in imports(path)
-                )
-            }
-            for room, path in self.rooms.items()
+            room: own_imports(path, known) for room, path in self.rooms.items()
         }
 
     def test_each_wing_has_its_place(self) -> None:
