@@ -5,13 +5,15 @@ None of these commands runs a migration or touches data; each stands in the hist
 
 from __future__ import annotations
 
+import os
+import re
 from typing import Any
 
 from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration
-from migopy.run import Choice, NoFile, NotApplied, Observer, Plan
+from migopy.run import AmbiguousName, Choice, NoFile, NotApplied, Observer, Plan
 from migopy.site import Site
 from migopy.state import Agent, GuardedWriter, Record, Run
 
@@ -65,7 +67,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 
     Raises what `Choice.find` does, and `FileIsThere`.
     """
-    Choice(site.plan()).name_of(name)  # of an unknown name one hears at once
+    _missing(site.plan(), name)  # of an unknown name one hears at once
     with site.locked('forget', wait, observer.waiting):
         plan = site.plan()
         gone = _missing(plan, name)
@@ -80,7 +82,7 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
 
     Raises what `Choice.find` does, `FileIsThere` and `NothingToPutRight`.
     """
-    Choice(site.plan()).name_of(old)  # of an unknown name one hears at once
+    _missing(site.plan(), old)  # of an unknown name one hears at once
     with site.locked('rename', wait, observer.waiting, [new]):
         plan = site.plan()
         gone = _missing(plan, old)
@@ -93,12 +95,30 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
 
 
 def _missing(plan: Plan, name: str) -> Migration:
-    """Give an applied migration without a file, as if it had one."""
+    """Give an applied migration without a file, as if it had one.
+
+    A number or a short name is looked for among those without a file first: a renamed
+    one has left its number to its new file.
+    """
+    wanted = os.path.basename(name.strip())
+    fitting = [each for each in plan.missing if _stands_for(wanted, each)]
+    if len(fitting) > 1:
+        raise AmbiguousName(name, fitting)
+    if fitting:
+        return Migration(fitting[0], 0, '')
     try:
         found = Choice(plan).find(name)
     except NoFile as error:
         return Migration(error.name, 0, '')
     raise FileIsThere(found.name)
+
+
+def _stands_for(wanted: str, name: str) -> bool:
+    if wanted in (name, name[: -len('.py')]):
+        return True
+    number = re.search(r'\d+', name)
+    is_number = wanted.isdecimal() and number is not None
+    return is_number and int(wanted) == int(number[0])  # type: ignore[index]
 
 
 def _change(site: Site, records: list[Record], **fields: Any) -> None:

@@ -1,22 +1,27 @@
 """What a console block of the docs shows: typed on a terminal, compared, rewritten.
 
 A block is commands behind `$ `, each followed by what it shows. `...` stands for any
-number of lines. Times, figures that differ from run to run, and names of the machine
-are not compared. With `MIGOPY_WRITE_DOCS=1` what is not so is rewritten in the page.
+number of lines; what stands behind `[y/N]` is typed there. Times, figures that differ
+from run to run, and names of the machine are not compared. With `MIGOPY_WRITE_DOCS=1`
+what is not so is rewritten in the page.
 """
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import os
 import re
+import select
+import signal
 import struct
 import subprocess
 import termios
-import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.project import FAB, TIMEOUT, clean_environment
 
@@ -87,19 +92,27 @@ def text(shown: Sequence[Shown]) -> str:
 #: The line that says which database a command is about.
 TITLE = re.compile(r'\S+ on (mongodb(\+srv)?://\S+|embedded:\S+|[\w.-]+:\d+)')
 
-
 #: A line that tells of a migration that takes long.
 ALIVE = re.compile(r'\S+\.py running for .* so far')
 
 
-def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
-    """Type a command on a terminal; give its exit status and what is left to read."""
+def answers(output: str) -> list[str]:
+    """List what a page shows that a person answers."""
+    return re.findall(r'\[y/N\] (\S+)$', output, flags=re.MULTILINE)
+
+
+def typed(
+    command: str, folder: Path, answers: Sequence[str] = (), **environment: str
+) -> tuple[int, str]:
+    """Type a command on a terminal; give its exit status and what is left to read.
+
+    Each of `answers` is typed when it is asked for. Raises `StillRuns`.
+    """
     terminal, end = os.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack('HHHH', *SIZE, 0, 0))
     path = f'{FAB.parent}{os.pathsep}{os.environ["PATH"]}'
-    shown = b''
     with (
-        os.fdopen(terminal, 'rb', buffering=0) as screen,
+        os.fdopen(terminal, 'r+b', buffering=0) as screen,
         subprocess.Popen(
             ['bash', '-c', command],
             cwd=folder,
@@ -112,20 +125,39 @@ def typed(command: str, folder: Path, **environment: str) -> tuple[int, str]:
             stdin=end,
             stdout=end,
             stderr=end,
+            start_new_session=True,
         ) as process,
     ):
         os.close(end)
-        # A question that nobody answers ends it, too.
-        limit = threading.Timer(TIMEOUT, process.kill)
-        limit.start()
         try:
-            while part := screen.read(4096):
-                shown += part
-        except OSError:
-            pass  # the last process has left the terminal
-        status = process.wait(timeout=TIMEOUT)
-        limit.cancel()
+            shown = read(screen, answers)
+            status = process.wait(timeout=TIMEOUT)
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     return status, left_to_read(shown.decode())
+
+
+class StillRuns(Exception):
+    """A command did not end in time; it may wait for what nobody types."""
+
+
+def read(screen: IO[bytes], answers: Sequence[str]) -> bytes:
+    """Read a terminal until its processes have left it, and answer what they ask."""
+    shown = b''
+    left = list(answers)
+    deadline = time.monotonic() + TIMEOUT
+    while select.select([screen], [], [], max(0, deadline - time.monotonic()))[0]:
+        try:
+            part = screen.read(4096)
+        except OSError:
+            return shown  # the last process has left the terminal
+        if not part:
+            return shown
+        shown += part
+        if left and shown.endswith(b'[y/N] '):
+            screen.write(f'{left.pop(0)}\n'.encode())
+    raise StillRuns(f'after {TIMEOUT} s: {shown.decode()}')
 
 
 def left_to_read(written: str) -> str:
@@ -157,3 +189,31 @@ def fits(expected: str, actual: str) -> bool:
         for line in masked(expected).split('\n')
     )
     return re.fullmatch(pattern, masked(actual) + '\n') is not None
+
+
+def rewritten(expected: str, actual: str) -> str:
+    """Give what a page is to show in place of `expected`.
+
+    Lines that fit stay as they are on the page, and so does a `...` that stands for
+    what is cut; the rest is what was shown.
+    """
+    page, shown = expected.split('\n'), actual.split('\n')
+    matcher = difflib.SequenceMatcher(
+        a=[masked(line) for line in page],
+        b=[masked(line) for line in shown],
+        autojunk=False,
+    )
+    lines: list[str] = []
+    for tag, i, i_end, j, j_end in matcher.get_opcodes():
+        if tag == 'equal' or '...' in page[i:i_end]:
+            kept = page[i:i_end]
+            lines += kept if tag == 'equal' else ['...']
+        else:
+            lines += shown[j:j_end]
+    return '\n'.join(lines)
+
+
+def stamps(expected: str, actual: str) -> dict[str, str]:
+    """Give the times in names of dumps, as on the page and as they were shown."""
+    page, shown = STAMP.findall(expected), STAMP.findall(actual)
+    return dict(zip(dict.fromkeys(page), dict.fromkeys(shown)))

@@ -94,6 +94,17 @@ class BookkeepingTest(PlainTest):
         self.assertEqual(self.registered(), ['001_users.py', '002_b.py'])
         self.assertEqual(self.outcomes(), [('001_a.py -> 001_users.py', 'renamed')])
 
+    def test_a_number_means_the_one_without_a_file(self) -> None:
+        """Though its new file has the same number."""
+        folder = self.folder / 'mongomigrations'
+        (folder / '001_a.py').rename(folder / '001_users.py')
+        self.manager().rename('001', '001_users.py')
+        self.assertEqual(self.registered(), ['001_users.py', '002_b.py'])
+        (folder / '002_b.py').unlink()
+        self.manager().forget('2')
+        self.assertEqual(self.registered(), ['001_users.py'])
+        self.assert_well()
+
     def test_rename_refuses_what_would_lose_a_record(self) -> None:
         self.assertIn('its file is there', self.refused('rename', '1', '2'))
         (self.folder / 'mongomigrations' / '001_a.py').unlink()

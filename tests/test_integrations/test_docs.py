@@ -132,12 +132,17 @@ class PageTest(FabTest):
             command = shown.command.replace('mydatabase', self.db.name)
             for there, here in self.stamps.items():
                 command = command.replace(there, here)
-            status, output = transcripts.typed(command, self.folder, **self.environment)
+            answers = transcripts.answers(shown.output)
+            status, output = transcripts.typed(
+                command, self.folder, answers, **self.environment
+            )
             output = self.as_on_the_page(output)
+            self.stamps.update(transcripts.stamps(shown.output, output))
             if not shown.output:
                 self.assertEqual(status, 0, f'{command}\n{output}')
             elif REWRITES and not transcripts.fits(shown.output, output):
-                shown, is_stale = replace(shown, output=output), True
+                anew = transcripts.rewritten(shown.output, output)
+                shown, is_stale = replace(shown, output=anew), True
             elif not transcripts.fits(shown.output, output):
                 self.assertEqual(
                     transcripts.masked(shown.output),
@@ -145,8 +150,6 @@ class PageTest(FabTest):
                     f'{self.page}: {command}',
                 )
             said.append(shown)
-            found = (transcripts.STAMP.findall(each) for each in (shown.output, output))
-            self.stamps.update(zip(*found))
         if is_stale:
             readme.rewrite(block, transcripts.text(said))
 
@@ -579,12 +582,32 @@ class WrongTest(PageTest):
         self.file.write_text(f'{self.text}\n# Changed since.\n')
 
     def before_shown_missing(self) -> None:
+        self.assert_way_out('accept,003', 'Changed')
         self.file.unlink()
 
-    def before_shown_equal(self) -> None:
+    def check_forget_or_rename(self, block: Block) -> None:
+        """Each of them, from the same state; then all is as it was."""
+        forget, rename = (each.command for each in transcripts.commands(block.text))
+        name, other = rename.split(',')[1:]
+        file = self.migration(other, self.text)
+        self.assert_way_out(rename.partition(':')[2], 'Missing')
+        file.rename(self.file)
+        self.assert_way_out(f'rename,{other},{name}', 'Missing')
+        self.file.unlink()
+        self.assert_way_out(forget.partition(':')[2], 'Missing')
         self.file.write_text(self.text)
+        self.assert_ok(self.fab('migrations:ignore,003'))
+
+    def before_shown_equal(self) -> None:
         self.migration('004_add_flag.py')
         self.migration('004_count_users.py')
+
+    def assert_way_out(self, command: str, state: str) -> None:
+        """Type a command that the page names as the way out of a state."""
+        self.assertIn(state, self.fab('migrations').stdout)
+        self.assertIn(command.split(',')[0], readme.source(self.page))
+        self.assert_ok(self.fab(f'migrations:{command}'))
+        self.assertNotIn(state, self.fab('migrations').stdout)
 
     def before_shown_locked(self) -> None:
         (self.folder / 'mongomigrations/004_add_flag.py').unlink()

@@ -133,7 +133,7 @@ class HouseTest(unittest.TestCase):
                 self.assertTrue(what)
                 files = sorted(each.name for each in (HOUSE / wing).glob('*.py'))
                 inner = [name for name in files if name != '__init__.py'] or files
-                self.assertEqual(rooms, ', '.join(inner))
+                self.assertEqual(' '.join(rooms.split()), ', '.join(inner))
 
 
 class LinesTest(unittest.TestCase):
@@ -172,6 +172,16 @@ class TranscriptsTest(unittest.TestCase):
     def test_a_block_is_put_together_as_it_was(self) -> None:
         for text in ('$ a\n1\n\n$ b\n$ c\n2', '$ a\n$ b'):
             self.assertEqual(transcripts.text(transcripts.commands(text)), text)
+
+    def test_of_what_is_rewritten_the_rest_stays(self) -> None:
+        page = 'a took 1 ms\n...\nold\nend'
+        said = 'a took 9 ms\nx\ny\nnew\nend'
+        self.assertEqual(transcripts.rewritten(page, said), 'a took 1 ms\n...\nend')
+        page = 'a took 1 ms\n...\nend\nold'
+        said = 'title\na took 9 ms\nx\ny\nend\nnew'
+        self.assertEqual(
+            transcripts.rewritten(page, said), 'title\na took 1 ms\n...\nend\nnew'
+        )
 
     def test_of_a_bar_the_last_state_is_read(self) -> None:
         bar = '\x1b[?25l\r\x1b[2K━ 1 of 2\r\x1b[2K━━ 2 of 2\r\n\x1b[?25h'
