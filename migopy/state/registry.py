@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from bson import CodecOptions, ObjectId, decode
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -91,7 +92,11 @@ class Registry:
         query = raw.find({}, list(self.FIELDS), batch_size=1_000_000)
         records, foreign = [], 0
         for each in query.to_list():
-            document = decode(each.raw, self.collection.codec_options)
+            try:
+                document = decode(each.raw, self.collection.codec_options)
+            except InvalidBSON:
+                # Ours can be read, by any PyMongo.
+                document = {}
             if is_ours(document.get('name')):
                 records.append(Record.of(document))
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 import warnings
@@ -74,8 +75,10 @@ class DemonstrationTest(unittest.TestCase):
         self.assertEqual([name for name in NAMES if f'{name} executed' in said], NAMES)
         answer = self.typed(readme.block('query')).stdout
         self.assertEqual(answer.splitlines()[:10], largest_cities(*BASEL, km=100))
-        *shown, _ = readme.block('answer').splitlines()
-        self.assertEqual(answer.splitlines()[: len(shown)], shown)
+        if sys.version_info >= (3, 10):
+            # An older Python gets older data.
+            *shown, _ = readme.block('answer').splitlines()
+            self.assertEqual(answer.splitlines()[: len(shown)], shown)
         history, *rollbacks = readme.block('undo').splitlines()
         shown = self.typed(history).stdout
         self.assertEqual([name for name in NAMES if name in shown], NAMES)

@@ -30,7 +30,7 @@ ODD = [
     1.5,
     'text\x1b[2J\nsecond',
     b'bytes',
-    Binary(b'x', 3),
+    Binary(bytes(16), 3),
     True,
     [],
     [1, {'a': 1}],
