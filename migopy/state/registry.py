@@ -95,7 +95,7 @@ class Registry:
             try:
                 document = decode(each.raw, self.collection.codec_options)
             except InvalidBSON:
-                # Ours can be read, by any PyMongo.
+                # What PyMongo cannot read migopy has not written.
                 document = {}
             if is_ours(document.get('name')):
                 records.append(Record.of(document))

@@ -242,6 +242,7 @@ class MongorestoreTest(DumpTest):
 
     def setUp(self) -> None:
         super().setUp()
+        self.needs_version(5, 0)
         self.notes = self.directory.parent / 'notes'
         self.tools = self.directory.parent / 'bin'
         self.tools.mkdir(parents=True)
