@@ -215,19 +215,26 @@ def with_auth(
 
 
 @contextlib.contextmanager
-def replica_set(members: int = 3, arbiters: int = 0) -> Iterator[ReplicaSet]:
-    """Run a replica set; its members can be killed and started again.
-
-    Of the members the last `arbiters` keep no data.
-    """
+def future_members(count: int) -> Iterator[list[Server]]:
+    """Run servers for a replica set that is not initiated yet."""
     with contextlib.ExitStack() as stack:
         servers = []
-        for _ in range(members):
+        for _ in range(count):
             folder = stack.enter_context(temporary_folder())
             servers.append(Server(folder, f'--replSet={mongod.REPLICA_SET}'))
             stack.callback(servers[-1].kill)
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.start, servers))
+        yield servers
+
+
+@contextlib.contextmanager
+def replica_set(members: int = 3, arbiters: int = 0) -> Iterator[ReplicaSet]:
+    """Run a replica set; its members can be killed and started again.
+
+    Of the members the last `arbiters` keep no data.
+    """
+    with future_members(members) as servers:
         cluster = ReplicaSet(servers, arbiters)
         cluster.initiate()
         yield cluster

@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.server import ReplicaSet, Server, mongod, temporary_folder
+from tests.server import ReplicaSet, Server, future_members, mongod
 
 
 @contextlib.contextmanager
 def primary_secondary_arbiter() -> Iterator[ReplicaSet]:
     """Run a replica set whose last member keeps no data; the first is its primary."""
     roles: list[dict[str, Any]] = [{'priority': 2}, {}, {'arbiterOnly': True}]
-    with _servers(len(roles)) as servers:
+    with future_members(len(roles)) as servers:
         yield _initiated(servers, roles, {'electionTimeoutMillis': 1000})
 
 
 @contextlib.contextmanager
 def usual_elections() -> Iterator[ReplicaSet]:
     """Run a replica set of three that waits 10 s for a primary that is gone."""
-    with _servers(3) as servers:
+    with future_members(3) as servers:
         yield _initiated(servers, [{}] * 3, {})
-
-
-@contextlib.contextmanager
-def _servers(count: int) -> Iterator[list[Server]]:
-    with contextlib.ExitStack() as stack:
-        servers = []
-        for _ in range(count):
-            folder = stack.enter_context(temporary_folder())
-            servers.append(Server(folder, f'--replSet={mongod.REPLICA_SET}'))
-            stack.callback(servers[-1].kill)
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(Server.start, servers))
-        yield servers
 
 
 def _initiated(
