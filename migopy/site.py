@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from migopy.defaults import Defaults
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
 from migopy.files import (
@@ -33,7 +34,7 @@ from migopy.server import (
     is_made_for_us,
     own_collection,
 )
-from migopy.site_settings import ManagerSettings, SiteSettings, settings_of
+from migopy.site_settings import SiteSettings, settings_of
 from migopy.state import History, Holder, Lock, Registry, Run
 from migopy.terminal import meter
 from migopy.version import VERSION
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-def site_of(manager: ManagerSettings, notify: Callable[[str], None]) -> Site:
+def site_of(manager: Defaults, notify: Callable[[str], None]) -> Site:
     """Make the site of a manager's settings.
 
     `notify` takes what a person should know of calls that PyMongo dropped.

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from migopy.defaults import Defaults
 from migopy.files import project_directory
 from migopy.server import Settings
-
-
-class ManagerSettings:
-    """The settings of a manager that its site depends on; it gives their values."""
-
-    MIGRATIONS_DIRECTORY: str
-    MIGRATIONS_FILE_PATTERN: str
-    MIGRATION_TEMPLATE: str | None
-    MIGRATIONS_COLLECTION: str
-    MONGO_HOST: str
-    MONGO_PORT: int
-    MONGO_DATABASE: str | None
-    MONGO_USER: str | None
-    MONGO_USER_PASS: str | None
-    MONGO_USER_PASSWORD: str | None
-    MONGO_AUTH_SOURCE: str | None
-    MONGO_URI: str | None
-    MONGO_CLIENT_OPTIONS: Mapping[str, Any]
-    MONGO_DUMP_DIRECTORY: str
-    LOCK_TTL: float
 
 
 class SiteSettings(NamedTuple):
@@ -45,7 +25,7 @@ class SiteSettings(NamedTuple):
     lock_ttl: float
 
 
-def settings_of(manager: ManagerSettings) -> SiteSettings:
+def settings_of(manager: Defaults) -> SiteSettings:
     """Read the settings of a manager, which may be attributes of it or its class."""
     server = Settings(
         host=manager.MONGO_HOST or 'localhost',

@@ -11,6 +11,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy.commands import Spelling, command_line
+from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, fab_spelling
 from migopy.face import (
@@ -24,24 +25,18 @@ from migopy.face import (
 )
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
-from migopy.site_settings import ManagerSettings
 from migopy.tell import Narrator, Report, Voice
-from migopy.terminal import ColorsLogger, told_by
+from migopy.terminal import told_by
 
 Document = dict[str, Any]
 
 
-class Wiring(ManagerSettings):
+class Wiring(Defaults):
     """A manager's site, its speaker, and the way to its commands.
 
-    Invariant: it knows no command and no setting of its own; `MigrationsManager`, which
-    derives from it, has them.
+    Invariant: it knows no command of its own; `MigrationsManager`, which derives from
+    it, has them.
     """
-
-    TASK_NAME: str
-    REMOTE_DIRECTORY: str | None
-    REMOTE_PREFIX: str | None
-    logger: Any = ColorsLogger()
 
     def __init__(self) -> None:
         values = {name: getattr(self, name) for name in CHECKS}
@@ -149,5 +144,5 @@ class Wiring(ManagerSettings):
 
 
 def base_of(manager_class: type) -> type:
-    """Give the class that has the commands and the defaults of the settings."""
+    """Give the class that has migopy's own commands, `MigrationsManager`."""
     return next(cls for cls in manager_class.__mro__ if Wiring in cls.__bases__)

@@ -30,6 +30,7 @@ ORDER = (
     'backfill',
     'run',
     'tell',
+    'defaults',
     'site_settings',
     'site',
     'face',

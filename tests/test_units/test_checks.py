@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import migopy
+from migopy.defaults import Defaults
 from migopy.server import CHECKS, BadSettings, names_given, require_sound
 
 MANAGER = migopy.MigrationsManager
@@ -23,7 +24,7 @@ class CheckTest(unittest.TestCase):
 
 class NamesTest(CheckTest):
     def test_each_setting_has_its_check(self) -> None:
-        settings = {name for name in vars(MANAGER) if name.isupper()}
+        settings = {name for name in vars(Defaults) if name.isupper()}
         self.assertEqual(settings, set(CHECKS))
 
     def test_the_defaults_are_sound(self) -> None:

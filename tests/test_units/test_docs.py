@@ -10,6 +10,7 @@ import unittest
 import pymongo
 
 import migopy
+from migopy.defaults import Defaults
 from migopy.face.typed import Subtasks
 from migopy.terminal.progress import line
 from tests import readme, transcripts
@@ -99,7 +100,7 @@ class SettingsTest(unittest.TestCase):
             'MIGRATIONS_FILE_PATTERN': r"r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'",
         }
         manager = migopy.MigrationsManager
-        names = [name for name in vars(manager) if re.fullmatch('[A-Z_]+', name)]
+        names = [name for name in vars(Defaults) if re.fullmatch('[A-Z_]+', name)]
         expected = {
             name: spelled.get(name, repr(getattr(manager, name)))
             for name in [*names, 'logger', 'MongoClient']
