@@ -5,15 +5,20 @@ None of these commands runs a migration or touches data; each stands in the hist
 
 from __future__ import annotations
 
-import os
-import re
 from typing import Any
 
 from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration
-from migopy.run import AmbiguousName, Choice, NoFile, NotApplied, Observer, Plan
+from migopy.run import (
+    Choice,
+    NoFile,
+    NotApplied,
+    Observer,
+    Plan,
+    UnknownMigration,
+)
 from migopy.site import Site
 from migopy.state import Agent, GuardedWriter, Record, Run
 
@@ -41,6 +46,19 @@ class FileIsThere(MigopyException):
             f'{name} is not missing: its file is there, so nothing was done.\n'
             'To undo it: ',
             Command('rollback', name),
+        )
+
+
+class NoNewFile(MigopyException):
+    """A record is to go to a file that is not there; `new` is what was typed."""
+
+    def __init__(self, old: str, new: str, folder: str) -> None:
+        self.new = new
+        super().__init__(
+            f'There is no file {new!r} in {folder}; nothing was done.\n'
+            'rename carries the record over and leaves files alone: rename the file,'
+            ' then type: ',
+            Command('rename', old, new),
         )
 
 
@@ -80,18 +98,26 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> None:
     """Carry the record of an applied migration over to the file's new name.
 
-    Raises what `Choice.find` does, `FileIsThere` and `NothingToPutRight`.
+    Raises what `Choice.find` does, `FileIsThere`, `NoNewFile` and `NothingToPutRight`.
     """
     _missing(site.plan(), old)  # of an unknown name one hears at once
-    with site.locked('rename', wait, observer.waiting, [new]):
+    _named_anew(site, site.plan(), old, new)
+    with site.locked('rename', wait, observer.waiting):
         plan = site.plan()
         gone = _missing(plan, old)
-        migration = Choice(plan).find(new)
+        migration = _named_anew(site, plan, old, new)
         if plan.records_of(migration):
             raise NothingToPutRight(migration.name, 'is applied itself')
         _change(site, plan.records_of(gone), name=migration.name)
         _settle(site, plan, gone)
         _keep(site, f'{gone.name} -> {migration.name}', RENAMED, None, observer)
+
+
+def _named_anew(site: Site, plan: Plan, old: str, new: str) -> Migration:
+    try:
+        return Choice(plan).find(new)
+    except UnknownMigration as error:
+        raise NoNewFile(old, new, site.settings.directory) from error
 
 
 def _missing(plan: Plan, name: str) -> Migration:
@@ -100,25 +126,13 @@ def _missing(plan: Plan, name: str) -> Migration:
     A number or a short name is looked for among those without a file first: a renamed
     one has left its number to its new file.
     """
-    wanted = os.path.basename(name.strip())
-    fitting = [each for each in plan.missing if _stands_for(wanted, each)]
-    if len(fitting) > 1:
-        raise AmbiguousName(name, fitting)
-    if fitting:
-        return Migration(fitting[0], 0, '')
+    choice = Choice(plan)
     try:
-        found = Choice(plan).find(name)
+        choice.require_not_missing(name)
+        found = choice.find(name)
     except NoFile as error:
         return Migration(error.name, 0, '')
     raise FileIsThere(found.name)
-
-
-def _stands_for(wanted: str, name: str) -> bool:
-    if wanted in (name, name[: -len('.py')]):
-        return True
-    number = re.search(r'\d+', name)
-    is_number = wanted.isdecimal() and number is not None
-    return is_number and int(wanted) == int(number[0])  # type: ignore[index]
 
 
 def _change(site: Site, records: list[Record], **fields: Any) -> None:

@@ -21,7 +21,7 @@ from migopy.run import (
     try_out,
 )
 from migopy.site import Site
-from migopy.state import FAILED, Locked, Run
+from migopy.state import FAILED, IGNORED, Locked, Run
 from migopy.terminal import told_by
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def execute(
         runner = Runner(site, plan, observer)
         if not migrations:
             runner.complete_history()
-            return plan
+            return site.surveyed(plan)
         with importable(site.directory):
             steps = _loaded(site, order, migrations, observer)
             observer.planned('execute', plan, migrations)
@@ -142,6 +142,7 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
         with importable(site.directory):
             steps = _loaded(site, order, migrations, observer)
             observer.planned('rollback', plan, migrations)
+            _warn_of_other_than_executed(plan, steps, observer)
             _prepare(site, observer)
             Runner(site, plan, observer).run(steps, order.asked)
     return True
@@ -193,6 +194,8 @@ def dry_run(site: Site, order: Order, observer: Observer) -> None:
     require_transactions(site.db.client, 'A dry run')
     with importable(site.directory):
         steps = _loaded(site, order, migrations, observer)
+        if order.direction == 'down':
+            _warn_of_other_than_executed(plan, steps, observer)
         try_out(site, plan, observer, steps, order.asked)
     return observer.tried_all()
 
@@ -260,6 +263,23 @@ def _loaded(
             require_transactions(site.db.client, step.name)
             break
     return steps
+
+
+def _warn_of_other_than_executed(
+    plan: Plan, steps: Sequence[Step], observer: Observer
+) -> None:
+    """Warn of a `down` whose `up` has not run as it stands in the file now."""
+    for step in steps:
+        record = plan.registered.get(step.name)
+        if record is None:
+            continue
+        if record.how == IGNORED:
+            observer.warned(f'{step.name} was ignored: its up() was not run by migopy')
+        elif record.checksum and record.checksum != step.loaded.checksum:
+            observer.warned(
+                f'{step.name} has changed since it was executed: its down() is that of'
+                ' the file as it is now'
+            )
 
 
 def _prepare(site: Site, observer: Observer) -> None:

@@ -26,7 +26,7 @@ from migopy.files import (
     read_template,
 )
 from migopy.pymongo3 import legacy_database
-from migopy.run import Choice, Plan, UnknownMigration
+from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
 from migopy.server import (
     NoDatabase,
     await_first_contact,
@@ -206,25 +206,43 @@ class Site:
         runs = self.history.unsettled() if unsettled else []
         holder = self.lock.holder() if runs else None
         records, foreign = self.registry.read()
-        return Plan(migrations, records, runs=runs, holder=holder, foreign=foreign)
+        plan = Plan(
+            migrations,
+            records,
+            runs=runs,
+            holder=holder,
+            foreign=foreign,
+            file_names=self.directory.file_names,
+        )
+        return replace(plan, renamed=renamed_of(plan)) if plan.missing else plan
 
     def survey(self) -> Plan:
         """Read all there is to know, for a person who looks."""
-        plan = self.plan()
+        return self.surveyed(self.plan())
+
+    def surveyed(self, plan: Plan) -> Plan:
+        """Add to a plan which files have changed since they were executed."""
         return replace(plan, checksums=dict(self._changed(plan)))
 
     def runs(self, which: str, plan: Plan) -> list[Run]:
         """Read the last runs: so many, or those of one migration, or all for `''`.
 
-        Raises `UnknownMigration`, `AmbiguousName`.
+        Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
         """
         ahead = plan.open_runs.ahead
         if not which or (which.isdecimal() and not which.startswith('0')):
             return self.history.last(int(which or 0), without=ahead)
         # Of one that is neither here nor registered only the history knows.
-        return self.history.last(name=which, without=ahead) or self.history.last(
-            name=Choice(plan).name_of(which), without=ahead
-        )
+        runs = self.history.last(name=which, without=ahead)
+        if runs:
+            return runs
+        try:
+            name = Choice(plan).name_of(which)
+        except UnknownMigration as error:
+            if which.lstrip('-').isdecimal() and int(which) < 1:
+                raise NoNumberOfRuns(which) from error
+            raise
+        return self.history.last(name=name, without=ahead)
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand files only those are kept that somebody will hear of.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import traceback
 from collections.abc import Iterator
@@ -9,12 +10,14 @@ from types import TracebackType
 
 import pymongo
 
+from migopy.errors import MigopyException
 from migopy.signals import Terminated
 from migopy.texts import fit, shortened, text_of
 
 #: Whose frames say nothing to the author of a migration.
-MACHINERY = tuple(
-    os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)
+MACHINERY = (
+    *(os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)),
+    str(contextlib.__file__),
 )
 
 #: Characters of an error in one line.
@@ -48,7 +51,10 @@ def excerpt(error: BaseException, path: str) -> str:
         while each.stack and _is_machinery(each.stack[0].filename):
             each.stack.pop(0)
         each = each.__cause__ or each.__context__
-    lines = ''.join(shown.format()).rstrip().splitlines()
+    # Of migopy's own kind of error its text says all there is.
+    of_ours = isinstance(error, MigopyException) and not shown.stack
+    text = str(error) if of_ours else ''.join(shown.format())
+    lines = text.rstrip().splitlines()
     if len(lines) > LONGEST:
         left_out = f'  … {len(lines) - LONGEST:,} lines …'
         lines = [*lines[: LONGEST // 2], left_out, *lines[-LONGEST // 2 :]]

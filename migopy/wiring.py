@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -10,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.commands import Spelling, command_line
+from migopy.commands import Command, Spelling, command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, fab_spelling
@@ -21,6 +22,7 @@ from migopy.face import (
     Subtasks,
     call,
     fabrics,
+    is_typed_as_task,
     is_yes,
 )
 from migopy.server import CHECKS, names_given, require_sound
@@ -38,7 +40,17 @@ class Wiring(Defaults):
     it, has them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *typed: str, **options: str) -> None:
+        """Take no arguments; raises `SystemExit` for what Fabric passes it.
+
+        Any class in a fabfile is a task for `fab`, which calls it by its name.
+        """
+        if typed or options or is_typed_as_task(type(self)):
+            meant = Command(*typed, **options)
+            sys.exit(
+                f'{type(self).__name__} is a class and no task; nothing was done.\n'
+                f'Type: {self._spelling.command(meant)}'
+            )
         values = {name: getattr(self, name) for name in CHECKS}
         require_sound(values, names_given(self, base_of(type(self))))
         # As in 1.0, a new manager has its client; it connects when it is first used.

@@ -6,7 +6,7 @@ imported when a task is created.
 
 from migopy.face.asking import Asking
 from migopy.face.help import in_full, overview
-from migopy.face.needed import NoClassicFabric, fabrics
+from migopy.face.needed import NoClassicFabric, fabrics, is_typed_as_task
 from migopy.face.typed import (
     OF_DATABASE,
     Subtasks,
@@ -25,6 +25,7 @@ __all__ = [
     'call',
     'fabrics',
     'in_full',
+    'is_typed_as_task',
     'is_yes',
     'number',
     'only_one',

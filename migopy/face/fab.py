@@ -21,11 +21,10 @@ from fabric.main import parse_arguments
 from fabric.state import commands, env
 
 from migopy import signals
-from migopy.commands import Command
 from migopy.errand import ERRAND, Errand, carrying_out, fab_spelling
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
-from migopy.face.asking import Asking
+from migopy.face.asking import ask_first
 from migopy.face.before import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
@@ -141,6 +140,7 @@ def carry_out(
         first = env.all_hosts[0]
         Voice(manager_class.logger).white(f'{subtask} has been run for {first} already')
         return None
+    say_where(manager_class)
     with connected(manager_class()) as manager:
         return manager.perform(subtask, values, options)
 
@@ -232,6 +232,16 @@ def is_for_a_remote_machine(manager_class: type[Manager]) -> bool:
     return wanted and not remote.is_sent()
 
 
+def say_where(manager_class: type[Manager]) -> None:
+    """Say that a machine which Fabric has for the task has no part in it."""
+    voice = Voice(manager_class.logger)
+    if env.host_string and not remote.is_sent() and not voice.is_custom:
+        voice.white(
+            f'{env.host_string}: REMOTE_DIRECTORY is not set, so the command runs on'
+            ' this machine'
+        )
+
+
 def run_there(
     manager_class: type[Manager],
     subtask: str | None,
@@ -262,17 +272,6 @@ def run_there(
         print()  # Fabric has left the cursor behind the machine's name
         tell(manager_class, remote.left(str(env.host_string)))
         raise
-
-
-def ask_first(subtask: str | None, option: str | None, host: str) -> None:
-    """Ask on this machine before a command that another one cannot ask about."""
-    words = (option or '').split(',')
-    several = any(word.startswith(('last=', 'to=')) for word in words)
-    asks = subtask == 'unlock' or (subtask == 'dbrestore' and option is not None)
-    if asks or (subtask == 'rollback' and several):
-        typed_again = Command.parse(f'{subtask},{option}' if option else str(subtask))
-        is_sure = 'yes=yes' in words or 'dry_run=yes' in words
-        Asking(host, is_sure).require(fab_spelling('migrations').command(typed_again))
 
 
 def is_under_fab() -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from migopy.errors import MigopyException
 
 #: The distributions that own the package `fabric`; the first two have Fabric 1's API.
@@ -34,6 +36,18 @@ class NoClassicFabric(MigopyException, ImportError):
                 'then: pip install fab-classic'
             )
         super().__init__(text)
+
+
+def is_typed_as_task(cls: type) -> bool:
+    """Tell whether `fab` is calling a class, which for Fabric 1 is a task by its name.
+
+    Fabric is asked only where it runs.
+    """
+    state = sys.modules.get('fabric.state')
+    if state is None:
+        return False
+    called = getattr(state, 'commands', {}).get(state.env.get('command'))
+    return called is cls or getattr(called, 'wrapped', None) is cls
 
 
 def fabrics() -> list[str]:

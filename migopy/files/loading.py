@@ -20,6 +20,9 @@ from migopy.files.directory import Directory
 from migopy.files.migration import Migration, checksum_of
 from migopy.traces import excerpt
 
+#: What was meant for `transaction`, in any case of its letters.
+SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
+
 #: One import at a time: a package may take the place of another project's.
 IMPORTING = threading.RLock()
 
@@ -59,12 +62,20 @@ class NoSuchFunction(MigopyException):
 
 
 class BadTransaction(MigopyException):
-    """A migration's `transaction` is no truth value; `name` is the migration's."""
+    """A migration's `transaction` cannot be used; `name` is the migration's.
 
-    def __init__(self, name: str, value: object) -> None:
+    It is no truth value, or `word` stands there in its place.
+    """
+
+    def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
         self.name = name
+        wrong = (
+            'is neither True nor False'
+            if word == 'transaction'
+            else 'would be passed over, as the word is `transaction`'
+        )
         super().__init__(
-            f'{name}: transaction = {value!r} is neither True nor False, so nothing was'
+            f'{name}: {word} = {value!r} {wrong}, so nothing was'
             ' run.\nCorrect it, then type: ',
             Command('execute'),
         )
@@ -89,8 +100,21 @@ class LoadedMigration(NamedTuple):
     def in_transaction(self, default: bool) -> bool:
         """Tell whether it runs in a transaction: `transaction` in the file decides.
 
-        Raises `BadTransaction` where that is neither `True` nor `False`.
+        Raises `BadTransaction` where that is neither `True` nor `False`, or its name
+        is spelt in another way.
         """
+        for name, value in vars(self.module).items():
+            # Passed over, it would run without the transaction that was meant.
+            if (
+                name != 'transaction'
+                and name.lower() in SPELT_WRONG
+                and value
+                in (
+                    True,
+                    False,
+                )
+            ):
+                raise BadTransaction(self.name, value, name)
         wish = getattr(self.module, 'transaction', default)
         if not isinstance(wish, bool):
             raise BadTransaction(self.name, wish)

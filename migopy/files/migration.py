@@ -71,6 +71,23 @@ class Migration(NamedTuple):
         except OSError as error:
             raise Unreadable(self.name, self.path, error) from error
 
+    def defines(self, function: str) -> bool:
+        """Tell whether the file has a function of this name, without importing it.
+
+        Where that cannot be told, as the file cannot be parsed, it is taken to have it.
+        """
+        # Only what has gone wrong needs it.
+        import ast
+
+        try:
+            tree = ast.parse(self.content())
+        except (SyntaxError, ValueError, Unreadable):
+            return True
+        named = {getattr(node, 'name', None) for node in ast.walk(tree)}
+        named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        asnames = {getattr(node, 'asname', None) for node in ast.walk(tree)}
+        return bool({function, '*'} & (named | asnames))
+
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
         return checksum_of(self.content())

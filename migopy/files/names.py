@@ -73,3 +73,9 @@ class FileNames:
         if bad:
             raise BadFileNames(sorted(bad), self.pattern)
         return sorted(numbered)
+
+    def number(self, name: str) -> int | None:
+        """Give the number in a file's name, `None` where there is none."""
+        match = self._regex.match(same_name(name))
+        number = match['migr_nr'] if match else None
+        return int(number) if number is not None and number.isdecimal() else None

@@ -8,19 +8,21 @@ fast.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from migopy.run.choice import (
+from migopy.run.choice import Choice
+from migopy.run.choice_errors import (
     AlreadyRegistered,
     AmbiguousName,
-    Choice,
     LateRefused,
     NameNeeded,
     NoFile,
+    NoNumberOfRuns,
     NotApplied,
     NotExecuted,
+    Renamed,
     UnknownMigration,
 )
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
-from migopy.run.plan import Plan
+from migopy.run.plan import Plan, renamed_of
 from migopy.run.unfinished import (
     State,
     Unfinished,
@@ -66,6 +68,7 @@ __all__ = [
     'LateRefused',
     'NameNeeded',
     'NoFile',
+    'NoNumberOfRuns',
     'NoTransactions',
     'NotApplied',
     'NotExecuted',
@@ -73,6 +76,7 @@ __all__ = [
     'Observer',
     'Observers',
     'Plan',
+    'Renamed',
     'Runner',
     'State',
     'Step',
@@ -83,6 +87,7 @@ __all__ = [
     'WroteOutside',
     'by_migration',
     'describe',
+    'renamed_of',
     'require_transactions',
     'steps_of',
     'try_out',

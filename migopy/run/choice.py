@@ -5,113 +5,24 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Sequence
-from functools import cached_property
 
-from migopy.commands import Command, Part
-from migopy.errors import MigopyException, listing
 from migopy.files import Migration
+from migopy.run.choice_errors import (
+    AlreadyRegistered,
+    AmbiguousName,
+    LateRefused,
+    NameNeeded,
+    NoFile,
+    NotApplied,
+    NotExecuted,
+    Renamed,
+    UnknownMigration,
+)
 from migopy.run.plan import Plan
 from migopy.run.unfinished import Unfinished
 
-
-class UnknownMigration(MigopyException):
-    """A name that fits no file; `name` is what was typed."""
-
-    def __init__(self, name: str, nearest: Sequence[str]) -> None:
-        self.name = name
-        self.nearest = nearest
-        meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
-        super().__init__(
-            f'There is no migration {name!r}.{meant}\nSee those that have not run: ',
-            Command(),
-            ', and those that have: ',
-            Command('history'),
-        )
-
-
-class AmbiguousName(MigopyException):
-    """A short name that fits several files; `candidates` are their names."""
-
-    def __init__(self, name: str, candidates: Sequence[str]) -> None:
-        self.name = name
-        self.candidates = candidates
-        super().__init__(
-            f'{name!r} may be any of:\n{listing(candidates)}\nType the whole name.'
-        )
-
-
-class NoFile(MigopyException):
-    """A migration whose file is gone, though it has run; `name` is its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name} has run, but its file is missing. Bring the file back'
-            ' (from version control, say), then type the command again.'
-        )
-
-
-class AlreadyRegistered(MigopyException):
-    """A migration that is not to run twice; `name` is its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name} is registered already; nothing was done.\n'
-            'To run it again, first undo it: ',
-            Command('rollback', name),
-        )
-
-
-class NotApplied(MigopyException):
-    """A migration to roll back that is not applied; `name` is its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name} is not applied, so there is nothing to roll back; nothing was'
-            ' done.\nTo run its down() all the same: ',
-            Command('rollback', name, force='yes'),
-        )
-
-
-class NotExecuted(MigopyException):
-    """A migration to go back to that is not executed; `name` is its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name} is not among those executed, so there is no way back to it;'
-            ' nothing was done.\nSee what was executed when: ',
-            Command('history'),
-        )
-
-
-class NameNeeded(MigopyException):
-    """A rollback without a name; `last` is the migration executed last, if any."""
-
-    def __init__(self, last: str | None) -> None:
-        self.last = last
-        hint: list[Part] = (
-            [f'{last} was executed last. To undo it, type: ', Command('rollback', last)]
-            if last
-            else ['No migration has been executed, so there is nothing to undo.']
-        )
-        super().__init__('rollback needs the name of a migration.\n', *hint)
-
-
-class LateRefused(MigopyException):
-    """Late migrations where `ALLOW_LATE` is false; `names` are theirs."""
-
-    def __init__(self, names: Sequence[str], last: str) -> None:
-        self.names = names
-        super().__init__(
-            f'Late, as {last} is registered already, so nothing was done:\n'
-            f'{listing(names)}\n'
-            'ALLOW_LATE = False refuses them. Give them higher numbers, or run one by'
-            ' its name: ',
-            Command('execute', names[0]),
-        )
+#: How similar a name is to a typed one that it may have been meant by.
+SIMILARITY = 0.8
 
 
 class Choice:
@@ -124,35 +35,54 @@ class Choice:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
 
-    @cached_property
-    def _by_name(self) -> dict[str, Migration]:
-        return {each.name: each for each in self._plan.migrations}
-
     def find(self, name: str) -> Migration:
         """Select one migration by its file name, `001_x`, `001` or `1`.
 
         Raises `UnknownMigration`, `AmbiguousName`, `NoFile`.
         """
         wanted = os.path.basename(name.strip())
-        named = self._by_name.get(wanted) or self._by_name.get(f'{wanted}.py')
+        plan = self._plan
+        named = plan.file_of(wanted) or plan.file_of(f'{wanted}.py')
         if named is not None:
             return named
-        migrations = self._plan.migrations
         fitting = [
             each
-            for each in migrations
+            for each in plan.migrations
             if wanted.isdecimal() and each.number == int(wanted)
         ]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
             raise AmbiguousName(name, [each.name for each in fitting])
-        unfinished = [run.name for run in self._plan.unfinished]
-        for missing in [*self._plan.missing, *unfinished]:
-            if wanted in (missing, missing[: -len('.py')]):
-                raise NoFile(missing)
-        names = [each.name for each in migrations]
-        raise UnknownMigration(name, difflib.get_close_matches(wanted, names, 3))
+        self.require_not_missing(name)
+        raise UnknownMigration(name, self._nearest(wanted))
+
+    def _nearest(self, wanted: str) -> list[str]:
+        """List the names, three at most, that a mistyped one may have been meant by."""
+        numbered = {each.name: each.name for each in self._plan.migrations}
+        # The same without the number, which not everybody types.
+        bare = {name.partition('_')[2]: name for name in numbered}
+        known = {**bare, **numbered}
+        wanted = wanted if wanted.endswith('.py') else f'{wanted}.py'
+        near = difflib.get_close_matches(wanted, known, 3, SIMILARITY)
+        return list(dict.fromkeys(known[each] for each in near))
+
+    def require_not_missing(self, name: str) -> None:
+        """Raise `NoFile` for what names a migration that has no file any more.
+
+        Raises `AmbiguousName` where it fits several of those.
+        """
+        wanted = os.path.basename(name.strip())
+        plan = self._plan
+        gone = [*plan.missing, *(run.name for run in plan.unfinished)]
+        gone = [each for each in dict.fromkeys(gone) if plan.file_of(each) is None]
+        fitting = [each for each in gone if wanted in (each, each[: -len('.py')])]
+        if not fitting and wanted.isdecimal():
+            fitting = [each for each in gone if plan.number_of(each) == int(wanted)]
+        if len(fitting) > 1:
+            raise AmbiguousName(name, fitting)
+        if fitting:
+            raise NoFile(fitting[0], fitting[0] in plan.registered)
 
     def name_of(self, name: str) -> str:
         """Give the whole name of a migration, of one without a file too.
@@ -170,7 +100,8 @@ class Choice:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
         With `to` those up to and with that one. Raises what `find` does,
-        `AlreadyRegistered`, and `LateRefused`. The unfinished one can be named.
+        `AlreadyRegistered`, `Renamed` and `LateRefused`. The unfinished one can be
+        named.
         """
         chosen = None if name is None else self.find(name)
         last = None if to is None else self.find(to)
@@ -179,6 +110,7 @@ class Choice:
         if chosen is not None:
             if chosen.name in plan.registered and not plan.unfinished_of(chosen):
                 raise AlreadyRegistered(chosen.name)
+            self._refuse_renamed([chosen])
             return [chosen]
         late = plan.late
         wanted = plan.unregistered
@@ -187,6 +119,7 @@ class Choice:
             wanted = [each for each in wanted if (each.number, each.name) <= end]
         if late and not allow_late and plan.last_registered:
             raise LateRefused([each.name for each in late], plan.last_registered.name)
+        self._refuse_renamed(wanted)
         return wanted
 
     def to_ignore(self, name: str | None) -> list[Migration]:
@@ -230,4 +163,10 @@ class Choice:
         if any(chosen and run.name == chosen.name for run in unfinished):
             return
         if unfinished:
-            raise Unfinished(unfinished)
+            raise Unfinished(unfinished, self._plan.file_of)
+
+    def _refuse_renamed(self, wanted: Sequence[Migration]) -> None:
+        names = [each.name for each in wanted]
+        renamed = {new: old for new, old in self._plan.renamed.items() if new in names}
+        if renamed:
+            raise Renamed(renamed)

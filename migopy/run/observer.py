@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from migopy.commands import Command
+from migopy.run.unfinished import ways_out
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
@@ -42,7 +43,8 @@ class Failure:
     Invariant: it is data; nothing in it is spelled for a face. `error` is what the
     migration raised, `asked` the command that goes on with all that was asked for.
     `done` ran before it, `not_run` was to run after it. `written` is what it did, as
-    far as that is known, and `refusal` why a transaction cannot do it.
+    far as that is known, and `refusal` why a transaction cannot do it. `earlier` are
+    runs from before that had left it unfinished.
     """
 
     migration: Migration
@@ -54,6 +56,7 @@ class Failure:
     not_run: Sequence[str] = ()
     written: str = ''
     refusal: str = ''
+    earlier: Sequence[Run] = ()
 
     @property
     def name(self) -> str:
@@ -61,11 +64,18 @@ class Failure:
         return self.migration.name
 
     @property
+    def is_unfinished(self) -> bool:
+        """Tell whether the migration may be half done, by this attempt or earlier."""
+        clean = (Aftermath.NOTHING, Aftermath.ABORTED, Aftermath.REFUSED)
+        earlier = self.aftermath in clean and bool(self.earlier)
+        return earlier or self.aftermath is Aftermath.UNFINISHED
+
+    @property
     def next(self) -> list[Command]:
         """List what can be typed next."""
-        if self.aftermath is Aftermath.UNFINISHED:
-            ways = ('execute', 'rollback', 'ignore')
-            return [Command(way, self.name) for way in ways]
+        if self.is_unfinished:
+            ways = ways_out(self.name, self.direction, self.migration)
+            return [part for part in ways if isinstance(part, Command)]
         return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
 
 

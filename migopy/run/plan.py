@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
-from migopy.files import Migration
+from migopy.files import FileNames, Migration, Unreadable
 from migopy.run.unfinished import OpenRuns, State, sort_out
 from migopy.state import IGNORED, Holder, Record, Run
+
+
+def renamed_of(plan: Plan) -> dict[str, str]:
+    """Read the pending files, and give those that are applied ones under a new name.
+
+    Gives the old name, of which there is no file any more, by the new one.
+    """
+    gone = {plan.registered[name].checksum: name for name in plan.missing}
+    gone.pop(None, None)
+    renamed = {}
+    for each in plan.unregistered if gone else ():
+        # One that cannot be read is told of when it is to run.
+        with suppress(Unreadable):
+            checksum = each.checksum()
+            if checksum in gone:
+                renamed[each.name] = gone[checksum]
+    return renamed
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,10 @@ class Plan:
     holder: Holder | None = None
     #: How many documents in the registry are another tool's.
     foreign: int = 0
+    #: Which name each pending file had when it was applied, by the name it has now.
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    #: What tells the number in the name of a migration without a file.
+    file_names: FileNames | None = None
 
     @cached_property
     def registered(self) -> dict[str, Record]:
@@ -75,8 +97,19 @@ class Plan:
     @property
     def missing(self) -> list[str]:
         """List the registered names without a file."""
-        files = {each.name for each in self.migrations}
-        return [name for name in self.registered if name not in files]
+        return [name for name in self.registered if name not in self._files]
+
+    def number_of(self, name: str) -> int | None:
+        """Give the number in a migration's name, which need not have a file."""
+        return self.file_names.number(name) if self.file_names else None
+
+    @cached_property
+    def _files(self) -> dict[str, Migration]:
+        return {each.name: each for each in self.migrations}
+
+    def file_of(self, name: str) -> Migration | None:
+        """Give a migration's file, `None` where there is none any more."""
+        return self._files.get(name)
 
     @property
     def with_checksum(self) -> list[Migration]:

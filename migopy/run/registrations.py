@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from migopy.effects import Effects
 from migopy.errors import MigopyException
+from migopy.files import Migration
 from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
@@ -42,13 +43,13 @@ class NotRegistered(MigopyException):
     `name` is the migration's; the cause is chained.
     """
 
-    def __init__(self, run: Run, cause: BaseException) -> None:
+    def __init__(self, run: Run, file: Migration | None, cause: BaseException) -> None:
         self.name = run.name
         super().__init__(
             f'{run.name}: its {run.direction} has run, but that could not be'
             f' registered: {cause}\n'
             'It counts as unfinished until you type one of:\n',
-            *ways_out(run.name, run.direction),
+            *ways_out(run.name, run.direction, file),
         )
 
 
@@ -94,7 +95,7 @@ class Registrations:
         try:
             self._register(run)
         except UNWRITTEN as error:
-            raise NotRegistered(run, error) from error
+            raise self._not_registered(run, error) from error
         return self.note(run, effects)
 
     def note(self, run: Run, effects: Effects) -> Sequence[Ended]:
@@ -120,7 +121,7 @@ class Registrations:
             try:
                 self._make_durable([each.run for each in ended])
             except UNWRITTEN as error:
-                raise NotRegistered(ended[0].run, error) from error
+                raise self._not_registered(ended[0].run, error) from error
         self._pending = []
         self._settled = time.monotonic()
         return ended
@@ -137,6 +138,9 @@ class Registrations:
         elif not records:
             # The registry has nothing to tell of it, only the history has.
             self._writer.merge(self._history.collection, self._marks.ends_of(run))
+
+    def _not_registered(self, run: Run, cause: BaseException) -> NotRegistered:
+        return NotRegistered(run, self._plan.file_of(run.name), cause)
 
     def _unregister(self, run: Run) -> None:
         self._lock.check()

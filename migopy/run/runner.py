@@ -148,6 +148,7 @@ class Runner:
                     not_run=names[place + 1 :],
                     written=outcome.written,
                     refusal=why_refused(outcome.error) or '',
+                    earlier=self._plan.unfinished_of(run),
                 )
             )
             raise outcome.error

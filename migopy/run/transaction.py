@@ -75,10 +75,9 @@ class CaughtError(MigopyException):
     def __init__(self, failed: FailedCommand) -> None:
         self.failed = failed
         super().__init__(
-            'It has caught an error that ended its transaction on the server:'
-            f' {failed}.'
-            ' In a transaction nothing can be done after an error: look before (with'
-            ' find_one, say)'
+            f'It has caught an error that ended its transaction: {failed}\n'
+            'After an error nothing more can be done in a transaction: look before the'
+            ' write whether it would fail (with find_one, say).'
         )
 
 

@@ -32,10 +32,17 @@ class CannotTry(MigopyException):
     ) -> None:
         self.name = step.name
         self.not_shown = not_shown
-        lines = [f'{step.name} cannot be tried in a transaction: {reason}']
+        lines = [f'{step.name} cannot be tried in a transaction:{reason}']
         if not_shown:
             lines.append(f'Those after it cannot be shown: {enumerated(not_shown)}')
-        lines.append('The dry run has changed nothing. Without it: ')
+        if step.in_transaction:
+            lines.append(
+                'The dry run has changed nothing. Executed, it would fail in the same'
+                f' way. Correct it, or have `transaction = False` at the top of'
+                f' {step.name} (instead of True, if that stands there). Then type: '
+            )
+        else:
+            lines.append('The dry run has changed nothing. Without it: ')
         super().__init__('\n'.join(lines), asked)
 
 
@@ -52,7 +59,7 @@ class TrialWrote(MigopyException):
         super().__init__(
             f'The dry run of {step.name} has written past its transaction, or may have:'
             f' {written}. That cannot be taken back, {kept}. Type one of:\n',
-            *ways_out(step.name, step.direction),
+            *ways_out(step.name, step.direction, step.migration),
         )
 
 
@@ -70,7 +77,7 @@ def try_out(
         for place, step in enumerate(steps):
             not_run = names[place + 1 :]
             if step.refuses_transaction:
-                reason = 'it says transaction = False'
+                reason = ' it says transaction = False'
                 raise CannotTry(step, reason, not_run, asked)
             with rooms.listener.recording(rooms.db.name) as effects:
                 observer.trying(step, place + 1, len(steps), effects)

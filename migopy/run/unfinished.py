@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -10,6 +10,7 @@ from bson import ObjectId
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
+from migopy.files import Migration
 from migopy.state import Holder, Record, Run
 
 
@@ -134,14 +135,20 @@ def _took_effect(run: Run, now: Sequence[object]) -> bool:
 
 
 class Unfinished(MigopyException):
-    """Migrations that may be half done stand in the way; `runs` are theirs."""
+    """Migrations that may be half done stand in the way; `runs` are theirs.
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    `file_of` gives a migration's file by its name.
+    """
+
+    def __init__(
+        self, runs: Sequence[Run], file_of: Callable[[str], Migration | None]
+    ) -> None:
         self.runs = runs
         said: list[Part] = ['Unfinished, so nothing was done:']
         for each in by_migration(runs):
+            name = each[-1].name
             said += [f'\n{describe(run)}' for run in each]
-            said += ['\n', *ways_out(each[-1].name, each[-1].direction)]
+            said += ['\n', *ways_out(name, each[-1].direction, file_of(name))]
         super().__init__(*said)
 
 
@@ -165,11 +172,22 @@ def describe(run: Run) -> str:
     )
 
 
-def ways_out(name: str, direction: str) -> list[Part]:
-    """List the three commands that settle an unfinished `up` or `down`, a line each."""
+def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
+    """List the commands that settle an unfinished `up` or `down`, a line each.
+
+    `file` is the migration's, if it has one: without it, or without a `down` in it,
+    there are fewer ways.
+    """
+    if file is None:
+        return [
+            '  Its file is missing: bring it back (from version control, say), and'
+            ' there are more ways.\n  ',
+            *(Command('forget', name), '  - forget it, if it is gone for good'),
+        ]
     mark = 'mark it as applied' if direction == 'up' else 'mark it as rolled back'
+    down: list[Part] = ['  ', Command('rollback', name), '  - run its down\n']
     return [
         *('  ', Command('execute', name), '  - run its up again\n'),
-        *('  ', Command('rollback', name), '  - run its down\n'),
+        *(down if file.defines('down') else []),
         *('  ', Command('ignore', name), f'  - {mark}'),
     ]

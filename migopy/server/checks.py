@@ -83,14 +83,24 @@ SECRET = (
 
 DATABASE_BYTES = 63
 
+#: Types of values that a setting has; a method of a setting's name is none.
+PLAIN = (str, int, float, os.PathLike, Mapping)
+
 
 def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
     """Raise `BadSettings` for the first setting at fault, by its name.
 
-    `values` are the settings by their names, `given` the names in upper case that a
-    fabfile gives a value to: settings, constants of its own, and settings misspelt.
+    `values` are the settings by their names, `given` what a fabfile gives a value to:
+    settings, constants of its own, and settings misspelt.
     """
     names = set(given)
+    for name in sorted(names):
+        if name.upper() in values and name not in values:
+            raise BadSettings(
+                f'{name} is no setting of migopy; {name.upper()} is.\n'
+                f'Rename it in the fabfile (to _{name} if it is your own), then type: ',
+                Command(),
+            )
     used = {name for name in names if values.get(name) not in (None, '')}
     for name in sorted(names - set(values)):
         meant = meant_by(name)
@@ -112,13 +122,19 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
 
 
 def names_given(manager: object, base: type) -> set[str]:
-    """List the names in upper case that a manager's own classes give a value to.
+    """List the names, as those of settings, that a manager's own classes set.
 
-    Its own are those between it and `base`, mixins among them.
+    Its own are those between it and `base`, mixins among them. Names in upper case are
+    listed, and a setting's in lower case that has a plain value.
     """
     own = [each for each in type(manager).__mro__ if each not in base.__mro__]
     places = [vars(manager), *map(vars, own)]
-    return {name for place in places for name in place if name.isupper()}
+    return {
+        name
+        for place in places
+        for name, value in place.items()
+        if name.isupper() or (name.upper() in CHECKS and isinstance(value, PLAIN))
+    }
 
 
 def meant_by(name: str) -> str | None:

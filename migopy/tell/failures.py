@@ -28,12 +28,20 @@ def _left_behind(failure: Failure) -> list[Part]:
     aftermath, asked = failure.aftermath, failure.asked
     if aftermath is Aftermath.DRY_RUN:
         return ['The dry run has changed nothing. To try again: ', asked]
+    if failure.is_unfinished and failure.earlier:
+        began = f'{failure.earlier[0].started:%Y-%m-%d %H:%M:%S} UTC'
+        now = 'may have written, too' if failure.written else 'has written nothing'
+        return [
+            f'This attempt {now}; it is unfinished since that of {began}.'
+            ' Type one of:\n',
+            *ways_out(failure.name, failure.direction, failure.migration),
+        ]
     if aftermath is Aftermath.UNFINISHED:
         written = failure.written or 'it cannot be known what'
         return [
             f'It may have written already ({written}), so it is unfinished.'
             ' Type one of:\n',
-            *ways_out(failure.name, failure.direction),
+            *ways_out(failure.name, failure.direction, failure.migration),
         ]
     if aftermath is Aftermath.IN_DOUBT:
         return [
@@ -42,9 +50,13 @@ def _left_behind(failure: Failure) -> list[Part]:
             Command(),
         ]
     if aftermath is Aftermath.REFUSED:
+        # What migopy has found itself stands above already.
+        is_ours = isinstance(failure.error, MigopyException)
+        why = '' if is_ours else f': {failure.refusal}'
         return [
-            f'A transaction cannot do this: {failure.refusal}. Nothing was changed.\n'
-            f'Write `transaction = False` at the top of {failure.name}, then type: ',
+            f'A transaction cannot do this{why}. Nothing was changed.\n'
+            f'Correct it, or have `transaction = False` at the top of {failure.name}'
+            ' (instead of True, if that stands there). Then type: ',
             asked,
         ]
     # An interrupted one may have nothing that needs correction.

@@ -37,7 +37,8 @@ class Report:
             self._voice.white_bold('Unregistered migrations:')
             for name in pending:
                 self._voice.red(name)
-            if not plan.unfinished:
+            stopped = plan.unfinished or plan.open_runs.running or plan.renamed
+            if not stopped:
                 self._say('To execute them: ', Command('execute'))
         else:
             self._voice.green('All migrations registered')
@@ -52,10 +53,17 @@ class Report:
         )
         self._section('Changed since executed:', plan.changed)
         if plan.changed:
-            self._say('To take one as it is now: ', Command('accept', plan.changed[0]))
+            first = plan.changed[0]
+            taken = f'To take {_one_of(plan.changed)} as it is now: '
+            self._say(taken, Command('accept', first))
         self._section('Missing (registered, but there is no file):', plan.missing)
-        if plan.missing:
-            self._say('To forget one: ', Command('forget', plan.missing[0]))
+        for new, old in list(plan.renamed.items())[:MOST]:
+            self._say(
+                f'{old} seems to be {new} now. If so: ', Command('rename', old, new)
+            )
+        gone = [each for each in plan.missing if each not in plan.renamed.values()]
+        if gone:
+            self._say(f'To forget {_one_of(gone)}: ', Command('forget', gone[0]))
         tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
         self._section(
@@ -67,7 +75,8 @@ class Report:
         for runs in by_migration(plan.unfinished):
             for run in runs:
                 self._voice.red(f'Unfinished: {describe(run)}')
-            self._say(*ways_out(runs[-1].name, runs[-1].direction))
+            name = runs[-1].name
+            self._say(*ways_out(name, runs[-1].direction, plan.file_of(name)))
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
@@ -79,7 +88,7 @@ class Report:
                 f'{run.started:%Y-%m-%d %H:%M:%S}',
                 '\n'.join(filter(None, [run.name, run.error])),
                 outcome(plan, run),
-                '' if run.duration_ms is None else duration(run.duration_ms),
+                _took(plan, run),
                 str(run.agent),
             )
             for run in runs
@@ -100,7 +109,11 @@ class Report:
 
     def unlocked(self, holder: Holder | None) -> None:
         """Say from whom the lock was taken."""
-        if holder:
+        if holder and holder.is_gone:
+            self._voice.white_bold(
+                f'Took away the lock of a command that is gone: {holder}'
+            )
+        elif holder:
             self._voice.white_bold(f'Took the lock from {holder}')
         else:
             self._voice.green('Nobody holds the lock')
@@ -143,6 +156,17 @@ def foreign_documents(count: int) -> str:
     )
 
 
+def _one_of(names: Sequence[str]) -> str:
+    return 'it' if len(names) == 1 else 'the first one'
+
+
+def _took(plan: Plan, run: Run) -> str:
+    if run.duration_ms is not None:
+        return duration(run.duration_ms)
+    # The process was killed before it could tell; that the migration ended is known.
+    return '?' if plan.outcome_of(run) else ''
+
+
 def outcome(plan: Plan, run: Run) -> str:
     """Say in a word or two how a run ended, or that it has not."""
     state = plan.state_of(run)
@@ -150,4 +174,4 @@ def outcome(plan: Plan, run: Run) -> str:
         return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
     if state is State.RUNNING:
         return 'running'
-    return plan.outcome_of(run) or 'interrupted, since resolved'
+    return plan.outcome_of(run) or 'interrupted'

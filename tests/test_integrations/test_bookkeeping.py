@@ -109,7 +109,75 @@ class BookkeepingTest(PlainTest):
         self.assertIn('its file is there', self.refused('rename', '1', '2'))
         (self.folder / 'mongomigrations' / '001_a.py').unlink()
         self.assertIn('is applied itself', self.refused('rename', '001_a', '2'))
-        self.assertIn('no migration', self.refused('rename', '001_a', '7'))
+        self.assertIn("no file '7'", self.refused('rename', '001_a', '7'))
+
+    def test_an_applied_file_under_another_name_does_not_run_twice(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        (folder / '002_b.py').rename(folder / '003_b.py')
+        self.manager().show_status()
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn('002_b.py seems to be 003_b.py now', said)
+        self.assertIn('fab migrations:rename,002_b.py,003_b.py', said)
+        self.assertNotIn('migrations:execute', said)
+        self.assertNotIn('migrations:forget', said)
+        for command, names in (('execute', []), ('execute', ['3']), ('ignore', [])):
+            message = self.refused(command, *names)
+            self.assertIn('fab migrations:rename,002_b.py,003_b.py', message)
+        with self.assertRaisesRegex(MigopyException, 'another name'):
+            self.manager().execute(dry_run='yes')
+        self.manager().rename('2', '3')
+        self.assert_well()
+        self.assertEqual(self.registered(), ['001_a.py', '003_b.py'])
+
+    def test_one_that_was_copied_runs(self) -> None:
+        self.migration('003_b.py', INSERT)
+        self.manager().execute()
+        self.assertIn('003_b.py', self.registered())
+
+    def test_one_whose_other_name_was_forgotten_runs(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        (folder / '002_b.py').rename(folder / '003_b.py')
+        self.manager().forget('002')
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py', '003_b.py'])
+
+    def test_one_without_a_file_is_named_by_its_number(self) -> None:
+        (self.folder / 'mongomigrations' / '002_b.py').unlink()
+        for command in ('execute', 'rollback', 'ignore'):
+            for name in ('2', '002', '002_b', '002_b.py'):
+                message = self.refused(command, name)
+                self.assertIn('002_b.py is applied, but its file is missing', message)
+                self.assertIn('fab migrations:forget,002_b.py', message)
+        self.manager().forget('2')
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_name_that_is_far_from_any_is_not_taken_for_one(self) -> None:
+        self.migration('003_add_users.py', INSERT)
+        self.assertIn(
+            'Did you mean 003_add_users.py', self.refused('rollback', 'add_user')
+        )
+        self.assertNotIn('mean', self.refused('rollback', '004_add_it.py'))
+
+    def test_rollback_tells_of_what_was_not_executed_as_it_stands(self) -> None:
+        self.migration('002_b.py', INSERT + '# changed')
+        self.manager().rollback('2', dry_run='yes')
+        self.manager().rollback('2')
+        said = '\n'.join(self.logger.of('white'))
+        self.assertEqual(said.count('002_b.py has changed since it was executed'), 2)
+        self.manager().ignore('2')
+        self.manager().rollback('2')
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn('002_b.py was ignored: its up() was not run', said)
+        self.assertNotIn('001_a.py has', said)
+
+    def test_execute_with_nothing_to_do_tells_of_changed_files(self) -> None:
+        self.migration('001_a.py', INSERT + '# changed')
+        self.manager().execute()
+        self.assertIn('Changed since executed:', self.logger.of('white'))
+
+    def test_what_history_cannot_count_is_said(self) -> None:
+        for text in ('0', '-3', '00'):
+            self.assertIn('from 1 on', self.refused('history', text))
 
     def test_equal_numbers_that_all_ran_are_told_and_do_no_harm(self) -> None:
         self.migration('002_c.py', INSERT)

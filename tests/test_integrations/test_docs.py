@@ -39,6 +39,8 @@ SPLIT = """
             first, last = user['name'].split()
             names = {'first': first, 'last': last}
             db.users.update_one({'_id': user['_id']}, {'$set': names})
+
+    def down(db): db.users.update_many({}, {'$unset': {'first': 1, 'last': 1}})
 """
 
 #: It says when it has begun, and does not end by itself.
@@ -48,6 +50,8 @@ WAITS = """
     def up(db):
         db.begun.insert_one({})
         time.sleep(600)
+
+    def down(db): db.begun.drop()
 """
 
 #: It says nothing for longer than five seconds.

@@ -119,7 +119,7 @@ class RegisteredTest(FabTest):
         gone = self.error('migrations:rollback,003_gone')
         self.assertIn('001_first.py is registered already', twice)
         self.assertIn('fab migrations:rollback,001_first.py', twice)
-        self.assertIn('003_gone.py has run, but its file is missing', gone)
+        self.assertIn('003_gone.py is applied, but its file is missing', gone)
         self.assertEqual(self.registered(), ['001_first.py', '003_gone.py'])
 
 

@@ -297,3 +297,19 @@ class PlacesTest(FabTest):
             )
             self.write('fabfile.py', fabfile)
             self.assert_executed()
+
+    def test_the_class_is_no_task(self) -> None:
+        self.migration('1_x.py', SAYS.format('x'))
+        for typed, meant in (
+            ('', ''),
+            (':execute', ':execute'),
+            (':execute,1,dry_run=yes', ':execute,1,dry_run=yes'),
+        ):
+            result = self.fab(f'Migrations{typed}')
+            self.assertEqual(result.status, 1, result.said)
+            self.assertEqual(
+                result.stderr,
+                'Migrations is a class and no task; nothing was done.\n'
+                f'Type: fab migrations{meant}\n',
+            )
+        self.assertEqual(self.registered(), [])

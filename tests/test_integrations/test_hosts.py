@@ -95,6 +95,12 @@ class HereTest(FabTest):
         self.assertEqual(self.db.ran.count_documents({}), 1, result.said)
         self.assertIn('has failed already by this command', result.stderr)
 
+    def test_each_host_is_said_to_have_no_part_in_it(self) -> None:
+        said = self.fab('-H', 'one.invalid,two.invalid', 'migrations').stderr
+        for host in ('one.invalid', 'two.invalid'):
+            self.assertEqual(said.count(f'{host}: REMOTE_DIRECTORY is not set'), 1)
+        self.assertNotIn('REMOTE_DIRECTORY', self.fab('migrations').stderr)
+
     def test_create_writes_one_file(self) -> None:
         for typed in (('production',), ('-P', '-H', 'a,b')):
             self.assert_ok(self.fab(*typed, 'migrations:create,x'))

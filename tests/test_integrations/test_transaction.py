@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from tests import server
 from tests.project import FabTest
 
@@ -116,6 +118,36 @@ class TransactionTest(FabTest):
                 self.db.drop_collection('old')
                 self.db.old.insert_one({'x': 1})
         self.assertLessEqual(names, set(self.db.list_collection_names()))
+
+    def test_an_error_that_was_caught_is_told_once_with_its_line(self) -> None:
+        self.db.users.insert_one({'_id': 1})
+        source = """
+            transaction = True
+            from pymongo.errors import DuplicateKeyError
+
+            def up(db):
+                try:
+                    db.users.insert_one({'_id': 1})
+                except DuplicateKeyError:
+                    pass
+        """
+        self.migration('001_users.py', source)
+        for command in ('execute', 'execute,dry_run=yes'):
+            message = self.fab(f'migrations:{command}').said
+            self.assertIn('insert on', message)
+            self.assertEqual(message.count('It has caught an error'), 1)
+            self.assertEqual(message.count('E11000'), 1)
+            self.assertEqual(message.count('find_one'), 1)
+            self.assertIn('001_users.py, line 7', message)
+            self.assertIn('instead of True, if that stands there', message)
+            self.assertNotIn('contextlib', message)
+            self.assertNotIn('CaughtError', message)
+            self.assertNotIn('Without it', message)
+        run = self.db.migrations_history.find_one()
+        self.assertNotIn('\n', run['error'])
+        # What the message says to do works.
+        self.migration('001_users.py', textwrap.dedent(source).replace('True', 'False'))
+        self.assertEqual(self.fab('migrations:execute').status, 0)
 
     def test_a_new_collection_and_its_index_are_made_inside(self) -> None:
         self.migration(
@@ -274,6 +306,15 @@ class TransactionTest(FabTest):
         self.migration('001_a.py', '            transaction = False\n' + text)
         self.assertEqual(self.fab('migrations:execute').status, 1)
         self.assertEqual(self.contents('notes'), [{}])
+
+    def test_another_word_for_it_is_not_passed_over(self) -> None:
+        for word in ('transactions', 'Transaction', 'TRANSACTION', 'transactional'):
+            self.migration('001_x.py', f'{word} = True\ndef up(db): pass')
+            message = self.error('migrations:execute')
+            self.assertIn(f'{word} = True would be passed over', message)
+        # What merely has such a name is none of our business.
+        self.migration('001_x.py', 'class Transaction: pass\ndef up(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
 
     def test_a_transaction_that_is_no_truth_value_is_an_error(self) -> None:
         self.migration('001_a.py', "transaction = 'yes'\ndef up(db): pass")

@@ -220,8 +220,40 @@ class FailedTest(UnfinishedTestCase):
         (self.folder / 'mongomigrations' / FIRST).unlink()
         self.assertIn(f'Unfinished: {FIRST}', self.shown())
         for way in WAYS:
-            with self.subTest(way), self.assertRaises(NoFile):
-                getattr(self.manager(), way)(FIRST)
+            for name in (FIRST, '1'):
+                with self.subTest(way), self.assertRaises(NoFile) as caught:
+                    getattr(self.manager(), way)(name)
+                message = str(caught.exception)
+                self.assertIn(f'{FIRST} is unfinished, but its file', message)
+                self.assertIn(f'migrations:forget,{FIRST}', message)
+        self.assertIn(f'migrations:forget,{FIRST}', self.shown())
+        self.assertNotIn('migrations:ignore', self.shown())
+        self.manager().forget('1')
+        self.assertNotIn('nfinished', self.shown())
+
+    def test_rollback_is_no_way_without_a_down(self) -> None:
+        self.migration(FIRST, 'def up(db): db.a.insert_one({}); 1 / 0')
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        failed = self.logger.of('red')[-1]
+        for said in (failed, self.shown()):
+            self.assertIn('migrations:execute', said)
+            self.assertNotIn('migrations:rollback', said)
+
+    def test_an_attempt_that_wrote_nothing_tells_of_the_one_before(self) -> None:
+        self.fail_in('execute')
+        for source in (
+            'def up(db): 1 / 0',
+            'transaction = True\ndef up(db): db.a.insert_one({}); 1 / 0',
+        ):
+            self.migration(FIRST, source + '\ndef down(db): pass')
+            with self.assertRaises(ZeroDivisionError):
+                self.manager().execute(FIRST)
+            said = self.logger.of('red')[-1]
+            self.assertIn('has written nothing; it is unfinished since that of', said)
+            for way in WAYS:
+                self.assertIn(f'fab migrations:{way},{FIRST}', said)
+            self.assertIn(f'Unfinished: {FIRST}', self.shown())
 
     def test_history_says_it(self) -> None:
         self.fail_in('execute')

@@ -30,6 +30,15 @@ class NamesTest(CheckTest):
     def test_the_defaults_are_sound(self) -> None:
         require_sound({name: getattr(MANAGER, name) for name in CHECKS}, [])
 
+    def test_a_setting_in_lower_case_is_none(self) -> None:
+        made = type('M', (MANAGER,), {'mongo_host': 'db1'})
+        with self.assertRaisesRegex(
+            BadSettings, 'mongo_host is no setting .*MONGO_HOST'
+        ):
+            made()
+        # A method of that name is the fabfile's own.
+        type('M', (MANAGER,), {'mongo_host': lambda self: 'db1'})()
+
     def test_a_name_that_was_meant_as_a_setting_is_told_which(self) -> None:
         meant = {
             'MONGO_URL': 'MONGO_URI',

@@ -1,0 +1,147 @@
+"""Why a command does not take what was typed: each reason with the next step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from migopy.commands import Command, Part
+from migopy.errors import MigopyException, listing
+
+
+class UnknownMigration(MigopyException):
+    """A name that fits no file; `name` is what was typed."""
+
+    def __init__(self, name: str, nearest: Sequence[str]) -> None:
+        self.name = name
+        self.nearest = nearest
+        meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
+        super().__init__(
+            f'There is no migration {name!r}.{meant}\nSee those that have not run: ',
+            Command(),
+            ', and those that have: ',
+            Command('history'),
+        )
+
+
+class NoNumberOfRuns(MigopyException):
+    """What `history` was given is a number that is too small; `text` was typed."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        super().__init__(
+            f'history takes a number of runs from 1 on, or the name of a migration, and'
+            f' {text} is neither.\nType: ',
+            Command('history', 20),
+        )
+
+
+class AmbiguousName(MigopyException):
+    """A short name that fits several files; `candidates` are their names."""
+
+    def __init__(self, name: str, candidates: Sequence[str]) -> None:
+        self.name = name
+        self.candidates = candidates
+        super().__init__(
+            f'{name!r} may be any of:\n{listing(candidates)}\nType the whole name.'
+        )
+
+
+class NoFile(MigopyException):
+    """A migration whose file is gone, though the database knows it.
+
+    `name` is its name, `is_applied` whether it is registered; else it is unfinished.
+    """
+
+    def __init__(self, name: str, is_applied: bool) -> None:
+        self.name = name
+        self.is_applied = is_applied
+        state = 'applied' if is_applied else 'unfinished'
+        super().__init__(
+            f'{name} is {state}, but its file is missing; nothing was done.\n'
+            'Bring the file back (from version control, say), then type the command'
+            ' again. If it is gone for good: ',
+            Command('forget', name),
+        )
+
+
+class Renamed(MigopyException):
+    """Pending files that are those of applied migrations whose own are missing.
+
+    `renamed` has the old name by the new one. Executed, they would run twice.
+    """
+
+    def __init__(self, renamed: Mapping[str, str]) -> None:
+        self.renamed = renamed
+        said: list[Part] = ['Applied already under another name, so nothing was done:']
+        for new, old in renamed.items():
+            said += [
+                f'\n  {new} has the content of {old}, whose file is missing.'
+                '\nTo carry its record over: ',
+                Command('rename', old, new),
+                '\nIf it is another migration that is to run, first: ',
+                Command('forget', old),
+            ]
+        super().__init__(*said)
+
+
+class AlreadyRegistered(MigopyException):
+    """A migration that is not to run twice; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is registered already; nothing was done.\n'
+            'To run it again, first undo it: ',
+            Command('rollback', name),
+        )
+
+
+class NotApplied(MigopyException):
+    """A migration to roll back that is not applied; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is not applied, so there is nothing to roll back; nothing was'
+            ' done.\nTo run its down() all the same: ',
+            Command('rollback', name, force='yes'),
+        )
+
+
+class NotExecuted(MigopyException):
+    """A migration to go back to that is not executed; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is not among those executed, so there is no way back to it;'
+            ' nothing was done.\nSee what was executed when: ',
+            Command('history'),
+        )
+
+
+class NameNeeded(MigopyException):
+    """A rollback without a name; `last` is the migration executed last, if any."""
+
+    def __init__(self, last: str | None) -> None:
+        self.last = last
+        hint: list[Part] = (
+            [f'{last} was executed last. To undo it, type: ', Command('rollback', last)]
+            if last
+            else ['No migration has been executed, so there is nothing to undo.']
+        )
+        super().__init__('rollback needs the name of a migration.\n', *hint)
+
+
+class LateRefused(MigopyException):
+    """Late migrations where `ALLOW_LATE` is false; `names` are theirs."""
+
+    def __init__(self, names: Sequence[str], last: str) -> None:
+        self.names = names
+        super().__init__(
+            f'Late, as {last} is registered already, so nothing was done:\n'
+            f'{listing(names)}\n'
+            'ALLOW_LATE = False refuses them. Give them higher numbers, or run one by'
+            ' its name: ',
+            Command('execute', names[0]),
+        )
