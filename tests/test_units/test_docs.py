@@ -73,7 +73,7 @@ class ReadmeTest(unittest.TestCase):
     """README.rst is short, and says first what it is."""
 
     def test_its_length(self) -> None:
-        self.assertLessEqual(len(readme.source('README.rst').splitlines()), 200)
+        self.assertLessEqual(len(readme.source('README.rst').splitlines()), 230)
         transcript, *_ = readme.blocks('README.rst')
         self.assertEqual(transcript.name, 'first-screen')
         self.assertLessEqual(len(transcript.text.splitlines()), 12)
