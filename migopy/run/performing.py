@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import pymongo
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, EffectsListener, Recording
@@ -21,6 +22,7 @@ from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import redacted
 from migopy.state import (
     FAILED,
+    FAILURE_SECONDS,
     MAJORITY,
     MARK,
     UNWRITTEN,
@@ -198,7 +200,8 @@ class Performer:
         run.error = redacted(summary(error), self._rooms.secrets)
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
-        with suppress(*UNWRITTEN), self._rooms.listener.own_work():
+        own_work = self._rooms.listener.own_work()
+        with suppress(*UNWRITTEN), own_work, pymongo.timeout(FAILURE_SECONDS):
             history = self._rooms.history.collection
             self._writer.merge(history, [run.document()], patience=0)
         return Aftermath.UNFINISHED if unsettled else clean

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
+import pymongo
+
 from migopy.commands import Command
 from migopy.effects import Effects
 from migopy.files import Migration
@@ -15,7 +17,7 @@ from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.step import Step
 from migopy.run.transaction import why_refused
-from migopy.state import IGNORED, UNWRITTEN, GuardedWriter, Run
+from migopy.state import FAREWELL_SECONDS, IGNORED, UNWRITTEN, GuardedWriter, Run
 
 #: Documents in one write of `ignore`.
 BATCH = 1000
@@ -115,8 +117,9 @@ class Runner:
         """
         with suppress(*UNWRITTEN), self._rooms.listener.own_work():
             self._tell_of_those_before(registrations)
-            marks.complete(patience=0)
-            marks.withdraw()
+            with pymongo.timeout(FAREWELL_SECONDS):
+                marks.complete(patience=0)
+                marks.withdraw()
 
     def _tell_of_those_before(self, registrations: Registrations) -> None:
         with suppress(NotRegistered), self._rooms.listener.own_work():

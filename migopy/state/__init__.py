@@ -1,7 +1,14 @@
 """What is kept in the database: the registry, the history and the lock."""
 
 from migopy.state.agent import Agent
-from migopy.state.concerns import DURABLE, MAJORITY, MARK, NoMajority
+from migopy.state.concerns import (
+    DURABLE,
+    FAILURE_SECONDS,
+    FAREWELL_SECONDS,
+    MAJORITY,
+    MARK,
+    NoMajority,
+)
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.history import (
     EXECUTED,
@@ -19,6 +26,8 @@ __all__ = [
     'DURABLE',
     'EXECUTED',
     'FAILED',
+    'FAILURE_SECONDS',
+    'FAREWELL_SECONDS',
     'IGNORED',
     'MAJORITY',
     'MARK',

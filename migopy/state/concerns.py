@@ -32,6 +32,13 @@ DURABLE = WriteConcern('majority', j=True, wtimeout=MAJORITY_MS)
 #: it survives whatever keeps that.
 MARK = WriteConcern(1)
 
+#: Seconds for what a command writes at its end: how a run has failed, for which there
+#: may be an election first, what is known of others, and that the lock is free. With
+#: PyMongo's 30 for a migration whose server is gone, it is told within a lock's minute.
+FAILURE_SECONDS = 15
+FAREWELL_SECONDS = 4
+RELEASE_SECONDS = 10
+
 #: Errors of a server that stops or is no longer primary, after which the same command
 #: may be sent again: the codes of MongoDB's specification of retryable writes.
 PASSING = frozenset(

@@ -10,12 +10,19 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
+import pymongo
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from migopy.state.agent import Agent, number_of, place
-from migopy.state.concerns import DURABLE, MARK, PAUSE, no_majority
+from migopy.state.concerns import (
+    DURABLE,
+    MARK,
+    PAUSE,
+    RELEASE_SECONDS,
+    no_majority,
+)
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 
 Document = dict[str, Any]
@@ -236,7 +243,8 @@ class Lock:
         # Undone by a failover, it frees itself when its time is out.
         collection = self.collection.with_options(write_concern=MARK)
         try:
-            collection.delete_one({'_id': self.ID, 'owner': self.owner})
+            with pymongo.timeout(RELEASE_SECONDS):
+                collection.delete_one({'_id': self.ID, 'owner': self.owner})
         except PyMongoError:
             # It frees itself when its time is out; a first error is not hidden.
             return

@@ -279,6 +279,27 @@ class PlacesTest(FabTest):
         )
         self.assert_executed('-f', 'other/tasks.py')
 
+    def test_a_link_that_goes_to_the_next_release(self) -> None:
+        """A folder `current` is a symbolic link to the release that is in force."""
+        (self.folder / 'fabfile.py').unlink()
+        for number in (1, 2):
+            release = f'releases/{number}'
+            self.write(f'{release}/fabfile.py', self.filled(self.fabfile))
+            for each in range(1, number + 1):
+                name = f'{release}/mongomigrations/{each}_x.py'
+                self.write(name, SAYS.format(each))
+        current = self.folder / 'current'
+        for number in (1, 2):
+            current.unlink(missing_ok=True)
+            current.symlink_to(f'releases/{number}')
+            self.assert_ok(self.fab('migrations:execute', cwd=current))
+            self.assert_ok(self.fab('migrations:check', cwd=current))
+        said = [each['name'] for each in self.db.ran.find()]
+        self.assertEqual(said, ['1', '2'])
+        # The old release lacks a file.
+        old = self.fab('migrations:check', cwd=self.folder / 'releases' / '1')
+        self.assertEqual(old.status, 1)
+
     def test_a_fabfile_that_is_a_package(self) -> None:
         (self.folder / 'fabfile.py').unlink()
         self.write('fabfile/__init__.py', 'from .tasks import migrations')

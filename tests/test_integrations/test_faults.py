@@ -15,9 +15,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 from pymongo import MongoClient
 
+from migopy import MigrationsManager
 from tests.faults import eventually
 from tests.faults.campaign import Campaign, lone_server
-from tests.project import PlainTest
+from tests.project import FABFILE, FabTest, PlainTest
 
 #: Seconds that it takes at least.
 SHORT = 10.0
@@ -71,3 +72,32 @@ class CrashTest(PlainTest):
                 db = client[self.db.name]
                 self.assertEqual(db.migrations.count_documents({}), 1)
                 self.assertEqual(db.notes.count_documents({}), 1)
+
+
+class GoneTest(FabTest):
+    """A server is gone in the middle of a migration, and does not come back."""
+
+    LOOP = """
+        def up(db):
+            while True:
+                db.notes.insert_one({})
+    """
+
+    def test_that_is_told_while_a_lock_would_last_and_without_noise(self) -> None:
+        self.migration('001_a.py', self.LOOP)
+        with lone_server() as server:
+            fabfile = self.filled(FABFILE).replace(self.uri, server.uri)
+            self.write('fabfile.py', fabfile)
+            process = self.start('migrations:execute')
+            with MongoClient(server.uri) as client:
+                notes = client[self.db.name].notes
+                eventually(lambda: notes.find_one() is not None, 'a note')
+            server.kill()
+            killed = time.monotonic()
+            result = self.ended(process)
+        self.assertLess(time.monotonic() - killed, MigrationsManager.LOCK_TTL)
+        self.assertEqual(result.status, 1)
+        self.assertIn('001_a.py failed in its up', result.stderr)
+        self.assertIn('so it is unfinished', result.stderr)
+        # PyMongo's own account of each attempt would hide what counts.
+        self.assertNotIn('background', result.stderr)
