@@ -70,7 +70,7 @@ def execute(
         with importable(site.directory):
             steps = _loaded(site, order, migrations, observer)
             observer.planned('execute', plan, migrations)
-            _prepare(site, observer)
+            _prepare(site, plan, observer)
             if dump is None:
                 runner.run(steps, order.asked)
             else:
@@ -143,7 +143,7 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
             steps = _loaded(site, order, migrations, observer)
             observer.planned('rollback', plan, migrations)
             _warn_of_other_than_executed(plan, steps, observer)
-            _prepare(site, observer)
+            _prepare(site, plan, observer)
             Runner(site, plan, observer).run(steps, order.asked)
     return True
 
@@ -174,7 +174,7 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
         migrations = order.select(plan)
         if not migrations:
             return plan
-        _prepare(site, observer)
+        _prepare(site, plan, observer)
         Runner(site, plan, observer).ignore(migrations)
     return None
 
@@ -282,7 +282,10 @@ def _warn_of_other_than_executed(
             )
 
 
-def _prepare(site: Site, observer: Observer) -> None:
+def _prepare(site: Site, plan: Plan, observer: Observer) -> None:
+    """Make the indexes of migopy's collections, unless an earlier command has."""
+    if plan.has_indexes:
+        return
     site.history.prepare()
     for warning in site.registry.prepare():
         observer.warned(warning)

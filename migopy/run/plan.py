@@ -75,6 +75,16 @@ class Plan:
         return [each for each in self.migrations if each.name not in registered]
 
     @property
+    def has_indexes(self) -> bool:
+        """Tell whether a command of migopy 2 has made the indexes of its collections.
+
+        It makes them before it registers anything, and only its records have a
+        checksum. Where a name is registered twice, the unique one is still to be made.
+        """
+        is_of_2 = any(record.checksum for record in self.records)
+        return is_of_2 and len(self.records) == len(self.registered)
+
+    @property
     def executed(self) -> list[Record]:
         """List the records of what was executed and not ignored, the oldest first."""
         return [each for each in self.registered.values() if each.how != IGNORED]
