@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from migopy.commands import FabSpelling
+from migopy.commands import FabSpelling, Spelling
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,8 @@ class Errand:
     task: str = ''
     #: Whether another machine's migopy has sent it here.
     is_sent: bool = False
+    #: How commands are typed there, where that is not as Fabric 1 has it.
+    spelling: Spelling | None = None
 
 
 #: That which is carried out in this context; none in plain Python.
@@ -44,12 +46,12 @@ def carrying_out(errand: Errand) -> Iterator[None]:
         ERRAND.reset(token)
 
 
-def fab_spelling(task: str) -> FabSpelling:
-    """Give how `fab` has commands typed where this errand was typed.
+def spelling_here(task: str) -> Spelling:
+    """Give how commands are typed where this errand was typed.
 
     `task` is the manager's name for its task.
     """
     errand = ERRAND.get()
     if errand is None:
         return FabSpelling(task)
-    return FabSpelling(errand.task or task, errand.before)
+    return errand.spelling or FabSpelling(errand.task or task, errand.before)

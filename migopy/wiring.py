@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Spelling, command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
-from migopy.errand import ERRAND, fab_spelling
+from migopy.errand import ERRAND, spelling_here
 from migopy.face import (
     OF_DATABASE,
     Asking,
@@ -152,7 +152,7 @@ class Wiring(Defaults):
 
     @property
     def _spelling(self) -> Spelling:
-        return fab_spelling(self.TASK_NAME)
+        return spelling_here(self.TASK_NAME)
 
 
 def base_of(manager_class: type) -> type:

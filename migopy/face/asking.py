@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import NamedTuple
 
-from migopy.commands import Command
-from migopy.errand import ERRAND, fab_spelling
+from migopy.commands import Command, Spelling
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.terminal import is_terminal
 
@@ -50,12 +50,13 @@ def can_be_asked() -> bool:
     )
 
 
-def ask_first(subtask: str | None, option: str | None, host: str) -> None:
-    """Ask on this machine before a command that another one cannot ask about."""
-    words = (option or '').split(',')
-    several = any(word.startswith(('last=', 'to=')) for word in words)
-    asks = subtask == 'unlock' or (subtask == 'dbrestore' and option is not None)
-    if asks or (subtask == 'rollback' and several):
-        typed_again = Command.parse(f'{subtask},{option}' if option else str(subtask))
-        is_sure = 'yes=yes' in words or 'dry_run=yes' in words
-        Asking(host, is_sure).require(fab_spelling('migrations').command(typed_again))
+def ask_first(command: Command, host: str, spelling: Spelling) -> None:
+    """Ask on this machine before a command that another one cannot ask about.
+
+    Raises `NotWanted` unless the answer is yes.
+    """
+    several = bool({'last', 'to'} & set(command.options))
+    restores = command.name == 'dbrestore' and bool(command.values)
+    if command.name == 'unlock' or restores or (command.name == 'rollback' and several):
+        is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
+        Asking(host, is_sure).require(spelling.command(command))

@@ -6,14 +6,10 @@ itself imported only when a task is created.
 
 from __future__ import annotations
 
-import gc
-import inspect
-import logging
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from types import FunctionType
 from typing import Any, Protocol
 
 from fabric.api import settings
@@ -21,14 +17,16 @@ from fabric.main import parse_arguments
 from fabric.state import commands, env
 
 from migopy import signals
-from migopy.errand import ERRAND, Errand, carrying_out, fab_spelling
+from migopy.commands import Command
+from migopy.errand import ERRAND, Errand, carrying_out, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
 from migopy.face.before import words_before
+from migopy.face.hook import run_hook, settle
+from migopy.face.hosts import HostFailed, left
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
-from migopy.server import leave_without_waiting
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.tell import Voice
 
@@ -103,12 +101,7 @@ def under_fab(
     options: Mapping[str, str],
 ) -> Any:
     """Carry out what was typed, on this machine or on another one."""
-    leave_without_waiting()
-    # Else Python shows PyMongo's account of each attempt at a server that is gone.
-    logging.getLogger('pymongo').addHandler(logging.NullHandler())
-    # What was imported stays until the end: the collector need not look at it again
-    # and again among the records of thousands of migrations.
-    gc.freeze()
+    settle()
     if remote.is_sent() and remote.is_turn_of_another_host():
         # A fabfile that sets `env.hosts` sets it on the remote machine too.
         return None
@@ -200,7 +193,7 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
 
 def tell(manager_class: type[Manager], error: MigopyException) -> None:
     """Write an error in red."""
-    spelling = fab_spelling(manager_class.TASK_NAME)
+    spelling = spelling_here(manager_class.TASK_NAME)
     Voice(manager_class.logger).red(error.spelled(spelling))
 
 
@@ -250,7 +243,7 @@ def run_there(
 ) -> None:
     """Run the same command on the remote machine.
 
-    Raise `remote.HostFailed` unless it ends well. Under `fab -w` it is told, and
+    Raise `HostFailed` unless it ends well. Under `fab -w` it is told, and
     Fabric goes on to the next machine.
     """
     command = manager_class.fab_command(subtask, option)
@@ -260,34 +253,22 @@ def run_there(
         first = env.all_hosts[0]
         Voice(manager_class.logger).white(f'{subtask} has been run on {first} already')
         return
-    ask_first(subtask, option, str(env.host_string))
+    typed_again = Command.parse(f'{subtask},{option}' if option else subtask or '')
+    spelling = spelling_here(manager_class.TASK_NAME)
+    ask_first(typed_again, str(env.host_string), spelling)
     try:
         with signals.raised():
             remote.run(command, directory, manager_class.REMOTE_PREFIX, sent)
-    except remote.HostFailed as error:
+    except HostFailed as error:
         if not env.warn_only:
             raise
         tell(manager_class, error)
     except (KeyboardInterrupt, Terminated):
         print()  # Fabric has left the cursor behind the machine's name
-        tell(manager_class, remote.left(str(env.host_string)))
+        tell(manager_class, left(str(env.host_string)))
         raise
 
 
 def is_under_fab() -> bool:
     """Tell whether Fabric is running a task; `env.command` is unset in plain Python."""
     return bool(env.get('command'))
-
-
-def run_hook(
-    manager_class: type[Manager], subtask: str | None, option: str | None
-) -> None:
-    """Call `task_hook`, which fabfiles write with and without `@classmethod`."""
-    hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the protocol
-    is_plain = isinstance(
-        inspect.getattr_static(manager_class, 'task_hook'), FunctionType
-    )
-    if is_plain:
-        hook(manager_class, subtask, option)
-    else:
-        hook(subtask, option)

@@ -9,7 +9,7 @@ from typing import Any
 from unittest import mock
 
 from migopy.commands import Command
-from migopy.errand import Errand, carrying_out, fab_spelling
+from migopy.errand import Errand, carrying_out, spelling_here
 from migopy.face.before import words_before
 from migopy.face.sent import SENT, NotForHere, pack, take_from, unpack
 
@@ -60,14 +60,14 @@ class SpellingTest(unittest.TestCase):
     def test_next_commands_lead_to_where_the_command_was_typed(self) -> None:
         with carrying_out(Errand(before=['production'], task='db.migrations')):
             self.assertEqual(
-                fab_spelling('migrations').command(Command('execute', '1 a')),
+                spelling_here('migrations').command(Command('execute', '1 a')),
                 "fab production 'db.migrations:execute,1 a'",
             )
-        self.assertEqual(fab_spelling('migr').command(Command()), 'fab migr')
+        self.assertEqual(spelling_here('migr').command(Command()), 'fab migr')
 
     def test_words_are_quoted_for_the_shell(self) -> None:
         with carrying_out(Errand(before=['-H', 'a;b'])):
-            self.assertEqual(fab_spelling('m').command(Command()), "fab -H 'a;b' m")
+            self.assertEqual(spelling_here('m').command(Command()), "fab -H 'a;b' m")
 
 
 class SentTest(unittest.TestCase):

@@ -77,7 +77,7 @@ class TaskTest(unittest.TestCase):
         self.task = fabtask.create(Migrations)
         for patch in (
             mock.patch.dict(env, command='migrations' if self.under_fab else None),
-            mock.patch.object(fabtask, 'leave_without_waiting'),
+            mock.patch.object(fabtask, 'settle'),
         ):
             patch.start()
             self.addCleanup(patch.stop)

@@ -17,7 +17,7 @@ from fabric.state import env
 
 from migopy import signals
 from migopy.commands import command_line, quoted
-from migopy.face import remote
+from migopy.face import hosts, remote
 from migopy.face.sent import SENT
 from migopy.face.typed import as_typed
 from migopy.signals import Terminated
@@ -62,7 +62,7 @@ class NamedTest(unittest.TestCase):
     """What Fabric raises becomes an error that names the machine."""
 
     def error(self, raised: BaseException) -> str:
-        with self.assertRaises(remote.HostFailed) as caught, remote.named(HOST):
+        with self.assertRaises(hosts.HostFailed) as caught, remote.named(HOST):
             raise raised
         self.assertIs(caught.exception.__cause__, raised)
         self.assertEqual(caught.exception.host, HOST)
@@ -114,12 +114,12 @@ class RepetitionTest(unittest.TestCase):
     """Fabric carries out a task once for each host."""
 
     def test_all_but_the_first_are_repetitions(self) -> None:
-        for host, hosts, expected in (
+        for host, all_hosts, expected in (
             (None, [], False),
             ('a', ['a', 'b'], False),
             ('b', ['a', 'b'], True),
         ):
-            with settings(host_string=host, all_hosts=hosts):
+            with settings(host_string=host, all_hosts=all_hosts):
                 self.assertIs(remote.is_turn_of_another_host(), expected)
 
 
@@ -146,12 +146,12 @@ class EnvironmentTest(unittest.TestCase):
 class EncodingTest(unittest.TestCase):
     def test_what_is_no_utf8_is_an_error(self) -> None:
         typed = b'caf\xe9'.decode(errors='surrogateescape')
-        with self.assertRaises(remote.HostFailed) as caught:
-            remote.require_utf8(HOST, typed)
+        with self.assertRaises(hosts.HostFailed) as caught:
+            hosts.require_utf8(HOST, typed)
         text = str(caught.exception)
         self.assertIn('caf', text)
         text.encode()
-        remote.require_utf8(HOST, 'café')
+        hosts.require_utf8(HOST, 'café')
 
 
 class HangUpTest(unittest.TestCase):

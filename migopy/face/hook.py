@@ -1,0 +1,32 @@
+"""What each face does before a command that was typed."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import logging
+from types import FunctionType
+
+from migopy.server import leave_without_waiting
+
+
+def settle() -> None:
+    """Make this process one that carries out commands and then ends."""
+    leave_without_waiting()
+    # Else Python shows PyMongo's account of each attempt at a server that is gone.
+    logging.getLogger('pymongo').addHandler(logging.NullHandler())
+    # What was imported stays until the end: the collector need not look at it again
+    # and again among the records of thousands of migrations.
+    gc.freeze()
+
+
+def run_hook(manager_class: type, subtask: str | None, option: str | None) -> None:
+    """Call `task_hook`, which fabfiles write with and without `@classmethod`."""
+    hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the type
+    is_plain = isinstance(
+        inspect.getattr_static(manager_class, 'task_hook'), FunctionType
+    )
+    if is_plain:
+        hook(manager_class, subtask, option)
+    else:
+        hook(subtask, option)

@@ -1,0 +1,94 @@
+"""A command on a remote machine, whichever Fabric sends it: before, and when it fails.
+
+Nothing here imports Fabric.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from migopy.commands import Command, Part
+from migopy.errors import MigopyException
+from migopy.face.sent import SENT
+from migopy.terminal import is_coloured
+
+#: Seconds between signs of life, where Fabric is not told any. Without them a
+#: firewall drops a connection that is silent during a long migration, and nobody
+#: notices that a machine is gone.
+KEEPALIVE = 30
+
+#: Seconds in which a lost connection has also ended for Paramiko.
+ENDING = 1
+
+#: The exit status of a shell that does not find a program.
+NOT_FOUND = 127
+
+#: Paramiko's, where the remote command left none.
+NO_STATUS = -1
+
+#: What is known of a command when the connection has ended before it.
+UNKNOWN = (
+    'To see whether the command was stopped there, or went on to its end, type: ',
+    Command(),
+)
+
+
+class HostFailed(MigopyException):
+    """A remote machine where a command did not end well.
+
+    `host` is its host string in Fabric; `status` the command's exit status, `None`
+    where there is none to be known.
+    """
+
+    def __init__(self, host: str, *reason: Part, status: int | None = None) -> None:
+        super().__init__(f'{host}: ', *reason)
+        self.host = host
+        self.status = status
+
+
+def environment(sent: str) -> dict[str, str]:
+    """Give the remote command's environment variables: coloured there if it is here."""
+    colour = 'FORCE_COLOR' if is_coloured(sys.stdout) else 'NO_COLOR'
+    return {SENT: sent, colour: '1'}
+
+
+def require_utf8(host: str, command: str) -> None:
+    """Raise `HostFailed` for what was typed in another encoding."""
+    try:
+        command.encode()
+    except UnicodeEncodeError as error:
+        reason = f'not sent there, as this is no UTF-8: {command!a}'
+        raise HostFailed(host, reason) from error
+
+
+def ended_with(host: str, status: int, said: str) -> HostFailed:
+    """Say how a remote command failed; `said` is what was not shown, if anything."""
+    reason = f'the command ended with exit status {status}'
+    if status == NOT_FOUND:
+        reason += (
+            '.\nIf fab was not found there, let REMOTE_PREFIX say what to do first, '
+            "such as '. venv/bin/activate'"
+        )
+    else:
+        reason += f':\n{said}' if said else ', see above'
+    return HostFailed(host, f'{reason}.', status=status)
+
+
+def killed(host: str) -> HostFailed:
+    """Say that a signal ended the command, and the connection stands."""
+    return HostFailed(host, 'a signal ended the command.')
+
+
+def lost(host: str) -> HostFailed:
+    """Say that the connection ended before the command did."""
+    return HostFailed(host, 'the connection was lost. ', *UNKNOWN)
+
+
+def left(host: str) -> HostFailed:
+    """Say that a person did not wait for the command's end."""
+    return HostFailed(host, 'the connection was closed. ', *UNKNOWN)
+
+
+def too_slow(host: str, seconds: float) -> HostFailed:
+    """Say that the command took longer than Fabric was told to wait."""
+    return HostFailed(host, f'not ended within {seconds} s. ', *UNKNOWN)
