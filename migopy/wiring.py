@@ -19,9 +19,11 @@ from migopy.face import (
     OF_DATABASE,
     Asking,
     NoClassicFabric,
+    NoInvoke,
     Subtasks,
     call,
     fabrics,
+    is_fabric_1,
     is_typed_as_task,
     is_yes,
 )
@@ -95,6 +97,24 @@ class Wiring(Defaults):
         # A client that the rest of the fabfile makes is to be heard as well.
         listen()
         return fab.create(cls)
+
+    @classmethod
+    def create_namespace(cls, *others: Any) -> Any:
+        """Make what a fabfile of Fabric 2 or 3, or a `tasks.py` of Invoke, calls `ns`.
+
+        It is an `invoke.Collection` that has the commands, as `migrations.execute`, and
+        `others`: the file's other tasks, collections, or modules of them. Raises
+        `NoInvoke`.
+        """
+        if is_fabric_1():
+            raise NoInvoke(fabrics(), is_fabric_1=True)
+        try:
+            from migopy.face import invoke
+        except ImportError as error:
+            raise NoInvoke(fabrics()) from error
+        listen()
+        subtasks = Subtasks(cls.__new__(cls), base_of(cls))
+        return invoke.create(cls, subtasks, others)
 
     @classmethod
     def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:

@@ -177,6 +177,8 @@ class FabTest(ProjectTest):
     """
 
     fabfile = FABFILE
+    #: The program that is run.
+    program = FAB
 
     def setUp(self) -> None:
         super().setUp()
@@ -217,7 +219,7 @@ class FabTest(ProjectTest):
         environment: Mapping[str, str],
     ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [str(FAB), *arguments],
+            [str(self.program), *arguments],
             cwd=cwd or self.folder,
             env=clean_environment(**environment),
             stdin=subprocess.DEVNULL,
@@ -291,7 +293,7 @@ class FabTest(ProjectTest):
         terminal, end_of_fab = os.openpty()
         with os.fdopen(terminal, 'r+b', buffering=0) as screen:
             process = subprocess.Popen(
-                [str(FAB), *arguments],
+                [str(self.program), *arguments],
                 cwd=self.folder,
                 env=clean_environment(TERM='xterm', **environment),
                 stdin=end_of_fab,

@@ -1,12 +1,18 @@
 """How it is typed.
 
-The rooms that import Fabric, `fab` and `remote`, are no part of this door: `fab` is
-imported when a task is created.
+The rooms that import a Fabric or Invoke are no part of this door: `fab` is imported
+when a task is created, `invoke` when a namespace is.
 """
 
 from migopy.face.asking import Asking
 from migopy.face.help import in_full, overview
-from migopy.face.needed import NoClassicFabric, fabrics, is_typed_as_task
+from migopy.face.needed import (
+    NoClassicFabric,
+    NoInvoke,
+    fabrics,
+    is_fabric_1,
+    is_typed_as_task,
+)
 from migopy.face.typed import (
     OF_DATABASE,
     Subtasks,
@@ -21,10 +27,12 @@ __all__ = [
     'OF_DATABASE',
     'Asking',
     'NoClassicFabric',
+    'NoInvoke',
     'Subtasks',
     'call',
     'fabrics',
     'in_full',
+    'is_fabric_1',
     'is_typed_as_task',
     'is_yes',
     'number',

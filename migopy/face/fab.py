@@ -1,6 +1,6 @@
-"""The Fabric task: a subtask and its options in, an exit status out.
+"""The task of Fabric 1: a subtask and its options in, an exit status out.
 
-This room and `remote`, which it alone imports, are the importers of Fabric. It is
+This room and `remote`, which it alone imports, are the importers of Fabric 1. It is
 itself imported only when a task is created.
 """
 
@@ -23,8 +23,8 @@ from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
 from migopy.face.before import words_before
-from migopy.face.hook import run_hook, settle
-from migopy.face.hosts import HostFailed, left
+from migopy.face.hook import Manager, run_hook, settle
+from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
 from migopy.signals import Terminated, is_interruption, status_after
@@ -42,35 +42,19 @@ ESSENTIALS = """Show unregistered MongoDB migrations.
 """
 
 
-class Manager(Protocol):
-    """What the task needs of a manager."""
-
-    TASK_NAME: str
-    REMOTE_DIRECTORY: str | None
-    REMOTE_PREFIX: str | None
-    logger: Any
+class RemoteManager(Manager, Protocol):
+    """A manager that names its command for another machine, as those of 1.0 do."""
 
     @classmethod
     def fab_command(cls, subtask: str | None, option: str | None) -> str:
         """Give the command that runs a subtask elsewhere."""
-
-    def has_told(self, error: BaseException) -> bool:
-        """Tell whether the person has been told of an error already."""
-
-    def perform(
-        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
-    ) -> Any:
-        """Run a subtask, the default one for `None`."""
-
-    def disconnect(self) -> None:
-        """Let go of the server."""
 
 
 #: What this process was started for; its forked children (`fab -P`) have the same.
 LINE = uuid.uuid4().hex
 
 
-def create(manager_class: type[Manager]) -> Callable[..., Any]:
+def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
     """Make the function that Fabric calls.
 
     It must stay a plain function: one Fabric `Task` object in a fabfile hides all
@@ -95,7 +79,7 @@ def create(manager_class: type[Manager]) -> Callable[..., Any]:
 
 
 def under_fab(
-    manager_class: type[Manager],
+    manager_class: type[RemoteManager],
     subtask: str | None,
     values: Sequence[str],
     options: Mapping[str, str],
@@ -110,13 +94,14 @@ def under_fab(
         received = taken()
         if received is not None:
             errand = unpack(received, typed(subtask, as_typed(values, options)))
-        with carrying_out(errand):
+        # Told in here, an error says what leads to where the command came from.
+        with carrying_out(errand), exit_status(manager_class):
             return carry_out(manager_class, subtask, values, options)
     return None
 
 
 def carry_out(
-    manager_class: type[Manager],
+    manager_class: type[RemoteManager],
     subtask: str | None,
     values: Sequence[str],
     options: Mapping[str, str],
@@ -144,7 +129,7 @@ def typed(subtask: str | None, option: str | None) -> str:
 
 
 def local_errand(
-    manager_class: type[Manager],
+    manager_class: type[RemoteManager],
     subtask: str | None,
     values: Sequence[str],
     options: Mapping[str, str],
@@ -163,7 +148,7 @@ def local_errand(
     return Errand(number.hex, len(same) or 1, words_before(words, task, commands), task)
 
 
-def task_name(manager_class: type[Manager]) -> str:
+def task_name(manager_class: type[RemoteManager]) -> str:
     """Give the task's name as it is typed: `db.migrations` of a fabfile's module."""
     name = str(env.command)
     own = manager_class.TASK_NAME
@@ -171,7 +156,7 @@ def task_name(manager_class: type[Manager]) -> str:
 
 
 @contextmanager
-def exit_status(manager_class: type[Manager]) -> Iterator[None]:
+def exit_status(manager_class: type[RemoteManager]) -> Iterator[None]:
     """Write a `MigopyException` in red; under `fab` end with status 1.
 
     `StopTaskExecution` ends the block quietly. Under `fab` Ctrl-C is told too.
@@ -191,7 +176,7 @@ def exit_status(manager_class: type[Manager]) -> Iterator[None]:
         sys.exit(status_after(error))
 
 
-def tell(manager_class: type[Manager], error: MigopyException) -> None:
+def tell(manager_class: type[RemoteManager], error: MigopyException) -> None:
     """Write an error in red."""
     spelling = spelling_here(manager_class.TASK_NAME)
     Voice(manager_class.logger).red(error.spelled(spelling))
@@ -219,24 +204,21 @@ def connected(manager: Manager) -> Iterator[Manager]:
         manager.disconnect()
 
 
-def is_for_a_remote_machine(manager_class: type[Manager]) -> bool:
+def is_for_a_remote_machine(manager_class: type[RemoteManager]) -> bool:
     """Tell whether to run the command on the machine that Fabric has for this task."""
     wanted = manager_class.REMOTE_DIRECTORY is not None and bool(env.host_string)
     return wanted and not remote.is_sent()
 
 
-def say_where(manager_class: type[Manager]) -> None:
+def say_where(manager_class: type[RemoteManager]) -> None:
     """Say that a machine which Fabric has for the task has no part in it."""
     voice = Voice(manager_class.logger)
     if env.host_string and not remote.is_sent() and not voice.is_custom:
-        voice.white(
-            f'{env.host_string}: REMOTE_DIRECTORY is not set, so the command runs on'
-            ' this machine'
-        )
+        voice.white(runs_here(str(env.host_string)))
 
 
 def run_there(
-    manager_class: type[Manager],
+    manager_class: type[RemoteManager],
     subtask: str | None,
     option: str | None,
     errand: Errand,

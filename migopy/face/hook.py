@@ -1,13 +1,35 @@
-"""What each face does before a command that was typed."""
+"""What each face needs of a manager, and does before a command that was typed."""
 
 from __future__ import annotations
 
 import gc
 import inspect
 import logging
+from collections.abc import Mapping, Sequence
 from types import FunctionType
+from typing import Any, Protocol
 
 from migopy.server import leave_without_waiting
+
+
+class Manager(Protocol):
+    """What a face needs of a manager."""
+
+    TASK_NAME: str
+    REMOTE_DIRECTORY: str | None
+    REMOTE_PREFIX: str | None
+    logger: Any
+
+    def has_told(self, error: BaseException) -> bool:
+        """Tell whether the person has been told of an error already."""
+
+    def perform(
+        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
+    ) -> Any:
+        """Run a subtask, the default one for `None`."""
+
+    def disconnect(self) -> None:
+        """Let go of the server."""
 
 
 def settle() -> None:
@@ -20,7 +42,9 @@ def settle() -> None:
     gc.freeze()
 
 
-def run_hook(manager_class: type, subtask: str | None, option: str | None) -> None:
+def run_hook(
+    manager_class: type[Manager], subtask: str | None, option: str | None
+) -> None:
     """Call `task_hook`, which fabfiles write with and without `@classmethod`."""
     hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the type
     is_plain = isinstance(

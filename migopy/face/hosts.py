@@ -46,6 +46,11 @@ class HostFailed(MigopyException):
         self.status = status
 
 
+def runs_here(host: str) -> str:
+    """Say that a machine which Fabric has for the task has no part in it."""
+    return f'{host}: REMOTE_DIRECTORY is not set, so the command runs on this machine'
+
+
 def environment(sent: str) -> dict[str, str]:
     """Give the remote command's environment variables: coloured there if it is here."""
     colour = 'FORCE_COLOR' if is_coloured(sys.stdout) else 'NO_COLOR'

@@ -1,4 +1,4 @@
-"""What to type where Fabric 1's API is not there, or another Fabric lies over it."""
+"""What to write or type where the Fabric that a fabfile asks for is not there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from migopy.errors import MigopyException
 
 #: The distributions that own the package `fabric`; the first two have Fabric 1's API.
 OWNERS = ('fab-classic', 'Fabric3', 'fabric')
+
+#: The last line of a fabfile.
+TASK = 'migrations = Migrations.create_task()'
+NAMESPACE = 'ns = Migrations.create_namespace()'
 
 
 class NoClassicFabric(MigopyException, ImportError):
@@ -21,19 +25,39 @@ class NoClassicFabric(MigopyException, ImportError):
                 'Type: pip install fab-classic'
             )
         elif len(installed) > 1:
+            text = over_each_other(installed)
+        elif is_later(installed[0]):
             text = (
-                f'{" and ".join(installed)} are installed over each other: both own the'
-                ' package fabric, so neither is whole.\n'
-                f'Type: pip uninstall {" ".join(_names(installed))}\n'
-                'then: pip install fab-classic, or use an environment for each.'
+                f'create_task() is for Fabric 1, and {installed[0]} is installed. In'
+                f' place of it write:\n  {NAMESPACE}'
             )
         else:
+            text = broken(installed[0])
+        super().__init__(text)
+
+
+class NoInvoke(MigopyException, ImportError):
+    """A namespace was asked for where Invoke is not, or Fabric 1 runs the fabfile.
+
+    `installed` is what pip knows of Fabric.
+    """
+
+    def __init__(self, installed: list[str], is_fabric_1: bool = False) -> None:
+        self.installed = installed
+        if len(installed) > 1:
+            text = over_each_other(installed)
+        elif is_fabric_1:
+            named = f' ({installed[0]})' if installed else ''
             text = (
-                f'create_task() needs the API of Fabric 1, and {installed[0]} is'
-                ' installed, which owns the same package.\n'
-                'Use another environment for migopy, or if nothing here needs it type:'
-                f' pip uninstall {" ".join(_names(installed))}\n'
-                'then: pip install fab-classic'
+                f'create_namespace() is for Fabric 2, 3 and Invoke, and this is Fabric'
+                f' 1{named}. In place of it write:\n  {TASK}'
+            )
+        elif installed and is_later(installed[0]):
+            text = broken(installed[0])
+        else:
+            text = (
+                'create_namespace() needs Invoke, which is not installed.\n'
+                'Type: pip install invoke'
             )
         super().__init__(text)
 
@@ -50,6 +74,40 @@ def is_typed_as_task(cls: type) -> bool:
     return called is cls or getattr(called, 'wrapped', None) is cls
 
 
+def over_each_other(installed: list[str]) -> str:
+    """Say that two Fabrics own the same files, and how to get one of them whole."""
+    names = [each.split()[0] for each in installed]
+    return (
+        f'{" and ".join(installed)} are installed over each other: both own the package'
+        ' fabric and the command fab, so neither is whole.\n'
+        f'Type: pip uninstall {" ".join(names)}\n'
+        f'then for the one that you need: {" or ".join(map(_install, names))}'
+    )
+
+
+def broken(installed: str) -> str:
+    """Say that a Fabric is there for pip, but not whole, and how to get it whole."""
+    name, version = installed.split()
+    return (
+        f'{installed} is installed, but not whole: another Fabric, which owns the same'
+        ' files, has been uninstalled since.\n'
+        f'Type: pip install --force-reinstall --no-deps {name}=={version}'
+    )
+
+
+def is_later(installed: str) -> bool:
+    """Tell whether a distribution is Fabric 2 or later."""
+    name, version = installed.split()
+    return name == 'fabric' and not version.startswith(('0.', '1.'))
+
+
+def is_fabric_1() -> bool:
+    """Tell whether it is Fabric 1 that runs the fabfile."""
+    # Looked up, not imported: where it runs, it is there.
+    state = sys.modules.get('fabric.state')
+    return state is not None and bool(state.env.get('real_fabfile'))
+
+
 def fabrics() -> list[str]:
     """List the installed distributions that own the package `fabric`."""
     # It takes as long as a tenth of a command that needs it not.
@@ -64,5 +122,5 @@ def fabrics() -> list[str]:
     return found
 
 
-def _names(installed: list[str]) -> list[str]:
-    return [each.split()[0] for each in installed]
+def _install(name: str) -> str:
+    return f'pip install {name}'

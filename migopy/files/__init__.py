@@ -13,7 +13,7 @@ from migopy.files.loading import (
 )
 from migopy.files.migration import Migration, Unreadable, checksum_of
 from migopy.files.names import BadFileNames, BadPattern, FileNames
-from migopy.files.project import cwd_in_syspath, project_directory
+from migopy.files.project import cwd_in_syspath, invoke_program, project_directory
 
 __all__ = [
     'TEMPLATE',
@@ -33,6 +33,7 @@ __all__ = [
     'create',
     'cwd_in_syspath',
     'importable',
+    'invoke_program',
     'load',
     'load_all',
     'project_directory',

@@ -13,14 +13,23 @@ TESTS = Path(__file__).parent.parent
 
 
 #: Rooms that may import a package of the doors, by the package.
-IMPORTERS = {'fabric': {'face.fab', 'face.remote'}}
+IMPORTERS = {
+    'fabric': {'face.fab', 'face.remote', 'face.connection'},
+    'invoke': {'face.invoke', 'face.carrying', 'face.connection'},
+    'paramiko': {'face.connection'},
+}
 
 #: Test modules that import from another still.
 IMPORTING = {'test_effects_scope.py'}
 
 #: Rooms that are imported past their wing's door: late, as they take their time, and
 #: one whose name is its function's.
-BESIDE_THE_DOOR = {'face.fab', 'server.embedded', 'terminal.progress'}
+BESIDE_THE_DOOR = {
+    'face.fab',
+    'face.invoke',
+    'server.embedded',
+    'terminal.progress',
+}
 
 #: Lines that a room may have.
 LONGEST = 300

@@ -1,0 +1,230 @@
+"""What a task of Invoke's does: carry out a command, on this machine or another."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from invoke.context import Context
+
+from migopy import signals
+from migopy.commands import Command, Spelling
+from migopy.errand import Errand, carrying_out, spelling_here
+from migopy.errors import MigopyException, StopTaskExecution
+from migopy.face import hosts, program
+from migopy.face.asking import ask_first
+from migopy.face.flags import Flag, FlagSpelling, arguments
+from migopy.face.hook import Manager, run_hook, settle
+from migopy.face.sent import pack, taken, unpack
+from migopy.face.typed import ONCE, WrongOptions, as_typed
+from migopy.signals import is_interruption, status_after
+from migopy.tell import Voice
+
+#: What this process was started for.
+LINE = uuid.uuid4()
+
+
+class Commands(NamedTuple):
+    """What the tasks of one namespace share: the manager, and each command's flags.
+
+    `default` is the command for no name.
+    """
+
+    manager_class: type[Manager]
+    flags: Mapping[str, Sequence[Flag]]
+    default: str
+
+
+class Typed(NamedTuple):
+    """A command as it was typed, and the machine that Fabric has for it, if any."""
+
+    command: Command
+    body: Callable[..., Any]
+    given: Mapping[str, Any]
+    connection: Any
+
+    @property
+    def text(self) -> str | None:
+        """Give what `task_hook` gets: the values and options as Fabric 1 has them."""
+        return as_typed(self.command.values, self.command.options)
+
+    @property
+    def name(self) -> str | None:
+        """Give the command's name, `None` where only the collection's was typed."""
+        return self.command.name or None
+
+    @property
+    def whole(self) -> str:
+        """Give all of it, to tell it from other commands."""
+        return f'{self.name or ""},{self.text or ""}'
+
+
+def under_invoke(
+    commands: Commands,
+    name: str,
+    body: Callable[..., Any],
+    context: Context,
+    given: Mapping[str, Any],
+) -> Any:
+    """Carry out what was typed, here or there, and end with an exit status.
+
+    An error of migopy's is told in red, and so is Ctrl-C.
+    """
+    settle()
+    manager_class = commands.manager_class
+    connection = _connection(context)
+    spelling: Spelling = spelling_behind(commands, body, _before(connection))
+    try:
+        typed = _typed(commands, name, body, given, connection)
+        errand = _errand(commands, typed)
+        # From here on, what is to be typed next is for where the command came from.
+        spelling = errand.spelling or spelling
+        with carrying_out(errand):
+            return _carry_out(commands, typed, errand)
+    except StopTaskExecution:
+        return None
+    except MigopyException as error:
+        Voice(manager_class.logger).red(error.spelled(spelling))
+        sys.exit(status_after(error))
+    except BaseException as error:
+        if not is_interruption(error):
+            raise
+        Voice(manager_class.logger).red('Interrupted.')
+        sys.exit(status_after(error))
+
+
+def _typed(
+    commands: Commands,
+    name: str,
+    body: Callable[..., Any],
+    given: Mapping[str, Any],
+    connection: Any,
+) -> Typed:
+    """Read what was typed; raises `WrongOptions`."""
+    flags = commands.flags[name]
+    try:
+        values, options = arguments(flags, given)
+    except ValueError as error:
+        raise WrongOptions(
+            name, f'{error}; nothing was done', Command('help', name)
+        ) from error
+    is_bare = name == commands.default and not (values or options)
+    command = Command('' if is_bare else name, *values, **options)
+    return Typed(command, body, given, connection)
+
+
+def _errand(commands: Commands, typed: Typed) -> Errand:
+    """Give the errand of a command: that which was sent here, or a new one.
+
+    Raises `NotForHere` for one that was sent elsewhere.
+    """
+    received = taken()
+    if received is not None:
+        errand = unpack(received, typed.whole)
+    else:
+        number = uuid.uuid5(LINE, typed.whole)
+        times = program.times_typed(typed.body, typed.given)
+        errand = Errand(number.hex, times, _before(typed.connection))
+    spelling = spelling_behind(commands, typed.body, errand.before)
+    return dataclasses.replace(errand, spelling=spelling)
+
+
+def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
+    """Call the hook, then run the command, here or on the machine of this task."""
+    manager_class, command = commands.manager_class, typed.command
+    run_hook(manager_class, typed.name, typed.text)
+    connection = typed.connection
+    if connection is not None and not errand.is_sent:
+        from migopy.face.connection import is_first, name_of
+
+        names = program.hosts()
+        voice = Voice(manager_class.logger)
+        if command.name in ONCE and not is_first(connection, names):
+            return voice.white(f'{command.name} has been run for {names[0]} already')
+        if manager_class.REMOTE_DIRECTORY is not None:
+            return _run_there(commands, typed, errand)
+        if not voice.is_custom:
+            voice.white(hosts.runs_here(name_of(connection)))
+    return _run_here(manager_class, command)
+
+
+def _run_here(manager_class: type[Manager], command: Command) -> Any:
+    """Run a command on this machine; what the person has been told ends quietly."""
+    manager = manager_class()
+    try:
+        with signals.raised():
+            name = command.name or None
+            return manager.perform(name, command.values, command.options)
+    except BaseException as error:
+        if manager.has_told(error):
+            sys.exit(status_after(error))
+        raise
+    finally:
+        manager.disconnect()
+
+
+def _run_there(commands: Commands, typed: Typed, errand: Errand) -> None:
+    """Run the same command on the machine that Fabric has for this task.
+
+    Raises `HostFailed` unless it ends well. Under `fab -w` it is told, and Fabric goes
+    on to the next machine.
+    """
+    from migopy.face import connection
+
+    manager_class, machine = commands.manager_class, typed.connection
+    host = connection.name_of(machine)
+    directory = str(manager_class.REMOTE_DIRECTORY)
+    words = [*program.name_words(), *program.option_words(program.SENT_ALONG)]
+    command = spelling_behind(commands, typed.body, words).command(typed.command)
+    sent = pack(errand, typed.whole, directory)
+    spelling = spelling_here(manager_class.TASK_NAME)
+    ask_first(typed.command, host, spelling)
+    try:
+        connection.run(machine, command, directory, manager_class.REMOTE_PREFIX, sent)
+    except hosts.HostFailed as error:
+        if not machine.config.run.warn:
+            raise
+        Voice(manager_class.logger).red(error.spelled(spelling))
+    except (KeyboardInterrupt, signals.Terminated):
+        if not machine.is_connected:
+            Voice(manager_class.logger).red(hosts.left(host).spelled(spelling))
+        raise
+
+
+def _connection(context: Context) -> Any:
+    """Give a task's machine, `None` where Invoke has called it, which knows none."""
+    if type(context) is Context:
+        return None
+    try:
+        from migopy.face.connection import is_connection
+    except ImportError:
+        return None
+    return context if is_connection(context) else None
+
+
+def _before(connection: Any) -> list[str]:
+    """Give the words that lead to the same place again: the program, its options.
+
+    Where the fabfile itself made the connection, those that lead there; Invoke alone
+    cannot, but Fabric can with Invoke's file.
+    """
+    words = [*program.name_words(), *program.option_words(program.KEPT)]
+    if connection is None or program.hosts():
+        return words
+    from migopy.face.connection import name_of
+
+    return [*program.as_fabric(words), '-H', name_of(connection)]
+
+
+def spelling_behind(
+    commands: Commands, body: Callable[..., Any], before: Sequence[str]
+) -> FlagSpelling:
+    """Give how commands are typed behind some words."""
+    name = program.collection_of(body)
+    collection = commands.manager_class.TASK_NAME if name is None else name
+    return FlagSpelling(
+        before, collection, commands.flags, commands.default, program.has_dashes()
+    )

@@ -1,0 +1,165 @@
+"""The same command on a remote machine, through Fabric 2's and 3's `Connection`.
+
+This room imports what a connection needs, so only where there is one.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sys
+import time
+from typing import Any, TextIO
+
+from fabric import Connection
+from invoke.exceptions import CommandTimedOut, ThreadException
+from paramiko import SSHException
+
+from migopy import signals
+from migopy.face import hosts
+from migopy.face.hosts import HostFailed
+from migopy.signals import Terminated
+
+#: Seconds between two looks at whether a command has ended, as Invoke itself looks.
+LOOK_EVERY = 0.02
+
+SSH_PORT = 22
+
+
+def is_connection(context: object) -> bool:
+    """Tell whether Fabric has a machine for a task."""
+    return isinstance(context, Connection)
+
+
+def is_first(connection: Connection, names: list[str]) -> bool:
+    """Tell whether a machine is the first of those that were typed, or was not."""
+    return not names or Connection(names[0], config=connection.config) == connection
+
+
+def name_of(connection: Connection) -> str:
+    """Give what one types to get to a machine: `-H` takes it."""
+    name = str(connection.original_host)
+    if connection.user != connection.config.user:
+        name = f'{connection.user}@{name}'
+    return name if connection.port == SSH_PORT else f'{name}:{connection.port}'
+
+
+def run(
+    connection: Connection,
+    command: str,
+    directory: str,
+    preparation: str | None,
+    sent: str,
+) -> None:
+    """Run a shell command in a folder of a machine.
+
+    `preparation` is a command to begin with, `sent` what the command brings along.
+    What they write appears here as it comes, each line behind the machine's name.
+    Raises `HostFailed` unless all ends well, `KeyboardInterrupt` where a person has
+    had the command interrupted there.
+    """
+    host = name_of(connection)
+    hosts.require_utf8(host, command)
+    line = _line(command, directory, preparation, sent)
+    try:
+        connection.open()
+    # ValueError: of an option that is given twice, say; EOFError of a bad handshake.
+    except (SSHException, OSError, EOFError, ValueError) as error:
+        said = str(error) or type(error).__name__
+        raise HostFailed(host, f'no connection. {said}') from error
+    connection.transport.set_keepalive(hosts.KEEPALIVE)
+    is_hidden = connection.config.run.hide in (True, 'both', 'out', 'stdout')
+    promise = connection.run(
+        line,
+        asynchronous=True,
+        pty=True,
+        warn=True,
+        encoding='utf-8',
+        out_stream=None if is_hidden else Lines(host, sys.stdout),
+    )
+    if connection.config.run.dry:
+        return  # Invoke's --dry has shown the line, and done nothing
+    was_interrupted = _wait(connection, promise.runner)
+    try:
+        result = promise.join()
+    except CommandTimedOut as error:
+        raise hosts.too_slow(host, error.timeout) from error
+    except ThreadException as error:
+        connection.close()
+        reason = 'what it says cannot be shown here any more. '
+        raise HostFailed(host, reason, *hosts.UNKNOWN) from error
+    if was_interrupted:
+        raise KeyboardInterrupt
+    if result.exited == hosts.NO_STATUS:
+        connection.transport.join(hosts.ENDING)
+        raise hosts.killed(host) if connection.is_connected else hosts.lost(host)
+    if result.exited:
+        said = result.stdout.replace('\r\n', '\n').strip() if is_hidden else ''
+        raise hosts.ended_with(host, result.exited, said)
+
+
+def _wait(connection: Connection, runner: Any) -> bool:
+    """Wait for a command's end, and give whether it was interrupted by Ctrl-C.
+
+    The first one interrupts the command there, and is waited for: it says itself
+    where that has left it. A second one, or a signal that ends this process, closes
+    the connection, which ends the command's terminal.
+    """
+    was_interrupted = False
+    while True:
+        try:
+            with signals.raised():
+                while not (runner.process_is_finished or runner.has_dead_threads):
+                    time.sleep(LOOK_EVERY)
+            return was_interrupted
+        except KeyboardInterrupt as interrupt:
+            if was_interrupted:
+                connection.close()
+                raise
+            was_interrupted = True
+            runner.send_interrupt(interrupt)
+        except Terminated:
+            connection.close()
+            raise
+
+
+def _line(command: str, directory: str, preparation: str | None, sent: str) -> str:
+    """Put together what the machine's shell is to run."""
+    variables = shlex.join(
+        f'{name}={text}' for name, text in hosts.environment(sent).items()
+    )
+    steps = [f'export {variables}', f'cd {_folder(directory)}']
+    return ' && '.join([*steps, *([preparation] if preparation else []), command])
+
+
+def _folder(path: str) -> str:
+    """Quote a path, but for the `~` or `~user` that the shell there is to expand."""
+    home, rest = re.fullmatch(r'(~[\w.-]*(?:/|$))?(.*)', path, re.DOTALL).groups()  # type: ignore[union-attr]
+    return (home or '') + (shlex.quote(rest) if rest or not home else '')
+
+
+class Lines:
+    r"""A stream for what a machine writes, each line behind the machine's name.
+
+    Invariant: what is written is passed on at once, but for a `\r` at the end, which
+    may be the first half of the line's end on a terminal.
+    """
+
+    def __init__(self, name: str, stream: TextIO) -> None:
+        self._name = name
+        self._stream = stream
+        self._kept = ''
+        self._is_new = True
+
+    def write(self, text: str) -> None:
+        """Write what has come."""
+        text = self._kept + text
+        self._kept = '\r' if text.endswith('\r') else ''
+        text = text[: len(text) - len(self._kept)].replace('\r\n', '\n')
+        for piece in re.findall(r'[^\n]*\n|[^\n]+', text):
+            self._stream.write(f'[{self._name}] {piece}' if self._is_new else piece)
+            self._is_new = piece.endswith('\n')
+
+    def flush(self) -> None:
+        """Have it shown."""
+        self._stream.flush()

@@ -1,0 +1,114 @@
+"""What was typed, where Invoke's or Fabric 2's or 3's program runs.
+
+Looked up, not imported: the program is running already, or there is none, in plain
+Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from migopy.files import invoke_program
+
+#: The options before a command that say where it is to run, and of which file it is.
+#: None of them has a secret.
+KEPT = frozenset(
+    """
+    collection config connect-timeout hosts identity prompt-for-login-password
+    prompt-for-passphrase search-root ssh-config
+    """.split()  # noqa: SIM905
+)
+
+#: That which another machine has to be told of, where the same file lies.
+SENT_ALONG = frozenset({'collection'})
+
+
+def name_words() -> list[str]:
+    """Give the words that start the program: `fab`, `inv`, `python -m fabric`."""
+    if invoke_program() is None:
+        return ['fab']
+    folder, name = os.path.split(sys.argv[0])
+    if name == '__main__.py':
+        return [os.path.basename(sys.executable), '-m', os.path.basename(folder)]
+    return [name]
+
+
+def option_words(kept: frozenset[str]) -> list[str]:
+    """Give those of the program's options that are to be kept, as they are typed.
+
+    They may have been typed behind a task as well as before all of them.
+    """
+    words: list[str] = []
+    for option in _options():
+        if not kept.intersection(option.names) or not option.got_value:
+            continue
+        letter = next((f'-{each}' for each in option.names if len(each) == 1), None)
+        word = letter or f'--{option.names[0]}'
+        if option.kind is bool:
+            words += [word] if option.value else []
+        else:
+            values = option.value if option.kind is list else [option.value]
+            words += [part for value in values for part in (word, str(value))]
+    return words
+
+
+def as_fabric(words: Sequence[str]) -> list[str]:
+    """Turn words for Invoke's program into those by which Fabric's takes its file."""
+    program = invoke_program()
+    if program is None or any('hosts' in option.names for option in _options()):
+        return list(words)
+    start = len(name_words())
+    options = list(words[start:])
+    if not option_words(SENT_ALONG):
+        options = ['-c', str(program.config.tasks.collection_name), *options]
+    return ['fab', *options]
+
+
+def hosts() -> list[str]:
+    """List the hosts that were typed, in their order; Invoke alone knows none."""
+    [typed] = [each.value for each in _options() if 'hosts' in each.names] or ['']
+    return str(typed).split(',') if typed else []
+
+
+def _options() -> list[Any]:
+    program = invoke_program()
+    return list(program.args.values()) if program else []
+
+
+def first_words() -> Sequence[str]:
+    """List what was typed from the first task on, before it is known what it means."""
+    program = invoke_program()
+    return [str(word) for word in program.core.unparsed] if program else []
+
+
+def collection_of(body: Callable[..., Any]) -> str | None:
+    """Find the name of the collection in which a task with this function is.
+
+    Whatever the fabfile calls it: `db.migrations`. `''` where it is in none, `None`
+    where no program runs, or one that has not read its tasks yet.
+    """
+    collection: Any = getattr(invoke_program(), 'collection', None)
+    for name in collection.task_names if collection else ():
+        if ':' not in name and collection[name].body is body:
+            return str(name).rpartition('.')[0]
+    return None
+
+
+def has_dashes() -> bool:
+    """Tell whether names of tasks are typed with `-` for `_`, as is usual."""
+    collection = getattr(invoke_program(), 'collection', None)
+    return bool(getattr(collection, 'auto_dash_names', True))
+
+
+def times_typed(body: Callable[..., Any], given: Mapping[str, Any]) -> int:
+    """Count how often a task was typed with the same arguments, in one line."""
+    program: Any = invoke_program()
+    same = [
+        each
+        for each in getattr(program, 'tasks', ())
+        if program.collection[each.name].body is body and each.as_kwargs == given
+    ]
+    return len(same) or 1

@@ -1,0 +1,328 @@
+"""The same command on remote machines, by Fabric 3: a real sshd, the real `fab`."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import socket
+import subprocess
+import threading
+from pathlib import Path
+
+from tests import environments, ssh
+from tests.machines import WAITS, MachinesTest
+from tests.nasty import NASTY, random_values
+from tests.project import Result
+
+WITH_DIRECTORY = """
+    import json
+
+    from fabric import Connection, task
+
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+        REMOTE_DIRECTORY = '~/project'
+        REMOTE_PREFIX = '. venv/bin/activate'
+
+        def keep(self, *values, **options):
+            with open('kept', 'w') as file:
+                json.dump([values, options], file)
+
+    @task
+    def deploy(context):
+        with Connection('{machine}', connect_kwargs=context.connect_kwargs) as machine:
+            ns['migrations.execute'](machine)
+
+    ns = Migrations.create_namespace(deploy)
+"""
+
+INSERT = """
+    def up(db):
+        db.ran.insert_one({'up': __name__})
+
+    def down(db):
+        db.ran.insert_one({'down': __name__})
+"""
+
+
+class HostsTest(MachinesTest):
+    """A test of Fabric 3's `fab`, here and there."""
+
+    fabfile = WITH_DIRECTORY
+
+    def setUp(self) -> None:
+        self.program = environments.fabric_3() / 'fab'
+        super().setUp()
+        # Nothing of the person's own.
+        alone = {'connect_kwargs': {'look_for_keys': False, 'allow_agent': False}}
+        self.write('fabric.json', json.dumps(alone))
+        self.write('no_ssh_config', '')
+
+    def start_ssh(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start `fab` with the test's key."""
+        options = ['-i', str(self.key), '-S', str(self.folder / 'no_ssh_config')]
+        return self.start(*options, *arguments, **environment)
+
+    def name(self, host: ssh.Host) -> str:
+        """Give what migopy calls a machine, where the user is the same as here."""
+        return host.name.partition('@')[2]
+
+    def out(self, result: Result, host: ssh.Host | None = None) -> str:
+        """Give what a machine wrote, the first one if none is named."""
+        start = f'[{self.name(host or self.machine)}] '
+        lines = [line.partition(start) for line in result.stdout.splitlines()]
+        return '\n'.join(text for _, found, text in lines if found)
+
+
+class CommandTest(HostsTest):
+    """One machine."""
+
+    def test_the_command_runs_there_and_not_here(self) -> None:
+        self.migration_there('001_first.py', INSERT)
+        result = self.assert_ok(self.remotely('migrations'))
+        self.assertIn('001_first.py', self.out(result))
+        self.assert_leads_there('migrations.execute', self.out(result))
+        self.assertEqual(result.stderr, '')
+        result = self.assert_ok(self.remotely('migrations.execute', '--to', '001'))
+        self.assertIn('001_first.py executed in', self.out(result))
+        self.assertEqual(self.registered(), ['001_first.py'])
+        self.assertNotIn('\r', result.stdout)
+        self.assertNotIn('\033', result.stdout)
+
+    def test_a_failure_there_is_told_and_ends_with_1(self) -> None:
+        result = self.remotely('migrations.execute', '--name', '007_none.py')
+        self.assertIn('007_none.py', self.out(result))
+        name = self.name(self.machine)
+        told = f'{name}: the command ended with exit status 1, see above.'
+        self.assert_fails(result, told)
+        coloured = ('migrations.execute', '--name', '7')
+        result = self.remotely(*coloured, FORCE_COLOR='1')
+        self.assertIn('\033[91m', self.out(result))
+        result = self.remotely('--hide=stdout', *coloured)
+        self.assertEqual(self.out(result), '')
+        self.assert_error(result, name, "There is no migration '7'.\nSee")
+        self.assert_leads_there('migrations', result.stderr)
+
+    def assert_leads_there(self, command: str, said: str) -> None:
+        again = f'fab -H {re.escape(self.machine.name)} -i .* -S .* {command}'
+        self.assertRegex(said, again)
+
+    def test_lines_arrive_as_they_come(self) -> None:
+        self.migration_there('001_waits.py', WAITS)
+        process = self.start_ssh('-H', self.machine.name, 'migrations.execute')
+        assert process.stdout is not None
+        line = ''
+        while 'begun' not in line:
+            line = process.stdout.readline()
+            self.assertTrue(line, 'ended before it had begun')
+        self.assertEqual(line, f'[{self.name(self.machine)}] begun\n')
+        self.write_there('go_on', '')
+        self.assert_ok(self.ended(process))
+
+    def test_what_is_wrong_there(self) -> None:
+        self.write_there('venv/bin/activate', 'PATH=/usr/bin:/bin')
+        self.assert_error(self.remotely('migrations'), '127', 'REMOTE_PREFIX')
+        self.write_there('venv/bin/activate', 'fab() { kill -9 $$; }\n')
+        result = self.remotely('migrations')
+        self.assert_error(result, f'{self.name(self.machine)}: a signal ended')
+        (self.machine.home / 'project').rename(self.machine.home / 'elsewhere')
+        result = self.remotely('migrations')
+        self.assertIn('project', self.out(result))
+        self.assert_error(result, self.name(self.machine))
+
+    def test_the_hook_comes_first(self) -> None:
+        (self.machine.home / 'project').rename(self.machine.home / "it's there")
+        with (self.folder / 'fabfile.py').open('a') as fabfile:
+            fabfile.write(
+                """
+@classmethod
+def choose(cls, subtask, option):
+    if subtask == 'check':
+        raise migopy.StopTaskExecution
+    cls.REMOTE_DIRECTORY = "~/it's there"
+
+Migrations.task_hook = choose
+"""
+            )
+        result = self.assert_ok(self.remotely('migrations.check'))
+        self.assertEqual(self.out(result), '')
+        result = self.assert_ok(self.remotely('migrations'))
+        self.assertIn('All migrations', self.out(result))
+
+    def test_by_a_connection_of_the_fabfile_s_own(self) -> None:
+        self.migration_there('001_a.py', 'def up(db): 1 / 0')
+        result = self.ssh('deploy')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('exit status 1', result.stderr)
+        line = f'-H {self.name(self.machine)} migrations.execute'
+        self.assertIn(line, self.out(result))
+
+    def test_values_arrive_and_no_shell_executes_them(self) -> None:
+        flags = {'--values', '--options'}
+        values = [each for each in NASTY + random_values(200, 3) if each not in flags]
+        words = [f'--values={each}' for each in values]
+        pairs = {'key': 'a b', "it's": '$HOME', 'empty': '', 'equal': 'a=b'}
+        words += [f'--options={key}={text}' for key, text in pairs.items()]
+        self.assert_ok(self.remotely('migrations.keep', *words))
+        kept = json.loads((self.machine.home / 'project/kept').read_text())
+        self.assertEqual(kept, [values, pairs])
+        for place in (self.place, self.folder):
+            self.assertEqual(list(place.rglob('executed')), [])
+        self.assertFalse(Path('executed').exists())
+
+    def test_a_person_is_asked_here(self) -> None:
+        options = ['-i', str(self.key), '-S', 'no_ssh_config', '-H', self.machine.name]
+        self.migration_there('001_a.py', INSERT)
+        self.assert_ok(self.remotely('migrations.execute'))
+        rollback = ('migrations.rollback', '--last', '1')
+        shown = self.on_terminal(*options, *rollback, typed='n\n')
+        self.assertIn('[y/N]', shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(self.registered(), ['001_a.py'])
+        shown = self.on_terminal(*options, *rollback, typed='y\n')
+        self.assertIn('rolled back', shown)
+        self.assertEqual(self.registered(), [])
+
+
+class UnsetTest(HostsTest):
+    """Without `REMOTE_DIRECTORY` the command runs here, for each host."""
+
+    fabfile = WITH_DIRECTORY.replace("'~/project'", 'None')
+
+    def test_here(self) -> None:
+        self.write('fabfile.py', (self.machine.home / 'project/fabfile.py').read_text())
+        self.migration('001_here.py')
+        result = self.assert_ok(self.remotely('migrations.execute'))
+        name = self.name(self.machine)
+        self.assertIn(f'{name}: REMOTE_DIRECTORY is not set', result.stderr)
+        self.assertEqual(self.registered(), ['001_here.py'])
+        self.assertNotIn('Connection from', self.machine.log)
+
+
+class SeveralTest(HostsTest):
+    """Several machines and one database."""
+
+    machines = 2
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.names = ','.join(host.name for host in self.hosts)
+
+    def test_what_is_typed_once_is_done_once(self) -> None:
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.migration_there(name, INSERT)
+        first, second = self.hosts
+        result = self.assert_ok(self.ssh('-H', self.names, 'migrations.execute'))
+        self.assertIn('001_a.py executed', self.out(result, first))
+        self.assertIn('All migrations', self.out(result, second))
+        rollback = ('migrations.rollback', '--last', '1')
+        result = self.assert_ok(self.ssh('-H', self.names, *rollback))
+        self.assertIn('has been carried out already', self.out(result, second))
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assert_ok(self.ssh('-H', self.names, *rollback, *rollback))
+        self.assertEqual(self.registered(), [])
+        result = self.assert_ok(self.ssh('-H', self.names, 'migrations.create', 'x'))
+        self.assertIn('create has been run', result.stderr)
+        made = [
+            len(list(host.home.glob('project/mongomigrations/*_x.py')))
+            for host in self.hosts
+        ]
+        self.assertEqual(made, [1, 0])
+
+    def test_the_failure_of_one_ends_it_but_for_a_warning(self) -> None:
+        broken, well = self.hosts
+        (broken.home / 'project').rename(broken.home / 'elsewhere')
+        result = self.ssh('-H', self.names, 'migrations')
+        self.assert_error(result, self.name(broken))
+        self.assertEqual(self.out(result, well), '')
+        result = self.assert_ok(self.ssh('-w', '-H', self.names, 'migrations'))
+        self.assertIn('exit status', result.stderr)
+        self.assertIn('All migrations', self.out(result, well))
+
+
+class ConnectionTest(HostsTest):
+    """There is none, or it ends too early."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # Where the tests run in the background it is ignored, and fab inherits that.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+
+    def test_ctrl_c_interrupts_the_command_there(self) -> None:
+        process = self.begin()
+        process.send_signal(signal.SIGINT)
+        result = self.ended(process)
+        self.assertEqual(result.status, 130, result.said)
+        self.assertIn('001_waits.py was interrupted', self.out(result))
+        self.assertEqual(result.stderr, 'Interrupted.\n')
+        self.assert_unfinished()
+
+    def test_a_second_one_does_not_wait(self) -> None:
+        self.write_there(
+            'venv/bin/activate',
+            """
+            fab() {
+                trap 'touch interrupted' INT
+                touch begun
+                while :; do sleep 0.1; done
+            }
+            """,
+        )
+        process = self.start_ssh('-H', self.machine.name, 'migrations')
+        project = self.machine.home / 'project'
+        for what in ('begun', 'interrupted'):
+            self.wait_for((project / what).exists, f'it has {what}')
+            process.send_signal(signal.SIGINT)
+        result = self.ended(process)
+        self.assertEqual(result.status, 130, result.said)
+        self.assertIn('the connection was closed', result.stderr)
+        again = f'type: fab -H {re.escape(self.machine.name)} .* migrations\n'
+        self.assertRegex(result.stderr, again)
+
+    def test_a_signal_ends_it_here_and_there(self) -> None:
+        process = self.begin()
+        process.terminate()
+        result = self.ended(process)
+        self.assertEqual(result.status, 143, result.said)
+        self.assertIn('the connection was closed', result.stderr)
+        self.assert_unfinished()
+
+    def test_a_lost_one_is_told_and_the_migration_is_named_unfinished(self) -> None:
+        process = self.begin()
+        self.machine.lose_connections()
+        result = self.ended(process)
+        name = self.name(self.machine)
+        self.assert_error(result, f'{name}: the connection was lost')
+        self.assert_unfinished()
+
+    def assert_unfinished(self) -> None:
+        self.wait_for(lambda: not self.locked(), 'the lock is free')
+        status = self.out(self.assert_ok(self.remotely('migrations')))
+        self.assertRegex(status, r'Unfinished: 001_waits\.py')
+        self.assertEqual(self.registered(), [])
+
+    def test_no_machine_and_no_key_that_fits(self) -> None:
+        (self.machine.folder / 'authorized_keys').write_text('')
+        name = self.name(self.machine)
+        self.assert_error(self.remotely('migrations'), f'{name}: no connection.')
+        self.machine.stop()
+        self.assert_error(self.remotely('migrations'), f'{name}: no connection.')
+
+    def test_a_handshake_that_is_broken_off(self) -> None:
+        with socket.create_server(('127.0.0.1', 0)) as server:
+
+            def break_off() -> None:
+                connection, _ = server.accept()
+                with connection:
+                    connection.sendall(b'SSH-2.0-OpenSSH_9.2\r\n')
+                    connection.recv(4096)
+
+            threading.Thread(target=break_off, daemon=True).start()
+            name = f'ann@127.0.0.1:{server.getsockname()[1]}'
+            result = self.ssh('-H', name, 'migrations')
+        self.assert_error(result, f'{name}: no connection.')
