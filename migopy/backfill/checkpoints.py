@@ -7,14 +7,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, Callable
+from typing import TYPE_CHECKING, Any, Callable
 
 import bson
+from bson.errors import InvalidBSON
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 #: Seconds between two checkpoints at least.
 CHECKPOINT_EVERY = 1.0
@@ -105,6 +109,7 @@ class Checkpoints:
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
+        One that is not as it was written is as if it were not there.
         `was_written` tells of a namespace whether this run has sent it a write.
         """
         self.entries: list[Document] = []
@@ -128,9 +133,13 @@ class Checkpoints:
         entry: Document = {'collection': namespace, 'key': key}
         self.entries.append(entry)
 
-        earlier = self._earlier[place : place + 1]
-        if earlier and earlier[0]['key'] == key and not self._was_written(namespace):
-            entry.update(earlier[0])
+        earlier = self._earlier[place] if place < len(self._earlier) else None
+        if (
+            is_sound(earlier)
+            and earlier['key'] == key
+            and not self._was_written(namespace)
+        ):
+            entry.update(earlier)
             # From now on it is this run that the next one looks at.
             self.save()
         else:
@@ -145,6 +154,30 @@ class Checkpoints:
         """Write the entries."""
         self._save(self.entries)
         self._saved = time.monotonic()
+
+
+def is_sound(entry: Any) -> TypeGuard[Document]:
+    """Tell whether an entry of the history is what a `Checkpoint` has kept there."""
+    if not isinstance(entry, dict) or not isinstance(entry.get('key'), str):
+        return False
+    count, failed = entry.get('count', 0), entry.get('failed', [])
+    return (
+        type(count) is int
+        and isinstance(entry.get('done', False), bool)
+        and isinstance(failed, list)
+        and all(map(_is_packed, failed))
+        and ('after' not in entry or _is_packed(entry['after']))
+    )
+
+
+def _is_packed(data: Any) -> bool:
+    if not isinstance(data, bytes):
+        return False
+    try:
+        unpacked(data)
+    except (InvalidBSON, KeyError):
+        return False
+    return True
 
 
 #: Those of the run of a migration that is going on in this context.

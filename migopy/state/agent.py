@@ -65,7 +65,8 @@ def is_gone(pid: int) -> bool:
     """Tell whether no process of this machine has an id."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    # OverflowError: no process has a number that large.
+    except (ProcessLookupError, OverflowError):
         return True
     except OSError:
         return False

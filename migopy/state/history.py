@@ -13,6 +13,8 @@ from pymongo.collection import Collection
 
 from migopy.state.agent import Agent, date_of, text_of
 from migopy.state.concerns import DURABLE
+from migopy.state.documents import raw, readable
+from migopy.state.registry import is_ours
 from migopy.texts import one_line, same_name
 
 Document = dict[str, Any]
@@ -56,6 +58,15 @@ class Run:
     checkpoints: list[Document] | None = None
     #: The id of the typed command that it belongs to, if it was typed.
     command: str | None = None
+
+    @property
+    def may_be_ours(self) -> bool:
+        """Tell whether migopy can have written it: it names a file and a direction."""
+        return (
+            isinstance(self.id, ObjectId)
+            and is_ours(self.name)
+            and self.direction in ('up', 'down')
+        )
 
     @property
     def good_outcome(self) -> str:
@@ -136,7 +147,7 @@ class Run:
         """
         started = date_of(document, 'started')
         return cls(
-            id=document['_id'],
+            id=document.get('_id'),  # type: ignore[arg-type]
             name=same_name(text_of(document, 'name')),
             direction=text_of(document, 'direction'),
             started=datetime.min if started is None else started,
@@ -207,8 +218,11 @@ class History:
             self.collection.delete_many({'_id': {'$in': [run.id for run in runs]}})
 
     def unsettled(self) -> list[Run]:
-        """Read the runs that may have left something half done, the oldest first."""
-        return self._runs({'unsettled': True}, 0)
+        """Read the runs that may have left something half done, the oldest first.
+
+        What cannot be a run of migopy's stands in no migration's way.
+        """
+        return [run for run in self._runs({'unsettled': True}, 0) if run.may_be_ours]
 
     def last(
         self, count: int = 0, name: str | None = None, without: Sequence[Run] = ()
@@ -228,8 +242,9 @@ class History:
 
     def _runs(self, query: Document, count: int) -> list[Run]:
         order = [('started', -1), ('_id', -1)]
-        found = self.collection.find(query, sort=order, limit=count)
-        return [Run.of(document) for document in found][::-1]
+        found = raw(self.collection).find(query, sort=order, limit=count)
+        options = self.collection.codec_options
+        return [Run.of(readable(document, options)) for document in found][::-1]
 
 
 def _line(document: Document, field: str) -> str | None:

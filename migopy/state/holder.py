@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,13 +14,18 @@ from migopy.state.agent import Agent, date_of, is_gone, number_of, place, text_o
 
 Document = Mapping[str, Any]
 
+#: How many times as long as it should a lock lasts that is suspicious. Those who share
+#: a database may have set other times, and a new primary's clock may differ.
+FAR = 10
+
 
 @dataclass(frozen=True)
 class Holder:
     """Who holds the lock, as its document says.
 
     Invariant: any document can be read. A text that is absent or of another type reads
-    `?`, a date `None`. The command is kept in the field `subtask`.
+    `?`, a date or a number `None`. The command is kept in the field `subtask`. `lasts`
+    is known only where the server's time was read with the document.
     """
 
     owner: str
@@ -29,21 +35,60 @@ class Holder:
     expires: datetime | None
     #: Where the process id means something, as `place` gives it.
     place: str = '?'
-    #: Seconds since it last renewed the lock, where that can be known.
-    renewed: float | None = field(default=None, compare=False)
+    #: The seconds that it said the lock lasts without renewal.
+    ttl: float | None = field(default=None, compare=False)
+    #: The seconds that it still lasts; infinite where `expires` is no date.
+    lasts: float | None = field(default=None, compare=False)
+    #: The seconds that a lock lasts by the settings of who reads it.
+    usual: float | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, document: Document) -> Holder:
-        """Read the lock's document."""
+    def of(
+        cls,
+        document: Document,
+        now: datetime | None = None,
+        usual: float | None = None,
+    ) -> Holder:
+        """Read the lock's document; `now` is the server's time, in UTC without a zone.
+
+        `usual` is the `LOCK_TTL` of the fabfile here, in seconds.
+        """
+        expires = date_of(document, 'expires')
         return cls(
             owner=text_of(document, 'owner'),
             agent=Agent.of(document),
             command=text_of(document, 'subtask'),
             since=date_of(document, 'since'),
-            expires=date_of(document, 'expires'),
+            expires=expires,
             place=text_of(document, 'place'),
-            renewed=number_of(document, 'renewed'),
+            ttl=number_of(document, 'ttl'),
+            lasts=None if now is None else _seconds(now, expires),
+            usual=usual,
         )
+
+    @property
+    def lasts_too_long(self) -> bool:
+        """Tell whether the lock is to last for far longer than one does.
+
+        A server's clock may have been set back; or somebody has written it who wants
+        nobody to deploy.
+        """
+        if self.lasts is None or self.usual is None:
+            return False
+        return self.lasts > FAR * self.usual
+
+    @property
+    def renewed(self) -> float | None:
+        """Give the seconds since it last renewed the lock, where that can be known.
+
+        It is 0 where a clock was set back a little. What lasts far longer than it says
+        itself was never renewed.
+        """
+        if self.ttl is None or self.lasts is None or math.isinf(self.lasts):
+            return None
+        if not self.lasts <= FAR * self.ttl:  # nor for what is no number
+            return None
+        return max(0.0, self.ttl - self.lasts)
 
     @property
     def is_gone(self) -> bool:
@@ -52,7 +97,18 @@ class Holder:
 
     def __str__(self) -> str:
         since = f'{self.since:%Y-%m-%d %H:%M:%S} UTC' if self.since else '?'
-        return f'{self.agent} (process {self.agent.pid}, {self.command}) since {since}'
+        said = f'{self.agent} (process {self.agent.pid}, {self.command}) since {since}'
+        if not self.lasts_too_long:
+            return said
+        until = f'{self.expires:%Y-%m-%d %H:%M:%S} UTC' if self.expires else '?'
+        return (
+            f'{said}. Suspicious: it is to last until {until}, far longer than LOCK_TTL'
+            f' ({self.usual:g} s)'
+        )
+
+
+def _seconds(now: datetime, expires: datetime | None) -> float:
+    return math.inf if expires is None else (expires - now).total_seconds()
 
 
 class Locked(MigopyException):

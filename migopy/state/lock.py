@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from migopy.state.agent import Agent, number_of, place
+from migopy.state.agent import Agent, place
 from migopy.state.concerns import (
     DURABLE,
     MARK,
@@ -23,6 +24,7 @@ from migopy.state.concerns import (
     RELEASE_SECONDS,
     no_majority,
 )
+from migopy.state.documents import raw, readable
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 
 Document = dict[str, Any]
@@ -30,20 +32,6 @@ Document = dict[str, Any]
 
 #: Of a lock's time the part after which it is renewed.
 RENEWAL = 1 / 3
-
-#: Seconds since a lock was last renewed, where its document has its time.
-SINCE_RENEWAL: Document = {
-    '$cond': [
-        {'$isNumber': '$ttl'},
-        {
-            '$subtract': [
-                '$ttl',
-                {'$divide': [{'$subtract': ['$expires', '$$NOW']}, 1000]},
-            ]
-        },
-        None,
-    ]
-}
 
 
 class Lock:
@@ -96,14 +84,14 @@ class Lock:
 
         A command of this machine whose process is gone holds it no more.
         """
-        found = self.collection.aggregate(
+        found = raw(self.collection).aggregate(
             [
                 {'$match': {'_id': self.ID}},
                 {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
-                {'$set': {'renewed': SINCE_RENEWAL}},
+                {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
             ]
         )
-        holders = [Holder.of(document) for document in found]
+        holders = [self._holder_of(each['lock'], each['now']) for each in found]
         return next((each for each in holders if not each.is_gone), None)
 
     @contextmanager
@@ -143,13 +131,15 @@ class Lock:
         alone acknowledges it: a majority may be what is missing.
         """
         holder = self.holder()
-        if holder is not None and not force and holder.renewed is not None:
-            ttl = number_of(self.collection.find_one({'_id': self.ID}) or {}, 'ttl')
-            if holder.renewed < 1.2 * (ttl or self.ttl) * RENEWAL:
-                raise StillRunning(holder)
-        collection = self.collection.with_options(write_concern=MARK)
+        if holder is not None and not force and self._seems_alive(holder):
+            raise StillRunning(holder)
+        collection = raw(self.collection).with_options(write_concern=MARK)
         document = collection.find_one_and_delete({'_id': self.ID})
-        return Holder.of(document) if document else None
+        if document is None:
+            return None
+        # As it was read before, it says how long it was to last.
+        robbed = self._holder_of(document)
+        return holder if holder == robbed else robbed
 
     def _acquire(
         self, command: str, wait: float, waiting: Callable[[Holder], None]
@@ -161,14 +151,14 @@ class Lock:
             if holder.owner == self.owner:
                 self._since = (holder.since or datetime.min, time.monotonic())
                 return
-            if not told or holder.is_gone:
+            if holder.is_gone and self._freed(holder):
                 waiting(holder)
-                told = True
-            if holder.is_gone:
-                self.collection.delete_one({'_id': self.ID, 'owner': holder.owner})
                 continue
+            if not told:
+                waiting(self.holder() or holder)
+                told = True
             if time.monotonic() >= deadline:
-                raise Locked(holder, wait)
+                raise Locked(self.holder() or holder, wait)
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
     def _try(self, command: str) -> Holder:
@@ -188,13 +178,13 @@ class Lock:
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
         while True:
             try:
-                document: Any = self.collection.find_one_and_update(
+                document: Any = raw(self.collection).find_one_and_update(
                     {'_id': self.ID},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
-                return Holder.of(document)
+                return self._holder_of(document)
             except DuplicateKeyError:
                 # Two upserts met: the other one made the document, so look again.
                 continue
@@ -204,6 +194,22 @@ class Lock:
                     raise
                 self._release()
                 raise missing from error
+
+    def _seems_alive(self, holder: Holder) -> bool:
+        if holder.renewed is None:
+            return False
+        return holder.renewed < 1.2 * (holder.ttl or self.ttl) * RENEWAL
+
+    def _freed(self, holder: Holder) -> bool:
+        """Free the lock of a process that is gone; tell whether it was that one's."""
+        gone = {'_id': self.ID, 'owner': holder.owner}
+        return self.collection.delete_one(gone).deleted_count == 1
+
+    def _holder_of(
+        self, document: RawBSONDocument, now: datetime | None = None
+    ) -> Holder:
+        fields = readable(document, self.collection.codec_options)
+        return Holder.of(fields, now, self.ttl)
 
     def _renew(self) -> bool:
         renewed = self.collection.update_one(

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from bson import CodecOptions, ObjectId, decode
-from bson.errors import InvalidBSON
-from bson.raw_bson import RawBSONDocument
+from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -16,15 +14,13 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from migopy.server import reason_of
 from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE
+from migopy.state.documents import raw, readable
 from migopy.texts import one_line, same_name
 
 Document = dict[str, Any]
 
 #: IndexOptionsConflict, IndexKeySpecsConflict: there is an index much like it.
 CONFLICTS = frozenset({85, 86})
-
-#: Documents as bytes: decoded all at once, ten thousand take 8 MB instead of 5.
-RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
 
 class Record(NamedTuple):
@@ -58,7 +54,7 @@ class Record(NamedTuple):
     def of(cls, document: Document) -> Record:
         """Read a document of the collection."""
         return cls(
-            document['_id'],
+            document.get('_id'),
             one_line(same_name(document['name'])),
             date_of(document, 'executed_at'),
             _text(document, 'checksum'),
@@ -88,15 +84,11 @@ class Registry:
 
     def read(self) -> Contents:
         """Read all that is registered, the oldest first, with one query."""
-        raw = self.collection.with_options(codec_options=RAW)
-        query = raw.find({}, list(self.FIELDS), batch_size=1_000_000)
+        fields = list(self.FIELDS)
+        query = raw(self.collection).find({}, fields, batch_size=1_000_000)
         records, foreign = [], 0
         for each in query.to_list():
-            try:
-                document = decode(each.raw, self.collection.codec_options)
-            except InvalidBSON:
-                # What PyMongo cannot read migopy has not written.
-                document = {}
+            document = readable(each, self.collection.codec_options)
             if is_ours(document.get('name')):
                 records.append(Record.of(document))
             else:
@@ -162,12 +154,13 @@ class Registry:
     def _doubles(self) -> Iterable[str]:
         groups = self.collection.aggregate(
             [
+                {'$match': {'name': {'$type': 'string'}}},
                 {'$group': {'_id': '$name', 'count': {'$sum': 1}}},
                 {'$match': {'count': {'$gt': 1}}},
                 {'$sort': {'_id': 1}},
             ]
         )
-        return [group['_id'] for group in groups if is_ours(group['_id'])]
+        return [one_line(group['_id']) for group in groups if is_ours(group['_id'])]
 
 
 def is_ours(name: object) -> bool:

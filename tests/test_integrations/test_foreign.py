@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import contextlib
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from bson import Binary, Int64, MaxKey, ObjectId, Regex
+from bson import Binary, DatetimeMS, Int64, MaxKey, ObjectId, Regex, Timestamp
 
+from migopy.state import Locked, StillRunning
+from migopy.state.agent import place
+from tests.hostile import with_unreadable
 from tests.project import FabTest, PlainTest
 
 #: What tools keep in a collection of this name (migrate-mongo, mongrator, others').
@@ -42,6 +46,15 @@ ODD = [
     Regex('x'),
     MaxKey(),
 ]
+
+#: Its loop is done, then it fails as long as there is a document in `stop`.
+UPDATES = """
+    import migopy
+
+    def up(db):
+        migopy.update_each(db.b, lambda document: {'$set': {'x': 1}})
+        1 / (1 - db.stop.count_documents({}))
+"""
 
 
 class ForeignTest(PlainTest):
@@ -133,6 +146,165 @@ class OddTypesTest(FabTest):
             self.assertEqual(result.status, 0, result.said)
             self.assertNotIn('\x1b[2J', result.said)
             self.assertEqual(self.contents('migrations_lock'), [])
+
+
+class UnreadableTest(PlainTest):
+    """What PyMongo cannot decode at all stops no command either."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration(
+            '001_x.py', 'def up(db): db.a.insert_one({})\ndef down(db): pass'
+        )
+
+    def all_commands(self) -> None:
+        """Run what reads and what writes, to a good end."""
+        manager = self.manager(LOCK_WAIT=0)
+        manager.show_status()
+        manager.history()
+        manager.history('1')
+        manager.execute()
+        manager.rollback('1')
+        manager.execute(dry_run='yes')
+        manager.execute()
+        manager.check()
+        self.assertEqual(self.contents('a'), [{}, {}])
+
+    def test_in_the_registry(self) -> None:
+        record = {'_id': ObjectId(), 'name': '000_gone.txt', 'how': 'executed'}
+        for field in ('_id', 'name', 'executed_at', 'checksum', 'how', 'other'):
+            document = with_unreadable({**record, '_id': ObjectId()}, field)
+            self.db.migrations.insert_one(document)
+        self.all_commands()
+        self.assertEqual(self.db.migrations.count_documents({}), 7)
+
+    def test_a_record_whose_name_can_be_read_means_registered(self) -> None:
+        document = {'_id': ObjectId(), 'name': '001_x.py'}
+        self.db.migrations.insert_one(with_unreadable(document, 'executed_at'))
+        manager = self.manager()
+        self.assertEqual(manager.unregistered(), [])
+        manager.execute()
+        self.assertEqual(self.contents('a'), [])
+        manager.rollback('1')
+        self.assertEqual(manager.unregistered(), ['001_x.py'])
+
+    def test_in_the_history(self) -> None:
+        self.manager().execute()
+        run = self.db.migrations_history.find_one() or {}
+        self.db.a.delete_many({})
+        self.manager().rollback('1')
+        for field in [*run, 'effects', 'checkpoints', 'after', 'other']:
+            document = {**run, '_id': ObjectId(), 'unsettled': True}
+            if field != '_id':
+                document['name'] = '000_other.txt'
+            self.db.migrations_history.insert_one(with_unreadable(document, field))
+        self.all_commands()
+
+    def test_in_the_lock(self) -> None:
+        later = datetime(2999, 12, 31)
+        lock = {'_id': 'lock', 'owner': 'o', 'user': 'ann', 'expires': later, 'ttl': 60}
+        for field in ('owner', 'user', 'host', 'pid', 'since', 'ttl', 'place'):
+            self.db.migrations_lock.insert_one(with_unreadable(lock, field))
+            manager = self.manager(LOCK_WAIT=0)
+            with self.subTest(field), self.assertRaisesRegex(Locked, 'Suspicious'):
+                manager.execute()
+            with self.assertRaises(Locked):
+                manager.execute(dry_run='yes')
+            manager.show_status()
+            manager.unlock()
+            self.assertEqual(self.contents('migrations_lock'), [])
+        # No date at all is in nobody's way: binary data is less than the present.
+        self.db.migrations_lock.insert_one(with_unreadable(lock, 'expires'))
+        self.all_commands()
+
+    def test_in_checkpoints(self) -> None:
+        self.migration('002_y.py', UPDATES)
+        self.db.b.insert_many({'_id': number} for number in range(10))
+        self.db.stop.insert_one({})
+        with contextlib.suppress(ZeroDivisionError):
+            self.manager().execute()
+        history = self.db.migrations_history
+        run = history.find_one({'name': '002_y.py'}) or {}
+        [entry] = run['checkpoints']
+        self.assertTrue(entry['done'])
+        for odd in (*ODD, [], [entry, 5], [5], [{'key': entry['key'], 'after': b'x'}]):
+            changed = {'checkpoints': odd, 'unsettled': True}
+            history.update_many({'name': '002_y.py'}, {'$set': changed})
+            with self.subTest(odd), self.assertRaises(ZeroDivisionError):
+                self.manager().execute('2')
+        self.db.stop.delete_many({})
+        self.manager().execute('2')
+        self.assertEqual(self.db.b.count_documents({'x': 1}), 10)
+
+
+class UnfinishedByNobodyTest(PlainTest):
+    """What cannot be a run of migopy's makes no migration unfinished."""
+
+    def test_it_stands_in_no_way(self) -> None:
+        self.migration('001_x.py')
+        for odd in (
+            {'name': 5, 'direction': 'up'},
+            {'name': 'no file', 'direction': 'up'},
+            {'name': '001_x.py', 'direction': 'sideways'},
+            {'name': '001_x.py', 'direction': 'up', '_id': 'no id of ours'},
+        ):
+            self.db.migrations_history.insert_one({**odd, 'unsettled': True})
+        manager = self.manager()
+        manager.execute()
+        manager.check()
+        self.assertEqual(self.registered(), ['001_x.py'])
+
+
+class SuspiciousLockTest(PlainTest):
+    """A lock that lasts far longer than `LOCK_TTL` is told as that, wherever it is."""
+
+    def lock(self, **fields: Any) -> None:
+        self.db.migrations_lock.delete_many({})
+        lock = {'_id': 'lock', 'owner': 'o', 'user': 'eve', 'host': 'web1', 'pid': 1}
+        self.db.migrations_lock.insert_one({**lock, 'subtask': 'execute', **fields})
+
+    def test_who_waits_for_it_is_told(self) -> None:
+        self.migration('001_x.py')
+        for expires, until in (
+            (datetime(2999, 12, 31), '2999-12-31 00:00:00 UTC'),
+            (DatetimeMS(2**63 - 1), '?'),
+            (Timestamp(2**32 - 1, 1), '?'),
+            (MaxKey(), '?'),
+        ):
+            self.lock(expires=expires, ttl=60)
+            manager = self.manager(LOCK_WAIT=0)
+            with self.subTest(expires), self.assertRaises(Locked) as caught:
+                manager.execute()
+            self.assertIn(
+                f'Suspicious: it is to last until {until}, far longer than LOCK_TTL'
+                ' (60 s)',
+                str(caught.exception),
+            )
+            self.assertIn('Suspicious', self.logger.of('white')[-1])
+            # It was never renewed, whatever it says.
+            manager.unlock()
+            self.assertIn('Suspicious', self.logger.of('white_bold')[-1])
+            self.assertEqual(self.contents('migrations_lock'), [])
+
+    def test_another_fabfile_s_time_is_not_taken_for_a_dead_one_s(self) -> None:
+        later = datetime.now(timezone.utc) + timedelta(seconds=7190)
+        self.lock(expires=later, ttl=7200)
+        with self.assertRaisesRegex(StillRunning, 'renewed its lock .*Suspicious'):
+            self.manager().unlock()
+        with self.assertRaises(Locked) as caught:
+            self.manager(LOCK_WAIT=0, LOCK_TTL=7200).execute()
+        self.assertNotIn('Suspicious', str(caught.exception))
+
+    def test_one_of_a_process_that_never_was_ends_the_wait(self) -> None:
+        """It is this machine's, but its owner is no text, so it cannot be freed."""
+        later = datetime.now(timezone.utc) + timedelta(seconds=50)
+        for pid in (2**62, 2**22 + 1):
+            for owner in (5, 'a\x1bb'):
+                self.lock(expires=later, pid=pid, owner=owner, place=place())
+                with self.subTest(pid=pid, owner=owner), self.assertRaises(Locked):
+                    self.manager(LOCK_WAIT=0).execute()
+        self.lock(expires=later, pid=2**62, owner='o', place=place())
+        self.manager(LOCK_WAIT=0).execute()
 
 
 class ManyTest(PlainTest):

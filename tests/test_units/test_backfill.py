@@ -101,6 +101,23 @@ class CheckpointTest(unittest.TestCase):
             self.assertEqual((checkpoint.failed, checkpoint.count), ([], 0))
         self.assertEqual(self.changes, 0)
 
+    def test_what_it_has_not_written_itself_is_not_gone_on_from(self) -> None:
+        good = {'collection': 'db.c', 'key': 'k', 'after': packed(5), 'count': 5}
+        odd: list[Any] = [None, 1, 'x', [], {}, b'x', True, [b'x'], [1], packed(5)]
+        self.assertTrue(checkpoints.is_sound({**good, 'failed': [packed(4)]}))
+        self.assertTrue(checkpoints.is_sound({'collection': 'db.c', 'key': 'k'}))
+        for value in odd:
+            self.assertFalse(checkpoints.is_sound(value), value)
+            for field in ('key', 'after', 'count', 'failed', 'done'):
+                entry = {**good, field: value}
+                is_sound = checkpoints.is_sound(entry)
+                kept = Checkpoints([entry], lambda entries: None, lambda name: False)
+                begun = kept.begin('db.c', 'k')
+                with self.subTest(field=field, value=value):
+                    self.assertIsInstance(begun.count, int)
+                    self.assertIsInstance(begun.failed, list)
+                    self.assertIs(begun.begun, is_sound and entry['key'] == 'k')
+
     def test_an_id_that_is_none_is_an_id(self) -> None:
         self.checkpoint.passed(batch(None), [])
         self.assertTrue(self.again().begun)
