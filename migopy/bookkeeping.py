@@ -62,10 +62,28 @@ class NoNewFile(MigopyException):
         )
 
 
+class RecordNotNamed(MigopyException):
+    """No write can name the record of the migration `name`: its `_id` is null, say.
+
+    Migopy writes no such; other tools may.
+    """
+
+    def __init__(self, name: str, collection: str, applied: str) -> None:
+        self.name = name
+        super().__init__(
+            f'The record of {name} has an _id that is null or cannot be read, so it'
+            ' cannot be changed; nothing was done.\n'
+            f'Remove that document from the collection {collection} by hand. Then mark'
+            ' the migration as applied: ',
+            Command('ignore', applied),
+        )
+
+
 def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
     """Take the file of an applied migration as it is now for what was executed.
 
-    Raises what `Choice.find` does, `NotApplied` and `NothingToPutRight`.
+    Raises what `Choice.find` does, `NotApplied`, `NothingToPutRight` and
+    `RecordNotNamed`.
     """
     with site.locked('accept', wait, observer.waiting, [name]):
         plan = site.plan()
@@ -76,7 +94,7 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
         checksum = migration.checksum()
         if all(record.checksum == checksum for record in records):
             raise NothingToPutRight(migration.name, 'is as it was executed')
-        _change(site, records, checksum=checksum)
+        _change(site, records, migration, checksum=checksum)
         _keep(site, migration.name, ACCEPTED, checksum, observer)
 
 
@@ -98,7 +116,8 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> None:
     """Carry the record of an applied migration over to the file's new name.
 
-    Raises what `Choice.find` does, `FileIsThere`, `NoNewFile` and `NothingToPutRight`.
+    Raises what `Choice.find` does, `FileIsThere`, `NoNewFile`, `NothingToPutRight`
+    and `RecordNotNamed`.
     """
     _missing(site.plan(), old)  # of an unknown name one hears at once
     _named_anew(site, site.plan(), old, new)
@@ -108,7 +127,7 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
         migration = _named_anew(site, plan, old, new)
         if plan.records_of(migration):
             raise NothingToPutRight(migration.name, 'is applied itself')
-        _change(site, plan.records_of(gone), name=migration.name)
+        _change(site, plan.records_of(gone), migration, name=migration.name)
         _settle(site, plan, gone)
         _keep(site, f'{gone.name} -> {migration.name}', RENAMED, None, observer)
 
@@ -135,9 +154,16 @@ def _missing(plan: Plan, name: str) -> Migration:
     raise FileIsThere(found.name)
 
 
-def _change(site: Site, records: list[Record], **fields: Any) -> None:
+def _change(
+    site: Site, records: list[Record], migration: Migration, **fields: Any
+) -> None:
+    """Write fields into the records of what is then a migration's."""
+    collection = site.registry.collection
+    for record in records:
+        if record.id is None:
+            raise RecordNotNamed(record.name, collection.name, migration.name)
     documents = [{'_id': record.id, **fields} for record in records]
-    GuardedWriter(site.lock).merge(site.registry.collection, documents)
+    GuardedWriter(site.lock).merge(collection, documents)
 
 
 def _settle(site: Site, plan: Plan, migration: Migration) -> None:

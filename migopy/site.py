@@ -37,6 +37,7 @@ from migopy.server import (
 from migopy.site_settings import SiteSettings, settings_of
 from migopy.state import History, Holder, Lock, Registry, Run
 from migopy.terminal import meter
+from migopy.texts import whole_number
 from migopy.version import VERSION
 
 # What only some commands need is imported by these: `fab migrations` is to start fast.
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from migopy.dumps import Dumps
 
 Document = dict[str, Any]
+
+#: As many as a query may ask for, on whatever server.
+MOST_RUNS = 2**31 - 1
 
 
 def site_of(manager: Defaults, notify: Callable[[str], None]) -> Site:
@@ -230,8 +234,9 @@ class Site:
         Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
         """
         ahead = plan.open_runs.ahead
-        if not which or (which.isdecimal() and not which.startswith('0')):
-            return self.history.last(int(which or 0), without=ahead)
+        number = whole_number(which.lstrip('-'))
+        if not which or (number is not None and which[0] not in '-0'):
+            return self.history.last(min(number or 0, MOST_RUNS), without=ahead)
         # Of one that is neither here nor registered only the history knows.
         runs = self.history.last(name=which, without=ahead)
         if runs:
@@ -239,7 +244,7 @@ class Site:
         try:
             name = Choice(plan).name_of(which)
         except UnknownMigration as error:
-            if which.lstrip('-').isdecimal() and int(which) < 1:
+            if number == 0 or (number is not None and which[0] == '-'):
                 raise NoNumberOfRuns(which) from error
             raise
         return self.history.last(name=name, without=ahead)

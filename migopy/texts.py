@@ -11,6 +11,9 @@ UNFIT = re.compile(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
 )
 
+#: Digits of a number in a file's name.
+LONGEST_NUMBER = 255
+
 
 def same_name(name: str) -> str:
     """Give a file name as it is compared: macOS may spell an accent in two parts."""
@@ -45,6 +48,15 @@ def text_of(value: object) -> str:
         return (
             f'<{type(value).__name__} whose text cannot be had: {type(error).__name__}>'
         )
+
+
+def whole_number(text: str) -> int | None:
+    """Read a number without a sign, `None` where it is anything else.
+
+    Nor is what has more digits than the name of a file can have; Python refuses those
+    of thousands.
+    """
+    return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
 
 def shortened(text: str, width: int) -> str:

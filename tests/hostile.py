@@ -119,3 +119,35 @@ def values(dice: random.Random) -> list[Callable[[], Any]]:
 def value(dice: random.Random) -> Any:
     """Make a value of any kind."""
     return dice.choice(values(dice))()
+
+
+#: Fields of the three collections that mean something to migopy.
+FIELDS = [
+    *('name', 'executed_at', 'duration_ms', 'checksum', 'by', 'how'),
+    *('direction', 'started', 'ended', 'outcome', 'user', 'host', 'pid', 'error'),
+    *('version', 'owner', 'unsettled', 'records', 'after', 'effects', 'checkpoints'),
+    *('command', 'subtask', 'since', 'expires', 'place', 'ttl'),
+]
+
+
+def spoiled(fields: Document, dice: random.Random) -> RawBSONDocument:
+    """Make another document of one: fields gone, of any value, or unreadable."""
+    made = dict(fields)
+    bad: list[str] = []
+    for _ in range(dice.choice([1, 1, 2, 3, 6])):
+        name = dice.choice(['_id', *made, *made, *FIELDS])
+        way = dice.random()
+        if way < 0.1:
+            made.pop(name, None)
+        elif way < 0.2:
+            bad.append(name)
+        else:
+            made[name] = value(dice)
+    if isinstance(made.get('_id'), (list, Regex)):
+        del made['_id']  # a server keeps no such
+    if '_id' not in made and '_id' not in bad:
+        made = {'_id': ObjectId(), **made}
+    # No name twice: MongoDB 6.0.5 itself aborts where a pipeline updates such a one.
+    parts = {key: bson.encode({key: each})[4:-1] for key, each in made.items()}
+    parts.update({name: unreadable(name) for name in bad})
+    return raw(document(*parts.values()))

@@ -10,6 +10,7 @@ from typing import Any, TypeVar, overload
 
 from migopy.commands import Command, Part, Usage, escape
 from migopy.errors import MigopyException
+from migopy.texts import whole_number
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -190,8 +191,8 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
 
 def number(value: str | int, subtask: str, option: str) -> int:
     """Read an option that is a number from 1 on; raises `WrongOptions`."""
-    if str(value).isdecimal() and int(value) > 0:
-        return int(value)
+    if found := whole_number(str(value)):
+        return found
     raise WrongOptions(
         subtask,
         f'{option}={value} is no number from 1 on; nothing was done',

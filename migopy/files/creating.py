@@ -10,6 +10,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
 from migopy.files.names import BadFileNames, FileNames
+from migopy.texts import UNFIT
 
 #: What a new migration looks like; `{title}` stands for what was typed.
 TEMPLATE = '''"""{title}."""
@@ -98,8 +99,11 @@ def _slug(title: str) -> str:
 
 
 def _sentence(title: str) -> str:
-    """Set a title as it can stand in a docstring: `add_user_index` in words."""
-    words = _without_ending(title)
+    """Set a title as it can stand in a docstring: `add_user_index` in words.
+
+    What could steer a terminal, or end the line, is left out.
+    """
+    words = ' '.join(UNFIT.sub(' ', _without_ending(title)).split())
     if ' ' not in words:
         words = words.replace('_', ' ').strip()
     words = words.replace('\\', '/').replace('"', "'")

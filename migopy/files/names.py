@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from migopy.commands import Command
 from migopy.errors import MigopyException, listing
-from migopy.texts import same_name
+from migopy.texts import same_name, whole_number
 
 
 class BadFileNames(MigopyException):
@@ -65,9 +65,9 @@ class FileNames:
             if name.startswith(('_', '.')) or not name.endswith('.py'):
                 continue
             match = None if name.endswith('.py.py') else matching(same_name(name))
-            number = match['migr_nr'] if match else None
-            if number is not None and number.isdecimal():
-                numbered.append((int(number), name))
+            number = whole_number(match['migr_nr'] or '') if match else None
+            if number is not None:
+                numbered.append((number, name))
             else:
                 bad.append(name)
         if bad:
@@ -77,5 +77,4 @@ class FileNames:
     def number(self, name: str) -> int | None:
         """Give the number in a file's name, `None` where there is none."""
         match = self._regex.match(same_name(name))
-        number = match['migr_nr'] if match else None
-        return int(number) if number is not None and number.isdecimal() else None
+        return whole_number(match['migr_nr'] or '') if match else None

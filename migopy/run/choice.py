@@ -20,6 +20,7 @@ from migopy.run.choice_errors import (
 )
 from migopy.run.plan import Plan
 from migopy.run.unfinished import Unfinished
+from migopy.texts import whole_number
 
 #: How similar a name is to a typed one that it may have been meant by.
 SIMILARITY = 0.8
@@ -45,11 +46,8 @@ class Choice:
         named = plan.file_of(wanted) or plan.file_of(f'{wanted}.py')
         if named is not None:
             return named
-        fitting = [
-            each
-            for each in plan.migrations
-            if wanted.isdecimal() and each.number == int(wanted)
-        ]
+        number = whole_number(wanted)
+        fitting = [each for each in plan.migrations if each.number == number]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -77,8 +75,9 @@ class Choice:
         gone = [*plan.missing, *(run.name for run in plan.unfinished)]
         gone = [each for each in dict.fromkeys(gone) if plan.file_of(each) is None]
         fitting = [each for each in gone if wanted in (each, each[: -len('.py')])]
-        if not fitting and wanted.isdecimal():
-            fitting = [each for each in gone if plan.number_of(each) == int(wanted)]
+        number = whole_number(wanted)
+        if not fitting and number is not None:
+            fitting = [each for each in gone if plan.number_of(each) == number]
         if len(fitting) > 1:
             raise AmbiguousName(name, fitting)
         if fitting:

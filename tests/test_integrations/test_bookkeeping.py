@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migopy import MigopyException
+from tests.hostile import with_unreadable
 from tests.project import FabTest, PlainTest
 
 INSERT = """
@@ -54,6 +55,22 @@ class BookkeepingTest(PlainTest):
         text = path.read_bytes()
         path.write_bytes(b'\xef\xbb\xbf' + text.replace(b'\n', b'\r\n'))
         self.assert_well()
+
+    def test_a_record_that_no_write_can_name_is_told(self) -> None:
+        """Another tool's, as migopy gives each an `_id` of its own."""
+        record = self.db.migrations.find_one_and_delete({'name': '001_a.py'}) or {}
+        for odd in ({**record, '_id': None}, with_unreadable(record, '_id')):
+            self.db.migrations.insert_one(odd)
+            self.migration('001_a.py', INSERT + '# a comment\n')
+            said = self.refused('accept', '1')
+            self.assertIn('The record of 001_a.py has an _id that is null', said)
+            self.assertIn('fab migrations:ignore,001_a.py', said)
+            path = self.folder / 'mongomigrations' / '001_a.py'
+            path.rename(path.with_name('003_c.py'))
+            said = self.refused('rename', '001_a.py', '3')
+            self.assertIn('fab migrations:ignore,003_c.py', said)
+            path.with_name('003_c.py').rename(path)
+            self.db.migrations.delete_one({'name': '001_a.py'})
 
     def test_accept_has_nothing_to_do_elsewhere(self) -> None:
         self.assertIn('is as it was executed', self.refused('accept', '1'))

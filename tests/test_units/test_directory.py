@@ -252,6 +252,12 @@ class CreateTest(FolderTest):
             self.assertTrue(namespace[function].__doc__)
             self.assertIsNone(namespace[function](None))
 
+    def test_a_title_steers_no_terminal_and_ends_no_line(self) -> None:
+        path = self.created('add\x1b[2J a\nb\x00c \u202egnp')
+        text = path.read_text()
+        self.assertEqual(text.splitlines()[0], '"""Add [2J a b c gnp."""')
+        compile(text, path.name, 'exec')
+
     def test_the_first_one_makes_the_folder(self) -> None:
         path = create(self.directory('new/steps'), 'first')
         self.assertEqual(path, str(self.base / 'new/steps/001_first.py'))

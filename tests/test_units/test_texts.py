@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 
 from migopy.tell import Voice
-from migopy.texts import fit, one_line, same_name, shortened, text_of
+from migopy.texts import fit, one_line, same_name, shortened, text_of, whole_number
 from migopy.traces import excerpt, summary
 
 CLEAR = '\x1b[2J\x1b[H'
@@ -45,6 +45,11 @@ class FitTest(unittest.TestCase):
     def test_a_long_one_is_cut(self) -> None:
         self.assertEqual(shortened('abcdef', 4), 'abc…')
         self.assertEqual(shortened('abcd', 4), 'abcd')
+
+    def test_a_number_has_no_sign_and_no_end_of_digits(self) -> None:
+        self.assertEqual([whole_number(each) for each in ('0', '007', '٣')], [0, 7, 3])
+        for text in ('', '-1', '+1', '1.0', '1e3', ' 1', '²', '9' * 5000):
+            self.assertIsNone(whole_number(text), text)
 
     def test_an_accent_is_one_however_it_is_spelled(self) -> None:
         self.assertEqual(same_name('e\u0301'), same_name('\xe9'))
