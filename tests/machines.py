@@ -48,6 +48,8 @@ class MachinesTest(FabTest):
         self.key = ssh.make_key(self.place / 'key')
         self.hosts = [self.host(str(number)) for number in range(self.machines)]
         self.machine = self.hosts[0]
+        self.known_hosts = self.place / 'known_hosts'
+        self.known_hosts.write_text(''.join(host.known for host in self.hosts))
         self.set_up_projects()
 
     def host(self, name: str) -> ssh.Host:
@@ -86,7 +88,8 @@ class MachinesTest(FabTest):
 
     def start_ssh(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start `fab` with the test's key, and nothing of the person's own."""
-        options = ['-i', str(self.key), '-D', '-k', '-a']
+        known = f'--system-known-hosts={self.known_hosts}'
+        options = ['-i', str(self.key), '-D', known, '-k', '-a']
         return self.start(*options, *arguments, **environment)
 
     def ssh(self, *arguments: str, **environment: str) -> Result:

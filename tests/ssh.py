@@ -85,6 +85,12 @@ class Host:
         return f'{getpass.getuser()}@127.0.0.1:{self.port}'
 
     @property
+    def known(self) -> str:
+        """Give the line of `known_hosts` that makes it known."""
+        kind, key, *_ = (self.folder / 'host_key.pub').read_text().split()
+        return f'[127.0.0.1]:{self.port} {kind} {key}\n'
+
+    @property
     def log(self) -> str:
         """Give what sshd has said, for a failing test's message."""
         return (self.folder / 'log').read_text()

@@ -240,6 +240,8 @@ def run_there(
     ask_first(typed_again, str(env.host_string), spelling)
     try:
         with signals.raised():
+            for line in remote.connect():
+                Voice(manager_class.logger).white(line)
             remote.run(command, directory, manager_class.REMOTE_PREFIX, sent)
     except HostFailed as error:
         if not env.warn_only:

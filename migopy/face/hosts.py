@@ -5,6 +5,9 @@ Nothing here imports Fabric.
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import shlex
 import sys
 
 from migopy.commands import Command, Part
@@ -44,6 +47,27 @@ class HostFailed(MigopyException):
         super().__init__(f'{host}: ', *reason)
         self.host = host
         self.status = status
+
+
+def key_shown(kind: str, key: bytes) -> str:
+    """Show a host key by its type and its fingerprint, as `ssh` does."""
+    digest = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip('=')
+    return f'{kind} SHA256:{digest}'
+
+
+def accepted_unknown(host: str, key: str) -> str:
+    """Say that a machine's key was accepted, though nobody had made it known here.
+
+    `key` is as `key_shown` gives it.
+    """
+    user_and_name, port, number = host.rpartition(':')
+    to_type = ['ssh', *(['-p', number] if port else []), user_and_name or number]
+    return (
+        f'{host}: its host key ({key}) is not known here; Fabric accepted it all the'
+        ' same, so another machine may have taken its place.\n'
+        f'To make it known, type: {shlex.join(to_type)}\n'
+        'To have unknown ones refused: env.reject_unknown_hosts = True in the fabfile'
+    )
 
 
 def runs_here(host: str) -> str:

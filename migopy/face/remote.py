@@ -20,6 +20,9 @@ from migopy.face import hosts
 from migopy.face.hosts import HostFailed, lost, require_utf8
 from migopy.face.sent import taken
 
+#: Machines and their keys that a person has been told of in this process.
+TOLD: set[tuple[str, str]] = set()
+
 
 def is_sent() -> bool:
     """Tell whether another machine's migopy began this command, to be run here."""
@@ -30,6 +33,27 @@ def is_turn_of_another_host() -> bool:
     """Tell whether Fabric repeats this task, and this is not its first host's turn."""
     all_hosts = env.get('all_hosts')
     return bool(all_hosts) and env.host_string != all_hosts[0]
+
+
+def connect() -> list[str]:
+    """Connect to the machine that Fabric has for this task, unless that is done.
+
+    Gives a sentence for each machine on the way, a gateway too, whose key Fabric has
+    accepted unknown: of each once in a process. Raises `HostFailed`.
+    """
+    host = str(env.host_string)
+    with settings(keepalive=env.keepalive or hosts.KEEPALIVE), named(host):
+        connections[host]  # connects
+    told = []
+    for name, client in connections.items():
+        # Fabric loads what is known into another list than the one that it adds to.
+        for keys in client.get_host_keys().values():
+            for key in keys.values():
+                shown = hosts.key_shown(key.get_name(), key.asbytes())
+                if (name, shown) not in TOLD:
+                    TOLD.add((name, shown))
+                    told.append(hosts.accepted_unknown(name, shown))
+    return told
 
 
 def run(command: str, directory: str, preparation: str | None, sent: str) -> None:

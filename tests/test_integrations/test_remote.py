@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import textwrap
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +20,7 @@ from fabric.network import disconnect_all
 
 from migopy import MigrationsManager
 from migopy.face.typed import as_typed
-from tests import readme, transcripts
+from tests import readme, ssh, transcripts
 from tests.machines import NOWHERE, WAITS, MachinesTest
 from tests.nasty import NASTY, random_values
 from tests.project import FabTest, Result
@@ -176,6 +177,55 @@ class CommandTest(RemoteTest):
         self.assertEqual(self.out(result), '')
         result = self.assert_ok(self.remotely('migrations'))
         self.assertIn('All migrations', self.out(result))
+
+
+class HostKeyTest(RemoteTest):
+    """Fabric accepts a key that nobody has made known; who types is told."""
+
+    def fingerprint(self) -> str:
+        command = ['ssh-keygen', '-lf', str(self.machine.folder / 'host_key.pub')]
+        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        return said.stdout.split()[1]
+
+    def test_one_that_is_known_is_passed_over(self) -> None:
+        result = self.assert_ok(self.remotely('migrations'))
+        self.assertEqual(result.stderr, '')
+
+    def test_one_that_is_not_is_told_once_and_before_the_command(self) -> None:
+        self.known_hosts.write_text('')
+        process = self.start_ssh(
+            *('-H', self.machine.name, 'migrations', 'migrations:check')
+        )
+        said = self.assert_ok(self.ended(process)).stderr
+        host, port = self.machine.name, self.machine.port
+        self.assertEqual(
+            said,
+            f'{host}: its host key (ssh-ed25519 {self.fingerprint()}) is not known'
+            ' here; Fabric accepted it all the same, so another machine may have taken'
+            ' its place.\n'
+            f'To make it known, type: ssh -p {port} {host.rpartition(":")[0]}\n'
+            'To have unknown ones refused: env.reject_unknown_hosts = True in the'
+            ' fabfile\n',
+        )
+
+    def test_it_is_refused_where_the_fabfile_says_so(self) -> None:
+        with (self.folder / 'fabfile.py').open('a') as fabfile:
+            fabfile.write('from fabric.api import env\n')
+            fabfile.write('env.reject_unknown_hosts = True\n')
+        self.assert_ok(self.remotely('migrations'))
+        self.known_hosts.write_text('')
+        result = self.remotely('migrations')
+        self.assert_error(result, f'{self.machine.name}: no connection.', 'not found')
+        self.assertEqual(self.out(result), '')
+
+    def test_another_key_than_the_known_one_is_refused_in_any_case(self) -> None:
+        other = ssh.make_key(self.place / 'other').with_suffix('.pub').read_text()
+        kind, key, *_ = other.split()
+        known = f'[127.0.0.1]:{self.machine.port} {kind} {key}\n'
+        self.known_hosts.write_text(known)
+        result = self.remotely('migrations')
+        self.assert_error(result, f'{self.machine.name}: no connection.', 'key')
+        self.assertEqual(self.out(result), '')
 
 
 class UnsetTest(RemoteTest):
