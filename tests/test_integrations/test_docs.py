@@ -435,6 +435,7 @@ class ContainersTest(PageTest):
     """Containers and CI: what they would run is run here, in their environment."""
 
     page = 'docs/containers.rst'
+    elsewhere = {'least-roles': 'tests/test_integrations/test_rights.py'}
 
     def test_it(self) -> None:
         self.do_the_page()

@@ -1,0 +1,203 @@
+"""The roles of docs/containers.rst: each does, and has no right too many."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import yaml
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from migopy import MigopyException
+from tests import readme, server
+from tests.project import PlainTest
+
+#: Fails as long as the project has a file of this name.
+FAILS = """
+    import pathlib
+
+    def up(db):
+        if (pathlib.Path(__file__).parent / 'fail').exists():
+            raise RuntimeError
+
+    def down(db):
+        pass
+"""
+
+NOTHING = 'def up(db): pass\ndef down(db): pass\n'
+
+Role = dict[str, Any]
+Step = Callable[[], object]
+
+
+def roles() -> dict[str, Role]:
+    """Read the roles of the block `least-roles`, for the database `shop`."""
+    text = readme.block('least-roles').replace('mydatabase', 'shop')
+    # An object of this kind is YAML as well.
+    found = [
+        yaml.safe_load(each) for each in re.findall(r'(?s)createRole\((.*?)\)', text)
+    ]
+    return {role['role']: role for role in found}
+
+
+class RightsTest(PlainTest):
+    """A user of one role, on a server that wants a password."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for number in (1, 3):
+            self.migration(f'00{number}_a.py', NOTHING)
+        self.migration('002_b.py', FAILS)
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        self.server = stack.enter_context(server.with_auth('ann', 'secret', 'shop'))
+        as_root = {'username': 'root', 'password': 'root'}
+        self.root = stack.enter_context(MongoClient(self.server.uri, **as_root))
+
+    @property
+    def shop(self) -> Database[dict[str, Any]]:
+        return self.root.shop
+
+    def give(self, *given: Role) -> None:
+        """Have these roles, and give the user the last one."""
+        self.shop.command('dropAllRolesFromDatabase')
+        for role in given:
+            self.shop.command(
+                'createRole',
+                role['role'],
+                privileges=role['privileges'],
+                roles=role['roles'],
+            )
+        self.shop.command('updateUser', 'ann', roles=[given[-1]['role']])
+
+    def do(self, command: str, *values: str, **options: str) -> None:
+        """Carry out a command as that user, by a manager of its own."""
+        self.logger.said.clear()
+        uri = f'mongodb://ann:secret@127.0.0.1:{self.server.port}/shop'
+        manager = self.manager(
+            MONGO_URI=uri,
+            MONGO_DATABASE='shop',
+            MONGO_DUMP_DIRECTORY=str(self.folder / 'dumps'),
+            LOCK_WAIT=0,
+        )
+        try:
+            manager.perform(command, values, options)
+        finally:
+            manager.disconnect()
+            # What only ends a little worse without a right.
+            self.assertNotIn('not authorized', str(self.logger.said))
+            self.assertIsNone(self.shop.migrations_lock.find_one())
+
+    def assert_least(
+        self, name: str, begin: Step, steps: Step, but: Sequence[str] = ()
+    ) -> None:
+        """Fail unless a role does, and without any one of its rights does not."""
+        known = roles()
+        role = known[name]
+        below = [known[each] for each in role['roles']]
+        begin()
+        self.give(*below, role)
+        steps()
+        for place, privilege in enumerate(role['privileges']):
+            for action in set(privilege['actions']) - set(but):
+                less = copy.deepcopy(role)
+                less['privileges'][place]['actions'].remove(action)
+                kept = [each for each in less['privileges'] if each['actions']]
+                begin()
+                self.give(*below, {**less, 'privileges': kept})
+                where = privilege['resource']['collection'] or 'all'
+                with (
+                    self.subTest(f'{name} without {action} on {where}'),
+                    self.assertRaises((MigopyException, AssertionError)),
+                ):
+                    steps()
+
+    def drop(self) -> None:
+        self.root.drop_database('shop')
+        for path in self.folder.glob('mongomigrations/*_z.py'):
+            path.unlink()
+
+
+class LookTest(RightsTest):
+    def test_it(self) -> None:
+        self.assert_least('migopyLook', self.begin, self.steps)
+
+    def begin(self) -> None:
+        self.drop()
+        self.give(roles()['migopyRun'])
+        self.do('execute')
+        self.shop.migrations_history.update_one(
+            {'name': '001_a.py'}, {'$set': {'unsettled': True}}
+        )
+
+    def steps(self) -> None:
+        for command in ('show_status', 'check', 'history'):
+            self.do(command)
+        self.do('history', '1')
+
+
+class RunTest(RightsTest):
+    def test_it(self) -> None:
+        self.assert_least('migopyRun', self.begin, self.steps)
+
+    def begin(self) -> None:
+        self.drop()
+        # Of another form than migopy's, so it looks whether that does.
+        self.shop.migrations.create_index('name', unique=True)
+        (self.folder / 'mongomigrations' / 'fail').touch()
+
+    def steps(self) -> None:
+        with contextlib.suppress(RuntimeError):
+            self.do('execute')
+            self.fail('it does not fail')
+        (self.folder / 'mongomigrations' / 'fail').unlink()
+        self.do('execute')
+        self.do('rollback', last='2')
+        self.do('ignore')
+        self.do('unlock')
+        self.shop.migrations.insert_many([{'name': '008_y.py'}, {'name': '009_y.py'}])
+        self.do('forget', '8')
+        self.migration('009_z.py', NOTHING)
+        self.do('rename', '009_y.py', '009_z.py')
+        self.do('accept', '009_z.py')
+        self.do('check')
+
+
+class DumpTest(RightsTest):
+    def begin(self) -> None:
+        self.drop()
+        self.shop.notes.insert_one({'_id': 1})
+        self.shop.notes.create_index('a')
+        self.shop.create_collection('view', viewOn='notes', pipeline=[])
+        self.shop.create_collection('strict', validator={'n': {'$gt': 0}})
+        self.shop.strict.insert_one({'n': 0}, bypass_document_validation=True)
+        self.shop['system.js'].insert_one({'_id': 'f', 'value': 1})
+
+    def test_dump(self) -> None:
+        self.assert_least('migopyDump', self.begin, lambda: self.do('dbdump'))
+
+    def test_restore(self) -> None:
+        self.begin()
+        self.give(roles()['migopyDump'])
+        self.do('dbdump')
+        [dump] = [each.name for each in self.folder.glob('dumps/2*')]
+
+        def begin() -> None:
+            self.begin()
+            self.shop.notes.delete_many({})
+            self.shop.other.insert_one({})
+            self.shop['system.js'].insert_one({'_id': 'g', 'value': 1})
+
+        def restore() -> None:
+            self.do('dbrestore', dump)
+            self.assertEqual(list(self.shop.notes.find()), [{'_id': 1}])
+            self.assertNotIn('other', self.shop.list_collection_names())
+
+        # It has another way where nothing may be renamed.
+        self.assert_least(
+            'migopyRestore', begin, restore, but=['renameCollectionSameDB']
+        )
