@@ -204,6 +204,7 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     """Dump the database, under the lock; of its dumps the newest `keep` stay."""
     locked = site.locked('dbdump', wait, observer.waiting)
     with locked, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        observer.dumping(site.db.name)
         return dumps.make(site.db, keep)
 
 

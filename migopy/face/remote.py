@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from fabric.api import cd, hide, prefix, settings, shell_env
+from fabric.api import cd, hide, prefix, settings, shell_env, show
 from fabric.api import run as fabric_run
 from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.network import ssh
@@ -18,7 +18,9 @@ from fabric.state import connections, env, output
 
 from migopy.face import hosts
 from migopy.face.hosts import HostFailed, lost, require_utf8
+from migopy.face.in_json import Relay
 from migopy.face.sent import taken
+from migopy.terminal import kept_stdout
 
 
 def is_sent() -> bool:
@@ -32,24 +34,52 @@ def is_turn_of_another_host() -> bool:
     return bool(all_hosts) and env.host_string != all_hosts[0]
 
 
-def run(command: str, directory: str, preparation: str | None, sent: str) -> None:
+def run(
+    command: str,
+    directory: str,
+    preparation: str | None,
+    sent: str,
+    in_json: bool = False,
+) -> None:
     """Run a shell command in a folder of the machine that Fabric has for this task.
 
     `preparation` is a command to begin with, `sent` what the command brings along.
-    What they write appears here line by line as it comes, behind the machine's name.
-    Raise `HostFailed` unless all ends well.
+    What they write appears here line by line as it comes, behind the machine's name;
+    with `in_json` lines of JSON alone on stdout. Raise `HostFailed` unless all ends
+    well.
     """
     host = str(env.host_string)
     require_utf8(host, command)
     write_whole_lines()
     contexts = [hide('warnings'), cd(directory), shell_env(**environment(sent))]
+    if in_json:
+        contexts += [show('stdout'), settings(output_prefix=False), uncoloured()]
     if preparation:
         contexts.append(prefix(preparation))
     keepalive = env.keepalive or hosts.KEEPALIVE
-    with settings(*contexts, keepalive=keepalive), named(host):
-        result = fabric_run(command, warn_only=True, shell_escape=True)
+    with settings(*contexts, keepalive=keepalive), named(host), relay(in_json) as to:
+        result = fabric_run(command, warn_only=True, shell_escape=True, stdout=to)
     if result.failed:
         raise failure(host, result)
+
+
+def uncoloured() -> Any:
+    """Have no colours in what another machine's migopy writes."""
+    return shell_env(FORCE_COLOR='', NO_COLOR='1')
+
+
+@contextlib.contextmanager
+def relay(in_json: bool) -> Iterator[Relay | None]:
+    """Give what sorts a machine's lines, `None` where all go to stdout as they are."""
+    if not in_json:
+        yield None
+        return
+    with kept_stdout() as write_line:
+        sorting = Relay(str(env.host_string), write_line)
+        try:
+            yield sorting
+        finally:
+            sorting.close()
 
 
 def write_whole_lines() -> None:

@@ -177,6 +177,23 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     )
 
 
+def has_option(manager_class: type, name: str, option: str) -> bool:
+    """Tell whether a command of a class takes an option itself.
+
+    An override that passes all on, `*args, **kwargs`, takes what it overrides takes.
+    """
+    for cls in manager_class.__mro__:
+        attribute = vars(cls).get(name)
+        if isinstance(attribute, FunctionType):
+            parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
+            if not _passes_all_on(parameters):
+                kinds = {each.name: each.kind for each in parameters}
+                return (
+                    option in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
+                )
+    return False
+
+
 def only_one(subtask: str, options: Mapping[str, object]) -> None:
     """Refuse options that exclude each other; raises `WrongOptions`."""
     given = [option for option, value in options.items() if value is not None]

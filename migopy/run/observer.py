@@ -158,6 +158,9 @@ class Observer(Protocol):
     def tried_all(self) -> None:
         """Hear that a dry run is over, and that it has changed nothing."""
 
+    def dumping(self, database: str) -> None:
+        """Hear that a database is about to be dumped."""
+
     def way_back(self, dump: Dump) -> None:
         """Hear of the dump that was made before a run that has failed."""
 
