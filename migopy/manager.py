@@ -9,7 +9,11 @@ from migopy.errors import MigopyException
 from migopy.face import in_full, is_yes, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
+from migopy.run import listing
 from migopy.wiring import Wiring
+
+#: The class has a command of the name `list`.
+Names = list[str]
 
 
 class DoesNotFit(MigopyException):
@@ -33,6 +37,13 @@ class MigrationsManager(Wiring):
         """Show unregistered migrations, and what does not fit."""
         plan = self._site.survey()
         self._report.status(plan, pending(self, plan))
+
+    @task
+    def list(self) -> None:
+        """Show every migration: its state, when, how long and by whom."""
+        plan = self._site.survey(in_full=True)
+        number_of = self._site.directory.file_names.number
+        self._report.listing(listing(plan, pending(self, plan), number_of))
 
     @task
     def create(self, *title: str) -> None:
@@ -226,13 +237,13 @@ class MigrationsManager(Wiring):
 
     # What a fabfile may call or override.
 
-    def sorted(self, file_names: Iterable[str]) -> list[str]:
+    def sorted(self, file_names: Iterable[str]) -> Names:
         """Sort names of migration files by number; raises on a name that is none."""
         names = FileNames(self.MIGRATIONS_FILE_PATTERN)
         return [name for _, name in names.sorted(file_names)]
 
     @original
-    def unregistered(self) -> list[str]:
+    def unregistered(self) -> Names:
         """List the names of migrations that are not registered, in order.
 
         An override narrows what `execute` and `ignore` take.

@@ -20,7 +20,7 @@ DEFAULT = 'default'
 
 
 #: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset({'check', 'help', 'history', 'show_status'})
+READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
 
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
@@ -29,7 +29,7 @@ ONCE = frozenset({'create', 'dbrestore', 'unlock'})
 #: Migopy's own commands that say which database they are about.
 OF_DATABASE = frozenset(
     """
-    accept check dbdump dbrestore execute forget history ignore rename rollback
+    accept check dbdump dbrestore execute forget history ignore list rename rollback
     show_status unlock
     """.split()  # noqa: SIM905
 )
@@ -38,11 +38,12 @@ OF_DATABASE = frozenset(
 HABITS = {
     **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),
     **dict.fromkeys(('down', 'downgrade', 'revert', 'undo'), 'rollback'),
-    **dict.fromkeys(('list', 'ls', 'pending', 'show', 'status'), ''),
+    **dict.fromkeys(('pending', 'show', 'status'), ''),
     **dict.fromkeys(('add', 'generate', 'make', 'new'), 'create'),
     **dict.fromkeys(('fake', 'mark', 'skip', 'stamp'), 'ignore'),
     **dict.fromkeys(('backup', 'dump'), 'dbdump'),
     'log': 'history',
+    'ls': 'list',
     'restore': 'dbrestore',
 }
 

@@ -21,6 +21,7 @@ from migopy.run.choice_errors import (
     Renamed,
     UnknownMigration,
 )
+from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.plan import Plan, renamed_of
 from migopy.run.unfinished import (
@@ -59,11 +60,13 @@ LATE = {
 }
 
 __all__ = [
+    'PENDING',
     'Aftermath',
     'AlreadyRegistered',
     'AmbiguousName',
     'CannotTry',
     'Choice',
+    'Entry',
     'Failure',
     'LateRefused',
     'NameNeeded',
@@ -87,6 +90,7 @@ __all__ = [
     'WroteOutside',
     'by_migration',
     'describe',
+    'listing',
     'renamed_of',
     'require_transactions',
     'steps_of',

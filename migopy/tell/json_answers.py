@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from migopy.commands import Spelling
-from migopy.run import Plan
+from migopy.run import Entry, Plan
 from migopy.state import Holder, Run
-from migopy.tell.json_data import of_dump, of_holder, of_run, of_status
+from migopy.tell.json_data import of_dump, of_entry, of_holder, of_run, of_status
 from migopy.tell.json_lines import Lines
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
@@ -36,6 +36,11 @@ class JsonReport(Report):
         """Answer runs, in the order given."""
         super().history(plan, runs)
         self._lines.answer(history=[of_run(plan, run) for run in runs])
+
+    def listing(self, entries: Sequence[Entry]) -> None:
+        """Answer every migration in order."""
+        super().listing(entries)
+        self._lines.answer(list=[of_entry(each) for each in entries])
 
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Answer lines about commands."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.commands import Command, Spelling
 from migopy.effects import Effects
 from migopy.errors import MigopyException
-from migopy.run import Failure, Plan, by_migration, ways_out
+from migopy.run import Entry, Failure, Plan, by_migration, ways_out
 from migopy.state import Holder, Run
 from migopy.traces import summary
 
@@ -30,6 +30,7 @@ def of_status(plan: Plan, pending: Sequence[str]) -> Document:
         'late': [each.name for each in plan.late],
         'changed': plan.changed,
         'missing': plan.missing,
+        'renamed': dict(plan.renamed),
         'equal_numbers': plan.equal_numbers,
         'running': [of_run(plan, run) for run in plan.open_runs.running],
         'unfinished': unfinished,
@@ -57,6 +58,18 @@ def of_run(plan: Plan | None, run: Run) -> Document:
     if plan:
         document['state'] = plan.state_of(run).value
     return document
+
+
+def of_entry(entry: Entry) -> Document:
+    """Tell of one migration in the list of all."""
+    return {
+        'name': entry.name,
+        'state': entry.state.replace(' ', '_'),
+        'also': list(entry.also),
+        'when': entry.when,
+        'duration_ms': entry.duration_ms,
+        'by': entry.by,
+    }
 
 
 def of_effects(effects: Effects, database: str) -> Document:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, spelled
-from migopy.run import Plan, State, by_migration, describe, ways_out
+from migopy.run import PENDING, Entry, Plan, State, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.voice import Voice
-from migopy.terminal import duration, table
+from migopy.terminal import duration, table, table_rows
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
@@ -95,6 +97,35 @@ class Report:
         ]
         titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
         self._voice.white(table(titles, rows))
+
+    def listing(self, entries: Sequence[Entry]) -> None:
+        """Show every migration in order, the pending ones in red as `status` does."""
+        rows = [
+            (
+                each.name,
+                ', '.join([each.state, *each.also]),
+                f'{each.when:%Y-%m-%d %H:%M}' if each.when else '',
+                '' if each.duration_ms is None else duration(each.duration_ms),
+                each.by or '',
+            )
+            for each in entries
+        ]
+        titles = ('Migration', 'State', 'When (UTC)', 'Took', 'By')
+        if rows:
+            head, *texts = table_rows(titles, rows)
+            self._voice.white(head)
+            both = zip(texts, entries)
+            for is_pending, group in groupby(both, lambda one: one[1].state == PENDING):
+                say = self._voice.red if is_pending else self._voice.white
+                say('\n'.join(text for text, _ in group))
+        states = Counter(each.state for each in entries)
+        counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
+        many = 'migration' if len(entries) == 1 else 'migrations'
+        said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
+        if states[PENDING]:
+            self._say(f'{said}. To execute those pending: ', Command('execute'))
+        else:
+            self._voice.white(said)
 
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Show lines about commands, below a title if there is one."""

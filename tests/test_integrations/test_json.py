@@ -89,6 +89,7 @@ class JsonTest(FabTest):
                 'late': ['001_a.py'],
                 'changed': [],
                 'missing': ['002_gone.py'],
+                'renamed': {},
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],
                 'unfinished': [],
