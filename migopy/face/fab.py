@@ -123,7 +123,7 @@ def carry_out(
         return manager.perform(subtask, values, options)
 
 
-def is_typed_for_json(manager_class: type[Manager]) -> bool:
+def is_typed_for_json(manager_class: type[RemoteManager]) -> bool:
     """Tell whether the `fab` that loads the fabfile is to run a command in JSON."""
     if not env.get('real_fabfile'):
         return False

@@ -19,8 +19,8 @@ class Entry(NamedTuple):
 
     Invariant: `state` is `pending`, `applied`, `ignored` or `left out` (by the
     fabfile's `unregistered`); `also` has what else there is to say: `late`, `changed`,
-    `renamed`, `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when it was
-    registered, or begun where it has not ended.
+    `renamed`, `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when
+    it was registered, or begun where it has not ended.
     """
 
     name: str

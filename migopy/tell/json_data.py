@@ -22,7 +22,7 @@ Document = dict[str, Any]
 def of_status(plan: Plan, pending: Sequence[str]) -> Document:
     """Tell what is pending, and what does not fit."""
     unfinished = [
-        {**of_run(plan, runs[-1]), 'next': _settling(runs[-1])}
+        {**of_run(plan, runs[-1]), 'next': _settling(plan, runs[-1])}
         for runs in by_migration(plan.unfinished)
     ]
     return {
@@ -30,7 +30,7 @@ def of_status(plan: Plan, pending: Sequence[str]) -> Document:
         'late': [each.name for each in plan.late],
         'changed': plan.changed,
         'missing': plan.missing,
-        'renamed': dict(plan.renamed),
+        'renamed': [{'name': new, 'was': old} for new, old in plan.renamed.items()],
         'equal_numbers': plan.equal_numbers,
         'running': [of_run(plan, run) for run in plan.open_runs.running],
         'unfinished': unfinished,
@@ -83,6 +83,7 @@ def of_failure(failure: Failure) -> Document:
         'name': failure.name,
         'direction': failure.direction,
         'aftermath': failure.aftermath.value.replace(' ', '_'),
+        'is_unfinished': failure.is_unfinished,
         'written': failure.written,
         'done': list(failure.done),
         'not_run': list(failure.not_run),
@@ -125,6 +126,6 @@ def of_commands(commands: Sequence[Command]) -> list[Mapping[str, Any]]:
     return [command.as_document() for command in commands]
 
 
-def _settling(run: Run) -> list[Mapping[str, Any]]:
-    said = ways_out(run.name, run.direction)
+def _settling(plan: Plan, run: Run) -> list[Mapping[str, Any]]:
+    said = ways_out(run.name, run.direction, plan.file_of(run.name))
     return of_commands([part for part in said if isinstance(part, Command)])

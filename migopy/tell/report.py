@@ -122,7 +122,10 @@ class Report:
         counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
         many = 'migration' if len(entries) == 1 else 'migrations'
         said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
-        if states[PENDING]:
+        stopped = {'running', 'unfinished', 'renamed'}
+        if states[PENDING] and stopped.isdisjoint(
+            i for each in entries for i in each.also
+        ):
             self._say(f'{said}. To execute those pending: ', Command('execute'))
         else:
             self._voice.white(said)

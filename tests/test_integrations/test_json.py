@@ -25,6 +25,9 @@ FAILS = """
     def up(db):
         db.notes.insert_one({})
         1 / 0
+
+    def down(db):
+        db.notes.delete_many({})
 """
 
 #: A migration that writes to stdout in every way that there is.
@@ -89,7 +92,7 @@ class JsonTest(FabTest):
                 'late': ['001_a.py'],
                 'changed': [],
                 'missing': ['002_gone.py'],
-                'renamed': {},
+                'renamed': [],
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],
                 'unfinished': [],
