@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face import in_full, is_yes, overview, task
+from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
 from migopy.run import listing
@@ -157,13 +158,26 @@ class MigrationsManager(Wiring):
         bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
-    def check(self) -> None:
-        """Show all that is not as it should be; exit status 1 if there is anything."""
+    def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:
+        """Show all that is not as it should be; exit status 1 if there is anything.
+
+        Example: check,offline=yes
+        With offline=yes only the files are looked at, without a database: that all
+        can be imported and have an up, names that fit, numbers that are unique.
+        format=github tells it in annotations of GitHub Actions.
+        """
+        form = one_of(format, ('text', 'github'), 'check', 'format')
+        if is_yes(offline, 'check', 'offline'):
+            return self._check_files(form)
+        if form != 'text':
+            again = Command('check', offline='yes', format=form)
+            raise WrongOptions('check', f'format={form} is of the files alone', again)
         plan = self._site.survey()
         names = pending(self, plan)
         self._report.status(plan, names)
         if names or not plan.fits:
             raise DoesNotFit('Some migrations need attention, see above.')
+        return None
 
     @task
     def history(self, which: str | int | None = None) -> None:
@@ -253,3 +267,11 @@ class MigrationsManager(Wiring):
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:
         """Do something before each command; `option` is the text that was typed."""
+
+    def _check_files(self, form: str) -> None:
+        from migopy.run import inspect
+
+        count, problems = inspect(self._site.directory, self.TRANSACTION)
+        self._report.problems(count, problems, form)
+        if problems:
+            raise DoesNotFit('Some files of migrations need attention, see above.')

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from migopy.commands import Command, Spelling, command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, spelling_here
-from migopy.errors import StopTaskExecution
+from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
     Asking,
@@ -61,7 +62,10 @@ class Wiring(Defaults):
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
-            self.mongo_client  # noqa: B018 - a cached property
+            # A command that was typed says itself what keeps it from its client; it
+            # may be one that needs none, where no client can be made.
+            with suppress(*(() if ERRAND.get() is None else (MigopyException,))):
+                self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""
@@ -173,7 +177,7 @@ class Wiring(Defaults):
     ) -> Any:
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            if method.__name__ in OF_DATABASE:
+            if method.__name__ in OF_DATABASE and options.get('offline') != 'yes':
                 self._text.about(self._site.settings.server.title)
             with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)

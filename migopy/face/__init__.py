@@ -16,10 +16,12 @@ from migopy.face.needed import (
 from migopy.face.typed import (
     OF_DATABASE,
     Subtasks,
+    WrongOptions,
     call,
     has_option,
     is_yes,
     number,
+    one_of,
     only_one,
     task,
 )
@@ -30,6 +32,7 @@ __all__ = [
     'NoClassicFabric',
     'NoInvoke',
     'Subtasks',
+    'WrongOptions',
     'call',
     'fabrics',
     'has_option',
@@ -38,6 +41,7 @@ __all__ = [
     'is_typed_as_task',
     'is_yes',
     'number',
+    'one_of',
     'only_one',
     'overview',
     'task',

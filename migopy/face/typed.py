@@ -206,6 +206,17 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
         )
 
 
+def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str:
+    """Read an option that is one of some words; raises `WrongOptions` for another."""
+    if value in choices:
+        return value
+    raise WrongOptions(
+        subtask,
+        f'{option}={value} is none of {", ".join(choices)}; nothing was done',
+        Command(subtask, **{option: choices[0]}),
+    )
+
+
 def number(value: str | int, subtask: str, option: str) -> int:
     """Read an option that is a number from 1 on; raises `WrongOptions`."""
     if str(value).isdecimal() and int(value) > 0:

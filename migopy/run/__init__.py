@@ -33,6 +33,7 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
+    from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
     from migopy.run.step import Step, steps_of
@@ -49,11 +50,13 @@ LATE = {
     'CannotTry': 'trial',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
+    'Problem': 'inspection',
     'Runner': 'runner',
     'Step': 'step',
     'TooLong': 'transaction',
     'TrialWrote': 'trial',
     'WroteOutside': 'transaction',
+    'inspect': 'inspection',
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
@@ -79,6 +82,7 @@ __all__ = [
     'Observer',
     'Observers',
     'Plan',
+    'Problem',
     'Renamed',
     'Runner',
     'State',
@@ -90,6 +94,7 @@ __all__ = [
     'WroteOutside',
     'by_migration',
     'describe',
+    'inspect',
     'listing',
     'renamed_of',
     'require_transactions',

@@ -15,6 +15,7 @@ from migopy.tell.voice import Voice
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.run import Problem
 
 
 class JsonReport(Report):
@@ -31,6 +32,12 @@ class JsonReport(Report):
         """Answer what is pending, then what does not fit."""
         super().status(plan, pending)
         self._lines.answer(status=of_status(plan, pending))
+
+    def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
+        """Answer what is wrong with files."""
+        super().problems(count, problems, form)
+        found = [each._asdict() for each in problems]
+        self._lines.answer(files=count, problems=found)
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Answer runs, in the order given."""

@@ -17,6 +17,7 @@ from migopy.terminal import duration, table, table_rows
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.run import Problem
 
 
 #: Lines of a kind that are shown; of more only the number is told.
@@ -79,6 +80,17 @@ class Report:
                 self._voice.red(f'Unfinished: {describe(run)}')
             name = runs[-1].name
             self._say(*ways_out(name, runs[-1].direction, plan.file_of(name)))
+
+    def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
+        """Show what is wrong with files, of which there are `count`, a line each."""
+        from migopy.tell.problems import lines_of
+
+        for line in lines_of(problems, form):
+            # Without a colour: a line that begins with one is no annotation.
+            self._voice.white(line)
+        if not problems:
+            files = 'file' if count == 1 else 'files'
+            self._voice.green(f'{count:,} {files} of migrations, all sound')
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
