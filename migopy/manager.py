@@ -10,7 +10,7 @@ from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
-from migopy.run import listing
+from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome, listing
 from migopy.wiring import Wiring
 
 #: The class has a command of the name `list`.
@@ -267,6 +267,17 @@ class MigrationsManager(Wiring):
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:
         """Do something before each command; `option` is the text that was typed."""
+
+    def before_migration(self, migration: MigrationInfo) -> None:
+        """Do something before each migration that `execute` or `rollback` runs."""
+
+    def after_migration(
+        self, migration: MigrationInfo, outcome: MigrationOutcome
+    ) -> None:
+        """Do something after each of them, however it ended."""
+
+    def after_run(self, outcome: RunOutcome) -> None:
+        """Do something after a command that ran any, when its lock is free."""
 
     def _check_files(self, form: str) -> None:
         from migopy.run import inspect

@@ -30,7 +30,7 @@ from migopy.face import (
     is_typed_as_task,
     is_yes,
 )
-from migopy.run import Observer, Observers
+from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
@@ -213,15 +213,23 @@ class Wiring(Defaults):
 
     @property
     def _narrator(self) -> Observer:
-        """Give who hears of a run: a person, and a machine that asked for JSON."""
+        """Give who hears of a run: a person, a machine that asked for JSON, hooks."""
+        observers: list[Any] = [self._text]
         lines = LINES.get()
-        if lines is None:
-            return self._text
-        from migopy.tell import JsonEvents
+        if lines is not None:
+            from migopy.tell import JsonEvents
 
-        events = JsonEvents(lines, self._spelling, self._text.database)
-        both: Any = Observers(self._text, events)
-        return cast(Observer, both)
+            observers.append(JsonEvents(lines, self._spelling, self._text.database))
+        told: Any = Observers(*observers)
+        hooks = Hooks(
+            cast(Hooked, self),
+            self._text.database,
+            told.warned,
+            self._site.listener.own_work,
+            self._site.secrets,
+        )
+        all_of_them: Any = Observers(told, cast(Any, hooks))
+        return cast(Observer, all_of_them)
 
     @cached_property
     def _text(self) -> Narrator:

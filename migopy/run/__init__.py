@@ -21,6 +21,7 @@ from migopy.run.choice_errors import (
     Renamed,
     UnknownMigration,
 )
+from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.plan import Plan, renamed_of
@@ -71,7 +72,11 @@ __all__ = [
     'Choice',
     'Entry',
     'Failure',
+    'Hooked',
+    'Hooks',
     'LateRefused',
+    'MigrationInfo',
+    'MigrationOutcome',
     'NameNeeded',
     'NoFile',
     'NoNumberOfRuns',
@@ -84,6 +89,7 @@ __all__ = [
     'Plan',
     'Problem',
     'Renamed',
+    'RunOutcome',
     'Runner',
     'State',
     'Step',

@@ -130,6 +130,9 @@ class JsonEvents:
         self._lines.event('failed', error=error, **left)
         self._lines.answer(failed=left)
 
+    def over(self, error: BaseException | None) -> None:
+        """Say nothing: the last line tells how the command ended."""
+
     def tried(self, step: Step, effects: Effects) -> None:
         """Tell what a step would do."""
         self._lines.event(

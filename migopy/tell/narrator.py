@@ -132,6 +132,9 @@ class Narrator:
         self._told = failure.error
         self._voice.red(failure_text(failure, self._spelling))
 
+    def over(self, error: BaseException | None) -> None:
+        """Say nothing: each migration was told of."""
+
     def tried(self, step: Step, effects: Effects) -> None:
         """Say what a step would do."""
         changes = effects.describe(self.database) or 'nothing'
