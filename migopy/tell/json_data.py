@@ -53,7 +53,7 @@ def of_run(plan: Plan | None, run: Run) -> Document:
         'host': run.agent.host,
         'pid': run.agent.pid,
         'error': run.error,
-        'effects': run.effects,
+        'effects': _kept(run.effects),
     }
     if plan:
         document['state'] = plan.state_of(run).value
@@ -129,3 +129,14 @@ def of_commands(commands: Sequence[Command]) -> list[Mapping[str, Any]]:
 def _settling(plan: Plan, run: Run) -> list[Mapping[str, Any]]:
     said = ways_out(run.name, run.direction, plan.file_of(run.name))
     return of_commands([part for part in said if isinstance(part, Command)])
+
+
+def _kept(effects: Mapping[str, Any] | None) -> Document | None:
+    """Give what the history has kept of effects, whatever else is there."""
+    if effects is None:
+        return None
+    rows = effects.get('collections')
+    kept: Document = {'collections': rows if isinstance(rows, list) else []}
+    if 'more_collections' in effects:
+        kept['more_collections'] = effects['more_collections']
+    return kept

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from migopy.server import redacted, spellings_of
+from migopy.terminal import counted_by
 from migopy.texts import text_of
 
 #: The version of the schema; a field that is taken away or means something else makes
@@ -56,6 +57,11 @@ class Lines:
         text = json.dumps(document, allow_nan=False, separators=(',', ':'))
         # All other control characters JSON escapes itself.
         self._write(text.replace('\x7f', '\\u007f'))
+
+    def counted(self, title: str, done: int, total: int | None, seconds: float) -> None:
+        """Write a line about how far a loop is."""
+        passed = round(seconds, 3)
+        self.event('counted', title=title, done=done, total=total, seconds=passed)
 
     def answer(self, **what: Any) -> None:
         """Keep what the command was asked to show, for the last line."""
@@ -106,7 +112,8 @@ def told_in(lines: Lines) -> Iterator[None]:
     """Have what happens in the block told in lines of JSON, too."""
     token = LINES.set(lines)
     try:
-        yield
+        with counted_by(lines.counted):
+            yield
     finally:
         LINES.reset(token)
 

@@ -5,12 +5,21 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import signal
 import threading
 import time
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from migopy import MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.commands import Command
+from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
+from migopy.tell import heartbeats, json_events
+from migopy.terminal import progress as progress_of
+from tests import schema
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest, Result
 
 INSERTS = """
@@ -48,12 +57,9 @@ HOSTILE = '\x1b[2J\x7f\u202e\x85"\\\n{"migopy":1}\U0001f600'
 
 
 def lines_of(result: Result) -> list[dict[str, Any]]:
-    """Read all of stdout, each line of which must be one JSON object in plain ASCII."""
-    assert result.stdout.isascii(), result.said
-    assert result.stdout.replace('\n', '').isprintable(), result.said
-    documents = [json.loads(line) for line in result.stdout.splitlines()]
+    """Read all of stdout, each line of which must be as docs/machines.rst says."""
+    documents = [schema.check(line) for line in result.stdout.splitlines()]
     assert documents, result.said
-    assert all(each['migopy'] == 1 for each in documents), result.said
     assert [each['event'] for each in documents].index('ended') == len(documents) - 1
     return documents
 
@@ -84,7 +90,6 @@ class JsonTest(FabTest):
             (told['command'], told['ok'], told['error']), ('status', True, None)
         )
         self.assertEqual(told['database'], self.db.name)
-        self.assertRegex(told['at'], r'^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$')
         self.assertEqual(
             told['status'],
             {
@@ -411,3 +416,51 @@ class PlainPythonTest(PlainTest):
         self.assertEqual(len(told), 40)
         for line in told:
             self.assertEqual(json.loads(line)['status']['pending'], ['001_a.py'])
+
+
+class SchemaTest(PlainTest):
+    """docs/machines.rst names all there is."""
+
+    def test_each_event_of_a_run_is_on_the_page(self) -> None:
+        """Those that take long or need a fault are told here by hand."""
+        kept, errors = io.StringIO(), io.StringIO()
+        self.migration('001_a.py', INSERTS)
+        manager = self.manager(DO_MONGO_DUMP=True)
+        slow = {'SILENCE': 0, 'LINE_EVERY': 0, 'LOOK_EVERY': 0.01}
+        counting = """
+            import migopy
+            import time
+
+            def up(db):
+                for _ in migopy.progress(range(3), title='notes'):
+                    time.sleep(0.2)
+                1 / 0
+        """
+        self.migration('002_b.py', counting)
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(contextlib.redirect_stdout(kept))
+            stack.enter_context(contextlib.redirect_stderr(errors))
+            stack.enter_context(mock.patch.multiple(heartbeats, **slow))
+            stack.enter_context(mock.patch.object(progress_of, 'LINE_EVERY', 0))
+            with self.assertRaises(ZeroDivisionError):
+                manager.perform('execute', [], {'json': 'yes', 'to': '2'})
+        told = [schema.check(line) for line in kept.getvalue().splitlines()]
+        events = {each['event'] for each in told}
+        self.assertLessEqual({'dumping', 'way_back', 'progress', 'counted'}, events)
+        counted = next(each for each in told if each.get('title') == 'notes')
+        self.assertEqual((counted['done'], counted['total']), (0, 3))
+        progress = next(each for each in told if each['event'] == 'progress')
+        self.assertEqual(progress['effects']['text'], '')
+
+    def test_each_command_that_is_an_answer(self) -> None:
+        """And the page names no event that is never told."""
+        source = Path(json_events.__file__).read_text()
+        told = set(re.findall(r"\.event\(\s*'(\w+)'", source))
+        words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED}
+        told |= {word.replace(' ', '_') for word in words} | {'ended', 'counted'}
+        self.assertEqual(schema.events(), told)
+
+    def test_the_hooks_get_what_the_page_says(self) -> None:
+        table = schema.fields('hook-objects')
+        for kind in (MigrationInfo, MigrationOutcome, RunOutcome):
+            self.assertEqual(table[kind.__name__], frozenset(kind._fields))
