@@ -78,6 +78,20 @@ class Relay:
             self._write_line(json.dumps({**document, 'on': self._host}))
 
 
+@contextmanager
+def relay(host: str, in_json: bool) -> Iterator[Relay | None]:
+    """Give what sorts a machine's lines, `None` where all go to stdout as they are."""
+    if not in_json:
+        yield None
+        return
+    with kept_stdout() as write_line:
+        sorting = Relay(host, write_line)
+        try:
+            yield sorting
+        finally:
+            sorting.close()
+
+
 def _told_by_migopy(line: str) -> dict[str, Any] | None:
     if not line.startswith('{"migopy":'):
         return None

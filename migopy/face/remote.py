@@ -18,9 +18,8 @@ from fabric.state import connections, env, output
 
 from migopy.face import hosts
 from migopy.face.hosts import HostFailed, lost, require_utf8
-from migopy.face.in_json import Relay
+from migopy.face.in_json import relay
 from migopy.face.sent import taken
-from migopy.terminal import kept_stdout
 
 
 def is_sent() -> bool:
@@ -51,35 +50,24 @@ def run(
     host = str(env.host_string)
     require_utf8(host, command)
     write_whole_lines()
-    contexts = [hide('warnings'), cd(directory), shell_env(**environment(sent))]
+    contexts = [
+        hide('warnings'),
+        cd(directory),
+        shell_env(**environment(sent, in_json)),
+    ]
     if in_json:
-        contexts += [show('stdout'), settings(output_prefix=False), uncoloured()]
+        contexts += [show('stdout'), settings(output_prefix=False)]
     if preparation:
         contexts.append(prefix(preparation))
     keepalive = env.keepalive or hosts.KEEPALIVE
-    with settings(*contexts, keepalive=keepalive), named(host), relay(in_json) as to:
+    with (
+        settings(*contexts, keepalive=keepalive),
+        named(host),
+        relay(host, in_json) as to,
+    ):
         result = fabric_run(command, warn_only=True, shell_escape=True, stdout=to)
     if result.failed:
         raise failure(host, result)
-
-
-def uncoloured() -> Any:
-    """Have no colours in what another machine's migopy writes."""
-    return shell_env(FORCE_COLOR='', NO_COLOR='1')
-
-
-@contextlib.contextmanager
-def relay(in_json: bool) -> Iterator[Relay | None]:
-    """Give what sorts a machine's lines, `None` where all go to stdout as they are."""
-    if not in_json:
-        yield None
-        return
-    with kept_stdout() as write_line:
-        sorting = Relay(str(env.host_string), write_line)
-        try:
-            yield sorting
-        finally:
-            sorting.close()
 
 
 def write_whole_lines() -> None:
@@ -93,9 +81,9 @@ def write_whole_lines() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def environment(sent: str) -> dict[str, str]:
+def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
     """Give the remote command's environment variables, the fabfile's among them."""
-    return {**env.shell_env, **hosts.environment(sent)}
+    return {**env.shell_env, **hosts.environment(sent, is_plain)}
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from migopy.commands import Command
 from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
 from migopy.tell import heartbeats, json_events
 from migopy.terminal import progress as progress_of
-from tests import schema
+from tests import environments, schema
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest, Result
 
 INSERTS = """
@@ -387,6 +387,44 @@ class OwnCommandTest(FabTest):
         [told] = lines_of(result)
         self.assertEqual(told['error']['type'], 'ZeroDivisionError')
         self.assertIn('Traceback', result.stderr)
+
+
+class InvokeTest(FabTest):
+    """The same under Fabric 3's `fab`: `--json`."""
+
+    fabfile = OwnCommandTest.fabfile.replace('create_task', 'create_namespace').replace(
+        'migrations =', 'ns ='
+    )
+
+    def setUp(self) -> None:
+        self.program = environments.fabric_3() / 'fab'
+        super().setUp()
+
+    def test_what_commands_tell(self) -> None:
+        self.migration('001_a.py', PRINTS)
+        [told] = lines_of(self.assert_ok(self.fab('migrations', '--json')))
+        self.assertEqual(told['command'], 'status')
+        self.assertEqual(told['status']['pending'], ['001_a.py'])
+        result = self.assert_ok(self.fab('migrations.execute', '--json', '--to', '1'))
+        events = [each['event'] for each in lines_of(result)]
+        self.assertEqual(events, ['planned', 'started', 'executed', 'ended'])
+        self.assertIn('echoed', result.stderr)
+        [told] = lines_of(self.fab('migrations.execute', '--name', '7', '--json'))
+        self.assertEqual(told['error']['type'], 'UnknownMigration')
+        self.assertIn('fab migrations.history', told['error']['message'])
+        [told] = lines_of(self.assert_ok(self.fab('migrations.count', '--json')))
+        self.assertEqual(told['result']['notes'], 0)
+
+    def test_an_option_of_its_own_is_its_own(self) -> None:
+        result = self.assert_ok(self.fab('migrations.export', '--json', 'yes'))
+        self.assertEqual(result.stdout, 'export yes\n')
+
+    def test_a_setting_at_fault(self) -> None:
+        text = self.filled(self.fabfile).replace('MONGO_URI', 'MONGO_URL')
+        self.write('fabfile.py', text)
+        result = self.fab('migrations', '--json')
+        [told] = lines_of(result)
+        self.assertEqual((result.status, told['error']['type']), (1, 'BadSettings'))
 
 
 class PlainPythonTest(PlainTest):
