@@ -6,6 +6,7 @@ from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import task
 from migopy.files import cwd_in_syspath
 from migopy.manager import MigrationsManager
+from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.terminal import ColorsLogger, Str
 from migopy.terminal.progress import progress
 from migopy.version import VERSION
@@ -19,7 +20,10 @@ __all__ = [
     'DELETE',
     'ColorsLogger',
     'MigopyException',
+    'MigrationInfo',
+    'MigrationOutcome',
     'MigrationsManager',
+    'RunOutcome',
     'StopTaskExecution',
     'Str',
     '__version__',

@@ -97,6 +97,8 @@ PLACEHOLDERS = {
     'yes': 'yes',
     'foreign': 'yes',
     'in_place': 'yes',
+    'offline': 'yes',
+    'format': 'github',
 }
 
 

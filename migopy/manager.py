@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
+from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face import in_full, is_yes, overview, task
+from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
+from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome, listing
 from migopy.wiring import Wiring
+
+#: The class has a command of the name `list`.
+Names = list[str]
 
 
 class DoesNotFit(MigopyException):
@@ -33,6 +38,13 @@ class MigrationsManager(Wiring):
         """Show unregistered migrations, and what does not fit."""
         plan = self._site.survey()
         self._report.status(plan, pending(self, plan))
+
+    @task
+    def list(self) -> None:
+        """Show every migration: its state, when, how long and by whom."""
+        plan = self._site.survey(in_full=True)
+        number_of = self._site.directory.file_names.number
+        self._report.listing(listing(plan, pending(self, plan), number_of))
 
     @task
     def create(self, *title: str) -> None:
@@ -146,13 +158,26 @@ class MigrationsManager(Wiring):
         bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
-    def check(self) -> None:
-        """Show all that is not as it should be; exit status 1 if there is anything."""
+    def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:
+        """Show all that is not as it should be; exit status 1 if there is anything.
+
+        Example: check,offline=yes
+        With offline=yes only the files are looked at, without a database: that all
+        can be imported and have an up, names that fit, numbers that are unique.
+        format=github tells it in annotations of GitHub Actions.
+        """
+        form = one_of(format, ('text', 'github'), 'check', 'format')
+        if is_yes(offline, 'check', 'offline'):
+            return self._check_files(form)
+        if form != 'text':
+            again = Command('check', offline='yes', format=form)
+            raise WrongOptions('check', f'format={form} is of the files alone', again)
         plan = self._site.survey()
         names = pending(self, plan)
         self._report.status(plan, names)
         if names or not plan.fits:
             raise DoesNotFit('Some migrations need attention, see above.')
+        return None
 
     @task
     def history(self, which: str | int | None = None) -> None:
@@ -226,13 +251,13 @@ class MigrationsManager(Wiring):
 
     # What a fabfile may call or override.
 
-    def sorted(self, file_names: Iterable[str]) -> list[str]:
+    def sorted(self, file_names: Iterable[str]) -> Names:
         """Sort names of migration files by number; raises on a name that is none."""
         names = FileNames(self.MIGRATIONS_FILE_PATTERN)
         return [name for _, name in names.sorted(file_names)]
 
     @original
-    def unregistered(self) -> list[str]:
+    def unregistered(self) -> Names:
         """List the names of migrations that are not registered, in order.
 
         An override narrows what `execute` and `ignore` take.
@@ -242,3 +267,22 @@ class MigrationsManager(Wiring):
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:
         """Do something before each command; `option` is the text that was typed."""
+
+    def before_migration(self, migration: MigrationInfo) -> None:
+        """Do something before each migration that `execute` or `rollback` runs."""
+
+    def after_migration(
+        self, migration: MigrationInfo, outcome: MigrationOutcome
+    ) -> None:
+        """Do something after each of them, however it ended."""
+
+    def after_run(self, outcome: RunOutcome) -> None:
+        """Do something after a command that ran any, when its lock is free."""
+
+    def _check_files(self, form: str) -> None:
+        from migopy.run import inspect
+
+        count, problems = inspect(self._site.directory, self.TRANSACTION)
+        self._report.problems(count, problems, form)
+        if problems:
+            raise DoesNotFit('Some files of migrations need attention, see above.')

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
-from migopy.orders import Order
+from migopy.orders import ChangedMeanwhile, FailedBefore, Order
 from migopy.run import (
     Observer,
     Plan,
@@ -21,7 +20,7 @@ from migopy.run import (
     try_out,
 )
 from migopy.site import Site
-from migopy.state import FAILED, IGNORED, Locked, Run
+from migopy.state import FAILED, IGNORED, Locked
 from migopy.terminal import told_by
 
 if TYPE_CHECKING:
@@ -38,18 +37,6 @@ class Restore(NamedTuple):
     wait: float
 
 
-class FailedBefore(MigopyException):
-    """The same typed command has failed for another host; `run` is what failed."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        super().__init__(
-            f'{run.name}: its {run.direction} has failed already by this command, for'
-            f' another host ({run.agent}): {run.error}\nNothing was done again. See: ',
-            Command(),
-        )
-
-
 def execute(
     site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
 ) -> Plan | None:
@@ -58,6 +45,18 @@ def execute(
     `dump` is called before the first one, under the lock. Returns the plan where there
     was nothing to run. Raises what a migration raised, or what kept it from running.
     """
+    try:
+        plan = _execute(site, order, observer, dump)
+    except BaseException as error:
+        observer.over(error)
+        raise
+    observer.over(None)
+    return plan
+
+
+def _execute(
+    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+) -> Plan | None:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if _is_done(site, order, observer):
             return None
@@ -106,17 +105,6 @@ class Asking(Protocol):
         """Ask whether to do something; raises unless the answer is yes."""
 
 
-class ChangedMeanwhile(MigopyException):
-    """Other migrations would be rolled back than a person has agreed to."""
-
-    def __init__(self, asked: Command) -> None:
-        super().__init__(
-            'Other migrations have been executed meanwhile; nothing was done.\n'
-            'To be asked again: ',
-            asked,
-        )
-
-
 def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> bool:
     """Run `down` of what an order takes, each unregistered right after it.
 
@@ -124,6 +112,18 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     Raises as `execute` does.
     """
     agreed = _agreed(site, order, asking)
+    try:
+        any_run = _roll_back(site, order, observer, agreed)
+    except BaseException as error:
+        observer.over(error)
+        raise
+    observer.over(None)
+    return any_run
+
+
+def _roll_back(
+    site: Site, order: Order, observer: Observer, agreed: Sequence[str] | None
+) -> bool:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if _is_done(site, order, observer):
             return True
@@ -204,6 +204,7 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     """Dump the database, under the lock; of its dumps the newest `keep` stay."""
     locked = site.locked('dbdump', wait, observer.waiting)
     with locked, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        observer.dumping(site.db.name)
         return dumps.make(site.db, keep)
 
 

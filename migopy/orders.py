@@ -10,6 +10,7 @@ from migopy.errors import MigopyException
 from migopy.face import number, only_one
 from migopy.files import Migration
 from migopy.run import Choice, Plan
+from migopy.state import Run
 
 
 class LeftOut(MigopyException):
@@ -21,6 +22,29 @@ class LeftOut(MigopyException):
             f"{name} is left out by the fabfile's unregistered(); nothing was done.\n"
             'See what is to run: ',
             Command(),
+        )
+
+
+class FailedBefore(MigopyException):
+    """The same typed command has failed for another host; `run` is what failed."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(
+            f'{run.name}: its {run.direction} has failed already by this command, for'
+            f' another host ({run.agent}): {run.error}\nNothing was done again. See: ',
+            Command(),
+        )
+
+
+class ChangedMeanwhile(MigopyException):
+    """Other migrations would be rolled back than a person has agreed to."""
+
+    def __init__(self, asked: Command) -> None:
+        super().__init__(
+            'Other migrations have been executed meanwhile; nothing was done.\n'
+            'To be asked again: ',
+            asked,
         )
 
 

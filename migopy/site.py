@@ -200,16 +200,17 @@ class Site:
 
     # What is read from them.
 
-    def plan(self, unsettled: bool = True) -> Plan:
+    def plan(self, unsettled: bool = True, in_full: bool = False) -> Plan:
         """Read the files and the registry: what a command needs that changes them.
 
-        Without `unsettled` the history is not read.
+        Without `unsettled` the history is not read; with `in_full` the records tell
+        how long each took, and by whom.
         """
         migrations = self.directory.migrations()
         # In this order: a run that ends well meanwhile is in the registry then.
         runs = self.history.unsettled() if unsettled else []
         holder = self.lock.holder() if runs else None
-        records, foreign = self.registry.read()
+        records, foreign = self.registry.read(in_full)
         plan = Plan(
             migrations,
             records,
@@ -220,9 +221,9 @@ class Site:
         )
         return replace(plan, renamed=renamed_of(plan)) if plan.missing else plan
 
-    def survey(self) -> Plan:
+    def survey(self, in_full: bool = False) -> Plan:
         """Read all there is to know, for a person who looks."""
-        return self.surveyed(self.plan())
+        return self.surveyed(self.plan(in_full=in_full))
 
     def surveyed(self, plan: Plan) -> Plan:
         """Add to a plan which files have changed since they were executed."""

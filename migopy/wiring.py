@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -15,6 +16,7 @@ from migopy.commands import Command, Spelling, command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, spelling_here
+from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
     Asking,
@@ -23,14 +25,16 @@ from migopy.face import (
     Subtasks,
     call,
     fabrics,
+    has_option,
     is_fabric_1,
     is_typed_as_task,
     is_yes,
 )
+from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
-from migopy.tell import Narrator, Report, Voice
-from migopy.terminal import told_by
+from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
+from migopy.terminal import WriteLine, kept_stdout, told_by
 
 Document = dict[str, Any]
 
@@ -58,11 +62,14 @@ class Wiring(Defaults):
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
-            self.mongo_client  # noqa: B018 - a cached property
+            # A command that was typed says itself what keeps it from its client; it
+            # may be one that needs none, where no client can be made.
+            with suppress(*(() if ERRAND.get() is None else (MigopyException,))):
+                self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""
-        return self._narrator.has_told(error)
+        return self._text.has_told(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -123,23 +130,73 @@ class Wiring(Defaults):
         task = errand.task if errand and errand.task else cls.TASK_NAME
         return command_line(task, subtask, option)
 
+    @classmethod
+    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
+        """Tell whether `json=yes` asks for lines of JSON.
+
+        The option belongs to a command that has one of that name itself.
+        """
+        if subtask and has_option(cls, subtask, 'json'):
+            return False
+        return str(options.get('json')).lower() == 'yes'
+
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
     ) -> Any:
         """Run a command by its name, the default one for none.
 
-        Errors of PyMongo come out as a `MigopyException` that says what to do.
+        With `json=yes` it is told in lines of JSON on stdout, too; all other text goes
+        to stderr then. Errors of PyMongo come out as a `MigopyException` that says
+        what to do.
         """
+        if 'json' not in options or (
+            subtask and has_option(type(self), subtask, 'json')
+        ):
+            return self._perform(subtask, values, options)
+        others = {name: text for name, text in options.items() if name != 'json'}
+        if not is_yes(options['json'], subtask or '', 'json'):
+            return self._perform(subtask, values, others)
+        # Few commands need it.
+        from migopy.tell import of_error
+
+        with kept_stdout() as write_line:
+            lines = self._lines(write_line, subtask)
+            try:
+                with told_in(lines):
+                    result = self._perform(subtask, values, others)
+            except BaseException as error:
+                lines.end(None if is_quiet(error) else of_error(error, self._spelling))
+                raise
+            if result is not None:
+                lines.answer(result=result)
+            lines.end(None)
+            return result
+
+    def _perform(
+        self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
+    ) -> Any:
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            if method.__name__ in OF_DATABASE:
-                self._narrator.about(self._site.settings.server.title)
+            if method.__name__ in OF_DATABASE and options.get('offline') != 'yes':
+                self._text.about(self._site.settings.server.title)
             with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)
         except PyMongoError as error:
             if self.has_told(error):
                 raise
             raise self._site.explained(error) from error
+
+    def _lines(self, write_line: WriteLine, subtask: str | None) -> Lines:
+        """Make the lines of JSON about a command."""
+        server = self._site.settings.server
+        name = subtask or self._subtasks.default.__name__
+        return Lines(
+            write_line,
+            'status' if name == 'show_status' else name,
+            server.database_name or '',
+            server.where if server.database_name else '',
+            self._site.secrets,
+        )
 
     @property
     def _subtasks(self) -> Subtasks:
@@ -152,16 +209,41 @@ class Wiring(Defaults):
         return site_of(self, self._notify)
 
     def _notify(self, text: str) -> None:
-        self._voice.white(text)
+        self._narrator.warned(text)
+
+    @property
+    def _narrator(self) -> Observer:
+        """Give who hears of a run: a person, a machine that asked for JSON, hooks."""
+        observers: list[Any] = [self._text]
+        lines = LINES.get()
+        if lines is not None:
+            from migopy.tell import JsonEvents
+
+            observers.append(JsonEvents(lines, self._spelling, self._text.database))
+        told: Any = Observers(*observers)
+        hooks = Hooks(
+            cast(Hooked, self),
+            self._text.database,
+            told.warned,
+            self._site.listener.own_work,
+            self._site.secrets,
+        )
+        all_of_them: Any = Observers(told, cast(Any, hooks))
+        return cast(Observer, all_of_them)
 
     @cached_property
-    def _narrator(self) -> Narrator:
+    def _text(self) -> Narrator:
         database = self._site.settings.server.database_name or ''
         return Narrator(self._voice, self._spelling, database)
 
     @property
     def _report(self) -> Report:
-        return Report(self._voice.results, self._spelling)
+        lines = LINES.get()
+        if lines is None:
+            return Report(self._voice.results, self._spelling)
+        from migopy.tell import JsonReport
+
+        return JsonReport(lines, self._voice.results, self._spelling)
 
     @property
     def _voice(self) -> Voice:
@@ -173,6 +255,13 @@ class Wiring(Defaults):
     @property
     def _spelling(self) -> Spelling:
         return spelling_here(self.TASK_NAME)
+
+
+def is_quiet(error: BaseException) -> bool:
+    """Tell whether an exception ends a command well, with nothing to be said."""
+    if isinstance(error, SystemExit):
+        return not error.code
+    return isinstance(error, StopTaskExecution)
 
 
 def base_of(manager_class: type) -> type:

@@ -38,7 +38,7 @@ WHO = re.compile(r'[\w-]+@[\w.-]+')
 MASKS = [
     (re.compile(r'\x1b\[[\d;]*m'), ''),
     (STAMP, 'STAMP'),
-    (re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d'), 'WHEN'),
+    (re.compile(r'\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+Z)?'), 'WHEN'),
     (
         re.compile(r'[\d.]+ (ms|s|min|h|seconds?|minutes?)\b( \d+ (s|min)\b)?'),
         'TIME',

@@ -18,6 +18,7 @@ from migopy.face import hosts, program
 from migopy.face.asking import ask_first
 from migopy.face.flags import Flag, FlagSpelling, arguments
 from migopy.face.hook import Manager, run_hook, settle
+from migopy.face.in_json import told_in_json
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.typed import ONCE, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
@@ -135,7 +136,8 @@ def _errand(commands: Commands, typed: Typed) -> Errand:
 def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
     """Call the hook, then run the command, here or on the machine of this task."""
     manager_class, command = commands.manager_class, typed.command
-    run_hook(manager_class, typed.name, typed.text)
+    with told_in_json(manager_class, typed.name, command.options):
+        run_hook(manager_class, typed.name, typed.text)
     connection = typed.connection
     if connection is not None and not errand.is_sent:
         from migopy.face.connection import is_first, name_of
@@ -153,10 +155,11 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
 
 def _run_here(manager_class: type[Manager], command: Command) -> Any:
     """Run a command on this machine; what the person has been told ends quietly."""
-    manager = manager_class()
+    name = command.name or None
+    with told_in_json(manager_class, name, command.options):
+        manager = manager_class()
     try:
         with signals.raised():
-            name = command.name or None
             return manager.perform(name, command.values, command.options)
     except BaseException as error:
         if manager.has_told(error):
@@ -182,8 +185,12 @@ def _run_there(commands: Commands, typed: Typed, errand: Errand) -> None:
     sent = pack(errand, typed.whole, directory)
     spelling = spelling_here(manager_class.TASK_NAME)
     ask_first(typed.command, host, spelling)
+    options = typed.command.options
+    in_json = manager_class.wants_json(typed.name, options)
+    prefix = manager_class.REMOTE_PREFIX
     try:
-        connection.run(machine, command, directory, manager_class.REMOTE_PREFIX, sent)
+        with told_in_json(manager_class, typed.name, options):
+            connection.run(machine, command, directory, prefix, sent, in_json)
     except hosts.HostFailed as error:
         if not machine.config.run.warn:
             raise

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any, TextIO
 
 from fabric import Connection
@@ -18,6 +19,7 @@ from paramiko import SSHException
 from migopy import signals
 from migopy.face import hosts
 from migopy.face.hosts import HostFailed
+from migopy.face.in_json import relay
 from migopy.signals import Terminated
 
 #: Seconds between two looks at whether a command has ended, as Invoke itself looks.
@@ -50,17 +52,19 @@ def run(
     directory: str,
     preparation: str | None,
     sent: str,
+    in_json: bool = False,
 ) -> None:
     """Run a shell command in a folder of a machine.
 
     `preparation` is a command to begin with, `sent` what the command brings along.
-    What they write appears here as it comes, each line behind the machine's name.
-    Raises `HostFailed` unless all ends well, `KeyboardInterrupt` where a person has
-    had the command interrupted there.
+    What they write appears here as it comes, each line behind the machine's name; with
+    `in_json` lines of JSON alone on stdout. Raises `HostFailed` unless all ends well,
+    `KeyboardInterrupt` where a person has had the command interrupted there.
     """
     host = name_of(connection)
     hosts.require_utf8(host, command)
-    line = _line(command, directory, preparation, sent)
+    variables = hosts.environment(sent, is_plain=in_json)
+    line = _line(command, directory, preparation, variables)
     try:
         connection.open()
     # ValueError: of an option that is given twice, say; EOFError of a bad handshake.
@@ -69,25 +73,20 @@ def run(
         raise HostFailed(host, f'no connection. {said}') from error
     connection.transport.set_keepalive(hosts.KEEPALIVE)
     is_hidden = connection.config.run.hide in (True, 'both', 'out', 'stdout')
-    promise = connection.run(
-        line,
-        asynchronous=True,
-        pty=True,
-        warn=True,
-        encoding='utf-8',
-        out_stream=None if is_hidden else Lines(host, sys.stdout),
-    )
-    if connection.config.run.dry:
-        return  # Invoke's --dry has shown the line, and done nothing
-    was_interrupted = _wait(connection, promise.runner)
-    try:
-        result = promise.join()
-    except CommandTimedOut as error:
-        raise hosts.too_slow(host, error.timeout) from error
-    except ThreadException as error:
-        connection.close()
-        reason = 'what it says cannot be shown here any more. '
-        raise HostFailed(host, reason, *hosts.UNKNOWN) from error
+    with relay(host, in_json) as sorting:
+        shown = None if is_hidden else Lines(host, sys.stdout)
+        promise = connection.run(
+            line,
+            asynchronous=True,
+            pty=True,
+            warn=True,
+            encoding='utf-8',
+            out_stream=sorting or shown,
+        )
+        if connection.config.run.dry:
+            return  # Invoke's --dry has shown the line, and done nothing
+        was_interrupted = _wait(connection, promise.runner)
+        result = _joined(connection, promise, host)
     if was_interrupted:
         raise KeyboardInterrupt
     if result.exited == hosts.NO_STATUS:
@@ -96,6 +95,18 @@ def run(
     if result.exited:
         said = result.stdout.replace('\r\n', '\n').strip() if is_hidden else ''
         raise hosts.ended_with(host, result.exited, said)
+
+
+def _joined(connection: Connection, promise: Any, host: str) -> Any:
+    """Give how a command that has ended did; raises `HostFailed` where that is lost."""
+    try:
+        return promise.join()
+    except CommandTimedOut as error:
+        raise hosts.too_slow(host, error.timeout) from error
+    except ThreadException as error:
+        connection.close()
+        reason = 'what it says cannot be shown here any more. '
+        raise HostFailed(host, reason, *hosts.UNKNOWN) from error
 
 
 def _wait(connection: Connection, runner: Any) -> bool:
@@ -123,12 +134,15 @@ def _wait(connection: Connection, runner: Any) -> bool:
             raise
 
 
-def _line(command: str, directory: str, preparation: str | None, sent: str) -> str:
+def _line(
+    command: str,
+    directory: str,
+    preparation: str | None,
+    variables: Mapping[str, str],
+) -> str:
     """Put together what the machine's shell is to run."""
-    variables = shlex.join(
-        f'{name}={text}' for name, text in hosts.environment(sent).items()
-    )
-    steps = [f'export {variables}', f'cd {_folder(directory)}']
+    exported = shlex.join(f'{name}={text}' for name, text in variables.items())
+    steps = [f'export {exported}', f'cd {_folder(directory)}']
     return ' && '.join([*steps, *([preparation] if preparation else []), command])
 
 

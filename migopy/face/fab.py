@@ -10,6 +10,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, Protocol
 
 from fabric.api import settings
@@ -23,23 +24,15 @@ from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
 from migopy.face.before import words_before
+from migopy.face.help import ESSENTIALS
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
+from migopy.face.in_json import told_in_json
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.tell import Voice
-
-#: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
-ESSENTIALS = """Show unregistered MongoDB migrations.
-
-    fab {task}                        what has not run yet
-    fab {task}:execute                run it
-    fab {task}:execute,dry_run=yes    see what it would do
-    fab {task}:rollback,001_x.py      undo one
-    fab {task}:create,what_it_does    write the next one
-    fab {task}:help                   all the rest
-"""
+from migopy.terminal import keep_stdout_for_good
 
 
 class RemoteManager(Manager, Protocol):
@@ -61,6 +54,9 @@ def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
     its plain functions.
     """
     taken()
+    if is_typed_for_json(manager_class):
+        # Fabric itself writes to stdout: `Done.`, say.
+        keep_stdout_for_good()
 
     def migrations(subtask: str | None = None, /, *values: str, **options: str) -> Any:
         if subtask is None:
@@ -110,17 +106,32 @@ def carry_out(
     option = as_typed(values, options)
     errand = ERRAND.get() or Errand()
     sent = {SENT: pack(errand, typed(subtask, option), None)}
-    with settings(shell_env={**env.shell_env, **(sent if env.host_string else {})}):
+    in_json = partial(told_in_json, manager_class, subtask, options)
+    shell_env = {**env.shell_env, **(sent if env.host_string else {})}
+    with settings(shell_env=shell_env), in_json():
         run_hook(manager_class, subtask, option)
     if is_for_a_remote_machine(manager_class):
-        return run_there(manager_class, subtask, option, errand)
+        return run_there(manager_class, subtask, option, options, errand)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
         Voice(manager_class.logger).white(f'{subtask} has been run for {first} already')
         return None
     say_where(manager_class)
-    with connected(manager_class()) as manager:
+    with in_json():
+        manager = manager_class()
+    with connected(manager):
         return manager.perform(subtask, values, options)
+
+
+def is_typed_for_json(manager_class: type[RemoteManager]) -> bool:
+    """Tell whether the `fab` that loads the fabfile is to run a command in JSON."""
+    if not env.get('real_fabfile'):
+        return False
+    return any(
+        manager_class.wants_json(arguments[0] if arguments else None, named)
+        for name, arguments, named, *_ in parse_arguments(sys.argv[1:])
+        if name.rpartition('.')[2] == manager_class.TASK_NAME
+    )
 
 
 def typed(subtask: str | None, option: str | None) -> str:
@@ -221,6 +232,7 @@ def run_there(
     manager_class: type[RemoteManager],
     subtask: str | None,
     option: str | None,
+    options: Mapping[str, str],
     errand: Errand,
 ) -> None:
     """Run the same command on the remote machine.
@@ -239,10 +251,11 @@ def run_there(
     spelling = spelling_here(manager_class.TASK_NAME)
     ask_first(typed_again, str(env.host_string), spelling)
     try:
-        with signals.raised():
+        with signals.raised(), told_in_json(manager_class, subtask, options):
             for line in remote.connect():
                 Voice(manager_class.logger).white(line)
-            remote.run(command, directory, manager_class.REMOTE_PREFIX, sent)
+            in_json = manager_class.wants_json(subtask, options)
+            remote.run(command, directory, manager_class.REMOTE_PREFIX, sent, in_json)
     except HostFailed as error:
         if not env.warn_only:
             raise

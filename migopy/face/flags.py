@@ -82,6 +82,16 @@ def flags_of(parameters: Iterable[inspect.Parameter]) -> list[Flag]:
     return [_flag(each, own) for each in parameters]
 
 
+def with_json(flags: Sequence[Flag]) -> list[Flag]:
+    """Add `--json`, which `perform` takes of a command that has none of its own."""
+    kinds = {each.parameter.name: each.parameter.kind for each in flags}
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    if 'json' in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values():
+        return list(flags)
+    parameter = inspect.Parameter('json', keyword, default='no', annotation=bool)
+    return [*flags, Flag(parameter, 'json', False, is_switch=True, is_on=False)]
+
+
 def _flag(parameter: inspect.Parameter, own: set[str]) -> Flag:
     name = NAMES.get(parameter.name, parameter.name)
     if name in own - {parameter.name}:

@@ -10,6 +10,17 @@ from migopy.commands import Command, Spelling
 from migopy.face.typed import Subtask, explanation, usage_of
 from migopy.terminal import is_terminal, width, wrapped
 
+#: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
+ESSENTIALS = """Show unregistered MongoDB migrations.
+
+    fab {task}                        what has not run yet
+    fab {task}:execute                run it
+    fab {task}:execute,dry_run=yes    see what it would do
+    fab {task}:rollback,001_x.py      undo one
+    fab {task}:create,what_it_does    write the next one
+    fab {task}:help                   all the rest
+"""
+
 #: The line of a docstring that shows how a command is typed, behind the task's name.
 EXAMPLE = re.compile('^Example: (.*)$', re.MULTILINE)
 

@@ -20,6 +20,10 @@ class Manager(Protocol):
     REMOTE_PREFIX: str | None
     logger: Any
 
+    @classmethod
+    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
+        """Tell whether a command is asked for in JSON."""
+
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""
 

@@ -75,9 +75,13 @@ def runs_here(host: str) -> str:
     return f'{host}: REMOTE_DIRECTORY is not set, so the command runs on this machine'
 
 
-def environment(sent: str) -> dict[str, str]:
-    """Give the remote command's environment variables: coloured there if it is here."""
-    colour = 'FORCE_COLOR' if is_coloured(sys.stdout) else 'NO_COLOR'
+def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
+    """Give the remote command's environment variables: coloured there if it is here.
+
+    Unless it is to be plain.
+    """
+    is_bright = is_coloured(sys.stdout) and not is_plain
+    colour = 'FORCE_COLOR' if is_bright else 'NO_COLOR'
     return {SENT: sent, colour: '1'}
 
 

@@ -19,7 +19,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import program
 from migopy.face.carrying import Commands, spelling_behind, under_invoke
-from migopy.face.flags import explained, flags_of
+from migopy.face.flags import explained, flags_of, with_json
 from migopy.face.help import with_example
 from migopy.face.hook import Manager
 from migopy.face.sent import taken
@@ -49,7 +49,7 @@ def create(
     """
     taken()
     flags = {
-        each.__name__: flags_of(usage_of(each, each.__name__).parameters)
+        each.__name__: with_json(flags_of(usage_of(each, each.__name__).parameters))
         for each in subtasks
     }
     commands = Commands(manager_class, flags, subtasks.default.__name__)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from fabric.api import cd, hide, prefix, settings, shell_env
+from fabric.api import cd, hide, prefix, settings, shell_env, show
 from fabric.api import run as fabric_run
 from fabric.exceptions import CommandTimeout, NetworkError
 from fabric.network import ssh
@@ -18,6 +18,7 @@ from fabric.state import connections, env, output
 
 from migopy.face import hosts
 from migopy.face.hosts import HostFailed, lost, require_utf8
+from migopy.face.in_json import relay
 from migopy.face.sent import taken
 
 #: Machines and their keys that a person has been told of in this process.
@@ -56,22 +57,39 @@ def connect() -> list[str]:
     return told
 
 
-def run(command: str, directory: str, preparation: str | None, sent: str) -> None:
+def run(
+    command: str,
+    directory: str,
+    preparation: str | None,
+    sent: str,
+    in_json: bool = False,
+) -> None:
     """Run a shell command in a folder of the machine that Fabric has for this task.
 
     `preparation` is a command to begin with, `sent` what the command brings along.
-    What they write appears here line by line as it comes, behind the machine's name.
-    Raise `HostFailed` unless all ends well.
+    What they write appears here line by line as it comes, behind the machine's name;
+    with `in_json` lines of JSON alone on stdout. Raise `HostFailed` unless all ends
+    well.
     """
     host = str(env.host_string)
     require_utf8(host, command)
     write_whole_lines()
-    contexts = [hide('warnings'), cd(directory), shell_env(**environment(sent))]
+    contexts = [
+        hide('warnings'),
+        cd(directory),
+        shell_env(**environment(sent, in_json)),
+    ]
+    if in_json:
+        contexts += [show('stdout'), settings(output_prefix=False)]
     if preparation:
         contexts.append(prefix(preparation))
     keepalive = env.keepalive or hosts.KEEPALIVE
-    with settings(*contexts, keepalive=keepalive), named(host):
-        result = fabric_run(command, warn_only=True, shell_escape=True)
+    with (
+        settings(*contexts, keepalive=keepalive),
+        named(host),
+        relay(host, in_json) as to,
+    ):
+        result = fabric_run(command, warn_only=True, shell_escape=True, stdout=to)
     if result.failed:
         raise failure(host, result)
 
@@ -87,9 +105,9 @@ def write_whole_lines() -> None:
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
 
 
-def environment(sent: str) -> dict[str, str]:
+def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
     """Give the remote command's environment variables, the fabfile's among them."""
-    return {**env.shell_env, **hosts.environment(sent)}
+    return {**env.shell_env, **hosts.environment(sent, is_plain)}
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ DEFAULT = 'default'
 
 
 #: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset({'check', 'help', 'history', 'show_status'})
+READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
 
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
@@ -30,7 +30,7 @@ ONCE = frozenset({'create', 'dbrestore', 'unlock'})
 #: Migopy's own commands that say which database they are about.
 OF_DATABASE = frozenset(
     """
-    accept check dbdump dbrestore execute forget history ignore rename rollback
+    accept check dbdump dbrestore execute forget history ignore list rename rollback
     show_status unlock
     """.split()  # noqa: SIM905
 )
@@ -39,11 +39,12 @@ OF_DATABASE = frozenset(
 HABITS = {
     **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),
     **dict.fromkeys(('down', 'downgrade', 'revert', 'undo'), 'rollback'),
-    **dict.fromkeys(('list', 'ls', 'pending', 'show', 'status'), ''),
+    **dict.fromkeys(('pending', 'show', 'status'), ''),
     **dict.fromkeys(('add', 'generate', 'make', 'new'), 'create'),
     **dict.fromkeys(('fake', 'mark', 'skip', 'stamp'), 'ignore'),
     **dict.fromkeys(('backup', 'dump'), 'dbdump'),
     'log': 'history',
+    'ls': 'list',
     'restore': 'dbrestore',
 }
 
@@ -178,6 +179,23 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     )
 
 
+def has_option(manager_class: type, name: str, option: str) -> bool:
+    """Tell whether a command of a class takes an option itself.
+
+    An override that passes all on, `*args, **kwargs`, takes what it overrides takes.
+    """
+    for cls in manager_class.__mro__:
+        attribute = vars(cls).get(name)
+        if isinstance(attribute, FunctionType):
+            parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
+            if not _passes_all_on(parameters):
+                kinds = {each.name: each.kind for each in parameters}
+                return (
+                    option in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
+                )
+    return False
+
+
 def only_one(subtask: str, options: Mapping[str, object]) -> None:
     """Refuse options that exclude each other; raises `WrongOptions`."""
     given = [option for option, value in options.items() if value is not None]
@@ -187,6 +205,17 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
             f'{" and ".join(given)} exclude each other; nothing was done',
             Command('help', subtask),
         )
+
+
+def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str:
+    """Read an option that is one of some words; raises `WrongOptions` for another."""
+    if value in choices:
+        return value
+    raise WrongOptions(
+        subtask,
+        f'{option}={value} is none of {", ".join(choices)}; nothing was done',
+        Command(subtask, **{option: choices[0]}),
+    )
 
 
 def number(value: str | int, subtask: str, option: str) -> int:

@@ -51,19 +51,33 @@ class Directory:
             for number, name in self.file_names.sorted(self._listing())
         ]
 
+    def sorted_out(self) -> tuple[list[Migration], list[str]]:
+        """List the migrations in order, and the names of files that fit no pattern.
+
+        Nothing is written. Raises `NoDirectory`.
+        """
+        numbered, misnamed = self.file_names.sorted_out(self._names())
+        return [
+            Migration(same_name(name), number, self.path, name)
+            for number, name in numbered
+        ], misnamed
+
     def _listing(self) -> list[str]:
+        names = self._names()
+        if '__init__.py' not in names:
+            self._make_package()
+        return names
+
+    def _names(self) -> list[str]:
         try:
             with os.scandir(self.path) as entries:
-                names = [
+                return [
                     entry.name
                     for entry in entries
                     if entry.name.endswith('.py') and not entry.is_dir()
                 ]
         except OSError as error:
             raise NoDirectory(self.path, error) from error
-        if '__init__.py' not in names:
-            self._make_package()
-        return names
 
     def _make_package(self) -> None:
         # As in 1.0. Nothing depends on it, so a read-only folder is fine.

@@ -47,12 +47,13 @@ class ImportFailed(MigopyException):
 class NoSuchFunction(MigopyException):
     """A migration file has no usable `up` or `down`; nothing has been run.
 
-    `name` is the migration's, `function` what was looked for.
+    `name` is the migration's, `function` what was looked for, `reason` what there is.
     """
 
     def __init__(self, name: str, function: str, reason: str) -> None:
         self.name = name
         self.function = function
+        self.reason = reason
         again = Command('execute') if function == 'up' else Command('rollback', name)
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'

@@ -57,6 +57,15 @@ class FileNames:
         The pattern is matched from the start of the name, as in 1.0. Raises
         `BadFileNames`.
         """
+        numbered, bad = self.sorted_out(names)
+        if bad:
+            raise BadFileNames(bad, self.pattern)
+        return numbered
+
+    def sorted_out(
+        self, names: Iterable[str]
+    ) -> tuple[list[tuple[int, str]], list[str]]:
+        """Order what fits as `sorted` does, and list the names that do not fit."""
         numbered: list[tuple[int, str]] = []
         bad: list[str] = []
         matching = self._regex.match
@@ -70,9 +79,9 @@ class FileNames:
                 numbered.append((number, name))
             else:
                 bad.append(name)
-        if bad:
-            raise BadFileNames(sorted(bad), self.pattern)
-        return sorted(numbered)
+        numbered.sort()
+        bad.sort()
+        return numbered, bad
 
     def number(self, name: str) -> int | None:
         """Give the number in a file's name, `None` where there is none."""

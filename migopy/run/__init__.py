@@ -21,6 +21,8 @@ from migopy.run.choice_errors import (
     Renamed,
     UnknownMigration,
 )
+from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.plan import Plan, renamed_of
 from migopy.run.unfinished import (
@@ -32,6 +34,7 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
+    from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
     from migopy.run.step import Step, steps_of
@@ -48,24 +51,32 @@ LATE = {
     'CannotTry': 'trial',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
+    'Problem': 'inspection',
     'Runner': 'runner',
     'Step': 'step',
     'TooLong': 'transaction',
     'TrialWrote': 'trial',
     'WroteOutside': 'transaction',
+    'inspect': 'inspection',
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
 }
 
 __all__ = [
+    'PENDING',
     'Aftermath',
     'AlreadyRegistered',
     'AmbiguousName',
     'CannotTry',
     'Choice',
+    'Entry',
     'Failure',
+    'Hooked',
+    'Hooks',
     'LateRefused',
+    'MigrationInfo',
+    'MigrationOutcome',
     'NameNeeded',
     'NoFile',
     'NoNumberOfRuns',
@@ -76,7 +87,9 @@ __all__ = [
     'Observer',
     'Observers',
     'Plan',
+    'Problem',
     'Renamed',
+    'RunOutcome',
     'Runner',
     'State',
     'Step',
@@ -87,6 +100,8 @@ __all__ = [
     'WroteOutside',
     'by_migration',
     'describe',
+    'inspect',
+    'listing',
     'renamed_of',
     'require_transactions',
     'steps_of',

@@ -146,6 +146,12 @@ class Observer(Protocol):
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 
+    def over(self, error: BaseException | None) -> None:
+        """Hear that the command which ran migrations is over, and its lock free.
+
+        `error` is what ended it, if anything did.
+        """
+
     def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Hear that a step is about to run in a dry run, as `starting` tells it."""
 
@@ -157,6 +163,9 @@ class Observer(Protocol):
 
     def tried_all(self) -> None:
         """Hear that a dry run is over, and that it has changed nothing."""
+
+    def dumping(self, database: str) -> None:
+        """Hear that a database is about to be dumped."""
 
     def way_back(self, dump: Dump) -> None:
         """Hear of the dump that was made before a run that has failed."""

@@ -104,8 +104,9 @@ class Performer:
         """
         began = time.perf_counter()
         with self._rooms.listener.recording(self._rooms.db.name) as effects:
-            self._observer.starting(step, place, count, effects)
             try:
+                # Who interrupts a hook here interrupts a migration that wrote nothing.
+                self._observer.starting(step, place, count, effects)
                 if step.in_transaction:
                     commit_together(
                         self._rooms.db.client,

@@ -19,7 +19,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
-from migopy.server.secrets import redacted, secrets_in
+from migopy.server.secrets import redacted, secrets_in, spellings_of
 from migopy.server.settings import BadSettings, NoDatabase, Settings
 from migopy.server.uris import ServerUri, is_uri
 
@@ -44,4 +44,5 @@ __all__ = [
     'redacted',
     'require_sound',
     'secrets_in',
+    'spellings_of',
 ]

@@ -30,6 +30,13 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     a whole word: `ro` is not starred out of `error`, which would give it away.
     """
     text = _IN_URI.sub(rf'\g<begin>{MASK}', text)
+    for spelling in spellings_of(secrets):
+        text = _whole_word(spelling).sub(MASK, text)
+    return text
+
+
+def spellings_of(secrets: Iterable[str]) -> list[str]:
+    """List the ways in which secrets may stand in a text, the longest first."""
     spellings = {
         spelling
         for secret in secrets
@@ -41,9 +48,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
             repr(secret)[1:-1],
         )
     }
-    for spelling in sorted(spellings, key=len, reverse=True):
-        text = _whole_word(spelling).sub(MASK, text)
-    return text
+    return sorted(spellings, key=len, reverse=True)
 
 
 def secrets_in(options: Mapping[str, Any]) -> list[str]:

@@ -35,6 +35,8 @@ class Record(NamedTuple):
     executed_at: datetime | None
     checksum: str | None
     how: str | None
+    duration_ms: int | None = None
+    by: str | None = None
 
     @property
     def since(self) -> datetime:
@@ -59,6 +61,8 @@ class Record(NamedTuple):
             date_of(document, 'executed_at'),
             _text(document, 'checksum'),
             _text(document, 'how'),
+            _number(document, 'duration_ms'),
+            _line(document, 'by'),
         )
 
 
@@ -78,13 +82,18 @@ class Registry:
     """
 
     FIELDS = ('name', 'executed_at', 'checksum', 'how')
+    #: What only a person wants to know who lists them all.
+    FURTHER = ('duration_ms', 'by')
 
     def __init__(self, collection: Collection[Document]) -> None:
         self.collection = collection
 
-    def read(self) -> Contents:
-        """Read all that is registered, the oldest first, with one query."""
-        fields = list(self.FIELDS)
+    def read(self, in_full: bool = False) -> Contents:
+        """Read all that is registered, the oldest first, with one query.
+
+        With `in_full` how long each took, and who did it, too.
+        """
+        fields = [*self.FIELDS, *(self.FURTHER if in_full else ())]
         query = raw(self.collection).find({}, fields, batch_size=1_000_000)
         records, foreign = [], 0
         for each in query.to_list():
@@ -174,3 +183,14 @@ def is_ours(name: object) -> bool:
 def _text(document: Document, field: str) -> str | None:
     value = document.get(field)
     return value if isinstance(value, str) else None
+
+
+def _line(document: Document, field: str) -> str | None:
+    value = _text(document, field)
+    return None if value is None else one_line(value)
+
+
+def _number(document: Document, field: str) -> int | None:
+    value = document.get(field)
+    is_number = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return value if is_number else None

@@ -1,7 +1,42 @@
-"""How it is said."""
+"""How it is said.
 
+What speaks JSON is loaded when its names are asked for: few commands need it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from migopy.tell.json_lines import LINES, Lines, told_in
 from migopy.tell.narrator import Narrator
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
-__all__ = ['Narrator', 'Report', 'Voice']
+if TYPE_CHECKING:
+    from migopy.tell.json_answers import JsonReport
+    from migopy.tell.json_data import of_error
+    from migopy.tell.json_events import JsonEvents
+
+#: The rooms of the names that are loaded late.
+LATE = {
+    'JsonEvents': 'json_events',
+    'JsonReport': 'json_answers',
+    'of_error': 'json_data',
+}
+
+__all__ = [
+    'LINES',
+    'JsonEvents',
+    'JsonReport',
+    'Lines',
+    'Narrator',
+    'Report',
+    'Voice',
+    'of_error',
+    'told_in',
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f'migopy.tell.{LATE[name]}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

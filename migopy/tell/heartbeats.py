@@ -25,7 +25,9 @@ class Heartbeats:
     of works, one after the other, and ends by itself when there are none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, beside_bars: bool = False) -> None:
+        """Take whether to tell while a bar is shown, too."""
+        self._beside_bars = beside_bars
         self._turn = threading.Lock()
         self._tell: Callable[[float], None] | None = None
         self._began = self._due = 0.0
@@ -34,7 +36,7 @@ class Heartbeats:
     def begin(self, tell: Callable[[float], None]) -> None:
         """Call `tell` with the seconds passed until `end`.
 
-        The first time after five seconds, then every ten; not while a bar is shown.
+        The first time after five seconds, then every ten.
         """
         with self._turn:
             self._began = time.monotonic()
@@ -61,7 +63,7 @@ class Heartbeats:
             now = time.monotonic()
             if self._tell is not None and now >= self._due:
                 self._due = now + LINE_EVERY
-                if not DISPLAY.is_on:
+                if self._beside_bars or not DISPLAY.is_on:
                     self._tell(now - self._began)
 
     def _watch(self) -> None:

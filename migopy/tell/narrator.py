@@ -36,7 +36,7 @@ class Narrator:
         """
         self._voice = voice
         self._spelling = spelling
-        self._database = database
+        self.database = database
         self._heartbeats = Heartbeats()
         self._told: BaseException | None = None
 
@@ -118,7 +118,7 @@ class Narrator:
             done = 'ignored' if run.direction == 'up' else 'taken as rolled back'
             self._voice.white_bold(f'{run.name} {done}')
             return
-        changes = effects.describe(self._database) or 'nothing changed'
+        changes = effects.describe(self.database) or 'nothing changed'
         self._voice.white_bold(
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
@@ -132,9 +132,12 @@ class Narrator:
         self._told = failure.error
         self._voice.red(failure_text(failure, self._spelling))
 
+    def over(self, error: BaseException | None) -> None:
+        """Say nothing: each migration was told of."""
+
     def tried(self, step: Step, effects: Effects) -> None:
         """Say what a step would do."""
-        changes = effects.describe(self._database) or 'nothing'
+        changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
 
     def nothing_to_try(self) -> None:
@@ -144,6 +147,9 @@ class Narrator:
     def tried_all(self) -> None:
         """Say that a dry run is over."""
         self._voice.green('Dry run: nothing was changed')
+
+    def dumping(self, database: str) -> None:
+        """Say nothing: bars or lines tell how far it is, and the end where it lies."""
 
     def way_back(self, dump: Dump) -> None:
         """Name the dump that was made before a migration failed."""
@@ -174,7 +180,7 @@ class Narrator:
                     )
 
     def _running(self, step: Step, effects: Recording, seconds: float) -> None:
-        changes = effects.answered.describe(self._database) or 'nothing changed'
+        changes = effects.answered.describe(self.database) or 'nothing changed'
         passed = duration(round(seconds * 1000))
         self._voice.white(f'{step.name} running for {passed}: {changes} so far')
 

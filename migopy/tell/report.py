@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, spelled
-from migopy.run import Plan, State, by_migration, describe, ways_out
+from migopy.run import PENDING, Entry, Plan, State, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.voice import Voice
-from migopy.terminal import duration, table
+from migopy.terminal import duration, table, table_rows
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.run import Problem
 
 
 #: Lines of a kind that are shown; of more only the number is told.
@@ -78,6 +81,17 @@ class Report:
             name = runs[-1].name
             self._say(*ways_out(name, runs[-1].direction, plan.file_of(name)))
 
+    def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
+        """Show what is wrong with files, of which there are `count`, a line each."""
+        from migopy.tell.problems import lines_of
+
+        for line in lines_of(problems, form):
+            # Without a colour: a line that begins with one is no annotation.
+            self._voice.white(line)
+        if not problems:
+            files = 'file' if count == 1 else 'files'
+            self._voice.green(f'{count:,} {files} of migrations, all sound')
+
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Show runs as a table, in the order given."""
         if not runs:
@@ -95,6 +109,38 @@ class Report:
         ]
         titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
         self._voice.white(table(titles, rows))
+
+    def listing(self, entries: Sequence[Entry]) -> None:
+        """Show every migration in order, the pending ones in red as `status` does."""
+        rows = [
+            (
+                each.name,
+                ', '.join([each.state, *each.also]),
+                f'{each.when:%Y-%m-%d %H:%M}' if each.when else '',
+                '' if each.duration_ms is None else duration(each.duration_ms),
+                each.by or '',
+            )
+            for each in entries
+        ]
+        titles = ('Migration', 'State', 'When (UTC)', 'Took', 'By')
+        if rows:
+            head, *texts = table_rows(titles, rows)
+            self._voice.white(head)
+            both = zip(texts, entries)
+            for is_pending, group in groupby(both, lambda one: one[1].state == PENDING):
+                say = self._voice.red if is_pending else self._voice.white
+                say('\n'.join(text for text, _ in group))
+        states = Counter(each.state for each in entries)
+        counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
+        many = 'migration' if len(entries) == 1 else 'migrations'
+        said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
+        stopped = {'running', 'unfinished', 'renamed'}
+        if states[PENDING] and stopped.isdisjoint(
+            i for each in entries for i in each.also
+        ):
+            self._say(f'{said}. To execute those pending: ', Command('execute'))
+        else:
+            self._voice.white(said)
 
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Show lines about commands, below a title if there is one."""

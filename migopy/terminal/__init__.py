@@ -10,11 +10,16 @@ from migopy.terminal.console import duration as duration
 from migopy.terminal.console import is_coloured as is_coloured
 from migopy.terminal.console import is_terminal as is_terminal
 from migopy.terminal.console import table as table
+from migopy.terminal.console import table_rows as table_rows
 from migopy.terminal.console import width as width
 from migopy.terminal.console import wrapped as wrapped
 from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
 from migopy.terminal.progress import Meter as Meter
+from migopy.terminal.progress import counted_by as counted_by
 from migopy.terminal.progress import meter as meter
 from migopy.terminal.progress import say as say
 from migopy.terminal.progress import told_by as told_by
+from migopy.terminal.stdout import WriteLine as WriteLine
+from migopy.terminal.stdout import keep_stdout_for_good as keep_stdout_for_good
+from migopy.terminal.stdout import kept_stdout as kept_stdout
 from migopy.terminal.totals import total_of as total_of

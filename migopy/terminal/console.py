@@ -135,12 +135,15 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
     Nothing is cut off: long cells are wrapped.
     """
+    return '\n'.join(table_rows(titles, rows))
+
+
+def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Set rows as `table` does; give the text of the titles, then of each row."""
     widths = _fitted(list(zip(titles, *rows)), width())
-    lines = _set(titles, widths)
-    lines.append('─' * (sum(widths) + (len(widths) - 1) * GAP))
-    for row in rows:
-        lines += _set(row, widths)
-    return '\n'.join(lines)
+    line = '─' * (sum(widths) + (len(widths) - 1) * GAP)
+    texts = ['\n'.join([*_set(titles, widths), line])]
+    return texts + ['\n'.join(_set(row, widths)) for row in rows]
 
 
 def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -20,6 +20,9 @@ Item = TypeVar('Item')
 #: Takes a title, what is done, and the total where it is known.
 Meter = Callable[[str, int, Optional[int]], None]
 
+#: Takes these as they are now and then, and the seconds since the title is told of.
+Tell = Callable[[str, int, Optional[int], float], None]
+
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
 
@@ -29,6 +32,9 @@ WITHOUT_BARS = ('dumb', 'unknown', 'vt100')
 
 #: What writes the lines: a manager's `logger` while it runs a subtask.
 LOGGER: ContextVar[Any] = ContextVar('logger')
+
+#: What is told of the loops as well, in figures, if anything.
+COUNTED: ContextVar[Tell | None] = ContextVar('counted', default=None)
 
 
 def progress(
@@ -69,18 +75,43 @@ def say(text: str) -> None:
 
 
 @contextmanager
+def counted_by(tell: Tell) -> Iterator[None]:
+    """Have a function told of the loops in the block, too, every ten seconds."""
+    token = COUNTED.set(tell)
+    try:
+        yield
+    finally:
+        COUNTED.reset(token)
+
+
+@contextmanager
 def meter() -> Iterator[Meter]:
     """Give a function that takes a title, what is done and the total, ever so often.
 
     It shows them as `progress` does. A new title begins anew.
     """
+    tell = COUNTED.get()
     with _bar_meter() if _is_for_bars() else _line_meter() as show:
-        yield show
+        if tell is None:
+            yield show
+            return
+        also = _now_and_then(tell)
+
+        def both(title: str, count: int, total: int | None) -> None:
+            show(title, count, total)
+            also(title, count, total)
+
+        yield both
 
 
 @contextmanager
 def _line_meter() -> Iterator[Meter]:
     logger = LOGGER.get(ColorsLogger())
+    yield _now_and_then(lambda *what: logger.white(line(*what)))
+
+
+def _now_and_then(tell: Tell) -> Meter:
+    """Make a meter that tells of a loop every ten seconds."""
     began = told = time.monotonic()
     now_at = ''
 
@@ -91,9 +122,9 @@ def _line_meter() -> Iterator[Meter]:
             began, now_at = now, title
         if now - told >= LINE_EVERY:
             told = now
-            logger.white(line(title, count, total, now - began))
+            tell(title, count, total, now - began)
 
-    yield show
+    return show
 
 
 @contextmanager

@@ -541,6 +541,67 @@ class ContainersTest(PageTest):
                 shutil.rmtree(self.folder / 'mongodumps')
 
 
+class MachinesTest(PageTest):
+    """JSON, checks without a database, hooks."""
+
+    page = 'docs/machines.rst'
+
+    def test_it(self) -> None:
+        self.do_the_page()
+
+    def before_status_in_json(self) -> None:
+        self.migration('001_add_note.py', readme.block('migration'))
+
+    def before_followed(self) -> None:
+        self.add_users()
+        self.add_prince()
+        up, _, _ = SPLIT.partition('    def down')
+        self.migration('002_split_names.py', up)
+
+    def before_check_offline(self) -> None:
+        self.migration('003_count.py', 'def up(db):\n    pass\nprint(unknown)')
+        self.migration('004_first.py')
+        self.migration('004_second.py')
+
+    def check_annotations(self, block: Block) -> None:
+        """What it runs finds the same, each in a line for GitHub."""
+        [job] = yaml.safe_load(block.text)['jobs'].values()
+        *_, command = [step['run'] for step in job['steps'] if 'run' in step]
+        found = self.fab(*shlex.split(command)[1:])
+        self.assertEqual(found.status, 1)
+        starts = [line.partition(',')[0] for line in found.stdout.splitlines()]
+        files = ('003_count.py', '004_second.py')
+        self.assertEqual(
+            starts, [f'::error file=mongomigrations/{name}' for name in files]
+        )
+        for name in files:
+            (self.folder / 'mongomigrations' / name).unlink()
+        self.assert_ok(self.fab(*shlex.split(command)[1:]))
+
+    def check_git_hook(self, block: Block) -> None:
+        self.write_as_told(block.caption, block.text)
+        hook = self.folder / block.caption
+        hook.chmod(0o755)
+        status, output = transcripts.typed(str(hook), self.folder)
+        self.assertEqual(status, 0, output)
+
+    def check_hooks(self, block: Block) -> None:
+        self.check_any(block)
+        self.assert_ok(self.fab('migrations:ignore,2'))
+        self.migration('005_fails.py', 'def up(db):\n    1 / 0')
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.assertEqual(
+            (self.folder / 'chat.txt').read_text().splitlines(),
+            [
+                'up of 004_first.py begins',
+                '004_first.py executed: ',
+                'up of 005_fails.py begins',
+                '005_fails.py failed: ZeroDivisionError: division by zero',
+                'execute: 1 done, 0 not run',
+            ],
+        )
+
+
 class WrongTest(PageTest):
     """When something is wrong."""
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 from pathlib import Path
+from typing import Any
 
 from tests import environments, ssh
 from tests.machines import WAITS, MachinesTest
@@ -186,6 +187,43 @@ Migrations.task_hook = choose
         shown = self.on_terminal(*options, *rollback, typed='y\n')
         self.assertIn('rolled back', shown)
         self.assertEqual(self.registered(), [])
+
+
+class JsonTest(HostsTest):
+    """`--json` on two machines: JSON alone on stdout, with each machine's name."""
+
+    machines = 2
+
+    def lines(self, result: Result) -> list[dict[str, Any]]:
+        self.assertTrue(result.stdout, result.said)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def in_json(self, *words: str) -> Result:
+        names = ','.join(host.name for host in self.hosts)
+        return self.ssh('-H', names, *words, '--json', FORCE_COLOR='1')
+
+    def test_what_is_told_there(self) -> None:
+        text = "def up(db):\n    print('printed')\n    db.ran.insert_one({})\n"
+        self.migration_there('001_first.py', text)
+        told = self.lines(self.assert_ok(self.in_json('migrations')))
+        names = [self.name(host) for host in self.hosts]
+        self.assertEqual([each['on'] for each in told], names)
+        result = self.assert_ok(self.in_json('migrations.execute'))
+        events = [(each['event'], each['on']) for each in self.lines(result)]
+        one, two = names
+        there = ('planned', 'started', 'executed', 'ended')
+        self.assertEqual(events, [*((each, one) for each in there), ('ended', two)])
+        self.assertIn(f'[{one}] out: printed\n', result.stderr)
+
+    def test_a_failure_there(self) -> None:
+        there, here = self.lines(self.in_json('migrations.execute', '--name', '7'))
+        self.assertEqual(there['on'], self.name(self.machine))
+        self.assertEqual(there['error']['type'], 'UnknownMigration')
+        self.assertEqual(here['error']['type'], 'HostFailed')
+        for host in self.hosts:
+            host.stop()
+        [told] = self.lines(self.in_json('migrations.execute'))
+        self.assertEqual(told['error']['type'], 'HostFailed')
 
 
 class UnsetTest(HostsTest):

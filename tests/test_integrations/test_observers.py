@@ -49,8 +49,10 @@ class BesideTest(PlainTest):
                 'planned',
                 *('starting', 'stopped', 'finished'),
                 *('starting', 'stopped', 'failed'),
+                'over',
             ],
         )
+        events.pop()
         self.assertEqual(events[-1]['name'], '002_b.py')
         self.assertEqual(events[-1]['aftermath'], Aftermath.NOTHING.value)
         self.assertEqual(

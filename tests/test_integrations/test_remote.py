@@ -13,6 +13,7 @@ import textwrap
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 from fabric.api import cd, hide, prefix, run, settings
@@ -226,6 +227,62 @@ class HostKeyTest(RemoteTest):
         result = self.remotely('migrations')
         self.assert_error(result, f'{self.machine.name}: no connection.', 'key')
         self.assertEqual(self.out(result), '')
+
+
+class JsonTest(RemoteTest):
+    """`json=yes` on two machines: JSON alone on stdout, with each machine's name."""
+
+    machines = 2
+    printing = "def up(db):\n    print('printed')\n    db.ran.insert_one({})\n"
+
+    def lines(self, result: Result) -> list[dict[str, Any]]:
+        self.assertTrue(result.stdout, result.said)
+        return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def in_json(self, command: str, *options: str) -> Result:
+        names = ','.join(host.name for host in self.hosts)
+        return self.ssh(*options, '-H', names, f'migrations:{command}json=yes')
+
+    def test_what_is_told_there(self) -> None:
+        self.migration_there('001_first.py', self.printing)
+        for options in ((), ('--hide=stdout',)):
+            result = self.assert_ok(self.in_json('', *options))
+            told = self.lines(result)
+            self.assertEqual(
+                [each['on'] for each in told], [host.name for host in self.hosts]
+            )
+            for each in told:
+                self.assertEqual(each['status']['pending'], ['001_first.py'])
+        result = self.assert_ok(self.in_json('execute,'))
+        events = [(each['event'], each['on']) for each in self.lines(result)]
+        one, two = (host.name for host in self.hosts)
+        events_there = ('planned', 'started', 'executed', 'ended')
+        expected = [(event, one) for event in events_there]
+        self.assertEqual(events, [*expected, ('ended', two)])
+        self.assertIn(f'[{one}] out: printed\n', result.stderr)
+        self.assertNotIn('\\x1b', result.stderr)
+
+    def test_a_failure_there(self) -> None:
+        there, here = self.lines(self.in_json('execute,7,'))
+        self.assertEqual(there['on'], self.machine.name)
+        self.assertEqual(there['error']['type'], 'UnknownMigration')
+        self.assertEqual((here['ok'], here['error']['type']), (False, 'HostFailed'))
+        self.assertNotIn('on', here)
+
+    def test_no_machine(self) -> None:
+        for host in self.hosts:
+            host.stop()
+        for options in ((), ('-w',)):
+            told = self.lines(self.in_json('execute,', *options))
+            self.assertEqual(
+                [each['error']['type'] for each in told],
+                ['HostFailed'] * (2 if options else 1),
+            )
+
+    def test_before_it_is_sent_there(self) -> None:
+        """The list of dumps is not asked about; no machine has any."""
+        told = self.lines(self.assert_ok(self.in_json('dbrestore,')))
+        self.assertEqual([each['dumps'] for each in told], [[]])
 
 
 class UnsetTest(RemoteTest):

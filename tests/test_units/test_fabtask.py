@@ -46,6 +46,10 @@ class Manager:
     def task_hook(cls, subtask: str | None, option: str | None) -> None:
         cls.events.append((cls.__name__, subtask, option))
 
+    @classmethod
+    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
+        return False
+
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
     ) -> Any:

@@ -163,7 +163,7 @@ class SubtasksTest(unittest.TestCase):
             'revert': 'rollback',
             'downgrade': 'rollback',
             'status': '',
-            'list': '',
+            'ls': 'list',
             'new': 'create',
             'generate': 'create',
             'make': 'create',

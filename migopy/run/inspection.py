@@ -1,0 +1,112 @@
+"""What can be seen of the files alone, without a database: the check before a merge."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from migopy.files import (
+    BadTransaction,
+    Directory,
+    ImportFailed,
+    Migration,
+    NoSuchFunction,
+    Unreadable,
+    importable,
+    load,
+)
+from migopy.run.step import Step
+from migopy.texts import one_line
+from migopy.traces import summary
+
+
+class Problem(NamedTuple):
+    """Something about a file that would keep a migration from running.
+
+    Invariant: `message` is one line. `path` is absolute, `line` counts from 1.
+    """
+
+    path: str
+    line: int
+    message: str
+
+
+def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]]:
+    """Look at all files of migrations: names, numbers, and whether they could run.
+
+    Each is imported, as it is before a run. Gives how many there are, and what is
+    wrong, in order. Raises `NoDirectory`.
+    """
+    migrations, misnamed = directory.sorted_out()
+    problems = [
+        Problem(
+            os.path.join(directory.path, name),
+            1,
+            f'{one_line(name)} does not fit MIGRATIONS_FILE_PATTERN, so nothing can be'
+            ' executed. Rename it, or begin the name of a helper with _.',
+        )
+        for name in misnamed
+    ]
+    problems += _equal_numbers(migrations)
+    try:
+        with importable(directory):
+            for migration in migrations:
+                problems += _of_one(migration, directory.package, transaction)
+    except ImportFailed as error:
+        # The folder's own __init__.py, without which none of them can be imported.
+        path = os.path.join(directory.path, error.name)
+        problems.append(_import_failed(error, path))
+    return len(migrations) + len(misnamed), sorted(problems)
+
+
+def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
+    """Name the files that share a number, as two branches bring them to a merge."""
+    groups: dict[int, list[Migration]] = {}
+    for migration in migrations:
+        groups.setdefault(migration.number, []).append(migration)
+    for group in groups.values():
+        names = [one_line(each.name) for each in group]
+        for place, migration in enumerate(group[1:], start=1):
+            yield Problem(
+                migration.path,
+                1,
+                f'{names[place]} has the same number as {names[place - 1]}. Give the'
+                ' one that has not been executed anywhere a number of its own.',
+            )
+
+
+def _of_one(migration: Migration, package: str, transaction: bool) -> list[Problem]:
+    path, name = migration.path, one_line(migration.name)
+    try:
+        Step.of(load(migration, package), 'up', transaction)
+    except ImportFailed as error:
+        return [_import_failed(error, path)]
+    except NoSuchFunction as error:
+        return [Problem(path, 1, f'{name} {error.reason}')]
+    except BadTransaction:
+        return [Problem(path, 1, f'{name}: transaction is neither True nor False')]
+    except Unreadable as error:
+        first, *_ = str(error).splitlines()
+        return [Problem(path, 1, one_line(first))]
+    return []
+
+
+def _import_failed(error: ImportFailed, path: str) -> Problem:
+    said = f'{one_line(error.name)} cannot be imported: {summary(error.cause)}'
+    return Problem(path, line_in(error.cause, path), said)
+
+
+def line_in(error: BaseException, path: str) -> int:
+    """Give the line of a file at which an error was raised, or that does not parse.
+
+    1 where the file has no part in it.
+    """
+    if isinstance(error, SyntaxError) and error.filename == path:
+        return error.lineno or 1
+    line, frame = 1, error.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename == path:
+            line = frame.tb_lineno
+        frame = frame.tb_next
+    return line

@@ -1,0 +1,84 @@
+"""Every migration in order, each with its state: files, records and open runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from migopy.run.plan import Plan
+from migopy.state import IGNORED, Run
+
+PENDING = 'pending'
+APPLIED = 'applied'
+LEFT_OUT = 'left out'
+
+
+class Entry(NamedTuple):
+    """One migration in the list of all.
+
+    Invariant: `state` is `pending`, `applied`, `ignored` or `left out` (by the
+    fabfile's `unregistered`); `also` has what else there is to say: `late`, `changed`,
+    `renamed`, `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when
+    it was registered, or begun where it has not ended.
+    """
+
+    name: str
+    state: str
+    also: Sequence[str] = ()
+    when: datetime | None = None
+    duration_ms: int | None = None
+    by: str | None = None
+
+
+def listing(
+    plan: Plan, pending: Collection[str], number_of: Callable[[str], int | None]
+) -> list[Entry]:
+    """List all migrations, those without a file among them by the number of their name.
+
+    `pending` are the names that `execute` would run, `number_of` tells a name's number,
+    `None` where it has none; such ones come last.
+    """
+    begun = [*plan.unfinished, *plan.open_runs.running]
+    places: dict[str, tuple[float, str]] = {
+        each.name: (each.number, each.name) for each in plan.migrations
+    }
+    files = frozenset(places)
+    for name in [*plan.registered, *(run.name for run in begun)]:
+        if name not in places:
+            number = number_of(name)
+            places[name] = (float('inf') if number is None else number, name)
+    runs = {run.name: run for run in begun}
+    marks = {
+        'late': {each.name for each in plan.late},
+        'changed': set(plan.changed),
+        'renamed': set(plan.renamed),
+        'missing': places.keys() - files,
+        'running': {run.name for run in plan.open_runs.running},
+        'unfinished': {run.name for run in plan.unfinished},
+    }
+    waiting = frozenset(pending)
+    return [
+        _entry(
+            plan,
+            name,
+            PENDING if name in waiting else LEFT_OUT,
+            [mark for mark, names in marks.items() if name in names],
+            runs.get(name),
+        )
+        for name in sorted(places, key=places.__getitem__)
+    ]
+
+
+def _entry(
+    plan: Plan, name: str, unregistered: str, also: Sequence[str], run: Run | None
+) -> Entry:
+    record = plan.registered.get(name)
+    if record is not None:
+        state = IGNORED if record.how == IGNORED else APPLIED
+        when = None if record.since == datetime.min else record.since
+        return Entry(name, state, also, when, record.duration_ms, record.by)
+    if run is not None:
+        began = None if run.started == datetime.min else run.started
+        return Entry(name, PENDING, also, began, run.duration_ms, str(run.agent))
+    return Entry(name, unregistered, also)

@@ -1,0 +1,76 @@
+"""The answers of commands that show something, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from migopy.commands import Spelling
+from migopy.run import Entry, Plan
+from migopy.state import Holder, Run
+from migopy.tell.json_data import of_dump, of_entry, of_holder, of_run, of_status
+from migopy.tell.json_lines import Lines
+from migopy.tell.report import Report
+from migopy.tell.voice import Voice
+
+if TYPE_CHECKING:
+    from migopy.dumps import Dump
+    from migopy.run import Problem
+
+
+class JsonReport(Report):
+    """Keeps what was asked for, for the last line of JSON, and shows it as well.
+
+    Invariant: what it shows goes to a person, on stderr; the line has the same as data.
+    """
+
+    def __init__(self, lines: Lines, voice: Voice, spelling: Spelling) -> None:
+        super().__init__(voice, spelling)
+        self._lines = lines
+
+    def status(self, plan: Plan, pending: Sequence[str]) -> None:
+        """Answer what is pending, then what does not fit."""
+        super().status(plan, pending)
+        self._lines.answer(status=of_status(plan, pending))
+
+    def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
+        """Answer what is wrong with files."""
+        super().problems(count, problems, form)
+        found = [each._asdict() for each in problems]
+        self._lines.answer(files=count, problems=found)
+
+    def history(self, plan: Plan, runs: Sequence[Run]) -> None:
+        """Answer runs, in the order given."""
+        super().history(plan, runs)
+        self._lines.answer(history=[of_run(plan, run) for run in runs])
+
+    def listing(self, entries: Sequence[Entry]) -> None:
+        """Answer every migration in order."""
+        super().listing(entries)
+        self._lines.answer(list=[of_entry(each) for each in entries])
+
+    def help(self, title: str, lines: Iterable[str]) -> None:
+        """Answer lines about commands."""
+        lines = list(lines)
+        super().help(title, lines)
+        self._lines.answer(help={'title': title, 'lines': lines})
+
+    def created(self, path: str) -> None:
+        """Answer where a new migration's file is."""
+        super().created(path)
+        self._lines.answer(created=path)
+
+    def unlocked(self, holder: Holder | None) -> None:
+        """Answer from whom the lock was taken."""
+        super().unlocked(holder)
+        self._lines.answer(unlocked=of_holder(holder) if holder else None)
+
+    def dumped(self, dump: Dump) -> None:
+        """Answer where a dump is."""
+        super().dumped(dump)
+        self._lines.answer(dump=of_dump(dump))
+
+    def dumps(self, dumps: Sequence[Dump]) -> None:
+        """Answer which dumps there are, the oldest first."""
+        super().dumps(dumps)
+        self._lines.answer(dumps=[of_dump(dump) for dump in dumps])

@@ -1,0 +1,142 @@
+"""What is told in JSON, as values that JSON has: runs, statuses, errors, dumps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from migopy.commands import Command, Spelling
+from migopy.effects import Effects
+from migopy.errors import MigopyException
+from migopy.run import Entry, Failure, Plan, by_migration, ways_out
+from migopy.state import Holder, Run
+from migopy.traces import summary
+
+if TYPE_CHECKING:
+    from migopy.dumps import Dump
+
+Document = dict[str, Any]
+
+
+def of_status(plan: Plan, pending: Sequence[str]) -> Document:
+    """Tell what is pending, and what does not fit."""
+    unfinished = [
+        {**of_run(plan, runs[-1]), 'next': _settling(plan, runs[-1])}
+        for runs in by_migration(plan.unfinished)
+    ]
+    return {
+        'pending': list(pending),
+        'late': [each.name for each in plan.late],
+        'changed': plan.changed,
+        'missing': plan.missing,
+        'renamed': [{'name': new, 'was': old} for new, old in plan.renamed.items()],
+        'equal_numbers': plan.equal_numbers,
+        'running': [of_run(plan, run) for run in plan.open_runs.running],
+        'unfinished': unfinished,
+        'foreign_documents': plan.foreign,
+        'needs_attention': bool(pending) or not plan.fits,
+    }
+
+
+def of_run(plan: Plan | None, run: Run) -> Document:
+    """Tell of one run; where it ended is read from a plan too, if there is one."""
+    outcome = plan.outcome_of(run) if plan else run.outcome
+    document: Document = {
+        'name': run.name,
+        'direction': run.direction,
+        'outcome': outcome,
+        'started': None if run.started == datetime.min else run.started,
+        'ended': run.ended,
+        'duration_ms': run.duration_ms,
+        'user': run.agent.user,
+        'host': run.agent.host,
+        'pid': run.agent.pid,
+        'error': run.error,
+        'effects': _kept(run.effects),
+    }
+    if plan:
+        document['state'] = plan.state_of(run).value
+    return document
+
+
+def of_entry(entry: Entry) -> Document:
+    """Tell of one migration in the list of all."""
+    return {
+        'name': entry.name,
+        'state': entry.state.replace(' ', '_'),
+        'also': list(entry.also),
+        'when': entry.when,
+        'duration_ms': entry.duration_ms,
+        'by': entry.by,
+    }
+
+
+def of_effects(effects: Effects, database: str) -> Document:
+    """Tell what was done: in figures, by collection, and in one line."""
+    return {**effects.as_document(), 'text': effects.describe(database)}
+
+
+def of_failure(failure: Failure) -> Document:
+    """Tell what failed and what it left behind, and what to type."""
+    return {
+        'name': failure.name,
+        'direction': failure.direction,
+        'aftermath': failure.aftermath.value.replace(' ', '_'),
+        'is_unfinished': failure.is_unfinished,
+        'written': failure.written,
+        'done': list(failure.done),
+        'not_run': list(failure.not_run),
+        'next': of_commands(failure.next),
+    }
+
+
+def of_error(error: BaseException, spelling: Spelling) -> Document:
+    """Tell of an error: its type, what it says, the commands that help."""
+    message, following = summary(error), []
+    if isinstance(error, MigopyException):
+        message, following = error.spelled(spelling), of_commands(error.next)
+    return {'type': type(error).__name__, 'message': message, 'next': following}
+
+
+def of_holder(holder: Holder) -> Document:
+    """Tell who holds the lock."""
+    return {
+        'user': holder.agent.user,
+        'host': holder.agent.host,
+        'pid': holder.agent.pid,
+        'command': holder.command,
+        'since': holder.since,
+    }
+
+
+def of_dump(dump: Dump) -> Document:
+    """Tell of a dump; its size is in bytes."""
+    return {
+        'name': dump.name,
+        'path': str(dump.path),
+        'database': dump.database,
+        'made': dump.made,
+        'size': dump.size,
+    }
+
+
+def of_commands(commands: Sequence[Command]) -> list[Mapping[str, Any]]:
+    """Give commands as objects."""
+    return [command.as_document() for command in commands]
+
+
+def _settling(plan: Plan, run: Run) -> list[Mapping[str, Any]]:
+    said = ways_out(run.name, run.direction, plan.file_of(run.name))
+    return of_commands([part for part in said if isinstance(part, Command)])
+
+
+def _kept(effects: Mapping[str, Any] | None) -> Document | None:
+    """Give what the history has kept of effects, whatever else is there."""
+    if effects is None:
+        return None
+    rows = effects.get('collections')
+    kept: Document = {'collections': rows if isinstance(rows, list) else []}
+    if 'more_collections' in effects:
+        kept['more_collections'] = effects['more_collections']
+    return kept

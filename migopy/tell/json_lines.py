@@ -1,0 +1,125 @@
+"""What happens, told as lines of JSON: how a line is made and where it goes.
+
+docs/machines.rst describes the lines.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import datetime, timezone
+from typing import Any
+
+from migopy.server import redacted, spellings_of
+from migopy.terminal import counted_by
+from migopy.texts import text_of
+
+#: The version of the schema; a field that is taken away or means something else makes
+#: a new one, a further field does not.
+SCHEMA = 1
+
+#: How deep a value of somebody else's may be.
+DEEPEST = 20
+
+#: Integers that each reader of JSON has exactly.
+LARGEST = 2**53
+
+
+class Lines:
+    """Writes lines of JSON about one command.
+
+    Invariant: a line is one JSON object in ASCII, without secrets and without control
+    characters. The last one is of the event `ended`.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        command: str,
+        database: str = '',
+        server: str = '',
+        secrets: Sequence[str] = (),
+    ) -> None:
+        """Take what writes a line, and what the command is and is about."""
+        self._write = write
+        self._about = {'command': command, 'database': database, 'server': server}
+        self._secrets = secrets
+        self._spellings = spellings_of(secrets)
+        self._answers: dict[str, Any] = {}
+
+    def event(self, event: str, **what: Any) -> None:
+        """Write a line about something that happens."""
+        now = datetime.now(timezone.utc)
+        head = {'migopy': SCHEMA, 'event': event, 'at': now}
+        document = self._fit({**head, **what})
+        text = json.dumps(document, allow_nan=False, separators=(',', ':'))
+        # All other control characters JSON escapes itself.
+        self._write(text.replace('\x7f', '\\u007f'))
+
+    def counted(self, title: str, done: int, total: int | None, seconds: float) -> None:
+        """Write a line about how far a loop is."""
+        passed = round(seconds, 3)
+        self.event('counted', title=title, done=done, total=total, seconds=passed)
+
+    def answer(self, **what: Any) -> None:
+        """Keep what the command was asked to show, for the last line."""
+        self._answers.update(what)
+
+    def end(self, error: Mapping[str, Any] | None) -> None:
+        """Write the last line: how the command ended, and what it shows."""
+        ok = error is None
+        self.event('ended', **self._about, ok=ok, error=error, **self._answers)
+
+    def _fit(self, value: object, depth: int = 0) -> Any:
+        """Give a value as JSON has it, its texts without secrets."""
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            return int(value) if abs(value) <= LARGEST else str(value)
+        if isinstance(value, float):
+            is_number = value == value and abs(value) != float('inf')
+            return float(value) if is_number else str(value)
+        if isinstance(value, datetime):
+            return moment(value)
+        if depth < DEEPEST and isinstance(value, Mapping):
+            return {
+                self._text(key): self._fit(each, depth + 1)
+                for key, each in value.items()
+            }
+        if depth < DEEPEST and isinstance(value, (list, tuple)):
+            return [self._fit(each, depth + 1) for each in value]
+        return self._text(value)
+
+    def _text(self, value: object) -> str:
+        text = text_of(value)
+        if '://' in text or any(each in text for each in self._spellings):
+            text = redacted(text, self._secrets)
+        if text.isascii():
+            return text
+        # Half of a surrogate pair is refused by some readers.
+        return text.encode('utf-8', 'backslashreplace').decode()
+
+
+#: The lines of the command that is carried out in this context; none where it was not
+#: asked for in JSON.
+LINES: ContextVar[Lines | None] = ContextVar('LINES', default=None)
+
+
+@contextmanager
+def told_in(lines: Lines) -> Iterator[None]:
+    """Have what happens in the block told in lines of JSON, too."""
+    token = LINES.set(lines)
+    try:
+        with counted_by(lines.counted):
+            yield
+    finally:
+        LINES.reset(token)
+
+
+def moment(when: datetime) -> str:
+    """Give a time, in UTC where it has no zone, as `2026-11-22T09:30:00.123Z`."""
+    if when.tzinfo is not None:
+        when = when.astimezone(timezone.utc).replace(tzinfo=None)
+    return f'{when.isoformat(timespec="milliseconds")}Z'

@@ -1,0 +1,40 @@
+"""How problems of files are told: in lines of text, or as annotations of GitHub's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+
+from migopy.run import Problem
+from migopy.texts import one_line
+
+
+def as_text(problem: Problem) -> str:
+    """Set a problem as compilers do: `mongomigrations/002_b.py:3: …`."""
+    path = os.path.relpath(problem.path)
+    return f'{one_line(path)}:{problem.line}: {problem.message}'
+
+
+def as_annotation(problem: Problem) -> str:
+    """Set a problem as a workflow command, which GitHub shows beside the line.
+
+    Its path is one of the checkout. In a command `%`, line ends and, in what stands
+    before the message, `:` and `,` are written as GitHub's own toolkit writes them.
+    """
+    checkout = os.environ.get('GITHUB_WORKSPACE') or os.getcwd()
+    path = os.path.relpath(os.path.realpath(problem.path), os.path.realpath(checkout))
+    path = one_line(path).replace('%', '%25').replace(':', '%3A').replace(',', '%2C')
+    message = one_line(problem.message).replace('%', '%25')
+    return f'::error file={path},line={problem.line},title=migopy::{message}'
+
+
+#: The forms in which problems are told, by the name that is typed.
+FORMS: dict[str, Callable[[Problem], str]] = {
+    'text': as_text,
+    'github': as_annotation,
+}
+
+
+def lines_of(problems: Sequence[Problem], form: str) -> list[str]:
+    """Set problems, a line each, in one of the forms."""
+    return [FORMS[form](problem) for problem in problems]

@@ -1,0 +1,111 @@
+"""Stdout kept for one kind of line; whatever else is written goes to stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
+
+#: Takes a line without its end.
+WriteLine = Callable[[str], None]
+
+
+class KeptStdout:
+    """What stdout was when it was first kept, for as long as anybody keeps it.
+
+    Invariant: while it is kept, lines alone reach it, each whole; what this process,
+    its threads and the programs that it starts write to stdout reaches stderr.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.RLock()
+        self._keepers = 0
+        self._stream: TextIO | None = None
+        self._descriptor: int | None = None
+
+    def keep(self) -> None:
+        """Keep it; until `release` was called as often as this."""
+        with self._turn:
+            self._keepers += 1
+            if self._keepers > 1:
+                return
+            flush(sys.stdout)
+            if not is_real(sys.stdout):
+                self._stream, sys.stdout = sys.stdout, sys.stderr
+                return
+            self._descriptor = os.dup(1)
+            os.set_inheritable(self._descriptor, False)
+            send_to_stderr(1)
+
+    def release(self) -> None:
+        """Let stdout be again what it was, if nobody else keeps it."""
+        with self._turn:
+            self._keepers -= 1
+            if self._keepers:
+                return
+            if self._stream is not None:
+                flush(self._stream)
+                sys.stdout, self._stream = self._stream, None
+            if self._descriptor is not None:
+                flush(sys.stdout)
+                os.dup2(self._descriptor, 1)
+                os.close(self._descriptor)
+                self._descriptor = None
+
+    def write_line(self, line: str) -> None:
+        """Write a line to it, at once; nobody may be listening any more."""
+        # As with a logger: a migration goes on all the same.
+        with self._turn, suppress(OSError):
+            if self._stream is not None:
+                self._stream.write(f'{line}\n')
+                self._stream.flush()
+            elif self._descriptor is not None:
+                left = f'{line}\n'.encode()
+                while left:
+                    left = left[os.write(self._descriptor, left) :]
+
+
+#: There is one stdout.
+STDOUT = KeptStdout()
+
+
+@contextmanager
+def kept_stdout() -> Iterator[WriteLine]:
+    """Keep stdout, in the block, for the lines that the function given writes."""
+    STDOUT.keep()
+    try:
+        yield STDOUT.write_line
+    finally:
+        STDOUT.release()
+
+
+def keep_stdout_for_good() -> None:
+    """Keep stdout for such lines until the process ends."""
+    STDOUT.keep()
+
+
+def is_real(stream: TextIO) -> bool:
+    """Tell whether a stream is the process's own stdout, not one that stands in."""
+    try:
+        return stream.fileno() == 1
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def send_to_stderr(descriptor: int) -> None:
+    """Have what is written to a descriptor reach stderr; if that is closed, nobody."""
+    try:
+        os.dup2(2, descriptor)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+def flush(stream: TextIO) -> None:
+    """Have a stream write what it holds."""
+    with suppress(OSError, ValueError, AttributeError):
+        stream.flush()
