@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -25,6 +26,7 @@ class KeptStdout:
         self._keepers = 0
         self._stream: TextIO | None = None
         self._descriptor: int | None = None
+        self._left = b''
 
     def keep(self) -> None:
         """Keep it; until `release` was called as often as this."""
@@ -36,8 +38,7 @@ class KeptStdout:
             if not is_real(sys.stdout):
                 self._stream, sys.stdout = sys.stdout, sys.stderr
                 return
-            self._descriptor = os.dup(1)
-            os.set_inheritable(self._descriptor, False)
+            self._descriptor = duplicate(1)
             send_to_stderr(1)
 
     def release(self) -> None:
@@ -63,9 +64,20 @@ class KeptStdout:
                 self._stream.write(f'{line}\n')
                 self._stream.flush()
             elif self._descriptor is not None:
-                left = f'{line}\n'.encode()
-                while left:
-                    left = left[os.write(self._descriptor, left) :]
+                # What Ctrl-C has cut off is written before the next line.
+                self._left += f'{line}\n'.encode()
+                while self._left:
+                    self._write_some(self._descriptor)
+
+    def _write_some(self, descriptor: int) -> None:
+        try:
+            self._left = self._left[os.write(descriptor, self._left) :]
+        except BlockingIOError:
+            # Who has opened the pipe may have it so; it takes more in a moment.
+            select.select([], [descriptor], [])
+        except OSError:
+            self._left = b''
+            raise
 
 
 #: There is one stdout.
@@ -93,6 +105,18 @@ def is_real(stream: TextIO) -> bool:
         return stream.fileno() == 1
     except (OSError, ValueError, AttributeError):
         return False
+
+
+def duplicate(descriptor: int) -> int:
+    """Give another descriptor for the same file, none of the three that all know."""
+    other = os.dup(descriptor)
+    if other > 2:
+        return other
+    # Where stderr is closed its number is free.
+    try:
+        return duplicate(descriptor)
+    finally:
+        os.close(other)
 
 
 def send_to_stderr(descriptor: int) -> None:
