@@ -9,9 +9,12 @@ import re
 import signal
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from unittest import mock
+
+from bson import ObjectId
 
 from migopy import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
@@ -274,9 +277,18 @@ class JsonTest(FabTest):
 
     def test_hostile_text_steers_nothing(self) -> None:
         self.db.migrations_history.insert_one(
-            {'name': HOSTILE, 'direction': 'up', 'unsettled': True, 'error': HOSTILE}
+            {
+                '_id': ObjectId(),
+                'name': f'{HOSTILE}.py',
+                'direction': 'up',
+                'started': datetime(2026, 11, 22),
+                'unsettled': True,
+                'error': HOSTILE,
+                'user': HOSTILE,
+                'effects': {'collections': [{'name': HOSTILE, 'inserted': HOSTILE}]},
+            }
         )
-        self.db.migrations.insert_one({'name': f'{HOSTILE}.py'})
+        self.db.migrations.insert_one({'name': f'other {HOSTILE}.py'})
         told = self.one('migrations')
         self.assertEqual(len(told['status']['missing']), 1)
         self.assertEqual(len(told['status']['unfinished']), 1)
