@@ -31,6 +31,7 @@ ORDER = (
     'run',
     'tell',
     'defaults',
+    'origins',
     'site_settings',
     'site',
     'face',
