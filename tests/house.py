@@ -41,4 +41,5 @@ ORDER = (
     'wiring',
     'manager',
     '__init__',
+    '__main__',
 )
