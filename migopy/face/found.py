@@ -67,35 +67,37 @@ class SeveralManagers(MigopyException):
         )
 
 
-def named(which: str, folder: str, base: type) -> Found:
+def named(which: str, folder: str, base: type, option: str = '--manager ') -> Found:
     """Find the manager that was named, `FILE.py:CLASS` or `MODULE:CLASS`.
 
-    `folder` is where a relative path begins and modules are looked for first. Without
-    a class it is the one that there is.
+    `folder` is where a relative path begins and modules are looked for first; `option`
+    is what the name was typed behind. Without a class it is the one that there is.
+    Raises `NoManager`, `SeveralManagers`, `NotLoaded`.
     """
+    typed = f'{option}{which}'
     where, _, class_name = which.rpartition(':')
     if not where or os.sep in class_name or class_name.endswith('.py'):
         where, class_name = which, ''
     if where.endswith('.py') or os.sep in where:
         path = os.path.join(folder, where)
         if not os.path.isfile(path):
-            raise NoManager(f'--manager {which}: there is no file {path}.')
+            raise NoManager(f'{typed}: there is no file {path}.')
         module = load(path)
         place = os.path.dirname(os.path.abspath(path))
     else:
-        module = _imported(where, which, folder)
+        module = _imported(where, typed, folder)
         place = folder
     if not class_name:
         manager_class = only_manager(module, where, base)
         if manager_class is None:
-            raise NoManager(f'--manager {which}: {where} has no manager.')
+            raise NoManager(f'{typed}: {where} has no manager.')
         return Found(manager_class, where, place)
     manager_class = getattr(module, class_name, None)
     if not (isinstance(manager_class, type) and issubclass(manager_class, base)):
         names = [each.__name__ for each in managers_in(module, base)]
         there = f' It has: {", ".join(names)}.' if names else ''
         raise NoManager(
-            f'--manager {which}: {where} has no class {class_name} that derives from'
+            f'{typed}: {where} has no class {class_name} that derives from'
             f' MigrationsManager.{there}'
         )
     return Found(manager_class, where, place)
@@ -195,16 +197,14 @@ def managers_in(module: ModuleType, base: type) -> list[type]:
     ]
 
 
-def _imported(module: str, which: str, folder: str) -> ModuleType:
+def _imported(module: str, typed: str, folder: str) -> ModuleType:
     with _importing(folder, module):
         try:
             return import_module(module)
         except ModuleNotFoundError as error:
             # Not one that it imports itself.
             if error.name and f'{module}.'.startswith(f'{error.name}.'):
-                raise NoManager(
-                    f'--manager {which}: there is no module {error.name}.'
-                ) from error
+                raise NoManager(f'{typed}: there is no module {error.name}.') from error
             raise
 
 

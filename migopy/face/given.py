@@ -170,7 +170,7 @@ def _value(variable: str, name: str, text: str) -> Any:
     read, wish = _reader(name)
     try:
         return read(text)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, RecursionError) as error:
         shown = '' if name in SECRET else f'={redacted(text)}'
         raise BadSetting(variable, f'{shown} must be {wish}.') from error
 

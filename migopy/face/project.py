@@ -60,12 +60,15 @@ def project_here(base: type[Any], which: str | None) -> Project:
     folder = working_directory()
     table = table_in(found.folders_around(folder))
     around = os.path.dirname(table.file)
-    which = which or os.environ.get(MANAGER)
+    of_variable = os.environ.get(MANAGER)
     manager: found.Found | None
     if which:
         manager = found.named(which, folder, base)
+    elif of_variable:
+        manager = found.named(of_variable, folder, base, f'{MANAGER}=')
     elif 'manager' in table.content:
-        manager = found.named(str(table.content['manager']), around, base)
+        of_table = str(table.content['manager'])
+        manager = found.named(of_table, around, base, 'manager in pyproject.toml = ')
     else:
         manager = found.searched(folder, base)
     layers = [

@@ -152,6 +152,8 @@ class EnvironmentTest(FolderTest):
             said = self.error(**{f'MIGOPY_{name}': 'ann:s3cret'})
             self.assertNotIn('s3cret', said)
             self.assertIn(f'MIGOPY_{name} must be', said)
+        deep = self.error(MIGOPY_MONGO_CLIENT_OPTIONS='[' * 100_000)
+        self.assertIn('must be a JSON object', deep)
 
     def test_what_is_no_variable_is_told_with_the_nearest(self) -> None:
         for variable, meant in (
@@ -517,6 +519,18 @@ class FoundTest(FolderTest):
                 self.assertRaises(found.NoManager) as caught,
             ):
                 self.here(which)
+            self.assertIn(said, str(caught.exception))
+        for text, said in (
+            ('MIGOPY_MANAGER', 'MIGOPY_MANAGER=none.py:A: there is no file '),
+            ('', 'manager in pyproject.toml = none.py:A: there is no file '),
+        ):
+            self.write('pyproject.toml', '[tool.migopy]\nmanager = "none.py:A"')
+            environment = {text: 'none.py:A'} if text else {}
+            with (
+                self.inside(**environment),
+                self.assertRaises(found.NoManager) as caught,
+            ):
+                self.here()
             self.assertIn(said, str(caught.exception))
         with self.inside(), self.assertRaises(found.NotLoaded) as other:
             self.here('imports:A')
