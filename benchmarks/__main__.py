@@ -1,4 +1,4 @@
-"""Measure migopy: `python -m benchmarks [status execute update dump] [--rounds N]`.
+"""Measure migopy: `python -m benchmarks [command status … dump] [--rounds N]`.
 
 It needs the extra `benchmarks`. All runs against a mongod of its own, a replica set of
 one member, in a temporary folder. From Python 3.13 on mongrator is measured as well.
@@ -99,6 +99,18 @@ FLOOR = """
             if name != 'original':
                 db.drop_collection(name)
         db.original.aggregate([{'$out': 'cities'}])
+"""
+
+#: The same floor without Fabric: Python, PyMongo, a connection, one find.
+BARE_FLOOR = """
+    import atexit
+    import pymongo
+    from pymongo.synchronous import monitor
+
+    atexit.unregister(monitor._shutdown_resources)
+    client = pymongo.MongoClient('{uri}')
+    list(client.floor.empty.find())
+    client.close()
 """
 
 #: How another tool of this kind finds the same files.
@@ -297,6 +309,33 @@ class Benchmarks:
         head = ['files', 'wall', 'ratio', 'CPU', 'ratio', 'peak', 'ratio']
         table('fab migrations', head, rows)
 
+    def command(self) -> None:
+        """`migopy`, the status, against its floor and against `fab migrations`."""
+        project = self.many[COUNTS[0]]
+        fab(project, 'migrations:execute')
+        text = textwrap.dedent(BARE_FLOOR).replace('{uri}', self.uri)
+        (project / 'floor.py').write_text(text)
+        runs = interleaved(
+            self.rounds,
+            {
+                'floor': partial(timed, 'python', project, 'floor.py'),
+                'migopy': partial(timed, 'migopy', project),
+                'fab migrations': partial(fab, project, 'migrations'),
+            },
+        )
+        rows = [
+            [
+                name,
+                milliseconds(median(run.wall for run in samples)),
+                milliseconds(median(run.cpu for run in samples)),
+                f'{ratio(samples, runs["floor"], cpu):.2f}',
+                f'{ratio(samples, runs["fab migrations"], cpu):.2f}',
+            ]
+            for name, samples in runs.items()
+        ]
+        head = ['command', 'wall', 'CPU', 'to floor', 'to fab']
+        table('migopy, the status of 10 migrations', head, rows)
+
     def update(self) -> None:
         """One change of all cities, by `update_each`, loops, and the server."""
         count = self.load_cities()
@@ -419,7 +458,7 @@ def times(one: float, other: float) -> str:
 
 def main() -> None:
     """Run what the command line names, all by default."""
-    names = ['execute', 'status', 'update', 'dump']
+    names = ['command', 'execute', 'status', 'update', 'dump']
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
     parser.add_argument('--rounds', type=int, default=15)

@@ -1,20 +1,39 @@
-"""Run MongoDB migrations from a Fabric fabfile."""
+"""Run MongoDB migrations from a Fabric fabfile, or from a shell."""
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from migopy.errors import MigopyException, StopTaskExecution
-from migopy.face import task
-from migopy.files import cwd_in_syspath
-from migopy.manager import MigrationsManager
-from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
-from migopy.terminal import ColorsLogger, Str
-from migopy.terminal.progress import progress
 from migopy.version import VERSION
 
 if TYPE_CHECKING:
     from migopy.backfill import DELETE, update_each
+    from migopy.errors import MigopyException, StopTaskExecution
+    from migopy.face import task
+    from migopy.files import cwd_in_syspath
+    from migopy.manager import MigrationsManager
+    from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
+    from migopy.terminal import ColorsLogger, Str
+    from migopy.terminal.progress import progress
 
 __version__ = VERSION
+
+#: The rooms of the public names, each loaded when one of its names is asked for: only
+#: some migrations need `update_each`, and the command `migopy` begins before PyMongo.
+ROOMS = {
+    'DELETE': 'backfill',
+    'ColorsLogger': 'terminal',
+    'MigopyException': 'errors',
+    'MigrationInfo': 'run',
+    'MigrationOutcome': 'run',
+    'MigrationsManager': 'manager',
+    'RunOutcome': 'run',
+    'StopTaskExecution': 'errors',
+    'Str': 'terminal',
+    'cwd_in_syspath': 'files',
+    'progress': 'terminal.progress',
+    'task': 'face',
+    'update_each': 'backfill',
+}
 
 __all__ = [
     'DELETE',
@@ -35,9 +54,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Only some migrations need it, and `fab migrations` is to start fast.
-    if name in ('DELETE', 'update_each'):
-        from migopy import backfill
-
-        return getattr(backfill, name)
+    if name in ROOMS:
+        return getattr(import_module(f'migopy.{ROOMS[name]}'), name)
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *ROOMS})

@@ -57,8 +57,25 @@ class Usage(NamedTuple):
     parameters: Sequence[inspect.Parameter]
 
 
+class Option(NamedTuple):
+    """An option by itself, as a sentence names it; `value` may stand for one."""
+
+    name: str
+    value: str = ''
+
+
+class Where(NamedTuple):
+    """Where settings are to be set or corrected: `in the fabfile`.
+
+    The first of `names` that is set tells, or the first one where none is; without a
+    name it is where the manager's class is.
+    """
+
+    names: tuple[str, ...] = ()
+
+
 #: What a sentence is made of.
-Part = Union[str, Command, Usage]
+Part = Union[str, Command, Usage, Option, Where]
 
 
 class Spelling(Protocol):
@@ -69,6 +86,12 @@ class Spelling(Protocol):
 
     def usage(self, usage: Usage) -> str:
         """Show how a command may be typed."""
+
+    def option(self, option: Option) -> str:
+        """Spell an option by itself, with its value or what stands for that."""
+
+    def where(self, where: Where) -> str:
+        """Say where settings are to be set or corrected."""
 
 
 def spelled(said: Iterable[object], spelling: Spelling) -> str:
@@ -81,6 +104,10 @@ def _part(part: object, spelling: Spelling) -> str:
         return spelling.command(part)
     if isinstance(part, Usage):
         return spelling.usage(part)
+    if isinstance(part, Option):
+        return spelling.option(part)
+    if isinstance(part, Where):
+        return spelling.where(part)
     return str(part)
 
 
@@ -140,6 +167,14 @@ class FabSpelling:
                 needed = each.default is each.empty
                 parts.append(f',{shown}' if needed else f'[,{shown}]')
         return ''.join(parts)
+
+    def option(self, option: Option) -> str:
+        """Spell an option by itself: `to=NAME`."""
+        return f'{option.name}={option.value}'
+
+    def where(self, where: Where) -> str:
+        """Say where settings are to be set or corrected."""
+        return 'in the fabfile'
 
 
 def escape(value: str) -> str:

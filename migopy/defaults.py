@@ -20,6 +20,9 @@ class Defaults:
     #: How the fabfile calls the task.
     TASK_NAME = 'migrations'
 
+    #: The folder that relative paths lie in; `None`: that of the fabfile.
+    PROJECT_DIRECTORY: str | None = None
+
     #: Where the migrations lie: beside the fabfile, unless it is an absolute path.
     MIGRATIONS_DIRECTORY = 'mongomigrations'
     #: What a file's name is like; `migr_nr` is the number.

@@ -30,6 +30,8 @@ class Errand:
     is_sent: bool = False
     #: How commands are typed there, where that is not as Fabric 1 has it.
     spelling: Spelling | None = None
+    #: Whether to say only errors and what was asked for.
+    is_quiet: bool = False
 
 
 #: That which is carried out in this context; none in plain Python.
@@ -44,6 +46,18 @@ def carrying_out(errand: Errand) -> Iterator[None]:
         yield
     finally:
         ERRAND.reset(token)
+
+
+def is_for_fab() -> bool:
+    """Tell whether this is not the errand of another face than Fabric 1's."""
+    errand = ERRAND.get()
+    return errand is None or errand.spelling is None
+
+
+def wants_quiet() -> bool:
+    """Tell whether to say only errors and what was asked for."""
+    errand = ERRAND.get()
+    return errand is not None and errand.is_quiet
 
 
 def spelling_here(task: str) -> Spelling:

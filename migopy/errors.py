@@ -21,6 +21,9 @@ class MigopyException(Exception):
     face spells them. `str(error)` spells them as `fab migrations:…`.
     """
 
+    #: What the command `migopy` ends with; `fab` ends with 1 for each.
+    exit_status = 1
+
     def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
         """Take the parts of the message, texts and commands, in order.
 

@@ -10,6 +10,7 @@ from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import FileNames, create
 from migopy.orders import order_down, order_up, original, pending
+from migopy.origins import shown
 from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome, listing
 from migopy.wiring import Wiring
 
@@ -19,6 +20,8 @@ Names = list[str]
 
 class DoesNotFit(MigopyException):
     """What `check` found needs a person's attention."""
+
+    exit_status = 2
 
 
 class MigrationsManager(Wiring):
@@ -159,7 +162,7 @@ class MigrationsManager(Wiring):
 
     @task
     def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:
-        """Show all that is not as it should be; exit status 1 if there is anything.
+        """Show all that is not as it should be; fail if there is anything.
 
         Example: check,offline=yes
         With offline=yes only the files are looked at, without a database: that all
@@ -236,6 +239,11 @@ class MigrationsManager(Wiring):
             return self._report.dumps(operations.dumps(self._site))
         asking = self._asking(yes, 'dbrestore')
         return operations.restore(self._site, which, self._narrator, asking)
+
+    @task
+    def settings(self) -> None:
+        """Show each setting, and where it comes from."""
+        self._report.settings(shown(self))
 
     @task
     def help(self, subtask: str | None = None) -> None:

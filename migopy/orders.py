@@ -97,7 +97,7 @@ def order_up(
     manager: Manager, command: str, name: str | None, to: str | None = None
 ) -> Order:
     """Take what `execute` or `ignore` was given; raises `WrongOptions`."""
-    only_one(command, {'a name': name, 'to=': to})
+    only_one(command, {'a name': name, 'to': to})
 
     def select(plan: Plan) -> list[Migration]:
         allow_late = manager.ALLOW_LATE or command == 'ignore'
@@ -116,7 +116,7 @@ def order_down(
     force: bool,
 ) -> Order:
     """Take what `rollback` was given; raises `WrongOptions`."""
-    only_one('rollback', {'a name': name, 'last=': last, 'to=': to})
+    only_one('rollback', {'a name': name, 'last': last, 'to': to})
     count = None if last is None else number(last, 'rollback', 'last')
 
     def select(plan: Plan) -> list[Migration]:

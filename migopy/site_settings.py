@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import NamedTuple
 
 from migopy.defaults import Defaults
@@ -39,7 +40,9 @@ def settings_of(manager: Defaults) -> SiteSettings:
     )
     return SiteSettings(
         server=server,
-        base=project_directory(type(manager)),
+        base=os.path.join(
+            project_directory(type(manager)), manager.PROJECT_DIRECTORY or ''
+        ),
         directory=manager.MIGRATIONS_DIRECTORY,
         file_pattern=manager.MIGRATIONS_FILE_PATTERN,
         template=manager.MIGRATION_TEMPLATE,

@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Spelling, command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
-from migopy.errand import ERRAND, spelling_here
+from migopy.errand import ERRAND, is_for_fab, spelling_here, wants_quiet
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
@@ -29,6 +29,7 @@ from migopy.face import (
     is_fabric_1,
     is_typed_as_task,
     is_yes,
+    task_for_later,
 )
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
@@ -96,7 +97,12 @@ class Wiring(Defaults):
 
     @classmethod
     def create_task(cls) -> Callable[..., Any]:
-        """Make the function for the fabfile; this is what imports Fabric."""
+        """Make the function for the fabfile; this is what imports Fabric.
+
+        Where another face loads the fabfile, that is left to who calls the function.
+        """
+        if not is_for_fab():
+            return task_for_later(cls)
         try:
             from migopy.face import fab
         except ImportError as error:
@@ -111,13 +117,16 @@ class Wiring(Defaults):
 
         It is an `invoke.Collection` that has the commands, as `migrations.execute`, and
         `others`: the file's other tasks, collections, or modules of them. Raises
-        `NoInvoke`.
+        `NoInvoke`; but where another face loads the file, which needs no Invoke, it is
+        `None` then.
         """
         if is_fabric_1():
             raise NoInvoke(fabrics(), is_fabric_1=True)
         try:
             from migopy.face import invoke
         except ImportError as error:
+            if not is_for_fab():
+                return None
             raise NoInvoke(fabrics()) from error
         listen()
         subtasks = Subtasks(cls.__new__(cls), base_of(cls))
@@ -247,7 +256,7 @@ class Wiring(Defaults):
 
     @property
     def _voice(self) -> Voice:
-        return Voice(self.logger, self._site.secrets)
+        return Voice(self.logger, self._site.secrets, wants_quiet())
 
     def _asking(self, yes: str | bool, command: str) -> Asking:
         return Asking(self._site.settings.server.title, is_yes(yes, command, 'yes'))

@@ -31,6 +31,7 @@ ORDER = (
     'run',
     'tell',
     'defaults',
+    'origins',
     'site_settings',
     'site',
     'face',
@@ -40,4 +41,5 @@ ORDER = (
     'wiring',
     'manager',
     '__init__',
+    '__main__',
 )

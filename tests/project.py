@@ -24,6 +24,7 @@ from tests.server import DatabaseTest
 TIMEOUT = 120
 
 FAB = Path(sys.executable).parent / 'fab'
+MIGOPY = FAB.with_name('migopy')
 
 FABFILE = """
     import migopy
@@ -340,6 +341,16 @@ class FabTest(ProjectTest):
             self.assertIn(part, result.stderr)
         self.assertNotIn('Traceback', result.said)
         return result
+
+
+class CommandTest(FabTest):
+    """A test of processes of the command `migopy`, without Fabric.
+
+    `migopy` runs one, as `fab` runs one of `fab`.
+    """
+
+    program = MIGOPY
+    migopy = FabTest.fab
 
 
 def clean_environment(**more: str) -> dict[str, str]:

@@ -12,6 +12,7 @@ from migopy.face.needed import (
     fabrics,
     is_fabric_1,
     is_typed_as_task,
+    task_for_later,
 )
 from migopy.face.typed import (
     OF_DATABASE,
@@ -45,4 +46,5 @@ __all__ = [
     'only_one',
     'overview',
     'task',
+    'task_for_later',
 ]

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import PLACEHOLDERS, Command, Usage
+from migopy.commands import PLACEHOLDERS, Command, Option, Usage, Where
 
 #: Parameters whose names say little on a command line; `spec_migr` is of 1.0.
 NAMES = {'spec_migr': 'name', 'subtask': 'command'}
@@ -213,6 +213,15 @@ class FlagSpelling:
         """Show how a command may be typed, optional parts in brackets."""
         typed = shlex.join([*self._before, self._task(usage.name)])
         return ' '.join([typed, *(each.usage() for each in flags_of(usage.parameters))])
+
+    def option(self, option: Option) -> str:
+        """Spell an option by itself, with its value or what stands for that."""
+        flag = _dashed(option.name)
+        return flag if option.value in ('', 'yes') else f'{flag} {option.value}'
+
+    def where(self, where: Where) -> str:
+        """Say where settings are to be set or corrected."""
+        return 'in the fabfile'
 
     def _task(self, name: str) -> str:
         name = name or ('' if self._collection else self._status)

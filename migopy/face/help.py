@@ -6,7 +6,7 @@ import re
 import sys
 from collections.abc import Iterable
 
-from migopy.commands import Command, Spelling
+from migopy.commands import Command, Option, Spelling, Usage
 from migopy.face.typed import Subtask, explanation, usage_of
 from migopy.terminal import is_terminal, width, wrapped
 
@@ -38,26 +38,32 @@ def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
         if example or usage.parameters:
             lines.append(folded(spelling.usage(usage), indent=4))
         if example:
-            lines.append(f'    {with_example(example[0], spelling)}')
+            lines.append(f'    {as_typed_here(example[0], usage, spelling)}')
     return lines
 
 
 def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
     """Show all that a command's docstring says: how it is typed, and the rest."""
+    usage = usage_of(subtask, subtask.__name__)
     first, rest = explanation(subtask)
     lines = [wrapped(first)]
     if rest:
-        lines.append(with_example(rest, spelling))
-    return spelling.usage(usage_of(subtask, subtask.__name__)), lines
+        lines.append(as_typed_here(rest, usage, spelling))
+    return spelling.usage(usage), lines
 
 
-def with_example(text: str, spelling: Spelling) -> str:
-    """Spell the examples in a docstring."""
+def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:
+    """Spell the examples in a command's docstring, and its options in the text."""
+    names = [re.escape(each.name) for each in usage.parameters]
+    option = re.compile(rf'\b({"|".join(names or ["(?!)"])})=(\w+)')
 
-    def spelled(example: re.Match[str]) -> str:
-        return f'Example: {spelling.command(Command.parse(example[1]))}'
+    def spelled(line: str) -> str:
+        example = EXAMPLE.match(line)
+        if example:
+            return f'Example: {spelling.command(Command.parse(example[1]))}'
+        return option.sub(lambda match: spelling.option(Option(*match.groups())), line)
 
-    return EXAMPLE.sub(spelled, text)
+    return '\n'.join(map(spelled, text.split('\n')))
 
 
 def folded(usage: str, indent: int) -> str:

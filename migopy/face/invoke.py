@@ -15,12 +15,12 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from migopy.commands import Command
+from migopy.commands import Command, Usage
 from migopy.errors import MigopyException
 from migopy.face import program
 from migopy.face.carrying import Commands, spelling_behind, under_invoke
 from migopy.face.flags import explained, flags_of, with_json
-from migopy.face.help import with_example
+from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.sent import taken
 from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
@@ -84,7 +84,8 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
     rest = explained(rest, flags)
     spelling = spelling_behind(commands, body, program.name_words())
     body.__name__ = name
-    body.__doc__ = '\n\n'.join([first, with_example(rest, spelling)]).strip()
+    rest = as_typed_here(rest, Usage(name, ()), spelling)
+    body.__doc__ = f'{first}\n\n{rest}'.strip()
     # Invoke reads it: needed ones come first, and each flag gets its kind from its
     # default.
     parameters = [

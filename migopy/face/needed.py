@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 from migopy.errors import MigopyException
 
@@ -106,6 +108,18 @@ def is_fabric_1() -> bool:
     # Looked up, not imported: where it runs, it is there.
     state = sys.modules.get('fabric.state')
     return state is not None and bool(state.env.get('real_fabfile'))
+
+
+def task_for_later(manager_class: type[Any]) -> Callable[..., Any]:
+    """Make a task's function that imports Fabric when it is called."""
+
+    def migrations(*values: str, **options: str) -> Any:
+        from migopy.face import fab
+
+        return fab.create(manager_class)(*values, **options)
+
+    migrations.__name__ = manager_class.TASK_NAME
+    return migrations
 
 
 def fabrics() -> list[str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from migopy.commands import Command, Part, Usage, escape
+from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
 from migopy.texts import whole_number
 
@@ -74,9 +75,11 @@ class UnknownSubtask(MigopyException):
 class WrongOptions(MigopyException):
     """Options that a subtask does not take; `subtask` is its name."""
 
-    def __init__(self, subtask: str, reason: str, usage: Command | Usage) -> None:
+    def __init__(self, subtask: str, *said: Part) -> None:
+        """Take the command, the reason in parts, and at the end what may be typed."""
+        *reason, usage = said
         self.subtask = subtask
-        super().__init__(f'{subtask}: {reason}.\nType: ', usage)
+        super().__init__(f'{subtask}: ', *reason, '.\nType: ', usage)
 
 
 @overload
@@ -174,7 +177,8 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
         return str(value).lower() == 'yes'
     raise WrongOptions(
         subtask,
-        f'{option}={value} is neither yes nor no; nothing was done',
+        Option(option, str(value)),
+        ' is neither yes nor no; nothing was done',
         Command(subtask, **{option: 'yes'}),
     )
 
@@ -200,9 +204,15 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
     """Refuse options that exclude each other; raises `WrongOptions`."""
     given = [option for option, value in options.items() if value is not None]
     if len(given) > 1:
+        parts = [
+            part
+            for option in given
+            for part in (' and ', Option(option) if option.isidentifier() else option)
+        ]
         raise WrongOptions(
             subtask,
-            f'{" and ".join(given)} exclude each other; nothing was done',
+            *parts[1:],
+            ' exclude each other; nothing was done',
             Command('help', subtask),
         )
 
@@ -224,7 +234,8 @@ def number(value: str | int, subtask: str, option: str) -> int:
         return found
     raise WrongOptions(
         subtask,
-        f'{option}={value} is no number from 1 on; nothing was done',
+        Option(option, str(value)),
+        ' is no number from 1 on; nothing was done',
         Command(subtask, **{option: 1}),
     )
 
@@ -242,6 +253,14 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
             if not _passes_all_on(parameters):
                 break
     return Usage(name, parameters)
+
+
+def is_flag(parameter: inspect.Parameter) -> bool:
+    """Tell whether a parameter is yes or no, by its annotation or its default."""
+    if isinstance(parameter.default, bool):
+        return True
+    # Written as a text, or evaluated: `str | bool`, `Union[str, bool]`, `bool`.
+    return re.search(r'\bbool\b', str(parameter.annotation)) is not None
 
 
 def _passes_all_on(parameters: Sequence[inspect.Parameter]) -> bool:

@@ -13,9 +13,15 @@ from migopy.files.loading import (
 )
 from migopy.files.migration import Migration, Unreadable, checksum_of
 from migopy.files.names import BadFileNames, BadPattern, FileNames
-from migopy.files.project import cwd_in_syspath, invoke_program, project_directory
+from migopy.files.project import (
+    FILES,
+    cwd_in_syspath,
+    invoke_program,
+    project_directory,
+)
 
 __all__ = [
+    'FILES',
     'TEMPLATE',
     'BadFileNames',
     'BadPattern',

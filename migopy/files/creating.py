@@ -6,7 +6,7 @@ import os
 import re
 import unicodedata
 
-from migopy.commands import Command
+from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
 from migopy.files.names import BadFileNames, FileNames
@@ -68,8 +68,9 @@ def read_template(path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error if isinstance(error, OSError) else f'{path} is not UTF-8'
         raise NotCreated(
-            f'MIGRATION_TEMPLATE cannot be read: {reason}.'
-            ' Correct it in the fabfile, then type the command again.'
+            f'MIGRATION_TEMPLATE cannot be read: {reason}. Correct it ',
+            Where(('MIGRATION_TEMPLATE',)),
+            ', then type the command again.',
         ) from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from migopy.commands import Command
+from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
 from migopy.files.names import FileNames
@@ -21,7 +21,9 @@ class NoDirectory(MigopyException):
             f'Migrations directory {path}: {cause.strerror}.\n'
             'Make it with a first migration: ',
             Command('create', 'what_it_does'),
-            '\nor set MIGRATIONS_DIRECTORY in the fabfile, then type: ',
+            '\nor set MIGRATIONS_DIRECTORY ',
+            Where(('MIGRATIONS_DIRECTORY',)),
+            ', then type: ',
             Command(),
         )
 

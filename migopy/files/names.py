@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from migopy.commands import Command
+from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
 from migopy.texts import same_name, whole_number
 
@@ -30,8 +30,9 @@ class BadPattern(MigopyException):
     def __init__(self, pattern: str, reason: str) -> None:
         self.pattern = pattern
         super().__init__(
-            f'MIGRATIONS_FILE_PATTERN {pattern!r} {reason}. Correct it in the '
-            r'fabfile, for example: (?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+            f'MIGRATIONS_FILE_PATTERN {pattern!r} {reason}. Correct it ',
+            Where(('MIGRATIONS_FILE_PATTERN',)),
+            r', for example: (?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py',
         )
 
 

@@ -9,13 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+#: What the files are called that have a manager, without their ending; of two in one
+#: folder the first.
+FILES = ('migopyfile', 'fabfile')
+
 
 def project_directory(manager_class: type) -> str:
     """Find the folder beside whose fabfile relative paths lie.
 
     That is the fabfile which `fab` runs, or `tasks.py` which `inv` does, else the
-    module `fabfile` in which the class was written, else the working directory, as in
-    1.0.
+    module `fabfile` or `migopyfile` in which the class was written, else the working
+    directory, as in 1.0.
     """
     # Looked up, not imported: without Fabric there is no fabfile that it runs.
     state = sys.modules.get('fabric.state')
@@ -27,8 +31,9 @@ def project_directory(manager_class: type) -> str:
     if loaded_from:
         return os.path.abspath(loaded_from)
     for cls in manager_class.__mro__:
-        if cls.__module__.split('.')[0] == 'fabfile':
-            file: str | None = getattr(sys.modules.get('fabfile'), '__file__', None)
+        module = cls.__module__.split('.')[0]
+        if module in FILES:
+            file: str | None = getattr(sys.modules.get(module), '__file__', None)
             if file:
                 folder = os.path.dirname(os.path.abspath(file))
                 is_package = os.path.basename(file) == '__init__.py'

@@ -4,7 +4,13 @@ The private server of `embedded:` has a room of its own, which is imported by wh
 needs it: `migopy.server.embedded`.
 """
 
-from migopy.server.checks import CHECKS, names_given, require_sound
+from migopy.server.checks import (
+    CHECKS,
+    SECRET,
+    meant_by,
+    names_given,
+    require_sound,
+)
 from migopy.server.client import (
     await_first_contact,
     is_made_for_us,
@@ -20,11 +26,20 @@ from migopy.server.explained import (
     reason_of,
 )
 from migopy.server.secrets import redacted, secrets_in, spellings_of
-from migopy.server.settings import BadSettings, NoDatabase, Settings
+from migopy.server.settings import (
+    DATA,
+    EMBEDDED,
+    BadSettings,
+    NoDatabase,
+    Settings,
+)
 from migopy.server.uris import ServerUri, is_uri
 
 __all__ = [
     'CHECKS',
+    'DATA',
+    'EMBEDDED',
+    'SECRET',
     'AccessDenied',
     'BadSettings',
     'DatabaseError',
@@ -38,6 +53,7 @@ __all__ = [
     'is_made_for_us',
     'is_uri',
     'leave_without_waiting',
+    'meant_by',
     'names_given',
     'own_collection',
     'reason_of',

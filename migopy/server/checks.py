@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from migopy.commands import Command
+from migopy.commands import Command, Where
 from migopy.server.secrets import redacted
 from migopy.server.settings import EMBEDDED, BadSettings
 from migopy.server.uris import SCHEMES, ServerUri, is_uri
@@ -97,8 +97,9 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
     for name in sorted(names):
         if name.upper() in values and name not in values:
             raise BadSettings(
-                f'{name} is no setting of migopy; {name.upper()} is.\n'
-                f'Rename it in the fabfile (to _{name} if it is your own), then type: ',
+                f'{name} is no setting of migopy; {name.upper()} is.\nRename it ',
+                Where(),
+                f' (to _{name} if it is your own), then type: ',
                 Command(),
             )
     used = {name for name in names if values.get(name) not in (None, '')}
@@ -107,16 +108,18 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
         # Who has set that one as well has this one for himself.
         if meant and not used & {meant, *SAME.get(meant, ())}:
             raise BadSettings(
-                f'{name} is no setting of migopy; {meant} is.\n'
-                f'Rename it in the fabfile (to _{name} if it is your own), then type: ',
+                f'{name} is no setting of migopy; {meant} is.\nRename it ',
+                Where(),
+                f' (to _{name} if it is your own), then type: ',
                 Command(),
             )
     for name, value in values.items():
         wish = CHECKS[name](value) if name in CHECKS else None
         if wish is not None:
             raise BadSettings(
-                f'{name}{_shown(name, value)} must be {wish}.\n'
-                'Correct it in the fabfile, then type: ',
+                f'{name}{_shown(name, value)} must be {wish}.\nCorrect it ',
+                Where((name,)),
+                ', then type: ',
                 Command(),
             )
 
@@ -270,6 +273,7 @@ def _pattern(value: Any) -> Wish | None:
 
 CHECKS: dict[str, Check] = {
     'TASK_NAME': _text,
+    'PROJECT_DIRECTORY': _path_or_none,
     'MIGRATIONS_DIRECTORY': _path,
     'MIGRATIONS_FILE_PATTERN': _pattern,
     'MIGRATION_TEMPLATE': _path_or_none,

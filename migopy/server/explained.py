@@ -17,13 +17,16 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from migopy.commands import Command
+from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.server.members import Member, only_member
 from migopy.server.secrets import redacted
 from migopy.server.settings import BadSettings, Settings
 
 AUTHENTICATION_FAILED = 18
+
+#: The settings that have the password.
+PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 UNAUTHORIZED = 13
 OUTSIDE_STABLE_API = 323
 
@@ -52,17 +55,18 @@ class ServerUnreachable(MigopyException):
         self.where = where
         super().__init__(
             f'MongoDB at {where} cannot be reached: {reason}.\n'
-            'Start it, or correct MONGO_HOST and MONGO_PORT (or MONGO_URI) in the'
-            ' fabfile, then type the command again.'
+            'Start it, or correct MONGO_HOST and MONGO_PORT (or MONGO_URI) ',
+            Where(('MONGO_URI', 'MONGO_HOST', 'MONGO_PORT')),
+            ', then type the command again.',
         )
 
 
 class NoPrimary(MigopyException):
     """A server answers, but none that takes writes; `where` is its address."""
 
-    def __init__(self, where: str, *what_to_do: str) -> None:
+    def __init__(self, where: str, *what_to_do: Part) -> None:
         self.where = where
-        super().__init__('\n'.join(what_to_do))
+        super().__init__(*what_to_do)
 
 
 class AccessDenied(MigopyException):
@@ -86,10 +90,13 @@ def explained(
     if isinstance(error, OperationFailure):
         return _refused(error, settings)
     if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
+        at_fault = _at_fault(error, settings)
         return BadSettings(
-            f'{_at_fault(error, settings)} cannot be used:'
+            f'{at_fault} cannot be used:'
             f' {_setting_error(error, settings)}.\n'
-            'Correct it in the fabfile, then type: ',
+            'Correct it ',
+            Where(tuple(at_fault.split(' and '))),
+            ', then type: ',
             Command(),
         )
     if isinstance(error, InvalidName):
@@ -97,7 +104,9 @@ def explained(
             'A database or a collection cannot have this name:'
             f' {reason_of(error, settings)}.\n'
             f'The database is {settings.database_name!r}. If its name is at fault,'
-            ' correct MONGO_DATABASE in the fabfile. Then type: ',
+            ' correct MONGO_DATABASE ',
+            Where(('MONGO_DATABASE',)),
+            '. Then type: ',
             Command(),
         )
     return _failed(error, settings)
@@ -134,9 +143,11 @@ def _not_reached(
             where,
             f'MongoDB at {where} is {member.described}, which takes no writes.'
             + (f' The primary is {member.primary}.' if member.primary else ''),
-            f'Correct {settings.place} in the fabfile: name the replica set, so that'
-            ' its primary is found, and leave directConnection out:',
-            f'  MONGO_URI = {member.uri(bool(settings.user_name))!r}',
+            f'\nCorrect {settings.place} ',
+            Where(tuple(settings.place.split(' and '))),
+            ': name the replica set, so that its primary is found, and leave'
+            ' directConnection out:\n'
+            f'  MONGO_URI = {member.uri(bool(settings.user_name))!r}\n'
             'then type the command again.',
         )
     reason = reason_of(error, settings)
@@ -147,7 +158,7 @@ def _not_reached(
     if no_primary:
         return NoPrimary(
             where,
-            f'The replica set at {where} has no primary now: {reason}.',
+            f'The replica set at {where} has no primary now: {reason}.\n'
             'It elects one within seconds if most of its members run. Look at them'
             ' (rs.status() in mongosh), then type the command again.',
         )
@@ -159,9 +170,10 @@ def _refused(error: OperationFailure, settings: Settings) -> MigopyException:
     if error.code == AUTHENTICATION_FAILED:
         return AccessDenied(
             f'MongoDB at {where} refused the user name or the password.\n'
-            'Correct MONGO_USER and MONGO_USER_PASS (or MONGO_URI) in the fabfile;'
-            ' the user is looked up in the database'
-            f' {settings.looked_up_in}, set MONGO_AUTH_SOURCE where it is another.'
+            'Correct MONGO_USER and MONGO_USER_PASS (or MONGO_URI) ',
+            Where(('MONGO_URI', 'MONGO_USER', *PASSWORDS)),
+            '; the user is looked up in the database'
+            f' {settings.looked_up_in}, set MONGO_AUTH_SOURCE where it is another.',
         )
     if error.code == UNAUTHORIZED:
         return _forbidden(reason, settings)
@@ -169,7 +181,9 @@ def _refused(error: OperationFailure, settings: Settings) -> MigopyException:
         return AccessDenied(
             f'MongoDB at {where} does not allow this: {reason}.\n'
             'server_api in MONGO_CLIENT_OPTIONS is strict. Take strict=True out of it'
-            ' in the fabfile, then type the command again.'
+            ' ',
+            Where(('MONGO_CLIENT_OPTIONS',)),
+            ', then type the command again.',
         )
     return _failed(error, settings)
 

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migopy.commands import Command
+from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.server.secrets import secrets_in
 from migopy.server.uris import ServerUri, is_uri
 
 EMBEDDED = 'embedded:'
+
+#: The folder of a private server where none is named.
+DATA = 'mongodata'
 
 
 class NoDatabase(MigopyException):
@@ -19,9 +22,9 @@ class NoDatabase(MigopyException):
 
     def __init__(self) -> None:
         super().__init__(
-            'No database is named. Set MONGO_DATABASE in the class in the fabfile:\n'
-            "  MONGO_DATABASE = 'mydatabase'\n"
-            'then type: ',
+            'No database is named. Set MONGO_DATABASE ',
+            Where(('MONGO_DATABASE',)),
+            ', then type: ',
             Command(),
         )
 
@@ -59,7 +62,7 @@ class Settings:
         """Give the folder of `embedded:<folder>`, `None` for another server."""
         uri = self._uri
         if uri.startswith(EMBEDDED):
-            return uri[len(EMBEDDED) :] or 'mongodata'
+            return uri[len(EMBEDDED) :] or DATA
         return None
 
     @property

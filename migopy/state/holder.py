@@ -114,6 +114,8 @@ def _seconds(now: datetime, expires: datetime | None) -> float:
 class Locked(MigopyException):
     """Another command holds the lock; `holder` is a `Holder`, `waited` in seconds."""
 
+    exit_status = 3
+
     def __init__(self, holder: Holder, waited: float) -> None:
         self.holder = holder
         self.waited = waited

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from migopy.commands import Command, Part, Spelling, spelled
+from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.run import PENDING, Entry, Plan, State, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
@@ -74,7 +74,7 @@ class Report:
             [f'{run.name} ({run.direction}) by {run.agent}' for run in running],
         )
         if plan.foreign:
-            self._voice.white(foreign_documents(plan.foreign))
+            self._say(*foreign_documents(plan.foreign))
         for runs in by_migration(plan.unfinished):
             for run in runs:
                 self._voice.red(f'Unfinished: {describe(run)}')
@@ -142,6 +142,10 @@ class Report:
         else:
             self._voice.white(said)
 
+    def settings(self, rows: Iterable[Sequence[str]]) -> None:
+        """Show settings: the name, the value without secrets, where it comes from."""
+        self._voice.white(table(('Setting', 'Value', 'From'), list(rows)))
+
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Show lines about commands, below a title if there is one."""
         if title:
@@ -193,13 +197,15 @@ class Report:
         self._voice.white(spelled(said, self._spelling))
 
 
-def foreign_documents(count: int) -> str:
+def foreign_documents(count: int) -> Sequence[Part]:
     """Say that another tool's documents are in the registry's collection."""
     are = 'document is' if count == 1 else 'documents are'
-    return (
+    return [
         f"{count:,} {are} another tool's; migopy leaves such alone. To keep its own"
-        ' apart, set MIGRATIONS_COLLECTION in the fabfile before the first run.'
-    )
+        ' apart, set MIGRATIONS_COLLECTION ',
+        Where(('MIGRATIONS_COLLECTION',)),
+        ' before the first run.',
+    ]
 
 
 def _one_of(names: Sequence[str]) -> str:

@@ -14,13 +14,25 @@ class Voice:
     """A manager's logger for what migopy says.
 
     Invariant: what the logger gets has no control characters but line ends and tabs,
-    and no secrets, whatever a database or a migration has put into it.
+    and no secrets, whatever a database or a migration has put into it. A quiet one
+    says errors and what was asked for, and nothing else.
     """
 
-    def __init__(self, logger: Any, secrets: Sequence[str] = ()) -> None:
-        """Take the logger, and what is shown as `***` in whatever is said."""
+    def __init__(
+        self,
+        logger: Any,
+        secrets: Sequence[str] = (),
+        is_quiet: bool = False,
+        is_answer: bool = False,
+    ) -> None:
+        """Take the logger, and what is shown as `***` in whatever is said.
+
+        `is_answer`: what it says is what a command was asked to show.
+        """
         self._logger = logger
         self._secrets = secrets
+        self.is_quiet = is_quiet
+        self._is_answer = is_answer
 
     @property
     def results(self) -> Voice:
@@ -28,9 +40,8 @@ class Voice:
 
         On stdout, for `| grep` and `| less`, unless the fabfile has its own logger.
         """
-        if self.is_custom:
-            return self
-        return Voice(ColorsLogger('stdout'), self._secrets)
+        logger = self._logger if self.is_custom else ColorsLogger('stdout')
+        return Voice(logger, self._secrets, self.is_quiet, is_answer=True)
 
     @property
     def is_custom(self) -> bool:
@@ -39,11 +50,13 @@ class Voice:
 
     def white(self, message: object) -> None:
         """Say something."""
-        self._logger.white(self._fit(message))
+        if self._is_answer or not self.is_quiet:
+            self._logger.white(self._fit(message))
 
     def white_bold(self, message: object) -> None:
         """Say something of weight."""
-        self._logger.white_bold(self._fit(message))
+        if self._is_answer or not self.is_quiet:
+            self._logger.white_bold(self._fit(message))
 
     def red(self, message: object) -> None:
         """Say an error, or a migration that has not run."""
@@ -51,7 +64,8 @@ class Voice:
 
     def green(self, message: object) -> None:
         """Say that all is well."""
-        self._logger.green(self._fit(message))
+        if not self.is_quiet:
+            self._logger.green(self._fit(message))
 
     def _fit(self, message: object) -> str:
         return redacted(fit(text_of(message)), self._secrets)

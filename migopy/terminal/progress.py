@@ -148,4 +148,6 @@ def _bar_meter() -> Iterator[Meter]:
 
 
 def _is_for_bars() -> bool:
+    if getattr(LOGGER.get(None), 'is_quiet', False):
+        return False
     return is_terminal(sys.stderr) and os.environ.get('TERM') not in WITHOUT_BARS

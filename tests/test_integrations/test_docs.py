@@ -110,7 +110,7 @@ class PageTest(FabTest):
 
     def write_as_told(self, path: str, text: str) -> None:
         """Write a file of the page; the database is the test's."""
-        if path == 'fabfile.py':
+        if path in ('fabfile.py', 'migopyfile.py', 'pyproject.toml'):
             text = self.with_the_test_s_server(text)
         self.write(path, text)
 
@@ -280,6 +280,34 @@ class SettingsTest(PageTest):
 
     def before_plain_python(self) -> None:
         self.assert_ok(self.fab('migrations:rollback,1'))
+
+
+class CommandTest(PageTest):
+    """The command `migopy`."""
+
+    page = 'docs/command.rst'
+
+    def test_it(self) -> None:
+        self.do_the_page()
+
+    def before_command_first(self) -> None:
+        self.migration('001_add_note.py', readme.block('migration'))
+
+    def before_pyproject(self) -> None:
+        (self.folder / 'fabfile.py').unlink()
+        (self.folder / 'migopyfile.py').unlink()
+
+    def with_the_test_s_server(self, text: str) -> str:
+        text = super().with_the_test_s_server(text)
+        return text.replace('"mydatabase"', f'"{self.db.name}"')
+
+    def check_from_the_environment(self, block: Block) -> None:
+        """Type the command in the environment that the line before it makes."""
+        export, _ = [each.command for each in transcripts.commands(block.text)]
+        name, _, value = export.removeprefix('export ').partition('=')
+        self.assertEqual(value, 'mongodb://localhost:27017')
+        self.environment.update({name: self.uri, 'COLUMNS': '100'})
+        self.type(block)
 
 
 class MigrationsTest(PageTest):
@@ -506,6 +534,31 @@ class ContainersTest(PageTest):
             status, output = transcripts.typed(command, self.folder, **self.environment)
             self.assertEqual(status, 0, output)
         self.assertTrue((self.folder / 'mongodata').is_dir())
+
+    def check_command_job(self, block: Block) -> None:
+        """It runs with the environment that it tells, and with no file but those."""
+        pod = yaml.safe_load(block.text)['spec']['template']['spec']
+        [container] = pod['containers']
+        [volume], [mount] = pod['volumes'], container['volumeMounts']
+        self.assertEqual(volume['name'], mount['name'])
+        told = {each['name']: each['value'] for each in container['env']}
+        variable = 'MIGOPY_MONGO_URI_FILE'
+        self.assertEqual(told[variable], f'{mount["mountPath"]}/uri')
+        told[variable] = str(self.write('secret/uri', self.uri))
+        (self.folder / 'fabfile.py').unlink()
+        self.db.migrations.drop()
+        before = self.environment
+        self.environment = {**told, 'MIGOPY_MONGO_DATABASE': self.db.name}
+        self.run_as_a_container(container['command'])
+        self.environment = before
+        self.assertEqual(self.registered(), ['001_add_note.py'])
+        self.write_as_told('fabfile.py', readme.block('container-fabfile'))
+
+    def check_helm_hook(self, block: Block) -> None:
+        annotations = yaml.safe_load(block.text)['metadata']['annotations']
+        for name, text in annotations.items():
+            self.assertTrue(name.startswith('helm.sh/hook'))
+            self.assertIsInstance(text, str)
 
     def check_roles(self, block: Block) -> None:
         """A user with these roles can do everything; without the second one most."""

@@ -109,6 +109,7 @@ class ValuesTest(CheckTest):
     def test_what_cannot_be_is_named(self) -> None:
         wrong: dict[str, tuple[Any, ...]] = {
             'TASK_NAME': ('', None, 1),
+            'PROJECT_DIRECTORY': ('', 1),
             'MIGRATIONS_DIRECTORY': ('', None, ['a']),
             'MIGRATIONS_FILE_PATTERN': (None, 1),
             'MIGRATION_TEMPLATE': (1, ''),

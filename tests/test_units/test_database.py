@@ -319,7 +319,7 @@ class ExplainTest(unittest.TestCase):
         ]
 
     def test_no_database_says_what_to_write(self) -> None:
-        self.assertIn("MONGO_DATABASE = 'mydatabase'", str(NoDatabase()))
+        self.assertIn('Set MONGO_DATABASE in the fabfile', str(NoDatabase()))
 
 
 class ReasonTest(unittest.TestCase):

@@ -17,7 +17,16 @@ from tests import readme, transcripts
 from tests.house import HOUSE, ORDER
 
 #: Languages of blocks; those of Python are compiled.
-LANGUAGES = {'bash', 'console', 'docker', 'javascript', 'python', 'text', 'yaml'}
+LANGUAGES = {
+    'bash',
+    'console',
+    'docker',
+    'javascript',
+    'python',
+    'text',
+    'toml',
+    'yaml',
+}
 
 #: Commands of the pages that a fabfile on them has, or that do not exist on purpose.
 OTHER_COMMANDS = {'count_notes', 'exceute'}

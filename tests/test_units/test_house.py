@@ -25,6 +25,7 @@ IMPORTING = {'test_effects_scope.py'}
 #: Rooms that are imported past their wing's door: late, as they take their time, and
 #: one whose name is its function's.
 BESIDE_THE_DOOR = {
+    'face.cli',
     'face.fab',
     'face.invoke',
     'server.embedded',

@@ -1,0 +1,25 @@
+"""The command `migopy`, as `python -m migopy` too."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+
+
+def main() -> None:
+    """Carry out what was typed, and end this process."""
+    # Nothing that is imported goes away, so the collector need not look for it.
+    gc.disable()
+    from migopy.face.cli import run
+    from migopy.manager import MigrationsManager
+
+    gc.enable()
+    program = 'migopy'
+    if os.path.basename(sys.argv[0]) == '__main__.py':
+        program = f'{os.path.basename(sys.executable)} -m migopy'
+    sys.exit(run(MigrationsManager, sys.argv[1:], program))
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,141 @@
+"""The command `migopy`: a line typed in a shell in, an exit status out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from migopy import signals
+from migopy.effects import listen
+from migopy.errand import Errand, carrying_out
+from migopy.errors import MigopyException, StopTaskExecution
+from migopy.face.hook import Manager, run_hook, settle
+from migopy.face.parsing import Line, parted, read
+from migopy.face.process import exit_status_of, let_go_of_streams
+from migopy.face.project import Project, project_here, subtasks_of
+from migopy.face.spelling import CommandSpelling, word_of
+from migopy.face.typed import Subtasks, WrongOptions, as_typed, usage_of
+from migopy.signals import is_interruption, status_after
+from migopy.tell import Voice
+from migopy.terminal import ColorsLogger
+from migopy.version import VERSION
+
+#: Set by the shell's part of argcomplete.
+ASKED_TO_COMPLETE = '_ARGCOMPLETE'
+
+
+def run(base: type[Any], typed: Sequence[str], program: str) -> int:
+    """Carry out what was typed behind `migopy`; give the exit status.
+
+    `base` is the class that all managers derive from, `program` how the command is
+    called.
+    """
+    if ASKED_TO_COMPLETE in os.environ:
+        from migopy.face.completion import complete
+
+        complete(base, os.environ)
+        return 0
+    settle()
+    # A client that the project's files make is to be heard as well.
+    listen()
+    try:
+        with signals.raised():
+            return _told(base, typed, program)
+    except BaseException as error:
+        if not is_interruption(error):
+            raise
+        Voice(ColorsLogger()).red('Interrupted.')
+        return exit_status_of(error)
+    finally:
+        let_go_of_streams()
+
+
+def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
+    """Carry it out, and tell of an error that nobody has told of yet."""
+    spelling, logger = CommandSpelling(program), ColorsLogger()
+    try:
+        line = parted(typed)
+        if line.wants_version:
+            Voice(ColorsLogger('stdout')).white(f'migopy {VERSION}')
+            return 0
+        before = [] if line.manager is None else ['--manager', line.manager]
+        spelling = CommandSpelling(program, before)
+        with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
+            if line.wants_help:
+                return _show_help(base, line, spelling)
+            here = project_here(base, line.manager)
+        logger = here.manager_class.logger
+        spelling = CommandSpelling(program, before, here.place, here.given)
+        with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
+            return _carry_out(here.manager_class, base, line)
+    except StopTaskExecution:
+        return 0
+    except MigopyException as error:
+        Voice(logger).red(error.spelled(spelling))
+        return exit_status_of(error)
+
+
+def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int:
+    """Read a command, call the hook, then run it."""
+    subtasks = subtasks_of(manager_class, base)
+    name, words = command_in(line.words, subtasks)
+    subtask = subtasks.get(name) if name else subtasks.default
+    called = word_of(name or subtask.__name__)
+    typed = read(subtask, called, words, line)
+    run_hook(manager_class, name, as_typed(typed.values, typed.options))
+    manager = manager_class()
+    try:
+        manager.perform(name, typed.values, typed.options)
+    except BaseException as error:
+        if manager.has_told(error):
+            return status_after(error)
+        raise
+    finally:
+        manager.disconnect()
+    return 0
+
+
+def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
+    """Show what there is to type, also where there is no manager yet."""
+    from migopy.face.manual import help_of, overview_of
+
+    said = Voice(ColorsLogger('stdout'))
+    try:
+        here = project_here(base, line.manager)
+    except MigopyException as error:
+        Voice(ColorsLogger()).white(error.spelled(spelling))
+        here = Project(base, '', {})
+    subtasks = subtasks_of(here.manager_class, base)
+    name, _ = command_in(line.words, subtasks)
+    if name:
+        said.white(help_of(subtasks.get(name), word_of(name), spelling))
+    else:
+        said.white(overview_of(subtasks, spelling, here.place))
+    return 0
+
+
+def command_in(
+    words: Sequence[str], subtasks: Subtasks
+) -> tuple[str | None, Sequence[str]]:
+    """Give the name of the command that is typed first, and the words behind it.
+
+    Raises `WrongOptions` where an option stands before it.
+    """
+    names = subtasks.names
+    by_word = {word_of(name): name for name in names}
+    for name in names:
+        by_word |= {name: name, name.replace('_', '-'): name}
+    if not words:
+        return None, []
+    first, *others = words
+    if not first.startswith('-'):
+        return by_word.get(first, first), others
+    for each in others:
+        if each in by_word:
+            raise WrongOptions(
+                each,
+                f'{first} stands before the command; nothing was done',
+                usage_of(subtasks.get(by_word[each]), each),
+            )
+    return None, words

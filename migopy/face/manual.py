@@ -1,0 +1,72 @@
+"""What `--help` shows, from the commands' signatures and docstrings."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from migopy.commands import Command, Spelling, Usage
+from migopy.face.help import EXAMPLE, as_typed_here
+from migopy.face.options import Parser, add_general, add_options
+from migopy.face.spelling import word_of
+from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
+
+
+def help_of(subtask: Subtask, name: str, spelling: Spelling) -> str:
+    """Give what `--help` shows of a command, from its signature and docstring."""
+    usage = usage_of(subtask, name)
+    first, rest = explanation(subtask)
+    general, of_options = told_apart(rest, usage, spelling)
+    parser = _for_help(spelling.usage(usage), '\n'.join(filter(None, [first, general])))
+    options = parser.add_argument_group('options of this command')
+    add_options(options, usage, of_options)
+    add_general(parser.add_argument_group('options of every command'))
+    return parser.format_help().rstrip()
+
+
+def overview_of(subtasks: Subtasks, spelling: Spelling, place: str) -> str:
+    """Give what `--help` shows without a command; `place` has the manager, if any."""
+    of = f' of {place}' if place else ''
+    parser = _for_help(
+        f'{spelling.command(Command())} [COMMAND] [OPTION ...]',
+        f'Run the MongoDB migrations{of}. Without a command: show what is pending.',
+    )
+    add_general(parser.add_argument_group('options of every command'))
+    lines = [
+        f'  {word_of(each.__name__):<12} {explanation(each)[0]}' for each in subtasks
+    ]
+    parser.epilog = '\n'.join(['commands:', *lines])
+    return parser.format_help().rstrip()
+
+
+def _for_help(usage: str, description: str) -> Parser:
+    return Parser(
+        add_help=False,
+        usage=usage.replace('%', '%%'),
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def told_apart(
+    text: str, usage: Usage, spelling: Spelling
+) -> tuple[str, dict[str, str]]:
+    """Tell the sentences of a docstring that are about an option from the others."""
+    examples = [
+        as_typed_here(each[0], usage, spelling) for each in EXAMPLE.finditer(text)
+    ]
+    prose = ' '.join(EXAMPLE.sub('', text).split())
+    general = []
+    said: dict[str, str] = {}
+    names = [each.name for each in usage.parameters]
+    for sentence in re.split(r'(?<=\.) (?=[A-Z]|\w+=)|(?<=;) ', prose):
+        about = [name for name in names if re.search(rf'\b{name}=\w', sentence)]
+        spelled = as_typed_here(sentence, usage, spelling)
+        for name in about:
+            whole = f'{spelled[:1].upper()}{spelled[1:].rstrip(".;")}.'
+            # In argparse a % begins what it fills in.
+            said[name] = ' '.join([*said.get(name, '').split(' '), whole]).strip()
+        if not about and sentence:
+            general.append(spelled)
+    of_options = {name: text.replace('%', '%%') for name, text in said.items()}
+    return '\n'.join([*examples, ' '.join(general)]).strip(), of_options

@@ -1,0 +1,128 @@
+"""Options of the command `migopy`, as argparse takes them from signatures."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn, Protocol
+
+from migopy.commands import Usage
+from migopy.errors import MigopyException
+from migopy.face.spelling import flag_of, is_on, off_flag_of, placeholder
+from migopy.face.typed import is_flag
+
+#: Switches of every command, with what `--help` says of them.
+SWITCHES = {
+    'quiet': 'say only errors and what was asked for',
+    'version': "show migopy's version",
+    'help': 'show this',
+}
+
+#: And the one option of every command that has a value.
+MANAGER = 'the class: FILE.py:CLASS or MODULE:CLASS'
+
+#: Options of every command, by their names.
+GENERAL = (*SWITCHES, 'manager')
+
+#: What argparse says, and how one says it.
+OURS = (
+    ('expected one argument', r'\1 needs a value'),
+    ('ignored explicit argument .*', r'\1 takes no value'),
+)
+
+#: What stands before the name under which argparse keeps an option of one command.
+OWN = 'of the command: '
+
+
+class Options(Protocol):
+    """What options are added to: a parser or a group in it."""
+
+    def add_argument(self, *names: str, **of_argparse: Any) -> Any:
+        """Add an option."""
+
+
+class NotReadable(MigopyException):
+    """What was typed is not as argparse can read it; nothing was done."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser of argparse.
+
+    Invariant: it neither writes nor ends the process; what is wrong is raised.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what is wrong."""
+        for theirs, ours in OURS:
+            message = re.sub(f'^argument (?:-h/)?(\\S+): {theirs}$', ours, message)
+        raise NotReadable(f'{message}; nothing was done')
+
+
+def add_general(parser: Options) -> None:
+    """Add the options of every command."""
+    parser.add_argument('--manager', metavar='WHICH', help=MANAGER)
+    for name, said in SWITCHES.items():
+        flags = ['-h', '--help'] if name == 'help' else [f'--{name}']
+        parser.add_argument(*flags, action='store_true', help=said)
+
+
+def add_options(
+    parser: Options, usage: Usage, said: Mapping[str, str] | None = None
+) -> list[tuple[str, Any]]:
+    """Add the options of a command, with what `--help` says of them.
+
+    Returns the parameters' names, each with its action of argparse.
+    """
+    added = []
+    for each in usage.parameters:
+        is_several = each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if is_several or each.name in GENERAL:
+            continue
+        kept_as = f'{OWN}{each.name}'
+        # What `fab` takes by its name as well, `name=001`, without a need to show it.
+        shown = each.kind is each.KEYWORD_ONLY or is_flag(each)
+        help_text = (said or {}).get(each.name, '') if shown else argparse.SUPPRESS
+        if is_flag(each):
+            flag, text = flag_of(each.name), 'yes'
+            if is_on(each):
+                flag, text = off_flag_of(each.name), 'no'
+            action = parser.add_argument(
+                flag, action='store_const', const=text, dest=kept_as, help=help_text
+            )
+        else:
+            action = parser.add_argument(
+                flag_of(each.name),
+                metavar=placeholder(each),
+                dest=kept_as,
+                help=help_text,
+            )
+        added.append((each.name, action))
+    return added
+
+
+def general_in(words: Sequence[str]) -> tuple[Mapping[str, Any], list[str]]:
+    """Find the options of every command; give them by their names, and the rest.
+
+    Raises `NotReadable`.
+    """
+    parser = Parser(add_help=False, allow_abbrev=False)
+    add_general(parser)
+    found, rest = parser.parse_known_args(list(words))
+    return vars(found), rest
+
+
+def own_in(words: Sequence[str], usage: Usage) -> tuple[dict[str, str], list[str]]:
+    """Find the options of a command; give them by their names, and the rest.
+
+    Raises `NotReadable`.
+    """
+    parser = Parser(add_help=False, allow_abbrev=False)
+    add_options(parser, usage)
+    found, rest = parser.parse_known_args(list(words))
+    given = {
+        name.removeprefix(OWN): text
+        for name, text in vars(found).items()
+        if text is not None
+    }
+    return given, rest

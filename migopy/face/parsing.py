@@ -1,0 +1,122 @@
+"""What is typed behind `migopy`, told apart as the commands' signatures say.
+
+`options`, which needs argparse, is loaded where an option is typed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from migopy.commands import Command, Option, Usage
+from migopy.face.spelling import flag_of
+from migopy.face.typed import Subtask, WrongOptions, usage_of
+
+#: A negative number is a value.
+NUMBER = re.compile(r'-\.?\d')
+
+#: How similar to a flag an unknown one is that was meant as it.
+SIMILARITY = 0.6
+
+
+class Line(NamedTuple):
+    """What was typed, its parts told apart but not looked at.
+
+    `words` are the command, its values and its options; `behind` are the values that
+    stand behind `--`.
+    """
+
+    words: Sequence[str]
+    behind: Sequence[str]
+    manager: str | None = None
+    is_quiet: bool = False
+    wants_help: bool = False
+    wants_version: bool = False
+
+
+class Typed(NamedTuple):
+    """A command as it was typed, as `perform` takes it."""
+
+    values: Sequence[str]
+    options: Mapping[str, str]
+
+
+def parted(typed: Sequence[str]) -> Line:
+    """Tell the options of every command from the rest; raises `NotReadable`."""
+    words = list(typed)
+    behind: list[str] = []
+    if '--' in words:
+        place = words.index('--')
+        words, behind = words[:place], words[place + 1 :]
+    if not any(word.startswith('-') for word in words):
+        return Line(words, behind)
+    from migopy.face.options import NotReadable, general_in
+
+    try:
+        found, rest = general_in(words)
+    except NotReadable as error:
+        raise NotReadable(f'{error}.\nSee: ', Command('help')) from error
+    return Line(
+        rest, behind, found['manager'], found['quiet'], found['help'], found['version']
+    )
+
+
+def read(subtask: Subtask, name: str, words: Sequence[str], line: Line) -> Typed:
+    """Read the values and options of a command; raises `WrongOptions`.
+
+    `words` are those of the line that stand behind the command.
+    """
+    usage = usage_of(subtask, name)
+    options, rest = _options(words, name, usage)
+    values = []
+    for word in rest:
+        if not word.startswith('-') or word == '-' or NUMBER.match(word):
+            _require_no_option(word, name, usage)
+            values.append(word)
+        else:
+            option, text = _further_option(word, name, usage)
+            options[option] = text
+    if line.is_quiet and any(each.name == 'quiet' for each in usage.parameters):
+        options['quiet'] = 'yes'
+    return Typed([*values, *line.behind], options)
+
+
+def _options(
+    words: Sequence[str], name: str, usage: Usage
+) -> tuple[dict[str, str], Sequence[str]]:
+    if not any(word.startswith('-') for word in words):
+        return {}, words
+    from migopy.face.options import NotReadable, own_in
+
+    try:
+        return own_in(words, usage)
+    except NotReadable as error:
+        raise WrongOptions(name, str(error), usage) from error
+
+
+def _require_no_option(word: str, name: str, usage: Usage) -> None:
+    """Refuse an option as `fab` has it, `dry_run=yes`, which would pass for a name."""
+    option, equals, text = word.partition('=')
+    for each in usage.parameters:
+        if equals and each.name == option:
+            meant = Option(option, text)
+            said = f'{word} is typed ', meant, ' here; nothing was done'
+            raise WrongOptions(name, *said, usage)
+
+
+def _further_option(word: str, name: str, usage: Usage) -> tuple[str, str]:
+    """Read an option that only `**options` of a command takes."""
+    flag, equals, text = word.partition('=')
+    if any(each.kind is each.VAR_KEYWORD for each in usage.parameters):
+        return flag.lstrip('-').replace('-', '_'), text if equals else 'yes'
+    from migopy.face.options import GENERAL
+
+    known = [flag_of(each) for each in GENERAL]
+    known += [flag_of(each.name) for each in usage.parameters]
+    near = difflib.get_close_matches(
+        flag.replace('_', '-'), known, 1, cutoff=SIMILARITY
+    )
+    meant = f' (did you mean {near[0]}?)' if near else ''
+    raise WrongOptions(name, f'there is no {flag}{meant}; nothing was done', usage)

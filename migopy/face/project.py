@@ -1,0 +1,145 @@
+"""The project that a command is about: its manager, and what stands over that."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from migopy.errors import MigopyException
+from migopy.face import found
+from migopy.face.given import MANAGER, PREFIX, BadSetting, from_environment, from_table
+from migopy.face.pyproject import table_in
+from migopy.face.typed import Subtasks
+from migopy.origins import Given, over, where_of
+from migopy.server import ServerUri
+
+PROJECT = 'PROJECT_DIRECTORY'
+
+#: Settings that `MONGO_URI` stands over, and those that it does if it names a user.
+UNDER_URI = ('MONGO_HOST', 'MONGO_PORT')
+UNDER_USER = ('MONGO_USER', 'MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
+
+#: The two names of the password.
+PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
+
+
+class Project(NamedTuple):
+    """A manager's class, with the settings of this place over its own.
+
+    `place` says which file has the class, `''` where there is none; `given` where
+    those settings are.
+    """
+
+    manager_class: type[Any]
+    place: str
+    given: Mapping[str, str]
+
+
+class NothingFound(MigopyException):
+    """Neither a manager nor a setting is to be found from `folder` on."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        super().__init__(
+            f'Neither {folder} nor a folder around it has a migopyfile.py or a'
+            ' fabfile.py with a class that derives from migopy.MigrationsManager,'
+            ' and no settings are given.\n'
+            'Go to the folder of the project, or name the class: --manager'
+            ' FILE.py:CLASS, or set MIGOPY_MONGO_URI and MIGOPY_MONGO_DATABASE.'
+        )
+
+
+def project_here(base: type[Any], which: str | None) -> Project:
+    """Find the manager, and put over its settings those that are given here.
+
+    They stand in this order: those of the class, of pyproject.toml, of the
+    environment. `which` is what `--manager` says. Raises `NothingFound`, `NoManager`,
+    `SeveralManagers`, `NotLoaded`, `BadSetting`.
+    """
+    folder = working_directory()
+    table = table_in(found.folders_around(folder))
+    around = os.path.dirname(table.file)
+    of_variable = os.environ.get(MANAGER)
+    manager: found.Found | None
+    if which:
+        manager = found.named(which, folder, base)
+    elif of_variable:
+        manager = found.named(of_variable, folder, base, f'{MANAGER}=')
+    elif 'manager' in table.content:
+        of_table = str(table.content['manager'])
+        manager = found.named(of_table, around, base, 'manager in pyproject.toml = ')
+    else:
+        manager = found.searched(folder, base)
+    layers = [
+        from_table(table.content, table.file),
+        from_environment(os.environ),
+    ]
+    if manager is None:
+        if not any(layers):
+            raise NothingFound(folder)
+        manager = found.Found(base, '', around or folder)
+    given = together(manager.manager_class, layers)
+    where = {name: each.where for name, each in given.items()}
+    given[PROJECT] = _directory(manager, given, os.path.basename(table.file))
+    return Project(over(manager.manager_class, given), manager.place, where)
+
+
+def subtasks_of(manager_class: type[Any], base: type[Any]) -> Subtasks:
+    """Give the commands of a class, to be looked at.
+
+    None is called, so the manager that they are bound to need not be a whole one:
+    `__init__` would look at settings and connect.
+    """
+    return Subtasks(object.__new__(manager_class), base)
+
+
+def together(
+    manager_class: type[Any], layers: Sequence[Mapping[str, Given]]
+) -> dict[str, Given]:
+    """Put layers of settings over each other, the last one on top.
+
+    Raises `BadSetting` for one that what lies below would leave without effect.
+    """
+    given: dict[str, Given] = {}
+    for layer in layers:
+        below = _value(manager_class, given, 'MONGO_URI')
+        if below.value and 'MONGO_URI' not in layer:
+            names = list(UNDER_URI)
+            names += UNDER_USER if ServerUri.of(str(below.value)).user else ()
+            for name in layer:
+                if name in names:
+                    raise BadSetting(
+                        layer[name].where,
+                        f' would have no effect, as MONGO_URI ({below.where}) stands'
+                        f' over it. Set {PREFIX}MONGO_URI instead.',
+                    )
+        given.update(layer)
+        for name, other in (PASSWORDS, PASSWORDS[::-1]):
+            if name in layer and other not in layer:
+                given[other] = Given(None, layer[name].where)
+    return given
+
+
+def working_directory() -> str:
+    """Give the working directory; raises `NoManager` where that is gone."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise found.NoManager(
+            f'The working directory cannot be used: {error.strerror}. Go to another.'
+        ) from error
+
+
+def _value(manager_class: type[Any], given: Mapping[str, Given], name: str) -> Given:
+    default = Given(getattr(manager_class, name), where_of(manager_class, name))
+    return given.get(name, default)
+
+
+def _directory(manager: found.Found, given: Mapping[str, Given], file: str) -> Given:
+    """Give the folder that relative paths lie in, as an absolute path."""
+    value, where = _value(manager.manager_class, given, PROJECT)
+    path = os.path.normpath(os.path.join(manager.folder, value or ''))
+    place = manager.place or file
+    beside = f'where {place} is' if place else 'the working directory'
+    return Given(path, where or beside)

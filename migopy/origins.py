@@ -1,0 +1,94 @@
+"""Where each setting of a manager comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from types import new_class
+from typing import Any, NamedTuple, TypeVar, cast
+
+from migopy.defaults import Defaults
+from migopy.server import CHECKS, SECRET, ServerUri, is_uri, redacted
+
+#: The attribute of a class that says where the values come from which it puts over
+#: those of the class that it derives from.
+WHERE = 'migopy_where'
+
+#: What stands for a value that nobody may see.
+HIDDEN = '(set, not shown)'
+
+Manager = TypeVar('Manager', bound=Defaults)
+
+
+class Given(NamedTuple):
+    """The value of a setting, and where it comes from: `MIGOPY_MONGO_URI`."""
+
+    value: Any
+    where: str
+
+
+class Shown(NamedTuple):
+    """A setting as a person may see it: no secret is in it."""
+
+    name: str
+    value: str
+    where: str
+
+
+def over(manager_class: type[Manager], given: Mapping[str, Given]) -> type[Manager]:
+    """Derive a class that has other values for some settings, all else as it is."""
+    if not given:
+        return manager_class
+    attributes = {
+        '__module__': manager_class.__module__,
+        '__qualname__': manager_class.__qualname__,
+        '__doc__': manager_class.__doc__,
+        WHERE: {name: each.where for name, each in given.items()},
+        **{name: each.value for name, each in given.items()},
+    }
+    name, bases = manager_class.__name__, (manager_class,)
+    made = new_class(name, bases, exec_body=lambda body: body.update(attributes))
+    return cast('type[Manager]', made)
+
+
+def shown(manager: Defaults) -> list[Shown]:
+    """List the settings of a manager, each as a person may see it."""
+    return [
+        Shown(name, _visible(name, getattr(manager, name)), _where(manager, name))
+        for name in CHECKS
+    ]
+
+
+def where_of(manager_class: type, name: str) -> str:
+    """Say where a class has a setting from; `''` for the default."""
+    for cls in manager_class.__mro__:
+        if name in vars(cls):
+            if cls is Defaults:
+                return ''
+            where = vars(cls).get(WHERE, {}).get(name)
+            return where or f'{cls.__qualname__} in {_file_of(cls)}'
+    return ''
+
+
+def _where(manager: Defaults, name: str) -> str:
+    if name in vars(manager):
+        return f'set by {type(manager).__qualname__} itself'
+    return where_of(type(manager), name) or 'default'
+
+
+def _file_of(cls: type) -> str:
+    file = getattr(sys.modules.get(cls.__module__), '__file__', None)
+    return os.path.basename(file) if file else cls.__module__
+
+
+def _visible(name: str, value: Any) -> str:
+    if value in (None, ''):
+        return 'None' if value is None else "''"
+    if name in ('MONGO_URI', 'MONGO_HOST') and is_uri(str(value)):
+        return ServerUri.of(str(value)).where
+    if name == 'MONGO_CLIENT_OPTIONS':
+        return ', '.join(f'{option}: …' for option in value) or '{}'
+    if name in SECRET and name != 'MONGO_URI':
+        return HIDDEN
+    return redacted(str(value))
