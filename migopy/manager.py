@@ -9,7 +9,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import FileNames, create
-from migopy.orders import order_down, order_up, original, pending
+from migopy.orders import order_down, order_up, original, pending, trial
 from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome, listing
 from migopy.wiring import Wiring
 
@@ -63,19 +63,22 @@ class MigrationsManager(Wiring):
         *,
         to: str | None = None,
         dry_run: str | bool = 'no',
+        show: str | int | None = None,
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
         Example: execute,001_add_index.py
         With to=NAME those up to and with that one are executed. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
-        shown. The first one that fails ends the run; the rest has not run then.
+        shown; with show=5 so are the first five documents that each would change. The
+        first one that fails ends the run; the rest has not run then.
         """
         from migopy import operations
 
         order = order_up(self, 'execute', spec_migr, to)
-        if is_yes(dry_run, 'execute', 'dry_run'):
-            return operations.dry_run(self._site, order, self._narrator)
+        wanted = trial('execute', dry_run, show)
+        if wanted is not None:
+            return operations.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
         plan = operations.execute(self._site, order, self._narrator, dump)
         if plan is not None:
@@ -104,13 +107,15 @@ class MigrationsManager(Wiring):
         to: str | None = None,
         force: str | bool = 'no',
         dry_run: str | bool = 'no',
+        show: str | int | None = None,
         yes: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
 
         Example: rollback,001_add_index.py
         With last=NUMBER those executed last are rolled back, the newest first; with
-        to=NAME all that were executed after it. dry_run=yes shows what each would do.
+        to=NAME all that were executed after it. dry_run=yes shows what each would do,
+        show=5 also the first five documents that it would change.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
@@ -118,8 +123,9 @@ class MigrationsManager(Wiring):
 
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
-        if is_yes(dry_run, 'rollback', 'dry_run'):
-            return operations.dry_run(self._site, order, self._narrator)
+        wanted = trial('rollback', dry_run, show)
+        if wanted is not None:
+            return operations.dry_run(self._site, order, self._narrator, wanted.show)
         asking = self._asking(yes, 'rollback')
         if not operations.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()

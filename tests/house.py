@@ -28,6 +28,7 @@ ORDER = (
     'files',
     'dumps',
     'backfill',
+    'differences',
     'run',
     'tell',
     'defaults',

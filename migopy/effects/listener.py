@@ -19,6 +19,7 @@ from pymongo.monitoring import (
 
 from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
+from migopy.effects.evidence import Evidence
 from migopy.effects.ledger import same_transaction
 from migopy.effects.recording import Recording, Sent
 from migopy.effects.tally import Document
@@ -62,14 +63,16 @@ class EffectsListener(CommandListener):
         )
 
     @contextmanager
-    def recording(self, database: str = '') -> Iterator[Recording]:
+    def recording(
+        self, database: str = '', evidence: Evidence | None = None
+    ) -> Iterator[Recording]:
         """Count the commands of this context and its threads until the block's end.
 
         `database` is the name of the one that the work is for; it helps to tell whose
         a thread is where several recordings are open. What is given can be read at
-        any time, in the block and after it.
+        any time, in the block and after it. `evidence` takes where the changes are.
         """
-        recording = Recording(self, self._unanswered, database, self._known())
+        recording = Recording(self, self._unanswered, database, self._known(), evidence)
         self._open(recording)
         token = self._current.set(recording)
         with self._working(own=False):
@@ -131,6 +134,8 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 if done:
                     each.ledger.count(name, database, command, reply)
+                    if each.evidence is not None:
+                        each.evidence.take(name, database, command, reply)
                 else:
                     each.ledger.doubt(name, database, command, reply)
                 if not done or 'writeErrors' in reply:

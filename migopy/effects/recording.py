@@ -9,6 +9,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
+from migopy.effects.evidence import Evidence
 from migopy.effects.failures import FailedCommand
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
 from migopy.effects.offspring import Children
@@ -61,11 +62,13 @@ class Recording(Effects):
         unanswered: dict[int, Sent],
         database: str = '',
         outer: Recording | None = None,
+        evidence: Evidence | None = None,
     ) -> None:
         """Take what hears the commands, and those it has heard no answer of.
 
         `database` is the name of the one that the step is for; `outer` is the
         recording that this one is a part of, and that counts all it counts.
+        `evidence` takes where the changes are, if anybody wants to know.
         """
         super().__init__()
         self.database = database
@@ -81,6 +84,7 @@ class Recording(Effects):
         #: The first command that met an error in the transaction that is kept to.
         self.failed: FailedCommand | None = None
         self.ledger = Ledger()
+        self.evidence = evidence
         self.children = Children()
         self._listener = listener
         self._unanswered = unanswered

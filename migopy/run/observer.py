@@ -11,6 +11,7 @@ from migopy.commands import Command
 from migopy.run.unfinished import ways_out
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
@@ -157,6 +158,16 @@ class Observer(Protocol):
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Hear what a step would do, had it not been a dry run."""
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Hear which documents a step would change, if that was asked for.
+
+        They are what people have stored: they are for the eyes of who asked, and for
+        no log. `since` names the first step of the dry run, where that is another one:
+        it is the state before it that was compared.
+        """
 
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
 from migopy.commands import Command
-from migopy.effects import Recording
+from migopy.differences import States, look, state_before
+from migopy.effects import Evidence, Recording
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
+from migopy.run.compared import Comparer
 from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
@@ -64,22 +66,41 @@ class TrialWrote(MigopyException):
 
 
 def try_out(
-    rooms: Rooms, plan: Plan, observer: Observer, steps: Sequence[Step], asked: Command
+    rooms: Rooms,
+    plan: Plan,
+    observer: Observer,
+    steps: Sequence[Step],
+    asked: Command,
+    show: int | None = None,
 ) -> None:
     """Run steps in one transaction that is then aborted, so nothing is changed.
 
-    `asked` is the command that would run them. Nothing is marked or registered, and no
-    lock is needed. Raises what a migration raised, `CannotTry` for one that is not to
-    run in a transaction, and `TrialWrote` for one that wrote past it.
+    `asked` is the command that would run them, `show` how many documents of each
+    collection are to be compared with what they were, `None` for none at all.
+    Nothing is marked or registered, and no lock is needed. Raises what a migration
+    raised, `CannotTry` for one that is not to run in a transaction, and `TrialWrote`
+    for one that wrote past it.
     """
     names = [step.name for step in steps]
-    with aborted(rooms.db.client) as session:
+    again = _with(asked, dry_run='yes') if show is None else _with(asked, show=show)
+    client, database = rooms.db.client, rooms.db.name
+    with ExitStack() as opened:
+        comparer = None
+        if show is not None:
+            # At one moment, or as near as can be: nothing is done between the two.
+            before = opened.enter_context(state_before(client, database))
+            session = opened.enter_context(aborted(client))
+            look(session, client, database)
+            comparer = Comparer(States(client, before, session), show, database)
+        else:
+            session = opened.enter_context(aborted(client))
         for place, step in enumerate(steps):
             not_run = names[place + 1 :]
             if step.refuses_transaction:
                 reason = ' it says transaction = False'
                 raise CannotTry(step, reason, not_run, asked)
-            with rooms.listener.recording(rooms.db.name) as effects:
+            evidence = None if comparer is None else Evidence()
+            with rooms.listener.recording(database, evidence) as effects:
                 observer.trying(step, place + 1, len(steps), effects)
                 try:
                     _call(rooms, observer, step, session, effects)
@@ -88,16 +109,25 @@ def try_out(
                     if why_refused(error) is not None:
                         where = f'\n{excerpt(error, step.migration.path)}'
                         raise CannotTry(step, where, not_run, asked) from error
-                    observer.failed(_failure(step, error, not_run, asked))
+                    observer.failed(_failure(step, error, not_run, again))
                     raise
                 except BaseException as error:
                     _require_nothing_past(rooms, plan, step, effects, error)
-                    observer.failed(_failure(step, error, not_run, asked))
+                    observer.failed(_failure(step, error, not_run, again))
                     raise
                 finally:
                     observer.stopped(step)
                 _require_nothing_past(rooms, plan, step, effects, None)
             observer.tried(step, effects)
+            if comparer is not None and evidence is not None:
+                since = names[0] if place else ''
+                with rooms.listener.own_work():
+                    comparisons = comparer.compare(effects, evidence)
+                observer.compared(step, comparisons, since)
+
+
+def _with(asked: Command, **options: object) -> Command:
+    return Command(asked.name, *asked.values, **{**asked.options, **options})
 
 
 def _call(
@@ -153,9 +183,8 @@ def _require_nothing_past(
 
 
 def _failure(
-    step: Step, error: BaseException, not_run: Sequence[str], asked: Command
+    step: Step, error: BaseException, not_run: Sequence[str], again: Command
 ) -> Failure:
-    again = Command(asked.name, *asked.values, **{**asked.options, 'dry_run': 'yes'})
     return Failure(
         migration=step.migration,
         direction=step.direction,

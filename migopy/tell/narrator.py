@@ -17,6 +17,7 @@ from migopy.terminal import duration
 from migopy.traces import summary
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
@@ -139,6 +140,15 @@ class Narrator:
         """Say what a step would do."""
         changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Show documents that a step would change, on the terminal alone."""
+        # What is imported late: `fab migrations` compares nothing and is to start fast.
+        from migopy.tell.differences import tell
+
+        tell(self._voice.on_terminal, comparisons, since, self._database)
 
     def nothing_to_try(self) -> None:
         """Say that nothing would run."""

@@ -1,0 +1,137 @@
+"""A database at one moment, without and with what a transaction has done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from migopy.differences.raw import Value, documents, id_of, with_id
+
+#: What the server answers where another transaction has written a document.
+WRITE_CONFLICT = 112
+
+#: Documents that the server sends at once: some megabytes at most, as a rule.
+BATCH = 4000
+
+#: How often a document is asked for. Another one's write is over at the second time,
+#: the transaction's own is not.
+ASKED = 3
+
+
+class States:
+    """The state before a transaction, and the one that the transaction sees.
+
+    Invariant: both are of one moment but for what others have committed between the
+    two openings; `is_own` tells such a document from the transaction's own.
+    """
+
+    def __init__(
+        self, client: Any, before: ClientSession, after: ClientSession
+    ) -> None:
+        """Take sessions whose transactions have read already, `before` first."""
+        self._client = client
+        self._before = before
+        self._after = after
+
+    def collection(self, namespace: str) -> Collection[Any]:
+        """Give a collection by `database.collection`."""
+        database, _, name = namespace.partition('.')
+        return pymongo.collection.Collection(
+            pymongo.database.Database(self._client, database), name
+        )
+
+    def before(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it was; raises `PyMongoError`."""
+        return self._find(namespace, id, self._before)
+
+    def after(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it would be; raises `PyMongoError`."""
+        return self._find(namespace, id, self._after)
+
+    def batches_before(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they were, in the order of `_id`."""
+        return self._batches(namespace, self._before)
+
+    def batches_after(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they would be, in the order of `_id`."""
+        return self._batches(namespace, self._after)
+
+    def exists(self, namespace: str) -> bool:
+        """Tell whether the server has a collection, the transaction's own left out."""
+        collection = self.collection(namespace)
+        wanted = {'name': collection.name}
+        return bool(collection.database.list_collection_names(filter=wanted))
+
+    def is_own(self, namespace: str, before: bytes | None, after: bytes | None) -> bool:
+        """Tell whether it is the transaction that has written a document.
+
+        A write of the same document, in another transaction that is aborted at once,
+        meets a conflict then. A collection that is not there is the transaction's own.
+        """
+        collection = self.collection(namespace)
+        for _ in range(ASKED):
+            with self._client.start_session() as session:
+                session.start_transaction()
+                try:
+                    if before is not None:
+                        collection.delete_one(with_id(id_of(before)), session=session)
+                    elif after is not None:
+                        collection.insert_one(RawBSONDocument(after), session=session)
+                    return False
+                except OperationFailure as error:
+                    if error.code != WRITE_CONFLICT:
+                        return False
+                finally:
+                    session.abort_transaction()
+        return True
+
+    def _find(self, namespace: str, id: Value, session: ClientSession) -> bytes | None:
+        found = self.collection(namespace).find_raw_batches(
+            with_id(id), limit=1, session=session
+        )
+        return next((each for batch in found for each in documents(batch)), None)
+
+    def _batches(self, namespace: str, session: ClientSession) -> Iterator[bytes]:
+        with self.collection(namespace).find_raw_batches(
+            {}, sort=[('_id', 1)], batch_size=BATCH, session=session
+        ) as cursor:
+            yield from cursor
+
+
+@contextmanager
+def state_before(client: Any, database: str) -> Iterator[ClientSession]:
+    """Give a session whose transaction sees the database as it is now.
+
+    The transaction that it is to be compared with is to be opened right after it. Its
+    read concern is `snapshot`, and it writes nothing.
+    """
+    with client.start_session() as session:
+        session.start_transaction(
+            read_concern=ReadConcern('snapshot'),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        look(session, client, database)
+        try:
+            yield session
+        finally:
+            session.abort_transaction()
+
+
+def look(session: ClientSession, client: Any, database: str) -> None:
+    """Read next to nothing: a transaction sees the database as of its first read."""
+    query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
+    client[database].command(query, session=session)
+
+
+def is_over(error: PyMongoError) -> bool:
+    """Tell whether an error says that a transaction is over."""
+    return isinstance(error, OperationFailure) and error.code in (251, 290)
