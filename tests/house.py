@@ -29,6 +29,7 @@ ORDER = (
     'dumps',
     'backfill',
     'differences',
+    'standin',
     'run',
     'tell',
     'defaults',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -35,6 +36,13 @@ OVER = frozenset({251, 290})
 MOST_UNKNOWNS = 10
 
 
+class Guard(Protocol):
+    """Who sees what is sent before it is."""
+
+    def see(self, name: str, database: str, command: Document) -> None:
+        """See a command; what is raised here, no `Exception`, keeps it from going."""
+
+
 class RefusedWrite(BaseException):
     """A write past the session that a step is to keep to; it was not sent.
 
@@ -63,12 +71,14 @@ class Recording(Effects):
         database: str = '',
         outer: Recording | None = None,
         evidence: Evidence | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Take what hears the commands, and those it has heard no answer of.
 
         `database` is the name of the one that the step is for; `outer` is the
         recording that this one is a part of, and that counts all it counts.
-        `evidence` takes where the changes are, if anybody wants to know.
+        `evidence` takes where the changes are, if anybody wants to know,
+        and `guard` sees each command before it is sent.
         """
         super().__init__()
         self.database = database
@@ -85,6 +95,7 @@ class Recording(Effects):
         self.failed: FailedCommand | None = None
         self.ledger = Ledger()
         self.evidence = evidence
+        self.guard = guard
         self.children = Children()
         self._listener = listener
         self._unanswered = unanswered
@@ -147,6 +158,12 @@ class Recording(Effects):
             yield
         finally:
             self.only = None
+
+    def show(self, event: CommandStartedEvent) -> None:
+        """Show a command that is about to be sent to who is to see it."""
+        for each in self.chain:
+            if each.guard is not None:
+                each.guard.see(event.command_name, event.database_name, event.command)
 
     def refuse(self, name: str, database: str, command: Document) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""

@@ -20,17 +20,18 @@ class Comparer:
     together it takes `ALL` seconds and one collection's `EACH` at most.
     """
 
-    def __init__(self, states: States, wanted: int, database: str) -> None:
+    def __init__(self, wanted: int, database: str) -> None:
         """Take how many documents of each collection are wanted.
 
         The collections of `database` come first.
         """
         self._own = f'{database}.'
-        self._states = states
         self._wanted = wanted
         self._left = ALL
 
-    def compare(self, effects: Effects, evidence: Evidence) -> list[Comparison]:
+    def compare(
+        self, states: States, effects: Effects, evidence: Evidence
+    ) -> list[Comparison]:
         """Compare what a step has touched, each collection on its own."""
         comparisons = []
         names = touched(effects)
@@ -39,9 +40,7 @@ class Comparer:
             began = time.monotonic()
             seconds = min(EACH, self._left)
             clues = evidence.of(namespace)
-            comparisons.append(
-                compare(self._states, namespace, clues, self._wanted, seconds)
-            )
+            comparisons.append(compare(states, namespace, clues, self._wanted, seconds))
             self._left -= time.monotonic() - began
         return comparisons
 

@@ -134,11 +134,11 @@ def kept_inside(
         raise WroteOutside(effects.outside, database)
     if effects.refused is not None:
         raise KeptInside(effects.refused)
-    if effects.failed is not None and _is_gone(session, database):
+    if effects.failed is not None and is_gone(session, database):
         raise CaughtError(effects.failed)
 
 
-def _is_gone(session: ClientSession, database: str) -> bool:
+def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, by a read of next to nothing."""
     query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
     from migopy.run import Failure, Plan, Step
+    from migopy.standin import Finding
 
 
 class Narrator:
@@ -140,6 +141,29 @@ class Narrator:
         """Say what a step would do."""
         changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
+
+    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+        """Say what commands would do that a transaction refuses.
+
+        What people have stored is said on the terminal alone.
+        """
+        from migopy.tell.findings import tell_findings
+
+        tell_findings(self._voice, findings, self._database)
+
+    def untold(
+        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
+    ) -> None:
+        """Say up to which point it is known what a step would do, and why."""
+        changes = effects.describe(self._database) or 'nothing'
+        short = reason.replace(f' {self._database}.', ' ')
+        lines = [
+            f'{step.name} cannot be shown to its end: {short}',
+            f'Until then it would do: {changes}',
+        ]
+        if after:
+            lines.append(f'As if it did nothing more: {enumerated(after)}')
+        self._voice.red('\n'.join(lines))
 
     def compared(
         self, step: Step, comparisons: Sequence[Comparison], since: str
