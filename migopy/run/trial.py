@@ -125,7 +125,7 @@ class Trial:
         self._written = {}
         while place < len(self._steps):
             step = self._steps[place]
-            evidence = Evidence()
+            evidence = None if states is None else Evidence()
             standin = StandIn(world, self._doubtful, only_sees=step.in_transaction)
             listener, database = self._rooms.listener, self._rooms.db.name
             with listener.recording(database, evidence, standin) as effects:
@@ -138,15 +138,15 @@ class Trial:
             if ended is not None:
                 after = self._names[place:]
                 self._observer.untold(step, effects, ended.reason, after)
-                self._observer.found(step, standin.findings)
+                self._found(step, standin)
                 self._doubt(step, standin, ended.is_over)
                 if ended.is_over:
                     break
                 continue
             self._written.update(dict.fromkeys(world.written, step.name))
             self._observer.tried(step, effects)
-            self._observer.found(step, standin.findings)
-            if states is not None:
+            self._found(step, standin)
+            if states is not None and evidence is not None:
                 self._compare(place - 1, states, effects, evidence)
         return place
 
@@ -176,7 +176,7 @@ class Trial:
             raise CannotTry(step, where, not_run, self._asked) from cause
         if isinstance(cause, Unanswerable):
             return Ended(cause.reason, is_over=False)
-        self._observer.found(step, standin.findings)
+        self._found(step, standin)
         self._observer.failed(self._failure(step, cause, not_run))
         raise cause
 
@@ -194,6 +194,10 @@ class Trial:
         ):
             returned = step.call(rooms.db)
         require_done(step, returned, effects.wrote)
+
+    def _found(self, step: Step, standin: StandIn) -> None:
+        if standin.findings:
+            self._observer.found(step, standin.findings)
 
     def _doubt(self, step: Step, standin: StandIn, is_over: bool) -> None:
         """Remember of which collections nothing is known any more."""
@@ -248,7 +252,7 @@ def _why_ended(
             reason = f'{where}what would be gone is still there: {said}'
             return Ended(reason, is_over=True)
         if error.code in GONE:
-            reason = f'{where}the server has ended the transaction'
+            reason = f'{where}the server has ended the transaction, which may last 60 s'
             return Ended(reason, is_over=True)
     if isinstance(error, Exception) and why_refused(error) is not None:
         over = is_gone(world.session, effects.database)

@@ -16,6 +16,7 @@ from migopy.standin.world import (
     no_namespace,
     probing,
     refused,
+    scratch,
 )
 
 #: What a command has beside the options of a collection.
@@ -27,6 +28,10 @@ OF_CAPPED = ('capped', 'size', 'max')
 #: MongoDB takes these for successes since 7.0: dropping what is not there, and creating
 #: what is there with the same options.
 LENIENT = (7, 0)
+
+
+#: An error of its own for a collection that is renamed to itself.
+TO_ITSELF = (5, 0)
 
 
 def create(
@@ -42,7 +47,7 @@ def create(
         text = f'Collection {namespace} already exists.'
         raise refused(48, 'NamespaceExists', text)
     made = Known(_kind(options), options)
-    if made.kind == 'collection' and world.known_outside(namespace) is None:
+    if made.kind == 'collection' and world.is_free(namespace):
         with probing(world.client) as session:
             world.database(database).command(command, session=session)
         made.is_new = True
@@ -54,6 +59,11 @@ def create(
     else:
         # No transaction makes a view, or a collection where one is that would be gone.
         made.indexes = {} if made.kind == 'view' else made.indexes
+        if made.kind == 'collection':
+            with probing(world.client) as session:
+                tried = {**command, 'create': scratch()}
+                world.database(database).command(tried, session=session)
+            _have_validator(world, namespace, options.get('validator'), 0)
         reply = {'ok': 1.0}
         text = f'would make {made.kind} {namespace}'
         findings.append(Finding(f'{text}, which was not tried on the server'))
@@ -95,6 +105,8 @@ def drop(
 
 def _have_gone(world: World, namespace: str, known: Known, reason: str) -> None:
     empty(world, namespace, reason)
+    if known.is_new:
+        world.remains.add(namespace)
     if known.options.get('validator') or any(
         each.get('unique') for each in known.indexes.values()
     ):
@@ -124,7 +136,7 @@ def rename(
     if known is None:
         text = f'Source collection {source} does not exist'
         raise refused(26, 'NamespaceNotFound', text)
-    if source == target:
+    if source == target and world.version >= TO_ITSELF:
         text = "Can't rename a collection to itself"
         raise refused(20, 'IllegalOperation', text)
     there = world.known(target)
@@ -147,6 +159,12 @@ def rename(
     world.remove(source)
     world.make(target, Known(known.kind, known.options, known.indexes))
     world.written.add(target)
+    for index in known.indexes.values():
+        if index.get('unique'):
+            name = f'the unique index {target}.{index["name"]}'
+            world.constraints.append(Constraint(target, name, index, None, 0))
+    _have_validator(world, target, known.options.get('validator'), 0)
+    world.written_since.discard(target)
     return {'ok': 1.0}
 
 
@@ -182,12 +200,8 @@ def modify(
         findings.append(Finding(text, found.values))
         if known.options.get('validator'):
             world.loosened.add(namespace)
-        name = f'the validator of {namespace}'
         _forget(world, namespace)
-        validator = command['validator']
-        made = Constraint(namespace, name, None, validator, found.number)
-        world.constraints.append(made)
-        world.written_since.discard(namespace)
+        _have_validator(world, namespace, command['validator'], found.number)
     elif changed:
         if 'validator' in command:
             world.loosened.add(namespace)
@@ -206,11 +220,19 @@ def _forget(world: World, namespace: str) -> None:
     ]
 
 
+def _have_validator(world: World, namespace: str, validator: Any, broken: int) -> None:
+    """Have a validator there, unless it is none, that nobody enforces."""
+    if validator:
+        name = f'the validator of {namespace}'
+        world.constraints.append(Constraint(namespace, name, None, validator, broken))
+        world.written_since.discard(namespace)
+
+
 def _require_validator(world: World, database: str, validator: Any) -> None:
     """Have the server judge a validator; raises what it raises."""
     with probing(world.client) as session:
         world.database(database).command(
-            {'create': 'migopy_dry_run', 'validator': validator}, session=session
+            {'create': scratch(), 'validator': validator}, session=session
         )
 
 

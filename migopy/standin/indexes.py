@@ -20,10 +20,8 @@ from migopy.standin.world import (
     no_namespace,
     probing,
     refused,
+    scratch,
 )
-
-#: Name of the collection that the server tries indexes on. It is never there.
-SCRATCH = 'migopy_dry_run'
 
 #: Options of a collection that its indexes depend on.
 OF_INDEXES = ('collation', 'clusteredIndex')
@@ -39,8 +37,12 @@ def create_indexes(
         raise Unanswerable(
             f'{namespace} is a {known.kind}, whose indexes are not tried'
         )
-    if known is None or (known.is_new and world.count(namespace) == 0):
+    is_new = world.is_free(namespace) if known is None else known.is_new
+    if is_new and (known is None or world.count(namespace) == 0):
         return _for_real(world, namespace, command, known)
+    if known is None:
+        known = Known()
+        findings.append(Finding(f'would make collection {namespace}'))
     reply, made = _tried(world, namespace, known, command['indexes'])
     documents = world.documents(namespace)
     for index in made:
@@ -56,6 +58,7 @@ def create_indexes(
         world.constraints.append(Constraint(namespace, name, index, None, 0))
         world.written_since.discard(namespace)
     known.indexes.update({index['name']: index for index in made})
+    world.make(namespace, known)
     return reply
 
 
@@ -80,7 +83,7 @@ def _tried(
     So the server judges the definitions, and whether they go together. Gives its reply
     and the indexes that are new.
     """
-    database = world.database(namespace.partition('.')[0])
+    database, name = world.database(namespace.partition('.')[0]), scratch()
     options = {key: known.options[key] for key in OF_INDEXES if key in known.options}
     there = [_definition(each) for each in known.indexes.values()]
     there = [
@@ -88,15 +91,15 @@ def _tried(
     ]
     try:
         with probing(world.client) as session:
-            database.command({'create': SCRATCH, **options}, session=session)
+            database.command({'create': name, **options}, session=session)
             if there:
-                old = {'createIndexes': SCRATCH, 'indexes': there}
+                old = {'createIndexes': name, 'indexes': there}
                 database.command(old, session=session)
             reply = database.command(
-                {'createIndexes': SCRATCH, 'indexes': indexes}, session=session
+                {'createIndexes': name, 'indexes': indexes}, session=session
             )
     except OperationFailure as error:
-        raise _about(error, namespace, f'{database.name}.{SCRATCH}') from error
+        raise _about(error, namespace, f'{database.name}.{name}') from error
     made: list[Document] = []
     new = reply['numIndexesAfter'] > reply['numIndexesBefore']
     made = [

@@ -114,7 +114,8 @@ class StandIn:
         is_output = name == 'aggregate' and namespace_of(name, database, command)
         is_refused = is_output or name in REFUSED
         if is_refused and 'autocommit' in command and not self._only_sees:
-            raise Unanswerable(f'{name} was called past the db that up is given')
+            reason = f'{name} is for no transaction, and here nobody answers for it'
+            raise Unanswerable(reason)
         target = namespace_of(name, database, command) if name not in READS else None
         if target is not None:
             self._world.written.update(target.split(' + '))

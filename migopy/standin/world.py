@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import pymongo
+from bson import ObjectId
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -76,6 +77,8 @@ class World:
         self.off_limits: dict[str, str] = {}
         #: Where constraints are still enforced that would be gone.
         self.loosened: set[str] = set()
+        #: What the transaction itself has made and would have dropped.
+        self.remains: set[str] = set()
         #: Unique indexes and validators that would be there and that nobody enforces.
         self.constraints: list[Constraint] = []
         #: What was written since those were last looked at.
@@ -98,8 +101,7 @@ class World:
             self._known[namespace] = self._read(namespace)
         if self._known[namespace] is None and self._has_documents(namespace):
             # A write has made it.
-            is_new = self._read(namespace) is None
-            self._known[namespace] = Known(is_new=is_new)
+            self._known[namespace] = Known(is_new=self.is_free(namespace))
         return self._known[namespace]
 
     def _has_documents(self, namespace: str) -> bool:
@@ -108,9 +110,12 @@ class World:
         collection = self.collection(namespace)
         return collection.find_one({}, {'_id': 1}, session=self.session) is not None
 
-    def known_outside(self, namespace: str) -> Known | None:
-        """Give what the server has, the dry run left out."""
-        return self._read(namespace)
+    def is_free(self, namespace: str) -> bool:
+        """Tell whether there is nothing of a name that the transaction could meet.
+
+        What a dry run has dropped is still there for it.
+        """
+        return namespace not in self.remains and self._read(namespace) is None
 
     def make(self, namespace: str, known: Known) -> None:
         """Have a collection there."""
@@ -119,37 +124,29 @@ class World:
     def remove(self, namespace: str) -> None:
         """Have a collection gone."""
         self._known[namespace] = None
-        self.written.discard(namespace)
+        self.written.add(namespace)
 
     def names(self, database: str) -> list[str]:
         """List the names of a database's collections."""
-        outside = self.database(database).list_collection_names(session=self.outside)
-        touched = {*self._known, *self.written}
-        prefix = f'{database}.'
-        names = {
-            *outside,
-            *(each[len(prefix) :] for each in touched if each.startswith(prefix)),
-        }
-        return sorted(each for each in names if self.known(prefix + each) is not None)
+        return [each['name'] for each in self.listing(database, None)]
 
     def listing(
         self, database: str, wanted: Mapping[str, Any] | None
     ) -> list[Document]:
         """Describe a database's collections, as `listCollections` does."""
-        shown = []
-        for name in self.names(database):
-            known = self.known(f'{database}.{name}') or Known()
-            described = {
-                'name': name,
-                'type': known.kind,
-                'options': known.options,
-                'info': {'readOnly': known.kind == 'view'},
-            }
-            if known.indexes:
-                described['idIndex'] = known.indexes.get('_id_', {})
-            if _fits(described, wanted or {}):
-                shown.append(described)
-        return shown
+        prefix = f'{database}.'
+        touched = {*self._known, *self.written}
+        names = [each[len(prefix) :] for each in touched if each.startswith(prefix)]
+        cursor = self.database(database).list_collections(
+            session=self.outside, filter=wanted or {}
+        )
+        shown = [dict(each) for each in cursor if each['name'] not in names]
+        for name in names:
+            known = self.known(prefix + name)
+            if known is not None:
+                described = _described(name, known)
+                shown += [described] if _fits(described, wanted or {}) else []
+        return sorted(shown, key=lambda each: str(each['name']))
 
     def count(self, namespace: str) -> int:
         """Count the documents: by metadata, unless the transaction has changed them."""
@@ -191,6 +188,11 @@ class World:
         return Known(kind, dict(found[0].get('options', {})), indexes)
 
 
+def scratch() -> str:
+    """Name a collection that is nowhere, for the server to try something on."""
+    return f'migopy_dry_run_{ObjectId()}'
+
+
 @contextmanager
 def probing(client: Any) -> Iterator[ClientSession]:
     """Give a session whose transaction is aborted at the end.
@@ -204,6 +206,18 @@ def probing(client: Any) -> Iterator[ClientSession]:
             yield session
         finally:
             session.abort_transaction()
+
+
+def _described(name: str, known: Known) -> Document:
+    described = {
+        'name': name,
+        'type': known.kind,
+        'options': known.options,
+        'info': {'readOnly': known.kind == 'view'},
+    }
+    if '_id_' in known.indexes:
+        described['idIndex'] = known.indexes['_id_']
+    return described
 
 
 def refused(code: int, name: str, text: str) -> OperationFailure:

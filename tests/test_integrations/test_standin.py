@@ -100,6 +100,33 @@ class FoundTest(TriedTest):
         self.assertIn('  would drop collection old: 3 documents, 1 index\n', said)
         self.assertIn('  would rename old to new: 1 document\n', said)
 
+    def test_what_was_dropped_is_made_again(self) -> None:
+        self.db.old.insert_many({'_id': n, 'n': 1} for n in range(3))
+        self.db.old.create_index('n', name='n')
+        self.db.three.insert_one({})
+        said = self.tried(
+            """
+            db.old.drop()
+            db.old.create_index('m', unique=True, name='n')
+            assert 'old' in db.list_collection_names()
+            assert list(db.old.index_information()) == ['_id_', 'n']
+            db.old.insert_many([{'m': 1}, {'m': 2}])
+            for _ in range(2):
+                db.create_collection('new', validator={'n': {'$type': 'int'}})
+                db.new.create_index('a', name='x', unique=True)
+                db.new.insert_one({'n': 1})
+                db.new.drop()
+            db.new.create_index('b', name='x')
+            assert db.new.index_information()['x']['key'] == [('b', 1)]
+            db.new.insert_one({'n': 1})
+            db.new.rename('two')
+            db.three.drop()
+            db.two.rename('three')
+            assert db.list_collection_names() == ['old', 'three']
+            """
+        )
+        self.assertIn('would do: ', said)
+
     def test_a_validator(self) -> None:
         self.db.users.insert_many({'_id': n, 'age': n or 'none'} for n in range(5))
         said = self.tried(
@@ -284,7 +311,9 @@ class FoundTest(TriedTest):
             "db.other.insert_one({'n': 1})",
             status=1,
         )
-        self.assertIn('line 7: dropIndexes was called past the db', said)
+        self.assertIn(
+            'line 7: dropIndexes is for no transaction, and here nobody answers', said
+        )
         self.assertIn('Until then it would do: users 1 updated\n', said)
         self.assertIn('002_x.py would do: other 1 inserted\n', said)
 
@@ -306,6 +335,54 @@ class FoundTest(TriedTest):
             '  ~ users _id 0\n      n: 0 -> 9\n',
         ):
             self.assertIn(line, result.stderr)
+
+    def test_what_only_asks_is_asked_outside(self) -> None:
+        self.db.users.insert_one({'_id': 1})
+        self.db.users.create_index('a')
+        said = self.tried(
+            """
+            import re
+            assert db.client.server_info()['version']
+            assert db.command('buildInfo')['version']
+            assert db.command('collStats', 'users')['count'] == 1
+            assert db.command('count', 'users', query={'_id': 2}) == {'n': 0, 'ok': 1.0}
+            assert db.command('listIndexes', 'users')['cursor']['firstBatch'][1]['key']
+            assert db.name in db.client.list_database_names()
+            assert db.users.estimated_document_count() == 1
+            db.more.insert_one({})
+            names = db.list_collection_names
+            assert names() == ['more', 'users']
+            assert names(filter={'name': {'$regex': '^mo'}}) == ['more']
+            assert names(filter={'name': re.compile('^us')}) == ['users']
+            assert names(filter={'name': {'$in': ['more', 'less']}}) == ['more']
+            assert names(filter={'name': {'$not': {'$regex': 'o'}}}) == ['users']
+            assert names(filter={'type': 'view'}) == []
+            _, index = db.users.list_indexes()
+            assert index['key'] == {'a': 1}
+            assert db.users.options() == {}
+            db.users.drop_indexes()
+            assert list(db.users.index_information()) == ['_id_']
+            db.command('collMod', 'users', validator={'b': {'$exists': False}})
+            assert 'validator' in next(db.list_collections(
+                filter={'name': 'users'}))['options']
+            """
+        )
+        self.assertIn('would do: ', said)
+
+    def test_two_at_once(self) -> None:
+        self.db.users.insert_many({'_id': n, 'n': n} for n in range(9))
+        body = """
+            db.users.create_index('n', unique=True)
+            db.fresh.create_index('n', unique=True)
+            db.fresh.insert_one({'n': 1})
+            db.users.update_many({'_id': {'$gt': %d}}, {'$inc': {'n': 100}})
+            """
+        self.migration('001_x.py', up(body % 8))
+        before = self.state()
+        for result in self.fabs(*['migrations:execute,show=2'] * 2):
+            self.assert_ok(result)
+            self.assertIn('no duplicates', result.stderr)
+        self.assertEqual(self.state(), before)
 
 
 class CustomLoggerTest(PlainTest):
