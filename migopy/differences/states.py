@@ -11,10 +11,13 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from migopy.differences.raw import Value, documents, id_of, with_id
+
+#: A collection that is not there: reading it tells of the transaction alone.
+NOWHERE = 'migopy_nowhere'
 
 #: What the server answers where another transaction has written a document.
 WRITE_CONFLICT = 112
@@ -128,10 +131,5 @@ def state_before(client: Any, database: str) -> Iterator[ClientSession]:
 
 def look(session: ClientSession, client: Any, database: str) -> None:
     """Read next to nothing: a transaction sees the database as of its first read."""
-    query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
+    query = {'find': NOWHERE, 'limit': 1, 'projection': {'_id': 1}}
     client[database].command(query, session=session)
-
-
-def is_over(error: PyMongoError) -> bool:
-    """Tell whether an error says that a transaction is over."""
-    return isinstance(error, OperationFailure) and error.code in (251, 290)

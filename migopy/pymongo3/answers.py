@@ -64,15 +64,13 @@ def listed(collection: Collection[Any], documents: list[Any]) -> CommandCursor[A
     return CommandCursor(collection, info, None)
 
 
-def answer_output(
+def answer_aggregation(
     collection: Collection[Any], pipeline: Sequence[Any], options: Mapping[str, Any]
 ) -> CommandCursor[Any] | None:
-    """Give the answer to an aggregation that writes, `None` for another one."""
-    last = pipeline[-1] if pipeline and isinstance(pipeline, list) else {}
-    if not isinstance(last, Mapping) or not {'$out', '$merge'} & set(last):
+    """Give the answer to an aggregation, `None` where the transaction can do it."""
+    if ANSWERS.get() is None or not pipeline or not isinstance(pipeline, list):
         return None
     command = {'aggregate': collection.name, 'pipeline': pipeline, **options}
     session = cast('ClientSession | None', command.pop('session', None))
-    if answer(collection.database.name, command, session) is None:
-        return None
-    return listed(collection, [])
+    reply = answer(collection.database.name, command, session)
+    return None if reply is None else listed(collection, batch_of(reply))

@@ -14,7 +14,7 @@ from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
 from migopy.pymongo3.answered import AnsweredCollection
-from migopy.pymongo3.answers import answer_output
+from migopy.pymongo3.answers import answer_aggregation
 from migopy.pymongo3.counting import send_count
 from migopy.pymongo3.deprecations import Deprecations
 from migopy.pymongo3.find import modernized
@@ -141,8 +141,8 @@ class LegacyCollection(AnsweredCollection):
         if 'useCursor' in kwargs:
             self._say('aggregate(useCursor=…)', 'it is passed over; leave it out')
             del kwargs['useCursor']
-        written = answer_output(self, pipeline, kwargs) if not args else None
-        return written or super().aggregate(pipeline, *args, **kwargs)
+        answer = answer_aggregation(self, pipeline, kwargs) if not args else None
+        return answer or super().aggregate(pipeline, *args, **kwargs)
 
     def _aggregate(
         self,

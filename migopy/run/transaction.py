@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from migopy.differences import look
 from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
@@ -140,9 +141,8 @@ def kept_inside(
 
 def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, by a read of next to nothing."""
-    query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
     try:
-        session.client[database].command(query, session=session)
+        look(session, session.client, database)
     except OperationFailure as error:
         return error.code in GONE
     return False

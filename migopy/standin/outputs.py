@@ -13,12 +13,22 @@ from migopy.standin.findings import Finding, counted
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import Document, World, probing
 
+#: First stages that tell of the server and not of what is stored.
+ASKING = frozenset(
+    """
+    $collStats $currentOp $indexStats $listLocalSessions $listSessions $planCacheStats
+    """.split()  # noqa: SIM905
+)
+
 
 def aggregate(
     world: World, database: str, command: Document, findings: list[Finding]
 ) -> Document | None:
-    """Answer an aggregation whose last stage is `$out` or `$merge`."""
+    """Answer an aggregation that writes, or that asks what no transaction tells."""
     pipeline = command.get('pipeline')
+    first = pipeline[0] if isinstance(pipeline, list) and pipeline else {}
+    if isinstance(first, Mapping) and ASKING & set(first):
+        return _asked(world, database, command)
     last = pipeline[-1] if isinstance(pipeline, list) and pipeline else {}
     if not isinstance(last, Mapping) or not {'$out', '$merge'} & set(last):
         return None
@@ -58,6 +68,16 @@ def aggregate(
         _merge(world, namespace, last[stage], results)
     world.written.add(namespace)
     return reply
+
+
+def _asked(world: World, database: str, command: Document) -> Document:
+    """Ask the server, outside of the transaction, what it says of itself."""
+    source = command['aggregate']
+    plain = world.database(database)
+    target = plain[source] if isinstance(source, str) else plain
+    rows = list(target.aggregate(command['pipeline'], session=world.outside))
+    ns = f'{database}.{source}'
+    return {'cursor': {'id': 0, 'ns': ns, 'firstBatch': rows}, 'ok': 1.0}
 
 
 def _target(database: str, into: Any) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from migopy.differences import NOWHERE
 from migopy.effects import READS, EffectsListener, Recording, namespace_of
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
@@ -43,6 +44,18 @@ INSIDE = frozenset(
     """
     aggregate bulkWrite delete distinct find findAndModify findandmodify getMore insert
     killCursors update
+    """.split()  # noqa: SIM905
+)
+
+#: What only asks, and neither waits for the transaction nor has an effect: it is put to
+#: the server outside of the transaction. (`validate` and `dbHash` would wait.)
+ASKING = frozenset(
+    """
+    buildInfo buildinfo collStats collstats connPoolStats connectionStatus currentOp
+    dataSize datasize dbStats dbstats explain features getCmdLineOpts
+    getDefaultRWConcern getLog getParameter getShardMap hello hostInfo isMaster isdbgrid
+    ismaster listCommands listDatabases ping planCacheListFilters replSetGetConfig
+    replSetGetStatus rolesInfo serverStatus top usersInfo whatsmyuri
     """.split()  # noqa: SIM905
 )
 
@@ -95,7 +108,7 @@ class StandIn:
             return self._count(database, command)
         if name in INSIDE:
             return None
-        if name in READS:
+        if name in ASKING:
             plain = self._world.database(database)
             return dict(plain.command(command, session=self._world.outside))
         if name in TAKEN_AS_DONE:
@@ -108,8 +121,11 @@ class StandIn:
         """See a command before it is sent; raises `Unanswerable`.
 
         It may be one of a client that knows nothing of this, a model's perhaps: what a
-        transaction refuses is not sent then, as an error would end that.
+        transaction refuses is not sent then, as an error would end that. Migopy's own
+        look at the transaction is no part of the step.
         """
+        if command.get(name) == NOWHERE:
+            return
         self._touch(name, database, command)
         is_output = name == 'aggregate' and namespace_of(name, database, command)
         is_refused = is_output or name in REFUSED

@@ -348,6 +348,8 @@ class FoundTest(TriedTest):
             assert db.command('count', 'users', query={'_id': 2}) == {'n': 0, 'ok': 1.0}
             assert db.command('listIndexes', 'users')['cursor']['firstBatch'][1]['key']
             assert db.name in db.client.list_database_names()
+            stats = list(db.users.aggregate([{'$indexStats': {}}]))
+            assert sorted(each['name'] for each in stats) == ['_id_', 'a_1']
             assert db.users.estimated_document_count() == 1
             db.more.insert_one({})
             names = db.list_collection_names
@@ -368,6 +370,15 @@ class FoundTest(TriedTest):
             """
         )
         self.assertIn('would do: ', said)
+
+    def test_what_would_wait_for_the_dry_run_is_not_asked(self) -> None:
+        self.db.users.insert_one({'_id': 1})
+        for call in ("db.validate_collection('users')", "db.command('dbHash')"):
+            with self.subTest(call):
+                body = f"db.users.update_one({{}}, {{'$set': {{'n': 1}}}})\n{call}"
+                said = self.tried(body, status=1)
+                self.assertIn('001_x.py cannot be shown to its end: line 6: ', said)
+                self.assertIn('Until then it would do: users 1 updated\n', said)
 
     def test_two_at_once(self) -> None:
         self.db.users.insert_many({'_id': n, 'n': n} for n in range(9))
