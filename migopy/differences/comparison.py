@@ -15,6 +15,7 @@ from migopy.differences.raw import Value, documents, id_of
 from migopy.differences.scan import Difference, Scan
 from migopy.differences.states import States
 from migopy.effects import Clues
+from migopy.server import reason_of
 
 #: Seconds that the search by filters takes at most, and one filter of it.
 GUESSING = 1.5
@@ -59,7 +60,7 @@ def compare(
     try:
         _search(states, comparison, clues, until)
     except PyMongoError as error:
-        comparison.reason = _reason(error)
+        comparison.reason = reason_of(error).partition(' to execute command')[0]
     return comparison
 
 
@@ -130,7 +131,3 @@ def _selected(
     except (PyMongoError, BSONError, ValueError, TypeError):
         return
     yield from found
-
-
-def _reason(error: PyMongoError) -> str:
-    return str(error).partition(', full error: {')[0]

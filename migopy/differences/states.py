@@ -25,6 +25,8 @@ WRITE_CONFLICT = 112
 #: Documents that the server sends at once: some megabytes at most, as a rule.
 BATCH = 4000
 
+UNAUTHORIZED = 13
+
 #: How often a document is asked for. Another one's write is over at the second time,
 #: the transaction's own is not.
 ASKED = 3
@@ -71,31 +73,50 @@ class States:
     def exists(self, namespace: str) -> bool:
         """Tell whether the server has a collection, the transaction's own left out."""
         collection = self.collection(namespace)
-        wanted = {'name': collection.name}
-        return bool(collection.database.list_collection_names(filter=wanted))
+        # Who has no right to list all sees those that are granted.
+        names = collection.database.list_collection_names(
+            filter={'name': collection.name}, authorizedCollections=True
+        )
+        return bool(names)
 
     def is_own(self, namespace: str, before: bytes | None, after: bytes | None) -> bool:
         """Tell whether it is the transaction that has written a document.
 
         A write of the same document, in another transaction that is aborted at once,
-        meets a conflict then. A collection that is not there is the transaction's own.
+        meets a conflict then. Raises `OperationFailure` where the user has no right to
+        write it so.
         """
+        return all(self._conflicts(namespace, before, after) for _ in range(ASKED))
+
+    def _conflicts(
+        self, namespace: str, before: bytes | None, after: bytes | None
+    ) -> bool:
+        try:
+            self._write(namespace, before, after)
+        except OperationFailure as error:
+            if error.code == UNAUTHORIZED:
+                raise
+            return error.code == WRITE_CONFLICT
+        return False
+
+    def _write(self, namespace: str, before: bytes | None, after: bytes | None) -> None:
+        """Write a document in the way that the transaction has written it."""
         collection = self.collection(namespace)
-        for _ in range(ASKED):
-            with self._client.start_session() as session:
-                session.start_transaction()
-                try:
-                    if before is not None:
-                        collection.delete_one(with_id(id_of(before)), session=session)
-                    elif after is not None:
-                        collection.insert_one(RawBSONDocument(after), session=session)
-                    return False
-                except OperationFailure as error:
-                    if error.code != WRITE_CONFLICT:
-                        return False
-                finally:
-                    session.abort_transaction()
-        return True
+        with self._client.start_session() as session:
+            session.start_transaction()
+            try:
+                if before is None:
+                    document = RawBSONDocument(after or b'')
+                    collection.insert_one(document, session=session)
+                elif after is None or id_of(before) != id_of(after):
+                    collection.delete_one(with_id(id_of(before)), session=session)
+                else:
+                    # As it would be: what others have made of it already is no write.
+                    query = with_id(id_of(before))
+                    document = RawBSONDocument(after)
+                    collection.replace_one(query, document, session=session)
+            finally:
+                session.abort_transaction()
 
     def _find(self, namespace: str, id: Value, session: ClientSession) -> bytes | None:
         found = self.collection(namespace).find_raw_batches(
@@ -111,25 +132,28 @@ class States:
 
 
 @contextmanager
-def state_before(client: Any, database: str) -> Iterator[ClientSession]:
+def state_before(
+    client: Any, database: str, collection: str
+) -> Iterator[ClientSession]:
     """Give a session whose transaction sees the database as it is now.
 
     The transaction that it is to be compared with is to be opened right after it. Its
-    read concern is `snapshot`, and it writes nothing.
+    read concern is `snapshot`, and it writes nothing. `collection` is one that the user
+    may read.
     """
     with client.start_session() as session:
         session.start_transaction(
             read_concern=ReadConcern('snapshot'),
             read_preference=ReadPreference.PRIMARY,
         )
-        look(session, client, database)
+        look(session, database, collection)
         try:
             yield session
         finally:
             session.abort_transaction()
 
 
-def look(session: ClientSession, client: Any, database: str) -> None:
-    """Read next to nothing: a transaction sees the database as of its first read."""
-    query = {'find': NOWHERE, 'limit': 1, 'projection': {'_id': 1}}
-    client[database].command(query, session=session)
+def look(session: ClientSession, database: str, collection: str = NOWHERE) -> None:
+    """Read next to nothing: a transaction sees a database as of its first read."""
+    query = {'find': collection, 'limit': 1, 'projection': {'_id': 1}}
+    session.client[database].command(query, session=session)

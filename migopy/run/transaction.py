@@ -142,7 +142,7 @@ def kept_inside(
 def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, by a read of next to nothing."""
     try:
-        look(session, session.client, database)
+        look(session, database)
     except OperationFailure as error:
         return error.code in GONE
     return False

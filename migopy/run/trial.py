@@ -29,6 +29,7 @@ from migopy.run.transaction import (
     why_refused,
 )
 from migopy.run.trial_errors import CannotTry, NotAllShown
+from migopy.server import reason_of
 from migopy.standin import Answering, StandIn, Unanswerable, World
 from migopy.terminal import told_by
 from migopy.traces import excerpt, line_in
@@ -58,18 +59,20 @@ def try_out(
     Raises what a migration raised, `CannotTry` for one that fails in its transaction,
     `NotAllShown` at the end, and `TrialWrote` for one that wrote past it.
     """
-    client = rooms.db.client
+    client, database = rooms.db.client, rooms.db.name
+    # One that a user of few rights may read as well.
+    readable = rooms.registry.collection.name
     with ExitStack() as opened:
         before = None
         if show is not None:
-            before = opened.enter_context(state_before(client, rooms.db.name))
+            before = opened.enter_context(state_before(client, database, readable))
         outside = opened.enter_context(client.start_session())
         trial = Trial(rooms, plan, observer, steps, asked, show)
         place = 0
         while place < len(steps):
             with aborted(client) as session:
                 # At the moment of the state before, or as near as can be.
-                look(session, client, rooms.db.name)
+                look(session, database, readable)
                 states = None if before is None else States(client, before, session)
                 place = trial.run(place, World(client, session, outside), states)
     if trial.not_shown:
@@ -248,8 +251,7 @@ def _why_ended(
     failed = effects.failed
     if isinstance(error, OperationFailure):
         if failed and failed.namespace in world.loosened and is_constraint(error):
-            said = str(error).partition(', full error: {')[0]
-            reason = f'{where}what would be gone is still there: {said}'
+            reason = f'{where}what would be gone is still there: {reason_of(error)}'
             return Ended(reason, is_over=True)
         if error.code in GONE:
             reason = f'{where}the server has ended the transaction, which may last 60 s'

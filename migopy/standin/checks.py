@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
 
+from migopy.server import reason_of
 from migopy.standin.world import Document, World
 
 #: Documents that are looked through within the transaction, where no time can be set:
@@ -132,4 +133,4 @@ def _run(
         options['maxTimeMS'] = TIME_MS
         return list(collection.aggregate(stages, session=world.outside, **options)), ''
     except PyMongoError as error:
-        return [], str(error).partition(', full error: {')[0]
+        return [], reason_of(error)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pymongo.errors import OperationFailure
+
 from migopy.differences import NOWHERE
 from migopy.effects import READS, EffectsListener, Recording, namespace_of
+from migopy.server import reason_of
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
     create,
@@ -21,6 +24,8 @@ from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import Document, World
+
+UNAUTHORIZED = 13
 
 Answer = Callable[[World, str, Document, list[Finding]], 'Document | None']
 
@@ -103,7 +108,14 @@ class StandIn:
         self._touch(name, database, command)
         known = ANSWERS.get(name)
         if known is not None:
-            return known(self._world, database, command, self.findings)
+            try:
+                return known(self._world, database, command, self.findings)
+            except OperationFailure as error:
+                if error.code != UNAUTHORIZED:
+                    raise
+                said = reason_of(error).partition(' to execute command')[0]
+                reason = f'to try {name} the user has not the rights: {said}'
+                raise Unanswerable(reason) from error
         if name == 'count':
             return self._count(database, command)
         if name in INSIDE:

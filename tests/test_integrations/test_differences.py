@@ -228,10 +228,10 @@ class StatesTest(server.DatabaseTest):
     def states(self) -> Iterator[tuple[States, ClientSession]]:
         """Open both; give the session of that which is to change something."""
         with (
-            state_before(self.client, self.db.name) as before,
+            state_before(self.client, self.db.name, 'a') as before,
             aborted(self.client) as after,
         ):
-            look(after, self.client, self.db.name)
+            look(after, self.db.name)
             yield States(self.client, before, after), after
 
     def compared(
@@ -346,12 +346,12 @@ class StatesTest(server.DatabaseTest):
     def test_others_changes_between_the_openings_are_not_shown(self) -> None:
         """Those that no luck can hide: they are certain to come in between."""
         self.db.a.insert_many({'_id': n, 'n': 0} for n in range(6))
-        with state_before(self.client, self.db.name) as before:
+        with state_before(self.client, self.db.name, 'a') as before:
             self.db.a.update_one({'_id': 0}, {'$set': {'n': 'other'}})
             self.db.a.delete_one({'_id': 1})
             self.db.a.insert_one({'_id': 'other'})
             with aborted(self.client) as after:
-                look(after, self.client, self.db.name)
+                look(after, self.db.name)
                 states = States(self.client, before, after)
                 self.db.a.update_one({'_id': 2}, {'$set': {'n': 1}}, session=after)
                 self.db.a.delete_one({'_id': 3}, session=after)
@@ -363,6 +363,21 @@ class StatesTest(server.DatabaseTest):
                         found,
                         [(2, True, True), (3, True, False), ('own', False, True)],
                     )
+
+    def test_with_a_validator_and_a_unique_index(self) -> None:
+        fields = {'_id': {}, 'n': {'bsonType': 'int'}}
+        schema = {'properties': fields, 'additionalProperties': False}
+        self.db.create_collection('a', validator={'$jsonSchema': schema})
+        self.db.a.create_index('n', unique=True)
+        self.db.a.insert_many({'_id': n, 'n': n} for n in range(4))
+        with self.states() as (states, session):
+            self.db.a.delete_one({'_id': 3}, session=session)
+            self.db.a.update_one({'_id': 0}, {'$set': {'n': 3}}, session=session)
+            self.db.a.insert_one({'_id': 9, 'n': 0}, session=session)
+            found = self.pairs(self.compared(states))
+        self.assertCountEqual(
+            found, [(0, True, True), (3, True, False), (9, False, True)]
+        )
 
     def test_with_a_writer_running(self) -> None:
         self.db.a.insert_many({'_id': n, 'n': 0, 't': 'x' * 50} for n in range(MANY))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.errors import OperationFailure
 
+from migopy.server import mongod
+from tests import server
 from tests.project import FabTest, PlainTest
 from tests.shapes import up
 
@@ -394,6 +397,61 @@ class FoundTest(TriedTest):
             self.assert_ok(result)
             self.assertIn('no duplicates', result.stderr)
         self.assertEqual(self.state(), before)
+
+
+class FewRightsTest(FabTest):
+    """A user who may do what a migration does, and little else."""
+
+    COLLECTIONS = {
+        'migrations': ('find', 'insert', 'update', 'createIndex', 'listIndexes'),
+        'migrations_history': ('find', 'insert', 'update', 'createIndex'),
+        'migrations_lock': ('find', 'insert', 'update', 'remove'),
+        'users': ('find', 'update', 'createIndex'),
+    }
+
+    def setUp(self) -> None:
+        super().setUp()
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        key = self.write('key', 'a' * 60)
+        key.chmod(0o600)
+        replica_set = mongod.REPLICA_SET
+        folder = stack.enter_context(server.temporary_folder())
+        self.mongod = server.Server(
+            folder, f'--replSet={replica_set}', f'--keyFile={key}'
+        )
+        self.mongod.start()
+        stack.callback(self.mongod.kill)
+        members = [{'_id': 0, 'host': f'127.0.0.1:{self.mongod.port}'}]
+        config = {'_id': replica_set, 'members': members}
+        mongod.ask(self.mongod.port, {'replSetInitiate': config})
+        server.ReplicaSet([self.mongod]).primary()
+        create = {'createUser': 'root', 'pwd': 'root', 'roles': ['root']}
+        self.assertTrue(mongod.ask(self.mongod.port, create)['ok'])
+        as_root = {'username': 'root', 'password': 'root'}
+        root = stack.enter_context(server.MongoClient(self.mongod.uri, **as_root))
+        privileges = [
+            {'resource': {'db': 'shop', 'collection': name}, 'actions': actions}
+            for name, actions in self.COLLECTIONS.items()
+        ]
+        self.shop = root.shop
+        self.shop.command('createRole', 'few', privileges=privileges, roles=[])
+        self.shop.command('createUser', 'ann', pwd='secret', roles=['few'])
+        uri = self.mongod.uri.replace('//', '//ann:secret@').replace('/?', '/shop?')
+        fabfile = self.filled(self.fabfile).replace(self.uri, uri)
+        self.write('fabfile.py', fabfile.replace(self.db.name, 'shop'))
+
+    def test_documents_are_shown_and_what_needs_more_rights_is_told(self) -> None:
+        self.shop.users.insert_many({'_id': n, 'n': n} for n in range(3))
+        self.migration('001_a.py', up("db.users.update_many({}, {'$inc': {'n': 1}})"))
+        self.migration('002_b.py', up("db.users.create_index('n')"))
+        result = self.fab('migrations:execute,show=2')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('  ~ users _id 1\n      n: 1 -> 2\n', result.stderr)
+        self.assertIn('002_b.py cannot be shown to its end: line 5: ', result.stderr)
+        self.assertIn('the user has not the rights: not authorized', result.stderr)
+        self.assertIsNone(self.shop.users.find_one({'n': 3}))
+        self.assertEqual(self.shop.list_collection_names(), ['users'])
 
 
 class CustomLoggerTest(PlainTest):
