@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import unittest.mock
 from typing import Any
 
 from pymongo import ASCENDING
 from pymongo.errors import OperationFailure
 
+from migopy.errors import MigopyException
 from migopy.server import mongod
 from tests import server
 from tests.project import FabTest, PlainTest
@@ -526,3 +528,60 @@ class DuplicatesTest(TriedTest):
                     assert fails, call
             """
         )
+
+
+class ManyDocumentsTest(PlainTest):
+    """Collections that are too large to be emptied or copied in a transaction."""
+
+    def tried(self, body: str) -> str:
+        self.db.large.drop()
+        self.db.large.insert_many({'_id': n} for n in range(4))
+        self.migration('001_x.py', up(body))
+        before = self.db.command('dbHash')['md5']
+        self.logger.said.clear()
+        with (
+            unittest.mock.patch('migopy.standin.documents.MOST', 3),
+            contextlib.suppress(MigopyException),
+        ):
+            self.manager().execute(dry_run='yes')
+        self.assertEqual(self.db.command('dbHash')['md5'], before)
+        return '\n'.join(message for _, message in self.logger.said)
+
+    def test_what_is_not_used_any_more_is_shown(self) -> None:
+        for body, line in (
+            ('db.large.drop()', 'would drop collection large: 4 documents, 1 index'),
+            ("db.large.rename('new')", 'would rename large to new: 4 documents'),
+            (
+                "db.large.aggregate([{'$out': 'new'}])",
+                'would write more documents to new than tried',
+            ),
+        ):
+            with self.subTest(body):
+                said = self.tried(body)
+                self.assertIn(line, said)
+                self.assertIn('001_x.py would do: ', said)
+                self.assertIn('Dry run: nothing was changed', said)
+
+    def test_what_is_used_later_cannot_be_known(self) -> None:
+        for body, reason in (
+            (
+                'db.large.drop()\ndb.large.insert_one({})',
+                'line 6: it uses large: ',
+            ),
+            (
+                "db.large.rename('new')\ndb.new.find_one()",
+                'line 6: it uses new: ',
+            ),
+            (
+                "db.large.rename('new')\ndb.large.find_one()",
+                'line 6: it uses large: ',
+            ),
+            (
+                "db.large.aggregate([{'$out': 'new'}])\n"
+                "list(db.users.aggregate([{'$lookup': {'from': 'new',"
+                " 'localField': 'a', 'foreignField': 'b', 'as': 'c'}}]))",
+                'line 6: it uses new: ',
+            ),
+        ):
+            with self.subTest(body):
+                self.assertIn(reason, self.tried(body))
