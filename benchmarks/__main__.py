@@ -1,4 +1,4 @@
-"""Measure migopy: `python -m benchmarks [command status … dump] [--rounds N]`.
+"""Measure migopy: `python -m benchmarks [command status … show] [--rounds N]`.
 
 It needs the extra `benchmarks`. All runs against a mongod of its own, a replica set of
 one member, in a temporary folder. From Python 3.13 on mongrator is measured as well.
@@ -183,6 +183,27 @@ CHANGES = {
         """,
 }
 
+#: Changes of all cities and of ten of them, for a dry run.
+TRIALS = {
+    '1_all.py': """
+        def up(db):
+            db.cities.update_many({}, {'$set': {'seen': True}})
+        """,
+    '2_few.py': """
+        def up(db):
+            names = [each['name'] for each in db.cities.find().skip(100000).limit(7)]
+            for name in names[:5]:
+                db.cities.update_one({'name': name}, {'$set': {'seen': True}})
+            for name in names[5:]:
+                db.cities.delete_one({'name': name})
+            db.cities.insert_many([{'name': f'New {name}'} for name in names[:3]])
+        """,
+}
+
+#: What is shown of each: as many as the clues lead to, and more than there are, which
+#: takes a look at all documents.
+SHOWN = {'1_all.py': (5,), '2_few.py': (5, 20)}
+
 
 class Benchmarks:
     """The measurements, in a folder, against one server."""
@@ -204,6 +225,7 @@ class Benchmarks:
             name: text.replace('LOOP', str(LOOP)) for name, text in CHANGES.items()
         }
         self.cities = self.project('cities', FABFILE, changes)
+        self.trials = self.project('trials', FABFILE, TRIALS)
 
     def project(
         self, name: str, fabfile: str, migrations: dict[str, str] | None = None
@@ -415,6 +437,47 @@ class Benchmarks:
         seconds = float((self.floor / 'fab.log').read_text().splitlines()[0])
         return replace(sample, wall=seconds)
 
+    def show(self) -> None:
+        """`show=5`, which shows documents, against a dry run that does not."""
+        count = self.load_cities()
+        self.copy_cities(self.trials.name)
+        rows = []
+        for name, numbers in SHOWN.items():
+            cases = {
+                'dry': partial(
+                    fab, self.trials, f'migrations:execute,{name},dry_run=yes'
+                ),
+                **{
+                    str(number): partial(
+                        fab, self.trials, f'migrations:execute,{name},show={number}'
+                    )
+                    for number in numbers
+                },
+            }
+            runs = interleaved(max(3, self.rounds // 3), cases)
+            for number in map(str, numbers):
+                more = median(run.wall for run in runs[number])
+                plain = median(run.wall for run in runs['dry'])
+                rows.append(
+                    [
+                        f'{name}, show={number}',
+                        milliseconds(plain),
+                        milliseconds(more - plain),
+                        f'{ratio(runs[number], runs["dry"], cpu):.2f}',
+                        f'{ratio(runs[number], runs["dry"], peak):.2f}',
+                    ]
+                )
+        head = ['dry run', 'without show', 'show beyond it', 'CPU', 'peak']
+        table(f'A dry run on {count:,} cities', head, rows)
+
+    def copy_cities(self, database: str) -> None:
+        """Put the cities into another database."""
+        from pymongo import MongoClient
+
+        with MongoClient(self.uri) as client:
+            target = {'db': database, 'coll': 'cities'}
+            client.cities.original.aggregate([{'$out': target}])
+
 
 HOW_MANY_TIMES = ['x loop', 'x loop, w=1', 'peak to floor']
 
@@ -458,7 +521,7 @@ def times(one: float, other: float) -> str:
 
 def main() -> None:
     """Run what the command line names, all by default."""
-    names = ['command', 'execute', 'status', 'update', 'dump']
+    names = ['command', 'execute', 'status', 'update', 'dump', 'show']
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
     parser.add_argument('--rounds', type=int, default=15)

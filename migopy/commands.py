@@ -120,6 +120,7 @@ PLACEHOLDERS = {
     'to': 'NAME',
     'last': 'NUMBER',
     'dry_run': 'yes',
+    'show': 'NUMBER',
     'force': 'yes',
     'yes': 'yes',
     'foreign': 'yes',

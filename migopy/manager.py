@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
-from migopy.files import FileNames, create
-from migopy.orders import order_down, order_up, original, pending
+from migopy.files import create
+from migopy.orders import order_down, order_up, pending, trial
 from migopy.origins import shown
-from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome, listing
+from migopy.overridable import Overridable
+from migopy.run import listing
 from migopy.wiring import Wiring
-
-#: The class has a command of the name `list`.
-Names = list[str]
 
 
 class DoesNotFit(MigopyException):
@@ -24,14 +21,15 @@ class DoesNotFit(MigopyException):
     exit_status = 2
 
 
-class MigrationsManager(Wiring):
+class MigrationsManager(Overridable, Wiring):
     """Migrations of one database, as commands of a Fabric task.
 
     A fabfile derives a class from it, changes attributes, overrides methods or adds
     commands, and makes the task: `migrations = Migrations.create_task()`.
 
-    Invariant: it is the table of commands; its settings are in `Defaults`. The work is
-    done by its site and `operations`, and all that it says goes through `logger`.
+    Invariant: it is the table of commands; its settings are in `Defaults`, and what
+    else can be overridden is in `Overridable`. The work is done by its site and
+    `operations`, and all that it says goes through `logger`.
     """
 
     # The commands, in the order in which one needs them.
@@ -66,19 +64,22 @@ class MigrationsManager(Wiring):
         *,
         to: str | None = None,
         dry_run: str | bool = 'no',
+        show: str | int | None = None,
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
         Example: execute,001_add_index.py
         With to=NAME those up to and with that one are executed. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
-        shown. The first one that fails ends the run; the rest has not run then.
+        shown; with show=5 so are the first five documents that each would change. The
+        first one that fails ends the run; the rest has not run then.
         """
         from migopy import operations
 
         order = order_up(self, 'execute', spec_migr, to)
-        if is_yes(dry_run, 'execute', 'dry_run'):
-            return operations.dry_run(self._site, order, self._narrator)
+        wanted = trial('execute', dry_run, show)
+        if wanted is not None:
+            return operations.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
         plan = operations.execute(self._site, order, self._narrator, dump)
         if plan is not None:
@@ -107,13 +108,15 @@ class MigrationsManager(Wiring):
         to: str | None = None,
         force: str | bool = 'no',
         dry_run: str | bool = 'no',
+        show: str | int | None = None,
         yes: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
 
         Example: rollback,001_add_index.py
         With last=NUMBER those executed last are rolled back, the newest first; with
-        to=NAME all that were executed after it. dry_run=yes shows what each would do.
+        to=NAME all that were executed after it. dry_run=yes shows what each would do,
+        show=5 also the first five documents that it would change.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
@@ -121,8 +124,9 @@ class MigrationsManager(Wiring):
 
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
-        if is_yes(dry_run, 'rollback', 'dry_run'):
-            return operations.dry_run(self._site, order, self._narrator)
+        wanted = trial('rollback', dry_run, show)
+        if wanted is not None:
+            return operations.dry_run(self._site, order, self._narrator, wanted.show)
         asking = self._asking(yes, 'rollback')
         if not operations.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()
@@ -256,36 +260,6 @@ class MigrationsManager(Wiring):
         else:
             command = self._subtasks.get(subtask)
             self._report.help(*in_full(command, self._spelling))
-
-    # What a fabfile may call or override.
-
-    def sorted(self, file_names: Iterable[str]) -> Names:
-        """Sort names of migration files by number; raises on a name that is none."""
-        names = FileNames(self.MIGRATIONS_FILE_PATTERN)
-        return [name for _, name in names.sorted(file_names)]
-
-    @original
-    def unregistered(self) -> Names:
-        """List the names of migrations that are not registered, in order.
-
-        An override narrows what `execute` and `ignore` take.
-        """
-        return [each.name for each in self._site.plan(unsettled=False).unregistered]
-
-    @classmethod
-    def task_hook(cls, subtask: str | None, option: str | None) -> None:
-        """Do something before each command; `option` is the text that was typed."""
-
-    def before_migration(self, migration: MigrationInfo) -> None:
-        """Do something before each migration that `execute` or `rollback` runs."""
-
-    def after_migration(
-        self, migration: MigrationInfo, outcome: MigrationOutcome
-    ) -> None:
-        """Do something after each of them, however it ended."""
-
-    def after_run(self, outcome: RunOutcome) -> None:
-        """Do something after a command that ran any, when its lock is free."""
 
     def _check_files(self, form: str) -> None:
         from migopy.run import inspect

@@ -179,10 +179,13 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
     return None
 
 
-def dry_run(site: Site, order: Order, observer: Observer) -> None:
+def dry_run(
+    site: Site, order: Order, observer: Observer, show: int | None = None
+) -> None:
     """Run what an order takes in a transaction that is then aborted: a dry run.
 
-    Raises `Locked` where another command runs, and what `try_out` does.
+    `show` is how many documents of each collection are shown before and after. Raises
+    `Locked` where another command runs, and what `try_out` does.
     """
     plan = site.plan()
     migrations = order.select(plan)
@@ -196,7 +199,7 @@ def dry_run(site: Site, order: Order, observer: Observer) -> None:
         steps = _loaded(site, order, migrations, observer)
         if order.direction == 'down':
             _warn_of_other_than_executed(plan, steps, observer)
-        try_out(site, plan, observer, steps, order.asked)
+        try_out(site, plan, observer, steps, order.asked, show)
     return observer.tried_all()
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face import number, only_one
+from migopy.face import WrongOptions, is_yes, number, only_one
 from migopy.files import Migration
 from migopy.run import Choice, Plan
 from migopy.state import Run
@@ -51,6 +51,9 @@ class ChangedMeanwhile(MigopyException):
 #: The attribute that marks migopy's own `unregistered`; an override has none.
 ORIGINAL = 'migopy_original'
 
+#: Documents of a collection that a dry run shows at most.
+MOST_SHOWN = 1000
+
 Method = TypeVar('Method', bound=Callable[..., Any])
 
 
@@ -93,6 +96,12 @@ class Order(NamedTuple):
         return [*self.asked.values, *([] if to is None else [to])]
 
 
+class Trial(NamedTuple):
+    """A dry run that is wanted; `show` documents of each collection are to be shown."""
+
+    show: int | None
+
+
 def order_up(
     manager: Manager, command: str, name: str | None, to: str | None = None
 ) -> Order:
@@ -124,6 +133,21 @@ def order_down(
 
     asked = Command('rollback', *_given(name), last=count, to=to)
     return Order(asked, 'down', select, manager.LOCK_WAIT, manager.TRANSACTION)
+
+
+def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | None:
+    """Take what a command was given for a dry run; `None` where it is to be none.
+
+    `show` alone makes it one. Raises `WrongOptions`.
+    """
+    wanted = is_yes(dry_run, command, 'dry_run')
+    if show is None:
+        return Trial(None) if wanted else None
+    count = number(show, command, 'show')
+    if count > MOST_SHOWN:
+        reason = f'show={count} is more than {MOST_SHOWN:,}; nothing was done'
+        raise WrongOptions(command, reason, Command(command, show=MOST_SHOWN))
+    return Trial(count)
 
 
 def narrowed(

@@ -61,6 +61,16 @@ def excerpt(error: BaseException, path: str) -> str:
     return fit('\n'.join(shortened(_without_reply(line), WIDEST) for line in lines))
 
 
+def line_in(error: BaseException, path: str) -> int | None:
+    """Give the last line of the file `path` that an error has come through."""
+    lines = [
+        frame.tb_lineno
+        for frame in _frames(error.__traceback__)
+        if frame.tb_frame.f_code.co_filename == path
+    ]
+    return lines[-1] if lines else None
+
+
 def summary(error: BaseException) -> str:
     """Say in a line what an exception says, with its type.
 

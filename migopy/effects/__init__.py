@@ -7,6 +7,10 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 """
 
 from migopy.effects.clients import unwatched_clients as unwatched_clients
+from migopy.effects.commands import READS as READS
+from migopy.effects.commands import namespace_of as namespace_of
+from migopy.effects.evidence import Clues as Clues
+from migopy.effects.evidence import Evidence as Evidence
 from migopy.effects.failures import FailedCommand as FailedCommand
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.listener import listen as listen

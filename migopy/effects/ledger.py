@@ -62,6 +62,8 @@ class Ledger:
     def __init__(self) -> None:
         self.session: bytes | None = None
         self._lock = threading.Lock()
+        #: What a dry run has answered for itself.
+        self._pretended: Tally = {}
         self._settled: Tally = {}
         #: What transactions of the step's own session have committed.
         self._committed: Tally = {}
@@ -72,7 +74,7 @@ class Ledger:
     def total(self) -> Tally:
         """Give what was done, inside of transactions and outside."""
         with self._lock:
-            total = sum_of([self._settled, self._committed])
+            total = sum_of([self._settled, self._committed, self._pretended])
             for transaction in self._transactions.values():
                 add_tally(total, transaction.outcome())
             return self._with_doubts(total)
@@ -120,6 +122,16 @@ class Ledger:
                 _note_untold(name, changes, command, reply)
             if 'writeConcernError' in reply and is_retryable(command):
                 self._remember(command, None)
+
+    def pretend(
+        self, name: str, database: str, command: Document, reply: Document
+    ) -> None:
+        """Count what would be done; nothing was sent, so nothing of it is outside."""
+        namespace = namespace_of(name, database, command)
+        if namespace is not None:
+            with self._lock:
+                changes = changes_of(self._pretended, namespace)
+                count_reply(name, changes, command, reply)
 
     def doubt(
         self,

@@ -19,8 +19,9 @@ from pymongo.monitoring import (
 
 from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
+from migopy.effects.evidence import Evidence
 from migopy.effects.ledger import same_transaction
-from migopy.effects.recording import Recording, Sent
+from migopy.effects.recording import Guard, Recording, Sent
 from migopy.effects.tally import Document
 
 #: Recordings that a command is of, and those that it may be of.
@@ -53,6 +54,8 @@ class EffectsListener(CommandListener):
         self._recordings: tuple[Recording, ...] = ()
         #: Those of them that no other one is a part of.
         self._innermost: tuple[Recording, ...] = ()
+        #: Whether any of them has a guard.
+        self._guarded = False
         self._unanswered: dict[int, Sent] = {}
         self._here = Here()
         self._current: ContextVar[Recording | None] = ContextVar('recording')
@@ -62,14 +65,22 @@ class EffectsListener(CommandListener):
         )
 
     @contextmanager
-    def recording(self, database: str = '') -> Iterator[Recording]:
+    def recording(
+        self,
+        database: str = '',
+        evidence: Evidence | None = None,
+        guard: Guard | None = None,
+    ) -> Iterator[Recording]:
         """Count the commands of this context and its threads until the block's end.
 
         `database` is the name of the one that the work is for; it helps to tell whose
         a thread is where several recordings are open. What is given can be read at
-        any time, in the block and after it.
+        any time, in the block and after it. `evidence` takes where the changes are,
+        and `guard` sees each command before it is sent.
         """
-        recording = Recording(self, self._unanswered, database, self._known())
+        recording = Recording(
+            self, self._unanswered, database, self._known(), evidence, guard
+        )
         self._open(recording)
         token = self._current.set(recording)
         with self._working(own=False):
@@ -98,6 +109,10 @@ class EffectsListener(CommandListener):
         Raises `RefusedWrite` where its recording is kept to another session.
         """
         name = event.command_name
+        if self._guarded and not self._here.own:
+            known = self._known()
+            if known is not None:
+                known.show(event)
         if name in READS or not self._recordings:
             return
         command = event.command
@@ -131,6 +146,8 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 if done:
                     each.ledger.count(name, database, command, reply)
+                    if each.evidence is not None:
+                        each.evidence.take(name, database, command, reply)
                 else:
                     each.ledger.doubt(name, database, command, reply)
                 if not done or 'writeErrors' in reply:
@@ -184,6 +201,7 @@ class EffectsListener(CommandListener):
 
     def _set_open(self, recordings: tuple[Recording, ...]) -> None:
         self._recordings = recordings
+        self._guarded = any(each.guard is not None for each in recordings)
         around = {id(each) for leaf in recordings for each in leaf.chain[:-1]}
         self._innermost = tuple(each for each in recordings if id(each) not in around)
 

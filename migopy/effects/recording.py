@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
+from migopy.effects.evidence import Evidence
 from migopy.effects.failures import FailedCommand
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
 from migopy.effects.offspring import Children
@@ -32,6 +34,13 @@ OVER = frozenset({251, 290})
 
 #: How many things that cannot be known are told.
 MOST_UNKNOWNS = 10
+
+
+class Guard(Protocol):
+    """Who sees what is sent before it is."""
+
+    def see(self, name: str, database: str, command: Document) -> None:
+        """See a command; what is raised here, no `Exception`, keeps it from going."""
 
 
 class RefusedWrite(BaseException):
@@ -61,11 +70,15 @@ class Recording(Effects):
         unanswered: dict[int, Sent],
         database: str = '',
         outer: Recording | None = None,
+        evidence: Evidence | None = None,
+        guard: Guard | None = None,
     ) -> None:
         """Take what hears the commands, and those it has heard no answer of.
 
         `database` is the name of the one that the step is for; `outer` is the
         recording that this one is a part of, and that counts all it counts.
+        `evidence` takes where the changes are, if anybody wants to know,
+        and `guard` sees each command before it is sent.
         """
         super().__init__()
         self.database = database
@@ -81,6 +94,8 @@ class Recording(Effects):
         #: The first command that met an error in the transaction that is kept to.
         self.failed: FailedCommand | None = None
         self.ledger = Ledger()
+        self.evidence = evidence
+        self.guard = guard
         self.children = Children()
         self._listener = listener
         self._unanswered = unanswered
@@ -143,6 +158,12 @@ class Recording(Effects):
             yield
         finally:
             self.only = None
+
+    def show(self, event: CommandStartedEvent) -> None:
+        """Show a command that is about to be sent to who is to see it."""
+        for each in self.chain:
+            if each.guard is not None:
+                each.guard.see(event.command_name, event.database_name, event.command)
 
     def refuse(self, name: str, database: str, command: Document) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""

@@ -13,6 +13,8 @@ from pymongo.cursor import Cursor
 from pymongo.database import Database
 from pymongo.write_concern import WriteConcern
 
+from migopy.pymongo3.answered import AnsweredCollection
+from migopy.pymongo3.answers import answer_aggregation
 from migopy.pymongo3.counting import send_count
 from migopy.pymongo3.deprecations import Deprecations
 from migopy.pymongo3.find import modernized
@@ -27,7 +29,7 @@ from migopy.pymongo3.refusals import (
 from migopy.pymongo3.sending import Document, bound_session
 
 
-class LegacyCollection(Collection[Any]):
+class LegacyCollection(AnsweredCollection):
     """A `Collection` of PyMongo 4 that, called, is a dropped method of its parent.
 
     Invariant: whatever PyMongo 4 gives a meaning keeps that meaning; only calls and
@@ -139,7 +141,8 @@ class LegacyCollection(Collection[Any]):
         if 'useCursor' in kwargs:
             self._say('aggregate(useCursor=…)', 'it is passed over; leave it out')
             del kwargs['useCursor']
-        return super().aggregate(pipeline, *args, **kwargs)
+        answer = answer_aggregation(self, pipeline, kwargs) if not args else None
+        return answer or super().aggregate(pipeline, *args, **kwargs)
 
     def _aggregate(
         self,

@@ -8,6 +8,8 @@ import pymongo
 from pymongo.database import Database
 
 from migopy.callers import called_by_driver
+from migopy.pymongo3.answered import AnsweredDatabase
+from migopy.pymongo3.answers import answer
 from migopy.pymongo3.collection import (
     LegacyCollection,
     legacy_collection,
@@ -35,7 +37,7 @@ def legacy_database(
     return LegacyClient(client, Deprecations(notify))[name]
 
 
-class LegacyDatabase(Database[Any]):
+class LegacyDatabase(AnsweredDatabase):
     """A `Database` of PyMongo 4 whose collections have PyMongo 3's methods too.
 
     Invariant: every collection, and every database with other options, that is
@@ -153,6 +155,28 @@ class LegacyClient(pymongo.MongoClient[Any]):
     def get_default_database(self, *args: Any, **kwargs: Any) -> LegacyDatabase:
         """Give the database that the address names, as PyMongo 4 does."""
         return self._legacy(self._stands_for.get_default_database(*args, **kwargs))
+
+    def drop_database(self, name_or_database: Any, *args: Any, **kwargs: Any) -> None:
+        """Drop a database, as PyMongo does."""
+        name = getattr(name_or_database, 'name', name_or_database)
+        if args or kwargs or answer(name, {'dropDatabase': 1}) is None:
+            self._stands_for.drop_database(name_or_database, *args, **kwargs)
+
+    def server_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Describe the server, as PyMongo does."""
+        reply = None
+        if not args and not kwargs:
+            reply = answer('admin', {'buildInfo': 1})
+        return reply or self._stands_for.server_info(*args, **kwargs)
+
+    def list_database_names(self, *args: Any, **kwargs: Any) -> list[str]:
+        """List the names of the databases, as PyMongo does."""
+        reply = None
+        if not args and not kwargs:
+            reply = answer('admin', {'listDatabases': 1, 'nameOnly': True})
+        if reply is None:
+            return self._stands_for.list_database_names(*args, **kwargs)
+        return [each['name'] for each in reply['databases']]
 
     def _legacy(self, plain: Database[Any]) -> LegacyDatabase:
         options = options_of(plain)

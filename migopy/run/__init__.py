@@ -44,18 +44,20 @@ if TYPE_CHECKING:
         WroteOutside,
         require_transactions,
     )
-    from migopy.run.trial import CannotTry, TrialWrote, try_out
+    from migopy.run.trial import try_out
+    from migopy.run.trial_errors import CannotTry, NotAllShown, TrialWrote
 
 #: The rooms of the names that are loaded late.
 LATE = {
-    'CannotTry': 'trial',
+    'CannotTry': 'trial_errors',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
     'Runner': 'runner',
     'Step': 'step',
     'TooLong': 'transaction',
-    'TrialWrote': 'trial',
+    'NotAllShown': 'trial_errors',
+    'TrialWrote': 'trial_errors',
     'WroteOutside': 'transaction',
     'inspect': 'inspection',
     'require_transactions': 'transaction',
@@ -81,6 +83,7 @@ __all__ = [
     'NoFile',
     'NoNumberOfRuns',
     'NoTransactions',
+    'NotAllShown',
     'NotApplied',
     'NotExecuted',
     'NotRegistered',

@@ -11,11 +11,13 @@ from migopy.commands import Command
 from migopy.run.unfinished import ways_out
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
     from migopy.run.plan import Plan
     from migopy.run.step import Step
+    from migopy.standin import Finding
     from migopy.state import Holder, Run
 
 
@@ -157,6 +159,31 @@ class Observer(Protocol):
 
     def tried(self, step: Step, effects: Effects) -> None:
         """Hear what a step would do, had it not been a dry run."""
+
+    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+        """Hear what was found out of commands of a step that no transaction can do.
+
+        The values of a finding are what people have stored: they are for no log.
+        """
+
+    def untold(
+        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
+    ) -> None:
+        """Hear that what a step would do is known up to a point only.
+
+        `effects` are what it would have done until then. Those `after` it are tried as
+        if it did nothing more.
+        """
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Hear which documents a step would change, if that was asked for.
+
+        They are what people have stored: they are for the eyes of who asked, and for
+        no log. `since` names the first step of the dry run, where that is another one:
+        it is the state before it that was compared.
+        """
 
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""

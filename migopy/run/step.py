@@ -14,14 +14,12 @@ from migopy.files import Directory, LoadedMigration, Migration, load_all
 class Step(NamedTuple):
     """One function of a loaded migration, to be run.
 
-    Invariant: the function is there and can be called. `refuses_transaction` is
-    whether the file says `transaction = False`.
+    Invariant: the function is there and can be called.
     """
 
     loaded: LoadedMigration
     direction: str
     in_transaction: bool
-    refuses_transaction: bool
 
     @classmethod
     def of(
@@ -32,8 +30,7 @@ class Step(NamedTuple):
         Raises `NoSuchFunction`, `BadTransaction`.
         """
         loaded.function(direction)
-        refuses = not loaded.in_transaction(default=True)
-        return cls(loaded, direction, loaded.in_transaction(transaction), refuses)
+        return cls(loaded, direction, loaded.in_transaction(transaction))
 
     @property
     def migration(self) -> Migration:

@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from migopy.differences import look
 from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
@@ -134,15 +135,14 @@ def kept_inside(
         raise WroteOutside(effects.outside, database)
     if effects.refused is not None:
         raise KeptInside(effects.refused)
-    if effects.failed is not None and _is_gone(session, database):
+    if effects.failed is not None and is_gone(session, database):
         raise CaughtError(effects.failed)
 
 
-def _is_gone(session: ClientSession, database: str) -> bool:
+def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, by a read of next to nothing."""
-    query = {'find': 'migopy', 'limit': 1, 'projection': {'_id': 1}}
     try:
-        session.client[database].command(query, session=session)
+        look(session, database)
     except OperationFailure as error:
         return error.code in GONE
     return False

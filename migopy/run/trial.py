@@ -1,166 +1,270 @@
-"""A dry run: steps run for real, in one transaction that is then aborted."""
+"""A dry run: steps run for real, in a transaction that is then aborted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
+from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure
 
 from migopy.commands import Command
-from migopy.effects import Recording
-from migopy.errand import ERRAND
-from migopy.errors import MigopyException, enumerated
+from migopy.differences import States, look, state_before
+from migopy.effects import Evidence, Recording
+from migopy.pymongo3 import answered_by
+from migopy.run.compared import Comparer
 from migopy.run.observer import Aftermath, Failure, Observer
+from migopy.run.past import require_nothing_past
 from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
-from migopy.run.transaction import aborted, kept_inside, why_refused
-from migopy.run.unfinished import ways_out
-from migopy.state import FAILED, Agent, Run
+from migopy.run.transaction import (
+    GONE,
+    CaughtError,
+    aborted,
+    is_gone,
+    kept_inside,
+    why_refused,
+)
+from migopy.run.trial_errors import CannotTry, NotAllShown
+from migopy.server import reason_of
+from migopy.standin import Answering, StandIn, Unanswerable, World
 from migopy.terminal import told_by
-from migopy.traces import excerpt
+from migopy.traces import excerpt, line_in
 
-
-class CannotTry(MigopyException):
-    """A migration that a dry run cannot show; `name` is its name."""
-
-    def __init__(
-        self, step: Step, reason: str, not_shown: Sequence[str], asked: Command
-    ) -> None:
-        self.name = step.name
-        self.not_shown = not_shown
-        lines = [f'{step.name} cannot be tried in a transaction:{reason}']
-        if not_shown:
-            lines.append(f'Those after it cannot be shown: {enumerated(not_shown)}')
-        if step.in_transaction:
-            lines.append(
-                'The dry run has changed nothing. Executed, it would fail in the same'
-                f' way. Correct it, or have `transaction = False` at the top of'
-                f' {step.name} (instead of True, if that stands there). Then type: '
-            )
-        else:
-            lines.append('The dry run has changed nothing. Without it: ')
-        super().__init__('\n'.join(lines), asked)
-
-
-class TrialWrote(MigopyException):
-    """A dry run has written what cannot be taken back; `name` is the migration's.
-
-    `written` says what, as far as that is known.
-    """
-
-    def __init__(self, step: Step, written: str, is_kept: bool) -> None:
-        self.name = step.name
-        self.written = written
-        kept = 'so it is unfinished' if is_kept else 'and the history cannot be told so'
-        super().__init__(
-            f'The dry run of {step.name} has written past its transaction, or may have:'
-            f' {written}. That cannot be taken back, {kept}. Type one of:\n',
-            *ways_out(step.name, step.direction, step.migration),
-        )
+#: Errors that a constraint brings, which a dry run may not have been able to drop.
+OF_CONSTRAINTS = frozenset({11000, 121})
 
 
 def try_out(
-    rooms: Rooms, plan: Plan, observer: Observer, steps: Sequence[Step], asked: Command
-) -> None:
-    """Run steps in one transaction that is then aborted, so nothing is changed.
-
-    `asked` is the command that would run them. Nothing is marked or registered, and no
-    lock is needed. Raises what a migration raised, `CannotTry` for one that is not to
-    run in a transaction, and `TrialWrote` for one that wrote past it.
-    """
-    names = [step.name for step in steps]
-    with aborted(rooms.db.client) as session:
-        for place, step in enumerate(steps):
-            not_run = names[place + 1 :]
-            if step.refuses_transaction:
-                reason = ' it says transaction = False'
-                raise CannotTry(step, reason, not_run, asked)
-            with rooms.listener.recording(rooms.db.name) as effects:
-                observer.trying(step, place + 1, len(steps), effects)
-                try:
-                    _call(rooms, observer, step, session, effects)
-                except Exception as error:
-                    _require_nothing_past(rooms, plan, step, effects, error)
-                    if why_refused(error) is not None:
-                        where = f'\n{excerpt(error, step.migration.path)}'
-                        raise CannotTry(step, where, not_run, asked) from error
-                    observer.failed(_failure(step, error, not_run, asked))
-                    raise
-                except BaseException as error:
-                    _require_nothing_past(rooms, plan, step, effects, error)
-                    observer.failed(_failure(step, error, not_run, asked))
-                    raise
-                finally:
-                    observer.stopped(step)
-                _require_nothing_past(rooms, plan, step, effects, None)
-            observer.tried(step, effects)
-
-
-def _call(
-    rooms: Rooms,
-    observer: Observer,
-    step: Step,
-    session: ClientSession,
-    effects: Recording,
-) -> None:
-    inside = kept_inside(session, effects, rooms.db.name)
-    with inside, session.bind(end_session=False), told_by(observer.speaker):
-        returned = step.call(rooms.db)
-    require_done(step, returned, effects.wrote)
-
-
-def _require_nothing_past(
     rooms: Rooms,
     plan: Plan,
-    step: Step,
-    effects: Recording,
-    cause: BaseException | None,
+    observer: Observer,
+    steps: Sequence[Step],
+    asked: Command,
+    show: int | None = None,
 ) -> None:
-    """Make sure that a step has written nothing that lasts; raises `TrialWrote`.
+    """Run steps in a transaction that is then aborted, so nothing is changed.
 
-    What it wrote is kept in the history, which the next status tells of. A child
-    process is not heard, so it counts as having written.
+    `asked` is the command that would run them, `show` how many documents of each
+    collection are to be compared with what they were, `None` for none at all.
+    Nothing is marked or registered, and no lock is needed.
+
+    What a transaction refuses is answered by what stands in for the server, but in a
+    step that is to run in one. Where the outcome of a step cannot be known, the next
+    ones are tried as far as they have nothing to do with what it has touched.
+
+    Raises what a migration raised, `CannotTry` for one that fails in its transaction,
+    `NotAllShown` at the end, and `TrialWrote` for one that wrote past it.
     """
-    outside = effects.outside
-    children = effects.children.told()
-    if not (outside.wrote or children):
-        return
-    said = [outside.describe(rooms.db.name), *children]
-    written = '; '.join(filter(None, said))
-    run = Run(
-        name=step.name,
-        direction=step.direction,
-        checksum=step.loaded.checksum,
-        owner='',
-        agent=Agent.current(),
-        version=rooms.version,
-        started=rooms.history.now(),
-        records=[record.id for record in plan.records_of(step.migration)],
-        command=errand.id if (errand := ERRAND.get()) else None,
-    )
-    run.end(FAILED, run.started, 0, unsettled=True)
-    run.error = f'a dry run that has written, or may have: {written}'
-    run.effects = outside.as_document()
-    is_kept = False
-    with suppress(PyMongoError), rooms.listener.own_work():
-        rooms.history.add(run)
-        is_kept = True
-    raise TrialWrote(step, written, is_kept) from cause
+    client, database = rooms.db.client, rooms.db.name
+    # One that a user of few rights may read as well.
+    readable = rooms.registry.collection.name
+    with ExitStack() as opened:
+        before = None
+        if show is not None:
+            before = opened.enter_context(state_before(client, database, readable))
+        outside = opened.enter_context(client.start_session())
+        trial = Trial(rooms, plan, observer, steps, asked, show)
+        place = 0
+        while place < len(steps):
+            with aborted(client) as session:
+                # At the moment of the state before, or as near as can be.
+                look(session, database, readable)
+                states = None if before is None else States(client, before, session)
+                place = trial.run(place, World(client, session, outside), states)
+    if trial.not_shown:
+        raise NotAllShown(trial.not_shown, asked)
 
 
-def _failure(
-    step: Step, error: BaseException, not_run: Sequence[str], asked: Command
-) -> Failure:
-    again = Command(asked.name, *asked.values, **{**asked.options, 'dry_run': 'yes'})
-    return Failure(
-        migration=step.migration,
-        direction=step.direction,
-        error=error,
-        aftermath=Aftermath.DRY_RUN,
-        asked=again,
-        not_run=not_run,
-    )
+class Ended(NamedTuple):
+    """Why a step's trial has ended before its end.
+
+    `is_over` is whether its transaction has ended with it.
+    """
+
+    reason: str
+    is_over: bool
+
+
+class Trial:
+    """The steps of a dry run.
+
+    Invariant: of each step either all that it would do was told, or where and why that
+    ends; its name is in `not_shown` then.
+    """
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        plan: Plan,
+        observer: Observer,
+        steps: Sequence[Step],
+        asked: Command,
+        show: int | None,
+    ) -> None:
+        self._rooms = rooms
+        self._plan = plan
+        self._observer = observer
+        self._steps = steps
+        self._names = [step.name for step in steps]
+        self._asked = asked
+        wanted = {'dry_run': 'yes'} if show is None else {'show': show}
+        self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
+        self._comparer = Comparer(show or 0, rooms.db.name)
+        self.not_shown: list[str] = []
+        #: Collections of which it is not known what they would hold, with the reason.
+        self._doubtful: dict[str, str] = {}
+        #: What the steps have written in the transaction of this moment.
+        self._written: dict[str, str] = {}
+
+    def run(self, place: int, world: World, states: States | None) -> int:
+        """Try the steps from a place on, in a new transaction.
+
+        Gives the place from which to go on in another one, or the number of steps.
+        """
+        self._written = {}
+        while place < len(self._steps):
+            step = self._steps[place]
+            evidence = None if states is None else Evidence()
+            standin = StandIn(world, self._doubtful, only_sees=step.in_transaction)
+            listener, database = self._rooms.listener, self._rooms.db.name
+            with listener.recording(database, evidence, standin) as effects:
+                self._observer.trying(step, place + 1, len(self._steps), effects)
+                try:
+                    ended = self._try(place, world, standin, effects)
+                finally:
+                    self._observer.stopped(step)
+            place += 1
+            if ended is not None:
+                after = self._names[place:]
+                self._observer.untold(step, effects, ended.reason, after)
+                self._found(step, standin)
+                self._doubt(step, standin, ended.is_over)
+                if ended.is_over:
+                    break
+                continue
+            self._written.update(dict.fromkeys(world.written, step.name))
+            self._observer.tried(step, effects)
+            self._found(step, standin)
+            if states is not None and evidence is not None:
+                self._compare(place - 1, states, effects, evidence)
+        return place
+
+    def _try(
+        self, place: int, world: World, standin: StandIn, effects: Recording
+    ) -> Ended | None:
+        """Call a step's function; give why it has ended early, if it has.
+
+        Raises what ends the dry run.
+        """
+        step, not_run = self._steps[place], self._names[place + 1 :]
+        try:
+            self._call(step, world.session, standin, effects)
+            cause: BaseException | None = None
+        except BaseException as error:
+            cause = error
+        require_nothing_past(self._rooms, self._plan, step, effects, cause)
+        if cause is None:
+            with self._rooms.listener.own_work():
+                broken = standin.settle()
+            return Ended(broken, is_over=False) if broken else None
+        ended = _why_ended(step, cause, world, effects)
+        if ended is not None and not step.in_transaction:
+            return ended
+        if isinstance(cause, Exception) and why_refused(cause) is not None:
+            where = f'\n{excerpt(cause, step.migration.path)}'
+            raise CannotTry(step, where, not_run, self._asked) from cause
+        if isinstance(cause, Unanswerable):
+            return Ended(cause.reason, is_over=False)
+        self._found(step, standin)
+        self._observer.failed(self._failure(step, cause, not_run))
+        raise cause
+
+    def _call(
+        self, step: Step, session: ClientSession, standin: StandIn, effects: Recording
+    ) -> None:
+        rooms = self._rooms
+        answers = Answering(standin, effects, rooms.listener)
+        inside = kept_inside(session, effects, rooms.db.name)
+        with (
+            inside,
+            session.bind(end_session=False),
+            told_by(self._observer.speaker),
+            answered_by(None if step.in_transaction else answers),
+        ):
+            returned = step.call(rooms.db)
+        require_done(step, returned, effects.wrote)
+
+    def _found(self, step: Step, standin: StandIn) -> None:
+        if standin.findings:
+            self._observer.found(step, standin.findings)
+
+    def _doubt(self, step: Step, standin: StandIn, is_over: bool) -> None:
+        """Remember of which collections nothing is known any more."""
+        self.not_shown.append(step.name)
+        for namespace in standin.touched:
+            reason = f'what {step.name} leaves there is not known'
+            self._doubtful.setdefault(namespace, reason)
+        if is_over:
+            for namespace, name in self._written.items():
+                reason = f'what {name} would have written is not there any more'
+                self._doubtful.setdefault(namespace, reason)
+
+    def _compare(
+        self, place: int, states: States, effects: Recording, evidence: Evidence
+    ) -> None:
+        with self._rooms.listener.own_work():
+            comparisons = self._comparer.compare(states, effects, evidence)
+        since = self._names[0] if place else ''
+        self._observer.compared(self._steps[place], comparisons, since)
+
+    def _failure(
+        self, step: Step, error: BaseException, not_run: Sequence[str]
+    ) -> Failure:
+        return Failure(
+            migration=step.migration,
+            direction=step.direction,
+            error=error,
+            aftermath=Aftermath.DRY_RUN,
+            asked=self._again,
+            not_run=not_run,
+        )
+
+
+def _why_ended(
+    step: Step, error: BaseException, world: World, effects: Recording
+) -> Ended | None:
+    """Give why an error says nothing of what would be; `None` where it does."""
+    line = line_in(error, step.migration.path)
+    where = '' if line is None else f'line {line}: '
+    if isinstance(error, Unanswerable):
+        return Ended(f'{where}{error.reason}', is_over=False)
+    if isinstance(error, CaughtError):
+        return Ended(
+            'it goes on after an error that ends the transaction of a dry run:'
+            f' {error.failed}',
+            is_over=True,
+        )
+    failed = effects.failed
+    if isinstance(error, OperationFailure):
+        if failed and failed.namespace in world.loosened and is_constraint(error):
+            reason = f'{where}what would be gone is still there: {reason_of(error)}'
+            return Ended(reason, is_over=True)
+        if error.code in GONE:
+            reason = f'{where}the server has ended the transaction, which may last 60 s'
+            return Ended(reason, is_over=True)
+    if isinstance(error, Exception) and why_refused(error) is not None:
+        over = is_gone(world.session, effects.database)
+        return Ended(f'{where}{why_refused(error)}', is_over=over)
+    return None
+
+
+def is_constraint(error: OperationFailure) -> bool:
+    """Tell whether a unique index or a validator has brought an error."""
+    codes = {error.code}
+    details = error.details or {}
+    codes.update(each.get('code') for each in details.get('writeErrors', ()))
+    return bool(codes & OF_CONSTRAINTS)

@@ -17,10 +17,12 @@ from migopy.terminal import duration
 from migopy.traces import summary
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
     from migopy.run import Failure, Plan, Step
+    from migopy.standin import Finding
 
 
 class Narrator:
@@ -139,6 +141,38 @@ class Narrator:
         """Say what a step would do."""
         changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
+
+    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+        """Say what commands would do that a transaction refuses.
+
+        What people have stored is said on the terminal alone.
+        """
+        from migopy.tell.findings import tell_findings
+
+        tell_findings(self._voice, findings, self.database)
+
+    def untold(
+        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
+    ) -> None:
+        """Say up to which point it is known what a step would do, and why."""
+        changes = effects.describe(self.database) or 'nothing'
+        short = reason.replace(f' {self.database}.', ' ')
+        lines = [
+            f'{step.name} cannot be shown to its end: {short}',
+            f'Until then it would do: {changes}',
+        ]
+        if after:
+            lines.append(f'As if it did nothing more: {enumerated(after)}')
+        self._voice.red('\n'.join(lines))
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Show documents that a step would change, on the terminal alone."""
+        # What is imported late: `fab migrations` compares nothing and is to start fast.
+        from migopy.tell.differences import tell
+
+        tell(self._voice.on_terminal, comparisons, since, self.database)
 
     def nothing_to_try(self) -> None:
         """Say that nothing would run."""

@@ -48,6 +48,14 @@ class Voice:
         """Tell whether the fabfile has a logger of its own."""
         return type(self._logger) is not ColorsLogger
 
+    @property
+    def on_terminal(self) -> Voice:
+        """Give the voice for what no log is to keep: it has never the fabfile's logger.
+
+        It says it on stderr, in the order in which all else is said.
+        """
+        return Voice(ColorsLogger(), self._secrets)
+
     def white(self, message: object) -> None:
         """Say something."""
         if self._is_answer or not self.is_quiet:

@@ -357,6 +357,11 @@ class TransactionsTest(PageTest):
         )
         self.db.accounts.update_one({'_id': 2}, {'$set': {'balance': '75,35'}})
 
+    def before_dry_run_goes_on(self) -> None:
+        self.db.accounts.update_many({}, [{'$set': {'number': '$_id'}}])
+        self.db.accounts.update_many({'_id': {'$lt': 2}}, {'$set': {'number': 'CH-17'}})
+        self.db.old_accounts.insert_many([{} for _ in range(12)])
+
     def before_dry_run_migration(self) -> None:
         self.assertEqual(self.db.accounts.count_documents({'currency': 'EUR'}), 0)
         self.db.accounts.update_one({'_id': 2}, {'$set': {'balance': 75.35}})

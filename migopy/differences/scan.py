@@ -1,0 +1,170 @@
+"""The differences between two states of a collection, both in the order of `_id`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from migopy.differences.raw import LENGTH, Value, id_of, length_at
+from migopy.differences.states import States
+
+#: Bytes that are compared at once: first as many, then twice as many each time, up to
+#: the larger number or one document.
+WINDOW = 4096
+LARGEST = 1 << 20
+
+
+class Difference(NamedTuple):
+    """A document before and after, as bytes.
+
+    Invariant: at least one is there, and they are not the same.
+    """
+
+    before: bytes | None
+    after: bytes | None
+
+    @property
+    def id(self) -> Value:
+        """Give the document's `_id`."""
+        return id_of(self.before or self.after or b'')
+
+
+class Reader:
+    """Reads documents of batches, one after the other or many at once.
+
+    Invariant: `left` bytes were received and not passed over yet, which are whole
+    documents; it is 0 only at the end.
+    """
+
+    def __init__(self, batches: Iterator[bytes]) -> None:
+        self._batches = batches
+        self._batch = b''
+        self._place = 0
+        self._receive()
+
+    @property
+    def left(self) -> int:
+        """Give the number of bytes that can be looked at."""
+        return len(self._batch) - self._place
+
+    @property
+    def document(self) -> bytes | None:
+        """Give the next document, `None` at the end."""
+        if not self.left:
+            return None
+        return self.ahead(length_at(self._batch, self._place))
+
+    def ahead(self, size: int) -> bytes:
+        """Give the next so many bytes, `left` at most."""
+        return self._batch[self._place : self._place + size]
+
+    def skip(self, size: int) -> None:
+        """Pass over so many bytes, which are whole documents."""
+        self._place += size
+        self._receive()
+
+    def _receive(self) -> None:
+        while self._place == len(self._batch):
+            batch = next(self._batches, None)
+            if batch is None:
+                return
+            self._batch, self._place = batch, 0
+
+
+class Scan:
+    """Compares the two states of a collection, document by document, until a time.
+
+    Invariant: each difference is given once, nearly in the order of `_id`; `compared`
+    counts the documents before that were compared, and `is_whole` is whether those are
+    all.
+
+    Bytes that are the same are passed over without a look at what they are. Where they
+    are not, the `_id`s tell whether one document was changed, and where those are not
+    the same, a look into the other state: of two orders that are the same, the smaller
+    one of two `_id`s is in one state only. So no order of BSON is to be known here,
+    nor a collation.
+    """
+
+    def __init__(self, states: States, namespace: str, until: float) -> None:
+        """Take the time, of `time.monotonic`, at which to give up."""
+        self._states = states
+        self._namespace = namespace
+        self._until = until
+        self.compared = 0
+        self.is_whole = False
+
+    def differences(self) -> Iterator[Difference]:
+        """Iterate over the differences; raises `PyMongoError`."""
+        before = Reader(self._states.batches_before(self._namespace))
+        after = Reader(self._states.batches_after(self._namespace))
+        while time.monotonic() < self._until:
+            self.compared += pass_over_same(before, after, self._until)
+            old, new = before.document, after.document
+            if old is None and new is None:
+                self.is_whole = True
+                return
+            for found in self._told_apart(old, new):
+                yield found
+                if found.before is not None:
+                    self.compared += 1
+                    before.skip(len(found.before))
+                if found.after is not None:
+                    after.skip(len(found.after))
+
+    def _told_apart(self, old: bytes | None, new: bytes | None) -> Iterator[Difference]:
+        """Iterate over what two documents that differ, the next ones, tell."""
+        if old is None or new is None or id_of(old) == id_of(new):
+            yield Difference(old, new)
+            return
+        is_gone = self._states.after(self._namespace, id_of(old)) is None
+        is_new = self._states.before(self._namespace, id_of(new)) is None
+        if not is_gone and not is_new:
+            # Equal to the server, as 1 and 1.0 are: one was put in the other's place.
+            yield Difference(old, new)
+        if is_gone:
+            yield Difference(old, None)
+        if is_new:
+            yield Difference(None, new)
+
+
+def pass_over_same(before: Reader, after: Reader, until: float) -> int:
+    """Pass over documents that are the same in both, until a time, and count them."""
+    count, window = 0, WINDOW
+    while time.monotonic() < until:
+        size = min(window, before.left, after.left)
+        one, other = before.ahead(size), after.ahead(size)
+        same = size if one == other else _first_difference(one, other)
+        whole, passed = _whole_documents(one, same)
+        before.skip(passed)
+        after.skip(passed)
+        count += whole
+        if same < size or not size:
+            break
+        if window < LARGEST or not passed:
+            window *= 2
+    return count
+
+
+def _first_difference(one: bytes, other: bytes) -> int:
+    """Find the first byte that differs, by halves."""
+    low, high = 0, len(one)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def _whole_documents(data: bytes, size: int) -> tuple[int, int]:
+    """Count the documents in the first bytes, and give the bytes that they take."""
+    count = place = 0
+    length = LENGTH.unpack_from
+    while place + LENGTH.size <= size:
+        (step,) = length(data, place)
+        if place + step > size:
+            break
+        count, place = count + 1, place + step
+    return count, place

@@ -1,0 +1,159 @@
+"""A database at one moment, without and with what a transaction has done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pymongo
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+
+from migopy.differences.raw import Value, documents, id_of, with_id
+
+#: A collection that is not there: reading it tells of the transaction alone.
+NOWHERE = 'migopy_nowhere'
+
+#: What the server answers where another transaction has written a document.
+WRITE_CONFLICT = 112
+
+#: Documents that the server sends at once: some megabytes at most, as a rule.
+BATCH = 4000
+
+UNAUTHORIZED = 13
+
+#: How often a document is asked for. Another one's write is over at the second time,
+#: the transaction's own is not.
+ASKED = 3
+
+
+class States:
+    """The state before a transaction, and the one that the transaction sees.
+
+    Invariant: both are of one moment but for what others have committed between the
+    two openings; `is_own` tells such a document from the transaction's own.
+    """
+
+    def __init__(
+        self, client: Any, before: ClientSession, after: ClientSession
+    ) -> None:
+        """Take sessions whose transactions have read already, `before` first."""
+        self._client = client
+        self._before = before
+        self._after = after
+
+    def collection(self, namespace: str) -> Collection[Any]:
+        """Give a collection by `database.collection`."""
+        database, _, name = namespace.partition('.')
+        return pymongo.collection.Collection(
+            pymongo.database.Database(self._client, database), name
+        )
+
+    def before(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it was; raises `PyMongoError`."""
+        return self._find(namespace, id, self._before)
+
+    def after(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it would be; raises `PyMongoError`."""
+        return self._find(namespace, id, self._after)
+
+    def batches_before(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they were, in the order of `_id`."""
+        return self._batches(namespace, self._before)
+
+    def batches_after(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they would be, in the order of `_id`."""
+        return self._batches(namespace, self._after)
+
+    def exists(self, namespace: str) -> bool:
+        """Tell whether the server has a collection, the transaction's own left out."""
+        collection = self.collection(namespace)
+        # Who has no right to list all sees those that are granted.
+        names = collection.database.list_collection_names(
+            filter={'name': collection.name}, authorizedCollections=True
+        )
+        return bool(names)
+
+    def is_own(self, namespace: str, before: bytes | None, after: bytes | None) -> bool:
+        """Tell whether it is the transaction that has written a document.
+
+        A write of the same document, in another transaction that is aborted at once,
+        meets a conflict then. Raises `OperationFailure` where the user has no right to
+        write it so.
+        """
+        return all(self._conflicts(namespace, before, after) for _ in range(ASKED))
+
+    def _conflicts(
+        self, namespace: str, before: bytes | None, after: bytes | None
+    ) -> bool:
+        try:
+            self._write(namespace, before, after)
+        except OperationFailure as error:
+            if error.code == UNAUTHORIZED:
+                raise
+            return error.code == WRITE_CONFLICT
+        return False
+
+    def _write(self, namespace: str, before: bytes | None, after: bytes | None) -> None:
+        """Write a document in the way that the transaction has written it."""
+        collection = self.collection(namespace)
+        with self._client.start_session() as session:
+            session.start_transaction()
+            try:
+                if before is None:
+                    document = RawBSONDocument(after or b'')
+                    collection.insert_one(document, session=session)
+                elif after is None or id_of(before) != id_of(after):
+                    collection.delete_one(with_id(id_of(before)), session=session)
+                else:
+                    # As it would be: what others have made of it already is no write.
+                    query = with_id(id_of(before))
+                    document = RawBSONDocument(after)
+                    collection.replace_one(query, document, session=session)
+            finally:
+                session.abort_transaction()
+
+    def _find(self, namespace: str, id: Value, session: ClientSession) -> bytes | None:
+        found = self.collection(namespace).find_raw_batches(
+            with_id(id), limit=1, session=session
+        )
+        return next((each for batch in found for each in documents(batch)), None)
+
+    def _batches(self, namespace: str, session: ClientSession) -> Iterator[bytes]:
+        with self.collection(namespace).find_raw_batches(
+            {}, sort=[('_id', 1)], batch_size=BATCH, session=session
+        ) as cursor:
+            yield from cursor
+
+
+@contextmanager
+def state_before(
+    client: Any, database: str, collection: str
+) -> Iterator[ClientSession]:
+    """Give a session whose transaction sees the database as it is now.
+
+    The transaction that it is to be compared with is to be opened right after it. Its
+    read concern is `snapshot`, and it writes nothing. `collection` is one that the user
+    may read.
+    """
+    with client.start_session() as session:
+        session.start_transaction(
+            read_concern=ReadConcern('snapshot'),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        look(session, database, collection)
+        try:
+            yield session
+        finally:
+            session.abort_transaction()
+
+
+def look(session: ClientSession, database: str, collection: str = NOWHERE) -> None:
+    """Read next to nothing: a transaction sees a database as of its first read."""
+    query = {'find': collection, 'limit': 1, 'projection': {'_id': 1}}
+    session.client[database].command(query, session=session)

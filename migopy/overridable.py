@@ -1,0 +1,49 @@
+"""What a fabfile may call or override, beside settings and commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from migopy.files import FileNames
+from migopy.orders import original
+from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.site import Site
+
+
+class Overridable:
+    """The methods of a manager that are no commands and are there to be overridden.
+
+    Invariant: as they stand here, the hooks do nothing, and the others tell what the
+    files and the database say.
+    """
+
+    MIGRATIONS_FILE_PATTERN: str
+    _site: Site
+
+    def sorted(self, file_names: Iterable[str]) -> list[str]:
+        """Sort names of migration files by number; raises on a name that is none."""
+        names = FileNames(self.MIGRATIONS_FILE_PATTERN)
+        return [name for _, name in names.sorted(file_names)]
+
+    @original
+    def unregistered(self) -> list[str]:
+        """List the names of migrations that are not registered, in order.
+
+        An override narrows what `execute` and `ignore` take.
+        """
+        return [each.name for each in self._site.plan(unsettled=False).unregistered]
+
+    @classmethod
+    def task_hook(cls, subtask: str | None, option: str | None) -> None:
+        """Do something before each command; `option` is the text that was typed."""
+
+    def before_migration(self, migration: MigrationInfo) -> None:
+        """Do something before each migration that `execute` or `rollback` runs."""
+
+    def after_migration(
+        self, migration: MigrationInfo, outcome: MigrationOutcome
+    ) -> None:
+        """Do something after each of them, however it ended."""
+
+    def after_run(self, outcome: RunOutcome) -> None:
+        """Do something after a command that ran any, when its lock is free."""

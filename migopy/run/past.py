@@ -1,0 +1,54 @@
+"""What a dry run has written past its transaction, which cannot be taken back."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from pymongo.errors import PyMongoError
+
+from migopy.effects import Recording
+from migopy.errand import ERRAND
+from migopy.run.performing import Rooms
+from migopy.run.plan import Plan
+from migopy.run.step import Step
+from migopy.run.trial_errors import TrialWrote
+from migopy.state import FAILED, Agent, Run
+
+
+def require_nothing_past(
+    rooms: Rooms,
+    plan: Plan,
+    step: Step,
+    effects: Recording,
+    cause: BaseException | None,
+) -> None:
+    """Make sure that a step has written nothing that lasts; raises `TrialWrote`.
+
+    What it wrote is kept in the history, which the next status tells of. A child
+    process is not heard, so it counts as having written.
+    """
+    outside = effects.outside
+    children = effects.children.told()
+    if not (outside.wrote or children):
+        return
+    said = [outside.describe(rooms.db.name), *children]
+    written = '; '.join(filter(None, said))
+    run = Run(
+        name=step.name,
+        direction=step.direction,
+        checksum=step.loaded.checksum,
+        owner='',
+        agent=Agent.current(),
+        version=rooms.version,
+        started=rooms.history.now(),
+        records=[record.id for record in plan.records_of(step.migration)],
+        command=errand.id if (errand := ERRAND.get()) else None,
+    )
+    run.end(FAILED, run.started, 0, unsettled=True)
+    run.error = f'a dry run that has written, or may have: {written}'
+    run.effects = outside.as_document()
+    is_kept = False
+    with suppress(PyMongoError), rooms.listener.own_work():
+        rooms.history.add(run)
+        is_kept = True
+    raise TrialWrote(step, written, is_kept) from cause

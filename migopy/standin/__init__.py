@@ -1,0 +1,12 @@
+"""What stands in for the server in a dry run, where a transaction refuses a command.
+
+Each such command is answered as the server would answer it, as far as that can be
+known, and what it would do is found out on the real data. Nothing that is written
+lasts.
+"""
+
+from migopy.standin.findings import Finding as Finding
+from migopy.standin.standin import Answering as Answering
+from migopy.standin.standin import StandIn as StandIn
+from migopy.standin.unanswerable import Unanswerable as Unanswerable
+from migopy.standin.world import World as World

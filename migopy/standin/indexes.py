@@ -1,0 +1,219 @@
+"""Indexes made, dropped and listed in a dry run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from migopy.standin import checks
+from migopy.standin.findings import Finding
+from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.world import (
+    DUPLICATE,
+    Constraint,
+    Document,
+    Known,
+    World,
+    no_namespace,
+    probing,
+    refused,
+    scratch,
+)
+
+#: Options of a collection that its indexes depend on.
+OF_INDEXES = ('collation', 'clusteredIndex')
+
+
+def create_indexes(
+    world: World, database: str, command: Document, findings: list[Finding]
+) -> Document:
+    """Answer `createIndexes`; raises what the server would raise."""
+    namespace = f'{database}.{command["createIndexes"]}'
+    known = world.known(namespace)
+    if known is not None and known.kind != 'collection':
+        raise Unanswerable(
+            f'{namespace} is a {known.kind}, whose indexes are not tried'
+        )
+    is_new = world.is_free(namespace) if known is None else known.is_new
+    if is_new and (known is None or world.count(namespace) == 0):
+        return _for_real(world, namespace, command, known)
+    if known is None:
+        known = Known()
+        findings.append(Finding(f'would make collection {namespace}'))
+    reply, made = _tried(world, namespace, known, command['indexes'])
+    documents = world.documents(namespace)
+    for index in made:
+        said = f'{namespace}.{index["name"]}'
+        if not index.get('unique'):
+            findings.append(Finding(f'would make index {said}: {documents}'))
+            continue
+        found = checks.duplicates(world, namespace, index)
+        _tell_unique(findings, said, documents, found)
+        if found.values:
+            raise _duplicate(namespace, index, found.values[0][0])
+        name = f'the unique index {said}'
+        world.constraints.append(Constraint(namespace, name, index, None, 0))
+        world.written_since.discard(namespace)
+    known.indexes.update({index['name']: index for index in made})
+    world.make(namespace, known)
+    return reply
+
+
+def _for_real(
+    world: World, namespace: str, command: Document, known: Known | None
+) -> Document:
+    """Have the server make indexes of a collection that the transaction has made."""
+    database = namespace.partition('.')[0]
+    known = known or Known(is_new=True)
+    _, made = _tried(world, namespace, known, command['indexes'])
+    reply = world.database(database).command(command, session=world.session)
+    known.indexes.update({index['name']: index for index in made})
+    world.make(namespace, known)
+    return dict(reply)
+
+
+def _tried(
+    world: World, namespace: str, known: Known, indexes: list[Document]
+) -> tuple[Document, list[Document]]:
+    """Have the server make indexes of an empty collection that is like this one.
+
+    So the server judges the definitions, and whether they go together. Gives its reply
+    and the indexes that are new.
+    """
+    database, name = world.database(namespace.partition('.')[0]), scratch()
+    options = {key: known.options[key] for key in OF_INDEXES if key in known.options}
+    there = [_definition(each) for each in known.indexes.values()]
+    there = [
+        each for each in there if each['name'] != '_id_' and 'clustered' not in each
+    ]
+    try:
+        with probing(world.client) as session:
+            database.command({'create': name, **options}, session=session)
+            if there:
+                old = {'createIndexes': name, 'indexes': there}
+                database.command(old, session=session)
+            reply = database.command(
+                {'createIndexes': name, 'indexes': indexes}, session=session
+            )
+    except OperationFailure as error:
+        raise _about(error, namespace, f'{database.name}.{name}') from error
+    made: list[Document] = []
+    new = reply['numIndexesAfter'] > reply['numIndexesBefore']
+    made = [
+        {'v': 2, **each}
+        for each in indexes
+        if each['name'] not in known.indexes and new
+    ]
+    return {**reply, 'createdCollectionAutomatically': False}, made
+
+
+def _definition(index: Mapping[str, Any]) -> Document:
+    return {key: index[key] for key in index if key not in ('ns', 'v')}
+
+
+def _about(error: OperationFailure, namespace: str, scratch: str) -> OperationFailure:
+    """Give an error as the server would have said it of the collection itself."""
+    text = re.sub(re.escape(scratch), lambda _: namespace, str(error))
+    text = text.partition(', full error: {')[0]
+    details = dict(error.details or {})
+    name = str(details.get('codeName', 'error'))
+    return refused(error.code or 0, name, text)
+
+
+def _tell_unique(
+    findings: list[Finding], said: str, documents: str, found: checks.Found
+) -> None:
+    text = f'would make index {said} (unique): {documents}'
+    if found.unknown:
+        text += f', not looked through for duplicates: {found.unknown}'
+    elif found.number:
+        values = 'value' if found.number == 1 else 'values'
+        text = text.replace('would make', 'would fail to make', 1)
+        text += f', {found.amount} duplicated {values}'
+    else:
+        text += ', no duplicates'
+    findings.append(Finding(text, found.values))
+
+
+def _duplicate(namespace: str, index: Document, value: Any) -> OperationFailure:
+    values = value if len(index['key']) > 1 else [value]
+    pairs = ', '.join(f'{key}: {each!r}' for key, each in zip(index['key'], values))
+    return refused(
+        DUPLICATE,
+        'DuplicateKey',
+        f'E11000 duplicate key error collection: {namespace} index: {index["name"]}'
+        f' dup key: {{ {pairs} }}',
+    )
+
+
+def drop_indexes(
+    world: World, database: str, command: Document, findings: list[Finding]
+) -> Document:
+    """Answer `dropIndexes`; raises what the server would raise."""
+    name = command.get('dropIndexes') or command.get('deleteIndexes')
+    namespace = f'{database}.{name}'
+    known = world.known(namespace)
+    if known is None:
+        raise no_namespace()
+    before = len(known.indexes)
+    for index in _meant(known, command['index'], namespace):
+        known.indexes.pop(index['name'])
+        if index.get('unique'):
+            world.loosened.add(namespace)
+            _forget(world, namespace, index)
+        text = f'would drop index {namespace}.{index["name"]}'
+        keys = ', '.join(f'{key}: {way}' for key, way in index['key'].items())
+        findings.append(Finding(f'{text} on {keys}'))
+    return {'nIndexesWas': before, 'ok': 1.0}
+
+
+def _forget(world: World, namespace: str, index: Document) -> None:
+    world.constraints[:] = [
+        each
+        for each in world.constraints
+        if each.namespace != namespace or each.spec != index
+    ]
+
+
+def _meant(known: Known, which: Any, namespace: str) -> list[Document]:
+    """List the indexes that are to be dropped."""
+    if which == '*':
+        kept = [
+            each['name']
+            for each in known.indexes.values()
+            if each['name'] == '_id_' or each.get('clustered')
+        ]
+        return [each for each in known.indexes.values() if each['name'] not in kept]
+    if isinstance(which, Mapping):
+        fitting = [
+            each
+            for each in known.indexes.values()
+            if list(each['key'].items()) == list(which.items())
+        ]
+        if not fitting:
+            raise refused(27, 'IndexNotFound', f"can't find index with key: {which}")
+        named = [fitting[0]['name']]
+    else:
+        named = [which] if isinstance(which, str) else list(which)
+    for each in named:
+        if each not in known.indexes:
+            raise refused(27, 'IndexNotFound', f'index not found with name [{each}]')
+        if each == '_id_':
+            raise refused(72, 'InvalidOptions', 'cannot drop _id index')
+    return [known.indexes[each] for each in named]
+
+
+def list_indexes(
+    world: World, database: str, command: Document, findings: list[Finding]
+) -> Document:
+    """Answer `listIndexes`; of no collection there are none, as PyMongo has it."""
+    namespace = f'{database}.{command["listIndexes"]}'
+    known = world.known(namespace)
+    if known is not None and known.kind == 'view':
+        text = f'Namespace {namespace} is a view, not a collection'
+        raise refused(166, 'CommandNotSupportedOnView', text)
+    found = [dict(each) for each in known.indexes.values()] if known else []
+    return {'cursor': {'id': 0, 'ns': namespace, 'firstBatch': found}, 'ok': 1.0}

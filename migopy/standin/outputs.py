@@ -1,0 +1,147 @@
+"""Aggregations that write: what they give is written within a dry run's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReplaceOne, UpdateOne
+
+from migopy.standin.documents import BATCH, RAW, empty, insert, limited
+from migopy.standin.findings import Finding, counted
+from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.world import Document, World, probing
+
+#: First stages that tell of the server and not of what is stored.
+ASKING = frozenset(
+    """
+    $collStats $currentOp $indexStats $listLocalSessions $listSessions $planCacheStats
+    """.split()  # noqa: SIM905
+)
+
+
+def aggregate(
+    world: World, database: str, command: Document, findings: list[Finding]
+) -> Document | None:
+    """Answer an aggregation that writes, or that asks what no transaction tells."""
+    pipeline = command.get('pipeline')
+    first = pipeline[0] if isinstance(pipeline, list) and pipeline else {}
+    if isinstance(first, Mapping) and ASKING & set(first):
+        return _asked(world, database, command)
+    last = pipeline[-1] if isinstance(pipeline, list) and pipeline else {}
+    if not isinstance(last, Mapping) or not {'$out', '$merge'} & set(last):
+        return None
+    source = command['aggregate']
+    if not isinstance(source, str):
+        raise Unanswerable(
+            'an aggregation of a whole database that writes is not tried'
+        )
+    stage = '$out' if '$out' in last else '$merge'
+    namespace = _target(database, last[stage])
+    options: Document = {
+        key: command[key] for key in ('collation', 'let', 'hint') if key in command
+    }
+    results = _results(
+        world, f'{database}.{source}', list(pipeline or ())[:-1], options
+    )
+    ns = f'{database}.{source}'
+    reply = {'cursor': {'id': 0, 'ns': ns, 'firstBatch': []}, 'ok': 1.0}
+    if results is None:
+        reason = f'{stage} would write too many documents to {namespace} to try it'
+        world.off_limits[namespace] = reason
+        findings.append(
+            Finding(f'would write more documents to {namespace} than tried')
+        )
+        return reply
+    said = counted(len(results), 'document')
+    if stage == '$out':
+        before = 0 if world.known(namespace) is None else world.count(namespace)
+        findings.append(
+            Finding(f'would replace all of {namespace} ({before:,}) by {said}')
+        )
+        if world.known(namespace) is not None:
+            empty(world, namespace, f'{namespace} would be replaced')
+        insert(world, namespace, results)
+    else:
+        findings.append(Finding(f'would merge {said} into {namespace}'))
+        _merge(world, namespace, last[stage], results)
+    world.written.add(namespace)
+    return reply
+
+
+def _asked(world: World, database: str, command: Document) -> Document:
+    """Ask the server, outside of the transaction, what it says of itself."""
+    source = command['aggregate']
+    plain = world.database(database)
+    target = plain[source] if isinstance(source, str) else plain
+    rows = list(target.aggregate(command['pipeline'], session=world.outside))
+    ns = f'{database}.{source}'
+    return {'cursor': {'id': 0, 'ns': ns, 'firstBatch': rows}, 'ok': 1.0}
+
+
+def _target(database: str, into: Any) -> str:
+    if isinstance(into, Mapping) and 'into' in into:
+        into = into['into']
+    if isinstance(into, Mapping):
+        if 'timeseries' in into:
+            raise Unanswerable('a time series is not written in a dry run')
+        return f'{into.get("db", database)}.{into["coll"]}'
+    return f'{database}.{into}'
+
+
+def _results(
+    world: World, namespace: str, pipeline: list[Any], options: Document
+) -> list[RawBSONDocument] | None:
+    """Run the stages before; `None` where they give too many documents.
+
+    First in a transaction of their own, as an error would end the dry run's.
+    """
+    collection = world.collection(namespace).with_options(RAW)
+    with probing(world.client) as session:
+        list(collection.aggregate([{'$limit': 1}, *pipeline], session=session))
+    return limited(collection.aggregate(pipeline, session=world.session, **options))
+
+
+def _merge(
+    world: World, namespace: str, merge: Any, results: list[RawBSONDocument]
+) -> None:
+    """Write documents as `$merge` does, one by one."""
+    how = merge if isinstance(merge, Mapping) else {}
+    on = how.get('on', '_id')
+    keys = [on] if isinstance(on, str) else list(on)
+    matched = how.get('whenMatched', 'merge')
+    missing = how.get('whenNotMatched', 'insert')
+    if any('.' in key for key in keys):
+        raise Unanswerable('$merge on a field within another is not tried in a dry run')
+    if matched not in ('merge', 'replace', 'keepExisting') or missing == 'fail':
+        raise Unanswerable(
+            f'$merge with whenMatched={matched!r}, whenNotMatched={missing!r} is not'
+            ' tried in a dry run'
+        )
+    upsert = missing == 'insert'
+    operations = [_operation(each, keys, matched, upsert) for each in results]
+    collection = world.collection(namespace)
+    for start in range(0, len(operations), BATCH):
+        batch = operations[start : start + BATCH]
+        collection.bulk_write(batch, session=world.session)
+
+
+def _operation(
+    document: RawBSONDocument, keys: list[str], matched: str, upsert: bool
+) -> ReplaceOne[Any] | UpdateOne:
+    fields = dict(document)
+    query = {key: {'$eq': fields.get(key)} for key in keys}
+    if matched == 'replace':
+        if keys != ['_id']:
+            fields.pop('_id', None)
+        return ReplaceOne(query, fields, upsert=upsert)
+    if '_id' not in keys:
+        fields.pop('_id', None)
+    for key in keys:
+        # The filter gives it to a document that is made.
+        fields.pop(key, None)
+    operator = '$set' if matched == 'merge' else '$setOnInsert'
+    if not fields:
+        return UpdateOne(query, {'$setOnInsert': {}}, upsert=upsert)
+    return UpdateOne(query, {operator: fields}, upsert=upsert)

@@ -1,0 +1,230 @@
+"""Answers for the server, and sees what the transaction is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pymongo.errors import OperationFailure
+
+from migopy.differences import NOWHERE
+from migopy.effects import READS, EffectsListener, Recording, namespace_of
+from migopy.server import reason_of
+from migopy.standin.checks import broken_since
+from migopy.standin.collections import (
+    create,
+    drop,
+    drop_database,
+    list_collections,
+    modify,
+    rename,
+)
+from migopy.standin.findings import Finding
+from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
+from migopy.standin.outputs import aggregate
+from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.world import Document, World
+
+UNAUTHORIZED = 13
+
+Answer = Callable[[World, str, Document, list[Finding]], 'Document | None']
+
+#: What is answered for, by the command's name.
+ANSWERS: dict[str, Answer] = {
+    'aggregate': aggregate,
+    'collMod': modify,
+    'create': create,
+    'createIndexes': create_indexes,
+    'deleteIndexes': drop_indexes,
+    'drop': drop,
+    'dropDatabase': drop_database,
+    'dropIndexes': drop_indexes,
+    'listCollections': list_collections,
+    'listIndexes': list_indexes,
+    'renameCollection': rename,
+}
+
+#: What a transaction does itself.
+INSIDE = frozenset(
+    """
+    aggregate bulkWrite delete distinct find findAndModify findandmodify getMore insert
+    killCursors update
+    """.split()  # noqa: SIM905
+)
+
+#: What only asks, and neither waits for the transaction nor has an effect: it is put to
+#: the server outside of the transaction. (`validate` and `dbHash` would wait.)
+ASKING = frozenset(
+    """
+    buildInfo buildinfo collStats collstats connPoolStats connectionStatus currentOp
+    dataSize datasize dbStats dbstats explain features getCmdLineOpts
+    getDefaultRWConcern getLog getParameter getShardMap hello hostInfo isMaster isdbgrid
+    ismaster listCommands listDatabases ping planCacheListFilters replSetGetConfig
+    replSetGetStatus rolesInfo serverStatus top usersInfo whatsmyuri
+    """.split()  # noqa: SIM905
+)
+
+#: What only changes how a server works, not what is stored: taken as done.
+TAKEN_AS_DONE = frozenset(
+    """
+    compact createRole createUser dropRole dropUser enableSharding grantPrivilegesToRole
+    grantRolesToUser profile refineCollectionShardKey reIndex revokeRolesFromUser
+    setParameter shardCollection updateRole updateUser
+    """.split()  # noqa: SIM905
+)
+
+#: Stages of a pipeline that read another collection, and where they name it.
+READING = {'$lookup': 'from', '$graphLookup': 'from', '$unionWith': 'coll'}
+
+
+class StandIn:
+    """Answers one step of a dry run where a transaction refuses a command.
+
+    Invariant: `findings` say what the commands that were answered would do, `touched`
+    are the collections that the step has read or written. A step that touches what is
+    `doubtful`, as it depends on what cannot be known of an earlier one, is ended.
+    """
+
+    def __init__(
+        self, world: World, doubtful: Mapping[str, str], only_sees: bool = False
+    ) -> None:
+        """Take what a dry run sees, and of which collections that is not certain.
+
+        `doubtful` has the reason for each. One that `only_sees` lets the server refuse
+        what it refuses.
+        """
+        self._world = world
+        self._only_sees = only_sees
+        self._doubtful = doubtful
+        self.findings: list[Finding] = []
+        self.touched: set[str] = set()
+
+    def answer(self, database: str, command: Document) -> Document | None:
+        """Give the reply to a command, `None` for one that the transaction can do.
+
+        Raises what PyMongo raises for the server's answer, and `Unanswerable`.
+        """
+        name = next(iter(command))
+        self._touch(name, database, command)
+        known = ANSWERS.get(name)
+        if known is not None:
+            try:
+                return known(self._world, database, command, self.findings)
+            except OperationFailure as error:
+                if error.code != UNAUTHORIZED:
+                    raise
+                said = reason_of(error).partition(' to execute command')[0]
+                reason = f'to try {name} the user has not the rights: {said}'
+                raise Unanswerable(reason) from error
+        if name == 'count':
+            return self._count(database, command)
+        if name in INSIDE:
+            return None
+        if name in ASKING:
+            plain = self._world.database(database)
+            return dict(plain.command(command, session=self._world.outside))
+        if name in TAKEN_AS_DONE:
+            text = f'would run {name}, which was not tried: it is taken as done'
+            self.findings.append(Finding(text))
+            return {'ok': 1.0}
+        raise Unanswerable(f'what {name} does is not known in a dry run')
+
+    def see(self, name: str, database: str, command: Mapping[str, Any]) -> None:
+        """See a command before it is sent; raises `Unanswerable`.
+
+        It may be one of a client that knows nothing of this, a model's perhaps: what a
+        transaction refuses is not sent then, as an error would end that. Migopy's own
+        look at the transaction is no part of the step.
+        """
+        if command.get(name) == NOWHERE:
+            return
+        self._touch(name, database, command)
+        is_output = name == 'aggregate' and namespace_of(name, database, command)
+        is_refused = is_output or name in REFUSED
+        if is_refused and 'autocommit' in command and not self._only_sees:
+            reason = f'{name} is for no transaction, and here nobody answers for it'
+            raise Unanswerable(reason)
+        target = namespace_of(name, database, command) if name not in READS else None
+        if target is not None:
+            self._world.written.update(target.split(' + '))
+            self._world.written_since.update(target.split(' + '))
+
+    def settle(self) -> str:
+        """Say what the step has written that what it has made would have refused.
+
+        It is `''` where there is nothing of that.
+        """
+        return '; '.join(broken_since(self._world))
+
+    def _touch(self, name: str, database: str, command: Mapping[str, Any]) -> None:
+        for namespace in _touched(name, database, command):
+            self.touched.add(namespace)
+            for reasons in (self._world.off_limits, self._doubtful):
+                if namespace in reasons and name not in ('listIndexes', 'drop'):
+                    raise Unanswerable(f'it uses {namespace}: {reasons[namespace]}')
+
+    def _count(self, database: str, command: Document) -> Document:
+        collection = self._world.database(database)[command['count']]
+        options = {key: command[key] for key in ('limit', 'skip') if command.get(key)}
+        query = command.get('query') or {}
+        return {'n': collection.count_documents(query, **options), 'ok': 1.0}
+
+
+class Answering:
+    """Puts the calls of one step to what stands in.
+
+    Invariant: what is answered is counted as if the server had done it, and what is
+    done to find that out is not.
+    """
+
+    def __init__(
+        self, standin: StandIn, effects: Recording, listener: EffectsListener
+    ) -> None:
+        self._standin = standin
+        self._effects = effects
+        self._listener = listener
+
+    def answer(self, database: str, command: Document) -> Document | None:
+        """Give the reply to a command, `None` where the server is to be asked."""
+        with self._listener.own_work():
+            reply = self._standin.answer(database, command)
+        name = next(iter(command))
+        if reply is not None and name not in READS:
+            self._effects.ledger.pretend(name, database, command, reply)
+        return reply
+
+
+#: What a transaction refuses of what is answered.
+REFUSED = (frozenset(ANSWERS) | READS) - INSIDE - {'create', 'createIndexes'}
+
+
+def _touched(name: str, database: str, command: Mapping[str, Any]) -> list[str]:
+    target = namespace_of(name, database, command) if name not in READS else None
+    found = (target or '').split(' + ')
+    value = command.get(name)
+    if isinstance(value, str) and name not in ('renameCollection', 'getMore'):
+        found.append(f'{database}.{value}')
+    elif isinstance(command.get('collection'), str):
+        found.append(f'{database}.{command["collection"]}')
+    if name == 'renameCollection':
+        found.append(str(command.get('to')))
+    found += [f'{database}.{each}' for each in _read_by(command.get('pipeline'))]
+    return [each for each in found if '.' in each]
+
+
+def _read_by(pipeline: Any) -> list[str]:
+    """List the collections that the stages of a pipeline read beside its own."""
+    names: list[str] = []
+    for stage in pipeline if isinstance(pipeline, list) else ():
+        for operator, body in stage.items() if isinstance(stage, Mapping) else ():
+            if operator in READING:
+                name = (
+                    body.get(READING[operator]) if isinstance(body, Mapping) else body
+                )
+                names += [name] if isinstance(name, str) else []
+            if isinstance(body, Mapping):
+                names += _read_by(body.get('pipeline'))
+                if operator == '$facet':
+                    for inner in body.values():
+                        names += _read_by(inner)
+    return names

@@ -1,0 +1,38 @@
+"""What was found out of commands that a transaction refuses, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from migopy.tell.values import cut, in_full
+from migopy.texts import one_line
+
+if TYPE_CHECKING:
+    from migopy.standin import Finding
+    from migopy.tell.voice import Voice
+
+
+def tell_findings(voice: Voice, findings: Sequence[Finding], database: str) -> None:
+    """Say each in a line, its values to a person at the terminal alone.
+
+    The collections of `database` are named without it.
+    """
+    for finding in findings:
+        text = f'  {one_line(finding.text)}'.replace(f' {database}.', ' ')
+        if voice.is_custom:
+            voice.white(text)
+        else:
+            voice.white(text + _values(finding))
+
+
+def _values(finding: Finding) -> str:
+    if not finding.values:
+        return ''
+    listed = ', '.join(_value(*each) for each in finding.values)
+    return f': {listed}, …' if len(finding.values) > 1 else f': {listed}'
+
+
+def _value(value: Any, count: int | None) -> str:
+    shown = cut(in_full(value))
+    return f'_id {shown}' if count is None else f'{shown} ({count:,})'
