@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from migopy import signals
@@ -11,6 +12,7 @@ from migopy.effects import listen
 from migopy.errand import Errand, carrying_out
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face.hook import Manager, run_hook, settle
+from migopy.face.in_json import told_in_json
 from migopy.face.parsing import Line, parted, read
 from migopy.face.process import exit_status_of, let_go_of_streams
 from migopy.face.project import Project, project_here, subtasks_of
@@ -18,7 +20,7 @@ from migopy.face.spelling import CommandSpelling, word_of
 from migopy.face.typed import Subtasks, WrongOptions, as_typed, usage_of
 from migopy.signals import is_interruption, status_after
 from migopy.tell import Voice
-from migopy.terminal import ColorsLogger
+from migopy.terminal import ColorsLogger, kept_stdout
 from migopy.version import VERSION
 
 #: Set by the shell's part of argcomplete.
@@ -64,7 +66,10 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
             if line.wants_help:
                 return _show_help(base, line, spelling)
-            here = project_here(base, line.manager)
+            # What a file prints while it is loaded is no line of JSON.
+            told = told_in_json(base, _first(line), _in_json(line))
+            with told, _kept_stdout(line.in_json):
+                here = project_here(base, line.manager)
         logger = here.manager_class.logger
         spelling = CommandSpelling(program, before, here.place, here.given)
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
@@ -78,13 +83,15 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
 
 def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int:
     """Read a command, call the hook, then run it."""
-    subtasks = subtasks_of(manager_class, base)
-    name, words = command_in(line.words, subtasks)
-    subtask = subtasks.get(name) if name else subtasks.default
-    called = word_of(name or subtask.__name__)
-    typed = read(subtask, called, words, line)
-    run_hook(manager_class, name, as_typed(typed.values, typed.options))
-    manager = manager_class()
+    with told_in_json(manager_class, _first(line), _in_json(line)):
+        subtasks = subtasks_of(manager_class, base)
+        name, words = command_in(line.words, subtasks)
+        subtask = subtasks.get(name) if name else subtasks.default
+        called = word_of(name or subtask.__name__)
+        typed = read(subtask, called, words, line)
+        with _kept_stdout(manager_class.wants_json(name, typed.options)):
+            run_hook(manager_class, name, as_typed(typed.values, typed.options))
+            manager = manager_class()
     try:
         manager.perform(name, typed.values, typed.options)
     except BaseException as error:
@@ -94,6 +101,19 @@ def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int
     finally:
         manager.disconnect()
     return 0
+
+
+def _first(line: Line) -> str | None:
+    """Give the word that is typed first, which names the command if all is well."""
+    return next((word for word in line.words if not word.startswith('-')), None)
+
+
+def _kept_stdout(is_for_json: bool) -> AbstractContextManager[object]:
+    return kept_stdout() if is_for_json else nullcontext()
+
+
+def _in_json(line: Line) -> dict[str, str]:
+    return {'json': 'yes'} if line.in_json else {}
 
 
 def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:

@@ -14,6 +14,7 @@ from migopy.face.typed import is_flag
 
 #: Switches of every command, with what `--help` says of them.
 SWITCHES = {
+    'json': 'tell it in lines of JSON, too, on stdout; all else goes to stderr',
     'quiet': 'say only errors and what was asked for',
     'version': "show migopy's version",
     'help': 'show this',

@@ -31,6 +31,7 @@ class Line(NamedTuple):
     words: Sequence[str]
     behind: Sequence[str]
     manager: str | None = None
+    in_json: bool = False
     is_quiet: bool = False
     wants_help: bool = False
     wants_version: bool = False
@@ -59,7 +60,13 @@ def parted(typed: Sequence[str]) -> Line:
     except NotReadable as error:
         raise NotReadable(f'{error}.\nSee: ', Command('help')) from error
     return Line(
-        rest, behind, found['manager'], found['quiet'], found['help'], found['version']
+        rest,
+        behind,
+        found['manager'],
+        found['json'],
+        found['quiet'],
+        found['help'],
+        found['version'],
     )
 
 
@@ -80,6 +87,9 @@ def read(subtask: Subtask, name: str, words: Sequence[str], line: Line) -> Typed
             options[option] = text
     if line.is_quiet and any(each.name == 'quiet' for each in usage.parameters):
         options['quiet'] = 'yes'
+    # `perform` takes it, unless it is the command's own.
+    if line.in_json:
+        options['json'] = 'yes'
     return Typed([*values, *line.behind], options)
 
 

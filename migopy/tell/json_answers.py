@@ -49,6 +49,17 @@ class JsonReport(Report):
         super().listing(entries)
         self._lines.answer(list=[of_entry(each) for each in entries])
 
+    def settings(self, rows: Iterable[Sequence[str]]) -> None:
+        """Answer settings, with no secret in them."""
+        rows = list(rows)
+        super().settings(rows)
+        self._lines.answer(
+            settings=[
+                {'name': name, 'value': value, 'from': where}
+                for name, value, where in rows
+            ]
+        )
+
     def help(self, title: str, lines: Iterable[str]) -> None:
         """Answer lines about commands."""
         lines = list(lines)

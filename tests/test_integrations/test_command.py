@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,7 @@ import sys
 import time
 import unittest
 from pathlib import Path
+from typing import Any
 
 from pymongo import MongoClient
 
@@ -272,6 +274,62 @@ class StatusTest(CommandTest):
         )
         self.assertEqual(process.stdout, '0\n', process.stderr)
         self.assertNotIn('BrokenPipe', process.stderr)
+
+
+class JsonTest(CommandTest):
+    """`--json`: lines of JSON alone on stdout, whatever happens when."""
+
+    fabfile = """
+        import migopy
+        print('loaded')
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+
+            @classmethod
+            def task_hook(cls, subtask, option):
+                print('hook')
+
+            def report(self, *, json='no'):
+                print(f'a report of its own, {json}')
+    """
+
+    def told(self, *words: str, status: int = 0, **environment: str) -> dict[str, Any]:
+        """Run a command, and give the last line of JSON, the only text on stdout."""
+        result = self.migopy(*words, **environment)
+        self.assertEqual(result.status, status, result.said)
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        self.assertEqual(lines[-1]['event'], 'ended')
+        return dict(lines[-1])
+
+    def test_well_or_not_it_ends_in_a_line(self) -> None:
+        self.migration('001_add_note.py', ADDS)
+        self.assertEqual(self.told('--json')['status']['pending'], ['001_add_note.py'])
+        self.assertFalse(self.told('check', '--json', status=2)['ok'])
+        self.assertTrue(self.told('execute', '--json')['ok'])
+        error = self.told('execute', '1', '--json', status=1)['error']
+        next_command = {'command': 'rollback', 'values': ['001_add_note.py']}
+        self.assertEqual(error['next'], [{**next_command, 'options': {}}])
+        shown = self.told('settings', '--json')['settings']
+        self.assertIn(
+            {'name': 'TRANSACTION', 'value': 'False', 'from': 'default'}, shown
+        )
+
+    def test_what_is_wrong_before_there_is_a_manager_is_told_so_too(self) -> None:
+        for words, environment, kind in (
+            (['exceute'], {}, 'UnknownSubtask'),
+            (['execute', '--xyz'], {}, 'WrongOptions'),
+            (['execute'], {'MIGOPY_MONGO_URL': 'x'}, 'BadSetting'),
+            (['--manager', 'none.py:A'], {}, 'NoManager'),
+        ):
+            with self.subTest(words):
+                ended = self.told(*words, '--json', status=1, **environment)
+                self.assertEqual(ended['error']['type'], kind)
+
+    def test_an_option_of_that_name_is_a_command_s_own(self) -> None:
+        result = self.assert_ok(self.migopy('report', '--json'))
+        self.assertIn('a report of its own, yes\n', result.stdout)
 
 
 class QuietTest(CommandTest):

@@ -91,6 +91,7 @@ class ReadTest(unittest.TestCase):
                 {'verbose': 'yes', 'needed': '1'},
             ),
             ('hushed --quiet', 'hushed', [], {'quiet': 'yes'}),
+            ('execute --json 3', 'execute', ['3'], {'json': 'yes'}),
             ("execute ''", 'execute', [''], {}),
         ):
             with self.subTest(line):
