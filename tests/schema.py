@@ -30,6 +30,7 @@ KINDS = {
     'problems': 'problem',
     'dumps': 'dump',
     'dump': 'dump',
+    'settings': 'setting',
     'holder': 'holder',
     'unlocked': 'holder',
     'next': 'command',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -16,6 +15,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from tests import schema
 from tests.project import (
     FAB,
     MIGOPY,
@@ -299,9 +299,9 @@ class JsonTest(CommandTest):
         """Run a command, and give the last line of JSON, the only text on stdout."""
         result = self.migopy(*words, **environment)
         self.assertEqual(result.status, status, result.said)
-        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        lines = [schema.check(line) for line in result.stdout.splitlines()]
         self.assertEqual(lines[-1]['event'], 'ended')
-        return dict(lines[-1])
+        return lines[-1]
 
     def test_well_or_not_it_ends_in_a_line(self) -> None:
         self.migration('001_add_note.py', ADDS)
