@@ -94,7 +94,7 @@ class PlaceTest(SettingsTest):
         self.set(**self.place)
         message = self.error('migrations:execute')
         self.assertIn('No database is named', message)
-        self.assertIn("MONGO_DATABASE = 'mydatabase'", message)
+        self.assertIn('Set MONGO_DATABASE in the fabfile', message)
         folder = self.folder / 'mongodata'
         for uri in (self.uri, f'embedded:{folder}'):
             self.assertEqual(self.told({'MONGO_URI': uri}), message)
