@@ -209,7 +209,8 @@ class SpellingTest(unittest.TestCase):
 
     def test_usage_of_each_kind_of_parameter(self) -> None:
         for name, expected in (
-            ('execute', 'migopy execute [NAME] [--to NAME] [--dry-run]'),
+            ('ignore', 'migopy ignore [NAME]'),
+            ('unlock', 'migopy unlock [--force] [--yes]'),
             ('accept', 'migopy accept NAME'),
             ('create', 'migopy create [TITLE ...]'),
             ('count_notes', 'migopy count-notes [WORD] [--loud] [--limit LIMIT]'),
