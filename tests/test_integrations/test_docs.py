@@ -435,6 +435,7 @@ class InvokePageTest(PageTest):
 
     page = 'docs/invoke.rst'
     elsewhere = {
+        'install-core': '.ci/run',
         'namespace-remote': 'tests/test_integrations/test_invoke_hosts.py',
         'namespace-hosts': 'tests/test_integrations/test_invoke_hosts.py',
     }
