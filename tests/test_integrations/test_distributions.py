@@ -144,3 +144,38 @@ class UpdateTest(EnvironmentTest):
         self.assert_classic()
         self.pip('uninstall', 'migopy')
         self.assert_whole()
+
+
+class OverEachOtherTest(EnvironmentTest):
+    """Fabric 1 and 3 in one environment, where each owns files of the other."""
+
+    def test_each_face_says_what_to_uninstall_and_install(self) -> None:
+        later = 'fabric>=3.2,<4'
+        self.pip('install', later)
+        self.pip('install', 'migopy')
+        self.assert_classic()
+        self.assert_told(LATER)
+        self.pip('install', '--force-reinstall', '--no-deps', later)
+        self.assert_later()
+        line = self.assert_told(CLASSIC)
+        self.pip(*shlex.split(line))
+        self.pip('uninstall', 'migopy')
+        self.pip('install', later)
+        self.assert_later()
+        self.assert_whole()
+
+    def assert_told(self, fabfile: str) -> str:
+        """Fail unless a fabfile's error says which ones; give what is to be typed."""
+        self.write(fabfile)
+        done = self.type('fab', '--list')
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertRegex(
+            done.stderr, r'(fab-classic|Fabric3) \S+ and fabric 3\S+ are installed over'
+        )
+        [line] = [
+            line.partition('Type: pip ')[2]
+            for line in done.stderr.splitlines()
+            if line.startswith('Type: ')
+        ]
+        self.assertIn('then for the one that you need: pip install', done.stderr)
+        return line
