@@ -79,6 +79,9 @@ class EnvironmentTest(unittest.TestCase):
         """Fail unless migopy can be imported, with all its names."""
         done = self.type('python', '-c', LOOK)
         self.assertEqual(done.stdout, f'{migopy.__version__}\n', done.stderr)
+        for command in (['migopy'], ['python', '-m', 'migopy']):
+            done = self.type(*command, '--version')
+            self.assertEqual(done.stdout, f'migopy {migopy.__version__}\n', done.stderr)
         environments.pip(self.place, 'check')
 
     def assert_classic(self) -> None:
