@@ -1,63 +1,25 @@
-"""Run MongoDB migrations from a Fabric fabfile, or from a shell."""
+"""Run MongoDB migrations from a fabfile, or from a shell.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+In a wheel this file alone is the distribution migopy's, as it is that of 1.0; all else
+is migopy-core's. So an update of 1.0 leaves none of it missing.
+"""
 
-from migopy.version import VERSION
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from migopy.backfill import DELETE, update_each
-    from migopy.errors import MigopyException, StopTaskExecution
-    from migopy.face import task
-    from migopy.files import cwd_in_syspath
-    from migopy.manager import MigrationsManager
-    from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
-    from migopy.terminal import ColorsLogger, Str
-    from migopy.terminal.progress import progress
+    from migopy.public import *  # noqa: F403 - each is loaded when it is asked for
 
-__version__ = VERSION
+try:
+    from migopy.public import __all__ as __all__
+    from migopy.public import __dir__ as __dir__
+    from migopy.public import __getattr__ as __getattr__
+    from migopy.public import __version__ as __version__
+except ModuleNotFoundError as error:
+    if error.name != 'migopy.public':
+        raise
+    from importlib.metadata import version
 
-#: The rooms of the public names, each loaded when one of its names is asked for: only
-#: some migrations need `update_each`, and the command `migopy` begins before PyMongo.
-ROOMS = {
-    'DELETE': 'backfill',
-    'ColorsLogger': 'terminal',
-    'MigopyException': 'errors',
-    'MigrationInfo': 'run',
-    'MigrationOutcome': 'run',
-    'MigrationsManager': 'manager',
-    'RunOutcome': 'run',
-    'StopTaskExecution': 'errors',
-    'Str': 'terminal',
-    'cwd_in_syspath': 'files',
-    'progress': 'terminal.progress',
-    'task': 'face',
-    'update_each': 'backfill',
-}
-
-__all__ = [
-    'DELETE',
-    'ColorsLogger',
-    'MigopyException',
-    'MigrationInfo',
-    'MigrationOutcome',
-    'MigrationsManager',
-    'RunOutcome',
-    'StopTaskExecution',
-    'Str',
-    '__version__',
-    'cwd_in_syspath',
-    'progress',
-    'task',
-    'update_each',
-]
-
-
-def __getattr__(name: str) -> Any:
-    if name in ROOMS:
-        return getattr(import_module(f'migopy.{ROOMS[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *ROOMS})
+    raise ImportError(
+        'migopy is installed, but not migopy-core, which it is made of.\n'
+        f'Type: pip install migopy-core=={version("migopy")}'
+    ) from error

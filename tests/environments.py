@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import fcntl
 import functools
+import hashlib
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tests import readme
@@ -41,10 +43,60 @@ def fabric_3() -> Path:
     return place / 'bin'
 
 
+#: What the two distributions are built from.
+SOURCES = (
+    *('migopy', 'core', 'pyproject.toml', 'setup.py', 'build_backend.py'),
+    *('README.rst', 'LICENSE', 'COPYING', 'MANIFEST.in'),
+)
+
+
+@functools.cache
+def wheels() -> Path:
+    """Give a folder with the wheels of the two distributions of this tree."""
+    place = readme.ROOT / 'build/environments/wheels'
+    place.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix('.lock').open('w') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = place / 'complete'
+        content = _digest(readme.ROOT / name for name in SOURCES)
+        if not stamp.exists() or stamp.read_text() != content:
+            shutil.rmtree(place)
+            with tempfile.TemporaryDirectory(prefix='migopy-wheels-') as folder:
+                copy(Path(folder))
+                build = ('wheel', '--no-deps', '--wheel-dir', place)
+                options = ('--disable-pip-version-check', '--no-input', '--quiet')
+                tree = (folder, f'{folder}/core')
+                run(sys.executable, '-m', 'pip', *options, *build, *tree)
+            stamp.write_text(content)
+    return place
+
+
+def copy(folder: Path) -> None:
+    """Copy what the distributions are built from, and nothing that was built."""
+    left_out = shutil.ignore_patterns('__pycache__', 'build', '*.egg-info')
+    for name in SOURCES:
+        source = readme.ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, symlinks=True, ignore=left_out)
+        else:
+            shutil.copy(source, folder / name)
+
+
+def _digest(sources: Iterable[Path]) -> str:
+    found = hashlib.sha256()
+    for source in sources:
+        for file in sorted(source.rglob('*')) if source.is_dir() else [source]:
+            built = {'build', '__pycache__'} & set(file.parts[len(source.parts) :])
+            if file.is_file() and not built:
+                found.update(f'{file}\n'.encode() + file.read_bytes())
+    return found.hexdigest()
+
+
 def make(place: Path, requirements: Sequence[str | Path]) -> None:
     """Make a virtual environment, and install what is required."""
     run(sys.executable, '-m', 'venv', place)
-    pip(place, 'install', *requirements)
+    if requirements:
+        pip(place, 'install', *requirements)
 
 
 def pip(place: Path, *arguments: str | Path) -> str:

@@ -43,6 +43,7 @@ ORDER = (
     'overridable',
     'wiring',
     'manager',
+    'public',
     '__init__',
     '__main__',
 )

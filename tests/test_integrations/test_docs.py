@@ -26,7 +26,7 @@ from dataclasses import replace
 import yaml
 from pymongo import MongoClient
 
-from tests import readme, server, transcripts
+from tests import environments, readme, server, transcripts
 from tests.project import FAB, FABFILE, FabTest
 from tests.readme import Block
 
@@ -428,6 +428,39 @@ class EnvironmentsTest(PageTest):
             self.assertEqual(self.registered(), ['001_add_note.py'])
             self.assertIn('production', self.assert_ok(self.fab('-l')).stdout)
             self.assert_ok(self.fab('migrations:rollback,1'))
+
+
+class InvokePageTest(PageTest):
+    """Fabric 2, 3 and Invoke, by the `fab` of Fabric 3."""
+
+    page = 'docs/invoke.rst'
+    elsewhere = {
+        'install-core': '.ci/run',
+        'namespace-remote': 'tests/test_integrations/test_invoke_hosts.py',
+        'namespace-hosts': 'tests/test_integrations/test_invoke_hosts.py',
+    }
+
+    def setUp(self) -> None:
+        self.program = environments.fabric_3() / 'fab'
+        super().setUp()
+        path = f'{self.program.parent}{os.pathsep}{os.environ["PATH"]}'
+        self.environment['PATH'] = path
+
+    def test_it(self) -> None:
+        self.migration('001_add_note.py', readme.block('migration'))
+        self.do_the_page()
+
+    def test_what_is_typed_as_flags(self) -> None:
+        """The table's two columns mean the same."""
+        self.write_as_told('fabfile.py', readme.block('namespace-fabfile'))
+        rows = re.findall(
+            r'^``(fab migrations:\S+)`` +``(fab .*)``$', readme.source(self.page), re.M
+        )
+        self.assertEqual(len(rows), 6)
+        for classic, typed in rows:
+            with self.subTest(classic):
+                result = self.fab(classic.split()[1])
+                self.assert_error(result, f'Type: {typed}\n')
 
 
 class BackTest(PageTest):

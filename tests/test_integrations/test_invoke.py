@@ -99,7 +99,8 @@ class CommandsTest(InvokeTest):
         self.assertTrue((self.folder / 'mongomigrations/004_add_note.py').exists())
 
     def test_an_error_ends_with_1_and_says_what_to_type_here(self) -> None:
-        self.migration('001_a.py', 'def up(db): db.ran.insert_one({}); 1 / 0')
+        failing = INSERT.replace("'up': __name__})", "'up': 1}); 1 / 0")
+        self.migration('001_a.py', failing)
         result = self.fab('migrations.execute')
         self.assertEqual(result.status, 1, result.said)
         self.assertNotIn('migopy/', result.stderr)

@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from tests import environments, ssh
+from tests import environments, readme, ssh, transcripts
 from tests.machines import WAITS, MachinesTest
 from tests.nasty import NASTY, random_values
 from tests.project import Result
@@ -224,6 +224,39 @@ class JsonTest(HostsTest):
             host.stop()
         [told] = self.lines(self.in_json('migrations.execute'))
         self.assertEqual(told['error']['type'], 'HostFailed')
+
+
+class PageTest(HostsTest):
+    """The example of `docs/invoke.rst`, with the tests' machines in it."""
+
+    machines = 2
+
+    def set_up_projects(self) -> None:
+        # Two machines and one database in the example.
+        example = readme.block('namespace-remote')
+        for there, here in (
+            ('/srv/myproject', '~/project'),
+            ("    MONGO_HOST = 'localhost'\n    MONGO_PORT = 27017\n", ''),
+            ("'mydatabase'", "'{database}'\n    MONGO_URI = '{uri}'"),
+        ):
+            self.assertIn(there, example)
+            example = example.replace(there, here)
+        self.fabfile = example
+        super().set_up_projects()
+
+    def test_what_is_typed_on_the_page(self) -> None:
+        self.migration_there('001_add_note.py', readme.block('migration'))
+        [shown] = transcripts.commands(readme.block('namespace-hosts'))
+        command = shown.command
+        names = ('www1.example.com', 'www2.example.com')
+        for name, host in zip(names, self.hosts):
+            command = command.replace(name, host.name)
+        output = self.assert_ok(self.ssh(*command.split()[1:])).stdout
+        for name, host in zip(names, self.hosts):
+            output = output.replace(self.name(host), name)
+        # The page's database and server are not the test's.
+        output = re.sub(r'(?m)^\[.*\] [\w-]+ on [^\s:]+:\S+\n', '', output)
+        self.assertTrue(transcripts.fits(shown.output, output), output)
 
 
 class UnsetTest(HostsTest):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import site
 import unittest
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import migopy
@@ -35,6 +37,43 @@ class MetadataTest(unittest.TestCase):
 
     def test_the_version_of_the_code_is_the_package_s(self) -> None:
         self.assertEqual(version('migopy'), migopy.__version__)
+
+    def test_an_editable_install_has_all_of_it(self) -> None:
+        # Not what a build of another kind may have left in the tree.
+        places = [site.getsitepackages()[0]]
+        [installed] = distributions(name='migopy', path=places)
+        required = [each for each in installed.requires or [] if 'extra' not in each]
+        names = {re.split(r'[^\w-]', each)[0] for each in required}
+        self.assertEqual(names, {'pymongo', 'rich', 'fab-classic', 'fabric3'})
+
+    def test_both_distributions_require_the_same(self) -> None:
+        """What stands in two files, as one of them is built without the other."""
+        core = (readme.ROOT / 'core/pyproject.toml').read_text()
+        whole = (readme.ROOT / 'pyproject.toml').read_text()
+        setup = (readme.ROOT / 'setup.py').read_text()
+        [core_s] = re.findall(r'(?s)^dependencies = \[(.*?)\]', core, re.M)
+        [whole_s] = re.findall(r'(?m)^CORE = \[(.*)\]', setup)
+        self.assertEqual(
+            re.findall(r'"(.*?)"', core_s), re.findall(r"'(.*?)'", whole_s)
+        )
+        [script] = re.findall(r"(?m)^SCRIPTS = \['(.*)'\]", setup)
+        self.assertIn(script.replace('= ', '= "') + '"', core)
+        for kept in (
+            r'(?ms)^mongod = \[.*?\]',
+            r'(?m)^completion = .*',
+            r'(?m)^requires-python = .*',
+        ):
+            self.assertEqual(re.findall(kept, core), re.findall(kept, whole))
+            self.assertTrue(re.findall(kept, core))
+
+    def test_both_ways_in_give_the_same(self) -> None:
+        found = []
+        for path in ('migopy/__init__.py', 'core/migopy.py'):
+            text = (readme.ROOT / path).read_text()
+            found.append(re.findall(r'from migopy\.public import (\S+)', text))
+        self.assertEqual(*found)
+        self.assertLessEqual({'*', '__all__', '__getattr__'}, set(found[0]))
+        self.assertLessEqual(set(migopy.__all__), set(dir(migopy)))
 
     def test_it_is_marked_as_typed(self) -> None:
         self.assertTrue(Path(migopy.__file__).with_name('py.typed').exists())

@@ -1,0 +1,63 @@
+"""The public names: what `import migopy` gives."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from migopy.version import VERSION
+
+if TYPE_CHECKING:
+    from migopy.backfill import DELETE, update_each
+    from migopy.errors import MigopyException, StopTaskExecution
+    from migopy.face import task
+    from migopy.files import cwd_in_syspath
+    from migopy.manager import MigrationsManager
+    from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
+    from migopy.terminal import ColorsLogger, Str
+    from migopy.terminal.progress import progress
+
+__version__ = VERSION
+
+#: The rooms of the public names, each loaded when one of its names is asked for: only
+#: some migrations need `update_each`, and the command `migopy` begins before PyMongo.
+ROOMS = {
+    'DELETE': 'backfill',
+    'ColorsLogger': 'terminal',
+    'MigopyException': 'errors',
+    'MigrationInfo': 'run',
+    'MigrationOutcome': 'run',
+    'MigrationsManager': 'manager',
+    'RunOutcome': 'run',
+    'StopTaskExecution': 'errors',
+    'Str': 'terminal',
+    'cwd_in_syspath': 'files',
+    'progress': 'terminal.progress',
+    'task': 'face',
+    'update_each': 'backfill',
+}
+
+__all__ = [
+    'DELETE',
+    'ColorsLogger',
+    'MigopyException',
+    'MigrationInfo',
+    'MigrationOutcome',
+    'MigrationsManager',
+    'RunOutcome',
+    'StopTaskExecution',
+    'Str',
+    '__version__',
+    'cwd_in_syspath',
+    'progress',
+    'task',
+    'update_each',
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ROOMS:
+        return getattr(import_module(f'migopy.{ROOMS[name]}'), name)
+    raise AttributeError(f'module {__package__!r} has no attribute {name!r}')
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *ROOMS})
