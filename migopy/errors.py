@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from migopy.commands import Command, FabSpelling, Spelling, spelled
 
+#: Lines of a kind that are shown; of more only the number is told.
+MOST = 50
+
 #: Names in one line; of more only the first and the last are shown.
 NAMES_SHOWN = 10
 

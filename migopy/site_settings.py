@@ -26,20 +26,21 @@ class SiteSettings(NamedTuple):
     lock_ttl: float
 
 
+def secrets_of(manager_class: type[Defaults]) -> list[str]:
+    """List what no text may show, `[]` where the settings are not what they should be.
+
+    Whoever has to say that they are not must be able to speak.
+    """
+    try:
+        return _server_of(manager_class).secrets
+    except (AttributeError, TypeError, ValueError):
+        return []
+
+
 def settings_of(manager: Defaults) -> SiteSettings:
     """Read the settings of a manager, which may be attributes of it or its class."""
-    server = Settings(
-        host=manager.MONGO_HOST or 'localhost',
-        port=manager.MONGO_PORT,
-        database=manager.MONGO_DATABASE,
-        user=manager.MONGO_USER,
-        password=manager.MONGO_USER_PASS or manager.MONGO_USER_PASSWORD,
-        uri=manager.MONGO_URI,
-        auth_source=manager.MONGO_AUTH_SOURCE,
-        options=manager.MONGO_CLIENT_OPTIONS,
-    )
     return SiteSettings(
-        server=server,
+        server=_server_of(manager),
         base=os.path.join(
             project_directory(type(manager)), manager.PROJECT_DIRECTORY or ''
         ),
@@ -49,4 +50,17 @@ def settings_of(manager: Defaults) -> SiteSettings:
         collection=manager.MIGRATIONS_COLLECTION,
         dump_directory=manager.MONGO_DUMP_DIRECTORY,
         lock_ttl=manager.LOCK_TTL,
+    )
+
+
+def _server_of(manager: Defaults | type[Defaults]) -> Settings:
+    return Settings(
+        host=manager.MONGO_HOST or 'localhost',
+        port=manager.MONGO_PORT,
+        database=manager.MONGO_DATABASE,
+        user=manager.MONGO_USER,
+        password=manager.MONGO_USER_PASS or manager.MONGO_USER_PASSWORD,
+        uri=manager.MONGO_URI,
+        auth_source=manager.MONGO_AUTH_SOURCE,
+        options=manager.MONGO_CLIENT_OPTIONS,
     )

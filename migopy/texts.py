@@ -11,6 +11,9 @@ UNFIT = re.compile(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
 )
 
+#: Characters of a line from a database: names of files are shorter.
+LONGEST_LINE = 1000
+
 #: Digits of a number in a file's name.
 LONGEST_NUMBER = 255
 
@@ -38,6 +41,11 @@ def one_line(value: object) -> str:
         for sign in '\n\t\u2028\u2029':
             text = text.replace(sign, sign.encode('unicode_escape').decode())
     return text
+
+
+def kept_line(value: object) -> str:
+    """Show a value that a database keeps in one line, cut where no name is so long."""
+    return shortened(one_line(value), LONGEST_LINE)
 
 
 def text_of(value: object) -> str:

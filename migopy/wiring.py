@@ -34,6 +34,7 @@ from migopy.face import (
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
+from migopy.site_settings import secrets_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
 
@@ -131,6 +132,14 @@ class Wiring(Defaults):
         listen()
         subtasks = Subtasks(cls.__new__(cls), base_of(cls))
         return invoke.create(cls, subtasks, others)
+
+    @classmethod
+    def speaker(cls) -> Voice:
+        """Give what speaks where there is no manager yet, or none any more.
+
+        It shows no secret of the class's settings, as far as these can be read.
+        """
+        return Voice(cls.logger, secrets_of(cls))
 
     @classmethod
     def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:

@@ -22,7 +22,6 @@ from migopy.face.in_json import told_in_json
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.typed import ONCE, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
-from migopy.tell import Voice
 
 #: What this process was started for.
 LINE = uuid.uuid4()
@@ -88,12 +87,12 @@ def under_invoke(
     except StopTaskExecution:
         return None
     except MigopyException as error:
-        Voice(manager_class.logger).red(error.spelled(spelling))
+        manager_class.speaker().red(error.spelled(spelling))
         sys.exit(status_after(error))
     except BaseException as error:
         if not is_interruption(error):
             raise
-        Voice(manager_class.logger).red('Interrupted.')
+        manager_class.speaker().red('Interrupted.')
         sys.exit(status_after(error))
 
 
@@ -143,7 +142,7 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
         from migopy.face.connection import is_first, name_of
 
         names = program.hosts()
-        voice = Voice(manager_class.logger)
+        voice = manager_class.speaker()
         if command.name in ONCE and not is_first(connection, names):
             return voice.white(f'{command.name} has been run for {names[0]} already')
         if manager_class.REMOTE_DIRECTORY is not None:
@@ -194,10 +193,10 @@ def _run_there(commands: Commands, typed: Typed, errand: Errand) -> None:
     except hosts.HostFailed as error:
         if not machine.config.run.warn:
             raise
-        Voice(manager_class.logger).red(error.spelled(spelling))
+        manager_class.speaker().red(error.spelled(spelling))
     except (KeyboardInterrupt, signals.Terminated):
         if not machine.is_connected:
-            Voice(manager_class.logger).red(hosts.left(host).spelled(spelling))
+            manager_class.speaker().red(hosts.left(host).spelled(spelling))
         raise
 
 

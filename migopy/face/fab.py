@@ -31,7 +31,6 @@ from migopy.face.in_json import told_in_json
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
 from migopy.signals import Terminated, is_interruption, status_after
-from migopy.tell import Voice
 from migopy.terminal import keep_stdout_for_good
 
 
@@ -114,7 +113,7 @@ def carry_out(
         return run_there(manager_class, subtask, option, options, errand)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
-        Voice(manager_class.logger).white(f'{subtask} has been run for {first} already')
+        manager_class.speaker().white(f'{subtask} has been run for {first} already')
         return None
     say_where(manager_class)
     with in_json():
@@ -183,14 +182,14 @@ def exit_status(manager_class: type[RemoteManager]) -> Iterator[None]:
     except BaseException as error:
         if not (is_under_fab() and is_interruption(error)):
             raise
-        Voice(manager_class.logger).red('Interrupted.')
+        manager_class.speaker().red('Interrupted.')
         sys.exit(status_after(error))
 
 
 def tell(manager_class: type[RemoteManager], error: MigopyException) -> None:
     """Write an error in red."""
     spelling = spelling_here(manager_class.TASK_NAME)
-    Voice(manager_class.logger).red(error.spelled(spelling))
+    manager_class.speaker().red(error.spelled(spelling))
 
 
 @contextmanager
@@ -223,7 +222,7 @@ def is_for_a_remote_machine(manager_class: type[RemoteManager]) -> bool:
 
 def say_where(manager_class: type[RemoteManager]) -> None:
     """Say that a machine which Fabric has for the task has no part in it."""
-    voice = Voice(manager_class.logger)
+    voice = manager_class.speaker()
     if env.host_string and not remote.is_sent() and not voice.is_custom:
         voice.white(runs_here(str(env.host_string)))
 
@@ -245,7 +244,7 @@ def run_there(
     sent = pack(errand, typed(subtask, option), directory)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
-        Voice(manager_class.logger).white(f'{subtask} has been run on {first} already')
+        manager_class.speaker().white(f'{subtask} has been run on {first} already')
         return
     typed_again = Command.parse(f'{subtask},{option}' if option else subtask or '')
     spelling = spelling_here(manager_class.TASK_NAME)
@@ -253,7 +252,7 @@ def run_there(
     try:
         with signals.raised(), told_in_json(manager_class, subtask, options):
             for line in remote.connect():
-                Voice(manager_class.logger).white(line)
+                manager_class.speaker().white(line)
             in_json = manager_class.wants_json(subtask, options)
             remote.run(command, directory, manager_class.REMOTE_PREFIX, sent, in_json)
     except HostFailed as error:

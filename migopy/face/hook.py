@@ -10,6 +10,7 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from migopy.server import leave_without_waiting
+from migopy.tell import Voice
 
 
 class Manager(Protocol):
@@ -23,6 +24,10 @@ class Manager(Protocol):
     @classmethod
     def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
         """Tell whether a command is asked for in JSON."""
+
+    @classmethod
+    def speaker(cls) -> Voice:
+        """Give what speaks where there is no manager yet, or none any more."""
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""

@@ -24,7 +24,6 @@ from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.sent import taken
 from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
-from migopy.tell import Voice
 
 
 class ValuesBehindCommas(MigopyException):
@@ -66,7 +65,7 @@ def create(
             meant = Command.parse(words[0].partition(':')[2])
             spelling = spelling_behind(commands, task.body, program.name_words())
             told = ValuesBehindCommas(meant).spelled(spelling)
-            Voice(manager_class.logger).red(told)
+            manager_class.speaker().red(told)
             sys.exit(1)
     namespace.add_collection(collection)
     return namespace

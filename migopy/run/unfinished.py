@@ -9,7 +9,7 @@ from enum import Enum
 from bson import ObjectId
 
 from migopy.commands import Command, Part
-from migopy.errors import MigopyException
+from migopy.errors import MOST, MigopyException
 from migopy.files import Migration
 from migopy.state import Holder, Record, Run
 
@@ -145,10 +145,13 @@ class Unfinished(MigopyException):
     ) -> None:
         self.runs = runs
         said: list[Part] = ['Unfinished, so nothing was done:']
-        for each in by_migration(runs):
+        migrations = by_migration(runs)
+        for each in migrations[:MOST]:
             name = each[-1].name
-            said += [f'\n{describe(run)}' for run in each]
+            said += [f'\n{describe(run)}' for run in each[-MOST:]]
             said += ['\n', *ways_out(name, each[-1].direction, file_of(name))]
+        if len(migrations) > MOST:
+            said.append(f'\nand {len(migrations) - MOST:,} more migrations')
         super().__init__(*said)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from migopy.texts import one_line
+from migopy.texts import kept_line
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def is_gone(pid: int) -> bool:
 def text_of(document: Mapping[str, Any], field: str) -> str:
     """Give a field that is to be a text as one line, `?` where it is anything else."""
     value = document.get(field)
-    return one_line(value) if isinstance(value, str) else '?'
+    return kept_line(value) if isinstance(value, str) else '?'
 
 
 def date_of(document: Mapping[str, Any], field: str) -> datetime | None:

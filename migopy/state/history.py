@@ -15,7 +15,7 @@ from migopy.state.agent import Agent, date_of, text_of
 from migopy.state.concerns import DURABLE
 from migopy.state.documents import raw, readable
 from migopy.state.registry import is_ours
-from migopy.texts import one_line, same_name
+from migopy.texts import kept_line, same_name
 
 Document = dict[str, Any]
 Value = TypeVar('Value')
@@ -249,7 +249,7 @@ class History:
 
 def _line(document: Document, field: str) -> str | None:
     value = _of_type(document, field, str)
-    return None if value is None else one_line(value)
+    return None if value is None else kept_line(value)
 
 
 def _of_type(document: Document, field: str, kind: type[Value]) -> Value | None:

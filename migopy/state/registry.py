@@ -15,7 +15,7 @@ from migopy.server import reason_of
 from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE
 from migopy.state.documents import raw, readable
-from migopy.texts import one_line, same_name
+from migopy.texts import kept_line, same_name
 
 Document = dict[str, Any]
 
@@ -57,7 +57,7 @@ class Record(NamedTuple):
         """Read a document of the collection."""
         return cls(
             document.get('_id'),
-            one_line(same_name(document['name'])),
+            kept_line(same_name(document['name'])),
             date_of(document, 'executed_at'),
             _text(document, 'checksum'),
             _text(document, 'how'),
@@ -169,7 +169,7 @@ class Registry:
                 {'$sort': {'_id': 1}},
             ]
         )
-        return [one_line(group['_id']) for group in groups if is_ours(group['_id'])]
+        return [kept_line(group['_id']) for group in groups if is_ours(group['_id'])]
 
 
 def is_ours(name: object) -> bool:
@@ -187,7 +187,7 @@ def _text(document: Document, field: str) -> str | None:
 
 def _line(document: Document, field: str) -> str | None:
     value = _text(document, field)
-    return None if value is None else one_line(value)
+    return None if value is None else kept_line(value)
 
 
 def _number(document: Document, field: str) -> int | None:

@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
+from migopy.errors import MOST
 from migopy.run import PENDING, Entry, Plan, State, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
@@ -18,10 +19,6 @@ from migopy.terminal import duration, table, table_rows
 if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.run import Problem
-
-
-#: Lines of a kind that are shown; of more only the number is told.
-MOST = 50
 
 
 class Report:
@@ -75,11 +72,14 @@ class Report:
         )
         if plan.foreign:
             self._say(*foreign_documents(plan.foreign))
-        for runs in by_migration(plan.unfinished):
-            for run in runs:
+        unfinished = by_migration(plan.unfinished)
+        for runs in unfinished[:MOST]:
+            for run in runs[-MOST:]:
                 self._voice.red(f'Unfinished: {describe(run)}')
             name = runs[-1].name
             self._say(*ways_out(name, runs[-1].direction, plan.file_of(name)))
+        if len(unfinished) > MOST:
+            self._voice.red(f'Unfinished: {len(unfinished) - MOST:,} more migrations')
 
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
         """Show what is wrong with files, of which there are `count`, a line each."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import Binary, DatetimeMS, Int64, MaxKey, ObjectId, Regex, Timestamp
 
+from migopy.run import Unfinished
 from migopy.state import Locked, StillRunning
 from migopy.state.agent import place
 from tests.hostile import with_unreadable
@@ -313,3 +314,32 @@ class ManyTest(PlainTest):
         self.manager().show_status()
         self.assertLess(len(self.logger.said), 60)
         self.assertIn('  and 4,950 more', self.logger.of('white'))
+
+    def test_so_has_what_is_unfinished(self) -> None:
+        self.migration('001_x.py')
+        run = {'name': '001_x.py', 'direction': 'up', 'unsettled': True}
+        self.db.migrations_history.insert_many(dict(run) for _ in range(3000))
+        self.db.migrations_history.insert_many(
+            {**run, 'name': f'{number:05}_gone.py'} for number in range(3000)
+        )
+        manager = self.manager()
+        manager.show_status()
+        self.assertLess(len(self.logger.said), 200)
+        self.assertIn('Unfinished: 2,951 more migrations', self.logger.of('red'))
+        with self.assertRaises(Unfinished) as caught:
+            manager.execute()
+        said = str(caught.exception).splitlines()
+        self.assertLess(len(said), 300)
+        self.assertEqual(said[-1], 'and 2,951 more migrations')
+
+    def test_a_line_has_one_as_well(self) -> None:
+        long = 'x' * 1_000_000
+        self.db.migrations.insert_one({'name': f'{long}.py'})
+        run = {'direction': 'up', 'unsettled': True, 'user': long, 'error': long}
+        run.update(host=long, outcome=long, version=long, name=f'001_{long}.py')
+        self.db.migrations_history.insert_one(run)
+        manager = self.manager()
+        manager.show_status()
+        manager.history()
+        for _, message in self.logger.said:
+            self.assertLess(len(message), 100_000)

@@ -31,12 +31,15 @@ LANGUAGES = {
 #: Commands of the pages that a fabfile on them has, or that do not exist on purpose.
 OTHER_COMMANDS = {'count_notes', 'exceute'}
 
+#: Pages without commands that are typed for a test.
+OTHER_PAGES = ('CHANGELOG.rst', 'SECURITY.rst', 'benchmarks/README.rst')
+
 
 class PagesTest(unittest.TestCase):
     """All pages."""
 
     def test_they_render_without_a_warning(self) -> None:
-        for name in (*readme.PAGES, 'CHANGELOG.rst', 'benchmarks/README.rst'):
+        for name in (*readme.PAGES, *OTHER_PAGES):
             with self.subTest(name):
                 _, said = readme.parsed(name)
                 self.assertEqual(said, '')
@@ -96,6 +99,27 @@ class ReadmeTest(unittest.TestCase):
     def test_it_names_each_page(self) -> None:
         pages = set(re.findall(r'<(docs/\w+\.rst)>', readme.source('README.rst')))
         self.assertEqual(pages, {*readme.PAGES} - {'README.rst', 'docs/index.rst'})
+
+
+class SecurityTest(unittest.TestCase):
+    """SECURITY.rst is found, and what it names is there."""
+
+    page = 'SECURITY.rst'
+
+    def test_it_is_found(self) -> None:
+        self.assertIn('<SECURITY.rst>', readme.source('README.rst'))
+        self.assertIn('SECURITY.rst', readme.source('MANIFEST.in').split())
+
+    def test_what_it_names_is_there(self) -> None:
+        text = readme.source(self.page)
+        paths = set(re.findall(r'\b(?:docs|tests)/[\w/]+\.\w+', text))
+        self.assertEqual(len(paths), 3)
+        for path in paths:
+            self.assertTrue((readme.ROOT / path).exists(), path)
+        fuzz = readme.source('tests/test_integrations/test_fuzz.py')
+        for name in re.findall(r'\bMIGOPY_TEST_\w+', text):
+            self.assertIn(f"'{name}'", fuzz)
+        self.assertIn("'MIGOPY_TEST_INPUTS', '2000'", fuzz)
 
 
 class SettingsTest(unittest.TestCase):

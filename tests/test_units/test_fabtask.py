@@ -16,6 +16,7 @@ from fabric.state import env
 from migopy.commands import Command
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import fab as fabtask
+from migopy.tell import Voice
 
 
 class Logger:
@@ -49,6 +50,10 @@ class Manager:
     @classmethod
     def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
         return False
+
+    @classmethod
+    def speaker(cls) -> Voice:
+        return Voice(cls.logger)
 
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
