@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Callable
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import WriteError
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
-from migopy.backfill.changes import Batch, Changes, Failed
-from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin
+from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
+from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin, save
 from migopy.backfill.documents import RAW, id_of, shown
+from migopy.backfill.once import NotOnce, Once, can_be_once
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.backfill.target import Target, target_of
+from migopy.backfill.threads import Submit, threads
 from migopy.backfill.writes import EndedTransaction, Writes, Written
 from migopy.terminal import Meter, meter, say, total_of
 from migopy.traces import summary
@@ -40,6 +42,7 @@ def update_each(
     batch_size: int = 1000,
     workers: int = 4,
     on_error: str = 'raise',
+    exactly_once: bool = False,
 ) -> Counts:
     """Call `function(document)` for each document and write what it returns.
 
@@ -55,9 +58,12 @@ def update_each(
     In a migration it goes on where the run before stopped, if that is unfinished, of
     the same direction, and this is the same call: the same one in order, the same
     collection, filter and name of the function, and this run has sent no write to the
-    collection before it. The documents of the last moments may be given to the
-    function twice; none is left out. In a transaction and in a dry run all is done in
-    this thread and from the beginning.
+    collection before it. None is left out. On a replica set each batch is written in
+    one transaction with how far that is, one batch after the other, so what the
+    function returns for a document is written once, whatever is killed. Where that
+    cannot be, which is said, the documents of the last moments may be written twice;
+    with `exactly_once` it raises `NotOnce` instead. In a transaction and in a dry run
+    all is done in this thread and from the beginning.
 
     Raises `NotACollection` for a view and a time-series collection before anything is
     done, and `DocumentsFailed`, which names the `_id`, once all before that document is
@@ -69,6 +75,7 @@ def update_each(
     if batch_size < 1 or workers < 1:
         raise ValueError('batch_size and workers are numbers from 1 on')
     target = target_of(collection)
+    can_once = can_be_once(collection, exactly_once)
     backfill = Backfill(
         collection,
         target,
@@ -77,16 +84,16 @@ def update_each(
         batch_size=batch_size,
         checkpoint=begin(collection, target.uuid, function, filter or {}),
         stops_at_failure=on_error == 'raise',
+        exactly_once=exactly_once,
     )
     # Other threads do not inherit a bound session, so they would be outside of it.
     in_flight = 0 if is_bound() else workers
-    with _threads(in_flight) as submit, meter() as show:
-        backfill.run(submit, in_flight, show)
+    with ExitStack() as stack:
+        client = collection.database.client
+        session = stack.enter_context(client.start_session()) if can_once else None
+        submit = stack.enter_context(threads(in_flight))
+        backfill.run(submit, in_flight, session, stack.enter_context(meter()))
     return backfill.counts
-
-
-#: Starts work, and gives what waits for its result.
-Submit = Callable[..., Callable[[], Any]]
 
 
 class Backfill:
@@ -105,8 +112,10 @@ class Backfill:
         batch_size: int,
         checkpoint: Checkpoint,
         stops_at_failure: bool,
+        exactly_once: bool,
     ) -> None:
         self.counts = Counts()
+        self._collection = collection
         self._name = collection.name
         self._full_name = collection.full_name
         self._everything = collection.find(query)
@@ -114,6 +123,7 @@ class Backfill:
         raw: Collection[RawBSONDocument] = collection.with_options(
             codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
+        self._raw = raw
         self._pages = Pages(raw, query, batch_size)
         self._changes = Changes(
             function, query, collection.codec_options, target.has_collation
@@ -121,11 +131,21 @@ class Backfill:
         self._writes = Writes(collection, raw, is_in_transaction())
         self._checkpoint = checkpoint
         self._stops_at_failure = stops_at_failure
+        self._exactly_once = exactly_once
         self._failures: list[tuple[Any, str]] = []
         self._first_error: Exception | None = None
 
-    def run(self, submit: Submit, in_flight: int, show: Meter) -> None:
-        """Do the work; raises `DocumentsFailed`."""
+    def run(
+        self,
+        submit: Submit,
+        in_flight: int,
+        session: ClientSession | None,
+        show: Meter,
+    ) -> None:
+        """Do the work; raises `DocumentsFailed`, `NotOnce`.
+
+        `session` is for transactions, where each batch can be one.
+        """
         if self._checkpoint.done:
             say(f'{self._name}: was done by the run before')
             return
@@ -135,7 +155,8 @@ class Backfill:
                 f' {self._checkpoint.count:,} documents are done'
             )
         try:
-            self._work(submit, in_flight, show)
+            if session is None or not self._work_once(submit, session, show):
+                self._work(submit, in_flight, show)
         except EndedTransaction as ended:
             self._note([ended.failed])
             self.counts.add(Counts(matched=1, failed=1))
@@ -146,6 +167,60 @@ class Backfill:
         if self._failures:
             raise self._failure(self._about_capped()) from self._first_error
         self._checkpoint.finish()
+
+    def _work_once(self, submit: Submit, session: ClientSession, show: Meter) -> bool:
+        """Write each batch in a transaction, while the function is given the next.
+
+        Returns whether that could be done; else the function is given the rest again.
+        """
+        once = Once(
+            self._collection, self._raw, self._checkpoint, session, self._exactly_once
+        )
+        total = total_of(self._everything)
+        writing: tuple[Batch, Callable[[], Written]] | None = None
+        for batch in self._batches(submit):
+            show(self._name, self._checkpoint.count, total)
+            if writing is not None and not self._settle_once(once, *writing):
+                return False
+            if self._stops_at_failure and self._failures:
+                return True
+            writing = batch, submit(once.write, batch)
+            if self._stops_at_failure and batch.failures:
+                break
+        if writing is not None and not self._settle_once(once, *writing):
+            return False
+        show(self._name, self._checkpoint.count, total)
+        return True
+
+    def _settle_once(
+        self, once: Once, batch: Batch, wait: Callable[[], Written]
+    ) -> bool:
+        """Wait for a batch, trying again with what was changed meanwhile.
+
+        Returns whether the next one can be written in a transaction as well. Raises
+        `NotOnce`.
+        """
+        try:
+            written = wait()
+            for _ in range(ATTEMPTS):
+                if not written.again:
+                    break
+                found = self._pages.found(written.again)
+                batch.replace(written.again, self._changes.of(found))
+                written = once.write(batch)
+            if written.again:
+                batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
+                written = once.write(batch)
+        except NotOnce as error:
+            if self._exactly_once:
+                raise
+            say(error.in_place_of_it)
+            if not error.is_for_all:
+                self._settle(batch, partial(self._writes.write, batch.changes))
+                save()
+            return not error.is_for_all
+        self._count(batch, written)
+        return True
 
     def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
         total = total_of(self._everything)
@@ -185,13 +260,19 @@ class Backfill:
             written.failures += repeated.failures
             written.counts.left += repeated.counts.left
             written.add(self._writes.write(repeated.changes))
+        error = ChangedMeanwhile(ATTEMPTS)
+        written.failures += [Failed(key, error) for key in written.again]
+        failures = self._count(batch, written)
+        self._checkpoint.passed(batch, [each.id for each in failures])
+
+    def _count(self, batch: Batch, written: Written) -> list[Failed]:
+        """Count what became of a batch, and note and give what failed of it."""
         failures = [*batch.failures, *written.failures]
-        failures += [Failed(key, ChangedMeanwhile()) for key in written.again]
         batch.counts.add(written.counts)
         batch.counts.failed = len(failures)
         self.counts.add(batch.counts)
         self._note(failures)
-        self._checkpoint.passed(batch, [each.id for each in failures])
+        return failures
 
     def _note(self, failures: Sequence[Failed]) -> None:
         for key, error in failures[: REMEMBERED - len(self._failures)]:
@@ -210,21 +291,3 @@ class Backfill:
             f'{self._name} is a capped collection: before MongoDB 5.0 its documents can'
             ' neither change their size nor be deleted.'
         )
-
-
-class ChangedMeanwhile(Exception):
-    """Others changed a document each time that it was to be replaced or deleted."""
-
-    def __init__(self) -> None:
-        super().__init__(f'others changed it {ATTEMPTS} times meanwhile')
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[Submit]:
-    """Give what starts work in threads; for 0 it is done here when it is waited for."""
-    if not count:
-        yield partial
-        return
-    # One more than there are bulks, which reads.
-    with ThreadPoolExecutor(count + 1, 'migopy-update') as pool:
-        yield lambda work, *arguments: pool.submit(work, *arguments).result

@@ -28,6 +28,7 @@ from migopy.state import (
     UNWRITTEN,
     GuardedWriter,
     History,
+    KeptPages,
     Lock,
     LockLost,
     Registry,
@@ -136,17 +137,31 @@ class Performer:
         # `fab migrations` runs nothing and is to start fast.
         from migopy.backfill import Checkpoints
 
-        last = self._plan.unfinished_of(run)[-1:]
-        earlier = [each.checkpoints for each in last if each.direction == run.direction]
+        rooms = self._rooms
+        pages = KeptPages(rooms.history, run.id, rooms.lock, rooms.listener.own_work)
         checkpoints = Checkpoints(
-            earlier=(earlier and earlier[0]) or [],
+            earlier=self._earlier(run),
             save=partial(self._save, run),
             was_written=partial(_has_written, effects),
+            pages=pages,
         )
-        run.checkpoints = checkpoints.entries
-        with checkpoints.in_force(), told_by(self._observer.speaker):
-            returned = step.call(_durable(self._rooms.db))
+        try:
+            with checkpoints.in_force(), told_by(self._observer.speaker):
+                returned = step.call(_durable(rooms.db))
+        finally:
+            run.checkpoints = None if pages.is_unsure else checkpoints.kept
         require_done(step, returned, effects.wrote)
+
+    def _earlier(self, run: Run) -> list[dict[str, Any]]:
+        """Give how far the last run has come, if it is unfinished: it ends with that.
+
+        A process that was only suspended, and goes on, writes no more pages.
+        """
+        last = self._plan.unfinished_of(run)[-1:]
+        with self._rooms.listener.own_work():
+            kept = [self._rooms.history.take_over(each) for each in last]
+        same = bool(last) and last[0].direction == run.direction
+        return kept[0] if same else []
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}

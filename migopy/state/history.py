@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from migopy.state.agent import Agent, date_of, text_of
 from migopy.state.concerns import DURABLE
@@ -24,6 +27,9 @@ EXECUTED = 'executed'
 FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
+
+#: The number of pages of a run that another one has taken over.
+TAKEN_OVER = -1
 
 
 @dataclass
@@ -211,6 +217,27 @@ class History:
         """Write a run that began and ended without the lock; waits for a majority."""
         collection = self.collection.with_options(write_concern=DURABLE)
         collection.insert_one(run.document())
+
+    def take_over(self, run: Run) -> list[Document]:
+        """Give how far an earlier run has come, which can go no further then.
+
+        What is left of its last transaction is ended: a killed process leaves that open
+        for a minute. A user who may not end it waits until the server does.
+        """
+        collection = self.collection.with_options(write_concern=DURABLE)
+        mine = {'_id': run.id}
+        session = (collection.find_one(mine, ['session']) or {}).get('session')
+        if session is not None:
+            with suppress(OperationFailure):
+                client = collection.database.client
+                client.admin.command('killSessions', [{'id': session}])
+        found = collection.find_one_and_update(
+            mine,
+            {'$set': {'pages': TAKEN_OVER}},
+            ['checkpoints'],
+            return_document=ReturnDocument.AFTER,
+        )
+        return _of_type(found or {}, 'checkpoints', list) or []
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""
