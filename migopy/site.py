@@ -19,12 +19,7 @@ from pymongo.errors import PyMongoError
 from migopy.defaults import Defaults
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
-from migopy.files import (
-    TEMPLATE,
-    Directory,
-    FileNames,
-    read_template,
-)
+from migopy.files import TEMPLATE, Directory, FileNames, read_template
 from migopy.pymongo3 import legacy_database
 from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
 from migopy.server import (
@@ -32,6 +27,7 @@ from migopy.server import (
     await_first_contact,
     explained,
     is_made_for_us,
+    listening_client,
     own_collection,
 )
 from migopy.site_settings import SiteSettings, settings_of
@@ -110,6 +106,15 @@ class Site:
         if is_made_for_us(client, self._make_client, before):
             self._resources.callback(client.close)
         return client
+
+    @cached_property
+    def heartbeats(self) -> Any:
+        """Give a client that hears of members often, if one can be made for that."""
+        place, options = self._connection
+        client = listening_client(self._make_client, place, options)
+        if client is not None:
+            self._resources.callback(client.close)
+        return self.client if client is None else client
 
     @cached_property
     def db(self) -> Database[Document]:

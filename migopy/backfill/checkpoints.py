@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 from migopy.backfill.answers import Answer
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
+from migopy.pace import Wanted
 from migopy.state import KeptPages
 
 #: Seconds between two checkpoints at least.
@@ -130,15 +131,21 @@ class Checkpoints:
         save: Callable[[list[Document]], None],
         was_written: Callable[[str], bool],
         pages: KeptPages | None = None,
+        pace: Wanted = None,
+        heartbeats: Callable[[], Any] = lambda: None,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
         One that is not as it was written is as if it were not there, with those after
         it. `was_written` tells of a namespace whether this run has sent it a write;
         `pages` keeps them in the transactions that write them, where there can be any.
+        `pace` is that of calls that have none of their own, and `heartbeats` gives the
+        client that hears of the members.
         """
         self.entries: list[Document] = []
         self.pages = pages
+        self.pace = pace
+        self.heartbeats = heartbeats
         self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
         self._was_written = was_written

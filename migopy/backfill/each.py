@@ -16,7 +16,6 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import WriteError
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
@@ -27,7 +26,9 @@ from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.backfill.target import Target, target_of
 from migopy.backfill.threads import Submit, threads
-from migopy.backfill.writes import EndedTransaction, Writes, Written
+from migopy.backfill.throttle import Throttle, throttle_of
+from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
+from migopy.pace import Wanted, wish_for
 from migopy.terminal import Meter, meter, say, total_of
 from migopy.traces import summary
 
@@ -43,6 +44,7 @@ def update_each(
     workers: int = 4,
     on_error: str = 'raise',
     exactly_once: bool = False,
+    pace: Wanted = None,
 ) -> Counts:
     """Call `function(document)` for each document and write what it returns.
 
@@ -65,6 +67,10 @@ def update_each(
     with `exactly_once` it raises `NotOnce` instead. In a transaction and in a dry run
     all is done in this thread and from the beginning.
 
+    `pace` is `'careful'`, the default for a replica set of several members, `'full'`,
+    or a `migopy.Pace`: between batches it slows down and waits while secondaries are
+    behind or the server is busy, and says so.
+
     Raises `NotACollection` for a view and a time-series collection before anything is
     done, and `DocumentsFailed`, which names the `_id`, once all before that document is
     written; with `on_error='collect'` once all the others are. The next run tries
@@ -74,6 +80,8 @@ def update_each(
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
     if batch_size < 1 or workers < 1:
         raise ValueError('batch_size and workers are numbers from 1 on')
+    if wish := wish_for(pace):
+        raise ValueError(f'pace must be {wish}')
     target = target_of(collection)
     can_once = can_be_once(collection, exactly_once)
     backfill = Backfill(
@@ -81,7 +89,7 @@ def update_each(
         target,
         function,
         query=filter or {},
-        batch_size=batch_size,
+        throttle=throttle_of(collection, pace, batch_size),
         checkpoint=begin(collection, target.uuid, function, filter or {}),
         stops_at_failure=on_error == 'raise',
         exactly_once=exactly_once,
@@ -109,7 +117,7 @@ class Backfill:
         target: Target,
         function: Callable[[Any], Answer],
         query: Mapping[str, Any],
-        batch_size: int,
+        throttle: Throttle,
         checkpoint: Checkpoint,
         stops_at_failure: bool,
         exactly_once: bool,
@@ -119,12 +127,12 @@ class Backfill:
         self._name = collection.name
         self._full_name = collection.full_name
         self._everything = collection.find(query)
-        self._batch_size = batch_size
+        self._throttle = throttle
         raw: Collection[RawBSONDocument] = collection.with_options(
             codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
         self._raw = raw
-        self._pages = Pages(raw, query, batch_size)
+        self._pages = Pages(raw, query)
         self._changes = Changes(
             function, query, collection.codec_options, target.has_collation
         )
@@ -165,7 +173,8 @@ class Backfill:
                 ' nothing that was written in it is kept, and nothing more was tried.'
             ) from ended.failed.error
         if self._failures:
-            raise self._failure(self._about_capped()) from self._first_error
+            note = about_capped(self._name, self._first_error)
+            raise self._failure(note) from self._first_error
         self._checkpoint.finish()
 
     def _work_once(self, submit: Submit, session: ClientSession, show: Meter) -> bool:
@@ -184,7 +193,8 @@ class Backfill:
                 return False
             if self._stops_at_failure and self._failures:
                 return True
-            writing = batch, submit(once.write, batch)
+            count = len(batch.changes)
+            writing = batch, self._throttle.start(submit, once.write, batch, count)
             if self._stops_at_failure and batch.failures:
                 break
         if writing is not None and not self._settle_once(once, *writing):
@@ -227,7 +237,9 @@ class Backfill:
         pending: deque[tuple[Batch, Callable[[], Written]]] = deque()
         for batch in self._batches(submit):
             show(self._name, self._checkpoint.count, total)
-            pending.append((batch, submit(self._writes.write, batch.changes)))
+            write, changes = self._writes.write, batch.changes
+            wait = self._throttle.start(submit, write, changes, len(changes))
+            pending.append((batch, wait))
             if len(pending) > in_flight:
                 self._settle(*pending.popleft())
             if self._stops_at_failure and (batch.failures or self._failures):
@@ -238,13 +250,15 @@ class Backfill:
 
     def _batches(self, submit: Submit) -> Iterator[Batch]:
         failed = self._checkpoint.failed
-        for start in range(0, len(failed), self._batch_size):
-            keys = failed[start : start + self._batch_size]
+        while failed:
+            size = self._throttle.size
+            keys, failed = failed[:size], failed[size:]
             yield self._changes.of(self._pages.found(keys), retried=keys)
         after = [self._checkpoint.after] if self._checkpoint.begun else []
-        page = submit(self._pages.after, *after)
+        page = submit(self._pages.after, self._throttle.size, *after)
         while documents := page():
-            page = submit(self._pages.after, id_of(documents[-1]))
+            last = id_of(documents[-1])
+            page = submit(self._pages.after, self._throttle.size, last)
             yield self._changes.of(documents, stops_at_failure=self._stops_at_failure)
 
     def _settle(self, batch: Batch, wait: Callable[[], Written]) -> None:
@@ -282,12 +296,3 @@ class Backfill:
 
     def _failure(self, note: str) -> DocumentsFailed:
         return DocumentsFailed(self._full_name, self._failures, self.counts, note)
-
-    def _about_capped(self) -> str:
-        error = self._first_error
-        if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
-            return ''
-        return (
-            f'{self._name} is a capped collection: before MongoDB 5.0 its documents can'
-            ' neither change their size nor be deleted.'
-        )

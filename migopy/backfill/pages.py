@@ -24,16 +24,14 @@ class Pages:
         self,
         collection: Collection[RawBSONDocument],
         query: Mapping[str, Any],
-        size: int,
     ) -> None:
         self._collection = collection
         self._query = query
-        self._size = size
         api = collection.database.client.options.pool_options.server_api
         self._may_use_min = not (api and api.strict)
 
-    def after(self, *key: Any) -> list[RawBSONDocument]:
-        """Read the next documents, up to 16 MB of them.
+    def after(self, size: int, *key: Any) -> list[RawBSONDocument]:
+        """Read the next `size` documents, up to 16 MB of them.
 
         `$gt` outside of `$expr` would only find the `_id`s of one type. `min` keeps the
         server from reading all before, where `$expr` alone does not (before MongoDB
@@ -41,7 +39,6 @@ class Pages:
         Stable API does not know it.
         """
         # One batch holds a page: without its size the server gives 101 documents.
-        size = self._size
         find = partial(
             self._collection.find, sort=BY_ID, hint=BY_ID, limit=-size, batch_size=size
         )

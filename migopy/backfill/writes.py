@@ -172,3 +172,13 @@ def _is_of_a_document(error: PyMongoError) -> bool:
     if isinstance(error, OperationFailure):
         return error.code == TOO_LARGE
     return isinstance(error, DocumentTooLarge)
+
+
+def about_capped(name: str, error: Exception | None) -> str:
+    """Say what is the matter where a capped collection has refused a document."""
+    if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
+        return ''
+    return (
+        f'{name} is a capped collection: before MongoDB 5.0 its documents can'
+        ' neither change their size nor be deleted.'
+    )

@@ -66,6 +66,14 @@ class Rooms(Protocol):
         """Give what is kept out of the history."""
 
     @property
+    def settings(self) -> Any:
+        """Give the settings, with the pace of `update_each` where a call has none."""
+
+    @property
+    def heartbeats(self) -> Any:
+        """Give a client that hears of the members, and does nothing else."""
+
+    @property
     def version(self) -> str:
         """Give migopy's version, as the history keeps it."""
 
@@ -144,6 +152,8 @@ class Performer:
             save=partial(self._save, run),
             was_written=partial(_has_written, effects),
             pages=pages,
+            pace=rooms.settings.pace,
+            heartbeats=lambda: rooms.heartbeats,
         )
         try:
             with checkpoints.in_force(), told_by(self._observer.speaker):

@@ -15,6 +15,7 @@ from migopy.server.client import (
     await_first_contact,
     is_made_for_us,
     leave_without_waiting,
+    listening_client,
     own_collection,
 )
 from migopy.server.explained import (
@@ -53,6 +54,7 @@ __all__ = [
     'is_made_for_us',
     'is_uri',
     'leave_without_waiting',
+    'listening_client',
     'meant_by',
     'names_given',
     'own_collection',

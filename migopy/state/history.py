@@ -226,18 +226,17 @@ class History:
         """
         collection = self.collection.with_options(write_concern=DURABLE)
         mine = {'_id': run.id}
-        session = (collection.find_one(mine, ['session']) or {}).get('session')
+        session = self._read(raw(collection).find_one(mine)).get('session')
         if session is not None:
             with suppress(OperationFailure):
                 client = collection.database.client
                 client.admin.command('killSessions', [{'id': session}])
-        found = collection.find_one_and_update(
+        found = raw(collection).find_one_and_update(
             mine,
             {'$set': {'pages': TAKEN_OVER}},
-            ['checkpoints'],
             return_document=ReturnDocument.AFTER,
         )
-        return _of_type(found or {}, 'checkpoints', list) or []
+        return _of_type(self._read(found), 'checkpoints', list) or []
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""
@@ -270,8 +269,11 @@ class History:
     def _runs(self, query: Document, count: int) -> list[Run]:
         order = [('started', -1), ('_id', -1)]
         found = raw(self.collection).find(query, sort=order, limit=count)
+        return [Run.of(self._read(document)) for document in found][::-1]
+
+    def _read(self, document: Any) -> Document:
         options = self.collection.codec_options
-        return [Run.of(readable(document, options)) for document in found][::-1]
+        return {} if document is None else readable(document, options)
 
 
 def _line(document: Document, field: str) -> str | None:
