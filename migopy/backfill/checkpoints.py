@@ -133,6 +133,7 @@ class Checkpoints:
         pages: KeptPages | None = None,
         pace: Wanted = None,
         heartbeats: Callable[[], Any] = lambda: None,
+        title: str | None = None,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
@@ -140,12 +141,13 @@ class Checkpoints:
         it. `was_written` tells of a namespace whether this run has sent it a write;
         `pages` keeps them in the transactions that write them, where there can be any.
         `pace` is that of calls that have none of their own, and `heartbeats` gives the
-        client that hears of the members.
+        client that hears of the members. `title` names the run to a DBA.
         """
         self.entries: list[Document] = []
         self.pages = pages
         self.pace = pace
         self.heartbeats = heartbeats
+        self.title = title
         self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
         self._was_written = was_written
@@ -255,6 +257,12 @@ def begin(
     }
     data = bson.encode(what, codec_options=collection.codec_options)
     return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())
+
+
+def comment() -> str | None:
+    """Give what a command says of itself: the run that is going on here, if any."""
+    checkpoints = CHECKPOINTS.get()
+    return checkpoints.title if checkpoints else None
 
 
 def save() -> None:

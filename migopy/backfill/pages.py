@@ -14,6 +14,7 @@ from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 
+from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import BY_ID, both
 
 
@@ -27,6 +28,7 @@ class Pages:
     ) -> None:
         self._collection = collection
         self._query = query
+        self._comment = comment()
         api = collection.database.client.options.pool_options.server_api
         self._may_use_min = not (api and api.strict)
 
@@ -40,7 +42,12 @@ class Pages:
         """
         # One batch holds a page: without its size the server gives 101 documents.
         find = partial(
-            self._collection.find, sort=BY_ID, hint=BY_ID, limit=-size, batch_size=size
+            self._collection.find,
+            sort=BY_ID,
+            hint=BY_ID,
+            limit=-size,
+            batch_size=size,
+            comment=self._comment,
         )
         if not key:
             return list(find(self._query))
@@ -56,4 +63,8 @@ class Pages:
     def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
         """Read those of certain `_id`s that are there and still fit."""
         query = both({'_id': {'$in': list(keys)}}, self._query)
-        return list(self._collection.find(query, sort=BY_ID, batch_size=len(keys) + 1))
+        size = len(keys) + 1
+        found = self._collection.find(
+            query, sort=BY_ID, batch_size=size, comment=self._comment
+        )
+        return list(found)

@@ -22,6 +22,7 @@ from pymongo.errors import (
 
 from migopy.backfill.answers import Counts
 from migopy.backfill.changes import Change, Failed
+from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import id_of, packed
 
 #: What a server says to a statement that is too large for BSON.
@@ -67,6 +68,7 @@ class Writes:
         """
         self._in_transaction = in_transaction
         self._session = session
+        self._comment = comment()
         self._codec_options = collection.codec_options
         # What is not acknowledged cannot be taken for written.
         concern = collection.write_concern
@@ -91,7 +93,10 @@ class Writes:
         try:
             operations = [change.operation for change in changes]
             result = self._collection.bulk_write(
-                operations, ordered=False, session=self._session
+                operations,
+                ordered=False,
+                session=self._session,
+                comment=self._comment,
             )
             reply: Mapping[str, Any] = result.bulk_api_result
         except BulkWriteError as error:

@@ -17,7 +17,8 @@ from migopy.run.transaction import (
     TooLarge,
     timed,
 )
-from migopy.server import reason_of
+from migopy.server import end_sessions, reason_of
+from migopy.signals import is_interruption
 from migopy.state import DURABLE, TRANSIENT, commit
 
 #: How often a transaction is tried, and for how many seconds at most.
@@ -70,7 +71,10 @@ def _attempt(
     try:
         with timed(client):
             work(session)
-    except BaseException:
+    except BaseException as error:
+        if is_interruption(error):
+            # An abort would wait for the command that goes on in it.
+            end_sessions(client, [session.session_id['id']])
         session.abort_transaction()
         raise
 

@@ -19,7 +19,7 @@ from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
-from migopy.server import redacted
+from migopy.server import end_sessions, how_to_end, redacted
 from migopy.state import (
     FAILED,
     FAILURE_SECONDS,
@@ -130,6 +130,7 @@ class Performer:
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
+                self._end_on_server(step, effects)
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._rooms.db.name)
                 return Outcome(effects, error, aftermath, written)
@@ -154,6 +155,7 @@ class Performer:
             pages=pages,
             pace=rooms.settings.pace,
             heartbeats=lambda: rooms.heartbeats,
+            title=f'migopy: {run.direction} of {run.name}, run {run.id}',
         )
         try:
             with checkpoints.in_force(), told_by(self._observer.speaker):
@@ -163,15 +165,22 @@ class Performer:
         require_done(step, returned, effects.wrote)
 
     def _earlier(self, run: Run) -> list[dict[str, Any]]:
-        """Give how far the last run has come, if it is unfinished: it ends with that.
+        """Give how far the runs before have come that were left unfinished.
 
-        A process that was only suspended, and goes on, writes no more pages.
+        They go no further then, a process that was only suspended either. One that was
+        killed before it came to say how far it is leaves what was said before it, if
+        the file is the same since: then it did before that what this run does as well.
         """
-        last = self._plan.unfinished_of(run)[-1:]
-        with self._rooms.listener.own_work():
-            kept = [self._rooms.history.take_over(each) for each in last]
-        same = bool(last) and last[0].direction == run.direction
-        return kept[0] if same else []
+        earlier: list[dict[str, Any]] | None = None
+        is_same = True
+        for each in reversed(self._plan.unfinished_of(run)):
+            with self._rooms.listener.own_work():
+                kept = self._rooms.history.take_over(each)
+            is_same = is_same and each.direction == run.direction
+            if is_same and earlier is None:
+                earlier = kept
+                is_same = kept is not None or each.checksum == run.checksum
+        return earlier or []
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
@@ -201,6 +210,19 @@ class Performer:
     def _end(self, run: Run, began: float, effects: Effects) -> None:
         run.end(run.good_outcome, self._rooms.lock.now(), _milliseconds(began))
         run.effects = effects.as_document()
+
+    def _end_on_server(self, step: Step, effects: Recording) -> None:
+        """End what a step that has failed has still running, before the lock is free.
+
+        MongoDB goes on with a long write whose client was interrupted or timed out.
+        """
+        sessions = effects.unended()
+        with self._rooms.listener.own_work():
+            if not end_sessions(self._rooms.db.client, sessions):
+                self._observer.warned(
+                    f'{step.name}: what it has begun may still run on the server. In'
+                    f" MongoDB's shell this ends it: {how_to_end(sessions)}"
+                )
 
     def _note_failure(
         self,

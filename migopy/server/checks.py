@@ -75,12 +75,7 @@ SAME = {
 }
 
 #: Whose values nobody may see, of whatever type they are.
-SECRET = (
-    'MONGO_CLIENT_OPTIONS',
-    'MONGO_URI',
-    'MONGO_USER_PASS',
-    'MONGO_USER_PASSWORD',
-)
+SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_URI', *SAME)
 
 DATABASE_BYTES = 63
 

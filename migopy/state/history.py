@@ -218,9 +218,10 @@ class History:
         collection = self.collection.with_options(write_concern=DURABLE)
         collection.insert_one(run.document())
 
-    def take_over(self, run: Run) -> list[Document]:
+    def take_over(self, run: Run) -> list[Document] | None:
         """Give how far an earlier run has come, which can go no further then.
 
+        It is `None` of one that was killed before it said anything of that.
         What is left of its last transaction is ended: a killed process leaves that open
         for a minute. A user who may not end it waits until the server does.
         """
@@ -236,7 +237,7 @@ class History:
             {'$set': {'pages': TAKEN_OVER}},
             return_document=ReturnDocument.AFTER,
         )
-        return _of_type(self._read(found), 'checkpoints', list) or []
+        return _of_type(self._read(found), 'checkpoints', list)
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""

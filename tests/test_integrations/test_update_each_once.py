@@ -5,14 +5,17 @@ from __future__ import annotations
 import textwrap
 import threading
 import time
+from datetime import timedelta
 from typing import Any
 from unittest import mock
 
+from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener
 
 from migopy.backfill import DocumentsFailed, NotOnce, once
+from migopy.files.migration import checksum_of
 from migopy.state import LockLost
 from tests.faults import failing, obliging_server
 from tests.project import PlainTest, RecordingLogger
@@ -90,6 +93,17 @@ class OnceTest(PlainTest):
         self.assertEqual(in_transaction, ['update', 'update', 'commitTransaction'] * 5)
         self.assertTrue(self.said(': notes 10 updated'))
         self.assertFalse(self.said(TWICE))
+
+    def test_its_commands_say_whose_they_are(self) -> None:
+        self.write_up(self.COUNT)
+        self.execute()
+        [run] = self.db.migrations_history.find()
+        said = {
+            command.get('comment')
+            for name, command in self.commands.sent
+            if name in ('find', 'update') and command[name] == 'notes'
+        }
+        self.assertEqual(said, {f'migopy: up of 1_a.py, run {run["_id"]}'})
 
     def test_pages_without_a_change_need_none(self) -> None:
         self.write_up("return None if note['_id'] > 1 else {'$inc': {'calls': 1}}")
@@ -283,6 +297,31 @@ class OnceTest(PlainTest):
             with self.assertRaises(OperationFailure):
                 session.commit_transaction()
         self.assertEqual(self.calls(), [1] * 10)
+
+    def test_one_killed_before_the_call_leaves_how_far_it_was_as_well(self) -> None:
+        for is_same, calls in ((True, [1] * 10), (False, [2] * 7 + [1] * 3)):
+            with self.subTest(is_same=is_same):
+                self.db.notes.update_many({}, {'$unset': {'calls': 1}})
+                self.db.migrations.delete_many({})
+                self.db.migrations_history.delete_many({})
+                self.write_up("1 / (note['_id'] - 7)\n" + self.COUNT)
+                with self.assertRaises(DocumentsFailed):
+                    self.execute()
+                self.write_up(self.COUNT)
+                path = self.folder / 'mongomigrations' / '1_a.py'
+                checksum = checksum_of(path.read_bytes())
+                [run] = self.db.migrations_history.find()
+                killed = {
+                    **run,
+                    '_id': ObjectId(),
+                    'started': run['started'] + timedelta(seconds=1),
+                    'outcome': None,
+                    'checksum': checksum if is_same else 'sha256:another',
+                }
+                del killed['checkpoints']
+                self.db.migrations_history.insert_one(killed)
+                self.execute()
+                self.assertEqual(self.calls(), calls)
 
     def test_a_run_that_fails_before_the_call_leaves_how_far_it_was(self) -> None:
         self.write_up("1 / (note['_id'] - 7)\n" + self.COUNT)
