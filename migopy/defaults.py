@@ -7,6 +7,7 @@ from typing import Any
 
 import pymongo
 
+from migopy.pace import Wanted
 from migopy.terminal import ColorsLogger
 
 
@@ -50,6 +51,9 @@ class Defaults:
 
     #: Whether a migration runs in a transaction where its file does not say.
     TRANSACTION = False
+
+    #: How `update_each` gives way to others: 'careful', 'full' or a `migopy.Pace`.
+    MIGRATION_PACE: Wanted = None
 
     #: Seconds that a lock lasts without renewal, and to wait for another's lock.
     LOCK_TTL: float = 60

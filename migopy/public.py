@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from migopy.face import task
     from migopy.files import cwd_in_syspath
     from migopy.manager import MigrationsManager
+    from migopy.pace import Pace
     from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
     from migopy.terminal import ColorsLogger, Str
     from migopy.terminal.progress import progress
@@ -26,6 +27,7 @@ ROOMS = {
     'MigrationInfo': 'run',
     'MigrationOutcome': 'run',
     'MigrationsManager': 'manager',
+    'Pace': 'pace',
     'RunOutcome': 'run',
     'StopTaskExecution': 'errors',
     'Str': 'terminal',
@@ -42,6 +44,7 @@ __all__ = [
     'MigrationInfo',
     'MigrationOutcome',
     'MigrationsManager',
+    'Pace',
     'RunOutcome',
     'StopTaskExecution',
     'Str',

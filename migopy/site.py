@@ -19,12 +19,7 @@ from pymongo.errors import PyMongoError
 from migopy.defaults import Defaults
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
-from migopy.files import (
-    TEMPLATE,
-    Directory,
-    FileNames,
-    read_template,
-)
+from migopy.files import TEMPLATE, Directory, FileNames, read_template
 from migopy.pymongo3 import legacy_database
 from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
 from migopy.server import (
@@ -32,6 +27,8 @@ from migopy.server import (
     await_first_contact,
     explained,
     is_made_for_us,
+    listening_client,
+    named_client,
     own_collection,
 )
 from migopy.site_settings import SiteSettings, settings_of
@@ -40,7 +37,7 @@ from migopy.terminal import meter
 from migopy.texts import whole_number
 from migopy.version import VERSION
 
-# What only some commands need is imported by these: `fab migrations` is to start fast.
+# `fab migrations` is to start fast.
 if TYPE_CHECKING:
     from migopy.dumps import Dumps
 
@@ -78,7 +75,7 @@ class Site:
     ) -> None:
         """Take what makes the client, and what tells of calls that PyMongo dropped."""
         self.settings = settings
-        self._make_client = make_client
+        self._make_client = named_client(make_client, settings.server, settings.base)
         self._notify = notify
         self._resources = ExitStack()
         self.listener: EffectsListener = listen()
@@ -95,8 +92,6 @@ class Site:
             return TEMPLATE
         return read_template(os.path.join(settings.base, settings.template))
 
-    # Its rooms.
-
     @cached_property
     def client(self) -> Any:
         """Connect to the server."""
@@ -110,6 +105,15 @@ class Site:
         if is_made_for_us(client, self._make_client, before):
             self._resources.callback(client.close)
         return client
+
+    @cached_property
+    def heartbeats(self) -> Any:
+        """Give a client that hears of members often, if one can be made for that."""
+        place, options = self._connection
+        client = listening_client(self._make_client, place, options)
+        if client is None:
+            return self.client
+        return self._resources.enter_context(client)
 
     @cached_property
     def db(self) -> Database[Document]:
@@ -181,8 +185,7 @@ class Site:
 
     def explained(self, error: Exception) -> MigopyException:
         """Turn an error of PyMongo's into one that says what to do."""
-        client = vars(self).get('client')
-        return explained(error, self.settings.server, client)
+        return explained(error, self.settings.server, vars(self).get('client'))
 
     @cached_property
     def _connection(self) -> tuple[list[Any], dict[str, Any]]:

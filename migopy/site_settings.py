@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from migopy.defaults import Defaults
 from migopy.files import project_directory
+from migopy.pace import Wanted
 from migopy.server import Settings
 
 
@@ -24,6 +25,7 @@ class SiteSettings(NamedTuple):
     collection: str
     dump_directory: str
     lock_ttl: float
+    pace: Wanted
 
 
 def secrets_of(manager_class: type[Defaults]) -> list[str]:
@@ -50,6 +52,7 @@ def settings_of(manager: Defaults) -> SiteSettings:
         collection=manager.MIGRATIONS_COLLECTION,
         dump_directory=manager.MONGO_DUMP_DIRECTORY,
         lock_ttl=manager.LOCK_TTL,
+        pace=manager.MIGRATION_PACE,
     )
 
 

@@ -20,6 +20,7 @@ ORDER = (
     'traces',
     'callers',
     'folders',
+    'pace',
     'terminal',
     'effects',
     'pymongo3',

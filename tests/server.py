@@ -98,6 +98,16 @@ class Server:
         """End the process with SIGKILL, as a crash would."""
         self._end(signal.SIGKILL)
 
+    def suspend(self) -> None:
+        """Stop the process, which keeps its connections and answers nobody."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let a suspended process go on."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)

@@ -13,7 +13,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy.backfill.answers import DELETE, Answer, Counts, kind_of
 from migopy.backfill.comparison import unchanged
-from migopy.backfill.documents import BY_ID, both, id_of
+from migopy.backfill.documents import BY_ID, both, id_of, packed
 
 Operation = Union[UpdateOne, ReplaceOne[Any], DeleteOne]
 
@@ -53,6 +53,29 @@ class Batch:
     counts: Counts = field(default_factory=Counts)
     retried: Sequence[Any] = ()
     last: Any = None
+
+    def leave(self, keys: Sequence[Any], error: Exception) -> None:
+        """Leave out documents that have failed."""
+        self.changes = self._without(keys)
+        self.failures += [Failed(key, error) for key in keys]
+
+    def replace(self, keys: Sequence[Any], repeated: Batch) -> None:
+        """Take what is to be done with documents now, those that are still there."""
+        self.changes = self._without(keys) + repeated.changes
+        self.failures += repeated.failures
+        self.counts.left += repeated.counts.left
+        self.counts.gone += len(keys) - repeated.counts.matched
+
+    def _without(self, keys: Sequence[Any]) -> list[Change]:
+        gone = {packed(key) for key in keys}
+        return [each for each in self.changes if packed(each.id) not in gone]
+
+
+class ChangedMeanwhile(Exception):
+    """Others changed a document each time that it was to be replaced or deleted."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(f'others changed it {attempts} times meanwhile')
 
 
 class Changes:

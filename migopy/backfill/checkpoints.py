@@ -7,7 +7,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Callable
+from itertools import takewhile
+from typing import Any, Callable, NamedTuple
 
 import bson
 from bson.errors import InvalidBSON
@@ -16,15 +17,25 @@ from pymongo.collection import Collection
 from migopy.backfill.answers import Answer
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
-
-if TYPE_CHECKING:
-    from typing import TypeGuard
+from migopy.pace import Wanted
+from migopy.state import KeptPages
 
 #: Seconds between two checkpoints at least.
 CHECKPOINT_EVERY = 1.0
 
 #: Failed documents that are remembered by `_id`; of more only the number is known.
 REMEMBERED = 1000
+
+
+class Place(NamedTuple):
+    """How far a call is: its entry, and the number of documents that are done.
+
+    `is_certain` is false from the moment on that more have failed than are remembered.
+    """
+
+    entry: Document
+    documents: int
+    is_certain: bool = True
 
 
 class Checkpoint:
@@ -44,53 +55,66 @@ class Checkpoint:
         entry.setdefault('done', False)
         # A list of its own: the run before goes on having the one that it had.
         entry['failed'] = list(entry.get('failed', ()))
-        self.count: int = entry['count']
-        self._entry = entry
+        self.entry = entry
         self._changed = changed
-        self._remembers = True
+        self._place = Place(entry, entry['count'])
+
+    @property
+    def count(self) -> int:
+        """Give the number of documents that are done."""
+        return self._place.documents
 
     @property
     def begun(self) -> bool:
         """Tell whether there is an `after`."""
-        return 'after' in self._entry
+        return 'after' in self.entry
 
     @property
     def after(self) -> Any:
         """Give the `_id` of the last document."""
-        return unpacked(self._entry['after'])
+        return unpacked(self.entry['after'])
 
     @property
     def failed(self) -> list[Any]:
         """List the `_id`s of those that failed."""
-        return [unpacked(each) for each in self._entry['failed']]
+        return [unpacked(each) for each in self.entry['failed']]
 
     @property
     def done(self) -> bool:
         """Tell whether all documents are written."""
-        return bool(self._entry['done'])
+        return bool(self.entry['done'])
+
+    def following(self, batch: Batch, failed: Sequence[Any]) -> Place:
+        """Tell how far it is once the next batch is written but for `failed`."""
+        count = self.count + batch.counts.matched - len(failed)
+        known: list[bytes] = self.entry['failed']
+        # Of those that are tried again, no more can fail than have failed before.
+        fits = batch.retried or len(known) + len(failed) <= REMEMBERED
+        if not (self._place.is_certain and fits):
+            return Place(self.entry, count, is_certain=False)
+        if batch.retried:
+            tried = {packed(each) for each in batch.retried}
+            known = [each for each in known if each not in tried]
+        entry = {**self.entry, 'count': count}
+        entry['failed'] = [*known, *(packed(each) for each in failed)]
+        if not batch.retried:
+            entry['after'] = packed(batch.last)
+        return Place(entry, count)
+
+    def go_to(self, place: Place) -> None:
+        """Hear that it is as far as that."""
+        self.entry.update(place.entry)
+        self._place = place
 
     def passed(self, batch: Batch, failed: Sequence[Any]) -> None:
         """Hear that a batch is written, the next one in order, but for `failed`."""
-        self.count += batch.counts.matched - len(failed)
-        # Of those that are tried again, no more can fail than have failed before.
-        if not batch.retried:
-            known = len(self._entry['failed']) + len(failed)
-            self._remembers = self._remembers and known <= REMEMBERED
-        if not self._remembers:
-            return
-        if batch.retried:
-            tried = {packed(each) for each in batch.retried}
-            still = [each for each in self._entry['failed'] if each not in tried]
-            self._entry['failed'] = still
-        self._entry['failed'] += [packed(each) for each in failed]
-        if not batch.retried:
-            self._entry['after'] = packed(batch.last)
-        self._entry['count'] = self.count
-        self._changed()
+        self.go_to(self.following(batch, failed))
+        if self._place.is_certain:
+            self._changed()
 
     def finish(self) -> None:
         """Hear that all documents are written."""
-        self._entry['done'] = True
+        self.entry['done'] = True
         self._changed()
 
 
@@ -106,14 +130,25 @@ class Checkpoints:
         earlier: Sequence[Document],
         save: Callable[[list[Document]], None],
         was_written: Callable[[str], bool],
+        pages: KeptPages | None = None,
+        pace: Wanted = None,
+        heartbeats: Callable[[], Any] = lambda: None,
+        title: str | None = None,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
-        One that is not as it was written is as if it were not there.
-        `was_written` tells of a namespace whether this run has sent it a write.
+        One that is not as it was written is as if it were not there, with those after
+        it. `was_written` tells of a namespace whether this run has sent it a write;
+        `pages` keeps them in the transactions that write them, where there can be any.
+        `pace` is that of calls that have none of their own, and `heartbeats` gives the
+        client that hears of the members. `title` names the run to a DBA.
         """
         self.entries: list[Document] = []
-        self._earlier = list(earlier)
+        self.pages = pages
+        self.pace = pace
+        self.heartbeats = heartbeats
+        self.title = title
+        self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
         self._was_written = was_written
         self._saved = time.monotonic()
@@ -134,11 +169,7 @@ class Checkpoints:
         self.entries.append(entry)
 
         earlier = self._earlier[place] if place < len(self._earlier) else None
-        if (
-            is_sound(earlier)
-            and earlier['key'] == key
-            and not self._was_written(namespace)
-        ):
+        if earlier and earlier['key'] == key and not self._was_written(namespace):
             entry.update(earlier)
             # From now on it is this run that the next one looks at.
             self.save()
@@ -146,17 +177,41 @@ class Checkpoints:
             del self._earlier[place:]
         return Checkpoint(entry, self._save_in_time)
 
+    @property
+    def kept(self) -> list[Document]:
+        """Give what the next run is to begin with.
+
+        Those that this run has not come to are among them, up to the first one whose
+        collection it has written to.
+        """
+        rest = self._earlier[len(self.entries) :]
+        names = [str(each.get('collection')) for each in rest]
+        same = takewhile(lambda name: not self._was_written(name), names)
+        return [*self.entries, *rest[: len(list(same))]]
+
+    def kept_with(self, mine: Document, entry: Document) -> list[Document]:
+        """Give the same with `entry` in the place of one of this run."""
+        return [entry if each is mine else each for each in self.kept]
+
     def _save_in_time(self) -> None:
-        if time.monotonic() - self._saved >= CHECKPOINT_EVERY:
+        if self.is_time():
             self.save()
 
+    def is_time(self) -> bool:
+        """Tell whether the lock was last looked at a second ago, or longer."""
+        return time.monotonic() - self._saved >= CHECKPOINT_EVERY
+
     def save(self) -> None:
-        """Write the entries."""
-        self._save(self.entries)
+        """Write them; raises `LockLost`."""
+        self._save(self.kept)
+        self.note_time()
+
+    def note_time(self) -> None:
+        """Hear that the lock was looked at."""
         self._saved = time.monotonic()
 
 
-def is_sound(entry: Any) -> TypeGuard[Document]:
+def is_sound(entry: Any) -> bool:
     """Tell whether an entry of the history is what a `Checkpoint` has kept there."""
     if not isinstance(entry, dict) or not isinstance(entry.get('key'), str):
         return False
@@ -202,3 +257,16 @@ def begin(
     }
     data = bson.encode(what, codec_options=collection.codec_options)
     return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())
+
+
+def comment() -> str | None:
+    """Give what a command says of itself: the run that is going on here, if any."""
+    checkpoints = CHECKPOINTS.get()
+    return checkpoints.title if checkpoints else None
+
+
+def save() -> None:
+    """Write how far the calls of the run that is going on here have come."""
+    checkpoints = CHECKPOINTS.get()
+    if checkpoints is not None:
+        checkpoints.save()

@@ -8,24 +8,27 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack
 from functools import partial
 from typing import Any, Callable
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import WriteError
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
-from migopy.backfill.changes import Batch, Changes, Failed
-from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin
+from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
+from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin, save
 from migopy.backfill.documents import RAW, id_of, shown
+from migopy.backfill.once import NotOnce, Once, can_be_once
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.backfill.target import Target, target_of
-from migopy.backfill.writes import EndedTransaction, Writes, Written
+from migopy.backfill.threads import Submit, threads
+from migopy.backfill.throttle import Throttle, throttle_of
+from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
+from migopy.pace import Wanted, wish_for
 from migopy.terminal import Meter, meter, say, total_of
 from migopy.traces import summary
 
@@ -40,6 +43,8 @@ def update_each(
     batch_size: int = 1000,
     workers: int = 4,
     on_error: str = 'raise',
+    exactly_once: bool = False,
+    pace: Wanted = None,
 ) -> Counts:
     """Call `function(document)` for each document and write what it returns.
 
@@ -55,9 +60,16 @@ def update_each(
     In a migration it goes on where the run before stopped, if that is unfinished, of
     the same direction, and this is the same call: the same one in order, the same
     collection, filter and name of the function, and this run has sent no write to the
-    collection before it. The documents of the last moments may be given to the
-    function twice; none is left out. In a transaction and in a dry run all is done in
-    this thread and from the beginning.
+    collection before it. None is left out. On a replica set each batch is written in
+    one transaction with how far that is, one batch after the other, so what the
+    function returns for a document is written once, whatever is killed. Where that
+    cannot be, which is said, the documents of the last moments may be written twice;
+    with `exactly_once` it raises `NotOnce` instead. In a transaction and in a dry run
+    all is done in this thread and from the beginning.
+
+    `pace` is `'careful'`, the default for a replica set of several members, `'full'`,
+    or a `migopy.Pace`: between batches it slows down and waits while secondaries are
+    behind or the server is busy, and says so.
 
     Raises `NotACollection` for a view and a time-series collection before anything is
     done, and `DocumentsFailed`, which names the `_id`, once all before that document is
@@ -68,25 +80,28 @@ def update_each(
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
     if batch_size < 1 or workers < 1:
         raise ValueError('batch_size and workers are numbers from 1 on')
+    if wish := wish_for(pace):
+        raise ValueError(f'pace must be {wish}')
     target = target_of(collection)
+    can_once = can_be_once(collection, exactly_once)
     backfill = Backfill(
         collection,
         target,
         function,
         query=filter or {},
-        batch_size=batch_size,
+        throttle=throttle_of(collection, pace, batch_size),
         checkpoint=begin(collection, target.uuid, function, filter or {}),
         stops_at_failure=on_error == 'raise',
+        exactly_once=exactly_once,
     )
     # Other threads do not inherit a bound session, so they would be outside of it.
     in_flight = 0 if is_bound() else workers
-    with _threads(in_flight) as submit, meter() as show:
-        backfill.run(submit, in_flight, show)
+    with ExitStack() as stack:
+        client = collection.database.client
+        session = stack.enter_context(client.start_session()) if can_once else None
+        submit = stack.enter_context(threads(in_flight))
+        backfill.run(submit, in_flight, session, stack.enter_context(meter()))
     return backfill.counts
-
-
-#: Starts work, and gives what waits for its result.
-Submit = Callable[..., Callable[[], Any]]
 
 
 class Backfill:
@@ -102,30 +117,43 @@ class Backfill:
         target: Target,
         function: Callable[[Any], Answer],
         query: Mapping[str, Any],
-        batch_size: int,
+        throttle: Throttle,
         checkpoint: Checkpoint,
         stops_at_failure: bool,
+        exactly_once: bool,
     ) -> None:
         self.counts = Counts()
+        self._collection = collection
         self._name = collection.name
         self._full_name = collection.full_name
         self._everything = collection.find(query)
-        self._batch_size = batch_size
+        self._throttle = throttle
         raw: Collection[RawBSONDocument] = collection.with_options(
             codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
-        self._pages = Pages(raw, query, batch_size)
+        self._raw = raw
+        self._pages = Pages(raw, query)
         self._changes = Changes(
             function, query, collection.codec_options, target.has_collation
         )
         self._writes = Writes(collection, raw, is_in_transaction())
         self._checkpoint = checkpoint
         self._stops_at_failure = stops_at_failure
+        self._exactly_once = exactly_once
         self._failures: list[tuple[Any, str]] = []
         self._first_error: Exception | None = None
 
-    def run(self, submit: Submit, in_flight: int, show: Meter) -> None:
-        """Do the work; raises `DocumentsFailed`."""
+    def run(
+        self,
+        submit: Submit,
+        in_flight: int,
+        session: ClientSession | None,
+        show: Meter,
+    ) -> None:
+        """Do the work; raises `DocumentsFailed`, `NotOnce`.
+
+        `session` is for transactions, where each batch can be one.
+        """
         if self._checkpoint.done:
             say(f'{self._name}: was done by the run before')
             return
@@ -135,7 +163,8 @@ class Backfill:
                 f' {self._checkpoint.count:,} documents are done'
             )
         try:
-            self._work(submit, in_flight, show)
+            if session is None or not self._work_once(submit, session, show):
+                self._work(submit, in_flight, show)
         except EndedTransaction as ended:
             self._note([ended.failed])
             self.counts.add(Counts(matched=1, failed=1))
@@ -144,15 +173,73 @@ class Backfill:
                 ' nothing that was written in it is kept, and nothing more was tried.'
             ) from ended.failed.error
         if self._failures:
-            raise self._failure(self._about_capped()) from self._first_error
+            note = about_capped(self._name, self._first_error)
+            raise self._failure(note) from self._first_error
         self._checkpoint.finish()
+
+    def _work_once(self, submit: Submit, session: ClientSession, show: Meter) -> bool:
+        """Write each batch in a transaction, while the function is given the next.
+
+        Returns whether that could be done; else the function is given the rest again.
+        """
+        once = Once(
+            self._collection, self._raw, self._checkpoint, session, self._exactly_once
+        )
+        total = total_of(self._everything)
+        writing: tuple[Batch, Callable[[], Written]] | None = None
+        for batch in self._batches(submit):
+            show(self._name, self._checkpoint.count, total)
+            if writing is not None and not self._settle_once(once, *writing):
+                return False
+            if self._stops_at_failure and self._failures:
+                return True
+            count = len(batch.changes)
+            writing = batch, self._throttle.start(submit, once.write, batch, count)
+            if self._stops_at_failure and batch.failures:
+                break
+        if writing is not None and not self._settle_once(once, *writing):
+            return False
+        show(self._name, self._checkpoint.count, total)
+        return True
+
+    def _settle_once(
+        self, once: Once, batch: Batch, wait: Callable[[], Written]
+    ) -> bool:
+        """Wait for a batch, trying again with what was changed meanwhile.
+
+        Returns whether the next one can be written in a transaction as well. Raises
+        `NotOnce`.
+        """
+        try:
+            written = wait()
+            for _ in range(ATTEMPTS):
+                if not written.again:
+                    break
+                found = self._pages.found(written.again)
+                batch.replace(written.again, self._changes.of(found))
+                written = once.write(batch)
+            if written.again:
+                batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
+                written = once.write(batch)
+        except NotOnce as error:
+            if self._exactly_once:
+                raise
+            say(error.in_place_of_it)
+            if not error.is_for_all:
+                self._settle(batch, partial(self._writes.write, batch.changes))
+                save()
+            return not error.is_for_all
+        self._count(batch, written)
+        return True
 
     def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
         total = total_of(self._everything)
         pending: deque[tuple[Batch, Callable[[], Written]]] = deque()
         for batch in self._batches(submit):
             show(self._name, self._checkpoint.count, total)
-            pending.append((batch, submit(self._writes.write, batch.changes)))
+            write, changes = self._writes.write, batch.changes
+            wait = self._throttle.start(submit, write, changes, len(changes))
+            pending.append((batch, wait))
             if len(pending) > in_flight:
                 self._settle(*pending.popleft())
             if self._stops_at_failure and (batch.failures or self._failures):
@@ -163,13 +250,15 @@ class Backfill:
 
     def _batches(self, submit: Submit) -> Iterator[Batch]:
         failed = self._checkpoint.failed
-        for start in range(0, len(failed), self._batch_size):
-            keys = failed[start : start + self._batch_size]
+        while failed:
+            size = self._throttle.size
+            keys, failed = failed[:size], failed[size:]
             yield self._changes.of(self._pages.found(keys), retried=keys)
         after = [self._checkpoint.after] if self._checkpoint.begun else []
-        page = submit(self._pages.after, *after)
+        page = submit(self._pages.after, self._throttle.size, *after)
         while documents := page():
-            page = submit(self._pages.after, id_of(documents[-1]))
+            last = id_of(documents[-1])
+            page = submit(self._pages.after, self._throttle.size, last)
             yield self._changes.of(documents, stops_at_failure=self._stops_at_failure)
 
     def _settle(self, batch: Batch, wait: Callable[[], Written]) -> None:
@@ -185,13 +274,19 @@ class Backfill:
             written.failures += repeated.failures
             written.counts.left += repeated.counts.left
             written.add(self._writes.write(repeated.changes))
+        error = ChangedMeanwhile(ATTEMPTS)
+        written.failures += [Failed(key, error) for key in written.again]
+        failures = self._count(batch, written)
+        self._checkpoint.passed(batch, [each.id for each in failures])
+
+    def _count(self, batch: Batch, written: Written) -> list[Failed]:
+        """Count what became of a batch, and note and give what failed of it."""
         failures = [*batch.failures, *written.failures]
-        failures += [Failed(key, ChangedMeanwhile()) for key in written.again]
         batch.counts.add(written.counts)
         batch.counts.failed = len(failures)
         self.counts.add(batch.counts)
         self._note(failures)
-        self._checkpoint.passed(batch, [each.id for each in failures])
+        return failures
 
     def _note(self, failures: Sequence[Failed]) -> None:
         for key, error in failures[: REMEMBERED - len(self._failures)]:
@@ -201,30 +296,3 @@ class Backfill:
 
     def _failure(self, note: str) -> DocumentsFailed:
         return DocumentsFailed(self._full_name, self._failures, self.counts, note)
-
-    def _about_capped(self) -> str:
-        error = self._first_error
-        if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
-            return ''
-        return (
-            f'{self._name} is a capped collection: before MongoDB 5.0 its documents can'
-            ' neither change their size nor be deleted.'
-        )
-
-
-class ChangedMeanwhile(Exception):
-    """Others changed a document each time that it was to be replaced or deleted."""
-
-    def __init__(self) -> None:
-        super().__init__(f'others changed it {ATTEMPTS} times meanwhile')
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[Submit]:
-    """Give what starts work in threads; for 0 it is done here when it is waited for."""
-    if not count:
-        yield partial
-        return
-    # One more than there are bulks, which reads.
-    with ThreadPoolExecutor(count + 1, 'migopy-update') as pool:
-        yield lambda work, *arguments: pool.submit(work, *arguments).result

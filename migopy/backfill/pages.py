@@ -14,6 +14,7 @@ from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 
+from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import BY_ID, both
 
 
@@ -24,16 +25,15 @@ class Pages:
         self,
         collection: Collection[RawBSONDocument],
         query: Mapping[str, Any],
-        size: int,
     ) -> None:
         self._collection = collection
         self._query = query
-        self._size = size
+        self._comment = comment()
         api = collection.database.client.options.pool_options.server_api
         self._may_use_min = not (api and api.strict)
 
-    def after(self, *key: Any) -> list[RawBSONDocument]:
-        """Read the next documents, up to 16 MB of them.
+    def after(self, size: int, *key: Any) -> list[RawBSONDocument]:
+        """Read the next `size` documents, up to 16 MB of them.
 
         `$gt` outside of `$expr` would only find the `_id`s of one type. `min` keeps the
         server from reading all before, where `$expr` alone does not (before MongoDB
@@ -41,9 +41,13 @@ class Pages:
         Stable API does not know it.
         """
         # One batch holds a page: without its size the server gives 101 documents.
-        size = self._size
         find = partial(
-            self._collection.find, sort=BY_ID, hint=BY_ID, limit=-size, batch_size=size
+            self._collection.find,
+            sort=BY_ID,
+            hint=BY_ID,
+            limit=-size,
+            batch_size=size,
+            comment=self._comment,
         )
         if not key:
             return list(find(self._query))
@@ -59,4 +63,8 @@ class Pages:
     def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
         """Read those of certain `_id`s that are there and still fit."""
         query = both({'_id': {'$in': list(keys)}}, self._query)
-        return list(self._collection.find(query, sort=BY_ID, batch_size=len(keys) + 1))
+        size = len(keys) + 1
+        found = self._collection.find(
+            query, sort=BY_ID, batch_size=size, comment=self._comment
+        )
+        return list(found)

@@ -10,6 +10,7 @@ from typing import Any
 import bson
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import (
     BulkWriteError,
@@ -21,6 +22,7 @@ from pymongo.errors import (
 
 from migopy.backfill.answers import Counts
 from migopy.backfill.changes import Change, Failed
+from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import id_of, packed
 
 #: What a server says to a statement that is too large for BSON.
@@ -58,9 +60,15 @@ class Writes:
         collection: Collection[Any],
         raw: Collection[RawBSONDocument],
         in_transaction: bool,
+        session: ClientSession | None = None,
     ) -> None:
-        """Write to `collection`; `raw` is the same one, which reads what is there."""
+        """Write to `collection`; `raw` is the same one, which reads what is there.
+
+        `session` is that of the transaction, where it is none that is bound here.
+        """
         self._in_transaction = in_transaction
+        self._session = session
+        self._comment = comment()
         self._codec_options = collection.codec_options
         # What is not acknowledged cannot be taken for written.
         concern = collection.write_concern
@@ -68,6 +76,11 @@ class Writes:
             write_concern=concern if concern.acknowledged else WriteConcern(1)
         )
         self._raw = raw
+
+    @property
+    def concern(self) -> WriteConcern:
+        """Give how writes are acknowledged."""
+        return self._collection.write_concern
 
     def write(self, changes: Sequence[Change]) -> Written:
         """Make changes.
@@ -79,7 +92,12 @@ class Writes:
         failures: list[Failed] = []
         try:
             operations = [change.operation for change in changes]
-            result = self._collection.bulk_write(operations, ordered=False)
+            result = self._collection.bulk_write(
+                operations,
+                ordered=False,
+                session=self._session,
+                comment=self._comment,
+            )
             reply: Mapping[str, Any] = result.bulk_api_result
         except BulkWriteError as error:
             reply = error.details
@@ -136,10 +154,8 @@ class Writes:
         """
         wary = [each for each in changes if not isinstance(each.operation, UpdateOne)]
         query = {'_id': {'$in': [each.id for each in wary]}}
-        now = {
-            packed(id_of(each)): each.raw
-            for each in self._raw.find(query, batch_size=len(wary) + 1)
-        }
+        found = self._raw.find(query, batch_size=len(wary) + 1, session=self._session)
+        now = {packed(id_of(each)): each.raw for each in found}
         again = []
         for key, answer, operation in wary:
             raw = now.get(packed(key))
@@ -161,3 +177,13 @@ def _is_of_a_document(error: PyMongoError) -> bool:
     if isinstance(error, OperationFailure):
         return error.code == TOO_LARGE
     return isinstance(error, DocumentTooLarge)
+
+
+def about_capped(name: str, error: Exception | None) -> str:
+    """Say what is the matter where a capped collection has refused a document."""
+    if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
+        return ''
+    return (
+        f'{name} is a capped collection: before MongoDB 5.0 its documents can'
+        ' neither change their size nor be deleted.'
+    )

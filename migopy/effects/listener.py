@@ -159,15 +159,15 @@ class EffectsListener(CommandListener):
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Hear from PyMongo that a command met an error."""
-        sent = self._unanswered.pop(event.request_id, None)
-        if sent is None:
+        if (sent := self._unanswered.pop(event.request_id, None)) is None:
             return
         name, command, _, owners, others = sent
         database, failure = event.database_name, event.failure
+        for each in owners:
+            each.lose(command, failure)
         for each in owners + others:
             if each.is_open:
-                is_own = each in owners
-                each.ledger.doubt(name, database, command, failure, is_own)
+                each.ledger.doubt(name, database, command, failure, each in owners)
                 each.meet_error(name, database, command, failure)
 
     def thread_started(self, thread: threading.Thread) -> None:

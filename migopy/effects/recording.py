@@ -97,6 +97,8 @@ class Recording(Effects):
         self.evidence = evidence
         self.guard = guard
         self.children = Children()
+        #: The sessions of commands whose connection was lost before an answer.
+        self.lost: list[bytes] = []
         self._listener = listener
         self._unanswered = unanswered
         self._is_sure = True
@@ -140,6 +142,21 @@ class Recording(Effects):
         if len(said) > MOST_UNKNOWNS:
             said[MOST_UNKNOWNS:] = [f'and {len(said) - MOST_UNKNOWNS:,} more']
         return said
+
+    def lose(self, command: Document, failure: Document) -> None:
+        """Hear that a command failed, by the server's answer or for want of one."""
+        if 'ok' not in failure and 'lsid' in command and self.is_open:
+            self.lost.append(command['lsid']['id'])
+
+    def unended(self) -> list[bytes]:
+        """List the ids of sessions in which its commands may still run on the server.
+
+        They have no answer: the caller was interrupted, or does not wait any more.
+        """
+        sent = self._unanswered.copy().values()
+        commands = [each[1] for each in sent if self in each[3]]
+        asked = [each['lsid']['id'] for each in commands if 'lsid' in each]
+        return list(dict.fromkeys([*asked, *self.lost]))
 
     @contextmanager
     def kept_to(self, session_id: Document, strays: bool = False) -> Iterator[None]:

@@ -17,8 +17,9 @@ from migopy.run.transaction import (
     TooLarge,
     timed,
 )
-from migopy.server import reason_of
-from migopy.state import DURABLE
+from migopy.server import end_sessions, reason_of
+from migopy.signals import is_interruption
+from migopy.state import DURABLE, TRANSIENT, commit
 
 #: How often a transaction is tried, and for how many seconds at most.
 ATTEMPTS = 5
@@ -28,13 +29,6 @@ LONGEST = 120.0
 #: server says, too, whose cache is too small for the transaction.
 CONFLICTS = 3
 WRITE_CONFLICT = 112
-
-#: Seconds between two attempts at a commit.
-PAUSE = 0.1
-
-#: The labels of MongoDB's specification of transactions.
-TRANSIENT = 'TransientTransactionError'
-UNKNOWN_COMMIT = 'UnknownTransactionCommitResult'
 
 
 def commit_together(
@@ -54,7 +48,7 @@ def commit_together(
         for number in range(1, ATTEMPTS + 1):
             try:
                 _attempt(client, session, work)
-                _commit(session, deadline)
+                commit(session, deadline)
                 return
             except PyMongoError as error:
                 if session.in_transaction:
@@ -77,21 +71,12 @@ def _attempt(
     try:
         with timed(client):
             work(session)
-    except BaseException:
+    except BaseException as error:
+        if is_interruption(error):
+            # An abort would wait for the command that goes on in it.
+            end_sessions(client, [session.session_id['id']])
         session.abort_transaction()
         raise
-
-
-def _commit(session: ClientSession, deadline: float) -> None:
-    while True:
-        try:
-            session.commit_transaction()
-            return
-        except PyMongoError as error:
-            again = error.has_error_label(UNKNOWN_COMMIT)
-            if not again or time.monotonic() > deadline:
-                raise
-        time.sleep(PAUSE)
 
 
 def _require_transient(error: PyMongoError, number: int) -> None:

@@ -19,7 +19,7 @@ from migopy.run.plan import Plan
 from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
-from migopy.server import redacted
+from migopy.server import end_sessions, how_to_end, redacted
 from migopy.state import (
     FAILED,
     FAILURE_SECONDS,
@@ -28,6 +28,7 @@ from migopy.state import (
     UNWRITTEN,
     GuardedWriter,
     History,
+    KeptPages,
     Lock,
     LockLost,
     Registry,
@@ -63,6 +64,14 @@ class Rooms(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """Give what is kept out of the history."""
+
+    @property
+    def settings(self) -> Any:
+        """Give the settings, with the pace of `update_each` where a call has none."""
+
+    @property
+    def heartbeats(self) -> Any:
+        """Give a client that hears of the members, and does nothing else."""
 
     @property
     def version(self) -> str:
@@ -121,6 +130,7 @@ class Performer:
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
+                self._end_on_server(step, effects)
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._rooms.db.name)
                 return Outcome(effects, error, aftermath, written)
@@ -136,17 +146,41 @@ class Performer:
         # `fab migrations` runs nothing and is to start fast.
         from migopy.backfill import Checkpoints
 
-        last = self._plan.unfinished_of(run)[-1:]
-        earlier = [each.checkpoints for each in last if each.direction == run.direction]
+        rooms = self._rooms
+        pages = KeptPages(rooms.history, run.id, rooms.lock, rooms.listener.own_work)
         checkpoints = Checkpoints(
-            earlier=(earlier and earlier[0]) or [],
+            earlier=self._earlier(run),
             save=partial(self._save, run),
             was_written=partial(_has_written, effects),
+            pages=pages,
+            pace=rooms.settings.pace,
+            heartbeats=lambda: rooms.heartbeats,
+            title=f'migopy: {run.direction} of {run.name}, run {run.id}',
         )
-        run.checkpoints = checkpoints.entries
-        with checkpoints.in_force(), told_by(self._observer.speaker):
-            returned = step.call(_durable(self._rooms.db))
+        try:
+            with checkpoints.in_force(), told_by(self._observer.speaker):
+                returned = step.call(_durable(rooms.db))
+        finally:
+            run.checkpoints = None if pages.is_unsure else checkpoints.kept
         require_done(step, returned, effects.wrote)
+
+    def _earlier(self, run: Run) -> list[dict[str, Any]]:
+        """Give how far the runs before have come that were left unfinished.
+
+        They go no further then, a process that was only suspended either. One that was
+        killed before it came to say how far it is leaves what was said before it, if
+        the file is the same since: then it did before that what this run does as well.
+        """
+        earlier: list[dict[str, Any]] | None = None
+        is_same = True
+        for each in reversed(self._plan.unfinished_of(run)):
+            with self._rooms.listener.own_work():
+                kept = self._rooms.history.take_over(each)
+            is_same = is_same and each.direction == run.direction
+            if is_same and earlier is None:
+                earlier = kept
+                is_same = kept is not None or each.checksum == run.checksum
+        return earlier or []
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
@@ -176,6 +210,19 @@ class Performer:
     def _end(self, run: Run, began: float, effects: Effects) -> None:
         run.end(run.good_outcome, self._rooms.lock.now(), _milliseconds(began))
         run.effects = effects.as_document()
+
+    def _end_on_server(self, step: Step, effects: Recording) -> None:
+        """End what a step that has failed has still running, before the lock is free.
+
+        MongoDB goes on with a long write whose client was interrupted or timed out.
+        """
+        sessions = effects.unended()
+        with self._rooms.listener.own_work():
+            if not end_sessions(self._rooms.db.client, sessions):
+                self._observer.warned(
+                    f'{step.name}: what it has begun may still run on the server. In'
+                    f" MongoDB's shell this ends it: {how_to_end(sessions)}"
+                )
 
     def _note_failure(
         self,

@@ -16,7 +16,8 @@ from migopy.differences import look
 from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.server import reason_of
+from migopy.server import end_sessions, reason_of
+from migopy.signals import is_interruption
 
 #: All reads of a transaction are from one snapshot on the primary with `local` too;
 #: `snapshot` would refuse to make the indexes of a new collection.
@@ -168,6 +169,11 @@ def aborted(client: Any) -> Iterator[ClientSession]:
         )
         try:
             yield session
+        except BaseException as error:
+            if is_interruption(error):
+                # An abort would wait for the command that goes on in it.
+                end_sessions(client, [session.session_id['id']])
+            raise
         finally:
             session.abort_transaction()
 

@@ -15,8 +15,11 @@ from migopy.server.client import (
     await_first_contact,
     is_made_for_us,
     leave_without_waiting,
+    listening_client,
+    named_client,
     own_collection,
 )
+from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
     AccessDenied,
     DatabaseError,
@@ -49,11 +52,15 @@ __all__ = [
     'ServerUri',
     'Settings',
     'await_first_contact',
+    'end_sessions',
     'explained',
+    'how_to_end',
     'is_made_for_us',
     'is_uri',
     'leave_without_waiting',
+    'listening_client',
     'meant_by',
+    'named_client',
     'names_given',
     'own_collection',
     'reason_of',

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from migopy.commands import Command, Where
+from migopy.pace import wish_for
 from migopy.server.secrets import redacted
 from migopy.server.settings import EMBEDDED, BadSettings
 from migopy.server.uris import SCHEMES, ServerUri, is_uri
@@ -74,12 +75,7 @@ SAME = {
 }
 
 #: Whose values nobody may see, of whatever type they are.
-SECRET = (
-    'MONGO_CLIENT_OPTIONS',
-    'MONGO_URI',
-    'MONGO_USER_PASS',
-    'MONGO_USER_PASSWORD',
-)
+SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_URI', *SAME)
 
 DATABASE_BYTES = 63
 
@@ -289,6 +285,7 @@ CHECKS: dict[str, Check] = {
     'MONGO_URI': _uri,
     'MONGO_CLIENT_OPTIONS': _client_options,
     'TRANSACTION': _yes_or_no,
+    'MIGRATION_PACE': wish_for,
     'LOCK_TTL': _seconds,
     'LOCK_WAIT': _seconds_or_0,
     'DO_MONGO_DUMP': _yes_or_no,

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import atexit
+import os
 import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -21,6 +24,12 @@ from migopy.server.settings import Settings
 #: Until a server that was never reached is given up. One that was reached before may
 #: be electing a primary, for which PyMongo's own time holds.
 FIRST_CONTACT_SECONDS = 5.0
+
+#: What PyMongo takes for an `appName` at most.
+APP_NAME_BYTES = 128
+
+#: PyMongo's shortest time between two looks at a member, in milliseconds.
+HEARTBEATS_MS = 500
 
 
 #: Reads whatever others have written: dates out of range, texts that are none.
@@ -66,6 +75,39 @@ def is_made_for_us(client: object, make: object, before: ObjectId) -> bool:
     # Four bytes of time, five of the process, three of a count that begins anywhere.
     steps = int.from_bytes(made[9:], 'big') - int.from_bytes(earlier[9:], 'big')
     return made[4:9] == earlier[4:9] and steps % 2**24 < 2**23
+
+
+def named_client(
+    make: Callable[..., Any], settings: Settings, project: str
+) -> Callable[..., Any]:
+    """Have what makes a client tell the server whose it is, by its `appName`.
+
+    It shows in `$currentOp`, the profiler and the server's log: `migopy`, the project's
+    folder, this machine and process. Who has set an `appName`, or makes the client by a
+    function, has it as it is.
+    """
+    is_class = isinstance(make, type) and issubclass(make, MongoClient)
+    if not is_class or settings.sets('appName'):
+        return make
+    folder = os.path.basename(os.path.abspath(project))
+    text = f'migopy {folder} on {socket.gethostname()}, process {os.getpid()}'
+    name = text.encode('utf-8', 'replace')[:APP_NAME_BYTES].decode('utf-8', 'ignore')
+    return partial(make, appname=name)
+
+
+def listening_client(
+    make: Callable[..., Any], place: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Make another client of the same arguments that hears of members more often.
+
+    Gives `None` where `make` is no class: what a function gives may be any client.
+    """
+    kind: object = make
+    while isinstance(kind, partial):
+        kind = kind.func
+    if not isinstance(kind, type):
+        return None
+    return make(*place, **{**options, 'heartbeatFrequencyMS': HEARTBEATS_MS})
 
 
 def await_first_contact(client: object, settings: Settings) -> None:

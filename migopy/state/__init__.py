@@ -7,7 +7,10 @@ from migopy.state.concerns import (
     FAREWELL_SECONDS,
     MAJORITY,
     MARK,
+    TRANSIENT,
     NoMajority,
+    commit,
+    is_passing,
 )
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.history import (
@@ -19,6 +22,7 @@ from migopy.state.history import (
     Run,
 )
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
+from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
 from migopy.state.registry import Record, Registry
 
@@ -32,11 +36,13 @@ __all__ = [
     'MAJORITY',
     'MARK',
     'ROLLED_BACK',
+    'TRANSIENT',
     'UNWRITTEN',
     'Agent',
     'GuardedWriter',
     'History',
     'Holder',
+    'KeptPages',
     'Lock',
     'LockLost',
     'Locked',
@@ -45,4 +51,6 @@ __all__ = [
     'Registry',
     'Run',
     'StillRunning',
+    'commit',
+    'is_passing',
 ]

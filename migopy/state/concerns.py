@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pymongo import WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.errors import (
     ConnectionFailure,
     OperationFailure,
@@ -45,8 +46,13 @@ PASSING = frozenset(
     {6, 7, 64, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436}
 )
 
-#: Seconds between two tries.
+#: Seconds between two tries, and between two tries of a commit.
 PAUSE = 0.2
+COMMIT_PAUSE = 0.1
+
+#: The labels of MongoDB's specification of transactions.
+TRANSIENT = 'TransientTransactionError'
+UNKNOWN_COMMIT = 'UnknownTransactionCommitResult'
 
 
 def is_passing(error: Exception) -> bool:
@@ -102,3 +108,19 @@ def repeat(work: Callable[[], object], seconds: float) -> None:
             if not is_passing(error) or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE)
+
+
+def commit(session: ClientSession, deadline: float) -> None:
+    """Commit a session's transaction, again while nobody knows whether it was.
+
+    Raises what PyMongo does, at the latest when `time.monotonic()` is at `deadline`.
+    """
+    while True:
+        try:
+            session.commit_transaction()
+            return
+        except PyMongoError as error:
+            again = error.has_error_label(UNKNOWN_COMMIT)
+            if not again or time.monotonic() > deadline:
+                raise
+        time.sleep(COMMIT_PAUSE)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import ObjectId
+from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from migopy.state.agent import Agent, date_of, text_of
 from migopy.state.concerns import DURABLE
@@ -24,6 +27,9 @@ EXECUTED = 'executed'
 FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
+
+#: The number of pages of a run that another one has taken over.
+TAKEN_OVER = -1
 
 
 @dataclass
@@ -212,6 +218,27 @@ class History:
         collection = self.collection.with_options(write_concern=DURABLE)
         collection.insert_one(run.document())
 
+    def take_over(self, run: Run) -> list[Document] | None:
+        """Give how far an earlier run has come, which can go no further then.
+
+        It is `None` of one that was killed before it said anything of that.
+        What is left of its last transaction is ended: a killed process leaves that open
+        for a minute. A user who may not end it waits until the server does.
+        """
+        collection = self.collection.with_options(write_concern=DURABLE)
+        mine = {'_id': run.id}
+        session = self._read(raw(collection).find_one(mine)).get('session')
+        if session is not None:
+            with suppress(OperationFailure):
+                client = collection.database.client
+                client.admin.command('killSessions', [{'id': session}])
+        found = raw(collection).find_one_and_update(
+            mine,
+            {'$set': {'pages': TAKEN_OVER}},
+            return_document=ReturnDocument.AFTER,
+        )
+        return _of_type(self._read(found), 'checkpoints', list)
+
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""
         if runs:
@@ -243,8 +270,11 @@ class History:
     def _runs(self, query: Document, count: int) -> list[Run]:
         order = [('started', -1), ('_id', -1)]
         found = raw(self.collection).find(query, sort=order, limit=count)
+        return [Run.of(self._read(document)) for document in found][::-1]
+
+    def _read(self, document: Any) -> Document:
         options = self.collection.codec_options
-        return [Run.of(readable(document, options)) for document in found][::-1]
+        return {} if document is None else readable(document, options)
 
 
 def _line(document: Document, field: str) -> str | None:

@@ -373,6 +373,10 @@ class LargeTest(PageTest):
     """Large collections."""
 
     page = 'docs/large.rst'
+    elsewhere = {
+        'pace': 'tests/test_integrations/test_pace.py',
+        'paused': 'tests/test_units/test_pace.py',
+    }
 
     def test_it(self) -> None:
         self.do_the_page()

@@ -7,6 +7,7 @@ campaign prints, makes the same choices again, as far as time lets them be the s
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 import unittest
@@ -18,7 +19,9 @@ from pymongo import MongoClient
 from migopy import MigrationsManager
 from tests.faults import eventually
 from tests.faults.campaign import Campaign, lone_server
+from tests.faults.increments import Increments
 from tests.project import FABFILE, FabTest, PlainTest
+from tests.server import replica_set
 
 #: Seconds that it takes at least.
 SHORT = 10.0
@@ -48,6 +51,22 @@ class CampaignTest(unittest.TestCase):
         print(outcome.summary(seed, time.monotonic() - began), file=sys.stderr)
         self.assertEqual(outcome.broken, [], '\n\n'.join(outcome.broken))
         self.assertGreater(sum(outcome.survived.values()), 0)
+
+
+class IncrementsTest(unittest.TestCase):
+    """Kills of all kinds in `update_each`: a page and its checkpoint are one."""
+
+    def test_each_of_100_000_documents_is_written_once(self) -> None:
+        seed = os.environ.get('MIGOPY_FAULTS_SEED') or uuid.uuid4().hex[:8]
+        with replica_set(members=1) as cluster:
+            increments = Increments(cluster.members[0], random.Random(seed))
+            self.addCleanup(increments.close)
+            increments.run()
+        met = ', '.join(f'{n} {name}' for name, n in increments.faults.items())
+        print(f'Increments, seed {seed}: {met}', file=sys.stderr)
+        said = '\n'.join([*increments.violations, seed, *increments.said])
+        self.assertEqual(increments.violations, [], said)
+        self.assertGreater(sum(increments.faults.values()), 3)
 
 
 class CrashTest(PlainTest):

@@ -10,6 +10,7 @@ from typing import Any
 
 import migopy
 from migopy.defaults import Defaults
+from migopy.pace import Pace
 from migopy.server import CHECKS, BadSettings, names_given, require_sound
 
 MANAGER = migopy.MigrationsManager
@@ -133,6 +134,17 @@ class ValuesTest(CheckTest):
                 {'port': 1},
             ),
             'TRANSACTION': ('yes', 'no'),
+            'MIGRATION_PACE': (
+                'fast',
+                5,
+                True,
+                Pace(max_lag=0),
+                Pace(max_lag=math.nan),
+                Pace(max_per_second='5'),  # type: ignore[arg-type]
+                Pace(hours=('22:00', '24:00')),
+                Pace(hours=('22:00', '22:00')),
+                Pace(hours='22:00'),  # type: ignore[arg-type]
+            ),
             'LOCK_TTL': ('60', 0, -1, None, math.inf, math.nan, True),
             'LOCK_WAIT': ('60', -1, None, math.nan),
             'DO_MONGO_DUMP': ('no',),
@@ -161,6 +173,13 @@ class ValuesTest(CheckTest):
             'MONGO_DATABASE': (None, '', 'a-b', 'ä' * 31),
             'MONGO_URI': (None, '', 'mongodb://h/?w=1', 'mongodb+srv://h', 'embedded:'),
             'MONGO_CLIENT_OPTIONS': ({}, {'w': 1}, {'w': 'majority'}),
+            'MIGRATION_PACE': (
+                None,
+                'careful',
+                'full',
+                Pace(),
+                Pace(max_lag=None, max_per_second=0.5, hours=('22:00', '6:30')),
+            ),
             'LOCK_TTL': (1, 0.5),
             'LOCK_WAIT': (0, math.inf),
             'MONGO_DUMP_KEEP': (None, 1),

@@ -1,0 +1,174 @@
+"""How fast `update_each` goes: the size of its batches, and when it waits."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, TypeVar
+
+from pymongo import MongoClient
+from pymongo.collection import Collection
+
+from migopy.backfill.checkpoints import CHECKPOINTS
+from migopy.backfill.session import is_bound
+from migopy.backfill.threads import Submit
+from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
+from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
+from migopy.terminal import duration, say
+
+Result = TypeVar('Result')
+
+#: Documents of the smallest batch, and how many more each one has that is fast.
+SMALLEST = 10
+MORE = 50
+
+#: The part of a limit from which on it goes slowly; beyond the limit it waits.
+SLOW_FROM = 0.7
+
+#: Seconds between two lines that say why it is slow.
+SAY_EVERY = 10.0
+
+#: Seconds of one sleep, so that an interruption and an end of the reason are noticed.
+NAP = 0.1
+
+
+def throttle_of(collection: Collection[Any], wanted: Wanted, most: int) -> Throttle:
+    """Give the pace of a call that may write `most` documents a batch.
+
+    Where none is wanted here or in the run, it is a careful one for a replica set with
+    more members than one. In a transaction it is none: that is not to wait.
+    """
+    checkpoints = CHECKPOINTS.get()
+    client = collection.database.client
+    if wanted is None and checkpoints is not None:
+        wanted = checkpoints.pace
+        if wanted is None and has_members(client):
+            wanted = CAREFUL
+    pace = wanted if isinstance(wanted, Pace) else NAMED.get(wanted or '', NOTHING)
+    if is_bound():
+        pace = NOTHING
+    watched = pace._replace(max_per_second=None, hours=None, target=None)
+    if watched == NOTHING or not isinstance(client, MongoClient):
+        return Throttle(collection.name, pace, None, most)
+    heartbeats = client
+    if checkpoints is not None and checkpoints.pages is not None:
+        is_same = checkpoints.pages.client is client
+        heartbeats = checkpoints.heartbeats() if is_same else client
+    return Throttle(collection.name, pace, Watch(client, heartbeats, pace), most)
+
+
+def has_members(client: object) -> bool:
+    """Tell whether a client's server is a member of a set with others."""
+    if not isinstance(client, MongoClient):
+        return False
+    members = client.topology_description.server_descriptions().values()
+    return any(len(each.all_hosts) > 1 for each in members)
+
+
+class Throttle:
+    """The pace of one call.
+
+    Invariant: it waits between batches only, never in a transaction; the size of a
+    batch is between `SMALLEST` and what the caller wants at most.
+    """
+
+    def __init__(self, name: str, pace: Pace, watch: Watch | None, most: int) -> None:
+        """Go through the collection `name`, with `most` documents a batch at most."""
+        self._name = name
+        self._pace = pace
+        self._watch = watch
+        self._most = most
+        if pace.max_per_second is not None:
+            self._most = max(1, min(most, int(pace.max_per_second)))
+        #: Documents of the next batch.
+        self.size = self._most
+        self._next = 0.0
+        self._said = -SAY_EVERY
+        self._told = 0
+        self._took = 0.0
+
+    def start(
+        self, submit: Submit, write: Callable[[Any], Result], what: Any, count: int
+    ) -> Callable[[], Result]:
+        """Start to write a batch of `count` changes when its time has come."""
+        if not count:
+            return submit(write, what)
+        self.wait(count)
+        return submit(self.timed, write, what, count)
+
+    def timed(self, write: Callable[[Any], Result], what: Any, size: int) -> Result:
+        """Write a batch of so many documents, in any thread, and see how long it takes.
+
+        Batches halve where that is too long, and grow by a few where it is not.
+        """
+        began = time.monotonic()
+        result = write(what)
+        self._took = time.monotonic() - began
+        target = self._pace.target
+        if target is not None and self._took > target:
+            self.size = max(min(SMALLEST, self._most), min(self.size, size) // 2)
+        elif target is not None:
+            self.size = min(self._most, self.size + MORE)
+        return result
+
+    def wait(self, documents: int) -> None:
+        """Wait until a batch of so many documents may be written."""
+        limit = self._pace.max_per_second
+        if limit is not None:
+            now = time.monotonic()
+            _sleep_until(self._next)
+            self._next = max(self._next, now) + documents / limit
+        if self._pace.hours is not None:
+            self._wait_for_hours()
+        if self._watch is None:
+            return
+        worst = self._worst(self._watch)
+        if worst.share >= 1:
+            self._pause(self._watch, worst)
+        elif worst.share >= SLOW_FROM:
+            self.size = max(min(SMALLEST, self._most), self.size // 2)
+            now = time.monotonic()
+            if now - self._said >= SAY_EVERY:
+                self._said = now
+                say(f'{self._name}: slowed down: {worst.text}')
+            _sleep_until(now + max(self._took, NAP))
+
+    def _pause(self, watch: Watch, worst: Strain) -> None:
+        """Wait until nothing is near a limit, and say so."""
+        began = said = time.monotonic()
+        say(f'{self._name}: paused: {worst.text}')
+        while worst.share >= SLOW_FROM:
+            time.sleep(LOOK_EVERY)
+            worst = self._worst(watch)
+            if time.monotonic() - said >= SAY_EVERY and worst.share >= SLOW_FROM:
+                said = time.monotonic()
+                say(f'{self._name}: still paused: {worst.text}')
+        paused = round((time.monotonic() - began) * 1000)
+        say(f'{self._name}: goes on after {duration(paused)}')
+
+    def _worst(self, watch: Watch) -> Strain:
+        strains = watch.look()
+        if unread := watch.unread[self._told :]:
+            self._told += len(unread)
+            say(f'{self._name}: the pace cannot know: {", ".join(unread)}')
+        return max(strains, key=lambda each: each.share, default=Strain(0.0, ''))
+
+    def _wait_for_hours(self) -> None:
+        is_said = False
+        while not self._pace.is_open(_minute()):
+            if not is_said and self._pace.hours is not None:
+                is_said = True
+                begin, end = self._pace.hours
+                say(f'{self._name}: paused until {begin} (hours {begin} to {end})')
+            time.sleep(LOOK_EVERY)
+        if is_said:
+            say(f'{self._name}: goes on')
+
+
+def _minute() -> int:
+    now = time.localtime()
+    return now.tm_hour * 60 + now.tm_min
+
+
+def _sleep_until(moment: float) -> None:
+    while (left := moment - time.monotonic()) > 0:
+        time.sleep(min(left, NAP))

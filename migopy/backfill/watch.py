@@ -1,0 +1,219 @@
+"""What is looked at while many documents are written: how busy a replica set is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.pace import Pace
+
+#: Seconds between two looks.
+LOOK_EVERY = 0.5
+
+#: Seconds to wait for what the server says of itself.
+STATUS_SECONDS = 2
+
+#: Seconds after which a member that does not answer is not waited for any more.
+SILENT_SECONDS = 60.0
+
+#: The part of an oplog's room that is used where it is full.
+FULL = 0.9
+
+#: Seconds within which a member that can be reached has answered.
+FIRST_ANSWER = 10.0
+
+#: What commands tell that need the role clusterMonitor.
+MONITORED = {
+    'serverStatus': 'flow control, dirty cache, queued operations',
+    'replSetGetConfig': 'hidden members',
+    'replSetGetStatus': 'hidden members',
+    'collStats': 'the oplog window',
+}
+
+#: Parts of `serverStatus` that nobody looks at here, and that cost the server most.
+LEFT_OUT = ('metrics', 'tcmalloc', 'locks', 'opLatencies', 'network', 'transactions')
+
+
+class Strain(NamedTuple):
+    """How near a limit is: 1 is at it. `text` says what is."""
+
+    share: float
+    text: str
+
+
+class Watch:
+    """Looks at a replica set, as far as its user may.
+
+    Invariant: it only reads; what cannot be read is in `unread`, each once, and is
+    not looked at again.
+    """
+
+    def __init__(self, client: Any, heartbeats: Any, pace: Pace) -> None:
+        """Take the client that works, and one that hears of members twice a second."""
+        self.unread: list[str] = []
+        self._client = client
+        self._heartbeats = heartbeats
+        self._pace = pace
+        self._looked = -LOOK_EVERY
+        self._strains: list[Strain] = []
+        #: Of each member when it last answered, and what it had written then.
+        self._seen: dict[str, tuple[float, float]] = {}
+        self._began = time.monotonic()
+        self._refused: set[str] = set()
+        #: Seconds that hidden members are behind on purpose, by their names.
+        self._hidden: dict[str, float] | None = None
+
+    def look(self) -> list[Strain]:
+        """Tell what is near a limit, or beyond it; at most twice a second anew."""
+        now = time.monotonic()
+        if now - self._looked >= LOOK_EVERY:
+            self._strains = [*self._lags(now), *self._monitored()]
+            self._looked = now
+        return self._strains
+
+    def _lags(self, now: float) -> Iterator[Strain]:
+        limit = self._pace.max_lag
+        if limit is None:
+            return
+        topology = self._heartbeats.topology_description
+        is_direct = topology.topology_type_name == 'Single'
+        servers = topology.server_descriptions()
+        primary: float | None = None
+        for (host, port), member in servers.items():
+            name = f'{host}:{port}'
+            if member.server_type_name == 'RSPrimary':
+                primary = member.last_write_date
+                self._seen.pop(name, None)
+                if is_direct and len(member.all_hosts) > 1:
+                    self._note('the lag of secondaries, as it is a direct connection')
+            elif member.server_type_name == 'RSSecondary' and member.last_write_date:
+                self._seen[name] = member.last_update_time, member.last_write_date
+            elif (
+                member.server_type_name == 'Unknown'
+                and name not in self._seen
+                and now - self._began > FIRST_ANSWER
+            ):
+                self._note(f'the lag of {name}, which does not answer')
+        if primary is None:
+            return
+        for name, (answered, written) in self._seen.items():
+            behind = primary - written
+            if now - answered > SILENT_SECONDS:
+                self._note(f'the lag of {name}, which does not answer')
+            else:
+                yield _lag(f'secondary {name}', behind, limit)
+
+    def _monitored(self) -> Iterator[Strain]:
+        pace, admin = self._pace, self._client.admin
+        if pace.max_dirty or pace.max_queued or pace.min_oplog_hours:
+            left_out = dict.fromkeys(LEFT_OUT, 0)
+            status = self._ask(admin, 'serverStatus', 1, oplog=1, **left_out)
+            yield from _strains_of(status, pace)
+            if pace.min_oplog_hours is not None:
+                oplog = self._ask(self._client.local, 'collStats', 'oplog.rs')
+                yield from _window(status, oplog, pace.min_oplog_hours)
+        if pace.max_lag is None:
+            return
+        if self._hidden is None and 'replSetGetConfig' not in self._refused:
+            config = self._ask(admin, 'replSetGetConfig', 1).get('config', {})
+            self._hidden = dict(_hidden_in(config)) if config else None
+        if self._hidden:
+            status = self._ask(admin, 'replSetGetStatus', 1)
+            yield from _hidden_lags(status, self._hidden, pace.max_lag)
+
+    def _ask(
+        self, db: Any, command: str, value: object, **options: object
+    ) -> Mapping[str, Any]:
+        """Give what a command tells; nothing where that is refused or takes long."""
+        if command in self._refused:
+            return {}
+        try:
+            with pymongo.timeout(STATUS_SECONDS):
+                reply: Mapping[str, Any] = db.command(command, value, **options)
+                return reply
+        except OperationFailure as error:
+            # What is only too slow to tell is busy; its writes tell how much.
+            if not error.timeout:
+                self._refused.add(command)
+                self._note(MONITORED[command])
+        except PyMongoError:
+            # The next write meets it as well, and knows what to do.
+            return {}
+        return {}
+
+    def _note(self, what: str) -> None:
+        if what not in self.unread:
+            self.unread.append(what)
+
+
+def _lag(name: str, behind: float, limit: float) -> Strain:
+    return Strain(behind / limit, f'{name} is {behind:g} s behind (limit {limit:g} s)')
+
+
+def _strains_of(status: Mapping[str, Any], pace: Pace) -> Iterator[Strain]:
+    """Tell what the server says of itself; what it does not say is passed over."""
+    if _at(status, 'flowControl', 'isLagged') is True:
+        yield Strain(1.0, 'the server slows all writes down (flow control)')
+    cache = _at(status, 'wiredTiger', 'cache')
+    dirty = _number(cache, 'tracked dirty bytes in the cache')
+    size = _number(cache, 'maximum bytes configured')
+    if dirty is not None and size and pace.max_dirty is not None:
+        said = f"{dirty / size:.0%} of the server's cache is not on disk yet"
+        limit = f'limit {pace.max_dirty:.0%}'
+        yield Strain(dirty / size / pace.max_dirty, f'{said} ({limit})')
+    queued = _number(_at(status, 'globalLock', 'currentQueue'), 'total')
+    if queued is not None and pace.max_queued is not None:
+        said = f'{queued:.0f} operations wait on the server'
+        limit = f'limit {pace.max_queued:g}'
+        yield Strain(queued / pace.max_queued, f'{said} ({limit})')
+
+
+def _window(
+    status: Mapping[str, Any], oplog: Mapping[str, Any], wanted: float
+) -> Iterator[Strain]:
+    """Tell how short the oplog is; one that is not full yet is as old as its set."""
+    first = getattr(_at(status, 'oplog', 'earliestOptime'), 'time', None)
+    last = getattr(_at(status, 'oplog', 'latestOptime'), 'time', None)
+    used, room = _number(oplog, 'size'), _number(oplog, 'maxSize')
+    if first is None or last is None or not used or not room or used < FULL * room:
+        return
+    hours = max((last - first) / 3600, 1 / 3600)
+    said = f'the oplog holds the last {hours:.1f} h'
+    yield Strain(wanted / hours, f'{said} (limit {wanted:g} h)')
+
+
+def _hidden_in(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for member in config.get('members', ()):
+        if member.get('hidden') and not member.get('arbiterOnly'):
+            delay = member.get('secondaryDelaySecs', member.get('slaveDelay', 0))
+            yield str(member['host']), float(delay)
+
+
+def _hidden_lags(
+    status: Mapping[str, Any], hidden: Mapping[str, float], limit: float | None
+) -> Iterator[Strain]:
+    members = {str(each.get('name')): each for each in status.get('members', ())}
+    primaries = [each for each in members.values() if each.get('state') == 1]
+    if limit is None or not primaries:
+        return
+    for name, delay in hidden.items():
+        member = members.get(name, {})
+        if member.get('state') == 2 and member.get('health') == 1:
+            lag = primaries[0]['optimeDate'] - member['optimeDate']
+            behind = max(lag.total_seconds() - delay, 0.0)
+            yield _lag(f'hidden member {name}', behind, limit)
+
+
+def _at(document: Any, *names: str) -> Any:
+    for name in names:
+        document = document.get(name) if isinstance(document, Mapping) else None
+    return document
+
+
+def _number(document: Any, name: str) -> float | None:
+    value = _at(document, name)
+    return float(value) if isinstance(value, (int, float)) else None

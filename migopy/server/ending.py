@@ -1,0 +1,63 @@
+"""What goes on on the server when its client does not wait any more, and ending it.
+
+MongoDB does not end a write, say a long `update_many`, when its client is gone or has
+timed out. `killSessions` ends what runs in a session, and needs no further right where
+the session is of the same user.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+#: Seconds to wait for the server, and for its operations to end.
+ENDING_SECONDS = 5.0
+
+#: What tells a look at what is running from all else that is.
+LOOKING = 'migopy looks whether what it has begun has ended'
+
+#: Seconds between two looks.
+LOOK_EVERY = 0.05
+
+
+def end_sessions(client: Any, sessions: Sequence[bytes]) -> bool:
+    """End what runs in sessions of the client's own user, given by their ids.
+
+    Waits until the server has ended it, for five seconds at most. Returns whether it
+    has, as far as that can be known.
+    """
+    if not sessions:
+        return True
+    if not client.topology_description.has_writable_server():
+        return False
+    deadline = time.monotonic() + ENDING_SECONDS
+    try:
+        with pymongo.timeout(ENDING_SECONDS):
+            client.admin.command('killSessions', [{'id': each} for each in sessions])
+            # PyMongo may look in one of these sessions itself.
+            running: dict[str, Any] = {
+                'lsid.id': {'$in': list(sessions)},
+                'active': True,
+                'command.comment': {'$ne': LOOKING},
+            }
+            mine = [{'$currentOp': {}}, {'$match': running}, {'$limit': 1}]
+            while list(client.admin.aggregate(mine, comment=LOOKING)):
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(LOOK_EVERY)
+    except PyMongoError:
+        return False
+    return True
+
+
+def how_to_end(sessions: Sequence[bytes]) -> str:
+    """Give the line for MongoDB's shell that ends what runs in sessions."""
+    ids = ', '.join(
+        f'{{id: UUID("{uuid.UUID(bytes=bytes(each))}")}}' for each in sessions
+    )
+    return f'db.adminCommand({{killSessions: [{ids}]}})'

@@ -1,0 +1,129 @@
+"""What a command has running on the server ends with it."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import uuid
+from typing import Any
+from unittest import mock
+
+from bson.binary import Binary
+from pymongo.errors import NetworkTimeout
+
+from migopy.run import performing
+from migopy.server import end_sessions, how_to_end
+from tests.faults import eventually
+from tests.project import FabTest, PlainTest
+from tests.server import DatabaseTest
+
+#: Takes twenty seconds, on the server alone.
+SLOW = """
+    {before}
+
+    def up(db):
+        db.notes.update_many({{'$where': 'sleep(50) || true'}}, {{'$set': {{'x': 1}}}})
+"""
+
+DOCUMENTS = 400
+
+
+class Running(DatabaseTest):
+    """A test with documents, which knows what the server does with them."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+
+    def is_running(self) -> bool:
+        mine: dict[str, Any] = {'ns': self.db.notes.full_name, 'op': 'update'}
+        now = self.client.admin.aggregate([{'$currentOp': {}}, {'$match': mine}])
+        return bool(list(now))
+
+
+class InterruptedTest(Running, FabTest):
+    """Ctrl-C and SIGTERM end a write that would go on without its client."""
+
+    def test_nothing_goes_on_when_the_lock_is_free(self) -> None:
+        for how in (signal.SIGINT, signal.SIGTERM):
+            for transaction in ('', 'transaction = True'):
+                with self.subTest(how=how.name, transaction=transaction):
+                    self.migration('1_a.py', SLOW.format(before=transaction))
+                    process = self.start('migrations:execute,1')
+                    eventually(self.is_running, 'the write')
+                    process.send_signal(how)
+                    eventually(lambda: not self.holder(), 'a free lock')
+                    self.assertFalse(self.is_running())
+                    result = self.ended(process)
+                    self.assertEqual(result.status, 128 + how, result.said)
+                    self.assertNotIn('may still run', result.said)
+                    updated = self.db.notes.count_documents({'x': 1})
+                    self.assertLess(updated, DOCUMENTS)
+                    if transaction:
+                        self.assertEqual(updated, 0)
+                    self.db.notes.update_many({}, {'$unset': {'x': 1}})
+                    self.db.migrations_history.delete_many({})
+
+    def test_in_a_dry_run_too(self) -> None:
+        self.migration('1_a.py', SLOW.format(before=''))
+        process = self.start('migrations:execute,1,dry_run=yes')
+        eventually(self.is_running, 'the write')
+        process.send_signal(signal.SIGINT)
+        self.ended(process)
+        self.assertFalse(self.is_running())
+        self.assertEqual(self.db.notes.count_documents({'x': 1}), 0)
+
+    def test_the_server_is_told_whose_it_is(self) -> None:
+        self.migration('1_a.py', SLOW.format(before=''))
+        process = self.start('migrations:execute,1')
+        eventually(self.is_running, 'the write')
+        mine: dict[str, Any] = {'ns': self.db.notes.full_name, 'op': 'update'}
+        look = [{'$currentOp': {}}, {'$match': mine}]
+        [running] = self.client.admin.aggregate(look)
+        process.send_signal(signal.SIGINT)
+        self.ended(process)
+        where = f'{self.folder.name} on {socket.gethostname()}'
+        expected = f'migopy {where}, process {process.pid}'
+        self.assertEqual(running['appName'], expected[:128])
+
+    def holder(self) -> object:
+        return self.db.migrations_lock.find_one()
+
+
+class TimedOutTest(Running, PlainTest):
+    """A client that does not wait any more."""
+
+    def execute(self) -> None:
+        self.migration('1_a.py', SLOW.format(before=''))
+        options = {'socketTimeoutMS': 500, 'retryWrites': False}
+        with self.assertRaises(NetworkTimeout):
+            self.manager(MONGO_CLIENT_OPTIONS=options).execute('1')
+
+    def test_its_write_ends_as_well(self) -> None:
+        self.execute()
+        self.assertFalse(self.is_running())
+        self.assertLess(self.db.notes.count_documents({'x': 1}), DOCUMENTS)
+
+    def test_what_cannot_be_ended_is_named_with_the_way_to_end_it(self) -> None:
+        with mock.patch.object(performing, 'end_sessions', return_value=False):
+            self.execute()
+        said = [
+            message for _, message in self.logger.said if 'may still run' in message
+        ]
+        [line] = said
+        self.assertIn('1_a.py: what it has begun may still run on the server.', line)
+        self.assertIn('db.adminCommand({killSessions: [{id: UUID("', line)
+        # What it says is what ends it.
+        named = uuid.UUID(line.split('UUID("')[1].split('"')[0])
+        eventually(self.is_running, 'the write that goes on')
+        session = Binary.from_uuid(named)
+        self.assertTrue(end_sessions(self.client, [session]))
+        self.assertFalse(self.is_running())
+        self.assertIn(how_to_end([named.bytes]), line)
+
+    def test_a_server_that_is_gone_makes_no_other_error(self) -> None:
+        gone = mock.Mock()
+        gone.admin.command.side_effect = NetworkTimeout('gone')
+        self.assertFalse(end_sessions(gone, [b'x' * 16]))
+        self.assertTrue(end_sessions(gone, []))
+        gone.admin.command.assert_called_once()

@@ -1,0 +1,295 @@
+"""The pace of `update_each`: when it slows down, waits, and what it says."""
+
+from __future__ import annotations
+
+import unittest
+from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from bson import Timestamp
+from pymongo.errors import NetworkTimeout, OperationFailure
+
+from migopy.backfill import throttle as throttle_room
+from migopy.backfill import watch as watch_room
+from migopy.backfill.throttle import SMALLEST, Throttle
+from migopy.backfill.watch import Strain, Watch
+from migopy.pace import CAREFUL, NOTHING, Pace
+from migopy.terminal import told_by
+from tests import readme
+from tests.project import RecordingLogger
+
+NOW = datetime(2014, 5, 6)
+
+
+class Clock:
+    """A clock that goes on only while one sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def member(kind: str, behind: float = 0, answered: float = 1000.0) -> Any:
+    """Give what a client knows of a member."""
+    return SimpleNamespace(
+        server_type_name=kind,
+        last_write_date=NOW.timestamp() - behind,
+        last_update_time=answered,
+        all_hosts={('a', 1), ('b', 2), ('c', 3)},
+    )
+
+
+class Client:
+    """A client that knows members, and whose server answers commands."""
+
+    def __init__(self, **replies: Any) -> None:
+        self.members: dict[tuple[str, int], Any] = {}
+        self.kind = 'ReplicaSetWithPrimary'
+        self.asked: list[str] = []
+        self.replies = replies
+        self.admin = self.local = self
+
+    @property
+    def topology_description(self) -> Any:
+        return SimpleNamespace(
+            topology_type_name=self.kind, server_descriptions=lambda: self.members
+        )
+
+    def command(self, name: str, *_: object, **__: object) -> Any:
+        self.asked.append(name)
+        reply = self.replies.get(name, OperationFailure('not authorized', 13))
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+class PaceTest(unittest.TestCase):
+    def test_hours_go_past_midnight(self) -> None:
+        night, day = Pace(hours=('22:00', '6:30')), Pace(hours=('08:00', '12:00'))
+        for hour, at_night, by_day in ((23, 1, 0), (3, 1, 0), (7, 0, 0), (9, 0, 1)):
+            with self.subTest(hour=hour):
+                self.assertEqual(night.is_open(hour * 60), bool(at_night))
+                self.assertEqual(day.is_open(hour * 60), bool(by_day))
+        self.assertTrue(Pace().is_open(0))
+
+
+class WatchTest(unittest.TestCase):
+    """What of a server is near a limit."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        patch = mock.patch.object(watch_room, 'time', self.clock)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def watch(self, client: Client, pace: Pace = CAREFUL) -> Watch:
+        return Watch(client, client, pace)
+
+    def test_secondaries_that_are_behind(self) -> None:
+        client = Client()
+        client.members = {
+            ('a', 1): member('RSPrimary'),
+            ('b', 2): member('RSSecondary', behind=7),
+            ('c', 3): member('RSSecondary', behind=1),
+        }
+        strains = self.watch(client).look()
+        self.assertEqual(
+            strains,
+            [
+                Strain(1.4, 'secondary b:2 is 7 s behind (limit 5 s)'),
+                Strain(0.2, 'secondary c:3 is 1 s behind (limit 5 s)'),
+            ],
+        )
+
+    def test_one_that_is_silent_is_behind_until_it_is_given_up(self) -> None:
+        client = Client()
+        client.members = {
+            ('a', 1): member('RSPrimary'),
+            ('b', 2): member('RSSecondary', behind=2),
+        }
+        watch = self.watch(client)
+        watch.look()
+        client.members['b', 2] = member('Unknown')
+        client.members['a', 1] = member('RSPrimary', behind=-10)
+        self.clock.sleep(30)
+        [strain] = watch.look()
+        self.assertEqual(strain.text, 'secondary b:2 is 12 s behind (limit 5 s)')
+        self.clock.sleep(31)
+        self.assertEqual(watch.look(), [])
+        self.assertIn('the lag of b:2, which does not answer', watch.unread)
+        client.members['b', 2] = member('RSSecondary', answered=self.clock.now)
+        self.clock.sleep(1)
+        self.assertEqual(len(watch.look()), 1)
+
+    def test_what_may_not_be_read_is_named_once_and_not_asked_again(self) -> None:
+        client = Client()
+        watch = self.watch(client)
+        for _ in range(3):
+            self.assertEqual(watch.look(), [])
+            self.clock.sleep(1)
+        self.assertEqual(
+            watch.unread,
+            [
+                'flow control, dirty cache, queued operations',
+                'the oplog window',
+                'hidden members',
+            ],
+        )
+        self.assertEqual(
+            client.asked, ['serverStatus', 'collStats', 'replSetGetConfig']
+        )
+
+    def test_what_is_only_slow_to_answer_is_asked_again(self) -> None:
+        client = Client(serverStatus=NetworkTimeout('late'), collStats={})
+        watch = self.watch(client, Pace(max_lag=None))
+        watch.look()
+        self.clock.sleep(1)
+        watch.look()
+        self.assertEqual(client.asked.count('serverStatus'), 2)
+        self.assertEqual(watch.unread, [])
+
+    def test_nothing_is_asked_twice_within_half_a_second(self) -> None:
+        client = Client(serverStatus={}, collStats={})
+        watch = self.watch(client, Pace(max_lag=None))
+        for _ in range(4):
+            watch.look()
+            self.clock.sleep(0.2)
+        self.assertEqual(client.asked.count('serverStatus'), 2)
+
+    def test_what_the_server_says_of_itself(self) -> None:
+        cache = {
+            'tracked dirty bytes in the cache': 18,
+            'maximum bytes configured': 100,
+        }
+        hour = 3600
+        client = Client(
+            serverStatus={
+                'flowControl': {'isLagged': True},
+                'wiredTiger': {'cache': cache},
+                'globalLock': {'currentQueue': {'total': 5}},
+                'oplog': {
+                    'earliestOptime': Timestamp(10 * hour, 1),
+                    'latestOptime': Timestamp(10 * hour + hour // 2, 1),
+                },
+            },
+            collStats={'size': 95, 'maxSize': 100},
+            replSetGetConfig={
+                'config': {
+                    'members': [
+                        {'host': 'h:1', 'hidden': True, 'secondaryDelaySecs': 60},
+                        {'host': 'h:2'},
+                    ]
+                }
+            },
+            replSetGetStatus={
+                'members': [
+                    {'name': 'p:1', 'state': 1, 'optimeDate': NOW},
+                    {
+                        'name': 'h:1',
+                        'state': 2,
+                        'health': 1,
+                        'optimeDate': NOW - timedelta(seconds=65),
+                    },
+                ]
+            },
+        )
+        watch = self.watch(client)
+        self.assertEqual(
+            [each.text for each in watch.look()],
+            [
+                'the server slows all writes down (flow control)',
+                "18% of the server's cache is not on disk yet (limit 15%)",
+                '5 operations wait on the server (limit 50)',
+                'the oplog holds the last 0.5 h (limit 1 h)',
+                'hidden member h:1 is 5 s behind (limit 5 s)',
+            ],
+        )
+        self.assertEqual(watch.unread, [])
+
+    def test_an_oplog_that_is_not_full_is_as_old_as_its_set(self) -> None:
+        times = {'earliestOptime': Timestamp(1, 1), 'latestOptime': Timestamp(2, 1)}
+        client = Client(
+            serverStatus={'oplog': times}, collStats={'size': 5, 'maxSize': 100}
+        )
+        self.assertEqual(self.watch(client, Pace(max_lag=None)).look(), [])
+
+
+class ThrottleTest(unittest.TestCase):
+    """How fast it goes."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        for room in (throttle_room, watch_room):
+            patch = mock.patch.object(room, 'time', self.clock)
+            patch.start()
+            self.addCleanup(patch.stop)
+        self.logger = RecordingLogger()
+        told = told_by(self.logger)
+        told.__enter__()
+        self.addCleanup(told.__exit__, None, None, None)
+
+    def test_batches_halve_where_they_take_long_and_grow_where_not(self) -> None:
+        throttle = Throttle('notes', NOTHING._replace(target=0.25), None, 1000)
+        sizes = []
+        for seconds in (0.2, 0.3, 0.3, 0.1, 0.1, 9, 9, 9, 9, 9):
+            throttle.timed(self.clock.sleep, seconds, throttle.size)
+            sizes.append(throttle.size)
+        self.assertEqual(sizes, [1000, 500, 250, 300, 350, 175, 87, 43, 21, SMALLEST])
+
+    def test_so_many_a_second(self) -> None:
+        pace = NOTHING._replace(max_per_second=100.0)
+        throttle = Throttle('notes', pace, None, 1000)
+        self.assertEqual(throttle.size, 100)
+        began = self.clock.now
+        for _ in range(11):
+            throttle.wait(100)
+        self.assertAlmostEqual(self.clock.now - began, 10, places=3)
+
+    def test_it_slows_down_then_pauses_and_goes_on_by_itself(self) -> None:
+        strains = iter(
+            [Strain(0.2, 'a'), Strain(0.8, 'b'), Strain(1.4, 'c')]
+            + [Strain(1.2, 'd')] * 30
+            + [Strain(0.8, 'e'), Strain(0.1, 'f')]
+        )
+        watch = SimpleNamespace(look=lambda: [next(strains)], unread=['x', 'y'])
+        throttle = Throttle('notes', Pace(), watch, 1000)  # type: ignore[arg-type]
+        throttle.wait(1000)
+        self.assertEqual(throttle.size, 1000)
+        throttle.wait(1000)
+        self.assertEqual(throttle.size, 500)
+        throttle.wait(500)
+        self.assertEqual(
+            self.logger.of('white'),
+            [
+                'notes: the pace cannot know: x, y',
+                'notes: slowed down: b',
+                'notes: paused: c',
+                'notes: still paused: d',
+                'notes: goes on after 16.0 s',
+            ],
+        )
+
+    def test_what_the_page_shows(self) -> None:
+        said = 'secondary db2:27017 is 7 s behind (limit 5 s)'
+        strains = iter([Strain(1.4, said)] * 17 + [Strain(0.0, '')])
+        watch = SimpleNamespace(look=lambda: [next(strains)], unread=[])
+        Throttle('cities', Pace(), watch, 1000).wait(1000)  # type: ignore[arg-type]
+        page = readme.block('paused').splitlines()
+        self.assertEqual(self.logger.of('white'), page)
+
+    def test_outside_of_its_hours_it_waits(self) -> None:
+        pace = NOTHING._replace(hours=('22:00', '06:00'))
+        throttle = Throttle('notes', pace, None, 1000)
+        with mock.patch.object(throttle_room, '_minute', side_effect=[600, 601, 1320]):
+            throttle.wait(10)
+        self.assertEqual(
+            self.logger.of('white'),
+            ['notes: paused until 22:00 (hours 22:00 to 06:00)', 'notes: goes on'],
+        )
