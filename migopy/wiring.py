@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -25,10 +25,13 @@ from migopy.face import (
     Subtasks,
     call,
     fabrics,
+    has_many,
     has_option,
     is_fabric_1,
+    is_for_each,
     is_typed_as_task,
     is_yes,
+    require_one_kind,
     task_for_later,
 )
 from migopy.run import Hooked, Hooks, Observer, Observers
@@ -36,6 +39,9 @@ from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
+
+if TYPE_CHECKING:
+    from migopy.many import Database as OneOfMany
 
 Document = dict[str, Any]
 
@@ -46,6 +52,9 @@ class Wiring(Defaults):
     Invariant: it knows no command of its own; `MigrationsManager`, which derives from
     it, has them.
     """
+
+    #: Which of many databases it is for; `None` where it is for its own, or for all.
+    _of_many: OneOfMany | None = None
 
     def __init__(self, *typed: str, **options: str) -> None:
         """Take no arguments; raises `SystemExit` for what Fabric passes it.
@@ -60,6 +69,7 @@ class Wiring(Defaults):
             )
         values = {name: getattr(self, name) for name in CHECKS}
         require_sound(values, names_given(self, base_of(type(self))))
+        require_one_kind(self)
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
@@ -69,8 +79,11 @@ class Wiring(Defaults):
                 self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:
-        """Tell whether the person has been told of an error already."""
-        return self._text.has_told(error)
+        """Tell whether the person has been told of an error already.
+
+        Of one in one of many databases, that database's own narrator has told.
+        """
+        return getattr(error, 'is_told', False) or self._text.has_told(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -186,7 +199,14 @@ class Wiring(Defaults):
     ) -> Any:
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            if method.__name__ in OF_DATABASE and options.get('offline') != 'yes':
+            is_offline = options.get('offline') == 'yes'
+            of_each = self._of_many is None and is_for_each(self, method.__name__)
+            if of_each and not is_offline:
+                from migopy import many
+
+                known = self._site, self._spelling
+                return many.perform(self, *known, method, values, options)
+            if method.__name__ in OF_DATABASE and not is_offline:
                 self._text.about(self._site.settings.server.title)
             with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)
@@ -215,7 +235,7 @@ class Wiring(Defaults):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self, self._notify)
+        return site_of(self, self._notify, has_many(self))
 
     def _notify(self, text: str) -> None:
         self._narrator.warned(text)
@@ -263,7 +283,9 @@ class Wiring(Defaults):
 
     @property
     def _spelling(self) -> Spelling:
-        return spelling_here(self.TASK_NAME)
+        spelling = spelling_here(self.TASK_NAME)
+        many = self._of_many
+        return spelling if many is None else many.spelling(spelling)
 
 
 def is_quiet(error: BaseException) -> bool:

@@ -31,6 +31,7 @@ from migopy.server.settings import (
     EMBEDDED,
     BadSettings,
     NoDatabase,
+    OneOfMany,
     Settings,
 )
 from migopy.server.uris import ServerUri, is_uri
@@ -45,6 +46,7 @@ __all__ = [
     'DatabaseError',
     'NoDatabase',
     'NoPrimary',
+    'OneOfMany',
     'ServerUnreachable',
     'ServerUri',
     'Settings',
