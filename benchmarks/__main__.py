@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
+from benchmarks import fleet
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -431,6 +432,10 @@ class Benchmarks:
             ],
         )
 
+    def fleet(self) -> None:
+        """Many databases, once each: the server makes ten thousand files."""
+        fleet.measure(self)
+
     def copied(self, dump: Path) -> Sample:
         """Copy a dump; its seconds are those of the copying alone."""
         sample = fab(self.floor, f'copy:{dump},{self.folder}/copy')
@@ -521,7 +526,7 @@ def times(one: float, other: float) -> str:
 
 def main() -> None:
     """Run what the command line names, all by default."""
-    names = ['command', 'execute', 'status', 'update', 'dump', 'show']
+    names = ['command', 'execute', 'status', 'update', 'dump', 'show', 'fleet']
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
     parser.add_argument('--rounds', type=int, default=15)

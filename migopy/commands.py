@@ -127,6 +127,13 @@ PLACEHOLDERS = {
     'in_place': 'yes',
     'offline': 'yes',
     'format': 'github',
+    'only': 'NAME',
+    'except_': 'NAME',
+    'sample': 'NUMBER',
+    'canary': 'NAME',
+    'workers': 'NUMBER',
+    'fail_fast': 'yes',
+    'all': 'yes',
 }
 
 
@@ -162,7 +169,7 @@ class FabSpelling:
             elif each.kind is each.VAR_KEYWORD:
                 parts.append('[,key=value…]')
             elif each.kind is each.KEYWORD_ONLY:
-                parts.append(f'[,{each.name}={shown}]')
+                parts.append(f'[,{each.name.rstrip("_")}={shown}]')
             else:
                 shown = PLACEHOLDERS.get(each.name, each.name.upper())
                 needed = each.default is each.empty

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pymongo
@@ -38,6 +38,12 @@ class Defaults:
     MONGO_HOST = 'localhost'
     MONGO_PORT = 27017
     MONGO_DATABASE: str | None = None
+    #: Instead of one database many: a pattern (`tenant_*`), or a list of names,
+    #: patterns, and pairs of a name and settings of its own.
+    MONGO_DATABASES: str | Sequence[Any] | None = None
+    #: What `execute` does with one of many databases that has no registry yet: runs
+    #: all migrations, or marks all as applied (`ignore`), as the application made it.
+    NEW_DATABASES = 'execute'
     MONGO_USER: str | None = None
     #: The password; both names do.
     MONGO_USER_PASS: str | None = None

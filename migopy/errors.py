@@ -41,6 +41,11 @@ class MigopyException(Exception):
         """List the commands that the message names, in its order."""
         return [part for part in self._said if isinstance(part, Command)]
 
+    @property
+    def parts(self) -> Sequence[object]:
+        """Give what the message is made of, texts and commands, in order."""
+        return self._said
+
     def spelled(self, spelling: Spelling) -> str:
         """Give the message as one face has it typed."""
         return spelled(self._said, spelling)

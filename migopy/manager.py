@@ -5,20 +5,13 @@ from __future__ import annotations
 import os
 
 from migopy.commands import Command
-from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
-from migopy.orders import order_down, order_up, pending, trial
+from migopy.orders import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
 from migopy.overridable import Overridable
 from migopy.run import listing
 from migopy.wiring import Wiring
-
-
-class DoesNotFit(MigopyException):
-    """What `check` found needs a person's attention."""
-
-    exit_status = 2
 
 
 class MigrationsManager(Overridable, Wiring):

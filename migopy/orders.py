@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple, Protocol
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face import WrongOptions, is_yes, number, only_one
+from migopy.face import ORIGINAL, WrongOptions, is_yes, number, only_one
 from migopy.files import Migration
 from migopy.run import Choice, Plan
 from migopy.state import Run
@@ -48,19 +48,14 @@ class ChangedMeanwhile(MigopyException):
         )
 
 
-#: The attribute that marks migopy's own `unregistered`; an override has none.
-ORIGINAL = 'migopy_original'
+class DoesNotFit(MigopyException):
+    """What `check` found needs a person's attention."""
+
+    exit_status = 2
+
 
 #: Documents of a collection that a dry run shows at most.
 MOST_SHOWN = 1000
-
-Method = TypeVar('Method', bound=Callable[..., Any])
-
-
-def original(method: Method) -> Method:
-    """Mark a method as migopy's own, so that an override can be told from it."""
-    setattr(method, ORIGINAL, True)
-    return method
 
 
 class Manager(Protocol):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
+from migopy.face import original
 from migopy.files import FileNames
-from migopy.orders import original
 from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.site import Site
 
@@ -18,6 +19,7 @@ class Overridable:
     """
 
     MIGRATIONS_FILE_PATTERN: str
+    MONGO_DATABASES: str | Sequence[Any] | None
     _site: Site
 
     def sorted(self, file_names: Iterable[str]) -> list[str]:
@@ -32,6 +34,16 @@ class Overridable:
         An override narrows what `execute` and `ignore` take.
         """
         return [each.name for each in self._site.plan(unsettled=False).unregistered]
+
+    @original
+    def databases(self) -> Iterable[Any]:
+        """List the databases that the migrations are for, where they are many.
+
+        By default they are `MONGO_DATABASES`. An override gives names, patterns, or
+        pairs of a name and a dict of settings (`MONGO_URI`, …) for that one alone. It
+        is called anew by each command.
+        """
+        return self.MONGO_DATABASES or []
 
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bson import ObjectId
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
 
+from migopy.cluster import Cluster, client_maker
 from migopy.defaults import Defaults
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
@@ -24,11 +22,9 @@ from migopy.pymongo3 import legacy_database
 from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
 from migopy.server import (
     NoDatabase,
+    OneOfMany,
     await_first_contact,
     explained,
-    is_made_for_us,
-    listening_client,
-    named_client,
     own_collection,
 )
 from migopy.site_settings import SiteSettings, settings_of
@@ -47,15 +43,15 @@ Document = dict[str, Any]
 MOST_RUNS = 2**31 - 1
 
 
-def site_of(manager: Defaults, notify: Callable[[str], None]) -> Site:
+def site_of(manager: Defaults, notify: Callable[[str], None], is_of_many: bool) -> Site:
     """Make the site of a manager's settings.
 
     `notify` takes what a person should know of calls that PyMongo dropped.
+    `is_of_many` is whether the manager has many databases, of which it is none.
     """
-    # Not bound, where a fabfile puts a plain function there.
-    of_class: Any = type(manager)
-    make_client = vars(manager).get('MongoClient') or of_class.MongoClient
-    return Site(settings_of(manager), make_client, notify)
+    settings = settings_of(manager)
+    cluster = Cluster(settings.server, settings.base, client_maker(manager))
+    return Site(settings, cluster, notify, is_of_many=is_of_many)
 
 
 class Site:
@@ -70,19 +66,25 @@ class Site:
     def __init__(
         self,
         settings: SiteSettings,
-        make_client: Callable[..., Any],
+        cluster: Cluster,
         notify: Callable[[str], None],
+        directory: Directory | None = None,
+        is_of_many: bool = False,
     ) -> None:
-        """Take what makes the client, and what tells of calls that PyMongo dropped."""
+        """Take the cluster, and what tells of calls that PyMongo dropped.
+
+        `directory` is given where it is that of many databases.
+        """
         self.settings = settings
-        self._make_client = named_client(make_client, settings.server, settings.base)
+        self.cluster = cluster
         self._notify = notify
-        self._resources = ExitStack()
+        self._directory = directory
+        self._is_of_many = is_of_many
         self.listener: EffectsListener = listen()
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
-        self._resources.close()
+        self.cluster.disconnect()
 
     @property
     def template(self) -> str:
@@ -92,33 +94,24 @@ class Site:
             return TEMPLATE
         return read_template(os.path.join(settings.base, settings.template))
 
-    @cached_property
+    # Its rooms.
+
+    @property
     def client(self) -> Any:
         """Connect to the server."""
-        place, options = self._connection
-        before = ObjectId()
-        try:
-            client = self._make_client(*place, **options)
-        # OSError: of a certificate's file, say.
-        except (PyMongoError, ValueError, TypeError, OSError) as error:
-            raise explained(error, self.settings.server) from error
-        if is_made_for_us(client, self._make_client, before):
-            self._resources.callback(client.close)
-        return client
+        return self.cluster.client
 
-    @cached_property
+    @property
     def heartbeats(self) -> Any:
         """Give a client that hears of members often, if one can be made for that."""
-        place, options = self._connection
-        client = listening_client(self._make_client, place, options)
-        if client is None:
-            return self.client
-        return self._resources.enter_context(client)
+        return self.cluster.heartbeats
 
     @cached_property
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
         name = self.settings.server.database_name
+        if self._is_of_many:
+            raise OneOfMany
         if not name:
             raise NoDatabase
         return legacy_database(self.client, name, self._notify)
@@ -126,6 +119,8 @@ class Site:
     @cached_property
     def directory(self) -> Directory:
         """Give the folder of migrations."""
+        if self._directory is not None:
+            return self._directory
         settings = self.settings
         names = FileNames(settings.file_pattern)
         return Directory(settings.base, settings.directory, names)
@@ -156,7 +151,7 @@ class Site:
         """Give the dumps; `say` takes what a person should read while one is made."""
         from migopy.dumps import Connection, Dumps
 
-        place, options = self._connection
+        place, options = self.cluster.connection
         with meter() as progress:
             yield Dumps(
                 Path(self.settings.base, self.settings.dump_directory),
@@ -185,21 +180,7 @@ class Site:
 
     def explained(self, error: Exception) -> MigopyException:
         """Turn an error of PyMongo's into one that says what to do."""
-        return explained(error, self.settings.server, vars(self).get('client'))
-
-    @cached_property
-    def _connection(self) -> tuple[list[Any], dict[str, Any]]:
-        """Give the arguments for a client, of a server that runs."""
-        settings = self.settings.server
-        place, options = settings.arguments()
-        if settings.embedded_folder is not None:
-            from migopy.server.embedded import PrivateMongod
-
-            folder = Path(self.settings.base, settings.embedded_folder)
-            place = [self._resources.enter_context(PrivateMongod(folder).running())]
-            # In plain Python nobody else may end it.
-            atexit.register(self.disconnect)
-        return place, options
+        return explained(error, self.settings.server, self.cluster.made)
 
     # What is read from them.
 

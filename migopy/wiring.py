@@ -3,50 +3,56 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.commands import Command, Spelling, command_line
-from migopy.defaults import Defaults
+from migopy.commands import Command, Spelling
+from migopy.doors import Doors
 from migopy.effects import listen
 from migopy.errand import ERRAND, is_for_fab, spelling_here, wants_quiet
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
     Asking,
-    NoClassicFabric,
     NoInvoke,
     Subtasks,
     call,
     fabrics,
+    has_many,
     has_option,
     is_fabric_1,
+    is_for_each,
     is_typed_as_task,
     is_yes,
-    task_for_later,
+    require_one_kind,
 )
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site, site_of
-from migopy.site_settings import secrets_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
+
+if TYPE_CHECKING:
+    from migopy.many import Database as OneOfMany
 
 Document = dict[str, Any]
 
 
-class Wiring(Defaults):
+class Wiring(Doors):
     """A manager's site, its speaker, and the way to its commands.
 
     Invariant: it knows no command of its own; `MigrationsManager`, which derives from
     it, has them.
     """
+
+    #: Which of many databases it is for; `None` where it is for its own, or for all.
+    _of_many: OneOfMany | None = None
 
     def __init__(self, *typed: str, **options: str) -> None:
         """Take no arguments; raises `SystemExit` for what Fabric passes it.
@@ -61,6 +67,7 @@ class Wiring(Defaults):
             )
         values = {name: getattr(self, name) for name in CHECKS}
         require_sound(values, names_given(self, base_of(type(self))))
+        require_one_kind(self)
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
@@ -70,8 +77,11 @@ class Wiring(Defaults):
                 self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:
-        """Tell whether the person has been told of an error already."""
-        return self._text.has_told(error)
+        """Tell whether the person has been told of an error already.
+
+        Of one in one of many databases, that database's own narrator has told.
+        """
+        return getattr(error, 'is_told', False) or self._text.has_told(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -97,22 +107,6 @@ class Wiring(Defaults):
         return iter((manager or self)._subtasks)
 
     @classmethod
-    def create_task(cls) -> Callable[..., Any]:
-        """Make the function for the fabfile; this is what imports Fabric.
-
-        Where another face loads the fabfile, that is left to who calls the function.
-        """
-        if not is_for_fab():
-            return task_for_later(cls)
-        try:
-            from migopy.face import fab
-        except ImportError as error:
-            raise NoClassicFabric(fabrics()) from error
-        # A client that the rest of the fabfile makes is to be heard as well.
-        listen()
-        return fab.create(cls)
-
-    @classmethod
     def create_namespace(cls, *others: Any) -> Any:
         """Make what a fabfile of Fabric 2 or 3, or a `tasks.py` of Invoke, calls `ns`.
 
@@ -132,31 +126,6 @@ class Wiring(Defaults):
         listen()
         subtasks = Subtasks(cls.__new__(cls), base_of(cls))
         return invoke.create(cls, subtasks, others)
-
-    @classmethod
-    def speaker(cls) -> Voice:
-        """Give what speaks where there is no manager yet, or none any more.
-
-        It shows no secret of the class's settings, as far as these can be read.
-        """
-        return Voice(cls.logger, secrets_of(cls))
-
-    @classmethod
-    def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
-        """Give the command that runs a command, quoted for a remote shell."""
-        errand = ERRAND.get()
-        task = errand.task if errand and errand.task else cls.TASK_NAME
-        return command_line(task, subtask, option)
-
-    @classmethod
-    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
-        """Tell whether `json=yes` asks for lines of JSON.
-
-        The option belongs to a command that has one of that name itself.
-        """
-        if subtask and has_option(cls, subtask, 'json'):
-            return False
-        return str(options.get('json')).lower() == 'yes'
 
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
@@ -195,7 +164,14 @@ class Wiring(Defaults):
     ) -> Any:
         try:
             method = self._subtasks.get(subtask) if subtask else self._subtasks.default
-            if method.__name__ in OF_DATABASE and options.get('offline') != 'yes':
+            is_offline = options.get('offline') == 'yes'
+            of_each = self._of_many is None and is_for_each(self, method.__name__)
+            if of_each and not is_offline:
+                from migopy import many
+
+                known = self._site, self._spelling
+                return many.perform(self, *known, method, values, options)
+            if method.__name__ in OF_DATABASE and not is_offline:
                 self._text.about(self._site.settings.server.title)
             with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)
@@ -224,7 +200,7 @@ class Wiring(Defaults):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self, self._notify)
+        return site_of(self, self._notify, has_many(self))
 
     def _notify(self, text: str) -> None:
         self._narrator.warned(text)
@@ -272,7 +248,9 @@ class Wiring(Defaults):
 
     @property
     def _spelling(self) -> Spelling:
-        return spelling_here(self.TASK_NAME)
+        spelling = spelling_here(self.TASK_NAME)
+        many = self._of_many
+        return spelling if many is None else many.spelling(spelling)
 
 
 def is_quiet(error: BaseException) -> bool:

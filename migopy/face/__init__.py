@@ -6,6 +6,16 @@ when a task is created, `invoke` when a namespace is.
 
 from migopy.face.asking import Asking
 from migopy.face.help import in_full, overview
+from migopy.face.marked import (
+    OF_DATABASE,
+    OF_MANY,
+    ORIGINAL,
+    has_many,
+    is_for_each,
+    is_own,
+    original,
+    require_one_kind,
+)
 from migopy.face.needed import (
     NoClassicFabric,
     NoInvoke,
@@ -15,7 +25,6 @@ from migopy.face.needed import (
     task_for_later,
 )
 from migopy.face.typed import (
-    OF_DATABASE,
     Subtasks,
     WrongOptions,
     call,
@@ -24,11 +33,14 @@ from migopy.face.typed import (
     number,
     one_of,
     only_one,
+    require_taken,
     task,
 )
 
 __all__ = [
     'OF_DATABASE',
+    'OF_MANY',
+    'ORIGINAL',
     'Asking',
     'NoClassicFabric',
     'NoInvoke',
@@ -36,15 +48,21 @@ __all__ = [
     'WrongOptions',
     'call',
     'fabrics',
+    'has_many',
     'has_option',
     'in_full',
     'is_fabric_1',
+    'is_for_each',
+    'is_own',
     'is_typed_as_task',
     'is_yes',
     'number',
     'one_of',
     'only_one',
+    'original',
     'overview',
+    'require_one_kind',
+    'require_taken',
     'task',
     'task_for_later',
 ]

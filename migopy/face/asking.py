@@ -55,7 +55,7 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
 
     Raises `NotWanted` unless the answer is yes.
     """
-    several = bool({'last', 'to'} & set(command.options))
+    several = bool({'all', 'last', 'to'} & set(command.options))
     restores = command.name == 'dbrestore' and bool(command.values)
     if command.name == 'unlock' or restores or (command.name == 'rollback' and several):
         is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))

@@ -13,10 +13,11 @@ from typing import Any
 from migopy.commands import Usage
 from migopy.errors import MigopyException
 from migopy.face.manual import told_apart
+from migopy.face.marked import OF_DATABASE
 from migopy.face.options import Parser, add_general, add_options
 from migopy.face.project import project_here, subtasks_of
 from migopy.face.spelling import CommandSpelling, placeholder, word_of
-from migopy.face.typed import OF_DATABASE, Subtasks, explanation, is_flag, usage_of
+from migopy.face.typed import Subtasks, explanation, is_flag, usage_of
 from migopy.files import FileNames
 from migopy.site_settings import settings_of
 

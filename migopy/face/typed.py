@@ -11,15 +11,11 @@ from typing import Any, TypeVar, overload
 
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
+from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
 from migopy.texts import whole_number
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
-
-#: The attribute, of 1.0, that marks a method: `True`, or `DEFAULT`.
-MARK = 'migopy_task'
-DEFAULT = 'default'
-
 
 #: Commands that only look, so a mistyped one may be taken for them.
 READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
@@ -27,14 +23,6 @@ READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
 ONCE = frozenset({'create', 'dbrestore', 'unlock'})
-
-#: Migopy's own commands that say which database they are about.
-OF_DATABASE = frozenset(
-    """
-    accept check dbdump dbrestore execute forget history ignore list rename rollback
-    show_status unlock
-    """.split()  # noqa: SIM905
-)
 
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
@@ -156,6 +144,14 @@ def call(
 ) -> Any:
     """Call a subtask with what was typed; raises `WrongOptions` before it starts."""
     values = list(values)
+    require_taken(subtask, name, values, options)
+    return subtask(*values, **options)
+
+
+def require_taken(
+    subtask: Subtask, name: str, values: Sequence[str], options: Mapping[str, str]
+) -> None:
+    """Raise `WrongOptions` for what was typed unless the subtask takes it."""
     signature = inspect.signature(subtask)
     for value in values:
         known = signature.parameters.get(value)
@@ -166,7 +162,6 @@ def call(
         signature.bind(*values, **options)
     except TypeError as error:
         raise WrongOptions(name, str(error), usage_of(subtask, name)) from error
-    return subtask(*values, **options)
 
 
 def is_yes(value: str | bool, subtask: str, option: str) -> bool:
@@ -246,12 +241,16 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
     An override that passes all on, `*args, **kwargs`, takes what it overrides takes.
     """
     parameters = tuple(inspect.signature(subtask).parameters.values())
-    for cls in type(getattr(subtask, '__self__', None)).__mro__:
+    manager = getattr(subtask, '__self__', None)
+    for cls in type(manager).__mro__:
         attribute = vars(cls).get(name)
         if isinstance(attribute, FunctionType):
             parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
             if not _passes_all_on(parameters):
                 break
+    if is_for_each(manager, name):
+        taken = {each.name for each in parameters}
+        parameters += tuple(each for each in OF_MANY if each.name not in taken)
     return Usage(name, parameters)
 
 

@@ -2,7 +2,9 @@
 
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
+from migopy.files.kept import KeptDirectory
 from migopy.files.loading import (
+    BadParallel,
     BadTransaction,
     ImportFailed,
     LoadedMigration,
@@ -24,11 +26,13 @@ __all__ = [
     'FILES',
     'TEMPLATE',
     'BadFileNames',
+    'BadParallel',
     'BadPattern',
     'BadTransaction',
     'Directory',
     'FileNames',
     'ImportFailed',
+    'KeptDirectory',
     'LoadedMigration',
     'Migration',
     'NoDirectory',

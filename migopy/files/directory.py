@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
@@ -39,6 +40,8 @@ class Directory:
         self.base = base
         self.path = os.path.normpath(os.path.join(base, relative))
         self.file_names = file_names
+        #: What was imported of it, where each file is to be imported once.
+        self.loaded: dict[Migration, Any] | None = None
         inside = os.path.relpath(self.path, base)
         if inside.split(os.sep)[0] in (os.pardir, os.curdir):
             inside = os.path.basename(self.path)

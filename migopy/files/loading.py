@@ -8,10 +8,10 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
-from types import CodeType, ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from migopy.commands import Command
@@ -82,16 +82,29 @@ class BadTransaction(MigopyException):
         )
 
 
+class BadParallel(MigopyException):
+    """A migration's `parallel` is no truth value; `name` is the migration's."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        super().__init__(
+            f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
+            ' run.\nCorrect it, then type: ',
+            Command('execute'),
+        )
+
+
 class LoadedMigration(NamedTuple):
     """A migration that has been imported.
 
     Invariant: the checksum is of the very content that was compiled, and the module's
-    body has run once.
+    body has run once. Who holds `turn` is alone in the module, if all ask for it.
     """
 
     migration: Migration
     checksum: str
     module: ModuleType
+    turn: AbstractContextManager[object] = nullcontext()
 
     @property
     def name(self) -> str:
@@ -121,6 +134,19 @@ class LoadedMigration(NamedTuple):
             raise BadTransaction(self.name, wish)
         return wish
 
+    def in_parallel(self) -> bool:
+        """Tell whether it may run for several databases at once: `parallel` says so.
+
+        Raises `BadParallel` where that is neither `True` nor `False`.
+        """
+        wish = getattr(self.module, 'parallel', True)
+        # A package or a function of that name is no wish.
+        if isinstance(wish, (ModuleType, FunctionType)):
+            return True
+        if not isinstance(wish, bool):
+            raise BadParallel(self.name, wish)
+        return wish
+
     def function(self, name: str) -> Callable[[Any], object]:
         """Find `up` or `down`.
 
@@ -145,11 +171,16 @@ def load_all(
 ) -> list[LoadedMigration]:
     """Import migrations of one folder, while no other thread imports any.
 
-    Raises `Unreadable`, `ImportFailed`.
+    What a folder has kept in `loaded` is not imported again. Raises `Unreadable`,
+    `ImportFailed`.
     """
     with IMPORTING:
         import_package(directory)
-        return [load(migration, directory.package) for migration in migrations]
+        kept = {} if directory.loaded is None else directory.loaded
+        for each in migrations:
+            if each not in kept:
+                kept[each] = load(each, directory.package)
+        return [kept[each] for each in migrations]
 
 
 def load(migration: Migration, package: str) -> LoadedMigration:
@@ -160,7 +191,7 @@ def load(migration: Migration, package: str) -> LoadedMigration:
     """
     content = migration.content()
     module = import_source(migration.module_name(package), migration.path, content)
-    return LoadedMigration(migration, checksum_of(content), module)
+    return LoadedMigration(migration, checksum_of(content), module, threading.Lock())
 
 
 @contextmanager

@@ -135,8 +135,10 @@ class Runner:
     ) -> Sequence[Ended]:
         """Run and register one step; give those that are durable now."""
         step = steps[place]
-        run = marks.begin(steps[place:])
-        outcome = self._performer.perform(step, run, place + 1, len(steps))
+        # Before anything is marked, as another database may be long about it.
+        with step.turn:
+            run = marks.begin(steps[place:])
+            outcome = self._performer.perform(step, run, place + 1, len(steps))
         if outcome.error is not None:
             self._tell_of_those_before(registrations)
             names = [each.name for each in steps]

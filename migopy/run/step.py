@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 from migopy.files import Directory, LoadedMigration, Migration, load_all
@@ -27,10 +28,19 @@ class Step(NamedTuple):
     ) -> Step:
         """Make a step of `up` or `down`; `transaction` is the manager's default.
 
-        Raises `NoSuchFunction`, `BadTransaction`.
+        Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`.
         """
         loaded.function(direction)
+        loaded.in_parallel()
         return cls(loaded, direction, loaded.in_transaction(transaction))
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """Give what is to be held while it runs, so that it waits for its turn.
+
+        With `parallel = False` in the file it runs for one database at a time.
+        """
+        return nullcontext() if self.loaded.in_parallel() else self.loaded.turn
 
     @property
     def migration(self) -> Migration:

@@ -190,6 +190,7 @@ class Trial:
         answers = Answering(standin, effects, rooms.listener)
         inside = kept_inside(session, effects, rooms.db.name)
         with (
+            step.turn,
             inside,
             session.bind(end_session=False),
             told_by(self._observer.speaker),

@@ -34,6 +34,7 @@ from migopy.server.settings import (
     EMBEDDED,
     BadSettings,
     NoDatabase,
+    OneOfMany,
     Settings,
 )
 from migopy.server.uris import ServerUri, is_uri
@@ -48,6 +49,7 @@ __all__ = [
     'DatabaseError',
     'NoDatabase',
     'NoPrimary',
+    'OneOfMany',
     'ServerUnreachable',
     'ServerUri',
     'Settings',

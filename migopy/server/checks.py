@@ -14,6 +14,7 @@ from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.pace import wish_for
+from migopy.server.meant import MEANT, PREFIXES, SAME, SIMILARITY
 from migopy.server.secrets import redacted
 from migopy.server.settings import EMBEDDED, BadSettings
 from migopy.server.uris import SCHEMES, ServerUri, is_uri
@@ -24,58 +25,8 @@ Wish = str
 Check = Callable[[Any], 'Wish | None']
 """Gives what a value should be, `None` where it is."""
 
-#: Names of unknown settings that begin so are looked at.
-PREFIXES = (
-    'MONGO_',
-    'MONGODB_',
-    'MIGRATION_',
-    'MIGRATIONS_',
-    'LOCK_',
-    'DO_MONGO',
-    'TRANSACTION',
-    'REMOTE_',
-    'ALLOW_',
-)
-
-#: How similar to a setting an unknown name is that was meant as one.
-SIMILARITY = 0.85
-
-#: What is not similar, but meant all the same, in other tools or in a hurry.
-MEANT = {
-    'MONGO_AUTH_DATABASE': 'MONGO_AUTH_SOURCE',
-    'MONGO_AUTH_DB': 'MONGO_AUTH_SOURCE',
-    'MONGO_CONNECTION_STRING': 'MONGO_URI',
-    'MONGO_DATABASE_NAME': 'MONGO_DATABASE',
-    'MONGO_DB': 'MONGO_DATABASE',
-    'MONGO_DBNAME': 'MONGO_DATABASE',
-    'MONGO_DB_NAME': 'MONGO_DATABASE',
-    'MONGO_DUMP': 'DO_MONGO_DUMP',
-    'MONGO_DUMP_DIR': 'MONGO_DUMP_DIRECTORY',
-    'MONGO_HOSTNAME': 'MONGO_HOST',
-    'MONGO_NAME': 'MONGO_DATABASE',
-    'MONGO_OPTIONS': 'MONGO_CLIENT_OPTIONS',
-    'MONGO_PASS': 'MONGO_USER_PASS',
-    'MONGO_PASSWD': 'MONGO_USER_PASSWORD',
-    'MONGO_PASSWORD': 'MONGO_USER_PASSWORD',
-    'MONGO_PWD': 'MONGO_USER_PASSWORD',
-    'MONGO_SERVER': 'MONGO_HOST',
-    'MONGO_USERNAME': 'MONGO_USER',
-    'MIGRATION_DIR': 'MIGRATIONS_DIRECTORY',
-    'MIGRATIONS_DIR': 'MIGRATIONS_DIRECTORY',
-    'MIGRATIONS_FOLDER': 'MIGRATIONS_DIRECTORY',
-    'MIGRATIONS_PATH': 'MIGRATIONS_DIRECTORY',
-    'LOCK_TIMEOUT': 'LOCK_WAIT',
-    'REMOTE_DIR': 'REMOTE_DIRECTORY',
-}
-
-#: Of these either does.
-SAME = {
-    'MONGO_USER_PASS': ('MONGO_USER_PASSWORD',),
-    'MONGO_USER_PASSWORD': ('MONGO_USER_PASS',),
-}
-
 #: Whose values nobody may see, of whatever type they are.
-SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_URI', *SAME)
+SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_DATABASES', 'MONGO_URI', *SAME)
 
 DATABASE_BYTES = 63
 
@@ -249,6 +200,16 @@ def _database(value: Any) -> Wish | None:
     return None
 
 
+def _databases(value: Any) -> Wish | None:
+    # What is in it is looked at when it is used, as what a method gives is.
+    good = value is None or isinstance(value, (str, list, tuple))
+    return None if good and value != '' else 'a pattern such as tenant_*, or a list'
+
+
+def _new_databases(value: Any) -> Wish | None:
+    return None if value in ('execute', 'ignore') else "'execute' or 'ignore'"
+
+
 def _collection(value: Any) -> Wish | None:
     good = (
         isinstance(value, str)
@@ -278,6 +239,8 @@ CHECKS: dict[str, Check] = {
     'MONGO_HOST': _host,
     'MONGO_PORT': _port,
     'MONGO_DATABASE': _database,
+    'MONGO_DATABASES': _databases,
+    'NEW_DATABASES': _new_databases,
     'MONGO_USER': _text_or_none,
     'MONGO_USER_PASS': _text_or_none,
     'MONGO_USER_PASSWORD': _text_or_none,

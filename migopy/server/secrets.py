@@ -31,6 +31,9 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """
     text = _IN_URI.sub(rf'\g<begin>{MASK}', text)
     for spelling in spellings_of(secrets):
+        # Of many databases there are many, of which few stand in a text.
+        if spelling not in text:
+            continue
         text = _whole_word(spelling).sub(MASK, text)
     return text
 

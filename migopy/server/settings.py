@@ -29,6 +29,17 @@ class NoDatabase(MigopyException):
         )
 
 
+class OneOfMany(MigopyException):
+    """What is about one database was asked of a manager that has many."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'This manager has many databases, so it has to be said which one is meant:'
+            " manager.perform('execute', [], {'only': 'NAME'}), or type: ",
+            Command('show_status', only='NAME'),
+        )
+
+
 class BadSettings(MigopyException):
     """The connection settings cannot be used as they are; the cause is chained."""
 

@@ -6,7 +6,8 @@ What speaks JSON is loaded when its names are asked for: few commands need it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from migopy.tell.json_lines import LINES, Lines, told_in
+from migopy.tell.failures import failure_text
+from migopy.tell.json_lines import LINES, Lines, leave_out, told_in
 from migopy.tell.narrator import Narrator
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
@@ -31,6 +32,8 @@ __all__ = [
     'Narrator',
     'Report',
     'Voice',
+    'failure_text',
+    'leave_out',
     'of_error',
     'told_in',
 ]

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from migopy.server import redacted, spellings_of
-from migopy.terminal import counted_by
+from migopy.terminal import count_no_more, counted_by
 from migopy.texts import text_of
 
 #: The version of the schema; a field that is taken away or means something else makes
@@ -48,6 +48,10 @@ class Lines:
         self._secrets = secrets
         self._spellings = spellings_of(secrets)
         self._answers: dict[str, Any] = {}
+
+    def concern(self, database: str, server: str) -> None:
+        """Hear which one of many databases the command is about."""
+        self._about.update(database=database, server=server)
 
     def event(self, event: str, **what: Any) -> None:
         """Write a line about something that happens."""
@@ -116,6 +120,12 @@ def told_in(lines: Lines) -> Iterator[None]:
             yield
     finally:
         LINES.reset(token)
+
+
+def leave_out() -> None:
+    """Have nothing more of this context told in lines of JSON."""
+    LINES.set(None)
+    count_no_more()
 
 
 def moment(when: datetime) -> str:

@@ -15,6 +15,7 @@ from migopy.terminal.console import width as width
 from migopy.terminal.console import wrapped as wrapped
 from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
 from migopy.terminal.progress import Meter as Meter
+from migopy.terminal.progress import count_no_more as count_no_more
 from migopy.terminal.progress import counted_by as counted_by
 from migopy.terminal.progress import meter as meter
 from migopy.terminal.progress import say as say

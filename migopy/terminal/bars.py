@@ -121,7 +121,10 @@ def _rich_progress() -> Progress:
     return Progress(
         BarColumn(bar_width=BAR_WIDTH),
         TextColumn('{task.description}', markup=False),
-        console=Console(stderr=True, no_color=not is_coloured(sys.stderr)),
+        # A line that comes above is for the terminal to break, where it is copied from.
+        console=Console(
+            stderr=True, no_color=not is_coloured(sys.stderr), soft_wrap=True
+        ),
         # What goes to a file stays out of the terminal.
         redirect_stdout=is_terminal(sys.stdout),
     )

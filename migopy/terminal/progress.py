@@ -84,6 +84,11 @@ def counted_by(tell: Tell) -> Iterator[None]:
         COUNTED.reset(token)
 
 
+def count_no_more() -> None:
+    """Tell nobody of the loops of this context any more, but a person."""
+    COUNTED.set(None)
+
+
 @contextmanager
 def meter() -> Iterator[Meter]:
     """Give a function that takes a title, what is done and the total, ever so often.

@@ -17,6 +17,7 @@ import os
 import re
 import shlex
 import shutil
+import sys
 import time
 import unittest
 import uuid
@@ -465,6 +466,57 @@ class InvokePageTest(PageTest):
             with self.subTest(classic):
                 result = self.fab(classic.split()[1])
                 self.assert_error(result, f'Type: {typed}\n')
+
+
+class ManyTest(PageTest):
+    """Many databases, one at a time, so that the lines come in order."""
+
+    page = 'docs/many.rst'
+
+    def test_it(self) -> None:
+        self.do_the_page()
+
+    def setUp(self) -> None:
+        super().setUp()
+        # As long as the names on the page.
+        self.prefix = f't{uuid.uuid4().hex[:6]}'
+        self.stamps = {
+            'tenant_': self.prefix,
+            'migrations:execute': 'migrations:execute,workers=1',
+        }
+        for letter in 'abc':
+            db = self.client[f'{self.prefix}{letter}']
+            self.addCleanup(self.client.drop_database, db.name)
+            db.users.insert_many({'name': f'Ann No{n}'} for n in range(20))
+        self.prince = self.client[f'{self.prefix}b'].users
+        self.prince.insert_one({'_id': 0, 'name': 'Prince'})
+
+    def with_the_test_s_server(self, text: str) -> str:
+        settings = "    MONGO_HOST = 'localhost'\n    MONGO_PORT = 27017\n"
+        text = text.replace(settings, f'    MONGO_URI = {self.uri!r}\n')
+        return text.replace('tenant_', self.prefix)
+
+    def as_on_the_page(self, output: str) -> str:
+        output = output.replace(self.prefix, 'tenant_').replace(',workers=1', '')
+        return super().as_on_the_page(output)
+
+    def before_many_failed(self) -> None:
+        self.prince.update_one({'_id': 0}, {'$set': {'name': 'Prince Nelson'}})
+
+    def check_many_plain_python(self, block: Block) -> None:
+        self.write('deploy.py', block.text.replace('tenant_', self.prefix))
+
+    def check_many_deploy(self, block: Block) -> None:
+        """The environment's own Python is the one that is meant."""
+        python = block.text.replace('python', sys.executable)
+        self.type(replace(block, text=python))
+        names = [f'{self.prefix}{letter}' for letter in 'ab']
+        found = [self.client[name].migrations.count_documents({}) for name in names]
+        self.assertEqual(found, [1, 1])
+
+    def before_many_method(self) -> None:
+        tenants = [{'database': f'{self.prefix}a', 'uri': self.uri}]
+        self.write('tenants.json', json.dumps(tenants))
 
 
 class BackTest(PageTest):

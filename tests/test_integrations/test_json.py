@@ -19,6 +19,7 @@ from bson import ObjectId
 from migopy import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.commands import Command
+from migopy.many import in_json
 from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
 from migopy.tell import heartbeats, json_events
 from migopy.terminal import progress as progress_of
@@ -529,7 +530,8 @@ class SchemaTest(PlainTest):
 
     def test_each_command_that_is_an_answer(self) -> None:
         """And the page names no event that is never told."""
-        source = Path(json_events.__file__).read_text()
+        rooms = (json_events, in_json)
+        source = ''.join(Path(str(room.__file__)).read_text() for room in rooms)
         told = set(re.findall(r"\.event\(\s*'(\w+)'", source))
         words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED}
         told |= {word.replace(' ', '_') for word in words} | {'ended', 'counted'}

@@ -119,6 +119,8 @@ class ValuesTest(CheckTest):
             'MONGO_HOST': (['h:1'], '', 1, 'http://h'),
             'MONGO_PORT': ('abc', '', None, 0, 65536, -1, 1.5, True, '²'),
             'MONGO_DATABASE': ('a b', 'a/b', 'a.b', 'a$b', 1, 'a' * 64),
+            'MONGO_DATABASES': (1, {'a': 1}, ''),
+            'NEW_DATABASES': ('run', None, True, []),
             'MONGO_USER': (1,),
             'MONGO_USER_PASS': (1, b'x'),
             'MONGO_USER_PASSWORD': (['x'],),
@@ -171,6 +173,7 @@ class ValuesTest(CheckTest):
             'MONGO_HOST': ('h', 'h:1,i:2', '/tmp/x.sock', '::1', 'mongodb://h', None),
             'MONGO_PORT': (1, '27017', 65535),
             'MONGO_DATABASE': (None, '', 'a-b', 'ä' * 31),
+            'MONGO_DATABASES': (None, 'a_*', ['a'], (), [('a', {})]),
             'MONGO_URI': (None, '', 'mongodb://h/?w=1', 'mongodb+srv://h', 'embedded:'),
             'MONGO_CLIENT_OPTIONS': ({}, {'w': 1}, {'w': 'majority'}),
             'MIGRATION_PACE': (
@@ -200,6 +203,7 @@ class ValuesTest(CheckTest):
             {'MONGO_USER_PASSWORD': b's3cret'},
             {'MONGO_CLIENT_OPTIONS': {'password': 's3cret', 'w': 0}},
             {'MONGO_CLIENT_OPTIONS': ['s3cret']},
+            {'MONGO_DATABASES': {'a': 's3cret'}},
         ):
             with self.subTest(values):
                 self.assertNotIn('s3cret', self.message(values))

@@ -1,0 +1,94 @@
+"""A server or a cluster of them, as one client sees it: one database's or many's."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import PyMongoError
+
+from migopy.defaults import Defaults
+from migopy.server import (
+    Settings,
+    explained,
+    is_made_for_us,
+    listening_client,
+    named_client,
+)
+
+
+class Cluster:
+    """What a client is made of, and the client.
+
+    Invariant: there is one client at most, made when it is first asked for; what was
+    made or started here ends with `disconnect`, what the application made does not.
+    """
+
+    def __init__(
+        self, settings: Settings, base: str, make_client: Callable[..., Any]
+    ) -> None:
+        """Take the settings, the folder of relative paths, and what makes a client."""
+        self._settings = settings
+        self._base = base
+        self._make_client = named_client(make_client, settings, base)
+        self._resources = ExitStack()
+
+    @cached_property
+    def client(self) -> Any:
+        """Make the client; raises what `explained` gives for what PyMongo refuses."""
+        place, options = self.connection
+        before = ObjectId()
+        try:
+            client = self._make_client(*place, **options)
+        # OSError: of a certificate's file, say.
+        except (PyMongoError, ValueError, TypeError, OSError) as error:
+            raise explained(error, self._settings) from error
+        if is_made_for_us(client, self._make_client, before):
+            self._resources.callback(client.close)
+        return client
+
+    @cached_property
+    def heartbeats(self) -> Any:
+        """Give a client that hears of members often, if one can be made for that."""
+        place, options = self.connection
+        client = listening_client(self._make_client, place, options)
+        if client is None:
+            return self.client
+        return self._resources.enter_context(client)
+
+    @property
+    def made(self) -> Any:
+        """Give the client if it was made, else `None`."""
+        return vars(self).get('client')
+
+    @cached_property
+    def connection(self) -> tuple[list[Any], dict[str, Any]]:
+        """Give the arguments for a client, of a server that runs."""
+        place, options = self._settings.arguments()
+        if self._settings.embedded_folder is not None:
+            from migopy.server.embedded import PrivateMongod
+
+            folder = Path(self._base, self._settings.embedded_folder)
+            place = [self._resources.enter_context(PrivateMongod(folder).running())]
+            # In plain Python nobody else may end it.
+            atexit.register(self.disconnect)
+        return place, options
+
+    def disconnect(self) -> None:
+        """Close the client, and stop a server that was started for it."""
+        self._resources.close()
+
+
+def client_maker(manager: Defaults) -> Callable[..., Any]:
+    """Give what makes a manager's client."""
+    # Not bound, where a fabfile puts a plain function there.
+    of_class: Any = type(manager)
+    make_client: Callable[..., Any] = (
+        vars(manager).get('MongoClient') or of_class.MongoClient
+    )
+    return make_client

@@ -1,0 +1,62 @@
+"""What the faces ask a manager's class, before there is a manager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from migopy.commands import command_line
+from migopy.defaults import Defaults
+from migopy.effects import listen
+from migopy.errand import ERRAND, is_for_fab
+from migopy.face import NoClassicFabric, fabrics, has_option, task_for_later
+from migopy.site_settings import secrets_of
+from migopy.tell import Voice
+
+
+class Doors(Defaults):
+    """A manager's class, as a fabfile and the faces have it.
+
+    Invariant: nothing here connects to a server or needs a manager.
+    """
+
+    @classmethod
+    def create_task(cls) -> Callable[..., Any]:
+        """Make the function for the fabfile; this is what imports Fabric.
+
+        Where another face loads the fabfile, that is left to who calls the function.
+        """
+        if not is_for_fab():
+            return task_for_later(cls)
+        try:
+            from migopy.face import fab
+        except ImportError as error:
+            raise NoClassicFabric(fabrics()) from error
+        # A client that the rest of the fabfile makes is to be heard as well.
+        listen()
+        return fab.create(cls)
+
+    @classmethod
+    def speaker(cls) -> Voice:
+        """Give what speaks where there is no manager yet, or none any more.
+
+        It shows no secret of the class's settings, as far as these can be read.
+        """
+        return Voice(cls.logger, secrets_of(cls))
+
+    @classmethod
+    def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:
+        """Give the command that runs a command, quoted for a remote shell."""
+        errand = ERRAND.get()
+        task = errand.task if errand and errand.task else cls.TASK_NAME
+        return command_line(task, subtask, option)
+
+    @classmethod
+    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
+        """Tell whether `json=yes` asks for lines of JSON.
+
+        The option belongs to a command that has one of that name itself.
+        """
+        if subtask and has_option(cls, subtask, 'json'):
+            return False
+        return str(options.get('json')).lower() == 'yes'

@@ -1,0 +1,99 @@
+"""What is marked on a manager's methods, and whether it has many databases."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from migopy.commands import Command, Where
+from migopy.server import BadSettings
+
+Method = TypeVar('Method', bound=Callable[..., Any])
+
+#: The attribute, of 1.0, that marks a method: `True`, or `DEFAULT`.
+MARK = 'migopy_task'
+DEFAULT = 'default'
+
+#: The attribute that marks a method of migopy's own; an override has none.
+ORIGINAL = 'migopy_original'
+
+#: Migopy's own commands that say which database they are about.
+OF_DATABASE = frozenset(
+    """
+    accept check dbdump dbrestore execute forget history ignore list rename rollback
+    show_status unlock
+    """.split()  # noqa: SIM905
+)
+
+#: The options of each command about a database, where a manager has many of them: for
+#: which ones it is, and how they are done. A parameter cannot be called `except`.
+OF_MANY: Sequence[inspect.Parameter] = [
+    inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default='no' if kind == 'str | bool' else None,
+        annotation=kind,
+    )
+    for name, kind in (
+        ('only', 'str'),
+        ('except_', 'str'),
+        ('sample', 'str'),
+        ('canary', 'str'),
+        ('workers', 'str'),
+        ('fail_fast', 'str | bool'),
+        ('all', 'str | bool'),
+    )
+]
+
+
+def original(method: Method) -> Method:
+    """Mark a method as migopy's own, so that an override can be told from it."""
+    setattr(method, ORIGINAL, True)
+    return method
+
+
+def has_many(manager: Any) -> bool:
+    """Tell whether a manager has many databases, by its setting or its method.
+
+    A command of the fabfile's own that is called `databases`, and marked as one, is
+    none of it.
+    """
+    method = getattr(manager, 'databases', None)
+    if method is None:
+        return False
+    overridden = not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
+    return overridden or manager.MONGO_DATABASES is not None
+
+
+def require_one_kind(manager: Any) -> None:
+    """Raise `BadSettings` for a manager that has both one database and many."""
+    if has_many(manager) and manager.MONGO_DATABASE:
+        raise BadSettings(
+            'MONGO_DATABASE is for one database, MONGO_DATABASES (or a method'
+            ' databases) for many, and both are set.\nRemove one of them ',
+            Where(('MONGO_DATABASE',)),
+            ', then type: ',
+            Command(),
+        )
+
+
+def is_for_each(manager: Any, name: str) -> bool:
+    """Tell whether a manager has many databases and a command is done in each of them.
+
+    The fabfile's own commands are, and of migopy's those that are about a database.
+    """
+    if not has_many(manager):
+        return False
+    return name in OF_DATABASE or not hasattr(_ours(manager), name)
+
+
+def is_own(manager: Any, method: Any) -> bool:
+    """Tell whether a command is the fabfile's, or overridden by it."""
+    of_ours = getattr(_ours(manager), method.__name__, None)
+    return getattr(method, '__func__', None) is not of_ours
+
+
+def _ours(manager: Any) -> type | None:
+    classes = type(manager).__mro__
+    return next((each for each in classes if each.__module__ == 'migopy.manager'), None)

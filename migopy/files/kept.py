@@ -1,0 +1,50 @@
+"""The folder of migrations as it was at one moment, for many databases."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from migopy.files.directory import Directory
+from migopy.files.migration import Migration, checksum_of
+
+
+class KeptMigration(Migration):
+    """A migration whose file is read once.
+
+    Invariant: whoever asks gets the same content, though the file may change meanwhile.
+    """
+
+    @cached_property
+    def _content(self) -> bytes:
+        return super().content()
+
+    @cached_property
+    def _checksum(self) -> str:
+        return checksum_of(self._content)
+
+    def content(self) -> bytes:
+        """Read the file, the first time; raises `Unreadable`."""
+        return self._content
+
+    def checksum(self) -> str:
+        """Read the file, the first time, and give its checksum; raises `Unreadable`."""
+        return self._checksum
+
+
+class KeptDirectory(Directory):
+    """A folder that is listed once, and whose files are read and imported once.
+
+    Invariant: all that use it have the same migrations, whatever happens to the files
+    while they do. In `loaded` is each migration that was imported.
+    """
+
+    def __init__(self, directory: Directory) -> None:
+        """List a folder; raises `NoDirectory`, `BadFileNames`."""
+        super().__init__(directory.base, directory.path, directory.file_names)
+        self.package = directory.package
+        self.loaded = {}
+        self._kept = [KeptMigration(*each) for each in directory.migrations()]
+
+    def migrations(self) -> list[Migration]:
+        """List the migrations in order."""
+        return list(self._kept)

@@ -1,0 +1,24 @@
+"""One set of migrations for many databases."""
+
+from migopy.many.databases import (
+    Database,
+    NoDatabases,
+    NoSuchDatabase,
+    SpellingForOne,
+)
+from migopy.many.errors import CanaryFailed, DumpOfOne, Failed
+from migopy.many.performing import perform
+from migopy.many.selecting import InDatabase, SayWhich
+
+__all__ = [
+    'CanaryFailed',
+    'Database',
+    'DumpOfOne',
+    'Failed',
+    'InDatabase',
+    'NoDatabases',
+    'NoSuchDatabase',
+    'SayWhich',
+    'SpellingForOne',
+    'perform',
+]

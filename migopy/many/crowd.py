@@ -1,0 +1,293 @@
+"""A command for many databases, several at a time: done, told, counted."""
+
+from __future__ import annotations
+
+import glob
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+from pymongo.errors import PyMongoError
+
+from migopy.commands import Command, Part, Spelling
+from migopy.face import call
+from migopy.many.databases import FAILED_ONES, Database, shown
+from migopy.many.errors import CanaryFailed, Failed
+from migopy.many.fleet import Fleet
+from migopy.many.gathered import Gathered, Lines, Outcome
+from migopy.many.in_json import answer_standings, tell_outcome
+from migopy.many.kinds import (
+    NOT_BEGUN,
+    NOTHING,
+    QUIET,
+    WORDS,
+    is_idle,
+    is_in_history,
+    is_of_all,
+    word,
+)
+from migopy.many.members import Member, Members
+from migopy.many.selecting import Selection
+from migopy.many.standing import Standing
+from migopy.many.telling import FleetReport, Named
+from migopy.orders import DoesNotFit, pending
+from migopy.state import FAILED
+from migopy.tell import Voice, leave_out
+from migopy.terminal import meter, told_by
+
+#: Databases that are named in a command that goes on with them.
+MOST_NAMED = 20
+
+
+#: What is done for one database; the last argument is whether a lock is waited for.
+Deed = Callable[[Member, Outcome, bool], Outcome]
+
+
+class Tally(NamedTuple):
+    """What came of a command in many databases.
+
+    `failed` are the titles of those where it failed, `in_history` whether their own
+    histories tell of it; `refused` is why nothing was done where it was in none.
+    """
+
+    failed: Sequence[str]
+    in_history: bool
+    refused: BaseException | None
+
+
+class Crowd:
+    """A command, and the databases that it is carried out for.
+
+    Invariant: each database has an outcome of its own; what fails in one is no other's.
+    """
+
+    def __init__(
+        self,
+        members: Members,
+        voice: Voice,
+        spelling: Spelling,
+        command: str,
+        values: Sequence[str],
+        selection: Selection,
+    ) -> None:
+        """Take the databases' members, who tells, and what was typed."""
+        self._members = members
+        self._voice = voice
+        self._command = command
+        self._spelling = spelling
+        self._values = values
+        self._selection = selection
+        #: Whether it only shows something of each database.
+        is_list = command == 'dbrestore' and not values
+        self._is_shown = is_list or command in ('history', 'list')
+        self._report = FleetReport(voice, spelling, self._for_one)
+
+    def _for_one(self, database: Database) -> Spelling:
+        """Give how commands are spelled that are for one database alone."""
+        return database.spelling(self._spelling)
+
+    def those_that_failed(self, databases: Sequence[Database]) -> list[Database]:
+        """Select those whose last run failed or is unfinished, by their histories."""
+        failed = {
+            outcome.database.title: outcome
+            for outcome in self._outcomes(databases, self._look_back)
+            if not outcome.is_idle
+        }
+        for outcome in failed.values():
+            if outcome.is_of_all and outcome.error is not None:
+                raise outcome.error
+            if outcome.is_failure:
+                self._report.done(outcome)
+        return [each for each in databases if each.title in failed]
+
+    def show(self, databases: Sequence[Database]) -> None:
+        """Show where all databases stand; raises `Failed`, and for `check` more."""
+        outcomes = list(self._in_order(databases, self._look))
+        standings = [
+            (each.database.title, each.standing) for each in outcomes if each.standing
+        ]
+        fatal = next((each.error for each in outcomes if each.is_of_all), None)
+        if fatal is not None:
+            raise fatal
+        failed = [each for each in outcomes if each.is_failure]
+        gone = [each for each in outcomes if each.is_gone]
+        for each in [*gone, *failed]:
+            self._report.done(each)
+        self._report.status(standings, self._next(standings))
+        answer_standings(standings)
+        if failed:
+            raise Failed(
+                [each.database.title for each in failed], len(databases), Command()
+            )
+        if self._command == 'check' and any(
+            each.pending or each.does_not_fit for _, each in standings
+        ):
+            raise DoesNotFit('Some migrations need attention, see above.')
+
+    def carry_out(self, databases: Sequence[Database]) -> Tally:
+        """Carry the command out for databases, and tell of each; give what came of it.
+
+        Raises an error that all databases would meet, after those under way.
+        """
+        began = time.monotonic()
+        counts = Counter(dict.fromkeys(WORDS, 0))
+        failed: list[str] = []
+        in_history = True
+        of_all: BaseException | None = None
+        refused: BaseException | None = None
+        give = self._in_order if self._is_shown else self._outcomes
+        try:
+            for outcome in give(databases, self._do):
+                counts[word(outcome)] += 1
+                if outcome.is_of_all:
+                    of_all = outcome.error
+                    continue
+                self._report.done(outcome)
+                tell_outcome(outcome, self._for_one(outcome.database))
+                if outcome.is_failure:
+                    failed.append(outcome.database.title)
+                    in_history = in_history and is_in_history(outcome)
+                refused = outcome.error or refused
+        finally:
+            counts[NOT_BEGUN] = len(databases) - sum(counts.values())
+            if not self._is_shown and counts[NOT_BEGUN] < len(databases):
+                self._report.ended(counts, time.monotonic() - began)
+        if of_all is not None:
+            raise of_all
+        is_refused = counts[NOTHING] == len(databases)
+        return Tally(failed, in_history, refused if is_refused else None)
+
+    def settle(self, tally: Tally, databases: Sequence[Database]) -> None:
+        """Raise `Failed`, or the error that says why nothing was done in any."""
+        if tally.refused is not None:
+            raise tally.refused
+        if tally.failed:
+            again = self._again(tally.failed, tally.in_history)
+            raise Failed(tally.failed, len(databases), again)
+
+    def require_well(self, tally: Tally, not_begun: int) -> None:
+        """Raise `CanaryFailed` unless all is well in the databases that come first."""
+        if tally.failed:
+            again = Command(self._command, *self._values, **self._selection.typed)
+            raise CanaryFailed(tally.failed, not_begun, again)
+
+    def _again(self, failed: Sequence[str], in_history: bool) -> Command:
+        """Give the command for exactly those that failed, if that can be typed."""
+        selection = self._selection
+        wanted, options = selection.wanted, dict(selection.kept)
+        if in_history and wanted.is_all:
+            options['only'] = FAILED_ONES
+        elif len(failed) <= MOST_NAMED:
+            options['only'] = ' '.join(map(glob.escape, failed))
+        else:
+            options = dict(selection.typed)
+        return Command(self._command, *self._values, **options)
+
+    def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
+        only = self._selection.wanted.only
+        said: list[Part] = []
+        if any(each.pending for _, each in standings):
+            said += ['To execute them: ', Command('execute', only=only)]
+        odd = [title for title, each in standings if each.remarks]
+        if odd:
+            about = Command('show_status', only=glob.escape(odd[0]))
+            said += ['\n' if said else '', 'All about one of those: ', about]
+        return said
+
+    def _outcomes(self, databases: Sequence[Database], deed: Deed) -> Iterator[Outcome]:
+        """Do some work for each database, and show how far that is."""
+        selection = self._selection
+        work = partial(self._tried, deed)
+        fleet = Fleet(databases, work, selection.workers, selection.fail_fast)
+        done = 0
+        with told_by(self._voice), meter() as show:
+            for outcome in fleet.outcomes():
+                if outcome is not None:
+                    done += 1
+                    yield outcome
+                show('databases', done, len(databases))
+
+    def _in_order(self, databases: Sequence[Database], deed: Deed) -> Iterator[Outcome]:
+        """Do the same, and give the outcomes in the order of the databases."""
+        early: dict[str, Outcome] = {}
+        titles = iter([each.title for each in databases])
+        title = next(titles, None)
+        for outcome in self._outcomes(databases, deed):
+            early[outcome.database.title] = outcome
+            while title in early:
+                yield early.pop(title)
+                title = next(titles, None)
+        yield from early.values()
+
+    # What is done for one database, in a thread of its own.
+
+    def _do(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        """Carry the command out; without `waits` not for another command's lock."""
+        if outcome.database.found and not member.site.db.list_collection_names():
+            return replace(outcome, is_gone=True)
+        if not waits:
+            member.manager.LOCK_WAIT = 0
+        command = self._command
+        is_plain = command == 'execute' and not (
+            self._values or self._selection.options
+        )
+        if is_plain and member.manager.NEW_DATABASES == 'ignore' and _is_new(member):
+            command = 'ignore'
+        method = getattr(member.manager, command)
+        call(method, command, self._values, self._selection.options)
+        did = outcome.gathered.runs or outcome.gathered.trials
+        return replace(outcome, is_idle=self._command in QUIET and not did)
+
+    def _look(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        """Read where a database stands."""
+        plan = member.site.survey()
+        found = outcome.database.found and not plan.records
+        if found and not member.site.db.list_collection_names():
+            return replace(outcome, is_gone=True)
+        standing = Standing.of(plan, pending(member.manager, plan))
+        return replace(outcome, standing=standing)
+
+    def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        """Read whether the last run of a database failed, or one is unfinished."""
+        last = member.site.history.last(1)
+        failed = bool(last) and last[0].outcome == FAILED
+        has_failed = failed or bool(member.site.plan().unfinished)
+        return replace(outcome, is_idle=not has_failed)
+
+    def _tried(self, deed: Deed, database: Database, waits: bool) -> Outcome:
+        """Do something for a database, and give how that ended, whatever happens."""
+        leave_out()
+        began = time.monotonic()
+        lines = Lines()
+        speaker = Named(self._report, shown(database.title))
+        gathered = Gathered(speaker, database.name, self._for_one(database))
+        outcome = Outcome(database, gathered)
+        try:
+            member = self._members.member(database, lines, gathered)
+            try:
+                with told_by(speaker):
+                    outcome = deed(member, outcome, waits)
+            except PyMongoError as error:
+                if gathered.has_told(error):
+                    raise
+                raise member.site.explained(error) from error
+            finally:
+                self._members.done(database)
+        # Whatever a migration raises, SystemExit too, is the outcome of this one.
+        except BaseException as error:
+            outcome = replace(
+                outcome,
+                error=error,
+                is_idle=is_idle(self._command, error),
+                is_of_all=is_of_all(self._command, database, error),
+            )
+        seconds = time.monotonic() - began
+        return replace(outcome, said=lines.said, seconds=seconds)
+
+
+def _is_new(member: Member) -> bool:
+    """Tell whether no migration has touched a database yet."""
+    return not member.site.registry.read().records and not member.site.history.last(1)

@@ -1,0 +1,202 @@
+"""Which databases a command is for, where one set of migrations is for many."""
+
+from __future__ import annotations
+
+import glob
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, NamedTuple
+
+from migopy.commands import Command, Option, Spelling, Usage, Where
+from migopy.errors import MigopyException, enumerated
+from migopy.face import OF_DATABASE
+
+#: MongoDB's own databases, which no pattern takes.
+SYSTEM = frozenset({'admin', 'config', 'local'})
+
+#: What `only=` takes for those whose last run failed, by their own histories.
+FAILED_ONES = 'failed'
+
+#: What names of most databases are made of; others are shown quoted.
+PLAIN_NAME = re.compile(r'[\w-]+(?:@[\w.:,-]+)?', re.ASCII)
+
+
+class NoDatabases(MigopyException):
+    """`MONGO_DATABASES` names none, or its patterns match none on the server."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f'{what}, so nothing was done.\nCorrect MONGO_DATABASES ',
+            Where(('MONGO_DATABASES',)),
+            ', then type: ',
+            Command(),
+        )
+
+
+class NoSuchDatabase(MigopyException):
+    """`only=`, `except=` or `canary=` fits no database; `word` is what was typed."""
+
+    def __init__(self, option: str, word: str, names: Sequence[str]) -> None:
+        self.word = word
+        there_are = enumerated([shown(name) for name in names])
+        super().__init__(
+            f'{option}={word} fits none of the databases, so nothing was done.\n'
+            f'There are: {there_are}\nTo see how they are, type: ',
+            Command(),
+        )
+
+
+def narrowed_to(command: Command, only: str) -> Command:
+    """Give a command for the databases of `only=` alone, if it is about any."""
+    name = command.name or 'show_status'
+    if name not in OF_DATABASE or 'only' in command.options:
+        return command
+    return Command(name, *command.values, **{**command.options, 'only': only})
+
+
+class SpellingForOne(NamedTuple):
+    """How commands are typed that are for some of many databases alone.
+
+    Invariant: a command that is spelled by it is carried out for no other database.
+    """
+
+    spelling: Spelling
+    only: str
+
+    def command(self, command: Command) -> str:
+        """Spell a command so that it can be typed as it stands."""
+        return self.spelling.command(narrowed_to(command, self.only))
+
+    def usage(self, usage: Usage) -> str:
+        """Show how a command may be typed."""
+        return self.spelling.usage(usage)
+
+    def option(self, option: Option) -> str:
+        """Spell an option by itself."""
+        return self.spelling.option(option)
+
+    def where(self, where: Where) -> str:
+        """Say where settings are to be set or corrected."""
+        return self.spelling.where(where)
+
+
+class Database(NamedTuple):
+    """One of many databases.
+
+    Invariant: `title` is unique among them: the name, with the server where several
+    have one name. `settings` are a manager's that hold for this one alone. `found` is
+    whether the server has it, as a pattern has found it there.
+    """
+
+    name: str
+    title: str
+    settings: Mapping[str, Any] = {}
+    found: bool = False
+
+    @property
+    def only(self) -> str:
+        """Give what to type behind `only=` for this one alone."""
+        return glob.escape(self.title)
+
+    def spelling(self, spelling: Spelling) -> Spelling:
+        """Give how commands are spelled that are for this one alone."""
+        return SpellingForOne(spelling, self.only)
+
+
+class Wanted(NamedTuple):
+    """Which of the databases a command is for, as it was typed."""
+
+    only: str | None = None
+    but: str | None = None
+    sample: int | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Tell whether all are wanted, or all of those whose last run failed."""
+        return self.only in (None, FAILED_ONES) and (self.but, self.sample) == (
+            None,
+            None,
+        )
+
+    @property
+    def asks_for_failed(self) -> bool:
+        """Tell whether only those are wanted whose last run failed."""
+        return self.only == FAILED_ONES
+
+    @property
+    def is_one(self) -> bool:
+        """Tell whether one database was named, and no pattern of several."""
+        only = self.only or ''
+        literal = glob.escape(re.sub(r'\[(.)\]', r'\1', only)) == only
+        is_word = bool(only) and not re.search(r'\s', only)
+        return is_word and not self.asks_for_failed and literal
+
+    def of(self, databases: Sequence[Database]) -> list[Database]:
+        """Select from databases, in their order; raises `NoSuchDatabase`."""
+        chosen = list(databases)
+        if self.only is not None and not self.asks_for_failed:
+            chosen = fitting('only', self.only, databases)
+        if self.but is not None:
+            left_out = fitting('except', self.but, databases)
+            chosen = [each for each in chosen if each not in left_out]
+        if self.sample is not None and self.sample < len(chosen):
+            drawn = set(random.sample(range(len(chosen)), self.sample))
+            chosen = [each for place, each in enumerate(chosen) if place in drawn]
+        return chosen
+
+
+def fitting(option: str, words: str, databases: Sequence[Database]) -> list[Database]:
+    """Select the databases that one of the words fits: names or patterns.
+
+    Spaces stand between words. Raises `NoSuchDatabase` for the first that fits none.
+    """
+    taken: set[str] = set()
+    for word in words.split() or [words]:
+        titles = [
+            each.title
+            for each in databases
+            if fnmatchcase(each.title, word) or fnmatchcase(each.name, word)
+        ]
+        if not titles:
+            raise NoSuchDatabase(option, word, [each.title for each in databases])
+        taken.update(titles)
+    return [each for each in databases if each.title in taken]
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a pattern of several: `tenant_*`."""
+    return glob.escape(name) != name
+
+
+def found_by(pattern: str, names: Iterable[str]) -> list[str]:
+    """Select the names that a pattern fits, never MongoDB's own databases."""
+    return sorted(
+        name for name in names if name not in SYSTEM and fnmatchcase(name, pattern)
+    )
+
+
+def titled(
+    databases: Iterable[tuple[str, str, Mapping[str, Any], bool]],
+) -> list[Database]:
+    """Give each database a title of its own; what is there twice is taken once.
+
+    Takes a name, where its server is, its settings, and whether it was found there.
+    """
+    several = {(name, where): (own, found) for name, where, own, found in databases}
+    count = Counter(name for name, _ in several)
+    return [
+        Database(name, name if count[name] == 1 else _at(name, where), own, found)
+        for (name, where), (own, found) in several.items()
+    ]
+
+
+def _at(name: str, where: str) -> str:
+    return f'{name}@{where.rpartition("://")[2]}'
+
+
+def shown(title: str) -> str:
+    """Show a database's name, quoted where it has odd characters."""
+    return title if PLAIN_NAME.fullmatch(title) else repr(title)

@@ -1,0 +1,137 @@
+"""One command on many databases, several at a time."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextvars import copy_context
+
+from migopy.many.databases import Database
+from migopy.many.gathered import Outcome
+from migopy.signals import Terminated, is_interruption
+from migopy.state import Locked
+
+#: What does the command to one database, and gives how that ended. The second argument
+#: is whether to wait for another command's lock.
+Work = Callable[[Database, bool], Outcome]
+
+#: Seconds until one hears that no database has ended.
+TICK = 0.25
+
+
+class Fleet:
+    """Databases whose turn comes, those that are under way, and those that are done.
+
+    Invariant: a database is in one thread at a time, and its turn comes once, or twice
+    if another command held its lock the first time: then it is waited for last.
+    """
+
+    def __init__(
+        self,
+        databases: Sequence[Database],
+        work: Work,
+        workers: int,
+        fail_fast: bool,
+    ) -> None:
+        """Take the databases, and how many at a time.
+
+        With `fail_fast` no other one is begun after a failure, and never after one
+        that all would meet.
+        """
+        self._work = work
+        self._workers = workers
+        self._fail_fast = fail_fast
+        self._next = deque(databases)
+        self._locked: list[Database] = []
+        self._turn = threading.Lock()
+        self._busy = 0
+        self._is_stopped = False
+        self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+
+    @property
+    def not_begun(self) -> list[Database]:
+        """List those whose turn has not come."""
+        return [*self._next, *self._locked]
+
+    def outcomes(self) -> Iterator[Outcome | None]:
+        """Do the command to all; give each outcome when it is there.
+
+        Gives `None` where for a moment there was none. An interruption is raised after
+        those that are under way have ended; a second one at once.
+        """
+        give = self._one_by_one if self._workers == 1 else self._at_once
+        yield from give(waits=False)
+        if not self._is_stopped:
+            self._next.extend(self._locked)
+            self._locked.clear()
+            yield from give(waits=True)
+
+    def _one_by_one(self, waits: bool) -> Iterator[Outcome | None]:
+        """Do the command in this thread, which an interruption reaches."""
+        while self._next and not self._is_stopped:
+            # What is set for one database holds for no other.
+            apart = copy_context()
+            outcome = apart.run(self._work, self._next.popleft(), waits)
+            yield from self._heard(outcome, waits)
+            if outcome.error is not None and is_interruption(outcome.error):
+                raise outcome.error
+
+    def _at_once(self, waits: bool) -> Iterator[Outcome | None]:
+        # Daemons: at a second Ctrl-C the process ends, and the next command finds what
+        # they have left unfinished.
+        threads = [
+            threading.Thread(
+                target=copy_context().run,
+                args=(self._take_turns, waits),
+                name='migopy-database',
+                daemon=True,
+            )
+            for _ in range(min(self._workers, len(self._next)))
+        ]
+        self._busy = len(threads)
+        for each in threads:
+            each.start()
+        interruption: BaseException | None = None
+        try:
+            while self._busy or not self._ended.empty():
+                try:
+                    outcome = self._ended.get(timeout=TICK)
+                except queue.Empty:
+                    yield None
+                except (KeyboardInterrupt, Terminated) as error:
+                    self._is_stopped = True
+                    if interruption is not None:
+                        threads.clear()
+                        raise
+                    interruption = error
+                else:
+                    yield from self._heard(outcome, waits)
+        finally:
+            self._is_stopped = self._is_stopped or bool(self._busy)
+            for each in threads:
+                each.join()
+        if interruption is not None:
+            raise interruption
+
+    def _heard(self, outcome: Outcome, waits: bool) -> Iterator[Outcome]:
+        """Give an outcome, unless it is only that the database is locked so far."""
+        if isinstance(outcome.error, Locked) and not waits:
+            self._locked.append(outcome.database)
+            return
+        if outcome.is_of_all or (self._fail_fast and outcome.is_failure):
+            self._is_stopped = True
+        yield outcome
+
+    def _take_turns(self, waits: bool) -> None:
+        try:
+            while True:
+                with self._turn:
+                    if self._is_stopped or not self._next:
+                        return
+                    database = self._next.popleft()
+                self._ended.put(self._work(database, waits))
+        finally:
+            with self._turn:
+                self._busy -= 1

@@ -1,0 +1,178 @@
+"""What a command has done to one of many databases, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from migopy.commands import Spelling
+from migopy.many.databases import Database
+from migopy.many.standing import Standing
+from migopy.run import Failure
+from migopy.tell import Narrator, Voice
+
+if TYPE_CHECKING:
+    from migopy.differences import Comparison
+    from migopy.dumps import Dump
+    from migopy.effects import Effects, Recording
+    from migopy.files import Migration
+    from migopy.run import Plan, Step
+    from migopy.standin import Finding
+    from migopy.state import Holder, Run
+
+
+class Lines:
+    """A logger that keeps what is said of one database."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def white(self, message: object) -> None:
+        """Keep a message."""
+        self.said.append(str(message))
+
+    white_bold = red = green = white
+
+
+class Gathered:
+    """An observer that says nothing and keeps what there is to say.
+
+    Invariant: it is of one database; of what has ended it keeps texts and numbers.
+    """
+
+    def __init__(self, speaker: Any, database: str, spelling: Spelling) -> None:
+        """Take what writes the lines of a migration's loops, and the database's name.
+
+        The collections of that database are kept without its name; `spelling` is how
+        commands about it are typed.
+        """
+        #: What a dry run has found out, as a person is told of it.
+        self.notes = Lines()
+        self._narrator = Narrator(Voice(self.notes), spelling, database)
+        self.speaker = speaker
+        self.database = database
+        #: What has ended well: the migration, how, and what it changed.
+        self.runs: list[tuple[str, str, str]] = []
+        #: What a dry run would do: the migration, and what it would change.
+        self.trials: list[tuple[str, str]] = []
+        self.warnings: list[str] = []
+        self.failure: Failure | None = None
+        self.dump: Dump | None = None
+
+    def has_told(self, error: BaseException) -> bool:
+        """Tell whether an error is that of the failure which is kept."""
+        return self.failure is not None and self.failure.error is error
+
+    def about(self, title: str) -> None:
+        """Hear which database follows."""
+
+    def waiting(self, holder: Holder) -> None:
+        """Hear that another command's lock is waited for."""
+
+    def planned(self, doing: str, plan: Plan, migrations: Sequence[Migration]) -> None:
+        """Hear what is going to run."""
+
+    def repeated(self, runs: Sequence[Run]) -> None:
+        """Hear that the command has been carried out already, for another host."""
+
+    def warned(self, text: str) -> None:
+        """Keep a warning."""
+        self.warnings.append(text)
+
+    def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Hear that a step is about to run."""
+
+    def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Hear that a step is about to run in a dry run."""
+
+    def repeating(self, step: Step, error: Exception) -> None:
+        """Hear that a step's transaction is tried again."""
+
+    def stopped(self, step: Step) -> None:
+        """Hear that a step's function is over."""
+
+    def finished(self, run: Run, effects: Effects) -> None:
+        """Keep how a run has ended."""
+        outcome = run.outcome or ''
+        self.runs.append((run.name, outcome, effects.describe(self.database)))
+
+    def put_right(self, run: Run) -> None:
+        """Keep what was put right in the registry."""
+        self.runs.append((run.name, run.outcome or '', ''))
+
+    def failed(self, failure: Failure) -> None:
+        """Keep a failure."""
+        self.failure = failure
+
+    def tried(self, step: Step, effects: Effects) -> None:
+        """Keep what a step would do."""
+        self.trials.append((step.name, effects.describe(self.database)))
+
+    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+        """Keep what was found out of commands that no transaction can do."""
+        self._narrator.found(step, findings)
+
+    def untold(
+        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
+    ) -> None:
+        """Keep that what a step would do is known up to a point only."""
+        self.trials.append((step.name, effects.describe(self.database)))
+        self._narrator.untold(step, effects, reason, after)
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Keep which documents a step would change, if that was asked for."""
+        self._narrator.compared(step, comparisons, since)
+
+    def nothing_to_try(self) -> None:
+        """Hear that nothing would run."""
+
+    def tried_all(self) -> None:
+        """Hear that a dry run is over."""
+
+    def over(self, error: BaseException | None) -> None:
+        """Hear that the command is over for this database."""
+
+    def dumping(self, database: str) -> None:
+        """Hear that the database is about to be dumped."""
+
+    def way_back(self, dump: Dump) -> None:
+        """Keep the dump that was made before a failure."""
+        self.dump = dump
+
+    def restoring(self, dump: Dump) -> None:
+        """Hear that the database is about to be brought back to a dump."""
+
+    def restored(self, dump: Dump) -> None:
+        """Keep that the database is as a dump had it."""
+        self.runs.append((dump.name, 'restored', ''))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended for one of many databases.
+
+    Invariant: it is data. `error` is `None` where it ended well. `said` is what the
+    command had to show, a message each; `seconds` is how long it took. `gathered` is
+    what was done to it, `standing` what was read of it by a command that looks.
+    """
+
+    database: Database
+    gathered: Gathered
+    error: BaseException | None = None
+    said: Sequence[str] = ()
+    seconds: float = 0.0
+    standing: Standing | None = None
+    #: Whether it was gone when its turn came.
+    is_gone: bool = False
+    #: Whether there was nothing to do, which `error` may say.
+    is_idle: bool = False
+    #: Whether every other database would meet the same error.
+    is_of_all: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether something went wrong."""
+        return self.error is not None and not self.is_idle

@@ -1,0 +1,54 @@
+"""What a command on many databases tells in lines of JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from migopy.commands import Spelling
+from migopy.many.gathered import Outcome
+from migopy.many.kinds import word
+from migopy.many.standing import Standing
+from migopy.tell import LINES, of_error
+
+
+def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
+    """Write a line about a database that is done, if JSON was asked for."""
+    lines = LINES.get()
+    if lines is None:
+        return
+    gathered, error = outcome.gathered, outcome.error
+    lines.event(
+        'database',
+        database=outcome.database.title,
+        outcome=word(outcome),
+        seconds=round(outcome.seconds, 3),
+        migrations=[
+            {'name': name, 'outcome': how, 'effects': changes}
+            for name, how, changes in gathered.runs
+        ],
+        would_do=[
+            {'name': name, 'effects': changes} for name, changes in gathered.trials
+        ],
+        warnings=gathered.warnings,
+        said=list(outcome.said),
+        error=None if error is None else of_error(error, spelling),
+    )
+
+
+def answer_standings(standings: Sequence[tuple[str, Standing]]) -> None:
+    """Keep where all databases stand for the last line, if JSON was asked for."""
+    lines = LINES.get()
+    if lines is None:
+        return
+    found: list[dict[str, Any]] = [
+        {
+            'database': title,
+            'applied_up_to': standing.applied_up_to or None,
+            'pending': standing.pending,
+            'remarks': list(standing.remarks),
+            'needs_attention': bool(standing.pending) or standing.does_not_fit,
+        }
+        for title, standing in standings
+    ]
+    lines.answer(databases=found)

@@ -1,0 +1,92 @@
+"""What an outcome means: nothing to do here, an error of this one, an error of all."""
+
+from __future__ import annotations
+
+from migopy.bookkeeping import NothingToPutRight
+from migopy.face import WrongOptions
+from migopy.files import (
+    BadParallel,
+    BadTransaction,
+    ImportFailed,
+    NoSuchFunction,
+    Unreadable,
+)
+from migopy.many.databases import Database
+from migopy.many.gathered import Outcome
+from migopy.orders import LeftOut
+from migopy.run import (
+    Aftermath,
+    AlreadyRegistered,
+    AmbiguousName,
+    NameNeeded,
+    NotApplied,
+    Unfinished,
+    UnknownMigration,
+)
+from migopy.server import NoPrimary, ServerUnreachable
+
+#: Commands that show all databases in one table, unless a fabfile has its own.
+LOOKING = frozenset({'check', 'show_status'})
+
+#: Commands of which nothing is said where they had nothing to do.
+QUIET = frozenset({'execute', 'ignore', 'rollback'})
+
+#: Errors that every database would meet, as files and what was typed are the same.
+FOR_ALL = (
+    BadParallel,
+    BadTransaction,
+    ImportFailed,
+    NameNeeded,
+    NoSuchFunction,
+    Unreadable,
+    WrongOptions,
+)
+
+#: Errors of a server that most databases share.
+OF_SERVER = (NoPrimary, ServerUnreachable)
+
+#: Errors that say that there is nothing to do here, but perhaps in other databases.
+IDLE = (AlreadyRegistered, LeftOut, NotApplied, NothingToPutRight)
+
+#: Errors of a typed name that fits nothing, and the commands that look it up in the
+#: database, so that it may fit in another one.
+UNKNOWN = (AmbiguousName, UnknownMigration)
+LOOKED_UP = frozenset({'forget', 'history', 'rename'})
+
+#: What came of a database, in a word.
+DONE, NOTHING, FAILURE = 'done', 'with nothing to do', 'failed'
+GONE, NOT_BEGUN = 'gone', 'not begun'
+WORDS = (DONE, NOTHING, FAILURE, GONE, NOT_BEGUN)
+
+
+def is_idle(command: str, error: BaseException) -> bool:
+    """Tell whether an error says that there is nothing to do in its database."""
+    if isinstance(error, UNKNOWN):
+        return command in LOOKED_UP
+    return isinstance(error, IDLE)
+
+
+def is_of_all(command: str, database: Database, error: BaseException) -> bool:
+    """Tell whether every other database would meet the same error."""
+    if isinstance(error, UNKNOWN):
+        return command not in LOOKED_UP
+    if isinstance(error, OF_SERVER):
+        return not database.settings
+    return isinstance(error, FOR_ALL)
+
+
+def is_in_history(outcome: Outcome) -> bool:
+    """Tell whether a failure is one that the database's history tells of."""
+    failure = outcome.gathered.failure
+    if failure is not None:
+        return failure.aftermath is not Aftermath.DRY_RUN
+    return isinstance(outcome.error, Unfinished)
+
+
+def word(outcome: Outcome) -> str:
+    """Say in a word what came of a database."""
+    if outcome.is_failure:
+        return FAILURE
+    if outcome.is_gone:
+        return GONE
+    return NOTHING if outcome.is_idle else DONE

@@ -1,0 +1,111 @@
+"""The options that say for which of many databases a command is, and how many at once.
+
+Where a manager has one database, no command takes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.face import OF_MANY, is_yes, number
+from migopy.many.databases import Database, Wanted, narrowed_to
+from migopy.traces import summary
+
+#: What is typed for which databases a command is, and how they are done.
+OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
+
+#: Databases at a time, where nothing is said.
+WORKERS = 4
+
+#: Commands that nobody should give to a thousand databases by habit.
+GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
+
+
+class SayWhich(MigopyException):
+    """A grave command for many databases, of which none was named."""
+
+    def __init__(self, command: str, *values: str) -> None:
+        super().__init__(
+            f'{command} wants to know for which databases; nothing was done.\n'
+            'For one (or a pattern of several): ',
+            Command(command, *values, only='NAME'),
+            '\nFor all: ',
+            Command(command, *values, all='yes'),
+        )
+
+
+class Selection(NamedTuple):
+    """For which of many databases a command is, and how they are done.
+
+    Invariant: `options` are those that are left for the command itself, `typed` all.
+    """
+
+    wanted: Wanted
+    canary: str | None
+    workers: int
+    fail_fast: bool
+    all: bool
+    options: Mapping[str, str]
+    typed: Mapping[str, str]
+
+    @classmethod
+    def of(cls, command: str, options: Mapping[str, str]) -> Selection:
+        """Read the options that were typed; raises `WrongOptions`."""
+        # A parameter, of a face that takes flags, cannot be called `except`.
+        options = {_plain(name): text for name, text in options.items()}
+        sample = options.get('sample')
+        return cls(
+            Wanted(
+                options.get('only'),
+                options.get('except'),
+                None if sample is None else number(sample, command, 'sample'),
+            ),
+            options.get('canary'),
+            number(options.get('workers', WORKERS), command, 'workers'),
+            is_yes(options.get('fail_fast', 'no'), command, 'fail_fast'),
+            is_yes(options.get('all', 'no'), command, 'all'),
+            {name: text for name, text in options.items() if name not in OPTIONS},
+            options,
+        )
+
+    @property
+    def kept(self) -> Mapping[str, str]:
+        """Give what was typed but for which databases are meant."""
+        which = ('only', 'except', 'sample', 'canary', 'all')
+        return {name: text for name, text in self.typed.items() if name not in which}
+
+    def sure(self, command: str) -> Selection:
+        """Give the same with the answer to what a grave command asks of a person."""
+        if command not in GRAVE:
+            return self
+        return self._replace(options={**self.options, 'yes': 'yes'})
+
+    @property
+    def is_said(self) -> bool:
+        """Tell whether somebody has said which databases are meant, or all."""
+        return self.all or self.wanted.only is not None
+
+
+def _plain(name: str) -> str:
+    return 'except' if name == 'except_' else name
+
+
+class InDatabase(MigopyException):
+    """What went wrong in one of many databases, which `database` is.
+
+    The cause is chained; `is_told` is whether a person has been told of it already.
+    """
+
+    def __init__(self, database: Database, error: Exception, is_told: bool) -> None:
+        self.database = database
+        self.is_told = is_told
+        parts = error.parts if isinstance(error, MigopyException) else [summary(error)]
+        super().__init__(
+            *(
+                narrowed_to(part, database.only) if isinstance(part, Command) else part
+                for part in parts
+            )
+        )

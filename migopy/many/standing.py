@@ -1,0 +1,85 @@
+"""Where one of many databases stands, in a few words, and all of them as a table."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from migopy.errors import enumerated
+from migopy.run import Plan
+
+
+class Standing(NamedTuple):
+    """How far a database is, and what does not fit in it.
+
+    Invariant: it keeps no plan, only what is told of one. `applied_up_to` is the
+    highest migration that is applied, `''` for none; `pending` are how many others
+    and the first of them. `remarks` are what needs attention, a text each.
+    """
+
+    applied_up_to: str
+    pending: int
+    first_pending: str
+    remarks: Sequence[str]
+    #: Whether `check` is to fail for what is not pending.
+    does_not_fit: bool
+
+    @classmethod
+    def of(cls, plan: Plan, pending: Sequence[str]) -> Standing:
+        """Read it from a plan; `pending` are the names of what `execute` would run."""
+        last = plan.last_registered
+        return cls(
+            last.name if last else '',
+            len(pending),
+            pending[0] if pending else '',
+            tuple(_remarks(plan)),
+            not plan.fits,
+        )
+
+
+class Row(NamedTuple):
+    """Databases that stand alike."""
+
+    applied_up_to: str
+    pending: int
+    first_pending: str
+    titles: Sequence[str]
+
+
+def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:
+    """Group databases, given with their titles, by where they stand: most first."""
+    groups: dict[tuple[str, int, str], list[str]] = defaultdict(list)
+    for title, standing in standings:
+        groups[standing[:3]].append(title)
+    rows = [Row(*where, titles) for where, titles in groups.items()]
+    return sorted(rows, key=lambda row: (-len(row.titles), row[:3]))
+
+
+def remarks_of(
+    standings: Iterable[tuple[str, Standing]],
+) -> list[tuple[str, Sequence[str]]]:
+    """Group databases by what does not fit in them: each remark with its databases."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for title, standing in standings:
+        for remark in standing.remarks:
+            groups[remark].append(title)
+    return sorted(groups.items(), key=lambda group: (len(group[1]), group[0]))
+
+
+def _remarks(plan: Plan) -> Iterable[str]:
+    running = [run.name for run in plan.open_runs.running]
+    unfinished = list(dict.fromkeys(run.name for run in plan.unfinished))
+    for what, names in (
+        ('Unfinished', unfinished),
+        ('Running at this moment', running),
+        ('Late', [each.name for each in plan.late]),
+        ('Changed since executed', plan.changed),
+        ('Missing (registered, but there is no file)', plan.missing),
+    ):
+        if names:
+            yield f'{what}: {enumerated(names)}'
+    for new, old in plan.renamed.items():
+        yield f'{old} seems to be {new} now'
+    if plan.foreign:
+        yield f"{plan.foreign:,} of another tool's documents in the registry"

@@ -1,0 +1,161 @@
+"""What a command on many databases has to say: a line for each, and a table of all."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from migopy.commands import Command, Part, Spelling, spelled
+from migopy.errors import MigopyException, enumerated
+from migopy.many.databases import Database, shown
+from migopy.many.gathered import Outcome
+from migopy.many.standing import Standing, remarks_of, rows_of
+from migopy.tell import Voice, failure_text
+from migopy.terminal import duration, table
+from migopy.traces import summary
+
+#: Failures that are told in full when they happen; of more only the first line.
+IN_FULL = 10
+
+#: Lines of a kind that are shown; of more only the number is told.
+MOST = 50
+
+
+class FleetReport:
+    """Tells of many databases, through a manager's voice.
+
+    Invariant: what is said of a database names it, and is said in one piece when it is
+    done, so that lines of two databases never mix.
+    """
+
+    def __init__(
+        self, voice: Voice, spelling: Spelling, for_one: Callable[[Database], Spelling]
+    ) -> None:
+        """Take the voice, and how commands for all and for one are spelled."""
+        self._voice = voice
+        self._spelling = spelling
+        self._for_one = for_one
+        self._failures = 0
+        self._warnings: set[str] = set()
+        self._turn = threading.Lock()
+
+    def line(self, method: str, text: str) -> None:
+        """Say something from the thread of one database, while no other one speaks."""
+        with self._turn:
+            getattr(self._voice, method)(text)
+
+    def done(self, outcome: Outcome) -> None:
+        """Say how a command has ended for one database.
+
+        Of one with nothing to do nothing is said.
+        """
+        with self._turn:
+            self._done(outcome)
+
+    def _done(self, outcome: Outcome) -> None:
+        name = shown(outcome.database.title)
+        for warning in outcome.gathered.warnings:
+            # The same is often true of all.
+            if warning not in self._warnings and len(self._warnings) < MOST:
+                self._warnings.add(warning)
+                self._voice.white(f'{name}: {warning}')
+        for note in outcome.gathered.notes.said:
+            self._voice.white(f'{name}: {note}')
+        if outcome.is_failure:
+            self._failed(name, outcome)
+        elif outcome.is_gone:
+            self._voice.white(f'{name} is gone')
+        elif not outcome.is_idle:
+            self._ended_well(name, outcome)
+
+    def status(
+        self, standings: Sequence[tuple[str, Standing]], next: Sequence[Part]
+    ) -> None:
+        """Show how many databases are where, and what does not fit in some."""
+        results = self._voice.results
+        rows = [
+            (
+                f'{len(row.titles):,}',
+                row.applied_up_to or 'none',
+                f'{row.pending:,} from {row.first_pending}' if row.pending else 'none',
+                enumerated([shown(title) for title in row.titles]),
+            )
+            for row in rows_of(standings)
+        ]
+        titles = ('Databases', 'Applied up to', 'Pending', 'Which')
+        if rows:
+            results.white(table(titles, rows))
+        remarks = remarks_of(standings)
+        for remark, where in remarks[:MOST]:
+            results.red(f'{remark} ({_databases(where)})')
+        if len(remarks) > MOST:
+            results.white(f'and {len(remarks) - MOST:,} more')
+        if next:
+            results.white(spelled(next, self._spelling))
+
+    def ended(self, outcomes: Counter[str], seconds: float) -> None:
+        """Say at the end what was done in all."""
+        said = [f'{count:,} {what}' for what, count in outcomes.items() if count]
+        took = duration(round(seconds * 1000))
+        self._voice.green(f'Databases: {", ".join(said)} ({took})')
+
+    def _ended_well(self, name: str, outcome: Outcome) -> None:
+        gathered, took = outcome.gathered, duration(round(outcome.seconds * 1000))
+        if len(gathered.runs) == 1:
+            run, how, changes = gathered.runs[0]
+            changed = f': {changes}' if changes else ''
+            self._voice.white_bold(f'{name}: {run} {how} in {took}{changed}')
+        elif gathered.runs:
+            counts = Counter(how for _, how, _ in gathered.runs)
+            said = ', '.join(f'{count:,} {how}' for how, count in counts.items())
+            self._voice.white_bold(f'{name}: {said} in {took}')
+        elif gathered.trials:
+            for step, changes in gathered.trials:
+                self._voice.white_bold(
+                    f'{name}: {step} would do: {changes or "nothing"}'
+                )
+        elif len(outcome.said) == 1 and '\n' not in outcome.said[0]:
+            self._voice.results.white(f'{name}: {outcome.said[0]}')
+        elif outcome.said:
+            self._voice.results.white('\n'.join([f'{name}:', *outcome.said]))
+
+    def _failed(self, name: str, outcome: Outcome) -> None:
+        self._failures += 1
+        spelling, failure = self._for_one(outcome.database), outcome.gathered.failure
+        error = outcome.error
+        if failure is not None:
+            text = failure_text(failure, spelling)
+        elif isinstance(error, MigopyException):
+            text = error.spelled(spelling)
+        else:
+            text = '' if error is None else summary(error)
+        if self._failures > IN_FULL:
+            first, _, rest = text.partition('\n')
+            text = f'{first} …' if rest else first
+        elif outcome.gathered.dump is not None:
+            back = Command('dbrestore', outcome.gathered.dump.name)
+            text += f'\nTo go back to the dump of before:\n  {spelling.command(back)}'
+        self._voice.red(f'{name}: {text}')
+
+
+class Named:
+    """A logger that says at once what a migration's loops tell, with a name before it.
+
+    Invariant: each message is said in one piece.
+    """
+
+    def __init__(self, report: FleetReport, name: str) -> None:
+        self._report = report
+        self._name = name
+
+    def white(self, message: object) -> None:
+        """Say a message."""
+        self._report.line('white', f'{self._name}: {message}')
+
+    white_bold = red = green = white
+
+
+def _databases(titles: Sequence[str]) -> str:
+    names = enumerated([shown(title) for title in titles])
+    return f'{len(titles):,} databases: {names}' if len(titles) > 1 else names

@@ -1,0 +1,304 @@
+"""Which of many databases a command is for, and several of them at a time."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+import unittest
+from collections.abc import Sequence
+from typing import Any
+
+from migopy.commands import Command, FabSpelling
+from migopy.face import WrongOptions
+from migopy.many.databases import (
+    Database,
+    NoSuchDatabase,
+    SpellingForOne,
+    Wanted,
+    fitting,
+    found_by,
+    is_pattern,
+    shown,
+    titled,
+)
+from migopy.many.fleet import Fleet
+from migopy.many.gathered import Gathered, Outcome
+from migopy.many.selecting import Selection
+from migopy.many.standing import Standing, remarks_of, rows_of
+from migopy.server import redacted
+from migopy.state import Holder, Locked
+
+#: Seconds after which a test that waits for another thread has failed.
+PATIENCE = 30
+
+
+def databases(*names: str) -> list[Database]:
+    return [Database(name, name) for name in names]
+
+
+def titles(chosen: Sequence[Database]) -> list[str]:
+    return [each.title for each in chosen]
+
+
+class WantedTest(unittest.TestCase):
+    """What `only=`, `except=` and `sample=` select."""
+
+    all = databases('tenant_a', 'tenant_b', 'demo')
+
+    def chosen(self, **wanted: Any) -> list[str]:
+        return titles(Wanted(**wanted).of(self.all))
+
+    def test_names_and_patterns(self) -> None:
+        for only, expected in (
+            (None, ['tenant_a', 'tenant_b', 'demo']),
+            ('tenant_*', ['tenant_a', 'tenant_b']),
+            ('tenant_b', ['tenant_b']),
+            ('demo tenant_a', ['tenant_a', 'demo']),
+            ('tenant_[!a]', ['tenant_b']),
+            ('failed', ['tenant_a', 'tenant_b', 'demo']),
+        ):
+            with self.subTest(only):
+                self.assertEqual(self.chosen(only=only), expected)
+        self.assertEqual(self.chosen(but='tenant_*'), ['demo'])
+        self.assertEqual(self.chosen(only='tenant_*', but='tenant_a'), ['tenant_b'])
+
+    def test_what_fits_nothing_is_an_error(self) -> None:
+        for wanted in ({'only': 'x*'}, {'but': 'x'}, {'only': 'demo x'}, {'only': ''}):
+            with self.subTest(wanted), self.assertRaises(NoSuchDatabase) as raised:
+                self.chosen(**wanted)
+            self.assertIn('so nothing was done', str(raised.exception))
+
+    def test_case_counts(self) -> None:
+        with self.assertRaises(NoSuchDatabase):
+            self.chosen(only='Demo')
+
+    def test_a_sample_is_as_large_as_asked_for_and_in_order(self) -> None:
+        self.assertEqual(len(self.chosen(sample=2)), 2)
+        self.assertEqual(self.chosen(sample=9), titles(self.all))
+        many = databases(*(f'{number:03}' for number in range(300)))
+        drawn = titles(Wanted(sample=20).of(many))
+        self.assertEqual(len(set(drawn)), 20)
+        self.assertEqual(drawn, sorted(drawn))
+
+    def test_one_is_named_where_no_other_could_be_meant(self) -> None:
+        for only, is_one in (
+            ('tenant_a', True),
+            ('tenant_*', False),
+            ('a b', False),
+            ('failed', False),
+            (None, False),
+            ('a[*]b', True),
+        ):
+            with self.subTest(only):
+                self.assertIs(Wanted(only).is_one, is_one)
+
+    def test_a_name_with_the_signs_of_a_pattern_can_be_typed(self) -> None:
+        odd = Database('a*b', 'a*b')
+        self.assertEqual(odd.only, 'a[*]b')
+        self.assertEqual(titles(fitting('only', odd.only, [odd, *self.all])), ['a*b'])
+
+
+class DatabasesTest(unittest.TestCase):
+    """What the databases are called."""
+
+    def test_no_pattern_takes_mongodb_s_own(self) -> None:
+        names = ['tenant', 'local', 'admin', 'config', 'a']
+        self.assertEqual(found_by('*', names), ['a', 'tenant'])
+
+    def test_patterns(self) -> None:
+        for name, expected in (
+            ('a_*', True),
+            ('a?', True),
+            ('[ab]', True),
+            ('a', False),
+        ):
+            self.assertIs(is_pattern(name), expected)
+
+    def test_equal_names_on_two_servers_are_told_apart(self) -> None:
+        listed = [
+            ('app', 'h1:27017', {'MONGO_HOST': 'h1'}, False),
+            ('app', 'mongodb://h2:27017', {'MONGO_HOST': 'h2'}, False),
+            ('own', 'h1:27017', {}, True),
+            ('own', 'h1:27017', {}, True),
+        ]
+        self.assertEqual(
+            titles(titled(listed)), ['app@h1:27017', 'app@h2:27017', 'own']
+        )
+
+    def test_odd_names_are_quoted(self) -> None:
+        self.assertEqual(shown('tenant_a-1'), 'tenant_a-1')
+        self.assertEqual(shown('app@h1:27017'), 'app@h1:27017')
+        self.assertEqual(shown('a\nb'), r"'a\nb'")
+        self.assertEqual(shown('a b'), "'a b'")
+
+    def test_many_secrets_are_all_kept_out(self) -> None:
+        secrets = [f'pass-{number}' for number in range(1000)]
+        self.assertEqual(redacted('x pass-7 y pass-999', secrets), 'x *** y ***')
+
+
+class SelectionTest(unittest.TestCase):
+    """What is typed."""
+
+    def test_the_command_s_own_options_are_left(self) -> None:
+        typed = {'only': 'a', 'except_': 'b', 'workers': '8', 'dry_run': 'yes'}
+        selection = Selection.of('execute', typed)
+        self.assertEqual(selection.options, {'dry_run': 'yes'})
+        self.assertEqual(selection.wanted, Wanted('a', 'b'))
+        self.assertEqual(selection.workers, 8)
+        self.assertEqual(selection.kept, {'workers': '8', 'dry_run': 'yes'})
+
+    def test_what_cannot_be_is_refused(self) -> None:
+        for typed in (
+            {'workers': '0'},
+            {'workers': 'x'},
+            {'sample': '-1'},
+            {'fail_fast': 'x'},
+            {'all': '1'},
+        ):
+            with self.subTest(typed), self.assertRaises(WrongOptions):
+                Selection.of('execute', typed)
+
+    def test_next_steps_are_for_the_one_database(self) -> None:
+        spelling = SpellingForOne(FabSpelling(), 'tenant_a')
+        for command, expected in (
+            (Command(), 'fab migrations:show_status,only=tenant_a'),
+            (Command('execute', '3'), 'fab migrations:execute,3,only=tenant_a'),
+            (Command('execute', only='b'), 'fab migrations:execute,only=b'),
+            (Command('create', 'x'), 'fab migrations:create,x'),
+        ):
+            self.assertEqual(spelling.command(command), expected)
+
+
+class FleetTest(unittest.TestCase):
+    """Several at a time, without a database."""
+
+    def setUp(self) -> None:
+        self.done: list[str] = []
+
+    def outcome(
+        self, database: Database, error: BaseException | None = None, **more: Any
+    ) -> Outcome:
+        return Outcome(
+            database, Gathered(None, database.name, FabSpelling()), error, **more
+        )
+
+    def work(self, database: Database, waits: bool) -> Outcome:
+        self.done.append(database.name)
+        return self.outcome(database, **self.errors(database.name, waits))
+
+    def errors(self, name: str, waits: bool) -> dict[str, Any]:
+        if name.startswith('bad'):
+            return {'error': ValueError(name)}
+        if name.startswith('all'):
+            return {'error': ValueError(name), 'is_of_all': True}
+        if name.startswith('locked') and not waits:
+            holder = Holder.of({'owner': 'x'})
+            return {'error': Locked(holder, 0)}
+        return {}
+
+    def told(self, fleet: Fleet) -> list[str]:
+        return [each.database.name for each in fleet.outcomes() if each is not None]
+
+    def test_each_is_done_once_whatever_the_number_of_workers(self) -> None:
+        names = [f'{number:03}' for number in range(200)]
+        for workers in (1, 4, 300):
+            self.done.clear()
+            fleet = Fleet(databases(*names), self.work, workers, False)
+            self.assertEqual(sorted(self.told(fleet)), names)
+            self.assertEqual(sorted(self.done), names)
+            self.assertEqual(fleet.not_begun, [])
+
+    def test_none_at_all(self) -> None:
+        for workers in (1, 4):
+            self.assertEqual(self.told(Fleet([], self.work, workers, False)), [])
+
+    def test_workers_are_side_by_side(self) -> None:
+        meeting = threading.Barrier(3)
+
+        def work(database: Database, waits: bool) -> Outcome:
+            meeting.wait(PATIENCE)
+            return self.outcome(database)
+
+        fleet = Fleet(databases('a', 'b', 'c'), work, 3, False)
+        self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'c'])
+
+    def test_one_worker_is_this_thread(self) -> None:
+        threads: list[threading.Thread] = []
+
+        def work(database: Database, waits: bool) -> Outcome:
+            threads.append(threading.current_thread())
+            return self.outcome(database)
+
+        self.told(Fleet(databases('a', 'b'), work, 1, False))
+        self.assertEqual(threads, [threading.current_thread()] * 2)
+
+    def test_the_context_is_that_of_the_command(self) -> None:
+        typed: contextvars.ContextVar[str] = contextvars.ContextVar('typed')
+        typed.set('this one')
+        seen: list[str] = []
+
+        def work(database: Database, waits: bool) -> Outcome:
+            seen.append(typed.get('none'))
+            return self.outcome(database)
+
+        self.told(Fleet(databases('a', 'b'), work, 2, False))
+        self.assertEqual(seen, ['this one'] * 2)
+
+    def test_a_failure_is_no_other_database_s(self) -> None:
+        for workers in (1, 2):
+            fleet = Fleet(databases('bad', 'a', 'b'), self.work, workers, False)
+            self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'bad'])
+
+    def test_with_fail_fast_no_other_one_is_begun(self) -> None:
+        fleet = Fleet(databases('a', 'bad', 'b', 'c'), self.work, 1, True)
+        self.assertEqual(self.told(fleet), ['a', 'bad'])
+        self.assertEqual(titles(fleet.not_begun), ['b', 'c'])
+
+    def test_nor_after_an_error_of_all(self) -> None:
+        fleet = Fleet(databases('all', 'b', 'c'), self.work, 1, False)
+        self.assertEqual(self.told(fleet), ['all'])
+        self.assertEqual(titles(fleet.not_begun), ['b', 'c'])
+
+    def test_locked_ones_come_last(self) -> None:
+        for workers in (1, 2):
+            self.done.clear()
+            fleet = Fleet(databases('locked', 'a', 'b'), self.work, workers, False)
+            self.assertEqual(self.told(fleet)[-1], 'locked')
+            self.assertEqual(self.done.count('locked'), 2)
+            self.assertEqual(self.done[-1], 'locked')
+
+    def test_an_interruption_waits_for_those_under_way(self) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
+        def work(database: Database, waits: bool) -> Outcome:
+            begun.set()
+            self.assertTrue(go_on.wait(PATIENCE))
+            return self.outcome(database)
+
+        fleet = Fleet(databases(*'abcdef'), work, 2, False)
+        outcomes = fleet.outcomes()
+        self.assertIsNone(next(outcomes))  # two are under way
+        self.assertTrue(begun.wait(PATIENCE))
+        go_on.set()
+        with self.assertRaises(KeyboardInterrupt):
+            outcomes.throw(KeyboardInterrupt())
+        self.assertFalse(
+            [each for each in threading.enumerate() if each.name == 'migopy-database']
+        )
+        self.assertTrue(fleet.not_begun)
+
+
+class StandingTest(unittest.TestCase):
+    """The table of all databases."""
+
+    def test_equal_ones_are_a_row_the_most_first(self) -> None:
+        behind = Standing('001_a.py', 1, '002_b.py', (), False)
+        there = Standing('002_b.py', 0, '', ('Changed: 001_a.py',), True)
+        standings = [('x', behind), ('y', there), ('z', there)]
+        rows = rows_of(standings)
+        self.assertEqual([row.titles for row in rows], [['y', 'z'], ['x']])
+        self.assertEqual(remarks_of(standings), [('Changed: 001_a.py', ['y', 'z'])])
+
+
+if __name__ == '__main__':
+    unittest.main()
