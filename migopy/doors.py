@@ -34,7 +34,8 @@ class Doors(Defaults):
             raise NoClassicFabric(fabrics()) from error
         # A client that the rest of the fabfile makes is to be heard as well.
         listen()
-        return fab.create(cls)
+        manager_class: Any = cls
+        return fab.create(manager_class)
 
     @classmethod
     def speaker(cls) -> Voice:
