@@ -55,7 +55,7 @@ def run(base: type[Any], typed: Sequence[str], program: str) -> int:
 
 def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
     """Carry it out, and tell of an error that nobody has told of yet."""
-    spelling, logger = CommandSpelling(program), ColorsLogger()
+    spelling, voice = CommandSpelling(program), Voice(ColorsLogger())
     try:
         line = parted(typed)
         if line.wants_version:
@@ -70,14 +70,14 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
             told = told_in_json(base, _first(line), _in_json(line))
             with told, _kept_stdout(line.in_json):
                 here = project_here(base, line.manager)
-        logger = here.manager_class.logger
+        voice = here.manager_class.speaker()
         spelling = CommandSpelling(program, before, here.place, here.given)
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
             return _carry_out(here.manager_class, base, line)
     except StopTaskExecution:
         return 0
     except MigopyException as error:
-        Voice(logger).red(error.spelled(spelling))
+        voice.red(error.spelled(spelling))
         return exit_status_of(error)
 
 

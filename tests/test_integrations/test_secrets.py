@@ -6,7 +6,7 @@ import json
 
 from bson import json_util
 
-from tests.project import FabTest
+from tests.project import FAB, FabTest
 
 FABFILE = """
     import migopy
@@ -62,6 +62,11 @@ class SecretsTest(FabTest):
     def test_in_one_of_its_import(self) -> None:
         self.migration('001_x.py', f'raise ValueError({SAID!r})\n')
         self.assert_masked('migrations:execute')
+
+    def test_in_one_that_the_command_migopy_tells(self) -> None:
+        self.migration('001_x.py', f'raise ValueError({SAID!r})\n')
+        self.program = FAB.with_name('migopy')
+        self.assert_masked('execute')
 
     def test_in_one_of_a_command_of_the_fabfile(self) -> None:
         with (self.folder / 'fabfile.py').open('a') as fabfile:
