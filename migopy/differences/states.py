@@ -155,5 +155,7 @@ def state_before(
 
 def look(session: ClientSession, database: str, collection: str = NOWHERE) -> None:
     """Read next to nothing: a transaction sees a database as of its first read."""
-    query = {'find': collection, 'limit': 1, 'projection': {'_id': 1}}
+    # Of a document that may be any tool's, PyMongo may not be able to read a field.
+    nothing = {'_id': 0, 'nothing': {'$literal': True}}
+    query = {'find': collection, 'limit': 1, 'projection': nothing}
     session.client[database].command(query, session=session)

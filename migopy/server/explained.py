@@ -82,16 +82,10 @@ def explained(
 ) -> MigopyException:
     """Turn an error of PyMongo's into one that says what to do.
 
-    `client` is asked what it knows of the server; that itself only where it has just
-    answered.
+    `client` is asked what it knows of the server, not the server itself.
     """
     if isinstance(error, ConnectionFailure):
-        has_answered = isinstance(error, NotPrimaryError)
-        member = (
-            only_member(client, has_answered)
-            if isinstance(client, MongoClient)
-            else None
-        )
+        member = only_member(client) if isinstance(client, MongoClient) else None
         return _not_reached(error, settings, member)
     if isinstance(error, OperationFailure):
         return _refused(error, settings)

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import pymongo
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
-
-#: Seconds to look again at a server that has just answered.
-LOOK_SECONDS = 3
 
 _KINDS = {'RSSecondary': 'secondary', 'RSArbiter': 'arbiter', 'RSPrimary': 'primary'}
 
@@ -39,19 +33,11 @@ class Member:
         return f'mongodb://{user}{hosts}/?replicaSet={self.replica_set}'
 
 
-def only_member(client: MongoClient[Any], has_answered: bool) -> Member | None:
-    """Give what a client with a direct connection knows; `None` for another client.
-
-    Of a server that has said that it is no primary it knows nothing until the server is
-    looked at again, for which this waits, so far as that helps.
-    """
+def only_member(client: MongoClient[Any]) -> Member | None:
+    """Give what a client with a direct connection knows; `None` for another client."""
     topology = client.topology_description
     if topology.topology_type_name != 'Single':
         return None
-    if has_answered and not topology.has_known_servers:
-        with suppress(PyMongoError), pymongo.timeout(LOOK_SECONDS):
-            client.admin.command('hello')
-        topology = client.topology_description
     [server] = topology.server_descriptions().values()
     return Member(
         kind=_KINDS.get(server.server_type_name, ''),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
+from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
@@ -133,8 +134,12 @@ class Lock:
         holder = self.holder()
         if holder is not None and not force and self._seems_alive(holder):
             raise StillRunning(holder)
-        collection = raw(self.collection).with_options(write_concern=MARK)
-        document = collection.find_one_and_delete({'_id': self.ID})
+        collection = self.collection.with_options(write_concern=MARK)
+        try:
+            document = collection.find_one_and_delete({'_id': self.ID})
+        except InvalidBSON:
+            # It is gone all the same.
+            return holder
         if document is None:
             return None
         # As it was read before, it says how long it was to last.
@@ -176,15 +181,21 @@ class Lock:
             'ttl': self.ttl,
         }
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
+        collection: Collection[Any] = self.collection
         while True:
             try:
-                document: Any = raw(self.collection).find_one_and_update(
+                document: Any = collection.find_one_and_update(
                     {'_id': self.ID},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
                 return self._holder_of(document)
+            except InvalidBSON:
+                # The same again gives the same answer, as bytes. Not at first: PyMongo
+                # takes no heed of how old an error is that comes in bytes, and would
+                # not know for seconds what a secondary is.
+                collection = raw(self.collection)
             except DuplicateKeyError:
                 # Two upserts met: the other one made the document, so look again.
                 continue
@@ -206,10 +217,11 @@ class Lock:
         return self.collection.delete_one(gone).deleted_count == 1
 
     def _holder_of(
-        self, document: RawBSONDocument, now: datetime | None = None
+        self, document: Document | RawBSONDocument, now: datetime | None = None
     ) -> Holder:
-        fields = readable(document, self.collection.codec_options)
-        return Holder.of(fields, now, self.ttl)
+        if isinstance(document, RawBSONDocument):
+            document = readable(document, self.collection.codec_options)
+        return Holder.of(document, now, self.ttl)
 
     def _renew(self) -> bool:
         renewed = self.collection.update_one(
