@@ -8,6 +8,7 @@ import uuid
 from contextlib import ExitStack
 from typing import Any
 
+from bson import ObjectId
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
@@ -206,7 +207,7 @@ class FailedTest(UnfinishedTestCase):
         self.all_is_well(False)
         self.fail_in('rollback')
         # Somebody is half way in the second at the same time.
-        run = dict(self.unsettled()[0], _id=1, name=NEXT)
+        run = dict(self.unsettled()[0], _id=ObjectId(), name=NEXT)
         run['records'] = [self.db.migrations.find_one({'name': NEXT})['_id']]
         self.db.migrations_history.insert_one(run)
         self.assertIn(FIRST, self.shown())
