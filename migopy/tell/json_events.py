@@ -21,10 +21,12 @@ from migopy.tell.json_lines import Lines
 from migopy.traces import summary
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
     from migopy.run import Failure, Plan, Step
+    from migopy.standin import Finding
 
 
 class JsonEvents:
@@ -141,6 +143,32 @@ class JsonEvents:
             direction=step.direction,
             effects=of_effects(effects, self._database),
         )
+
+    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+        """Tell what commands would do that a transaction refuses.
+
+        The values that stand in the way are people's, and for no log.
+        """
+        said = [finding.text for finding in findings]
+        self._lines.event('found', name=step.name, findings=said)
+
+    def untold(
+        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
+    ) -> None:
+        """Tell up to which point it is known what a step would do, and why."""
+        self._lines.event(
+            'untold',
+            name=step.name,
+            direction=step.direction,
+            reason=reason,
+            effects=of_effects(effects, self._database),
+            after=list(after),
+        )
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Say nothing: documents are people's, and for no log."""
 
     def nothing_to_try(self) -> None:
         """Say nothing: the last line says that all is well."""

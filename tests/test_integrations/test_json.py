@@ -188,6 +188,31 @@ class JsonTest(FabTest):
         self.assertEqual(told[1]['effects']['text'], 'notes 2 inserted')
         self.assertEqual(self.registered(), [])
 
+    def test_a_dry_run_of_what_a_transaction_refuses(self) -> None:
+        self.db.notes.insert_many([{'n': 'ann@secret'}, {'n': 'ann@secret'}])
+        self.migration(
+            '001_a.py',
+            """
+            def up(db):
+                db.notes.create_index('m')
+                try:
+                    db.notes.create_index('n', unique=True)
+                except Exception:
+                    db.notes.update_one({}, {'$set': {'m': 1}})
+            """,
+        )
+        self.migration('002_b.py', 'def up(db): db.command("dbHash")')
+        told = self.lines('migrations:execute,show=5', status=1)
+        self.assertEqual(
+            [each['event'] for each in told],
+            ['started', 'tried', 'found', 'started', 'untold', 'ended'],
+        )
+        self.assertEqual(len(told[2]['findings']), 2)
+        self.assertIn('1 duplicated value', told[2]['findings'][1])
+        self.assertNotIn('secret', str(told))
+        self.assertEqual((told[4]['name'], told[4]['after']), ('002_b.py', []))
+        self.assertEqual(told[-1]['error']['type'], 'NotAllShown')
+
     def test_errors_before_anything_runs(self) -> None:
         """An unknown migration, an unknown command, an option that is none."""
         for command, kind in (
