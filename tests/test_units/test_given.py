@@ -27,6 +27,7 @@ from migopy.server import CHECKS
 #: A good text for each setting that takes no text as it is.
 TEXTS = {
     'MIGRATION_PACE': 'full',
+    'NEW_DATABASES': 'ignore',
     'MIGRATIONS_FILE_PATTERN': r'm(?P<migr_nr>\d+)\.py',
     'ALLOW_LATE': 'no',
     'TRANSACTION': 'Yes',
