@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from bson import ObjectId
+
 from migopy.state.history import FAILED
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 
@@ -46,7 +48,12 @@ class ReadOnlyTest(FabTest):
         self.migration('002_z.py', INSERT)
         (self.folder / 'mongomigrations/003_c.py').unlink()
         run = self.db.migrations_history.find_one({'name': '002_b.py'}) or {}
-        left = {'_id': 1, 'outcome': FAILED, 'unsettled': True, 'error': 'E: broke'}
+        left = {
+            '_id': ObjectId(),
+            'outcome': FAILED,
+            'unsettled': True,
+            'error': 'E: broke',
+        }
         left['records'] = [run['_id']]
         self.db.migrations_history.insert_one({**run, **left})
         before = state(self.db)

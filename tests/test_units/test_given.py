@@ -629,7 +629,10 @@ class FoundTest(FolderTest):
                 # One that has nothing to do with migopy is passed over.
                 self.write('deep/fabfile.py', 'from fabric.api import task')
                 self.write('migopyfile.py', MANAGER)
-            with mock.patch.dict(sys.modules, modules), self.inside('deep'):
+            mocked = mock.patch.dict(sys.modules, modules)
+            errand = Errand(spelling=CommandSpelling())
+            # As the command does: the file's create_task() is left for later.
+            with mocked, self.inside('deep'), carrying_out(errand):
                 self.assertEqual(self.here().MONGO_DATABASE, 'shop')
             (self.folder / 'migopyfile.py').unlink()
             sys.modules.pop('migopyfile', None)
