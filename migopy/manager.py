@@ -165,6 +165,19 @@ class MigrationsManager(Overridable, Wiring):
         bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
+    def verify(self, name: str | None = None) -> None:
+        """Let applied migrations look whether all is well, each by its own check.
+
+        Example: verify,001_add_index.py
+        What is called is verify(db) in the file, where it has one. Exit status 1 if
+        any of them does not find all as it should be.
+        """
+        from migopy import verification
+
+        if not verification.verify(self._site, name, self._narrator):
+            self._report.nothing_to_verify()
+
+    @task
     def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:
         """Show all that is not as it should be; fail if there is anything.
 

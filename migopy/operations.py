@@ -17,6 +17,7 @@ from migopy.run import (
     Step,
     require_transactions,
     steps_of,
+    tell_of_helpers,
     try_out,
 )
 from migopy.site import Site
@@ -262,6 +263,8 @@ def _loaded(
     """Import all that is going to run, before the first one does."""
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+    for step in steps:
+        tell_of_helpers(step, observer)
     for step in steps:
         if step.in_transaction:
             require_transactions(site.db.client, step.name)

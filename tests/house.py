@@ -40,6 +40,7 @@ ORDER = (
     'orders',
     'operations',
     'bookkeeping',
+    'verification',
     'overridable',
     'wiring',
     'manager',

@@ -22,7 +22,7 @@ DEFAULT = 'default'
 
 
 #: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
+READING = frozenset({'check', 'help', 'history', 'list', 'show_status', 'verify'})
 
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
@@ -32,7 +32,7 @@ ONCE = frozenset({'create', 'dbrestore', 'unlock'})
 OF_DATABASE = frozenset(
     """
     accept check dbdump dbrestore execute forget history ignore list rename rollback
-    show_status unlock
+    show_status unlock verify
     """.split()  # noqa: SIM905
 )
 
@@ -46,6 +46,7 @@ HABITS = {
     **dict.fromkeys(('backup', 'dump'), 'dbdump'),
     'log': 'history',
     'ls': 'list',
+    'validate': 'verify',
     'restore': 'dbrestore',
 }
 

@@ -3,6 +3,7 @@
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
 from migopy.files.loading import (
+    CONDITIONS,
     BadTransaction,
     ImportFailed,
     LoadedMigration,
@@ -21,6 +22,7 @@ from migopy.files.project import (
 )
 
 __all__ = [
+    'CONDITIONS',
     'FILES',
     'TEMPLATE',
     'BadFileNames',

@@ -23,6 +23,12 @@ from migopy.traces import excerpt
 #: What was meant for `transaction`, in any case of its letters.
 SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
 
+#: The functions of a file that look, before its `up` and after it.
+CONDITIONS = ('require', 'verify')
+
+#: What their parameter is called.
+DATABASE = 'db'
+
 #: One import at a time: a package may take the place of another project's.
 IMPORTING = threading.RLock()
 
@@ -54,7 +60,7 @@ class NoSuchFunction(MigopyException):
         self.name = name
         self.function = function
         self.reason = reason
-        again = Command('execute') if function == 'up' else Command('rollback', name)
+        again = Command('rollback', name) if function == 'down' else Command('execute')
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'
             f'Write `def {function}(db):` in it, then type: ',
@@ -130,14 +136,50 @@ class LoadedMigration(NamedTuple):
         function = getattr(self.module, name, None)
         if not callable(function):
             raise NoSuchFunction(self.name, name, f'has no function `{name}`')
+        return self._done_when_it_returns(name, function)
+
+    def condition(self, name: str) -> Callable[[Any], object] | None:
+        """Find `require` or `verify`, `None` where the file has none.
+
+        Migopy's is the one that can be called with a `db` alone; any other of that
+        name is a helper, which files of 1.0 may have. Raises `NoSuchFunction` as
+        `function` does.
+        """
+        function = getattr(self.module, name, None)
+        if not callable(function) or not _takes_database(function):
+            return None
+        return self._done_when_it_returns(name, function)
+
+    @property
+    def helpers_like_conditions(self) -> list[str]:
+        """List the functions that are called as conditions are, and are none."""
+        functions = {name: getattr(self.module, name, None) for name in CONDITIONS}
+        return [
+            name
+            for name, function in functions.items()
+            if callable(function) and not _takes_database(function)
+        ]
+
+    def _done_when_it_returns(
+        self, name: str, function: Callable[[Any], object]
+    ) -> Callable[[Any], object]:
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
             function
         ):
             raise NoSuchFunction(self.name, name, f'has an async `{name}`')
         if inspect.isgeneratorfunction(function):
             raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
-        checked: Callable[[Any], object] = function
-        return checked
+        return function
+
+
+def _takes_database(function: Callable[..., object]) -> bool:
+    """Tell whether a function can be called with a parameter `db` alone."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind(None)
+    except (TypeError, ValueError):
+        return False
+    return next(iter(signature.parameters)) == DATABASE
 
 
 def load_all(

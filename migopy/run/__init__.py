@@ -34,6 +34,7 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
+    from migopy.run.conditions import ask_after, only_reading, tell_of_helpers
     from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
@@ -59,9 +60,12 @@ LATE = {
     'NotAllShown': 'trial_errors',
     'TrialWrote': 'trial_errors',
     'WroteOutside': 'transaction',
+    'ask_after': 'conditions',
     'inspect': 'inspection',
+    'only_reading': 'conditions',
     'require_transactions': 'transaction',
     'steps_of': 'step',
+    'tell_of_helpers': 'conditions',
     'try_out': 'trial',
 }
 
@@ -101,13 +105,16 @@ __all__ = [
     'Unfinished',
     'UnknownMigration',
     'WroteOutside',
+    'ask_after',
     'by_migration',
     'describe',
     'inspect',
     'listing',
+    'only_reading',
     'renamed_of',
     'require_transactions',
     'steps_of',
+    'tell_of_helpers',
     'try_out',
     'ways_out',
 ]

@@ -14,9 +14,9 @@ from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, EffectsListener, Recording
 from migopy.run.attempts import commit_together
+from migopy.run.conditions import carry_out
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
-from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import redacted
@@ -145,8 +145,7 @@ class Performer:
         )
         run.checkpoints = checkpoints.entries
         with checkpoints.in_force(), told_by(self._observer.speaker):
-            returned = step.call(_durable(self._rooms.db))
-        require_done(step, returned, effects.wrote)
+            carry_out(step, _durable(self._rooms.db), effects, self._rooms.listener)
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
@@ -162,8 +161,7 @@ class Performer:
         inside = kept_inside(session, effects, self._rooms.db.name)
         bound = session.bind(end_session=False)
         with inside, bound, told_by(self._observer.speaker):
-            returned = step.call(self._rooms.db)
-        require_done(step, returned, effects.wrote)
+            carry_out(step, self._rooms.db, effects, self._rooms.listener)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history
         with self._rooms.listener.own_work():

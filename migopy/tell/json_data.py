@@ -82,6 +82,7 @@ def of_failure(failure: Failure) -> Document:
     return {
         'name': failure.name,
         'direction': failure.direction,
+        'function': failure.function or failure.direction,
         'aftermath': failure.aftermath.value.replace(' ', '_'),
         'is_unfinished': failure.is_unfinished,
         'written': failure.written,

@@ -172,6 +172,10 @@ class Report:
         """Say that nothing was executed since."""
         self._voice.green('No migration to roll back')
 
+    def nothing_to_verify(self) -> None:
+        """Say that no applied migration can be verified."""
+        self._voice.white('No applied migration has a verify(db)')
+
     def dumped(self, dump: Dump) -> None:
         """Say where a dump is."""
         self._voice.white_bold(f'Dumped to {dump.path} ({size(dump.size)})')
