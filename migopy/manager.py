@@ -8,7 +8,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
-from migopy.orders import order_down, order_up, pending, trial
+from migopy.orders import order_baseline, order_down, order_up, pending, trial
 from migopy.origins import shown
 from migopy.overridable import Overridable
 from migopy.run import listing
@@ -54,7 +54,8 @@ class MigrationsManager(Overridable, Wiring):
         Example: create,add_user_index
         Quote a title with spaces for the shell, or write _ for them.
         """
-        path = create(self._site.directory, ','.join(title), self._site.template)
+        words, numbering = ','.join(title), self.MIGRATION_NUMBERING
+        path = create(self._site.directory, words, self._site.template, numbering)
         self._report.created(os.path.relpath(path))
 
     @task
@@ -87,17 +88,31 @@ class MigrationsManager(Overridable, Wiring):
         return None
 
     @task
-    def ignore(self, spec_migr: str | None = None) -> None:
+    def ignore(self, spec_migr: str | None = None, *, to: str | None = None) -> None:
         """Register unregistered migrations, or the one named, without running them.
 
         Example: ignore,001_add_index.py
+        With to=NAME those up to and with that one are registered.
         """
         from migopy import operations
 
-        order = order_up(self, 'ignore', spec_migr)
+        order = order_up(self, 'ignore', spec_migr, to)
         plan = operations.ignore(self._site, order, self._narrator)
         if plan is not None:
             self._report.status(plan, [])
+
+    @task
+    def baseline(self, name: str) -> None:
+        """Begin on a database that is as all migrations up to the one named make it.
+
+        Example: baseline,200_add_flag.py
+        Registers them at once without running them, as ignore does, where nothing is
+        registered yet.
+        """
+        from migopy import operations
+
+        order = order_baseline(self, name)
+        operations.ignore(self._site, order, self._narrator)
 
     @task
     def rollback(

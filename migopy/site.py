@@ -123,7 +123,7 @@ class Site:
     def directory(self) -> Directory:
         """Give the folder of migrations."""
         settings = self.settings
-        names = FileNames(settings.file_pattern)
+        names = FileNames(settings.file_pattern, settings.helpers)
         return Directory(settings.base, settings.directory, names)
 
     @cached_property

@@ -13,7 +13,7 @@ from migopy.files.loading import (
     load_all,
 )
 from migopy.files.migration import Migration, Unreadable, checksum_of
-from migopy.files.names import BadFileNames, BadPattern, FileNames
+from migopy.files.names import BadFileNames, BadPattern, FileNames, begins_with
 from migopy.files.project import (
     FILES,
     cwd_in_syspath,
@@ -37,6 +37,7 @@ __all__ = [
     'NoSuchFunction',
     'NotCreated',
     'Unreadable',
+    'begins_with',
     'checksum_of',
     'create',
     'cwd_in_syspath',

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.run.choice import Choice
 from migopy.run.choice_errors import (
+    AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
     LateRefused,
@@ -72,6 +73,7 @@ LATE = {
 __all__ = [
     'PENDING',
     'Aftermath',
+    'AlreadyBegun',
     'AlreadyRegistered',
     'AmbiguousName',
     'CannotTry',
