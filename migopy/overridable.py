@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from migopy.files import FileNames
 from migopy.orders import original
@@ -18,6 +18,7 @@ class Overridable:
     """
 
     MIGRATIONS_FILE_PATTERN: str
+    MIGRATIONS_HELPERS: Sequence[str]
     _site: Site
 
     def sorted(self, file_names: Iterable[str]) -> list[str]:

@@ -9,20 +9,22 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
+from pymongo import AsyncMongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.defaults import Defaults
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
 from migopy.files import (
     TEMPLATE,
     Directory,
     FileNames,
+    Functions,
     read_template,
 )
 from migopy.pymongo3 import legacy_database
@@ -34,7 +36,7 @@ from migopy.server import (
     is_made_for_us,
     own_collection,
 )
-from migopy.site_settings import SiteSettings, settings_of
+from migopy.site_settings import SiteSettings
 from migopy.state import History, Holder, Lock, Registry, Run
 from migopy.terminal import meter
 from migopy.texts import whole_number
@@ -48,17 +50,6 @@ Document = dict[str, Any]
 
 #: As many as a query may ask for, on whatever server.
 MOST_RUNS = 2**31 - 1
-
-
-def site_of(manager: Defaults, notify: Callable[[str], None]) -> Site:
-    """Make the site of a manager's settings.
-
-    `notify` takes what a person should know of calls that PyMongo dropped.
-    """
-    # Not bound, where a fabfile puts a plain function there.
-    of_class: Any = type(manager)
-    make_client = vars(manager).get('MongoClient') or of_class.MongoClient
-    return Site(settings_of(manager), make_client, notify)
 
 
 class Site:
@@ -75,8 +66,13 @@ class Site:
         settings: SiteSettings,
         make_client: Callable[..., Any],
         notify: Callable[[str], None],
+        functions: Callable[[ModuleType], Functions],
     ) -> None:
-        """Take what makes the client, and what tells of calls that PyMongo dropped."""
+        """Take what makes the client, and what tells of calls that PyMongo dropped.
+
+        `functions` gives those of a migration's module.
+        """
+        self._functions = functions
         self.settings = settings
         self._make_client = make_client
         self._notify = notify
@@ -111,6 +107,11 @@ class Site:
             self._resources.callback(client.close)
         return client
 
+    def async_client(self) -> AsyncMongoClient[Document]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
+        place, options = self._connection
+        return AsyncMongoClient(*place, **options)
+
     @cached_property
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
@@ -124,7 +125,7 @@ class Site:
         """Give the folder of migrations."""
         settings = self.settings
         names = FileNames(settings.file_pattern, settings.helpers)
-        return Directory(settings.base, settings.directory, names)
+        return Directory(settings.base, settings.directory, names, self._functions)
 
     @cached_property
     def collection(self) -> Collection[Document]:

@@ -137,7 +137,7 @@ def _looked_at(site: Site, migration: Migration, observer: Observer) -> Looked:
             if condition is None:
                 return Looked(False)
             function = 'verify'
-            ask_after(name, condition, db, listener)
+            ask_after(name, condition, site, db)
     # The server is gone: the others would only wait for it, one after the other.
     except ConnectionFailure:
         raise

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from types import ModuleType
 from typing import Any, cast
 
 from pymongo.collection import Collection
@@ -31,10 +32,12 @@ from migopy.face import (
     is_yes,
     task_for_later,
 )
+from migopy.files import Functions, functions_of
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
-from migopy.site import Site, site_of
+from migopy.site import Site
 from migopy.site_settings import secrets_of
+from migopy.sites import site_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
 
@@ -158,6 +161,14 @@ class Wiring(Defaults):
             return False
         return str(options.get('json')).lower() == 'yes'
 
+    def migration_functions(self, module: ModuleType) -> Functions:
+        """Give the functions of a migration's module by name: `up`, `down` and so on.
+
+        An override takes files of a shape of one's own; the names are migopy's, the
+        functions take a database. Raises what `functions_of` does.
+        """
+        return functions_of(module)
+
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
     ) -> Any:
@@ -224,7 +235,7 @@ class Wiring(Defaults):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self, self._notify)
+        return site_of(self, self._notify, self.migration_functions)
 
     def _notify(self, text: str) -> None:
         self._narrator.warned(text)

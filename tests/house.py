@@ -36,6 +36,7 @@ ORDER = (
     'origins',
     'site_settings',
     'site',
+    'sites',
     'face',
     'orders',
     'operations',

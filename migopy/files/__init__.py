@@ -2,16 +2,13 @@
 
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
-from migopy.files.loading import (
-    CONDITIONS,
+from migopy.files.loaded import (
     BadTransaction,
-    ImportFailed,
+    InEventLoop,
     LoadedMigration,
     NoSuchFunction,
-    importable,
-    load,
-    load_all,
 )
+from migopy.files.loading import ImportFailed, importable, load, load_all
 from migopy.files.migration import Migration, Unreadable, checksum_of
 from migopy.files.names import BadFileNames, BadPattern, FileNames, begins_with
 from migopy.files.project import (
@@ -20,6 +17,7 @@ from migopy.files.project import (
     invoke_program,
     project_directory,
 )
+from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 
 __all__ = [
     'CONDITIONS',
@@ -30,17 +28,21 @@ __all__ = [
     'BadTransaction',
     'Directory',
     'FileNames',
+    'Functions',
     'ImportFailed',
+    'InEventLoop',
     'LoadedMigration',
     'Migration',
     'NoDirectory',
     'NoSuchFunction',
     'NotCreated',
+    'OtherShape',
     'Unreadable',
     'begins_with',
     'checksum_of',
     'create',
     'cwd_in_syspath',
+    'functions_of',
     'importable',
     'invoke_program',
     'load',

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import sys
 import threading
@@ -12,22 +11,14 @@ from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
-from typing import Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
+from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.shapes import Functions, functions_of
 from migopy.traces import excerpt
-
-#: What was meant for `transaction`, in any case of its letters.
-SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
-
-#: The functions of a file that look, before its `up` and after it.
-CONDITIONS = ('require', 'verify')
-
-#: What their parameter is called.
-DATABASE = 'db'
 
 #: One import at a time: a package may take the place of another project's.
 IMPORTING = threading.RLock()
@@ -50,159 +41,41 @@ class ImportFailed(MigopyException):
         )
 
 
-class NoSuchFunction(MigopyException):
-    """A migration file has no usable `up` or `down`; nothing has been run.
-
-    `name` is the migration's, `function` what was looked for, `reason` what there is.
-    """
-
-    def __init__(self, name: str, function: str, reason: str) -> None:
-        self.name = name
-        self.function = function
-        self.reason = reason
-        again = Command('rollback', name) if function == 'down' else Command('execute')
-        super().__init__(
-            f'{name} {reason}, so nothing was run.\n'
-            f'Write `def {function}(db):` in it, then type: ',
-            again,
-        )
-
-
-class BadTransaction(MigopyException):
-    """A migration's `transaction` cannot be used; `name` is the migration's.
-
-    It is no truth value, or `word` stands there in its place.
-    """
-
-    def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
-        self.name = name
-        wrong = (
-            'is neither True nor False'
-            if word == 'transaction'
-            else 'would be passed over, as the word is `transaction`'
-        )
-        super().__init__(
-            f'{name}: {word} = {value!r} {wrong}, so nothing was'
-            ' run.\nCorrect it, then type: ',
-            Command('execute'),
-        )
-
-
-class LoadedMigration(NamedTuple):
-    """A migration that has been imported.
-
-    Invariant: the checksum is of the very content that was compiled, and the module's
-    body has run once.
-    """
-
-    migration: Migration
-    checksum: str
-    module: ModuleType
-
-    @property
-    def name(self) -> str:
-        """Give the migration's name."""
-        return self.migration.name
-
-    def in_transaction(self, default: bool) -> bool:
-        """Tell whether it runs in a transaction: `transaction` in the file decides.
-
-        Raises `BadTransaction` where that is neither `True` nor `False`, or its name
-        is spelt in another way.
-        """
-        for name, value in vars(self.module).items():
-            # Passed over, it would run without the transaction that was meant.
-            if (
-                name != 'transaction'
-                and name.lower() in SPELT_WRONG
-                and value
-                in (
-                    True,
-                    False,
-                )
-            ):
-                raise BadTransaction(self.name, value, name)
-        wish = getattr(self.module, 'transaction', default)
-        if not isinstance(wish, bool):
-            raise BadTransaction(self.name, wish)
-        return wish
-
-    def function(self, name: str) -> Callable[[Any], object]:
-        """Find `up` or `down`.
-
-        Raises `NoSuchFunction`, also for a coroutine or a generator function: a
-        call would return at once and leave the work undone.
-        """
-        function = getattr(self.module, name, None)
-        if not callable(function):
-            raise NoSuchFunction(self.name, name, f'has no function `{name}`')
-        return self._done_when_it_returns(name, function)
-
-    def condition(self, name: str) -> Callable[[Any], object] | None:
-        """Find `require` or `verify`, `None` where the file has none.
-
-        Migopy's is the one that can be called with a `db` alone; any other of that
-        name is a helper, which files of 1.0 may have. Raises `NoSuchFunction` as
-        `function` does.
-        """
-        function = getattr(self.module, name, None)
-        if not callable(function) or not _takes_database(function):
-            return None
-        return self._done_when_it_returns(name, function)
-
-    @property
-    def helpers_like_conditions(self) -> list[str]:
-        """List the functions that are called as conditions are, and are none."""
-        functions = {name: getattr(self.module, name, None) for name in CONDITIONS}
-        return [
-            name
-            for name, function in functions.items()
-            if callable(function) and not _takes_database(function)
-        ]
-
-    def _done_when_it_returns(
-        self, name: str, function: Callable[[Any], object]
-    ) -> Callable[[Any], object]:
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
-            function
-        ):
-            raise NoSuchFunction(self.name, name, f'has an async `{name}`')
-        if inspect.isgeneratorfunction(function):
-            raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
-        return function
-
-
-def _takes_database(function: Callable[..., object]) -> bool:
-    """Tell whether a function can be called with a parameter `db` alone."""
-    try:
-        signature = inspect.signature(function)
-        signature.bind(None)
-    except (TypeError, ValueError):
-        return False
-    return next(iter(signature.parameters)) == DATABASE
-
-
 def load_all(
     migrations: Sequence[Migration], directory: Directory
 ) -> list[LoadedMigration]:
     """Import migrations of one folder, while no other thread imports any.
 
-    Raises `Unreadable`, `ImportFailed`.
+    Raises `Unreadable`, `ImportFailed`, `OtherShape`.
     """
     with IMPORTING:
         import_package(directory)
-        return [load(migration, directory.package) for migration in migrations]
+        return [
+            load(migration, directory.package, directory.functions_of)
+            for migration in migrations
+        ]
 
 
-def load(migration: Migration, package: str) -> LoadedMigration:
-    """Import a migration's file as a module of `package`.
+def load(
+    migration: Migration,
+    package: str,
+    functions: Callable[[ModuleType], Functions] = functions_of,
+) -> LoadedMigration:
+    """Import a migration's file as a module of `package`; `functions` finds them in it.
 
     The module is made from the file as it is now, never taken from an earlier import.
-    Raises `Unreadable`, `ImportFailed`.
+    Raises `Unreadable`, `ImportFailed`, and what `functions` does.
     """
     content = migration.content()
     module = import_source(migration.module_name(package), migration.path, content)
-    return LoadedMigration(migration, checksum_of(content), module)
+    try:
+        found = functions(module)
+    except MigopyException:
+        raise
+    # A fabfile's own `migration_functions`.
+    except Exception as error:
+        raise ImportFailed(migration.name, migration.path, error) from error
+    return LoadedMigration(migration, checksum_of(content), module, found)
 
 
 @contextmanager

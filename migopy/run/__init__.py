@@ -35,7 +35,9 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
-    from migopy.run.conditions import ask_after, only_reading, tell_of_helpers
+    from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
+    from migopy.run.conditions import ask_after, only_reading
+    from migopy.run.dependencies import require_dependencies
     from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
@@ -64,10 +66,12 @@ LATE = {
     'ask_after': 'conditions',
     'inspect': 'inspection',
     'only_reading': 'conditions',
+    'require_dependencies': 'dependencies',
     'require_transactions': 'transaction',
     'steps_of': 'step',
-    'tell_of_helpers': 'conditions',
     'try_out': 'trial',
+    'warn_of_helpers': 'cautions',
+    'warn_of_other_than_executed': 'cautions',
 }
 
 __all__ = [
@@ -114,10 +118,12 @@ __all__ = [
     'listing',
     'only_reading',
     'renamed_of',
+    'require_dependencies',
     'require_transactions',
     'steps_of',
-    'tell_of_helpers',
     'try_out',
+    'warn_of_helpers',
+    'warn_of_other_than_executed',
     'ways_out',
 ]
 

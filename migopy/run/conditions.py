@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, Protocol
+
+from pymongo import AsyncMongoClient
+from pymongo.client_session import ClientSession
 
 from migopy.effects import EffectsListener, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.run.observer import Observer
 from migopy.run.returned import require_done
 from migopy.run.step import Step, call_here
 
@@ -53,44 +57,72 @@ class WroteWhileLooking(MigopyException):
         )
 
 
+class Ground(Protocol):
+    """What functions of files run on."""
+
+    @property
+    def listener(self) -> EffectsListener:
+        """Give what hears the commands of the site's client."""
+
+    def async_client(self) -> AsyncMongoClient[Any]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
+
+
 def carry_out(
-    step: Step, db: Any, effects: Recording, listener: EffectsListener
+    step: Step,
+    ground: Ground,
+    db: Any,
+    effects: Recording,
+    session: ClientSession | None = None,
 ) -> None:
     """Call `require`, the step's own function, and `verify`.
 
-    Raises what they raise, `NotAsItShouldBe`, `WroteWhileLooking`, `LeftUndone`.
+    In a transaction that is the session's. Raises what they raise, `NotAsItShouldBe`,
+    `WroteWhileLooking`, `LeftUndone`.
     """
     if step.require is not None:
-        _ask_before(step.name, step.require, db, listener)
-    returned = step.call(db)
+        _ask_before(step.name, step.require, ground, db, session)
+    returned = _call(step.function, ground, db, session)
     require_done(step, returned, effects.wrote)
     if step.verify is not None:
-        ask_after(step.name, step.verify, db, listener)
-
-
-def tell_of_helpers(step: Step, observer: Observer) -> None:
-    """Warn of functions that are called `require` or `verify`, and are not called."""
-    names = step.loaded.helpers_like_conditions if step.direction == 'up' else ()
-    for name in names:
-        observer.warned(
-            f'{step.name}: its {name} is taken for a helper and not called, as it'
-            ' cannot be called with a `db` alone'
-        )
+        ask_after(step.name, step.verify, ground, db, session)
 
 
 def ask_after(
-    name: str, verify: Callable[[Any], object], db: Any, listener: EffectsListener
+    name: str,
+    verify: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None = None,
 ) -> None:
     """Call a migration's `verify`; raises as `carry_out` does."""
-    with only_reading(name, 'verify', db, listener):
-        _require_yes(name, 'verify', call_here(verify, db))
+    with only_reading(name, 'verify', db, ground.listener):
+        _require_yes(name, 'verify', _call(verify, ground, db, session))
 
 
 def _ask_before(
-    name: str, require: Callable[[Any], object], db: Any, listener: EffectsListener
+    name: str,
+    require: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None,
 ) -> None:
-    with only_reading(name, 'require', db, listener):
-        _require_yes(name, 'require', call_here(require, db))
+    with only_reading(name, 'require', db, ground.listener):
+        _require_yes(name, 'require', _call(require, ground, db, session))
+
+
+def _call(
+    function: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None,
+) -> object:
+    if not inspect.iscoroutinefunction(function):
+        return call_here(partial(function, db))
+    # What only a few migrations need takes its time to be imported.
+    from migopy.run.asynchronous import run_to_end
+
+    return call_here(partial(run_to_end, function, db, ground.async_client, session))
 
 
 def function_of(error: BaseException | None, otherwise: str) -> str:

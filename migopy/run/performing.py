@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, Protocol
 
 import pymongo
+from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, EffectsListener, Recording
@@ -59,6 +60,9 @@ class Rooms(Protocol):
     @property
     def listener(self) -> EffectsListener:
         """Give what hears the commands of the site's client."""
+
+    def async_client(self) -> AsyncMongoClient[Any]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -145,7 +149,7 @@ class Performer:
         )
         run.checkpoints = checkpoints.entries
         with checkpoints.in_force(), told_by(self._observer.speaker):
-            carry_out(step, _durable(self._rooms.db), effects, self._rooms.listener)
+            carry_out(step, self._rooms, _durable(self._rooms.db), effects)
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
@@ -161,7 +165,7 @@ class Performer:
         inside = kept_inside(session, effects, self._rooms.db.name)
         bound = session.bind(end_session=False)
         with inside, bound, told_by(self._observer.speaker):
-            carry_out(step, self._rooms.db, effects, self._rooms.listener)
+            carry_out(step, self._rooms, self._rooms.db, effects, session)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history
         with self._rooms.listener.own_work():

@@ -55,20 +55,21 @@ class Step(NamedTuple):
         """Give the migration's name."""
         return self.loaded.name
 
-    def call(self, db: Any) -> object:
-        """Run the function, in this process alone, and give what it returns."""
-        return call_here(self.loaded.function(self.direction), db)
+    @property
+    def function(self) -> Callable[[Any], object]:
+        """Give the function to be run."""
+        return self.loaded.function(self.direction)
 
 
-def call_here(function: Callable[[Any], object], db: Any) -> object:
-    """Call a function of a file, in this process alone, and give what it returns.
+def call_here(call: Callable[[], object]) -> object:
+    """Make a call of a file's function, in this process alone; give what it returns.
 
     A child that the function has forked, and that returns from it too, ends here:
     it must neither register the migration nor let go of the lock.
     """
     process = os.getpid()
     try:
-        returned = function(db)
+        returned = call()
     except BaseException:
         if os.getpid() != process:
             traceback.print_exc()

@@ -195,7 +195,7 @@ class Trial:
             told_by(self._observer.speaker),
             answered_by(None if step.in_transaction else answers),
         ):
-            carry_out(step, rooms.db, effects, rooms.listener)
+            carry_out(step, rooms, rooms.db, effects, session)
 
     def _found(self, step: Step, standin: StandIn) -> None:
         if standin.findings:

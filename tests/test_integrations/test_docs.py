@@ -321,7 +321,7 @@ class MigrationsTest(PageTest):
         self.assertEqual(contents, ['a b', 'test', 'test', 'test'])
         # `remove` takes away all that fit.
         self.assert_ok(self.fab('migrations:rollback,4'))
-        left = [{'content': 'a b', 'text': 'a b'}]
+        left = [{'content': 'a b', 'loud': 'A B', 'text': 'a b'}]
         self.assertEqual(self.contents('notes'), left)
 
     def before_plain(self) -> None:
@@ -796,7 +796,7 @@ class ComingTest(PageTest):
 
     def test_it(self) -> None:
         self.do_the_page()
-        self.assert_ok(self.fab('migrations:rollback,1'))
+        self.assert_ok(self.fab('migrations:rollback,20190320_add_note'))
         self.assertEqual(self.contents('notes'), [])
 
     def before_after_the_update(self) -> None:
@@ -806,7 +806,8 @@ class ComingTest(PageTest):
 
     def before_from_pymongo_migrate(self) -> None:
         self.db.migrations.drop()
-        (self.folder / 'mongomigrations/002_old_calls.py').unlink()
+        for name in ('001_add_note.py', '002_old_calls.py'):
+            (self.folder / 'mongomigrations' / name).unlink()
         self.db.notes.insert_one({'content': 'test'})
 
 
