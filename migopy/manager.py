@@ -5,23 +5,22 @@ from __future__ import annotations
 import os
 
 from migopy.commands import Command
-from migopy.errors import MigopyException
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
-from migopy.orders import order_baseline, order_down, order_up, pending, trial
+from migopy.orders import (
+    DoesNotFit,
+    order_down,
+    order_up,
+    pending,
+    trial,
+)
 from migopy.origins import shown
-from migopy.overridable import Overridable
+from migopy.records import Records
 from migopy.run import listing
 from migopy.wiring import Wiring
 
 
-class DoesNotFit(MigopyException):
-    """What `check` found needs a person's attention."""
-
-    exit_status = 2
-
-
-class MigrationsManager(Overridable, Wiring):
+class MigrationsManager(Records, Wiring):
     """Migrations of one database, as commands of a Fabric task.
 
     A fabfile derives a class from it, changes attributes, overrides methods or adds
@@ -102,19 +101,6 @@ class MigrationsManager(Overridable, Wiring):
             self._report.status(plan, [])
 
     @task
-    def baseline(self, name: str) -> None:
-        """Begin on a database that is as all migrations up to the one named make it.
-
-        Example: baseline,200_add_flag.py
-        Registers them at once without running them, as ignore does, where nothing is
-        registered yet.
-        """
-        from migopy import operations
-
-        order = order_baseline(self, name)
-        operations.ignore(self._site, order, self._narrator)
-
-    @task
     def rollback(
         self,
         spec_migr: str | None = None,
@@ -146,38 +132,6 @@ class MigrationsManager(Overridable, Wiring):
         if not operations.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()
         return None
-
-    @task
-    def accept(self, name: str) -> None:
-        """Take the file of an applied migration as it is now.
-
-        Example: accept,001_add_index.py
-        It is not called changed any more. Nothing is run.
-        """
-        from migopy import bookkeeping
-
-        bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
-
-    @task
-    def forget(self, name: str) -> None:
-        """Forget an applied migration whose file is gone for good.
-
-        Example: forget,001_add_index.py
-        It is not called missing any more. Nothing is run.
-        """
-        from migopy import bookkeeping
-
-        bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
-
-    @task
-    def rename(self, old: str, new: str) -> None:
-        """Carry the record of an applied migration over to its file's new name.
-
-        Example: rename,001_add_index.py,001_index_users.py
-        """
-        from migopy import bookkeeping
-
-        bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
     @task
     def verify(self, name: str | None = None) -> None:

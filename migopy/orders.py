@@ -13,6 +13,12 @@ from migopy.run import Choice, Plan
 from migopy.state import Run
 
 
+class DoesNotFit(MigopyException):
+    """What `check` found needs a person's attention."""
+
+    exit_status = 2
+
+
 class LeftOut(MigopyException):
     """A migration that the fabfile's `unregistered` leaves out; `name` is its name."""
 

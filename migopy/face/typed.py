@@ -31,9 +31,8 @@ ONCE = frozenset({'create', 'dbrestore', 'unlock'})
 #: Migopy's own commands that say which database they are about.
 OF_DATABASE = frozenset(
     """
-    accept baseline check dbdump dbrestore execute forget history ignore list rename
-    rollback
-    show_status unlock verify
+    accept adopt baseline check dbdump dbrestore execute forget history ignore list
+    rename rollback show_status unlock verify
     """.split()  # noqa: SIM905
 )
 

@@ -35,6 +35,7 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
+    from migopy.run.adoption import Adoption, Match, adoption_of
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
     from migopy.run.conditions import ask_after, only_reading
     from migopy.run.dependencies import require_dependencies
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 
 #: The rooms of the names that are loaded late.
 LATE = {
+    'Adoption': 'adoption',
+    'Match': 'adoption',
     'CannotTry': 'trial_errors',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
@@ -63,6 +66,7 @@ LATE = {
     'NotAllShown': 'trial_errors',
     'TrialWrote': 'trial_errors',
     'WroteOutside': 'transaction',
+    'adoption_of': 'adoption',
     'ask_after': 'conditions',
     'inspect': 'inspection',
     'only_reading': 'conditions',
@@ -76,6 +80,7 @@ LATE = {
 
 __all__ = [
     'PENDING',
+    'Adoption',
     'Aftermath',
     'AlreadyBegun',
     'AlreadyRegistered',
@@ -87,6 +92,7 @@ __all__ = [
     'Hooked',
     'Hooks',
     'LateRefused',
+    'Match',
     'MigrationInfo',
     'MigrationOutcome',
     'NameNeeded',
@@ -111,6 +117,7 @@ __all__ = [
     'Unfinished',
     'UnknownMigration',
     'WroteOutside',
+    'adoption_of',
     'ask_after',
     'by_migration',
     'describe',

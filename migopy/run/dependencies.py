@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Sequence
-from contextlib import suppress
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.files import Migration, Unreadable
+from migopy.files import Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
 
@@ -95,17 +93,5 @@ def _found(dependency: str, migrations: Sequence[Migration]) -> Migration | None
         if dependency in (each.stem, each.name):
             return each
     # Their files may have been renamed, the `name` in them has not.
-    return next((each for each in migrations if _name_in(each) == dependency), None)
-
-
-def _name_in(migration: Migration) -> str | None:
-    """Give the `name` that a file sets, without importing it."""
-    with suppress(SyntaxError, ValueError, Unreadable):
-        for node in ast.parse(migration.content()).body:
-            if (
-                isinstance(node, ast.Assign)
-                and [getattr(target, 'id', '') for target in node.targets] == ['name']
-                and isinstance(node.value, ast.Constant)
-            ):
-                return str(node.value.value)
-    return None
+    named = (each for each in migrations if each.text_in('name') == dependency)
+    return next(named, None)

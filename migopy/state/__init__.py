@@ -9,6 +9,13 @@ from migopy.state.concerns import (
     MARK,
     NoMajority,
 )
+from migopy.state.foreign import (
+    TOOLS,
+    ForeignRecord,
+    ForeignRegistry,
+    known_by,
+    registry_of,
+)
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.history import (
     EXECUTED,
@@ -32,8 +39,11 @@ __all__ = [
     'MAJORITY',
     'MARK',
     'ROLLED_BACK',
+    'TOOLS',
     'UNWRITTEN',
     'Agent',
+    'ForeignRecord',
+    'ForeignRegistry',
     'GuardedWriter',
     'History',
     'Holder',
@@ -45,4 +55,6 @@ __all__ = [
     'Registry',
     'Run',
     'StillRunning',
+    'known_by',
+    'registry_of',
 ]

@@ -22,6 +22,7 @@ import unittest
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import yaml
 from pymongo import MongoClient
@@ -809,6 +810,8 @@ class ComingTest(PageTest):
         for name in ('001_add_note.py', '002_old_calls.py'):
             (self.folder / 'mongomigrations' / name).unlink()
         self.db.notes.insert_one({'content': 'test'})
+        applied = {'applied': datetime(2019, 3, 20, 10, 30, 5)}
+        self.db.pymongo_migrate.insert_one({'name': '20190320_add_note', **applied})
 
 
 class HouseTest(PageTest):

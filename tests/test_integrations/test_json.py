@@ -17,6 +17,7 @@ from unittest import mock
 from bson import ObjectId
 
 from migopy import MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.adoption import ADOPTED
 from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.commands import Command
 from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
@@ -506,7 +507,7 @@ class SchemaTest(PlainTest):
         """And the page names no event that is never told."""
         source = Path(json_events.__file__).read_text()
         told = set(re.findall(r"\.event\(\s*'(\w+)'", source))
-        words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED}
+        words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED, ADOPTED}
         told |= {word.replace(' ', '_') for word in words} | {'ended', 'counted'}
         self.assertEqual(schema.events(), told)
 
