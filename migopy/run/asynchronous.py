@@ -10,19 +10,8 @@ from typing import Any
 from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
-from migopy.errors import MigopyException
 from migopy.run.marks import has_one_log
-
-
-class NoSharedTransaction(MigopyException):
-    """An `async` function cannot run in the transaction; `why` says what is missing."""
-
-    def __init__(self, why: str) -> None:
-        self.why = why
-        super().__init__(
-            f'An async function cannot run in a transaction here: {why}.'
-            ' Nothing was changed'
-        )
+from migopy.run.transaction import NoSharedTransaction
 
 
 def run_to_end(

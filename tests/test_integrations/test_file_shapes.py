@@ -7,6 +7,7 @@ import sys
 from typing import Any
 from unittest import mock
 
+from pymongo import AsyncMongoClient
 from pymongo.errors import InvalidOperation
 
 from migopy import MigopyException
@@ -303,8 +304,24 @@ class AsyncTest(PlainTest):
         with self.assertRaisesRegex(InvalidOperation, 'bound session'):
             self.manager().execute()
         told = self.logger.of('red')[-1]
-        self.assertIn('A transaction cannot do this: it uses a client of its own', told)
+        self.assertIn('A transaction cannot do this', told)
         self.assertEqual(self.contents('notes'), [])
+
+    def test_where_it_cannot_share_the_transaction_nothing_is_run(self) -> None:
+        self.migration('001_x.py', f'{ASYNC}\n    transaction = True')
+        router = mock.patch('migopy.run.asynchronous.has_one_log', return_value=False)
+        # A release of PyMongo that keeps what is shared in another place.
+        strange = mock.patch.object(
+            AsyncMongoClient, 'start_session', lambda self: object()
+        )
+        for patch, why in ((router, 'router'), (strange, 'this release of PyMongo')):
+            with patch, self.assertRaisesRegex(MigopyException, why):
+                self.manager().execute()
+            told = self.logger.of('red')[-1]
+            self.assertIn('An async function cannot be part of it here', told)
+            self.assertIn('A transaction cannot do this. Nothing was changed', told)
+            self.assertEqual(self.contents('notes'), [])
+        self.manager().execute()
 
     def test_a_dry_run_shows_it_beside_plain_ones(self) -> None:
         self.migration('001_w.py', 'def up(db): db.other.insert_one({})')
