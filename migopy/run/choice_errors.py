@@ -157,8 +157,8 @@ class AlreadyBegun(MigopyException):
         self.name = name
         self.count = count
         super().__init__(
-            'A baseline is for a database of which nothing is registered, and here'
-            f' {count:,} are; nothing was done.\n'
+            'A baseline is for a database that has nothing registered yet; this one has'
+            f' {count:,}. Nothing was done.\n'
             f'To mark what is pending up to {name} as applied all the same: ',
             Command('ignore', to=name),
         )
