@@ -68,11 +68,12 @@ class Records(Overridable, Wiring):
         time: str | None = None,
         yes: str | bool = 'no',
     ) -> None:
-        """Show what another tool has applied; with yes=yes, register it here.
+        """Show what another tool has applied, and register it if told to.
 
         Example: adopt,yes=yes
-        Its records are only read. collection=NAME looks into that one, field=NAME is
-        the field that names a migration there, time=NAME the one of the time.
+        Its records are only read. With yes=yes what fits is registered here.
+        collection=NAME looks into that one; there field=NAME is the field that names
+        a migration, and time=NAME the one of the time.
         """
         from migopy import adoption
 
