@@ -26,8 +26,13 @@ class Defaults:
 
     #: Where the migrations lie: beside the fabfile, unless it is an absolute path.
     MIGRATIONS_DIRECTORY = 'mongomigrations'
-    #: What a file's name is like; `migr_nr` is the number.
+    #: What a file's name is like; `migr_nr` is the number. Several groups whose names
+    #: begin so make one number together.
     MIGRATIONS_FILE_PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+    #: Names of files in that folder that are no migrations (`base.py`).
+    MIGRATIONS_HELPERS: Sequence[str] = ()
+    #: How `create` numbers a new file: 'number' is the next one, 'timestamp' the time.
+    MIGRATION_NUMBERING = 'number'
     #: A file, beside the fabfile, that new migrations are made from.
     MIGRATION_TEMPLATE: str | None = None
     #: The collection of registered migrations; with `_lock`, `_history` two others'.

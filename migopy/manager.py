@@ -9,12 +9,12 @@ from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
 from migopy.orders import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
-from migopy.overridable import Overridable
+from migopy.records import Records
 from migopy.run import listing
 from migopy.wiring import Wiring
 
 
-class MigrationsManager(Overridable, Wiring):
+class MigrationsManager(Records, Wiring):
     """Migrations of one database, as commands of a Fabric task.
 
     A fabfile derives a class from it, changes attributes, overrides methods or adds
@@ -47,7 +47,8 @@ class MigrationsManager(Overridable, Wiring):
         Example: create,add_user_index
         Quote a title with spaces for the shell, or write _ for them.
         """
-        path = create(self._site.directory, ','.join(title), self._site.template)
+        words, numbering = ','.join(title), self.MIGRATION_NUMBERING
+        path = create(self._site.directory, words, self._site.template, numbering)
         self._report.created(os.path.relpath(path))
 
     @task
@@ -80,14 +81,15 @@ class MigrationsManager(Overridable, Wiring):
         return None
 
     @task
-    def ignore(self, spec_migr: str | None = None) -> None:
+    def ignore(self, spec_migr: str | None = None, *, to: str | None = None) -> None:
         """Register unregistered migrations, or the one named, without running them.
 
         Example: ignore,001_add_index.py
+        With to=NAME those up to and with that one are registered.
         """
         from migopy import operations
 
-        order = order_up(self, 'ignore', spec_migr)
+        order = order_up(self, 'ignore', spec_migr, to)
         plan = operations.ignore(self._site, order, self._narrator)
         if plan is not None:
             self._report.status(plan, [])
@@ -126,36 +128,17 @@ class MigrationsManager(Overridable, Wiring):
         return None
 
     @task
-    def accept(self, name: str) -> None:
-        """Take the file of an applied migration as it is now.
+    def verify(self, name: str | None = None) -> None:
+        """Let applied migrations look whether all is well, each by its own check.
 
-        Example: accept,001_add_index.py
-        It is not called changed any more. Nothing is run.
+        Example: verify,001_add_index.py
+        What is called is verify(db) in the file, where it has one. Exit status 1 if
+        any of them does not find all as it should be.
         """
-        from migopy import bookkeeping
+        from migopy import verification
 
-        bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
-
-    @task
-    def forget(self, name: str) -> None:
-        """Forget an applied migration whose file is gone for good.
-
-        Example: forget,001_add_index.py
-        It is not called missing any more. Nothing is run.
-        """
-        from migopy import bookkeeping
-
-        bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
-
-    @task
-    def rename(self, old: str, new: str) -> None:
-        """Carry the record of an applied migration over to its file's new name.
-
-        Example: rename,001_add_index.py,001_index_users.py
-        """
-        from migopy import bookkeeping
-
-        bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
+        if not verification.verify(self._site, name, self._narrator):
+            self._report.nothing_to_verify()
 
     @task
     def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:

@@ -15,12 +15,15 @@ from migopy.run import (
     Plan,
     Runner,
     Step,
+    require_dependencies,
     require_transactions,
     steps_of,
     try_out,
+    warn_of_helpers,
+    warn_of_other_than_executed,
 )
 from migopy.site import Site
-from migopy.state import FAILED, IGNORED, Locked
+from migopy.state import FAILED, Locked
 from migopy.terminal import told_by
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def _execute(
             runner.complete_history()
             return site.surveyed(plan)
         with importable(site.directory):
-            steps = _loaded(site, order, migrations, observer)
+            steps = _loaded(site, order, plan, migrations, observer)
             observer.planned('execute', plan, migrations)
             _prepare(site, plan, observer)
             if dump is None:
@@ -140,9 +143,9 @@ def _roll_back(
                 ' rolled back'
             )
         with importable(site.directory):
-            steps = _loaded(site, order, migrations, observer)
+            steps = _loaded(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
-            _warn_of_other_than_executed(plan, steps, observer)
+            warn_of_other_than_executed(plan, steps, observer)
             _prepare(site, plan, observer)
             Runner(site, plan, observer).run(steps, order.asked)
     return True
@@ -196,9 +199,9 @@ def dry_run(
         return observer.nothing_to_try()
     require_transactions(site.db.client, 'A dry run')
     with importable(site.directory):
-        steps = _loaded(site, order, migrations, observer)
+        steps = _loaded(site, order, plan, migrations, observer)
         if order.direction == 'down':
-            _warn_of_other_than_executed(plan, steps, observer)
+            warn_of_other_than_executed(plan, steps, observer)
         try_out(site, plan, observer, steps, order.asked, show)
     return observer.tried_all()
 
@@ -257,33 +260,22 @@ def _is_done(site: Site, order: Order, observer: Observer) -> bool:
 
 
 def _loaded(
-    site: Site, order: Order, migrations: Sequence[Migration], observer: Observer
+    site: Site,
+    order: Order,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    observer: Observer,
 ) -> list[Step]:
     """Import all that is going to run, before the first one does."""
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+    require_dependencies(steps, plan)
+    warn_of_helpers(steps, observer)
     for step in steps:
         if step.in_transaction:
             require_transactions(site.db.client, step.name)
             break
     return steps
-
-
-def _warn_of_other_than_executed(
-    plan: Plan, steps: Sequence[Step], observer: Observer
-) -> None:
-    """Warn of a `down` whose `up` has not run as it stands in the file now."""
-    for step in steps:
-        record = plan.registered.get(step.name)
-        if record is None:
-            continue
-        if record.how == IGNORED:
-            observer.warned(f'{step.name} was ignored: its up() was not run by migopy')
-        elif record.checksum and record.checksum != step.loaded.checksum:
-            observer.warned(
-                f'{step.name} has changed since it was executed: its down() is that of'
-                ' the file as it is now'
-            )
 
 
 def _prepare(site: Site, plan: Plan, observer: Observer) -> None:

@@ -112,6 +112,16 @@ def order_up(
     return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
 
 
+def order_baseline(manager: Manager, name: str) -> Order:
+    """Take what `baseline` was given."""
+
+    def select(plan: Plan) -> list[Migration]:
+        return narrowed(manager, Choice(plan).to_begin_at(name))
+
+    asked = Command('baseline', name)
+    return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+
+
 def order_down(
     manager: Manager,
     name: str | None,

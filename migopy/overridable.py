@@ -19,12 +19,13 @@ class Overridable:
     """
 
     MIGRATIONS_FILE_PATTERN: str
+    MIGRATIONS_HELPERS: Sequence[str]
     MONGO_DATABASES: str | Sequence[Any] | None
     _site: Site
 
     def sorted(self, file_names: Iterable[str]) -> list[str]:
         """Sort names of migration files by number; raises on a name that is none."""
-        names = FileNames(self.MIGRATIONS_FILE_PATTERN)
+        names = FileNames(self.MIGRATIONS_FILE_PATTERN, self.MIGRATIONS_HELPERS)
         return [name for _, name in names.sorted(file_names)]
 
     @original

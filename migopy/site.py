@@ -8,16 +8,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from pymongo import AsyncMongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from migopy.cluster import Cluster, client_maker
-from migopy.defaults import Defaults
+from migopy.cluster import Cluster
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
-from migopy.files import TEMPLATE, Directory, FileNames, read_template
+from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_template
 from migopy.pymongo3 import legacy_database
 from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
 from migopy.server import (
@@ -27,7 +28,7 @@ from migopy.server import (
     explained,
     own_collection,
 )
-from migopy.site_settings import SiteSettings, settings_of
+from migopy.site_settings import SiteSettings
 from migopy.state import History, Holder, Lock, Registry, Run
 from migopy.terminal import meter
 from migopy.texts import whole_number
@@ -41,17 +42,6 @@ Document = dict[str, Any]
 
 #: As many as a query may ask for, on whatever server.
 MOST_RUNS = 2**31 - 1
-
-
-def site_of(manager: Defaults, notify: Callable[[str], None], is_of_many: bool) -> Site:
-    """Make the site of a manager's settings.
-
-    `notify` takes what a person should know of calls that PyMongo dropped.
-    `is_of_many` is whether the manager has many databases, of which it is none.
-    """
-    settings = settings_of(manager)
-    cluster = Cluster(settings.server, settings.base, client_maker(manager))
-    return Site(settings, cluster, notify, is_of_many=is_of_many)
 
 
 class Site:
@@ -68,13 +58,16 @@ class Site:
         settings: SiteSettings,
         cluster: Cluster,
         notify: Callable[[str], None],
+        functions: Callable[[ModuleType], Functions],
         directory: Directory | None = None,
         is_of_many: bool = False,
     ) -> None:
         """Take the cluster, and what tells of calls that PyMongo dropped.
 
-        `directory` is given where it is that of many databases.
+        `functions` gives those of a migration's module; `directory` is given where it
+        is that of many databases.
         """
+        self._functions = functions
         self.settings = settings
         self.cluster = cluster
         self._notify = notify
@@ -106,6 +99,11 @@ class Site:
         """Give a client that hears of members often, if one can be made for that."""
         return self.cluster.heartbeats
 
+    def async_client(self) -> AsyncMongoClient[Document]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
+        place, options = self.cluster.connection
+        return AsyncMongoClient(*place, **options)
+
     @cached_property
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
@@ -122,8 +120,8 @@ class Site:
         if self._directory is not None:
             return self._directory
         settings = self.settings
-        names = FileNames(settings.file_pattern)
-        return Directory(settings.base, settings.directory, names)
+        names = FileNames(settings.file_pattern, settings.helpers)
+        return Directory(settings.base, settings.directory, names, self._functions)
 
     @cached_property
     def collection(self) -> Collection[Document]:

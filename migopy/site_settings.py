@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from migopy.defaults import Defaults
@@ -21,6 +22,7 @@ class SiteSettings(NamedTuple):
     base: str
     directory: str
     file_pattern: str
+    helpers: Sequence[str]
     template: str | None
     collection: str
     dump_directory: str
@@ -48,6 +50,7 @@ def settings_of(manager: Defaults) -> SiteSettings:
         ),
         directory=manager.MIGRATIONS_DIRECTORY,
         file_pattern=manager.MIGRATIONS_FILE_PATTERN,
+        helpers=manager.MIGRATIONS_HELPERS,
         template=manager.MIGRATION_TEMPLATE,
         collection=manager.MIGRATIONS_COLLECTION,
         dump_directory=manager.MONGO_DUMP_DIRECTORY,

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 from pymongo.collection import Collection
@@ -32,9 +33,11 @@ from migopy.face import (
     is_yes,
     require_one_kind,
 )
+from migopy.files import Functions, functions_of
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
-from migopy.site import Site, site_of
+from migopy.site import Site
+from migopy.sites import site_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
 
@@ -127,6 +130,14 @@ class Wiring(Doors):
         subtasks = Subtasks(cls.__new__(cls), base_of(cls))
         return invoke.create(cls, subtasks, others)
 
+    def migration_functions(self, module: ModuleType) -> Functions:
+        """Give the functions of a migration's module by name: `up`, `down` and so on.
+
+        An override takes files of a shape of one's own; the names are migopy's, the
+        functions take a database. Raises what `functions_of` does.
+        """
+        return functions_of(module)
+
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
     ) -> Any:
@@ -200,7 +211,8 @@ class Wiring(Doors):
 
     @cached_property
     def _site(self) -> Site:
-        return site_of(self, self._notify, has_many(self))
+        many = has_many(self)
+        return site_of(self, self._notify, self.migration_functions, many)
 
     def _notify(self, text: str) -> None:
         self._narrator.warned(text)

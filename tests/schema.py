@@ -28,6 +28,7 @@ KINDS = {
     'running': 'run',
     'unfinished': 'run',
     'problems': 'problem',
+    'adoptions': 'adoption',
     'dumps': 'dump',
     'dump': 'dump',
     'settings': 'setting',

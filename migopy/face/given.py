@@ -181,9 +181,15 @@ def _reader(name: str) -> tuple[Callable[[str], Any], str]:
         return lambda text: YES[text.strip().lower()], 'yes or no'
     if isinstance(default, Mapping):
         return _object, 'a JSON object, such as {"tls": true}'
+    if isinstance(default, tuple):
+        return _names, 'names with commas between them'
     if name == 'MONGO_DUMP_KEEP' or isinstance(default, int):
         return _number, 'a number'
     return str, 'a text'
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(',')]
 
 
 def _number(text: str) -> float:

@@ -18,7 +18,7 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
 
 #: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset({'check', 'help', 'history', 'list', 'show_status'})
+READING = frozenset({'check', 'help', 'history', 'list', 'show_status', 'verify'})
 
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
@@ -34,6 +34,7 @@ HABITS = {
     **dict.fromkeys(('backup', 'dump'), 'dbdump'),
     'log': 'history',
     'ls': 'list',
+    'validate': 'verify',
     'restore': 'dbrestore',
 }
 

@@ -3,26 +3,26 @@
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
 from migopy.files.kept import KeptDirectory
-from migopy.files.loading import (
+from migopy.files.loaded import (
     BadParallel,
     BadTransaction,
-    ImportFailed,
+    InEventLoop,
     LoadedMigration,
     NoSuchFunction,
-    importable,
-    load,
-    load_all,
 )
+from migopy.files.loading import ImportFailed, importable, load, load_all
 from migopy.files.migration import Migration, Unreadable, checksum_of
-from migopy.files.names import BadFileNames, BadPattern, FileNames
+from migopy.files.names import BadFileNames, BadPattern, FileNames, begins_with
 from migopy.files.project import (
     FILES,
     cwd_in_syspath,
     invoke_program,
     project_directory,
 )
+from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 
 __all__ = [
+    'CONDITIONS',
     'FILES',
     'TEMPLATE',
     'BadFileNames',
@@ -31,17 +31,22 @@ __all__ = [
     'BadTransaction',
     'Directory',
     'FileNames',
+    'Functions',
     'ImportFailed',
+    'InEventLoop',
     'KeptDirectory',
     'LoadedMigration',
     'Migration',
     'NoDirectory',
     'NoSuchFunction',
     'NotCreated',
+    'OtherShape',
     'Unreadable',
+    'begins_with',
     'checksum_of',
     'create',
     'cwd_in_syspath',
+    'functions_of',
     'importable',
     'invoke_program',
     'load',

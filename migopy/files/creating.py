@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import unicodedata
+from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
-from migopy.files.names import BadFileNames, FileNames
+from migopy.files.names import FileNames
 from migopy.texts import UNFIT
 
 #: What a new migration looks like; `{title}` stands for what was typed.
@@ -33,12 +35,33 @@ class NotCreated(MigopyException):
     """A new migration file could not be written."""
 
 
-def create(directory: Directory, title: str, template: str = TEMPLATE) -> str:
+#: Times as file names begin with them, the exact ones first.
+STAMPS = (
+    '%Y%m%d%H%M%S',
+    '%Y%m%d_%H%M%S',
+    '%Y-%m-%d-%H-%M-%S',
+    '%Y_%m_%d_%H_%M_%S',
+    '%Y-%m-%dT%H%M%S',
+    '%Y%m%d%H%M',
+    '%Y-%m-%d',
+    '%Y_%m_%d',
+    '%Y%m%d',
+)
+
+
+def create(
+    directory: Directory,
+    title: str,
+    template: str = TEMPLATE,
+    numbering: str = 'number',
+) -> str:
     """Write a new migration file from a template, and give its path.
 
-    Its number comes after the highest, as wide as that one is written; the folder is
-    made where there is none. In the template `{title}` stands for the title as a
-    sentence and `{name}` for the file's name. Never overwrites. Raises `NotCreated`.
+    With the numbering `'number'` it comes after the highest number, as wide as that
+    one is written; with `'timestamp'` it begins with the time (in UTC), in the form
+    that fits the pattern of names. The folder is made where there is none. In the
+    template `{title}` stands for the title as a sentence and `{name}` for the file's
+    name. Never overwrites. Raises `NotCreated`.
     """
     slug = _slug(title)
     if not slug:
@@ -48,8 +71,10 @@ def create(directory: Directory, title: str, template: str = TEMPLATE) -> str:
         )
     try:
         os.makedirs(directory.path, exist_ok=True)
-        name = f'{_next_number(directory)}_{slug}.py'
-        _require_fitting(name, directory.file_names)
+        numbers = (
+            _times(directory) if numbering == 'timestamp' else [_next_number(directory)]
+        )
+        name = _fitting(numbers, slug, directory.file_names)
         path = os.path.join(directory.path, name)
         # 'x': whatever stands there is somebody's work.
         with open(path, 'x', encoding='utf-8') as file:
@@ -83,14 +108,28 @@ def _next_number(directory: Directory) -> str:
     return str(last.number + 1).zfill(len(written[0]) if written else 1)
 
 
-def _require_fitting(name: str, file_names: FileNames) -> None:
-    try:
-        file_names.sorted([name])
-    except BadFileNames as error:
-        raise NotCreated(
-            f'{name} would not fit MIGRATIONS_FILE_PATTERN'
-            f' ({file_names.pattern}). Make the file by hand.'
-        ) from error
+def _times(directory: Directory) -> list[str]:
+    """Give the time in each form; of the exact one no file has the number yet."""
+    now = datetime.now(timezone.utc)
+    taken = {each.number for each in directory.migrations()}
+    while int(f'{now:{STAMPS[0]}}') in taken:
+        now += timedelta(seconds=1)
+    return [f'{now:{stamp}}' for stamp in STAMPS]
+
+
+def _fitting(numbers: Sequence[str], slug: str, file_names: FileNames) -> str:
+    """Give the first name that fits the pattern, with underscores or with dashes."""
+    for sign in '_-':
+        for number in numbers:
+            name = f'{number}{sign}{slug.replace("_", sign)}.py'
+            # A pattern may take the rest of the digits for words.
+            if file_names.numbers_in(name) == re.sub(r'\D', '', number):
+                return name
+    raise NotCreated(
+        f'{numbers[0]}_{slug}.py would not fit MIGRATIONS_FILE_PATTERN'
+        f' ({file_names.pattern}). Make the file by hand, or, where names begin'
+        " with a time, set MIGRATION_NUMBERING = 'timestamp'."
+    )
 
 
 def _slug(title: str) -> str:

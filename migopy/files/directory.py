@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
 from migopy.files.names import FileNames
+from migopy.files.shapes import Functions, functions_of
 from migopy.texts import same_name
 
 
@@ -35,9 +38,19 @@ class Directory:
     Invariant: it is read with one listing, which makes it a package where it was none.
     """
 
-    def __init__(self, base: str, relative: str, file_names: FileNames) -> None:
-        """Name the folder `relative`, which lies in `base` unless it is absolute."""
+    def __init__(
+        self,
+        base: str,
+        relative: str,
+        file_names: FileNames,
+        functions: Callable[[ModuleType], Functions] = functions_of,
+    ) -> None:
+        """Name the folder `relative`, which lies in `base` unless it is absolute.
+
+        `functions` gives those of a migration's module.
+        """
         self.base = base
+        self.functions_of = functions
         self.path = os.path.normpath(os.path.join(base, relative))
         self.file_names = file_names
         #: What was imported of it, where each file is to be imported once.

@@ -40,7 +40,12 @@ class KeptDirectory(Directory):
 
     def __init__(self, directory: Directory) -> None:
         """List a folder; raises `NoDirectory`, `BadFileNames`."""
-        super().__init__(directory.base, directory.path, directory.file_names)
+        super().__init__(
+            directory.base,
+            directory.path,
+            directory.file_names,
+            directory.functions_of,
+        )
         self.package = directory.package
         self.loaded = {}
         self._kept = [KeptMigration(*each) for each in directory.migrations()]

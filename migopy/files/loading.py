@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
-from types import CodeType, FunctionType, ModuleType
-from typing import Any, NamedTuple
+from types import CodeType, ModuleType
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
+from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.shapes import Functions, functions_of
 from migopy.traces import excerpt
-
-#: What was meant for `transaction`, in any case of its letters.
-SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
 
 #: One import at a time: a package may take the place of another project's.
 IMPORTING = threading.RLock()
@@ -44,154 +41,44 @@ class ImportFailed(MigopyException):
         )
 
 
-class NoSuchFunction(MigopyException):
-    """A migration file has no usable `up` or `down`; nothing has been run.
-
-    `name` is the migration's, `function` what was looked for, `reason` what there is.
-    """
-
-    def __init__(self, name: str, function: str, reason: str) -> None:
-        self.name = name
-        self.function = function
-        self.reason = reason
-        again = Command('execute') if function == 'up' else Command('rollback', name)
-        super().__init__(
-            f'{name} {reason}, so nothing was run.\n'
-            f'Write `def {function}(db):` in it, then type: ',
-            again,
-        )
-
-
-class BadTransaction(MigopyException):
-    """A migration's `transaction` cannot be used; `name` is the migration's.
-
-    It is no truth value, or `word` stands there in its place.
-    """
-
-    def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
-        self.name = name
-        wrong = (
-            'is neither True nor False'
-            if word == 'transaction'
-            else 'would be passed over, as the word is `transaction`'
-        )
-        super().__init__(
-            f'{name}: {word} = {value!r} {wrong}, so nothing was'
-            ' run.\nCorrect it, then type: ',
-            Command('execute'),
-        )
-
-
-class BadParallel(MigopyException):
-    """A migration's `parallel` is no truth value; `name` is the migration's."""
-
-    def __init__(self, name: str, value: object) -> None:
-        self.name = name
-        super().__init__(
-            f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
-            ' run.\nCorrect it, then type: ',
-            Command('execute'),
-        )
-
-
-class LoadedMigration(NamedTuple):
-    """A migration that has been imported.
-
-    Invariant: the checksum is of the very content that was compiled, and the module's
-    body has run once. Who holds `turn` is alone in the module, if all ask for it.
-    """
-
-    migration: Migration
-    checksum: str
-    module: ModuleType
-    turn: AbstractContextManager[object] = nullcontext()
-
-    @property
-    def name(self) -> str:
-        """Give the migration's name."""
-        return self.migration.name
-
-    def in_transaction(self, default: bool) -> bool:
-        """Tell whether it runs in a transaction: `transaction` in the file decides.
-
-        Raises `BadTransaction` where that is neither `True` nor `False`, or its name
-        is spelt in another way.
-        """
-        for name, value in vars(self.module).items():
-            # Passed over, it would run without the transaction that was meant.
-            if (
-                name != 'transaction'
-                and name.lower() in SPELT_WRONG
-                and value
-                in (
-                    True,
-                    False,
-                )
-            ):
-                raise BadTransaction(self.name, value, name)
-        wish = getattr(self.module, 'transaction', default)
-        if not isinstance(wish, bool):
-            raise BadTransaction(self.name, wish)
-        return wish
-
-    def in_parallel(self) -> bool:
-        """Tell whether it may run for several databases at once: `parallel` says so.
-
-        Raises `BadParallel` where that is neither `True` nor `False`.
-        """
-        wish = getattr(self.module, 'parallel', True)
-        # A package or a function of that name is no wish.
-        if isinstance(wish, (ModuleType, FunctionType)):
-            return True
-        if not isinstance(wish, bool):
-            raise BadParallel(self.name, wish)
-        return wish
-
-    def function(self, name: str) -> Callable[[Any], object]:
-        """Find `up` or `down`.
-
-        Raises `NoSuchFunction`, also for a coroutine or a generator function: a
-        call would return at once and leave the work undone.
-        """
-        function = getattr(self.module, name, None)
-        if not callable(function):
-            raise NoSuchFunction(self.name, name, f'has no function `{name}`')
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
-            function
-        ):
-            raise NoSuchFunction(self.name, name, f'has an async `{name}`')
-        if inspect.isgeneratorfunction(function):
-            raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
-        checked: Callable[[Any], object] = function
-        return checked
-
-
 def load_all(
     migrations: Sequence[Migration], directory: Directory
 ) -> list[LoadedMigration]:
     """Import migrations of one folder, while no other thread imports any.
 
     What a folder has kept in `loaded` is not imported again. Raises `Unreadable`,
-    `ImportFailed`.
+    `ImportFailed`, `OtherShape`.
     """
     with IMPORTING:
         import_package(directory)
         kept = {} if directory.loaded is None else directory.loaded
         for each in migrations:
             if each not in kept:
-                kept[each] = load(each, directory.package)
+                kept[each] = load(each, directory.package, directory.functions_of)
         return [kept[each] for each in migrations]
 
 
-def load(migration: Migration, package: str) -> LoadedMigration:
-    """Import a migration's file as a module of `package`.
+def load(
+    migration: Migration,
+    package: str,
+    functions: Callable[[ModuleType], Functions] = functions_of,
+) -> LoadedMigration:
+    """Import a migration's file as a module of `package`; `functions` finds them in it.
 
     The module is made from the file as it is now, never taken from an earlier import.
-    Raises `Unreadable`, `ImportFailed`.
+    Raises `Unreadable`, `ImportFailed`, and what `functions` does.
     """
     content = migration.content()
     module = import_source(migration.module_name(package), migration.path, content)
-    return LoadedMigration(migration, checksum_of(content), module, threading.Lock())
+    try:
+        found = functions(module)
+    except MigopyException:
+        raise
+    # A fabfile's own `migration_functions`.
+    except Exception as error:
+        raise ImportFailed(migration.name, migration.path, error) from error
+    checksum = checksum_of(content)
+    return LoadedMigration(migration, checksum, module, found, threading.Lock())
 
 
 @contextmanager

@@ -88,6 +88,25 @@ class Migration(NamedTuple):
         asnames = {getattr(node, 'asname', None) for node in ast.walk(tree)}
         return bool({function, '*'} & (named | asnames))
 
+    def text_in(self, variable: str) -> str | None:
+        """Give the text that the file sets a variable to, without importing it.
+
+        `None` where it sets none, or cannot be read or parsed.
+        """
+        # Only what comes from another tool needs it.
+        import ast
+
+        try:
+            body = ast.parse(self.content()).body
+        except (SyntaxError, ValueError, Unreadable):
+            return None
+        for node in body:
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
+                named = [getattr(target, 'id', '') for target in node.targets]
+                if variable in named and isinstance(node.value.value, str):
+                    return node.value.value
+        return None
+
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
         return checksum_of(self.content())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
@@ -18,8 +18,8 @@ class BadFileNames(MigopyException):
         super().__init__(
             'Found files whose names do not fit MIGRATIONS_FILE_PATTERN '
             f'({pattern}):\n{listing(names)}\n'
-            'Rename them (001_add_index.py), or begin the name of a helper with _, '
-            'then type: ',
+            'Rename them (001_add_index.py), or begin the name of a helper with _ or '
+            'put it into MIGRATIONS_HELPERS, then type: ',
             Command(),
         )
 
@@ -36,27 +36,39 @@ class BadPattern(MigopyException):
         )
 
 
+#: The groups of a pattern that make the number begin so.
+NUMBER = 'migr_nr'
+
+#: Numbers as a name may begin with them, in one part or in several.
+NUMBERS = re.compile(r'\d(?:[\d._-]*\d)?')
+
+
 class FileNames:
     """Which file names are migrations, and in what order they run.
 
-    Invariant: every `.py` name either fits the pattern, begins with `_`, or is an
-    error: no migration is passed over because of its name.
+    Invariant: every `.py` name either fits the pattern, begins with `_`, is one of the
+    `helpers`, or is an error: no migration is passed over because of its name.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, helpers: Collection[str] = ()) -> None:
         self.pattern = pattern
+        self._helpers = frozenset(map(same_name, helpers))
         try:
             self._regex = re.compile(pattern)
         except re.error as error:
             raise BadPattern(pattern, f'is no regular expression: {error}') from error
-        if 'migr_nr' not in self._regex.groupindex:
+        self._groups = [
+            name for name in self._regex.groupindex if name.startswith(NUMBER)
+        ]
+        if not self._groups:
             raise BadPattern(pattern, 'has no group (?P<migr_nr>…) for the number')
 
     def sorted(self, names: Iterable[str]) -> list[tuple[int, str]]:
         """Order by number, equal numbers by name.
 
-        The pattern is matched from the start of the name, as in 1.0. Raises
-        `BadFileNames`.
+        The pattern is matched from the start of the name, as in 1.0. Several groups
+        (a year, a month and a day) make one number, the first one being the most
+        significant: 2020-7-24 is 20200724 beside 2020-12-01. Raises `BadFileNames`.
         """
         numbered, bad = self.sorted_out(names)
         if bad:
@@ -67,24 +79,61 @@ class FileNames:
         self, names: Iterable[str]
     ) -> tuple[list[tuple[int, str]], list[str]]:
         """Order what fits as `sorted` does, and list the names that do not fit."""
+        found: list[tuple[tuple[str, ...], str]] = []
         numbered: list[tuple[int, str]] = []
         bad: list[str] = []
-        matching = self._regex.match
+        helpers, matching = self._helpers, self._regex.match
+        [first, *others] = self._groups
         for name in names:
             # What begins with a dot is an editor's or a system's own (._1_x.py).
             if name.startswith(('_', '.')) or not name.endswith('.py'):
                 continue
+            if helpers and same_name(name) in helpers:
+                continue
             match = None if name.endswith('.py.py') else matching(same_name(name))
-            number = whole_number(match['migr_nr'] or '') if match else None
-            if number is not None:
+            number = whole_number(match[first] or '') if match else None
+            if match is None or number is None:
+                bad.append(name)
+            elif not others:
                 numbered.append((number, name))
+            # A further one may be there or not: 20200724_x.py, 20200724_2_x.py.
+            elif all(match[each] is None or match[each].isdecimal() for each in others):
+                found.append((match.group(*self._groups), name))
             else:
                 bad.append(name)
-        numbered.sort()
         bad.sort()
-        return numbered, bad
+        return sorted(numbered or _numbered(found)), bad
+
+    def numbers_in(self, name: str) -> str:
+        """Give the digits that make a name's number, `''` where it is no migration's.
+
+        They stand as they are in the name, of several groups one after the other.
+        """
+        match = self._regex.match(same_name(name))
+        texts = [match[group] or '' for group in self._groups] if match else []
+        return ''.join(texts)
 
     def number(self, name: str) -> int | None:
         """Give the number in a file's name, `None` where there is none."""
-        match = self._regex.match(same_name(name))
-        return whole_number(match['migr_nr'] or '') if match else None
+        return whole_number(self.numbers_in(name))
+
+
+def _numbered(
+    found: Sequence[tuple[Sequence[str | None], str]],
+) -> Iterator[tuple[int, str]]:
+    """Make one number of a name's parts, each as wide as it is in any name."""
+    rows = [([part or '' for part in parts], name) for parts, name in found]
+    columns = zip(*(parts for parts, _ in rows))
+    widths = [max(map(len, column)) for column in columns]
+    for parts, name in rows:
+        wide = [part.zfill(width) for part, width in zip(parts, widths)]
+        yield int(''.join(wide)), name
+
+
+def begins_with(name: str, typed: str) -> bool:
+    """Tell whether a name begins with the very numbers that were typed: 2020-07-24."""
+    return (
+        NUMBERS.fullmatch(typed) is not None
+        and name.startswith(typed)
+        and not name[len(typed) :][:1].isalnum()
+    )

@@ -101,6 +101,10 @@ class Gathered:
         """Keep what was put right in the registry."""
         self.runs.append((run.name, run.outcome or '', ''))
 
+    def verified(self, migration: Migration) -> None:
+        """Keep that a migration is as it should be."""
+        self.runs.append((migration.name, 'verified', ''))
+
     def failed(self, failure: Failure) -> None:
         """Keep a failure."""
         self.failure = failure

@@ -112,7 +112,8 @@ class Members:
         settings = settings_of(manager)
         cluster = self._cluster(settings, database.settings)
         notify = manager._notify if gathered is None else gathered.warned
-        site = Site(settings, cluster, notify, self._directory)
+        functions = self._directory.functions_of
+        site = Site(settings, cluster, notify, functions, self._directory)
         vars(manager).update(_site=site, _of_many=database, logger=logger)
         if gathered is not None:
             observer: Observer = gathered

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.run.choice import Choice
 from migopy.run.choice_errors import (
+    AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
     LateRefused,
@@ -34,6 +35,10 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
+    from migopy.run.adoption import Adoption, Match, adoption_of
+    from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
+    from migopy.run.conditions import ask_after, only_reading
+    from migopy.run.dependencies import require_dependencies
     from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
@@ -49,6 +54,8 @@ if TYPE_CHECKING:
 
 #: The rooms of the names that are loaded late.
 LATE = {
+    'Adoption': 'adoption',
+    'Match': 'adoption',
     'CannotTry': 'trial_errors',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
@@ -59,15 +66,23 @@ LATE = {
     'NotAllShown': 'trial_errors',
     'TrialWrote': 'trial_errors',
     'WroteOutside': 'transaction',
+    'adoption_of': 'adoption',
+    'ask_after': 'conditions',
     'inspect': 'inspection',
+    'only_reading': 'conditions',
+    'require_dependencies': 'dependencies',
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
+    'warn_of_helpers': 'cautions',
+    'warn_of_other_than_executed': 'cautions',
 }
 
 __all__ = [
     'PENDING',
+    'Adoption',
     'Aftermath',
+    'AlreadyBegun',
     'AlreadyRegistered',
     'AmbiguousName',
     'CannotTry',
@@ -77,6 +92,7 @@ __all__ = [
     'Hooked',
     'Hooks',
     'LateRefused',
+    'Match',
     'MigrationInfo',
     'MigrationOutcome',
     'NameNeeded',
@@ -101,14 +117,20 @@ __all__ = [
     'Unfinished',
     'UnknownMigration',
     'WroteOutside',
+    'adoption_of',
+    'ask_after',
     'by_migration',
     'describe',
     'inspect',
     'listing',
+    'only_reading',
     'renamed_of',
+    'require_dependencies',
     'require_transactions',
     'steps_of',
     'try_out',
+    'warn_of_helpers',
+    'warn_of_other_than_executed',
     'ways_out',
 ]
 

@@ -6,8 +6,9 @@ import difflib
 import os
 from collections.abc import Sequence
 
-from migopy.files import Migration
+from migopy.files import Migration, begins_with
 from migopy.run.choice_errors import (
+    AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
     LateRefused,
@@ -47,7 +48,11 @@ class Choice:
         if named is not None:
             return named
         number = whole_number(wanted)
-        fitting = [each for each in plan.migrations if each.number == number]
+        fitting = [
+            each
+            for each in plan.migrations
+            if each.number == number or begins_with(each.name, wanted)
+        ]
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
@@ -78,6 +83,7 @@ class Choice:
         number = whole_number(wanted)
         if not fitting and number is not None:
             fitting = [each for each in gone if plan.number_of(each) == number]
+        fitting = fitting or [each for each in gone if begins_with(each, wanted)]
         if len(fitting) > 1:
             raise AmbiguousName(name, fitting)
         if fitting:
@@ -121,9 +127,19 @@ class Choice:
         self._refuse_renamed(wanted)
         return wanted
 
-    def to_ignore(self, name: str | None) -> list[Migration]:
+    def to_ignore(self, name: str | None, to: str | None = None) -> list[Migration]:
         """Select what `ignore` registers; raises as `to_execute` does."""
-        return self.to_execute(name, allow_late=True)
+        return self.to_execute(name, allow_late=True, to=to)
+
+    def to_begin_at(self, name: str) -> list[Migration]:
+        """Select what `baseline` registers: all up to and with the one named.
+
+        Raises what `find` does, and `AlreadyBegun` where anything is registered.
+        """
+        chosen = self.find(name)
+        if self._plan.records:
+            raise AlreadyBegun(chosen.name, len(self._plan.records))
+        return self.to_ignore(None, chosen.name)
 
     def to_roll_back(
         self,

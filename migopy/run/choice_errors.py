@@ -145,3 +145,20 @@ class LateRefused(MigopyException):
             ' its name: ',
             Command('execute', names[0]),
         )
+
+
+class AlreadyBegun(MigopyException):
+    """A baseline for a database that has registered migrations, `count` of them.
+
+    `name` is the migration's that was named.
+    """
+
+    def __init__(self, name: str, count: int) -> None:
+        self.name = name
+        self.count = count
+        super().__init__(
+            'A baseline is for a database that has nothing registered yet; this one has'
+            f' {count:,}. Nothing was done.\n'
+            f'To mark what is pending up to {name} as applied all the same: ',
+            Command('ignore', to=name),
+        )

@@ -12,6 +12,7 @@ from migopy.files import (
     ImportFailed,
     Migration,
     NoSuchFunction,
+    OtherShape,
     Unreadable,
     importable,
     load,
@@ -52,7 +53,7 @@ def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]
     try:
         with importable(directory):
             for migration in migrations:
-                problems += _of_one(migration, directory.package, transaction)
+                problems += _of_one(migration, directory, transaction)
     except ImportFailed as error:
         # The folder's own __init__.py, without which none of them can be imported.
         path = os.path.join(directory.path, error.name)
@@ -76,14 +77,20 @@ def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
             )
 
 
-def _of_one(migration: Migration, package: str, transaction: bool) -> list[Problem]:
+def _of_one(
+    migration: Migration, directory: Directory, transaction: bool
+) -> list[Problem]:
     path, name = migration.path, one_line(migration.name)
     try:
-        Step.of(load(migration, package), 'up', transaction)
+        loaded = load(migration, directory.package, directory.functions_of)
+        Step.of(loaded, 'up', transaction)
     except ImportFailed as error:
         return [_import_failed(error, path)]
     except NoSuchFunction as error:
         return [Problem(path, 1, f'{name} {error.reason}')]
+    except OtherShape as error:
+        said, *_ = str(error).splitlines()
+        return [Problem(path, 1, one_line(said))]
     except BadTransaction:
         return [Problem(path, 1, f'{name}: transaction is neither True nor False')]
     except Unreadable as error:

@@ -36,6 +36,8 @@ class Aftermath(Enum):
     IN_DOUBT = 'in doubt'
     #: It was a dry run, which is always aborted.
     DRY_RUN = 'dry run'
+    #: It was to look only, at a migration that is applied.
+    LOOKED = 'looked'
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,9 @@ class Failure:
     migration raised, `asked` the command that goes on with all that was asked for.
     `done` ran before it, `not_run` was to run after it. `written` is what it did, as
     far as that is known, and `refusal` why a transaction cannot do it. `earlier` are
-    runs from before that had left it unfinished.
+    runs from before that had left it unfinished. `function` is which of the file's
+    functions failed: that of the direction, `require` or `verify`, or `import` where
+    it could not be imported.
     """
 
     migration: Migration
@@ -59,6 +63,7 @@ class Failure:
     written: str = ''
     refusal: str = ''
     earlier: Sequence[Run] = ()
+    function: str = ''
 
     @property
     def name(self) -> str:
@@ -190,6 +195,9 @@ class Observer(Protocol):
 
     def tried_all(self) -> None:
         """Hear that a dry run is over, and that it has changed nothing."""
+
+    def verified(self, migration: Migration) -> None:
+        """Hear that `verify` of an applied migration found all as it should be."""
 
     def dumping(self, database: str) -> None:
         """Hear that a database is about to be dumped."""

@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any, Protocol
 
 import pymongo
+from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, EffectsListener, Recording
 from migopy.run.attempts import commit_together
+from migopy.run.conditions import carry_out
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
-from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import end_sessions, how_to_end, redacted
@@ -60,6 +61,9 @@ class Rooms(Protocol):
     @property
     def listener(self) -> EffectsListener:
         """Give what hears the commands of the site's client."""
+
+    def async_client(self) -> AsyncMongoClient[Any]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
 
     @property
     def secrets(self) -> Sequence[str]:
@@ -159,10 +163,9 @@ class Performer:
         )
         try:
             with checkpoints.in_force(), told_by(self._observer.speaker):
-                returned = step.call(_durable(rooms.db))
+                carry_out(step, rooms, _durable(rooms.db), effects)
         finally:
             run.checkpoints = None if pages.is_unsure else checkpoints.kept
-        require_done(step, returned, effects.wrote)
 
     def _earlier(self, run: Run) -> list[dict[str, Any]]:
         """Give how far the runs before have come that were left unfinished.
@@ -196,8 +199,7 @@ class Performer:
         inside = kept_inside(session, effects, self._rooms.db.name)
         bound = session.bind(end_session=False)
         with inside, bound, told_by(self._observer.speaker):
-            returned = step.call(self._rooms.db)
-        require_done(step, returned, effects.wrote)
+            carry_out(step, self._rooms, self._rooms.db, effects, session)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history
         with self._rooms.listener.own_work():

@@ -44,12 +44,12 @@ OF_DATA = ('builtins', 'datetime', 'decimal', 'uuid', 'collections', 'bson', 'py
 class LeftUndone(MigopyException):
     """A function returned work in place of doing it; `name` is the migration's."""
 
-    def __init__(self, step: Step, what: str) -> None:
+    def __init__(self, step: Step, what: str, how: str = '') -> None:
         self.name = step.name
         super().__init__(
             f'{step.name}: its {step.direction} returned {what}, and nobody does what'
             ' it stands for; it is not registered.\n'
-            f'Do the work within {step.direction}(db), then type: ',
+            f'Do the work within {step.direction}(db){how}, then type: ',
             Command(verb(step.direction), step.name),
         )
 
@@ -60,13 +60,16 @@ def require_done(step: Step, returned: object, wrote: bool) -> None:
     `wrote` is whether it has written anything: objects that nobody here knows are
     taken for operations where it has not (`return [ops.create_index(…)]`).
     """
-    what = _undone(returned)
+    what, how = _undone(returned), ''
     if what is None and not wrote and isinstance(returned, (list, tuple, set)):
         strange = [each for each in returned if not _is_data(each)]
         if strange:
             what = f'a {type(returned).__name__} of {type(strange[0]).__name__}'
+            # As mongrator's have it.
+            if callable(getattr(strange[0], 'apply', None)):
+                how = ' (call apply(db) of each)'
     if what is not None:
-        raise LeftUndone(step, what)
+        raise LeftUndone(step, what, how)
 
 
 def _undone(value: object) -> str | None:

@@ -10,6 +10,7 @@ import pymongo
 from migopy.commands import Command
 from migopy.effects import Effects
 from migopy.files import Migration
+from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
 from migopy.run.observer import Failure, Observer
 from migopy.run.performing import Performer, Rooms
@@ -154,6 +155,7 @@ class Runner:
                     written=outcome.written,
                     refusal=why_refused(outcome.error) or '',
                     earlier=self._plan.unfinished_of(run),
+                    function=function_of(outcome.error, step.direction),
                 )
             )
             raise outcome.error

@@ -5,22 +5,31 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from migopy.files import Directory, LoadedMigration, Migration, load_all
+from migopy.files import (
+    CONDITIONS,
+    Directory,
+    LoadedMigration,
+    Migration,
+    load_all,
+)
 
 
 class Step(NamedTuple):
     """One function of a loaded migration, to be run.
 
-    Invariant: the function is there and can be called.
+    Invariant: the function is there and can be called. `require` is asked before an
+    `up` and `verify` after it, where the file has them.
     """
 
     loaded: LoadedMigration
     direction: str
     in_transaction: bool
+    require: Callable[[Any], object] | None = None
+    verify: Callable[[Any], object] | None = None
 
     @classmethod
     def of(
@@ -32,7 +41,11 @@ class Step(NamedTuple):
         """
         loaded.function(direction)
         loaded.in_parallel()
-        return cls(loaded, direction, loaded.in_transaction(transaction))
+        inside = loaded.in_transaction(transaction)
+        if direction != 'up':
+            return cls(loaded, direction, inside)
+        require, verify = map(loaded.condition, CONDITIONS)
+        return cls(loaded, direction, inside, require, verify)
 
     @property
     def turn(self) -> AbstractContextManager[object]:
@@ -52,23 +65,29 @@ class Step(NamedTuple):
         """Give the migration's name."""
         return self.loaded.name
 
-    def call(self, db: Any) -> object:
-        """Run the function, in this process alone, and give what it returns.
+    @property
+    def function(self) -> Callable[[Any], object]:
+        """Give the function to be run."""
+        return self.loaded.function(self.direction)
 
-        A child that the function has forked, and that returns from it too, ends here:
-        it must neither register the migration nor let go of the lock.
-        """
-        process = os.getpid()
-        try:
-            returned = self.loaded.function(self.direction)(db)
-        except BaseException:
-            if os.getpid() != process:
-                traceback.print_exc()
-                _end_child(1)
-            raise
+
+def call_here(call: Callable[[], object]) -> object:
+    """Make a call of a file's function, in this process alone; give what it returns.
+
+    A child that the function has forked, and that returns from it too, ends here:
+    it must neither register the migration nor let go of the lock.
+    """
+    process = os.getpid()
+    try:
+        returned = call()
+    except BaseException:
         if os.getpid() != process:
-            _end_child(0)
-        return returned
+            traceback.print_exc()
+            _end_child(1)
+        raise
+    if os.getpid() != process:
+        _end_child(0)
+    return returned
 
 
 def steps_of(

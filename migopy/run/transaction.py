@@ -95,6 +95,14 @@ class TooLarge(MigopyException):
         )
 
 
+class NoSharedTransaction(MigopyException):
+    """An `async` function cannot run in a transaction; `why` says what is missing."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f'An async function cannot be part of it here: {why}')
+
+
 class KeptInside(MigopyException):
     """A write past the transaction was refused before it was sent.
 
@@ -109,6 +117,17 @@ class KeptInside(MigopyException):
             f' {refused.namespace}), from another thread, with another session or with'
             ' an asynchronous client. That was refused before it was sent.'
         )
+
+
+#: The errors of migopy that mean "not in a transaction".
+CANNOT = (
+    CaughtError,
+    KeptInside,
+    NoSharedTransaction,
+    TooLarge,
+    TooLong,
+    WroteOutside,
+)
 
 
 @contextmanager
@@ -196,7 +215,7 @@ def timed(client: Any) -> Iterator[None]:
 
 def why_refused(error: BaseException) -> str | None:
     """Say why an error means "not in a transaction"; `None` where it does not."""
-    if isinstance(error, (CaughtError, KeptInside, TooLarge, TooLong, WroteOutside)):
+    if isinstance(error, CANNOT):
         return error.message
     if isinstance(error, InvalidOperation) and 'bound session' in str(error):
         return 'it uses a client of its own, which is outside of the transaction'

@@ -14,11 +14,11 @@ from migopy.differences import States, look, state_before
 from migopy.effects import Evidence, Recording
 from migopy.pymongo3 import answered_by
 from migopy.run.compared import Comparer
+from migopy.run.conditions import carry_out, function_of
 from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.past import require_nothing_past
 from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
-from migopy.run.returned import require_done
 from migopy.run.step import Step
 from migopy.run.transaction import (
     GONE,
@@ -196,8 +196,7 @@ class Trial:
             told_by(self._observer.speaker),
             answered_by(None if step.in_transaction else answers),
         ):
-            returned = step.call(rooms.db)
-        require_done(step, returned, effects.wrote)
+            carry_out(step, rooms, rooms.db, effects, session)
 
     def _found(self, step: Step, standin: StandIn) -> None:
         if standin.findings:
@@ -232,6 +231,7 @@ class Trial:
             aftermath=Aftermath.DRY_RUN,
             asked=self._again,
             not_run=not_run,
+            function=function_of(error, step.direction),
         )
 
 

@@ -13,6 +13,9 @@ from migopy.errors import MOST, MigopyException
 from migopy.files import Migration
 from migopy.state import Holder, Record, Run
 
+#: What a file may call its `down`.
+DOWN = ('down', 'downgrade')
+
 
 class State(Enum):
     """The states of a run."""
@@ -191,6 +194,6 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
     down: list[Part] = ['  ', Command('rollback', name), '  - run its down\n']
     return [
         *('  ', Command('execute', name), '  - run its up again\n'),
-        *(down if file.defines('down') else []),
+        *(down if any(map(file.defines, DOWN)) else []),
         *('  ', Command('ignore', name), f'  - {mark}'),
     ]

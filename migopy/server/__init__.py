@@ -5,7 +5,6 @@ needs it: `migopy.server.embedded`.
 """
 
 from migopy.server.checks import (
-    CHECKS,
     SECRET,
     meant_by,
     names_given,
@@ -38,6 +37,7 @@ from migopy.server.settings import (
     Settings,
 )
 from migopy.server.uris import ServerUri, is_uri
+from migopy.server.values import CHECKS
 
 __all__ = [
     'CHECKS',

@@ -12,6 +12,13 @@ from migopy.state.concerns import (
     commit,
     is_passing,
 )
+from migopy.state.foreign import (
+    TOOLS,
+    ForeignRecord,
+    ForeignRegistry,
+    known_by,
+    registry_of,
+)
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.history import (
     EXECUTED,
@@ -36,9 +43,12 @@ __all__ = [
     'MAJORITY',
     'MARK',
     'ROLLED_BACK',
+    'TOOLS',
     'TRANSIENT',
     'UNWRITTEN',
     'Agent',
+    'ForeignRecord',
+    'ForeignRegistry',
     'GuardedWriter',
     'History',
     'Holder',
@@ -53,4 +63,6 @@ __all__ = [
     'StillRunning',
     'commit',
     'is_passing',
+    'known_by',
+    'registry_of',
 ]

@@ -15,7 +15,8 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     error = excerpt(failure.error, failure.migration.path)
     if isinstance(failure.error, MigopyException):
         error = error.replace(str(failure.error), failure.error.spelled(spelling))
-    lines = [f'{failure.name} {how} in its {failure.direction}.', error]
+    function = failure.function or failure.direction
+    lines = [f'{failure.name} {how} in its {function}.', error]
     if failure.done:
         done = 'Executed' if failure.direction == 'up' else 'Rolled back'
         lines.append(f'{done} before it: {enumerated(failure.done)}')
@@ -36,6 +37,8 @@ def _left_behind(failure: Failure) -> list[Part]:
             ' Type one of:\n',
             *ways_out(failure.name, failure.direction, failure.migration),
         ]
+    if aftermath is Aftermath.LOOKED:
+        return ['To look again: ', asked]
     if aftermath is Aftermath.UNFINISHED:
         written = failure.written or 'it cannot be known what'
         return [

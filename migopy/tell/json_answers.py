@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from migopy.commands import Spelling
+from migopy.commands import Command, Spelling
 from migopy.run import Entry, Plan
 from migopy.state import Holder, Run
-from migopy.tell.json_data import of_dump, of_entry, of_holder, of_run, of_status
+from migopy.tell.json_data import (
+    of_adoption,
+    of_dump,
+    of_entry,
+    of_holder,
+    of_run,
+    of_status,
+)
 from migopy.tell.json_lines import Lines
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
-    from migopy.run import Problem
+    from migopy.run import Adoption, Problem
 
 
 class JsonReport(Report):
@@ -65,6 +72,11 @@ class JsonReport(Report):
         lines = list(lines)
         super().help(title, lines)
         self._lines.answer(help={'title': title, 'lines': lines})
+
+    def adoptions(self, found: Sequence[Adoption], register: Command | None) -> None:
+        """Answer which records of other tools are of which files."""
+        super().adoptions(found, register)
+        self._lines.answer(adoptions=[of_adoption(each) for each in found])
 
     def created(self, path: str) -> None:
         """Answer where a new migration's file is."""

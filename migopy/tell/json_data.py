@@ -15,6 +15,7 @@ from migopy.traces import summary
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.run import Adoption
 
 Document = dict[str, Any]
 
@@ -82,12 +83,33 @@ def of_failure(failure: Failure) -> Document:
     return {
         'name': failure.name,
         'direction': failure.direction,
+        'function': failure.function or failure.direction,
         'aftermath': failure.aftermath.value.replace(' ', '_'),
         'is_unfinished': failure.is_unfinished,
         'written': failure.written,
         'done': list(failure.done),
         'not_run': list(failure.not_run),
         'next': of_commands(failure.next),
+    }
+
+
+def of_adoption(adoption: Adoption) -> Document:
+    """Tell which records of a tool are of which files, and which of none."""
+    return {
+        'tool': adoption.registry.tool,
+        'collection': adoption.registry.collection,
+        'records': [
+            {
+                'record': each.record.names[0],
+                'at': each.record.at,
+                'not_applied': each.record.not_applied,
+                'name': each.migration.name if each.migration else None,
+                'found_by': each.how,
+                'is_registered': each.is_registered,
+            }
+            for each in adoption.matches
+        ],
+        'without_record': [each.name for each in adoption.without_record],
     }
 
 

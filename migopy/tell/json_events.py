@@ -176,6 +176,10 @@ class JsonEvents:
     def tried_all(self) -> None:
         """Say nothing: each step was told of."""
 
+    def verified(self, migration: Migration) -> None:
+        """Tell that `verify` of a migration found all as it should be."""
+        self._lines.event('verified', name=migration.name)
+
     def dumping(self, database: str) -> None:
         """Tell that a database is about to be dumped."""
         self._lines.event('dumping', database=database)

@@ -182,6 +182,10 @@ class Narrator:
         """Say that a dry run is over."""
         self._voice.green('Dry run: nothing was changed')
 
+    def verified(self, migration: Migration) -> None:
+        """Say that a migration is as it should be."""
+        self._voice.white_bold(f'{migration.name} verified')
+
     def dumping(self, database: str) -> None:
         """Say nothing: bars or lines tell how far it is, and the end where it lies."""
 

@@ -15,10 +15,18 @@ from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
+from migopy.texts import shortened
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from migopy.dumps import Dump
-    from migopy.run import Problem
+    from migopy.run import Adoption, Problem
+
+
+#: Records of another tool that are shown, and characters of each name.
+MOST_RECORDS = 50
+WIDEST_RECORD = 60
 
 
 class Report:
@@ -153,6 +161,45 @@ class Report:
         for line in lines:
             self._voice.white(line)
 
+    def adoptions(self, found: Sequence[Adoption], register: Command | None) -> None:
+        """Show records of other tools against the files.
+
+        `register` is the command that registers what fits, if it is to be named.
+        """
+        for each in found:
+            self._adoption(each)
+            count = len(each.to_register)
+            if not count:
+                self._voice.green('Nothing to register')
+            elif register is not None:
+                options = dict(register.options)
+                if len(found) > 1:
+                    options['collection'] = each.registry.collection
+                said = f'To register what fits ({count:,}), type: '
+                self._say(said, Command('adopt', **options))
+
+    def _adoption(self, adoption: Adoption) -> None:
+        registry = adoption.registry
+        self._voice.white_bold(f'{registry.tool}, collection {registry.collection}:')
+        shown = adoption.matches[:MOST_RECORDS]
+        rows = [
+            (
+                shortened(match.record.names[0], WIDEST_RECORD),
+                match.record.not_applied or moment(match.record.at),
+                match.migration.name if match.migration else 'no file',
+                'registered' if match.is_registered else match.how,
+            )
+            for match in shown
+        ]
+        titles = ('Record there', 'Applied (UTC)', 'File here', 'Found by')
+        self._voice.white(table(titles, rows))
+        if len(adoption.matches) > MOST_RECORDS:
+            self._voice.white(f'and {len(adoption.matches) - MOST_RECORDS:,} more')
+        self._section(
+            'Files without a record there:',
+            [each.name for each in adoption.without_record],
+        )
+
     def created(self, path: str) -> None:
         """Name a new migration's file."""
         self._voice.white_bold(path)
@@ -171,6 +218,10 @@ class Report:
     def nothing_to_roll_back(self) -> None:
         """Say that nothing was executed since."""
         self._voice.green('No migration to roll back')
+
+    def nothing_to_verify(self) -> None:
+        """Say that no applied migration can be verified."""
+        self._voice.white('No applied migration has a verify(db)')
 
     def dumped(self, dump: Dump) -> None:
         """Say where a dump is."""
@@ -195,6 +246,11 @@ class Report:
 
     def _say(self, *said: Part) -> None:
         self._voice.white(spelled(said, self._spelling))
+
+
+def moment(at: datetime | None) -> str:
+    """Set a time, or say that it is not known."""
+    return 'time unknown' if at is None else f'{at:%Y-%m-%d %H:%M:%S}'
 
 
 def foreign_documents(count: int) -> Sequence[Part]:

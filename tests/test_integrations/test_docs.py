@@ -23,6 +23,7 @@ import unittest
 import uuid
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import yaml
 from pymongo import MongoClient
@@ -322,7 +323,8 @@ class MigrationsTest(PageTest):
         self.assertEqual(contents, ['a b', 'test', 'test', 'test'])
         # `remove` takes away all that fit.
         self.assert_ok(self.fab('migrations:rollback,4'))
-        self.assertEqual(self.contents('notes'), [{'content': 'a b'}])
+        left = [{'content': 'a b', 'loud': 'A B', 'text': 'a b'}]
+        self.assertEqual(self.contents('notes'), left)
 
     def before_plain(self) -> None:
         self.db.notes.insert_one({'content': ' a  b '})
@@ -851,7 +853,7 @@ class ComingTest(PageTest):
 
     def test_it(self) -> None:
         self.do_the_page()
-        self.assert_ok(self.fab('migrations:rollback,1'))
+        self.assert_ok(self.fab('migrations:rollback,20190320_add_note'))
         self.assertEqual(self.contents('notes'), [])
 
     def before_after_the_update(self) -> None:
@@ -861,8 +863,11 @@ class ComingTest(PageTest):
 
     def before_from_pymongo_migrate(self) -> None:
         self.db.migrations.drop()
-        (self.folder / 'mongomigrations/002_old_calls.py').unlink()
+        for name in ('001_add_note.py', '002_old_calls.py'):
+            (self.folder / 'mongomigrations' / name).unlink()
         self.db.notes.insert_one({'content': 'test'})
+        applied = {'applied': datetime(2019, 3, 20, 10, 30, 5)}
+        self.db.pymongo_migrate.insert_one({'name': '20190320_add_note', **applied})
 
 
 class HouseTest(PageTest):

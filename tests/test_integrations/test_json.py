@@ -17,6 +17,7 @@ from unittest import mock
 from bson import ObjectId
 
 from migopy import MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.adoption import ADOPTED
 from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.commands import Command
 from migopy.many import in_json
@@ -533,7 +534,7 @@ class SchemaTest(PlainTest):
         rooms = (json_events, in_json)
         source = ''.join(Path(str(room.__file__)).read_text() for room in rooms)
         told = set(re.findall(r"\.event\(\s*'(\w+)'", source))
-        words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED}
+        words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED, ADOPTED}
         told |= {word.replace(' ', '_') for word in words} | {'ended', 'counted'}
         self.assertEqual(schema.events(), told)
 

@@ -113,6 +113,8 @@ class ValuesTest(CheckTest):
             'PROJECT_DIRECTORY': ('', 1),
             'MIGRATIONS_DIRECTORY': ('', None, ['a']),
             'MIGRATIONS_FILE_PATTERN': (None, 1),
+            'MIGRATIONS_HELPERS': (None, 'base.py', ['base'], ['a/b.py'], [1]),
+            'MIGRATION_NUMBERING': (None, '', 'date', 1),
             'MIGRATION_TEMPLATE': (1, ''),
             'MIGRATIONS_COLLECTION': ('', 'a$b', '.a', 'a.', 'a..b', None, 'system.x'),
             'ALLOW_LATE': ('yes', 2, []),

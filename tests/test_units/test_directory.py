@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 import os
+import re
 import sys
 import tempfile
 import unicodedata
@@ -22,6 +23,7 @@ from migopy.files import (
     ImportFailed,
     NoDirectory,
     NotCreated,
+    begins_with,
     create,
     cwd_in_syspath,
     importable,
@@ -30,6 +32,11 @@ from migopy.files import (
 )
 
 PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
+DASHES = (
+    r'(?P<migr_nr_year>\d{4})-(?P<migr_nr_month>\d\d?)-(?P<migr_nr_day>\d\d?)'
+    r'-[A-Za-z0-9-]+\.py'
+)
+DAY_AND_TIME = r'(?P<migr_nr_day>\d{8})_(?P<migr_nr_time>\d{6})_[a-z0-9_]+\.py'
 
 
 class FileNamesTest(unittest.TestCase):
@@ -88,6 +95,65 @@ class FileNamesTest(unittest.TestCase):
         self.assertEqual(
             self.sorted('v10.B.py', 'v9.a.py', pattern=pattern), ['v9.a.py', 'v10.B.py']
         )
+
+    def test_several_groups_are_one_number(self) -> None:
+        self.assertEqual(
+            self.sorted(
+                '2020-12-01-Add-y.py',
+                '2020-7-24-add-x.py',
+                '2019-12-31-Zz.py',
+                pattern=DASHES,
+            ),
+            ['2019-12-31-Zz.py', '2020-7-24-add-x.py', '2020-12-01-Add-y.py'],
+        )
+        names = FileNames(DASHES).sorted(['2020-12-01-a.py', '2020-7-24-b.py'])
+        self.assertEqual(names[0], (20200724, '2020-7-24-b.py'))
+
+    def test_a_day_and_a_time(self) -> None:
+        self.assertEqual(
+            self.sorted(
+                '20260101_120000_b.py',
+                '20260101_090000_c.py',
+                '20251231_235959_d.py',
+                pattern=DAY_AND_TIME,
+            ),
+            ['20251231_235959_d.py', '20260101_090000_c.py', '20260101_120000_b.py'],
+        )
+
+    def test_a_further_group_may_be_left_out(self) -> None:
+        pattern = r'(?P<migr_nr>\d+)(?:-(?P<migr_nr_part>\d+))?_[a-z]+\.py'
+        self.assertEqual(
+            self.sorted('2_a.py', '1-10_a.py', '1-9_a.py', '1_b.py', pattern=pattern),
+            ['1_b.py', '1-9_a.py', '1-10_a.py', '2_a.py'],
+        )
+
+    def test_groups_of_other_names_change_nothing(self) -> None:
+        pattern = r'(?P<migr_nr>\d+)_(?P<team>[a-z]+)_(?P<day>\d+)\.py'
+        self.assertEqual(
+            self.sorted('2_a_1.py', '1_b_9.py', pattern=pattern),
+            ['1_b_9.py', '2_a_1.py'],
+        )
+
+    def test_helpers_by_name_are_passed_over(self) -> None:
+        names = FileNames(PATTERN, ['base.py', '5_old.py'])
+        listed = names.sorted(['1_x.py', 'base.py', '5_old.py'])
+        self.assertEqual(listed, [(1, '1_x.py')])
+        with self.assertRaises(BadFileNames) as caught:
+            names.sorted(['other.py', 'base.py'])
+        self.assertEqual(caught.exception.names, ['other.py'])
+        self.assertIn('MIGRATIONS_HELPERS', str(caught.exception))
+
+    def test_what_was_typed_begins_a_name(self) -> None:
+        for name, typed, does in (
+            ('2020-07-24-add-x.py', '2020-07-24', True),
+            ('20260101_120000_b.py', '20260101_120000', True),
+            ('2020-07-24-add-x.py', '2020-07-2', False),
+            ('2020-07-24-add-x.py', '2020-07-24-add', False),
+            ('001_x.py', '', False),
+            ('1x.py', '1', False),
+        ):
+            with self.subTest(name, typed=typed):
+                self.assertIs(begins_with(name, typed), does)
 
     def test_a_pattern_that_cannot_be_used_is_an_error(self) -> None:
         for pattern, reason in ((r'(', 'regular expression'), (r'\d+_.*', 'migr_nr')):
@@ -333,6 +399,38 @@ class CreateTest(FolderTest):
         self.assertIn('2_b.py would not fit', str(caught.exception))
         names = sorted(os.listdir(self.base / 'steps'))
         self.assertEqual(names, ['__init__.py', 'v1_a.py'])
+
+    def timestamped(self, pattern: str, *existing: str) -> str:
+        """Create one by its time; give its name with 9 for each digit."""
+        folder = f'steps{len(list(self.base.iterdir()))}'
+        for name in existing:
+            self.write(f'{folder}/{name}')
+        directory = Directory(str(self.base), folder, FileNames(pattern))
+        name = Path(create(directory, 'Add note 5', numbering='timestamp')).name
+        self.assertEqual(directory.migrations()[-1].name, name)
+        return re.sub(r'\d', '9', name)
+
+    def test_its_number_may_be_the_time(self) -> None:
+        for pattern, expected in {
+            PATTERN: '99999999999999_add_note_9.py',
+            DASHES: '9999-99-99-add-note-9.py',
+            DAY_AND_TIME: '99999999_999999_add_note_9.py',
+            r'(?P<migr_nr>\d{12})-[a-z0-9-]+\.py': '999999999999-add-note-9.py',
+            r'(?P<migr_nr>\d{8})_[a-z0-9_]+\.py': '99999999_add_note_9.py',
+        }.items():
+            self.assertEqual(self.timestamped(pattern), expected)
+        self.timestamped(PATTERN, '001_a.py', '20140114120000_b.py')
+
+    def test_two_of_the_same_second_have_each_their_own(self) -> None:
+        directory = self.directory()
+        for title in ('b', 'a', 'c'):
+            create(directory, title, numbering='timestamp')
+        slugs = [each.name[-4] for each in directory.migrations()]
+        self.assertEqual(slugs, ['b', 'a', 'c'])
+
+    def test_a_time_that_fits_no_pattern_is_an_error(self) -> None:
+        with self.assertRaisesRegex(NotCreated, 'would not fit'):
+            self.timestamped(r'v(?P<migr_nr>\d+)\.py')
 
     def test_among_names_that_do_not_fit_there_is_no_next_number(self) -> None:
         with self.assertRaises(BadFileNames):

@@ -12,6 +12,7 @@ import pymongo
 import migopy
 from migopy.defaults import Defaults
 from migopy.face.typed import Subtasks
+from migopy.files import FileNames
 from migopy.terminal.progress import line
 from tests import readme, transcripts
 from tests.house import HOUSE, ORDER
@@ -144,6 +145,22 @@ class SettingsTest(unittest.TestCase):
         self.assertEqual(eval(spelled['MIGRATIONS_FILE_PATTERN']), pattern)
         self.assertIsInstance(manager.logger, migopy.ColorsLogger)
         self.assertIs(manager.MongoClient, pymongo.MongoClient)
+
+
+class PatternsTest(unittest.TestCase):
+    """The table of patterns for names of other kinds."""
+
+    def test_each_fits_the_name_beside_it(self) -> None:
+        default = migopy.MigrationsManager.MIGRATIONS_FILE_PATTERN
+        found = readme.rows('docs/migrations.rst', 'patterns')
+        self.assertTrue(found)
+        for name, said in found:
+            pattern = default if said == 'the default' else said
+            with self.subTest(name):
+                [(number, _)] = FileNames(pattern).sorted([name])
+                beginning = re.split('[_-][A-Za-z]', name)[0]
+                parts = re.findall(r'\d+', beginning)
+                self.assertEqual(number, int(''.join(parts)))
 
 
 class HouseTest(unittest.TestCase):

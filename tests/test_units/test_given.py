@@ -38,6 +38,8 @@ TEXTS = {
     'MONGO_DUMP_KEEP': '3',
     'MONGO_CLIENT_OPTIONS': '{"tls": true}',
     'MONGO_URI': 'mongodb://h/d',
+    'MIGRATIONS_HELPERS': 'base.py, common.py',
+    'MIGRATION_NUMBERING': 'timestamp',
 }
 VALUES: dict[str, Any] = {
     'ALLOW_LATE': False,
@@ -48,6 +50,7 @@ VALUES: dict[str, Any] = {
     'LOCK_WAIT': 0,
     'MONGO_DUMP_KEEP': 3,
     'MONGO_CLIENT_OPTIONS': {'tls': True},
+    'MIGRATIONS_HELPERS': ['base.py', 'common.py'],
 }
 
 

@@ -209,7 +209,7 @@ class SpellingTest(unittest.TestCase):
 
     def test_usage_of_each_kind_of_parameter(self) -> None:
         for name, expected in (
-            ('ignore', 'migopy ignore [NAME]'),
+            ('ignore', 'migopy ignore [NAME] [--to NAME]'),
             ('unlock', 'migopy unlock [--force] [--yes]'),
             ('accept', 'migopy accept NAME'),
             ('create', 'migopy create [TITLE ...]'),

@@ -11,6 +11,7 @@ from bson import ObjectId
 from migopy.commands import Command
 from migopy.files import Migration
 from migopy.run import (
+    AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
     Choice,
@@ -171,6 +172,20 @@ class SelectionTest(unittest.TestCase):
             with self.assertRaises(AlreadyRegistered) as caught:
                 select()
             self.assertIn('fab migrations:rollback,1_a.py', str(caught.exception))
+
+    def test_ignore_goes_up_to_one(self) -> None:
+        made = Choice(plan('3_c.py 1_a.py 2_b.py 4_d.py', '2_b.py'))
+        self.assertEqual(names(made.to_ignore(None, '3')), ['1_a.py', '3_c.py'])
+
+    def test_a_baseline_is_for_a_registry_with_nothing_in_it(self) -> None:
+        made = Choice(plan('3_c.py 1_a.py 2_b.py'))
+        self.assertEqual(names(made.to_begin_at('2')), ['1_a.py', '2_b.py'])
+        with self.assertRaises(UnknownMigration):
+            made.to_begin_at('9')
+        with self.assertRaises(AlreadyBegun) as caught:
+            Choice(plan('1_a.py 2_b.py', '1_a.py')).to_begin_at('2')
+        [command] = caught.exception.next
+        self.assertEqual(command, Command('ignore', to='2_b.py'))
 
     def test_late_ones_may_be_refused(self) -> None:
         made = Choice(plan('1_a.py 2_b.py', '2_b.py'))

@@ -1,0 +1,195 @@
+"""Take over what another tool has applied: `adopt`.
+
+Theirs is only read. What is registered is what migopy would have registered, with the
+time at which it was applied there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from migopy.commands import Command
+from migopy.errand import ERRAND
+from migopy.errors import MigopyException, listing
+from migopy.face import WrongOptions
+from migopy.run import Adoption, Match, Observer, adoption_of
+from migopy.site import Site
+from migopy.state import (
+    TOOLS,
+    Agent,
+    ForeignRegistry,
+    GuardedWriter,
+    Run,
+    known_by,
+    registry_of,
+)
+
+ADOPTED = 'adopted'
+
+#: Documents in one write.
+BATCH = 1000
+
+
+class Where(NamedTuple):
+    """Where to look: a collection, and the fields of a name and a time in it.
+
+    `None` is what the known tools use.
+    """
+
+    collection: str | None = None
+    field: str | None = None
+    time: str | None = None
+
+    def again(self, **options: object) -> Command:
+        """Give the command that looks there again."""
+        return Command('adopt', **{**self._asdict(), **options})
+
+
+class NothingToAdopt(MigopyException):
+    """No records of another tool were found; `where` is where they were looked for."""
+
+    def __init__(self, where: Where, found: str) -> None:
+        self.where = where
+        tools = [f'{each.name}: {", ".join(each.collections)}' for each in TOOLS]
+        super().__init__(
+            f'{found}; nothing was done. Known are:\n{listing(tools)}\n'
+            'To look into a collection of another name, or for a tool that is not'
+            ' known, type, with the names that you have: ',
+            Command('adopt', collection='NAME', field='FIELD'),
+        )
+
+
+class SeveralTools(MigopyException):
+    """Several tools have left records; `collections` are where."""
+
+    def __init__(self, collections: Sequence[str]) -> None:
+        self.collections = collections
+        super().__init__(
+            'Several tools have left records, see above; nothing was registered. Say'
+            ' whose count:',
+            *(
+                part
+                for name in collections
+                for part in ('\n  ', Command('adopt', collection=name, yes='yes'))
+            ),
+        )
+
+
+def look(site: Site, where: Where) -> list[Adoption]:
+    """Hold the records of other tools against the files here.
+
+    Raises `NothingToAdopt`, `WrongOptions`.
+    """
+    plan = site.plan(unsettled=False)
+    return [adoption_of(each, plan) for each in _registries(site, where)]
+
+
+def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:
+    """Register what another tool has applied, with its times, under the lock.
+
+    Raises `NothingToAdopt`, `SeveralTools`.
+    """
+    with site.locked('adopt', wait, observer.waiting):
+        found = look(site, where)
+        if len(found) > 1:
+            raise SeveralTools([each.registry.collection for each in found])
+        [adoption] = found
+        if not adoption.to_register:
+            return
+        site.history.prepare()
+        for warning in site.registry.prepare():
+            observer.warned(warning)
+        for start in range(0, len(adoption.to_register), BATCH):
+            batch = adoption.to_register[start : start + BATCH]
+            _register(site, adoption.registry, batch, observer)
+
+
+def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
+    for given, needed in (('field', 'collection'), ('time', 'field')):
+        if getattr(where, given) is not None and getattr(where, needed) is None:
+            raise WrongOptions(
+                'adopt',
+                f'{given}= needs {needed}=; nothing was done',
+                Command('help', 'adopt'),
+            )
+    there = site.db.list_collection_names()
+    if where.collection is None:
+        found = [
+            registry_of(tool, site.db[name])
+            for tool in TOOLS
+            for name in tool.collections
+            if name in there
+        ]
+        return _some(found, where, 'No records of another tool were found')
+    if where.collection not in there:
+        said = f'There is no collection {where.collection!r}'
+        raise NothingToAdopt(where, said)
+    collection = site.db[where.collection]
+    if where.field is not None:
+        found = [registry_of(known_by(where.field, where.time), collection)]
+        said = f'No document in {where.collection} names anything in {where.field!r}'
+        return _some(found, where, said)
+    found = [registry_of(tool, collection) for tool in TOOLS]
+    said = f'No tool that is known has written the documents in {where.collection}'
+    # What fits one tool by a field of the same name may fit another as well.
+    return _some(found, where, said)[:1]
+
+
+def _some(
+    found: Sequence[ForeignRegistry | None], where: Where, said: str
+) -> list[ForeignRegistry]:
+    registries = [each for each in found if each is not None]
+    if not registries:
+        raise NothingToAdopt(where, said)
+    return registries
+
+
+def _register(
+    site: Site,
+    registry: ForeignRegistry,
+    matches: Sequence[Match],
+    observer: Observer,
+) -> None:
+    runs, records = [], []
+    for match in matches:
+        run = _run(site, match)
+        runs.append(run)
+        records.append(_record(run, registry, match))
+    writer = GuardedWriter(site.lock)
+    writer.merge(site.registry.collection, records)
+    writer.merge(site.history.collection, [run.document() for run in runs])
+    for run in runs:
+        observer.put_right(run)
+
+
+def _run(site: Site, match: Match) -> Run:
+    """Make the entry of the history: who has adopted what, and when."""
+    assert match.migration is not None  # noqa: S101 - only such are to be registered
+    errand = ERRAND.get()
+    run = Run(
+        name=match.migration.name,
+        direction='up',
+        checksum=match.migration.checksum(),
+        owner=site.lock.owner,
+        agent=Agent.current(),
+        version=site.version,
+        started=site.lock.now(),
+        command=errand.id if errand else None,
+    )
+    run.end(ADOPTED, run.started, 0)
+    return run
+
+
+def _record(run: Run, registry: ForeignRegistry, match: Match) -> dict[str, Any]:
+    """Make the document that registers it, as if it had run here then."""
+    record = {
+        **run.record(),
+        'executed_at': match.record.at,
+        'duration_ms': match.record.duration_ms,
+        'how': ADOPTED,
+        'adopted_from': f'{registry.tool}: {match.record.names[0]}',
+    }
+    if match.record.at is None:
+        del record['executed_at']
+    return record

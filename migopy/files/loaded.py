@@ -1,0 +1,210 @@
+"""A migration that has been imported: its functions, and how they are to run."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.files.migration import Migration
+from migopy.files.shapes import CONDITIONS, Functions
+
+#: What was meant for `transaction`, in any case of its letters.
+SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
+
+#: What their parameter is called.
+DATABASE = 'db'
+
+
+class NoSuchFunction(MigopyException):
+    """A migration file has no usable `up` or `down`; nothing has been run.
+
+    `name` is the migration's, `function` what was looked for, `reason` what there is.
+    """
+
+    def __init__(self, name: str, function: str, reason: str) -> None:
+        self.name = name
+        self.function = function
+        self.reason = reason
+        again = Command('rollback', name) if function == 'down' else Command('execute')
+        super().__init__(
+            f'{name} {reason}, so nothing was run.\n'
+            f'Write `def {function}(db):` in it, then type: ',
+            again,
+        )
+
+
+class InEventLoop(MigopyException):
+    """An `async` function is to run where an event loop runs already.
+
+    `name` is the migration's, `function` the function's.
+    """
+
+    def __init__(self, name: str, function: str) -> None:
+        self.name = name
+        self.function = function
+        super().__init__(
+            f'{name} has an async `{function}`, and here an event loop runs already, so'
+            ' nothing was run.\nLet the command run in a thread: await'
+            ' asyncio.to_thread(manager.execute)'
+        )
+
+
+class BadTransaction(MigopyException):
+    """A migration's `transaction` cannot be used; `name` is the migration's.
+
+    It is no truth value, or `word` stands there in its place.
+    """
+
+    def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
+        self.name = name
+        wrong = (
+            'is neither True nor False'
+            if word == 'transaction'
+            else 'would be passed over, as the word is `transaction`'
+        )
+        super().__init__(
+            f'{name}: {word} = {value!r} {wrong}, so nothing was'
+            ' run.\nCorrect it, then type: ',
+            Command('execute'),
+        )
+
+
+class BadParallel(MigopyException):
+    """A migration's `parallel` is no truth value; `name` is the migration's."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        super().__init__(
+            f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
+            ' run.\nCorrect it, then type: ',
+            Command('execute'),
+        )
+
+
+class LoadedMigration(NamedTuple):
+    """A migration that has been imported.
+
+    Invariant: the checksum is of the very content that was compiled, and the module's
+    body has run once. `functions` are its `up`, `down` and so on, as far as it has
+    them. Who holds `turn` is alone in the module, if all ask for it.
+    """
+
+    migration: Migration
+    checksum: str
+    module: ModuleType
+    functions: Functions
+    turn: AbstractContextManager[object] = nullcontext()
+
+    @property
+    def name(self) -> str:
+        """Give the migration's name."""
+        return self.migration.name
+
+    def in_transaction(self, default: bool) -> bool:
+        """Tell whether it runs in a transaction: `transaction` in the file decides.
+
+        Raises `BadTransaction` where that is neither `True` nor `False`, or its name
+        is spelt in another way.
+        """
+        for name, value in vars(self.module).items():
+            # Passed over, it would run without the transaction that was meant.
+            if (
+                name != 'transaction'
+                and name.lower() in SPELT_WRONG
+                and value
+                in (
+                    True,
+                    False,
+                )
+            ):
+                raise BadTransaction(self.name, value, name)
+        wish = getattr(self.module, 'transaction', default)
+        if not isinstance(wish, bool):
+            raise BadTransaction(self.name, wish)
+        return wish
+
+    def in_parallel(self) -> bool:
+        """Tell whether it may run for several databases at once: `parallel` says so.
+
+        Raises `BadParallel` where that is neither `True` nor `False`.
+        """
+        wish = getattr(self.module, 'parallel', True)
+        # A package or a function of that name is no wish.
+        if isinstance(wish, (ModuleType, FunctionType)):
+            return True
+        if not isinstance(wish, bool):
+            raise BadParallel(self.name, wish)
+        return wish
+
+    def function(self, name: str) -> Callable[[Any], object]:
+        """Find `up` or `down`.
+
+        Raises `NoSuchFunction`, also for a generator function: a call would return at
+        once and leave the work undone. Raises `InEventLoop`.
+        """
+        function = self.functions.get(name)
+        if not callable(function):
+            raise NoSuchFunction(self.name, name, f'has no function `{name}`')
+        return self._done_when_it_returns(name, function)
+
+    def condition(self, name: str) -> Callable[[Any], object] | None:
+        """Find `require` or `verify`, `None` where the file has none.
+
+        Migopy's is the one that can be called with a `db` alone; any other of that
+        name is a helper, which files of 1.0 may have. Raises `NoSuchFunction` as
+        `function` does.
+        """
+        function = self.functions.get(name)
+        if not callable(function) or not _takes_database(function):
+            return None
+        return self._done_when_it_returns(name, function)
+
+    @property
+    def helpers_like_conditions(self) -> list[str]:
+        """List the functions that are called as conditions are, and are none."""
+        functions = {name: self.functions.get(name) for name in CONDITIONS}
+        return [
+            name
+            for name, function in functions.items()
+            if callable(function) and not _takes_database(function)
+        ]
+
+    def _done_when_it_returns(
+        self, name: str, function: Callable[[Any], object]
+    ) -> Callable[[Any], object]:
+        if inspect.iscoroutinefunction(function) and _is_in_event_loop():
+            raise InEventLoop(self.name, name)
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(
+            function
+        ):
+            raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
+        return function
+
+
+def _is_in_event_loop() -> bool:
+    # What only a few migrations need takes its time to be imported.
+    if 'asyncio' not in sys.modules:
+        return False
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _takes_database(function: Callable[..., object]) -> bool:
+    """Tell whether a function can be called with a parameter `db` alone."""
+    try:
+        signature = inspect.signature(function)
+        signature.bind(None)
+    except (TypeError, ValueError):
+        return False
+    return next(iter(signature.parameters)) == DATABASE

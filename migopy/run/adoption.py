@@ -1,0 +1,190 @@
+"""Which files the records of another tool are of."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+from migopy.files import Migration
+from migopy.run.plan import Plan
+from migopy.state import ForeignRecord, ForeignRegistry
+
+#: Endings of files in the languages that tools are written for.
+ENDINGS = ('.py', '.js', '.cjs', '.mjs', '.ts', '.json', '.java', '.kt', '.go')
+
+#: Digits from which on a number is a time.
+TIME_DIGITS = 8
+
+#: The beginning of a name in its plain form: its numbers.
+NUMBERS = re.compile(r'\d+(?:_\d+)*(?=_|$)')
+
+
+class Match(NamedTuple):
+    """A record of another tool and the file that it is of.
+
+    Invariant: no file is matched twice, and `how` says by what it was found. One
+    without a file, or that counts as not applied, is not to be registered.
+    """
+
+    record: ForeignRecord
+    migration: Migration | None = None
+    how: str = ''
+    #: Whether migopy has it registered already.
+    is_registered: bool = False
+
+    @property
+    def is_to_register(self) -> bool:
+        """Tell whether it is to be registered."""
+        found = self.migration is not None and not self.record.not_applied
+        return found and not self.is_registered
+
+
+class Adoption(NamedTuple):
+    """The records of a tool against the files here.
+
+    `without_record` are the files that no record is of, in the order in which they run.
+    """
+
+    registry: ForeignRegistry
+    matches: Sequence[Match]
+    without_record: Sequence[Migration]
+
+    @property
+    def to_register(self) -> list[Match]:
+        """List what is to be registered, in the order in which it would run."""
+        found = [each for each in self.matches if each.is_to_register]
+        return sorted(found, key=_place)
+
+
+def adoption_of(registry: ForeignRegistry, plan: Plan) -> Adoption:
+    """Find the file that each record of a tool is of.
+
+    By the whole name first, then by a name or an id in the file, by the number or the
+    time that the name begins with, and by its words; each only where it is of one file
+    and of one record alone.
+    """
+    files = list(plan.migrations)
+    found: dict[int, tuple[Migration, str]] = {}
+    single = [each for each in registry.records if each.up_to is None]
+    for rule in RULES:
+        left = [each for each in single if id(each) not in found]
+        taken = {migration.name for migration, _ in found.values()}
+        free = [each for each in files if each.name not in taken]
+        for record, migration, how in _alone(rule, left, free):
+            found[id(record)] = migration, how
+    matches: list[Match] = []
+    for record in registry.records:
+        if record.up_to is not None:
+            matches += _up_to(record, files)
+        else:
+            matches.append(Match(record, *found.get(id(record), (None, ''))))
+    registered = plan.registered
+    matches = [
+        each._replace(is_registered=bool(each.migration) and _name(each) in registered)
+        for each in matches
+    ]
+    names = {_name(each) for each in matches if each.migration}
+    return Adoption(
+        registry, matches, [each for each in files if each.name not in names]
+    )
+
+
+def _place(match: Match) -> tuple[int, str]:
+    return (match.migration.number if match.migration else 0, _name(match))
+
+
+def _name(match: Match) -> str:
+    return match.migration.name if match.migration else ''
+
+
+def _up_to(record: ForeignRecord, files: Sequence[Migration]) -> list[Match]:
+    last = record.up_to or 0
+    fitting = [each for each in files if each.number <= last]
+    if not fitting:
+        return [Match(record)]
+    return [Match(record, each, _kind(str(each.number))) for each in fitting]
+
+
+#: What a rule compares of a name of a record and of a file; `''` fits nothing.
+Rule = tuple[
+    Callable[[str], str], Callable[[Migration], Sequence[str]], Callable[[str], str]
+]
+
+
+def _alone(
+    rule: Rule, records: Sequence[ForeignRecord], files: Sequence[Migration]
+) -> Iterator[tuple[ForeignRecord, Migration, str]]:
+    """Give the pairs of a rule of which neither has a second one."""
+    of_record, of_file, said = rule
+    by_key: dict[str, list[Migration]] = {}
+    for migration in files:
+        for key in dict.fromkeys(of_file(migration)):
+            by_key.setdefault(key, []).append(migration)
+    pairs = []
+    for record in records:
+        keys = dict.fromkeys(filter(None, map(of_record, record.names)))
+        fitting = {
+            each.name: (each, key) for key in keys for each in by_key.get(key, ())
+        }
+        if len(fitting) == 1:
+            [(migration, key)] = fitting.values()
+            pairs.append((record, migration, said(key)))
+    times = [migration.name for _, migration, _ in pairs]
+    yield from (pair for pair in pairs if times.count(pair[1].name) == 1)
+
+
+def plain(name: str) -> str:
+    """Give a name as others may spell it, too: `2020_07_add_x` of `2020-07-AddX.js`."""
+    bare = os.path.basename(name.replace('\\', '/'))
+    stem, ending = os.path.splitext(bare)
+    if ending.lower() not in ENDINGS:
+        stem = bare
+    stem = re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', stem)
+    return re.sub(r'[^a-z0-9]+', '_', stem.lower()).strip('_')
+
+
+def _numbers(name: str) -> str:
+    """Give the number that a name begins with, of several parts all digits in a row.
+
+    In classes of mongo-migrate-ts a time stands behind: `AddX1595592000000`.
+    """
+    form = plain(name)
+    match = NUMBERS.match(form)
+    if match:
+        return str(int(match[0].replace('_', '')))
+    behind = re.search(r'(?<!\d)\d{13}$', form)
+    return behind[0] if behind else ''
+
+
+def _words(name: str) -> str:
+    """Give the words of a name without its numbers, `''` for a single letter."""
+    form = plain(name)
+    match = NUMBERS.match(form)
+    words = re.sub(r'\d{13}$', '', form[match.end() :] if match else form).strip('_')
+    return words if len(words) > 1 else ''
+
+
+def _as_it_is(name: str) -> str:
+    return name
+
+
+def _inside(migration: Migration) -> list[str]:
+    """Give what a file calls itself: pymongo-migrate's name, mongomig's revision."""
+    given = [migration.text_in(variable) for variable in ('name', 'revision')]
+    return [text for text in given if text]
+
+
+def _kind(number: str) -> str:
+    """Say what a number in a name is."""
+    return 'timestamp' if len(number) >= TIME_DIGITS else 'number'
+
+
+#: In the order in which they are tried.
+RULES: tuple[Rule, ...] = (
+    (plain, lambda each: [plain(each.name)], lambda key: 'name'),
+    (_as_it_is, _inside, lambda key: 'name in it'),
+    (_numbers, lambda each: [str(each.number), _numbers(each.name)], _kind),
+    (_words, lambda each: [_words(each.name)], lambda key: 'words'),
+)

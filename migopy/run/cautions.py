@@ -1,0 +1,38 @@
+"""What a person is warned of before steps run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migopy.run.observer import Observer
+from migopy.run.plan import Plan
+from migopy.run.step import Step
+from migopy.state import IGNORED
+
+
+def warn_of_helpers(steps: Sequence[Step], observer: Observer) -> None:
+    """Warn of functions that are called `require` or `verify`, and are not called."""
+    for step in steps:
+        names = step.loaded.helpers_like_conditions if step.direction == 'up' else ()
+        for name in names:
+            observer.warned(
+                f'{step.name}: its {name} is taken for a helper and not called, as it'
+                ' cannot be called with a `db` alone'
+            )
+
+
+def warn_of_other_than_executed(
+    plan: Plan, steps: Sequence[Step], observer: Observer
+) -> None:
+    """Warn of a `down` whose `up` has not run as it stands in the file now."""
+    for step in steps:
+        record = plan.registered.get(step.name)
+        if record is None:
+            continue
+        if record.how == IGNORED:
+            observer.warned(f'{step.name} was ignored: its up() was not run by migopy')
+        elif record.checksum and record.checksum != step.loaded.checksum:
+            observer.warned(
+                f'{step.name} has changed since it was executed: its down() is that of'
+                ' the file as it is now'
+            )

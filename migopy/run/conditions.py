@@ -1,0 +1,175 @@
+"""What a file asks before its `up` and after it: its `require` and its `verify`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import CodeType, TracebackType
+from typing import Any, Protocol
+
+from pymongo import AsyncMongoClient
+from pymongo.client_session import ClientSession
+
+from migopy.effects import EffectsListener, Recording, RefusedWrite
+from migopy.errand import ERRAND
+from migopy.errors import MigopyException
+from migopy.run.returned import require_done
+from migopy.run.step import Step, call_here
+
+#: The id of a session that there is not: no write is part of it.
+NO_SESSION = {'id': b''}
+
+
+class NotAsItShouldBe(MigopyException):
+    """A `require` or a `verify` has not said that all is well.
+
+    `name` is the migration's, `function` which of the two.
+    """
+
+    def __init__(self, name: str, function: str, answer: object) -> None:
+        self.name = name
+        self.function = function
+        said = 'False'
+        if answer is not False:
+            kind = type(answer).__name__
+            said = f'a value of type {kind}; it is to return True, False or nothing'
+        super().__init__(f'{name}: its {function} returned {said}')
+
+
+class WroteWhileLooking(MigopyException):
+    """A `require` or a `verify` was about to write, which was refused.
+
+    `name` is the migration's, `function` which of the two, `command` what was to be
+    sent, and `namespace` what it was for.
+    """
+
+    def __init__(self, name: str, function: str, refused: RefusedWrite) -> None:
+        self.name = name
+        self.function = function
+        self.command = refused.command
+        self.namespace = refused.namespace
+        super().__init__(
+            f'{name}: its {function} tried to write ({refused.command} on'
+            f' {refused.namespace}). It is to read only, so that was refused before it'
+            ' was sent'
+        )
+
+
+class Ground(Protocol):
+    """What functions of files run on."""
+
+    @property
+    def listener(self) -> EffectsListener:
+        """Give what hears the commands of the site's client."""
+
+    def async_client(self) -> AsyncMongoClient[Any]:
+        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
+
+
+def carry_out(
+    step: Step,
+    ground: Ground,
+    db: Any,
+    effects: Recording,
+    session: ClientSession | None = None,
+) -> None:
+    """Call `require`, the step's own function, and `verify`.
+
+    In a transaction that is the session's. Raises what they raise, `NotAsItShouldBe`,
+    `WroteWhileLooking`, `LeftUndone`.
+    """
+    if step.require is not None:
+        _ask_before(step.name, step.require, ground, db, session)
+    returned = _call(step.function, ground, db, session)
+    require_done(step, returned, effects.wrote)
+    if step.verify is not None:
+        ask_after(step.name, step.verify, ground, db, session)
+
+
+def ask_after(
+    name: str,
+    verify: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None = None,
+) -> None:
+    """Call a migration's `verify`; raises as `carry_out` does."""
+    with only_reading(name, 'verify', db, ground.listener):
+        _require_yes(name, 'verify', _call(verify, ground, db, session))
+
+
+def _ask_before(
+    name: str,
+    require: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None,
+) -> None:
+    with only_reading(name, 'require', db, ground.listener):
+        _require_yes(name, 'require', _call(require, ground, db, session))
+
+
+def _call(
+    function: Callable[[Any], object],
+    ground: Ground,
+    db: Any,
+    session: ClientSession | None,
+) -> object:
+    if not inspect.iscoroutinefunction(function):
+        return call_here(partial(function, db))
+    # What only a few migrations need takes its time to be imported.
+    from migopy.run.asynchronous import run_to_end
+
+    return call_here(partial(run_to_end, function, db, ground.async_client, session))
+
+
+def function_of(error: BaseException | None, otherwise: str) -> str:
+    """Tell by its traceback which function of a file an error came out of.
+
+    That is `require`, `verify`, or what it is otherwise.
+    """
+    while error is not None:
+        for code in _codes(error.__traceback__):
+            if code in FUNCTIONS:
+                return FUNCTIONS[code]
+        error = error.__cause__
+    return otherwise
+
+
+#: What calls a function of a file, and the function's name.
+FUNCTIONS = {_ask_before.__code__: 'require', ask_after.__code__: 'verify'}
+
+
+@contextmanager
+def only_reading(
+    name: str, function: str, db: Any, listener: EffectsListener
+) -> Iterator[None]:
+    """Refuse all writes in the block, before they are sent.
+
+    `name` is the migration's, `function` what runs in the block. Raises
+    `WroteWhileLooking`, also where the refusal has been swallowed.
+    """
+    # Typed, nothing but migrations writes in this process.
+    strays = ERRAND.get() is not None
+    with listener.recording(db.name) as effects:
+        try:
+            with effects.kept_to(NO_SESSION, strays):
+                yield
+        except RefusedWrite as refused:
+            raise WroteWhileLooking(name, function, refused) from refused
+    if effects.refused is not None:
+        raise WroteWhileLooking(name, function, effects.refused)
+
+
+def _require_yes(name: str, function: str, answer: object) -> None:
+    # Nothing is what a function returns that says with `assert` what is wrong.
+    if answer is not None and answer is not True:
+        raise NotAsItShouldBe(name, function, answer)
+
+
+def _codes(frame: TracebackType | None) -> Iterator[CodeType]:
+    while frame is not None:
+        yield frame.tb_frame.f_code
+        frame = frame.tb_next

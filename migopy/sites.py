@@ -1,0 +1,29 @@
+"""The site of a manager, made from its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+from migopy.cluster import Cluster, client_maker
+from migopy.defaults import Defaults
+from migopy.files import Functions
+from migopy.site import Site
+from migopy.site_settings import settings_of
+
+
+def site_of(
+    manager: Defaults,
+    notify: Callable[[str], None],
+    functions: Callable[[ModuleType], Functions],
+    is_of_many: bool,
+) -> Site:
+    """Make the site of a manager's settings.
+
+    `notify` takes what a person should know of calls that PyMongo dropped; `functions`
+    gives those of a migration's module. `is_of_many` is whether the manager has many
+    databases, of which it is none.
+    """
+    settings = settings_of(manager)
+    cluster = Cluster(settings.server, settings.base, client_maker(manager))
+    return Site(settings, cluster, notify, functions, is_of_many=is_of_many)

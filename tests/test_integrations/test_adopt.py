@@ -1,0 +1,449 @@
+"""Records of other tools, as they were seen to write them, taken over.
+
+`test_adopt_tools` lets the tools themselves write them.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+from unittest import mock
+
+from bson import Int64, ObjectId
+
+from migopy import MigopyException
+from tests import schema
+from tests.project import FabTest, PlainTest
+
+AT = datetime(2020, 3, 20, 10, 30, 5)
+LATER = datetime(2020, 3, 21, 11, 0, 0)
+
+UP = 'def up(db): db.ran.insert_one({})\ndef down(db): pass'
+
+
+def mongock(change: str, state: str | None, at: datetime, **more: Any) -> Any:
+    """Make an entry of Mongock's log."""
+    return {
+        'executionId': f'2020-{at:%d}',
+        'changeId': change,
+        'author': 'ann',
+        'timestamp': at,
+        'type': 'EXECUTION',
+        'changeLogClass': f'com.example._0001__{change.title()}',
+        'changeSetMethod': 'execution',
+        'executionMillis': Int64(12),
+        'executionHostname': 'web1',
+        'systemChange': False,
+        **({} if state is None else {'state': state}),
+        **more,
+    }
+
+
+class AdoptTest(PlainTest):
+    """What each tool leaves, and what of it is registered."""
+
+    def files(self, *names: str) -> None:
+        for name in names:
+            self.migration(name, UP)
+
+    def theirs(self, collection: str, *documents: dict[str, Any]) -> None:
+        self.db[collection].insert_many([dict(each) for each in documents])
+
+    def adopted(
+        self, _there: str, *documents: dict[str, Any], **options: Any
+    ) -> dict[str, datetime | None]:
+        """Adopt documents of a collection; give what is registered, with its times.
+
+        Theirs must be untouched, and a second time must register nothing.
+        """
+        self.theirs(_there, *documents)
+        before = list(self.db[_there].find())
+        manager = self.manager()
+        manager.adopt(**options)
+        self.assertEqual(self.registered(), [])
+        manager.adopt(yes='yes', **options)
+        registered = list(self.db.migrations.find())
+        self.logger.said.clear()
+        manager.adopt(yes='yes', **options)
+        self.assertIn('Nothing to register', self.logger.of('green'))
+        self.assertEqual(list(self.db[_there].find()), before)
+        self.assertEqual(list(self.db.migrations.find()), registered)
+        self.assertEqual(self.contents('ran'), [])
+        self.assertEqual(self.contents('migrations_lock'), [])
+        return {each['name']: each.get('executed_at') for each in registered}
+
+    def shown(self, **options: Any) -> str:
+        self.logger.said.clear()
+        with mock.patch.dict(os.environ, COLUMNS='160'):
+            self.manager().adopt(**options)
+        return '\n'.join(message for _, message in self.logger.said)
+
+    def test_of_pymongo_migrate(self) -> None:
+        self.files('20190320_add.py', '20190321_more.py', '20190322_new.py')
+        found = self.adopted(
+            'pymongo_migrate',
+            {'name': '20190320_add', 'applied': AT},
+            {'name': '20190321_more', 'applied': None},
+        )
+        self.assertEqual(found, {'20190320_add.py': AT})
+        shown = self.shown()
+        self.assertIn('pymongo-migrate, collection pymongo_migrate:', shown)
+        self.assertRegex(shown, r'20190321_more +undone')
+        self.assertIn('Files without a record there:\n  20190322_new.py', shown)
+
+    def test_of_a_renamed_file_by_the_name_in_it(self) -> None:
+        self.migration('001_add.py', f"name = '20190320_ad'\n{UP}")
+        found = self.adopted('pymongo_migrate', {'name': '20190320_ad', 'applied': AT})
+        self.assertEqual(found, {'001_add.py': AT})
+
+    def test_of_mongodb_migrations(self) -> None:
+        self.files('20130320145400_add.py', '20130321145400_more.py')
+        found = self.adopted(
+            'database_migrations',
+            {'migration_datetime': '20130320145400', 'created_at': AT},
+        )
+        self.assertEqual(found, {'20130320145400_add.py': AT})
+        self.assertIn('20130320145400_add.py', self.shown())
+
+    def test_of_mongomig(self) -> None:
+        record = {
+            'revision': 'a24b5193c961',
+            'down_revision': None,
+            'description': 'add notes',
+            'status': 'applied',
+            'applied_at': AT,
+            'execution_time_ms': 7,
+        }
+        self.migration('001_first.py', f"revision = 'a24b5193c961'\n{UP}")
+        self.files('002_more_notes.py')
+        failed = {**record, '_id': 'b', 'revision': 'b', 'status': 'failed'}
+        failed['description'] = 'more notes'
+        found = self.adopted(
+            '__mongomig_migrations', {'_id': 'a24b5193c961', **record}, failed
+        )
+        self.assertEqual(found, {'001_first.py': AT})
+        [document] = self.db.migrations.find()
+        self.assertEqual(document['duration_ms'], 7)
+        self.assertEqual(document['adopted_from'], 'mongomig: a24b5193c961')
+
+    def test_of_mongrator(self) -> None:
+        self.files('20260408_143022_add_x.py', '20260409_add_y.py')
+        found = self.adopted(
+            'mongrator_migrations',
+            {'_id': '_mongrator_lock', 'locked': False, 'locked_at': AT},
+            {
+                '_id': '20260408_143022_add_x',
+                'applied_at': AT,
+                'checksum': 'e3b0',
+                'direction': 'up',
+                'duration_ms': 16,
+            },
+        )
+        self.assertEqual(found, {'20260408_143022_add_x.py': AT})
+
+    def test_of_migrate_mongo(self) -> None:
+        """Its files are in JavaScript; here are the same in Python."""
+        self.files('20200724120000_add_x.py', '20200725120000_add_flag.py')
+        found = self.adopted(
+            'changelog',
+            {
+                'fileName': '20200724120000-add-x.js',
+                'appliedAt': AT,
+                'fileHash': '946f',
+                'migrationBlock': 1795838857747.0,
+            },
+            {'fileName': '20200725120000-add-y.js', 'appliedAt': LATER},
+            {'fileName': '20200726120000-gone.js', 'appliedAt': LATER},
+        )
+        self.assertEqual(
+            found,
+            {'20200724120000_add_x.py': AT, '20200725120000_add_flag.py': LATER},
+        )
+        self.assertRegex(self.shown(), r'20200726120000-gone.js .* no file')
+
+    def test_says_by_what_each_was_found(self) -> None:
+        self.files('20200724120000_add_x.py', '20200725120000_flag.py')
+        self.files('003_third.py', '004_fourth.py')
+        self.theirs(
+            'changelog',
+            {'fileName': '20200724120000-add-x.js', 'appliedAt': AT},
+            {'fileName': '20200725120000-add-y.js', 'appliedAt': AT},
+            {'fileName': '3-other.js', 'appliedAt': AT},
+            {'fileName': '20200727-fourth.js', 'appliedAt': AT},
+        )
+        shown = self.shown()
+        for name, how in (
+            ('20200724120000_add_x.py', 'name'),
+            ('20200725120000_flag.py', 'timestamp'),
+            ('003_third.py', 'number'),
+            ('004_fourth.py', 'words'),
+        ):
+            self.assertRegex(shown, rf'{name} +{how}')
+        self.assertIn('To register what fits (4), type: fab migrations:adopt', shown)
+
+    def test_what_fits_several_fits_none(self) -> None:
+        self.files('001_add.py', '002_add.py')
+        self.theirs(
+            'changelog',
+            {'fileName': 'add.js', 'appliedAt': AT},
+            {'fileName': '2-x.js', 'appliedAt': AT},
+            {'fileName': '2-y.js', 'appliedAt': AT},
+        )
+        shown = self.shown()
+        self.assertEqual(shown.count('no file'), 3)
+        self.assertIn('Nothing to register', shown)
+
+    def test_of_mongo_migrate_ts(self) -> None:
+        self.files('1595592000000_add_x.py', '1595592000001_more.py')
+        found = self.adopted(
+            'migrations_changelog',
+            {
+                'file': '1595592000000_AddX.js',
+                'className': 'AddX1595592000000',
+                'timestamp': 1584700205000.0,
+            },
+            {
+                'file': 'Other.ts',
+                'className': 'Other1595592000001',
+                'timestamp': 1584700205000.0,
+            },
+        )
+        self.assertEqual(
+            found, {'1595592000000_add_x.py': AT, '1595592000001_more.py': AT}
+        )
+
+    def test_of_mongock(self) -> None:
+        self.files('001_clients.py', '002_orders.py', '003_prices.py', '004_old.py')
+        found = self.adopted(
+            'mongockChangeLog',
+            mongock('clients', 'EXECUTED', AT),
+            mongock('clients', 'IGNORED', LATER),
+            mongock('orders', 'EXECUTED', AT, changeLogClass='x.Orders'),
+            mongock('orders', 'ROLLED_BACK', LATER, changeLogClass='x.Orders'),
+            mongock('prices', 'FAILED', AT, changeLogClass='x.Prices'),
+            mongock('old', None, AT, changeLogClass='x.Old'),
+            mongock('system-change', 'EXECUTED', AT, systemChange=True),
+        )
+        self.assertEqual(found, {'001_clients.py': AT, '004_old.py': AT})
+        shown = self.shown()
+        self.assertRegex(shown, r'orders +rolled back')
+        self.assertRegex(shown, r'prices +failed')
+        self.assertNotIn('system-change', shown)
+
+    def test_of_flamingock(self) -> None:
+        self.files('001_clients.py', '002_orders.py', '003_prices.py')
+        entries = [
+            ('clients', 'STARTED', AT),
+            ('clients', 'APPLIED', LATER),
+            ('orders', 'MANUAL_MARKED_AS_APPLIED', LATER),
+            ('prices', 'STARTED', LATER),
+        ]
+        found = self.adopted(
+            'flamingockAuditLog',
+            *(
+                {'changeId': change, 'state': state, 'timestamp': at, 'author': 'x'}
+                for change, state, at in entries
+            ),
+        )
+        self.assertEqual(found, {'001_clients.py': LATER, '002_orders.py': LATER})
+
+    def test_of_beanie(self) -> None:
+        """After one step back the third one is not applied any more."""
+        names = [f'2021010{day}000000_{word}.py' for day, word in enumerate('abc', 1)]
+        self.files(*names)
+        found = self.adopted(
+            'migrations_log',
+            {'name': names[0], 'ts': AT, 'is_current': False},
+            {'name': names[1], 'ts': AT, 'is_current': False},
+            {'name': names[2], 'ts': AT, 'is_current': False},
+            {'name': names[1], 'ts': LATER, 'is_current': True},
+        )
+        self.assertEqual(found, {names[0]: AT, names[1]: AT})
+
+    def test_of_golang_migrate(self) -> None:
+        self.files('001_a.py', '002_b.py', '003_c.py', '004_d.py')
+        found = self.adopted('schema_migrations', {'version': Int64(3), 'dirty': False})
+        self.assertEqual(found, {'001_a.py': None, '002_b.py': None, '003_c.py': None})
+
+    def test_of_golang_migrate_left_half_done(self) -> None:
+        self.files('001_a.py', '002_b.py', '003_c.py', '004_d.py')
+        found = self.adopted('schema_migrations', {'version': Int64(3), 'dirty': True})
+        self.assertEqual(found, {'001_a.py': None, '002_b.py': None})
+        self.assertRegex(self.shown(), r'3 +dirty: half done, maybe')
+
+    def test_of_any_other_tool(self) -> None:
+        self.files('001_a.py', '002_b.py')
+        found = self.adopted(
+            'versions',
+            {'version': 1, 'when': AT},
+            {'version': '002', 'when': 1584700205000},
+            {'other': 3},
+            collection='versions',
+            field='version',
+            time='when',
+        )
+        self.assertEqual(found, {'001_a.py': AT, '002_b.py': AT})
+        shown = self.shown(collection='versions', field='version')
+        self.assertIn('time unknown', shown)
+
+    def test_of_a_known_tool_in_a_collection_of_another_name(self) -> None:
+        self.files('20200724120000_add_x.py')
+        found = self.adopted(
+            'log',
+            {'fileName': '20200724120000-add-x.js', 'appliedAt': AT},
+            collection='log',
+        )
+        self.assertEqual(found, {'20200724120000_add_x.py': AT})
+        self.assertIn('migrate-mongo, collection log:', self.shown(collection='log'))
+
+    def test_in_migopy_s_own_collection(self) -> None:
+        """Other tools call theirs `migrations` as well."""
+        self.files('20200724120000_add_x.py', '002_y.py')
+        manager = self.manager()
+        manager.execute('2')
+        theirs = {'fileName': '20200724120000-add-x.js', 'appliedAt': AT}
+        self.theirs('migrations', theirs)
+        manager.adopt(collection='migrations', yes='yes')
+        self.assertEqual(manager.unregistered(), [])
+        [left] = self.db.migrations.find({'fileName': {'$exists': True}}, {'_id': 0})
+        self.assertEqual(left, theirs)
+
+
+class AfterwardsTest(PlainTest):
+    def setUp(self) -> None:
+        super().setUp()
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.migration(name, UP)
+        self.db.changelog.insert_many(
+            [
+                {'fileName': '001-a.js', 'appliedAt': LATER},
+                {'fileName': '002-b.js', 'appliedAt': AT},
+            ]
+        )
+
+    def test_they_are_as_if_they_had_run_here_then(self) -> None:
+        manager = self.manager()
+        manager.adopt(yes='yes')
+        manager.execute()
+        manager.check()
+        self.assertEqual(self.contents('ran'), [{}])
+        manager.history()
+        table = '\n'.join(self.logger.of('white'))
+        self.assertRegex(table, r'001_a\.py +adopted')
+        self.logger.said.clear()
+        manager.rollback(last=2)
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn('003_c.py, 001_a.py', said)
+        self.assertEqual(self.registered(), ['002_b.py'])
+
+    def test_of_what_is_unfinished_it_is_the_end(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.x.insert_one({}); 1 / 0')
+        manager = self.manager()
+        with self.assertRaises(ZeroDivisionError):
+            manager.execute()
+        manager.adopt(yes='yes')
+        self.assertEqual(manager.unregistered(), ['003_c.py'])
+        manager.execute()
+
+    def test_a_changed_file_is_one_changed_since(self) -> None:
+        manager = self.manager()
+        manager.adopt(yes='yes')
+        manager.execute()
+        self.migration('001_a.py', f'{UP}\n# changed')
+        with self.assertRaises(MigopyException):
+            manager.check()
+
+
+class RefusedTest(FabTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_a.py', UP)
+
+    def test_nothing_there_says_what_is_known(self) -> None:
+        message = self.error('migrations:adopt')
+        self.assertIn('No records of another tool were found', message)
+        self.assertIn('  migrate-mongo: changelog\n', message)
+        self.assertIn('fab migrations:adopt,collection=NAME,field=FIELD', message)
+
+    def test_what_is_not_to_be_found_is_a_sentence(self) -> None:
+        self.db.other.insert_one({'a': [1], 'b': 2.5})
+        for typed, said in (
+            ('collection=NAME,field=FIELD', "There is no collection 'NAME'"),
+            ('collection=other,field=a', "in other names anything in 'a'"),
+            ('collection=other,field=b', "in other names anything in 'b'"),
+            ('collection=other', 'No tool that is known has written the documents'),
+            ('yes=maybe', 'is neither yes nor no'),
+        ):
+            with self.subTest(typed):
+                self.assertIn(said, self.error(f'migrations:adopt,{typed}'))
+        message = self.error('migrations:adopt,field=x')
+        self.assertIn('field= needs collection=', message)
+
+    def test_of_several_tools_one_is_to_be_named(self) -> None:
+        self.db.changelog.insert_one({'fileName': '001-a.js', 'appliedAt': AT})
+        self.db.schema_migrations.insert_one({'version': 1, 'dirty': False})
+        result = self.assert_ok(self.fab('migrations:adopt'))
+        self.assertIn(
+            'fab migrations:adopt,yes=yes,collection=changelog', result.stdout
+        )
+        result = self.assert_error(
+            self.fab('migrations:adopt,yes=yes'),
+            'Several tools have left records',
+            'fab migrations:adopt,collection=schema_migrations,yes=yes',
+        )
+        self.assertEqual(self.registered(), [])
+        self.assert_ok(
+            self.fab('migrations:adopt,collection=schema_migrations,yes=yes')
+        )
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_documents_of_odd_types_stop_nothing(self) -> None:
+        odd: list[Any] = [None, 5, 1.5, 'a\x1b[2Jb\n', b'x', [], {}, ObjectId(), AT]
+        for name, fields in {
+            'pymongo_migrate': ('name', 'applied'),
+            'database_migrations': ('migration_datetime', 'created_at'),
+            '__mongomig_migrations': ('revision', 'status', 'applied_at'),
+            'mongrator_migrations': ('direction', 'applied_at'),
+            'changelog': ('fileName', 'appliedAt'),
+            'migrations_changelog': ('className', 'file', 'timestamp'),
+            'migrations_log': ('is_current', 'name', 'ts'),
+            'mongockChangeLog': ('changeId', 'state', 'timestamp', 'type'),
+            'schema_migrations': ('version', 'dirty'),
+        }.items():
+            self.db[name].insert_many([dict.fromkeys(fields, value) for value in odd])
+        result = self.assert_ok(self.fab('migrations:adopt', FORCE_COLOR='1'))
+        self.assertNotIn('Traceback', result.said)
+        self.assertNotIn('\x1b[2J', result.said)
+
+    def test_on_two_hosts_all_is_done_once(self) -> None:
+        self.db.changelog.insert_one({'fileName': '001-a.js', 'appliedAt': AT})
+        self.write(
+            'fabfile.py',
+            self.filled(self.fabfile)
+            + "\nfrom fabric.api import env\nenv.hosts = ['a', 'b']\n",
+        )
+        result = self.assert_ok(self.fab('migrations:adopt,yes=yes'))
+        self.assertEqual(result.stderr.count('001_a.py adopted'), 1)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_in_json_it_answers_what_is_of_what(self) -> None:
+        self.migration('002_b.py', f'{UP}\ndef verify(db): return True')
+        self.db.changelog.insert_many(
+            [
+                {'fileName': '001-a.js', 'appliedAt': AT},
+                {'fileName': '9-gone.js', 'appliedAt': AT},
+            ]
+        )
+        result = self.assert_ok(self.fab('migrations:adopt,yes=yes,json=yes'))
+        lines = [schema.check(line) for line in result.results.splitlines()]
+        self.assertEqual([each['event'] for each in lines], ['adopted', 'ended'])
+        [adoption] = lines[-1]['adoptions']
+        first, second = adoption['records']
+        self.assertEqual((first['name'], first['found_by']), ('001_a.py', 'name'))
+        self.assertEqual((second['record'], second['name']), ('9-gone.js', None))
+        self.assertEqual(adoption['without_record'], ['002_b.py'])
+        self.assert_ok(self.fab('migrations:execute'))
+        result = self.assert_ok(self.fab('migrations:verify,json=yes'))
+        lines = [schema.check(line) for line in result.results.splitlines()]
+        self.assertEqual([each['event'] for each in lines], ['verified', 'ended'])

@@ -1,0 +1,393 @@
+"""Files that were written for other tools, and `async` ones."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+from unittest import mock
+
+from pymongo import AsyncMongoClient
+from pymongo.errors import InvalidOperation
+
+from migopy import MigopyException
+from tests.project import FabTest, PlainTest
+
+PYMONGO_MIGRATE = """
+    name = '20190320_add'
+    dependencies = []
+
+    def upgrade(db):
+        db.notes.insert_one({'n': 1})
+
+    def downgrade(db):
+        db.notes.delete_one({'n': 1})
+    """
+
+#: What mongodb_migrations.base has, as far as its files see it.
+BASE = """
+    class BaseMigration:
+        def __init__(self, host):
+            raise AssertionError('it would connect')
+    """
+
+MONGODB_MIGRATIONS = """
+    from mongodb_migrations_stub import BaseMigration
+
+    class Migration(BaseMigration):
+        def upgrade(self):
+            self.add(1)
+
+        def downgrade(self):
+            self.db.notes.delete_one({'n': 1})
+
+        def add(self, n):
+            self.db['notes'].insert_one({'n': n})
+    """
+
+MIGRATE = "def migrate(db): db.notes.insert_one({'n': 1})"
+
+ASYNC = """
+    import asyncio
+
+    async def require(db):
+        return await db.notes.count_documents({}) == 0
+
+    async def up(db):
+        assert type(db).__name__ == 'AsyncDatabase', type(db)
+        await db.notes.insert_many([{'n': 1}, {'n': 2}])
+        await asyncio.sleep(0)
+        async for note in db.notes.find():
+            await asyncio.create_task(
+                db.notes.update_one({'_id': note['_id']}, {'$set': {'seen': True}})
+            )
+
+    async def verify(db):
+        return await db.notes.count_documents({'seen': True}) == 2
+
+    async def down(db):
+        await db.notes.delete_many({})
+    """
+
+
+class ShapesTest(PlainTest):
+    def refused(self, name: str, text: str) -> str:
+        self.migration(name, text)
+        with self.assertRaises(MigopyException) as caught:
+            self.manager().execute()
+        self.assertEqual(self.registered(), [])
+        self.assertEqual(self.contents('notes'), [])
+        return str(caught.exception)
+
+    def test_of_other_tools_run_as_they_are(self) -> None:
+        self.write('mongodb_migrations_stub.py', BASE)
+        for text in (PYMONGO_MIGRATE, MONGODB_MIGRATIONS):
+            self.migration('001_x.py', text)
+            with mock.patch.object(sys, 'path', [str(self.folder), *sys.path]):
+                manager = self.manager()
+                manager.execute()
+                self.assertEqual(self.contents('notes'), [{'n': 1}])
+                manager.rollback('1')
+            self.assertEqual(self.contents('notes'), [])
+            self.assertIn(
+                '001_x.py rolled back', '\n'.join(self.logger.of('white_bold'))
+            )
+
+    def test_migrate_alone_is_an_up(self) -> None:
+        self.migration('001_x.py', MIGRATE)
+        manager = self.manager()
+        manager.execute()
+        self.assertEqual(self.contents('notes'), [{'n': 1}])
+        with self.assertRaisesRegex(MigopyException, 'has no function `down`'):
+            manager.rollback('1')
+
+    def test_migopy_s_own_come_first(self) -> None:
+        self.migration('001_x.py', PYMONGO_MIGRATE + '\n    def up(db): pass')
+        self.manager().execute()
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_their_way_back_is_offered_where_one_fails(self) -> None:
+        self.migration('001_x.py', PYMONGO_MIGRATE.replace("'n': 1})", "'n': 1}); 1/0"))
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        told = self.logger.of('red')[-1]
+        self.assertIn('fab migrations:rollback,001_x.py  - run its down', told)
+
+    def test_of_beanie_and_mongomig_are_told_by_their_names(self) -> None:
+        for tool, text in (
+            ('beanie', 'class Forward: ...\nclass Backward: ...'),
+            ('mongomig', 'mongomig_format = 1\ndef upgrade(ctx): ...'),
+        ):
+            message = self.refused('001_x.py', text)
+            self.assertIn(f'001_x.py is a migration of {tool}', message)
+            self.assertIn('Write `def up(db):` in it', message)
+            self.assertIn('fab migrations:ignore,001_x.py', message)
+
+    def test_operations_of_mongrator_are_not_taken_for_done(self) -> None:
+        message = self.refused(
+            '001_x.py',
+            """
+            class Operation:
+                def apply(self, db): db.notes.insert_one({})
+
+            def up(db): return [Operation()]
+            """,
+        )
+        self.assertIn('its up returned a list of Operation', message)
+        self.assertIn('Do the work within up(db) (call apply(db) of each)', message)
+
+    def test_a_fabfile_has_its_own_shapes(self) -> None:
+        def migration_functions(self: Any, module: Any) -> Any:
+            return {'up': module.RUN['forwards'], 'down': module.RUN['backwards']}
+
+        self.migration(
+            '001_x.py',
+            """
+            RUN = {
+                'forwards': lambda db: db.notes.insert_one({'n': 1}),
+                'backwards': lambda db: db.notes.delete_many({}),
+            }
+            """,
+        )
+        manager = self.manager(migration_functions=migration_functions)
+        manager.execute()
+        self.assertEqual(self.contents('notes'), [{'n': 1}])
+        manager.rollback('1')
+        self.migration('001_x.py', 'RUN = {}')
+        with self.assertRaises(MigopyException) as caught:
+            manager.execute()
+        self.assertIn('001_x.py cannot be imported', str(caught.exception))
+        self.assertIn("KeyError: 'forwards'", str(caught.exception))
+
+
+class DependenciesTest(PlainTest):
+    def file(self, name: str, dependencies: object, given: str = '') -> None:
+        self.migration(
+            name,
+            f'{f"name = {given!r}" if given else ""}\ndependencies = {dependencies!r}\n'
+            'def upgrade(db): db.ran.insert_one({})',
+        )
+
+    def refused(self, *names: str) -> str:
+        with self.assertRaises(MigopyException) as caught:
+            self.manager().execute(*names)
+        self.assertEqual(self.contents('ran'), [])
+        return str(caught.exception)
+
+    def test_that_agree_with_the_order_are_fine(self) -> None:
+        self.file('001_a.py', [])
+        self.file('002_b.py', ['001_a'])
+        self.file('003_c.py', ['002_b', '001_a.py'])
+        manager = self.manager()
+        manager.execute(to='2')
+        manager.execute()
+        self.assertEqual(len(self.registered()), 3)
+
+    def test_by_the_name_in_a_file_that_was_renamed(self) -> None:
+        self.file('001_a.py', [], given='20190320_add')
+        self.file('002_b.py', ['20190320_add'])
+        manager = self.manager()
+        manager.execute('1')
+        manager.execute('2')
+        self.assertEqual(len(self.registered()), 2)
+
+    def test_that_do_not_are_refused_before_anything_runs(self) -> None:
+        self.file('001_a.py', ['002_b'])
+        self.file('002_b.py', [])
+        message = self.refused()
+        self.assertIn('001_a.py depends on 002_b.py, which comes after it', message)
+
+    def test_one_that_is_not_applied_is_named(self) -> None:
+        self.file('001_a.py', [])
+        self.file('002_b.py', ['001_a'])
+        message = self.refused('2')
+        self.assertIn('002_b.py depends on 001_a.py, which is not applied', message)
+        self.assertIn('fab migrations:execute,001_a.py', message)
+
+    def test_what_there_is_not_is_refused_and_what_is_no_list(self) -> None:
+        self.file('001_a.py', ['000_gone'])
+        self.assertIn('000_gone, of which there is no file', self.refused())
+        self.file('001_a.py', 5)
+        self.assertIn('which is no list of names', self.refused())
+
+    def test_of_a_file_of_migopy_s_own_shape_they_are_its_own_matter(self) -> None:
+        self.migration('001_a.py', 'dependencies = 5\ndef up(db): pass')
+        self.manager().execute()
+
+
+class AsyncTest(PlainTest):
+    """An `async` file is as a plain one: effects, transaction, dry run."""
+
+    def effects(self) -> list[str]:
+        return [each for each in self.logger.of('white_bold') if 'notes' in each]
+
+    def test_runs_to_its_end_with_its_effects(self) -> None:
+        self.migration('001_x.py', ASYNC)
+        manager = self.manager()
+        manager.execute()
+        self.assertEqual(self.db.notes.count_documents({'seen': True}), 2)
+        [said] = self.effects()
+        self.assertIn('notes 2 inserted, 2 updated', said)
+        manager.verify('1')
+        manager.rollback('1')
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_one_that_fails_after_a_write_is_unfinished(self) -> None:
+        self.migration(
+            '001_x.py',
+            'async def up(db):\n    await db.notes.insert_one({})\n    1 / 0',
+        )
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        told = self.logger.of('red')[-1]
+        self.assertIn('001_x.py", line 3, in up', told)
+        self.assertIn('written already (notes 1 inserted), so it is unfinished', told)
+
+    def test_in_a_transaction_it_is_all_or_nothing(self) -> None:
+        self.migration('001_x.py', f'{ASYNC}\n    transaction = True')
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_x.py'])
+        self.assertEqual(self.db.notes.count_documents({'seen': True}), 2)
+        self.migration(
+            '002_y.py',
+            """
+            transaction = True
+
+            async def up(db):
+                await db.notes.insert_one({})
+                assert await db.notes.count_documents({}) == 3
+                await db.other.insert_one({})
+                1 / 0
+            """,
+        )
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute()
+        self.assertIn('so nothing was changed', self.logger.of('red')[-1])
+        self.assertEqual(self.db.notes.count_documents({}), 2)
+        self.assertEqual(self.contents('other'), [])
+
+    def test_a_transaction_is_tried_again(self) -> None:
+        self.migration(
+            '001_x.py',
+            """
+            import pymongo
+
+            transaction = True
+            tried = []
+
+            async def up(db):
+                await db.notes.update_one({'_id': 1}, {'$inc': {'n': 1}})
+                tried.append(1)
+                if len(tried) == 1:
+                    labels = {'errorLabels': ['TransientTransactionError']}
+                    raise pymongo.errors.OperationFailure('again', 251, labels)
+            """,
+        )
+        self.db.notes.insert_one({'_id': 1, 'n': 0})
+        self.manager().execute()
+        self.assertEqual(self.contents('notes'), [{'n': 1}])
+
+    def test_what_would_write_past_the_transaction_is_refused(self) -> None:
+        self.migration(
+            '001_x.py',
+            f"""
+            import pymongo
+
+            transaction = True
+
+            async def up(db):
+                await db.notes.insert_one({{}})
+                async with pymongo.AsyncMongoClient({self.uri!r}) as client:
+                    await client[db.name].notes.insert_one({{}})
+            """,
+        )
+        with self.assertRaisesRegex(InvalidOperation, 'bound session'):
+            self.manager().execute()
+        told = self.logger.of('red')[-1]
+        self.assertIn('A transaction cannot do this', told)
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_where_it_cannot_share_the_transaction_nothing_is_run(self) -> None:
+        self.migration('001_x.py', f'{ASYNC}\n    transaction = True')
+        router = mock.patch('migopy.run.asynchronous.has_one_log', return_value=False)
+        # A release of PyMongo that keeps what is shared in another place.
+        strange = mock.patch.object(
+            AsyncMongoClient, 'start_session', lambda self: object()
+        )
+        for patch, why in ((router, 'router'), (strange, 'this release of PyMongo')):
+            with patch, self.assertRaisesRegex(MigopyException, why):
+                self.manager().execute()
+            told = self.logger.of('red')[-1]
+            self.assertIn('An async function cannot be part of it here', told)
+            self.assertIn('A transaction cannot do this. Nothing was changed', told)
+            self.assertEqual(self.contents('notes'), [])
+        self.manager().execute()
+
+    def test_a_dry_run_shows_it_beside_plain_ones(self) -> None:
+        self.migration('001_w.py', 'def up(db): db.other.insert_one({})')
+        self.migration('002_x.py', ASYNC)
+        self.migration(
+            '003_y.py',
+            'def up(db): db.notes.update_many({"seen": True}, {"$set": {"n": 0}})',
+        )
+        self.manager().execute(dry_run='yes')
+        said = self.logger.of('white_bold')
+        self.assertIn('002_x.py would do: notes 2 inserted, 2 updated', said)
+        self.assertIn('003_y.py would do: notes 2 updated', said)
+        for name in ('notes', 'other', 'migrations', 'migrations_history'):
+            self.assertEqual(self.contents(name), [])
+
+    def test_a_check_that_would_write_is_refused(self) -> None:
+        self.migration(
+            '001_x.py',
+            'def up(db): pass\nasync def verify(db): await db.notes.insert_one({})',
+        )
+        with self.assertRaisesRegex(MigopyException, 'its verify tried to write'):
+            self.manager().execute()
+        self.assertEqual(self.contents('notes'), [])
+
+    def test_where_an_event_loop_runs_it_is_told_before_anything_does(self) -> None:
+        self.migration('001_w.py', 'def up(db): db.notes.insert_one({})')
+        self.migration('002_x.py', ASYNC)
+        manager = self.manager()
+
+        async def inside() -> None:
+            with self.assertRaisesRegex(MigopyException, 'asyncio.to_thread'):
+                manager.execute()
+            self.assertEqual(self.contents('notes'), [])
+            self.migration('001_w.py', 'def up(db): pass')
+            await asyncio.to_thread(manager.execute)
+
+        asyncio.run(inside())
+        self.assertEqual(len(self.registered()), 2)
+
+    def test_a_method_of_a_class_may_be_async_too(self) -> None:
+        self.migration(
+            '001_x.py',
+            """
+            class Migration:
+                async def upgrade(self):
+                    await self.db.notes.insert_one({'n': 1})
+            """,
+        )
+        self.manager().execute()
+        self.assertEqual(self.contents('notes'), [{'n': 1}])
+
+
+class InterruptedTest(FabTest):
+    def test_ctrl_c_in_an_async_one_is_told(self) -> None:
+        self.migration(
+            '001_x.py',
+            """
+            import asyncio, os, signal
+
+            async def up(db):
+                await db.notes.insert_one({})
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.sleep(60)
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 130, result.said)
+        self.assertIn('001_x.py was interrupted in its up', result.stderr)
+        self.assertIn('so it is unfinished', result.stderr)
