@@ -91,7 +91,9 @@ class TooLarge(MigopyException):
         super().__init__(
             f'The server aborted it {attempts} times ({reason}). It is too large for'
             ' one transaction of this server, or others write the same documents all'
-            ' the time. Without a transaction, update_each does it in batches'
+            ' the time, or a command that was killed has left a transaction open,'
+            ' which the server ends within a minute. Without a transaction, update_each'
+            ' does it in batches'
         )
 
 

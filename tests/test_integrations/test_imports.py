@@ -18,7 +18,7 @@ class ImportTest(unittest.TestCase):
 
     def test_imports_no_fabric(self) -> None:
         """An application that uses migopy pays for Fabric nowhere."""
-        modules = self.loaded('import migopy')
+        modules = self.loaded('import migopy\nmigopy.MigrationsManager')
         self.assertIn('migopy.manager', modules)
         self.assertEqual([each for each in modules if 'fabric' in each], [])
         self.assertNotIn('paramiko', modules)

@@ -69,7 +69,7 @@ class OfflineTest(FabTest):
             ('002_raises.py', 'def up(db):\n    pass\n\n1 / 0\n'),
             ('003_module.py', 'import os\nimport nowhere_to_be_found\n'),
             ('004_no_up.py', 'def down(db):\n    pass\n'),
-            ('005_async.py', 'async def up(db):\n    pass\n'),
+            ('005_async.py', 'async def up(db):\n    yield\n'),
             ('006_transaction.py', 'transaction = 1\n\ndef up(db):\n    pass\n'),
             ('007_exits.py', 'import sys\nsys.exit(0)\n'),
             ('008_deeper.py', 'import json\n\n\njson.loads("[")\n'),
