@@ -35,7 +35,7 @@ MARK = WriteConcern(1)
 
 #: Seconds for what a command writes at its end: how a run has failed, for which there
 #: may be an election first, what is known of others, and that the lock is free. With
-#: PyMongo's 30 for a migration whose server is gone, it is told within a lock's minute.
+#: PyMongo's 30 for a migration whose server is gone, it is told within a minute.
 FAILURE_SECONDS = 15
 FAREWELL_SECONDS = 4
 RELEASE_SECONDS = 10

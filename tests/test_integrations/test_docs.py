@@ -734,7 +734,7 @@ class MachinesTest(PageTest):
         status, output = transcripts.typed(str(hook), self.folder)
         self.assertEqual(status, 0, output)
 
-    def check_hooks(self, block: Block) -> None:
+    def check_hooks_in_a_fabfile(self, block: Block) -> None:
         self.check_any(block)
         self.assert_ok(self.fab('migrations:ignore,2'))
         self.migration('005_fails.py', 'def up(db):\n    1 / 0')

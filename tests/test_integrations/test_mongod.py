@@ -180,11 +180,11 @@ class RunningTest(unittest.TestCase):
     def test_it_listens_on_no_port(self):
         """As the kernel lists them: sockets of this process by their inodes."""
         pid = pid_of(self.uri)
-        inodes = {
-            os.readlink(file)[8:-1]
-            for file in Path(f'/proc/{pid}/fd').iterdir()
-            if os.readlink(file).startswith('socket:[')
-        }
+        links = []
+        for file in Path(f'/proc/{pid}/fd').iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                links.append(os.readlink(file))
+        inodes = {each[8:-1] for each in links if each.startswith('socket:[')}
         self.assertTrue(inodes)
         for table in ('tcp', 'tcp6', 'udp', 'udp6'):
             lines = Path(f'/proc/net/{table}').read_text().splitlines()[1:]
