@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from migopy.bookkeeping import entry_of
 from migopy.commands import Command
-from migopy.errand import ERRAND
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
 from migopy.run import Adoption, Match, Observer, adoption_of
 from migopy.site import Site
 from migopy.state import (
     TOOLS,
-    Agent,
     ForeignRegistry,
     GuardedWriter,
     Run,
@@ -166,19 +165,8 @@ def _register(
 def _run(site: Site, match: Match) -> Run:
     """Make the entry of the history: who has adopted what, and when."""
     assert match.migration is not None  # noqa: S101 - only such are to be registered
-    errand = ERRAND.get()
-    run = Run(
-        name=match.migration.name,
-        direction='up',
-        checksum=match.migration.checksum(),
-        owner=site.lock.owner,
-        agent=Agent.current(),
-        version=site.version,
-        started=site.lock.now(),
-        command=errand.id if errand else None,
-    )
-    run.end(ADOPTED, run.started, 0)
-    return run
+    migration = match.migration
+    return entry_of(site, migration.name, ADOPTED, migration.checksum())
 
 
 def _record(run: Run, registry: ForeignRegistry, match: Match) -> dict[str, Any]:

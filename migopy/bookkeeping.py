@@ -176,6 +176,13 @@ def _keep(
     site: Site, name: str, outcome: str, checksum: str | None, observer: Observer
 ) -> None:
     """Write to the history what was done, and tell it."""
+    run = entry_of(site, name, outcome, checksum)
+    GuardedWriter(site.lock).merge(site.history.collection, [run.document()])
+    observer.put_right(run)
+
+
+def entry_of(site: Site, name: str, outcome: str, checksum: str | None) -> Run:
+    """Make the entry of the history of what was done to a record at this moment."""
     errand = ERRAND.get()
     run = Run(
         name=name,
@@ -188,5 +195,4 @@ def _keep(
         command=errand.id if errand else None,
     )
     run.end(outcome, run.started, 0)
-    GuardedWriter(site.lock).merge(site.history.collection, [run.document()])
-    observer.put_right(run)
+    return run

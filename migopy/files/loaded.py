@@ -113,16 +113,9 @@ class LoadedMigration(NamedTuple):
         is spelt in another way.
         """
         for name, value in vars(self.module).items():
+            is_other_word = name != 'transaction' and name.lower() in SPELT_WRONG
             # Passed over, it would run without the transaction that was meant.
-            if (
-                name != 'transaction'
-                and name.lower() in SPELT_WRONG
-                and value
-                in (
-                    True,
-                    False,
-                )
-            ):
+            if is_other_word and value in (True, False):
                 raise BadTransaction(self.name, value, name)
         wish = getattr(self.module, 'transaction', default)
         if not isinstance(wish, bool):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
+
+if TYPE_CHECKING:
+    import ast
 
 READ_ONLY = os.O_RDONLY | getattr(os, 'O_BINARY', 0)
 
@@ -76,36 +79,42 @@ class Migration(NamedTuple):
 
         Where that cannot be told, as the file cannot be parsed, it is taken to have it.
         """
-        # Only what has gone wrong needs it.
         import ast
 
-        try:
-            tree = ast.parse(self.content())
-        except (SyntaxError, ValueError, Unreadable):
+        tree = self._tree()
+        if tree is None:
             return True
-        named = {getattr(node, 'name', None) for node in ast.walk(tree)}
-        named |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        asnames = {getattr(node, 'asname', None) for node in ast.walk(tree)}
-        return bool({function, '*'} & (named | asnames))
+        # Functions and imports have a name, an import another one, and names an id.
+        return any(
+            getattr(node, attribute, None) in (function, '*')
+            for node in ast.walk(tree)
+            for attribute in ('name', 'asname', 'id')
+        )
 
     def text_in(self, variable: str) -> str | None:
         """Give the text that the file sets a variable to, without importing it.
 
         `None` where it sets none, or cannot be read or parsed.
         """
-        # Only what comes from another tool needs it.
         import ast
 
-        try:
-            body = ast.parse(self.content()).body
-        except (SyntaxError, ValueError, Unreadable):
-            return None
-        for node in body:
+        tree = self._tree()
+        for node in tree.body if tree else ():
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
                 named = [getattr(target, 'id', '') for target in node.targets]
                 if variable in named and isinstance(node.value.value, str):
                     return node.value.value
         return None
+
+    def _tree(self) -> ast.Module | None:
+        """Parse the file; `None` where it cannot be read or parsed."""
+        # Only what has gone wrong, or comes from another tool, needs it.
+        import ast
+
+        try:
+            return ast.parse(self.content())
+        except (SyntaxError, ValueError, Unreadable):
+            return None
 
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
