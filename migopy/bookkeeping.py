@@ -11,6 +11,7 @@ from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration
+from migopy.operations import is_carried_out
 from migopy.run import (
     Choice,
     NoFile,
@@ -86,6 +87,8 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
     `RecordNotNamed`.
     """
     with site.locked('accept', wait, observer.waiting, [name]):
+        if is_carried_out(site, observer):
+            return
         plan = site.plan()
         migration = Choice(plan).find(name)
         records = plan.records_of(migration)
@@ -103,8 +106,13 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 
     Raises what `Choice.find` does, and `FileIsThere`.
     """
+    if is_carried_out(site, observer):
+        return
     _missing(site.plan(), name)  # of an unknown name one hears at once
     with site.locked('forget', wait, observer.waiting):
+        # By the same command, for a host that has come first meanwhile.
+        if is_carried_out(site, observer):
+            return
         plan = site.plan()
         gone = _missing(plan, name)
         site.lock.check()
@@ -119,9 +127,14 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
     Raises what `Choice.find` does, `FileIsThere`, `NoNewFile`, `NothingToPutRight`
     and `RecordNotNamed`.
     """
+    if is_carried_out(site, observer):
+        return
     _missing(site.plan(), old)  # of an unknown name one hears at once
     _named_anew(site, site.plan(), old, new)
     with site.locked('rename', wait, observer.waiting):
+        # By the same command, for a host that has come first meanwhile.
+        if is_carried_out(site, observer):
+            return
         plan = site.plan()
         gone = _missing(plan, old)
         migration = _named_anew(site, plan, old, new)

@@ -245,8 +245,17 @@ def _is_done(site: Site, order: Order, observer: Observer) -> bool:
     takes all that is pending may be repeated; what names migrations, or counts them,
     would be done to others. Raises `FailedBefore`.
     """
+    is_of_some = bool(order.asked.values or order.asked.options)
+    return is_of_some and is_carried_out(site, observer)
+
+
+def is_carried_out(site: Site, observer: Observer) -> bool:
+    """Tell whether the history has what this typed command has done for another host.
+
+    The observer is told. Raises `FailedBefore`.
+    """
     errand = ERRAND.get()
-    if errand is None or not (order.asked.values or order.asked.options):
+    if errand is None:
         return False
     runs = site.history.of_command(errand.id)
     # Each time under the lock has an owner of its own.

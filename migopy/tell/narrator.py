@@ -83,7 +83,9 @@ class Narrator:
 
     def repeated(self, runs: Sequence[Run]) -> None:
         """Say that this command has been carried out already, and what it did."""
-        did = enumerated([f'{run.name} {run.good_outcome}' for run in runs])
+        did = enumerated(
+            [f'{run.name} {run.outcome or run.good_outcome}' for run in runs]
+        )
         self._voice.white(
             f'This command has been carried out already, for another host: {did}.'
             ' Nothing was done again.'

@@ -95,6 +95,32 @@ class HereTest(FabTest):
         self.assertEqual(self.db.ran.count_documents({}), 1, result.said)
         self.assertIn('has failed already by this command', result.stderr)
 
+    def test_what_puts_the_record_right_is_done_once(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        folder = self.folder / 'mongomigrations'
+        (folder / '001_a.py').unlink()
+        (folder / '002_b.py').rename(folder / '002_x.py')
+        self.migration('003_c.py', BOTH + '# changed')
+        for parallel in ((), ('-P',)):
+            if parallel:
+                self.assert_ok(self.fab('migrations:execute'))
+                (folder / '003_c.py').unlink()
+                (folder / '002_x.py').rename(folder / '002_y.py')
+                self.migration('004_d.py', BOTH + '# changed')
+            typed = (
+                ('forget,3', 'rename,2,002_y.py', 'accept,4')
+                if parallel
+                else ('forget,1', 'rename,2,002_x.py', 'accept,3')
+            )
+            for command, outcome in zip(typed, ('forgotten', 'renamed', 'accepted')):
+                with self.subTest(command):
+                    result = self.fab(*parallel, '-H', 'a,b', f'migrations:{command}')
+                    said = self.assert_ok(result).stderr
+                    self.assertEqual(said.count('has been carried out already'), 1)
+                    self.assertIn(f'{outcome}. Nothing was done again', said)
+            self.assert_ok(self.fab('migrations:check'))
+            self.migration('004_d.py', BOTH)
+
     def test_each_host_is_said_to_have_no_part_in_it(self) -> None:
         said = self.fab('-H', 'one.invalid,two.invalid', 'migrations').stderr
         for host in ('one.invalid', 'two.invalid'):
