@@ -7,10 +7,10 @@ import os
 from migopy.commands import Command
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
-from migopy.orders import DoesNotFit, order_down, order_up, pending, trial
+from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
-from migopy.records import Records
 from migopy.run import listing
+from migopy.table import Records
 from migopy.wiring import Wiring
 
 
@@ -68,14 +68,14 @@ class MigrationsManager(Records, Wiring):
         shown; with show=5 so are the first five documents that each would change. The
         first one that fails ends the run; the rest has not run then.
         """
-        from migopy import operations
+        from migopy.operations import executing, trying
 
         order = order_up(self, 'execute', spec_migr, to)
         wanted = trial('execute', dry_run, show)
         if wanted is not None:
-            return operations.dry_run(self._site, order, self._narrator, wanted.show)
+            return trying.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
-        plan = operations.execute(self._site, order, self._narrator, dump)
+        plan = executing.execute(self._site, order, self._narrator, dump)
         if plan is not None:
             self._report.status(plan, pending(self, plan))
         return None
@@ -87,10 +87,10 @@ class MigrationsManager(Records, Wiring):
         Example: ignore,001_add_index.py
         With to=NAME those up to and with that one are registered.
         """
-        from migopy import operations
+        from migopy.operations import executing
 
         order = order_up(self, 'ignore', spec_migr, to)
-        plan = operations.ignore(self._site, order, self._narrator)
+        plan = executing.ignore(self._site, order, self._narrator)
         if plan is not None:
             self._report.status(plan, [])
 
@@ -115,15 +115,15 @@ class MigrationsManager(Records, Wiring):
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
-        from migopy import operations
+        from migopy.operations import rolling_back, trying
 
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced)
         wanted = trial('rollback', dry_run, show)
         if wanted is not None:
-            return operations.dry_run(self._site, order, self._narrator, wanted.show)
+            return trying.dry_run(self._site, order, self._narrator, wanted.show)
         asking = self._asking(yes, 'rollback')
-        if not operations.roll_back(self._site, order, self._narrator, asking):
+        if not rolling_back.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()
         return None
 
@@ -135,7 +135,7 @@ class MigrationsManager(Records, Wiring):
         What is called is verify(db) in the file, where it has one. Exit status 1 if
         any of them does not find all as it should be.
         """
-        from migopy import verification
+        from migopy.operations import verification
 
         if not verification.verify(self._site, name, self._narrator):
             self._report.nothing_to_verify()
@@ -186,10 +186,10 @@ class MigrationsManager(Records, Wiring):
     @task
     def dbdump(self) -> None:
         """Dump the database, as DO_MONGO_DUMP does before migrations run."""
-        from migopy import operations
+        from migopy.operations import dumping
 
         keep, wait = self.MONGO_DUMP_KEEP, self.LOCK_WAIT
-        self._report.dumped(operations.dump(self._site, keep, wait, self._narrator))
+        self._report.dumped(dumping.dump(self._site, keep, wait, self._narrator))
 
     @task
     def dbrestore(
@@ -207,18 +207,18 @@ class MigrationsManager(Records, Wiring):
         foreign=yes takes one that mongodump has made without migopy. in_place=yes
         needs less room on the server: it drops each collection, then fills it.
         """
-        from migopy import operations
+        from migopy.operations import dumping
 
-        which = operations.Restore(
+        which = dumping.Restore(
             name or '',
             foreign=is_yes(foreign, 'dbrestore', 'foreign'),
             in_place=is_yes(in_place, 'dbrestore', 'in_place'),
             wait=self.LOCK_WAIT,
         )
         if name is None:
-            return self._report.dumps(operations.dumps(self._site))
+            return self._report.dumps(dumping.dumps(self._site))
         asking = self._asking(yes, 'dbrestore')
-        return operations.restore(self._site, which, self._narrator, asking)
+        return dumping.restore(self._site, which, self._narrator, asking)
 
     @task
     def settings(self) -> None:

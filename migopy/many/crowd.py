@@ -33,7 +33,7 @@ from migopy.many.members import Member, Members
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing
 from migopy.many.telling import FleetReport, Named
-from migopy.orders import DoesNotFit, pending
+from migopy.operations import DoesNotFit, pending
 from migopy.state import FAILED
 from migopy.tell import Voice, leave_out
 from migopy.terminal import meter, told_by

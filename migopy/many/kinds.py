@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from migopy.bookkeeping import NothingToPutRight
 from migopy.face import WrongOptions
 from migopy.files import (
     BadParallel,
@@ -13,7 +12,7 @@ from migopy.files import (
 )
 from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
-from migopy.orders import LeftOut
+from migopy.operations import LeftOut, NothingToPutRight
 from migopy.run import (
     Aftermath,
     AlreadyRegistered,

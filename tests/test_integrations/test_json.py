@@ -17,10 +17,10 @@ from unittest import mock
 from bson import ObjectId
 
 from migopy import MigrationInfo, MigrationOutcome, RunOutcome
-from migopy.adoption import ADOPTED
-from migopy.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.commands import Command
 from migopy.many import in_json
+from migopy.operations.adoption import ADOPTED
+from migopy.operations.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
 from migopy.tell import heartbeats, json_events
 from migopy.terminal import progress as progress_of

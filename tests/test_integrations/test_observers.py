@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from migopy import operations
-from migopy.orders import order_up
+from migopy.operations import executing, order_up
 from migopy.run import Aftermath, Failure, Observers
 from tests.project import PlainTest
 
@@ -39,7 +38,7 @@ class BesideTest(PlainTest):
         manager, lines = self.manager(), JsonLines()
         observers: Any = Observers(manager._narrator, lines)
         with self.assertRaises(ZeroDivisionError):
-            operations.execute(
+            executing.execute(
                 manager._site, order_up(manager, 'execute', None), observers, None
             )
         events = [json.loads(line) for line in lines.lines]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from migopy.bookkeeping import entry_of
 from migopy.commands import Command
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
+from migopy.operations.bookkeeping import entry_of
 from migopy.run import Adoption, Match, Observer, adoption_of
 from migopy.site import Site
 from migopy.state import (

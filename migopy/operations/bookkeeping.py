@@ -11,7 +11,8 @@ from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration
-from migopy.operations import is_carried_out
+from migopy.operations.orders import NothingToPutRight
+from migopy.operations.repeated import is_carried_out
 from migopy.run import (
     Choice,
     NoFile,
@@ -26,16 +27,6 @@ from migopy.state import Agent, GuardedWriter, Record, Run
 ACCEPTED = 'accepted'
 FORGOTTEN = 'forgotten'
 RENAMED = 'renamed'
-
-
-class NothingToPutRight(MigopyException):
-    """The registry is as it should be; `name` is the migration's."""
-
-    def __init__(self, name: str, why: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name} {why}; nothing was done.\nSee the status: ', Command()
-        )
 
 
 class FileIsThere(MigopyException):
@@ -106,11 +97,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 
     Raises what `Choice.find` does, and `FileIsThere`.
     """
-    if is_carried_out(site, observer):
-        return
-    _missing(site.plan(), name)  # of an unknown name one hears at once
     with site.locked('forget', wait, observer.waiting):
-        # By the same command, for a host that has come first meanwhile.
         if is_carried_out(site, observer):
             return
         plan = site.plan()
@@ -127,12 +114,7 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
     Raises what `Choice.find` does, `FileIsThere`, `NoNewFile`, `NothingToPutRight`
     and `RecordNotNamed`.
     """
-    if is_carried_out(site, observer):
-        return
-    _missing(site.plan(), old)  # of an unknown name one hears at once
-    _named_anew(site, site.plan(), old, new)
     with site.locked('rename', wait, observer.waiting):
-        # By the same command, for a host that has come first meanwhile.
         if is_carried_out(site, observer):
             return
         plan = site.plan()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migopy.face import is_yes, task
-from migopy.orders import order_baseline
+from migopy.operations import order_baseline
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
@@ -22,10 +22,10 @@ class Records(Overridable, Wiring):
         Registers them at once without running them, as ignore does, where nothing is
         registered yet.
         """
-        from migopy import operations
+        from migopy.operations import executing
 
         order = order_baseline(self, name)
-        operations.ignore(self._site, order, self._narrator)
+        executing.ignore(self._site, order, self._narrator)
 
     @task
     def accept(self, name: str) -> None:
@@ -34,7 +34,7 @@ class Records(Overridable, Wiring):
         Example: accept,001_add_index.py
         It is not called changed any more. Nothing is run.
         """
-        from migopy import bookkeeping
+        from migopy.operations import bookkeeping
 
         bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
 
@@ -45,7 +45,7 @@ class Records(Overridable, Wiring):
         Example: forget,001_add_index.py
         It is not called missing any more. Nothing is run.
         """
-        from migopy import bookkeeping
+        from migopy.operations import bookkeeping
 
         bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
 
@@ -55,7 +55,7 @@ class Records(Overridable, Wiring):
 
         Example: rename,001_add_index.py,001_index_users.py
         """
-        from migopy import bookkeeping
+        from migopy.operations import bookkeeping
 
         bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
 
@@ -75,7 +75,7 @@ class Records(Overridable, Wiring):
         collection=NAME looks into that one; there field=NAME is the field that names
         a migration, and time=NAME the one of the time.
         """
-        from migopy import adoption
+        from migopy.operations import adoption
 
         where = adoption.Where(collection, field, time)
         is_told = is_yes(yes, 'adopt', 'yes')

@@ -48,6 +48,16 @@ class ChangedMeanwhile(MigopyException):
         )
 
 
+class NothingToPutRight(MigopyException):
+    """The registry is as it should be; `name` is the migration's."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} {why}; nothing was done.\nSee the status: ', Command()
+        )
+
+
 class DoesNotFit(MigopyException):
     """What `check` found needs a person's attention."""
 

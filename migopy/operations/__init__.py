@@ -1,0 +1,33 @@
+"""What commands do to a site, a room each; those that act are imported late."""
+
+from migopy.operations.orders import (
+    ChangedMeanwhile,
+    DoesNotFit,
+    FailedBefore,
+    LeftOut,
+    NothingToPutRight,
+    Order,
+    Trial,
+    narrowed,
+    order_baseline,
+    order_down,
+    order_up,
+    pending,
+    trial,
+)
+
+__all__ = [
+    'ChangedMeanwhile',
+    'DoesNotFit',
+    'FailedBefore',
+    'LeftOut',
+    'NothingToPutRight',
+    'Order',
+    'Trial',
+    'narrowed',
+    'order_baseline',
+    'order_down',
+    'order_up',
+    'pending',
+    'trial',
+]

@@ -1,0 +1,65 @@
+"""`dbdump` and `dbrestore`: the whole database, kept and brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from migopy.errors import MigopyException
+from migopy.operations.asked import Asking
+from migopy.run import Observer
+from migopy.site import Site
+from migopy.terminal import told_by
+
+if TYPE_CHECKING:
+    from migopy.dumps import Dump
+
+
+class Restore(NamedTuple):
+    """Which dump to bring the database back to, and how."""
+
+    name: str
+    foreign: bool
+    in_place: bool
+    #: Seconds to wait for the lock.
+    wait: float
+
+
+def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
+    """Dump the database, under the lock; of its dumps the newest `keep` stay."""
+    locked = site.locked('dbdump', wait, observer.waiting)
+    with locked, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        observer.dumping(site.db.name)
+        return dumps.make(site.db, keep)
+
+
+def dumps(site: Site) -> Sequence[Dump]:
+    """List the dumps of the database, the oldest first."""
+    with site.dumps(_nobody) as dumps:
+        return dumps.of(site.db.name)
+
+
+def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:
+    """Bring the database back to a dump, under the lock, if that is wanted."""
+    with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        dump = dumps.find(site.db.name, which.name, which.foreign)
+        asking.require(f'Bring the database back to {dump.name}')
+        with site.locked('dbrestore', which.wait, observer.waiting):
+            observer.restoring(dump)
+            dumps.restore(site.db, dump, which.in_place)
+    observer.restored(dump)
+
+
+def names_of_dumps(site: Site) -> set[str]:
+    """List the names of the dumps; of none where they cannot be read.
+
+    The dump itself will say why they cannot.
+    """
+    with suppress(MigopyException):
+        return {each.name for each in dumps(site)}
+    return set()
+
+
+def _nobody(line: str) -> None:
+    """Take a line that nobody is to read."""

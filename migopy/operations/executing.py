@@ -1,0 +1,93 @@
+"""`execute` and `ignore`: pending migrations are run, or registered without."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from migopy.errors import MigopyException
+from migopy.files import importable
+from migopy.operations.dumping import dumps, names_of_dumps
+from migopy.operations.orders import Order
+from migopy.operations.preparing import loaded, prepare
+from migopy.operations.repeated import is_done
+from migopy.run import Observer, Plan, Runner, Step
+from migopy.site import Site
+
+
+def execute(
+    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+) -> Plan | None:
+    """Run `up` of what an order takes, each registered right after it.
+
+    `dump` is called before the first one, under the lock. Returns the plan where there
+    was nothing to run. Raises what a migration raised, or what kept it from running.
+    """
+    try:
+        plan = _execute(site, order, observer, dump)
+    except BaseException as error:
+        observer.over(error)
+        raise
+    observer.over(None)
+    return plan
+
+
+def _execute(
+    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+) -> Plan | None:
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if is_done(site, order, observer):
+            return None
+        plan = site.plan()
+        migrations = order.select(plan)
+        runner = Runner(site, plan, observer)
+        if not migrations:
+            runner.complete_history()
+            return site.surveyed(plan)
+        with importable(site.directory):
+            steps = loaded(site, order, plan, migrations, observer)
+            observer.planned('execute', plan, migrations)
+            prepare(site, plan, observer)
+            if dump is None:
+                runner.run(steps, order.asked)
+            else:
+                _run_after_dump(site, runner, steps, order, observer, dump)
+    return None
+
+
+def _run_after_dump(
+    site: Site,
+    runner: Runner,
+    steps: Sequence[Step],
+    order: Order,
+    observer: Observer,
+    dump: Callable[[], object],
+) -> None:
+    """Run steps after a dump; where one fails, the dump is the way back."""
+    before = names_of_dumps(site)
+    dump()
+    try:
+        runner.run(steps, order.asked)
+    except BaseException:
+        with suppress(MigopyException):
+            made = [each for each in dumps(site) if each.name not in before]
+            if made:
+                observer.way_back(made[-1])
+        raise
+
+
+def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
+    """Register what an order takes without running it.
+
+    Returns the plan where there was nothing to register.
+    """
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if is_done(site, order, observer):
+            return None
+        plan = site.plan()
+        migrations = order.select(plan)
+        if not migrations:
+            return plan
+        prepare(site, plan, observer)
+        Runner(site, plan, observer).ignore(migrations)
+    return None

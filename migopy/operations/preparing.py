@@ -1,0 +1,47 @@
+"""What is done before the first migration runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migopy.files import Migration
+from migopy.operations.orders import Order
+from migopy.run import (
+    Observer,
+    Plan,
+    Step,
+    require_dependencies,
+    require_transactions,
+    steps_of,
+    warn_of_helpers,
+)
+from migopy.site import Site
+from migopy.terminal import told_by
+
+
+def loaded(
+    site: Site,
+    order: Order,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    observer: Observer,
+) -> list[Step]:
+    """Import all that is going to run, before the first one does."""
+    with told_by(observer.speaker):
+        steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+    require_dependencies(steps, plan)
+    warn_of_helpers(steps, observer)
+    for step in steps:
+        if step.in_transaction:
+            require_transactions(site.db.client, step.name)
+            break
+    return steps
+
+
+def prepare(site: Site, plan: Plan, observer: Observer) -> None:
+    """Make the indexes of migopy's collections, unless an earlier command has."""
+    if plan.has_indexes:
+        return
+    site.history.prepare()
+    for warning in site.registry.prepare():
+        observer.warned(warning)

@@ -1,0 +1,71 @@
+"""`rollback`: executed migrations are undone, the newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from migopy.errors import enumerated
+from migopy.files import importable
+from migopy.operations.asked import Asking
+from migopy.operations.orders import ChangedMeanwhile, Order
+from migopy.operations.preparing import loaded, prepare
+from migopy.operations.repeated import is_done
+from migopy.run import Observer, Runner, warn_of_other_than_executed
+from migopy.site import Site
+
+
+def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> bool:
+    """Run `down` of what an order takes, each unregistered right after it.
+
+    Before several `asking` is asked. Returns whether there was anything to run.
+    Raises as `execute` does.
+    """
+    agreed = _agreed(site, order, asking)
+    try:
+        any_run = _roll_back(site, order, observer, agreed)
+    except BaseException as error:
+        observer.over(error)
+        raise
+    observer.over(None)
+    return any_run
+
+
+def _roll_back(
+    site: Site, order: Order, observer: Observer, agreed: Sequence[str] | None
+) -> bool:
+    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+        if is_done(site, order, observer):
+            return True
+        plan = site.plan()
+        migrations = order.select(plan)
+        if not migrations:
+            return False
+        if agreed is not None and [each.name for each in migrations] != agreed:
+            raise ChangedMeanwhile(order.asked)
+        wanted = int(order.asked.options.get('last', 0))
+        if wanted > len(migrations):
+            observer.warned(
+                f'last={wanted}, but {len(migrations)} were executed: all of them are'
+                ' rolled back'
+            )
+        with importable(site.directory):
+            steps = loaded(site, order, plan, migrations, observer)
+            observer.planned('rollback', plan, migrations)
+            warn_of_other_than_executed(plan, steps, observer)
+            prepare(site, plan, observer)
+            Runner(site, plan, observer).run(steps, order.asked)
+    return True
+
+
+def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
+    """Ask about several migrations, while nobody else waits for the lock.
+
+    Returns the names that a person has agreed to, `None` where there is one at most.
+    """
+    if not ({'last', 'to'} & set(order.asked.options)):
+        return None
+    names = [each.name for each in order.select(site.plan())]
+    if len(names) < 2:
+        return None
+    asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
+    return names
