@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pymongo
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
@@ -20,6 +21,9 @@ from migopy.server import (
     listening_client,
     named_client,
 )
+
+#: Seconds, too few for a request: it fails before it is sent.
+NO_TIME = 1e-6
 
 
 class Cluster:
@@ -49,7 +53,7 @@ class Cluster:
         except (PyMongoError, ValueError, TypeError, OSError) as error:
             raise explained(error, self._settings) from error
         if is_made_for_us(client, self._make_client, before):
-            self._resources.callback(client.close)
+            self._resources.callback(close, client)
         return client
 
     @cached_property
@@ -59,7 +63,8 @@ class Cluster:
         client = listening_client(self._make_client, place, options)
         if client is None:
             return self.client
-        return self._resources.enter_context(client)
+        self._resources.callback(close, client)
+        return client
 
     @property
     def made(self) -> Any:
@@ -82,6 +87,16 @@ class Cluster:
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
         self._resources.close()
+
+
+def close(client: Any) -> None:
+    """Close a client without a last word to its server.
+
+    PyMongo ends its sessions then, which is a round trip, and waits half a minute for
+    a server that has gone. A server ends them by itself after half an hour.
+    """
+    with pymongo.timeout(NO_TIME):
+        client.close()
 
 
 def client_maker(manager: Defaults) -> Callable[..., Any]:
