@@ -17,9 +17,10 @@ import tempfile
 import time
 import unittest
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pymongo import MongoClient
@@ -118,10 +119,20 @@ class Server:
 class ReplicaSet:
     """Three mongods (or as many as asked for) that are one replica set."""
 
-    def __init__(self, members: list[Server], arbiters: int = 0) -> None:
+    def __init__(
+        self,
+        members: list[Server],
+        arbiters: int = 0,
+        settings: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
         self.members = members
         #: How many of the last members are arbiters.
         self.arbiters = arbiters
+        self.settings = {
+            'electionTimeoutMillis': 1000,
+            'heartbeatIntervalMillis': 200,
+            **settings,
+        }
 
     @property
     def uri(self) -> str:
@@ -138,8 +149,11 @@ class ReplicaSet:
             }
             for number, member in enumerate(self.members)
         ]
-        settings = {'electionTimeoutMillis': 1000, 'heartbeatIntervalMillis': 200}
-        config = {'_id': mongod.REPLICA_SET, 'members': hosts, 'settings': settings}
+        config = {
+            '_id': mongod.REPLICA_SET,
+            'members': hosts,
+            'settings': self.settings,
+        }
         reply = mongod.ask(self.members[0].port, {'replSetInitiate': config})
         if not reply['ok']:
             raise AssertionError(f'the replica set was refused: {reply}')
@@ -239,13 +253,16 @@ def future_members(count: int) -> Iterator[list[Server]]:
 
 
 @contextlib.contextmanager
-def replica_set(members: int = 3, arbiters: int = 0) -> Iterator[ReplicaSet]:
+def replica_set(
+    members: int = 3, arbiters: int = 0, **settings: object
+) -> Iterator[ReplicaSet]:
     """Run a replica set; its members can be killed and started again.
 
-    Of the members the last `arbiters` keep no data.
+    Of the members the last `arbiters` keep no data. `settings` are those of its
+    configuration; where they say nothing of it, elections are quick.
     """
     with future_members(members) as servers:
-        cluster = ReplicaSet(servers, arbiters)
+        cluster = ReplicaSet(servers, arbiters, settings)
         cluster.initiate()
         yield cluster
 

@@ -12,13 +12,17 @@ from pymongo import MongoClient
 
 from migopy import Pace, update_each
 from migopy.backfill.watch import Watch
-from migopy.pace import CAREFUL
+from migopy.pace import CAREFUL, NOTHING
 from tests import readme
-from tests.faults import eventually
+from tests.faults import PATIENCE, eventually
 from tests.project import PlainTest
 from tests.server import DatabaseTest, replica_set, with_auth
 
 DOCUMENTS = 4000
+
+#: Of a set that elects nobody while the machine is busy, and of which each member
+#: follows the primary, so that one that hangs keeps no other from following.
+STEADY = {'electionTimeoutMillis': 10_000, 'chainingAllowed': False}
 
 
 class LagTest(PlainTest):
@@ -43,11 +47,12 @@ class LagTest(PlainTest):
         awake = threading.Event()
 
         def nap() -> None:
+            # It takes longer than anything here is waited for.
             if not awake.is_set():
-                time.sleep(0.002)
+                time.sleep(2 * PATIENCE / DOCUMENTS)
 
         with (
-            replica_set(members=3) as cluster,
+            replica_set(members=3, **STEADY) as cluster,
             MongoClient(cluster.uri) as client,
             mock.patch('migopy.nap', nap, create=True),
             contextlib.ExitStack() as stack,
@@ -57,9 +62,8 @@ class LagTest(PlainTest):
             primary = cluster.primary()
             secondary = next(each for each in cluster.members if each is not primary)
             stack.callback(secondary.wake)
-            manager = self.manager(
-                MONGO_URI=cluster.uri, MIGRATION_PACE=Pace(max_lag=2)
-            )
+            lag_alone = NOTHING._replace(max_lag=2)
+            manager = self.manager(MONGO_URI=cluster.uri, MIGRATION_PACE=lag_alone)
             work = threading.Thread(target=manager.execute)
             work.start()
             stack.callback(work.join, 60)
