@@ -29,7 +29,7 @@ from migopy.server import (
     own_collection,
 )
 from migopy.site_settings import SiteSettings
-from migopy.state import History, Holder, Lock, Registry, Run
+from migopy.state import History, Holder, Lock, Registry, Run, read
 from migopy.terminal import meter
 from migopy.texts import whole_number
 from migopy.version import VERSION
@@ -189,16 +189,17 @@ class Site:
         how long each took, and by whom.
         """
         migrations = self.directory.migrations()
-        # In this order: a run that ends well meanwhile is in the registry then.
-        runs = self.history.unsettled() if unsettled else []
-        holder = self.lock.holder() if runs else None
-        records, foreign = self.registry.read(in_full)
+        if unsettled:
+            kept = read(self.history, self.registry, self.lock, in_full)
+            runs, holder, contents = kept
+        else:
+            runs, holder, contents = [], None, self.registry.read(in_full)
         plan = Plan(
             migrations,
-            records,
+            contents.records,
             runs=runs,
             holder=holder,
-            foreign=foreign,
+            foreign=contents.foreign,
             file_names=self.directory.file_names,
         )
         return replace(plan, renamed=renamed_of(plan)) if plan.missing else plan

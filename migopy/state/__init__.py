@@ -31,6 +31,7 @@ from migopy.state.history import (
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
+from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
 
 __all__ = [
@@ -64,5 +65,6 @@ __all__ = [
     'commit',
     'is_passing',
     'known_by',
+    'read',
     'registry_of',
 ]

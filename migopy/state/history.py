@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -27,6 +28,9 @@ EXECUTED = 'executed'
 FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
+
+#: Which runs may have left something half done.
+UNSETTLED: Document = {'unsettled': True}
 
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
@@ -249,7 +253,13 @@ class History:
 
         What cannot be a run of migopy's stands in no migration's way.
         """
-        return [run for run in self._runs({'unsettled': True}, 0) if run.may_be_ours]
+        return self.unsettled_of(raw(self.collection).find(UNSETTLED))
+
+    def unsettled_of(self, documents: Iterable[RawBSONDocument]) -> list[Run]:
+        """Read documents of the collection as `unsettled` does."""
+        runs = [Run.of(self._read(document)) for document in documents]
+        ours = [run for run in runs if run.may_be_ours]
+        return sorted(ours, key=lambda run: (run.started, run.id))
 
     def last(
         self, count: int = 0, name: str | None = None, without: Sequence[Run] = ()

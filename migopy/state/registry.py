@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from bson import ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -21,6 +22,9 @@ Document = dict[str, Any]
 
 #: IndexOptionsConflict, IndexKeySpecsConflict: there is an index much like it.
 CONFLICTS = frozenset({85, 86})
+
+#: Documents that one answer of the server may hold: as many as fit.
+EVERYTHING = 1_000_000
 
 
 class Record(NamedTuple):
@@ -93,10 +97,18 @@ class Registry:
 
         With `in_full` how long each took, and who did it, too.
         """
-        fields = [*self.FIELDS, *(self.FURTHER if in_full else ())]
-        query = raw(self.collection).find({}, fields, batch_size=1_000_000)
+        fields = self.fields(in_full)
+        query = raw(self.collection).find({}, fields, batch_size=EVERYTHING)
+        return self.contents_of(query.to_list())
+
+    def fields(self, in_full: bool) -> list[str]:
+        """List the fields that are read."""
+        return [*self.FIELDS, *(self.FURTHER if in_full else ())]
+
+    def contents_of(self, documents: Iterable[RawBSONDocument]) -> Contents:
+        """Read documents of the collection."""
         records, foreign = [], 0
-        for each in query.to_list():
+        for each in documents:
             document = readable(each, self.collection.codec_options)
             if is_ours(document.get('name')):
                 records.append(Record.of(document))
