@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks import fleet
+from benchmarks import fleet, trips
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -27,7 +27,7 @@ from benchmarks.measuring import (
     table,
     timed,
 )
-from tests.server import replica_set, temporary_folder
+from tests.server import ReplicaSet, replica_set, temporary_folder
 
 COUNTS = (10, 1000, 10_000)
 
@@ -209,9 +209,10 @@ SHOWN = {'1_all.py': (5,), '2_few.py': (5, 20)}
 class Benchmarks:
     """The measurements, in a folder, against one server."""
 
-    def __init__(self, folder: Path, uri: str, rounds: int) -> None:
+    def __init__(self, folder: Path, server: ReplicaSet, rounds: int) -> None:
         self.folder = folder
-        self.uri = uri
+        self.server = server
+        self.uri = server.members[0].uri
         self.rounds = rounds
         self.floor = self.project('floor', FLOOR)
         self.many = {
@@ -432,6 +433,10 @@ class Benchmarks:
             ],
         )
 
+    def trips(self) -> None:
+        """Status and `execute` where the server is far away."""
+        trips.measure(self.folder, self.server, self.rounds)
+
     def fleet(self) -> None:
         """Many databases, once each: the server makes ten thousand files."""
         fleet.measure(self)
@@ -526,13 +531,13 @@ def times(one: float, other: float) -> str:
 
 def main() -> None:
     """Run what the command line names, all by default."""
-    names = ['command', 'execute', 'status', 'update', 'dump', 'show', 'fleet']
+    names = ['command', 'execute', 'status', 'trips', 'update', 'dump', 'show', 'fleet']
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
     parser.add_argument('--rounds', type=int, default=15)
     options = parser.parse_args()
     with temporary_folder() as folder, replica_set(members=1) as server:
-        benchmarks = Benchmarks(folder, server.members[0].uri, options.rounds)
+        benchmarks = Benchmarks(folder, server, options.rounds)
         for name in options.names:
             measure: Callable[[], None] = getattr(benchmarks, name)
             measure()

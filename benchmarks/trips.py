@@ -1,0 +1,189 @@
+"""Round trips that a command waits for, counted through a slow line."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import textwrap
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+from benchmarks.measuring import fab, is_installed, milliseconds, table, timed
+from tests.faults.proxy import command_of, read_message
+from tests.server import ReplicaSet
+
+#: Seconds that a message takes each way.
+WAY = 0.02
+
+#: What a driver asks on its own account, which is told apart.
+CONNECTING = frozenset({'hello', 'ismaster', 'isMaster', 'ping'})
+
+#: What is typed, and with how many migrations pending.
+CASES = (('status', 1), ('execute', 0), ('execute', 1), ('execute', 10))
+
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    migrations = Migrations.create_task()
+"""
+
+MONGRATOR = """
+    uri = "{uri}"
+    migrations_dir = "mongomigrations"
+    db_name = "{database}"
+    collection = "mongrator"
+"""
+
+INSERT = """
+    def up(db):
+        db.made.insert_one({})
+
+    def down(db):
+        db.made.delete_one({})
+"""
+
+
+class SlowLine:
+    """A line to one mongod on loopback on which each message is long under way.
+
+    Invariant: messages of a direction keep their order and are not held up by those of
+    the other; `asked` has the commands that have come by, in their order.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        """Take the server's port, and the seconds of a way."""
+        self._server_port = port
+        self._seconds = seconds
+        self._listener = socket.create_server(('127.0.0.1', 0))
+        self.asked: list[str] = []
+
+    @property
+    def uri(self) -> str:
+        """Give the URI of the far end."""
+        port = self._listener.getsockname()[1]
+        return f'mongodb://127.0.0.1:{port}/?directConnection=true'
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[SlowLine]:
+        """Carry messages during the block."""
+        threading.Thread(target=self._accept, daemon=True).start()
+        try:
+            yield self
+        finally:
+            self._listener.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self) -> None:
+        with self._listener, contextlib.suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                threading.Thread(target=self._connect, args=[near], daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        # The handshake of TCP is a round trip as well.
+        time.sleep(2 * self._seconds)
+        far = socket.create_connection(('127.0.0.1', self._server_port))
+        for ends in ((near, far), (far, near)):
+            threading.Thread(target=self._carry, args=ends, daemon=True).start()
+
+    def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while message := read_message(source):
+                if target.getpeername()[1] == self._server_port:
+                    self.asked.append(command_of(message))
+                time.sleep(self._seconds)
+                target.sendall(message)
+        for each in (source, target):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
+
+def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
+    """Tell what status and `execute` of 0, 1 and 10 wait for, beside mongrator."""
+    port = server.members[0].port
+    rows = []
+    for kind, run in RUNS.items():
+        if kind == 'mongrator' and not is_installed(kind):
+            continue
+        for name, files in (
+            ('status', 1),
+            ('execute', 0),
+            ('execute', 1),
+            ('execute', 10),
+        ):
+            near, far, asked = [], [], []
+            for number in range(max(1, rounds // 5)):
+                for walls, seconds in ((near, 0.0), (far, WAY)):
+                    line = SlowLine(port, seconds)
+                    with line.open():
+                        database = f'{kind}_{name}_{files}_{number}_{bool(seconds)}'
+                        project = Project(folder / 'trips', line.uri, database)
+                        project.add(1)
+                        run(project.folder, 'execute')
+                        project.add(files)
+                        line.asked.clear()
+                        walls.append(run(project.folder, name))
+                        asked = [each for each in line.asked if each not in CONNECTING]
+            waited = min(far) - min(near)
+            rows.append(
+                [
+                    kind,
+                    f'{name} of {files}' if name == 'execute' else name,
+                    f'{waited / (2 * WAY):.1f}',
+                    milliseconds(waited),
+                    ' '.join(asked),
+                ]
+            )
+    way = milliseconds(WAY)
+    table(
+        f'What a line of {way} each way adds, and what is asked beside connecting',
+        ['tool', 'command', 'round trips', 'added', 'asked'],
+        rows,
+    )
+
+
+class Project:
+    """A folder with a fabfile and migrations that insert a document each.
+
+    Invariant: the last file has the number `count`.
+    """
+
+    def __init__(self, folder: Path, uri: str, database: str) -> None:
+        """Make it anew."""
+        shutil.rmtree(folder, ignore_errors=True)
+        self.folder = folder
+        self.count = 0
+        (folder / 'mongomigrations').mkdir(parents=True)
+        for name, text in {'fabfile.py': FABFILE, 'mongrator.toml': MONGRATOR}.items():
+            made = textwrap.dedent(text).replace('{uri}', uri)
+            (folder / name).write_text(made.replace('{database}', database))
+
+    def add(self, count: int) -> None:
+        """Add so many files."""
+        for _ in range(count):
+            self.count += 1
+            path = self.folder / 'mongomigrations' / f'{self.count:03}_insert.py'
+            path.write_text(f'{textwrap.dedent(INSERT)}\n# {self.count}\n')
+
+
+def _migopy(folder: Path, command: str) -> float:
+    typed = 'migrations' if command == 'status' else f'migrations:{command}'
+    return fab(folder, typed).wall
+
+
+def _mongrator(folder: Path, command: str) -> float:
+    return timed('mongrator', folder, 'up' if command == 'execute' else command).wall
+
+
+#: By the tool's name what runs a command in a folder and gives its seconds.
+RUNS: dict[str, Callable[[Path, str], float]] = {
+    'migopy': _migopy,
+    'mongrator': _mongrator,
+}
