@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
 from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
@@ -154,7 +154,8 @@ class MigrationsManager(Records, Wiring):
             return self._check_files(form)
         if form != 'text':
             again = Command('check', offline='yes', format=form)
-            raise WrongOptions('check', f'format={form} is of the files alone', again)
+            said = Option('format', form), ' is of the files alone; nothing was done'
+            raise WrongOptions('check', *said, again)
         plan = self._site.survey()
         names = pending(self, plan)
         self._report.status(plan, names)

@@ -89,6 +89,16 @@ def _visible(name: str, value: Any) -> str:
         return ServerUri.of(str(value)).where
     if name == 'MONGO_CLIENT_OPTIONS':
         return ', '.join(f'{option}: …' for option in value) or '{}'
+    if name == 'MONGO_DATABASES' and _is_names(value):
+        return ', '.join([value] if isinstance(value, str) else value)
     if name in SECRET and name != 'MONGO_URI':
         return HIDDEN
     return redacted(str(value))
+
+
+def _is_names(value: Any) -> bool:
+    """Tell whether it is names and patterns alone, without settings of their own."""
+    names = [value] if isinstance(value, str) else value
+    return isinstance(names, (list, tuple)) and all(
+        isinstance(name, str) for name in names
+    )

@@ -24,15 +24,12 @@ from migopy.face.needed import (
     is_typed_as_task,
     task_for_later,
 )
+from migopy.face.reading import is_yes, number, one_of, only_one
 from migopy.face.typed import (
     Subtasks,
     WrongOptions,
     call,
     has_option,
-    is_yes,
-    number,
-    one_of,
-    only_one,
     require_taken,
     task,
 )

@@ -16,10 +16,11 @@ from migopy.errand import Errand, carrying_out, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import hosts, program
 from migopy.face.asking import ask_first
-from migopy.face.flags import Flag, FlagSpelling, arguments
+from migopy.face.flags import Flag, arguments
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
 from migopy.face.sent import pack, taken, unpack
+from migopy.face.spelling import FlagSpelling
 from migopy.face.typed import ONCE, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
 

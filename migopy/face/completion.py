@@ -12,12 +12,13 @@ from typing import Any
 
 from migopy.commands import Usage
 from migopy.errors import MigopyException
+from migopy.face.flags import flags_of
 from migopy.face.manual import told_apart
 from migopy.face.marked import OF_DATABASE
 from migopy.face.options import Parser, add_general, add_options
 from migopy.face.project import project_here, subtasks_of
-from migopy.face.spelling import CommandSpelling, placeholder, word_of
-from migopy.face.typed import Subtasks, explanation, is_flag, usage_of
+from migopy.face.spelling import CommandSpelling, word_of
+from migopy.face.typed import Subtasks, explanation, usage_of
 from migopy.files import FileNames
 from migopy.site_settings import settings_of
 
@@ -83,11 +84,11 @@ def names_of(manager_class: type[Any]) -> Sequence[str]:
 
 def _add_values(parser: Parser, usage: Usage) -> Iterator[tuple[str, Any]]:
     """Add the values of a command, which have no name before them."""
-    for each in usage.parameters:
-        shown = placeholder(each)
+    for flag in flags_of(usage.parameters):
+        each, shown = flag.parameter, flag.placeholder
         if each.kind is each.VAR_POSITIONAL:
             yield each.name, parser.add_argument(each.name, nargs='*', metavar=shown)
-        elif each.kind is each.POSITIONAL_OR_KEYWORD and not is_flag(each):
+        elif each.kind is each.POSITIONAL_OR_KEYWORD and not flag.is_switch:
             yield each.name, parser.add_argument(each.name, nargs='?', metavar=shown)
 
 

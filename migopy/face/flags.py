@@ -1,17 +1,16 @@
-"""Commands as Invoke has them typed: `fab migrations.execute --to 004 --dry-run`.
+"""A command's parameters as flags: `--to 004 --dry-run`.
 
-Nothing here imports Invoke: it is about words, and of use to whatever takes flags.
+Invoke's tasks and the command `migopy` have the same ones.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import PLACEHOLDERS, Command, Option, Usage, Where
+from migopy.commands import PLACEHOLDERS, Command
 
 #: Parameters whose names say little on a command line; `spec_migr` is of 1.0.
 NAMES = {'spec_migr': 'name', 'subtask': 'command'}
@@ -43,8 +42,17 @@ class Flag(NamedTuple):
 
     @property
     def typed(self) -> str:
-        """Give it as it is typed: `--dry-run`, `-n`."""
-        return _dashed(self.name)
+        """Give it as it is typed: `--dry-run`, `-n`; `--no-dry-run` to switch it off.
+
+        That is what there is to type: a switch that is on can only be switched off.
+        """
+        is_off = self.is_switch and self.is_on
+        return dashed(f'no_{self.name}' if is_off else self.name)
+
+    @property
+    def placeholder(self) -> str:
+        """Give the word that stands for its value."""
+        return PLACEHOLDERS.get(self.parameter.name, self.name.upper())
 
     def words(self, value: str) -> list[str]:
         """Give the words for a value.
@@ -53,9 +61,7 @@ class Flag(NamedTuple):
         the end of all flags.
         """
         if self.is_switch:
-            if (value == 'yes') == self.is_on:
-                return []
-            return [_dashed(f'no_{self.name}') if self.is_on else self.typed]
+            return [] if (value == 'yes') == self.is_on else [self.typed]
         if self.is_needed and not value.startswith('-'):
             return [value]
         if value.startswith('-'):
@@ -64,15 +70,13 @@ class Flag(NamedTuple):
 
     def usage(self) -> str:
         """Show how it is typed, in brackets if it may be left out."""
-        kind = self.parameter.kind
-        shown = PLACEHOLDERS.get(self.parameter.name, self.name.upper())
         if self.is_needed:
-            return shown
+            return self.placeholder
         if self.is_switch:
-            return f'[{_dashed(f"no_{self.name}") if self.is_on else self.typed}]'
-        if kind is self.parameter.VAR_KEYWORD:
+            return f'[{self.typed}]'
+        if self.parameter.kind is self.parameter.VAR_KEYWORD:
             return f'[{self.typed} KEY=VALUE]…'
-        return f'[{self.typed} {shown}]' + ('…' if self.is_many else '')
+        return f'[{self.typed} {self.placeholder}]' + ('…' if self.is_many else '')
 
 
 def flags_of(parameters: Iterable[inspect.Parameter]) -> list[Flag]:
@@ -178,78 +182,17 @@ def words_of(flags: Sequence[Flag], command: Command) -> list[str]:
     return words
 
 
-class FlagSpelling:
-    """Commands as Invoke has them: `fab -H web1 migrations.execute --name 003`.
-
-    Invariant: what it gives can be typed as it stands, in a POSIX shell.
-    """
-
-    def __init__(
-        self,
-        before: Sequence[str],
-        collection: str,
-        flags: Mapping[str, Sequence[Flag]],
-        status: str,
-        has_dashes: bool = True,
-    ) -> None:
-        """Take what stands before the commands, and each one's flags by its name.
-
-        `before` are the program and its options: `['fab', '-H', 'web1']`. `collection`
-        is the name behind which the commands are, `''` for none; `status` is the
-        command that it stands for by itself. `has_dashes`: for `_` a `-` is typed.
-        """
-        self._before = before
-        self._collection = collection
-        self._flags = flags
-        self._status = status
-        self._has_dashes = has_dashes
-
-    def command(self, command: Command) -> str:
-        """Spell a command, quoted for a POSIX shell where that is needed."""
-        words = words_of(self._flags.get(command.name or self._status, ()), command)
-        return shlex.join([*self._before, self._task(command.name), *words])
-
-    def usage(self, usage: Usage) -> str:
-        """Show how a command may be typed, optional parts in brackets."""
-        typed = shlex.join([*self._before, self._task(usage.name)])
-        return ' '.join([typed, *(each.usage() for each in flags_of(usage.parameters))])
-
-    def option(self, option: Option) -> str:
-        """Spell an option by itself, with its value or what stands for that."""
-        flag = _dashed(option.name)
-        return flag if option.value in ('', 'yes') else f'{flag} {option.value}'
-
-    def where(self, where: Where) -> str:
-        """Say where settings are to be set or corrected."""
-        return 'in the fabfile'
-
-    def _task(self, name: str) -> str:
-        name = name or ('' if self._collection else self._status)
-        if self._has_dashes:
-            name = name.replace('_', '-')
-        return '.'.join(part for part in (self._collection, name) if part)
-
-
-def explained(text: str, flags: Sequence[Flag]) -> str:
-    """Put flags in the places where a docstring says `to=NAME` or `dry_run=yes`."""
-
-    def typed(option: re.Match[str]) -> str:
-        flag = by_name[option[1]]
-        if flag.is_switch and option[2] in ('yes', 'no'):
-            return ' '.join(flag.words(option[2])) or f'without {flag.typed}'
-        return f'{flag.typed} {option[2]}'
-
-    by_name = {
-        each.parameter.name: each
-        for each in flags
-        if each.parameter.kind is each.parameter.KEYWORD_ONLY
-    }
-    if not by_name:
-        return text
-    names = '|'.join(by_name)
-    return re.sub(rf'\b({names})=(\w+)', typed, text)
-
-
-def _dashed(name: str) -> str:
+def dashed(name: str) -> str:
+    """Give the flag that is typed for an option."""
     name = name.strip('_').replace('_', '-')
     return f'-{name}' if len(name) == 1 else f'--{name}'
+
+
+def option_words(name: str, text: str) -> list[str]:
+    """Give the words for an option, of a command whose flags are not known here."""
+    # An example of a fabfile's own command says by its value that it is yes or no.
+    if PLACEHOLDERS.get(name, 'yes') == 'yes' and text in ('yes', 'no'):
+        return [dashed(name if text == 'yes' else f'no_{name}')]
+    if text.startswith('-'):
+        return [f'{dashed(name)}={text}']
+    return [dashed(name), text] if text else [dashed(name)]

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from migopy.errors import MigopyException, listing
+from migopy.face.needed import fabrics, way_to_fabric_1
 from migopy.files import FILES, project_directory
 from migopy.signals import is_interruption
 from migopy.traces import excerpt
@@ -48,7 +49,7 @@ class NeedsFabric(NotLoaded):
             f', so nothing was done: it imports the API of Fabric 1 ({cause}).\n'
             'This command needs no Fabric. Move the class into the file migopyfile.py'
             f' beside {module}.py, and import it there: from migopyfile import …\n'
-            'Or type: pip install fab-classic',
+            f'{way_to_fabric_1(fabrics())}',
         )
 
 

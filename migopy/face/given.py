@@ -181,7 +181,7 @@ def _reader(name: str) -> tuple[Callable[[str], Any], str]:
         return lambda text: YES[text.strip().lower()], 'yes or no'
     if isinstance(default, Mapping):
         return _object, 'a JSON object, such as {"tls": true}'
-    if isinstance(default, tuple):
+    if isinstance(default, tuple) or name == 'MONGO_DATABASES':
         return _names, 'names with commas between them'
     if name == 'MONGO_DUMP_KEEP' or isinstance(default, int):
         return _number, 'a number'

@@ -15,15 +15,18 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from migopy.commands import Command, Usage
+from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import program
 from migopy.face.carrying import Commands, spelling_behind, under_invoke
-from migopy.face.flags import explained, flags_of, with_json
+from migopy.face.flags import flags_of, with_json
 from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
+from migopy.face.marked import MEANING_OF_MANY, OF_MANY
+from migopy.face.mistyped import mistake_in, unknown_in
 from migopy.face.sent import taken
-from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
+from migopy.face.spelling import FlagSpelling
+from migopy.face.typed import Subtask, Subtasks, UnknownSubtask, explanation, usage_of
 
 
 class ValuesBehindCommas(MigopyException):
@@ -44,7 +47,7 @@ def create(
 
     A command typed as Fabric 1 has it, `migrations:execute`, is a task of that name,
     made where it was typed: so it is in no list of tasks. With values it is an error
-    that says what to type.
+    that says what to type, and so is a command that is none, or has no such flag.
     """
     taken()
     flags = {
@@ -55,6 +58,11 @@ def create(
     collection = Collection(manager_class.TASK_NAME)
     namespace = Collection(*others)
     words = program.first_words()
+    _refuse_mistake(commands, words)
+    unknown = unknown_in(words, manager_class.TASK_NAME, flags)
+    if unknown:
+        # Whatever else the fabfile calls so, takes the place of this task.
+        collection.add_task(task_for_unknown(commands, unknown), name=unknown)
     for subtask in subtasks:
         task = task_of(commands, subtask)
         collection.add_task(task)
@@ -71,6 +79,29 @@ def create(
     return namespace
 
 
+def _refuse_mistake(commands: Commands, words: Sequence[str]) -> None:
+    """End the process if a line has words that no task and no program takes."""
+    manager_class, flags, default = commands
+    name = manager_class.TASK_NAME
+    error = mistake_in(words, name, flags, default, program.own_flags())
+    if error is not None:
+        spelling = FlagSpelling(program.name_words(), name, flags, default)
+        manager_class.speaker().red(error.spelled(spelling))
+        sys.exit(1)
+
+
+def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
+    """Make the task for a command that is none: it says which ones there are."""
+
+    def body(context: Context) -> None:
+        spelling = spelling_behind(commands, body, program.name_words())
+        error = UnknownSubtask(name, sorted(commands.flags))
+        commands.manager_class.speaker().red(error.spelled(spelling))
+        sys.exit(1)
+
+    return Task(body, name=name)
+
+
 def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
     """Make the task of a command; its signature and docstring say how it is typed."""
     name = subtask.__name__
@@ -80,10 +111,9 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
         return under_invoke(commands, name, body, context, given)
 
     first, rest = explanation(subtask)
-    rest = explained(rest, flags)
     spelling = spelling_behind(commands, body, program.name_words())
     body.__name__ = name
-    rest = as_typed_here(rest, Usage(name, ()), spelling)
+    rest = as_typed_here(rest, usage_of(subtask, name), spelling)
     body.__doc__ = f'{first}\n\n{rest}'.strip()
     # Invoke reads it: needed ones come first, and each flag gets its kind from its
     # default.
@@ -104,6 +134,11 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
         default=name == commands.default,
         positional=[flag.name for flag in flags if flag.is_needed],
         iterable=[flag.name for flag in flags if flag.is_many],
+        help={
+            flag.name: MEANING_OF_MANY[flag.name]
+            for flag in flags
+            if flag.parameter in OF_MANY
+        },
         # A letter that moves when a command gets one more option is no help.
         auto_shortflags=False,
     )

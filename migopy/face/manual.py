@@ -7,6 +7,7 @@ import re
 
 from migopy.commands import Command, Spelling, Usage
 from migopy.face.help import EXAMPLE, as_typed_here
+from migopy.face.marked import MEANING_OF_MANY, OF_MANY
 from migopy.face.options import Parser, add_general, add_options
 from migopy.face.spelling import word_of
 from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
@@ -57,7 +58,11 @@ def told_apart(
     ]
     prose = ' '.join(EXAMPLE.sub('', text).split())
     general = []
-    said: dict[str, str] = {}
+    said = {
+        each.name: MEANING_OF_MANY[each.name]
+        for each in usage.parameters
+        if each in OF_MANY
+    }
     names = [each.name for each in usage.parameters]
     for sentence in re.split(r'(?<=\.) (?=[A-Z]|\w+=)|(?<=;) ', prose):
         about = [name for name in names if re.search(rf'\b{name}=\w', sentence)]

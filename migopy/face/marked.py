@@ -26,6 +26,17 @@ OF_DATABASE = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: What those options mean, for `--help`.
+MEANING_OF_MANY = {
+    'only': 'these databases alone: names or patterns, with spaces between them',
+    'except_': 'all databases but these',
+    'sample': 'so many databases, drawn by lot',
+    'canary': 'these databases first; the others only if all is well there',
+    'workers': 'so many databases at a time (4)',
+    'fail_fast': 'begin no other database after a failure',
+    'all': 'all databases, where that has to be said',
+}
+
 #: The options of each command about a database, where a manager has many of them: for
 #: which ones it is, and how they are done. A parameter cannot be called `except`.
 OF_MANY: Sequence[inspect.Parameter] = [

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from migopy.errors import MigopyException
+from migopy.files import invoke_program
 
 #: The distributions that own the package `fabric`; the first two have Fabric 1's API.
 OWNERS = ('fab-classic', 'Fabric3', 'fabric')
@@ -21,7 +22,12 @@ class NoClassicFabric(MigopyException, ImportError):
 
     def __init__(self, installed: list[str]) -> None:
         self.installed = installed
-        if not installed:
+        if not installed and invoke_program() is not None:
+            text = (
+                'create_task() is for Fabric 1, and this is Invoke. In place of it'
+                f' write:\n  {NAMESPACE}'
+            )
+        elif not installed:
             text = (
                 'create_task() needs the API of Fabric 1, and no Fabric is installed.\n'
                 'Type: pip install fab-classic'
@@ -76,7 +82,7 @@ def is_typed_as_task(cls: type) -> bool:
     return called is cls or getattr(called, 'wrapped', None) is cls
 
 
-def over_each_other(installed: list[str]) -> str:
+def over_each_other(installed: Sequence[str]) -> str:
     """Say that two Fabrics own the same files, and how to get one of them whole."""
     names = [each.split()[0] for each in installed]
     return (
@@ -85,6 +91,20 @@ def over_each_other(installed: list[str]) -> str:
         f'Type: pip uninstall {" ".join(names)}\n'
         f'then for the one that you need: {" or ".join(map(_install, names))}'
     )
+
+
+def way_to_fabric_1(installed: Sequence[str]) -> str:
+    """Say what to type for the API of Fabric 1, if anything that harms no other one."""
+    if not installed:
+        return 'Or type: pip install fab-classic'
+    if len(installed) > 1:
+        return over_each_other(installed)
+    if is_later(installed[0]):
+        return (
+            f'Do not install Fabric 1 here: it would be laid over {installed[0]}, which'
+            ' is another program of the same name.'
+        )
+    return broken(installed[0])
 
 
 def broken(installed: str) -> str:

@@ -9,8 +9,7 @@ from typing import Any, NoReturn, Protocol
 
 from migopy.commands import Usage
 from migopy.errors import MigopyException
-from migopy.face.spelling import flag_of, is_on, off_flag_of, placeholder
-from migopy.face.typed import is_flag
+from migopy.face.flags import flags_of
 
 #: Switches of every command, with what `--help` says of them.
 SWITCHES = {
@@ -76,29 +75,26 @@ def add_options(
     Returns the parameters' names, each with its action of argparse.
     """
     added = []
-    for each in usage.parameters:
-        is_several = each.kind in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-        if is_several or each.name in GENERAL:
+    for each in flags_of(usage.parameters):
+        parameter = each.parameter
+        is_several = parameter.kind in (
+            parameter.VAR_POSITIONAL,
+            parameter.VAR_KEYWORD,
+        )
+        if is_several or parameter.name in GENERAL:
             continue
-        kept_as = f'{OWN}{each.name}'
+        how: dict[str, Any] = {'metavar': each.placeholder}
+        if each.is_switch:
+            how = {'action': 'store_const', 'const': 'no' if each.is_on else 'yes'}
         # What `fab` takes by its name as well, `name=001`, without a need to show it.
-        shown = each.kind is each.KEYWORD_ONLY or is_flag(each)
-        help_text = (said or {}).get(each.name, '') if shown else argparse.SUPPRESS
-        if is_flag(each):
-            flag, text = flag_of(each.name), 'yes'
-            if is_on(each):
-                flag, text = off_flag_of(each.name), 'no'
-            action = parser.add_argument(
-                flag, action='store_const', const=text, dest=kept_as, help=help_text
-            )
-        else:
-            action = parser.add_argument(
-                flag_of(each.name),
-                metavar=placeholder(each),
-                dest=kept_as,
-                help=help_text,
-            )
-        added.append((each.name, action))
+        shown = parameter.kind is parameter.KEYWORD_ONLY or each.is_switch
+        action = parser.add_argument(
+            each.typed,
+            dest=f'{OWN}{parameter.name}',
+            help=(said or {}).get(parameter.name, '') if shown else argparse.SUPPRESS,
+            **how,
+        )
+        added.append((parameter.name, action))
     return added
 
 

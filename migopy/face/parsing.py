@@ -5,20 +5,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from migopy.commands import Command, Option, Usage
-from migopy.face.spelling import flag_of
-from migopy.face.typed import Subtask, WrongOptions, usage_of
+from migopy.face.flags import flags_of
+from migopy.face.typed import Subtask, WrongOptions, no_such_option, usage_of
 
 #: A negative number is a value.
 NUMBER = re.compile(r'-\.?\d')
-
-#: How similar to a flag an unknown one is that was meant as it.
-SIMILARITY = 0.6
 
 
 class Line(NamedTuple):
@@ -119,14 +115,10 @@ def _require_no_option(word: str, name: str, usage: Usage) -> None:
 def _further_option(word: str, name: str, usage: Usage) -> tuple[str, str]:
     """Read an option that only `**options` of a command takes."""
     flag, equals, text = word.partition('=')
+    option = flag.lstrip('-').replace('-', '_')
     if any(each.kind is each.VAR_KEYWORD for each in usage.parameters):
-        return flag.lstrip('-').replace('-', '_'), text if equals else 'yes'
+        return option, text if equals else 'yes'
     from migopy.face.options import GENERAL
 
-    known = [flag_of(each) for each in GENERAL]
-    known += [flag_of(each.name) for each in usage.parameters]
-    near = difflib.get_close_matches(
-        flag.replace('_', '-'), known, 1, cutoff=SIMILARITY
-    )
-    meant = f' (did you mean {near[0]}?)' if near else ''
-    raise WrongOptions(name, f'there is no {flag}{meant}; nothing was done', usage)
+    known = [*GENERAL, *(each.name for each in flags_of(usage.parameters))]
+    raise WrongOptions(name, *no_such_option(option, known), usage)

@@ -84,6 +84,15 @@ def first_words() -> Sequence[str]:
     return [str(word) for word in program.core.unparsed] if program else []
 
 
+def own_flags() -> set[str]:
+    """List the flags that the program itself takes, before a task or behind it."""
+    program = invoke_program()
+    if program is None:
+        return set()
+    context = program.initial_context
+    return {*context.flags, *context.inverse_flags, '-h', '--help', '--'}
+
+
 def collection_of(body: Callable[..., Any]) -> str | None:
     """Find the name of the collection in which a task with this function is.
 

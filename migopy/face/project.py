@@ -20,6 +20,9 @@ PROJECT = 'PROJECT_DIRECTORY'
 UNDER_URI = ('MONGO_HOST', 'MONGO_PORT')
 UNDER_USER = ('MONGO_USER', 'MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 
+#: Settings that this command does not look at.
+OF_FABRIC = ('REMOTE_DIRECTORY', 'REMOTE_PREFIX', 'TASK_NAME')
+
 #: The two names of the password.
 PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 
@@ -67,7 +70,12 @@ def project_here(base: type[Any], which: str | None) -> Project:
     elif of_variable:
         manager = found.named(of_variable, folder, base, f'{MANAGER}=')
     elif 'manager' in table.content:
-        of_table = str(table.content['manager'])
+        of_table = table.content['manager']
+        if not isinstance(of_table, str):
+            raise BadSetting(
+                'manager in pyproject.toml',
+                f' = {of_table!r} must be a text: FILE.py:CLASS or MODULE:CLASS.',
+            )
         manager = found.named(of_table, around, base, 'manager in pyproject.toml = ')
     else:
         manager = found.searched(folder, base)
@@ -103,6 +111,13 @@ def together(
     """
     given: dict[str, Given] = {}
     for layer in layers:
+        for name in OF_FABRIC:
+            if name in layer:
+                raise BadSetting(
+                    layer[name].where,
+                    ' would have no effect, as only Fabric and Invoke look at it, which'
+                    ' take it from the class alone. Set it there.',
+                )
         below = _value(manager_class, given, 'MONGO_URI')
         if below.value and 'MONGO_URI' not in layer:
             names = list(UNDER_URI)

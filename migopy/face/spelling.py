@@ -1,13 +1,12 @@
-"""How the command `migopy` has commands typed."""
+"""How commands are spelled with flags: for the command `migopy`, and for Invoke."""
 
 from __future__ import annotations
 
-import inspect
 import shlex
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import PLACEHOLDERS, Command, Option, Usage, Where
-from migopy.face.typed import is_flag
+from migopy.commands import Command, Option, Usage, Where
+from migopy.face.flags import NAMES, Flag, flags_of, option_words, words_of
 
 #: What a person types for a command that has another name in code, a name of 1.0.
 WORDS = {'show_status': 'status'}
@@ -42,7 +41,7 @@ class CommandSpelling:
         options = [
             word
             for name, text in command.options.items()
-            for word in _option(name, text)
+            for word in option_words(name, text)
         ]
         values = list(command.values)
         if any(value.startswith('-') for value in values):
@@ -54,22 +53,14 @@ class CommandSpelling:
     def usage(self, usage: Usage) -> str:
         """Show how a command may be typed, optional parts in brackets."""
         parts = [*self._begin, word_of(usage.name)]
-        for each in usage.parameters:
-            if each.kind is each.VAR_POSITIONAL:
-                parts.append(f'[{placeholder(each)} ...]')
-            elif each.kind is each.VAR_KEYWORD:
-                parts.append('[--NAME=VALUE ...]')
-            else:
-                needed = each.default is each.empty
-                shown = _shown(each)
-                parts.append(shown if needed else f'[{shown}]')
+        for each in flags_of(usage.parameters):
+            shown = _shown(each)
+            parts.append(shown if each.is_needed else f'[{shown}]')
         return ' '.join(parts)
 
     def option(self, option: Option) -> str:
         """Spell an option by itself, with its value or what stands for that."""
-        if not option.value:
-            return flag_of(option.name)
-        return ' '.join(_option(*option))
+        return ' '.join(option_words(*option))
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
@@ -87,39 +78,66 @@ def word_of(name: str) -> str:
     return WORDS.get(name, name).replace('_', '-')
 
 
-def flag_of(name: str) -> str:
-    """Give the flag that is typed for an option."""
-    return f'--{name.replace("_", "-")}'
-
-
-def off_flag_of(name: str) -> str:
-    """Give the flag that switches off an option which is on by itself."""
-    return f'--no-{name.replace("_", "-")}'
-
-
-def placeholder(parameter: inspect.Parameter) -> str:
-    """Give the word that stands for a value."""
-    return PLACEHOLDERS.get(parameter.name, parameter.name.upper())
-
-
-def is_on(parameter: inspect.Parameter) -> bool:
-    """Tell whether an option that is yes or no is on where nothing is typed."""
-    return parameter.default in (True, 'yes')
-
-
-def _shown(parameter: inspect.Parameter) -> str:
-    name = parameter.name
-    if is_flag(parameter):
-        return off_flag_of(name) if is_on(parameter) else flag_of(name)
+def _shown(flag: Flag) -> str:
+    """Show a parameter as `migopy` has it: a value where `fab` needs no name either."""
+    parameter = flag.parameter
+    if parameter.kind is parameter.VAR_POSITIONAL:
+        return f'{flag.placeholder} ...'
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return '--NAME=VALUE ...'
+    if flag.is_switch:
+        return flag.typed
     if parameter.kind is parameter.KEYWORD_ONLY:
-        return f'{flag_of(name)} {placeholder(parameter)}'
-    return placeholder(parameter)
+        return f'{flag.typed} {flag.placeholder}'
+    return flag.placeholder
 
 
-def _option(name: str, text: str) -> list[str]:
-    # An example of a fabfile's own command says by its value that it is yes or no.
-    if PLACEHOLDERS.get(name, 'yes') == 'yes' and text in ('yes', 'no'):
-        return [flag_of(name) if text == 'yes' else off_flag_of(name)]
-    if text.startswith('-'):
-        return [f'{flag_of(name)}={text}']
-    return [flag_of(name), text]
+class FlagSpelling:
+    """Commands as Invoke has them: `fab -H web1 migrations.execute --name 003`.
+
+    Invariant: what it gives can be typed as it stands, in a POSIX shell.
+    """
+
+    def __init__(
+        self,
+        before: Sequence[str],
+        collection: str,
+        flags: Mapping[str, Sequence[Flag]],
+        status: str,
+        has_dashes: bool = True,
+    ) -> None:
+        """Take what stands before the commands, and each one's flags by its name.
+
+        `before` are the program and its options: `['fab', '-H', 'web1']`. `collection`
+        is the name behind which the commands are, `''` for none; `status` is the
+        command that it stands for by itself. `has_dashes`: for `_` a `-` is typed.
+        """
+        self._before = before
+        self._collection = collection
+        self._flags = flags
+        self._status = status
+        self._has_dashes = has_dashes
+
+    def command(self, command: Command) -> str:
+        """Spell a command, quoted for a POSIX shell where that is needed."""
+        words = words_of(self._flags.get(command.name or self._status, ()), command)
+        return shlex.join([*self._before, self._task(command.name), *words])
+
+    def usage(self, usage: Usage) -> str:
+        """Show how a command may be typed, optional parts in brackets."""
+        typed = shlex.join([*self._before, self._task(usage.name)])
+        return ' '.join([typed, *(each.usage() for each in flags_of(usage.parameters))])
+
+    def option(self, option: Option) -> str:
+        """Spell an option by itself, with its value or what stands for that."""
+        return ' '.join(option_words(NAMES.get(option.name, option.name), option.value))
+
+    def where(self, where: Where) -> str:
+        """Say where settings are to be set or corrected."""
+        return 'in the fabfile'
+
+    def _task(self, name: str) -> str:
+        name = name or ('' if self._collection else self._status)
+        if self._has_dashes:
+            name = name.replace('_', '-')
+        return '.'.join(part for part in (self._collection, name) if part)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
@@ -12,7 +11,6 @@ from typing import Any, TypeVar, overload
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
-from migopy.texts import whole_number
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -23,6 +21,9 @@ READING = frozenset({'check', 'help', 'history', 'list', 'show_status', 'verify'
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
 ONCE = frozenset({'create', 'dbrestore', 'unlock'})
+
+#: How similar to an option an unknown one is that was meant as it.
+SIMILARITY = 0.6
 
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
@@ -159,24 +160,36 @@ def require_taken(
         if known is not None and known.kind is known.KEYWORD_ONLY:
             reason = f'{value} needs a value; nothing was done'
             raise WrongOptions(name, reason, usage_of(subtask, name))
+    _require_known(signature, name, options, usage_of(subtask, name))
     try:
         signature.bind(*values, **options)
     except TypeError as error:
         raise WrongOptions(name, str(error), usage_of(subtask, name)) from error
 
 
-def is_yes(value: str | bool, subtask: str, option: str) -> bool:
-    """Read an option that is yes or no; raises `WrongOptions` for anything else."""
-    if isinstance(value, bool):
-        return value
-    if str(value).lower() in ('yes', 'no'):
-        return str(value).lower() == 'yes'
-    raise WrongOptions(
-        subtask,
-        Option(option, str(value)),
-        ' is neither yes nor no; nothing was done',
-        Command(subtask, **{option: 'yes'}),
-    )
+def _require_known(
+    signature: inspect.Signature, name: str, options: Mapping[str, str], usage: Usage
+) -> None:
+    """Raise `WrongOptions` for an option that a command does not have."""
+    taken = signature.parameters.values()
+    if any(each.kind is each.VAR_KEYWORD for each in taken):
+        return
+    for option in options:
+        if option not in signature.parameters:
+            known = [each.name.rstrip('_') for each in usage.parameters]
+            if option in known:
+                useless = ' says which databases, and none is looked at here'
+                raise WrongOptions(name, Option(option), useless, usage)
+            raise WrongOptions(name, *no_such_option(option, known), usage)
+
+
+def no_such_option(option: str, known: Iterable[str]) -> list[Part]:
+    """Say that a command has no such option, and which one may be meant."""
+    near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
+    said: list[Part] = ['there is no ', Option(option)]
+    if near:
+        said += [' (did you mean ', Option(near[0]), '?)']
+    return [*said, '; nothing was done']
 
 
 def has_option(manager_class: type, name: str, option: str) -> bool:
@@ -196,46 +209,6 @@ def has_option(manager_class: type, name: str, option: str) -> bool:
     return False
 
 
-def only_one(subtask: str, options: Mapping[str, object]) -> None:
-    """Refuse options that exclude each other; raises `WrongOptions`."""
-    given = [option for option, value in options.items() if value is not None]
-    if len(given) > 1:
-        parts = [
-            part
-            for option in given
-            for part in (' and ', Option(option) if option.isidentifier() else option)
-        ]
-        raise WrongOptions(
-            subtask,
-            *parts[1:],
-            ' exclude each other; nothing was done',
-            Command('help', subtask),
-        )
-
-
-def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str:
-    """Read an option that is one of some words; raises `WrongOptions` for another."""
-    if value in choices:
-        return value
-    raise WrongOptions(
-        subtask,
-        f'{option}={value} is none of {", ".join(choices)}; nothing was done',
-        Command(subtask, **{option: choices[0]}),
-    )
-
-
-def number(value: str | int, subtask: str, option: str) -> int:
-    """Read an option that is a number from 1 on; raises `WrongOptions`."""
-    if found := whole_number(str(value)):
-        return found
-    raise WrongOptions(
-        subtask,
-        Option(option, str(value)),
-        ' is no number from 1 on; nothing was done',
-        Command(subtask, **{option: 1}),
-    )
-
-
 def usage_of(subtask: Subtask, name: str) -> Usage:
     """Tell how a subtask may be typed.
 
@@ -253,14 +226,6 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
         taken = {each.name for each in parameters}
         parameters += tuple(each for each in OF_MANY if each.name not in taken)
     return Usage(name, parameters)
-
-
-def is_flag(parameter: inspect.Parameter) -> bool:
-    """Tell whether a parameter is yes or no, by its annotation or its default."""
-    if isinstance(parameter.default, bool):
-        return True
-    # Written as a text, or evaluated: `str | bool`, `Union[str, bool]`, `bool`.
-    return re.search(r'\bbool\b', str(parameter.annotation)) is not None
 
 
 def _passes_all_on(parameters: Sequence[inspect.Parameter]) -> bool:

@@ -43,7 +43,8 @@ class NoSuchDatabase(MigopyException):
         self.word = word
         there_are = enumerated([shown(name) for name in names])
         super().__init__(
-            f'{option}={word} fits none of the databases, so nothing was done.\n'
+            Option(option, word),
+            ' fits none of the databases, so nothing was done.\n'
             f'There are: {there_are}\nTo see how they are, type: ',
             Command(),
         )

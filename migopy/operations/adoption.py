@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
 from migopy.operations.bookkeeping import entry_of
@@ -109,7 +109,10 @@ def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
         if getattr(where, given) is not None and getattr(where, needed) is None:
             raise WrongOptions(
                 'adopt',
-                f'{given}= needs {needed}=; nothing was done',
+                Option(given),
+                ' needs ',
+                Option(needed),
+                '; nothing was done',
                 Command('help', 'adopt'),
             )
     there = site.db.list_collection_names()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.errors import MigopyException
 from migopy.face import ORIGINAL, WrongOptions, is_yes, number, only_one
 from migopy.files import Migration
@@ -160,8 +160,12 @@ def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | 
         return Trial(None) if wanted else None
     count = number(show, command, 'show')
     if count > MOST_SHOWN:
-        reason = f'show={count} is more than {MOST_SHOWN:,}; nothing was done'
-        raise WrongOptions(command, reason, Command(command, show=MOST_SHOWN))
+        raise WrongOptions(
+            command,
+            Option('show', str(count)),
+            f' is more than {MOST_SHOWN:,}; nothing was done',
+            Command(command, show=MOST_SHOWN),
+        )
     return Trial(count)
 
 

@@ -45,8 +45,8 @@ def _roll_back(
         wanted = int(order.asked.options.get('last', 0))
         if wanted > len(migrations):
             observer.warned(
-                f'last={wanted}, but {len(migrations)} were executed: all of them are'
-                ' rolled back'
+                f'{wanted} were to be rolled back, but {len(migrations)} were executed:'
+                ' all of them are rolled back'
             )
         with importable(site.directory):
             steps = loaded(site, order, plan, migrations, observer)

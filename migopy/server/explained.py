@@ -218,6 +218,8 @@ def _failed(error: Exception, settings: Settings) -> DatabaseError:
 def _at_fault(error: Exception, settings: Settings) -> str:
     """Name the setting that an error of `MongoClient` is about."""
     text = str(error).lower()
+    if 'password is required' in text and settings.place != 'MONGO_URI':
+        return 'MONGO_USER_PASSWORD'
     for name, value in settings.options.items():
         # Of values only paths: others may stand in a text by chance.
         if name.lower() in text or (len(str(value)) > 3 and str(value).lower() in text):

@@ -175,7 +175,8 @@ class RollbackManyTest(PointTest):
     def test_last_of_more_than_there_are_undoes_all_that_were_executed(self) -> None:
         self.migrations.rollback(last='99')
         self.assertIn(
-            'last=99, but 3 were executed: all of them are rolled back',
+            '99 were to be rolled back, but 3 were executed: all of them are rolled'
+            ' back',
             self.logger.of('white'),
         )
         self.assertEqual(self.ran('undone'), ['4', '1', '3'])

@@ -11,12 +11,11 @@ from typing import Any
 from migopy.commands import Command, Usage
 from migopy.face.flags import (
     Flag,
-    FlagSpelling,
     arguments,
-    explained,
     flags_of,
     words_of,
 )
+from migopy.face.spelling import FlagSpelling
 
 
 def execute(
@@ -141,13 +140,4 @@ class SpellingTest(unittest.TestCase):
         self.assertEqual(
             words_of(flags(own), asked),
             shlex.split('a --second 2 --values x -n 1 --no-careful --options key=v'),
-        )
-
-
-class DocstringTest(unittest.TestCase):
-    def test_options_become_flags(self) -> None:
-        text = 'With to=NAME up to it. dry_run=yes tries; auto=yes is none of it.'
-        self.assertEqual(
-            explained(text, flags(execute)),
-            'With --to NAME up to it. --dry-run tries; auto=yes is none of it.',
         )

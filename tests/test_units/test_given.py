@@ -50,6 +50,7 @@ VALUES: dict[str, Any] = {
     'LOCK_WAIT': 0,
     'MONGO_DUMP_KEEP': 3,
     'MONGO_CLIENT_OPTIONS': {'tls': True},
+    'MONGO_DATABASES': ['some'],
     'MIGRATIONS_HELPERS': ['base.py', 'common.py'],
 }
 
@@ -343,6 +344,10 @@ class TogetherTest(unittest.TestCase):
             self.assertIn('Set MIGOPY_MONGO_URI instead.', str(caught.exception))
             with self.assertRaises(BadSetting):
                 self.together({'MONGO_URI': 'mongodb://a:b@h'}, {name: 'x'})
+        for name in ('REMOTE_DIRECTORY', 'REMOTE_PREFIX', 'TASK_NAME'):
+            with self.subTest(name), self.assertRaises(BadSetting) as caught:
+                self.together({name: 'x'})
+            self.assertIn('layer 1 would have no effect', str(caught.exception))
         for given in (
             self.together({'MONGO_USER': 'x'}, MONGO_URI='mongodb://h/d'),
             self.together({'MONGO_HOST': 'x', 'MONGO_URI': 'mongodb://h/d'}),
@@ -385,6 +390,20 @@ class OriginsTest(unittest.TestCase):
         self.assertEqual(values['MONGO_CLIENT_OPTIONS'], 'password: …')
         self.assertEqual(values['MONGO_USER_PASS'], '(set, not shown)')
         self.assertNotIn('s3cret', str(values))
+
+    def test_databases_are_shown_where_they_are_names_alone(self) -> None:
+        pair = ('shop', {'MONGO_URI': 'mongodb://ann:s3cret@h'})
+        for databases, expected in (
+            ('tenant_*', 'tenant_*'),
+            (['a', 'b_*'], 'a, b_*'),
+            (['a', pair], '(set, not shown)'),
+        ):
+
+            class Migrations(MigrationsManager):
+                MONGO_DATABASES = databases
+
+            values = {each.name: each.value for each in shown(Migrations())}
+            self.assertEqual(values['MONGO_DATABASES'], expected)
 
     def test_nothing_given_is_the_class_itself(self) -> None:
         self.assertIs(over(MigrationsManager, {}), MigrationsManager)
@@ -628,7 +647,7 @@ class FoundTest(FolderTest):
                 with self.assertRaises(found.NeedsFabric) as caught:
                     self.here()
                 self.assertIn('migopyfile.py', str(caught.exception))
-                self.assertIn('pip install fab-classic', str(caught.exception))
+                self.assertIn('pip install --force-reinstall', str(caught.exception))
                 # One that has nothing to do with migopy is passed over.
                 self.write('deep/fabfile.py', 'from fabric.api import task')
                 self.write('migopyfile.py', MANAGER)

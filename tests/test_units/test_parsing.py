@@ -212,7 +212,7 @@ class SpellingTest(unittest.TestCase):
             ('ignore', 'migopy ignore [NAME] [--to NAME]'),
             ('unlock', 'migopy unlock [--force] [--yes]'),
             ('accept', 'migopy accept NAME'),
-            ('create', 'migopy create [TITLE ...]'),
+            ('create', 'migopy create TITLE ...'),
             ('count_notes', 'migopy count-notes [WORD] [--loud] [--limit LIMIT]'),
             (
                 'several',

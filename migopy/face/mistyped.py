@@ -1,0 +1,93 @@
+"""What was typed for Invoke's program, and is no command of a namespace or no flag.
+
+Invoke says of each no more than that it has no idea what it is. What is told here is
+certain before the program knows all of its tasks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from migopy.commands import Option, Part, Usage
+from migopy.face.flags import Flag
+from migopy.face.typed import WrongOptions, no_such_option
+
+#: What no task is called: a migration, by its name or number.
+MIGRATION = re.compile(r'\d+|.*\.py')
+
+HELP = ('-h', '--help')
+
+
+def unknown_in(
+    words: Sequence[str], collection: str, commands: Collection[str]
+) -> str | None:
+    """Give the name that stands first in a line and is none of the commands."""
+    found = re.fullmatch(rf'{re.escape(collection)}\.([\w-]+)', (words or [''])[0])
+    name = found[1].replace('-', '_') if found else None
+    return name if name not in commands else None
+
+
+def mistake_in(
+    words: Sequence[str],
+    collection: str,
+    commands: Mapping[str, Sequence[Flag]],
+    default: str,
+    of_program: Collection[str],
+) -> WrongOptions | None:
+    """Give what is wrong behind the command that stands first, `None` if nothing is.
+
+    `commands` are those of the collection with their flags, `default` the one that it
+    stands for by itself. `of_program` are the flags that are understood anywhere.
+    """
+    typed, *behind = words or ['']
+    begin, _, name = typed.rpartition('.')
+    if typed == collection:
+        begin, name = collection, default
+    flags = commands.get(name.replace('-', '_'))
+    if begin != collection or flags is None:
+        return None
+    said = _wrong_word(behind, flags, of_program)
+    usage = Usage(name, [each.parameter for each in flags])
+    return WrongOptions(name, *said, usage) if said else None
+
+
+def _wrong_word(
+    words: Sequence[str], flags: Sequence[Flag], of_program: Collection[str]
+) -> Sequence[Part]:
+    """Say what is wrong with the words behind a command, up to the next task."""
+    by_word = {each.typed: each for each in flags}
+    needed = sum(each.is_needed for each in flags)
+    left = iter(words)
+    for word in left:
+        flag, equals, _ = word.partition('=')
+        if word in HELP and needed:
+            # Invoke takes it for the value that is missing.
+            return [f'{word} is typed before the command here; nothing was done']
+        # It is not known here whether a value follows a flag of the program's own.
+        if flag in of_program:
+            return []
+        if flag in by_word:
+            _skip_value(left, by_word[flag], bool(equals))
+        elif word.startswith('--'):
+            known = [each.name.rstrip('_') for each in flags]
+            return no_such_option(flag.lstrip('-').replace('-', '_'), known)
+        elif needed:
+            needed -= 1
+        else:
+            return _behind_a_flag(word, flags) if MIGRATION.fullmatch(word) else []
+    return []
+
+
+def _skip_value(words: Iterator[str], flag: Flag, is_there: bool) -> None:
+    if not flag.is_switch and not is_there:
+        next(words, None)
+
+
+def _behind_a_flag(word: str, flags: Sequence[Flag]) -> Sequence[Part]:
+    """Say behind which flag a value is typed; nothing if no command takes one."""
+    for flag in flags:
+        if flag.parameter.kind is flag.parameter.POSITIONAL_OR_KEYWORD:
+            meant = Option(flag.parameter.name, word)
+            return [f'{word} is typed ', meant, ' here; nothing was done']
+    return []

@@ -1,0 +1,57 @@
+"""What is mistyped for the real `fab` of Fabric 3, and runs nothing."""
+
+from __future__ import annotations
+
+from tests.invoking import INSERT, InvokeTest
+
+
+class MistypedTest(InvokeTest):
+    def test_the_right_form_is_told(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for line, *said in (
+            (
+                'migrations.exeucte',
+                "There is no command 'exeucte'; nothing was done.",
+                '\n  fab migrations.execute\n',
+            ),
+            ('migrations.status', 'What other tools call so is: fab migrations\n'),
+            (
+                'migrations.execute 001',
+                'execute: 001 is typed --name 001 here; nothing was done.',
+                '\nType: fab migrations.execute [--name NAME]',
+            ),
+            ('migrations.execute --dryrun', 'did you mean --dry-run?'),
+            ('migrations.execute --to 1 --dryrun deploy', 'did you mean --dry-run?'),
+            ('migrations.accept --help', 'Type: fab migrations.accept NAME'),
+            ('migrations.check --offline --format html', '--format html is none of'),
+        ):
+            with self.subTest(line):
+                result = self.fab(*line.split())
+                for each in said:
+                    self.assert_error(result, each)
+                self.assertEqual(self.registered(), [])
+
+    def test_what_is_right_runs(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for line in (
+            'migrations --json',
+            'migrations.execute --dry-run deploy --where there',
+            'migrations.execute --help',
+            'migrations.execute --to=001 deploy',
+        ):
+            with self.subTest(line):
+                self.assert_ok(self.fab(*line.split()))
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_task_of_the_fabfile_s_own_that_is_added_later(self) -> None:
+        file = self.folder / 'fabfile.py'
+        more = """
+@task
+def exeucte(context):
+    print('own')
+
+ns.collections['migrations'].add_task(exeucte)
+"""
+        file.write_text(file.read_text() + more)
+        result = self.assert_ok(self.fab('migrations.exeucte'))
+        self.assertEqual(result.stdout, 'own\n')
