@@ -107,7 +107,8 @@ def kind_of(answer: object) -> type | None:
         return DeleteOne
     if isinstance(answer, list) and answer:
         return UpdateOne
-    if isinstance(answer, Mapping) and answer:
+    # To look whether a dict is a Mapping takes ten times as long as to see its type.
+    if (type(answer) is dict or isinstance(answer, Mapping)) and answer:
         return UpdateOne if str(next(iter(answer))).startswith('$') else ReplaceOne
     raise TypeError(
         f'the function returned {textwrap.shorten(repr(answer), 80)}, which is no'

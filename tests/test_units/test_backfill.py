@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pickle
 import unittest
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
+import bson
+from bson import Decimal128, Int64, MinKey, ObjectId
+from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy import DELETE
@@ -14,7 +18,7 @@ from migopy.backfill import DocumentsFailed, checkpoints
 from migopy.backfill.answers import Counts, kind_of
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import Checkpoint, Checkpoints
-from migopy.backfill.documents import packed
+from migopy.backfill.documents import id_of, packed
 
 
 class AnswersTest(unittest.TestCase):
@@ -42,6 +46,34 @@ class AnswersTest(unittest.TestCase):
 
     def test_there_is_one_delete_also_where_it_was_pickled(self) -> None:
         self.assertIs(pickle.loads(pickle.dumps(DELETE)), DELETE)
+
+
+class IdTest(unittest.TestCase):
+    """The `_id` of a document as the server has sent it."""
+
+    def test_it_is_the_one_that_decoding_gives(self) -> None:
+        keys: list[Any] = [
+            ObjectId(),
+            0,
+            -1,
+            2**31 - 1,
+            -(2**31),
+            Int64(5),
+            5.0,
+            Decimal128('5'),
+            'é',
+            None,
+            MinKey(),
+            True,
+            b'x',
+            datetime(2026, 1, 2),
+            {'a': 1},
+        ]
+        for key in keys:
+            for document in ({'_id': key, 'n': 1}, {'n': 1, '_id': key}):
+                with self.subTest(document=document):
+                    got = id_of(RawBSONDocument(bson.encode(document)))
+                    self.assertEqual((got, type(got)), (key, type(key)))
 
 
 class DocumentsFailedTest(unittest.TestCase):
