@@ -1,4 +1,4 @@
-"""Environments beside that of the tests: Fabric 3 and Invoke, with this tree in them.
+"""Environments beside that of the tests: Fabric 2, 3 and Invoke, with this tree.
 
 Each is made once, in `build/environments`, and kept for the next time.
 """
@@ -20,6 +20,10 @@ from tests import readme
 #: What is installed where the tree itself is on the path, but for migopy.
 FABRIC_3 = ('fabric>=3.2,<4', 'pymongo>=4.17,<5', 'rich>=13')
 
+#: Invoke 1, which Fabric 2 needs, runs on no later Python.
+FABRIC_2 = ('fabric>=2,<3', 'pymongo>=4.9,<5', 'rich>=13')
+LAST_OF_FABRIC_2 = (3, 10)
+
 #: Seconds for pip, on a machine with much else to do.
 TIMEOUT = 600
 
@@ -27,16 +31,31 @@ TIMEOUT = 600
 @functools.cache
 def fabric_3() -> Path:
     """Give the folder of `fab` and `inv` of an environment with Fabric 3."""
-    version = '.'.join(map(str, sys.version_info[:2]))
-    place = readme.ROOT / 'build/environments' / f'fabric-3-python-{version}'
+    return _with_tree('fabric-3', sys.executable, FABRIC_3)
+
+
+@functools.cache
+def fabric_2() -> Path | None:
+    """Give the folder of `fab` with Fabric 2, `None` where no Python runs it."""
+    if sys.version_info[:2] <= LAST_OF_FABRIC_2:
+        return _with_tree('fabric-2', sys.executable, FABRIC_2)
+    pythons = Path.home().glob('.pyenv/versions/3.10.*/bin/python')
+    found = next(pythons, None) or shutil.which('python3.10')
+    return _with_tree('fabric-2', str(found), FABRIC_2) if found else None
+
+
+def _with_tree(name: str, python: str, requirements: Sequence[str]) -> Path:
+    """Give the programs' folder of an environment that has this tree on its path."""
+    version = run(python, '-c', 'import sys; print("%d.%d" % sys.version_info[:2])')
+    place = readme.ROOT / 'build/environments' / f'{name}-python-{version.strip()}'
     place.parent.mkdir(parents=True, exist_ok=True)
     stamp = place / 'complete'
     with place.with_suffix('.lock').open('w') as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        content = '\n'.join([str(readme.ROOT), *FABRIC_3])
+        content = '\n'.join([str(readme.ROOT), *requirements])
         if not stamp.exists() or stamp.read_text() != content:
             shutil.rmtree(place, ignore_errors=True)
-            make(place, FABRIC_3)
+            make(place, requirements, python)
             [packages] = place.glob('lib/python*/site-packages')
             (packages / 'tree.pth').write_text(f'{readme.ROOT}\n')
             stamp.write_text(content)
@@ -92,9 +111,11 @@ def _digest(sources: Iterable[Path]) -> str:
     return found.hexdigest()
 
 
-def make(place: Path, requirements: Sequence[str | Path]) -> None:
+def make(
+    place: Path, requirements: Sequence[str | Path], python: str = sys.executable
+) -> None:
     """Make a virtual environment, and install what is required."""
-    run(sys.executable, '-m', 'venv', place)
+    run(python, '-m', 'venv', place)
     if requirements:
         pip(place, 'install', *requirements)
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import invoke
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
@@ -19,11 +20,12 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.face import program
 from migopy.face.carrying import Commands, spelling_behind, under_invoke
-from migopy.face.flags import flags_of, with_json
+from migopy.face.flags import Flag, flags_of, with_json
 from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
 from migopy.face.mistyped import mistake_in, unknown_in
+from migopy.face.needed import OldInvoke, fabrics
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
 from migopy.face.typed import Subtask, Subtasks, UnknownSubtask, explanation, usage_of
@@ -49,6 +51,8 @@ def create(
     made where it was typed: so it is in no list of tasks. With values it is an error
     that says what to type, and so is a command that is none, or has no such flag.
     """
+    if sys.version_info >= (3, 11) and invoke.__version__.startswith(('0.', '1.')):
+        raise OldInvoke(invoke.__version__, fabrics())
     taken()
     flags = {
         each.__name__: with_json(flags_of(usage_of(each, each.__name__).parameters))
@@ -99,6 +103,7 @@ def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
         commands.manager_class.speaker().red(error.spelled(spelling))
         sys.exit(1)
 
+    _sign(body, ())
     return Task(body, name=name)
 
 
@@ -115,19 +120,7 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
     body.__name__ = name
     rest = as_typed_here(rest, usage_of(subtask, name), spelling)
     body.__doc__ = f'{first}\n\n{rest}'.strip()
-    # Invoke reads it: needed ones come first, and each flag gets its kind from its
-    # default.
-    parameters = [
-        inspect.Parameter(
-            'context' if flag is None else flag.name,
-            inspect.Parameter.POSITIONAL_OR_KEYWORD,
-            default=inspect.Parameter.empty
-            if flag is None or flag.is_needed
-            else (flag.is_on if flag.is_switch else None),
-        )
-        for flag in (None, *sorted(flags, key=lambda flag: not flag.is_needed))
-    ]
-    setattr(body, '__signature__', inspect.Signature(parameters))  # noqa: B010
+    _sign(body, flags)
     return Task(
         body,
         name=name,
@@ -142,3 +135,22 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
         # A letter that moves when a command gets one more option is no help.
         auto_shortflags=False,
     )
+
+
+def _sign(body: Callable[..., Any], flags: Sequence[Flag]) -> None:
+    """Give a task's function the signature that Invoke reads.
+
+    Needed flags come first, and each gets its kind from its default. Invoke 1 takes no
+    annotations.
+    """
+    parameters = [
+        inspect.Parameter(
+            'context' if flag is None else flag.name,
+            inspect.Parameter.POSITIONAL_OR_KEYWORD,
+            default=inspect.Parameter.empty
+            if flag is None or flag.is_needed
+            else (flag.is_on if flag.is_switch else None),
+        )
+        for flag in (None, *sorted(flags, key=lambda flag: not flag.is_needed))
+    ]
+    setattr(body, '__signature__', inspect.Signature(parameters))  # noqa: B010

@@ -70,6 +70,18 @@ class NoInvoke(MigopyException, ImportError):
         super().__init__(text)
 
 
+class OldInvoke(MigopyException, ImportError):
+    """An Invoke that can make no task on this Python; `version` is its version."""
+
+    def __init__(self, version: str, installed: Sequence[str]) -> None:
+        self.version = version
+        what = 'fabric>=3' if installed else 'invoke>=2'
+        super().__init__(
+            f'Invoke {version} can make no task on Python 3.11 and later.\n'
+            f'Type: pip install -U "{what}"'
+        )
+
+
 def is_typed_as_task(cls: type) -> bool:
     """Tell whether `fab` is calling a class, which for Fabric 1 is a task by its name.
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 import migopy
 from migopy import face
-from migopy.face.needed import NoClassicFabric, NoInvoke
+from migopy.face.needed import NoClassicFabric, NoInvoke, OldInvoke
 
 
 class NeededTest(unittest.TestCase):
@@ -40,6 +40,15 @@ class NeededTest(unittest.TestCase):
     def test_without_invoke(self) -> None:
         self.assertIn('Type: pip install invoke', str(NoInvoke([])))
         self.assertIn('Type: pip install invoke', str(NoInvoke(['fab-classic 1.21'])))
+
+    def test_an_invoke_that_no_later_python_runs(self) -> None:
+        self.assertIn('pip install -U "invoke>=2"', str(OldInvoke('1.7.3', [])))
+        said = str(OldInvoke('1.7.3', ['fabric 2.7.1']))
+        self.assertEqual(
+            said,
+            'Invoke 1.7.3 can make no task on Python 3.11 and later.\n'
+            'Type: pip install -U "fabric>=3"',
+        )
 
     def test_create_task_says_it(self) -> None:
         class Migrations(migopy.MigrationsManager):
