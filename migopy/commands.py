@@ -122,6 +122,8 @@ PLACEHOLDERS = {
     'dry_run': 'yes',
     'show': 'NUMBER',
     'force': 'yes',
+    'undo': 'yes',
+    'conflicts': 'keep|theirs|ours',
     'yes': 'yes',
     'foreign': 'yes',
     'in_place': 'yes',

@@ -63,6 +63,15 @@ class Defaults:
     #: Whether a migration runs in a transaction where its file does not say.
     TRANSACTION = False
 
+    #: Whether images are kept of what a migration changes, where its file does not say,
+    #: so that `rollback` needs no `down`: True, False, or 'best effort'.
+    UNDO: bool | str = False
+    #: MB of images that a migration may have, compressed; of how many migrations they
+    #: are kept, and for how many days (`None`: for ever).
+    UNDO_MB: float = 500
+    UNDO_KEEP: int | None = 5
+    UNDO_DAYS: float | None = None
+
     #: How `update_each` gives way to others: 'careful', 'full' or a `migopy.Pace`.
     MIGRATION_PACE: Wanted = None
 

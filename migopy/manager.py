@@ -10,11 +10,11 @@ from migopy.files import create
 from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
 from migopy.run import listing
-from migopy.table import Records
+from migopy.table import Records, Undoing
 from migopy.wiring import Wiring
 
 
-class MigrationsManager(Records, Wiring):
+class MigrationsManager(Records, Undoing, Wiring):
     """Migrations of one database, as commands of a Fabric task.
 
     A fabfile derives a class from it, changes attributes, overrides methods or adds
@@ -104,6 +104,8 @@ class MigrationsManager(Records, Wiring):
         force: str | bool = 'no',
         dry_run: str | bool = 'no',
         show: str | int | None = None,
+        undo: str | bool = 'no',
+        conflicts: str = 'stop',
         yes: str | bool = 'no',
     ) -> None:
         """Run down() of the migration that is named, and unregister it.
@@ -112,13 +114,16 @@ class MigrationsManager(Records, Wiring):
         With last=NUMBER those executed last are rolled back, the newest first; with
         to=NAME all that were executed after it. dry_run=yes shows what each would do,
         show=5 also the first five documents that it would change.
+        Without a down() the documents are restored from images, if the file has
+        undo = True; with undo=yes in any case. conflicts=keep leaves alone what others
+        have changed since; so does theirs, by field; ours does not.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
         from migopy.operations import rolling_back, trying
 
         forced = is_yes(force, 'rollback', 'force')
-        order = order_down(self, spec_migr, last, to, forced)
+        order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
         wanted = trial('rollback', dry_run, show)
         if wanted is not None:
             return trying.dry_run(self._site, order, self._narrator, wanted.show)

@@ -37,6 +37,7 @@ from migopy.version import VERSION
 # `fab migrations` is to start fast.
 if TYPE_CHECKING:
     from migopy.dumps import Dumps
+    from migopy.undo import Images
 
 Document = dict[str, Any]
 
@@ -143,6 +144,13 @@ class Site:
         """Give the lock."""
         lock = self._beside('lock')
         return Lock(lock, self.settings.lock_ttl, self.listener.own_work)
+
+    @cached_property
+    def images(self) -> Images:
+        """Give the images of what migrations have changed."""
+        from migopy.undo import Images
+
+        return Images(self._beside('undo'), self.listener.own_work)
 
     @contextmanager
     def dumps(self, say: Callable[[str], None]) -> Iterator[Dumps]:

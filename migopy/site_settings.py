@@ -15,7 +15,8 @@ from migopy.server import Settings
 class SiteSettings(NamedTuple):
     """Where a site's data, files and records are.
 
-    `base` is the folder that relative paths lie in; `lock_ttl` is in seconds.
+    `base` is the folder that relative paths lie in; `lock_ttl` is in seconds, and
+    `undo_mb` in MB.
     """
 
     server: Settings
@@ -28,6 +29,10 @@ class SiteSettings(NamedTuple):
     dump_directory: str
     lock_ttl: float
     pace: Wanted
+    undo: bool | str
+    undo_mb: float
+    undo_keep: int | None
+    undo_days: float | None
 
 
 def secrets_of(manager_class: type[Defaults]) -> list[str]:
@@ -56,6 +61,10 @@ def settings_of(manager: Defaults) -> SiteSettings:
         dump_directory=manager.MONGO_DUMP_DIRECTORY,
         lock_ttl=manager.LOCK_TTL,
         pace=manager.MIGRATION_PACE,
+        undo=manager.UNDO,
+        undo_mb=manager.UNDO_MB,
+        undo_keep=manager.UNDO_KEEP,
+        undo_days=manager.UNDO_DAYS,
     )
 
 

@@ -30,6 +30,7 @@ ORDER = (
     'dumps',
     'backfill',
     'differences',
+    'undo',
     'standin',
     'run',
     'tell',

@@ -7,4 +7,5 @@ from migopy.backfill.checkpoints import Checkpoints as Checkpoints
 from migopy.backfill.documents import UnreadableId as UnreadableId
 from migopy.backfill.each import update_each as update_each
 from migopy.backfill.once import NotOnce as NotOnce
+from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection

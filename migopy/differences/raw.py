@@ -6,7 +6,7 @@ The layout is that of the BSON specification, version 1.1 (bsonspec.org).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from bson import decode
@@ -94,7 +94,13 @@ def id_of(document: bytes) -> Value:
 
 def document_of(name: str, value: Value) -> bytes:
     """Make a document of one field."""
-    body = bytes([value.type]) + name.encode() + b'\0' + value.data + b'\0'
+    return document_with([(name.encode(), value)])
+
+
+def document_with(fields: Iterable[tuple[bytes, Value]]) -> bytes:
+    """Make a document of fields, their names as bytes."""
+    parts = [b'%c%b\0%b' % (value.type, name, value.data) for name, value in fields]
+    body = b''.join(parts) + b'\0'
     return LENGTH.pack(len(body) + 4) + body
 
 

@@ -49,10 +49,7 @@ class States:
 
     def collection(self, namespace: str) -> Collection[Any]:
         """Give a collection by `database.collection`."""
-        database, _, name = namespace.partition('.')
-        return pymongo.collection.Collection(
-            pymongo.database.Database(self._client, database), name
-        )
+        return collection_of(self._client, namespace)
 
     def before(self, namespace: str, id: Value) -> bytes | None:
         """Give the document with an `_id` as it was; raises `PyMongoError`."""
@@ -131,19 +128,28 @@ class States:
             yield from cursor
 
 
+def collection_of(client: Any, namespace: str) -> Collection[Any]:
+    """Give a collection by `database.collection`, without the client's own classes."""
+    database, _, name = namespace.partition('.')
+    return pymongo.collection.Collection(
+        pymongo.database.Database(client, database), name
+    )
+
+
 @contextmanager
 def state_before(
-    client: Any, database: str, collection: str
+    client: Any, database: str, collection: str, level: str = 'snapshot'
 ) -> Iterator[ClientSession]:
     """Give a session whose transaction sees the database as it is now.
 
     The transaction that it is to be compared with is to be opened right after it. Its
-    read concern is `snapshot`, and it writes nothing. `collection` is one that the user
-    may read.
+    read concern is `level`, and it writes nothing. With `local` it sees all that one
+    sees which was opened before it with `local`; with `snapshot` it may be a moment
+    behind. `collection` is one that the user may read.
     """
     with client.start_session() as session:
         session.start_transaction(
-            read_concern=ReadConcern('snapshot'),
+            read_concern=ReadConcern(level),
             read_preference=ReadPreference.PRIMARY,
         )
         look(session, database, collection)

@@ -21,8 +21,8 @@ ORIGINAL = 'migopy_original'
 #: Migopy's own commands that say which database they are about.
 OF_DATABASE = frozenset(
     """
-    accept adopt baseline check dbdump dbrestore execute forget history ignore list
-    rename rollback show_status unlock verify
+    accept adopt baseline check dbdump dbrestore execute forget history ignore images
+    list rename rollback show_status unlock verify
     """.split()  # noqa: SIM905
 )
 

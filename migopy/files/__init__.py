@@ -4,8 +4,10 @@ from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
 from migopy.files.kept import KeptDirectory
 from migopy.files.loaded import (
+    BEST_EFFORT,
     BadParallel,
     BadTransaction,
+    BadUndo,
     InEventLoop,
     LoadedMigration,
     NoSuchFunction,
@@ -22,6 +24,7 @@ from migopy.files.project import (
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 
 __all__ = [
+    'BEST_EFFORT',
     'CONDITIONS',
     'FILES',
     'TEMPLATE',
@@ -29,6 +32,7 @@ __all__ = [
     'BadParallel',
     'BadPattern',
     'BadTransaction',
+    'BadUndo',
     'Directory',
     'FileNames',
     'Functions',

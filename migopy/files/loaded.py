@@ -17,6 +17,9 @@ from migopy.files.shapes import CONDITIONS, Functions
 #: What was meant for `transaction`, in any case of its letters.
 SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
 
+#: Images where they can be kept, and none where they cannot.
+BEST_EFFORT = 'best effort'
+
 #: What their parameter is called.
 DATABASE = 'db'
 
@@ -87,6 +90,18 @@ class BadParallel(MigopyException):
         )
 
 
+class BadUndo(MigopyException):
+    """A migration's `undo` cannot be used; `name` is the migration's."""
+
+    def __init__(self, name: str, value: object) -> None:
+        self.name = name
+        super().__init__(
+            f"{name}: undo = {value!r} is neither True nor False nor 'best effort', so"
+            ' nothing was run.\nCorrect it, then type: ',
+            Command('execute'),
+        )
+
+
 class LoadedMigration(NamedTuple):
     """A migration that has been imported.
 
@@ -121,6 +136,19 @@ class LoadedMigration(NamedTuple):
         if not isinstance(wish, bool):
             raise BadTransaction(self.name, wish)
         return wish
+
+    def images(self, default: bool | str) -> bool | str:
+        """Tell whether images are to be kept of what it changes: `undo` in the file.
+
+        `'best effort'` is to go without them where they cannot be. Raises `BadUndo`.
+        """
+        wish = getattr(self.module, 'undo', default)
+        # A package or a function of that name is no wish.
+        if isinstance(wish, (ModuleType, FunctionType)):
+            wish = default
+        if not isinstance(wish, bool) and wish != BEST_EFFORT:
+            raise BadUndo(self.name, wish)
+        return bool(wish) and wish
 
     def in_parallel(self) -> bool:
         """Tell whether it may run for several databases at once: `parallel` says so.

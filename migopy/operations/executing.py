@@ -52,6 +52,10 @@ def _execute(
                 runner.run(steps, order.asked)
             else:
                 _run_after_dump(site, runner, steps, order, observer, dump)
+            if any(each.loaded.images(site.settings.undo) for each in steps):
+                from migopy.operations.undoing import prune
+
+                prune(site)
     return None
 
 

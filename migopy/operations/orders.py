@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException
-from migopy.face import ORIGINAL, WrongOptions, is_yes, number, only_one
+from migopy.face import ORIGINAL, WrongOptions, is_yes, number, one_of, only_one
 from migopy.files import Migration
 from migopy.run import Choice, Plan
 from migopy.state import Run
@@ -79,13 +79,24 @@ class Manager(Protocol):
         """List the names of pending migrations; an override narrows them."""
 
 
+class Undoing(NamedTuple):
+    """How images are to be used where documents are to be as they were.
+
+    `is_wanted` is whether they are preferred to a `down`; `conflicts` decides of what
+    others have changed since.
+    """
+
+    is_wanted: bool = False
+    conflicts: str = 'stop'
+
+
 class Order(NamedTuple):
     """A command that changes migrations, as it was given.
 
     Invariant: nothing has been read for it. `asked` is the command, `direction` the
     function that it runs, and `select` gives the migrations that it takes of a plan.
     `wait` is for the lock, in seconds; `transaction` is whether a migration runs in
-    one where its file does not say.
+    one where its file does not say. `undoing` is for `rollback` alone.
     """
 
     asked: Command
@@ -93,6 +104,7 @@ class Order(NamedTuple):
     select: Callable[[Plan], list[Migration]]
     wait: float
     transaction: bool
+    undoing: Undoing = Undoing()
 
     @property
     def names(self) -> Sequence[str]:
@@ -138,16 +150,26 @@ def order_down(
     last: str | int | None,
     to: str | None,
     force: bool,
+    undo: str | bool = 'no',
+    conflicts: str = 'stop',
 ) -> Order:
     """Take what `rollback` was given; raises `WrongOptions`."""
+    is_wanted = is_yes(undo, 'rollback', 'undo')
+    wish = one_of(
+        conflicts, ('stop', 'keep', 'theirs', 'ours'), 'rollback', 'conflicts'
+    )
     only_one('rollback', {'a name': name, 'last': last, 'to': to})
     count = None if last is None else number(last, 'rollback', 'last')
 
     def select(plan: Plan) -> list[Migration]:
         return Choice(plan).to_roll_back(name, count, to, force)
 
-    asked = Command('rollback', *_given(name), last=count, to=to)
-    return Order(asked, 'down', select, manager.LOCK_WAIT, manager.TRANSACTION)
+    options = {'undo': 'yes' if is_wanted else None}
+    options['conflicts'] = None if wish == 'stop' else wish
+    asked = Command('rollback', *_given(name), last=count, to=to, **options)
+    undoing = Undoing(is_wanted, wish)
+    wait, transaction = manager.LOCK_WAIT, manager.TRANSACTION
+    return Order(asked, 'down', select, wait, transaction, undoing)
 
 
 def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | None:

@@ -11,6 +11,7 @@ from migopy.run import (
     Plan,
     Step,
     require_dependencies,
+    require_images,
     require_transactions,
     steps_of,
     warn_of_helpers,
@@ -28,7 +29,17 @@ def loaded(
 ) -> list[Step]:
     """Import all that is going to run, before the first one does."""
     with told_by(observer.speaker):
-        steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+        if order.direction == 'down':
+            from migopy.operations.undoing import steps_down
+
+            steps = steps_down(site, order, plan, migrations, observer)
+        else:
+            steps = steps_of(migrations, site.directory, 'up', order.transaction)
+            if any(map(plan.unfinished_of, migrations)):
+                from migopy.operations.undoing import require_none_half_undone
+
+                require_none_half_undone(site, plan, migrations)
+            require_images(steps, site.settings.undo, site.db.client)
     require_dependencies(steps, plan)
     warn_of_helpers(steps, observer)
     for step in steps:

@@ -10,6 +10,7 @@ from migopy.operations.asked import Asking
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.repeated import is_done
+from migopy.operations.undoing import prune
 from migopy.run import Observer, Runner, warn_of_other_than_executed
 from migopy.site import Site
 
@@ -54,6 +55,7 @@ def _roll_back(
             warn_of_other_than_executed(plan, steps, observer)
             prepare(site, plan, observer)
             Runner(site, plan, observer).run(steps, order.asked)
+            prune(site)
     return True
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
     from migopy.run.conditions import ask_after, only_reading
     from migopy.run.dependencies import require_dependencies
+    from migopy.run.imaging import NeedsTransaction, NoImagesHere, require_images
     from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
@@ -57,6 +58,8 @@ LATE = {
     'Adoption': 'adoption',
     'Match': 'adoption',
     'CannotTry': 'trial_errors',
+    'NeedsTransaction': 'imaging',
+    'NoImagesHere': 'imaging',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
@@ -71,6 +74,7 @@ LATE = {
     'inspect': 'inspection',
     'only_reading': 'conditions',
     'require_dependencies': 'dependencies',
+    'require_images': 'imaging',
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
@@ -96,7 +100,9 @@ __all__ = [
     'MigrationInfo',
     'MigrationOutcome',
     'NameNeeded',
+    'NeedsTransaction',
     'NoFile',
+    'NoImagesHere',
     'NoNumberOfRuns',
     'NoTransactions',
     'NotAllShown',
@@ -126,6 +132,7 @@ __all__ = [
     'only_reading',
     'renamed_of',
     'require_dependencies',
+    'require_images',
     'require_transactions',
     'steps_of',
     'try_out',

@@ -25,7 +25,7 @@ def warn_of_other_than_executed(
     plan: Plan, steps: Sequence[Step], observer: Observer
 ) -> None:
     """Warn of a `down` whose `up` has not run as it stands in the file now."""
-    for step in steps:
+    for step in (each for each in steps if each.undo is None):
         record = plan.registered.get(step.name)
         if record is None:
             continue

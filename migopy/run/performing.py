@@ -16,6 +16,7 @@ from pymongo.client_session import ClientSession
 from migopy.effects import Effects, EffectsListener, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
+from migopy.run.imaging import images_of
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -57,6 +58,10 @@ class Rooms(Protocol):
     @property
     def history(self) -> History:
         """Give the runs."""
+
+    @property
+    def images(self) -> Any:
+        """Give the images of what migrations have changed."""
 
     @property
     def listener(self) -> EffectsListener:
@@ -198,8 +203,10 @@ class Performer:
         began = time.perf_counter()
         inside = kept_inside(session, effects, self._rooms.db.name)
         bound = session.bind(end_session=False)
-        with inside, bound, told_by(self._observer.speaker):
-            carry_out(step, self._rooms, self._rooms.db, effects, session)
+        with images_of(step, run, self._rooms, session) as images:
+            with inside, bound, told_by(self._observer.speaker):
+                carry_out(step, self._rooms, self._rooms.db, effects, session)
+            images.keep(effects, self._observer)
         self._end(run, began, effects)
         registry, history = self._rooms.registry, self._rooms.history
         with self._rooms.listener.own_work():

@@ -155,7 +155,7 @@ class Runner:
                     written=outcome.written,
                     refusal=why_refused(outcome.error) or '',
                     earlier=self._plan.unfinished_of(run),
-                    function=function_of(outcome.error, step.direction),
+                    function=function_of(outcome.error, step.doing),
                 )
             )
             raise outcome.error

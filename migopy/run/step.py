@@ -30,6 +30,8 @@ class Step(NamedTuple):
     in_transaction: bool
     require: Callable[[Any], object] | None = None
     verify: Callable[[Any], object] | None = None
+    #: What takes the place of `down`: documents are restored from images.
+    undo: Callable[[Any], object] | None = None
 
     @classmethod
     def of(
@@ -37,10 +39,11 @@ class Step(NamedTuple):
     ) -> Step:
         """Make a step of `up` or `down`; `transaction` is the manager's default.
 
-        Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`.
+        Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`, `BadUndo`.
         """
         loaded.function(direction)
         loaded.in_parallel()
+        loaded.images(default=False)
         inside = loaded.in_transaction(transaction)
         if direction != 'up':
             return cls(loaded, direction, inside)
@@ -66,9 +69,14 @@ class Step(NamedTuple):
         return self.loaded.name
 
     @property
+    def doing(self) -> str:
+        """Give what it is called to a person: `up`, `down` or `undo`."""
+        return 'undo' if self.undo else self.direction
+
+    @property
     def function(self) -> Callable[[Any], object]:
         """Give the function to be run."""
-        return self.loaded.function(self.direction)
+        return self.undo or self.loaded.function(self.direction)
 
 
 def call_here(call: Callable[[], object]) -> object:

@@ -231,7 +231,7 @@ class Trial:
             aftermath=Aftermath.DRY_RUN,
             asked=self._again,
             not_run=not_run,
-            function=function_of(error, step.direction),
+            function=function_of(error, step.doing),
         )
 
 

@@ -191,9 +191,14 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
             *(Command('forget', name), '  - forget it, if it is gone for good'),
         ]
     mark = 'mark it as applied' if direction == 'up' else 'mark it as rolled back'
-    down: list[Part] = ['  ', Command('rollback', name), '  - run its down\n']
+    # What has no down is undone from images, and goes on with them.
+    has_down = any(map(file.defines, DOWN))
+    does = 'run its down' if has_down else 'restore what it has changed'
+    down: list[Part] = ['  ', Command('rollback', name), f'  - {does}\n']
+    if direction == 'down' and not has_down:
+        return [*down, '  ', Command('ignore', name), f'  - {mark}']
     return [
         *('  ', Command('execute', name), '  - run its up again\n'),
-        *(down if any(map(file.defines, DOWN)) else []),
+        *(down if has_down else []),
         *('  ', Command('ignore', name), f'  - {mark}'),
     ]

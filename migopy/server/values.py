@@ -143,6 +143,21 @@ def _kept(value: Any) -> Wish | None:
     return None if value is None or good else 'a whole number, 1 at least, or None'
 
 
+def _undo(value: Any) -> Wish | None:
+    good = isinstance(value, bool) or value == 'best effort'
+    return None if good else "True, False or 'best effort'"
+
+
+def _size(value: Any) -> Wish | None:
+    good = _is_number(value) and value > 0 and math.isfinite(value)
+    return None if good else 'a number of MB greater than 0'
+
+
+def _days(value: Any) -> Wish | None:
+    good = _is_number(value) and value > 0 and math.isfinite(value)
+    return None if value is None or good else 'a number of days, or None'
+
+
 def _pattern(value: Any) -> Wish | None:
     return None if isinstance(value, (str, re.Pattern)) else 'a text'
 
@@ -181,6 +196,10 @@ CHECKS: dict[str, Check] = {
     'MONGO_URI': _uri,
     'MONGO_CLIENT_OPTIONS': _client_options,
     'TRANSACTION': _yes_or_no,
+    'UNDO': _undo,
+    'UNDO_MB': _size,
+    'UNDO_KEEP': _kept,
+    'UNDO_DAYS': _days,
     'MIGRATION_PACE': wish_for,
     'LOCK_TTL': _seconds,
     'LOCK_WAIT': _seconds_or_0,

@@ -1,5 +1,6 @@
 """The table of commands, by what they are for; the rest of it is in `manager.py`."""
 
 from migopy.table.records import Records
+from migopy.table.undoing import Undoing
 
-__all__ = ['Records']
+__all__ = ['Records', 'Undoing']

@@ -68,6 +68,10 @@ def _left_behind(failure: Failure) -> list[Part]:
         if is_interruption(failure.error)
         else 'Correct it, then type: '
     )
+    # An undo that others are in the way of says itself what can be typed.
+    is_undo = failure.function == 'undo' and isinstance(failure.error, MigopyException)
+    if aftermath is Aftermath.ABORTED and is_undo:
+        return ['It ran in a transaction, so nothing was changed.']
     if aftermath is Aftermath.ABORTED:
         return [f'It ran in a transaction, so nothing was changed. {again}', asked]
     return [f'It had written nothing. {again}', asked]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from migopy.commands import Command, Spelling
 from migopy.run import Entry, Plan
 from migopy.state import Holder, Run
+from migopy.tell.images import of_kept
 from migopy.tell.json_data import (
     of_adoption,
     of_dump,
@@ -23,6 +24,7 @@ from migopy.tell.voice import Voice
 if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.run import Adoption, Problem
+    from migopy.undo import Kept
 
 
 class JsonReport(Report):
@@ -87,6 +89,11 @@ class JsonReport(Report):
         """Answer from whom the lock was taken."""
         super().unlocked(holder)
         self._lines.answer(unlocked=of_holder(holder) if holder else None)
+
+    def images(self, kept: Sequence[Kept]) -> None:
+        """Answer of which migrations images are kept, the oldest first."""
+        super().images(kept)
+        self._lines.answer(images=[of_kept(each) for each in kept])
 
     def dumped(self, dump: Dump) -> None:
         """Answer where a dump is."""

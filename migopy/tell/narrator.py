@@ -103,9 +103,7 @@ class Narrator:
 
     def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run in a dry run."""
-        self._voice.white(
-            f'Trying the {step.direction} of {step.name}{_of(place, count)}'
-        )
+        self._voice.white(f'Trying the {step.doing} of {step.name}{_of(place, count)}')
         self._heartbeats.begin(partial(self._running, step, effects))
 
     def repeating(self, step: Step, error: Exception) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from migopy.dumps import Dump
     from migopy.run import Adoption, Problem
+    from migopy.undo import Kept
 
 
 #: Records of another tool that are shown, and characters of each name.
@@ -235,6 +236,18 @@ class Report:
         rows = [(dump.name, size(dump.size), age(dump)) for dump in dumps]
         self._voice.white(table(('Dump', 'Size', 'Age'), rows))
         self._say('To go back to one: ', Command('dbrestore', dumps[-1].name))
+
+    def images(self, kept: Sequence[Kept]) -> None:
+        """List images, and how to restore documents from them."""
+        from migopy.tell.images import rows_of
+
+        if not kept:
+            self._voice.green('No images are kept')
+            return
+        titles = ('Migration', 'Executed (UTC)', 'Documents', 'Size')
+        self._voice.white(table(titles, rows_of(kept)))
+        again = Command('rollback', kept[-1].name, undo='yes')
+        self._say('To restore documents as they were: ', again)
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:

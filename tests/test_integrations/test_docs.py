@@ -521,6 +521,29 @@ class ManyTest(PageTest):
         self.write('tenants.json', json.dumps(tenants))
 
 
+class UndoTest(PageTest):
+    """Undo without a down."""
+
+    page = 'docs/undo.rst'
+
+    def test_it(self) -> None:
+        self.do_the_page()
+
+    def before_undo_rollback(self) -> None:
+        self.db.accounts.insert_many(
+            {'_id': n, 'balance': n * 7.5345, 'currency': 'HRK'} for n in range(200)
+        )
+        self.was = list(self.db.accounts.find())
+
+    def before_undo_conflict(self) -> None:
+        self.assertEqual(list(self.db.accounts.find(sort=[('_id', 1)])), self.was)
+
+    def check_undo_conflict(self, block: Block) -> None:
+        """Type it; others change an account after the first command."""
+        change = {'$set': {'balance': 7}}
+        self.type(block, lambda: self.db.accounts.update_one({'_id': 5}, change))
+
+
 class BackTest(PageTest):
     """A way back."""
 

@@ -138,6 +138,10 @@ class ValuesTest(CheckTest):
                 {'port': 1},
             ),
             'TRANSACTION': ('yes', 'no'),
+            'UNDO': ('yes', 1.5, None, 'best'),
+            'UNDO_MB': ('500', 0, -1, None, math.inf, math.nan, True),
+            'UNDO_KEEP': ('5', 0, -1, 1.0, True),
+            'UNDO_DAYS': ('5', 0, -1, math.inf, True),
             'MIGRATION_PACE': (
                 'fast',
                 5,

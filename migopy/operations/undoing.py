@@ -1,0 +1,146 @@
+"""Images in commands: `rollback` restores from them, `images` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bson import ObjectId
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.files import LoadedMigration, Migration, load_all
+from migopy.operations.orders import Order
+from migopy.run import Choice, Observer, Plan, Step
+from migopy.site import Site
+from migopy.undo import Kept, Undo
+
+
+class NoImagesKept(MigopyException):
+    """No images are kept of a migration; `name` is its name."""
+
+    def __init__(self, name: str, has_down: bool) -> None:
+        self.name = name
+        also = ('\nTo run its down: ', Command('rollback', name)) if has_down else ()
+        super().__init__(
+            f'No images are kept of {name}: it was executed without `undo = True`, or'
+            ' they were deleted (UNDO_KEEP, UNDO_DAYS). Nothing was done.\n'
+            'See of which there are: ',
+            Command('images'),
+            *also,
+        )
+
+
+class HalfUndone(MigopyException):
+    """A migration's documents are restored in part; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is half undone: a part of its documents is restored, the rest is'
+            ' not. Nothing was run.\nTo restore the rest: ',
+            Command('rollback', name, undo='yes'),
+        )
+
+
+def steps_down(
+    site: Site,
+    order: Order,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    observer: Observer,
+) -> list[Step]:
+    """Import what is to be rolled back, and take images where there is no `down`.
+
+    Raises `ImportFailed`, `NoSuchFunction`, `BadTransaction`, `NoImagesKept`.
+    """
+    return [
+        _step_down(site, order, plan, loaded, observer)
+        for loaded in load_all(migrations, site.directory)
+    ]
+
+
+def _step_down(
+    site: Site, order: Order, plan: Plan, loaded: LoadedMigration, observer: Observer
+) -> Step:
+    has_down = callable(loaded.functions.get('down'))
+    if has_down and not order.undoing.is_wanted:
+        return Step.of(loaded, 'down', order.transaction)
+    kept = kept_of(site, plan, loaded.migration)
+    if kept is None and order.undoing.is_wanted:
+        raise NoImagesKept(loaded.name, has_down)
+    if kept is None:
+        return Step.of(loaded, 'down', order.transaction)
+    why = f'{loaded.name} has no down()'
+    undo = Undo(
+        site.images,
+        kept,
+        order.undoing.conflicts,
+        check=site.lock.check,
+        say=observer.warned,
+        why=f'{loaded.name} is undone' if has_down else why,
+    )
+    return Step(loaded, 'down', undo.is_small, undo=undo)
+
+
+def require_none_half_undone(
+    site: Site, plan: Plan, migrations: Sequence[Migration]
+) -> None:
+    """Make sure that what is to be executed is not half undone.
+
+    Raises `HalfUndone`.
+    """
+    for migration in migrations:
+        directions = {each.direction for each in plan.unfinished_of(migration)}
+        if 'down' in directions:
+            kept = kept_of(site, plan, migration)
+            if kept is not None and kept.undo is not None:
+                raise HalfUndone(migration.name)
+
+
+def kept_of(site: Site, plan: Plan, migration: Migration) -> Kept | None:
+    """Find the images of what a migration has changed, as far as it has run."""
+    unfinished = plan.unfinished_of(migration)
+    runs = [each.id for each in unfinished if each.direction == 'up']
+    records = [each.id for each in plan.records_of(migration)]
+    return site.images.of_runs([*records, *runs])
+
+
+def kept(site: Site) -> list[Kept]:
+    """List of which migrations images are kept, the oldest first."""
+    return site.images.all()
+
+
+def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
+    """Delete the images of a migration; raises what `Choice` does, `NoImagesKept`."""
+    with site.locked('images', wait, observer.waiting):
+        plan = site.plan()
+        wanted = Choice(plan).name_of(name)
+        found = [each.id for each in site.images.all() if each.name == wanted]
+        if not found:
+            raise NoImagesKept(wanted, has_down=False)
+        site.lock.check()
+        site.images.forget(found)
+
+
+def prune(site: Site) -> None:
+    """Delete images that nothing can be restored from any more, and those too many.
+
+    The lock is held.
+    """
+    found = site.images.all()
+    if not found:
+        return
+    plan = site.plan()
+    records = {each.id for each in plan.records if isinstance(each.id, ObjectId)}
+    runs = {each.id for each in plan.unfinished}
+    live = [each for each in found if (records | runs).intersection(each.runs)]
+    settings = site.settings
+    old = [each for each in live if not runs.intersection(each.runs)]
+    spared = old if settings.undo_keep is None else old[-settings.undo_keep :]
+    if settings.undo_days is not None:
+        since = site.lock.now() - timedelta(days=settings.undo_days)
+        spared = [each for each in spared if each.at >= since]
+    kept = {each.id for each in live if each in spared or each not in old}
+    site.lock.check()
+    site.images.forget([each.id for each in found if each.id not in kept])

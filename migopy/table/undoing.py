@@ -1,0 +1,28 @@
+"""The commands about images, which `rollback` restores documents from."""
+
+from __future__ import annotations
+
+from migopy.face import task
+from migopy.overridable import Overridable
+from migopy.wiring import Wiring
+
+
+class Undoing(Overridable, Wiring):
+    """The part of the table of commands that is about images.
+
+    Invariant: none of these changes what migrations have made.
+    """
+
+    @task
+    def images(self, *, forget: str | None = None) -> None:
+        """Show of which migrations images are kept, for a rollback without a down().
+
+        Example: images,forget=001_add_index.py
+        With forget=NAME those of one migration are deleted, and with them what it has
+        deleted: they hold whole documents.
+        """
+        from migopy.operations import undoing
+
+        if forget is not None:
+            undoing.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
+        self._report.images(undoing.kept(self._site))

@@ -1,0 +1,18 @@
+"""A way back that nobody wrote: images of what a migration changes, and the undo."""
+
+from migopy.undo.capture import Capture as Capture
+from migopy.undo.capture import capturing as capturing
+from migopy.undo.capture import keep as keep
+from migopy.undo.deciding import KEEP as KEEP
+from migopy.undo.deciding import OURS as OURS
+from migopy.undo.deciding import STOP as STOP
+from migopy.undo.deciding import THEIRS as THEIRS
+from migopy.undo.errors import Conflicts as Conflicts
+from migopy.undo.errors import InTheWay as InTheWay
+from migopy.undo.errors import NotCovered as NotCovered
+from migopy.undo.errors import NotExact as NotExact
+from migopy.undo.errors import TooManyImages as TooManyImages
+from migopy.undo.images import Images as Images
+from migopy.undo.images import Kept as Kept
+from migopy.undo.pairs import Damaged as Damaged
+from migopy.undo.undoing import Undo as Undo

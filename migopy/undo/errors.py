@@ -1,0 +1,124 @@
+"""What keeps images from being kept, or documents from being restored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bson.errors import BSONError
+
+from migopy.commands import Command
+from migopy.differences import Value
+from migopy.errors import MOST, MigopyException
+from migopy.texts import one_line
+from migopy.undo.deciding import Conflict
+
+#: Characters of an `_id` that a message shows.
+SHOWN = 200
+
+
+class NotCovered(MigopyException):
+    """A migration has done what no images can undo; `what` says what."""
+
+    def __init__(self, what: Sequence[str]) -> None:
+        self.what = what
+        lines = ''.join(f'\n  {one_line(each)}' for each in what[:MOST])
+        super().__init__(
+            f'Of this no images can be kept, so it could not be undone:{lines}\n'
+            'Leave it out, or have `undo = False` at the top of the file.'
+        )
+
+
+class TooManyImages(MigopyException):
+    """The images of a migration are larger than they may be; `limit` is in MB."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        super().__init__(
+            f'Its images are larger than {limit:g} MB, the most that UNDO_MB allows.'
+            " Set UNDO_MB to more, or have `undo = 'best effort'` at the top of the"
+            ' file, to do without images then, or `undo = False`.'
+        )
+
+
+class Conflicts(MigopyException):
+    """Others have changed what a migration has changed, since.
+
+    `name` is the migration's, `conflicts` are the first of them, and `count` how many
+    there are.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        conflicts: Sequence[Conflict],
+        count: int,
+        is_begun: bool = False,
+    ) -> None:
+        """Take what was found; `is_begun` is whether others are restored already."""
+        self.name = name
+        self.conflicts = conflicts
+        self.count = count
+        lines = ''.join(f'\n  {described(each)}' for each in conflicts[:MOST])
+        more = count - min(len(conflicts), MOST)
+        what = '1 document' if count == 1 else f'{count:,} documents'
+        super().__init__(
+            f'Others have changed {what} since that {name} has changed:{lines}'
+            + (f'\n  and {more:,} more' if more else '')
+            + (
+                '\nThe rest was not restored.'
+                if is_begun
+                else '\nNothing was restored.'
+            )
+            + ' To restore all others and leave these as they are: ',
+            Command('rollback', name, undo='yes', conflicts='keep'),
+            '\nTo restore of these, too, what others have not changed: ',
+            Command('rollback', name, undo='yes', conflicts='theirs'),
+            '\nTo take back what others have changed there: ',
+            Command('rollback', name, undo='yes', conflicts='ours'),
+        )
+
+
+class InTheWay(MigopyException):
+    """The server refuses a document as it was; `name` is the migration's.
+
+    `code` is the number of the server's error.
+    """
+
+    def __init__(
+        self, name: str, namespace: str, reason: str, code: int | None
+    ) -> None:
+        self.name = name
+        self.namespace = namespace
+        self.code = code
+        super().__init__(
+            f'{namespace}: a document cannot be restored as it was before {name}:'
+            f' {one_line(reason)}.\nSee to what stands in its way, then type: ',
+            Command('rollback', name, undo='yes'),
+        )
+
+
+class NotExact(MigopyException):
+    """The server keeps a document otherwise than it was; `name` is the migration's."""
+
+    def __init__(self, name: str, namespace: str, id: Value) -> None:
+        self.name = name
+        super().__init__(
+            f'{namespace} _id {shown(id)}: the server does not take it exactly as it'
+            f' was before {name} (an empty timestamp in it, say).'
+        )
+
+
+def described(conflict: Conflict) -> str:
+    """Say in a line which document it is, and what others have done to it."""
+    fields = ', '.join(conflict.fields)
+    said = f'{conflict.what}: {fields}' if fields else conflict.what
+    return one_line(f'{conflict.namespace} _id {shown(conflict.id)} {said}')
+
+
+def shown(id: Value) -> str:
+    """Give an `_id` as a message shows it, cut off where it is very long."""
+    try:
+        text = repr(id.decoded())
+    except (BSONError, ValueError, TypeError):
+        text = id.data.hex()
+    return text if len(text) <= SHOWN else f'{text[: SHOWN - 1]}…'

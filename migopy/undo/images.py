@@ -1,0 +1,232 @@
+"""The collection of images: what documents were before a migration, and after it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bson import Binary, MaxKey, ObjectId
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from migopy.differences import Difference
+from migopy.undo.pairs import Damaged, packed, unpacked
+
+Document = dict[str, Any]
+
+#: Selects what is known of images, and no chunks.
+KEPT: Document = {
+    '_id': {'$type': 'objectId'},
+    'name': {'$type': 'string'},
+    'at': {'$type': 'date'},
+    'runs': {'$type': 'objectId'},
+}
+
+#: Bytes of a chunk in one document, of which the server takes 16 MB.
+PIECE = 8_000_000
+
+
+@dataclass
+class Kept:
+    """What is known of a migration's images: a document of its own.
+
+    Invariant: its chunks are those whose `_id` begins with its id, and only while it
+    is there they are of use. `runs` are the runs of `up` that have made them. `bytes`
+    are those of the documents as they were, `stored` those of the chunks. `made` are
+    the collections that the migration has made.
+    """
+
+    name: str
+    at: datetime
+    runs: list[ObjectId]
+    id: ObjectId = field(default_factory=ObjectId)
+    documents: int = 0
+    bytes: int = 0
+    stored: int = 0
+    chunks: int = 0
+    made: list[str] = field(default_factory=list)
+    #: The mark of an undo that has begun to restore them chunk by chunk.
+    undo: ObjectId | None = None
+
+    def document(self) -> Document:
+        """Give the document that is kept."""
+        return {
+            '_id': self.id,
+            'name': self.name,
+            'at': self.at,
+            'runs': self.runs,
+            'documents': self.documents,
+            'bytes': self.bytes,
+            'stored': self.stored,
+            'chunks': self.chunks,
+            'made': self.made,
+        }
+
+    @classmethod
+    def of(cls, document: Document) -> Kept:
+        """Read one that `document` has made."""
+        fields = [each for each in cls.__dataclass_fields__ if each != 'id']
+        known = {name: document[name] for name in fields if name in document}
+        return cls(id=document['_id'], **known)
+
+
+@dataclass
+class Chunk:
+    """Pairs of one collection, kept and deleted together."""
+
+    id: ObjectId
+    number: int
+    namespace: str
+    pieces: int
+    pairs: list[Difference]
+
+
+class Images:
+    """The collection of images.
+
+    Invariant: a chunk is written in the transaction that changes its documents, and
+    deleted in the one that restores them. Reading never writes.
+    """
+
+    def __init__(
+        self,
+        collection: Collection[Document],
+        own_work: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        """Take the collection, and what is migopy's own work."""
+        self.collection = collection
+        self._own_work = own_work
+
+    @property
+    def client(self) -> Any:
+        """Give the client, whose transactions can hold them."""
+        return self.collection.database.client
+
+    def own_work(self) -> AbstractContextManager[object]:
+        """Leave out of all effects what is done in the block."""
+        return self._own_work()
+
+    # Reading.
+
+    def all(self) -> list[Kept]:
+        """Read of which migrations images are kept, the oldest first."""
+        return [Kept.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])]
+
+    def of_runs(self, runs: Sequence[Any]) -> Kept | None:
+        """Find those that one of these runs has made, the newest."""
+        ours = [each for each in runs if isinstance(each, ObjectId)]
+        found = self.collection.find_one(
+            {**KEPT, 'runs': {'$in': ours}}, sort=[('_id', -1)]
+        )
+        return None if found is None else Kept.of(found)
+
+    def chunks(
+        self, kept: Kept, session: ClientSession | None = None
+    ) -> Iterator[Chunk]:
+        """Iterate over the chunks that are left, the last one first.
+
+        Raises `Damaged`.
+        """
+        pieces: list[Document] = []
+        order = [('_id', -1)]
+        for document in self.collection.find(
+            _of(kept.id), sort=order, batch_size=2, session=session
+        ):
+            pieces.insert(0, document)
+            if document['_id']['piece'] == 0:
+                yield _chunk(kept, pieces)
+                pieces = []
+        if pieces:
+            raise Damaged(kept.name)
+
+    # Writing.
+
+    def add(
+        self,
+        kept: Kept,
+        namespace: str,
+        pairs: Sequence[Difference],
+        session: ClientSession,
+    ) -> None:
+        """Add a chunk in a session's transaction, and count it in `kept`."""
+        data = packed(pairs)
+        count = -(-len(data) // PIECE)
+        for place in range(count):
+            piece = data[place * PIECE : (place + 1) * PIECE]
+            document = {
+                '_id': {'images': kept.id, 'chunk': kept.chunks, 'piece': place},
+                'ns': namespace,
+                'pieces': count,
+                'data': Binary(piece),
+            }
+            with self._own_work():
+                self.collection.insert_one(document, session=session)
+        kept.chunks += 1
+        kept.documents += len(pairs)
+        kept.bytes += sum(len(before or b'') for before, _ in pairs)
+        kept.stored += len(data)
+
+    def save(self, kept: Kept, session: ClientSession | None = None) -> None:
+        """Write what is known of images."""
+        with self._own_work():
+            self.collection.replace_one(
+                {'_id': kept.id}, kept.document(), upsert=True, session=session
+            )
+
+    def begin_undo(self, kept: Kept, mark: ObjectId) -> None:
+        """Let the undo with this mark go on alone."""
+        with self._own_work():
+            self.collection.update_one({'_id': kept.id}, {'$set': {'undo': mark}})
+
+    def drop_chunk(self, chunk: Chunk, mark: ObjectId, session: ClientSession) -> bool:
+        """Delete a chunk in the transaction that restores it.
+
+        Returns whether it was there and the undo with this mark is the one that goes
+        on; else the transaction is to be aborted.
+        """
+        with self._own_work():
+            marked = self.collection.update_one(
+                {'_id': chunk.id, 'undo': mark},
+                {'$inc': {'undone': 1}},
+                session=session,
+            )
+            deleted = self.collection.delete_many(
+                _of(chunk.id, chunk.number), session=session
+            )
+        return marked.matched_count == 1 and deleted.deleted_count == chunk.pieces
+
+    def forget(
+        self, ids: Iterable[ObjectId], session: ClientSession | None = None
+    ) -> None:
+        """Delete images, first what says that they are there."""
+        with self._own_work():
+            for id in ids:
+                self.collection.delete_one({'_id': id}, session=session)
+                self.collection.delete_many(_of(id), session=session)
+
+
+def _of(id: ObjectId, chunk: int | None = None) -> Document:
+    """Select chunks by `_id`: an `_id` with more fields stands behind its beginning."""
+    first: Document = {'images': id}
+    last: Document = {'images': id, 'chunk': MaxKey()}
+    if chunk is not None:
+        first['chunk'] = chunk
+        last = {**first, 'piece': MaxKey()}
+    return {'_id': {'$gte': first, '$lt': last}}
+
+
+def _chunk(kept: Kept, pieces: Sequence[Document]) -> Chunk:
+    head = pieces[0]
+    number = head['_id']['chunk']
+    places = [each['_id']['piece'] for each in pieces]
+    numbers = {each['_id']['chunk'] for each in pieces}
+    if places != list(range(head['pieces'])) or numbers != {number}:
+        raise Damaged(kept.name)
+    try:
+        pairs = unpacked(b''.join(each['data'] for each in pieces))
+    except ValueError as error:
+        raise Damaged(kept.name) from error
+    return Chunk(kept.id, number, head['ns'], len(pieces), pairs)

@@ -1,0 +1,104 @@
+"""Documents before and after a migration, in few bytes."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable
+
+from migopy.differences import Difference
+from migopy.errors import MigopyException
+
+#: The kinds of a pair.
+INSERTED, DELETED, CHANGED = 0, 1, 2
+
+#: What stands at the beginning of a pair: its kind, and the bytes of its document.
+HEAD = struct.Struct('<BI')
+
+#: What stands behind the document before, of one that was changed: how many bytes of it
+#: are the same at the beginning and at the end, and how many others are between them.
+CHANGE = struct.Struct('<III')
+
+#: Bytes at the beginning of a document: its length, which is known anyway.
+LENGTH = 4
+
+#: How hard zlib tries; more takes much more time than it saves.
+LEVEL = 1
+
+
+class Damaged(MigopyException):
+    """Images are not as they were written; `name` is the migration's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'The images of {name} are not as they were written: a part of them is'
+            ' missing, or was changed. Nothing can be restored from them.'
+        )
+
+
+def packed(pairs: Iterable[Difference]) -> bytes:
+    """Put pairs into bytes, compressed."""
+    return zlib.compress(b''.join(map(_packed, pairs)), LEVEL)
+
+
+def unpacked(data: bytes) -> list[Difference]:
+    """Give back what `packed` took; raises `ValueError` for anything else."""
+    try:
+        return _unpacked(zlib.decompress(data))
+    except (zlib.error, struct.error) as error:
+        raise ValueError(error) from error
+
+
+def _packed(pair: Difference) -> bytes:
+    before, after = pair
+    if before is None:
+        document = after or b''
+        return HEAD.pack(INSERTED, len(document)) + document
+    head = HEAD.pack(DELETED if after is None else CHANGED, len(before)) + before
+    if after is None:
+        return head
+    most = min(len(before), len(after)) - LENGTH
+    same = _same(before[LENGTH:], after[LENGTH:], most)
+    end = _same(before[:LENGTH:-1], after[:LENGTH:-1], most - same)
+    middle = after[LENGTH + same : len(after) - end]
+    return head + CHANGE.pack(same, end, len(middle)) + middle
+
+
+def _same(one: bytes, other: bytes, most: int) -> int:
+    """Count the bytes that are the same at the beginning, by halves."""
+    low, high = 0, max(most, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _unpacked(data: bytes) -> list[Difference]:
+    pairs = []
+    place = 0
+    while place < len(data):
+        kind, size = HEAD.unpack_from(data, place)
+        place += HEAD.size
+        document = data[place : place + size]
+        place += size
+        if kind == INSERTED:
+            pairs.append(Difference(None, document))
+        elif kind == DELETED:
+            pairs.append(Difference(document, None))
+        else:
+            same, end, count = CHANGE.unpack_from(data, place)
+            place += CHANGE.size
+            middle = data[place : place + count]
+            place += count
+            body = b''.join(
+                [document[LENGTH : LENGTH + same], middle, document[size - end :]]
+            )
+            after = struct.pack('<i', len(body) + LENGTH) + body
+            pairs.append(Difference(document, after))
+    if place != len(data):
+        raise ValueError('the images end in the middle of a document')
+    return pairs

@@ -1,0 +1,166 @@
+"""Documents restored from pairs, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import OperationFailure
+
+from migopy.differences import Difference, Value, collection_of, id_of, look_up
+from migopy.errors import MOST
+from migopy.server import reason_of
+from migopy.undo.deciding import Conflict, Decision, decide
+from migopy.undo.errors import InTheWay, NotExact
+from migopy.undo.rules import RulesOf
+from migopy.undo.writing import Writer
+
+#: What the server answers to a document that a unique index or a validator refuses.
+REFUSED = frozenset({11000, 121})
+
+#: Documents of a collection by `_id`.
+Documents = dict[Value, bytes]
+
+
+class Restoring:
+    """Restores documents in the transaction of a session.
+
+    Invariant: only what `decide` says is written, of documents as the transaction sees
+    them, so what others commit meanwhile makes it fail. What was written is read again
+    and is what it was, byte by byte. Documents that a unique index may keep apart are
+    taken away first and come back in `finish`, so that their order is of no matter.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        session: ClientSession | None,
+        name: str,
+        wish: str,
+        rules: RulesOf,
+    ) -> None:
+        """Take the session, `None` for the one that is bound.
+
+        `name` is the migration's, `wish` what decides conflicts.
+        """
+        self._client = client
+        self._session = session
+        self._name = name
+        self._wish = wish
+        self._rules = rules
+        self._writer = Writer(client, session)
+        #: What comes back in `finish`, by collection and `_id`.
+        self._away: dict[str, Documents] = {}
+        self.conflicts = Conflicting()
+
+    def restore(self, namespace: str, pairs: Sequence[Difference]) -> None:
+        """Restore documents of a collection, but for what is to come back later.
+
+        Raises `InTheWay`, `NotExact`, `PyMongoError`.
+        """
+        rules = self._rules.of(namespace)
+        away = self._away.setdefault(namespace, {})
+        ids = [each.id for each in pairs]
+        now = self._look_up(namespace, ids)
+        gone: list[Value] = []
+        changed: Documents = {}
+        for id, pair in zip(ids, pairs):
+            current = away.get(id, now.get(id))
+            decision = self._decide(namespace, pair, current)
+            if decision.is_left:
+                continue
+            wanted = decision.wanted
+            if id in away or current is None:
+                away.pop(id, None)
+            elif (
+                wanted is not None
+                and id_of(current) == id_of(wanted)
+                and not rules.keep_apart(current, wanted)
+            ):
+                changed[id_of(wanted)] = wanted
+                continue
+            else:
+                gone.append(id_of(current))
+            if wanted is not None:
+                away[id] = wanted
+        with self._told(namespace):
+            self._writer.delete(namespace, gone)
+            self._writer.replace(namespace, list(changed.values()), rules.passes)
+        self._require_exact(namespace, changed)
+
+    def finish(self) -> None:
+        """Bring back what was taken away; raises as `restore` does."""
+        for namespace, away in self._away.items():
+            documents = list(away.values())
+            with self._told(namespace):
+                passes = self._rules.of(namespace).passes
+                self._writer.insert(namespace, documents, passes)
+            self._require_exact(namespace, {id_of(each): each for each in documents})
+        self._away.clear()
+
+    def _decide(
+        self, namespace: str, pair: Difference, current: bytes | None
+    ) -> Decision:
+        decision = decide(pair, current, self._wish)
+        self.conflicts.note(namespace, pair.id, decision)
+        return decision
+
+    def _require_exact(self, namespace: str, wanted: Mapping[Value, bytes]) -> None:
+        found = self._look_up(namespace, list(wanted))
+        for id, each in wanted.items():
+            if found.get(id) != each:
+                raise NotExact(self._name, namespace, id)
+
+    def _look_up(self, namespace: str, ids: Sequence[Value]) -> Documents:
+        if not ids:
+            return {}
+        collection = collection_of(self._client, namespace)
+        return look_up(collection, ids, self._session)
+
+    @contextmanager
+    def _told(self, namespace: str) -> Iterator[None]:
+        """Say of a document that the server refuses which migration's it is."""
+        try:
+            yield
+        except OperationFailure as error:
+            if error.code not in REFUSED:
+                raise
+            reason = reason_of(error)
+            raise InTheWay(self._name, namespace, reason, error.code) from error
+
+
+class Conflicting:
+    """What others have changed: the first documents of it, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first: list[Conflict] = []
+        self.count = 0
+
+    def note(self, namespace: str, id: Value, decision: Decision) -> None:
+        """Count a document where a decision is one of a conflict."""
+        if decision.conflict is None:
+            return
+        self.count += 1
+        if len(self.first) < MOST:
+            self.first.append(Conflict(namespace, id, *decision.conflict))
+
+
+def look_for_conflicts(
+    client: Any, chunks: Iterator[tuple[str, Sequence[Difference]]], wish: str
+) -> Conflicting:
+    """Look through pairs, the last ones first, for what others have changed since."""
+    conflicts = Conflicting()
+    #: What documents would be that stand in several chunks.
+    would_be: dict[str, dict[Value, bytes | None]] = {}
+    for namespace, pairs in chunks:
+        ids = [each.id for each in pairs]
+        now: dict[Value, Any] = dict(
+            look_up(collection_of(client, namespace), ids, None)
+        )
+        known = would_be.setdefault(namespace, {})
+        for id, pair in zip(ids, pairs):
+            decision = decide(pair, known.get(id, now.get(id)), wish)
+            conflicts.note(namespace, id, decision)
+    return conflicts

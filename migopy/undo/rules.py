@@ -1,0 +1,95 @@
+"""What a collection asks of its documents: unique indexes, a validator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pymongo.client_session import ClientSession
+
+from migopy.differences import collection_of, elements
+
+#: The privilege to write what a validator would refuse.
+PASSING = 'bypassDocumentValidation'
+
+
+class Rules(NamedTuple):
+    """What a collection asks of a document that is written.
+
+    `unique` are the fields, of the document itself, that unique indexes look at; with
+    `is_partial` one of those looks at others as well. `passes` is whether a validator
+    is to be passed by.
+    """
+
+    unique: frozenset[bytes]
+    is_partial: bool
+    passes: bool
+
+    def keep_apart(self, one: bytes, other: bytes) -> bool:
+        """Tell whether a unique index sees another document in the second one."""
+        if self.is_partial:
+            return True
+        if not self.unique:
+            return False
+        first, second = dict(elements(one)), dict(elements(other))
+        return any(first.get(each) != second.get(each) for each in self.unique)
+
+
+class RulesOf:
+    """Looks up the rules of collections, each once.
+
+    Invariant: it reads outside of any transaction, where indexes can be listed.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._known: dict[str, Rules] = {}
+
+    def of(self, namespace: str) -> Rules:
+        """Give the rules of a collection; raises `PyMongoError`."""
+        if namespace not in self._known:
+            with self._client.start_session() as session:
+                self._known[namespace] = self._look_up(namespace, session)
+        return self._known[namespace]
+
+    def _look_up(self, namespace: str, session: ClientSession) -> Rules:
+        collection = collection_of(self._client, namespace)
+        unique = [
+            each
+            for each in collection.list_indexes(session=session)
+            if each.get('unique') and list(each['key']) != ['_id']
+        ]
+        fields = {
+            name.partition('.')[0].encode() for each in unique for name in each['key']
+        }
+        is_partial = any('partialFilterExpression' in each for each in unique)
+        options = collection.options(session=session)
+        passes = 'validator' in options and self._may_pass(namespace)
+        return Rules(frozenset(fields), is_partial, passes)
+
+    def _may_pass(self, namespace: str) -> bool:
+        database, _, name = namespace.partition('.')
+        if not self._authenticated['authenticatedUsers']:
+            return True
+        return any(
+            PASSING in each['actions'] and _is_of(each['resource'], database, name)
+            for each in self._authenticated['authenticatedUserPrivileges']
+        )
+
+    @cached_property
+    def _authenticated(self) -> Mapping[str, Any]:
+        with self._client.start_session() as session:
+            status = {'connectionStatus': 1, 'showPrivileges': True}
+            reply = self._client.admin.command(status, session=session)
+        info: Mapping[str, Any] = reply['authInfo']
+        return info
+
+
+def _is_of(resource: Mapping[str, Any], database: str, collection: str) -> bool:
+    if resource.get('anyResource'):
+        return True
+    return resource.get('db') in ('', database) and resource.get('collection') in (
+        '',
+        collection,
+    )

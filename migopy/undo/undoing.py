@@ -1,0 +1,171 @@
+"""An undo: a migration's documents as they were before it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from migopy.backfill import is_bound
+from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.undo.deciding import STOP
+from migopy.undo.errors import Conflicts
+from migopy.undo.images import Chunk, Images, Kept
+from migopy.undo.made import drop_made
+from migopy.undo.pairs import Damaged
+from migopy.undo.restoring import Restoring, look_for_conflicts
+from migopy.undo.rules import RulesOf
+
+#: Documents and bytes of them up to which all is restored in one transaction.
+DOCUMENTS = 50_000
+BYTES = 32_000_000
+
+#: How often a chunk is tried that the server aborts, and for how many seconds a
+#: transaction at most.
+ATTEMPTS = 30
+PATIENCE = 120.0
+
+#: Seconds to the next try, times the number of tries.
+PAUSE = 0.05
+
+#: Seconds between two looks at the lock.
+LOCK_EVERY = 1.0
+
+
+class Undo:
+    """Restores what a migration has changed, as its `down` would.
+
+    Invariant: called in a transaction, all is done in that. Else each chunk is restored
+    in a transaction of its own, with which its images go; so an undo that was killed
+    goes on where it was, and no chunk is restored twice.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        kept: Kept,
+        wish: str,
+        check: Callable[[], object],
+        say: Callable[[str], None],
+        why: str,
+    ) -> None:
+        """Take images, and what decides conflicts.
+
+        `check` looks at the lock, `say` takes what a person reads, and `why` says why
+        it is an undo.
+        """
+        self._images = images
+        self._kept = kept
+        self._wish = wish
+        self._check = check
+        self._say = say
+        self._why = why
+        self._rules = RulesOf(images.client)
+        self._is_told = False
+
+    @property
+    def is_small(self) -> bool:
+        """Tell whether all can be done in one transaction."""
+        kept = self._kept
+        fits = kept.documents <= DOCUMENTS and kept.bytes <= BYTES
+        return fits and not kept.made
+
+    def __call__(self, db: Any) -> None:
+        """Do it; raises `Conflicts`, `InTheWay`, `NotExact`, `Damaged`, `LockLost`."""
+        self._tell()
+        if is_bound():
+            self._in_one(None)
+            for namespace in self._kept.made:
+                # Only a dry run comes here, whose stand-in answers it.
+                database, _, name = namespace.partition('.')
+                is_own = database == db.name
+                (db if is_own else db.client[database]).drop_collection(name)
+            return
+        self._require_no_conflicts()
+        self._in_chunks()
+        self._check()
+        drop_made(self._images, self._kept, self._say)
+
+    def _tell(self) -> None:
+        if not self._is_told:
+            kept = self._kept
+            count = kept.documents
+            what = '1 document' if count == 1 else f'{count:,} documents'
+            at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
+            self._say(f'{self._why}; restoring {what} as before {at}')
+            self._is_told = True
+
+    def _in_one(self, session: ClientSession | None) -> None:
+        restoring = self._restoring(session)
+        for chunk in self._images.chunks(self._kept, session):
+            restoring.restore(chunk.namespace, chunk.pairs)
+        self._require_agreed(restoring)
+        restoring.finish()
+        self._images.forget([self._kept.id], session)
+
+    def _require_no_conflicts(self) -> None:
+        if self._wish != STOP:
+            return
+        chunks = self._images.chunks(self._kept)
+        pairs = ((each.namespace, each.pairs) for each in chunks)
+        conflicts = look_for_conflicts(self._images.client, pairs, self._wish)
+        if conflicts.count:
+            raise Conflicts(self._kept.name, conflicts.first, conflicts.count)
+
+    def _in_chunks(self) -> None:
+        mark = ObjectId()
+        self._check()
+        self._images.begin_undo(self._kept, mark)
+        checked = time.monotonic()
+        with self._images.client.start_session() as session:
+            for chunk in self._images.chunks(self._kept):
+                self._in_transaction(chunk, mark, session)
+                if time.monotonic() - checked > LOCK_EVERY:
+                    self._check()
+                    checked = time.monotonic()
+
+    def _in_transaction(
+        self, chunk: Chunk, mark: ObjectId, session: ClientSession
+    ) -> None:
+        deadline = time.monotonic() + PATIENCE
+        for number in range(1, ATTEMPTS + 1):
+            try:
+                with session.start_transaction(
+                    read_concern=ReadConcern('local'),
+                    write_concern=DURABLE,
+                    read_preference=ReadPreference.PRIMARY,
+                ):
+                    self._restore(chunk, mark, session)
+                    commit(session, deadline)
+                return
+            except PyMongoError as error:
+                again = error.has_error_label(TRANSIENT) and number < ATTEMPTS
+                if not again or time.monotonic() > deadline:
+                    raise
+            time.sleep(PAUSE * number)
+
+    def _restore(self, chunk: Chunk, mark: ObjectId, session: ClientSession) -> None:
+        if not self._images.drop_chunk(chunk, mark, session):
+            self._check()
+            raise Damaged(self._kept.name)
+        restoring = self._restoring(session)
+        restoring.restore(chunk.namespace, chunk.pairs)
+        self._require_agreed(restoring, is_begun=True)
+        restoring.finish()
+
+    def _restoring(self, session: ClientSession | None) -> Restoring:
+        return Restoring(
+            self._images.client, session, self._kept.name, self._wish, self._rules
+        )
+
+    def _require_agreed(self, restoring: Restoring, is_begun: bool = False) -> None:
+        """Make sure that somebody has decided of what others have changed."""
+        found = restoring.conflicts
+        if found.count and self._wish == STOP:
+            raise Conflicts(self._kept.name, found.first, found.count, is_begun)

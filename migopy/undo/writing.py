@@ -1,0 +1,95 @@
+"""Documents written as they were: as bytes, whatever PyMongo makes of their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError, OperationFailure, WriteError
+
+from migopy.differences import Value, id_of, with_id
+
+Document = dict[str, Any]
+
+#: Statements of one command, and bytes of their documents, or one document.
+STATEMENTS = 1000
+BYTES = 8_000_000
+
+DUPLICATE = 11000
+UNAUTHORIZED = 13
+
+
+class Writer:
+    """Writes documents of collections in the transaction of a session.
+
+    Invariant: what is written is written as it is given. A validator is passed by, if
+    the user may do that.
+    """
+
+    def __init__(self, client: Any, session: ClientSession | None) -> None:
+        """Take the session, `None` for the one that is bound."""
+        self._client = client
+        self._session = session
+
+    def delete(self, namespace: str, ids: Sequence[Value]) -> None:
+        """Delete documents; raises `PyMongoError`."""
+        statements = [({'q': with_id(id), 'limit': 1}, len(id.data)) for id in ids]
+        self._run(namespace, 'delete', 'deletes', statements, {})
+
+    def replace(
+        self, namespace: str, documents: Sequence[bytes], passing: bool
+    ) -> None:
+        """Put documents in the place of those with their `_id`s.
+
+        `passing` passes a validator by. Raises `PyMongoError`.
+        """
+        statements: list[tuple[Any, int]] = [
+            ({'q': with_id(id_of(each)), 'u': RawBSONDocument(each)}, len(each))
+            for each in documents
+        ]
+        self._run(namespace, 'update', 'updates', statements, _passing(passing))
+
+    def insert(self, namespace: str, documents: Sequence[bytes], passing: bool) -> None:
+        """Insert documents; `passing` passes a validator by. Raises `PyMongoError`."""
+        statements = [(RawBSONDocument(each), len(each)) for each in documents]
+        self._run(namespace, 'insert', 'documents', statements, _passing(passing))
+
+    def _run(
+        self,
+        namespace: str,
+        name: str,
+        field: str,
+        statements: Sequence[tuple[Any, int]],
+        options: Document,
+    ) -> None:
+        database, _, collection = namespace.partition('.')
+        for part in _parts(statements):
+            command = {name: collection, field: part, 'ordered': True, **options}
+            reply = self._client[database].command(command, session=self._session)
+            for error in reply.get('writeErrors', ()):
+                kind = DuplicateKeyError if error['code'] == DUPLICATE else WriteError
+                raise kind(error.get('errmsg', ''), error['code'], error)
+
+
+def _passing(passing: bool) -> Document:
+    return {'bypassDocumentValidation': True} if passing else {}
+
+
+def _parts(statements: Sequence[tuple[Any, int]]) -> Iterator[list[Any]]:
+    part: list[Any] = []
+    size = 0
+    for each, length in statements:
+        if part and (len(part) == STATEMENTS or size + length > BYTES):
+            yield part
+            part, size = [], 0
+        part.append(each)
+        size += length
+    if part:
+        yield part
+
+
+def may_not_pass(error: Exception) -> bool:
+    """Tell whether an error says that the user may not pass a validator by."""
+    return isinstance(error, OperationFailure) and error.code == UNAUTHORIZED
