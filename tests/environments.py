@@ -31,20 +31,20 @@ TIMEOUT = 600
 @functools.cache
 def fabric_3() -> Path:
     """Give the folder of `fab` and `inv` of an environment with Fabric 3."""
-    return _with_tree('fabric-3', sys.executable, FABRIC_3)
+    return kept('fabric-3', FABRIC_3)
 
 
 @functools.cache
 def fabric_2() -> Path | None:
     """Give the folder of `fab` with Fabric 2, `None` where no Python runs it."""
     if sys.version_info[:2] <= LAST_OF_FABRIC_2:
-        return _with_tree('fabric-2', sys.executable, FABRIC_2)
+        return kept('fabric-2', FABRIC_2)
     pythons = Path.home().glob('.pyenv/versions/3.10.*/bin/python')
     found = next(pythons, None) or shutil.which('python3.10')
-    return _with_tree('fabric-2', str(found), FABRIC_2) if found else None
+    return kept('fabric-2', FABRIC_2, str(found)) if found else None
 
 
-def _with_tree(name: str, python: str, requirements: Sequence[str]) -> Path:
+def kept(name: str, requirements: Sequence[str], python: str = sys.executable) -> Path:
     """Give the programs' folder of an environment that has this tree on its path."""
     version = run(python, '-c', 'import sys; print("%d.%d" % sys.version_info[:2])')
     place = readme.ROOT / 'build/environments' / f'{name}-python-{version.strip()}'
