@@ -32,6 +32,7 @@ ORDER = (
     'differences',
     'undo',
     'standin',
+    'preflight',
     'run',
     'tell',
     'defaults',

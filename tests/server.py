@@ -239,6 +239,32 @@ def with_auth(
 
 
 @contextlib.contextmanager
+def set_with_auth() -> Iterator[Server]:
+    """Run a replica set of one member that wants a password, with the user root."""
+    with temporary_folder() as folder:
+        key = folder.parent / f'{folder.name}.key'
+        key.write_text('a' * 60)
+        key.chmod(0o600)
+        replica_set = mongod.REPLICA_SET
+        member = Server(folder, f'--replSet={replica_set}', f'--keyFile={key}')
+        try:
+            member.start()
+            members = [{'_id': 0, 'host': f'127.0.0.1:{member.port}'}]
+            config = {'_id': replica_set, 'members': members}
+            mongod.ask(member.port, {'replSetInitiate': config})
+            ReplicaSet([member]).primary()
+            # The localhost exception: the first user may be made without a password.
+            create = {'createUser': 'root', 'pwd': 'root', 'roles': ['root']}
+            reply = mongod.ask(member.port, create)
+            if not reply['ok']:
+                raise AssertionError(f'no first user: {reply}')
+            yield member
+        finally:
+            member.kill()
+            key.unlink()
+
+
+@contextlib.contextmanager
 def future_members(count: int) -> Iterator[list[Server]]:
     """Run servers for a replica set that is not initiated yet."""
     with contextlib.ExitStack() as stack:

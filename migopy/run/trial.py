@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -30,12 +30,15 @@ from migopy.run.transaction import (
 )
 from migopy.run.trial_errors import CannotTry, NotAllShown
 from migopy.server import reason_of
-from migopy.standin import Answering, StandIn, Unanswerable, World
+from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
 from migopy.traces import excerpt, line_in
 
 #: Errors that a constraint brings, which a dry run may not have been able to drop.
 OF_CONSTRAINTS = frozenset({11000, 121})
+
+#: Gives who is told of the commands of a step.
+Watch = Callable[[Step], Told]
 
 
 def try_out(
@@ -45,12 +48,14 @@ def try_out(
     steps: Sequence[Step],
     asked: Command,
     show: int | None = None,
+    watch: Watch | None = None,
 ) -> None:
     """Run steps in a transaction that is then aborted, so nothing is changed.
 
     `asked` is the command that would run them, `show` how many documents of each
-    collection are to be compared with what they were, `None` for none at all.
-    Nothing is marked or registered, and no lock is needed.
+    collection are to be compared with what they were, `None` for none at all. `watch`
+    gives who is told of the commands of a step. Nothing is marked or registered, and no
+    lock is needed.
 
     What a transaction refuses is answered by what stands in for the server, but in a
     step that is to run in one. Where the outcome of a step cannot be known, the next
@@ -67,7 +72,7 @@ def try_out(
         if show is not None:
             before = opened.enter_context(state_before(client, database, readable))
         outside = opened.enter_context(client.start_session())
-        trial = Trial(rooms, plan, observer, steps, asked, show)
+        trial = Trial(rooms, plan, observer, steps, asked, show, watch)
         place = 0
         while place < len(steps):
             with aborted(client) as session:
@@ -104,7 +109,9 @@ class Trial:
         steps: Sequence[Step],
         asked: Command,
         show: int | None,
+        watch: Watch | None,
     ) -> None:
+        self._watch = watch
         self._rooms = rooms
         self._plan = plan
         self._observer = observer
@@ -129,7 +136,8 @@ class Trial:
         while place < len(self._steps):
             step = self._steps[place]
             evidence = None if states is None else Evidence()
-            standin = StandIn(world, self._doubtful, only_sees=step.in_transaction)
+            told = None if self._watch is None else self._watch(step)
+            standin = StandIn(world, self._doubtful, step.in_transaction, told)
             listener, database = self._rooms.listener, self._rooms.db.name
             with listener.recording(database, evidence, standin) as effects:
                 self._observer.trying(step, place + 1, len(self._steps), effects)

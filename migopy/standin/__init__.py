@@ -5,8 +5,12 @@ known, and what it would do is found out on the real data. Nothing that is writt
 lasts.
 """
 
+from migopy.standin.checks import COUNTED as COUNTED
+from migopy.standin.findings import DUPLICATES as DUPLICATES
+from migopy.standin.findings import MISFITS as MISFITS
 from migopy.standin.findings import Finding as Finding
 from migopy.standin.standin import Answering as Answering
 from migopy.standin.standin import StandIn as StandIn
+from migopy.standin.standin import Told as Told
 from migopy.standin.unanswerable import Unanswerable as Unanswerable
 from migopy.standin.world import World as World

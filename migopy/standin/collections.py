@@ -6,7 +6,7 @@ from typing import Any
 
 from migopy.standin import checks
 from migopy.standin.documents import empty, insert, read_all
-from migopy.standin.findings import Finding, counted
+from migopy.standin.findings import MISFITS, Finding, counted
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import (
     Constraint,
@@ -197,7 +197,9 @@ def modify(
         if found.unknown:
             said = f'not looked through: {found.unknown}'
         text = f'would change the validator of {namespace}: {count}, {said}'
-        findings.append(Finding(text, found.values))
+        obstacle = MISFITS if found.number else ''
+        number = found.number
+        findings.append(Finding(text, found.values, obstacle, namespace, '', number))
         if known.options.get('validator'):
             world.loosened.add(namespace)
         _forget(world, namespace)

@@ -11,11 +11,22 @@ class Finding(NamedTuple):
 
     Invariant: `text` tells nothing of what people have stored; `values` are theirs, for
     the eyes of who asked and for no log, each with how often it is there, if that is
-    known.
+    known. One that something stands in the way of has its `obstacle`, `DUPLICATES` or
+    another word, the `namespace`, the `subject` there (an index) and the `number` of
+    documents or values that do, at most `COUNTED`.
     """
 
     text: str
     values: Sequence[tuple[Any, int | None]] = ()
+    obstacle: str = ''
+    namespace: str = ''
+    subject: str = ''
+    number: int = 0
+
+
+#: What can stand in the way of a unique index, and of a validator.
+DUPLICATES = 'duplicates'
+MISFITS = 'validator'
 
 
 def counted(count: int, what: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.errors import OperationFailure
 
 from migopy.standin import checks
-from migopy.standin.findings import Finding
+from migopy.standin.findings import DUPLICATES, Finding
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import (
     DUPLICATE,
@@ -51,7 +51,7 @@ def create_indexes(
             findings.append(Finding(f'would make index {said}: {documents}'))
             continue
         found = checks.duplicates(world, namespace, index)
-        _tell_unique(findings, said, documents, found)
+        _tell_unique(findings, namespace, index['name'], documents, found)
         if found.values:
             raise _duplicate(namespace, index, found.values[0][0])
         name = f'the unique index {said}'
@@ -124,9 +124,14 @@ def _about(error: OperationFailure, namespace: str, scratch: str) -> OperationFa
 
 
 def _tell_unique(
-    findings: list[Finding], said: str, documents: str, found: checks.Found
+    findings: list[Finding],
+    namespace: str,
+    index: str,
+    documents: str,
+    found: checks.Found,
 ) -> None:
-    text = f'would make index {said} (unique): {documents}'
+    text = f'would make index {namespace}.{index} (unique): {documents}'
+    obstacle = DUPLICATES if found.number else ''
     if found.unknown:
         text += f', not looked through for duplicates: {found.unknown}'
     elif found.number:
@@ -135,7 +140,8 @@ def _tell_unique(
         text += f', {found.amount} duplicated {values}'
     else:
         text += ', no duplicates'
-    findings.append(Finding(text, found.values))
+    number = found.number
+    findings.append(Finding(text, found.values, obstacle, namespace, index, number))
 
 
 def _duplicate(namespace: str, index: Document, value: Any) -> OperationFailure:

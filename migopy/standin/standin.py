@@ -27,6 +27,9 @@ from migopy.standin.world import Document, World
 
 UNAUTHORIZED = 13
 
+#: Who is told of each command: its name, its database, itself.
+Told = Callable[[str, str, 'Mapping[str, Any]'], None]
+
 Answer = Callable[[World, str, Document, list[Finding]], 'Document | None']
 
 #: What is answered for, by the command's name.
@@ -73,6 +76,9 @@ TAKEN_AS_DONE = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: What is never sent where it is answered here.
+UNSENT = frozenset(ANSWERS) - {'aggregate'} | TAKEN_AS_DONE
+
 #: Stages of a pipeline that read another collection, and where they name it.
 READING = {'$lookup': 'from', '$graphLookup': 'from', '$unionWith': 'coll'}
 
@@ -86,16 +92,21 @@ class StandIn:
     """
 
     def __init__(
-        self, world: World, doubtful: Mapping[str, str], only_sees: bool = False
+        self,
+        world: World,
+        doubtful: Mapping[str, str],
+        only_sees: bool = False,
+        told: Told | None = None,
     ) -> None:
         """Take what a dry run sees, and of which collections that is not certain.
 
         `doubtful` has the reason for each. One that `only_sees` lets the server refuse
-        what it refuses.
+        what it refuses. `told` hears of each command, sent or answered here.
         """
         self._world = world
         self._only_sees = only_sees
         self._doubtful = doubtful
+        self._told = told or _nobody
         self.findings: list[Finding] = []
         self.touched: set[str] = set()
 
@@ -107,15 +118,20 @@ class StandIn:
         name = next(iter(command))
         self._touch(name, database, command)
         known = ANSWERS.get(name)
+        if name in UNSENT:
+            self._told(name, database, command)
         if known is not None:
             try:
-                return known(self._world, database, command, self.findings)
+                reply = known(self._world, database, command, self.findings)
             except OperationFailure as error:
                 if error.code != UNAUTHORIZED:
                     raise
                 said = reason_of(error).partition(' to execute command')[0]
                 reason = f'to try {name} the user has not the rights: {said}'
                 raise Unanswerable(reason) from error
+            if reply is not None and name == 'aggregate':
+                self._told(name, database, command)
+            return reply
         if name == 'count':
             return self._count(database, command)
         if name in INSIDE:
@@ -138,6 +154,7 @@ class StandIn:
         """
         if command.get(name) == NOWHERE:
             return
+        self._told(name, database, command)
         self._touch(name, database, command)
         is_output = name == 'aggregate' and namespace_of(name, database, command)
         is_refused = is_output or name in REFUSED
@@ -196,6 +213,10 @@ class Answering:
 
 #: What a transaction refuses of what is answered.
 REFUSED = (frozenset(ANSWERS) | READS) - INSIDE - {'create', 'createIndexes'}
+
+
+def _nobody(name: str, database: str, command: Mapping[str, Any]) -> None:
+    """Hear of a command, and do nothing about it."""
 
 
 def _touched(name: str, database: str, command: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,7 @@
 """The table of commands, by what they are for; the rest of it is in `manager.py`."""
 
+from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.undoing import Undoing
 
-__all__ = ['Records', 'Undoing']
+__all__ = ['Previews', 'Records', 'Undoing']

@@ -20,17 +20,16 @@ def tell_findings(voice: Voice, findings: Sequence[Finding], database: str) -> N
     """
     for finding in findings:
         text = f'  {one_line(finding.text)}'.replace(f' {database}.', ' ')
-        if voice.is_custom:
+        if voice.is_custom or not finding.values:
             voice.white(text)
         else:
-            voice.white(text + _values(finding))
+            voice.white(f'{text}: {values_of(finding.values)}')
 
 
-def _values(finding: Finding) -> str:
-    if not finding.values:
-        return ''
-    listed = ', '.join(_value(*each) for each in finding.values)
-    return f': {listed}, …' if len(finding.values) > 1 else f': {listed}'
+def values_of(values: Sequence[tuple[Any, int | None]]) -> str:
+    """List what people have stored, for the eyes of who asked."""
+    listed = ', '.join(_value(*each) for each in values)
+    return f'{listed}, …' if len(values) > 1 else listed
 
 
 def _value(value: Any, count: int | None) -> str:

@@ -23,6 +23,7 @@ from migopy.tell.voice import Voice
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
+    from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
     from migopy.undo import Kept
 
@@ -47,6 +48,14 @@ class JsonReport(Report):
         super().problems(count, problems, form)
         found = [each._asdict() for each in problems]
         self._lines.answer(files=count, problems=found)
+
+    def foreseen(
+        self, names: Sequence[str], findings: Sequence[Finding], form: str
+    ) -> None:
+        """Answer what a look before a run has found."""
+        super().foreseen(names, findings, form)
+        found = [each.as_document() for each in findings]
+        self._lines.answer(migrations=list(names), findings=found)
 
     def history(self, plan: Plan, runs: Sequence[Run]) -> None:
         """Answer runs, in the order given."""

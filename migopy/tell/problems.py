@@ -16,16 +16,21 @@ def as_text(problem: Problem) -> str:
 
 
 def as_annotation(problem: Problem) -> str:
-    """Set a problem as a workflow command, which GitHub shows beside the line.
+    """Set a problem as a workflow command, which GitHub shows beside the line."""
+    return annotation('error', problem.path, problem.line, 'migopy', problem.message)
+
+
+def annotation(level: str, path: str, line: int, title: str, message: str) -> str:
+    """Set what is said of a line as a workflow command of a level, such as `error`.
 
     Its path is one of the checkout. In a command `%`, line ends and, in what stands
     before the message, `:` and `,` are written as GitHub's own toolkit writes them.
     """
     checkout = os.environ.get('GITHUB_WORKSPACE') or os.getcwd()
-    path = os.path.relpath(os.path.realpath(problem.path), os.path.realpath(checkout))
+    path = os.path.relpath(os.path.realpath(path), os.path.realpath(checkout))
     path = one_line(path).replace('%', '%25').replace(':', '%3A').replace(',', '%2C')
-    message = one_line(problem.message).replace('%', '%25')
-    return f'::error file={path},line={problem.line},title=migopy::{message}'
+    message = one_line(message).replace('%', '%25')
+    return f'::{level} file={path},line={line},title={title}::{message}'
 
 
 #: The forms in which problems are told, by the name that is typed.

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST
-from migopy.run import PENDING, Entry, Plan, State, by_migration, describe, ways_out
+from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_out
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
+from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
 from migopy.texts import shortened
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from migopy.dumps import Dump
+    from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
     from migopy.undo import Kept
 
@@ -111,7 +113,7 @@ class Report:
                 f'{run.started:%Y-%m-%d %H:%M:%S}',
                 '\n'.join(filter(None, [run.name, run.error])),
                 outcome(plan, run),
-                _took(plan, run),
+                took(plan, run),
                 str(run.agent),
             )
             for run in runs
@@ -228,6 +230,14 @@ class Report:
         """Say where a dump is."""
         self._voice.white_bold(f'Dumped to {dump.path} ({size(dump.size)})')
 
+    def foreseen(
+        self, names: Sequence[str], findings: Sequence[Finding], form: str
+    ) -> None:
+        """Show what a look before a run has found, in one of the forms."""
+        from migopy.tell.foreseen import tell_foreseen
+
+        tell_foreseen(self._voice, names, findings, form)
+
     def dumps(self, dumps: Sequence[Dump]) -> None:
         """List dumps with size and age, and how to go back to one."""
         if not dumps:
@@ -279,20 +289,3 @@ def foreign_documents(count: int) -> Sequence[Part]:
 
 def _one_of(names: Sequence[str]) -> str:
     return 'it' if len(names) == 1 else 'the first one'
-
-
-def _took(plan: Plan, run: Run) -> str:
-    if run.duration_ms is not None:
-        return duration(run.duration_ms)
-    # The process was killed before it could tell; that the migration ended is known.
-    return '?' if plan.outcome_of(run) else ''
-
-
-def outcome(plan: Plan, run: Run) -> str:
-    """Say in a word or two how a run ended, or that it has not."""
-    state = plan.state_of(run)
-    if state is State.UNFINISHED:
-        return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
-    if state is State.RUNNING:
-        return 'running'
-    return plan.outcome_of(run) or 'interrupted'

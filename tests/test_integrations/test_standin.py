@@ -10,7 +10,6 @@ from pymongo import ASCENDING
 from pymongo.errors import OperationFailure
 
 from migopy.errors import MigopyException
-from migopy.server import mongod
 from tests import server
 from tests.project import FabTest, PlainTest
 from tests.shapes import up
@@ -415,21 +414,7 @@ class FewRightsTest(FabTest):
         super().setUp()
         stack = contextlib.ExitStack()
         self.addCleanup(stack.close)
-        key = self.write('key', 'a' * 60)
-        key.chmod(0o600)
-        replica_set = mongod.REPLICA_SET
-        folder = stack.enter_context(server.temporary_folder())
-        self.mongod = server.Server(
-            folder, f'--replSet={replica_set}', f'--keyFile={key}'
-        )
-        self.mongod.start()
-        stack.callback(self.mongod.kill)
-        members = [{'_id': 0, 'host': f'127.0.0.1:{self.mongod.port}'}]
-        config = {'_id': replica_set, 'members': members}
-        mongod.ask(self.mongod.port, {'replSetInitiate': config})
-        server.ReplicaSet([self.mongod]).primary()
-        create = {'createUser': 'root', 'pwd': 'root', 'roles': ['root']}
-        self.assertTrue(mongod.ask(self.mongod.port, create)['ok'])
+        self.mongod = stack.enter_context(server.set_with_auth())
         as_root = {'username': 'root', 'password': 'root'}
         root = stack.enter_context(server.MongoClient(self.mongod.uri, **as_root))
         privileges = [

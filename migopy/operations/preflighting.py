@@ -1,0 +1,144 @@
+"""`preflight`: what is better known before migrations run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, enumerated
+from migopy.files import importable
+from migopy.operations.orders import Order
+from migopy.operations.watching import Watching
+from migopy.preflight import Ahead, Finding, Server, judge
+from migopy.run import (
+    CannotTry,
+    NotAllShown,
+    Observer,
+    Observers,
+    Plan,
+    Step,
+    require_dependencies,
+    steps_of,
+    try_out,
+)
+from migopy.site import Site
+from migopy.state import Locked
+from migopy.terminal import told_by
+
+
+class ProblemsAhead(MigopyException):
+    """A look before a run has found problems; `names` are the migrations'."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        problems = [each for each in findings if each.is_problem]
+        self.names = list(dict.fromkeys(each.migration for each in problems))
+        count = 'a problem' if len(problems) == 1 else f'{len(problems):,} problems'
+        super().__init__(
+            f'There {"is" if len(problems) == 1 else "are"} {count} ahead in'
+            f' {enumerated(self.names)}, see above. Nothing was changed.'
+        )
+
+
+class Foreseen(NamedTuple):
+    """What a look before a run has come to.
+
+    Invariant: `names` are the migrations that it was for, `not_tried` those of which
+    only the file was read.
+    """
+
+    names: Sequence[str]
+    not_tried: Sequence[str]
+    findings: Sequence[Finding]
+
+    def require_none_grave(self) -> None:
+        """Raise `ProblemsAhead` where there are problems."""
+        if any(each.is_problem for each in self.findings):
+            raise ProblemsAhead(self.findings)
+
+
+def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
+    """Look at what an order takes, by a dry run and by what the server says then.
+
+    Nothing is changed. Where there can be no dry run, the files are read alone. Raises
+    `Locked` where another command runs, `TrialWrote`, and what keeps migrations from
+    being imported.
+    """
+    plan = site.plan()
+    migrations = order.select(plan)
+    holder = site.lock.holder()
+    if holder:
+        raise Locked(holder, waited=0)
+    if not migrations:
+        return Foreseen((), (), ())
+    with site.listener.own_work():
+        server = Server(site.db.client, site.db.name)
+        can_be_tried = server.has_transactions
+    with importable(site.directory):
+        with told_by(observer.speaker):
+            steps = steps_of(
+                migrations, site.directory, order.direction, order.transaction
+            )
+        require_dependencies(steps, plan)
+        watching = Watching()
+        if can_be_tried:
+            _try(site, plan, observer, steps, order.asked, watching)
+    return look_at(site, steps, watching)
+
+
+def look_at(site: Site, steps: Sequence[Step], watching: Watching) -> Foreseen:
+    """Judge steps by their files, by what a dry run has told, and by the server."""
+    ahead = [
+        Ahead(
+            each.migration,
+            each.direction,
+            each.in_transaction,
+            watching.steps.get(each.name),
+        )
+        for each in steps
+    ]
+    with site.listener.own_work():
+        # A dry run may have taken longer than a look may.
+        server = Server(site.db.client, site.db.name)
+        findings = judge(server, ahead, site.settings.collection)
+    names = [each.name for each in steps]
+    not_tried = [name for name in names if name not in watching.steps]
+    return Foreseen(names, not_tried, findings)
+
+
+def _try(
+    site: Site,
+    plan: Plan,
+    observer: Observer,
+    steps: Sequence[Step],
+    asked: Command,
+    watching: Watching,
+) -> None:
+    """Try steps for what they send; what a migration raises is kept, and no error."""
+    both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, watching))
+    try:
+        try_out(site, plan, both, steps, asked, watch=watching.watch)
+    except NotAllShown:
+        pass
+    except CannotTry as error:
+        watching.steps[error.name].error = error.__cause__
+    except (Exception, SystemExit) as error:
+        failure = watching.failure
+        if failure is None or failure.error is not error:
+            raise
+
+
+class Progress:
+    """Lets an observer hear of a dry run what is on its way, and nothing else."""
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+
+    def __getattr__(self, event: str) -> Any:
+        if event in ('speaker', 'stopped', 'trying', 'warned'):
+            return getattr(self._observer, event)
+        return _unheard
+
+
+def _unheard(*what: Any) -> None:
+    """Hear of an event, and do nothing about it."""

@@ -1,0 +1,13 @@
+"""A look before a run: what a file and the server tell of migrations, as findings.
+
+It reads alone, in bounded time. What it cannot find out, it does not tell.
+"""
+
+from migopy.preflight.asking import Server as Server
+from migopy.preflight.findings import NOTICE as NOTICE
+from migopy.preflight.findings import PROBLEM as PROBLEM
+from migopy.preflight.findings import Finding as Finding
+from migopy.preflight.judging import Ahead as Ahead
+from migopy.preflight.judging import judge as judge
+from migopy.preflight.looking import Tried as Tried
+from migopy.preflight.sightings import Sightings as Sightings

@@ -1,0 +1,84 @@
+"""All that is looked for in a file, and what its comments allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from migopy.files import Migration
+from migopy.preflight.findings import NOTICE, Finding, in_order
+from migopy.preflight.means import clients, endless_cursors, javascript, threads
+from migopy.preflight.reading import Reading
+from migopy.preflight.source import Source
+from migopy.preflight.written import (
+    drops,
+    empty_filters,
+    local_times,
+    loops,
+    write_concerns,
+)
+
+LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
+    clients,
+    drops,
+    empty_filters,
+    endless_cursors,
+    javascript,
+    local_times,
+    loops,
+    threads,
+    write_concerns,
+)
+
+#: All names that a comment can allow.
+NAMES = frozenset(
+    """
+    arrays capped cursor-timeout disk drop-and-build duplicates empty-filter fails geo
+    index-build index-in-use large-write local-time member-behind member-down
+    no-way-back not-shown oplog own-client rights scan shard-key standalone text threads
+    time-series transaction-limits validator watched where write-concern
+    write-per-document
+    """.split()  # noqa: SIM905
+)
+
+
+def source_of(migration: Migration, direction: str) -> Source | None:
+    """Parse a file; `None` where it is no Python, which its import tells."""
+    try:
+        return Source(migration, direction, migration.content())
+    except (SyntaxError, ValueError):
+        return None
+
+
+def read(reading: Reading) -> list[Finding]:
+    """Look for all that can be seen in a file."""
+    found = [each for look in LOOKS for each in look(reading)]
+    return in_order([*found, *_of_comments(reading)])
+
+
+def not_allowed(source: Source | None, findings: Iterable[Finding]) -> list[Finding]:
+    """Leave out what comments of the file allow, each with its reason."""
+    return [
+        each
+        for each in findings
+        if source is None or not each.line or not source.allows(each.name, each.line)
+    ]
+
+
+def _of_comments(reading: Reading) -> Iterator[Finding]:
+    """Find comments that allow nothing: without a reason, or of no finding."""
+    for line, allowances in reading.source.allowed.items():
+        for each in allowances:
+            if each.name not in NAMES:
+                what = f'allow={each.name} names nothing that is looked for'
+            elif not each.reason:
+                what = f'allow={each.name} gives no reason, so it allows nothing'
+            else:
+                continue
+            yield reading.finding(
+                'allow',
+                NOTICE,
+                line,
+                what,
+                '',
+                'the name of the finding, then the reason: # migopy: allow=NAME why',
+            )

@@ -1,0 +1,117 @@
+"""All that is found of steps before they run, by their files and by the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from pymongo.errors import DuplicateKeyError
+
+from migopy.files import Migration
+from migopy.preflight.asking import Server
+from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
+from migopy.preflight.in_file import not_allowed, read, source_of
+from migopy.preflight.looking import Look, Tried
+from migopy.preflight.members import members
+from migopy.preflight.obstacles import obstacles
+from migopy.preflight.reading import Reading
+from migopy.preflight.rights import Privileges, own_rights, rights
+from migopy.preflight.scans import scans, single_writes
+from migopy.traces import line_in, summary
+
+LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
+    members,
+    scans,
+    single_writes,
+)
+
+
+class Ahead(NamedTuple):
+    """A step that is to be judged: its file, and what a dry run has told of it.
+
+    `tried` is `None` where it was not tried.
+    """
+
+    migration: Migration
+    direction: str
+    in_transaction: bool
+    tried: Tried | None = None
+
+
+def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
+    """Find what is better known before steps run.
+
+    `own` is the name of the registry's collection. Reads alone. Raises
+    `ConnectionFailure` where the server is gone.
+    """
+    privileges = Privileges(server)
+    found: list[Finding] = []
+    for place, step in enumerate(steps):
+        source = source_of(step.migration, step.direction)
+        of_step: list[Finding] = []
+        if source is not None:
+            is_tried = step.tried is not None
+            size = partial(_size, server)
+            of_step += read(Reading(source, step.in_transaction, size, is_tried))
+        if step.in_transaction and not server.has_transactions:
+            of_step.append(_standalone(step))
+        if step.tried is not None:
+            tried = [each.tried for each in steps[:place] if each.tried is not None]
+            look = Look(server, step.tried, [each.sightings for each in tried])
+            of_step += _seen(look, privileges, own if not place else '')
+        found += not_allowed(source, of_step)
+    return in_order(found)
+
+
+def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
+    """Find what the server tells of a step."""
+    explained = False
+    if own:
+        yield from own_rights(look, privileges, own)
+    for each in rights(look, privileges):
+        explained = True
+        yield each
+    for each in obstacles(look):
+        explained = explained or isinstance(look.tried.error, DuplicateKeyError)
+        yield each
+    for sees in LOOKS:
+        yield from sees(look)
+    tried = look.tried
+    if tried.error is not None and not explained:
+        yield look.finding(
+            'fails',
+            PROBLEM,
+            line_in(tried.error, tried.sightings.path) or 0,
+            f'it failed in the dry run: {summary(tried.error)}',
+            '',
+            'see all of it by a dry run',
+        )
+    elif tried.sightings.reason:
+        yield look.finding(
+            'not-shown',
+            NOTICE,
+            0,
+            f'it cannot be tried to its end: {tried.sightings.reason}',
+            'what comes after that was read in the file alone',
+        )
+
+
+def _standalone(step: Ahead) -> Finding:
+    return Finding(
+        'standalone',
+        PROBLEM,
+        SERVER,
+        step.migration.name,
+        step.migration.path,
+        0,
+        'it is to run in a transaction, and the server is no member of a replica set',
+        'it is refused before anything runs',
+        'transaction = False in the file; or a replica set, of one member if need be',
+    )
+
+
+def _size(server: Server, collection: str | None) -> int | None:
+    if collection is None:
+        return None
+    return server.count(f'{server.database}.{collection}')

@@ -1,0 +1,112 @@
+"""Members of a replica set that an index build waits for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from migopy.preflight.asking import Server
+from migopy.preflight.findings import NOTICE, PROBLEM, Finding
+from migopy.preflight.looking import Look
+
+#: Seconds to wait for what the client has not heard of yet, and between two looks.
+PATIENCE = 3.0
+PAUSE = 0.1
+
+#: Seconds that a member is behind from which on it is told. Members say it of
+#: themselves each ten seconds.
+BEHIND = 60.0
+
+
+def members(look: Look) -> Iterator[Finding]:
+    """Find voting members that are down or far behind, where an index is to be made."""
+    builds = [
+        each
+        for each in look.sightings.of('createIndexes')
+        if look.server.count(each.namespace)
+    ]
+    if not builds or 'setName' not in look.server.hello:
+        return
+    first = builds[0]
+    where = look.short(first.namespace)
+    down, behind = standing(look.server)
+    for name in down:
+        yield look.finding(
+            'member-down',
+            PROBLEM,
+            first.line,
+            f'{name} does not answer, and an index of {where} is to be built on all'
+            ' voting members',
+            'the command waits until that member is back, and the migration with it',
+            'bring it back first; or take its vote away, if it is gone for long',
+            member=name,
+        )
+    for name, seconds in behind.items():
+        yield look.finding(
+            'member-behind',
+            NOTICE,
+            first.line,
+            f'{name} is {round(seconds):,} s behind, and an index of {where} is to be'
+            ' built on all voting members',
+            'the command waits until that member has caught up',
+            'wait until it has, before this runs',
+            member=name,
+            seconds=round(seconds),
+        )
+
+
+def standing(server: Server) -> tuple[list[str], dict[str, float]]:
+    """List the voting members that are down, and those that are behind by seconds."""
+    status = server.ask('admin', {'replSetGetStatus': 1})
+    config = server.ask('admin', {'replSetGetConfig': 1})
+    if status is None or config is None:
+        return as_the_client_sees(server)
+    voting = {
+        each['host']
+        for each in config['config']['members']
+        if each.get('votes', 1) and not each.get('arbiterOnly')
+    }
+    found = [each for each in status['members'] if each['name'] in voting]
+    down = [each['name'] for each in found if not each.get('health')]
+    dates = {
+        each['name']: each['optimeDate'].timestamp()
+        for each in found
+        if 'optimeDate' in each
+    }
+    return down, _behind({name: dates[name] for name in dates if name not in down})
+
+
+def as_the_client_sees(server: Server) -> tuple[list[str], dict[str, float]]:
+    """List them as far as a client hears of them, which needs no right.
+
+    Of those that answer none is hidden, and which of them vote is not told.
+    """
+    until = time.monotonic() + PATIENCE
+    arbiters = set(server.hello.get('arbiters', ()))
+    while True:
+        topology = server.client.topology_description
+        heard = {
+            f'{host}:{port}': each
+            for (host, port), each in topology.server_descriptions().items()
+        }
+        silent = [
+            name
+            for name, each in heard.items()
+            if each.server_type_name == 'Unknown' and name not in arbiters
+        ]
+        if topology.topology_type_name == 'Single':
+            return [], {}
+        if not silent or time.monotonic() >= until:
+            dates = {
+                name: each.last_write_date
+                for name, each in heard.items()
+                if each.last_write_date is not None
+            }
+            return silent, _behind(dates)
+        time.sleep(PAUSE)
+
+
+def _behind(dates: dict[str, float]) -> dict[str, float]:
+    newest = max(dates.values(), default=0.0)
+    lags = {name: newest - date for name, date in dates.items()}
+    return {name: lag for name, lag in lags.items() if lag >= BEHIND}

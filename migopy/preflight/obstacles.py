@@ -1,0 +1,77 @@
+"""Documents that stand in the way of an index or a validator, as a dry run met them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from migopy.preflight.findings import PROBLEM, Finding
+from migopy.preflight.looking import Look
+from migopy.standin import COUNTED, DUPLICATES, MISFITS
+from migopy.standin import Finding as Found
+
+
+class Obstacle(NamedTuple):
+    """How one kind is told: `what` it is, and `instead` of it."""
+
+    what: str
+    cost: str
+    instead: str
+
+
+KINDS = {
+    DUPLICATES: Obstacle(
+        'the unique index {subject} of {where} would meet {number} duplicated {values}',
+        'the migration fails there, on every try',
+        'first make them differ, or delete all but one of each, in the same file or an'
+        ' earlier one',
+    ),
+    MISFITS: Obstacle(
+        'the validator of {where} would reject {number} {documents} that are there',
+        'they stay, and each later update of one of them fails',
+        "first change them, then set the validator; or validationLevel='moderate',"
+        ' which leaves them alone',
+    ),
+}
+
+
+def obstacles(look: Look) -> Iterator[Finding]:
+    """Tell of what stands in the way, at the line that would make the index."""
+    for found in look.tried.found:
+        kind = KINDS.get(found.obstacle)
+        if kind is None:
+            continue
+        more = ' or more' if found.number >= COUNTED else ''
+        is_one = found.number == 1
+        what = kind.what.format(
+            subject=found.subject,
+            where=look.short(found.namespace),
+            number=f'{found.number:,}{more}',
+            values='value' if is_one else 'values',
+            documents='document' if is_one else 'documents',
+        )
+        yield look.finding(
+            found.obstacle,
+            PROBLEM,
+            _line_of(look, found),
+            what,
+            kind.cost,
+            kind.instead,
+            values=found.values,
+            number=found.number,
+        )
+
+
+def _line_of(look: Look, found: Found) -> int:
+    """Give the line that has sent the command, 0 where there are several."""
+    lines = set()
+    for sighting in look.sightings.of('createIndexes', 'collMod', 'create'):
+        named = [
+            index.get('name')
+            for command in sighting.commands
+            for index in command.get('indexes', ())
+        ]
+        is_it = not found.subject or found.subject in named
+        if sighting.namespace == found.namespace and is_it:
+            lines.add(sighting.line)
+    return lines.pop() if len(lines) == 1 else 0

@@ -1,0 +1,207 @@
+"""One migration file, read as Python reads it: calls, loops, comments that allow."""
+
+from __future__ import annotations
+
+import ast
+import io
+import tokenize
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from migopy.files import Migration
+from migopy.preflight.names import Names, dotted_name
+
+#: The functions of each direction, of migopy's files and of other tools'.
+DOWN = frozenset({'backward', 'down', 'downgrade', 'revert', 'rollback', 'unapply'})
+UP = frozenset({'apply', 'forward', 'migrate', 'up', 'upgrade'})
+
+#: What a comment begins with that allows something on its line.
+ALLOW = 'migopy: allow='
+
+
+class Allowance(NamedTuple):
+    """A comment `# migopy: allow=NAME reason`."""
+
+    name: str
+    reason: str
+
+
+class Call(NamedTuple):
+    """A call in a file.
+
+    Invariant: `method` is the last part of what is called, `dotted` all of it as far
+    as it is names. `collection` is the name of the collection that it is on, if that
+    can be read; `loop` is the innermost loop that it stands in, `function` the
+    function, if any.
+    """
+
+    node: ast.Call
+    method: str
+    dotted: str
+    collection: str | None
+    loop: ast.For | ast.AsyncFor | ast.While | None
+    function: ast.FunctionDef | ast.AsyncFunctionDef | None
+    is_statement: bool
+
+    @property
+    def line(self) -> int:
+        """Give the line on which the call's own name stands."""
+        function = self.node.func
+        return function.end_lineno or self.node.lineno
+
+    def keyword(self, name: str) -> ast.expr | None:
+        """Give the value of a keyword argument, `None` where there is none."""
+        for each in self.node.keywords:
+            if each.arg == name:
+                return each.value
+        return None
+
+    def argument(self, place: int, *names: str) -> ast.expr | None:
+        """Give an argument by its place or one of its names."""
+        if len(self.node.args) > place:
+            return self.node.args[place]
+        found = [self.keyword(name) for name in names]
+        return next((each for each in found if each is not None), None)
+
+
+class Source:
+    """A migration file, parsed; nothing of it is run.
+
+    Invariant: `calls` are those that the direction can come to: not those of the
+    functions of the other one.
+    """
+
+    def __init__(self, migration: Migration, direction: str, content: bytes) -> None:
+        """Take a file's content; raises `SyntaxError`, `ValueError`."""
+        self.name = migration.name
+        self.path = migration.path
+        self.tree = ast.parse(content)
+        self.allowed = dict(_allowances(content))
+        self._others = DOWN if direction == 'up' else UP
+        reader = _Reader(self._others)
+        reader.visit(self.tree)
+        self.calls = reader.calls
+        self.dictionaries = reader.dictionaries
+        self.names = reader.names
+
+    def functions(
+        self, names: frozenset[str]
+    ) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
+        """List the functions and methods of these names."""
+        kinds = ast.FunctionDef, ast.AsyncFunctionDef
+        found = [each for each in ast.walk(self.tree) if isinstance(each, kinds)]
+        return [each for each in found if each.name in names]
+
+    def span(self, line: int) -> range:
+        """Give the lines of the innermost statement that has a line."""
+        spans = [
+            range(each.lineno, (each.end_lineno or each.lineno) + 1)
+            for each in ast.walk(self.tree)
+            if isinstance(each, ast.stmt) and not hasattr(each, 'body')
+        ]
+        fitting = [each for each in spans if line in each]
+        return min(fitting, key=len, default=range(line, line + 1))
+
+    def allows(self, name: str, line: int) -> bool:
+        """Tell whether a comment on a line, or on its statement, allows a finding."""
+        return any(
+            each.name == name and each.reason
+            for at in self.span(line)
+            for each in self.allowed.get(at, ())
+        )
+
+
+def _allowances(content: bytes) -> Iterator[tuple[int, list[Allowance]]]:
+    """Find the comments that allow something; a text that looks like one is none."""
+    for token in tokenize.tokenize(io.BytesIO(content).readline):
+        if token.type != tokenize.COMMENT:
+            continue
+        _, found, said = token.string.partition(ALLOW)
+        if found:
+            name, _, reason = said.strip().partition(' ')
+            yield token.start[0], [Allowance(name.rstrip(':'), reason.strip())]
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects the calls of a file, and what names stand for.
+
+    Invariant: each is collected once, in the order of the text.
+    """
+
+    def __init__(self, others: frozenset[str]) -> None:
+        self.calls: list[Call] = []
+        self.dictionaries: list[ast.Dict] = []
+        self.names = Names()
+        self._others = others
+        self._loops: list[ast.For | ast.AsyncFor | ast.While] = []
+        self._functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+        self._statement: ast.expr | None = None
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if node.name in self._others:
+            return
+        if node.name in UP | DOWN:
+            self.names.have_parameters(node.args)
+        loops, self._loops = self._loops, []
+        self._functions.append(node)
+        self.generic_visit(node)
+        self._functions.pop()
+        self._loops = loops
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - as ast calls it
+
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        self.visit(node.iter)
+        self._looped(node)
+
+    visit_AsyncFor = visit_For  # noqa: N815 - as ast calls it
+
+    def visit_While(self, node: ast.While) -> None:
+        self._looped(node)
+
+    def _looped(self, node: ast.For | ast.AsyncFor | ast.While) -> None:
+        self._loops.append(node)
+        for each in [*node.body, *node.orelse]:
+            self.visit(each)
+        self._loops.pop()
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        for target in node.targets:
+            self.names.give(target, node.value)
+        self.generic_visit(node)
+
+    def visit_If(self, node: ast.If) -> None:
+        if any(getattr(each, 'id', '') == '__name__' for each in ast.walk(node.test)):
+            # What runs where the file is a script is no part of the migration.
+            return
+        self.generic_visit(node)
+
+    def visit_Dict(self, node: ast.Dict) -> None:
+        self.dictionaries.append(node)
+        self.generic_visit(node)
+
+    def visit_Expr(self, node: ast.Expr) -> None:
+        value = node.value
+        self._statement = value.value if isinstance(value, ast.Await) else value
+        self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        method, dotted, collection = '', '', None
+        if isinstance(node.func, ast.Attribute):
+            method = node.func.attr
+            dotted = dotted_name(node.func)
+            collection = self.names.collection_of(node.func.value)
+        elif isinstance(node.func, ast.Name):
+            method = dotted = node.func.id
+        self.calls.append(
+            Call(
+                node,
+                method,
+                dotted,
+                collection,
+                self._loops[-1] if self._loops else None,
+                self._functions[-1] if self._functions else None,
+                node is self._statement,
+            )
+        )
+        self.generic_visit(node)

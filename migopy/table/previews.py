@@ -1,0 +1,40 @@
+"""The commands that look ahead, and run nothing for good."""
+
+from __future__ import annotations
+
+from migopy.face import one_of, task
+from migopy.operations import order_up
+from migopy.overridable import Overridable
+from migopy.wiring import Wiring
+
+
+class Previews(Overridable, Wiring):
+    """The part of the table of commands that tells what would be.
+
+    Invariant: none of these changes a database.
+    """
+
+    @task
+    def preflight(
+        self,
+        name: str | None = None,
+        *,
+        to: str | None = None,
+        format: str = 'text',
+    ) -> None:
+        """Show what is better known before migrations run; fail if there is a problem.
+
+        Example: preflight,001_add_index.py
+        Looks at all that is pending, at the one named, or with to=NAME at those up to
+        that one: tries them as a dry run does, asks the server about what they would
+        send, and reads their files. Nothing is changed. A comment
+        `# migopy: allow=NAME why` on a line silences a finding there. format=json and
+        format=github are for machines.
+        """
+        from migopy.operations import preflighting
+
+        form = one_of(format, ('text', 'github', 'json'), 'preflight', 'format')
+        order = order_up(self, 'preflight', name, to)
+        foreseen = preflighting.preflight(self._site, order, self._narrator)
+        self._report.foreseen(foreseen.names, foreseen.findings, form)
+        foreseen.require_none_grave()

@@ -1,0 +1,71 @@
+"""What a look before a run has found: in lines, as annotations, as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from migopy.tell.findings import values_of
+from migopy.tell.problems import annotation
+from migopy.tell.voice import Voice
+from migopy.texts import one_line
+
+if TYPE_CHECKING:
+    from migopy.preflight import Finding
+
+#: How it is said where something was found, for a person.
+SEEN = {'server': 'seen on the server', 'file': 'read in the file'}
+
+#: The levels of GitHub's annotations.
+LEVELS = {'problem': 'error', 'notice': 'warning'}
+
+
+def tell_foreseen(
+    voice: Voice, names: Sequence[str], findings: Sequence[Finding], form: str
+) -> None:
+    """Show findings in one of the forms: `text`, `github`, `json`.
+
+    What people have stored is told in text alone, and to no log.
+    """
+    if form == 'json':
+        found = [each.as_document() for each in findings]
+        voice.white(json.dumps(found, indent=2, default=str, ensure_ascii=False))
+        return
+    for each in findings:
+        if form == 'github':
+            voice.white(_as_annotation(each))
+        else:
+            _tell(voice, each)
+    if form == 'text' and not findings:
+        count = f'{len(names):,} migration{"" if len(names) == 1 else "s"}'
+        voice.green(f'{count}, nothing found' if names else 'Nothing would run')
+
+
+def short(finding: Finding) -> str:
+    """Set a finding in one line: where, how grave, what, its name."""
+    path = one_line(os.path.relpath(finding.path))
+    where = f'{path}:{finding.line}' if finding.line else path
+    what = one_line(finding.what)
+    return f'{where}: {finding.severity}: {what} ({finding.name})'
+
+
+def _tell(voice: Voice, finding: Finding) -> None:
+    line = short(finding)[:-1] + f', {SEEN[finding.seen]})'
+    say = voice.red if finding.is_problem else voice.white_bold
+    say(line)
+    if finding.cost:
+        voice.white(f'  {one_line(finding.cost)}')
+    if finding.values and not voice.is_custom:
+        voice.on_terminal.white(f'  {values_of(finding.values)}')
+    if finding.instead:
+        voice.white(f'  Instead: {one_line(finding.instead)}')
+
+
+def _as_annotation(finding: Finding) -> str:
+    cost = f'; {finding.cost}' if finding.cost else ''
+    instead = f'. Instead: {finding.instead}' if finding.instead else ''
+    message = f'{finding.what}{cost}{instead}'
+    level, title = LEVELS[finding.severity], f'migopy {finding.name}'
+    return annotation(level, finding.path, finding.line or 1, title, message)

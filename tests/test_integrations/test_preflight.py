@@ -1,0 +1,304 @@
+"""`preflight`: what is better known before migrations run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import Any
+
+from pymongo import MongoClient
+
+from migopy.preflight import Server, members
+from tests import server
+from tests.faults import eventually
+from tests.project import FabTest, PlainTest, Result
+from tests.shapes import up
+
+
+class PreflightTest(FabTest):
+    """A test that looks ahead, and that changes nothing by it."""
+
+    def state(self) -> Any:
+        """Hash the documents, and describe indexes and collections."""
+        names = sorted(self.db.list_collection_names())
+        return (
+            self.db.command('dbHash')['md5'],
+            [(name, self.db[name].index_information()) for name in names],
+            [self.db[name].options() for name in names],
+        )
+
+    def looked(self, body: str, top: str = '', status: int = 0) -> Result:
+        """Look at one migration. Nothing is changed."""
+        self.migration('001_x.py', up(body, top))
+        before = self.state()
+        result = self.fab('migrations:preflight')
+        self.assertEqual(result.status, status, result.said)
+        self.assertEqual(self.state(), before)
+        return result
+
+    def findings(self) -> list[dict[str, Any]]:
+        """Look at what is pending, and give what was found, as data."""
+        before = self.state()
+        result = self.fab('migrations:preflight,format=json')
+        self.assertEqual(self.state(), before)
+        found = json.loads(result.results)
+        grave = any(each['severity'] == 'problem' for each in found)
+        self.assertEqual(result.status, int(grave), result.said)
+        return list(found)
+
+    def found(self, body: str, top: str = '') -> list[str]:
+        """Look at one migration; give the names of what was found."""
+        self.migration('001_x.py', up(body, top))
+        return [each['name'] for each in self.findings()]
+
+    def fill(self, name: str, count: int) -> None:
+        """Fill a collection with small documents that have no index of their own."""
+        self.db[name].insert_many({'n': n, 'even': n % 2 == 0} for n in range(count))
+
+
+class ServerTest(PreflightTest):
+    """What the server tells."""
+
+    def test_nothing(self) -> None:
+        self.db.users.insert_one({'a': 1})
+        result = self.looked("db.users.update_many({'a': 1}, {'$set': {'b': 2}})")
+        self.assertEqual(result.results, '1 migration, nothing found\n')
+
+    def test_duplicates_for_a_unique_index(self) -> None:
+        self.db.users.insert_many({'email': f'{n // 2}@x'} for n in range(6))
+        result = self.looked("db.users.create_index('email', unique=True)", status=1)
+        self.assertEqual(
+            result.results,
+            'mongomigrations/001_x.py:5: problem: the unique index email_1 of users'
+            ' would meet 3 duplicated values (duplicates, seen on the server)\n'
+            '  the migration fails there, on every try\n'
+            '  Instead: first make them differ, or delete all but one of each, in the'
+            ' same file or an earlier one\n',
+        )
+        self.assertIn("'0@x' (2)", result.stderr)
+
+    def test_none_where_the_file_has_cleaned_up_before(self) -> None:
+        self.db.users.insert_many({'email': f'{n // 2}@x', 'n': n} for n in range(6))
+        found = self.found(
+            """
+            db.users.delete_many({'n': {'$mod': [2, 1]}})
+            db.users.create_index('email', unique=True)
+            """
+        )
+        self.assertEqual(found, [])
+
+    def test_a_validator_that_documents_break(self) -> None:
+        self.db.users.insert_many([{'age': 1}, {'age': 'x'}, {}])
+        self.migration(
+            '001_x.py',
+            up("db.command('collMod', 'users', validator={'age': {'$type': 'int'}})"),
+        )
+        [found] = self.findings()
+        self.assertEqual(found['name'], 'validator')
+        self.assertEqual(found['severity'], 'problem')
+        self.assertEqual(found['figures'], {'number': 2})
+        self.assertEqual(found['line'], 5)
+        self.assertIn('would reject 2 documents that are there', found['what'])
+
+    def test_none_that_all_documents_fit(self) -> None:
+        self.db.users.insert_many([{'age': 1}, {'age': 2}])
+        body = "db.command('collMod', 'users', validator={'age': {'$type': 'int'}})"
+        self.assertEqual(self.found(body), [])
+
+    def test_a_filter_that_scans(self) -> None:
+        self.fill('users', 100_000)
+        self.migration(
+            '001_x.py', up("db.users.update_many({'n': 7}, {'$set': {'b': 1}})")
+        )
+        [found] = self.findings()
+        self.assertEqual((found['name'], found['severity']), ('scan', 'notice'))
+        self.assertEqual((found['seen'], found['line']), ('server', 5))
+        self.assertEqual(found['figures']['documents'], 100_000)
+        self.assertGreater(found['figures']['seconds'], 0)
+        self.assertIn('update by n reads all 100,000 documents of users', found['what'])
+
+    def test_filters_that_need_not_scan(self) -> None:
+        self.fill('users', 100_000)
+        self.db.users.create_index('even')
+        bodies = {
+            'an index': "db.users.update_many({'even': 3}, {'$set': {'b': 1}})",
+            'an _id': "db.users.update_one({'_id': 7}, {'$set': {'b': 1}})",
+            'an index that is made before': """
+                db.users.create_index('n')
+                db.users.update_many({'n': 7}, {'$set': {'b': 1}})
+                """,
+            'another collection': "db.orders.update_many({'n': 7}, {'$set': {}})",
+        }
+        for name, body in bodies.items():
+            with self.subTest(name):
+                self.assertEqual(self.found(body), [])
+
+    def test_one_command_that_changes_most(self) -> None:
+        self.fill('users', 100_000)
+        for body in (
+            "db.users.update_many({}, {'$set': {'b': 1}})",
+            "db.users.update_many({'b': {'$exists': False}}, {'$set': {'b': 1}})",
+        ):
+            with self.subTest(body):
+                self.assertEqual(self.found(body), ['large-write'])
+
+    def test_writes_of_one_document_each(self) -> None:
+        self.fill('users', 1000)
+        body = """
+            for user in db.users.find({'n': {'$lt': %s}}):
+                db.users.update_one({'_id': user['_id']}, {'$set': {'b': 1}})
+            """
+        self.assertEqual(self.found(body % 1000), ['write-per-document'])
+        self.assertEqual(self.found(body % 999), [])
+
+    def test_one_that_fails(self) -> None:
+        self.migration('001_x.py', up("db.a.insert_one({'a': 1})\n1 / 0"))
+        self.migration('002_y.py', up("raise AssertionError('never')"))
+        [found] = self.findings()
+        self.assertEqual((found['name'], found['line']), ('fails', 6))
+        self.assertIn('ZeroDivisionError', found['what'])
+
+    def test_one_that_cannot_be_shown_to_its_end(self) -> None:
+        self.db.users.insert_one({'_id': 1})
+        found = self.found(
+            """
+            try:
+                db.users.insert_one({'_id': 1})
+            except DuplicateKeyError:
+                db.users.insert_one({'_id': 2})
+            """,
+            'from pymongo.errors import DuplicateKeyError',
+        )
+        self.assertEqual(found, ['not-shown'])
+
+    def test_those_that_are_chosen(self) -> None:
+        self.db.users.insert_many([{'email': 1}, {'email': 1}])
+        body = "db.users.create_index('email', unique=True)"
+        self.migration('001_x.py')
+        self.migration('002_y.py', up(body))
+        self.assert_ok(self.fab('migrations:preflight,1'))
+        self.assert_ok(self.fab('migrations:preflight,to=1'))
+        self.assert_error(
+            self.fab('migrations:preflight'), 'a problem ahead in 002_y.py'
+        )
+        self.assert_error(self.fab('migrations:preflight,9'), 'There is no')
+        self.assert_error(self.fab('migrations:preflight,format=xml'), 'format')
+
+    def test_nothing_is_pending(self) -> None:
+        result = self.assert_ok(self.fab('migrations:preflight'))
+        self.assertEqual(result.results, 'Nothing would run\n')
+
+    def test_annotations(self) -> None:
+        self.db.users.insert_many([{'email': 1}, {'email': 1}])
+        self.migration('001_x.py', up("db.users.create_index('email', unique=True)"))
+        result = self.fab('migrations:preflight,format=github')
+        self.assertEqual(
+            result.results.partition('::the')[0],
+            '::error file=mongomigrations/001_x.py,line=5,title=migopy duplicates',
+        )
+
+    def test_lines_of_json(self) -> None:
+        self.db.users.insert_many([{'email': 'a@b.c'}, {'email': 'a@b.c'}])
+        self.migration('001_x.py', up("db.users.create_index('email', unique=True)"))
+        result = self.fab('migrations:preflight,json=yes')
+        last = json.loads(result.stdout.splitlines()[-1])
+        self.assertEqual([each['name'] for each in last['findings']], ['duplicates'])
+        self.assertEqual(last['error']['type'], 'ProblemsAhead')
+        self.assertNotIn('a@b.c', result.stdout)
+
+
+class AllowedTest(PreflightTest):
+    """A comment on a line silences a finding there, with a reason."""
+
+    def test_of_the_server(self) -> None:
+        self.fill('users', 100_000)
+        body = """
+            db.users.update_many(
+                {'n': 7}, {'$set': {'b': 1}}
+            )  # migopy: allow=scan once a year
+            """
+        self.assertEqual(self.found(body), [])
+        self.assertEqual(self.found(body.replace('scan', 'arrays')), ['scan'])
+        without = body.replace('once a year', '')
+        self.assertEqual(sorted(self.found(without)), ['allow', 'scan'])
+
+
+class OtherServersTest(PlainTest):
+    """Servers that can do less, or let their user do less."""
+
+    def looked(self, **settings: Any) -> list[dict[str, Any]]:
+        """Look at what is pending on a server; give what was found, as data."""
+        from migopy.operations import order_up, preflighting
+
+        manager = self.manager(**settings)
+        order = order_up(manager, 'preflight', None)
+        found = preflighting.preflight(manager._site, order, manager._narrator)
+        manager.disconnect()
+        return [each.as_document() for each in found.findings]
+
+    def test_no_transactions(self) -> None:
+        self.migration('001_a.py', 'transaction = True\n\ndef up(db): pass\n')
+        self.migration(
+            '002_b.py',
+            up(
+                """
+                for user in db.users.find():
+                    db.users.update_one(user, {'$set': {'a': 1}})
+                """
+            ),
+        )
+        with server.standalone() as alone, MongoClient(alone.uri) as client:
+            client[self.db.name].users.insert_many({'n': n} for n in range(10_000))
+            found = self.looked(MONGO_URI=alone.uri)
+        self.assertEqual(
+            [(each['name'], each['severity']) for each in found],
+            [('standalone', 'problem'), ('write-per-document', 'notice')],
+        )
+
+    def test_a_user_of_few_rights(self) -> None:
+        self.migration(
+            '001_a.py',
+            up("db.users.insert_one({})\ndb.users.update_one({}, {'$set': {'a': 1}})"),
+        )
+        with server.set_with_auth() as member:
+            as_root = {'username': 'root', 'password': 'root'}
+            with MongoClient(member.uri, **as_root) as root:
+                for role, wanted in (('read', ['rights'] * 4), ('readWrite', [])):
+                    with self.subTest(role):
+                        root.shop.command('createUser', role, pwd='p', roles=[role])
+                        found = self.looked(
+                            MONGO_URI=member.uri,
+                            MONGO_DATABASE='shop',
+                            MONGO_CLIENT_OPTIONS={
+                                'username': role,
+                                'password': 'p',
+                                'authSource': 'shop',
+                            },
+                        )
+                        names = [each['name'] for each in found]
+                        self.assertEqual(names, wanted, found)
+                self.assertEqual(root.shop.list_collection_names(), [])
+
+    def test_a_member_is_down(self) -> None:
+        self.migration('001_a.py', up("db.users.create_index('a')"))
+        with server.replica_set() as cluster, MongoClient(cluster.uri) as client:
+            client[self.db.name].users.insert_one({})
+            self.assertEqual(self.looked(MONGO_URI=cluster.uri), [])
+            [member, _] = [
+                each for each in cluster.members if each is not cluster.primary()
+            ]
+            member.kill()
+            with contextlib.closing(MongoClient(cluster.uri)) as other:
+                heard = members.as_the_client_sees(Server(other, 'admin'))
+                self.assertEqual(heard, ([f'127.0.0.1:{member.port}'], {}))
+            eventually(
+                lambda: members.standing(Server(client, 'admin'))[0],
+                'the set has noticed that a member is down',
+            )
+            [found] = self.looked(MONGO_URI=cluster.uri)
+            self.assertEqual(found['name'], 'member-down')
+            self.assertEqual(found['severity'], 'problem')
+            self.assertIn(str(member.port), found['figures']['member'])
+            # Where nothing is to be built, nothing waits.
+            self.migration('001_a.py', up('db.users.insert_one({})'))
+            self.assertEqual(self.looked(MONGO_URI=cluster.uri), [])
