@@ -36,7 +36,7 @@ class Command:
         return {
             'command': self.name or 'status',
             'values': list(self.values),
-            'options': dict(self.options),
+            'options': {key.rstrip('_'): text for key, text in self.options.items()},
         }
 
     @classmethod
@@ -132,6 +132,8 @@ PLACEHOLDERS = {
     'only': 'NAME',
     'except_': 'NAME',
     'sample': 'NUMBER',
+    'from_': 'NAME',
+    'on': 'URI',
     'canary': 'NAME',
     'workers': 'NUMBER',
     'fail_fast': 'yes',
@@ -153,7 +155,8 @@ class FabSpelling:
     def command(self, command: Command) -> str:
         """Spell a command, quoted for a POSIX shell where that is needed."""
         options = [
-            f'{escape(key)}={escape(text)}' for key, text in command.options.items()
+            f'{escape(key.rstrip("_"))}={escape(text)}'
+            for key, text in command.options.items()
         ]
         behind = ','.join([*map(escape, command.values), *options])
         typed = command_line(self._task, command.name or None, behind or None)

@@ -8,7 +8,7 @@ import pkgutil
 
 #: Wings whose rooms are loaded late. A test that puts `sys.modules` back as it was
 #: would have them loaded twice, and what another one changes in one not be seen.
-LATE = ('backfill', 'differences', 'dumps', 'run', 'standin', 'state')
+LATE = ('backfill', 'differences', 'dumps', 'rehearsal', 'run', 'standin', 'state')
 
 for wing in LATE:
     package = importlib.import_module(f'migopy.{wing}')

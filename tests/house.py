@@ -34,6 +34,7 @@ ORDER = (
     'standin',
     'preflight',
     'run',
+    'rehearsal',
     'tell',
     'defaults',
     'origins',

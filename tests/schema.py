@@ -32,6 +32,7 @@ KINDS = {
     'dumps': 'dump',
     'dump': 'dump',
     'settings': 'setting',
+    'rehearsed': 'rehearsed',
     'holder': 'holder',
     'unlocked': 'holder',
     'next': 'command',

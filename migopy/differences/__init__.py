@@ -9,6 +9,7 @@ from migopy.differences.raw import ARRAY as ARRAY
 from migopy.differences.raw import DOCUMENT as DOCUMENT
 from migopy.differences.raw import Value as Value
 from migopy.differences.raw import document_with as document_with
+from migopy.differences.raw import documents as documents
 from migopy.differences.raw import elements as elements
 from migopy.differences.raw import id_of as id_of
 from migopy.differences.raw import with_id as with_id

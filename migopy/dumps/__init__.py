@@ -4,12 +4,23 @@ What other wings use of it. Commands that dump import it when they do: `fab migr
 is to start fast.
 """
 
+from migopy.dumps.database import free_bytes as free_bytes
+from migopy.dumps.database import plain as plain
 from migopy.dumps.dumps import Dumps as Dumps
+from migopy.dumps.errors import FAILURES as FAILURES
 from migopy.dumps.errors import DirectoryUnreadable as DirectoryUnreadable
 from migopy.dumps.errors import DumpFailed as DumpFailed
 from migopy.dumps.errors import ForeignDump as ForeignDump
 from migopy.dumps.errors import RestoreFailed as RestoreFailed
 from migopy.dumps.errors import RestoreRefused as RestoreRefused
 from migopy.dumps.errors import UnknownDump as UnknownDump
+from migopy.dumps.errors import reason_of as reason_of
 from migopy.dumps.folder import Dump as Dump
+from migopy.dumps.format import Progress as Progress
+from migopy.dumps.format import Stored as Stored
+from migopy.dumps.listed import SNAPSHOT_TOO_OLD as SNAPSHOT_TOO_OLD
+from migopy.dumps.listed import batch_size as batch_size
+from migopy.dumps.listed import changes_noticed as changes_noticed
+from migopy.dumps.listed import stored_in as stored_in
+from migopy.dumps.restoring import Filler as Filler
 from migopy.dumps.tools import Connection as Connection

@@ -142,7 +142,7 @@ class Dumps:
         try:
             contents = self._verified(dump, db.name)
             mongorestore = self._mongorestore(db, dump)
-            filler = Filler(db, dump.path / dump.database, self._progress)
+            filler = Filler(db, dump.documents, self._progress)
             exchange = Exchange(db, contents, filler, self._apart, dump.size)
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
@@ -161,6 +161,16 @@ class Dumps:
                 raise RestoreFailed(dump.name, db.name, state, reason) from error
             self._say(f'Interrupted. The database {db.name} is incomplete: {state}')
             raise
+
+    def fill(self, db: Database[Any], dump: Dump) -> list[Stored]:
+        """Fill an empty database with what is in a dump; give what that is.
+
+        Raises what `FAILURES` lists.
+        """
+        contents = [one for one in dump.contents() if one.name not in self._apart]
+        filler = Filler(db, dump.documents, self._progress)
+        filler.fill_all(contents)
+        return contents
 
     def _stage(
         self,

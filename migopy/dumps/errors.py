@@ -14,8 +14,8 @@ from migopy.dumps.database import UNAUTHORIZED
 from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import Damaged, shown
+from migopy.dumps.listed import Unreadable
 from migopy.dumps.tools import ToolFailed
-from migopy.dumps.writing import Unreadable
 from migopy.errors import MigopyException, listing
 
 FAILURES = (

@@ -13,7 +13,14 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from migopy.dumps.format import DATA, METADATA, Damaged, Stored, read_contents
+from migopy.dumps.format import (
+    DATA,
+    METADATA,
+    Damaged,
+    Stored,
+    read_contents,
+    read_documents,
+)
 from migopy.folders import create_file, open_regular, size_of_regular
 
 MANIFEST = 'migopy.json'
@@ -135,6 +142,10 @@ class Dump:
         start = f'{self.database}/'
         names = [n[len(start) :] for n in self.files if n.startswith(start)]
         return read_contents(folder, names)
+
+    def documents(self, stored: Stored) -> Iterator[bytes]:
+        """Read the documents of one of its collections; raises `Damaged`."""
+        return read_documents(self.path / self.database / stored.data_file)
 
     def holds_nothing_else(self) -> bool:
         """Tell whether its folder holds no other file than those that belong to it."""

@@ -1,10 +1,9 @@
-"""A database filled from a dump's files, by PyMongo."""
+"""A database filled with what a dump or another database has, by PyMongo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -23,7 +22,6 @@ from migopy.dumps.format import (
     Damaged,
     Progress,
     Stored,
-    read_documents,
 )
 
 _BATCH_BYTES = 1024 * 1024
@@ -39,16 +37,21 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(
 
 
 class Filler:
-    """Make collections, views and time series from a dump's files, under any name.
+    """Make collections, views and time series as they are stored, under any name.
 
     Invariant: memory is bounded by one batch of 16 MB. Nothing that the server refuses
     is left out: it is raised.
     """
 
-    def __init__(self, db: Database[Any], folder: Path, progress: Progress) -> None:
-        """Take the database, and the folder with its files."""
+    def __init__(
+        self,
+        db: Database[Any],
+        documents: Callable[[Stored], Iterable[bytes]],
+        progress: Progress,
+    ) -> None:
+        """Take the database, and what gives the documents of a collection."""
         self._db = plain(db)
-        self._folder = folder
+        self._of = documents
         self._progress = progress
         self._may_bypass = True
 
@@ -60,6 +63,17 @@ class Filler:
             # After the documents: it is faster, and a TTL index cannot expire some
             # before the others are there.
             self._index(stored, name)
+
+    def fill_all(self, contents: Sequence[Stored]) -> None:
+        """Make all of these in an empty database, the views after what they are on."""
+        for stored in contents:
+            if stored.name == SYSTEM_JS:
+                self.replace_functions(stored)
+            elif not stored.is_view:
+                self.fill(stored, stored.name)
+        for stored in contents:
+            if stored.is_view:
+                self.create(stored, stored.name)
 
     def create(self, stored: Stored, name: str, view_on: str | None = None) -> None:
         """Make it without documents and indexes; a view on what `view_on` names."""
@@ -95,7 +109,7 @@ class Filler:
                 raise Damaged(f'a document of {SYSTEM_JS} has no _id')
 
     def _documents(self, stored: Stored) -> Iterator[RawBSONDocument]:
-        for document in read_documents(self._folder / stored.data_file):
+        for document in self._of(stored):
             yield RawBSONDocument(document, _RAW)
 
     def _insert(self, stored: Stored, collection: Collection[Any]) -> None:

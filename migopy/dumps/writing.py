@@ -5,59 +5,38 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Set
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import InvalidName, OperationFailure
+from pymongo.errors import OperationFailure
 
-from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped, plain
+from migopy.dumps.database import plain
 from migopy.dumps.format import (
     METADATA,
-    Document,
     Progress,
     Say,
     Stored,
     file_stem,
 )
+from migopy.dumps.listed import (
+    SNAPSHOT_TOO_OLD,
+    SNAPSHOT_UNAVAILABLE,
+    Changed,
+    Listed,
+    batch_size,
+    changes_noticed,
+    stored_in,
+)
 from migopy.folders import create_file
-
-_BATCH_BYTES = 1024 * 1024
 
 # MongoDB 5.0, the first to read from a snapshot outside of transactions.
 _SNAPSHOT_WIRE_VERSION = 13
 
-_QUERY_PLAN_KILLED = 175
-_SNAPSHOT_TOO_OLD = 239
-_SNAPSHOT_UNAVAILABLE = 246
-
 _TRIES = 5
 _TRY_AGAIN_SECONDS = 0.5
-
-
-class Unreadable(Exception):
-    """A database that PyMongo cannot dump; the text is the reason."""
-
-
-class Changed(Unreadable):
-    """A collection was made, dropped or changed while it was dumped."""
-
-
-@dataclass(frozen=True)
-class _Listed:
-    """A collection, a view or a time series, as the server has it now.
-
-    `uuid` is that of the collection with the documents, in hex; a view has none. Two
-    are equal where nothing was changed between, but for documents.
-    """
-
-    stored: Stored = field(compare=False)
-    metadata: str
-    uuid: str | None
 
 
 class Dumper:
@@ -135,33 +114,8 @@ class Dumper:
                 self._write_documents(one.stored)
                 self._check_still_there(one)
 
-    def _list(self) -> list[_Listed]:
-        found = {str(one['name']): one for one in self._db.list_collections()}
-        listed = []
-        for name in dumped(found, self._apart):
-            stored = self._describe(name, found[name]['options'])
-            uuid = None
-            if not stored.is_view:
-                if stored.data_name not in found:
-                    raise Unreadable(
-                        f'PyMongo cannot read the time series {stored.label} from this'
-                        ' server. Install mongodump, which can.'
-                    )
-                uuid = found[stored.data_name]['info']['uuid'].hex()
-            listed.append(_Listed(stored, stored.metadata(uuid), uuid))
-        return listed
-
-    def _describe(self, name: str, options: Document) -> Stored:
-        if 'viewOn' in options:
-            return Stored(name, options, [])
-        try:
-            indexes = [dict(index) for index in self._db[name].list_indexes()]
-        except InvalidName as error:
-            raise Unreadable(
-                f'PyMongo cannot address the collection {name!r}: {error}. Install'
-                ' mongodump, which can.'
-            ) from error
-        return Stored(name, options, indexes)
+    def _list(self) -> list[Listed]:
+        return stored_in(self._db, self._apart)
 
     def _warn_of_options(self, stored: Stored) -> None:
         for option in stored.unknown_options:
@@ -170,12 +124,12 @@ class Dumper:
                 f' {option}. dbrestore will refuse this dump; a newer migopy may not.'
             )
 
-    def _set_time(self, listed: Iterable[_Listed]) -> None:
+    def _set_time(self, listed: Iterable[Listed]) -> None:
         """Read a little: a session's first read sets the time of all the others."""
         for one in listed:
             if self._session and one.uuid and not one.stored.is_capped:
                 collection = self._db[one.stored.data_name]
-                with _changes_noticed(one.stored):
+                with changes_noticed(one.stored):
                     list(collection.find_raw_batches(limit=1, session=self._session))
                 return
 
@@ -183,14 +137,14 @@ class Dumper:
         try:
             return self._copy(stored, self._session)
         except OperationFailure as error:
-            if error.code == _SNAPSHOT_TOO_OLD:
+            if error.code == SNAPSHOT_TOO_OLD:
                 self._session = None
                 self._say(
                     'The server no longer has the snapshot (it keeps one for'
                     ' minSnapshotHistoryWindowInSeconds, 300 if not set). From'
                     f' {stored.label} on each collection is read at a time of its own.'
                 )
-            elif error.code == _SNAPSHOT_UNAVAILABLE:
+            elif error.code == SNAPSHOT_UNAVAILABLE:
                 self._say(
                     f'{stored.label} is capped, which this server leaves out of its'
                     ' snapshots: it is read at a time of its own.'
@@ -207,16 +161,16 @@ class Dumper:
         self._progress(stored.name, done, total)
         # With this hint servers that refuse to scan much take it, says mongodump.
         cursor = collection.find_raw_batches(
-            hint=[('$natural', 1)], batch_size=_batch_size(collection), session=session
+            hint=[('$natural', 1)], batch_size=batch_size(collection), session=session
         )
         path = self._folder / stored.data_file
-        with create_file(path) as file, cursor, _changes_noticed(stored):
+        with create_file(path) as file, cursor, changes_noticed(stored):
             for batch in cursor:
                 file.write(batch)
                 done += _count(batch)
                 self._progress(stored.name, done, max(done, total))
 
-    def _check_still_there(self, one: _Listed) -> None:
+    def _check_still_there(self, one: Listed) -> None:
         """Make sure it was this collection: one that is gone reads as an empty one."""
         named = {'name': one.stored.data_name}
         uuids = [
@@ -225,33 +179,6 @@ class Dumper:
         ]
         if [uuid and uuid.hex() for uuid in uuids] != [one.uuid]:
             raise Changed(f'The collection {one.stored.label} was dropped or replaced')
-
-
-@contextlib.contextmanager
-def _changes_noticed(stored: Stored) -> Iterator[None]:
-    """Raise `Changed` for what a read of a collection dropped meanwhile ends with."""
-    codes = {NAMESPACE_NOT_FOUND, _QUERY_PLAN_KILLED}
-    if not stored.is_capped:
-        codes.add(_SNAPSHOT_UNAVAILABLE)
-    try:
-        yield
-    except OperationFailure as error:
-        if error.code in codes:
-            raise Changed(f'The collection {stored.label} was changed') from error
-        raise
-
-
-def _batch_size(collection: Collection[Any]) -> int:
-    """Tell how many documents make a batch, 0 for as many as the server likes.
-
-    PyMongo holds a reply several times over while it is read.
-    """
-    try:
-        [stats, *_] = collection.aggregate([{'$collStats': {'storageStats': {}}}])
-    except OperationFailure:
-        return 0
-    average = int(stats['storageStats'].get('avgObjSize') or 0)
-    return max(1, _BATCH_BYTES // average) if average else 0
 
 
 def _count(batch: bytes) -> int:

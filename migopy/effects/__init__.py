@@ -13,7 +13,8 @@ from migopy.effects.evidence import Clues as Clues
 from migopy.effects.evidence import Evidence as Evidence
 from migopy.effects.failures import FailedCommand as FailedCommand
 from migopy.effects.listener import EffectsListener as EffectsListener
-from migopy.effects.listener import listen as listen
+from migopy.effects.process import listen as listen
+from migopy.effects.recording import Address as Address
 from migopy.effects.recording import Recording as Recording
 from migopy.effects.recording import RefusedWrite as RefusedWrite
 from migopy.effects.tally import Changes as Changes

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from weakref import WeakKeyDictionary
 
 from pymongo.monitoring import (
@@ -14,7 +13,6 @@ from pymongo.monitoring import (
     CommandListener,
     CommandStartedEvent,
     CommandSucceededEvent,
-    register,
 )
 
 from migopy.effects import offspring
@@ -70,17 +68,20 @@ class EffectsListener(CommandListener):
         database: str = '',
         evidence: Evidence | None = None,
         guard: Guard | None = None,
+        guards_strays: bool = False,
     ) -> Iterator[Recording]:
         """Count the commands of this context and its threads until the block's end.
 
         `database` is the name of the one that the work is for; it helps to tell whose
         a thread is where several recordings are open. What is given can be read at
         any time, in the block and after it. `evidence` takes where the changes are,
-        and `guard` sees each command before it is sent.
+        and `guard` sees each command before it is sent; with `guards_strays` those of
+        threads of an unknown origin, too, where no other recording is open.
         """
         recording = Recording(
             self, self._unanswered, database, self._known(), evidence, guard
         )
+        recording.guards_strays = guards_strays
         self._open(recording)
         token = self._current.set(recording)
         with self._working(own=False):
@@ -110,7 +111,7 @@ class EffectsListener(CommandListener):
         """
         name = event.command_name
         if self._guarded and not self._here.own:
-            known = self._known()
+            known = self._known() or self._guard_of_strays()
             if known is not None:
                 known.show(event)
         if name in READS or not self._recordings:
@@ -239,6 +240,14 @@ class EffectsListener(CommandListener):
         chain = recording.chain if recording else ()
         return next((each for each in reversed(chain) if each.is_open), None)
 
+    def _guard_of_strays(self) -> Recording | None:
+        """Give the only recording there is, if its guard sees what strays send."""
+        if len(self._innermost) != 1:
+            return None
+        [recording] = self._innermost
+        guarded = any(each.guards_strays for each in recording.chain)
+        return recording if guarded else None
+
     def _origin(self) -> Recording | None:
         return self._origins.get(threading.current_thread())
 
@@ -286,15 +295,3 @@ class EffectsListener(CommandListener):
         if former and former.database not in [each.database for each in candidates]:
             candidates.append(former)  # it has ended, but this thread goes on
         return candidates
-
-
-@cache
-def listen() -> EffectsListener:
-    """Give the listener of this process; it hears every client made from now on.
-
-    That includes a client that a migration makes for itself. PyMongo has no way to
-    take a listener back; outside of recordings it costs next to nothing.
-    """
-    listener = EffectsListener()
-    register(listener)
-    return listener

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Optional, Protocol
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -27,6 +27,9 @@ Sent = tuple[
     'tuple[Recording, ...]',
 ]
 
+#: Where a command goes: a host and its port, or a socket's path.
+Address = tuple[str, Optional[int]]
+
 #: The label of errors after which a transaction may be tried again, and the codes of
 #: those that say that it is over.
 TRANSIENT = 'TransientTransactionError'
@@ -39,8 +42,13 @@ MOST_UNKNOWNS = 10
 class Guard(Protocol):
     """Who sees what is sent before it is."""
 
-    def see(self, name: str, database: str, command: Document) -> None:
-        """See a command; what is raised here, no `Exception`, keeps it from going."""
+    def see(
+        self, name: str, database: str, command: Document, address: Address
+    ) -> None:
+        """See a command for a server's address.
+
+        What is raised here, no `Exception`, keeps it from going.
+        """
 
 
 class RefusedWrite(BaseException):
@@ -89,6 +97,8 @@ class Recording(Effects):
         self.only: bytes | None = None
         #: Whether that holds for threads of an unknown origin, too.
         self.refuses_strays = False
+        #: Whether the guard sees what threads of an unknown origin send.
+        self.guards_strays = False
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
         #: The first command that met an error in the transaction that is kept to.
@@ -178,9 +188,10 @@ class Recording(Effects):
 
     def show(self, event: CommandStartedEvent) -> None:
         """Show a command that is about to be sent to who is to see it."""
+        sent = event.command_name, event.database_name, event.command
         for each in self.chain:
             if each.guard is not None:
-                each.guard.see(event.command_name, event.database_name, event.command)
+                each.guard.see(*sent, event.connection_id)
 
     def refuse(self, name: str, database: str, command: Document) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""

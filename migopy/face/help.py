@@ -54,7 +54,7 @@ def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
 
 def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:
     """Spell the examples in a command's docstring, and its options in the text."""
-    names = [re.escape(each.name) for each in usage.parameters]
+    names = [re.escape(each.name.rstrip('_')) for each in usage.parameters]
     option = re.compile(rf'\b({"|".join(names or ["(?!)"])})=(\w+)')
 
     def spelled(line: str) -> str:

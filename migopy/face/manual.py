@@ -65,7 +65,7 @@ def told_apart(
     }
     names = [each.name for each in usage.parameters]
     for sentence in re.split(r'(?<=\.) (?=[A-Z]|\w+=)|(?<=;) ', prose):
-        about = [name for name in names if re.search(rf'\b{name}=\w', sentence)]
+        about = [each for each in names if _is_about(each, sentence)]
         spelled = as_typed_here(sentence, usage, spelling)
         for name in about:
             whole = f'{spelled[:1].upper()}{spelled[1:].rstrip(".;")}.'
@@ -75,3 +75,9 @@ def told_apart(
             general.append(spelled)
     of_options = {name: text.replace('%', '%%') for name, text in said.items()}
     return '\n'.join([*examples, ' '.join(general)]).strip(), of_options
+
+
+def _is_about(name: str, sentence: str) -> bool:
+    """Tell whether a sentence names an option; that of `from_` is typed `from`."""
+    option = name.rstrip('_')
+    return re.search(rf'\b{option}=\w', sentence) is not None

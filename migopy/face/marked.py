@@ -22,7 +22,7 @@ ORIGINAL = 'migopy_original'
 OF_DATABASE = frozenset(
     """
     accept adopt baseline check dbdump dbrestore execute forget history ignore images
-    list preflight rename rollback show_status unlock verify
+    list preflight rehearse rename rollback show_status unlock verify
     """.split()  # noqa: SIM905
 )
 

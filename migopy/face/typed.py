@@ -147,7 +147,17 @@ def call(
     """Call a subtask with what was typed; raises `WrongOptions` before it starts."""
     values = list(values)
     require_taken(subtask, name, values, options)
-    return subtask(*values, **options)
+    return subtask(*values, **_by_parameter(inspect.signature(subtask), options))
+
+
+def _by_parameter(
+    signature: inspect.Signature, options: Mapping[str, str]
+) -> dict[str, str]:
+    """Give options by the names of parameters: that of `from` can only be `from_`."""
+    return {
+        f'{key}_' if f'{key}_' in signature.parameters else key: text
+        for key, text in options.items()
+    }
 
 
 def require_taken(
@@ -155,6 +165,7 @@ def require_taken(
 ) -> None:
     """Raise `WrongOptions` for what was typed unless the subtask takes it."""
     signature = inspect.signature(subtask)
+    options = _by_parameter(signature, options)
     for value in values:
         known = signature.parameters.get(value)
         if known is not None and known.kind is known.KEYWORD_ONLY:

@@ -8,7 +8,7 @@ from migopy.many.databases import (
 )
 from migopy.many.errors import CanaryFailed, DumpOfOne, Failed
 from migopy.many.performing import perform
-from migopy.many.selecting import InDatabase, SayWhich
+from migopy.many.selecting import InDatabase, OneAtATime, SayWhich
 
 __all__ = [
     'CanaryFailed',
@@ -18,6 +18,7 @@ __all__ = [
     'InDatabase',
     'NoDatabases',
     'NoSuchDatabase',
+    'OneAtATime',
     'SayWhich',
     'SpellingForOne',
     'perform',

@@ -15,7 +15,14 @@ from migopy.many.databases import Database, fitting, shown
 from migopy.many.errors import DumpOfOne
 from migopy.many.kinds import LOOKING
 from migopy.many.members import Members
-from migopy.many.selecting import GRAVE, InDatabase, SayWhich, Selection
+from migopy.many.selecting import (
+    GRAVE,
+    SINGLE,
+    InDatabase,
+    OneAtATime,
+    SayWhich,
+    Selection,
+)
 from migopy.site import Site
 from migopy.tell import LINES, Narrator, Voice
 from migopy.terminal import told_by
@@ -50,6 +57,8 @@ def perform(
         chosen = selection.wanted.of(databases)
         if selection.wanted.is_one and len(chosen) == 1:
             return _for_one(manager, members, method, values, selection, chosen[0])
+        if command in SINGLE:
+            raise OneAtATime(command, *values)
         if command == 'dbrestore' and values:
             raise DumpOfOne(values[0])
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])

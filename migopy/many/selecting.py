@@ -23,6 +23,23 @@ WORKERS = 4
 #: Commands that nobody should give to a thousand databases by habit.
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
+#: Commands for one database at a time.
+SINGLE = frozenset({'rehearse'})
+
+
+#: Options that a command has for itself, whatever else they mean.
+OWN = {'rehearse': frozenset({'sample'})}
+
+
+class OneAtATime(MigopyException):
+    """A command that is for one database was given to several of many."""
+
+    def __init__(self, command: str, *values: str) -> None:
+        super().__init__(
+            f'{command} is for one database at a time; nothing was done.\nType: ',
+            Command(command, *values, only='NAME'),
+        )
+
 
 class SayWhich(MigopyException):
     """A grave command for many databases, of which none was named."""
@@ -56,7 +73,8 @@ class Selection(NamedTuple):
         """Read the options that were typed; raises `WrongOptions`."""
         # A parameter, of a face that takes flags, cannot be called `except`.
         options = {_plain(name): text for name, text in options.items()}
-        sample = options.get('sample')
+        taken = OPTIONS - OWN.get(command, frozenset())
+        sample = options.get('sample') if 'sample' in taken else None
         return cls(
             Wanted(
                 options.get('only'),
@@ -67,7 +85,7 @@ class Selection(NamedTuple):
             number(options.get('workers', WORKERS), command, 'workers'),
             is_yes(options.get('fail_fast', 'no'), command, 'fail_fast'),
             is_yes(options.get('all', 'no'), command, 'all'),
-            {name: text for name, text in options.items() if name not in OPTIONS},
+            {name: text for name, text in options.items() if name not in taken},
             options,
         )
 

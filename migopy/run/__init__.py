@@ -37,10 +37,11 @@ from migopy.run.unfinished import (
 if TYPE_CHECKING:
     from migopy.run.adoption import Adoption, Match, adoption_of
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
-    from migopy.run.conditions import ask_after, only_reading
+    from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import require_dependencies
     from migopy.run.imaging import NeedsTransaction, NoImagesHere, require_images
     from migopy.run.inspection import Problem, inspect
+    from migopy.run.performing import Rooms
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
     from migopy.run.step import Step, steps_of
@@ -63,6 +64,7 @@ LATE = {
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
+    'Rooms': 'performing',
     'Runner': 'runner',
     'Step': 'step',
     'TooLong': 'transaction',
@@ -71,6 +73,7 @@ LATE = {
     'WroteOutside': 'transaction',
     'adoption_of': 'adoption',
     'ask_after': 'conditions',
+    'function_of': 'conditions',
     'inspect': 'inspection',
     'only_reading': 'conditions',
     'require_dependencies': 'dependencies',
@@ -114,6 +117,7 @@ __all__ = [
     'Plan',
     'Problem',
     'Renamed',
+    'Rooms',
     'RunOutcome',
     'Runner',
     'State',
@@ -127,6 +131,7 @@ __all__ = [
     'ask_after',
     'by_migration',
     'describe',
+    'function_of',
     'inspect',
     'listing',
     'only_reading',

@@ -8,7 +8,7 @@ from typing import Any
 from pymongo.errors import OperationFailure
 
 from migopy.differences import NOWHERE
-from migopy.effects import READS, EffectsListener, Recording, namespace_of
+from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
 from migopy.server import reason_of
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
@@ -145,7 +145,9 @@ class StandIn:
             return {'ok': 1.0}
         raise Unanswerable(f'what {name} does is not known in a dry run')
 
-    def see(self, name: str, database: str, command: Mapping[str, Any]) -> None:
+    def see(
+        self, name: str, database: str, command: Mapping[str, Any], address: Address
+    ) -> None:
         """See a command before it is sent; raises `Unanswerable`.
 
         It may be one of a client that knows nothing of this, a model's perhaps: what a

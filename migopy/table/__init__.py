@@ -2,6 +2,7 @@
 
 from migopy.table.previews import Previews
 from migopy.table.records import Records
+from migopy.table.rehearsals import Rehearsals
 from migopy.table.undoing import Undoing
 
-__all__ = ['Previews', 'Records', 'Undoing']
+__all__ = ['Previews', 'Records', 'Rehearsals', 'Undoing']

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from migopy.tell.json_answers import JsonReport
     from migopy.tell.json_data import of_error
     from migopy.tell.json_events import JsonEvents
+    from migopy.tell.rehearsals import RehearsalTeller, rehearsal_teller
 
 #: The rooms of the names that are loaded late.
 LATE = {
     'JsonEvents': 'json_events',
     'JsonReport': 'json_answers',
+    'RehearsalTeller': 'rehearsals',
     'of_error': 'json_data',
+    'rehearsal_teller': 'rehearsals',
 }
 
 __all__ = [
@@ -30,11 +33,13 @@ __all__ = [
     'JsonReport',
     'Lines',
     'Narrator',
+    'RehearsalTeller',
     'Report',
     'Voice',
     'failure_text',
     'leave_out',
     'of_error',
+    'rehearsal_teller',
     'told_in',
 ]
 

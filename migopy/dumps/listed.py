@@ -1,0 +1,104 @@
+"""The collections of a database as it has them now, each as a dump holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import InvalidName, OperationFailure
+
+from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped
+from migopy.dumps.format import Document, Stored
+
+BATCH_BYTES = 1024 * 1024
+
+SNAPSHOT_TOO_OLD = 239
+SNAPSHOT_UNAVAILABLE = 246
+
+_QUERY_PLAN_KILLED = 175
+
+
+class Unreadable(Exception):
+    """A database that PyMongo cannot read as a whole; the text is the reason."""
+
+
+class Changed(Unreadable):
+    """A collection was made, dropped or changed while it was read."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A collection, a view or a time series, as the server has it now.
+
+    `uuid` is that of the collection with the documents, in hex; a view has none. Two
+    are equal where nothing was changed between, but for documents.
+    """
+
+    stored: Stored = field(compare=False)
+    metadata: str
+    uuid: str | None
+
+
+def stored_in(db: Database[Any], apart: Set[str] = frozenset()) -> list[Listed]:
+    """List what belongs in a dump, but for the collections named in `apart`.
+
+    Raises `Unreadable` for what PyMongo cannot read.
+    """
+    found = {str(one['name']): one for one in db.list_collections()}
+    result = []
+    for name in dumped(found, apart):
+        stored = _described(db, name, found[name]['options'])
+        uuid = None
+        if not stored.is_view:
+            if stored.data_name not in found:
+                raise Unreadable(
+                    f'PyMongo cannot read the time series {stored.label} from this'
+                    ' server. Install mongodump, which can.'
+                )
+            uuid = found[stored.data_name]['info']['uuid'].hex()
+        result.append(Listed(stored, stored.metadata(uuid), uuid))
+    return result
+
+
+def _described(db: Database[Any], name: str, options: Document) -> Stored:
+    if 'viewOn' in options:
+        return Stored(name, options, [])
+    try:
+        indexes = [dict(index) for index in db[name].list_indexes()]
+    except InvalidName as error:
+        raise Unreadable(
+            f'PyMongo cannot address the collection {name!r}: {error}. Install'
+            ' mongodump, which can.'
+        ) from error
+    return Stored(name, options, indexes)
+
+
+@contextmanager
+def changes_noticed(stored: Stored) -> Iterator[None]:
+    """Raise `Changed` for what a read of a collection dropped meanwhile ends with."""
+    codes = {NAMESPACE_NOT_FOUND, _QUERY_PLAN_KILLED}
+    if not stored.is_capped:
+        codes.add(SNAPSHOT_UNAVAILABLE)
+    try:
+        yield
+    except OperationFailure as error:
+        if error.code in codes:
+            raise Changed(f'The collection {stored.label} was changed') from error
+        raise
+
+
+def batch_size(collection: Collection[Any]) -> int:
+    """Tell how many documents make a batch, 0 for as many as the server likes.
+
+    PyMongo holds a reply several times over while it is read.
+    """
+    try:
+        [stats, *_] = collection.aggregate([{'$collStats': {'storageStats': {}}}])
+    except OperationFailure:
+        return 0
+    average = int(stats['storageStats'].get('avgObjSize') or 0)
+    return max(1, BATCH_BYTES // average) if average else 0

@@ -1,0 +1,27 @@
+"""Migrations rehearsed on a copy: what they do, undo and do again.
+
+Nothing of it is imported before a rehearsal begins, but what tells of one.
+"""
+
+from migopy.rehearsal.copying import Copied as Copied
+from migopy.rehearsal.copying import Copier as Copier
+from migopy.rehearsal.copying import of_dump as of_dump
+from migopy.rehearsal.occupied import InUse as InUse
+from migopy.rehearsal.occupied import NotScratch as NotScratch
+from migopy.rehearsal.occupied import SameDatabase as SameDatabase
+from migopy.rehearsal.occupied import mark as mark
+from migopy.rehearsal.occupied import occupied as occupied
+from migopy.rehearsal.occupied import require_another as require_another
+from migopy.rehearsal.occupied import require_scratch as require_scratch
+from migopy.rehearsal.rehearser import Rehearser as Rehearser
+from migopy.rehearsal.report import Caution as Caution
+from migopy.rehearsal.report import Deviation as Deviation
+from migopy.rehearsal.report import Kind as Kind
+from migopy.rehearsal.report import Rehearsed as Rehearsed
+from migopy.rehearsal.report import Stage as Stage
+from migopy.rehearsal.report import Teller as Teller
+from migopy.rehearsal.server import NoRoomHere as NoRoomHere
+from migopy.rehearsal.server import private_server as private_server
+from migopy.rehearsal.server import require_room as require_room
+from migopy.rehearsal.watch import Watch as Watch
+from migopy.rehearsal.watch import WroteElsewhere as WroteElsewhere

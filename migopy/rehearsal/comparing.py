@@ -1,0 +1,128 @@
+"""How the state of a database differs from an earlier one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from migopy.differences import Comparison, Scan, Value, documents, with_id
+from migopy.rehearsal.fingerprint import Fingerprint, Shape
+from migopy.rehearsal.preserving import Preserver
+from migopy.rehearsal.report import Deviation, Kind
+from migopy.server import reason_of
+
+#: Documents of a collection that are shown, and seconds to find them.
+SHOWN = 3
+SECONDS = 10.0
+
+#: Documents that the server sends at once.
+BATCH = 4000
+
+
+class Sides:
+    """A collection as it was, in the database beside, and as it is."""
+
+    def __init__(self, was: Database[Any], now: Database[Any], name: str) -> None:
+        self._was = was[name]
+        self._now = now[name]
+
+    def before(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it was."""
+        return _find(self._was, with_id(id))
+
+    def after(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it is."""
+        return _find(self._now, with_id(id))
+
+    def batches_before(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they were, in the order of `_id`."""
+        return _all(self._was)
+
+    def batches_after(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they are, in the order of `_id`."""
+        return _all(self._now)
+
+
+def deviations(
+    was: Fingerprint,
+    now: Fingerprint,
+    preserver: Preserver,
+    db: Database[Any],
+    beside: Database[Any],
+) -> list[Deviation]:
+    """List how `now` differs from `was`, with some documents where they do."""
+    found = []
+    for name in sorted({*was, *now}):
+        if name not in now:
+            found.append(Deviation(name, Kind.MISSING))
+        elif name not in was:
+            found.append(Deviation(name, Kind.EXTRA))
+        else:
+            found += list(_shapes(name, was[name], now[name]))
+            if was[name].digest != now[name].digest:
+                compared = _compared(name, was[name], preserver, db, beside)
+                found.append(Deviation(name, Kind.DOCUMENTS, '', compared))
+    return found
+
+
+def _shapes(name: str, was: Shape, now: Shape) -> Iterator[Deviation]:
+    if was.kind != now.kind:
+        yield Deviation(name, Kind.TYPE, now.kind)
+    for option in _changed(was.options, now.options):
+        yield Deviation(name, Kind.OPTION, option)
+    for index in _changed(was.indexes, now.indexes):
+        kind = Kind.INDEX_CHANGED
+        if index not in now.indexes:
+            kind = Kind.INDEX_MISSING
+        elif index not in was.indexes:
+            kind = Kind.INDEX_EXTRA
+        yield Deviation(name, kind, index)
+
+
+def _changed(was: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
+    return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
+
+
+def _compared(
+    name: str,
+    was: Shape,
+    preserver: Preserver,
+    db: Database[Any],
+    beside: Database[Any],
+) -> Comparison:
+    """Find the first documents that differ, as far as what was is still known."""
+    comparison = Comparison(f'{db.name}.{name}', SHOWN)
+    if not was.has_documents:
+        comparison.reason = 'it is no plain collection'
+        return comparison
+    try:
+        if not preserver.is_sound(name):
+            comparison.reason = preserver.reasons.get(
+                name, 'something has written to it that migopy does not hear'
+            )
+            return comparison
+        sides: Any = Sides(beside, db, name)
+        scan = Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
+        for each in scan.differences():
+            comparison.differences.append(each)
+            if len(comparison.differences) == SHOWN:
+                break
+        comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
+    except PyMongoError as error:
+        comparison.reason = reason_of(error)
+    return comparison
+
+
+def _find(collection: Any, query: RawBSONDocument) -> bytes | None:
+    found = collection.find_raw_batches(query, limit=1)
+    return next((each for batch in found for each in documents(batch)), None)
+
+
+def _all(collection: Any) -> Iterator[bytes]:
+    with collection.find_raw_batches({}, sort=[('_id', 1)], batch_size=BATCH) as all_:
+        yield from all_

@@ -1,0 +1,159 @@
+"""A database copied into an empty one on another server, all of it or a part."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from migopy.differences import documents
+from migopy.dumps import (
+    SNAPSHOT_TOO_OLD,
+    Filler,
+    Progress,
+    Stored,
+    batch_size,
+    changes_noticed,
+    plain,
+    stored_in,
+)
+
+#: MongoDB 5.0, the first to read from a snapshot outside of transactions.
+SNAPSHOT_WIRE_VERSION = 13
+
+
+@dataclass(frozen=True)
+class Copied:
+    """How many documents of each collection there are, and how many were copied.
+
+    Invariant: where nothing was left out the two are the same; they are estimates of
+    the server where that was asked for a part.
+    """
+
+    there: Mapping[str, int]
+    taken: Mapping[str, int]
+    sample: int | None = None
+
+    def factor(self, names: Set[str]) -> float | None:
+        """Give how many times more documents some collections have than were copied.
+
+        `None` where all of theirs were.
+        """
+        taken = sum(self.taken.get(each, 0) for each in names)
+        there = sum(self.there.get(each, 0) for each in names)
+        return there / taken if taken and there > taken else None
+
+
+class Copier:
+    """Copies a database, which it only reads.
+
+    Invariant: all is of one moment where the server gives a snapshot; memory is bounded
+    by some batches of a megabyte.
+    """
+
+    def __init__(
+        self,
+        source: Database[Any],
+        target: Database[Any],
+        sample: int | None,
+        whole: Set[str],
+        progress: Progress,
+    ) -> None:
+        """Take the two, and how many documents of each collection at most.
+
+        Those named in `whole` are copied in full.
+        """
+        self._source = plain(source)
+        self._sample = sample
+        self._whole = whole
+        self._progress = progress
+        self._filler = Filler(target, self._documents, progress)
+        self._session: ClientSession | None = None
+        self._there: dict[str, int] = {}
+        self._taken: dict[str, int] = {}
+
+    def copy(self, apart: Set[str]) -> Copied:
+        """Copy all but the collections named in `apart`.
+
+        Raises what `migopy.dumps.FAILURES` lists.
+        """
+        contents = [
+            self._counted(each.stored) for each in stored_in(self._source, apart)
+        ]
+        with self._snapshot() as self._session:
+            self._filler.fill_all(contents)
+        return Copied(self._there, self._taken, self._sample)
+
+    def _counted(self, stored: Stored) -> Stored:
+        if stored.is_view:
+            return stored
+        count = self._source[stored.data_name].estimated_document_count()
+        self._there[stored.name] = count
+        self._taken[stored.name] = 0
+        most = self._most(stored)
+        return replace(stored, count=count if most is None else min(count, most))
+
+    def _most(self, stored: Stored) -> int | None:
+        return None if stored.name in self._whole else self._sample
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[ClientSession | None]:
+        hello = self._source.client.admin.command('hello')
+        replicates = 'setName' in hello or hello.get('msg') == 'isdbgrid'
+        if not replicates or hello['maxWireVersion'] < SNAPSHOT_WIRE_VERSION:
+            yield None
+            return
+        with self._source.client.start_session(snapshot=True) as session:
+            yield session
+
+    def _documents(self, stored: Stored) -> Iterator[bytes]:
+        for batch in _read_ahead(lambda: self._batches(stored)):
+            for document in documents(batch):
+                self._taken[stored.name] += 1
+                yield document
+
+    def _batches(self, stored: Stored) -> Iterator[bytes]:
+        try:
+            yield from self._read(stored, None if stored.is_capped else self._session)
+        except OperationFailure as error:
+            if error.code != SNAPSHOT_TOO_OLD or self._taken[stored.name]:
+                raise
+            # The copy took longer than the server keeps its snapshots.
+            self._session = None
+            yield from self._read(stored, None)
+
+    def _read(self, stored: Stored, session: ClientSession | None) -> Iterator[bytes]:
+        collection = self._source[stored.data_name]
+        most = self._most(stored)
+        how: dict[str, Any] = {'hint': [('$natural', 1)]}
+        if most is not None:
+            # The newest: what they refer to is rather there as well.
+            how = {'sort': [('$natural' if stored.is_capped else '_id', -1)]}
+            how['limit'] = most
+        cursor = collection.find_raw_batches(
+            batch_size=batch_size(collection), session=session, **how
+        )
+        with cursor, changes_noticed(stored):
+            yield from cursor
+
+
+def _read_ahead(batches: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+    """Iterate over batches, of which the next is read while one is worked on."""
+    iterator = batches()
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, iterator, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, iterator, None)
+            yield batch
+
+
+def of_dump(contents: Sequence[Stored]) -> Copied:
+    """Tell of what a dump has filled a database with, which is all of it."""
+    counts = {each.name: each.count or 0 for each in contents if not each.is_view}
+    return Copied(counts, counts)

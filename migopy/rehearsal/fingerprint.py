@@ -1,0 +1,88 @@
+"""What a database is like at one moment, so short that two can be compared."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from typing import Any
+
+from bson import encode
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from migopy.dumps import plain
+
+SYSTEM = 'system.'
+BUCKETS = 'system.buckets.'
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A collection, view or time series: all about it but its documents.
+
+    Invariant: `digest` is the same for two only if their documents are, byte for byte;
+    a view has none. `options` and `indexes` are by name, each as bytes.
+    """
+
+    kind: str
+    options: Mapping[str, bytes]
+    indexes: Mapping[str, bytes]
+    unique: Set[str]
+    digest: str | None
+
+    @property
+    def has_documents(self) -> bool:
+        """Tell whether it is a plain collection."""
+        return self.kind == 'collection'
+
+
+#: The collections of a database by their names.
+Fingerprint = Mapping[str, Shape]
+
+
+def fingerprint_of(db: Database[Any], apart: Set[str]) -> Fingerprint:
+    """Take the fingerprint of a database, but for the collections in `apart`."""
+    db = plain(db)
+    found = {
+        str(each['name']): each
+        for each in db.list_collections()
+        if each['name'] not in apart and not each['name'].startswith(SYSTEM)
+    }
+    digests = _digests(db)
+    shapes = {}
+    for name, each in found.items():
+        kind = str(each['type'])
+        indexes = [] if kind == 'view' else list(db[name].list_indexes())
+        digest = digests.get(name)
+        if kind == 'timeseries':
+            digest = digests.get(BUCKETS + name) or _read(db, BUCKETS + name)
+        options = {key: encode({key: value}) for key, value in each['options'].items()}
+        by_name = {str(index['name']): encode(index) for index in indexes}
+        unique = {str(index['name']) for index in indexes if index.get('unique')}
+        shapes[name] = Shape(kind, options, by_name, unique, digest)
+    return shapes
+
+
+def digest_of(db: Database[Any], name: str) -> str | None:
+    """Give the digest of one collection's documents, `None` where it is not there."""
+    return _digests(db, [name]).get(name)
+
+
+def _digests(db: Database[Any], names: list[str] | None = None) -> Mapping[str, str]:
+    command: dict[str, Any] = {'dbHash': 1}
+    if names is not None:
+        command['collections'] = names
+    found: Mapping[str, str] = db.command(command)['collections']
+    return found
+
+
+def _read(db: Database[Any], name: str) -> str | None:
+    """Make a digest from what can be read, where the server gives none."""
+    digest = hashlib.sha256()
+    try:
+        for batch in db[name].find_raw_batches({}, sort=[('_id', 1)]):
+            digest.update(batch)
+    except OperationFailure:
+        return None
+    return digest.hexdigest()

@@ -1,0 +1,90 @@
+"""Documents kept as they were, at the last moment before they are written."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from contextvars import Context
+from typing import Any
+
+from bson import decode
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
+
+from migopy.rehearsal.fingerprint import Fingerprint, digest_of
+from migopy.server import reason_of
+
+#: Options that the order of `_id`s depends on.
+ORDERING = ('collation',)
+
+
+class Preserver:
+    """Keeps collections as they are in one state, in a database beside.
+
+    Invariant: of a collection that is in `kept` the documents of that state are beside;
+    `seconds` is how long that took.
+    """
+
+    def __init__(
+        self,
+        db: Database[Any],
+        beside: Database[Any],
+        state: Fingerprint,
+        own_work: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        """Take the database, where to keep, and what state it is in now."""
+        self._db = db
+        self._beside = beside
+        self._state = state
+        self._own_work = own_work
+        self._turn = threading.Lock()
+        self.kept: set[str] = set()
+        #: Why those could not be kept that are not.
+        self.reasons: dict[str, str] = {}
+        self.seconds = 0.0
+
+    def about_to_write(self, names: Iterable[str] | None) -> None:
+        """Keep what is about to be written; `None` is all of it."""
+        names = list(self._state) if names is None else names
+        with self._turn:
+            for name in names:
+                shape = self._state.get(name)
+                known = name in self.kept or name in self.reasons
+                if shape is not None and shape.has_documents and not known:
+                    began = time.monotonic()
+                    # In an empty context: no part of what the migration is in.
+                    Context().run(self._keep, name)
+                    self.seconds += time.monotonic() - began
+
+    def _keep(self, name: str) -> None:
+        options = self._state[name].options
+        ordering = {
+            key: decode(options[key])[key] for key in ORDERING if key in options
+        }
+        try:
+            with self._own_work():
+                self._beside.command({'create': name, **ordering})
+                out = {'$out': {'db': self._beside.name, 'coll': name}}
+                self._db[name].aggregate([out])
+        # An `Exception` would not reach the migration, as PyMongo swallows it.
+        except PyMongoError as error:
+            self.reasons[name] = reason_of(error)
+        else:
+            self.kept.add(name)
+
+    def is_sound(self, name: str) -> bool:
+        """Tell whether what is kept of a collection is what it was, byte for byte.
+
+        It is not where something else has written to it first, which nobody hears.
+        """
+        if name not in self.kept:
+            return False
+        return digest_of(self._beside, name) == self._state[name].digest
+
+    def forget(self) -> None:
+        """Drop what was kept."""
+        for name in self.kept:
+            self._beside.drop_collection(name)
+        self.kept.clear()

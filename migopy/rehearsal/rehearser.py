@@ -1,0 +1,233 @@
+"""Rehearse a migration on a scratch database: up, down, up, and what that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import Any, Protocol, cast
+
+from pymongo.database import Database
+
+from migopy.commands import Command
+from migopy.dumps import plain
+from migopy.effects import Effects, Recording
+from migopy.errors import MigopyException
+from migopy.rehearsal.comparing import deviations
+from migopy.rehearsal.copying import Copied
+from migopy.rehearsal.fingerprint import Fingerprint, fingerprint_of
+from migopy.rehearsal.occupied import BESIDE, MARK, beside
+from migopy.rehearsal.preserving import Preserver
+from migopy.rehearsal.report import Caution, Rehearsed, Stage, Teller
+from migopy.rehearsal.watch import RefusedElsewhere, Watch
+from migopy.run import (
+    Aftermath,
+    Failure,
+    Observer,
+    Plan,
+    Rooms,
+    Runner,
+    Step,
+    function_of,
+)
+from migopy.signals import is_interruption
+from migopy.state import LockLost, Run
+
+
+class Ground(Rooms, Protocol):
+    """What a rehearsal needs of its scratch site."""
+
+    def plan(self) -> Plan:
+        """Read the files and the scratch registry."""
+
+
+class Ear:
+    """The observer of one run; hooks and people hear nothing of it but warnings."""
+
+    def __init__(self, teller: Teller) -> None:
+        self.speaker = teller.speaker
+        self._teller = teller
+        self.run: Run | None = None
+        self.effects = Effects()
+        self.failure: Failure | None = None
+        self.place, self.count = 1, 1
+
+    def warned(self, text: str) -> None:
+        """Pass a warning on."""
+        self._teller.warned(text)
+
+    def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Tell what is about to run."""
+        self.effects = effects
+        self._teller.begins(step, self.place, self.count, effects)
+
+    def stopped(self, step: Step) -> None:
+        """Tell that it is over."""
+        self._teller.ends(step)
+
+    def finished(self, run: Run, effects: Effects) -> None:
+        """Keep how it ended."""
+        self.run, self.effects = run, effects
+
+    def failed(self, failure: Failure) -> None:
+        """Keep why it failed."""
+        self.failure = failure
+
+    def __getattr__(self, event: str) -> Callable[..., None]:
+        return _pass_over
+
+
+class Rehearser:
+    """Rehearses migrations, one after the other, on a scratch database.
+
+    Invariant: each begins with what the one before has left after its second `up`. The
+    lock of the scratch database is held, and nothing else is written.
+    """
+
+    def __init__(
+        self, ground: Ground, watch: Watch, copied: Copied, teller: Teller
+    ) -> None:
+        """Take the scratch site, the guard of all that is sent, and what was copied."""
+        self._ground = ground
+        self._watch = watch
+        self._copied = copied
+        self._teller = teller
+        self._db: Database[Any] = plain(ground.db)
+        self._beside = [beside(self._db, suffix) for suffix in BESIDE]
+        registry = ground.registry.collection.name
+        self._apart: Set[str] = {
+            registry,
+            f'{registry}_history',
+            f'{registry}_lock',
+            MARK,
+        }
+
+    def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
+        """Rehearse all, until one fails; give the names of those that had no turn.
+
+        `downs` are those of `ups`, `None` where a migration has none.
+        """
+        count = len(ups)
+        # What is a migration's own is told apart when it runs.
+        with self._ground.listener.own_work():
+            state = self._state()
+            for place, (up, down) in enumerate(zip(ups, downs), start=1):
+                found, state = self._one(up, down, state, place, count)
+                self._teller.rehearsed(found)
+                if found.failure is not None:
+                    return [each.name for each in ups[place:]]
+        return []
+
+    def _one(
+        self, up: Step, down: Step | None, before: Fingerprint, place: int, count: int
+    ) -> tuple[Rehearsed, Fingerprint]:
+        found = Rehearsed(up.name, has_down=down is not None)
+        was = self._preserver(0, before)
+        found.stages.append(self._run(up, [was], place, count))
+        if found.failure is not None:
+            return self._end(found, before, [was])
+        after = self._state()
+        self._weigh(found, before, after)
+        if down is None:
+            return self._end(found, after, [was])
+        first = self._preserver(1, after)
+        found.stages.append(self._run(down, [was, first], place, count))
+        if found.failure is not None:
+            return self._end(found, after, [was, first])
+        found.after_down = self._deviations(before, self._state(), was, 0)
+        found.stages.append(self._run(up, [first], place, count))
+        if found.failure is not None:
+            return self._end(found, after, [was, first])
+        again = self._state()
+        found.after_up = self._deviations(after, again, first, 1)
+        return self._end(found, again, [was, first])
+
+    def _end(
+        self, found: Rehearsed, state: Fingerprint, preservers: Iterable[Preserver]
+    ) -> tuple[Rehearsed, Fingerprint]:
+        for each in preservers:
+            each.forget()
+        return found, state
+
+    def _state(self) -> Fingerprint:
+        return fingerprint_of(self._db, self._apart)
+
+    def _preserver(self, which: int, state: Fingerprint) -> Preserver:
+        own_work = self._ground.listener.own_work
+        return Preserver(self._db, self._beside[which], state, own_work)
+
+    def _deviations(
+        self, was: Fingerprint, now: Fingerprint, preserver: Preserver, which: int
+    ) -> list[Any]:
+        return deviations(was, now, preserver, self._db, self._beside[which])
+
+    def _run(
+        self, step: Step, preservers: Sequence[Preserver], place: int, count: int
+    ) -> Stage:
+        """Run one function as `execute` or `rollback` does."""
+        ear = Ear(self._teller)
+        ear.place, ear.count = place, count
+        self._watch.preservers, self._watch.refused = preservers, None
+        kept = sum(each.seconds for each in preservers)
+        error: BaseException | None = None
+        try:
+            plan = self._ground.plan()
+            runner = Runner(self._ground, plan, cast(Observer, ear))
+            runner.run([step], Command('rehearse', step.name))
+        except LockLost:
+            raise
+        except BaseException as raised:
+            if is_interruption(raised) or ear.failure is None:
+                raise
+            error = raised
+        finally:
+            self._watch.preservers = ()
+        kept = sum(each.seconds for each in preservers) - kept
+        failure = ear.failure
+        if self._watch.refused is not None:
+            failure = _failure(step, self._watch.refused)
+        milliseconds = 0 if ear.run is None else ear.run.duration_ms or 0
+        if isinstance(error, RefusedElsewhere) and failure is None:
+            raise error
+        return Stage(
+            step.direction,
+            max(0, milliseconds - round(kept * 1000)),
+            ear.effects,
+            failure,
+        )
+
+    def _weigh(self, found: Rehearsed, before: Fingerprint, now: Fingerprint) -> None:
+        """Add what cannot be told: from a sample, and of what nobody hears."""
+        [stage] = found.stages
+        effects, own = stage.effects, f'{self._db.name}.'
+        namespaces = [one for each in effects.changes for one in each.split(' + ')]
+        if isinstance(effects, Recording):
+            found.cautions += [Caution('unheard', each) for each in effects.unknowns()]
+        others = {each for each in namespaces if not each.startswith(own)}
+        found.cautions += [
+            Caution('other database', each) for each in sorted(others - {self._db.name})
+        ]
+        if self._copied.sample is None:
+            return
+        touched = {each[len(own) :] for each in namespaces if each.startswith(own)}
+        factor = self._copied.factor(touched)
+        if factor is not None:
+            found.estimate = round(stage.milliseconds * factor)
+        for name, shape in sorted(now.items()):
+            known = before[name].unique if name in before else set()
+            for index in sorted(shape.unique - known):
+                if self._copied.factor({name}) is not None:
+                    found.cautions.append(Caution('unique', f'{name}.{index}'))
+
+
+def _failure(step: Step, error: MigopyException) -> Failure:
+    return Failure(
+        migration=step.migration,
+        direction=step.direction,
+        error=error,
+        aftermath=Aftermath.NOTHING,
+        asked=Command('rehearse', step.name),
+        function=function_of(error, step.direction),
+    )
+
+
+def _pass_over(*_what: object) -> None:
+    """Hear of what nobody is told of in a rehearsal."""

@@ -1,0 +1,119 @@
+"""What a rehearsal found, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from migopy.differences import Comparison
+    from migopy.effects import Effects, Recording
+    from migopy.run import Failure, Step
+
+
+class Kind(Enum):
+    """How a collection differs from what it should be."""
+
+    MISSING = 'missing'
+    EXTRA = 'extra'
+    TYPE = 'type'
+    OPTION = 'option'
+    INDEX_MISSING = 'index missing'
+    INDEX_EXTRA = 'index extra'
+    INDEX_CHANGED = 'index changed'
+    DOCUMENTS = 'documents'
+
+
+class Deviation(NamedTuple):
+    """A collection that differs from what it should be.
+
+    `name` is of the option or the index; `comparison` has some of the documents.
+    """
+
+    collection: str
+    kind: Kind
+    name: str = ''
+    comparison: Comparison | None = None
+
+
+class Caution(NamedTuple):
+    """What a rehearsal cannot tell: which of its limits, and what it is about."""
+
+    what: str
+    about: str = ''
+
+
+@dataclass
+class Stage:
+    """A run of `up` or `down`; `failure` is why it did not come to its end.
+
+    `milliseconds` is what it took without what the rehearsal did itself meanwhile.
+    """
+
+    direction: str
+    milliseconds: int
+    effects: Effects
+    failure: Failure | None = None
+
+
+@dataclass
+class Rehearsed:
+    """What came of one migration: `up`, then, if it has one, `down`, and `up` again.
+
+    Invariant: stages stand in the order in which they ran, those that did not are not
+    there. `after_down` is how the database then differed from what it was before,
+    `after_up` how it differed after the second `up` from after the first.
+    """
+
+    name: str
+    has_down: bool
+    stages: list[Stage] = field(default_factory=list)
+    after_down: Sequence[Deviation] = ()
+    after_up: Sequence[Deviation] = ()
+    cautions: list[Caution] = field(default_factory=list)
+    #: What the first `up` may take on all documents, where it ran on a sample.
+    estimate: int | None = None
+
+    @property
+    def failure(self) -> Failure | None:
+        """Give what ended it early, if anything did."""
+        return next((each.failure for each in self.stages if each.failure), None)
+
+    @property
+    def is_well(self) -> bool:
+        """Tell whether nothing failed and nothing differs."""
+        return not (self.failure or self.after_down or self.after_up)
+
+
+class Teller(Protocol):
+    """Who is told of a rehearsal, event by event."""
+
+    @property
+    def speaker(self) -> Any:
+        """Give what writes the lines of a migration's own loops."""
+
+    def warned(self, text: str) -> None:
+        """Hear of something that does not keep it from going on."""
+
+    def copying(self, names: Sequence[str], origin: str, where: str) -> None:
+        """Hear that the database is about to be copied for these migrations.
+
+        From `origin`, to `where`.
+        """
+
+    def begins(self, step: Step, place: int, count: int, effects: Recording) -> None:
+        """Hear that `up` or `down` is about to run, of the `place`th of `count`."""
+
+    def ends(self, step: Step) -> None:
+        """Hear that it is over, however it ended."""
+
+    def rehearsed(self, found: Rehearsed) -> None:
+        """Hear what came of a migration."""
+
+    def nothing_to_rehearse(self) -> None:
+        """Hear that nothing would run."""
+
+    def over(self, found: Sequence[Rehearsed], not_run: Sequence[str]) -> None:
+        """Hear that all is over, and that those `not_run` were not rehearsed."""

@@ -1,0 +1,96 @@
+"""A server of a rehearsal's own: a private mongod, gone with its data afterwards."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from migopy.errors import MigopyException
+from migopy.folders import SharedFolder, require_private
+
+#: How the folders of such servers are called, among the temporary files.
+PREFIX = 'migopy-rehearsal-'
+
+#: Bytes on the disk for each byte of data: documents, indexes, and what is kept to
+#: compare with.
+ROOM = 2
+
+
+class NoRoomHere(MigopyException):
+    """The disk of a private server has too little room; both are bytes."""
+
+    def __init__(self, needed: int, free: int, folder: str) -> None:
+        self.needed = needed
+        self.free = free
+        super().__init__(
+            f'A copy of the database may need {needed:,} bytes, and in {folder} there'
+            f' are {free:,}. Nothing was done.\n'
+            'Set TMPDIR to a folder with more room, or rehearse on a part of the'
+            ' documents (sample=10000).'
+        )
+
+
+@contextlib.contextmanager
+def private_server() -> Iterator[str]:
+    """Give the URI of a new private mongod; its data go with it.
+
+    What a killed rehearsal has left is removed first. Raises `NoMongod`,
+    `MongodFailed`.
+    """
+    from migopy.server.embedded import PrivateMongod
+
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    try:
+        with held(folder), PrivateMongod(folder).running() as uri:
+            yield uri
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def require_room(data: int) -> None:
+    """Raise `NoRoomHere` unless the disk can hold a copy of so many bytes."""
+    folder = tempfile.gettempdir()
+    free, needed = shutil.disk_usage(folder).free, data * ROOM
+    if free < needed:
+        raise NoRoomHere(needed, free, folder)
+
+
+def sweep() -> None:
+    """Remove what rehearsals of this user have left that were killed."""
+    from migopy.server.embedded import PrivateMongod
+
+    for folder in Path(tempfile.gettempdir()).resolve().glob(f'{PREFIX}*'):
+        # Whatever is wrong with one, it is not this rehearsal's.
+        with contextlib.suppress(OSError, MigopyException):
+            if not _is_own(folder):
+                continue
+            with held(folder):
+                # It takes over a mongod that still runs there, and ends it.
+                with PrivateMongod(folder).running():
+                    pass
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold the operating system's lock on a folder; raises `OSError` if it is held."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_own(folder: Path) -> bool:
+    try:
+        require_private(folder)
+    except SharedFolder:
+        return False
+    return True

@@ -1,0 +1,432 @@
+"""`rehearse`: pending migrations on a copy, up, down, up, and what differs then."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import signal
+import tempfile
+import time
+from typing import Any
+
+from bson import Timestamp
+from pymongo import MongoClient
+
+from migopy import MigopyException
+from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
+
+NAME = '001_split.py'
+
+SPLIT = """
+    def up(db):
+        for user in db.users.find():
+            first, last = user['name'].split()
+            names = {'first': first, 'last': last}
+            db.users.update_one({'_id': user['_id']}, {'$set': names})
+        db.users.create_index('last')
+
+    def down(db):
+        db.users.drop_index('last_1')
+        db.users.update_many({}, {'$unset': {'first': 1, 'last': 1}})
+"""
+
+#: It leaves an index, a document, and a collection behind.
+INEXACT = """
+    def up(db):
+        db.users.update_many({}, {'$set': {'seen': True}})
+        db.users.create_index('seen')
+        db.notes.insert_one({'_id': 1})
+        db.command('collMod', 'users', validator={'name': {'$exists': True}})
+
+    def down(db):
+        db.users.update_many({'_id': {'$ne': 2}}, {'$unset': {'seen': 1}})
+"""
+
+
+def scratch_folders() -> set[str]:
+    """List the folders of private servers of rehearsals."""
+    return set(glob.glob(os.path.join(tempfile.gettempdir(), 'migopy-rehearsal-*')))
+
+
+def contents(db: Any) -> dict[str, Any]:
+    """Give all that is in a database, but for the lock that is looked at."""
+    return {
+        name: (list(db[name].find()), db[name].index_information())
+        for name in db.list_collection_names(filter={'type': 'collection'})
+    }
+
+
+class RehearseTest(PlainTest):
+    """In this process, on a private server."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.users.insert_many(
+            [{'_id': i, 'name': f'Ann {i}', 'at': Timestamp(0, 0)} for i in range(5)]
+        )
+        self.before = contents(self.db)
+        self.folders = scratch_folders()
+        self.addCleanup(self.assert_untouched)
+
+    def assert_untouched(self) -> None:
+        self.assertEqual(contents(self.db), self.before)
+        self.assertEqual(scratch_folders() - self.folders, set())
+
+    def rehearse(self, *names: str, **options: Any) -> str:
+        """Rehearse well; give all that was said."""
+        self.logger.said.clear()
+        self.manager().rehearse(*names, **options)
+        return self.said()
+
+    def fails(self, *names: str, **options: Any) -> str:
+        """Rehearse what is found fault with; give all that was said."""
+        self.logger.said.clear()
+        with self.assertRaisesRegex(MigopyException, 'not as they should be'):
+            self.manager().rehearse(*names, **options)
+        return self.said()
+
+    def said(self) -> str:
+        return '\n'.join(text for _, text in self.logger.said)
+
+    def test_all_is_well(self) -> None:
+        self.migration(NAME, SPLIT)
+        self.migration('002_flag.py', NOTHING)
+        self.migration('003_add.py', 'def up(db): db.notes.insert_one({})')
+        said = self.rehearse()
+        self.assertIn('The code of migrations really runs', said)
+        self.assertRegex(
+            said, rf'{NAME}: up .*users 5 updated, index last_1 made.*, down .*again'
+        )
+        self.assertEqual(said.count('brings back all that was'), 2)
+        self.assertIn('003_add.py: up', said)
+        self.assertIn('it has no down, so only its up was rehearsed', said)
+        self.assertIn('was only read, and the copy is gone', said)
+
+    def test_what_down_leaves_behind_is_named(self) -> None:
+        self.migration(NAME, INEXACT)
+        said = self.fails()
+        for part in (
+            'after its down it is not as it was',
+            'index users.seen_1 is new',
+            'the option validator of users is another',
+            'documents of users differ',
+            'collection notes is new',
+        ):
+            self.assertIn(part, said)
+        # The second `up` fails, as the note is there already.
+        self.assertIn('up again failed', said)
+        self.assertIn('DuplicateKeyError', said)
+
+    def test_a_second_up_that_gives_something_else(self) -> None:
+        self.migration(
+            NAME,
+            """
+            from bson import ObjectId
+
+            def up(db):
+                db.notes.insert_one({'_id': ObjectId()})
+
+            def down(db):
+                db.notes.drop()
+            """,
+        )
+        said = self.fails()
+        self.assertNotIn('after its down', said)
+        self.assertIn('after its second up it is not as it was', said)
+        self.assertIn('documents of notes differ', said)
+
+    def test_it_stops_at_the_first_failure(self) -> None:
+        self.migration(NAME, 'def up(db): db.users.update_one(1, 2)')
+        self.migration('002_next.py')
+        said = self.fails()
+        self.assertIn('it failed in its up', said)
+        self.assertIn('Not rehearsed: 002_next.py', said)
+        # Nothing is said that one would type on the real database.
+        self.assertNotIn('fab migrations:', said)
+
+    def test_require_and_verify_are_asked(self) -> None:
+        self.migration(NAME, f'{SPLIT}\n    def verify(db): return False\n')
+        self.assertIn('it failed in its verify', self.fails())
+
+    def test_one_to_and_none(self) -> None:
+        for name in (NAME, '002_b.py', '003_c.py'):
+            self.migration(name)
+        self.assertIn('002_b.py', self.rehearse(to='002'))
+        self.assertNotIn('003_c.py', self.rehearse(to='002'))
+        self.register(NAME, '002_b.py', '003_c.py')
+        self.before = contents(self.db)
+        self.assertIn('Nothing to rehearse', self.rehearse())
+
+    def test_a_sample(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                db.users.update_many({}, {'$set': {'seen': True}})
+                db.users.create_index('name', unique=True)
+            """,
+        )
+        said = self.rehearse(sample='2')
+        self.assertIn('users 2 updated', said)
+        self.assertIn('(estimated)', said)
+        self.assertIn('whether users.name_1 is unique is not known', said)
+
+    def test_all_kinds_of_collections(self) -> None:
+        self.db.create_collection('ring', capped=True, size=4096)
+        self.db.ring.insert_many([{'_id': i} for i in range(3)])
+        self.db.create_collection('names', viewOn='users', pipeline=[])
+        self.db.create_collection('sorted', collation={'locale': 'de', 'strength': 2})
+        self.db.sorted.insert_many([{'_id': each} for each in ('b', 'A', 'C', 1, None)])
+        self.before = contents(self.db)
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                db.sorted.delete_one({'_id': 'C'})
+                db.names.drop()
+
+            def down(db):
+                db.sorted.insert_one({'_id': 'C', 'new': 1})
+            """,
+        )
+        said = self.fails()
+        self.assertIn('collection names is missing', said)
+        self.assertIn('documents of sorted differ', said)
+        self.assertNotIn('ring', said)
+
+    def test_a_transaction(self) -> None:
+        self.migration(NAME, 'transaction = True\n' + INEXACT.replace('    ', '', 1))
+        self.migration(
+            NAME,
+            """
+            transaction = True
+
+            def up(db):
+                db.users.update_many({}, {'$set': {'seen': True}})
+
+            def down(db):
+                db.users.update_many({'_id': 1}, {'$unset': {'seen': 1}})
+            """,
+        )
+        said = self.fails()
+        self.assertIn('documents of users differ', said)
+        self.assertNotIn('cannot be compared', said)
+
+    def test_a_dump(self) -> None:
+        manager = self.manager(MONGO_DUMP_DIRECTORY=str(self.folder / 'dumps'))
+        manager.dbdump()
+        [name] = [each.name for each in (self.folder / 'dumps').glob('2*')]
+        self.db.users.delete_many({})
+        self.before = contents(self.db)
+        self.migration(NAME, SPLIT)
+        manager.rehearse(from_=name)
+        self.assertIn('users 5 updated', self.said())
+        with self.assertRaisesRegex(MigopyException, 'exclude each other'):
+            manager.rehearse(from_=name, sample=1)
+
+    def test_a_model_that_would_write_to_the_real_database(self) -> None:
+        for swallows in ('', 'try: '):
+            end = '\n                except BaseException: pass' if swallows else ''
+            self.migration(
+                NAME,
+                f"""
+            from pymongo import MongoClient
+
+            def up(db):
+                {swallows or 'if True: '}MongoClient({self.uri!r})[
+                    {self.db.name!r}].users.delete_many({{}}){end}
+            """,
+            )
+            said = self.fails()
+            self.assertIn('It tried to write to 127.0.0.1:', said)
+            self.assertIn(f'(delete on {self.db.name}.users)', said)
+            self.assertIn('refused before it was sent', said)
+
+    def test_a_thread_is_refused_as_well(self) -> None:
+        self.migration(
+            NAME,
+            f"""
+            import threading
+            from pymongo import MongoClient
+
+            def write():
+                MongoClient({self.uri!r})[{self.db.name!r}].users.drop()
+
+            def up(db):
+                thread = threading.Thread(target=write)
+                thread.start()
+                thread.join()
+            """,
+        )
+        self.assertIn('It tried to write to', self.fails())
+
+    def test_hooks_hear_nothing(self) -> None:
+        heard: list[Any] = []
+        self.migration(NAME, SPLIT)
+        manager = self.manager(
+            before_migration=lambda _self, info: heard.append(info),
+            after_run=lambda _self, outcome: heard.append(outcome),
+        )
+        manager.rehearse()
+        self.assertEqual(heard, [])
+
+    def test_no_mongod(self) -> None:
+        self.migration(NAME, SPLIT)
+        known = os.environ.get('MIGOPY_MONGOD')
+        os.environ['MIGOPY_MONGOD'] = '/nowhere/mongod'
+        try:
+            with self.assertRaisesRegex(MigopyException, 'MIGOPY_MONGOD'):
+                self.manager().rehearse()
+        finally:
+            del os.environ['MIGOPY_MONGOD']
+            if known:
+                os.environ['MIGOPY_MONGOD'] = known
+
+
+class OnTest(PlainTest):
+    """On a server that was named."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.users.insert_one({'_id': 1, 'name': 'Ann B'})
+        self.migration(NAME, SPLIT)
+        self.other = f'{self.db.name}_x'
+        self.addCleanup(self.client.drop_database, self.other)
+
+    def on(self, name: str = '') -> str:
+        return self.uri.replace('/?', f'/{name}?')
+
+    def names(self) -> list[str]:
+        return [
+            each
+            for each in self.client.list_database_names()
+            if each.startswith(self.db.name) and each != self.db.name
+        ]
+
+    def test_the_database_is_gone_afterwards(self) -> None:
+        for name in (self.other, ''):
+            self.manager().rehearse(on=self.on(name))
+            self.assertEqual(self.names(), [])
+        self.assertEqual(self.contents('users'), [{'name': 'Ann B'}])
+
+    def test_what_is_refused(self) -> None:
+        self.client[self.other].notes.insert_one({})
+        same = self.on(self.db.name)
+        for on, said in (
+            (same, 'is the server of the database'),
+            (same.replace('127.0.0.1', 'localhost'), 'is the server of the database'),
+            (self.on(self.other), r'is not empty \(notes\)'),
+            ('embedded:folder', 'takes the URI of a server'),
+        ):
+            with self.assertRaisesRegex(MigopyException, said):
+                self.manager().rehearse(on=on)
+        self.assertEqual(self.client[self.other].notes.count_documents({}), 1)
+        self.assertEqual(self.contents('users'), [{'name': 'Ann B'}])
+
+    def test_another_database_of_that_server_is_not_written(self) -> None:
+        self.migration(
+            NAME, f'def up(db): db.client[{self.db.name!r}].users.delete_many({{}})'
+        )
+        with self.assertRaisesRegex(MigopyException, 'not as they should be'):
+            self.manager().rehearse(on=self.on(self.other))
+        self.assertEqual(self.contents('users'), [{'name': 'Ann B'}])
+
+    def test_what_a_killed_one_left_is_taken_over(self) -> None:
+        left = self.client[self.other]
+        left.migopy_rehearsal.insert_one({'_id': 'scratch'})
+        left.users.insert_one({'_id': 1})
+        self.manager().rehearse(on=self.on(self.other))
+        self.assertEqual(self.names(), [])
+
+
+class InterruptedTest(FabTest):
+    """A rehearsal that is ended in the middle."""
+
+    def test_nothing_is_left(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import pathlib, time
+
+            def up(db):
+                pathlib.Path('begun').touch()
+                time.sleep(60)
+            """,
+        )
+        before = scratch_folders()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = self.start('migrations:rehearse')
+            begun = self.folder / 'begun'
+            deadline = time.monotonic() + 60
+            while not begun.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            begun.unlink()
+            process.send_signal(number)
+            self.assertEqual(self.ended(process).status, 128 + number)
+            self.assertEqual(scratch_folders() - before, set())
+
+    def test_what_a_killed_one_left_is_removed_by_the_next(self) -> None:
+        self.migration(NAME, 'import os\ndef up(db): os.kill(os.getpid(), 9)')
+        own = self.folder / 'tmp'
+        own.mkdir()
+        self.fab('migrations:rehearse', TMPDIR=str(own))
+        self.assertEqual(len(list(own.glob('migopy-rehearsal-*'))), 1)
+        self.migration(NAME, NOTHING)
+        self.assert_ok(self.fab('migrations:rehearse', TMPDIR=str(own)))
+        self.assertEqual(list(own.iterdir()), [])
+
+
+class FacesTest(CommandTest):
+    """As it is typed."""
+
+    def test_the_command_and_json(self) -> None:
+        self.migration(NAME, SPLIT)
+        self.migration('002_inexact.py', INEXACT)
+        self.db.users.insert_many([{'_id': i, 'name': 'Ann Secret'} for i in (1, 2)])
+        result = self.migopy('rehearse', '--sample', '10', '--json')
+        self.assertEqual(result.status, 1, result.said)
+        *events, last = map(json.loads, result.stdout.splitlines())
+        self.assertIn('rehearsed', [each['event'] for each in events])
+        first, second = last['rehearsed']
+        self.assertTrue(first['ok'])
+        self.assertEqual([each['direction'] for each in first['stages']][1], 'down')
+        self.assertIn(
+            {'collection': 'users', 'kind': 'documents', 'name': ''},
+            second['after_down'],
+        )
+        self.assertNotIn('Secret', result.stdout)
+
+    def test_from(self) -> None:
+        self.migration(NAME, SPLIT)
+        self.assert_error(
+            self.migopy('rehearse', '--from', '2020'), 'There is no dump in'
+        )
+
+    def test_from_with_fab(self) -> None:
+        self.migration(NAME, SPLIT)
+        self.program = FAB
+        self.assertIn(
+            'There is no dump in', self.fab('migrations:rehearse,from=2020').stderr
+        )
+
+
+class ManyTest(PlainTest):
+    """With many databases it is for one at a time."""
+
+    def test_one_is_named(self) -> None:
+        self.migration(NAME, SPLIT)
+        other = f'{self.db.name}_b'
+        self.addCleanup(self.client.drop_database, other)
+        for name in (self.db.name, other):
+            with MongoClient(self.uri) as client:
+                client[name].users.insert_one({'name': 'Ann B'})
+        manager = self.manager(
+            MONGO_DATABASE=None, MONGO_DATABASES=[self.db.name, other]
+        )
+        with self.assertRaisesRegex(MigopyException, 'one database at a time'):
+            manager.perform('rehearse', [], {})
+        manager.perform('rehearse', [], {'only': other, 'sample': '1'})
+        said = '\n'.join(text for _, text in self.logger.said)
+        self.assertIn(f'on a copy of {other} on', said)
+        self.assertIn('users 1 updated', said)
