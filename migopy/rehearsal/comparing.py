@@ -10,7 +10,14 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
-from migopy.differences import Comparison, Scan, Value, documents, with_id
+from migopy.differences import (
+    Comparison,
+    Scan,
+    Value,
+    changes,
+    documents,
+    with_id,
+)
 from migopy.rehearsal.fingerprint import Fingerprint, Shape
 from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Deviation, Kind
@@ -65,8 +72,7 @@ def deviations(
         else:
             found += list(_shapes(name, was[name], now[name]))
             if was[name].digest != now[name].digest:
-                compared = _compared(name, was[name], preserver, db, beside)
-                found.append(Deviation(name, Kind.DOCUMENTS, '', compared))
+                found.append(_documents(name, was[name], preserver, db, beside))
     return found
 
 
@@ -88,34 +94,50 @@ def _changed(was: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
 
 
-def _compared(
+def _documents(
     name: str,
     was: Shape,
     preserver: Preserver,
     db: Database[Any],
     beside: Database[Any],
-) -> Comparison:
+) -> Deviation:
     """Find the first documents that differ, as far as what was is still known."""
     comparison = Comparison(f'{db.name}.{name}', SHOWN)
-    if not was.has_documents:
-        comparison.reason = 'it is no plain collection'
-        return comparison
+    reordered = 0
     try:
-        if not preserver.is_sound(name):
+        if not was.has_documents:
+            comparison.reason = 'it is no plain collection'
+        elif not preserver.is_sound(name):
             comparison.reason = preserver.reasons.get(
                 name, 'something has written to it that migopy does not hear'
             )
-            return comparison
-        sides: Any = Sides(beside, db, name)
-        scan = Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
-        for each in scan.differences():
-            comparison.differences.append(each)
-            if len(comparison.differences) == SHOWN:
-                break
-        comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
+        else:
+            sides: Any = Sides(beside, db, name)
+            scan = Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
+            reordered = _search(scan, comparison)
     except PyMongoError as error:
         comparison.reason = reason_of(error)
-    return comparison
+    if comparison.is_whole and reordered and not comparison.differences:
+        return Deviation(name, Kind.ORDER)
+    return Deviation(name, Kind.DOCUMENTS, '', comparison)
+
+
+def _search(scan: Scan, comparison: Comparison) -> int:
+    """Look for what differs; give in how many documents the order of fields does.
+
+    Those come to nothing more, so they are not among the differences.
+    """
+    reordered = 0
+    for each in scan.differences():
+        is_there = each.before is not None and each.after is not None
+        if is_there and not changes(each.before, each.after):
+            reordered += 1
+            continue
+        comparison.differences.append(each)
+        if len(comparison.differences) == comparison.wanted:
+            break
+    comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
+    return reordered
 
 
 def _find(collection: Any, query: RawBSONDocument) -> bytes | None:

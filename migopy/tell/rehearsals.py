@@ -34,6 +34,7 @@ DIFFERS = {
     Kind.INDEX_EXTRA: 'index {0}.{1} is new',
     Kind.INDEX_CHANGED: 'index {0}.{1} is another',
     Kind.DOCUMENTS: 'documents of {0} differ',
+    Kind.ORDER: 'documents of {0} have their fields in another order, nothing else',
 }
 
 #: What is said of what a rehearsal cannot tell.
@@ -109,7 +110,7 @@ class RehearsalTeller:
             self._voice.white('  so its second up gives something else, too')
         else:
             self._deviations('after its second up', found.after_up)
-        if found.has_down and found.is_well:
+        if found.has_down and not (found.failure or found.after_down or found.after_up):
             self._voice.green(
                 '  its down brings back all that was, its second up gives the same'
             )
@@ -167,15 +168,17 @@ class RehearsalTeller:
 
         if not found:
             return
-        self._voice.red(f'  {when} it is not as it was:')
+        only_order = all(each.kind is Kind.ORDER for each in found)
+        say = self._voice.white if only_order else self._voice.red
+        say(f'  {when} it is not as it was:')
         for each in found[:MOST]:
-            self._voice.red(f'    {_deviation(each)}')
+            say(f'    {_deviation(each)}')
             if each.comparison is not None:
                 on_terminal = self._voice.on_terminal
                 for line in lines(each.comparison, self._database):
                     getattr(on_terminal, line.method)(f'    {line.text}')
         if len(found) > MOST:
-            self._voice.red(f'    and {len(found) - MOST:,} more')
+            say(f'    and {len(found) - MOST:,} more')
 
     def _as_document(self, found: Rehearsed) -> dict[str, Any]:
         failure = found.failure

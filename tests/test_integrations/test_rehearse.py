@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 import signal
 import tempfile
@@ -14,6 +13,7 @@ from bson import Timestamp
 from pymongo import MongoClient
 
 from migopy import MigopyException
+from tests import schema
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
 
 NAME = '001_split.py'
@@ -135,6 +135,21 @@ class RehearseTest(PlainTest):
         self.assertNotIn('after its down', said)
         self.assertIn('after its second up it is not as it was', said)
         self.assertIn('documents of notes differ', said)
+
+    def test_where_only_the_order_of_fields_differs_it_is_said(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                db.users.update_many({}, {'$rename': {'name': 'title'}})
+
+            def down(db):
+                db.users.update_many({}, {'$rename': {'title': 'name'}})
+            """,
+        )
+        said = self.rehearse()
+        self.assertIn('have their fields in another order, nothing else', said)
+        self.assertNotIn('brings back all', said)
 
     def test_it_stops_at_the_first_failure(self) -> None:
         self.migration(NAME, 'def up(db): db.users.update_one(1, 2)')
@@ -386,7 +401,7 @@ class FacesTest(CommandTest):
         self.db.users.insert_many([{'_id': i, 'name': 'Ann Secret'} for i in (1, 2)])
         result = self.migopy('rehearse', '--sample', '10', '--json')
         self.assertEqual(result.status, 1, result.said)
-        *events, last = map(json.loads, result.stdout.splitlines())
+        *events, last = map(schema.check, result.stdout.splitlines())
         self.assertIn('rehearsed', [each['event'] for each in events])
         first, second = last['rehearsed']
         self.assertTrue(first['ok'])
