@@ -93,12 +93,8 @@ class Rehearser:
         self._db: Database[Any] = plain(ground.db)
         self._beside = [beside(self._db, suffix) for suffix in BESIDE]
         registry = ground.registry.collection.name
-        self._apart: Set[str] = {
-            registry,
-            f'{registry}_history',
-            f'{registry}_lock',
-            MARK,
-        }
+        beside_it = {f'{registry}_{each}' for each in ('history', 'lock', 'undo')}
+        self._apart: Set[str] = {registry, MARK, *beside_it}
 
     def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
         """Rehearse all, until one fails; give the names of those that had no turn.
