@@ -121,6 +121,8 @@ PLACEHOLDERS = {
     'last': 'NUMBER',
     'dry_run': 'yes',
     'show': 'NUMBER',
+    'phase': 'before',
+    'worker': 'yes',
     'force': 'yes',
     'undo': 'yes',
     'conflicts': 'keep|theirs|ours',

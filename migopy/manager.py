@@ -10,11 +10,11 @@ from migopy.files import create
 from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
 from migopy.run import listing
-from migopy.table import Previews, Records, Rehearsals, Undoing
+from migopy.table import Background, Previews, Records, Rehearsals, Undoing
 from migopy.wiring import Wiring
 
 
-class MigrationsManager(Previews, Records, Rehearsals, Undoing, Wiring):
+class MigrationsManager(Background, Previews, Records, Rehearsals, Undoing, Wiring):
     """Migrations of one database, as commands of a Fabric task.
 
     A fabfile derives a class from it, changes attributes, overrides methods or adds
@@ -57,21 +57,24 @@ class MigrationsManager(Previews, Records, Rehearsals, Undoing, Wiring):
         spec_migr: str | None = None,
         *,
         to: str | None = None,
+        phase: str | None = None,
         dry_run: str | bool = 'no',
         show: str | int | None = None,
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
         Example: execute,001_add_index.py
-        With to=NAME those up to and with that one are executed. With dry_run=yes
+        With to=NAME those up to and with that one are executed, with phase=before (or
+        after) those that are to run before (or after) the new code. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
         shown; with show=5 so are the first five documents that each would change. The
         first one that fails ends the run; the rest has not run then.
         """
         from migopy.operations import executing, trying
 
-        order = order_up(self, 'execute', spec_migr, to)
         wanted = trial('execute', dry_run, show)
+        in_trial = wanted is not None
+        order = order_up(self, 'execute', spec_migr, to, phase, in_trial)
         if wanted is not None:
             return trying.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
@@ -146,13 +149,20 @@ class MigrationsManager(Previews, Records, Rehearsals, Undoing, Wiring):
             self._report.nothing_to_verify()
 
     @task
-    def check(self, *, offline: str | bool = 'no', format: str = 'text') -> None:
+    def check(
+        self,
+        *,
+        phase: str | None = None,
+        offline: str | bool = 'no',
+        format: str = 'text',
+    ) -> None:
         """Show all that is not as it should be; fail if there is anything.
 
         Example: check,offline=yes
         With offline=yes only the files are looked at, without a database: that all
         can be imported and have an up, names that fit, numbers that are unique.
-        format=github tells it in annotations of GitHub Actions.
+        format=github tells it in annotations of GitHub Actions. With phase=before what
+        is pending for later phases is no reason to fail.
         """
         form = one_of(format, ('text', 'github'), 'check', 'format')
         if is_yes(offline, 'check', 'offline'):
@@ -162,9 +172,9 @@ class MigrationsManager(Previews, Records, Rehearsals, Undoing, Wiring):
             said = Option('format', form), ' is of the files alone; nothing was done'
             raise WrongOptions('check', *said, again)
         plan = self._site.survey()
-        names = pending(self, plan)
-        self._report.status(plan, names)
-        if names or not plan.fits:
+        wanted = pending(self, plan, phase)
+        self._report.status(plan, pending(self, plan))
+        if wanted or not plan.fits:
             raise DoesNotFit('Some migrations need attention, see above.')
         return None
 
@@ -180,14 +190,22 @@ class MigrationsManager(Previews, Records, Rehearsals, Undoing, Wiring):
         self._report.history(plan, runs)
 
     @task
-    def unlock(self, *, force: str | bool = 'no', yes: str | bool = 'no') -> None:
+    def unlock(
+        self,
+        *,
+        force: str | bool = 'no',
+        worker: str | bool = 'no',
+        yes: str | bool = 'no',
+    ) -> None:
         """Take the lock away from a command that is certainly gone.
 
-        With force=yes also from one that seems to be running.
+        With force=yes also from one that seems to be running. worker=yes is for the
+        lock of work.
         """
         forced = is_yes(force, 'unlock', 'force')
+        of_worker = is_yes(worker, 'unlock', 'worker')
         self._asking(yes, 'unlock').require('Take the lock away')
-        self._report.unlocked(self._site.unlock(forced))
+        self._report.unlocked(self._site.unlock(forced, of_worker))
 
     @task
     def dbdump(self) -> None:

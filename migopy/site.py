@@ -20,7 +20,14 @@ from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
 from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_template
 from migopy.pymongo3 import legacy_database
-from migopy.run import Choice, NoNumberOfRuns, Plan, UnknownMigration, renamed_of
+from migopy.run import (
+    Choice,
+    NoNumberOfRuns,
+    Plan,
+    UnknownMigration,
+    renamed_of,
+    said_of,
+)
 from migopy.server import (
     NoDatabase,
     OneOfMany,
@@ -199,18 +206,19 @@ class Site:
         migrations = self.directory.migrations()
         if unsettled:
             kept = read(self.history, self.registry, self.lock, in_full)
-            runs, holder, contents = kept
+            runs, holders, contents = kept
         else:
-            runs, holder, contents = [], None, self.registry.read(in_full)
+            runs, holders, contents = [], [], self.registry.read(in_full)
         plan = Plan(
             migrations,
             contents.records,
             runs=runs,
-            holder=holder,
+            holders=holders,
             foreign=contents.foreign,
             file_names=self.directory.file_names,
         )
-        return replace(plan, renamed=renamed_of(plan)) if plan.missing else plan
+        renamed = renamed_of(plan) if plan.missing else {}
+        return replace(plan, renamed=renamed, said=said_of(plan))
 
     def survey(self, in_full: bool = False) -> Plan:
         """Read all there is to know, for a person who looks."""
@@ -271,13 +279,14 @@ class Site:
         with self.listener.own_work(), self.lock.held(command, wait, waiting):
             yield
 
-    def unlock(self, force: bool) -> Holder | None:
-        """Take the lock away from whoever holds it, and give whom.
+    def unlock(self, force: bool, worker: bool = False) -> Holder | None:
+        """Take a lock away from whoever holds it, and give whom.
 
         Raises `StillRunning`, unless `force`.
         """
         with self.listener.own_work():
-            return self.lock.unlock(force)
+            lock = self.lock.of_worker() if worker else self.lock
+            return lock.unlock(force)
 
     def _require_known(self, name: str) -> None:
         try:

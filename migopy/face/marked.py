@@ -22,7 +22,7 @@ ORIGINAL = 'migopy_original'
 OF_DATABASE = frozenset(
     """
     accept adopt baseline check dbdump dbrestore execute forget history ignore images
-    list preflight rehearse rename rollback show_status unlock verify
+    list preflight rehearse rename rollback show_status unlock verify work
     """.split()  # noqa: SIM905
 )
 

@@ -21,16 +21,31 @@ from migopy.files.project import (
     invoke_program,
     project_directory,
 )
+from migopy.files.said import (
+    AFTER,
+    BACKGROUND,
+    BEFORE,
+    NOTHING,
+    PHASES,
+    BadSaid,
+    Said,
+)
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 
 __all__ = [
+    'AFTER',
+    'BACKGROUND',
+    'BEFORE',
     'BEST_EFFORT',
     'CONDITIONS',
     'FILES',
+    'NOTHING',
+    'PHASES',
     'TEMPLATE',
     'BadFileNames',
     'BadParallel',
     'BadPattern',
+    'BadSaid',
     'BadTransaction',
     'BadUndo',
     'Directory',
@@ -45,6 +60,7 @@ __all__ = [
     'NoSuchFunction',
     'NotCreated',
     'OtherShape',
+    'Said',
     'Unreadable',
     'begins_with',
     'checksum_of',

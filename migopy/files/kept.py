@@ -6,6 +6,7 @@ from functools import cached_property
 
 from migopy.files.directory import Directory
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.said import Said
 
 
 class KeptMigration(Migration):
@@ -21,6 +22,14 @@ class KeptMigration(Migration):
     @cached_property
     def _checksum(self) -> str:
         return checksum_of(self._content)
+
+    @cached_property
+    def _said(self) -> Said:
+        return super().said()
+
+    def said(self) -> Said:
+        """Read what the file says of itself, the first time; raises `Unreadable`."""
+        return self._said
 
     def content(self) -> bytes:
         """Read the file, the first time; raises `Unreadable`."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
+from migopy.files.said import BACKGROUND, BadSaid, Said, said_by
 from migopy.files.shapes import CONDITIONS, Functions
 
 #: What was meant for `transaction`, in any case of its letters.
@@ -132,9 +133,13 @@ class LoadedMigration(NamedTuple):
             # Passed over, it would run without the transaction that was meant.
             if is_other_word and value in (True, False):
                 raise BadTransaction(self.name, value, name)
-        wish = getattr(self.module, 'transaction', default)
+        in_background = self.said().phase == BACKGROUND
+        wish = getattr(self.module, 'transaction', default and not in_background)
         if not isinstance(wish, bool):
             raise BadTransaction(self.name, wish)
+        if wish and in_background:
+            wrong = "transaction = True is not for phase = 'background'"
+            raise BadSaid(self.name, f'{wrong}: MongoDB ends a transaction in a minute')
         return wish
 
     def images(self, default: bool | str) -> bool | str:
@@ -149,6 +154,22 @@ class LoadedMigration(NamedTuple):
         if not isinstance(wish, bool) and wish != BEST_EFFORT:
             raise BadUndo(self.name, wish)
         return bool(wish) and wish
+
+    def said(self) -> Said:
+        """Tell what the file says of itself; raises `BadSaid`, `Unreadable`.
+
+        All that decides when it runs was read from the file as it is written, so what
+        it says by other means would be passed over: it is refused.
+        """
+        written = self.migration.said()
+        if written.wrong:
+            raise BadSaid(self.name, written.wrong)
+        said = said_by(self.module, self.name)
+        for word, value in said._asdict().items():
+            if value != getattr(written, word):
+                wrong = f'{word} is not written out at the top of the file'
+                raise BadSaid(self.name, wrong)
+        return said
 
     def in_parallel(self) -> bool:
         """Tell whether it may run for several databases at once: `parallel` says so.

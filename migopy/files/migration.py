@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
+from migopy.files.said import Said, said_in
 
 if TYPE_CHECKING:
     import ast
@@ -108,17 +109,29 @@ class Migration(NamedTuple):
 
     def _tree(self) -> ast.Module | None:
         """Parse the file; `None` where it cannot be read or parsed."""
-        # Only what has gone wrong, or comes from another tool, needs it.
-        import ast
-
         try:
-            return ast.parse(self.content())
-        except (SyntaxError, ValueError, Unreadable):
+            return _parsed(self.content())
+        except Unreadable:
             return None
+
+    def said(self) -> Said:
+        """Read what the file says of itself; raises `Unreadable`."""
+        return said_in(self.content(), _parsed)
 
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
         return checksum_of(self.content())
+
+
+def _parsed(content: bytes) -> ast.Module | None:
+    """Parse a file's content; `None` where that cannot be done."""
+    # Only what has gone wrong, or says something of itself, needs it.
+    import ast
+
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def checksum_of(content: bytes) -> str:

@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Part, Spelling
 from migopy.face import call
+from migopy.files import AFTER
 from migopy.many.databases import FAILED_ONES, Database, shown
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.fleet import Fleet
@@ -247,7 +248,9 @@ class Crowd:
         found = outcome.database.found and not plan.records
         if found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
-        standing = Standing.of(plan, pending(member.manager, plan))
+        phase = self._selection.options.get('phase')
+        names = pending(member.manager, plan, phase or AFTER)
+        standing = Standing.of(plan, names, is_all_wanted=phase is None)
         return replace(outcome, standing=standing)
 
     def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:

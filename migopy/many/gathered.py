@@ -136,6 +136,9 @@ class Gathered:
     def tried_all(self) -> None:
         """Hear that a dry run is over."""
 
+    def left(self, names: Sequence[str]) -> None:
+        """Hear what is left for a worker, which the status tells."""
+
     def over(self, error: BaseException | None) -> None:
         """Hear that the command is over for this database."""
 

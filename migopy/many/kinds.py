@@ -5,6 +5,7 @@ from __future__ import annotations
 from migopy.face import WrongOptions
 from migopy.files import (
     BadParallel,
+    BadSaid,
     BadTransaction,
     ImportFailed,
     NoSuchFunction,
@@ -28,11 +29,12 @@ from migopy.server import NoPrimary, ServerUnreachable
 LOOKING = frozenset({'check', 'show_status'})
 
 #: Commands of which nothing is said where they had nothing to do.
-QUIET = frozenset({'execute', 'ignore', 'rollback'})
+QUIET = frozenset({'execute', 'ignore', 'rollback', 'work'})
 
 #: Errors that every database would meet, as files and what was typed are the same.
 FOR_ALL = (
     BadParallel,
+    BadSaid,
     BadTransaction,
     ImportFailed,
     NameNeeded,

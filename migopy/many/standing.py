@@ -26,15 +26,20 @@ class Standing(NamedTuple):
     does_not_fit: bool
 
     @classmethod
-    def of(cls, plan: Plan, pending: Sequence[str]) -> Standing:
-        """Read it from a plan; `pending` are the names of what `execute` would run."""
+    def of(
+        cls, plan: Plan, pending: Sequence[str], is_all_wanted: bool = True
+    ) -> Standing:
+        """Read it from a plan; `pending` are the names of what `execute` would run.
+
+        With `is_all_wanted` what is left to run in the background does not fit either.
+        """
         last = plan.last_registered
         return cls(
             last.name if last else '',
             len(pending),
             pending[0] if pending else '',
             tuple(_remarks(plan)),
-            not plan.fits,
+            not plan.fits or (is_all_wanted and bool(plan.background)),
         )
 
 
@@ -72,6 +77,7 @@ def _remarks(plan: Plan) -> Iterable[str]:
     unfinished = list(dict.fromkeys(run.name for run in plan.unfinished))
     for what, names in (
         ('Unfinished', unfinished),
+        ('To run in the background', [each.name for each in plan.background]),
         ('Running at this moment', running),
         ('Late', [each.name for each in plan.late]),
         ('Changed since executed', plan.changed),

@@ -12,6 +12,7 @@ from migopy.operations.orders import (
     order_baseline,
     order_down,
     order_up,
+    order_work,
     pending,
     trial,
 )
@@ -28,6 +29,7 @@ __all__ = [
     'order_baseline',
     'order_down',
     'order_up',
+    'order_work',
     'pending',
     'trial',
 ]

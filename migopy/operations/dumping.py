@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
@@ -29,7 +29,9 @@ class Restore(NamedTuple):
 def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     """Dump the database, under the lock; of its dumps the newest `keep` stay."""
     locked = site.locked('dbdump', wait, observer.waiting)
-    with locked, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+    # What a worker is in the middle of, and how far it is, would not fit in a dump.
+    alone = without_worker(site, 'dbdump', wait, observer)
+    with locked, alone, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         observer.dumping(site.db.name)
         return dumps.make(site.db, keep)
 
@@ -45,10 +47,21 @@ def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> N
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         dump = dumps.find(site.db.name, which.name, which.foreign)
         asking.require(f'Bring the database back to {dump.name}')
-        with site.locked('dbrestore', which.wait, observer.waiting):
+        locked = site.locked('dbrestore', which.wait, observer.waiting)
+        with locked, without_worker(site, 'dbrestore', which.wait, observer):
             observer.restoring(dump)
             dumps.restore(site.db, dump, which.in_place)
     observer.restored(dump)
+
+
+@contextmanager
+def without_worker(
+    site: Site, command: str, wait: float, observer: Observer
+) -> Iterator[None]:
+    """Hold the worker's lock, so that nothing runs in the background meanwhile."""
+    lock = site.lock.of_worker()
+    with site.listener.own_work(), lock.held(command, wait, observer.waiting):
+        yield
 
 
 def names_of_dumps(site: Site) -> set[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException
 from migopy.face import ORIGINAL, WrongOptions, is_yes, number, one_of, only_one
-from migopy.files import Migration
+from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.run import Choice, Plan
 from migopy.state import Run
 
@@ -113,6 +113,10 @@ class Order(NamedTuple):
         return [*self.asked.values, *([] if to is None else [to])]
 
 
+#: Commands that take what is to run in the background, too.
+OF_ALL_PHASES = ('ignore', 'rehearse')
+
+
 class Trial(NamedTuple):
     """A dry run that is wanted; `show` documents of each collection are to be shown."""
 
@@ -120,17 +124,46 @@ class Trial(NamedTuple):
 
 
 def order_up(
-    manager: Manager, command: str, name: str | None, to: str | None = None
+    manager: Manager,
+    command: str,
+    name: str | None,
+    to: str | None = None,
+    phase: str | None = None,
+    in_trial: bool = False,
 ) -> Order:
-    """Take what `execute` or `ignore` was given; raises `WrongOptions`."""
+    """Take what `execute` or `ignore` was given; raises `WrongOptions`.
+
+    `execute` leaves to a worker what is to run in the background, a dry run of one
+    that is named aside.
+    """
     only_one(command, {'a name': name, 'to': to})
+    only_one(command, {'a name': name, 'phase': phase})
+    phases = _phases(command, phase, all_of_them=in_trial and name is not None)
 
     def select(plan: Plan) -> list[Migration]:
         allow_late = manager.ALLOW_LATE or command == 'ignore'
-        chosen = Choice(plan).to_execute(name, allow_late, to)
-        return narrowed(manager, chosen, name)
+        choice = Choice(plan)
+        taken = choice.to_execute(name, allow_late, to, phases)
+        chosen = narrowed(manager, taken, name)
+        if phase == AFTER and chosen:
+            choice.require_ready(chosen[-1], narrowed(manager, plan.unregistered))
+        return chosen
 
-    asked = Command(command, *_given(name), to=to)
+    asked = Command(command, *_given(name), to=to, phase=phase)
+    return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+
+
+def order_work(manager: Manager, name: str | None) -> Order:
+    """Take what `work` was given: it selects what is to run next, if anything."""
+
+    def select(plan: Plan) -> list[Migration]:
+        choice = Choice(plan)
+        chosen = narrowed(manager, choice.to_work(name), name)[:1]
+        if name is None and chosen:
+            choice.require_ready(chosen[0], narrowed(manager, plan.unregistered))
+        return chosen
+
+    asked = Command('work', *_given(name))
     return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
 
 
@@ -207,9 +240,26 @@ def narrowed(
     return kept
 
 
-def pending(manager: Manager, plan: Plan) -> list[str]:
-    """List the names of what `execute` would run."""
-    return [each.name for each in narrowed(manager, plan.unregistered)]
+def pending(manager: Manager, plan: Plan, until: str | None = None) -> list[str]:
+    """List the names of what is pending, `until` a phase and with it.
+
+    Raises `WrongOptions`.
+    """
+    migrations = narrowed(manager, plan.unregistered)
+    if until is not None:
+        last = PHASES.index(one_of(until, PHASES, 'check', 'phase'))
+        phases = PHASES[: last + 1]
+        migrations = [each for each in migrations if plan.phase_of(each) in phases]
+    return [each.name for each in migrations]
+
+
+def _phases(command: str, phase: str | None, all_of_them: bool) -> Sequence[str]:
+    if phase is not None:
+        if phase == BACKGROUND:
+            reason = f'phase={phase} is run by a worker; nothing was done'
+            raise WrongOptions(command, reason, Command('work'))
+        return [one_of(phase, (BEFORE, AFTER), command, 'phase')]
+    return PHASES if command in OF_ALL_PHASES or all_of_them else (BEFORE, AFTER)
 
 
 def _given(name: str | None) -> Sequence[str]:

@@ -133,7 +133,7 @@ def prune(site: Site) -> None:
         return
     plan = site.plan()
     records = {each.id for each in plan.records if isinstance(each.id, ObjectId)}
-    runs = {each.id for each in plan.unfinished}
+    runs = {each.id for each in (*plan.unfinished, *plan.at_work)}
     live = [each for each in found if (records | runs).intersection(each.runs)]
     settings = site.settings
     old = [each for each in live if not runs.intersection(each.runs)]

@@ -71,8 +71,7 @@ def verify(site: Site, name: str | None, observer: Observer) -> int:
     """
     plan = site.plan(unsettled=False)
     migrations = _chosen(plan, name)
-    holder = site.lock.holder()
-    if holder:
+    for holder in site.lock.holders():
         observer.warned(f'Another command is running, and may change data: {holder}')
     count, failed = 0, []
     with importable(site.directory):

@@ -13,24 +13,29 @@ from migopy.run.choice_errors import (
     AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
+    AtWork,
+    Before,
     LateRefused,
     NameNeeded,
     NoFile,
     NoNumberOfRuns,
     NotApplied,
     NotExecuted,
+    OtherPhase,
     Renamed,
     UnknownMigration,
 )
 from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
-from migopy.run.plan import Plan, renamed_of
+from migopy.run.plan import Plan, renamed_of, said_of
 from migopy.run.unfinished import (
     State,
     Unfinished,
     by_migration,
     describe,
+    goes_on,
+    ways_on,
     ways_out,
 )
 
@@ -92,6 +97,8 @@ __all__ = [
     'AlreadyBegun',
     'AlreadyRegistered',
     'AmbiguousName',
+    'AtWork',
+    'Before',
     'CannotTry',
     'Choice',
     'Entry',
@@ -114,6 +121,7 @@ __all__ = [
     'NotRegistered',
     'Observer',
     'Observers',
+    'OtherPhase',
     'Plan',
     'Problem',
     'Renamed',
@@ -132,6 +140,7 @@ __all__ = [
     'by_migration',
     'describe',
     'function_of',
+    'goes_on',
     'inspect',
     'listing',
     'only_reading',
@@ -139,10 +148,12 @@ __all__ = [
     'require_dependencies',
     'require_images',
     'require_transactions',
+    'said_of',
     'steps_of',
     'try_out',
     'warn_of_helpers',
     'warn_of_other_than_executed',
+    'ways_on',
     'ways_out',
 ]
 

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from migopy.files import Migration, begins_with
+from migopy.files import BACKGROUND, BEFORE, PHASES, BadSaid, Migration, begins_with
 from migopy.run.choice_errors import (
     AlreadyBegun,
     AlreadyRegistered,
     AmbiguousName,
+    AtWork,
+    Before,
     LateRefused,
     NameNeeded,
     NoFile,
     NotApplied,
     NotExecuted,
+    OtherPhase,
     Renamed,
     UnknownMigration,
 )
 from migopy.run.plan import Plan
-from migopy.run.unfinished import Unfinished
+from migopy.run.unfinished import Unfinished, goes_on
 from migopy.texts import whole_number
 
 #: How similar a name is to a typed one that it may have been meant by.
@@ -100,32 +103,68 @@ class Choice:
             return error.name
 
     def to_execute(
-        self, name: str | None, allow_late: bool, to: str | None = None
+        self,
+        name: str | None,
+        allow_late: bool,
+        to: str | None = None,
+        phases: Collection[str] = PHASES,
     ) -> list[Migration]:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
-        With `to` those up to and with that one. Raises what `find` does,
-        `AlreadyRegistered`, `Renamed` and `LateRefused`. The unfinished one can be
-        named.
+        With `to` those up to and with that one, and only those of some phases. Raises
+        what `find` does, `AlreadyRegistered`, `OtherPhase`, `AtWork`, `Renamed` and
+        `LateRefused`. The unfinished one can be named.
         """
         chosen = None if name is None else self.find(name)
         last = None if to is None else self.find(to)
+        self._refuse_wrong(chosen, phases)
         self._refuse_unfinished(chosen)
         plan = self._plan
         if chosen is not None:
             if chosen.name in plan.registered and not plan.unfinished_of(chosen):
                 raise AlreadyRegistered(chosen.name)
+            if plan.phase_of(chosen) not in phases:
+                raise OtherPhase(chosen.name, plan.phase_of(chosen))
+            self._refuse_at_work([chosen])
             self._refuse_renamed([chosen])
             return [chosen]
-        late = plan.late
-        wanted = plan.unregistered
+        wanted = [each for each in plan.unregistered if plan.phase_of(each) in phases]
+        late = [each for each in plan.late if each in wanted]
         if last is not None:
             end = (last.number, last.name)
             wanted = [each for each in wanted if (each.number, each.name) <= end]
         if late and not allow_late and plan.last_registered:
             raise LateRefused([each.name for each in late], plan.last_registered.name)
+        self._refuse_at_work(wanted)
         self._refuse_renamed(wanted)
         return wanted
+
+    def to_work(self, name: str | None) -> list[Migration]:
+        """Select what a worker can run: all in the background, or the one named.
+
+        By its name it is run again, too, where an error has left it unfinished. Raises
+        as `to_execute` does.
+        """
+        if name is not None:
+            return self.to_execute(name, allow_late=True, phases=[BACKGROUND])
+        self._refuse_wrong(None, [BACKGROUND])
+        self._refuse_unfinished(None)
+        return self._plan.background
+
+    def require_ready(self, chosen: Migration, pending: Sequence[Migration]) -> None:
+        """Make sure that it is the turn of one that nobody has named.
+
+        Raises `Unfinished` where a person is to decide first, `Before` where one of
+        those `pending` is to run first, and `Renamed`.
+        """
+        plan = self._plan
+        runs = plan.unfinished_of(chosen)
+        if runs and not goes_on(runs[-1]):
+            raise Unfinished(runs, plan.file_of)
+        self._refuse_renamed([chosen])
+        for each in pending:
+            if plan.phase_of(each) == BEFORE and each.number < chosen.number:
+                raise Before(chosen.name, each.name)
 
     def to_ignore(self, name: str | None, to: str | None = None) -> list[Migration]:
         """Select what `ignore` registers; raises as `to_execute` does."""
@@ -160,6 +199,7 @@ class Choice:
             chosen = self.find(name)
             self._refuse_unfinished(chosen)
             known = chosen.name in self._plan.registered
+            self._refuse_at_work([chosen])
             if not (known or force or self._plan.unfinished_of(chosen)):
                 raise NotApplied(chosen.name)
             return [chosen]
@@ -177,8 +217,20 @@ class Choice:
         unfinished = self._plan.unfinished
         if any(chosen and run.name == chosen.name for run in unfinished):
             return
-        if unfinished:
-            raise Unfinished(unfinished, self._plan.file_of)
+        if self._plan.in_the_way:
+            raise Unfinished(self._plan.in_the_way, self._plan.file_of)
+
+    def _refuse_wrong(self, chosen: Migration | None, phases: Collection[str]) -> None:
+        """Refuse where it cannot be told in which phase one is that may be wanted."""
+        for name, why in self._plan.wrong:
+            if len(phases) < len(PHASES) and (chosen is None or chosen.name == name):
+                raise BadSaid(name, why)
+
+    def _refuse_at_work(self, wanted: Sequence[Migration]) -> None:
+        names = {each.name for each in wanted}
+        for run in self._plan.at_work:
+            if run.name in names:
+                raise AtWork(run)
 
     def _refuse_renamed(self, wanted: Sequence[Migration]) -> None:
         names = [each.name for each in wanted]

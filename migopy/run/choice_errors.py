@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException, listing
+from migopy.files import BACKGROUND, BEFORE
+from migopy.state import Run
 
 
 class UnknownMigration(MigopyException):
@@ -93,6 +95,48 @@ class AlreadyRegistered(MigopyException):
             f'{name} is registered already; nothing was done.\n'
             'To run it again, first undo it: ',
             Command('rollback', name),
+        )
+
+
+class OtherPhase(MigopyException):
+    """A migration that another command runs, by its phase; `name` is its name."""
+
+    def __init__(self, name: str, phase: str) -> None:
+        self.name = name
+        self.phase = phase
+        doing = 'work' if phase == BACKGROUND else 'execute'
+        super().__init__(
+            f'{name} says phase = {phase!r}; nothing was done.\nTo run it, type: ',
+            Command(doing, name),
+        )
+
+
+class Before(MigopyException):
+    """A migration that is to wait for one of a smaller number; `earlier` is its name.
+
+    `name` is the name of what is to wait.
+    """
+
+    def __init__(self, name: str, earlier: str) -> None:
+        self.name = name
+        self.earlier = earlier
+        super().__init__(
+            f'{name} comes after {earlier}, which has not run and is to run before the'
+            ' new code; nothing was done.\nRun that first: ',
+            Command('execute', phase=BEFORE),
+        )
+
+
+class AtWork(MigopyException):
+    """A migration that a worker runs at this moment; `run` is that run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(
+            f'{run.name} is running at this moment, by a worker: {run.agent} (process'
+            f' {run.agent.pid}); nothing was done.\nWait until it has ended, or stop'
+            ' that process with Ctrl-C or SIGTERM, then type the command again. See: ',
+            Command(),
         )
 
 

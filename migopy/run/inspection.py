@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from migopy.files import (
+    BadSaid,
     BadTransaction,
     Directory,
     ImportFailed,
@@ -93,6 +94,8 @@ def _of_one(
         return [Problem(path, 1, one_line(said))]
     except BadTransaction:
         return [Problem(path, 1, f'{name}: transaction is neither True nor False')]
+    except BadSaid as error:
+        return [Problem(path, 1, one_line(f'{name}: {error.wrong}'))]
     except Unreadable as error:
         first, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(first))]

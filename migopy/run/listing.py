@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+from migopy.files import AFTER, BACKGROUND
 from migopy.run.plan import Plan
 from migopy.state import IGNORED, Run
 
@@ -18,8 +19,9 @@ class Entry(NamedTuple):
     """One migration in the list of all.
 
     Invariant: `state` is `pending`, `applied`, `ignored` or `left out` (by the
-    fabfile's `unregistered`); `also` has what else there is to say: `late`, `changed`,
-    `renamed`, `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when
+    fabfile's `unregistered`); `also` has what else there is to say: its phase
+    unless that is the usual one, `late`, `changed`, `renamed`, `missing`, `running`,
+    `unfinished`. `when` is in UTC without a zone: when
     it was registered, or begun where it has not ended.
     """
 
@@ -49,7 +51,10 @@ def listing(
             number = number_of(name)
             places[name] = (float('inf') if number is None else number, name)
     runs = {run.name: run for run in begun}
+    phases = {each.name: plan.phase_of(each) for each in plan.migrations}
     marks = {
+        AFTER: {name for name in phases if phases[name] == AFTER},
+        BACKGROUND: {name for name in phases if phases[name] == BACKGROUND},
         'late': {each.name for each in plan.late},
         'changed': set(plan.changed),
         'renamed': set(plan.renamed),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from migopy.errand import ERRAND
-from migopy.files import Migration
+from migopy.files import BEFORE, Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
 from migopy.state import MARK, Agent, GuardedWriter, History, Lock, Run
@@ -64,6 +64,7 @@ class Marks:
         """Make a run that starts now."""
         records = self._plan.records_of(migration)
         errand = ERRAND.get()
+        phase = self._plan.phase_of(migration)
         return Run(
             name=migration.name,
             direction=direction,
@@ -74,6 +75,7 @@ class Marks:
             version=self._version,
             records=[record.id for record in records],
             command=errand.id if errand else None,
+            phase=None if phase == BEFORE else phase,
         )
 
     def end(self, run: Run) -> None:

@@ -64,6 +64,8 @@ class Failure:
     refusal: str = ''
     earlier: Sequence[Run] = ()
     function: str = ''
+    #: Whether the next worker goes on where this one was stopped.
+    goes_on: bool = False
 
     @property
     def name(self) -> str:
@@ -80,6 +82,8 @@ class Failure:
     @property
     def next(self) -> list[Command]:
         """List what can be typed next."""
+        if self.goes_on:
+            return [Command('work')]
         if self.is_unfinished:
             ways = ways_out(self.name, self.direction, self.migration)
             return [part for part in ways if isinstance(part, Command)]
@@ -152,6 +156,9 @@ class Observer(Protocol):
 
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
+
+    def left(self, names: Sequence[str]) -> None:
+        """Hear which migrations are left for a worker."""
 
     def over(self, error: BaseException | None) -> None:
         """Hear that the command which ran migrations is over, and its lock free.

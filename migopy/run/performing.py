@@ -22,6 +22,7 @@ from migopy.run.plan import Plan
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import end_sessions, how_to_end, redacted
+from migopy.signals import is_interruption
 from migopy.state import (
     FAILED,
     FAILURE_SECONDS,
@@ -100,6 +101,8 @@ class Outcome:
     aftermath: Aftermath = Aftermath.NOTHING
     #: What it wrote before it failed, and what it may have written unheard.
     written: str = ''
+    #: Whether `update_each` can go on where it was interrupted.
+    goes_on: bool = False
 
 
 class Performer:
@@ -114,6 +117,7 @@ class Performer:
         self._plan = plan
         self._observer = observer
         self._writer = GuardedWriter(rooms.lock)
+        self._is_kept = False
 
     def perform(self, step: Step, run: Run, place: int, count: int) -> Outcome:
         """Run a step, the `place`th of `count`, and note in its run how it ended.
@@ -142,7 +146,8 @@ class Performer:
                 self._end_on_server(step, effects)
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._rooms.db.name)
-                return Outcome(effects, error, aftermath, written)
+                kept = bool(run.interrupted) and self._is_kept
+                return Outcome(effects, error, aftermath, written, kept)
             finally:
                 self._observer.stopped(step)
         return Outcome(effects)
@@ -171,6 +176,7 @@ class Performer:
                 carry_out(step, rooms, _durable(rooms.db), effects)
         finally:
             run.checkpoints = None if pages.is_unsure else checkpoints.kept
+            self._is_kept = pages.is_unsure or bool(checkpoints.kept)
 
     def _earlier(self, run: Run) -> list[dict[str, Any]]:
         """Give how far the runs before have come that were left unfinished.
@@ -255,6 +261,7 @@ class Performer:
             clean = Aftermath.NOTHING
         run.end(FAILED, self._rooms.lock.now(), _milliseconds(began), unsettled)
         run.error = redacted(summary(error), self._rooms.secrets)
+        run.interrupted = is_interruption(error) or None
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
         own_work = self._rooms.listener.own_work()

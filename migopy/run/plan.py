@@ -8,8 +8,17 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 
-from migopy.files import FileNames, Migration, Unreadable
-from migopy.run.unfinished import OpenRuns, State, sort_out
+from migopy.files import (
+    BACKGROUND,
+    BEFORE,
+    NOTHING,
+    PHASES,
+    FileNames,
+    Migration,
+    Said,
+    Unreadable,
+)
+from migopy.run.unfinished import OpenRuns, State, is_of_worker, sort_out
 from migopy.state import IGNORED, Holder, Record, Run
 
 
@@ -30,6 +39,20 @@ def renamed_of(plan: Plan) -> dict[str, str]:
     return renamed
 
 
+def said_of(plan: Plan) -> dict[str, Said]:
+    """Read the pending files, and give what they say of themselves, by name.
+
+    Those are left out that say nothing.
+    """
+    said = {}
+    for each in plan.unregistered:
+        # One that cannot be read is told of when it is to run.
+        with suppress(Unreadable):
+            if (found := each.said()) != NOTHING:
+                said[each.name] = found
+    return said
+
+
 @dataclass(frozen=True)
 class Plan:
     """All files against all records, at one moment.
@@ -37,18 +60,20 @@ class Plan:
     Invariant: pure; made of what was read, it reads nothing, writes nothing and
     prints nothing. `migrations` are in the order in which they run. `checksums` has
     those of the registered files whose record has another, by name; `runs` are those
-    that the history calls unsettled, and `holder` is who holds the lock.
+    that the history calls unsettled, and `holders` are who holds the two locks. `said`
+    has what pending files say of themselves, by name, where they say anything.
     """
 
     migrations: Sequence[Migration]
     records: Sequence[Record] = ()
     checksums: Mapping[str, str] = field(default_factory=dict)
     runs: Sequence[Run] = ()
-    holder: Holder | None = None
+    holders: Sequence[Holder] = ()
     #: How many documents in the registry are another tool's.
     foreign: int = 0
     #: Which name each pending file had when it was applied, by the name it has now.
     renamed: Mapping[str, str] = field(default_factory=dict)
+    said: Mapping[str, Said] = field(default_factory=dict)
     #: What tells the number in the name of a migration without a file.
     file_names: FileNames | None = None
 
@@ -96,13 +121,39 @@ class Plan:
         newest_first = reversed(self.migrations)
         return next((each for each in newest_first if each.name in registered), None)
 
+    def said_of(self, migration: Migration) -> Said:
+        """Tell what a pending file says of itself."""
+        return self.said.get(migration.name, NOTHING)
+
+    def phase_of(self, migration: Migration) -> str:
+        """Tell the phase of a migration: of an applied one that of its record."""
+        record = self.registered.get(migration.name)
+        if record is None:
+            return self.said_of(migration).phase
+        return record.phase if record.phase in PHASES else BEFORE
+
+    @property
+    def background(self) -> list[Migration]:
+        """List the pending ones that a worker is to run, in order."""
+        return [each for each in self.unregistered if self.phase_of(each) == BACKGROUND]
+
     @property
     def late(self) -> list[Migration]:
-        """List the unregistered with a smaller number than a registered one."""
-        last = self.last_registered
-        if last is None:
-            return []
-        return [each for each in self.unregistered if each.number < last.number]
+        """List the unregistered with a smaller number than a registered one.
+
+        One whose phase comes first in a roll-out is not what makes another one late.
+        """
+        last = dict.fromkeys(PHASES, -1)
+        registered = self.registered
+        for each in self.migrations:
+            if each.name in registered:
+                for phase in PHASES[: PHASES.index(self.phase_of(each)) + 1]:
+                    last[phase] = max(last[phase], each.number)
+        return [
+            each
+            for each in self.unregistered
+            if each.number < last[self.phase_of(each)]
+        ]
 
     @property
     def missing(self) -> list[str]:
@@ -159,12 +210,26 @@ class Plan:
     @cached_property
     def open_runs(self) -> OpenRuns:
         """Give the runs that the history leaves open, each in its state."""
-        return sort_out(self.runs, self._records, self.holder)
+        return sort_out(self.runs, self._records, self.holders)
 
     @property
     def unfinished(self) -> Sequence[Run]:
         """List the runs that left a migration half done, or may have."""
         return self.open_runs.unfinished
+
+    @property
+    def in_the_way(self) -> list[Run]:
+        """List the unfinished runs that no other migration runs beside.
+
+        What a worker has begun in the background is no deploy's concern.
+        """
+        return [run for run in self.unfinished if not is_of_worker(run)]
+
+    @property
+    def at_work(self) -> list[Run]:
+        """List what a worker runs at this moment."""
+        workers = {each.owner for each in self.holders if each.is_worker}
+        return [run for run in self.open_runs.running if run.owner in workers]
 
     def unfinished_of(self, migration: Migration | Run) -> list[Run]:
         """List a migration's unfinished runs, the oldest first."""
@@ -182,6 +247,11 @@ class Plan:
         if run.id in self.open_runs.took_effect:
             return run.good_outcome
         return run.outcome
+
+    @property
+    def wrong(self) -> list[tuple[str, str]]:
+        """List the pending ones that say what cannot be used: the name, and why."""
+        return [(name, said.wrong) for name, said in self.said.items() if said.wrong]
 
     @property
     def open_numbers(self) -> list[list[str]]:
@@ -202,4 +272,5 @@ class Plan:
             or self.missing
             or self.open_numbers
             or self.unfinished
+            or self.wrong
         )

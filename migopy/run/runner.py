@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import pymongo
@@ -18,6 +18,7 @@ from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.step import Step
 from migopy.run.transaction import why_refused
+from migopy.run.unfinished import is_of_worker
 from migopy.state import FAREWELL_SECONDS, IGNORED, UNWRITTEN, GuardedWriter, Run
 
 #: Documents in one write of `ignore`.
@@ -37,13 +38,21 @@ class Runner:
         self._observer = observer
         self._writer = GuardedWriter(rooms.lock)
         self._performer = Performer(rooms, plan, observer)
+        self._begun: Callable[[], None] = lambda: None
 
-    def run(self, steps: Sequence[Step], asked: Command) -> None:
+    def run(
+        self,
+        steps: Sequence[Step],
+        asked: Command,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
         """Run steps in order, each one registered right after it has run.
 
-        `asked` is the command that goes on with all of them. Raises what a migration
-        raised, `LockLost`, `NotRegistered`.
+        `asked` is the command that goes on with all of them, `begun` is called when
+        the history has the start of one. Raises what a migration raised, `LockLost`,
+        `NotRegistered`.
         """
+        self._begun = begun
         one_log = has_one_log(self._rooms.db.client)
         marks = self._marks(MARKED_AT_ONCE if one_log else 1)
         up = bool(steps) and steps[0].direction == 'up'
@@ -139,6 +148,7 @@ class Runner:
         # Before anything is marked, as another database may be long about it.
         with step.turn:
             run = marks.begin(steps[place:])
+            self._begun()
             outcome = self._performer.perform(step, run, place + 1, len(steps))
         if outcome.error is not None:
             self._tell_of_those_before(registrations)
@@ -156,6 +166,7 @@ class Runner:
                     refusal=why_refused(outcome.error) or '',
                     earlier=self._plan.unfinished_of(run),
                     function=function_of(outcome.error, step.doing),
+                    goes_on=is_of_worker(run) and outcome.goes_on,
                 )
             )
             raise outcome.error

@@ -39,11 +39,13 @@ class Step(NamedTuple):
     ) -> Step:
         """Make a step of `up` or `down`; `transaction` is the manager's default.
 
-        Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`, `BadUndo`.
+        Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`, `BadUndo`,
+        `BadSaid`.
         """
         loaded.function(direction)
         loaded.in_parallel()
         loaded.images(default=False)
+        loaded.said()
         inside = loaded.in_transaction(transaction)
         if direction != 'up':
             return cls(loaded, direction, inside)

@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from migopy.commands import Command, Part
 from migopy.errors import MOST, MigopyException
-from migopy.files import Migration
+from migopy.files import BACKGROUND, Migration, Unreadable
 from migopy.state import Holder, Record, Run
 
 #: What a file may call its `down`.
@@ -59,14 +59,15 @@ class OpenRuns:
 def sort_out(
     runs: Sequence[Run],
     records: Mapping[str, Sequence[Record]],
-    holder: Holder | None,
+    holders: Sequence[Holder],
 ) -> OpenRuns:
     """Hold the runs that the history calls unsettled against the registry.
 
-    `records` are the registry's by name, `holder` who holds the lock.
+    `records` are the registry's by name, `holders` who holds the locks.
     """
     begun, ahead = _by_beginning(runs, records)
     found: dict[State, list[Run]] = {state: [] for state in State}
+    owners = {holder.owner for holder in holders}
     took_effect = []
     for run in begun:
         now = [record.id for record in records.get(run.name, ())]
@@ -74,7 +75,7 @@ def sort_out(
             found[State.ENDED].append(run)
             if _took_effect(run, now):
                 took_effect.append(run.id)
-        elif run.outcome is None and holder is not None and run.owner == holder.owner:
+        elif run.outcome is None and run.owner in owners:
             found[State.RUNNING].append(run)
         else:
             found[State.UNFINISHED].append(run)
@@ -137,6 +138,21 @@ def _took_effect(run: Run, now: Sequence[object]) -> bool:
     return bool(run.records) if run.direction == 'down' else run.id in now
 
 
+def is_of_worker(run: Run) -> bool:
+    """Tell whether a worker has run it, in the background."""
+    return run.phase == BACKGROUND and run.direction == 'up'
+
+
+def goes_on(run: Run) -> bool:
+    """Tell whether a worker goes on with an unfinished run where it was stopped.
+
+    It was stopped or killed, not ended by an error, and `update_each` has kept how far
+    it was.
+    """
+    was_stopped = run.outcome is None or bool(run.interrupted)
+    return is_of_worker(run) and was_stopped and bool(run.checkpoints)
+
+
 class Unfinished(MigopyException):
     """Migrations that may be half done stand in the way; `runs` are theirs.
 
@@ -152,7 +168,7 @@ class Unfinished(MigopyException):
         for each in migrations[:MOST]:
             name = each[-1].name
             said += [f'\n{describe(run)}' for run in each[-MOST:]]
-            said += ['\n', *ways_out(name, each[-1].direction, file_of(name))]
+            said += ['\n', *ways_on(each[-1], file_of(name))]
         if len(migrations) > MOST:
             said.append(f'\nand {len(migrations) - MOST:,} more migrations')
         super().__init__(*said)
@@ -178,6 +194,14 @@ def describe(run: Run) -> str:
     )
 
 
+def ways_on(run: Run, file: Migration | None) -> list[Part]:
+    """List the commands that settle an unfinished run, a line each."""
+    ways = ways_out(run.name, run.direction, file)
+    if file is not None and goes_on(run):
+        return ['  ', Command('work'), '  - go on where it stopped\n', *ways[3:]]
+    return ways
+
+
 def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
     """List the commands that settle an unfinished `up` or `down`, a line each.
 
@@ -197,8 +221,16 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
     down: list[Part] = ['  ', Command('rollback', name), f'  - {does}\n']
     if direction == 'down' and not has_down:
         return [*down, '  ', Command('ignore', name), f'  - {mark}']
+    again = Command('work' if _is_in_background(file) else 'execute', name)
     return [
-        *('  ', Command('execute', name), '  - run its up again\n'),
+        *('  ', again, '  - run its up again\n'),
         *(down if has_down else []),
         *('  ', Command('ignore', name), f'  - {mark}'),
     ]
+
+
+def _is_in_background(file: Migration) -> bool:
+    try:
+        return file.said().phase == BACKGROUND
+    except Unreadable:
+        return False

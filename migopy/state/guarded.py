@@ -102,7 +102,7 @@ class GuardedWriter:
     def _guarded(self, given: Document) -> list[Document]:
         """Make the pipeline that gives a document, or fails where the lock is lost."""
         own = [
-            {'$match': {'_id': self._lock.ID, 'owner': self._lock.owner}},
+            {'$match': {'_id': self._lock.id, 'owner': self._lock.owner}},
             {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
         ]
         held = {'$size': '$own'}

@@ -31,7 +31,8 @@ IGNORED = 'ignored'
 
 #: Which runs may have left something half done.
 UNSETTLED: Document = {'unsettled': True}
-
+#: What the documents of only some runs have.
+ONLY_SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted')
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
 
@@ -68,6 +69,10 @@ class Run:
     checkpoints: list[Document] | None = None
     #: The id of the typed command that it belongs to, if it was typed.
     command: str | None = None
+    #: The phase that its file named, if it is not the usual one, and whether a signal
+    #: or Ctrl-C ended it.
+    phase: str | None = None
+    interrupted: bool | None = None
 
     @property
     def may_be_ours(self) -> bool:
@@ -115,14 +120,9 @@ class Run:
             'unsettled': self.unsettled,
             'records': self.records,
         }
-        if self.after is not None:
-            document['after'] = self.after
-        if self.effects is not None:
-            document['effects'] = self.effects
-        if self.checkpoints is not None:
-            document['checkpoints'] = self.checkpoints
-        if self.command is not None:
-            document['command'] = self.command
+        for name in ONLY_SOME:
+            if (value := getattr(self, name)) is not None:
+                document[name] = value
         return document
 
     def record(self) -> Document:
@@ -135,6 +135,7 @@ class Run:
             'checksum': self.checksum,
             'by': str(self.agent),
             'how': IGNORED if self.outcome == IGNORED else EXECUTED,
+            **({} if self.phase is None else {'phase': self.phase}),
         }
 
     def settled(self) -> Document:
@@ -175,6 +176,8 @@ class Run:
             after=_of_type(document, 'after', ObjectId),
             checkpoints=_of_type(document, 'checkpoints', list),
             command=_of_type(document, 'command', str),
+            phase=_line(document, 'phase'),
+            interrupted=_of_type(document, 'interrupted', bool),
         )
 
 

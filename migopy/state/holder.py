@@ -14,6 +14,11 @@ from migopy.state.agent import Agent, date_of, is_gone, number_of, place, text_o
 
 Document = Mapping[str, Any]
 
+RUNNING = 'Another migration command is running'
+
+#: The `_id` of the worker's lock.
+WORKER = 'worker'
+
 #: How many times as long as it should a lock lasts that is suspicious. Those who share
 #: a database may have set other times, and a new primary's clock may differ.
 FAR = 10
@@ -41,6 +46,8 @@ class Holder:
     lasts: float | None = field(default=None, compare=False)
     #: The seconds that a lock lasts by the settings of who reads it.
     usual: float | None = field(default=None, compare=False)
+    #: Whether it is the worker's lock, which is not in the way of other commands.
+    is_worker: bool = False
 
     @classmethod
     def of(
@@ -64,7 +71,13 @@ class Holder:
             ttl=number_of(document, 'ttl'),
             lasts=None if now is None else _seconds(now, expires),
             usual=usual,
+            is_worker=document.get('_id') == WORKER,
         )
+
+    @property
+    def unlocking(self) -> Command:
+        """Give the command that takes its lock away, if it is gone."""
+        return Command('unlock', worker='yes' if self.is_worker else None)
 
     @property
     def lasts_too_long(self) -> bool:
@@ -119,11 +132,12 @@ class Locked(MigopyException):
     def __init__(self, holder: Holder, waited: float) -> None:
         self.holder = holder
         self.waited = waited
+        running = "A worker's lock is held" if holder.is_worker else RUNNING
         super().__init__(
-            f'Another migration command is running: {holder}. Waited {waited:g} s;'
+            f'{running}: {holder}. Waited {waited:g} s;'
             ' nothing was done.\nTry again when it has ended. If that process is'
             ' certainly gone, type: ',
-            Command('unlock'),
+            holder.unlocking,
         )
 
 
@@ -136,7 +150,7 @@ class StillRunning(MigopyException):
             f'That command renewed its lock {holder.renewed or 0:.0f} s ago, so it'
             f' seems to be running: {holder}. Nothing was done.\n'
             'If that process is certainly gone, type: ',
-            Command('unlock', force='yes'),
+            Command('unlock', **holder.unlocking.options, force='yes'),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,7 +26,7 @@ from migopy.state.concerns import (
     no_majority,
 )
 from migopy.state.documents import raw, readable
-from migopy.state.holder import Holder, Locked, LockLost, StillRunning
+from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
 
 Document = dict[str, Any]
 
@@ -44,17 +44,22 @@ class Lock:
     """
 
     ID = 'lock'
+    #: The document of the other lock: that of the worker, which runs migrations in the
+    #: background while other commands hold theirs.
+    WORKER = WORKER
 
     def __init__(
         self,
         collection: Collection[Document],
         ttl: float,
         own_work: Callable[[], AbstractContextManager[object]] = nullcontext,
+        which: str = ID,
     ) -> None:
         """Take the lock's collection and `ttl`, the seconds it lasts unrenewed.
 
-        `own_work` is entered by the thread that renews.
+        `own_work` is entered by the thread that renews; `which` is its document.
         """
+        self.id = which
         self.collection = collection.with_options(write_concern=DURABLE)
         self.ttl = ttl
         #: A random id, new each time that the lock is held.
@@ -65,6 +70,10 @@ class Lock:
         self._thread: int | None = None
         #: The server's time, and this process's at the same moment.
         self._since = (datetime.min, 0.0)
+
+    def of_worker(self) -> Lock:
+        """Give the worker's lock of the same database."""
+        return Lock(self.collection, self.ttl, self._own_work, self.WORKER)
 
     @property
     def is_held(self) -> bool:
@@ -81,19 +90,24 @@ class Lock:
         return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
     def holder(self) -> Holder | None:
-        """Read who holds the lock at this moment, by the server's clock.
+        """Read who holds the lock at this moment, by the server's clock."""
+        return next(iter(self._holders([self.id])), None)
 
-        A command of this machine whose process is gone holds it no more.
-        """
+    def holders(self) -> list[Holder]:
+        """Read who holds it, and who holds the other one."""
+        return self._holders([self.ID, self.WORKER])
+
+    def _holders(self, which: Sequence[str]) -> list[Holder]:
+        # A command of this machine whose process is gone holds it no more.
         found = raw(self.collection).aggregate(
             [
-                {'$match': {'_id': self.ID}},
+                {'$match': {'_id': {'$in': list(which)}}},
                 {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
                 {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
             ]
         )
         holders = [self._holder_of(each['lock'], each['now']) for each in found]
-        return next((each for each in holders if not each.is_gone), None)
+        return [each for each in holders if not each.is_gone]
 
     @contextmanager
     def held(
@@ -136,7 +150,7 @@ class Lock:
             raise StillRunning(holder)
         collection = self.collection.with_options(write_concern=MARK)
         try:
-            document = collection.find_one_and_delete({'_id': self.ID})
+            document = collection.find_one_and_delete({'_id': self.id})
         except InvalidBSON:
             # It is gone all the same.
             return holder
@@ -169,7 +183,7 @@ class Lock:
     def _try(self, command: str) -> Holder:
         agent = Agent.current()
         mine = {
-            '_id': self.ID,
+            '_id': self.id,
             'owner': self.owner,
             'user': {'$literal': agent.user},
             'host': {'$literal': agent.host},
@@ -185,7 +199,7 @@ class Lock:
         while True:
             try:
                 document: Any = collection.find_one_and_update(
-                    {'_id': self.ID},
+                    {'_id': self.id},
                     [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
@@ -213,7 +227,7 @@ class Lock:
 
     def _freed(self, holder: Holder) -> bool:
         """Free the lock of a process that is gone; tell whether it was that one's."""
-        gone = {'_id': self.ID, 'owner': holder.owner}
+        gone = {'_id': self.id, 'owner': holder.owner}
         return self.collection.delete_one(gone).deleted_count == 1
 
     def _holder_of(
@@ -225,7 +239,7 @@ class Lock:
 
     def _renew(self) -> bool:
         renewed = self.collection.update_one(
-            {'_id': self.ID, 'owner': self.owner},
+            {'_id': self.id, 'owner': self.owner},
             [{'$set': {'expires': self._expiry()}}],
         )
         return renewed.matched_count == 1
@@ -262,7 +276,7 @@ class Lock:
         collection = self.collection.with_options(write_concern=MARK)
         try:
             with pymongo.timeout(RELEASE_SECONDS):
-                collection.delete_one({'_id': self.ID, 'owner': self.owner})
+                collection.delete_one({'_id': self.id, 'owner': self.owner})
         except PyMongoError:
             # It frees itself when its time is out; a first error is not hidden.
             return

@@ -24,10 +24,10 @@ HAS_RUN = b'\x03run\0'
 
 def read(
     history: History, registry: Registry, lock: Lock, in_full: bool
-) -> tuple[Sequence[Run], Holder | None, Contents]:
+) -> tuple[Sequence[Run], Sequence[Holder], Contents]:
     """Read the runs that may have left something half done, and what is registered.
 
-    Where there are such runs, who holds the lock is read, too. `in_full` is of
+    Where there are such runs, who holds the locks is read, too. `in_full` is of
     `Registry.read`.
     """
     try:
@@ -35,11 +35,11 @@ def read(
     except OperationFailure:
         # Two requests may succeed, and tell by their own which one was refused.
         runs, contents = history.unsettled(), None
-    holder = lock.holder() if runs else None
+    holders = lock.holders() if runs else []
     if runs or contents is None:
         # In this order: a run that ends well meanwhile is in the registry then.
         contents = registry.read(in_full)
-    return runs, holder, contents
+    return runs, holders, contents
 
 
 def _read_at_once(

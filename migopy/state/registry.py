@@ -41,6 +41,8 @@ class Record(NamedTuple):
     how: str | None
     duration_ms: int | None = None
     by: str | None = None
+    #: The phase that its file named; `None` for the usual one.
+    phase: str | None = None
 
     @property
     def since(self) -> datetime:
@@ -67,6 +69,7 @@ class Record(NamedTuple):
             _text(document, 'how'),
             _number(document, 'duration_ms'),
             _line(document, 'by'),
+            _line(document, 'phase'),
         )
 
 
@@ -85,7 +88,7 @@ class Registry:
     writes are durable when they are acknowledged.
     """
 
-    FIELDS = ('name', 'executed_at', 'checksum', 'how')
+    FIELDS = ('name', 'executed_at', 'checksum', 'how', 'phase')
     #: What only a person wants to know who lists them all.
     FURTHER = ('duration_ms', 'by')
 

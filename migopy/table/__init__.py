@@ -1,8 +1,9 @@
 """The table of commands, by what they are for; the rest of it is in `manager.py`."""
 
+from migopy.table.background import Background
 from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.rehearsals import Rehearsals
 from migopy.table.undoing import Undoing
 
-__all__ = ['Previews', 'Records', 'Rehearsals', 'Undoing']
+__all__ = ['Background', 'Previews', 'Records', 'Rehearsals', 'Undoing']

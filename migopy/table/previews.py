@@ -34,7 +34,7 @@ class Previews(Overridable, Wiring):
         from migopy.operations import preflighting
 
         form = one_of(format, ('text', 'github', 'json'), 'preflight', 'format')
-        order = order_up(self, 'preflight', name, to)
+        order = order_up(self, 'preflight', name, to, in_trial=True)
         foreseen = preflighting.preflight(self._site, order, self._narrator)
         self._report.foreseen(foreseen.names, foreseen.findings, form)
         foreseen.require_none_grave()

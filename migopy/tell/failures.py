@@ -29,6 +29,12 @@ def _left_behind(failure: Failure) -> list[Part]:
     aftermath, asked = failure.aftermath, failure.asked
     if aftermath is Aftermath.DRY_RUN:
         return ['The dry run has changed nothing. To try again: ', asked]
+    if failure.goes_on:
+        written = failure.written or 'nothing'
+        return [
+            f'Until then it has done: {written}. To go on where it stopped, type: ',
+            Command('work'),
+        ]
     if failure.is_unfinished and failure.earlier:
         began = f'{failure.earlier[0].started:%Y-%m-%d %H:%M:%S} UTC'
         now = 'may have written, too' if failure.written else 'has written nothing'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.commands import Command, Spelling
 from migopy.effects import Effects
 from migopy.errors import MigopyException
-from migopy.run import Entry, Failure, Plan, by_migration, ways_out
+from migopy.run import Entry, Failure, Plan, by_migration, ways_on
 from migopy.state import Holder, Run
 from migopy.traces import summary
 
@@ -28,9 +28,15 @@ def of_status(plan: Plan, pending: Sequence[str]) -> Document:
     ]
     return {
         'pending': list(pending),
+        'phases': {
+            each.name: plan.phase_of(each)
+            for each in plan.unregistered
+            if each.name in plan.said
+        },
         'late': [each.name for each in plan.late],
         'changed': plan.changed,
         'missing': plan.missing,
+        'wrong': [{'name': name, 'reason': why} for name, why in plan.wrong],
         'renamed': [{'name': new, 'was': old} for new, old in plan.renamed.items()],
         'equal_numbers': plan.equal_numbers,
         'running': [of_run(plan, run) for run in plan.open_runs.running],
@@ -149,7 +155,7 @@ def of_commands(commands: Sequence[Command]) -> list[Mapping[str, Any]]:
 
 
 def _settling(plan: Plan, run: Run) -> list[Mapping[str, Any]]:
-    said = ways_out(run.name, run.direction, plan.file_of(run.name))
+    said = ways_on(run, plan.file_of(run.name))
     return of_commands([part for part in said if isinstance(part, Command)])
 
 

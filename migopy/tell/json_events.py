@@ -132,6 +132,10 @@ class JsonEvents:
         self._lines.event('failed', error=error, **left)
         self._lines.answer(failed=left)
 
+    def left(self, names: Sequence[str]) -> None:
+        """Tell what is left for a worker."""
+        self._lines.event('left', migrations=list(names))
+
     def over(self, error: BaseException | None) -> None:
         """Say nothing: the last line tells how the command ended."""
 

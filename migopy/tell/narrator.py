@@ -64,10 +64,10 @@ class Narrator:
         if holder.is_gone:
             self._voice.white(f'The command that held the lock is gone: {holder}')
             return
+        whom = "a worker's lock" if holder.is_worker else 'another migration command'
         said = (
-            f'Waiting for another migration command: {holder}\n'
-            'If that process is certainly gone, type: ',
-            Command('unlock'),
+            f'Waiting for {whom}: {holder}\nIf that process is certainly gone, type: ',
+            holder.unlocking,
         )
         self._voice.white(spelled(said, self._spelling))
 
@@ -133,6 +133,11 @@ class Narrator:
         """Say what failed, what has run and what has not."""
         self._told = failure.error
         self._voice.red(failure_text(failure, self._spelling))
+
+    def left(self, names: Sequence[str]) -> None:
+        """Say what is left for a worker, and how to start one."""
+        said = f'Left for the background: {enumerated(names)}. To run that: '
+        self._voice.white(spelled((said, Command('work')), self._spelling))
 
     def over(self, error: BaseException | None) -> None:
         """Say nothing: each migration was told of."""

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST
-from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_out
+from migopy.files import BACKGROUND
+from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.narrator import tell_equal_numbers
+from migopy.tell.pending import tell_pending
 from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
@@ -45,12 +47,7 @@ class Report:
     def status(self, plan: Plan, pending: Sequence[str]) -> None:
         """Show 1.0's list of what has not run, then what does not fit."""
         if pending:
-            self._voice.white_bold('Unregistered migrations:')
-            for name in pending:
-                self._voice.red(name)
-            stopped = plan.unfinished or plan.open_runs.running or plan.renamed
-            if not stopped:
-                self._say('To execute them: ', Command('execute'))
+            tell_pending(self._voice, self._spelling, plan, pending)
         else:
             self._voice.green('All migrations registered')
             if not plan.migrations and not plan.records:
@@ -87,8 +84,7 @@ class Report:
         for runs in unfinished[:MOST]:
             for run in runs[-MOST:]:
                 self._voice.red(f'Unfinished: {describe(run)}')
-            name = runs[-1].name
-            self._say(*ways_out(name, runs[-1].direction, plan.file_of(name)))
+            self._say(*ways_on(runs[-1], plan.file_of(runs[-1].name)))
         if len(unfinished) > MOST:
             self._voice.red(f'Unfinished: {len(unfinished) - MOST:,} more migrations')
 
@@ -146,10 +142,11 @@ class Report:
         many = 'migration' if len(entries) == 1 else 'migrations'
         said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
         stopped = {'running', 'unfinished', 'renamed'}
-        if states[PENDING] and stopped.isdisjoint(
-            i for each in entries for i in each.also
-        ):
-            self._say(f'{said}. To execute those pending: ', Command('execute'))
+        pending = [each.also for each in entries if each.state == PENDING]
+        if pending and stopped.isdisjoint(i for each in entries for i in each.also):
+            is_rest = all(BACKGROUND in also for also in pending)
+            doing = Command('work' if is_rest else 'execute')
+            self._say(f'{said}. To execute those pending: ', doing)
         else:
             self._voice.white(said)
 
@@ -221,6 +218,10 @@ class Report:
     def nothing_to_roll_back(self) -> None:
         """Say that nothing was executed since."""
         self._voice.green('No migration to roll back')
+
+    def nothing_to_work_at(self) -> None:
+        """Say that nothing is to run in the background."""
+        self._voice.green('No migration is to run in the background')
 
     def nothing_to_verify(self) -> None:
         """Say that no applied migration can be verified."""

@@ -312,6 +312,19 @@ class CommandTest(PageTest):
         self.type(block)
 
 
+class PhasesTest(PageTest):
+    """Before and after a roll-out."""
+
+    page = 'docs/phases.rst'
+
+    def test_it(self) -> None:
+        self.db.users.insert_many(
+            {'_id': number, 'email': f'Ann{number}@x.org', 'login': 'ann'}
+            for number in range(100)
+        )
+        self.do_the_page()
+
+
 class MigrationsTest(PageTest):
     """Migration files."""
 

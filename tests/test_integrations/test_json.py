@@ -103,6 +103,8 @@ class JsonTest(FabTest):
                 'changed': [],
                 'missing': ['002_gone.py'],
                 'renamed': [],
+                'phases': {},
+                'wrong': [],
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],
                 'unfinished': [],

@@ -41,7 +41,7 @@ def plan(*records: Record, runs: list[Run], holder: str = '') -> Plan:
         [Migration(NAME, 1, '/steps')],
         records,
         runs=runs,
-        holder=Holder(holder, ANN, 'execute', NOON, None) if holder else None,
+        holders=[Holder(holder, ANN, 'execute', NOON, None)] if holder else [],
     )
 
 

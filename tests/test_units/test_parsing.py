@@ -210,7 +210,7 @@ class SpellingTest(unittest.TestCase):
     def test_usage_of_each_kind_of_parameter(self) -> None:
         for name, expected in (
             ('ignore', 'migopy ignore [NAME] [--to NAME]'),
-            ('unlock', 'migopy unlock [--force] [--yes]'),
+            ('unlock', 'migopy unlock [--force] [--worker] [--yes]'),
             ('accept', 'migopy accept NAME'),
             ('create', 'migopy create TITLE ...'),
             ('count_notes', 'migopy count-notes [WORD] [--loud] [--limit LIMIT]'),

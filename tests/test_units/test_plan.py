@@ -233,9 +233,9 @@ class UnfinishedTest(unittest.TestCase):
 
     def test_the_run_of_who_holds_the_lock_is_running(self) -> None:
         going_on = run('1_a.py')
-        made = plan('1_a.py', runs=[going_on], holder=holder('owner'))
+        made = plan('1_a.py', runs=[going_on], holders=[holder('owner')])
         self.assertEqual((made.unfinished, made.open_runs.running), ([], [going_on]))
-        made = plan('1_a.py', runs=[going_on], holder=holder('another'))
+        made = plan('1_a.py', runs=[going_on], holders=[holder('another')])
         self.assertEqual((made.unfinished, made.open_runs.running), ([going_on], []))
 
     def test_a_run_whose_record_stands_has_only_not_been_completed(self) -> None:

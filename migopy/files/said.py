@@ -1,0 +1,140 @@
+"""What a migration file says of itself, read without importing it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+
+if TYPE_CHECKING:
+    import ast
+
+#: When a migration is to run, in the order of a roll-out: before the new code, after
+#: it, or beside it for as long as it takes.
+PHASES = ('before', 'after', 'background')
+BEFORE, AFTER, BACKGROUND = PHASES
+
+#: A file without a line that begins so need not be parsed.
+WORDS = re.compile(rb'^phase\b', re.MULTILINE | re.IGNORECASE)
+
+#: Where what the file says is no value that can be read in it.
+UNREADABLE = object()
+
+
+class Said(NamedTuple):
+    """What a file says of itself.
+
+    Invariant: what it does not say is as if all files were alike; `wrong` is why it
+    cannot be used, `''` where it can. Of what is wrong nothing else is taken.
+    """
+
+    phase: str = BEFORE
+    wrong: str = ''
+
+
+#: What a file says that says nothing.
+NOTHING = Said()
+
+
+class BadSaid(MigopyException):
+    """What a file says of itself cannot be used; `name` is the migration's."""
+
+    def __init__(self, name: str, wrong: str) -> None:
+        self.name = name
+        self.wrong = wrong
+        super().__init__(
+            f'{name}: {wrong}, so nothing was run.\nCorrect it, then type: ', Command()
+        )
+
+
+def _phase(value: object) -> str | None:
+    return value if isinstance(value, str) and value in PHASES else None
+
+
+#: How each word is read, `None` for what cannot be used, and what is wanted of it.
+READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
+    'phase': (_phase, "none of 'before', 'after' and 'background'"),
+}
+
+
+def said_in(content: bytes, parse: Callable[[bytes], ast.Module | None]) -> Said:
+    """Read what a file's content says; `parse` gives its tree, `None` for none.
+
+    What cannot be parsed says nothing: it cannot be imported either.
+    """
+    if not WORDS.search(content):
+        return NOTHING
+    tree = parse(content)
+    return NOTHING if tree is None else said_of(_assigned(tree))
+
+
+def said_of(values: Mapping[str, object]) -> Said:
+    """Read what values by their names say; others than the known ones say nothing."""
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        word = name.lower()
+        if word not in READERS:
+            continue
+        read, wanted = READERS[word]
+        if name != word:
+            # Passed over, it would run at another time than was meant.
+            if read(value) is not None:
+                return Said(wrong=f'{name} would be passed over: the word is `{word}`')
+            continue
+        if value is UNREADABLE:
+            return Said(wrong=f'{word} is not written out at the top of the file')
+        found[word] = read(value)
+        if found[word] is None:
+            return Said(wrong=f'{word} = {value!r} is {wanted}')
+    return Said(**found)
+
+
+def said_by(module: ModuleType, name: str) -> Said:
+    """Read what an imported file says, as `said_in` does before; raises `BadSaid`.
+
+    `name` is the migration's. A function or a module of such a name says nothing.
+    """
+    said = said_of(
+        {
+            word: value
+            for word, value in vars(module).items()
+            if not isinstance(value, (ModuleType, FunctionType, type))
+        }
+    )
+    if said.wrong:
+        raise BadSaid(name, said.wrong)
+    return said
+
+
+def _assigned(tree: ast.Module) -> dict[str, object]:
+    """Give what the top of a file sets variables to, the last value of each."""
+    import ast
+
+    found: dict[str, object] = {}
+    for node in tree.body:
+        targets: list[ast.expr] = []
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif (isinstance(node, ast.AnnAssign) and node.value is not None) or isinstance(
+            node, ast.AugAssign
+        ):
+            targets = [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and target.id.lower() in READERS:
+                found[target.id] = _value(node)
+    return found
+
+
+def _value(node: ast.stmt) -> object:
+    import ast
+
+    if isinstance(node, ast.AugAssign):
+        return UNREADABLE
+    try:
+        return ast.literal_eval(node.value)  # type: ignore[attr-defined]
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return UNREADABLE

@@ -1,0 +1,97 @@
+"""`work`: migrations that say `phase = 'background'` are run, beside deploys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from copy import copy
+from typing import TYPE_CHECKING
+
+from migopy.files import importable
+from migopy.operations.orders import Order
+from migopy.operations.preparing import loaded, prepare
+from migopy.operations.repeated import is_done
+from migopy.operations.undoing import prune
+from migopy.run import Observer, Runner
+from migopy.site import Site
+
+if TYPE_CHECKING:
+    from migopy.files import Migration
+    from migopy.run import Plan, Step
+
+
+def work(site: Site, order: Order, observer: Observer) -> bool:
+    """Run `up` of what is to run in the background, one after the other.
+
+    Returns whether there was anything to run. Raises as `execute` does.
+    """
+    try:
+        any_run = _work(site, order, observer)
+    except BaseException as error:
+        observer.over(error)
+        raise
+    observer.over(None)
+    return any_run
+
+
+def _work(site: Site, order: Order, observer: Observer) -> bool:
+    """Hold the worker's lock, and the other commands' only while one is begun.
+
+    So what is to run is decided where no other command can decide otherwise, and what
+    runs is known to them by its mark in the history: no migration is run, ignored or
+    rolled back by two at once.
+    """
+    done: list[str] = []
+    with _alone(site, order, observer) as at_work:
+        if is_done(site, order, observer):
+            return True
+        while True:
+            step = _next(site, order, observer, done)
+            if step is None:
+                return bool(done)
+            # For its turn, where that is another database's, no deploy has to wait.
+            with step.turn, ExitStack() as deploys:
+                deploys.enter_context(
+                    site.locked(order.asked.name, order.wait, observer.waiting)
+                )
+                plan = site.plan()
+                if [each.name for each in _selected(order, plan, done)] != [step.name]:
+                    continue
+                prepare(site, plan, observer)
+                if step.loaded.images(site.settings.undo):
+                    prune(site)
+                observer.planned('work', plan, [step.migration])
+                runner = Runner(at_work, plan, observer)
+                runner.run([_in_turn(step)], order.asked, begun=deploys.close)
+            done.append(step.name)
+
+
+@contextmanager
+def _alone(site: Site, order: Order, observer: Observer) -> Iterator[Site]:
+    """Hold the worker's lock; give the site with it in the place of its lock."""
+    lock = site.lock.of_worker()
+    held = lock.held(order.asked.name, order.wait, observer.waiting)
+    with site.listener.own_work(), held:
+        at_work = copy(site)
+        at_work.lock = lock
+        yield at_work
+
+
+def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step | None:
+    """Import what is to run next, if there is anything."""
+    plan = site.plan()
+    migrations = _selected(order, plan, done)
+    if not migrations:
+        return None
+    with importable(site.directory):
+        [step] = loaded(site, order, plan, migrations, observer)
+    return step
+
+
+def _selected(order: Order, plan: Plan, done: list[str]) -> list[Migration]:
+    # The one that was named is selected once.
+    return [] if done and order.names else order.select(plan)
+
+
+def _in_turn(step: Step) -> Step:
+    return step._replace(loaded=step.loaded._replace(turn=nullcontext()))

@@ -1,0 +1,27 @@
+"""The command that runs migrations in the background."""
+
+from __future__ import annotations
+
+from migopy.face import task
+from migopy.operations import order_work
+from migopy.overridable import Overridable
+from migopy.wiring import Wiring
+
+
+class Background(Overridable, Wiring):
+    """The part of the table of commands that is for a worker, beside deploys."""
+
+    @task
+    def work(self, name: str | None = None) -> None:
+        """Run the migrations that are to run in the background, until none is left.
+
+        Example: work,002_fill_email.py
+        Those are the ones that say phase = 'background'. Deploys go on meanwhile. One
+        that was stopped goes on where its update_each was; after an error somebody
+        names it, or settles it otherwise.
+        """
+        from migopy.operations import working
+
+        order = order_work(self, name)
+        if not working.work(self._site, order, self._narrator):
+            self._report.nothing_to_work_at()
