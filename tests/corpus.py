@@ -41,6 +41,10 @@ def load(db: Database[dict[str, Any]]) -> None:
     db.visits.insert_many({'_id': n, 'user': n} for n in range(VISITS))
     db.settings.insert_one({'_id': 'site', 'version': 3})
     db.plans.insert_many({'_id': n, 'name': f'plan {n}'} for n in range(5))
+    db.places.insert_many(
+        {'_id': n, 'at': {'type': 'Point', 'coordinates': [n, n]}, 'name': 'x'}
+        for n in range(9)
+    )
     db.drafts.insert_many({'_id': n} for n in range(9))
 
 
@@ -278,6 +282,17 @@ FILES: dict[str, str] = {
             if 'name_1' not in db.users.index_information():
                 db.users.create_index('name')
         """,
+    'index_of_two_arrays': """
+        def up(db):
+            db.users.create_index([('roles', 1), ('groups', 1)])
+        """,
+    'index_of_places': """
+        from pymongo import GEOSPHERE
+
+        def up(db):
+            db.places.create_index([('at', GEOSPHERE)])
+            db.places.create_index([('name', 'text'), ('note', 'text')])
+        """,
     # Collections.
     'validator_that_fits': """
         def up(db):
@@ -466,6 +481,7 @@ WANTED: dict[str, list[str]] = {
     'drop_with_an_empty_down': ['no-way-back'],
     'empty': ['empty-filter'],
     'index_unique': ['duplicates'],
+    'index_of_two_arrays': ['arrays'],
     'javascript': ['where'],
     'loop_in_a_class': ['cursor-timeout', 'write-per-document'],
     'loop_of_1_0': ['write-per-document'],

@@ -6,24 +6,36 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import OperationFailure
 
 from migopy.files import Migration
 from migopy.preflight.asking import Server
+from migopy.preflight.builds import builds
 from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
 from migopy.preflight.in_file import not_allowed, read, source_of
+from migopy.preflight.kinds import kinds, shard_keys, watched
+from migopy.preflight.limits import oplog, transaction_limits
 from migopy.preflight.looking import Look, Tried
 from migopy.preflight.members import members
 from migopy.preflight.obstacles import obstacles
 from migopy.preflight.reading import Reading
 from migopy.preflight.rights import Privileges, own_rights, rights
 from migopy.preflight.scans import scans, single_writes
+from migopy.preflight.usage import drops_and_builds, used_indexes
 from migopy.traces import line_in, summary
 
 LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
     members,
+    builds,
+    used_indexes,
+    drops_and_builds,
     scans,
     single_writes,
+    kinds,
+    watched,
+    shard_keys,
+    oplog,
+    transaction_limits,
 )
 
 
@@ -73,7 +85,7 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
         explained = True
         yield each
     for each in obstacles(look):
-        explained = explained or isinstance(look.tried.error, DuplicateKeyError)
+        explained = explained or isinstance(look.tried.error, OperationFailure)
         yield each
     for sees in LOOKS:
         yield from sees(look)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from migopy.preflight.findings import PROBLEM, Finding
 from migopy.preflight.looking import Look
-from migopy.standin import COUNTED, DUPLICATES, MISFITS
+from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT
 from migopy.standin import Finding as Found
 
 
@@ -31,6 +31,24 @@ KINDS = {
         'they stay, and each later update of one of them fails',
         "first change them, then set the validator; or validationLevel='moderate',"
         ' which leaves them alone',
+    ),
+    ARRAYS: Obstacle(
+        'the index {subject} of {where} cannot take {number} {documents}, which'
+        ' have arrays where it has room for one, or for none',
+        'the migration fails there, and later writes of such documents would, too',
+        'an index for each of the fields',
+    ),
+    GEO: Obstacle(
+        'the index {subject} of {where} cannot take {number} {documents}, whose'
+        ' geometry is none',
+        'the migration fails there, and later writes of such documents would, too',
+        'first correct them; GeoJSON is longitude, then latitude',
+    ),
+    TEXT: Obstacle(
+        'the index {subject} of {where} cannot take {number} {documents}, whose'
+        ' field for the language has none that it knows',
+        'the migration fails there, and later writes of such documents would, too',
+        'language_override, with a name that no field has',
     ),
 }
 

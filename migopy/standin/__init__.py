@@ -13,4 +13,7 @@ from migopy.standin.standin import Answering as Answering
 from migopy.standin.standin import StandIn as StandIn
 from migopy.standin.standin import Told as Told
 from migopy.standin.unanswerable import Unanswerable as Unanswerable
+from migopy.standin.unindexable import ARRAYS as ARRAYS
+from migopy.standin.unindexable import GEO as GEO
+from migopy.standin.unindexable import TEXT as TEXT
 from migopy.standin.world import World as World

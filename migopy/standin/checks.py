@@ -60,7 +60,7 @@ def duplicates(world: World, namespace: str, index: Document) -> Found:
         {'$match': {'n': {'$gt': 1}}},
         {'$limit': COUNTED},
     ]
-    rows, unknown = _run(world, namespace, stages, index.get('collation'))
+    rows, unknown = looked_through(world, namespace, stages, index.get('collation'))
     values = [(_value(row['_id']), row['n']) for row in rows]
     values.sort(key=lambda pair: -pair[1])
     return Found(len(rows), values[:NAMED], unknown)
@@ -73,7 +73,7 @@ def misfits(world: World, namespace: str, validator: Mapping[str, Any]) -> Found
         {'$project': {'_id': 1}},
         {'$limit': COUNTED},
     ]
-    rows, unknown = _run(world, namespace, stages, None)
+    rows, unknown = looked_through(world, namespace, stages, None)
     return Found(len(rows), [(row['_id'], None) for row in rows[:NAMED]], unknown)
 
 
@@ -112,12 +112,13 @@ def _value(entry: Mapping[str, Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-def _run(
+def looked_through(
     world: World, namespace: str, stages: list[Document], collation: Any
 ) -> tuple[list[Document], str]:
     """Run a pipeline on what the dry run sees; give the rows, or why there are none."""
     collection = world.collection(namespace)
-    options: Document = {'allowDiskUse': True}
+    # Whether an index is in use is to be seen without what migopy looks for.
+    options: Document = {'allowDiskUse': True, 'hint': {'$natural': 1}}
     if collation is not None:
         options['collation'] = collation
     is_written = namespace in world.written

@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure
 from migopy.standin import checks
 from migopy.standin.findings import DUPLICATES, Finding
 from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.unindexable import Refused, unindexable
 from migopy.standin.world import (
     DUPLICATE,
     Constraint,
@@ -47,6 +48,10 @@ def create_indexes(
     documents = world.documents(namespace)
     for index in made:
         said = f'{namespace}.{index["name"]}'
+        refusal = unindexable(world, namespace, index)
+        if refusal is not None:
+            _tell_refusal(findings, namespace, index['name'], documents, refusal)
+            raise _as_of_the_build(refusal.error, namespace)
         if not index.get('unique'):
             findings.append(Finding(f'would make index {said}: {documents}'))
             continue
@@ -142,6 +147,31 @@ def _tell_unique(
         text += ', no duplicates'
     number = found.number
     findings.append(Finding(text, found.values, obstacle, namespace, index, number))
+
+
+def _tell_refusal(
+    findings: list[Finding],
+    namespace: str,
+    index: str,
+    documents: str,
+    refusal: Refused,
+) -> None:
+    number = refusal.found.number
+    text = f'would fail to make index {namespace}.{index}: {documents},'
+    text = f'{text} {refusal.found.amount} of them cannot be in it'
+    values, obstacle = refusal.found.values, refusal.obstacle
+    findings.append(Finding(text, values, obstacle, namespace, index, number))
+
+
+def _as_of_the_build(error: OperationFailure, namespace: str) -> OperationFailure:
+    """Give what the server says of a document as it says it of an index build."""
+    details = dict(error.details or {})
+    if details.get('writeErrors'):
+        details = dict(details['writeErrors'][0])
+    name = str(details.get('codeName', 'error'))
+    text = details.get('errmsg', 'an index cannot have a document')
+    said = f'Index build failed: Collection {namespace} :: caused by :: {text}'
+    return refused(details.get('code', error.code or 0), name, said)
 
 
 def _duplicate(namespace: str, index: Document, value: Any) -> OperationFailure:

@@ -6,9 +6,14 @@ import os
 import tempfile
 import textwrap
 import unittest
+from collections.abc import Mapping
+from typing import Any
 
 from migopy.files import Migration
+from migopy.preflight import Server, Sightings, Tried
 from migopy.preflight.in_file import not_allowed, read, source_of
+from migopy.preflight.kinds import shard_keys
+from migopy.preflight.looking import Look
 from migopy.preflight.reading import Reading
 
 SIZES = {'users': 12_000, 'settings': 1, 'empty': 0}
@@ -324,3 +329,49 @@ class AllowTest(FileTest):
                 with open(migration.path, 'wb') as file:
                     file.write(content)
                 self.assertIsNone(source_of(migration, 'up'))
+
+
+class Router(Server):
+    """A router with one sharded collection, which there is none of to be had."""
+
+    def __init__(self, *version: int) -> None:
+        super().__init__(None, 'shop')
+        self._version = version
+
+    def ask(
+        self, database: str, command: Mapping[str, Any], ms: int = 0
+    ) -> dict[str, Any] | None:
+        """Answer what is asked of a router."""
+        if 'hello' in command:
+            return {'msg': 'isdbgrid'}
+        if 'buildInfo' in command:
+            return {'versionArray': list(self._version)}
+        [match] = command['pipeline']
+        is_sharded = match == {'$match': {'_id': 'shop.users'}}
+        rows = [{'_id': 'shop.users', 'key': {'country': 1}}] if is_sharded else []
+        return {'cursor': {'firstBatch': rows}}
+
+
+class ShardKeyTest(unittest.TestCase):
+    def severities(self, command: dict[str, Any], *version: int) -> list[str]:
+        sightings = Sightings('001_x.py', '/x/001_x.py')
+        sightings.saw(next(iter(command)), 'shop', command)
+        look = Look(Router(*version), Tried(sightings, False))
+        return [each.severity for each in shard_keys(look)]
+
+    def test_updates_and_deletes(self) -> None:
+        by_name: dict[str, Any] = {'q': {'name': 'x'}, 'u': {}}
+        one = {'update': 'users', 'updates': [by_name]}
+        self.assertEqual(self.severities(one, 6, 0), ['problem'])
+        self.assertEqual(self.severities(one, 7, 0), ['notice'])
+        many = {'update': 'users', 'updates': [{**by_name, 'multi': True}]}
+        self.assertEqual(self.severities(many, 6, 0), ['notice'])
+        delete = {'delete': 'users', 'deletes': [{'q': {'name': 'x'}, 'limit': 0}]}
+        self.assertEqual(self.severities(delete, 6, 0), ['notice'])
+        for fits in (
+            {'update': 'users', 'updates': [{'q': {'country': 'CH', 'a': 1}}]},
+            {'update': 'plans', 'updates': [by_name]},
+            {'insert': 'users', 'documents': [{}]},
+        ):
+            with self.subTest(fits):
+                self.assertEqual(self.severities(fits, 6, 0), [])

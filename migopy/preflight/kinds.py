@@ -1,0 +1,155 @@
+"""Collections that refuse what others take, and that others watch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from migopy.preflight.findings import NOTICE, PROBLEM, Finding
+from migopy.preflight.looking import Look, statements_of
+from migopy.preflight.sightings import Sighting
+
+WRITES = ('delete', 'findAndModify', 'insert', 'update')
+
+#: Capped collections let documents be deleted since 5.0.
+DELETES_FROM_CAPPED = (5, 0)
+
+#: Since 7.0 one document is found by whatever filter in a sharded collection.
+ANY_FILTER = (7, 0)
+
+#: What ends the change streams of a collection.
+ENDING = ('drop', 'renameCollection')
+
+
+def kinds(look: Look) -> Iterator[Finding]:
+    """Find writes that a capped collection or a time series refuses."""
+    for sighting in look.sightings.of(*WRITES):
+        where = look.short(sighting.namespace)
+        is_capped = bool(look.server.options(sighting.namespace).get('capped'))
+        is_series = look.server.kind(sighting.namespace) == 'timeseries'
+        inside = look.tried.in_transaction
+        if inside and (is_capped or is_series):
+            kind = 'a capped collection' if is_capped else 'a time series'
+            yield look.finding(
+                'capped' if is_capped else 'time-series',
+                PROBLEM,
+                sighting.line,
+                f'{where} is {kind}, which no transaction writes to',
+                'the migration fails there',
+                'transaction = False in the file',
+            )
+        elif is_capped and sighting.name == 'delete':
+            if look.server.version < DELETES_FROM_CAPPED:
+                yield look.finding(
+                    'capped',
+                    PROBLEM,
+                    sighting.line,
+                    f'{where} is capped, and its documents cannot be deleted',
+                    'the migration fails there',
+                    'a new capped collection with what is to stay, then a rename',
+                )
+        elif is_series and sighting.name in ('findAndModify', 'update'):
+            yield from _of_series(look, sighting, where)
+
+
+def _of_series(look: Look, sighting: Sighting, where: str) -> Iterator[Finding]:
+    options = look.server.options(sighting.namespace).get('timeseries', {})
+    meta = str(options.get('metaField', ''))
+    for each in statements_of(sighting):
+        fields = [str(key).partition('.')[0] for key in each['filter']]
+        if not each['multi'] or any(field != meta for field in fields):
+            yield look.finding(
+                'time-series',
+                PROBLEM,
+                sighting.line,
+                f'{where} is a time series, of which only the field for metadata'
+                f' ({meta or "it has none"}) is updated, by itself and of many',
+                'the migration fails there',
+                'a new collection with the documents as they are to be',
+            )
+            return
+
+
+def watched(look: Look) -> Iterator[Finding]:
+    """Find collections that go away while others watch them by a change stream."""
+    for sighting in look.sightings.of(*ENDING):
+        where = look.short(sighting.namespace)
+        images = look.server.options(sighting.namespace).get(
+            'changeStreamPreAndPostImages', {}
+        )
+        streams = _streams(look, sighting.namespace)
+        if not streams and not images.get('enabled'):
+            continue
+        counted = f'{streams:,} change stream{"s" if streams != 1 else ""}'
+        told = (
+            f'{counted} watch it' if streams else 'it keeps images for change streams'
+        )
+        yield look.finding(
+            'watched',
+            NOTICE,
+            sighting.line,
+            f'{where} goes away, and '
+            + (
+                f'there are {told}' if streams else 'it keeps images for change streams'
+            ),
+            'they end with an event invalidate and cannot be resumed',
+            'tell who watches it',
+            streams=streams,
+        )
+
+
+def _streams(look: Look, namespace: str) -> int:
+    """Count the change streams of a collection that the user may see."""
+    name = namespace.partition('.')[2]
+    for every in (True, False):
+        reply = look.server.ask(
+            'admin',
+            {
+                'aggregate': 1,
+                'pipeline': [
+                    {'$currentOp': {'allUsers': every, 'idleCursors': True}},
+                    {'$match': {'ns': namespace}},
+                ],
+                'cursor': {},
+            },
+        )
+        if reply is not None:
+            return sum(_is_stream(each, name) for each in reply['cursor']['firstBatch'])
+    return 0
+
+
+def _is_stream(operation: Mapping[str, Any], collection: str) -> bool:
+    cursor = operation.get('cursor') or {}
+    command = cursor.get('originatingCommand') or operation.get('command') or {}
+    pipeline = command.get('pipeline')
+    first = pipeline[0] if isinstance(pipeline, list) and pipeline else {}
+    return command.get('aggregate') == collection and '$changeStream' in first
+
+
+def shard_keys(look: Look) -> Iterator[Finding]:
+    """Find writes to sharded collections whose filters leave out the shard key."""
+    for sighting in look.sightings.of('delete', 'findAndModify', 'update'):
+        if not look.server.is_router:
+            return
+        rows = look.server.rows(
+            'config.collections', [{'$match': {'_id': sighting.namespace}}]
+        )
+        keys = set(rows[0].get('key', {})) if rows else set()
+        for each in statements_of(sighting):
+            if not keys or keys <= {*map(str, each['filter'])}:
+                continue
+            where, key = look.short(sighting.namespace), ', '.join(sorted(keys))
+            by_id = '_id' in each['filter'] and sighting.name != 'findAndModify'
+            fails = not each['multi'] and not by_id
+            yield look.finding(
+                'shard-key',
+                PROBLEM if fails and look.server.version < ANY_FILTER else NOTICE,
+                sighting.line,
+                f'{sighting.name} on {where} does not name the shard key, {key}',
+                'it fails on such a server'
+                if fails and look.server.version < ANY_FILTER
+                else 'it goes to every shard',
+                f'a filter that has {key}',
+                shard_key=sorted(keys),
+            )
+            break
