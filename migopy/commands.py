@@ -84,6 +84,9 @@ class Spelling(Protocol):
     def command(self, command: Command) -> str:
         """Spell a command so that it can be typed as it stands."""
 
+    def meant(self, command: Command) -> Command:
+        """Give a command as it is meant here, for machines: for which databases."""
+
     def usage(self, usage: Usage) -> str:
         """Show how a command may be typed."""
 
@@ -92,6 +95,14 @@ class Spelling(Protocol):
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
+
+
+class ForAll:
+    """What the spelling of a face has, which is about no database in particular."""
+
+    def meant(self, command: Command) -> Command:
+        """Give a command as it is."""
+        return command
 
 
 def spelled(said: Iterable[object], spelling: Spelling) -> str:
@@ -143,7 +154,7 @@ PLACEHOLDERS = {
 }
 
 
-class FabSpelling:
+class FabSpelling(ForAll):
     """Commands as Fabric 1 has them: `fab migrations:execute,003,dry_run=yes`."""
 
     def __init__(self, task: str = 'migrations', before: Sequence[str] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from migopy.commands import Command, FabSpelling, Spelling, spelled
 
@@ -45,6 +45,12 @@ class MigopyException(Exception):
     def parts(self) -> Sequence[object]:
         """Give what the message is made of, texts and commands, in order."""
         return self._said
+
+    def change_commands(self, change: Callable[[Command], Command]) -> None:
+        """Change the commands in the message, before anybody has read it."""
+        self._said = tuple(
+            change(part) if isinstance(part, Command) else part for part in self._said
+        )
 
     def spelled(self, spelling: Spelling) -> str:
         """Give the message as one face has it typed."""

@@ -222,7 +222,7 @@ class Wiring(Doors):
         """Give who hears of a run: a person, a machine that asked for JSON, hooks."""
         observers: list[Any] = [self._text]
         lines = LINES.get()
-        if lines is not None:
+        if lines is not None and lines.wants_events:
             from migopy.tell import JsonEvents
 
             observers.append(JsonEvents(lines, self._spelling, self._text.database))

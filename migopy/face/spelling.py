@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command, Option, Usage, Where
+from migopy.commands import Command, ForAll, Option, Usage, Where
 from migopy.face.flags import NAMES, Flag, flags_of, option_words, words_of
 
 #: What a person types for a command that has another name in code, a name of 1.0.
 WORDS = {'show_status': 'status'}
 
 
-class CommandSpelling:
+class CommandSpelling(ForAll):
     """Commands as the program has them: `migopy execute 003 --dry-run`.
 
     Invariant: what it spells can be typed in a POSIX shell as it stands, and leads to
@@ -92,7 +92,7 @@ def _shown(flag: Flag) -> str:
     return flag.placeholder
 
 
-class FlagSpelling:
+class FlagSpelling(ForAll):
     """Commands as Invoke has them: `fab -H web1 migrations.execute --name 003`.
 
     Invariant: what it gives can be typed as it stands, in a POSIX shell.

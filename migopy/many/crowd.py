@@ -13,17 +13,19 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Part, Spelling
+from migopy.errors import MigopyException
 from migopy.face import call
 from migopy.files import AFTER
 from migopy.many.databases import FAILED_ONES, Database, shown
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.fleet import Fleet
 from migopy.many.gathered import Gathered, Lines, Outcome
-from migopy.many.in_json import answer_standings, tell_outcome
+from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.kinds import (
     NOT_BEGUN,
     NOTHING,
     QUIET,
+    TOLD_ONCE,
     WORDS,
     is_idle,
     is_in_history,
@@ -32,16 +34,15 @@ from migopy.many.kinds import (
 )
 from migopy.many.members import Member, Members
 from migopy.many.selecting import Selection
-from migopy.many.standing import Standing
+from migopy.many.standing import Standing, is_new
 from migopy.many.telling import FleetReport, Named
 from migopy.operations import DoesNotFit, pending
 from migopy.state import FAILED
-from migopy.tell import Voice, leave_out
+from migopy.tell import Voice, gather_answers
 from migopy.terminal import meter, told_by
 
 #: Databases that are named in a command that goes on with them.
 MOST_NAMED = 20
-
 
 #: What is done for one database; the last argument is whether a lock is waited for.
 Deed = Callable[[Member, Outcome, bool], Outcome]
@@ -139,6 +140,7 @@ class Crowd:
         in_history = True
         of_all: BaseException | None = None
         refused: BaseException | None = None
+        idle: set[str] = set()
         give = self._in_order if self._is_shown else self._outcomes
         try:
             for outcome in give(databases, self._do):
@@ -152,8 +154,12 @@ class Crowd:
                     failed.append(outcome.database.title)
                     in_history = in_history and is_in_history(outcome)
                 refused = outcome.error or refused
+                if outcome.is_idle:
+                    idle.add('\n'.join(outcome.said))
         finally:
             counts[NOT_BEGUN] = len(databases) - sum(counts.values())
+            if self._command in TOLD_ONCE and len(idle) == 1:
+                self._report.line('white', *idle)
             if not self._is_shown and counts[NOT_BEGUN] < len(databases):
                 self._report.ended(counts, time.monotonic() - began)
         if of_all is not None:
@@ -163,6 +169,8 @@ class Crowd:
 
     def settle(self, tally: Tally, databases: Sequence[Database]) -> None:
         """Raise `Failed`, or the error that says why nothing was done in any."""
+        if isinstance(tally.refused, MigopyException):
+            tally.refused.change_commands(self._selection.narrow)
         if tally.refused is not None:
             raise tally.refused
         if tally.failed:
@@ -231,14 +239,14 @@ class Crowd:
             return replace(outcome, is_gone=True)
         if not waits:
             member.manager.LOCK_WAIT = 0
-        command = self._command
-        is_plain = command == 'execute' and not (
-            self._values or self._selection.options
-        )
-        if is_plain and member.manager.NEW_DATABASES == 'ignore' and _is_new(member):
+        command, options = self._command, self._selection.options
+        is_plain = command == 'execute' and not (self._values or options)
+        ignores_new = member.manager.NEW_DATABASES == 'ignore'
+        if is_plain and ignores_new and is_new(member.site):
             command = 'ignore'
         method = getattr(member.manager, command)
-        call(method, command, self._values, self._selection.options)
+        result = call(method, command, self._values, options)
+        answer_result(result)
         did = outcome.gathered.runs or outcome.gathered.trials
         return replace(outcome, is_idle=self._command in QUIET and not did)
 
@@ -262,7 +270,7 @@ class Crowd:
 
     def _tried(self, deed: Deed, database: Database, waits: bool) -> Outcome:
         """Do something for a database, and give how that ended, whatever happens."""
-        leave_out()
+        answers = gather_answers()
         began = time.monotonic()
         lines = Lines()
         speaker = Named(self._report, shown(database.title))
@@ -288,9 +296,5 @@ class Crowd:
                 is_of_all=is_of_all(self._command, database, error),
             )
         seconds = time.monotonic() - began
-        return replace(outcome, said=lines.said, seconds=seconds)
-
-
-def _is_new(member: Member) -> bool:
-    """Tell whether no migration has touched a database yet."""
-    return not member.site.registry.read().records and not member.site.history.last(1)
+        kept = {} if answers is None else answers.answers
+        return replace(outcome, said=lines.said, shown=kept, seconds=seconds)

@@ -69,7 +69,11 @@ class SpellingForOne(NamedTuple):
 
     def command(self, command: Command) -> str:
         """Spell a command so that it can be typed as it stands."""
-        return self.spelling.command(narrowed_to(command, self.only))
+        return self.spelling.command(self.meant(command))
+
+    def meant(self, command: Command) -> Command:
+        """Give a command as it is meant here."""
+        return narrowed_to(command, self.only)
 
     def usage(self, usage: Usage) -> str:
         """Show how a command may be typed."""

@@ -48,6 +48,7 @@ class Fleet:
         self._turn = threading.Lock()
         self._busy = 0
         self._is_stopped = False
+        self._broken: BaseException | None = None
         self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     @property
@@ -90,11 +91,11 @@ class Fleet:
             )
             for _ in range(min(self._workers, len(self._next)))
         ]
-        self._busy = len(threads)
-        for each in threads:
-            each.start()
         interruption: BaseException | None = None
+        started: list[threading.Thread] = []
         try:
+            for each in threads:
+                self._start(each, started)
             while self._busy or not self._ended.empty():
                 try:
                     outcome = self._ended.get(timeout=TICK)
@@ -103,17 +104,33 @@ class Fleet:
                 except (KeyboardInterrupt, Terminated) as error:
                     self._is_stopped = True
                     if interruption is not None:
-                        threads.clear()
+                        started.clear()
                         raise
                     interruption = error
                 else:
                     yield from self._heard(outcome, waits)
         finally:
             self._is_stopped = self._is_stopped or bool(self._busy)
-            for each in threads:
+            for each in started:
                 each.join()
+        if self._broken is not None:
+            raise self._broken
         if interruption is not None:
             raise interruption
+
+    def _start(self, thread: threading.Thread, started: list[threading.Thread]) -> None:
+        """Start a thread; where the system gives no more, those there are do it all."""
+        try:
+            with self._turn:
+                self._busy += 1
+            thread.start()
+        except RuntimeError:
+            with self._turn:
+                self._busy -= 1
+            if not started:
+                raise
+        else:
+            started.append(thread)
 
     def _heard(self, outcome: Outcome, waits: bool) -> Iterator[Outcome]:
         """Give an outcome, unless it is only that the database is locked so far."""
@@ -132,6 +149,10 @@ class Fleet:
                         return
                     database = self._next.popleft()
                 self._ended.put(self._work(database, waits))
+        except BaseException as error:  # a fault of migopy's own, never passed over
+            with self._turn:
+                self._broken = self._broken or error
+                self._is_stopped = True
         finally:
             with self._turn:
                 self._busy -= 1

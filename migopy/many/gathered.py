@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Spelling
 from migopy.many.databases import Database
@@ -35,6 +35,50 @@ class Lines:
     white_bold = red = green = white
 
 
+class Note(NamedTuple):
+    """A message about a dry run, and the method of a logger that says it.
+
+    One that `is_private` shows documents, so no log is to keep it.
+    """
+
+    method: str
+    text: str
+    is_private: bool
+
+
+class Notes(Voice):
+    """Keeps what there is to say of a dry run of one database, in order."""
+
+    def __init__(self, said: list[Note] | None = None, is_private: bool = False):
+        super().__init__(None)
+        self.said: list[Note] = [] if said is None else said
+        self._is_private = is_private
+
+    @property
+    def on_terminal(self) -> Notes:
+        """Give what keeps that which is for a person at a terminal alone."""
+        return Notes(self.said, is_private=True)
+
+    def white(self, message: object) -> None:
+        """Keep a message."""
+        self._keep('white', message)
+
+    def white_bold(self, message: object) -> None:
+        """Keep a message of weight."""
+        self._keep('white_bold', message)
+
+    def red(self, message: object) -> None:
+        """Keep what is wrong."""
+        self._keep('red', message)
+
+    def green(self, message: object) -> None:
+        """Keep that all is well."""
+        self._keep('green', message)
+
+    def _keep(self, method: str, message: object) -> None:
+        self.said.append(Note(method, str(message), self._is_private))
+
+
 class Gathered:
     """An observer that says nothing and keeps what there is to say.
 
@@ -48,8 +92,8 @@ class Gathered:
         commands about it are typed.
         """
         #: What a dry run has found out, as a person is told of it.
-        self.notes = Lines()
-        self._narrator = Narrator(Voice(self.notes), spelling, database)
+        self.notes = Notes()
+        self._narrator = Narrator(self.notes, spelling, database)
         self.speaker = speaker
         self.database = database
         #: What has ended well: the migration, how, and what it changed.
@@ -112,6 +156,7 @@ class Gathered:
     def tried(self, step: Step, effects: Effects) -> None:
         """Keep what a step would do."""
         self.trials.append((step.name, effects.describe(self.database)))
+        self._narrator.tried(step, effects)
 
     def found(self, step: Step, findings: Sequence[Finding]) -> None:
         """Keep what was found out of commands that no transaction can do."""
@@ -172,6 +217,8 @@ class Outcome:
     said: Sequence[str] = ()
     seconds: float = 0.0
     standing: Standing | None = None
+    #: The same as data, where JSON was asked for.
+    shown: Mapping[str, Any] = field(default_factory=dict)
     #: Whether it was gone when its turn came.
     is_gone: bool = False
     #: Whether there was nothing to do, which `error` may say.

@@ -9,7 +9,7 @@ from migopy.commands import Spelling
 from migopy.many.gathered import Outcome
 from migopy.many.kinds import word
 from migopy.many.standing import Standing
-from migopy.tell import LINES, of_error
+from migopy.tell import LINES, of_error, of_failure
 
 
 def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
@@ -18,6 +18,9 @@ def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
     if lines is None:
         return
     gathered, error = outcome.gathered, outcome.error
+    shown = {name: value for name, value in outcome.shown.items() if name != 'status'}
+    if gathered.failure is not None:
+        shown['failed'] = of_failure(gathered.failure, spelling)
     lines.event(
         'database',
         database=outcome.database.title,
@@ -32,8 +35,16 @@ def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
         ],
         warnings=gathered.warnings,
         said=list(outcome.said),
+        **shown,
         error=None if error is None else of_error(error, spelling),
     )
+
+
+def answer_result(result: object) -> None:
+    """Keep what a command has returned, if anything, and JSON was asked for."""
+    lines = LINES.get()
+    if lines is not None and result is not None:
+        lines.answer(result=result)
 
 
 def answer_standings(standings: Sequence[tuple[str, Standing]]) -> None:

@@ -13,7 +13,7 @@ from migopy.files import (
 )
 from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
-from migopy.operations import LeftOut, NothingToPutRight
+from migopy.operations import LeftOut, NothingHere
 from migopy.run import (
     Aftermath,
     AlreadyRegistered,
@@ -29,7 +29,10 @@ from migopy.server import NoPrimary, ServerUnreachable
 LOOKING = frozenset({'check', 'show_status'})
 
 #: Commands of which nothing is said where they had nothing to do.
-QUIET = frozenset({'execute', 'ignore', 'rollback', 'work'})
+QUIET = frozenset({'execute', 'ignore', 'rollback', 'verify', 'work'})
+
+#: Commands that say once, of all, why they had nothing to do.
+TOLD_ONCE = frozenset({'verify'})
 
 #: Errors that every database would meet, as files and what was typed are the same.
 FOR_ALL = (
@@ -47,7 +50,12 @@ FOR_ALL = (
 OF_SERVER = (NoPrimary, ServerUnreachable)
 
 #: Errors that say that there is nothing to do here, but perhaps in other databases.
-IDLE = (AlreadyRegistered, LeftOut, NotApplied, NothingToPutRight)
+IDLE = (
+    AlreadyRegistered,
+    LeftOut,
+    NotApplied,
+    NothingHere,
+)
 
 #: Errors of a typed name that fits nothing, and the commands that look it up in the
 #: database, so that it may fit in another one.

@@ -10,12 +10,15 @@ from typing import NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.face import OF_MANY, is_yes, number
+from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
 from migopy.many.databases import Database, Wanted, narrowed_to
 from migopy.traces import summary
 
 #: What is typed for which databases a command is, and how they are done.
 OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
+
+#: Those of them that say for which databases it is.
+WHICH = frozenset({'only', 'except', 'sample', 'canary', 'all'})
 
 #: Databases at a time, where nothing is said.
 WORKERS = 4
@@ -92,8 +95,15 @@ class Selection(NamedTuple):
     @property
     def kept(self) -> Mapping[str, str]:
         """Give what was typed but for which databases are meant."""
-        which = ('only', 'except', 'sample', 'canary', 'all')
-        return {name: text for name, text in self.typed.items() if name not in which}
+        return {name: text for name, text in self.typed.items() if name not in WHICH}
+
+    def narrow(self, command: Command) -> Command:
+        """Give a command for the databases that were meant, if it is about any."""
+        if (command.name or 'show_status') not in OF_DATABASE:
+            return command
+        which = {name: text for name, text in self.typed.items() if name in WHICH}
+        options = {**command.options, **which, **command.options}
+        return Command(command.name, *command.values, **options)
 
     def sure(self, command: str) -> Selection:
         """Give the same with the answer to what a grave command asks of a person."""

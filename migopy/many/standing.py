@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from migopy.errors import enumerated
 from migopy.run import Plan
+from migopy.site import Site
 
 
 class Standing(NamedTuple):
@@ -50,6 +51,11 @@ class Row(NamedTuple):
     pending: int
     first_pending: str
     titles: Sequence[str]
+
+
+def is_new(site: Site) -> bool:
+    """Tell whether no migration has touched a database yet."""
+    return not site.registry.read().records and not site.history.last(1)
 
 
 def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:

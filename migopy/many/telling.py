@@ -60,8 +60,10 @@ class FleetReport:
             if warning not in self._warnings and len(self._warnings) < MOST:
                 self._warnings.add(warning)
                 self._voice.white(f'{name}: {warning}')
-        for note in outcome.gathered.notes.said:
-            self._voice.white(f'{name}: {note}')
+        for method, text, is_private in outcome.gathered.notes.said:
+            # Documents stand below the line that says how many there are.
+            voice = self._voice.on_terminal if is_private else self._voice
+            getattr(voice, method)(text if is_private else f'{name}: {text}')
         if outcome.is_failure:
             self._failed(name, outcome)
         elif outcome.is_gone:
@@ -111,10 +113,7 @@ class FleetReport:
             said = ', '.join(f'{count:,} {how}' for how, count in counts.items())
             self._voice.white_bold(f'{name}: {said} in {took}')
         elif gathered.trials:
-            for step, changes in gathered.trials:
-                self._voice.white_bold(
-                    f'{name}: {step} would do: {changes or "nothing"}'
-                )
+            return
         elif len(outcome.said) == 1 and '\n' not in outcome.said[0]:
             self._voice.results.white(f'{name}: {outcome.said[0]}')
         elif outcome.said:

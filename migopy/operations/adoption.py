@@ -13,6 +13,7 @@ from migopy.commands import Command, Option
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
 from migopy.operations.bookkeeping import entry_of
+from migopy.operations.orders import NothingHere
 from migopy.run import Adoption, Match, Observer, adoption_of
 from migopy.site import Site
 from migopy.state import (
@@ -45,7 +46,7 @@ class Where(NamedTuple):
         return Command('adopt', **{**self._asdict(), **options})
 
 
-class NothingToAdopt(MigopyException):
+class NothingToAdopt(NothingHere):
     """No records of another tool were found; `where` is where they were looked for."""
 
     def __init__(self, where: Where, found: str) -> None:

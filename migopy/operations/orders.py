@@ -48,7 +48,11 @@ class ChangedMeanwhile(MigopyException):
         )
 
 
-class NothingToPutRight(MigopyException):
+class NothingHere(MigopyException):
+    """There is nothing to do in this database; of many another one may have it."""
+
+
+class NothingToPutRight(NothingHere):
     """The registry is as it should be; `name` is the migration's."""
 
     def __init__(self, name: str, why: str) -> None:

@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from migopy.tell.failures import failure_text
-from migopy.tell.json_lines import LINES, Lines, leave_out, told_in
+from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
 if TYPE_CHECKING:
     from migopy.tell.json_answers import JsonReport
-    from migopy.tell.json_data import of_error
+    from migopy.tell.json_data import of_error, of_failure
     from migopy.tell.json_events import JsonEvents
     from migopy.tell.rehearsals import RehearsalTeller, rehearsal_teller
 
@@ -25,6 +25,7 @@ LATE = {
     'RehearsalTeller': 'rehearsals',
     'of_error': 'json_data',
     'rehearsal_teller': 'rehearsals',
+    'of_failure': 'json_data',
 }
 
 __all__ = [
@@ -37,8 +38,9 @@ __all__ = [
     'Report',
     'Voice',
     'failure_text',
-    'leave_out',
+    'gather_answers',
     'of_error',
+    'of_failure',
     'rehearsal_teller',
     'told_in',
 ]

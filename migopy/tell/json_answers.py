@@ -41,7 +41,7 @@ class JsonReport(Report):
     def status(self, plan: Plan, pending: Sequence[str]) -> None:
         """Answer what is pending, then what does not fit."""
         super().status(plan, pending)
-        self._lines.answer(status=of_status(plan, pending))
+        self._lines.answer(status=of_status(plan, pending, self._spelling))
 
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
         """Answer what is wrong with files."""

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-def of_status(plan: Plan, pending: Sequence[str]) -> Document:
+def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Document:
     """Tell what is pending, and what does not fit."""
     unfinished = [
-        {**of_run(plan, runs[-1]), 'next': _settling(plan, runs[-1])}
+        {**of_run(plan, runs[-1]), 'next': _settling(plan, runs[-1], spelling)}
         for runs in by_migration(plan.unfinished)
     ]
     return {
@@ -84,7 +84,7 @@ def of_effects(effects: Effects, database: str) -> Document:
     return {**effects.as_document(), 'text': effects.describe(database)}
 
 
-def of_failure(failure: Failure) -> Document:
+def of_failure(failure: Failure, spelling: Spelling) -> Document:
     """Tell what failed and what it left behind, and what to type."""
     return {
         'name': failure.name,
@@ -95,7 +95,7 @@ def of_failure(failure: Failure) -> Document:
         'written': failure.written,
         'done': list(failure.done),
         'not_run': list(failure.not_run),
-        'next': of_commands(failure.next),
+        'next': of_commands(failure.next, spelling),
     }
 
 
@@ -123,7 +123,7 @@ def of_error(error: BaseException, spelling: Spelling) -> Document:
     """Tell of an error: its type, what it says, the commands that help."""
     message, following = summary(error), []
     if isinstance(error, MigopyException):
-        message, following = error.spelled(spelling), of_commands(error.next)
+        message, following = error.spelled(spelling), of_commands(error.next, spelling)
     return {'type': type(error).__name__, 'message': message, 'next': following}
 
 
@@ -149,14 +149,17 @@ def of_dump(dump: Dump) -> Document:
     }
 
 
-def of_commands(commands: Sequence[Command]) -> list[Mapping[str, Any]]:
+def of_commands(
+    commands: Sequence[Command], spelling: Spelling
+) -> list[Mapping[str, Any]]:
     """Give commands as objects."""
-    return [command.as_document() for command in commands]
+    return [spelling.meant(command).as_document() for command in commands]
 
 
-def _settling(plan: Plan, run: Run) -> list[Mapping[str, Any]]:
+def _settling(plan: Plan, run: Run, spelling: Spelling) -> list[Mapping[str, Any]]:
     said = ways_on(run, plan.file_of(run.name))
-    return of_commands([part for part in said if isinstance(part, Command)])
+    commands = [part for part in said if isinstance(part, Command)]
+    return of_commands(commands, spelling)
 
 
 def _kept(effects: Mapping[str, Any] | None) -> Document | None:

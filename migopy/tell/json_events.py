@@ -128,7 +128,10 @@ class JsonEvents:
 
     def failed(self, failure: Failure) -> None:
         """Tell what failed, what it left behind and what to type."""
-        error, left = of_error(failure.error, self._spelling), of_failure(failure)
+        error, left = (
+            of_error(failure.error, self._spelling),
+            of_failure(failure, self._spelling),
+        )
         self._lines.event('failed', error=error, **left)
         self._lines.answer(failed=left)
 

@@ -34,6 +34,9 @@ class Lines:
     characters. The last one is of the event `ended`.
     """
 
+    #: Whether what happens is to be told, too, as it happens.
+    wants_events = True
+
     def __init__(
         self,
         write: Callable[[str], None],
@@ -47,7 +50,7 @@ class Lines:
         self._about = {'command': command, 'database': database, 'server': server}
         self._secrets = secrets
         self._spellings = spellings_of(secrets)
-        self._answers: dict[str, Any] = {}
+        self.answers: dict[str, Any] = {}
 
     def concern(self, database: str, server: str) -> None:
         """Hear which one of many databases the command is about."""
@@ -69,12 +72,12 @@ class Lines:
 
     def answer(self, **what: Any) -> None:
         """Keep what the command was asked to show, for the last line."""
-        self._answers.update(what)
+        self.answers.update(what)
 
     def end(self, error: Mapping[str, Any] | None) -> None:
         """Write the last line: how the command ended, and what it shows."""
         ok = error is None
-        self.event('ended', **self._about, ok=ok, error=error, **self._answers)
+        self.event('ended', **self._about, ok=ok, error=error, **self.answers)
 
     def _fit(self, value: object, depth: int = 0) -> Any:
         """Give a value as JSON has it, its texts without secrets."""
@@ -106,6 +109,21 @@ class Lines:
         return text.encode('utf-8', 'backslashreplace').decode()
 
 
+class Answers(Lines):
+    """Keeps what a command was asked to show of one of many databases.
+
+    Invariant: it writes no line; whoever gathers the databases does.
+    """
+
+    wants_events = False
+
+    def __init__(self) -> None:
+        super().__init__(lambda line: None, '')
+
+    def event(self, event: str, **what: Any) -> None:
+        """Write nothing."""
+
+
 #: The lines of the command that is carried out in this context; none where it was not
 #: asked for in JSON.
 LINES: ContextVar[Lines | None] = ContextVar('LINES', default=None)
@@ -122,10 +140,15 @@ def told_in(lines: Lines) -> Iterator[None]:
         LINES.reset(token)
 
 
-def leave_out() -> None:
-    """Have nothing more of this context told in lines of JSON."""
-    LINES.set(None)
+def gather_answers() -> Answers | None:
+    """Have nothing more of this context told in lines of JSON but by who gathers it.
+
+    Gives what keeps what is shown here, `None` where JSON was not asked for.
+    """
+    answers = None if LINES.get() is None else Answers()
+    LINES.set(answers)
     count_no_more()
+    return answers
 
 
 def moment(when: datetime) -> str:

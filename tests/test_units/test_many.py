@@ -7,6 +7,7 @@ import threading
 import unittest
 from collections.abc import Sequence
 from typing import Any
+from unittest import mock
 
 from migopy.commands import Command, FabSpelling
 from migopy.face import WrongOptions
@@ -258,6 +259,31 @@ class FleetTest(unittest.TestCase):
         fleet = Fleet(databases('all', 'b', 'c'), self.work, 1, False)
         self.assertEqual(self.told(fleet), ['all'])
         self.assertEqual(titles(fleet.not_begun), ['b', 'c'])
+
+    def test_work_that_breaks_is_never_taken_for_done(self) -> None:
+        """A fault of migopy's own, in a thread."""
+
+        def work(database: Database, waits: bool) -> Outcome:
+            raise MemoryError
+
+        for workers in (1, 2):
+            fleet = Fleet(databases('a', 'b', 'c'), work, workers, False)
+            with self.subTest(workers), self.assertRaises(MemoryError):
+                self.told(fleet)
+
+    def test_fewer_threads_than_asked_for_do_it_all(self) -> None:
+        begun: list[threading.Thread] = []
+        start = threading.Thread.start
+
+        def refuse(thread: threading.Thread) -> None:
+            if begun:
+                raise RuntimeError("can't start new thread")
+            begun.append(thread)
+            start(thread)
+
+        fleet = Fleet(databases('a', 'b', 'c'), self.work, 3, False)
+        with mock.patch.object(threading.Thread, 'start', refuse):
+            self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'c'])
 
     def test_locked_ones_come_last(self) -> None:
         for workers in (1, 2):
