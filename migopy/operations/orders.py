@@ -260,8 +260,8 @@ def pending(manager: Manager, plan: Plan, until: str | None = None) -> list[str]
 def _phases(command: str, phase: str | None, all_of_them: bool) -> Sequence[str]:
     if phase is not None:
         if phase == BACKGROUND:
-            reason = f'phase={phase} is run by a worker; nothing was done'
-            raise WrongOptions(command, reason, Command('work'))
+            reason = ' is run by a worker; nothing was done'
+            raise WrongOptions(command, Option('phase', phase), reason, Command('work'))
         return [one_of(phase, (BEFORE, AFTER), command, 'phase')]
     return PHASES if command in OF_ALL_PHASES or all_of_them else (BEFORE, AFTER)
 
