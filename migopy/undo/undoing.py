@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bson import ObjectId
@@ -15,12 +15,13 @@ from pymongo.read_concern import ReadConcern
 from migopy.backfill import is_bound
 from migopy.state import DURABLE, TRANSIENT, commit
 from migopy.undo.deciding import STOP
-from migopy.undo.errors import Conflicts
+from migopy.undo.errors import Conflicts, InTheWay
 from migopy.undo.images import Chunk, Images, Kept
 from migopy.undo.made import drop_made
 from migopy.undo.pairs import Damaged
 from migopy.undo.restoring import Restoring, look_for_conflicts
 from migopy.undo.rules import RulesOf
+from migopy.undo.writing import DUPLICATE
 
 #: Documents and bytes of them up to which all is restored in one transaction.
 DOCUMENTS = 50_000
@@ -125,14 +126,28 @@ class Undo:
         checked = time.monotonic()
         with self._images.client.start_session() as session:
             for chunk in self._images.chunks(self._kept):
-                self._in_transaction(chunk, mark, session)
+                try:
+                    self._in_transaction(lambda: [chunk], mark, session)  # noqa: B023
+                except InTheWay as error:
+                    if error.code != DUPLICATE:
+                        raise
+                    # Documents of several chunks may have exchanged their values.
+                    self._in_transaction(self._rest, mark, session)
+                    return
                 if time.monotonic() - checked > LOCK_EVERY:
                     self._check()
                     checked = time.monotonic()
 
+    def _rest(self) -> Iterable[Chunk]:
+        return self._images.chunks(self._kept)
+
     def _in_transaction(
-        self, chunk: Chunk, mark: ObjectId, session: ClientSession
+        self,
+        chunks: Callable[[], Iterable[Chunk]],
+        mark: ObjectId,
+        session: ClientSession,
     ) -> None:
+        """Restore chunks in a transaction, tried again where others are in its way."""
         deadline = time.monotonic() + PATIENCE
         for number in range(1, ATTEMPTS + 1):
             try:
@@ -141,7 +156,7 @@ class Undo:
                     write_concern=DURABLE,
                     read_preference=ReadPreference.PRIMARY,
                 ):
-                    self._restore(chunk, mark, session)
+                    self._restore(chunks(), mark, session)
                     commit(session, deadline)
                 return
             except PyMongoError as error:
@@ -150,12 +165,15 @@ class Undo:
                     raise
             time.sleep(PAUSE * number)
 
-    def _restore(self, chunk: Chunk, mark: ObjectId, session: ClientSession) -> None:
-        if not self._images.drop_chunk(chunk, mark, session):
-            self._check()
-            raise Damaged(self._kept.name)
+    def _restore(
+        self, chunks: Iterable[Chunk], mark: ObjectId, session: ClientSession
+    ) -> None:
         restoring = self._restoring(session)
-        restoring.restore(chunk.namespace, chunk.pairs)
+        for chunk in chunks:
+            if not self._images.drop_chunk(chunk, mark, session):
+                self._check()
+                raise Damaged(self._kept.name)
+            restoring.restore(chunk.namespace, chunk.pairs)
         self._require_agreed(restoring, is_begun=True)
         restoring.finish()
 

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from bson.raw_bson import RawBSONDocument
-
+from tests.images import state_of
 from tests.project import FabTest
 
 #: No `down`, and every way to change a document.
@@ -18,24 +15,6 @@ EUROS = """
         db.prices.delete_one({'_id': 1})
         db.prices.insert_one({'_id': 'new'})
 """
-
-
-def state_of(db: Any) -> dict[str, list[bytes]]:
-    """Read all documents but migopy's own, as bytes, in the order of `_id`."""
-    names = sorted(db.list_collection_names())
-    raw = {
-        name: db.get_collection(name, _raw(db))
-        for name in names
-        if not name.startswith('migrations')
-    }
-    return {
-        name: [bytes(each.raw) for each in collection.find(sort=[('_id', 1)])]
-        for name, collection in raw.items()
-    }
-
-
-def _raw(db: Any) -> Any:
-    return db.codec_options.with_options(document_class=RawBSONDocument)
 
 
 class UndoTest(FabTest):
