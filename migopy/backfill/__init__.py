@@ -6,6 +6,8 @@ from migopy.backfill.answers import DocumentsFailed as DocumentsFailed
 from migopy.backfill.checkpoints import Checkpoints as Checkpoints
 from migopy.backfill.documents import UnreadableId as UnreadableId
 from migopy.backfill.each import update_each as update_each
+from migopy.backfill.images import PageImages as PageImages
 from migopy.backfill.once import NotOnce as NotOnce
+from migopy.backfill.session import bound_session as bound_session
 from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection

@@ -17,6 +17,7 @@ from pymongo.collection import Collection
 from migopy.backfill.answers import Answer
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
+from migopy.backfill.images import PageImages
 from migopy.pace import Wanted
 from migopy.state import KeptPages
 
@@ -134,6 +135,7 @@ class Checkpoints:
         pace: Wanted = None,
         heartbeats: Callable[[], Any] = lambda: None,
         title: str | None = None,
+        images: PageImages | None = None,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
@@ -141,13 +143,15 @@ class Checkpoints:
         it. `was_written` tells of a namespace whether this run has sent it a write;
         `pages` keeps them in the transactions that write them, where there can be any.
         `pace` is that of calls that have none of their own, and `heartbeats` gives the
-        client that hears of the members. `title` names the run to a DBA.
+        client that hears of the members. `title` names the run to a DBA, and `images`
+        keeps what documents were, where that is wanted.
         """
         self.entries: list[Document] = []
         self.pages = pages
         self.pace = pace
         self.heartbeats = heartbeats
         self.title = title
+        self.images = images
         self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
         self._was_written = was_written
@@ -270,3 +274,9 @@ def save() -> None:
     checkpoints = CHECKPOINTS.get()
     if checkpoints is not None:
         checkpoints.save()
+
+
+def images_here() -> PageImages | None:
+    """Give what keeps images in the run that is going on here, if anything does."""
+    checkpoints = CHECKPOINTS.get()
+    return checkpoints.images if checkpoints else None

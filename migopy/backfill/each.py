@@ -21,7 +21,7 @@ from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, begin, save
 from migopy.backfill.documents import RAW, id_of, shown
-from migopy.backfill.once import NotOnce, Once, can_be_once
+from migopy.backfill.once import NotOnce, Once, can_be_once, session_for
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.backfill.target import Target, target_of
@@ -98,7 +98,7 @@ def update_each(
     in_flight = 0 if is_bound() else workers
     with ExitStack() as stack:
         client = collection.database.client
-        session = stack.enter_context(client.start_session()) if can_once else None
+        session = stack.enter_context(session_for(client)) if can_once else None
         submit = stack.enter_context(threads(in_flight))
         backfill.run(submit, in_flight, session, stack.enter_context(meter()))
     return backfill.counts
@@ -222,7 +222,7 @@ class Backfill:
                 batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
                 written = once.write(batch)
         except NotOnce as error:
-            if self._exactly_once:
+            if once.is_required:
                 raise
             say(error.in_place_of_it)
             if not error.is_for_all:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -19,6 +20,7 @@ from migopy.backfill.checkpoints import (
     REMEMBERED,
     Checkpoint,
     Place,
+    images_here,
 )
 from migopy.backfill.documents import Document
 from migopy.backfill.session import is_bound, is_in_transaction
@@ -54,12 +56,20 @@ class NotOnce(MigopyException):
     # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
-    def __init__(self, namespace: str, reason: str, is_for_all: bool = True) -> None:
+    def __init__(
+        self,
+        namespace: str,
+        reason: str,
+        is_for_all: bool = True,
+        wanted: str = 'exactly_once=True',
+    ) -> None:
+        """Take why what was `wanted` cannot be."""
         self.namespace = namespace
         self.reason = reason
         #: Whether it holds for the whole collection, not for one page alone.
         self.is_for_all = is_for_all
-        super().__init__(f'{namespace}: exactly_once=True cannot be kept, as {reason}.')
+        self.wanted = wanted
+        super().__init__(f'{namespace}: {wanted} cannot be kept, as {reason}.')
 
     @property
     def in_place_of_it(self) -> str:
@@ -71,7 +81,12 @@ class NotOnce(MigopyException):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.namespace, self.reason, self.is_for_all)
+        return type(self), (
+            self.namespace,
+            self.reason,
+            self.is_for_all,
+            self.wanted,
+        )
 
 
 def can_be_once(collection: Collection[Any], is_required: bool) -> bool:
@@ -88,11 +103,22 @@ def can_be_once(collection: Collection[Any], is_required: bool) -> bool:
     if not reason:
         return True
     error = NotOnce(collection.full_name, reason)
+    if images_here() is not None:
+        raise NotOnce(collection.full_name, reason, wanted='undo = True')
     if is_required:
         raise error
     if pages is not None:
         say(error.in_place_of_it)
     return False
+
+
+def session_for(client: Any) -> AbstractContextManager[ClientSession]:
+    """Give a session for transactions, the one of the run that is going on here."""
+    images = images_here()
+    if images is not None:
+        return nullcontext(images.session)
+    session: ClientSession = client.start_session()
+    return session
 
 
 def _why_not(collection: Collection[Any], pages: KeptPages | None) -> str:
@@ -133,9 +159,13 @@ class Once:
         self._namespace = collection.full_name
         self._writes = Writes(collection, raw, in_transaction=True, session=session)
         self._checkpoint = checkpoint
+        self._images = checkpoints.images
+        if self._images is not None:
+            self._images.begin(self._namespace)
         self._session = session
         self._is_open = False
-        self._conflicts = CONFLICTS_IF_REQUIRED if is_required else CONFLICTS
+        self.is_required = is_required or self._images is not None
+        self._conflicts = CONFLICTS_IF_REQUIRED if self.is_required else CONFLICTS
 
     def write(self, batch: Batch) -> Written:
         """Write a batch, in any thread; the checkpoint goes past it with that.
@@ -184,7 +214,7 @@ class Once:
                     # So the commit of an attempt had succeeded.
                     written, place = sent or (Written(), place)
                 else:
-                    written = self._writes.write(changes)
+                    written = self._write_kept(changes)
                     if written.again:
                         self._session.abort_transaction()
                         self._pages.is_unsure = False
@@ -197,6 +227,8 @@ class Once:
                     commit(self._session, deadline)
                 self._checkpoint.go_to(place)
                 self._pages.count()
+                if self._images is not None:
+                    self._images.settle()
                 return written
             except PyMongoError as error:
                 if self._session.in_transaction:
@@ -204,6 +236,17 @@ class Once:
                 conflicts += not is_passing(error)
                 self._require_another_try(error, conflicts, deadline)
             time.sleep(min(PAUSE * max(conflicts, 1), LONGEST_PAUSE))
+
+    def _write_kept(self, changes: Sequence[Change]) -> Written:
+        """Make changes, and keep images of their documents where that is wanted."""
+        if self._images is None:
+            return self._writes.write(changes)
+        ids = [each.id for each in changes]
+        before = self._images.look(self._namespace, ids)
+        written = self._writes.write(changes)
+        if not written.again:
+            self._images.keep(self._namespace, ids, before)
+        return written
 
     def _begin(self) -> None:
         # All that a transaction reads is of one snapshot with `local`, too.

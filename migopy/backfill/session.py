@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pymongo.client_session import ClientSession
 from pymongo.synchronous import client_session
 
 
@@ -11,8 +12,14 @@ def is_bound() -> bool:
     return bound is None or bound.get() is not None
 
 
+def bound_session() -> ClientSession | None:
+    """Give the session that is bound here."""
+    bound = getattr(client_session, '_SESSION', None)
+    session: ClientSession | None = bound.get() if bound is not None else None
+    return session
+
+
 def is_in_transaction() -> bool:
     """Tell whether a bound session is in a transaction."""
-    bound = getattr(client_session, '_SESSION', None)
-    session = bound and bound.get()
+    session = bound_session()
     return bool(session and session.in_transaction)

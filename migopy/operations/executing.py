@@ -52,7 +52,7 @@ def _execute(
                 runner.run(steps, order.asked)
             else:
                 _run_after_dump(site, runner, steps, order, observer, dump)
-            if any(each.loaded.images(site.settings.undo) for each in steps):
+            if any(each.images for each in steps):
                 from migopy.operations.undoing import prune
 
                 prune(site)

@@ -11,10 +11,10 @@ from migopy.run import (
     Plan,
     Step,
     require_dependencies,
-    require_images,
     require_transactions,
     steps_of,
     warn_of_helpers,
+    with_images,
 )
 from migopy.site import Site
 from migopy.terminal import told_by
@@ -39,7 +39,7 @@ def loaded(
                 from migopy.operations.undoing import require_none_half_undone
 
                 require_none_half_undone(site, plan, migrations)
-            require_images(steps, site.settings.undo, site.db.client)
+            steps = with_images(steps, site.settings.undo, site.db.client)
     require_dependencies(steps, plan)
     warn_of_helpers(steps, observer)
     for step in steps:

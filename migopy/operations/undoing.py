@@ -79,6 +79,7 @@ def _step_down(
         check=site.lock.check,
         say=observer.warned,
         why=f'{loaded.name} is undone' if has_down else why,
+        is_trial=not site.lock.is_held,
     )
     return Step(loaded, 'down', undo.is_small, undo=undo)
 

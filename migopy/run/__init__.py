@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import require_dependencies
-    from migopy.run.imaging import NeedsTransaction, NoImagesHere, require_images
+    from migopy.run.imaging import NoImagesHere, OutsidePages, with_images
     from migopy.run.inspection import Problem, inspect
     from migopy.run.performing import Rooms
     from migopy.run.registrations import NotRegistered
@@ -64,8 +64,8 @@ LATE = {
     'Adoption': 'adoption',
     'Match': 'adoption',
     'CannotTry': 'trial_errors',
-    'NeedsTransaction': 'imaging',
     'NoImagesHere': 'imaging',
+    'OutsidePages': 'imaging',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
@@ -82,7 +82,7 @@ LATE = {
     'inspect': 'inspection',
     'only_reading': 'conditions',
     'require_dependencies': 'dependencies',
-    'require_images': 'imaging',
+    'with_images': 'imaging',
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
@@ -110,7 +110,6 @@ __all__ = [
     'MigrationInfo',
     'MigrationOutcome',
     'NameNeeded',
-    'NeedsTransaction',
     'NoFile',
     'NoImagesHere',
     'NoNumberOfRuns',
@@ -122,6 +121,7 @@ __all__ = [
     'Observer',
     'Observers',
     'OtherPhase',
+    'OutsidePages',
     'Plan',
     'Problem',
     'Renamed',
@@ -146,7 +146,6 @@ __all__ = [
     'only_reading',
     'renamed_of',
     'require_dependencies',
-    'require_images',
     'require_transactions',
     'said_of',
     'steps_of',
@@ -155,6 +154,7 @@ __all__ = [
     'warn_of_other_than_executed',
     'ways_on',
     'ways_out',
+    'with_images',
 ]
 
 

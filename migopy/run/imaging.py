@@ -9,15 +9,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pymongo.client_session import ClientSession
 
 from migopy.commands import Command
-from migopy.effects import EffectsListener, Recording
+from migopy.effects import EffectsListener, Recording, RefusedWrite
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import BEST_EFFORT
 from migopy.run.marks import has_one_log
 from migopy.run.observer import Observer
 from migopy.run.step import Step
+from migopy.run.transaction import require_transactions
 from migopy.state import History, Lock, Registry, Run
 
 if TYPE_CHECKING:
+    from migopy.backfill import PageImages
     from migopy.undo import Capture, Kept
 
 
@@ -50,19 +53,24 @@ class Ground(Protocol):
 
     @property
     def settings(self) -> Any:
-        """Give the settings, with whether images are kept and how large they may be."""
+        """Give the settings: the pace of `update_each`, whether images are kept."""
 
 
-class NeedsTransaction(MigopyException):
-    """Images can be kept in a transaction only; `name` is the migration's."""
+class OutsidePages(MigopyException):
+    """A write of which no image can be kept was refused before it was sent.
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    `command` is its name, `namespace` what it was for.
+    """
+
+    def __init__(self, refused: RefusedWrite) -> None:
+        self.command = refused.command
+        self.namespace = refused.namespace
         super().__init__(
-            f'{name}: undo = True needs a transaction, so nothing was run.\n'
-            'Write `transaction = True` at the top of the file, or `undo = False`, then'
-            ' type: ',
-            Command('execute'),
+            f'It tried to write ({refused.command} on {refused.namespace}) otherwise'
+            ' than with update_each. With undo = True and without a transaction no'
+            ' image can be kept of that, so it was refused before it was sent.\n'
+            'Write it with update_each, or have `transaction = True` at the top of the'
+            ' file, or `undo = False`.'
         )
 
 
@@ -79,17 +87,76 @@ class NoImagesHere(MigopyException):
         )
 
 
-def require_images(steps: Sequence[Step], wish: bool | str, client: Any) -> None:
-    """Make sure, before anything runs, that images can be kept where they are wanted.
+def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[Step]:
+    """Have steps keep images where they are wanted, before anything runs.
 
-    `wish` is the manager's. Raises `NeedsTransaction`, `NoImagesHere`.
+    `wish` is the manager's. Raises `NoTransactions`, `NoImagesHere`, `BadUndo`.
     """
+    steps = [each._replace(images=each.loaded.images(wish)) for each in steps]
     for step in steps:
-        if step.direction == 'up' and step.loaded.images(wish) is True:
-            if not step.in_transaction:
-                raise NeedsTransaction(step.name)
+        if step.images is True:
+            require_transactions(client, f'{step.name}: undo = True')
             if not has_one_log(client):
                 raise NoImagesHere(step.name)
+    return steps
+
+
+@contextmanager
+def pages_of(
+    step: Step,
+    run: Run,
+    ground: Ground,
+    effects: Recording,
+    earlier: Sequence[Run],
+    observer: Observer,
+) -> Iterator[PageImages | None]:
+    """Give what keeps images of the pages of a step that is in no transaction.
+
+    In the block it can write nothing else. `earlier` are runs that have left it
+    unfinished. Raises `OutsidePages`, `NotCovered`, `WroteOutside`.
+    """
+    if step.images is not True:
+        if step.images:
+            observer.warned(f'{step.name}: no images are kept, without a transaction')
+        yield None
+        return
+    from migopy.undo import NotCovered, Paging
+
+    images = ground.images
+    with ground.db.client.start_session() as session:
+        kept = begun(ground, run, earlier)
+        images.save(kept)
+        # Typed, nothing but migrations writes in this process.
+        strays = ERRAND.get() is not None
+        try:
+            with effects.kept_to(session.session_id, strays):
+                yield Paging(images, kept, session, ground.settings.undo_mb)
+        except RefusedWrite as refused:
+            raise OutsidePages(refused) from refused
+        if effects.refused is not None:
+            raise OutsidePages(effects.refused)
+        problems = list(effects.unknowns())
+        if effects.outside.wrote:
+            problems.append(effects.outside.describe(ground.db.name))
+        if problems:
+            raise NotCovered(problems)
+
+
+def begun(ground: Ground, run: Run, earlier: Sequence[Run]) -> Kept:
+    """Give what is known of the images of a run before it has any.
+
+    They go on those of the runs before that have left the migration unfinished. Raises
+    `NotCovered` where those have none.
+    """
+    from migopy.undo import Kept, NotCovered
+
+    found: Kept | None = ground.images.of_runs([each.id for each in earlier])
+    kept = found or Kept(run.name, ground.lock.now(), [])
+    # One that was killed before it began has no images, and needs none.
+    if any(not each.images and each.id not in kept.runs for each in earlier):
+        raise NotCovered(['what a run before has written, which is unfinished'])
+    kept.runs.append(run.id)
+    return kept
 
 
 class NoImages:
@@ -101,18 +168,26 @@ class NoImages:
 
 @contextmanager
 def images_of(
-    step: Step, run: Run, ground: Ground, session: ClientSession
+    step: Step,
+    run: Run,
+    ground: Ground,
+    session: ClientSession,
+    earlier: Sequence[Run],
 ) -> Iterator[NoImages]:
-    """Give what keeps images of a step that runs in the block, in its transaction."""
-    wish = step.direction == 'up' and step.loaded.images(ground.settings.undo)
-    if not wish:
+    """Give what keeps images of a step that runs in the block, in its transaction.
+
+    `earlier` are runs that have left it unfinished.
+    """
+    if not step.images:
         yield NoImages()
         return
     from migopy.undo import capturing
 
     readable = ground.registry.collection.name
     with capturing(session, ground.db.name, readable) as capture:
-        yield StepImages(run, ground, session, capture, wish == BEST_EFFORT)
+        yield StepImages(
+            run, ground, session, capture, step.images == BEST_EFFORT, earlier
+        )
 
 
 class StepImages(NoImages):
@@ -129,29 +204,32 @@ class StepImages(NoImages):
         session: ClientSession,
         capture: Capture,
         is_best_effort: bool,
+        earlier: Sequence[Run],
     ) -> None:
         self._run = run
         self._ground = ground
         self._session = session
         self._capture = capture
         self._is_best_effort = is_best_effort
+        self._earlier = earlier
 
     def keep(self, effects: Recording, observer: Observer) -> None:
         """Keep images of all that a step has changed.
 
         Raises `NotCovered`, `TooManyImages`, `PyMongoError`.
         """
-        from migopy.undo import Kept, NotCovered, TooManyImages
+        from migopy.undo import NotCovered, TooManyImages
 
         images, run = self._ground.images, self._run
-        kept = Kept(run.name, self._ground.lock.now(), [run.id])
         with self._ground.listener.own_work():
+            kept = None
             try:
+                kept = begun(self._ground, run, self._earlier)
                 self._keep(images, kept, effects)
             except (NotCovered, TooManyImages) as error:
                 if not self._is_best_effort:
                     raise
-                images.forget([kept.id], self._session)
+                images.forget([kept.id] if kept else [], self._session)
                 observer.warned(f'{run.name}: no images are kept. {error}')
             else:
                 images.save(kept, self._session)

@@ -13,10 +13,10 @@ import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
-from migopy.effects import Effects, EffectsListener, Recording
+from migopy.effects import Effects, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
-from migopy.run.imaging import images_of
+from migopy.run.imaging import Ground, images_of, pages_of
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -30,43 +30,16 @@ from migopy.state import (
     MARK,
     UNWRITTEN,
     GuardedWriter,
-    History,
     KeptPages,
-    Lock,
     LockLost,
-    Registry,
     Run,
 )
 from migopy.terminal import told_by
 from migopy.traces import summary
 
 
-class Rooms(Protocol):
+class Rooms(Ground, Protocol):
     """What a run needs of its site."""
-
-    @property
-    def db(self) -> Any:
-        """Give the database, as migrations get it."""
-
-    @property
-    def lock(self) -> Lock:
-        """Give the lock, which is held."""
-
-    @property
-    def registry(self) -> Registry:
-        """Give the registered migrations."""
-
-    @property
-    def history(self) -> History:
-        """Give the runs."""
-
-    @property
-    def images(self) -> Any:
-        """Give the images of what migrations have changed."""
-
-    @property
-    def listener(self) -> EffectsListener:
-        """Give what hears the commands of the site's client."""
 
     def async_client(self) -> AsyncMongoClient[Any]:
         """Make a client of PyMongo's asynchronous kind, for the running event loop."""
@@ -74,10 +47,6 @@ class Rooms(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """Give what is kept out of the history."""
-
-    @property
-    def settings(self) -> Any:
-        """Give the settings, with the pace of `update_each` where a call has none."""
 
     @property
     def heartbeats(self) -> Any:
@@ -162,6 +131,8 @@ class Performer:
 
         rooms = self._rooms
         pages = KeptPages(rooms.history, run.id, rooms.lock, rooms.listener.own_work)
+        earlier = self._plan.unfinished_of(run)
+        paging = pages_of(step, run, rooms, effects, earlier, self._observer)
         checkpoints = Checkpoints(
             earlier=self._earlier(run),
             save=partial(self._save, run),
@@ -172,7 +143,8 @@ class Performer:
             title=f'migopy: {run.direction} of {run.name}, run {run.id}',
         )
         try:
-            with checkpoints.in_force(), told_by(self._observer.speaker):
+            told = told_by(self._observer.speaker)
+            with paging as checkpoints.images, checkpoints.in_force(), told:
                 carry_out(step, rooms, _durable(rooms.db), effects)
         finally:
             run.checkpoints = None if pages.is_unsure else checkpoints.kept
@@ -209,7 +181,8 @@ class Performer:
         began = time.perf_counter()
         inside = kept_inside(session, effects, self._rooms.db.name)
         bound = session.bind(end_session=False)
-        with images_of(step, run, self._rooms, session) as images:
+        earlier = self._plan.unfinished_of(run)
+        with images_of(step, run, self._rooms, session, earlier) as images:
             with inside, bound, told_by(self._observer.speaker):
                 carry_out(step, self._rooms, self._rooms.db, effects, session)
             images.keep(effects, self._observer)

@@ -32,6 +32,8 @@ class Step(NamedTuple):
     verify: Callable[[Any], object] | None = None
     #: What takes the place of `down`: documents are restored from images.
     undo: Callable[[Any], object] | None = None
+    #: Whether images are kept of what an `up` changes, or `BEST_EFFORT`.
+    images: bool | str = False
 
     @classmethod
     def of(

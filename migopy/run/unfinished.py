@@ -221,10 +221,12 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
     down: list[Part] = ['  ', Command('rollback', name), f'  - {does}\n']
     if direction == 'down' and not has_down:
         return [*down, '  ', Command('ignore', name), f'  - {mark}']
+    # Whether there are images, the database knows; without any, rollback says so.
+    is_way_back = has_down or file.defines('undo')
     again = Command('work' if _is_in_background(file) else 'execute', name)
     return [
         *('  ', again, '  - run its up again\n'),
-        *(down if has_down else []),
+        *(down if is_way_back else []),
         *('  ', Command('ignore', name), f'  - {mark}'),
     ]
 

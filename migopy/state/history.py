@@ -32,7 +32,7 @@ IGNORED = 'ignored'
 #: Which runs may have left something half done.
 UNSETTLED: Document = {'unsettled': True}
 #: What the documents of only some runs have.
-ONLY_SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted')
+SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'images')
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
 
@@ -69,10 +69,11 @@ class Run:
     checkpoints: list[Document] | None = None
     #: The id of the typed command that it belongs to, if it was typed.
     command: str | None = None
-    #: The phase that its file named, if it is not the usual one, and whether a signal
-    #: or Ctrl-C ended it.
+    #: The phase that its file named, if it is not the usual one; whether a signal or
+    #: Ctrl-C ended it; whether it writes nothing without an image of what was there.
     phase: str | None = None
     interrupted: bool | None = None
+    images: bool | None = None
 
     @property
     def may_be_ours(self) -> bool:
@@ -120,10 +121,8 @@ class Run:
             'unsettled': self.unsettled,
             'records': self.records,
         }
-        for name in ONLY_SOME:
-            if (value := getattr(self, name)) is not None:
-                document[name] = value
-        return document
+        given = {name: getattr(self, name) for name in SOME}
+        return document | {k: value for k, value in given.items() if value is not None}
 
     def record(self) -> Document:
         """Give the document that registers the migration of a run that has ended."""
@@ -178,6 +177,7 @@ class Run:
             command=_of_type(document, 'command', str),
             phase=_line(document, 'phase'),
             interrupted=_of_type(document, 'interrupted', bool),
+            images=_of_type(document, 'images', bool),
         )
 
 

@@ -58,6 +58,16 @@ def _left_behind(failure: Failure) -> list[Part]:
             ' committed: all was done and registered, or nothing. See: ',
             Command(),
         ]
+    is_undo = failure.function == 'undo'
+    # An undo that others are in the way of says itself what can be typed.
+    says_next = isinstance(failure.error, MigopyException) and failure.error.next
+    if aftermath is Aftermath.ABORTED and is_undo and says_next:
+        return ['It ran in a transaction, so nothing was changed.']
+    if aftermath in (Aftermath.ABORTED, Aftermath.REFUSED) and is_undo:
+        return [
+            'It ran in a transaction, so nothing was changed. To try again: ',
+            asked,
+        ]
     if aftermath is Aftermath.REFUSED:
         # What migopy has found itself stands above already.
         is_ours = isinstance(failure.error, MigopyException)
@@ -74,10 +84,6 @@ def _left_behind(failure: Failure) -> list[Part]:
         if is_interruption(failure.error)
         else 'Correct it, then type: '
     )
-    # An undo that others are in the way of says itself what can be typed.
-    is_undo = failure.function == 'undo' and isinstance(failure.error, MigopyException)
-    if aftermath is Aftermath.ABORTED and is_undo:
-        return ['It ran in a transaction, so nothing was changed.']
     if aftermath is Aftermath.ABORTED:
         return [f'It ran in a transaction, so nothing was changed. {again}', asked]
     return [f'It had written nothing. {again}', asked]

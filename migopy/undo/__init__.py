@@ -14,5 +14,6 @@ from migopy.undo.errors import NotExact as NotExact
 from migopy.undo.errors import TooManyImages as TooManyImages
 from migopy.undo.images import Images as Images
 from migopy.undo.images import Kept as Kept
+from migopy.undo.paging import Paging as Paging
 from migopy.undo.pairs import Damaged as Damaged
 from migopy.undo.undoing import Undo as Undo

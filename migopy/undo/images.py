@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from bson import Binary, MaxKey, ObjectId
+from bson.binary import UUID_SUBTYPE
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference
 from migopy.undo.pairs import Damaged, packed, unpacked
@@ -48,6 +50,10 @@ class Kept:
     stored: int = 0
     chunks: int = 0
     made: list[str] = field(default_factory=list)
+    #: The collections whose documents were changed page by page, and whether there may
+    #: be a document in several pages.
+    paged: list[str] = field(default_factory=list)
+    repeats: bool = False
     #: The mark of an undo that has begun to restore them chunk by chunk.
     undo: ObjectId | None = None
 
@@ -63,6 +69,8 @@ class Kept:
             'stored': self.stored,
             'chunks': self.chunks,
             'made': self.made,
+            'paged': self.paged,
+            'repeats': self.repeats,
         }
 
     @classmethod
@@ -176,10 +184,26 @@ class Images:
                 {'_id': kept.id}, kept.document(), upsert=True, session=session
             )
 
-    def begin_undo(self, kept: Kept, mark: ObjectId) -> None:
-        """Let the undo with this mark go on alone."""
-        with self._own_work():
-            self.collection.update_one({'_id': kept.id}, {'$set': {'undo': mark}})
+    def begin_undo(
+        self, kept: Kept, session: ClientSession, mark: ObjectId | None = None
+    ) -> None:
+        """Note the session of an undo, and end what is left of the one before.
+
+        A process that was killed leaves its transaction open for a minute. With a mark
+        the undo that has it goes on alone.
+        """
+        mine = {'_id': kept.id}
+        note: Document = {'session': session.session_id['id']}
+        if mark is not None:
+            note['undo'] = mark
+        with self._own_work(), self.client.start_session() as other:
+            found = self.collection.find_one(mine, ['session'], session=other) or {}
+            if isinstance(found.get('session'), bytes):
+                # A user who may not end it waits until the server does.
+                with suppress(OperationFailure):
+                    ended = [{'id': Binary(found['session'], UUID_SUBTYPE)}]
+                    self.client.admin.command('killSessions', ended, session=other)
+            self.collection.update_one(mine, {'$set': note}, session=other)
 
     def drop_chunk(self, chunk: Chunk, mark: ObjectId, session: ClientSession) -> bool:
         """Delete a chunk in the transaction that restores it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from migopy.errors import MOST
 from migopy.server import reason_of
 from migopy.undo.deciding import Conflict, Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
+from migopy.undo.images import Chunk
 from migopy.undo.rules import RulesOf
 from migopy.undo.writing import Writer
 
@@ -148,19 +149,23 @@ class Conflicting:
 
 
 def look_for_conflicts(
-    client: Any, chunks: Iterator[tuple[str, Sequence[Difference]]], wish: str
+    client: Any, chunks: Iterable[Chunk], wish: str, repeats: bool
 ) -> Conflicting:
-    """Look through pairs, the last ones first, for what others have changed since."""
+    """Look through pairs, the last ones first, for what others have changed since.
+
+    `repeats` is whether there may be several pairs of one document.
+    """
     conflicts = Conflicting()
-    #: What documents would be that stand in several chunks.
-    would_be: dict[str, dict[Value, bytes | None]] = {}
-    for namespace, pairs in chunks:
-        ids = [each.id for each in pairs]
-        now: dict[Value, Any] = dict(
-            look_up(collection_of(client, namespace), ids, None)
-        )
-        known = would_be.setdefault(namespace, {})
-        for id, pair in zip(ids, pairs):
-            decision = decide(pair, known.get(id, now.get(id)), wish)
-            conflicts.note(namespace, id, decision)
+    #: What documents would be by then, if they may come again.
+    would_be: dict[tuple[str, Value], bytes | None] = {}
+    for chunk in chunks:
+        ids = [each.id for each in chunk.pairs]
+        now = look_up(collection_of(client, chunk.namespace), ids, None)
+        for id, pair in zip(ids, chunk.pairs):
+            key = chunk.namespace, id
+            current = would_be[key] if key in would_be else now.get(id)
+            decision = decide(pair, current, wish)
+            conflicts.note(chunk.namespace, id, decision)
+            if repeats:
+                would_be[key] = current if decision.is_left else decision.wanted
     return conflicts

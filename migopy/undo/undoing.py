@@ -12,7 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
-from migopy.backfill import is_bound
+from migopy.backfill import bound_session, is_bound
 from migopy.state import DURABLE, TRANSIENT, commit
 from migopy.undo.deciding import STOP
 from migopy.undo.errors import Conflicts, InTheWay
@@ -55,11 +55,12 @@ class Undo:
         check: Callable[[], object],
         say: Callable[[str], None],
         why: str,
+        is_trial: bool,
     ) -> None:
         """Take images, and what decides conflicts.
 
         `check` looks at the lock, `say` takes what a person reads, and `why` says why
-        it is an undo.
+        it is an undo. `is_trial` is whether it is a dry run.
         """
         self._images = images
         self._kept = kept
@@ -67,6 +68,7 @@ class Undo:
         self._check = check
         self._say = say
         self._why = why
+        self._is_trial = is_trial
         self._rules = RulesOf(images.client)
         self._is_told = False
 
@@ -81,6 +83,9 @@ class Undo:
         """Do it; raises `Conflicts`, `InTheWay`, `NotExact`, `Damaged`, `LockLost`."""
         self._tell()
         if is_bound():
+            session = bound_session()
+            if session is not None and not self._is_trial:
+                self._images.begin_undo(self._kept, session)
             self._in_one(None)
             for namespace in self._kept.made:
                 # Only a dry run comes here, whose stand-in answers it.
@@ -113,18 +118,18 @@ class Undo:
     def _require_no_conflicts(self) -> None:
         if self._wish != STOP:
             return
-        chunks = self._images.chunks(self._kept)
-        pairs = ((each.namespace, each.pairs) for each in chunks)
-        conflicts = look_for_conflicts(self._images.client, pairs, self._wish)
+        client, kept = self._images.client, self._kept
+        chunks = self._images.chunks(kept)
+        conflicts = look_for_conflicts(client, chunks, self._wish, kept.repeats)
         if conflicts.count:
             raise Conflicts(self._kept.name, conflicts.first, conflicts.count)
 
     def _in_chunks(self) -> None:
         mark = ObjectId()
         self._check()
-        self._images.begin_undo(self._kept, mark)
         checked = time.monotonic()
         with self._images.client.start_session() as session:
+            self._images.begin_undo(self._kept, session, mark)
             for chunk in self._images.chunks(self._kept):
                 try:
                     self._in_transaction(lambda: [chunk], mark, session)  # noqa: B023

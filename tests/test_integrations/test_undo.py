@@ -201,11 +201,11 @@ class UndoTest(FabTest):
         self.assertEqual([d['n'] for d in self.db.prices.find()], [2] * 5)
         self.assertEqual(self.contents('migrations_undo'), [])
 
-    def test_without_a_transaction_nothing_runs(self) -> None:
+    def test_without_a_transaction_nothing_is_written(self) -> None:
         self.migration('001_euros.py', EUROS.replace('transaction = True', ''))
         result = self.fab('migrations:execute')
         self.assertEqual(result.status, 1, result.said)
-        self.assertIn('Write `transaction = True`', result.stderr)
+        self.assertIn('`transaction = True` at the top', result.stderr)
         self.assertEqual(state_of(self.db), self.before)
 
     def test_a_swap_under_a_unique_index_is_undone(self) -> None:

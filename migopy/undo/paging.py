@@ -1,0 +1,67 @@
+"""What pages of documents have changed, as images, with each page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from bson import encode
+from pymongo.client_session import ClientSession
+
+from migopy.differences import Difference, Value, collection_of, id_of, look_up
+from migopy.undo.capture import in_chunks, keep
+from migopy.undo.images import Images, Kept
+
+
+class Paging:
+    """Keeps images of the pages of `update_each`.
+
+    Invariant: a page is written with its images and with what is known of them, or not
+    at all. `kept` is what is known of the pages that were committed.
+    """
+
+    def __init__(
+        self, images: Images, kept: Kept, session: ClientSession, limit: float
+    ) -> None:
+        """Take the session that all pages are written in; `limit` is in MB."""
+        self.session = session
+        self.kept = kept
+        self._images = images
+        self._limit = limit
+        self._sent = kept
+
+    def begin(self, namespace: str) -> None:
+        """Hear that a call is about to write pages of a collection."""
+        if namespace in self.kept.paged:
+            self.kept.repeats = True
+        else:
+            self.kept.paged.append(namespace)
+
+    def look(self, namespace: str, ids: Sequence[Any]) -> dict[Value, bytes]:
+        """Give the documents with these `_id`s as they are before the page."""
+        wanted = [id_of(encode({'_id': each})) for each in ids]
+        collection = collection_of(self._images.client, namespace)
+        return look_up(collection, wanted, self.session)
+
+    def keep(
+        self, namespace: str, ids: Sequence[Any], before: dict[Value, bytes]
+    ) -> None:
+        """Keep what `look` gave, and what the documents are now.
+
+        Raises `TooManyImages`.
+        """
+        after = self.look(namespace, ids)
+        pairs = (
+            Difference(each, after.get(id))
+            for id, each in before.items()
+            if each != after.get(id)
+        )
+        self._sent = replace(self.kept)
+        chunks = in_chunks(pairs)
+        keep(self._images, self._sent, namespace, chunks, self.session, self._limit)
+        self._images.save(self._sent, self.session)
+
+    def settle(self) -> None:
+        """Hear that the page was committed."""
+        self.kept = self._sent
