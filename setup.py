@@ -12,9 +12,11 @@ FABRIC_1 = [
     "fab-classic>=1.21; python_version >= '3.10'",
 ]
 
-#: What migopy-core requires, and its command; `core/pyproject.toml` has the same.
+#: What migopy-core requires, its command, and its plugin of pytest;
+#: `core/pyproject.toml` has the same.
 CORE = ['pymongo>=4.17,<5', 'rich>=13']
 SCRIPTS = ['migopy = migopy.__main__:main']
+PLUGINS = ['migopy = migopy.testing.plugin']
 
 HERE = Path(__file__).parent
 
@@ -30,7 +32,7 @@ if is_whole():
     setup(
         packages=find_packages(include=['migopy', 'migopy.*']),
         install_requires=[*CORE, *FABRIC_1],
-        entry_points={'console_scripts': SCRIPTS},
+        entry_points={'console_scripts': SCRIPTS, 'pytest11': PLUGINS},
     )
 else:
     setup(

@@ -50,6 +50,7 @@ ORDER = (
     'wiring',
     'table',
     'manager',
+    'testing',
     'public',
     '__init__',
     '__main__',

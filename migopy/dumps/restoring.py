@@ -55,22 +55,28 @@ class Filler:
         self._progress = progress
         self._may_bypass = True
 
-    def fill(self, stored: Stored, name: str) -> None:
-        """Make what is stored under a name that nothing has yet."""
+    def fill(self, stored: Stored, name: str, is_small: bool = False) -> None:
+        """Make what is stored under a name that nothing has yet.
+
+        What is small gets its indexes first: the server makes them at once then.
+        """
         self.create(stored, name)
-        if not stored.is_view:
+        if is_small and not stored.is_view:
+            self._index(stored, name)
+            self._insert(stored, self._db[replace(stored, name=name).data_name])
+        elif not stored.is_view:
             self._insert(stored, self._db[replace(stored, name=name).data_name])
             # After the documents: it is faster, and a TTL index cannot expire some
             # before the others are there.
             self._index(stored, name)
 
-    def fill_all(self, contents: Sequence[Stored]) -> None:
+    def fill_all(self, contents: Sequence[Stored], are_small: bool = False) -> None:
         """Make all of these in an empty database, the views after what they are on."""
         for stored in contents:
             if stored.name == SYSTEM_JS:
                 self.replace_functions(stored)
             elif not stored.is_view:
-                self.fill(stored, stored.name)
+                self.fill(stored, stored.name, are_small)
         for stored in contents:
             if stored.is_view:
                 self.create(stored, stored.name)

@@ -129,7 +129,8 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
             teller.copying(names, origin, scratch.settings.server.where)
             with meter() as progress:
                 copied = _filled(site, scratch, how, progress)
-            heard, not_run = _rehearsed(scratch, order, how, copied, teller)
+            is_private = how.on is None
+            heard, not_run = on_scratch(scratch, order, copied, teller, is_private)
         if not heard.found:
             return False
         teller.over(heard.found, not_run)
@@ -223,16 +224,19 @@ def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:
         raise NotCopied(site.db.name, reason_of(error, folder)) from error
 
 
-def _rehearsed(
-    scratch: Site, order: Order, how: How, copied: Copied, teller: Teller
-) -> tuple[_Heard, list[str]]:
-    """Rehearse on a filled scratch database; give what was found, and what was left."""
-    heard = _Heard(teller)
+def on_scratch(
+    scratch: Site, order: Order, copied: Copied, teller: Teller, is_private: bool
+) -> tuple[Heard, list[str]]:
+    """Rehearse on a filled scratch database; give what was found, and what was left.
+
+    Its lock is held. `is_private` is whether all of its server is for this.
+    """
+    heard = Heard(teller)
     plan = scratch.plan()
     migrations = order.select(plan)
     if not migrations:
         return heard, []
-    watch = Watch(scratch.client, scratch.db.name, is_private=how.on is None)
+    watch = Watch(scratch.client, scratch.db.name, is_private)
     recording = scratch.listener.recording(
         scratch.db.name, guard=watch, guards_strays=True
     )
@@ -246,7 +250,7 @@ def _rehearsed(
         return heard, rehearser.rehearse(steps, downs)
 
 
-class _Heard:
+class Heard:
     """A teller that keeps what was found as well."""
 
     def __init__(self, teller: Teller) -> None:

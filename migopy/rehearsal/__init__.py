@@ -14,6 +14,7 @@ from migopy.rehearsal.occupied import occupied as occupied
 from migopy.rehearsal.occupied import require_another as require_another
 from migopy.rehearsal.occupied import require_scratch as require_scratch
 from migopy.rehearsal.rehearser import Rehearser as Rehearser
+from migopy.rehearsal.report import HARMLESS as HARMLESS
 from migopy.rehearsal.report import Caution as Caution
 from migopy.rehearsal.report import Deviation as Deviation
 from migopy.rehearsal.report import Kind as Kind

@@ -66,14 +66,21 @@ def deviations(
     found = []
     for name in sorted({*was, *now}):
         if name not in now:
-            found.append(Deviation(name, Kind.MISSING))
+            found.append(_alone(name, was[name], Kind.MISSING))
         elif name not in was:
-            found.append(Deviation(name, Kind.EXTRA))
+            found.append(_alone(name, now[name], Kind.EXTRA))
         else:
             found += list(_shapes(name, was[name], now[name]))
             if was[name].digest != now[name].digest:
                 found.append(_documents(name, was[name], preserver, db, beside))
     return found
+
+
+def _alone(name: str, shape: Shape, kind: Kind) -> Deviation:
+    """Tell of a collection that one of two states has alone."""
+    if not shape.is_bare:
+        return Deviation(name, kind)
+    return Deviation(name, Kind.EMPTY, 'missing' if kind is Kind.MISSING else 'new')
 
 
 def _shapes(name: str, was: Shape, now: Shape) -> Iterator[Deviation]:

@@ -16,6 +16,9 @@ from migopy.dumps import plain
 SYSTEM = 'system.'
 BUCKETS = 'system.buckets.'
 
+#: The digest of no documents.
+NOTHING = 'd41d8cd98f00b204e9800998ecf8427e'
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -30,6 +33,12 @@ class Shape:
     indexes: Mapping[str, bytes]
     unique: Set[str]
     digest: str | None
+
+    @property
+    def is_bare(self) -> bool:
+        """Tell whether it is as the server makes one by itself."""
+        others = self.options or set(self.indexes) - {'_id_'}
+        return self.has_documents and self.digest == NOTHING and not others
 
     @property
     def has_documents(self) -> bool:

@@ -26,12 +26,20 @@ class Kind(Enum):
     DOCUMENTS = 'documents'
     #: Of its documents nothing but the order of fields differs, which few care about.
     ORDER = 'order of fields'
+    #: It is there, or not, and has neither documents nor options nor indexes: the
+    #: server makes such a one by itself.
+    EMPTY = 'empty'
+
+
+#: How a collection may differ without harm.
+HARMLESS = frozenset({Kind.ORDER, Kind.EMPTY})
 
 
 class Deviation(NamedTuple):
     """A collection that differs from what it should be.
 
-    `name` is of the option or the index; `comparison` has some of the documents.
+    `name` is of the option or the index, or says how; `comparison` has some of the
+    documents.
     """
 
     collection: str
@@ -85,9 +93,9 @@ class Rehearsed:
 
     @property
     def is_well(self) -> bool:
-        """Tell whether nothing failed and nothing differs, but the order of fields."""
+        """Tell whether nothing failed, and nothing differs in a way that matters."""
         found = [*self.after_down, *self.after_up]
-        return not self.failure and all(each.kind is Kind.ORDER for each in found)
+        return not self.failure and all(each.kind in HARMLESS for each in found)
 
 
 class Teller(Protocol):

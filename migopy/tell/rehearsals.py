@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.commands import Spelling
 from migopy.errors import MigopyException, enumerated
-from migopy.rehearsal import Caution, Deviation, Kind, Rehearsed, Stage
+from migopy.rehearsal import HARMLESS, Caution, Deviation, Kind, Rehearsed, Stage
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.json_data import of_effects, of_error
 from migopy.tell.json_lines import LINES, Lines
@@ -34,6 +34,7 @@ DIFFERS = {
     Kind.INDEX_EXTRA: 'index {0}.{1} is new',
     Kind.INDEX_CHANGED: 'index {0}.{1} is another',
     Kind.DOCUMENTS: 'documents of {0} differ',
+    Kind.EMPTY: 'the empty collection {0} is {1}',
     Kind.ORDER: 'documents of {0} have their fields in another order, nothing else',
 }
 
@@ -168,8 +169,8 @@ class RehearsalTeller:
 
         if not found:
             return
-        only_order = all(each.kind is Kind.ORDER for each in found)
-        say = self._voice.white if only_order else self._voice.red
+        is_harmless = all(each.kind in HARMLESS for each in found)
+        say = self._voice.white if is_harmless else self._voice.red
         say(f'  {when} it is not as it was:')
         for each in found[:MOST]:
             say(f'    {_deviation(each)}')

@@ -35,6 +35,18 @@ import migopy.manager
 print(migopy.__version__)
 """
 
+#: What pytest loads of it.
+PLUGINS = """
+from importlib.metadata import distributions
+found = [
+    each.value
+    for distribution in distributions()
+    for each in distribution.entry_points
+    if (each.group, each.name) == ('pytest11', 'migopy')
+]
+print(found)
+"""
+
 OLD = 'migopy==1.0'
 
 
@@ -82,6 +94,8 @@ class EnvironmentTest(unittest.TestCase):
         for command in (['migopy'], ['python', '-m', 'migopy']):
             done = self.type(*command, '--version')
             self.assertEqual(done.stdout, f'migopy {migopy.__version__}\n', done.stderr)
+        done = self.type('python', '-c', PLUGINS)
+        self.assertEqual(done.stdout, "['migopy.testing.plugin']\n", done.stderr)
         environments.pip(self.place, 'check')
 
     def assert_classic(self) -> None:

@@ -28,6 +28,7 @@ BESIDE_THE_DOOR = {
     'face.cli',
     'face.fab',
     'face.invoke',
+    'face.project',
     'server.embedded',
     'terminal.progress',
 }

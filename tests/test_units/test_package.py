@@ -45,6 +45,8 @@ class MetadataTest(unittest.TestCase):
         required = [each for each in installed.requires or [] if 'extra' not in each]
         names = {re.split(r'[^\w-]', each)[0] for each in required}
         self.assertEqual(names, {'pymongo', 'rich', 'fab-classic', 'fabric3'})
+        plugins = [each for each in installed.entry_points if each.group == 'pytest11']
+        self.assertEqual([each.value for each in plugins], ['migopy.testing.plugin'])
 
     def test_both_distributions_require_the_same(self) -> None:
         """What stands in two files, as one of them is built without the other."""
@@ -56,6 +58,8 @@ class MetadataTest(unittest.TestCase):
         self.assertEqual(
             re.findall(r'"(.*?)"', core_s), re.findall(r"'(.*?)'", whole_s)
         )
+        [plugin] = re.findall(r"(?m)^PLUGINS = \['(.*)'\]", setup)
+        self.assertIn(plugin.replace('= ', '= "') + '"', core)
         [script] = re.findall(r"(?m)^SCRIPTS = \['(.*)'\]", setup)
         self.assertIn(script.replace('= ', '= "') + '"', core)
         for kept in (

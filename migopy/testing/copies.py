@@ -1,0 +1,46 @@
+"""A database kept in memory, and made again as often as it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any, NamedTuple
+
+from pymongo.database import Database
+
+from migopy.differences import documents
+from migopy.dumps import Filler, Stored, plain, stored_in
+
+
+class Copy(NamedTuple):
+    """What a small database holds: collections, options, indexes and documents."""
+
+    contents: Sequence[Stored]
+    documents: Mapping[str, Sequence[bytes]]
+
+    @classmethod
+    def of(cls, db: Database[Any], apart: Set[str]) -> Copy:
+        """Keep a database, but for the collections named in `apart`."""
+        db = plain(db)
+        contents = [each.stored for each in stored_in(db, apart)]
+        return cls(
+            contents,
+            {
+                each.name: list(_documents(db, each.data_name))
+                for each in contents
+                if not each.is_view
+            },
+        )
+
+    def made_in(self, db: Database[Any]) -> None:
+        """Make the same again in an empty database."""
+        filler = Filler(db, lambda stored: self.documents[stored.name], _nobody)
+        filler.fill_all(self.contents, are_small=True)
+
+
+def _documents(db: Database[Any], name: str) -> Iterable[bytes]:
+    for batch in db[name].find_raw_batches():
+        yield from documents(batch)
+
+
+def _nobody(_collection: str, _done: int, _total: int | None) -> None:
+    """Hear how far it is."""

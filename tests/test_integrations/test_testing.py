@@ -1,0 +1,242 @@
+"""Tests of migrations: the plugin of pytest, and `migopy.testing` for unittest."""
+
+from __future__ import annotations
+
+import glob
+import os
+import subprocess
+import sys
+import tempfile
+import textwrap
+
+from tests.project import TIMEOUT, FabTest, clean_environment
+
+#: Where the manager's database would be; nobody listens there.
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = 'mongodb://127.0.0.1:1/?uuidRepresentation=standard'
+        MONGO_DATABASE = 'shop'
+
+        def after_run(self, outcome):
+            open('hooked', 'w').close()
+
+    migrations = Migrations.create_task()
+"""
+
+FIRST = """
+    def up(db):
+        open('ran', 'a').write('.')
+        db.users.create_index('name', unique=True)
+
+    def down(db):
+        db.users.drop_indexes()
+"""
+
+SPLIT = """
+    def up(db):
+        for user in db.users.find():
+            first, last = user['name'].split()
+            db.users.update_one(
+                {'_id': user['_id']}, {'$set': {'first': first, 'last': last}}
+            )
+
+    def down(db):
+        db.users.update_many({}, {'$unset': {'first': 1, 'last': 1}})
+"""
+
+FIXTURE = '{"users": [{"_id": {"$oid": "0123456789abcdef01234567"}, "name": "Ann B"}]}'
+
+WITH_PYTEST = """
+    import pytest
+
+    @pytest.mark.parametrize('number', range(10))
+    def test_each_has_its_own(migrations, number):
+        db = migrations(at='001')
+        assert 'name_1' in db.users.index_information()
+        assert [each['name'] for each in db.migrations.find()] == ['001_index.py']
+        db.users.insert_one({'name': 'Ann B'})
+
+    def test_up_and_down(migrations):
+        db = migrations(before='2')
+        db.users.insert_one({'_id': 1, 'name': 'Ann B'})
+        migrations.up(db, '2')
+        assert db.users.find_one() == {
+            '_id': 1, 'name': 'Ann B', 'first': 'Ann', 'last': 'B'
+        }
+        migrations.down(db, '2')
+        assert db.users.find_one() == {'_id': 1, 'name': 'Ann B'}
+
+    def test_all(migrations):
+        assert migrations().migrations.count_documents({}) == 2
+
+    @pytest.mark.parametrize('number', range(4))
+    def test_empty(migopy_db, migopy_server, number):
+        with open('servers', 'a') as file:
+            file.write(f'{migopy_server}\\n')
+        assert migopy_db.list_collection_names() == []
+        migopy_db.users.insert_one({})
+"""
+
+WITH_UNITTEST = """
+    from migopy.testing import MigrationsTestCase
+
+    class SplitTest(MigrationsTestCase):
+        manager = 'fabfile.py:Migrations'
+
+        def test_it(self):
+            db = self.migrations(before='2')
+            db.users.insert_one({'name': 'Ann B'})
+            self.migrations.up(db, '2')
+            self.assertEqual(db.users.find_one()['last'], 'B')
+
+        def test_each(self):
+            for name in self.migrations.names:
+                with self.subTest(name):
+                    self.migrations.check(name)
+"""
+
+
+def folders() -> set[str]:
+    """List the folders of servers of tests."""
+    return set(glob.glob(os.path.join(tempfile.gettempdir(), 'migopy-tests-of-*')))
+
+
+class TestingTest(FabTest):
+    """A project whose tests are run, each time in a process of its own."""
+
+    fabfile = FABFILE
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_index.py', FIRST)
+        self.migration('002_split.py', SPLIT)
+        self.write('mongomigrations/fixtures/002.json', FIXTURE)
+        self.before = folders()
+        self.addCleanup(self.assert_nothing_is_left)
+
+    def assert_nothing_is_left(self) -> None:
+        self.assertEqual(folders() - self.before, set())
+        self.assertFalse((self.folder / 'hooked').exists())
+
+    def run_python(self, *arguments: str, status: int = 0) -> str:
+        """Run Python in the project; give all that it said."""
+        ended = subprocess.run(
+            [sys.executable, *arguments],
+            cwd=self.folder,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        said = f'{ended.stdout}\n{ended.stderr}'
+        self.assertEqual(ended.returncode, status, said)
+        return said
+
+    def pytest(self, *arguments: str, status: int = 0) -> str:
+        """Run pytest in the project."""
+        given = ('-m', 'pytest', '-p', 'no:cacheprovider', *arguments)
+        return self.run_python(*given, status=status)
+
+    def times_run(self) -> int:
+        return len((self.folder / 'ran').read_text())
+
+
+class PytestTest(TestingTest):
+    """With pytest."""
+
+    def test_fixtures(self) -> None:
+        self.write('test_project.py', WITH_PYTEST)
+        self.assertIn('16 passed', self.pytest('test_project.py'))
+        # For 001 and for both.
+        self.assertEqual(self.times_run(), 2)
+        servers = (self.folder / 'servers').read_text().split()
+        self.assertEqual(len(set(servers)), 1)
+
+    def test_processes_of_xdist_share_the_server(self) -> None:
+        self.write('test_project.py', WITH_PYTEST)
+        self.assertIn('16 passed', self.pytest('-n2', 'test_project.py'))
+        servers = (self.folder / 'servers').read_text().split()
+        self.assertEqual(len(set(servers)), 1)
+
+    def test_a_test_of_each_migration(self) -> None:
+        said = self.pytest('-v', '--migopy', 'fabfile.py')
+        self.assertIn('fabfile.py::001_index.py PASSED', said)
+        self.assertIn('fabfile.py::002_split.py PASSED', said)
+        self.assertIn('2 passed', said)
+
+    def test_what_such_a_test_finds(self) -> None:
+        self.migration('002_split.py', SPLIT.replace(", 'last': 1", ''))
+        self.migration('003_broken.py', 'def up(db): 1 / 0')
+        said = self.pytest('--migopy', 'fabfile.py', status=1)
+        self.assertIn('after its down it is not as it was', said)
+        self.assertIn("last: (none) -> 'B'", said)
+        self.assertIn('ZeroDivisionError', said)
+        self.assertIn('2 failed, 1 passed', said)
+        self.assertNotIn('INTERNALERROR', said)
+
+    def test_files_that_are_not_as_they_should_be(self) -> None:
+        self.write('mongomigrations/fixtures/002.json', '[1]')
+        said = self.pytest('--migopy', 'fabfile.py', status=1)
+        self.assertIn('It is to be Extended JSON', said)
+        self.write('fabfile.py', 'class MigrationsManager: 1 / 0')
+        said = self.pytest('--migopy', 'fabfile.py', status=2)
+        self.assertIn('fabfile.py cannot be loaded', said)
+
+    def test_a_manager_that_the_settings_name(self) -> None:
+        self.write('test_project.py', WITH_PYTEST)
+        (self.folder / 'fabfile.py').rename(self.folder / 'other.py')
+        self.pytest('test_project.py', '-k', 'all', status=1)
+        self.write('pytest.ini', '[pytest]\nmigopy_manager = other.py:Migrations')
+        self.pytest('test_project.py', '-k', 'all')
+
+    def test_it_costs_nothing_where_it_is_not_used(self) -> None:
+        self.write(
+            'test_other.py',
+            """
+            import sys
+
+            def test_it():
+                names = {each.partition('.')[0] for each in sys.modules}
+                assert not names & {'pymongo', 'bson', 'rich'}
+                assert 'migopy.testing.plugin' in sys.modules
+                assert 'migopy.manager' not in sys.modules
+            """,
+        )
+        self.pytest('test_other.py')
+        self.pytest('-n1', 'test_other.py')
+
+
+class UnittestTest(TestingTest):
+    """With unittest."""
+
+    def test_it(self) -> None:
+        self.write('test_project.py', WITH_UNITTEST)
+        said = self.run_python('-m', 'unittest', 'test_project')
+        self.assertIn('Ran 2 tests', said)
+
+    def test_what_is_found(self) -> None:
+        self.migration('002_split.py', SPLIT.replace(", 'last': 1", ''))
+        self.write('test_project.py', WITH_UNITTEST)
+        said = self.run_python('-m', 'unittest', 'test_project', status=1)
+        self.assertIn('documents of users differ', said)
+
+    def test_a_write_to_the_real_database_is_refused(self) -> None:
+        self.migration(
+            '002_split.py',
+            textwrap.dedent(
+                f"""
+                from pymongo import MongoClient
+
+                def up(db):
+                    MongoClient({self.uri!r})[{self.db.name!r}].users.drop()
+                """
+            ),
+        )
+        self.db.users.insert_one({})
+        self.write('test_project.py', WITH_UNITTEST)
+        said = self.run_python('-m', 'unittest', '-k', 'each', 'test_project', status=1)
+        self.assertIn('refused before it was sent', said)
+        self.assertEqual(self.db.users.count_documents({}), 1)
