@@ -35,9 +35,7 @@ def check(manager: Any, name: str) -> None:
     order = order_up(manager, 'rehearse', name)
     with site.locked('rehearse', 0, _nobody):
         copied = Copied({}, {})
-        heard, _ = rehearsing.on_scratch(
-            site, order, copied, teller, is_private=True
-        )
+        heard, _ = rehearsing.on_scratch(site, order, copied, teller, is_private=True)
     if not all(each.is_well for each in heard.found):
         raise AssertionError('\n'.join(gathering.said))
 

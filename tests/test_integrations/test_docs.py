@@ -67,6 +67,27 @@ LOOPS = """
 """
 
 
+#: What a Flask application is to its tests, as far as the page needs it.
+SHOP = """
+    from types import SimpleNamespace
+    from pymongo import MongoClient
+    from pymongo.errors import DuplicateKeyError
+
+    def create_app(config):
+        db = MongoClient(config['MONGO_URI'])[config['MONGO_DATABASE']]
+
+        def post(path, data):
+            try:
+                db.users.insert_one(dict(data))
+            except DuplicateKeyError:
+                return SimpleNamespace(status_code=409)
+            return SimpleNamespace(status_code=201)
+
+        client = SimpleNamespace(post=post)
+        return SimpleNamespace(test_client=lambda: client)
+"""
+
+
 class PageTest(FabTest):
     """What is done with the blocks of `page`.
 
@@ -383,6 +404,32 @@ class TransactionsTest(PageTest):
         self.db.accounts.update_one({'_id': 2}, {'$set': {'balance': 75.35}})
         self.assert_ok(self.fab('migrations:execute'))
         self.assertEqual(self.db.accounts.count_documents({'balance': 10}), 200)
+
+
+class TestingTest(PageTest):
+    """Tests of migrations."""
+
+    page = 'docs/testing.rst'
+
+    def test_it(self) -> None:
+        self.write('shop.py', SHOP)
+        self.do_the_page()
+
+    def run_well(self, block: Block, said: str) -> None:
+        """Type the block's command, which says how long it took."""
+        [shown] = transcripts.commands(block.text)
+        status, output = transcripts.typed(shown.command, self.folder)
+        self.assertEqual(status, 0, output)
+        self.assertIn(said, output)
+
+    def check_run_pytest(self, block: Block) -> None:
+        self.run_well(block, '2 passed')
+
+    def check_run_check(self, block: Block) -> None:
+        self.run_well(block, '2 passed')
+
+    def check_run_unittest(self, block: Block) -> None:
+        self.run_well(block, 'Ran 2 tests')
 
 
 class LargeTest(PageTest):
