@@ -72,6 +72,10 @@ class Defaults:
     UNDO_KEEP: int | None = 5
     UNDO_DAYS: float | None = None
 
+    #: Whether `execute` looks ahead, as `preflight` does, and stops where it finds a
+    #: problem.
+    PREFLIGHT = False
+
     #: How `update_each` gives way to others: 'careful', 'full' or a `migopy.Pace`.
     MIGRATION_PACE: Wanted = None
 

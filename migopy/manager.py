@@ -60,6 +60,7 @@ class MigrationsManager(Background, Previews, Records, Rehearsals, Undoing, Wiri
         phase: str | None = None,
         dry_run: str | bool = 'no',
         show: str | int | None = None,
+        preflight: str | None = None,
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
@@ -68,7 +69,9 @@ class MigrationsManager(Background, Previews, Records, Rehearsals, Undoing, Wiri
         after) those that are to run before (or after) the new code. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
         shown; with show=5 so are the first five documents that each would change. The
-        first one that fails ends the run; the rest has not run then.
+        first one that fails ends the run; the rest has not run then. preflight=yes
+        looks ahead first and stops at a problem, preflight=no does not where the
+        fabfile's PREFLIGHT would.
         """
         from migopy.operations import executing, trying
 
@@ -78,7 +81,9 @@ class MigrationsManager(Background, Previews, Records, Rehearsals, Undoing, Wiri
         if wanted is not None:
             return trying.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None
-        plan = executing.execute(self._site, order, self._narrator, dump)
+        ahead = self.PREFLIGHT if preflight is None else preflight
+        looks = is_yes(ahead, 'execute', 'preflight')
+        plan = executing.execute(self._site, order, self._narrator, dump, looks)
         if plan is not None:
             self._report.status(plan, pending(self, plan))
         return None

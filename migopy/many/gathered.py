@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
+    from migopy.preflight import Finding as Foreseen
     from migopy.run import Plan, Step
     from migopy.standin import Finding
     from migopy.state import Holder, Run
@@ -174,6 +175,10 @@ class Gathered:
     ) -> None:
         """Keep which documents a step would change, if that was asked for."""
         self._narrator.compared(step, comparisons, since)
+
+    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+        """Keep what is better known before migrations run."""
+        self._narrator.foreseen(findings)
 
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""

@@ -16,15 +16,20 @@ from migopy.site import Site
 
 
 def execute(
-    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+    site: Site,
+    order: Order,
+    observer: Observer,
+    dump: Callable[[], object] | None,
+    looks_ahead: bool = False,
 ) -> Plan | None:
     """Run `up` of what an order takes, each registered right after it.
 
-    `dump` is called before the first one, under the lock. Returns the plan where there
+    `dump` is called before the first one, under the lock. One that `looks_ahead` runs
+    nothing where that tells of a problem. Returns the plan where there
     was nothing to run. Raises what a migration raised, or what kept it from running.
     """
     try:
-        plan = _execute(site, order, observer, dump)
+        plan = _execute(site, order, observer, dump, looks_ahead)
     except BaseException as error:
         observer.over(error)
         raise
@@ -33,7 +38,11 @@ def execute(
 
 
 def _execute(
-    site: Site, order: Order, observer: Observer, dump: Callable[[], object] | None
+    site: Site,
+    order: Order,
+    observer: Observer,
+    dump: Callable[[], object] | None,
+    looks_ahead: bool,
 ) -> Plan | None:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if is_done(site, order, observer):
@@ -45,6 +54,10 @@ def _execute(
             runner.complete_history()
             return site.surveyed(plan)
         with importable(site.directory):
+            if looks_ahead:
+                from migopy.operations.preflighting import look_ahead
+
+                look_ahead(site, plan, migrations, order, observer)
             steps = loaded(site, order, plan, migrations, observer)
             observer.planned('execute', plan, migrations)
             prepare(site, plan, observer)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
-from migopy.files import importable
+from migopy.files import Migration, importable
 from migopy.operations.orders import Order
 from migopy.operations.watching import Watching
 from migopy.preflight import Ahead, Finding, Server, judge
@@ -30,13 +30,16 @@ from migopy.terminal import told_by
 class ProblemsAhead(MigopyException):
     """A look before a run has found problems; `names` are the migrations'."""
 
-    def __init__(self, findings: Sequence[Finding]) -> None:
+    def __init__(
+        self, findings: Sequence[Finding], anyway: Command | None = None
+    ) -> None:
         problems = [each for each in findings if each.is_problem]
         self.names = list(dict.fromkeys(each.migration for each in problems))
         count = 'a problem' if len(problems) == 1 else f'{len(problems):,} problems'
         super().__init__(
             f'There {"is" if len(problems) == 1 else "are"} {count} ahead in'
-            f' {enumerated(self.names)}, see above. Nothing was changed.'
+            f' {enumerated(self.names)}, see above. Nothing was changed.',
+            *(() if anyway is None else ('\nTo run them all the same: ', anyway)),
         )
 
 
@@ -51,10 +54,13 @@ class Foreseen(NamedTuple):
     not_tried: Sequence[str]
     findings: Sequence[Finding]
 
-    def require_none_grave(self) -> None:
-        """Raise `ProblemsAhead` where there are problems."""
+    def require_none_grave(self, anyway: Command | None = None) -> None:
+        """Raise `ProblemsAhead` where there are problems.
+
+        `anyway` is the command that does not look.
+        """
         if any(each.is_problem for each in self.findings):
-            raise ProblemsAhead(self.findings)
+            raise ProblemsAhead(self.findings, anyway)
 
 
 def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
@@ -71,18 +77,46 @@ def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
         raise Locked(holder, waited=0)
     if not migrations:
         return Foreseen((), (), ())
+    with importable(site.directory):
+        return foresee(site, plan, migrations, order, observer)
+
+
+def look_ahead(
+    site: Site,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    order: Order,
+    observer: Observer,
+) -> None:
+    """Look before migrations are executed; raises `ProblemsAhead`."""
+    foreseen = foresee(site, plan, migrations, order, observer)
+    if foreseen.findings:
+        observer.foreseen(foreseen.findings)
+    asked = order.asked
+    anyway = Command(asked.name, *asked.values, **{**asked.options, 'preflight': 'no'})
+    foreseen.require_none_grave(anyway)
+
+
+def foresee(
+    site: Site,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    order: Order,
+    observer: Observer,
+) -> Foreseen:
+    """Try migrations, and judge what comes of it.
+
+    They are imported for this alone: what is executed later is imported anew.
+    """
     with site.listener.own_work():
         server = Server(site.db.client, site.db.name)
         can_be_tried = server.has_transactions
-    with importable(site.directory):
-        with told_by(observer.speaker):
-            steps = steps_of(
-                migrations, site.directory, order.direction, order.transaction
-            )
-        require_dependencies(steps, plan)
-        watching = Watching()
-        if can_be_tried:
-            _try(site, plan, observer, steps, order.asked, watching)
+    with told_by(observer.speaker):
+        steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+    require_dependencies(steps, plan)
+    watching = Watching()
+    if can_be_tried:
+        _try(site, plan, observer, steps, order.asked, watching)
     return look_at(site, steps, watching)
 
 

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, cast
+
 from migopy.files import importable
 from migopy.operations.orders import Order
+from migopy.operations.preflighting import look_at
 from migopy.operations.preparing import loaded
+from migopy.operations.watching import Watching
 from migopy.run import (
+    NotAllShown,
     Observer,
+    Observers,
+    Step,
     require_transactions,
     try_out,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
 from migopy.state import Locked
+
+#: What a dry run tells itself.
+TOLD = frozenset(
+    """
+    arrays duplicates fails geo not-shown text validator
+    """.split()  # noqa: SIM905
+)
 
 
 def dry_run(
@@ -35,5 +50,22 @@ def dry_run(
         steps = loaded(site, order, plan, migrations, observer)
         if order.direction == 'down':
             warn_of_other_than_executed(plan, steps, observer)
-        try_out(site, plan, observer, steps, order.asked, show)
+        watching = Watching()
+        both: Any = Observers(observer, cast(Observer, watching))
+        try:
+            try_out(site, plan, both, steps, order.asked, show, watching.watch)
+        except NotAllShown:
+            _tell_foreseen(site, observer, steps, watching)
+            raise
+        _tell_foreseen(site, observer, steps, watching)
     return observer.tried_all()
+
+
+def _tell_foreseen(
+    site: Site, observer: Observer, steps: Sequence[Step], watching: Watching
+) -> None:
+    """Tell what a dry run has not told itself, of those that it has tried."""
+    foreseen = look_at(site, steps, watching)
+    findings = [each for each in foreseen.findings if each.name not in TOLD]
+    if findings:
+        observer.foreseen(findings)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
+    from migopy.preflight import Finding as Foreseen
     from migopy.run.plan import Plan
     from migopy.run.step import Step
     from migopy.standin import Finding
@@ -195,6 +196,12 @@ class Observer(Protocol):
         They are what people have stored: they are for the eyes of who asked, and for
         no log. `since` names the first step of the dry run, where that is another one:
         it is the state before it that was compared.
+        """
+
+    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+        """Hear what is better known before steps run, if anything is.
+
+        The values of a finding are what people have stored: they are for no log.
         """
 
     def nothing_to_try(self) -> None:

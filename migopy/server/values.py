@@ -196,6 +196,7 @@ CHECKS: dict[str, Check] = {
     'MONGO_URI': _uri,
     'MONGO_CLIENT_OPTIONS': _client_options,
     'TRANSACTION': _yes_or_no,
+    'PREFLIGHT': _yes_or_no,
     'UNDO': _undo,
     'UNDO_MB': _size,
     'UNDO_KEEP': _kept,

@@ -43,6 +43,16 @@ def tell_foreseen(
         voice.green(f'{count}, nothing found' if names else 'Nothing would run')
 
 
+def tell_shortly(voice: Voice, findings: Sequence[Finding]) -> None:
+    """Say each in a line; of a problem also what to write instead."""
+    for each in findings:
+        if each.is_problem:
+            instead = f'\n  Instead: {one_line(each.instead)}' if each.instead else ''
+            voice.red(f'{short(each)}{instead}')
+        else:
+            voice.white(short(each))
+
+
 def short(finding: Finding) -> str:
     """Set a finding in one line: where, how grave, what, its name."""
     path = one_line(os.path.relpath(finding.path))

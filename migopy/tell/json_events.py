@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
+    from migopy.preflight import Finding as Foreseen
     from migopy.run import Failure, Plan, Step
     from migopy.standin import Finding
 
@@ -176,6 +177,11 @@ class JsonEvents:
         self, step: Step, comparisons: Sequence[Comparison], since: str
     ) -> None:
         """Say nothing: documents are people's, and for no log."""
+
+    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+        """Tell what is better known before migrations run."""
+        found = [each.as_document() for each in findings]
+        self._lines.event('foreseen', findings=found)
 
     def nothing_to_try(self) -> None:
         """Say nothing: the last line says that all is well."""

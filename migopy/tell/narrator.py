@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
+    from migopy.preflight import Finding as Foreseen
     from migopy.run import Failure, Plan, Step
     from migopy.standin import Finding
 
@@ -178,6 +179,12 @@ class Narrator:
         from migopy.tell.differences import tell
 
         tell(self._voice.on_terminal, comparisons, since, self.database)
+
+    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+        """Say what is better known before migrations run, a line each."""
+        from migopy.tell.foreseen import tell_shortly
+
+        tell_shortly(self._voice, findings)
 
     def nothing_to_try(self) -> None:
         """Say that nothing would run."""

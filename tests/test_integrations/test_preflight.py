@@ -302,3 +302,107 @@ class OtherServersTest(PlainTest):
             # Where nothing is to be built, nothing waits.
             self.migration('001_a.py', up('db.users.insert_one({})'))
             self.assertEqual(self.looked(MONGO_URI=cluster.uri), [])
+
+
+class ExecuteTest(PreflightTest):
+    """`PREFLIGHT = True`, and `preflight=yes` and `no` of `execute`."""
+
+    DUPLICATED = up("db.users.create_index('email', unique=True)")
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.users.insert_many([{'email': 'a@b.c'}, {'email': 'a@b.c'}])
+        self.migration('001_a.py', up("db.notes.insert_one({'a': 1})"))
+
+    def look_always(self) -> None:
+        """Have the fabfile look ahead."""
+        fabfile = self.filled(self.fabfile)
+        line = next(each for each in fabfile.splitlines() if 'MONGO_DATABASE' in each)
+        margin = line[: len(line) - len(line.lstrip())]
+        more = f'{line}\n{margin}PREFLIGHT = True'
+        self.write('fabfile.py', fabfile.replace(line, more))
+
+    def test_problems_stop_it_before_the_first_one(self) -> None:
+        self.look_always()
+        self.migration('002_b.py', self.DUPLICATED)
+        result = self.assert_error(
+            self.fab('migrations:execute'),
+            'mongomigrations/002_b.py:5: problem: the unique index email_1 of users',
+            'There is a problem ahead in 002_b.py, see above. Nothing was changed.',
+            'To run them all the same: fab migrations:execute,preflight=no',
+        )
+        self.assertNotIn('a@b.c', result.stdout)
+        self.assertEqual(self.registered(), [])
+        self.assertEqual(self.contents('notes'), [])
+        self.fab('migrations:execute,preflight=no')
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_notices_do_not(self) -> None:
+        self.look_always()
+        self.migration('002_b.py', up('db.users.delete_many({})'))
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn(': notice: delete_many with an empty filter', result.stderr)
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_only_where_it_is_asked_for(self) -> None:
+        self.migration('002_b.py', self.DUPLICATED)
+        result = self.fab('migrations:execute,preflight=yes')
+        self.assert_error(result, 'There is a problem ahead')
+        self.assertEqual(self.registered(), [])
+        self.assert_error(self.fab('migrations:execute,preflight=perhaps'), 'preflight')
+        self.fab('migrations:execute')
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_what_a_look_leaves_in_a_file_is_not_there_when_it_runs(self) -> None:
+        self.migration(
+            '002_b.py',
+            up(
+                """
+                for name in NAMES:
+                    db.notes.insert_one({'a': name})
+                """,
+                'NAMES = iter(["b", "c"])',
+            ),
+        )
+        self.assert_ok(self.fab('migrations:execute,preflight=yes'))
+        notes = [each['a'] for each in self.contents('notes')]
+        self.assertEqual(notes, [1, 'b', 'c'])
+
+    def test_in_lines_of_json(self) -> None:
+        self.migration('002_b.py', self.DUPLICATED)
+        result = self.fab('migrations:execute,preflight=yes,json=yes')
+        lines = [json.loads(line) for line in result.stdout.splitlines()]
+        [told] = [each for each in lines if each['event'] == 'foreseen']
+        self.assertEqual([each['name'] for each in told['findings']], ['duplicates'])
+        self.assertEqual(lines[-1]['error']['type'], 'ProblemsAhead')
+        self.assertEqual(
+            lines[-1]['error']['next'],
+            [{'command': 'execute', 'values': [], 'options': {'preflight': 'no'}}],
+        )
+
+
+class DryRunTest(PreflightTest):
+    """A dry run tells what it has not told itself, a line each."""
+
+    def tried(self, body: str) -> str:
+        self.migration('001_x.py', up(body))
+        return self.assert_ok(self.fab('migrations:execute,dry_run=yes')).stderr
+
+    def test_notices_are_short_and_nothing_is_told_twice(self) -> None:
+        self.db.users.insert_many([{'a': 1}, {'a': 1}])
+        said = self.tried(
+            """
+            db.command('collMod', 'users', validator={'a': {'$type': 'string'}})
+            db.users.delete_many({})
+            """
+        )
+        self.assertIn(
+            'mongomigrations/001_x.py:6: notice: delete_many with an empty filter'
+            ' deletes all of users, which has 2 documents (empty-filter)\n'
+            'Dry run: nothing was changed\n',
+            said,
+        )
+        self.assertNotIn('(validator)', said)
+
+    def test_most_have_none(self) -> None:
+        self.assertNotIn('notice', self.tried('db.users.insert_one({})'))
