@@ -1,4 +1,4 @@
-"""Signals that end a process, turned into an exception, in one place."""
+"""What ends a process from outside, turned into an exception, in one place."""
 
 from __future__ import annotations
 
@@ -27,6 +27,24 @@ class Terminated(SystemExit):
 
     def __str__(self) -> str:
         return f'the process was stopped by {self.signal.name}'
+
+
+#: The exit status of a command that another one has asked to stop.
+STOPPED = 4
+
+
+class Stopped(SystemExit):
+    """Somebody has typed `stop` for this command; `by` is who.
+
+    Invariant: uncaught, it ends the process with the status 4.
+    """
+
+    def __init__(self, by: str) -> None:
+        super().__init__(STOPPED)
+        self.by = by
+
+    def __str__(self) -> str:
+        return f'{self.by} has typed stop'
 
 
 @contextmanager
@@ -59,11 +77,16 @@ def raised() -> Iterator[None]:
 
 def is_interruption(error: BaseException) -> bool:
     """Tell whether it was a person or a signal that ended the work, not a fault."""
-    return isinstance(error, (KeyboardInterrupt, Terminated))
+    return isinstance(error, (KeyboardInterrupt, Stopped, Terminated))
 
 
 def status_after(error: BaseException) -> int:
-    """Give the exit status: 1, after a signal 128 and its number as shells have it."""
+    """Give the exit status: 1, after a signal 128 and its number as shells have it.
+
+    It is 4 where somebody has typed `stop`.
+    """
+    if isinstance(error, Stopped):
+        return STOPPED
     if isinstance(error, Terminated):
         return 128 + error.signal
     if isinstance(error, KeyboardInterrupt):

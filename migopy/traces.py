@@ -11,7 +11,7 @@ from types import TracebackType
 import pymongo
 
 from migopy.errors import MigopyException
-from migopy.signals import Terminated
+from migopy.signals import Stopped, Terminated
 from migopy.texts import fit, shortened, text_of
 
 #: Whose frames say nothing to the author of a migration.
@@ -76,6 +76,8 @@ def summary(error: BaseException) -> str:
 
     Of an interruption it says who interrupted.
     """
+    if isinstance(error, Stopped):
+        return f'stopped by {error.by}'
     if isinstance(error, Terminated):
         return f'stopped by {error.signal.name}'
     if isinstance(error, KeyboardInterrupt):

@@ -11,3 +11,4 @@ from migopy.backfill.once import NotOnce as NotOnce
 from migopy.backfill.session import bound_session as bound_session
 from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection
+from migopy.backfill.watch import Watch as Watch

@@ -13,7 +13,7 @@ from migopy.backfill.session import is_bound
 from migopy.backfill.threads import Submit
 from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
-from migopy.terminal import duration, say
+from migopy.terminal import HELM, duration, say
 
 Result = TypeVar('Result')
 
@@ -79,6 +79,7 @@ class Throttle:
         self._most = most
         if pace.max_per_second is not None:
             self._most = max(1, min(most, int(pace.max_per_second)))
+        self._helm = HELM.get()
         #: Documents of the next batch.
         self.size = self._most
         self._next = 0.0
@@ -89,7 +90,11 @@ class Throttle:
     def start(
         self, submit: Submit, write: Callable[[Any], Result], what: Any, count: int
     ) -> Callable[[], Result]:
-        """Start to write a batch of `count` changes when its time has come."""
+        """Start to write a batch of `count` changes when its time has come.
+
+        Raises `Stopped` in its place where somebody wants that.
+        """
+        self._obey()
         if not count:
             return submit(write, what)
         self.wait(count)
@@ -107,15 +112,17 @@ class Throttle:
         if target is not None and self._took > target:
             self.size = max(min(SMALLEST, self._most), min(self.size, size) // 2)
         elif target is not None:
-            self.size = min(self._most, self.size + MORE)
+            self.size = min(self._largest, self.size + MORE)
         return result
 
     def wait(self, documents: int) -> None:
-        """Wait until a batch of so many documents may be written."""
-        limit = self._pace.max_per_second
+        """Wait until a batch of so many documents may be written; raises `Stopped`."""
+        self._obey()
+        limit = self._limit
         if limit is not None:
+            self.size = min(self.size, self._largest)
             now = time.monotonic()
-            _sleep_until(self._next)
+            self._sleep_until(self._next)
             self._next = max(self._next, now) + documents / limit
         if self._pace.hours is not None:
             self._wait_for_hours()
@@ -130,20 +137,53 @@ class Throttle:
             if now - self._said >= SAY_EVERY:
                 self._said = now
                 say(f'{self._name}: slowed down: {worst.text}')
-            _sleep_until(now + max(self._took, NAP))
+            self._tell(f'slowed down: {worst.text}')
+            self._sleep_until(now + max(self._took, NAP))
+        self._tell('')
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
         """Wait until nothing is near a limit, and say so."""
         began = said = time.monotonic()
         say(f'{self._name}: paused: {worst.text}')
         while worst.share >= SLOW_FROM:
+            self._tell(f'paused: {worst.text}')
             time.sleep(LOOK_EVERY)
+            self._obey()
             worst = self._worst(watch)
             if time.monotonic() - said >= SAY_EVERY and worst.share >= SLOW_FROM:
                 said = time.monotonic()
                 say(f'{self._name}: still paused: {worst.text}')
         paused = round((time.monotonic() - began) * 1000)
         say(f'{self._name}: goes on after {duration(paused)}')
+
+    @property
+    def _limit(self) -> float | None:
+        """Give the documents a second: what somebody has typed, else the pace's."""
+        typed = self._helm.max_per_second if self._helm else None
+        return self._pace.max_per_second if typed is None else typed
+
+    @property
+    def _largest(self) -> int:
+        limit = self._limit
+        return self._most if limit is None else max(1, min(self._most, int(limit)))
+
+    def _obey(self) -> None:
+        if self._helm is not None:
+            self._helm.obey()
+
+    def _tell(self, why: str) -> None:
+        if self._helm is not None:
+            self._helm.waits(why)
+
+    def _sleep_until(self, moment: float) -> None:
+        limit = self._limit
+        while (left := moment - time.monotonic()) > 0:
+            time.sleep(min(left, NAP))
+            self._obey()
+            if self._limit != limit:
+                # The new speed counts from now on.
+                self._next = 0.0
+                return
 
     def _worst(self, watch: Watch) -> Strain:
         strains = watch.look()
@@ -159,7 +199,9 @@ class Throttle:
                 is_said = True
                 begin, end = self._pace.hours
                 say(f'{self._name}: paused until {begin} (hours {begin} to {end})')
+                self._tell(f'paused until {begin} (hours {begin} to {end})')
             time.sleep(LOOK_EVERY)
+            self._obey()
         if is_said:
             say(f'{self._name}: goes on')
 
@@ -167,8 +209,3 @@ class Throttle:
 def _minute() -> int:
     now = time.localtime()
     return now.tm_hour * 60 + now.tm_min
-
-
-def _sleep_until(moment: float) -> None:
-    while (left := moment - time.monotonic()) > 0:
-        time.sleep(min(left, NAP))

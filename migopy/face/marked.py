@@ -22,7 +22,8 @@ ORIGINAL = 'migopy_original'
 OF_DATABASE = frozenset(
     """
     accept adopt baseline check dbdump dbrestore execute forget history ignore images
-    list preflight rehearse rename rollback show_status unlock verify work
+    list pause preflight rehearse rename resume rollback show_status speed stop unlock
+    verify watch work
     """.split()  # noqa: SIM905
 )
 

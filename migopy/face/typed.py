@@ -16,11 +16,15 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
 
 #: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset({'check', 'help', 'history', 'list', 'show_status', 'verify'})
+READING = frozenset(
+    {'check', 'help', 'history', 'list', 'show_status', 'verify', 'watch'}
+)
 
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
-ONCE = frozenset({'create', 'dbrestore', 'unlock'})
+ONCE = frozenset(
+    {'create', 'dbrestore', 'pause', 'resume', 'speed', 'stop', 'unlock', 'watch'}
+)
 
 #: How similar to an option an unknown one is that was meant as it.
 SIMILARITY = 0.6

@@ -43,3 +43,13 @@ class DumpOfOne(MigopyException):
             'A dump is that of one database; nothing was done.\nType: ',
             Command('dbrestore', name, only='NAME'),
         )
+
+
+class WatchOne(MigopyException):
+    """What runs is watched in one database at a time, and many were meant."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            'watch is for one database at a time; nothing was done.\nType: ',
+            Command('watch', only='NAME'),
+        )

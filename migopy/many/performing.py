@@ -12,7 +12,7 @@ from migopy.errors import MigopyException, enumerated
 from migopy.face import OF_DATABASE, Asking, call, is_own, require_taken
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
-from migopy.many.errors import DumpOfOne
+from migopy.many.errors import DumpOfOne, WatchOne
 from migopy.many.kinds import LOOKING
 from migopy.many.members import Members
 from migopy.many.selecting import (
@@ -61,6 +61,8 @@ def perform(
             raise OneAtATime(command, *values)
         if command == 'dbrestore' and values:
             raise DumpOfOne(values[0])
+        if command == 'watch':
+            raise WatchOne
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])
         crowd = Crowd(
             members, voice, spelling, command, values, selection.sure(command)

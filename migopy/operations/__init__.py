@@ -15,6 +15,7 @@ from migopy.operations.orders import (
     order_up,
     order_work,
     pending,
+    read_speed,
     trial,
 )
 
@@ -33,5 +34,6 @@ __all__ = [
     'order_up',
     'order_work',
     'pending',
+    'read_speed',
     'trial',
 ]

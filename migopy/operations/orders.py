@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
@@ -226,6 +227,24 @@ def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | 
             Command(command, show=MOST_SHOWN),
         )
     return Trial(count)
+
+
+def read_speed(value: str | float) -> float | None:
+    """Read a number of documents a second, `none` for none; raises `WrongOptions`."""
+    if str(value).lower() == 'none':
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = math.nan
+    if speed > 0 and math.isfinite(speed):
+        return speed
+    raise WrongOptions(
+        'speed',
+        Option('max_per_second', str(value)),
+        ' is no number greater than 0, and not none; nothing was done',
+        Command('speed', max_per_second=500),
+    )
 
 
 def narrowed(

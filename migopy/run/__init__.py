@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from migopy.run.dependencies import require_dependencies
     from migopy.run.imaging import NoImagesHere, OutsidePages, with_images
     from migopy.run.inspection import Problem, inspect
-    from migopy.run.performing import Rooms
     from migopy.run.registrations import NotRegistered
+    from migopy.run.rooms import Rooms
     from migopy.run.runner import Runner
     from migopy.run.step import Step, steps_of
     from migopy.run.transaction import (

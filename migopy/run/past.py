@@ -8,8 +8,8 @@ from pymongo.errors import PyMongoError
 
 from migopy.effects import Recording
 from migopy.errand import ERRAND
-from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
+from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.trial_errors import TrialWrote
 from migopy.state import FAILED, Agent, Run

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import pymongo
-from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
-from migopy.run.imaging import Ground, images_of, pages_of
+from migopy.run.imaging import images_of, pages_of
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
+from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import end_sessions, how_to_end, redacted
@@ -36,25 +35,6 @@ from migopy.state import (
 )
 from migopy.terminal import told_by
 from migopy.traces import summary
-
-
-class Rooms(Ground, Protocol):
-    """What a run needs of its site."""
-
-    def async_client(self) -> AsyncMongoClient[Any]:
-        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
-
-    @property
-    def secrets(self) -> Sequence[str]:
-        """Give what is kept out of the history."""
-
-    @property
-    def heartbeats(self) -> Any:
-        """Give a client that hears of the members, and does nothing else."""
-
-    @property
-    def version(self) -> str:
-        """Give migopy's version, as the history keeps it."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +78,17 @@ class Performer:
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
-                if step.in_transaction:
-                    commit_together(
-                        self._rooms.db.client,
-                        step,
-                        self._observer,
-                        partial(self._attempt, step, run, effects),
-                    )
-                else:
-                    self._call_plainly(step, run, effects)
-                    self._end(run, began, effects)
+                with self._told_of(step, place, count, effects):
+                    if step.in_transaction:
+                        commit_together(
+                            self._rooms.db.client,
+                            step,
+                            self._observer,
+                            partial(self._attempt, step, run, effects),
+                        )
+                    else:
+                        self._call_plainly(step, run, effects)
+                        self._end(run, began, effects)
             except LockLost:
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
@@ -120,6 +101,22 @@ class Performer:
             finally:
                 self._observer.stopped(step)
         return Outcome(effects)
+
+    def _told_of(
+        self, step: Step, place: int, count: int, effects: Recording
+    ) -> AbstractContextManager[None]:
+        """Have `watch` told of a step in the block, and the step steered."""
+        about = {
+            'name': step.name,
+            'direction': step.direction,
+            'place': place,
+            'count': count,
+            'in_transaction': step.in_transaction,
+        }
+        name = self._rooms.db.name
+        return self._rooms.lock.helm.step(
+            about, lambda: effects.answered.describe(name)
+        )
 
     def _call_plainly(self, step: Step, run: Run, effects: Recording) -> None:
         """Call the function outside of a transaction.

@@ -13,9 +13,10 @@ from migopy.files import Migration
 from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
 from migopy.run.observer import Failure, Observer
-from migopy.run.performing import Performer, Rooms
+from migopy.run.performing import Performer
 from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
+from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.transaction import why_refused
 from migopy.run.unfinished import is_of_worker

@@ -17,8 +17,8 @@ from migopy.run.compared import Comparer
 from migopy.run.conditions import carry_out, function_of
 from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.past import require_nothing_past
-from migopy.run.performing import Rooms
 from migopy.run.plan import Plan
+from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.transaction import (
     GONE,

@@ -27,6 +27,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
+from migopy.server.running import Build, Operation, Running, running_in
 from migopy.server.secrets import redacted, secrets_in, spellings_of
 from migopy.server.settings import (
     DATA,
@@ -46,10 +47,13 @@ __all__ = [
     'SECRET',
     'AccessDenied',
     'BadSettings',
+    'Build',
     'DatabaseError',
     'NoDatabase',
     'NoPrimary',
     'OneOfMany',
+    'Operation',
+    'Running',
     'ServerUnreachable',
     'ServerUri',
     'Settings',
@@ -68,6 +72,7 @@ __all__ = [
     'reason_of',
     'redacted',
     'require_sound',
+    'running_in',
     'secrets_in',
     'spellings_of',
 ]

@@ -20,6 +20,7 @@ from migopy.state.foreign import (
     registry_of,
 )
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
+from migopy.state.helm import Helm
 from migopy.state.history import (
     EXECUTED,
     FAILED,
@@ -31,8 +32,10 @@ from migopy.state.history import (
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
+from migopy.state.owners import runs_of
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
+from migopy.state.steering import Doing, Loop, Seen, Steering
 
 __all__ = [
     'DURABLE',
@@ -48,23 +51,29 @@ __all__ = [
     'TRANSIENT',
     'UNWRITTEN',
     'Agent',
+    'Doing',
     'ForeignRecord',
     'ForeignRegistry',
     'GuardedWriter',
+    'Helm',
     'History',
     'Holder',
     'KeptPages',
     'Lock',
     'LockLost',
     'Locked',
+    'Loop',
     'NoMajority',
     'Record',
     'Registry',
     'Run',
+    'Seen',
+    'Steering',
     'StillRunning',
     'commit',
     'is_passing',
     'known_by',
     'read',
     'registry_of',
+    'runs_of',
 ]

@@ -10,7 +10,6 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-import pymongo
 from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
@@ -22,17 +21,14 @@ from migopy.state.concerns import (
     DURABLE,
     MARK,
     PAUSE,
-    RELEASE_SECONDS,
     no_majority,
 )
 from migopy.state.documents import raw, readable
+from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
+from migopy.state.renewal import RENEWAL, Renewal, expiry
 
 Document = dict[str, Any]
-
-
-#: Of a lock's time the part after which it is renewed.
-RENEWAL = 1 / 3
 
 
 class Lock:
@@ -40,7 +36,8 @@ class Lock:
 
     Invariant: of all commands at most one is the owner; only the owner releases;
     time is the server's. While held, a thread renews it, so it lasts as long as the
-    work; of a holder that died it is free after `ttl` seconds.
+    work; of a holder that died it is free after `ttl` seconds. With each renewal goes
+    what the helm tells, and comes what others ask.
     """
 
     ID = 'lock'
@@ -64,8 +61,10 @@ class Lock:
         self.ttl = ttl
         #: A random id, new each time that the lock is held.
         self.owner = ''
+        #: That of the command that holds it.
+        self.helm = Helm()
         self._own_work = own_work
-        self._lost = threading.Event()
+        self._renewal = self._new_renewal()
         self._block = threading.Lock()
         self._thread: int | None = None
         #: The server's time, and this process's at the same moment.
@@ -122,10 +121,11 @@ class Lock:
         with self._block:
             self._thread = threading.get_ident()
             self.owner = uuid.uuid4().hex
-            self._lost.clear()
+            self.helm = Helm()
+            self._renewal = self._new_renewal()
             try:
                 self._acquire(command, wait, waiting)
-                with self._renewed():
+                with self._renewal.running():
                     yield
             finally:
                 self._thread = None
@@ -135,8 +135,7 @@ class Lock:
 
         Raises `LockLost`.
         """
-        if self._lost.is_set() or not self._renew():
-            self._lost.set()
+        if not self._renewal.is_renewed():
             raise LockLost(self.holder())
 
     def unlock(self, force: bool = False) -> Holder | None:
@@ -190,7 +189,7 @@ class Lock:
             'pid': agent.pid,
             'subtask': {'$literal': command},
             'since': '$$NOW',
-            'expires': self._expiry(),
+            'expires': expiry(self.ttl),
             'place': place(),
             'ttl': self.ttl,
         }
@@ -217,8 +216,12 @@ class Lock:
                 missing = no_majority(error, self.collection.database.client)
                 if missing is None:
                     raise
-                self._release()
+                self._renewal.release()
                 raise missing from error
+
+    def _new_renewal(self) -> Renewal:
+        mine = {'_id': self.id, 'owner': self.owner}
+        return Renewal(self.collection, mine, self.ttl, self.helm, self._own_work)
 
     def _seems_alive(self, holder: Holder) -> bool:
         if holder.renewed is None:
@@ -236,50 +239,3 @@ class Lock:
         if isinstance(document, RawBSONDocument):
             document = readable(document, self.collection.codec_options)
         return Holder.of(document, now, self.ttl)
-
-    def _renew(self) -> bool:
-        renewed = self.collection.update_one(
-            {'_id': self.id, 'owner': self.owner},
-            [{'$set': {'expires': self._expiry()}}],
-        )
-        return renewed.matched_count == 1
-
-    @contextmanager
-    def _renewed(self) -> Iterator[None]:
-        """Renew the lock during the block, then release it."""
-        released = threading.Event()
-        renewal = threading.Thread(
-            target=self._renew_until, args=(released,), name='migopy-lock', daemon=True
-        )
-        try:
-            renewal.start()
-            yield
-        finally:
-            released.set()
-            if renewal.is_alive():
-                renewal.join(timeout=PAUSE)
-            self._release()
-
-    def _renew_until(self, released: threading.Event) -> None:
-        with self._own_work():
-            while not released.wait(self.ttl * RENEWAL):
-                try:
-                    if not self._renew():
-                        self._lost.set()
-                        return
-                except PyMongoError:
-                    # Tried again at the next turn; every write asks the server anyway.
-                    continue
-
-    def _release(self) -> None:
-        # Undone by a failover, it frees itself when its time is out.
-        collection = self.collection.with_options(write_concern=MARK)
-        try:
-            with pymongo.timeout(RELEASE_SECONDS):
-                collection.delete_one({'_id': self.id, 'owner': self.owner})
-        except PyMongoError:
-            # It frees itself when its time is out; a first error is not hidden.
-            return
-
-    def _expiry(self) -> Document:
-        return {'$add': ['$$NOW', int(self.ttl * 1000)]}

@@ -4,6 +4,7 @@ from migopy.table.background import Background
 from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.rehearsals import Rehearsals
+from migopy.table.steering import Steering
 from migopy.table.undoing import Undoing
 
-__all__ = ['Background', 'Previews', 'Records', 'Rehearsals', 'Undoing']
+__all__ = ['Background', 'Previews', 'Records', 'Rehearsals', 'Steering', 'Undoing']

@@ -5,7 +5,7 @@ from __future__ import annotations
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.run import Aftermath, Failure, ways_out
-from migopy.signals import is_interruption
+from migopy.signals import Stopped, is_interruption
 from migopy.traces import excerpt
 
 
@@ -13,6 +13,9 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     """Say what happened, what has run and what has not, and what to type."""
     how = 'was interrupted' if is_interruption(failure.error) else 'failed'
     error = excerpt(failure.error, failure.migration.path)
+    if isinstance(failure.error, Stopped):
+        # Where it was is of no interest: it was a good place to stop.
+        how, error = 'was stopped', f'{failure.error}.'
     if isinstance(failure.error, MigopyException):
         error = error.replace(str(failure.error), failure.error.spelled(spelling))
     function = failure.function or failure.direction

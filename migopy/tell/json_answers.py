@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
+    from migopy.tell.steering import Steered
+    from migopy.tell.watching import Viewer
     from migopy.undo import Kept
 
 
@@ -103,6 +105,27 @@ class JsonReport(Report):
         """Answer of which migrations images are kept, the oldest first."""
         super().images(kept)
         self._lines.answer(images=[of_kept(each) for each in kept])
+
+    def viewer(self) -> Viewer:
+        """Give what tells, and shows, a command that runs elsewhere."""
+        from migopy.tell.json_watching import JsonViewer
+
+        return JsonViewer(self._lines, self._voice, self._spelling)
+
+    def steered(self, steered: Steered) -> None:
+        """Answer what came of steering a command that runs elsewhere."""
+        from migopy.tell.json_watching import of_doing
+
+        super().steered(steered)
+        run = steered.run
+        self._lines.answer(
+            steered={
+                'command': steered.command,
+                'is_heard': steered.is_heard,
+                'doing': of_doing(steered.doing),
+                'run': of_run(None, run) if run else None,
+            }
+        )
 
     def dumped(self, dump: Dump) -> None:
         """Answer where a dump is."""

@@ -13,6 +13,7 @@ from migopy.files import BACKGROUND
 from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
+from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.pending import tell_pending
 from migopy.tell.runs import outcome, took
@@ -34,7 +35,7 @@ MOST_RECORDS = 50
 WIDEST_RECORD = 60
 
 
-class Report:
+class Report(Elsewhere):
     """Shows what was asked for, through a manager's voice.
 
     Invariant: it decides nothing and reads nothing but what it is given.

@@ -59,21 +59,22 @@ class Voice:
     def white(self, message: object) -> None:
         """Say something."""
         if self._is_answer or not self.is_quiet:
-            self._logger.white(self._fit(message))
+            self._logger.white(self.fitted(message))
 
     def white_bold(self, message: object) -> None:
         """Say something of weight."""
         if self._is_answer or not self.is_quiet:
-            self._logger.white_bold(self._fit(message))
+            self._logger.white_bold(self.fitted(message))
 
     def red(self, message: object) -> None:
         """Say an error, or a migration that has not run."""
-        self._logger.red(self._fit(message))
+        self._logger.red(self.fitted(message))
 
     def green(self, message: object) -> None:
         """Say that all is well."""
         if not self.is_quiet:
-            self._logger.green(self._fit(message))
+            self._logger.green(self.fitted(message))
 
-    def _fit(self, message: object) -> str:
+    def fitted(self, message: object) -> str:
+        """Give a text as it may be shown."""
         return redacted(fit(text_of(message)), self._secrets)

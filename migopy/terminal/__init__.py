@@ -4,6 +4,8 @@ The function `progress` is not handed out here: it would hide the room of its na
 """
 
 from migopy.terminal.bars import DISPLAY as DISPLAY
+from migopy.terminal.board import board as board
+from migopy.terminal.board import is_for_board as is_for_board
 from migopy.terminal.console import ColorsLogger as ColorsLogger
 from migopy.terminal.console import Str as Str
 from migopy.terminal.console import duration as duration
@@ -13,8 +15,10 @@ from migopy.terminal.console import table as table
 from migopy.terminal.console import table_rows as table_rows
 from migopy.terminal.console import width as width
 from migopy.terminal.console import wrapped as wrapped
+from migopy.terminal.figures import how_far as how_far
+from migopy.terminal.helm import HELM as HELM
+from migopy.terminal.helm import Meter as Meter
 from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
-from migopy.terminal.progress import Meter as Meter
 from migopy.terminal.progress import count_no_more as count_no_more
 from migopy.terminal.progress import counted_by as counted_by
 from migopy.terminal.progress import meter as meter

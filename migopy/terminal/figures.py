@@ -16,13 +16,17 @@ def line(title: str, count: int, total: int | None, seconds: float) -> str:
 
 def numbers(count: int, total: int | None, seconds: float) -> str:
     """Say it without the title."""
+    return how_far(count, total, count / seconds if count and seconds else None)
+
+
+def how_far(count: int, total: int | None, rate: float | None) -> str:
+    """Say it without the title; `rate` is so many a second, if that is known."""
     if total is not None and count > total:
         total = None
     said = f'{count:,}'
     if total:
         said += f' of {total:,} ({count / total:.0%})'
-    if count and seconds:
-        rate = count / seconds
+    if rate:
         said += f', {rate:,.0f}/s' if rate >= 10 else f', {rate:.1f}/s'
         if total and count < total:
             said += f', {duration(round((total - count) / rate * 1000))} left'

@@ -6,19 +6,17 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, Optional, TypeVar
 
 from migopy.terminal.bars import Bar
 from migopy.terminal.console import ColorsLogger, is_terminal
 from migopy.terminal.figures import line
+from migopy.terminal.helm import HELM, Meter
 from migopy.terminal.totals import title_of, total_of
 
 Item = TypeVar('Item')
-
-#: Takes a title, what is done, and the total where it is known.
-Meter = Callable[[str, int, Optional[int]], None]
 
 #: Takes these as they are now and then, and the seconds since the title is told of.
 Tell = Callable[[str, int, Optional[int], float], None]
@@ -43,17 +41,21 @@ def progress(
     """Give the items of an iterable and show how far the loop over them is.
 
     On a terminal that is a bar with the rate and the time left, else a line every
-    ten seconds. The total is `total`, or what a cursor's collection says, or the
-    iterable's length; without one only the count is shown. The items, their order and
-    what the loop raises are as without it.
+    ten seconds. `watch` shows it in another terminal; `pause`, `speed` and `stop` take
+    effect between two items. The total is `total`, or what a cursor's collection says,
+    or the iterable's length; without one only the count is shown. The items, their
+    order and what the loop raises are as without it.
     """
     if total is None:
         total = total_of(iterable)
     title = title or title_of(iterable)
     with meter() as show:
         count = 0
+        helm = HELM.get()
         for item in iterable:
             show(title, count, total)
+            if helm is not None:
+                helm.obey(1)
             yield item
             count += 1
         show(title, count, total)
@@ -95,18 +97,23 @@ def meter() -> Iterator[Meter]:
 
     It shows them as `progress` does. A new title begins anew.
     """
-    tell = COUNTED.get()
-    with _bar_meter() if _is_for_bars() else _line_meter() as show:
-        if tell is None:
-            yield show
+    tell, helm = COUNTED.get(), HELM.get()
+    with ExitStack() as stack:
+        shown = _bar_meter() if _is_for_bars() else _line_meter()
+        meters = [stack.enter_context(shown)]
+        if tell is not None:
+            meters.append(_now_and_then(tell))
+        if helm is not None:
+            meters.append(stack.enter_context(helm.loop()))
+        if len(meters) == 1:
+            yield meters[0]
             return
-        also = _now_and_then(tell)
 
-        def both(title: str, count: int, total: int | None) -> None:
-            show(title, count, total)
-            also(title, count, total)
+        def show(title: str, count: int, total: int | None) -> None:
+            for each in meters:
+                each(title, count, total)
 
-        yield both
+        yield show
 
 
 @contextmanager

@@ -439,6 +439,7 @@ class LargeTest(PageTest):
     elsewhere = {
         'pace': 'tests/test_integrations/test_pace.py',
         'paused': 'tests/test_units/test_pace.py',
+        'watched': 'tests/test_units/test_watching.py',
     }
 
     def test_it(self) -> None:

@@ -1,0 +1,239 @@
+"""One call of `update_each`.
+
+Pages are read ahead and bulks are written behind the function, which is called in the
+caller's thread.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any, Callable
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+
+from migopy.backfill.answers import Answer, Counts, DocumentsFailed
+from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
+from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, save
+from migopy.backfill.documents import RAW, id_of, shown
+from migopy.backfill.once import NotOnce, Once
+from migopy.backfill.pages import Pages
+from migopy.backfill.session import is_in_transaction
+from migopy.backfill.target import Target
+from migopy.backfill.threads import Submit
+from migopy.backfill.throttle import Throttle
+from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
+from migopy.signals import Stopped
+from migopy.terminal import Meter, say, total_of
+from migopy.traces import summary
+
+#: A batch that is being written, and what waits for what became of it.
+Pending = tuple[Batch, Callable[[], Written]]
+
+#: How often a document that others change all the time is given to the function.
+ATTEMPTS = 100
+
+
+class Backfill:
+    """One call of `update_each`.
+
+    Invariant: batches are settled in the order in which they were read, so all that
+    the checkpoint covers is written. Other threads only read pages and write.
+    """
+
+    def __init__(
+        self,
+        collection: Collection[Any],
+        target: Target,
+        function: Callable[[Any], Answer],
+        query: Mapping[str, Any],
+        throttle: Throttle,
+        checkpoint: Checkpoint,
+        stops_at_failure: bool,
+        exactly_once: bool,
+    ) -> None:
+        self.counts = Counts()
+        self._collection = collection
+        self._name = collection.name
+        self._full_name = collection.full_name
+        self._everything = collection.find(query)
+        self._throttle = throttle
+        raw: Collection[RawBSONDocument] = collection.with_options(
+            codec_options=RAW, read_preference=ReadPreference.PRIMARY
+        )
+        self._raw = raw
+        self._pages = Pages(raw, query)
+        self._changes = Changes(
+            function, query, collection.codec_options, target.has_collation
+        )
+        self._writes = Writes(collection, raw, is_in_transaction())
+        self._checkpoint = checkpoint
+        self._stops_at_failure = stops_at_failure
+        self._exactly_once = exactly_once
+        self._failures: list[tuple[Any, str]] = []
+        self._first_error: Exception | None = None
+
+    def run(
+        self,
+        submit: Submit,
+        in_flight: int,
+        session: ClientSession | None,
+        show: Meter,
+    ) -> None:
+        """Do the work; raises `DocumentsFailed`, `NotOnce`.
+
+        `session` is for transactions, where each batch can be one.
+        """
+        if self._checkpoint.done:
+            say(f'{self._name}: was done by the run before')
+            return
+        if self._checkpoint.begun:
+            say(
+                f'{self._name}: goes on after _id {shown(self._checkpoint.after)},'
+                f' {self._checkpoint.count:,} documents are done'
+            )
+        try:
+            if session is None or not self._work_once(submit, session, show):
+                self._work(submit, in_flight, show)
+        except EndedTransaction as ended:
+            self._note([ended.failed])
+            self.counts.add(Counts(matched=1, failed=1))
+            raise self._failure(
+                f'With _id {shown(ended.failed.id)} the server ended the transaction:'
+                ' nothing that was written in it is kept, and nothing more was tried.'
+            ) from ended.failed.error
+        if self._failures:
+            note = about_capped(self._name, self._first_error)
+            raise self._failure(note) from self._first_error
+        self._checkpoint.finish()
+
+    def _work_once(self, submit: Submit, session: ClientSession, show: Meter) -> bool:
+        """Write each batch in a transaction, while the function is given the next.
+
+        Returns whether that could be done; else the function is given the rest again.
+        """
+        once = Once(
+            self._collection, self._raw, self._checkpoint, session, self._exactly_once
+        )
+        total = total_of(self._everything)
+        writing: tuple[Batch, Callable[[], Written]] | None = None
+        for batch in self._batches(submit):
+            show(self._name, self._checkpoint.count, total)
+            if writing is not None and not self._settle_once(once, *writing):
+                return False
+            if self._stops_at_failure and self._failures:
+                return True
+            count = len(batch.changes)
+            writing = batch, self._throttle.start(submit, once.write, batch, count)
+            if self._stops_at_failure and batch.failures:
+                break
+        if writing is not None and not self._settle_once(once, *writing):
+            return False
+        show(self._name, self._checkpoint.count, total)
+        return True
+
+    def _settle_once(
+        self, once: Once, batch: Batch, wait: Callable[[], Written]
+    ) -> bool:
+        """Wait for a batch, trying again with what was changed meanwhile.
+
+        Returns whether the next one can be written in a transaction as well. Raises
+        `NotOnce`.
+        """
+        try:
+            written = wait()
+            for _ in range(ATTEMPTS):
+                if not written.again:
+                    break
+                found = self._pages.found(written.again)
+                batch.replace(written.again, self._changes.of(found))
+                written = once.write(batch)
+            if written.again:
+                batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
+                written = once.write(batch)
+        except NotOnce as error:
+            if once.is_required:
+                raise
+            say(error.in_place_of_it)
+            if not error.is_for_all:
+                self._settle(batch, partial(self._writes.write, batch.changes))
+                save()
+            return not error.is_for_all
+        self._count(batch, written)
+        return True
+
+    def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
+        total = total_of(self._everything)
+        pending: deque[Pending] = deque()
+        for batch in self._batches(submit):
+            show(self._name, self._checkpoint.count, total)
+            write, changes = self._writes.write, batch.changes
+            try:
+                wait = self._throttle.start(submit, write, changes, len(changes))
+            except Stopped:
+                self._settle_all(pending)
+                raise
+            pending.append((batch, wait))
+            if len(pending) > in_flight:
+                self._settle(*pending.popleft())
+            if self._stops_at_failure and (batch.failures or self._failures):
+                break
+        self._settle_all(pending)
+        show(self._name, self._checkpoint.count, total)
+
+    def _settle_all(self, pending: deque[Pending]) -> None:
+        while pending:
+            self._settle(*pending.popleft())
+
+    def _batches(self, submit: Submit) -> Iterator[Batch]:
+        failed = self._checkpoint.failed
+        while failed:
+            size = self._throttle.size
+            keys, failed = failed[:size], failed[size:]
+            yield self._changes.of(self._pages.found(keys), retried=keys)
+        after = [self._checkpoint.after] if self._checkpoint.begun else []
+        page = submit(self._pages.after, self._throttle.size, *after)
+        while documents := page():
+            last = id_of(documents[-1])
+            page = submit(self._pages.after, self._throttle.size, last)
+            yield self._changes.of(documents, stops_at_failure=self._stops_at_failure)
+
+    def _settle(self, batch: Batch, wait: Callable[[], Written]) -> None:
+        """Wait for a batch, see to what was changed meanwhile, note how far that is."""
+        written = wait()
+        for _ in range(ATTEMPTS):
+            if not written.again:
+                break
+            found = self._pages.found(written.again)
+            written.counts.gone += len(written.again) - len(found)
+            written.again = []
+            repeated = self._changes.of(found)
+            written.failures += repeated.failures
+            written.counts.left += repeated.counts.left
+            written.add(self._writes.write(repeated.changes))
+        error = ChangedMeanwhile(ATTEMPTS)
+        written.failures += [Failed(key, error) for key in written.again]
+        failures = self._count(batch, written)
+        self._checkpoint.passed(batch, [each.id for each in failures])
+
+    def _count(self, batch: Batch, written: Written) -> list[Failed]:
+        """Count what became of a batch, and note and give what failed of it."""
+        failures = [*batch.failures, *written.failures]
+        batch.counts.add(written.counts)
+        batch.counts.failed = len(failures)
+        self.counts.add(batch.counts)
+        self._note(failures)
+        return failures
+
+    def _note(self, failures: Sequence[Failed]) -> None:
+        for key, error in failures[: REMEMBERED - len(self._failures)]:
+            self._failures.append((key, summary(error)))
+        if failures and self._first_error is None:
+            self._first_error = failures[0].error
+
+    def _failure(self, note: str) -> DocumentsFailed:
+        return DocumentsFailed(self._full_name, self._failures, self.counts, note)

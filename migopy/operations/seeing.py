@@ -1,0 +1,70 @@
+"""`watch`: what runs is looked at until it has ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+from migopy.backfill import Watch
+from migopy.pace import CAREFUL
+from migopy.server import Running, running_in
+from migopy.site import Site
+from migopy.state import Run, Seen, Steering, runs_of
+
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
+
+
+class Sight(NamedTuple):
+    """What is seen at one moment.
+
+    `load` says how far secondaries are behind and how busy the server is, `unread` what
+    of that the user may not know.
+    """
+
+    seen: Seen
+    running: Running
+    load: Sequence[str]
+    unread: Sequence[str]
+
+
+class Viewer(Protocol):
+    """Who shows what is seen."""
+
+    def show(self, sight: Sight) -> None:
+        """Show what is seen now."""
+
+    def nothing(self) -> None:
+        """Show that nothing runs."""
+
+    def ended(self, seen: Seen, runs: Sequence[Run]) -> None:
+        """Show that it has ended; `runs` is what the history has of it."""
+
+    def left(self) -> None:
+        """Show that it is not looked at any more, and goes on."""
+
+
+def watch(site: Site, viewer: Viewer, worker: bool) -> None:
+    """Show what the command does that holds the lock now, until it has ended.
+
+    That is the worker where `worker` is true, or where there is no other command.
+    It only reads. Ctrl-C ends the looking and nothing else.
+    """
+    steering = Steering(site.lock)
+    seen = steering.look(worker=worker)
+    if seen is None:
+        return viewer.nothing()
+    signals = Watch(site.client, site.heartbeats, CAREFUL)
+    owner, last = seen.holder.owner, seen
+    try:
+        while seen is not None:
+            last = seen
+            load = [each.text for each in signals.look()]
+            running = running_in(site.client, site.db.name)
+            viewer.show(Sight(seen, running, load, signals.unread))
+            time.sleep(LOOK_EVERY)
+            seen = steering.look(owner)
+    except KeyboardInterrupt:
+        return viewer.left()
+    return viewer.ended(last, runs_of(site.history, owner))

@@ -1,0 +1,183 @@
+"""`pause`, `resume`, `speed` and `stop`: a command that runs elsewhere is steered.
+
+It is the worker where `worker` is true, or where there is no other command. What is
+asked stands in the lock's document, where that command reads it with the writes that it
+makes anyway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+from migopy.operations.orders import NothingHere
+from migopy.site import Site
+from migopy.state import Doing, Holder, Run, Seen, Steering, runs_of
+
+#: Seconds to wait until a command has told what it does, until it has heard what is
+#: asked, and until it has ended.
+TOLD_WITHIN = 3.0
+HEARD_WITHIN = 10.0
+ENDED_WITHIN = 60.0
+
+#: Seconds between two looks.
+LOOK_EVERY = 0.1
+
+
+class NothingRuns(NothingHere):
+    """No command holds the lock, so there is none to be steered."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+        super().__init__(
+            f'No migration command is running, so there is nothing to {command};'
+            ' nothing was done.\nSee what is pending: ',
+            Command(),
+        )
+
+
+class NoMigrationRuns(MigopyException):
+    """The command that holds the lock runs no migration now; `holder` is a `Holder`."""
+
+    def __init__(self, command: str, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(
+            f'{holder} runs no migration at this moment that could be told to'
+            f' {command}; nothing was done.\nSee what it does: ',
+            Command('watch'),
+        )
+
+
+class NotSteerable(MigopyException):
+    """The migration that runs is in no loop that can be steered; `name` is its name."""
+
+    def __init__(self, command: str, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} cannot be told to {command}: at this moment it is in no'
+            ' update_each, batches or migopy.progress. Nothing was done.\n'
+            'See what it does: ',
+            Command('watch'),
+        )
+
+
+class NotInTransaction(MigopyException):
+    """A transaction is not to wait; `name` is the migration that runs in one."""
+
+    def __init__(self, command: str, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} cannot be told to {command}: it runs in a transaction, which the'
+            ' server ends after a minute. Nothing was done.\n'
+            'To end it with nothing changed: ',
+            Command('stop'),
+        )
+
+
+class NotPaused(MigopyException):
+    """Nobody has paused what runs; `name` is the migration, if one runs."""
+
+    def __init__(self, seen: Seen) -> None:
+        self.name = seen.doing.name if seen.doing else ''
+        what = self.name or str(seen.holder)
+        super().__init__(
+            f'Nobody has typed pause for {what}; nothing was done.\nSee what it does: ',
+            Command('watch'),
+        )
+
+
+class Steered(NamedTuple):
+    """What was asked, of which migration, and what came of it.
+
+    `doing` is what it did last; `is_heard` is false where it has not answered in time.
+    `run` is what the history has of a migration that has ended since.
+    """
+
+    command: str
+    doing: Doing
+    is_heard: bool
+    run: Run | None = None
+    #: Whether the worker was meant, while there may be another command.
+    worker: bool = False
+    max_per_second: float | None = None
+
+
+def pause(site: Site, worker: bool) -> Steered:
+    """Have what runs wait between two batches; raises as `_ask` does."""
+    return _ask(site, 'pause', worker, _waits, paused=True)
+
+
+def resume(site: Site, worker: bool) -> Steered:
+    """Have what was paused go on; raises as `_ask` does, and `NotPaused`."""
+    seen = Steering(site.lock).look(worker=worker)
+    if seen is not None and not seen.asked.paused:
+        raise NotPaused(seen)
+    return _ask(site, 'resume', worker, paused=False)
+
+
+def speed(site: Site, worker: bool, max_per_second: float | None) -> Steered:
+    """Set how many documents a second are written; `None` is as before."""
+    steered = _ask(site, 'speed', worker, max_per_second=max_per_second)
+    return steered._replace(max_per_second=max_per_second)
+
+
+def stop(site: Site, worker: bool) -> Steered:
+    """Have what runs end after its batch, and wait for that; raises as `_ask` does."""
+    return _ask(site, 'stop', worker, lambda doing: False, ENDED_WITHIN, stop=True)
+
+
+def _waits(doing: Doing) -> bool:
+    return bool(doing.waits)
+
+
+def _ask(
+    site: Site,
+    command: str,
+    worker: bool,
+    is_done: Callable[[Doing], bool] = lambda doing: True,
+    patience: float = HEARD_WITHIN,
+    **wish: bool | float | None,
+) -> Steered:
+    """Ask something of what runs, and wait until it has heard and `is_done`.
+
+    Raises `NothingRuns`, `NoMigrationRuns`, `NotSteerable`, `NotInTransaction`.
+    """
+    steering = Steering(site.lock)
+    holder, doing = _steerable(steering, command, worker)
+    number = steering.ask(holder, **wish)
+    if number is None:
+        raise NothingRuns(command)
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        seen = steering.look(holder.owner)
+        if seen is None:
+            runs = runs_of(site.history, holder.owner)
+            mine = [run for run in runs if run.name == doing.name]
+            return Steered(command, doing, True, mine[-1] if mine else None, worker)
+        doing = seen.doing or doing
+        if doing.heard >= number and is_done(doing):
+            return Steered(command, doing, True, worker=worker)
+        time.sleep(LOOK_EVERY)
+    return Steered(command, doing, False, worker=worker)
+
+
+def _steerable(steering: Steering, command: str, worker: bool) -> tuple[Holder, Doing]:
+    """Find what runs, and wait a moment for what it tells."""
+    deadline = time.monotonic() + TOLD_WITHIN
+    while True:
+        seen = steering.look(worker=worker)
+        if seen is None:
+            raise NothingRuns(command)
+        doing = seen.doing
+        if doing is not None and doing.in_loop:
+            if doing.in_transaction and command != 'stop':
+                raise NotInTransaction(command, doing.name)
+            return seen.holder, doing
+        if time.monotonic() > deadline:
+            if doing is None:
+                raise NoMigrationRuns(command, seen.holder)
+            raise NotSteerable(command, doing.name)
+        time.sleep(LOOK_EVERY)

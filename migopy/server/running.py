@@ -1,0 +1,125 @@
+"""What a server does in a database at this moment, as far as a user may see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.server.ending import LOOKING
+
+#: Seconds to wait for what a server tells.
+LOOK_SECONDS = 2.0
+
+#: Operations that are told of, those that run longest.
+MOST = 20
+
+
+class Build(NamedTuple):
+    """An index build: `done` of `total` in the phase it is in, where that is told."""
+
+    collection: str
+    indexes: str
+    seconds: float
+    done: int | None
+    total: int | None
+
+
+class Operation(NamedTuple):
+    """A command that runs; `client` is the `appName` of who has sent it."""
+
+    kind: str
+    collection: str
+    seconds: float
+    client: str
+
+
+class Running(NamedTuple):
+    """What runs in a database, the longest first.
+
+    `sees_all` is false where the user may see only what is the user's own, and so not
+    how far index builds are.
+    """
+
+    builds: list[Build]
+    operations: list[Operation]
+    sees_all: bool = True
+
+
+def running_in(client: Any, database: str) -> Running:
+    """Ask the server what runs in a database; nothing where it does not tell."""
+    mine = {
+        'ns': {'$regex': f'^{re.escape(database)}[.]'},
+        'active': True,
+        'command.comment': {'$ne': LOOKING},
+    }
+    try:
+        rows = _asked(client, {'allUsers': True}, mine)
+        return _running(rows, database, sees_all=True)
+    except OperationFailure:
+        pass
+    except PyMongoError:
+        return Running([], [])
+    try:
+        return _running(_asked(client, {}, mine), database, sees_all=False)
+    except PyMongoError:
+        return Running([], [], sees_all=False)
+
+
+def _asked(
+    client: Any, whose: Mapping[str, Any], wanted: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    pipeline = [
+        {'$currentOp': whose},
+        {'$match': wanted},
+        {'$sort': {'microsecs_running': -1}},
+        {'$limit': MOST},
+    ]
+    with pymongo.timeout(LOOK_SECONDS):
+        return list(client.admin.aggregate(pipeline, comment=LOOKING))
+
+
+def _running(rows: list[dict[str, Any]], database: str, sees_all: bool) -> Running:
+    builds: dict[tuple[str, str], Build] = {}
+    operations: list[Operation] = []
+    for row in rows:
+        command = row.get('command')
+        collection = str(row.get('ns', '')).removeprefix(f'{database}.')
+        seconds = _number(row.get('microsecs_running')) / 1e6
+        if isinstance(command, Mapping) and 'createIndexes' in command:
+            build = _build(row, command, collection, seconds)
+            known = builds.get(build[:2])
+            # The server's own thread tells how far it is, the client's does not.
+            if known is None or known.total is None:
+                builds[build[:2]] = build
+        else:
+            kind = str(row.get('op', '?'))
+            if kind == 'command' and isinstance(command, Mapping):
+                kind = str(next(iter(command), kind))
+            client = str(row.get('appName', ''))
+            operations.append(Operation(kind, collection, seconds, client))
+    return Running(list(builds.values()), operations, sees_all)
+
+
+def _build(
+    row: Mapping[str, Any], command: Mapping[str, Any], collection: str, seconds: float
+) -> Build:
+    indexes = command.get('indexes')
+    names = [
+        str(each.get('name', '?'))
+        for each in (indexes if isinstance(indexes, list) else [])
+        if isinstance(each, Mapping)
+    ]
+    progress = row.get('progress')
+    total = None
+    if isinstance(progress, Mapping):
+        total = int(_number(progress.get('total')))
+    done = int(_number(progress.get('done'))) if total and progress else None
+    return Build(collection, ', '.join(names), seconds, done, total or None)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -1,0 +1,216 @@
+"""What a running command tells of itself, and what others ask of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from migopy.signals import Stopped
+from migopy.state.agent import number_of, text_of
+from migopy.terminal import HELM, Meter, duration, say
+
+Document = dict[str, Any]
+
+#: Seconds from the begin of a step until it is told of, and between two tellings: in a
+#: loop, and elsewhere.
+FIRST_AFTER = 1.0
+LOOP_EVERY = 0.7
+STEP_EVERY = 5.0
+
+#: Seconds of one sleep of what is paused or slowed down.
+NAP = 0.1
+
+#: Characters of a text that is told.
+WIDEST = 500
+
+
+class Asked(NamedTuple):
+    """What others ask of the command that runs; `by` is who asked last.
+
+    Invariant: any document can be read. `number` grows with each thing that is asked.
+    """
+
+    number: int = 0
+    paused: bool = False
+    stop: bool = False
+    max_per_second: float | None = None
+    by: str = '?'
+
+    @classmethod
+    def of(cls, document: object) -> Asked:
+        """Read what the lock's document has."""
+        if not isinstance(document, Mapping):
+            return NOTHING
+        limit = number_of(document, 'max_per_second')
+        return cls(
+            number=int(number_of(document, 'number') or 0),
+            paused=document.get('paused') is True,
+            stop=document.get('stop') is True,
+            max_per_second=limit if limit is not None and limit > 0 else None,
+            by=text_of(document, 'by'),
+        )
+
+
+NOTHING = Asked()
+
+
+class Helm:
+    """Where a command that holds the lock is steered from.
+
+    Invariant: nothing in it waits for a server. The thread that renews the lock asks
+    what is `told`, and lets it `hear` what others ask; what runs obeys where it may.
+    """
+
+    def __init__(self) -> None:
+        self.asked = NOTHING
+        self._step: Document | None = None
+        self._effects: Callable[[], str] = str
+        self._loops = 0
+        self._loop: Document = {}
+        self._waits = ''
+        self._began = 0.0
+        self._told: float | None = None
+        #: When the next item's time has come, where somebody has set a speed.
+        self._next = 0.0
+
+    # What the running step does.
+
+    @contextmanager
+    def step(self, about: Document, effects: Callable[[], str]) -> Iterator[None]:
+        """Tell in the block of a step, and let its loops be steered.
+
+        `about` is what is told of it as it is; `effects` gives what it has done so far.
+        """
+        self._effects = effects
+        self._began, self._told = time.monotonic(), None
+        self._step = about
+        token = HELM.set(self)
+        try:
+            # Somebody may have typed `stop` while the step before came to its end.
+            self.obey()
+            yield
+        finally:
+            HELM.reset(token)
+            self._step = None
+            self._loops, self._loop, self._waits = 0, {}, ''
+
+    @contextmanager
+    def loop(self) -> Iterator[Meter]:
+        """Tell that a loop goes on in the block, and give what hears how far it is."""
+        self._loops += 1
+        outer = self._loop
+        try:
+            yield self._count
+        finally:
+            self._loops = max(self._loops - 1, 0)
+            self._loop = outer if self._loops else {}
+
+    def _count(self, title: str, done: int, total: int | None) -> None:
+        now = time.monotonic()
+        loop = self._loop
+        if loop.get('title') != title:
+            loop = {'title': title, 'began': now, 'first': done}
+        self._loop = {**loop, 'done': done, 'total': total}
+
+    @property
+    def max_per_second(self) -> float | None:
+        """Give how many items or documents a second somebody wants, if anybody does."""
+        return None if self._is_atomic else self.asked.max_per_second
+
+    def waits(self, why: str) -> None:
+        """Hear why it does not go on at this moment; `''` where it does."""
+        self._waits = why
+
+    def obey(self, items: int = 0) -> None:
+        """Wait as long as somebody wants before so many items; raises `Stopped`.
+
+        What runs in a transaction does not wait: the server would end it.
+        """
+        if self.asked is NOTHING:
+            return
+        if self.asked.stop:
+            raise Stopped(self.asked.by)
+        if self._is_atomic:
+            return
+        if self.asked.paused:
+            self._rest()
+        limit = self.asked.max_per_second
+        if limit is not None and items:
+            self._slow_down(items, limit)
+
+    def _rest(self) -> None:
+        began = time.monotonic()
+        said = f'paused by {self.asked.by}'
+        title = self._loop.get('title') or 'It'
+        say(f'{title}: {said}')
+        self.waits(said)
+        try:
+            while self.asked.paused and not self.asked.stop:
+                time.sleep(NAP)
+        finally:
+            self.waits('')
+        if self.asked.stop:
+            raise Stopped(self.asked.by)
+        rested = duration(round((time.monotonic() - began) * 1000))
+        say(f'{title}: goes on after {rested}, {self.asked.by} has typed resume')
+
+    def _slow_down(self, items: int, limit: float) -> None:
+        asked = self.asked
+        while (left := self._next - time.monotonic()) > 0:
+            time.sleep(min(left, NAP))
+            if self.asked is not asked:
+                self._next = 0.0
+                return self.obey(items)
+        self._next = max(self._next, time.monotonic() - NAP) + items / limit
+        return None
+
+    @property
+    def _is_atomic(self) -> bool:
+        return self._step is not None and bool(self._step.get('in_transaction'))
+
+    # What the lock's renewal does, in another thread.
+
+    @property
+    def is_due(self) -> bool:
+        """Tell whether there is something to be told now."""
+        now = time.monotonic()
+        if self._step is None:
+            return False
+        if self._told is None:
+            return bool(self._loops) or now - self._began >= FIRST_AFTER
+        return now - self._told >= (LOOP_EVERY if self._loops else STEP_EVERY)
+
+    def told(self) -> Any:
+        """Give what is told, as an expression of MongoDB's."""
+        self._told = time.monotonic()
+        step, loop = self._step, self._loop
+        if step is None:
+            return '$$REMOVE'
+        now = time.monotonic()
+        document = {
+            **step,
+            'seconds': now - self._began,
+            'effects': self._effects()[:WIDEST],
+            'waits': self._waits[:WIDEST],
+            'in_loop': bool(self._loops),
+            'heard': self.asked.number,
+        }
+        if loop:
+            document['loop'] = {
+                'title': str(loop['title'])[:WIDEST],
+                'done': loop['done'],
+                'total': loop['total'],
+                'first': loop['first'],
+                'seconds': now - loop['began'],
+            }
+        return {'$mergeObjects': [{'$literal': document}, {'at': '$$NOW'}]}
+
+    def hear(self, document: object) -> None:
+        """Hear what others ask, as the lock's document has it."""
+        asked = Asked.of(document)
+        if asked != self.asked:
+            self.asked = asked
+            # Who has asked waits to hear that it was heard.
+            self._told = None

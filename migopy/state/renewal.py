@@ -1,0 +1,129 @@
+"""A lock that is held: renewed until it is released."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import pymongo
+from bson.errors import InvalidBSON
+from pymongo import ReturnDocument, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from migopy.state.concerns import DURABLE, MARK, PAUSE, RELEASE_SECONDS
+from migopy.state.helm import Helm
+
+Document = dict[str, Any]
+
+#: Of a lock's time the part after which it is renewed.
+RENEWAL = 1 / 3
+
+#: Seconds between two looks whether it is time for that, or to tell something.
+TICK = 0.2
+
+
+class Renewal:
+    """Renews a lock that this process has.
+
+    Invariant: once it was found lost it stays so. With each renewal goes what the helm
+    tells, and comes what others ask.
+    """
+
+    def __init__(
+        self,
+        collection: Collection[Document],
+        mine: Mapping[str, Any],
+        ttl: float,
+        helm: Helm,
+        own_work: Callable[[], AbstractContextManager[object]],
+    ) -> None:
+        """Take the lock's collection and what finds it while it is ours.
+
+        `own_work` is entered by the thread that renews; `ttl` is in seconds.
+        """
+        self._collection = collection
+        self._mine = mine
+        self._ttl = ttl
+        self._helm = helm
+        self._own_work = own_work
+        self._lost = threading.Event()
+
+    def is_renewed(self) -> bool:
+        """Renew it now, unless it is lost; tell whether it is still ours."""
+        if self._lost.is_set() or not self._renew(DURABLE):
+            self._lost.set()
+        return not self._lost.is_set()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Renew the lock during the block, then release it."""
+        released = threading.Event()
+        renewal = threading.Thread(
+            target=self._renew_until, args=(released,), name='migopy-lock', daemon=True
+        )
+        try:
+            renewal.start()
+            yield
+        finally:
+            released.set()
+            if renewal.is_alive():
+                renewal.join(timeout=PAUSE)
+            self.release()
+
+    def release(self) -> None:
+        """Let others have it."""
+        # Undone by a failover, it frees itself when its time is out.
+        collection = self._collection.with_options(write_concern=MARK)
+        try:
+            with pymongo.timeout(RELEASE_SECONDS):
+                collection.delete_one(self._mine)
+        except PyMongoError:
+            # It frees itself when its time is out; a first error is not hidden.
+            return
+
+    def _renew_until(self, released: threading.Event) -> None:
+        with self._own_work():
+            often = self._ttl * RENEWAL
+            due = time.monotonic() + often
+            while not released.wait(min(TICK, often)):
+                is_due = time.monotonic() >= due
+                if not (is_due or self._helm.is_due):
+                    continue
+                if is_due:
+                    due = time.monotonic() + often
+                try:
+                    # What is told in between need not outlive a failover.
+                    if not self._renew(DURABLE if is_due else MARK):
+                        self._lost.set()
+                        return
+                except PyMongoError:
+                    # Tried again at the next turn; every write asks the server anyway.
+                    continue
+
+    def _renew(self, concern: WriteConcern) -> bool:
+        """Renew it, with what the helm tells, which hears what is asked."""
+        renewed = {'expires': expiry(self._ttl), 'doing': self._helm.told()}
+        collection = self._collection.with_options(write_concern=concern)
+        try:
+            found = collection.find_one_and_update(
+                self._mine,
+                [{'$set': renewed}],
+                projection=['asked'],
+                return_document=ReturnDocument.AFTER,
+            )
+        except InvalidBSON:
+            # What is asked cannot be read; it is ours all the same.
+            return True
+        if found is None:
+            return False
+        self._helm.hear(found.get('asked'))
+        return True
+
+
+def expiry(ttl: float) -> Document:
+    """Give when a lock is free that is not renewed, as an expression of MongoDB's."""
+    return {'$add': ['$$NOW', int(ttl * 1000)]}

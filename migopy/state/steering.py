@@ -1,0 +1,159 @@
+"""The command that holds the lock, as others see it and steer it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReturnDocument
+
+from migopy.state.agent import Agent, date_of, number_of, text_of
+from migopy.state.concerns import DURABLE
+from migopy.state.documents import raw, readable
+from migopy.state.helm import Asked
+from migopy.state.holder import Holder
+from migopy.state.lock import Lock
+
+Document = Mapping[str, Any]
+
+
+class Loop(NamedTuple):
+    """How far a loop is; `first` is what was done when it began, `seconds` ago."""
+
+    title: str
+    done: int
+    total: int | None
+    first: int
+    seconds: float
+
+    @classmethod
+    def of(cls, document: object) -> Loop | None:
+        """Read what a command has told; `None` where that is no loop."""
+        if not isinstance(document, Mapping):
+            return None
+        total = number_of(document, 'total')
+        return cls(
+            title=text_of(document, 'title'),
+            done=int(number_of(document, 'done') or 0),
+            total=None if total is None else int(total),
+            first=int(number_of(document, 'first') or 0),
+            seconds=number_of(document, 'seconds') or 0.0,
+        )
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What a command has told of the migration that it runs.
+
+    Invariant: any document can be read. `seconds` is how long that runs, `age` how many
+    seconds ago it was told; `heard` is the number of what was asked last then.
+    """
+
+    name: str
+    direction: str
+    place: int
+    count: int
+    seconds: float
+    in_transaction: bool
+    in_loop: bool
+    effects: str
+    waits: str
+    heard: int
+    loop: Loop | None
+    age: float
+
+    @classmethod
+    def of(cls, document: object, now: datetime) -> Doing | None:
+        """Read the lock's field; `now` is the server's time, in UTC without a zone."""
+        if not isinstance(document, Mapping):
+            return None
+        at = date_of(document, 'at')
+        age = 0.0 if at is None else max((now - at).total_seconds(), 0.0)
+        return cls(
+            name=text_of(document, 'name'),
+            direction=text_of(document, 'direction'),
+            place=int(number_of(document, 'place') or 0),
+            count=int(number_of(document, 'count') or 0),
+            seconds=(number_of(document, 'seconds') or 0.0) + age,
+            in_transaction=document.get('in_transaction') is True,
+            in_loop=document.get('in_loop') is True,
+            effects=_text(document, 'effects'),
+            waits=_text(document, 'waits'),
+            heard=int(number_of(document, 'heard') or 0),
+            loop=Loop.of(document.get('loop')),
+            age=age,
+        )
+
+
+class Seen(NamedTuple):
+    """A command that holds the lock at this moment, what it does and is asked."""
+
+    holder: Holder
+    doing: Doing | None
+    asked: Asked
+
+
+class Steering:
+    """Looks at the command that holds a lock, and asks something of it.
+
+    Invariant: what is asked stands in the lock's document, so it ends with the lock
+    and can reach no other command.
+    """
+
+    def __init__(self, lock: Lock) -> None:
+        self._collection = lock.collection
+        self._ttl = lock.ttl
+
+    def look(self, owner: str | None = None, worker: bool = False) -> Seen | None:
+        """Read who holds a lock at this moment, by the server's clock.
+
+        It is the one of `owner`, if that is given; else the worker's where `worker` is
+        true or nobody holds the other one.
+        """
+        found = raw(self._collection).aggregate(
+            [
+                {'$match': {'_id': {'$in': [Lock.ID, Lock.WORKER]}}},
+                {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+                {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
+            ]
+        )
+        seen = [self._seen(each['lock'], each['now']) for each in found]
+        seen = [each for each in seen if not each.holder.is_gone]
+        if owner is not None:
+            seen = [each for each in seen if each.holder.owner == owner]
+        elif worker:
+            seen = [each for each in seen if each.holder.is_worker]
+        return min(seen, key=lambda each: each.holder.is_worker, default=None)
+
+    def _seen(self, lock: RawBSONDocument, now: datetime) -> Seen:
+        document = readable(lock, self._collection.codec_options)
+        holder = Holder.of(document, now, self._ttl)
+        doing = Doing.of(document.get('doing'), now)
+        return Seen(holder, doing, Asked.of(document.get('asked')))
+
+    def ask(self, holder: Holder, **wish: bool | float | None) -> int | None:
+        """Ask something of the command that holds the lock, if it still does.
+
+        Gives the number that it hears, `None` where it has ended.
+        """
+        asked = {f'asked.{name}': value for name, value in wish.items()}
+        by = {'asked.by': str(Agent.current())}
+        found = self._collection.with_options(
+            write_concern=DURABLE
+        ).find_one_and_update(
+            {
+                '_id': Lock.WORKER if holder.is_worker else Lock.ID,
+                'owner': holder.owner,
+            },
+            {'$set': {**asked, **by}, '$inc': {'asked.number': 1}},
+            projection=['asked'],
+            return_document=ReturnDocument.AFTER,
+        )
+        return None if found is None else Asked.of(found.get('asked')).number
+
+
+def _text(document: Document, field: str) -> str:
+    return text_of(document, field) if document.get(field) else ''

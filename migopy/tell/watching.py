@@ -1,0 +1,168 @@
+"""What `watch` shows: in one place on a terminal, now and then a line in a log."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol
+
+from migopy.commands import Command, Spelling, spelled
+from migopy.tell.voice import Voice
+from migopy.terminal import LINE_EVERY, board, duration, how_far, is_for_board
+
+if TYPE_CHECKING:
+    from migopy.server import Build, Running
+    from migopy.state import Doing, Loop, Run, Seen
+
+#: Seconds over which a rate is measured.
+RATE_OVER = 10.0
+
+#: Operations that are shown.
+MOST = 3
+
+
+class Sight(Protocol):
+    """What is seen at one moment."""
+
+    @property
+    def seen(self) -> Seen:
+        """Give who holds the lock, what it does and is asked."""
+
+    @property
+    def running(self) -> Running:
+        """Give what runs in the database."""
+
+    @property
+    def load(self) -> Sequence[str]:
+        """Give how far secondaries are behind and how busy the server is."""
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """Give what of that the user may not know."""
+
+
+class Rates:
+    """How fast loops go, by what was seen of them in the last seconds."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+        self._title = ''
+
+    def of(self, loop: Loop, now: float) -> float | None:
+        """Give the documents a second; what a loop tells itself for the first look."""
+        if loop.title != self._title or (self._seen and loop.done < self._seen[-1][1]):
+            self._seen.clear()
+            self._title = loop.title
+        self._seen.append((now, loop.done))
+        while len(self._seen) > 2 and now - self._seen[0][0] > RATE_OVER:
+            self._seen.popleft()
+        began, first = self._seen[0]
+        if now - began >= 1:
+            return (loop.done - first) / (now - began)
+        return (loop.done - loop.first) / loop.seconds if loop.seconds else None
+
+
+class Viewer:
+    """Shows what `watch` sees to a person.
+
+    Invariant: on a terminal it is in one place and new each second; elsewhere a line is
+    written every ten seconds, and where something else is done or waited for.
+    """
+
+    def __init__(self, voice: Voice, spelling: Spelling) -> None:
+        self._voice = voice
+        self._spelling = spelling
+        self._rates = Rates()
+        self._stack = ExitStack()
+        self._draw: Callable[[str], None] | None = None
+        self._said = -LINE_EVERY
+        self._about = ''
+
+    def show(self, sight: Sight) -> None:
+        """Show what is seen now."""
+        now = time.monotonic()
+        lines = list(self._seen(sight, now))
+        if not self._voice.is_custom and is_for_board():
+            if self._draw is None:
+                self._draw = self._stack.enter_context(board())
+            self._draw(self._voice.fitted('\n  '.join(lines)))
+            return
+        doing = sight.seen.doing
+        about = f'{doing.name} {doing.waits}' if doing else ''
+        if now - self._said >= LINE_EVERY or about != self._about:
+            self._said, self._about = now, about
+            self._voice.white('; '.join(lines))
+
+    def nothing(self) -> None:
+        """Show that nothing runs."""
+        self._voice.green('No migration command is running')
+
+    def ended(self, seen: Seen, runs: Sequence[Run]) -> None:
+        """Show that it has ended, and how."""
+        self._stack.close()
+        self._voice.white_bold(f'Ended: {seen.holder}')
+        for run in runs:
+            how = run.outcome or 'not known to have ended'
+            took = '' if run.duration_ms is None else f' in {duration(run.duration_ms)}'
+            error = f': {run.error}' if run.error else ''
+            self._voice.white(f'  {run.name} {how}{took}{error}')
+
+    def left(self) -> None:
+        """Show that it goes on."""
+        self._stack.close()
+        said = (
+            'It goes on. To end it after its batch: ',
+            Command('stop'),
+        )
+        self._voice.white(spelled(said, self._spelling))
+
+    def _seen(self, sight: Sight, now: float) -> Iterator[str]:
+        doing: Doing | None = sight.seen.doing
+        if doing is None:
+            yield f'{sight.seen.holder}: no migration has begun or told of itself yet'
+        else:
+            place = f', {doing.place} of {doing.count}' if doing.count > 1 else ''
+            yield (
+                f'{doing.name} ({doing.direction}{place}) running for'
+                f' {duration(round(doing.seconds * 1000))}, by {sight.seen.holder}'
+            )
+            if doing.loop is not None:
+                loop = doing.loop
+                rate = self._rates.of(loop, now)
+                far = how_far(loop.done, loop.total, rate)
+                yield f'{loop.title}: {far}' if loop.title else far
+            if doing.effects:
+                yield f'so far: {doing.effects}'
+            if doing.waits:
+                yield doing.waits
+        if sight.seen.asked.stop:
+            yield f'{sight.seen.asked.by} has typed stop'
+        if sight.seen.asked.max_per_second is not None:
+            limit = sight.seen.asked.max_per_second
+            yield f'{sight.seen.asked.by} has typed speed: {limit:,g}/s at most'
+        yield from _running(sight.running)
+        yield from sight.load
+        if sight.unread:
+            yield f'this user cannot see: {", ".join(sight.unread)}'
+
+
+def _running(running: Running) -> Iterator[str]:
+    for build in running.builds:
+        yield f'index build on {build.collection} ({build.indexes}): {_far(build)}'
+    for each in running.operations[:MOST]:
+        took = duration(round(each.seconds * 1000))
+        client = f', {each.client}' if each.client else ''
+        yield f'{each.kind} on {each.collection} for {took}{client}'
+    if len(running.operations) > MOST:
+        yield f'and {len(running.operations) - MOST:,} more operations'
+    if not running.sees_all:
+        yield 'this user sees only operations of its own'
+
+
+def _far(build: Build) -> str:
+    took = duration(round(build.seconds * 1000))
+    if build.total is None or build.done is None:
+        return f'for {took}'
+    return f'{how_far(build.done, build.total, None)}, for {took}'

@@ -1,0 +1,378 @@
+"""A migration that runs is seen and steered from another terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import textwrap
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+
+from tests.faults import eventually
+from tests.project import FabTest
+from tests.server import with_auth
+
+DOCUMENTS = 2000
+
+#: Takes at most a batch of ten in a tenth of a second, until the file `go` is there.
+UP = """
+    import os
+    import time
+    import migopy
+
+    def up(db):
+        migopy.update_each(db.notes, change, batch_size=10)
+
+    def change(note):
+        if not os.path.exists('go'):
+            time.sleep(0.01)
+        return {'$inc': {'calls': 1}}
+"""
+
+LOOP = """
+    import os
+    import time
+    import migopy
+
+    def up(db):
+        for note in migopy.progress(db.notes.find()):
+            if not os.path.exists('go'):
+                time.sleep(0.01)
+            db.notes.update_one({'_id': note['_id']}, {'$inc': {'calls': 1}})
+"""
+
+PLAIN = """
+    import os
+    import time
+
+    def up(db):
+        db.ran.insert_one({})
+        while not os.path.exists('go'):
+            time.sleep(0.02)
+"""
+
+
+class Steered(FabTest):
+    """A test of a migration that runs in a process of its own."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+
+    def begin(self, text: str) -> tuple[Any, Path]:
+        """Start `execute`; wait until it has written something, and told of it."""
+        self.migration('1_a.py', text)
+        process, said = self.start_heard('migrations:execute')
+        eventually(self.calls, 'a first batch')
+        eventually(lambda: self.doing().get('effects'), 'what it has done')
+        return process, said
+
+    def calls(self) -> int:
+        return self.db.notes.count_documents({'calls': 1})
+
+    def go(self, process: Any, said: Path) -> None:
+        """Let the migration come to its end, and make sure that all was done once."""
+        self.write('go', '')
+        self.assertEqual(process.wait(60), 0, said.read_text())
+        self.assertEqual(self.calls(), DOCUMENTS)
+
+    def doing(self) -> dict[str, Any]:
+        lock = self.db.migrations_lock.find_one() or {}
+        doing: dict[str, Any] = lock.get('doing') or {}
+        return doing
+
+    def text_of(self, command: str) -> str:
+        """Give what a command that ends well shows."""
+        return self.assert_ok(self.fab(command)).results.strip()
+
+    def again(self) -> None:
+        """Put all back as it was before the migration."""
+        for name in ('migrations', 'migrations_history'):
+            self.db[name].delete_many({})
+        self.db.notes.update_many({}, {'$unset': {'calls': 1}})
+        (self.folder / 'go').unlink()
+
+
+class PauseTest(Steered):
+    """`pause`, `resume` and `speed`."""
+
+    def test_it_waits_and_goes_on(self) -> None:
+        for text in (UP, LOOP):
+            with self.subTest(text):
+                process, said = self.begin(text)
+                paused = self.text_of('migrations:pause')
+                self.assertRegex(
+                    paused, r'^Paused 1_a.py at notes: [0-9,]+ of 2,000 \([0-9]+%\)'
+                )
+                self.assertIn('To let it go on: fab migrations:resume', paused)
+                calls = self.calls()
+                self.assertLess(calls, DOCUMENTS)
+                time.sleep(1)
+                self.assertEqual(self.calls(), calls)
+                resumed = self.text_of('migrations:resume')
+                self.assertRegex(resumed, '^1_a.py goes on at notes: ')
+                eventually(lambda calls=calls: self.calls() > calls, 'another batch')
+                self.go(process, said)
+                self.assertIn('notes: paused by ', said.read_text())
+                self.assertIn('notes: goes on after ', said.read_text())
+                self.again()
+
+    def test_so_many_a_second(self) -> None:
+        for text in (UP, LOOP):
+            with self.subTest(text):
+                process, said = self.begin(text)
+                self.write('go', '')
+                result = self.assert_ok(self.fab('migrations:speed,max_per_second=20'))
+                self.assertIn('1_a.py writes 20 a second at most', result.results)
+                began, before = time.monotonic(), self.calls()
+                time.sleep(1.5)
+                written = self.calls() - before
+                # A page that was read before may be larger than the new ones.
+                self.assertLessEqual(written, 20 * (time.monotonic() - began) + 20)
+                self.assertLess(self.calls(), DOCUMENTS)
+                back = self.assert_ok(self.fab('migrations:speed,max_per_second=none'))
+                self.assertIn('1_a.py writes as fast as its pace lets it', back.results)
+                self.go(process, said)
+                self.again()
+
+
+class StopTest(Steered):
+    """`stop` ends it after its batch, and it goes on another time."""
+
+    def test_it_goes_on_where_it_was_stopped(self) -> None:
+        process, said = self.begin(UP)
+        stopped = self.text_of('migrations:stop')
+        self.assertEqual(process.wait(60), 4, said.read_text())
+        self.assertEqual(
+            stopped,
+            'Stopped 1_a.py. It is unfinished. To go on: fab migrations:execute,1_a.py',
+        )
+        text = said.read_text()
+        self.assertIn('1_a.py was stopped in its up.\n', text)
+        self.assertRegex(text, r'\n\S+@\S+ has typed stop\.\n')
+        self.assertNotIn('Traceback', text)
+        self.assertIsNone(self.db.migrations_lock.find_one())
+        [run] = self.db.migrations_history.find()
+        self.assertRegex(run['error'], '^stopped by .*@')
+        self.write('go', '')
+        again = self.assert_ok(self.fab('migrations:execute,1_a.py'))
+        self.assertIn('notes: goes on after _id ', again.stderr)
+        # Each document once, though it was stopped in between.
+        self.assertEqual(self.calls(), DOCUMENTS)
+
+    def test_a_loop_of_progress_too(self) -> None:
+        process, said = self.begin(LOOP)
+        self.assert_ok(self.fab('migrations:stop'))
+        self.assertEqual(process.wait(60), 4, said.read_text())
+        self.assertIn('1_a.py was stopped in its up.', said.read_text())
+        self.assertLess(self.calls(), DOCUMENTS)
+
+    def test_in_a_transaction_nothing_is_changed(self) -> None:
+        self.migration('1_a.py', f'transaction = True\n{textwrap.dedent(UP)}')
+        process, said = self.start_heard('migrations:execute')
+        eventually(lambda: self.doing().get('in_loop'), 'a loop')
+        error = self.error('migrations:pause')
+        self.assertIn('1_a.py cannot be told to pause: it runs in a transaction', error)
+        self.assertIn('fab migrations:stop', error)
+        stopped = self.text_of('migrations:stop')
+        self.assertIn('It has left nothing half done.', stopped)
+        self.assertEqual(process.wait(60), 4, said.read_text())
+        self.assertEqual(self.calls(), 0)
+        self.assertIn('so nothing was changed', said.read_text())
+
+    def test_what_is_paused_can_be_stopped(self) -> None:
+        process, said = self.begin(UP)
+        self.assert_ok(self.fab('migrations:pause'))
+        self.assert_ok(self.fab('migrations:stop'))
+        self.assertEqual(process.wait(60), 4, said.read_text())
+
+
+class CannotTest(Steered):
+    """Where nothing can be steered."""
+
+    def test_nothing_runs(self) -> None:
+        for command in ('pause', 'resume', 'stop', 'speed,max_per_second=5'):
+            with self.subTest(command):
+                error = self.error(f'migrations:{command}')
+                name = command.partition(',')[0]
+                self.assertEqual(
+                    error,
+                    'No migration command is running, so there is nothing to'
+                    f' {name}; nothing was done.\n'
+                    'See what is pending: fab migrations',
+                )
+        shown = self.text_of('migrations:watch')
+        self.assertEqual(shown, 'No migration command is running')
+
+    def test_a_plain_migration(self) -> None:
+        self.migration('1_a.py', PLAIN)
+        process, said = self.start_heard('migrations:execute')
+        eventually(self.db.ran.find_one, 'its begin')
+        error = self.error('migrations:stop')
+        self.assertIn('1_a.py cannot be told to stop: at this moment it is in', error)
+        self.assertIn('Nothing was done.', error)
+        asked = (self.db.migrations_lock.find_one() or {}).get('asked')
+        self.assertIsNone(asked)
+        self.write('go', '')
+        self.assertEqual(process.wait(60), 0, said.read_text())
+
+    def test_nobody_has_paused_it(self) -> None:
+        process, said = self.begin(UP)
+        error = self.error('migrations:resume')
+        self.assertIn('Nobody has typed pause for 1_a.py; nothing was done.', error)
+        self.go(process, said)
+
+    def test_a_speed_that_is_none(self) -> None:
+        for value in ('0', '-3', 'fast', 'inf', 'nan'):
+            with self.subTest(value):
+                error = self.error(f'migrations:speed,max_per_second={value}')
+                self.assertIn('is no number greater than 0', error)
+
+
+class WatchTest(Steered):
+    """`watch` shows what runs until it has ended."""
+
+    def watched(self, *more: str) -> tuple[Any, str]:
+        """Start to watch; give the process, and the first line that it shows."""
+        watching = self.start(','.join(['migrations:watch', *more]))
+        assert watching.stdout is not None
+        return watching, watching.stdout.readline()
+
+    def rest(self, watching: Any) -> list[str]:
+        return self.assert_ok(self.ended(watching)).results.splitlines()
+
+    def test_in_a_log(self) -> None:
+        process, said = self.begin(UP)
+        watching, first = self.watched()
+        self.assertRegex(
+            first, r'^1_a\.py \(up\) running for .*, by \S+@\S+ \(process '
+        )
+        self.assertRegex(first, r'; notes: [0-9,]+ of 2,000 \([0-9]+%\), [0-9]+/s')
+        self.assertRegex(first, r'so far: notes [0-9,]+ updated')
+        self.go(process, said)
+        *_, ended, run = self.rest(watching)
+        self.assertRegex(ended, r'^Ended: \S+@\S+ \(process ')
+        self.assertRegex(run, r'^  1_a\.py executed in ')
+
+    def test_in_json(self) -> None:
+        process, said = self.begin(UP)
+        self.text_of('migrations:pause')
+        watching, first = self.watched('json=yes')
+        told = json.loads(first)
+        self.assertEqual(told['event'], 'watched')
+        self.assertTrue(told['paused'])
+        self.assertEqual(told['doing']['name'], '1_a.py')
+        self.assertEqual(told['doing']['loop']['total'], DOCUMENTS)
+        self.assertRegex(told['doing']['waits'], 'paused by .*@')
+        self.assertEqual(told['holder']['command'], 'execute')
+        self.text_of('migrations:resume')
+        self.go(process, said)
+        last = json.loads(self.rest(watching)[-1])
+        self.assertEqual(last['event'], 'ended')
+        self.assertEqual(last['watched'][0]['outcome'], 'executed')
+
+    def test_ctrl_c_ends_the_watching_alone(self) -> None:
+        process, said = self.begin(UP)
+        watching, _ = self.watched()
+        watching.send_signal(signal.SIGINT)
+        self.assertIn(
+            'It goes on. To end it after its batch: fab migrations:stop',
+            self.rest(watching),
+        )
+        self.go(process, said)
+
+    def test_on_a_terminal_it_is_in_one_place(self) -> None:
+        process, said = self.begin(UP)
+        ending = threading.Thread(target=self.end_when_watched)
+        ending.start()
+        shown = self.on_terminal('migrations:watch')
+        ending.join()
+        self.go(process, said)
+        self.assertRegex(shown, r'1_a\.py \(up\) running for ')
+        self.assertIn('\033[1A', shown)  # up a line, to write it anew
+        self.assertRegex(shown, r'1_a\.py executed in ')
+
+    def end_when_watched(self) -> None:
+        """Let the migration go on to its end a moment after a second client came."""
+        look = [
+            {'$currentOp': {'idleConnections': True}},
+            {'$match': {'appName': {'$regex': f'^migopy {self.folder.name} '}}},
+            {'$group': {'_id': '$appName'}},
+        ]
+        eventually(lambda: len(list(self.client.admin.aggregate(look))) > 1, 'watch')
+        time.sleep(3)
+        self.write('go', '')
+
+
+class FewRightsTest(FabTest):
+    """A user who may only read and write one database, on a server without a set."""
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = 'mongodb://ann:secret@{where}/?authSource=shop'
+            MONGO_DATABASE = 'shop'
+
+        migrations = Migrations.create_task()
+    """
+
+    def test_all_of_it_can_be_used(self) -> None:
+        with with_auth() as server:
+            where = f'127.0.0.1:{server.port}'
+            text = textwrap.dedent(self.fabfile).replace('{where}', where)
+            self.write('fabfile.py', text)
+            self.migration('1_a.py', UP)
+            with MongoClient(server.uri, username='root', password='root') as root:
+                notes = root.shop.notes
+                notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+                process, said = self.start_heard('migrations:execute')
+                eventually(lambda: notes.find_one({'calls': 1}), 'a first batch')
+                paused = self.assert_ok(self.fab('migrations:pause')).results
+                self.assertIn('Paused 1_a.py at notes: ', paused)
+                watching = self.start('migrations:watch')
+                assert watching.stdout is not None
+                line = watching.stdout.readline()
+                self.assertIn('; paused by ', line)
+                self.assertIn('this user sees only operations of its own', line)
+                self.assertIn('this user cannot see: flow control, dirty cache', line)
+                self.assert_ok(self.fab('migrations:speed,max_per_second=5000'))
+                self.assert_ok(self.fab('migrations:resume'))
+                self.assert_ok(self.fab('migrations:stop'))
+                self.assertEqual(process.wait(60), 4, said.read_text())
+                self.assertIn(
+                    '1_a.py failed', self.assert_ok(self.ended(watching)).stdout
+                )
+                # What was on its way was noted, so nothing is done twice.
+                self.write('go', '')
+                self.assert_ok(self.fab('migrations:execute,1_a.py'))
+                self.assertEqual(notes.count_documents({'calls': 1}), DOCUMENTS)
+
+
+class ManyTest(FabTest):
+    """Of many databases."""
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASES = ['{database}', '{database}_b']
+
+        migrations = Migrations.create_task()
+    """
+
+    def test_what_runs_in_none(self) -> None:
+        self.addCleanup(self.client.drop_database, f'{self.db.name}_b')
+        self.assertEqual(
+            self.error('migrations:watch'),
+            'watch is for one database at a time; nothing was done.\n'
+            'Type: fab migrations:watch,only=NAME',
+        )
+        nothing = 'No migration command is running, so there is nothing to pause'
+        self.assert_error(self.fab('migrations:pause'), nothing)
+        self.assert_error(self.fab(f'migrations:pause,only={self.db.name}'), nothing)
