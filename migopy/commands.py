@@ -134,6 +134,7 @@ PLACEHOLDERS = {
     'show': 'NUMBER',
     'phase': 'before',
     'worker': 'yes',
+    'wait': 'yes',
     'force': 'yes',
     'undo': 'yes',
     'conflicts': 'keep|theirs|ours',

@@ -60,6 +60,7 @@ class MigrationsManager(
         *,
         to: str | None = None,
         phase: str | None = None,
+        wait: str | bool = 'no',
         dry_run: str | bool = 'no',
         show: str | int | None = None,
         preflight: str | None = None,
@@ -68,7 +69,8 @@ class MigrationsManager(
 
         Example: execute,001_add_index.py
         With to=NAME those up to and with that one are executed, with phase=before (or
-        after) those that are to run before (or after) the new code. With dry_run=yes
+        after) those that are to run before (or after) the new code. With wait=yes it
+        waits for what they need and a worker still runs. With dry_run=yes
         they run in a transaction that is then aborted, and what each would do is
         shown; with show=5 so are the first five documents that each would change. The
         first one that fails ends the run; the rest has not run then. preflight=yes
@@ -79,7 +81,8 @@ class MigrationsManager(
 
         wanted = trial('execute', dry_run, show)
         in_trial = wanted is not None
-        order = order_up(self, 'execute', spec_migr, to, phase, in_trial)
+        waits = is_yes(wait, 'execute', 'wait')
+        order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
             return trying.dry_run(self._site, order, self._narrator, wanted.show)
         dump = self.dbdump if self.DO_MONGO_DUMP else None

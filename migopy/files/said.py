@@ -19,7 +19,7 @@ PHASES = ('before', 'after', 'background')
 BEFORE, AFTER, BACKGROUND = PHASES
 
 #: A file without a line that begins so need not be parsed.
-WORDS = re.compile(rb'^phase\b', re.MULTILINE | re.IGNORECASE)
+WORDS = re.compile(rb'^(?:phase|needs)\b', re.MULTILINE | re.IGNORECASE)
 
 #: Where what the file says is no value that can be read in it.
 UNREADABLE = object()
@@ -33,6 +33,7 @@ class Said(NamedTuple):
     """
 
     phase: str = BEFORE
+    needs: tuple[str, ...] = ()
     wrong: str = ''
 
 
@@ -55,8 +56,15 @@ def _phase(value: object) -> str | None:
     return value if isinstance(value, str) and value in PHASES else None
 
 
+def _names(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, (list, tuple)):
+        return None
+    return tuple(value) if all(isinstance(n, str) and n for n in value) else None
+
+
 #: How each word is read, `None` for what cannot be used, and what is wanted of it.
 READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
+    'needs': (_names, "no list of names such as ['001_add_index.py']"),
     'phase': (_phase, "none of 'before', 'after' and 'background'"),
 }
 
@@ -82,7 +90,7 @@ def said_of(values: Mapping[str, object]) -> Said:
         read, wanted = READERS[word]
         if name != word:
             # Passed over, it would run at another time than was meant.
-            if read(value) is not None:
+            if word == 'phase' and read(value) is not None:
                 return Said(wrong=f'{name} would be passed over: the word is `{word}`')
             continue
         if value is UNREADABLE:

@@ -186,6 +186,9 @@ class Gathered:
     def tried_all(self) -> None:
         """Hear that a dry run is over."""
 
+    def awaiting(self, name: str, is_running: bool) -> None:
+        """Hear that a migration in the background is waited for."""
+
     def left(self, names: Sequence[str]) -> None:
         """Hear what is left for a worker, which the status tells."""
 

@@ -93,5 +93,7 @@ def _remarks(plan: Plan) -> Iterable[str]:
             yield f'{what}: {enumerated(names)}'
     for new, old in plan.renamed.items():
         yield f'{old} seems to be {new} now'
+    for name, why in plan.wrong:
+        yield f'{name}: {why}'
     if plan.foreign:
         yield f"{plan.foreign:,} of another tool's documents in the registry"

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from migopy.errors import MigopyException
 from migopy.files import importable
+from migopy.operations.awaiting import await_needed
 from migopy.operations.dumping import dumps, names_of_dumps
 from migopy.operations.orders import Order
 from migopy.operations.preparing import loaded, prepare
@@ -44,6 +45,8 @@ def _execute(
     dump: Callable[[], object] | None,
     looks_ahead: bool,
 ) -> Plan | None:
+    if 'wait' in order.asked.options:
+        await_needed(site, order, observer)
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if is_done(site, order, observer):
             return None

@@ -135,6 +135,7 @@ def order_up(
     to: str | None = None,
     phase: str | None = None,
     in_trial: bool = False,
+    waits: bool = False,
 ) -> Order:
     """Take what `execute` or `ignore` was given; raises `WrongOptions`.
 
@@ -154,7 +155,8 @@ def order_up(
             choice.require_ready(chosen[-1], narrowed(manager, plan.unregistered))
         return chosen
 
-    asked = Command(command, *_given(name), to=to, phase=phase)
+    wait = 'yes' if waits else None
+    asked = Command(command, *_given(name), to=to, phase=phase, wait=wait)
     return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
 
 
@@ -163,7 +165,10 @@ def order_work(manager: Manager, name: str | None) -> Order:
 
     def select(plan: Plan) -> list[Migration]:
         choice = Choice(plan)
-        chosen = narrowed(manager, choice.to_work(name), name)[:1]
+        taken = narrowed(manager, choice.to_work(name), name)
+        # Where each waits for another one, the first tells for which.
+        ready = [each for each in taken if not plan.waits_for(each)]
+        chosen = (ready or taken)[:1]
         if name is None and chosen:
             choice.require_ready(chosen[0], narrowed(manager, plan.unregistered))
         return chosen

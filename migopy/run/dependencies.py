@@ -1,4 +1,4 @@
-"""What a file says that it depends on, as files of pymongo-migrate do."""
+"""What a file says that it depends on: `needs`, or pymongo-migrate's `dependencies`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.files import Migration
+from migopy.files import BACKGROUND, Migration
+from migopy.run.needs import named
 from migopy.run.plan import Plan
 from migopy.run.step import Step
 
@@ -31,15 +32,19 @@ class DependencyRefused(MigopyException):
 def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
     """Make sure that what migrations depend on runs before them, or is applied.
 
-    Only of files with an `upgrade`, as pymongo-migrate's: there `dependencies` is a
-    list of the names of others, each the `name` in its file or the file's own. Raises
-    `DependencyRefused`.
+    A file says so with `needs`; one with an `upgrade`, as pymongo-migrate's, with
+    `dependencies`, a list of the names of others: each the `name` in its file or the
+    file's own. Raises `DependencyRefused`.
     """
     before: set[str] = set(plan.registered)
     for step in steps:
         if step.direction == 'up':
-            for dependency in _dependencies(step):
-                _require(step, dependency, plan, before)
+            for each in step.loaded.said().needs:
+                found = named(each, plan.migrations)
+                _require(step, each, 'needs', found, plan, before)
+            for each in _dependencies(step):
+                found = _found(each, plan.migrations)
+                _require(step, each, 'dependencies', found, plan, before)
         before.add(step.name)
 
 
@@ -58,18 +63,28 @@ def _dependencies(step: Step) -> list[str]:
     )
 
 
-def _require(step: Step, dependency: str, plan: Plan, before: set[str]) -> None:
-    needed = _found(dependency, plan.migrations)
+def _require(
+    step: Step,
+    dependency: str,
+    word: str,
+    needed: Migration | None,
+    plan: Plan,
+    before: set[str],
+) -> None:
     if needed is None:
+        if {dependency, f'{dependency}.py'} & before:
+            return
         raise DependencyRefused(
             step.name,
             dependency,
             'of which there is no file here',
-            'Bring its file, or take the name out of `dependencies`, then type',
+            f'Bring its file, or take the name out of `{word}`, then type',
             Command('execute'),
         )
     if needed.name in before:
         return
+    if plan.phase_of(needed) == BACKGROUND:
+        _refuse_background(step, needed, plan)
     order = [each.name for each in plan.migrations]
     if order.index(needed.name) >= order.index(step.name):
         raise DependencyRefused(
@@ -88,10 +103,25 @@ def _require(step: Step, dependency: str, plan: Plan, before: set[str]) -> None:
     )
 
 
+def _refuse_background(step: Step, needed: Migration, plan: Plan) -> None:
+    if any(run.name == needed.name for run in plan.at_work):
+        raise DependencyRefused(
+            step.name,
+            needed.name,
+            'which a worker runs at this moment',
+            'To wait until it has ended',
+            Command('execute', wait='yes'),
+        )
+    raise DependencyRefused(
+        step.name,
+        needed.name,
+        'which has not run in the background',
+        'To run it',
+        Command('work'),
+    )
+
+
 def _found(dependency: str, migrations: Sequence[Migration]) -> Migration | None:
-    for each in migrations:
-        if dependency in (each.stem, each.name):
-            return each
     # Their files may have been renamed, the `name` in them has not.
-    named = (each for each in migrations if each.text_in('name') == dependency)
-    return next(named, None)
+    by_text = (each for each in migrations if each.text_in('name') == dependency)
+    return named(dependency, migrations) or next(by_text, None)

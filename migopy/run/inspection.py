@@ -18,6 +18,8 @@ from migopy.files import (
     importable,
     load,
 )
+from migopy.run import needs
+from migopy.run.plan import Plan, said_of
 from migopy.run.step import Step
 from migopy.texts import one_line
 from migopy.traces import summary
@@ -51,6 +53,7 @@ def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]
         for name in misnamed
     ]
     problems += _equal_numbers(migrations)
+    problems += _needs(migrations)
     try:
         with importable(directory):
             for migration in migrations:
@@ -76,6 +79,14 @@ def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
                 f'{names[place]} has the same number as {names[place - 1]}. Give the'
                 ' one that has not been executed anywhere a number of its own.',
             )
+
+
+def _needs(migrations: list[Migration]) -> Iterator[Problem]:
+    """Name the files whose needs no order can meet."""
+    paths = {each.name: each.path for each in migrations}
+    plan = Plan(migrations)
+    for name, why in needs.problems(migrations, said_of(plan), ()):
+        yield Problem(paths[name], 1, f'{one_line(name)} {one_line(why)}')
 
 
 def _of_one(

@@ -158,6 +158,9 @@ class Observer(Protocol):
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 
+    def awaiting(self, name: str, is_running: bool) -> None:
+        """Hear which migration is waited for, and whether a worker runs it."""
+
     def left(self, names: Sequence[str]) -> None:
         """Hear which migrations are left for a worker."""
 

@@ -18,6 +18,7 @@ from migopy.files import (
     Said,
     Unreadable,
 )
+from migopy.run.needs import named, problems
 from migopy.run.unfinished import OpenRuns, State, is_of_worker, sort_out
 from migopy.state import IGNORED, Holder, Record, Run
 
@@ -248,10 +249,17 @@ class Plan:
             return run.good_outcome
         return run.outcome
 
-    @property
+    @cached_property
     def wrong(self) -> list[tuple[str, str]]:
         """List the pending ones that say what cannot be used: the name, and why."""
-        return [(name, said.wrong) for name, said in self.said.items() if said.wrong]
+        wrong = [(name, said.wrong) for name, said in self.said.items() if said.wrong]
+        return [*wrong, *problems(self.migrations, self.said, self.registered)]
+
+    def waits_for(self, migration: Migration) -> list[Migration]:
+        """List the pending ones that a pending file says it needs."""
+        needs = self.said_of(migration).needs
+        found = [named(need, self.migrations) for need in needs]
+        return [each for each in found if each and each.name not in self.registered]
 
     @property
     def open_numbers(self) -> list[list[str]]:

@@ -28,6 +28,11 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
     ]
     return {
         'pending': list(pending),
+        'needs': {
+            each.name: names
+            for each in plan.unregistered
+            if (names := [needed.name for needed in plan.waits_for(each)])
+        },
         'phases': {
             each.name: plan.phase_of(each)
             for each in plan.unregistered

@@ -136,6 +136,10 @@ class JsonEvents:
         self._lines.event('failed', error=error, **left)
         self._lines.answer(failed=left)
 
+    def awaiting(self, name: str, is_running: bool) -> None:
+        """Tell which migration is waited for, and whether a worker runs it."""
+        self._lines.event('awaiting', name=name, is_running=is_running)
+
     def left(self, names: Sequence[str]) -> None:
         """Tell what is left for a worker."""
         self._lines.event('left', migrations=list(names))

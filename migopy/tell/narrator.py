@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from migopy.commands import Command, Spelling, spelled
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import enumerated
 from migopy.state import IGNORED, Holder, Run
 from migopy.tell.amounts import ago
@@ -134,6 +134,14 @@ class Narrator:
         """Say what failed, what has run and what has not."""
         self._told = failure.error
         self._voice.red(failure_text(failure, self._spelling))
+
+    def awaiting(self, name: str, is_running: bool) -> None:
+        """Say which migration is waited for, and how to start a worker."""
+        said: list[Part] = [f'Waiting for {name}, which a worker runs']
+        if not is_running:
+            said = [f'Waiting for {name}, which no worker runs at this moment. ']
+            said += ['To run it, type in another terminal: ', Command('work')]
+        self._voice.white(spelled(said, self._spelling))
 
     def left(self, names: Sequence[str]) -> None:
         """Say what is left for a worker, and how to start one."""

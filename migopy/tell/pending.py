@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migopy.commands import Command, Part, Spelling, spelled
-from migopy.files import AFTER, BACKGROUND, BEFORE
+from migopy.errors import enumerated
+from migopy.files import AFTER, BACKGROUND, BEFORE, Migration
 from migopy.run import Plan
 from migopy.tell.voice import Voice
 
@@ -17,11 +18,12 @@ def tell_pending(
 
     What to type is said only where nothing stands in the way.
     """
-    phases = {each.name: plan.phase_of(each) for each in plan.unregistered}
+    files = {each.name: each for each in plan.unregistered if each.name in plan.said}
+    phases = {name: plan.phase_of(file) for name, file in files.items()}
+    waits = {name: plan.waits_for(file) for name, file in files.items()}
     voice.white_bold('Unregistered migrations:')
     for name in pending:
-        phase = phases.get(name, BEFORE)
-        voice.red(name if phase == BEFORE else f'{name} ({phase})')
+        voice.red(_with_remarks(name, phases.get(name, BEFORE), waits.get(name)))
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
     running = [run.name for run in plan.at_work]
@@ -30,12 +32,32 @@ def tell_pending(
         return
     found = {phases.get(name, BEFORE) for name in pending if name not in running}
     said: list[Part] = []
-    if found & {BEFORE, AFTER}:
-        said += ['To execute them: ', Command('execute')]
-    if found >= {BEFORE, AFTER}:
-        said += ['\nOnly what is to run before the new code: ']
-        said += [Command('execute', phase=BEFORE)]
+    if BEFORE in found:
+        # Whoever has phases is not to type what runs all of them, out of its time.
+        in_phase = BEFORE if AFTER in found else None
+        said += ['To execute them: ' if in_phase is None else 'Before the new code: ']
+        said += [Command('execute', phase=in_phase)]
+    if AFTER in found:
+        said += ['\n' if said else '', 'When no old code runs any more: ']
+        said += [Command('execute', phase=AFTER)]
     if BACKGROUND in found:
         said += ['\n' if said else '', 'In the background: ', Command('work')]
     if said:
         voice.white(spelled(said, spelling))
+
+
+def next_of(remarks: Sequence[Sequence[str]]) -> Command:
+    """Give the command for the first of those pending, by what a list says of each."""
+    if all(BACKGROUND in each for each in remarks):
+        return Command('work')
+    if not any(AFTER in each for each in remarks):
+        return Command('execute')
+    others = [each for each in remarks if AFTER not in each and BACKGROUND not in each]
+    return Command('execute', phase=BEFORE if others else AFTER)
+
+
+def _with_remarks(name: str, phase: str, needed: Sequence[Migration] | None) -> str:
+    remarks = [] if phase == BEFORE else [phase]
+    if needed:
+        remarks.append(f'needs {enumerated([each.name for each in needed])}')
+    return f'{name} ({", ".join(remarks)})' if remarks else name

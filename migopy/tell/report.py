@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST
-from migopy.files import BACKGROUND
 from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
-from migopy.tell.pending import tell_pending
+from migopy.tell.pending import next_of, tell_pending
 from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
@@ -145,9 +144,7 @@ class Report(Elsewhere):
         stopped = {'running', 'unfinished', 'renamed'}
         pending = [each.also for each in entries if each.state == PENDING]
         if pending and stopped.isdisjoint(i for each in entries for i in each.also):
-            is_rest = all(BACKGROUND in also for also in pending)
-            doing = Command('work' if is_rest else 'execute')
-            self._say(f'{said}. To execute those pending: ', doing)
+            self._say(f'{said}. To execute those pending: ', next_of(pending))
         else:
             self._voice.white(said)
 

@@ -337,13 +337,24 @@ class PhasesTest(PageTest):
     """Before and after a roll-out."""
 
     page = 'docs/phases.rst'
+    files = {'needs': 'mongomigrations/_needs.py'}
 
     def test_it(self) -> None:
         self.db.users.insert_many(
-            {'_id': number, 'email': f'Ann{number}@x.org', 'login': 'ann'}
-            for number in range(100)
+            {'_id': n, 'email': f'Ann{n}@x.org', 'login': 'ann', 'name': f'Ann {n}'}
+            for n in range(100)
         )
         self.do_the_page()
+        user = {'email': 'ann7@x.org', 'full_name': 'Ann 7'}
+        self.assertEqual(self.db.users.find_one({'_id': 7}, {'_id': 0}), user)
+        self.assert_ok(self.fab('migrations:rollback,12'))
+        self.assertEqual(self.db.users.find_one({'_id': 7})['name'], 'Ann 7')
+
+    def before_fill_it(self) -> None:
+        self.db.users.insert_one({'name': 'Bea', 'full_name': 'Bea Bee', 'email': ''})
+
+    def before_contract(self) -> None:
+        self.db.users.delete_one({'name': 'Bea'})
 
 
 class MigrationsTest(PageTest):

@@ -104,6 +104,7 @@ class JsonTest(FabTest):
                 'missing': ['002_gone.py'],
                 'renamed': [],
                 'phases': {},
+                'needs': {},
                 'wrong': [],
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],

@@ -81,9 +81,8 @@ class PhasesTest(FabTest):
             'Unregistered migrations:\n'
             '001_a.py\n002_b.py (background)\n003_c.py (after)\n004_d.py\n'
             '005_e.py (background)\n006_f.py (after)\n'
-            'To execute them: fab migrations:execute\n'
-            'Only what is to run before the new code:'
-            ' fab migrations:execute,phase=before\n'
+            'Before the new code: fab migrations:execute,phase=before\n'
+            'When no old code runs any more: fab migrations:execute,phase=after\n'
             'In the background: fab migrations:work\n',
         )
 
