@@ -64,6 +64,7 @@ class MigrationsManager(
         dry_run: str | bool = 'no',
         show: str | int | None = None,
         preflight: str | None = None,
+        plan: str | None = None,
     ) -> None:
         """Execute unregistered migrations, or the one that is named.
 
@@ -75,10 +76,18 @@ class MigrationsManager(
         shown; with show=5 so are the first five documents that each would change. The
         first one that fails ends the run; the rest has not run then. preflight=yes
         looks ahead first and stops at a problem, preflight=no does not where the
-        fabfile's PREFLIGHT would.
+        fabfile's PREFLIGHT would. With plan=FILE only what that says is run.
         """
         from migopy.operations import executing, trying
 
+        agreed = None
+        if plan is not None:
+            from migopy.operations import planned
+
+            typed = {'a name': spec_migr, 'to': to, 'phase': phase, 'show': show}
+            planned.require_alone(plan, {**typed, 'dry_run': dry_run})
+            agreed = planned.read(plan)
+            spec_migr, to = agreed.name, agreed.to
         wanted = trial('execute', dry_run, show)
         in_trial = wanted is not None
         waits = is_yes(wait, 'execute', 'wait')
@@ -88,9 +97,11 @@ class MigrationsManager(
         dump = self.dbdump if self.DO_MONGO_DUMP else None
         ahead = self.PREFLIGHT if preflight is None else preflight
         looks = is_yes(ahead, 'execute', 'preflight')
-        plan = executing.execute(self._site, order, self._narrator, dump, looks)
-        if plan is not None:
-            self._report.status(plan, pending(self, plan))
+        if agreed is not None:
+            order = planned.asked_for(order, agreed)
+        left = executing.execute(self._site, order, self._narrator, dump, looks, agreed)
+        if left is not None:
+            self._report.status(left, pending(self, left))
         return None
 
     @task

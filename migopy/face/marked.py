@@ -22,8 +22,8 @@ ORIGINAL = 'migopy_original'
 OF_DATABASE = frozenset(
     """
     accept adopt baseline check dbdump dbrestore execute forget history ignore images
-    list pause preflight rehearse rename resume rollback show_status speed stop unlock
-    verify watch work
+    list pause plan preflight rehearse rename resume rollback show_status speed stop
+    unlock verify watch work
     """.split()  # noqa: SIM905
 )
 

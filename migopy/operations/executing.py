@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from migopy.errors import MigopyException
 from migopy.files import importable
@@ -15,6 +16,9 @@ from migopy.operations.repeated import is_done
 from migopy.run import Observer, Plan, Runner, Step
 from migopy.site import Site
 
+if TYPE_CHECKING:
+    from migopy.operations.planned import Planned
+
 
 def execute(
     site: Site,
@@ -22,15 +26,17 @@ def execute(
     observer: Observer,
     dump: Callable[[], object] | None,
     looks_ahead: bool = False,
+    planned: Planned | None = None,
 ) -> Plan | None:
     """Run `up` of what an order takes, each registered right after it.
 
     `dump` is called before the first one, under the lock. One that `looks_ahead` runs
-    nothing where that tells of a problem. Returns the plan where there
+    nothing where that tells of a problem, and one that was `planned` nothing but that.
+    Returns the plan where there
     was nothing to run. Raises what a migration raised, or what kept it from running.
     """
     try:
-        plan = _execute(site, order, observer, dump, looks_ahead)
+        plan = _execute(site, order, observer, dump, looks_ahead, planned)
     except BaseException as error:
         observer.over(error)
         raise
@@ -44,6 +50,7 @@ def _execute(
     observer: Observer,
     dump: Callable[[], object] | None,
     looks_ahead: bool,
+    planned: Planned | None,
 ) -> Plan | None:
     if 'wait' in order.asked.options:
         await_needed(site, order, observer)
@@ -53,6 +60,8 @@ def _execute(
         plan = site.plan()
         migrations = order.select(plan)
         runner = Runner(site, plan, observer)
+        if planned is not None and not migrations:
+            planned.require(site, [], plan, observer)
         if not migrations:
             runner.complete_history()
             return site.surveyed(plan)
@@ -62,6 +71,8 @@ def _execute(
 
                 look_ahead(site, plan, migrations, order, observer)
             steps = loaded(site, order, plan, migrations, observer)
+            if planned is not None:
+                planned.require(site, steps, plan, observer)
             observer.planned('execute', plan, migrations)
             prepare(site, plan, observer)
             if dump is None:

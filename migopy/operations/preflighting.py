@@ -103,10 +103,13 @@ def foresee(
     migrations: Sequence[Migration],
     order: Order,
     observer: Observer,
+    watching: Watching | None = None,
+    show: int | None = None,
 ) -> Foreseen:
     """Try migrations, and judge what comes of it.
 
-    They are imported for this alone: what is executed later is imported anew.
+    They are imported for this alone: what is executed later is imported anew. With
+    `show` documents are compared, of which `watching` hears.
     """
     with site.listener.own_work():
         server = Server(site.db.client, site.db.name)
@@ -114,9 +117,9 @@ def foresee(
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
     require_dependencies(steps, plan)
-    watching = Watching()
+    watching = watching or Watching()
     if can_be_tried:
-        _try(site, plan, observer, steps, order.asked, watching)
+        _try(site, plan, observer, steps, order.asked, watching, show)
     return look_at(site, steps, watching)
 
 
@@ -147,11 +150,12 @@ def _try(
     steps: Sequence[Step],
     asked: Command,
     watching: Watching,
+    show: int | None,
 ) -> None:
     """Try steps for what they send; what a migration raises is kept, and no error."""
     both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, watching))
     try:
-        try_out(site, plan, both, steps, asked, watch=watching.watch)
+        try_out(site, plan, both, steps, asked, show, watching.watch)
     except NotAllShown:
         pass
     except CannotTry as error:

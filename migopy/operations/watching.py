@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from migopy.preflight import Sightings, Tried
+from migopy.preflight import Recorder, Sightings, Tried
 from migopy.run import Failure, Step
 
 if TYPE_CHECKING:
+    from migopy.differences import Comparison
     from migopy.effects import Effects, Recording
     from migopy.standin import Finding, Told
 
@@ -22,7 +23,11 @@ class Watching:
 
     speaker = None
 
-    def __init__(self) -> None:
+    def __init__(self, records: Callable[[], Recorder] | None = None) -> None:
+        """Take what makes a recorder for each step, if they are to be recorded."""
+        self.records: dict[str, Recorder] = {}
+        self.compared_to: dict[str, Sequence[Comparison]] = {}
+        self._makes = records
         self.steps: dict[str, Tried] = {}
         self.failure: Failure | None = None
         self._began = 0.0
@@ -31,7 +36,15 @@ class Watching:
         """Give who is told of the commands of a step."""
         sightings = Sightings(step.name, step.migration.path)
         self.steps[step.name] = Tried(sightings, step.in_transaction)
-        return sightings.saw
+        if self._makes is None:
+            return sightings.saw
+        recorder = self.records[step.name] = self._makes()
+
+        def saw(name: str, database: str, command: Mapping[str, Any]) -> None:
+            sightings.saw(name, database, command)
+            recorder.saw(name, database, command)
+
+        return saw
 
     def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Hear that a step is about to run."""
@@ -56,6 +69,12 @@ class Watching:
         """Keep up to which point it is known what a step would do, and why."""
         self.steps[step.name].effects = effects
         self.steps[step.name].sightings.reason = reason
+
+    def compared(
+        self, step: Step, comparisons: Sequence[Comparison], since: str
+    ) -> None:
+        """Keep which documents a step would change."""
+        self.compared_to[step.name] = comparisons
 
     def failed(self, failure: Failure) -> None:
         """Keep what a step has raised."""

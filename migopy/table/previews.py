@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from migopy.face import one_of, task
+from migopy.face import is_yes, one_of, task
 from migopy.operations import order_up
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
@@ -38,3 +38,30 @@ class Previews(Overridable, Wiring):
         foreseen = preflighting.preflight(self._site, order, self._narrator)
         self._report.foreseen(foreseen.names, foreseen.findings, form)
         foreseen.require_none_grave()
+
+    @task
+    def plan(
+        self,
+        name: str | None = None,
+        *,
+        to: str | None = None,
+        file: str = 'plan.json',
+        values: str | bool = 'no',
+    ) -> None:
+        """Write down what would run, for somebody to agree to.
+
+        Example: plan,file=ticket-17.json
+        A dry run tells it: each command, what it would do, what preflight finds, and
+        the checksums of the files. The same stands beside it as a page, in .md.
+        execute,plan=FILE runs that and nothing else. values=yes shows values, too,
+        which may be personal data. Nothing is changed.
+        """
+        from migopy.operations import planning
+
+        shows_values = is_yes(values, 'plan', 'values')
+        order = order_up(self, 'plan', name, to, in_trial=True)
+        paths = planning.paths_of(file, self._site.db.name if self._of_many else '')
+        made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
+        self._report.foreseen(foreseen.names, foreseen.findings, 'text')
+        planning.write(made, paths)
+        self._report.planned(paths, foreseen.names)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from migopy.tell.json_answers import JsonReport
     from migopy.tell.json_data import of_error, of_failure
     from migopy.tell.json_events import JsonEvents
+    from migopy.tell.plans import as_markdown
     from migopy.tell.rehearsals import RehearsalTeller, rehearsal_teller
 
 #: The rooms of the names that are loaded late.
@@ -23,6 +24,7 @@ LATE = {
     'JsonEvents': 'json_events',
     'JsonReport': 'json_answers',
     'RehearsalTeller': 'rehearsals',
+    'as_markdown': 'plans',
     'of_error': 'json_data',
     'rehearsal_teller': 'rehearsals',
     'of_failure': 'json_data',
@@ -37,6 +39,7 @@ __all__ = [
     'RehearsalTeller',
     'Report',
     'Voice',
+    'as_markdown',
     'failure_text',
     'gather_answers',
     'of_error',

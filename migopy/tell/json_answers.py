@@ -51,6 +51,11 @@ class JsonReport(Report):
         found = [each._asdict() for each in problems]
         self._lines.answer(files=count, problems=found)
 
+    def planned(self, paths: Sequence[str], names: Sequence[str]) -> None:
+        """Answer which files a plan is in."""
+        super().planned(paths, names)
+        self._lines.answer(plan={'files': list(paths), 'migrations': list(names)})
+
     def foreseen(
         self, names: Sequence[str], findings: Sequence[Finding], form: str
     ) -> None:

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
-from migopy.errors import MOST
+from migopy.errors import MOST, enumerated
 from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
@@ -236,6 +236,11 @@ class Report(Elsewhere):
         from migopy.tell.foreseen import tell_foreseen
 
         tell_foreseen(self._voice, names, findings, form)
+
+    def planned(self, paths: Sequence[str], names: Sequence[str]) -> None:
+        """Name the files that a plan is in, and how to run it."""
+        self._voice.green(f'{paths[0]} and {paths[1]} written: {enumerated(names)}')
+        self._say('To run that and nothing else: ', Command('execute', plan=paths[0]))
 
     def dumps(self, dumps: Sequence[Dump]) -> None:
         """List dumps with size and age, and how to go back to one."""

@@ -1,0 +1,169 @@
+"""A plan that somebody has agreed to, held against what is going to run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, listing
+from migopy.face import WrongOptions
+from migopy.files import checksum_of
+from migopy.operations.orders import Order
+from migopy.preflight import Server, standing_of
+from migopy.run import Observer, Plan, Step
+from migopy.site import Site
+
+#: The version of what is written.
+FORMAT = 1
+
+
+class NoPlan(MigopyException):
+    """A file that is no plan; `path` is where it is."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path = path
+        again = Command('plan', file=path)
+        super().__init__(
+            f'{path} is no plan: {reason}. Nothing was run.\nTo write one: ', again
+        )
+
+
+class OtherThanPlanned(MigopyException):
+    """What would run is not what was planned; `differences` say how."""
+
+    def __init__(self, path: str, differences: Sequence[str]) -> None:
+        self.path = path
+        self.differences = differences
+        super().__init__(
+            f'What would run is not what {path} says, so nothing was run:\n'
+            f'{listing(differences)}\nTo plan it anew: ',
+            Command('plan', file=path),
+        )
+
+
+class Planned(NamedTuple):
+    """A plan that was read: where from, and what is in it."""
+
+    path: str
+    content: Mapping[str, Any]
+
+    @property
+    def names(self) -> list[str]:
+        """List the migrations, in order."""
+        return [each['name'] for each in self.content['migrations']]
+
+    @property
+    def to(self) -> str | None:
+        """Name the last migration, up to which all that is pending is to run."""
+        to: str | None = self.content['asked'].get('to')
+        return to
+
+    @property
+    def name(self) -> str | None:
+        """Give the one name that was asked for, if it was."""
+        name: str | None = self.content['asked'].get('name')
+        return name
+
+    def require(
+        self, site: Site, steps: Sequence[Step], plan: Plan, observer: Observer
+    ) -> None:
+        """Hold what is going to run against it; raises `OtherThanPlanned`.
+
+        The files are those that have been imported. One is warned of indexes and
+        options that are others by now.
+        """
+        names = [each.name for each in plan.migrations]
+        differences = list(_differences(site, self, steps, names))
+        if differences:
+            raise OtherThanPlanned(self.path, differences)
+        for collection in _changed_since(site, self.content['state']['collections']):
+            observer.warned(
+                f'{collection} has other indexes or options by now than when'
+                f' {self.path} was made'
+            )
+
+
+def require_alone(path: str, others: Mapping[str, object]) -> None:
+    """Raise `WrongOptions` where more was typed than the plan, which says it all."""
+    for name, value in others.items():
+        if value not in (None, 'no', False):
+            reason = f'plan={path} says what runs, so {name} does not go with it'
+            again = Command('execute', plan=path)
+            raise WrongOptions('execute', f'{reason}; nothing was done', again)
+
+
+def asked_for(order: Order, planned: Planned) -> Order:
+    """Make an order one of a plan."""
+    return order._replace(asked=Command('execute', plan=planned.path))
+
+
+def read(path: str) -> Planned:
+    """Read a plan; raises `NoPlan`."""
+    try:
+        with open(path, encoding='utf-8') as file:
+            content = json.load(file)
+    except OSError as error:
+        raise NoPlan(path, error.strerror or 'it cannot be read') from error
+    except ValueError as error:
+        raise NoPlan(path, 'it is no JSON') from error
+    if not isinstance(content, dict) or 'migopy_plan' not in content:
+        raise NoPlan(path, 'plan did not write it')
+    if content['migopy_plan'] != FORMAT:
+        raise NoPlan(path, 'another version of migopy wrote it')
+    keys = {'migrations', 'helpers', 'database', 'asked', 'state'}
+    if not keys <= set(content):
+        raise NoPlan(path, 'it is not whole')
+    return Planned(path, content)
+
+
+def _changed_since(
+    site: Site, collections: Sequence[Mapping[str, Any]]
+) -> Iterator[str]:
+    with site.listener.own_work():
+        server = Server(site.db.client, site.db.name)
+        before = {each['collection']: each['checksum'] for each in collections}
+        for now in standing_of(server, before):
+            if now['checksum'] != before[now['collection']]:
+                yield now['collection']
+
+
+def _differences(
+    site: Site, planned: Planned, steps: Sequence[Step], all_names: Sequence[str]
+) -> Iterator[str]:
+    content = planned.content
+    if content['database'] != site.db.name:
+        yield f'it is for the database {content["database"]}, not {site.db.name}'
+    names = [step.name for step in steps]
+    wanted = {each['name']: each for each in content['migrations']}
+    for name in wanted:
+        if name not in names:
+            yield f'{name} is planned, and would not run'
+    for step in steps:
+        if step.name not in wanted:
+            yield f'{step.name} would run, and is not planned'
+        elif step.loaded.checksum != wanted[step.name]['checksum']:
+            yield f'{step.name} is another file than the one that was planned'
+        elif step.in_transaction != wanted[step.name]['in_transaction']:
+            inside = 'in a transaction' if step.in_transaction else 'in none'
+            yield f'{step.name} would run {inside}, other than planned'
+    if sorted(names) == sorted(wanted) and names != list(wanted):
+        yield 'they would run in another order'
+    helpers = helpers_of(site, all_names)
+    for name in sorted({*helpers, *content['helpers']}):
+        if helpers.get(name) != content['helpers'].get(name):
+            yield f'{name}, which migrations may import, is not the same'
+
+
+def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
+    """Give the checksums of the other Python files of the folder, by name."""
+    folder = site.directory.path
+    names = sorted(os.listdir(folder))
+    others = [each for each in names if each.endswith('.py') and each not in migrations]
+    found = {}
+    for name in others:
+        with open(os.path.join(folder, name), 'rb') as file:
+            found[name] = checksum_of(file.read())
+    return found

@@ -1,0 +1,216 @@
+"""`plan`: what would run, written down for somebody to agree to."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from bson import decode, json_util
+
+from migopy.commands import Command
+from migopy.differences import Comparison, changes
+from migopy.errors import MigopyException, enumerated
+from migopy.files import importable
+from migopy.operations.orders import Order
+from migopy.operations.planned import FORMAT, helpers_of
+from migopy.operations.preflighting import Foreseen, foresee
+from migopy.operations.watching import Watching
+from migopy.preflight import Recorder, Server, checksum_of, standing_of
+from migopy.run import Observer, require_transactions
+from migopy.site import Site
+from migopy.state import Locked
+from migopy.tell import as_markdown
+
+#: The finding that says what `known_to_its_end` and `reason` say.
+NOT_SHOWN = 'not-shown'
+
+#: Documents of each collection that are compared.
+COMPARED = 5
+
+
+class CannotPlan(MigopyException):
+    """Migrations cannot be planned, as a dry run of them fails; `names` are theirs."""
+
+    def __init__(self, names: Sequence[str], asked: Command) -> None:
+        self.names = names
+        super().__init__(
+            f'{enumerated(names)} cannot be planned: the dry run has not come to its'
+            ' end. Nothing was changed, and no plan was written. See why: ',
+            asked,
+        )
+
+
+class NotWritten(MigopyException):
+    """A plan could not be written; `path` is where."""
+
+    def __init__(self, path: str, cause: OSError) -> None:
+        self.path = path
+        super().__init__(
+            f'{path} cannot be written: {cause.strerror}. Nothing was changed.\n'
+            'See to it that its folder is there and can be written to, then type: ',
+            Command('plan', file=path),
+        )
+
+
+def make(
+    site: Site, order: Order, observer: Observer, values: bool
+) -> tuple[dict[str, Any], Foreseen]:
+    """Plan what an order takes, by a dry run; give the plan and what was foreseen.
+
+    Nothing is changed. Without `values` nothing of it tells what people have stored.
+    Raises `CannotPlan` where a migration fails, `Locked`, `NoTransactions`.
+    """
+    plan = site.plan()
+    migrations = order.select(plan)
+    holder = site.lock.holder()
+    if holder:
+        raise Locked(holder, waited=0)
+    require_transactions(site.db.client, 'A plan')
+    watching = Watching(lambda: Recorder(values))
+    foreseen = Foreseen((), (), ())
+    if migrations:
+        with importable(site.directory):
+            foreseen = foresee(
+                site, plan, migrations, order, observer, watching, COMPARED
+            )
+    tried = watching.steps
+    failed = [each.name for each in migrations if each.name not in tried]
+    failed += [name for name, each in tried.items() if each.error is not None]
+    if failed:
+        asked = order.asked
+        options = {'to': asked.options.get('to'), 'dry_run': 'yes'}
+        again = Command('execute', *asked.values, **options)
+        raise CannotPlan(failed, again)
+    seen = [sighting for each in tried.values() for sighting in each.sightings.all()]
+    touched = {each.namespace for each in seen}
+    with site.listener.own_work():
+        standing = standing_of(Server(site.db.client, site.db.name), touched)
+    name = order.asked.values[0] if order.asked.values else None
+    return {
+        'migopy_plan': FORMAT,
+        'made': datetime.now(timezone.utc).isoformat(timespec='seconds'),
+        'database': site.db.name,
+        'server': site.settings.server.where,
+        'asked': {'name': name, 'to': order.asked.options.get('to')},
+        'has_values': values,
+        'migrations': [
+            _migration(each.name, each.checksum(), watching, foreseen, values, site)
+            for each in migrations
+        ],
+        'helpers': helpers_of(site, [each.name for each in plan.migrations]),
+        'state': {'checksum': checksum_of(standing), 'collections': standing},
+    }, foreseen
+
+
+def _migration(
+    name: str,
+    checksum: str,
+    watching: Watching,
+    foreseen: Foreseen,
+    values: bool,
+    site: Site,
+) -> dict[str, Any]:
+    tried, record = watching.steps[name], watching.records[name]
+    effects = tried.effects
+    found = [
+        each
+        for each in foreseen.findings
+        if each.migration == name and each.name != NOT_SHOWN
+    ]
+    return {
+        'name': name,
+        'checksum': checksum,
+        'in_transaction': tried.in_transaction,
+        'known_to_its_end': tried.sightings.is_whole,
+        # It may tell of values, as an error of the server's does.
+        'reason': tried.sightings.reason if values else '',
+        'effects': effects.as_document() if effects else {},
+        'summary': effects.describe(site.db.name) if effects else '',
+        'notes': [each.text for each in tried.found],
+        'commands': record.commands,
+        'commands_in_all': record.count,
+        'commands_left_out': record.left_out,
+        'commands_checksum': record.digest,
+        'differences': [
+            _difference(each, values) for each in watching.compared_to.get(name, ())
+        ],
+        'findings': [_relative(each.as_document(), site) for each in found],
+    }
+
+
+def _relative(finding: dict[str, Any], site: Site) -> dict[str, Any]:
+    # A plan is read on other machines, too.
+    return {**finding, 'path': os.path.relpath(finding['path'], site.settings.base)}
+
+
+def _difference(comparison: Comparison, values: bool) -> dict[str, Any]:
+    """Tell which fields change in the first documents, and what they are if wanted."""
+    kinds = [_kind(each.before, each.after) for each in comparison.differences]
+    fields = {
+        b'.'.join(change.path).decode(errors='replace'): None
+        for each in comparison.differences
+        if each.before and each.after
+        for change in changes(each.before, each.after)
+    }
+    told: dict[str, Any] = {
+        'collection': comparison.namespace,
+        'first': {kind: kinds.count(kind) for kind in ('changed', 'new', 'deleted')},
+        'fields': list(fields),
+    }
+    if values:
+        told['documents'] = [
+            {'before': _document(each.before), 'after': _document(each.after)}
+            for each in comparison.differences
+        ]
+    return told
+
+
+def _kind(before: bytes | None, after: bytes | None) -> str:
+    if before and after:
+        return 'changed'
+    return 'deleted' if before else 'new'
+
+
+def _document(raw: bytes | None) -> Any:
+    if raw is None:
+        return None
+    return json.loads(
+        json_util.dumps(decode(raw), json_options=json_util.RELAXED_JSON_OPTIONS)
+    )
+
+
+def paths_of(file: str, database: str) -> tuple[str, str]:
+    """Give where a plan and its page are written; `database` is one of many."""
+    stem = file[: -len('.json')] if file.endswith('.json') else file
+    stem = f'{stem}-{database}' if database else stem
+    return f'{stem}.json', f'{stem}.md'
+
+
+def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
+    """Write a plan and its page, each whole or not at all; raises `NotWritten`.
+
+    With values in it, only the user who types the command can read them.
+    """
+    text = json.dumps(plan, indent=2, ensure_ascii=False, default=str)
+    for path, content in zip(paths, (f'{text}\n', as_markdown(plan, paths[0]))):
+        try:
+            _write(path, content, plan['has_values'])
+        except OSError as error:
+            raise NotWritten(path, error) from error
+
+
+def _write(path: str, text: str, only_for_me: bool) -> None:
+    folder = os.path.dirname(os.path.abspath(path))
+    descriptor, made = tempfile.mkstemp(dir=folder, prefix='.plan-')
+    try:
+        with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
+            file.write(text)
+        os.chmod(made, 0o600 if only_for_me else 0o644)
+        os.replace(made, path)
+    except BaseException:
+        os.unlink(made)
+        raise

@@ -1,0 +1,215 @@
+"""`plan`, and `execute,plan=…`: what was agreed to runs, and nothing else."""
+
+from __future__ import annotations
+
+import json
+import stat
+from typing import Any
+
+from tests.project import FabTest, Result
+from tests.shapes import up
+
+LOOP = """
+    for user in db.users.find():
+        db.users.update_one({'_id': user['_id']}, {'$set': {'tel': '555'}})
+    """
+
+
+class PlanTest(FabTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.users.insert_many(
+            {'_id': n, 'name': f'Ann{n}', 'tel': f'123{n}'} for n in range(5)
+        )
+        self.migration('001_a.py', up(LOOP))
+        self.migration(
+            '002_b.py',
+            up(
+                """
+                db.users.create_index('tel')
+                db.notes.insert_one({'_id': 7, 'by': 'Bob'})
+                """,
+                'transaction = False',
+            ),
+        )
+
+    def planned(self, options: str = '') -> dict[str, Any]:
+        """Write a plan, which changes nothing; give what is in it."""
+        before = self.db.command('dbHash')['md5']
+        result = self.assert_ok(self.fab(f'migrations:plan{options}'))
+        self.assertIn('plan.json and plan.md written: 001_a.py, 002_b', result.results)
+        self.assertIn('fab migrations:execute,plan=plan.json', result.results)
+        self.assertEqual(self.db.command('dbHash')['md5'], before)
+        self.assertEqual(self.registered(), [])
+        return dict(json.loads((self.folder / 'plan.json').read_text()))
+
+    def execute(self) -> Result:
+        return self.fab('migrations:execute,plan=plan.json')
+
+    def refused(self, *parts: str) -> None:
+        """See that nothing runs, and that it is said why."""
+        before = self.registered()
+        self.assert_error(self.execute(), *parts)
+        self.assertEqual(self.registered(), before)
+
+
+class MadeTest(PlanTest):
+    """What stands in a plan."""
+
+    def test_commands_counts_and_checksums(self) -> None:
+        plan = self.planned()
+        first, second = plan['migrations']
+        self.assertEqual(first['name'], '001_a.py')
+        self.assertEqual(first['summary'], 'users 5 updated')
+        self.assertRegex(first['checksum'], '^sha256:')
+        self.assertEqual(first['commands_in_all'], 5)
+        [command] = first['commands']
+        self.assertEqual(command['times'], 5)
+        self.assertEqual(command['command']['update'], 'users')
+        self.assertEqual(
+            command['command']['updates'],
+            [
+                {
+                    'q': {'_id': '<int>'},
+                    'u': {'$set': {'tel': '<str>'}},
+                    'multi': False,
+                    'upsert': False,
+                }
+            ],
+        )
+        [difference] = first['differences']
+        self.assertEqual(difference['first'], {'changed': 5, 'new': 0, 'deleted': 0})
+        self.assertEqual(difference['fields'], ['tel'])
+        names = [each['command'] for each in second['commands']]
+        self.assertEqual(names[0]['indexes'], [{'name': 'tel_1', 'key': {'tel': 1}}])
+        self.assertEqual(names[1]['documents'], [{'_id': '<int>', 'by': '<str>'}])
+        [notes, users] = plan['state']['collections']
+        self.assertEqual((users['documents'], users['indexes']), (5, ['_id_']))
+        self.assertEqual(notes['documents'], 0)
+        page = (self.folder / 'plan.md').read_text()
+        self.assertIn('## 001\\_a.py\n', page)
+        self.assertIn('- would do: users 5 updated\n', page)
+        self.assertIn('(times 5)', page)
+
+    def test_no_values_unless_they_are_wanted(self) -> None:
+        self.planned()
+        texts = [(self.folder / f'plan.{end}').read_text() for end in ('json', 'md')]
+        for text in texts:
+            for value in ('555', '1230', 'Bob'):
+                self.assertNotIn(value, text)
+        plan = self.planned(',values=yes')
+        commands = plan['migrations'][0]['commands']
+        sent = [each['command']['updates'][0] for each in commands]
+        self.assertEqual([each['q'] for each in sent], [{'_id': n} for n in range(5)])
+        self.assertEqual(sent[0]['u'], {'$set': {'tel': '555'}})
+        [difference] = plan['migrations'][0]['differences']
+        self.assertEqual(difference['documents'][0]['before']['tel'], '1230')
+        for end in ('json', 'md'):
+            mode = stat.S_IMODE((self.folder / f'plan.{end}').stat().st_mode)
+            self.assertEqual(mode, 0o600)
+
+    def test_names_of_options_as_fields_tell_no_values(self) -> None:
+        self.migration(
+            '002_b.py',
+            up(
+                """
+                db.notes.insert_many([{'limit': 98765}, {'hint': '98765'}])
+                db.notes.delete_many({'limit': {'$gt': 98765}})
+                db.notes.create_index('limit')
+                try:
+                    db.users.insert_one({'_id': 3, 'tel': '98765'})
+                except DuplicateKeyError:
+                    db.users.insert_one({'_id': 98765})
+                """,
+                'from pymongo.errors import DuplicateKeyError',
+            ),
+        )
+        second = self.planned()['migrations'][1]
+        self.assertFalse(second['known_to_its_end'])
+        self.assertEqual(second['commands'][1]['command']['deletes'][0]['limit'], 0)
+        for end in ('json', 'md'):
+            self.assertNotIn('98765', (self.folder / f'plan.{end}').read_text())
+
+    def test_the_same_is_planned_alike(self) -> None:
+        first, second = self.planned(), self.planned()
+        del first['made'], second['made']
+        self.assertEqual(first, second)
+
+    def test_findings(self) -> None:
+        self.migration('002_b.py', up('db.users.delete_many({})'))
+        [found] = self.planned()['migrations'][1]['findings']
+        self.assertEqual(found['name'], 'empty-filter')
+        self.assertEqual(found['path'], 'mongomigrations/002_b.py')
+
+    def test_one_that_fails_is_not_planned(self) -> None:
+        self.migration('002_b.py', up('1 / 0'))
+        result = self.fab('migrations:plan')
+        self.assert_error(result, '002_b.py cannot be planned', 'no plan was written')
+        self.assertFalse((self.folder / 'plan.json').exists())
+
+    def test_it_cannot_be_written(self) -> None:
+        self.assert_error(
+            self.fab('migrations:plan,file=nowhere/plan.json'),
+            'nowhere/plan.json cannot be written: No such file',
+        )
+
+
+class ExecutedTest(PlanTest):
+    """What was agreed to runs."""
+
+    def test_exactly_that(self) -> None:
+        self.planned()
+        self.assert_ok(self.execute())
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.refused('001_a.py is planned, and would not run')
+
+    def test_up_to_a_name(self) -> None:
+        self.assert_ok(self.fab('migrations:plan,to=1'))
+        self.assert_ok(self.execute())
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_file_is_another(self) -> None:
+        self.planned()
+        self.migration('002_b.py', up('db.users.drop()'))
+        self.refused(
+            'What would run is not what plan.json says, so nothing was run:',
+            '002_b.py is another file than the one that was planned',
+            'fab migrations:plan,file=plan.json',
+        )
+
+    def test_one_more_one_less(self) -> None:
+        self.planned()
+        self.migration('003_c.py')
+        self.refused('003_c.py would run, and is not planned')
+        (self.folder / 'mongomigrations/003_c.py').unlink()
+        self.register('001_a.py')
+        self.refused('001_a.py is planned, and would not run')
+
+    def test_a_helper_is_another(self) -> None:
+        self.migration('_shared.py', 'A = 1\n')
+        self.planned()
+        self.migration('_shared.py', 'A = 2\n')
+        self.refused('_shared.py, which migrations may import, is not the same')
+
+    def test_indexes_that_are_others_are_told(self) -> None:
+        self.planned()
+        self.db.users.insert_one({'_id': 9})
+        self.db.users.create_index('name')
+        result = self.assert_ok(self.execute())
+        self.assertIn('.users has other indexes or options by now', result.stderr)
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_what_is_no_plan(self) -> None:
+        self.refused('plan.json is no plan: No such file')
+        for text in ('{', '[]', '{}', '{"migopy_plan": 9}', '{"migopy_plan": 1}'):
+            self.write('plan.json', text)
+            self.refused('plan.json is no plan: ')
+
+    def test_what_does_not_go_with_it(self) -> None:
+        self.planned()
+        for more in ('to=1', 'dry_run=yes', 'show=1'):
+            self.assert_error(
+                self.fab(f'migrations:execute,plan=plan.json,{more}'),
+                'plan=plan.json says what runs',
+            )
+        self.assertEqual(self.registered(), [])
