@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks import fleet, trips
+from benchmarks import fleet, trips, undo
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -437,6 +437,10 @@ class Benchmarks:
         """Status and `execute` where the server is far away."""
         trips.measure(self.folder, self.server, self.rounds)
 
+    def undo(self) -> None:
+        """Images of what migrations change, and the way back."""
+        undo.measure(self.folder, self.server, self.rounds)
+
     def fleet(self) -> None:
         """Many databases, once each: the server makes ten thousand files."""
         fleet.measure(self)
@@ -531,7 +535,17 @@ def times(one: float, other: float) -> str:
 
 def main() -> None:
     """Run what the command line names, all by default."""
-    names = ['command', 'execute', 'status', 'trips', 'update', 'dump', 'show', 'fleet']
+    names = [
+        'command',
+        'execute',
+        'status',
+        'trips',
+        'update',
+        'dump',
+        'show',
+        'fleet',
+        'undo',
+    ]
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)
     parser.add_argument('--rounds', type=int, default=15)

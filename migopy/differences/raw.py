@@ -86,6 +86,10 @@ def id_of(document: bytes) -> Value:
 
     Raises `LookupError` where a document has none.
     """
+    # All but a few hold it there, and all documents are asked for it.
+    if document[5:9] == b'_id\0':
+        kind = document[4]
+        return Value(kind, document[9 : 9 + _size(kind, document, 9)])
     for name, value in elements(document):
         if name == b'_id':
             return value

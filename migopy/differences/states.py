@@ -76,24 +76,38 @@ class States:
         )
         return bool(names)
 
-    def is_own(self, namespace: str, before: bytes | None, after: bytes | None) -> bool:
+    def is_own(
+        self,
+        namespace: str,
+        before: bytes | None,
+        after: bytes | None,
+        for_certain: bool = False,
+    ) -> bool:
         """Tell whether it is the transaction that has written a document.
 
         A write of the same document, in another transaction that is aborted at once,
         meets a conflict then. Raises `OperationFailure` where the user has no right to
-        write it so.
+        write it so; if it is to be known `for_certain`, where anything else keeps the
+        server from telling, too.
         """
-        return all(self._conflicts(namespace, before, after) for _ in range(ASKED))
+        return all(
+            self._conflicts(namespace, before, after, for_certain) for _ in range(ASKED)
+        )
 
     def _conflicts(
-        self, namespace: str, before: bytes | None, after: bytes | None
+        self,
+        namespace: str,
+        before: bytes | None,
+        after: bytes | None,
+        for_certain: bool,
     ) -> bool:
         try:
             self._write(namespace, before, after)
         except OperationFailure as error:
-            if error.code == UNAUTHORIZED:
+            is_conflict = error.code == WRITE_CONFLICT
+            if error.code == UNAUTHORIZED or (for_certain and not is_conflict):
                 raise
-            return error.code == WRITE_CONFLICT
+            return is_conflict
         return False
 
     def _write(self, namespace: str, before: bytes | None, after: bytes | None) -> None:

@@ -73,7 +73,7 @@ class Capture:
             each
             for id, each in zip(ids, batch)
             if earlier.get(id) == each.before
-            or self._states.is_own(namespace, each.before, each.after)
+            or self._states.is_own(namespace, *each, for_certain=True)
         ]
 
 

@@ -54,8 +54,10 @@ class Kept:
     #: be a document in several pages.
     paged: list[str] = field(default_factory=list)
     repeats: bool = False
-    #: The mark of an undo that has begun to restore them chunk by chunk.
+    #: The mark of an undo that has begun to restore them chunk by chunk, and how many
+    #: of the last chunks that has restored.
     undo: ObjectId | None = None
+    undone: int = 0
 
     def document(self) -> Document:
         """Give the document that is kept."""
@@ -131,6 +133,11 @@ class Images:
         )
         return None if found is None else Kept.of(found)
 
+    def again(self, kept: Kept) -> Kept:
+        """Read again what is known of images, as an undo has left it so far."""
+        found = self.collection.find_one({'_id': kept.id})
+        return kept if found is None else Kept.of(found)
+
     def chunks(
         self, kept: Kept, session: ClientSession | None = None
     ) -> Iterator[Chunk]:
@@ -139,15 +146,19 @@ class Images:
         Raises `Damaged`.
         """
         pieces: list[Document] = []
+        left = kept.chunks - kept.undone
         order = [('_id', -1)]
         for document in self.collection.find(
             _of(kept.id), sort=order, batch_size=2, session=session
         ):
             pieces.insert(0, document)
             if document['_id']['piece'] == 0:
+                left -= 1
+                if document['_id']['chunk'] != left:
+                    raise Damaged(kept.name)
                 yield _chunk(kept, pieces)
                 pieces = []
-        if pieces:
+        if pieces or left:
             raise Damaged(kept.name)
 
     # Writing.

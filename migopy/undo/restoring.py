@@ -75,20 +75,19 @@ class Restoring:
             wanted = decision.wanted
             if id in away or current is None:
                 away.pop(id, None)
-            elif (
-                wanted is not None
-                and id_of(current) == id_of(wanted)
-                and not rules.keep_apart(current, wanted)
-            ):
-                changed[id_of(wanted)] = wanted
-                continue
             else:
-                gone.append(id_of(current))
+                there = id_of(current)
+                # Where the `_id` was of another type, it is another document.
+                is_same = wanted is not None and there == id_of(wanted)
+                if wanted and is_same and not rules.keep_apart(current, wanted):
+                    changed[there] = wanted
+                    continue
+                gone.append(there)
             if wanted is not None:
                 away[id] = wanted
         with self._told(namespace):
             self._writer.delete(namespace, gone)
-            self._writer.replace(namespace, list(changed.values()), rules.passes)
+            self._writer.replace(namespace, changed, rules.passes)
         self._require_exact(namespace, changed)
 
     def finish(self) -> None:

@@ -93,7 +93,7 @@ class Undo:
                 is_own = database == db.name
                 (db if is_own else db.client[database]).drop_collection(name)
             return
-        self._require_no_conflicts()
+        self._look_through()
         self._in_chunks()
         self._check()
         drop_made(self._images, self._kept, self._say)
@@ -115,13 +115,12 @@ class Undo:
         restoring.finish()
         self._images.forget([self._kept.id], session)
 
-    def _require_no_conflicts(self) -> None:
-        if self._wish != STOP:
-            return
+    def _look_through(self) -> None:
+        """Make sure that all images are there, and that nobody is in the way."""
         client, kept = self._images.client, self._kept
         chunks = self._images.chunks(kept)
         conflicts = look_for_conflicts(client, chunks, self._wish, kept.repeats)
-        if conflicts.count:
+        if conflicts.count and self._wish == STOP:
             raise Conflicts(self._kept.name, conflicts.first, conflicts.count)
 
     def _in_chunks(self) -> None:
@@ -144,7 +143,7 @@ class Undo:
                     checked = time.monotonic()
 
     def _rest(self) -> Iterable[Chunk]:
-        return self._images.chunks(self._kept)
+        return self._images.chunks(self._images.again(self._kept))
 
     def _in_transaction(
         self,

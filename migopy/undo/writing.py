@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError, OperationFailure, WriteError
+from pymongo.errors import DuplicateKeyError, WriteError
 
-from migopy.differences import Value, id_of, with_id
+from migopy.differences import Value, with_id
 
 Document = dict[str, Any]
 
@@ -18,7 +18,6 @@ STATEMENTS = 1000
 BYTES = 8_000_000
 
 DUPLICATE = 11000
-UNAUTHORIZED = 13
 
 
 class Writer:
@@ -39,15 +38,15 @@ class Writer:
         self._run(namespace, 'delete', 'deletes', statements, {})
 
     def replace(
-        self, namespace: str, documents: Sequence[bytes], passing: bool
+        self, namespace: str, documents: Mapping[Value, bytes], passing: bool
     ) -> None:
         """Put documents in the place of those with their `_id`s.
 
         `passing` passes a validator by. Raises `PyMongoError`.
         """
         statements: list[tuple[Any, int]] = [
-            ({'q': with_id(id_of(each)), 'u': RawBSONDocument(each)}, len(each))
-            for each in documents
+            ({'q': with_id(id), 'u': RawBSONDocument(each)}, len(each))
+            for id, each in documents.items()
         ]
         self._run(namespace, 'update', 'updates', statements, _passing(passing))
 
@@ -88,8 +87,3 @@ def _parts(statements: Sequence[tuple[Any, int]]) -> Iterator[list[Any]]:
         size += length
     if part:
         yield part
-
-
-def may_not_pass(error: Exception) -> bool:
-    """Tell whether an error says that the user may not pass a validator by."""
-    return isinstance(error, OperationFailure) and error.code == UNAUTHORIZED

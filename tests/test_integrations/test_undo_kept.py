@@ -1,0 +1,132 @@
+"""What becomes of images: other commands, many databases, damage, few rights."""
+
+from __future__ import annotations
+
+from bson import ObjectId
+from pymongo import MongoClient
+
+from migopy.undo import Damaged
+from tests import server
+from tests.images import state_of
+from tests.project import PlainTest
+
+CHANGE = """
+    transaction = undo = True
+
+    def up(db):
+        db.a.update_many({}, {'$set': {'x': 1}})
+"""
+
+
+class KeptTest(PlainTest):
+    """Images outlive what changes a record, and go with what makes them useless."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.a.insert_many({'_id': n} for n in range(5))
+        self.before = state_of(self.db)
+        self.migration('001_a.py', CHANGE)
+        self.it = self.manager()
+        self.it.execute()
+
+    def assert_undone(self, name: str = '001') -> None:
+        self.manager().rollback(name)
+        self.assertEqual(state_of(self.db), self.before)
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_a_changed_and_renamed_file(self) -> None:
+        file = self.migration('001_a.py', CHANGE + '    # changed\n')
+        self.it.accept('001')
+        file.rename(file.with_name('001_b.py'))
+        self.it.rename('001_a.py', '001_b.py')
+        self.assert_undone()
+
+    def test_a_dump_has_them(self) -> None:
+        folder = self.folder / 'dumps'
+        it = self.manager(MONGO_DUMP_DIRECTORY=str(folder))
+        it.dbdump()
+        it.images(forget='001')
+        self.db.a.drop()
+        [dump] = folder.glob('*Z_*')
+        it.dbrestore(dump.name, yes='yes')
+        self.assert_undone()
+
+    def test_a_rollback_by_down_takes_them_away(self) -> None:
+        self.migration('001_a.py', f'{CHANGE}\n    def down(db):\n        pass\n')
+        self.it.rollback('001')
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_a_part_that_is_missing_is_seen_before_anything_is_done(self) -> None:
+        after = state_of(self.db)
+        self.db.migrations_undo.delete_one({'ns': {'$exists': True}})
+        with self.assertRaises(Damaged):
+            self.it.rollback('001')
+        self.assertEqual(state_of(self.db), after)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_part_that_was_changed_is_seen(self) -> None:
+        after = state_of(self.db)
+        self.db.migrations_undo.update_one(
+            {'ns': {'$exists': True}}, {'$set': {'data': b'nothing'}}
+        )
+        with self.assertRaises(Damaged):
+            self.it.rollback('001')
+        self.assertEqual(state_of(self.db), after)
+
+    def test_documents_of_others_are_passed_over(self) -> None:
+        others = [{'_id': 1}, {'x': 1}, {'_id': {'images': 1}}, {'_id': 'x'}]
+        others.append({'_id': ObjectId(), 'runs': ['x'], 'name': 1})
+        self.db.migrations_undo.insert_many(others)
+        self.it.images()
+        self.it.rollback('001')
+        self.assertEqual(state_of(self.db), self.before)
+        self.assertEqual(len(list(self.db.migrations_undo.find())), len(others))
+
+    def test_many_databases_have_their_own(self) -> None:
+        names = [f'{self.db.name}_{each}' for each in 'xy']
+        for name in names:
+            self.addCleanup(self.client.drop_database, name)
+            self.client[name].a.insert_one({'_id': name})
+        states = [state_of(self.client[name]) for name in names]
+        fleet = self.manager(MONGO_DATABASE=None, MONGO_DATABASES=names)
+        fleet.perform('execute', [], {'workers': '2'})
+        fleet.perform('images', [], {})
+        fleet.perform('rollback', ['001'], {'yes': 'yes', 'all': 'yes'})
+        self.assertEqual([state_of(self.client[name]) for name in names], states)
+
+    def test_a_rollback_of_several_goes_on_with_its_options(self) -> None:
+        self.migration('002_b.py', CHANGE.replace("'x'", "'y'"))
+        self.it.execute()
+        self.db.a.update_one({'_id': 1}, {'$set': {'y': 2}})
+        options = {'last': '2', 'undo': 'yes', 'conflicts': 'keep', 'yes': 'yes'}
+        self.it.perform('rollback', [], options)
+        self.assertEqual(self.contents('a'), [{}, {'y': 2}, {}, {}, {}])
+
+
+class RightsTest(PlainTest):
+    """A user who may only read and write."""
+
+    def test_it_is_kept_and_undone(self) -> None:
+        self.migration('001_a.py', CHANGE + "        db.b.insert_one({'_id': 1})\n")
+        with server.set_with_auth() as member:
+            login = {'username': 'root', 'password': 'root'}
+            with MongoClient(member.uri, **login) as root:
+                db = root.shop
+                db.a.insert_many({'_id': n} for n in range(5))
+                rule = {'x': {'$exists': True}}
+                db.command('collMod', 'a', validator=rule)
+                db.command('createUser', 'bob', pwd='bob', roles=['readWrite'])
+                uri = member.uri.replace('://', '://bob:bob@')
+                it = self.manager(
+                    MONGO_URI=uri, MONGO_DATABASE='shop', MONGO_AUTH_SOURCE='shop'
+                )
+                it.execute()
+                after = state_of(db)['a']
+                # What was is no valid document, and bob may not pass that by.
+                with self.assertRaisesRegex(Exception, 'failed validation'):
+                    it.rollback('001')
+                self.assertEqual(state_of(db)['a'], after)
+                db.command('collMod', 'a', validator={})
+                it.rollback('001')
+                self.assertEqual(list(db.a.find({'x': 1})), [])
+                self.assertNotIn('b', db.list_collection_names())
