@@ -36,7 +36,7 @@ from migopy.server import (
     own_collection,
 )
 from migopy.site_settings import SiteSettings
-from migopy.state import History, Holder, Lock, Registry, Run, read
+from migopy.state import History, Holder, Lock, Registry, Run, end_left, read
 from migopy.terminal import meter
 from migopy.texts import whole_number
 from migopy.version import VERSION
@@ -277,6 +277,7 @@ class Site:
             if name is not None:
                 self._require_known(name)
         with self.listener.own_work(), self.lock.held(command, wait, waiting):
+            end_left(self.history, self.lock.formers)
             yield
 
     def unlock(self, force: bool, worker: bool = False) -> Holder | None:
@@ -286,7 +287,9 @@ class Site:
         """
         with self.listener.own_work():
             lock = self.lock.of_worker() if worker else self.lock
-            return lock.unlock(force)
+            robbed = lock.unlock(force)
+            end_left(self.history, [robbed.owner] if robbed else [])
+            return robbed
 
     def _require_known(self, name: str) -> None:
         try:

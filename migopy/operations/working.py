@@ -14,6 +14,7 @@ from migopy.operations.repeated import is_done
 from migopy.operations.undoing import prune
 from migopy.run import Observer, Runner
 from migopy.site import Site
+from migopy.state import end_left
 
 if TYPE_CHECKING:
     from migopy.files import Migration
@@ -72,6 +73,7 @@ def _alone(site: Site, order: Order, observer: Observer) -> Iterator[Site]:
     lock = site.lock.of_worker()
     held = lock.held(order.asked.name, order.wait, observer.waiting)
     with site.listener.own_work(), held:
+        end_left(site.history, lock.formers)
         at_work = copy(site)
         at_work.lock = lock
         yield at_work

@@ -33,30 +33,30 @@ WRITE_CONFLICT = 112
 
 def commit_together(
     client: Any,
+    session: ClientSession,
     step: Step,
     observer: Observer,
     work: Callable[[ClientSession], None],
 ) -> None:
-    """Call `work` in a transaction and commit it.
+    """Call `work` in a transaction of a session and commit it.
 
     Errors that MongoDB calls transient are tried again, so `work` may be called more
     than once, as the observer is told. Raises what `work` raises, after an abort,
     `TooLong`, `TooLarge`, and `CaughtError` where the migration went on after an error.
     """
     deadline = time.monotonic() + LONGEST
-    with client.start_session() as session:
-        for number in range(1, ATTEMPTS + 1):
-            try:
-                _attempt(client, session, work)
-                commit(session, deadline)
-                return
-            except PyMongoError as error:
-                if session.in_transaction:
-                    session.abort_transaction()
-                _require_transient(error, number)
-                if number == ATTEMPTS or time.monotonic() > deadline:
-                    raise
-                observer.repeating(step, error)
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            _attempt(client, session, work)
+            commit(session, deadline)
+            return
+        except PyMongoError as error:
+            if session.in_transaction:
+                session.abort_transaction()
+            _require_transient(error, number)
+            if number == ATTEMPTS or time.monotonic() > deadline:
+                raise
+            observer.repeating(step, error)
 
 
 def _attempt(

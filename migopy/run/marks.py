@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from pymongo.client_session import ClientSession
+
 from migopy.errand import ERRAND
 from migopy.files import BEFORE, Migration
 from migopy.run.plan import Plan
@@ -47,13 +49,14 @@ class Marks:
             for run in plan.open_runs.ended
         ] + [run.begun() for run in plan.unfinished if run.after is not None]
 
-    def begin(self, steps: Sequence[Step]) -> Run:
+    def begin(self, steps: Sequence[Step], session: ClientSession | None = None) -> Run:
         """Give the run of the first of the steps, marked; further ones may be too.
 
-        Raises `LockLost`.
+        `session` is that of its transaction: who finds it killed ends what that leaves
+        open. Raises `LockLost`.
         """
         if not self._marked:
-            self._mark(_to_mark(steps[: self._at_once]))
+            self._mark(_to_mark(steps[: self._at_once]), session)
         run = self._marked.popleft()
         run.started = self._lock.now()
         return run
@@ -101,7 +104,7 @@ class Marks:
         self._history.forget([*self._plan.open_runs.ahead, *self._marked])
         self._marked.clear()
 
-    def _mark(self, steps: Sequence[Step]) -> None:
+    def _mark(self, steps: Sequence[Step], session: ClientSession | None) -> None:
         runs: list[Run] = []
         for step in steps:
             run = self.new_run(step.migration, step.direction, step.loaded.checksum)
@@ -110,7 +113,9 @@ class Marks:
             run.images = step.images is True
             run.after = runs[-1].id if runs else None
             runs.append(run)
-        marks = [*self._ends, *(run.document() for run in runs)]
+        of_session = {'session': session.session_id['id']} if session else {}
+        begun = [{**run.document(), **of_session} for run in runs]
+        marks = [*self._ends, *begun]
         self._writer.merge(self._history.collection, marks, MARK)
         self._ends.clear()
         self._marked.extend(runs)

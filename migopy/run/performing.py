@@ -68,10 +68,18 @@ class Performer:
         self._writer = GuardedWriter(rooms.lock)
         self._is_kept = False
 
-    def perform(self, step: Step, run: Run, place: int, count: int) -> Outcome:
+    def perform(
+        self,
+        step: Step,
+        run: Run,
+        place: int,
+        count: int,
+        session: ClientSession | None,
+    ) -> Outcome:
         """Run a step, the `place`th of `count`, and note in its run how it ended.
 
-        In a transaction it is registered with it. Raises `LockLost`.
+        In a transaction, which is one of `session`, it is registered with it. Raises
+        `LockLost`.
         """
         began = time.perf_counter()
         with self._rooms.listener.recording(self._rooms.db.name) as effects:
@@ -79,9 +87,10 @@ class Performer:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
                 with self._told_of(step, place, count, effects):
-                    if step.in_transaction:
+                    if session is not None:
                         commit_together(
                             self._rooms.db.client,
+                            session,
                             step,
                             self._observer,
                             partial(self._attempt, step, run, effects),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 import pymongo
+from pymongo.client_session import ClientSession
 
 from migopy.commands import Command
 from migopy.effects import Effects
@@ -136,6 +137,11 @@ class Runner:
         with suppress(NotRegistered), self._rooms.listener.own_work():
             self._tell(registrations.settle())
 
+    def _session_for(self, step: Step) -> AbstractContextManager[ClientSession | None]:
+        """Give the session of a step's transaction, if it runs in one."""
+        client = self._rooms.db.client
+        return client.start_session() if step.in_transaction else nullcontext()
+
     def _run_one(
         self,
         steps: Sequence[Step],
@@ -147,10 +153,11 @@ class Runner:
         """Run and register one step; give those that are durable now."""
         step = steps[place]
         # Before anything is marked, as another database may be long about it.
-        with step.turn:
-            run = marks.begin(steps[place:])
+        with step.turn, self._session_for(step) as session:
+            run = marks.begin(steps[place:], session)
             self._begun()
-            outcome = self._performer.perform(step, run, place + 1, len(steps))
+            count = len(steps)
+            outcome = self._performer.perform(step, run, place + 1, count, session)
         if outcome.error is not None:
             self._tell_of_those_before(registrations)
             names = [each.name for each in steps]

@@ -32,7 +32,7 @@ from migopy.state.history import (
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
-from migopy.state.owners import runs_of
+from migopy.state.owners import end_left, runs_of
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
 from migopy.state.steering import Doing, Loop, Seen, Steering
@@ -71,6 +71,7 @@ __all__ = [
     'Steering',
     'StillRunning',
     'commit',
+    'end_left',
     'is_passing',
     'known_by',
     'read',

@@ -46,6 +46,8 @@ class Holder:
     lasts: float | None = field(default=None, compare=False)
     #: The seconds that a lock lasts by the settings of who reads it.
     usual: float | None = field(default=None, compare=False)
+    #: The owner that had it before, and did not release it, if any.
+    former: str = field(default='', compare=False)
     #: Whether it is the worker's lock, which is not in the way of other commands.
     is_worker: bool = False
 
@@ -71,6 +73,7 @@ class Holder:
             ttl=number_of(document, 'ttl'),
             lasts=None if now is None else _seconds(now, expires),
             usual=usual,
+            former=text_of(document, 'former') if 'former' in document else '',
             is_worker=document.get('_id') == WORKER,
         )
 

@@ -63,6 +63,8 @@ class Lock:
         self.owner = ''
         #: That of the command that holds it.
         self.helm = Helm()
+        #: The owners that had it before and did not release it.
+        self.formers: list[str] = []
         self._own_work = own_work
         self._renewal = self._new_renewal()
         self._block = threading.Lock()
@@ -122,6 +124,7 @@ class Lock:
             self._thread = threading.get_ident()
             self.owner = uuid.uuid4().hex
             self.helm = Helm()
+            self.formers = []
             self._renewal = self._new_renewal()
             try:
                 self._acquire(command, wait, waiting)
@@ -168,8 +171,10 @@ class Lock:
             holder = self._try(command)
             if holder.owner == self.owner:
                 self._since = (holder.since or datetime.min, time.monotonic())
+                self.formers += filter(None, [holder.former])
                 return
             if holder.is_gone and self._freed(holder):
+                self.formers.append(holder.owner)
                 waiting(holder)
                 continue
             if not told:
@@ -184,6 +189,7 @@ class Lock:
         mine = {
             '_id': self.id,
             'owner': self.owner,
+            'former': '$owner',
             'user': {'$literal': agent.user},
             'host': {'$literal': agent.host},
             'pid': agent.pid,
