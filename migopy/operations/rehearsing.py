@@ -2,56 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from bson.binary import UuidRepresentation
-from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from migopy import signals
-from migopy.cluster import Cluster
 from migopy.commands import Command, Option
 from migopy.dumps import FAILURES, Progress, reason_of
 from migopy.effects import unwatched_clients
 from migopy.errors import MigopyException, enumerated
 from migopy.face import WrongOptions, only_one
-from migopy.files import KeptDirectory, importable
+from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.preparing import loaded, prepare
+from migopy.operations.scratch import (
+    AGAIN,
+    named_scratch,
+    private_scratch,
+    server_named,
+)
 from migopy.rehearsal import (
     Copied,
     Copier,
-    InUse,
     Rehearsed,
     Rehearser,
     Teller,
     Watch,
-    mark,
-    occupied,
     of_dump,
-    private_server,
-    require_another,
-    require_room,
-    require_scratch,
 )
 from migopy.run import Step
-from migopy.server import Settings, await_first_contact
+from migopy.server import Settings
+from migopy.server import reason_of as reason_of_error
 from migopy.site import Site
 from migopy.state import Locked
 from migopy.terminal import meter, told_by
-
-#: Behind the name of the database, where `on` names none.
-SUFFIX = '_rehearsal'
-
-#: What PyMongo's option says for each way to read a UUID.
-UUIDS = {
-    UuidRepresentation.UNSPECIFIED: 'unspecified',
-    UuidRepresentation.STANDARD: 'standard',
-    UuidRepresentation.PYTHON_LEGACY: 'pythonLegacy',
-    UuidRepresentation.JAVA_LEGACY: 'javaLegacy',
-    UuidRepresentation.CSHARP_LEGACY: 'csharpLegacy',
-}
 
 
 class How(NamedTuple):
@@ -71,8 +56,7 @@ class How(NamedTuple):
         if on is not None and not on.startswith(('mongodb://', 'mongodb+srv://')):
             # It may have a password in it, so it is not shown.
             reason = ' takes the URI of a server; nothing was done'
-            again = Command('rehearse', on='mongodb://HOST/DATABASE')
-            raise WrongOptions('rehearse', Option('on'), reason, again)
+            raise WrongOptions('rehearse', Option('on'), reason, AGAIN)
         return cls(sample, dump, on)
 
 
@@ -94,6 +78,18 @@ class NotCopied(MigopyException):
         super().__init__(
             f'The database {database} was not copied: {reason}\n'
             'Nothing was changed. When the cause is mended, type: ',
+            Command('rehearse'),
+        )
+
+
+class Stopped(MigopyException):
+    """A server failed in the middle of a rehearsal; the cause is chained."""
+
+    def __init__(self, where: str, database: str, reason: str) -> None:
+        self.where = where
+        super().__init__(
+            f'The rehearsal on {where} has ended early: {reason}\n'
+            f'{database} was only read. When the cause is mended, type: ',
             Command('rehearse'),
         )
 
@@ -121,16 +117,13 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         names = [] if how.dump else _names(site, order)
         if not how.dump and not names:
             return False
-        with ExitStack() as opened:
-            scratch = opened.enter_context(_scratch(site, how))
-            if unwatched_clients(site.listener):
-                raise NotHeard
-            origin = how.dump or site.settings.server.title
-            teller.copying(names, origin, scratch.settings.server.where)
-            with meter() as progress:
-                copied = _filled(site, scratch, how, progress)
-            is_private = how.on is None
-            heard, not_run = on_scratch(scratch, order, copied, teller, is_private)
+        server = None if how.on is None else server_named(site, how.on)
+        try:
+            heard, not_run = _on_copy(site, order, how, teller, names, server)
+        except PyMongoError as error:
+            where = 'a private server' if server is None else server.where
+            reason = reason_of_error(error, server)
+            raise Stopped(where, site.db.name, reason) from error
         if not heard.found:
             return False
         teller.over(heard.found, not_run)
@@ -138,6 +131,28 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         if failed:
             raise RehearsalFailed(failed, len(heard.found) + len(not_run))
         return True
+
+
+def _on_copy(
+    site: Site,
+    order: Order,
+    how: How,
+    teller: Teller,
+    names: Sequence[str],
+    server: Settings | None,
+) -> tuple[Heard, list[str]]:
+    """Copy the database, and rehearse on that; raises `PyMongoError`."""
+    is_whole = how.sample is None and how.dump is None
+    is_private = server is None
+    taken = named_scratch(site, server) if server else private_scratch(site, is_whole)
+    with taken as scratch:
+        if unwatched_clients(site.listener):
+            raise NotHeard
+        origin = how.dump or site.settings.server.title
+        teller.copying(names, origin, scratch.settings.server.where)
+        with meter() as progress:
+            copied = _filled(site, scratch, how, progress)
+        return on_scratch(scratch, order, copied, teller, is_private)
 
 
 def _names(site: Site, order: Order) -> list[str]:
@@ -148,63 +163,6 @@ def _names(site: Site, order: Order) -> list[str]:
     if holder:
         raise Locked(holder, waited=0)
     return names
-
-
-@contextmanager
-def _scratch(site: Site, how: How) -> Iterator[Site]:
-    """Give the site of an empty database, whose lock is held."""
-    with ExitStack() as opened:
-        if how.on is None:
-            if how.sample is None and how.dump is None:
-                require_room(int(site.db.command('dbStats')['dataSize']))
-            uri = opened.enter_context(private_server())
-            server = Settings(uri=uri, database=site.db.name, options=_types(site))
-        else:
-            server = Settings(uri=how.on, options=_types(site))
-            if not server.database_name:
-                name = f'{site.db.name}{SUFFIX}'
-                server = Settings(uri=how.on, database=name, options=_types(site))
-        scratch = _site_on(server, site)
-        opened.callback(scratch.disconnect)
-        if how.on is None:
-            # Nothing is to go by itself, and be taken for a migration's work.
-            scratch.client.admin.command('setParameter', 1, ttlMonitorEnabled=False)
-            opened.enter_context(scratch.locked('rehearse', 0, _nobody))
-        else:
-            await_first_contact(scratch.client, server)
-            require_another(site.db, scratch.db)
-            require_scratch(scratch.db)
-            mark(scratch.db)
-            try:
-                opened.enter_context(scratch.locked('rehearse', 0, _nobody))
-            except Locked as error:
-                raise InUse(scratch.db.name, error.holder) from error
-            kept = scratch.lock.collection.name
-            opened.enter_context(occupied(scratch.db, kept))
-        yield scratch
-
-
-def _site_on(server: Settings, site: Site) -> Site:
-    """Make a site of the same migrations on another server."""
-    settings = site.settings._replace(server=server)
-    cluster = Cluster(server, settings.base, MongoClient)
-    # Files are read and imported once, whatever happens to them meanwhile.
-    directory = KeptDirectory(site.directory)
-    return Site(settings, cluster, _nobody, directory.functions_of, directory)
-
-
-def _types(site: Site) -> dict[str, Any]:
-    """Give the options of the client that decide what Python makes of documents."""
-    codec = site.db.codec_options
-    return {
-        'document_class': codec.document_class,
-        'tz_aware': codec.tz_aware,
-        'tzinfo': codec.tzinfo,
-        'type_registry': codec.type_registry,
-        'uuidRepresentation': UUIDS[codec.uuid_representation],
-        'datetime_conversion': codec.datetime_conversion,
-        'unicode_decode_error_handler': codec.unicode_decode_error_handler,
-    }
 
 
 def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:
