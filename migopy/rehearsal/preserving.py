@@ -33,8 +33,13 @@ class Preserver:
         beside: Database[Any],
         state: Fingerprint,
         own_work: Callable[[], AbstractContextManager[object]],
+        most: int | None = None,
     ) -> None:
-        """Take the database, where to keep, and what state it is in now."""
+        """Take the database, where to keep, and what state it is in now.
+
+        A collection of more bytes than `most` is not kept.
+        """
+        self._most = most
         self._db = db
         self._beside = beside
         self._state = state
@@ -65,6 +70,9 @@ class Preserver:
         }
         try:
             with self._own_work():
+                if self._is_too_large(name):
+                    self.reasons[name] = 'it is too large to be kept a second time'
+                    return
                 self._beside.command({'create': name, **ordering})
                 out = {'$out': {'db': self._beside.name, 'coll': name}}
                 self._db[name].aggregate([out])
@@ -73,6 +81,12 @@ class Preserver:
             self.reasons[name] = reason_of(error)
         else:
             self.kept.add(name)
+
+    def _is_too_large(self, name: str) -> bool:
+        if self._most is None:
+            return False
+        size: int = self._db.command('collStats', name)['size']
+        return size > self._most
 
     def is_sound(self, name: str) -> bool:
         """Tell whether what is kept of a collection is what it was, byte for byte.

@@ -32,6 +32,10 @@ from migopy.signals import is_interruption
 from migopy.state import LockLost, Run
 
 
+#: Bytes of a collection that is kept after the first `up` as well.
+KEPT_TWICE = 100_000_000
+
+
 class Ground(Rooms, Protocol):
     """What a rehearsal needs of its scratch site."""
 
@@ -148,7 +152,9 @@ class Rehearser:
 
     def _preserver(self, which: int, state: Fingerprint) -> Preserver:
         own_work = self._ground.listener.own_work
-        return Preserver(self._db, self._beside[which], state, own_work)
+        # What was before is what people look for; a second copy takes its time.
+        most = KEPT_TWICE if which else None
+        return Preserver(self._db, self._beside[which], state, own_work, most)
 
     def _deviations(
         self, was: Fingerprint, now: Fingerprint, preserver: Preserver, which: int
