@@ -31,7 +31,6 @@ from migopy.run import (
 from migopy.signals import is_interruption
 from migopy.state import LockLost, Run
 
-
 #: Bytes of a collection that is kept after the first `up` as well.
 KEPT_TWICE = 100_000_000
 
