@@ -200,7 +200,12 @@ def on_scratch(
     )
     observer: Any = heard
     with recording, importable(scratch.directory):
-        steps = loaded(scratch, order, plan, migrations, observer)
+        try:
+            steps = loaded(scratch, order, plan, migrations, observer)
+        finally:
+            # A file may write while it is imported, and swallow that it may not.
+            if watch.refused is not None:
+                raise watch.refused
         downs = [_down_of(step, order.transaction) for step in steps]
         with scratch.listener.own_work():
             prepare(scratch, plan, observer)

@@ -99,6 +99,6 @@ class Preserver:
 
     def forget(self) -> None:
         """Drop what was kept."""
-        for name in self.kept:
+        for name in {*self.kept, *self.reasons}:
             self._beside.drop_collection(name)
         self.kept.clear()

@@ -8,11 +8,13 @@ import signal
 import tempfile
 import time
 from typing import Any
+from unittest import mock
 
 from bson import Timestamp
 from pymongo import MongoClient
 
 from migopy import MigopyException
+from migopy.rehearsal import rehearser
 from tests import schema
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
 
@@ -135,6 +137,9 @@ class RehearseTest(PlainTest):
         self.assertNotIn('after its down', said)
         self.assertIn('after its second up it is not as it was', said)
         self.assertIn('documents of notes differ', said)
+        # What is large is not kept a second time, and differs all the same.
+        with mock.patch.object(rehearser, 'KEPT_TWICE', 0):
+            self.assertIn('documents of notes differ', self.fails())
 
     def test_where_only_the_order_of_fields_differs_it_is_said(self) -> None:
         self.migration(
@@ -257,6 +262,24 @@ class RehearseTest(PlainTest):
             self.assertIn('It tried to write to 127.0.0.1:', said)
             self.assertIn(f'(delete on {self.db.name}.users)', said)
             self.assertIn('refused before it was sent', said)
+
+    def test_a_file_that_writes_while_it_is_imported(self) -> None:
+        for swallows in ('if True', 'try'):
+            end = 'except BaseException: pass' if swallows == 'try' else ''
+            self.migration(
+                NAME,
+                f"""
+                from pymongo import MongoClient
+
+                {swallows}:
+                    MongoClient({self.uri!r})[{self.db.name!r}].users.drop()
+                {end}
+
+                def up(db): pass
+                """,
+            )
+            with self.assertRaisesRegex(MigopyException, 'It tried to write to'):
+                self.manager().rehearse()
 
     def test_a_thread_is_refused_as_well(self) -> None:
         self.migration(
