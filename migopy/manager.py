@@ -86,7 +86,8 @@ class MigrationsManager(
 
             typed = {'a name': spec_migr, 'to': to, 'phase': phase, 'show': show}
             planned.require_alone(plan, {**typed, 'dry_run': dry_run})
-            agreed = planned.read(plan)
+            one_of_many = '' if self._of_many is None else self._of_many.name
+            agreed = planned.read(plan, one_of_many)
             spec_migr, to = agreed.name, agreed.to
         wanted = trial('execute', dry_run, show)
         in_trial = wanted is not None

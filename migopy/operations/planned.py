@@ -100,8 +100,17 @@ def asked_for(order: Order, planned: Planned) -> Order:
     return order._replace(asked=Command('execute', plan=planned.path))
 
 
-def read(path: str) -> Planned:
-    """Read a plan; raises `NoPlan`."""
+def paths_of(file: str, database: str) -> tuple[str, str]:
+    """Give where a plan and its page are written; `database` is one of many."""
+    stem = file[: -len('.json')] if file.endswith('.json') else file
+    stem = f'{stem}-{database}' if database else stem
+    return f'{stem}.json', f'{stem}.md'
+
+
+def read(typed: str, database: str) -> Planned:
+    """Read a plan, of one of many databases its own; raises `NoPlan`."""
+    of_it, _ = paths_of(typed, database)
+    path = of_it if database and os.path.exists(of_it) else typed
     try:
         with open(path, encoding='utf-8') as file:
             content = json.load(file)

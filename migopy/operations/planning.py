@@ -183,13 +183,6 @@ def _document(raw: bytes | None) -> Any:
     )
 
 
-def paths_of(file: str, database: str) -> tuple[str, str]:
-    """Give where a plan and its page are written; `database` is one of many."""
-    stem = file[: -len('.json')] if file.endswith('.json') else file
-    stem = f'{stem}-{database}' if database else stem
-    return f'{stem}.json', f'{stem}.md'
-
-
 def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
     """Write a plan and its page, each whole or not at all; raises `NotWritten`.
 

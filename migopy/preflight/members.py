@@ -107,6 +107,8 @@ def as_the_client_sees(server: Server) -> tuple[list[str], dict[str, float]]:
 
 
 def _behind(dates: dict[str, float]) -> dict[str, float]:
-    newest = max(dates.values(), default=0.0)
-    lags = {name: newest - date for name, date in dates.items()}
+    # One that has just begun has not told when it wrote last.
+    told = {name: date for name, date in dates.items() if date > 0}
+    newest = max(told.values(), default=0.0)
+    lags = {name: newest - date for name, date in told.items()}
     return {name: lag for name, lag in lags.items() if lag >= BEHIND}

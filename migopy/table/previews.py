@@ -56,11 +56,13 @@ class Previews(Overridable, Wiring):
         execute,plan=FILE runs that and nothing else. values=yes shows values, too,
         which may be personal data. Nothing is changed.
         """
-        from migopy.operations import planning
+        from migopy.operations import planned, planning
 
         shows_values = is_yes(values, 'plan', 'values')
         order = order_up(self, 'plan', name, to, in_trial=True)
-        paths = planning.paths_of(file, self._site.db.name if self._of_many else '')
+        paths = planned.paths_of(
+            file, '' if self._of_many is None else self._of_many.name
+        )
         made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
         self._report.foreseen(foreseen.names, foreseen.findings, 'text')
         planning.write(made, paths)

@@ -199,6 +199,23 @@ class ExecutedTest(PlanTest):
         self.assertIn('.users has other indexes or options by now', result.stderr)
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
 
+    def test_each_of_many_databases_has_its_own(self) -> None:
+        other = f'{self.db.name}_b'
+        self.addCleanup(self.client.drop_database, other)
+        self.client[other].users.insert_one({'_id': 1, 'tel': '1'})
+        fabfile = self.filled(self.fabfile)
+        names = [self.db.name, other]
+        fabfile = fabfile.replace('MONGO_DATABASE =', f'MONGO_DATABASES = {names} #')
+        self.write('fabfile.py', fabfile)
+        self.assert_ok(self.fab('migrations:plan'))
+        for name, said in zip(names, ('users 5 updated', 'users 1 updated')):
+            plan = json.loads((self.folder / f'plan-{name}.json').read_text())
+            self.assertEqual(plan['database'], name)
+            self.assertEqual(plan['migrations'][0]['summary'], said)
+        self.assert_ok(self.execute())
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertEqual(self.client[other].migrations.count_documents({}), 2)
+
     def test_what_is_no_plan(self) -> None:
         self.refused('plan.json is no plan: No such file')
         for text in ('{', '[]', '{}', '{"migopy_plan": 9}', '{"migopy_plan": 1}'):

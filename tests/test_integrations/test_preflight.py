@@ -127,7 +127,7 @@ class ServerTest(PreflightTest):
                 db.users.create_index('n')
                 db.users.update_many({'n': 7}, {'$set': {'b': 1}})
                 """,
-            'another collection': "db.orders.update_many({'n': 7}, {'$set': {}})",
+            'another collection': "db.orders.update_many({'n': 7}, {'$set': {'b': 1}})",
         }
         for name, body in bodies.items():
             with self.subTest(name):
