@@ -197,10 +197,11 @@ def order_down(
     conflicts: str = 'stop',
 ) -> Order:
     """Take what `rollback` was given; raises `WrongOptions`."""
-    is_wanted = is_yes(undo, 'rollback', 'undo')
     wish = one_of(
         conflicts, ('stop', 'keep', 'theirs', 'ours'), 'rollback', 'conflicts'
     )
+    # A `down` decides of no conflicts.
+    is_wanted = is_yes(undo, 'rollback', 'undo') or wish != 'stop'
     only_one('rollback', {'a name': name, 'last': last, 'to': to})
     count = None if last is None else number(last, 'rollback', 'last')
 

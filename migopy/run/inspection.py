@@ -9,6 +9,7 @@ from typing import NamedTuple
 from migopy.files import (
     BadSaid,
     BadTransaction,
+    BadUndo,
     Directory,
     ImportFailed,
     Migration,
@@ -103,6 +104,9 @@ def _of_one(
     except OtherShape as error:
         said, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(said))]
+    except BadUndo:
+        said = f"{name}: undo is neither True nor False nor 'best effort'"
+        return [Problem(path, 1, said)]
     except BadTransaction:
         return [Problem(path, 1, f'{name}: transaction is neither True nor False')]
     except BadSaid as error:

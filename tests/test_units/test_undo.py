@@ -1,0 +1,92 @@
+"""Images without a server: packed and unpacked, what an undo decides, merging."""
+
+from __future__ import annotations
+
+import random
+import unittest
+from typing import Any
+
+from bson import decode, encode
+
+from migopy.differences import Difference
+from migopy.undo import KEEP, OURS, STOP, THEIRS
+from migopy.undo.deciding import decide
+from migopy.undo.pairs import packed, unpacked
+
+
+def document(chance: random.Random) -> bytes:
+    """Make a document of random fields."""
+    names = chance.sample('abcdefgh', chance.randrange(6))
+    values: list[Any] = [1, 'text', None, {'x': 1, 'y': [1, 2]}, b'\0' * 9, 2.5]
+    return encode({'_id': 1, **{name: chance.choice(values) for name in names}})
+
+
+class PairsTest(unittest.TestCase):
+    """Documents before and after, in few bytes."""
+
+    def test_all_pairs_come_back(self) -> None:
+        chance = random.Random(1)
+        pairs = [Difference(None, encode({'_id': 1})), Difference(encode({}), None)]
+        for _ in range(2000):
+            pair = Difference(document(chance), document(chance))
+            pairs += [pair, pair._replace(after=None), Difference(None, pair.after)]
+        self.assertEqual(unpacked(packed(pairs)), pairs)
+        self.assertEqual(unpacked(packed([])), [])
+
+    def test_what_was_changed_is_seen(self) -> None:
+        data = packed([Difference(encode({'_id': 1}), encode({'_id': 1, 'x': 2}))])
+        for broken in (b'', b'nothing', data[:-1], data[:5] + b'\0' + data[6:]):
+            with self.subTest(broken), self.assertRaises(ValueError):
+                unpacked(broken)
+
+
+class DecidingTest(unittest.TestCase):
+    """What a document is to be, by what it was, became and is."""
+
+    def test_nobody_else_means_what_it_was(self) -> None:
+        chance = random.Random(2)
+        for _ in range(500):
+            before, after = document(chance), document(chance)
+            for wish in (STOP, KEEP, THEIRS, OURS):
+                decision = decide(Difference(before, after), after, wish)
+                wanted = after if decision.is_left else decision.wanted
+                self.assertEqual((wanted, decision.conflict), (before, None))
+
+    def test_fields_of_others_are_never_touched_unless_they_are_ours(self) -> None:
+        chance = random.Random(3)
+        for _ in range(2000):
+            before, after = document(chance), document(chance)
+            current = document(chance)
+            for wish in (STOP, KEEP, THEIRS):
+                decision = decide(Difference(before, after), current, wish)
+                wanted = current if decision.is_left else decision.wanted
+                self.assertIsNotNone(wanted)
+                was, made, now = map(decode, (before, after, current))
+                then = decode(wanted or b'')
+                for name in {*was, *made, *now}:
+                    theirs = made.get(name, self) != now.get(name, self)
+                    if theirs:
+                        kept = then.get(name, self)
+                        self.assertEqual(kept, now.get(name, self), (name, wish))
+                    elif decision.conflict is None:
+                        self.assertEqual(then.get(name, self), was.get(name, self))
+
+    def test_fields_within_fields(self) -> None:
+        before = encode({'_id': 1, 'a': {'x': 1, 'y': [1, 2]}, 'b': 1})
+        after = encode({'_id': 1, 'a': {'x': 2, 'y': [1, 3]}, 'c': 1})
+        current = encode({'_id': 1, 'a': {'x': 2, 'y': [9, 3], 'z': 0}, 'c': 1})
+        decision = decide(Difference(before, after), current, STOP)
+        self.assertIsNone(decision.conflict)
+        wanted = {'_id': 1, 'a': {'x': 1, 'y': [9, 2], 'z': 0}, 'b': 1}
+        self.assertEqual(decode(decision.wanted or b''), wanted)
+        longer = encode({'_id': 1, 'a': {'x': 2, 'y': [1, 3, 4]}, 'c': 1})
+        decision = decide(Difference(before, after), longer, STOP)
+        self.assertEqual(decision.conflict, ('was changed since', ['a.y.1']))
+
+    def test_the_order_of_fields_is_a_change_as_well(self) -> None:
+        before, after = encode({'a': 1, 'b': 2}), encode({'a': 1, 'b': 3})
+        reordered = encode({'b': 3, 'a': 1})
+        decision = decide(Difference(before, after), reordered, STOP)
+        self.assertTrue(decision.is_left and decision.conflict)
+        decision = decide(Difference(before, after), reordered, OURS)
+        self.assertEqual(decision.wanted, before)
