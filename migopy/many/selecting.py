@@ -99,11 +99,12 @@ class Selection(NamedTuple):
 
     def narrow(self, command: Command) -> Command:
         """Give a command for the databases that were meant, if it is about any."""
-        if (command.name or 'show_status') not in OF_DATABASE:
+        name = command.name or 'show_status'
+        if name not in OF_DATABASE:
             return command
         which = {name: text for name, text in self.typed.items() if name in WHICH}
         options = {**command.options, **which, **command.options}
-        return Command(command.name, *command.values, **options)
+        return Command(name, *command.values, **options)
 
     def sure(self, command: str) -> Selection:
         """Give the same with the answer to what a grave command asks of a person."""

@@ -16,7 +16,6 @@ from migopy.operations.repeated import is_carried_out
 from migopy.run import (
     Choice,
     NoFile,
-    NotApplied,
     Observer,
     Plan,
     UnknownMigration,
@@ -74,8 +73,7 @@ class RecordNotNamed(MigopyException):
 def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
     """Take the file of an applied migration as it is now for what was executed.
 
-    Raises what `Choice.find` does, `NotApplied`, `NothingToPutRight` and
-    `RecordNotNamed`.
+    Raises what `Choice.find` does, `NothingToPutRight` and `RecordNotNamed`.
     """
     with site.locked('accept', wait, observer.waiting, [name]):
         if is_carried_out(site, observer):
@@ -84,7 +82,8 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
         migration = Choice(plan).find(name)
         records = plan.records_of(migration)
         if not records:
-            raise NotApplied(migration.name)
+            why = 'is not applied, so there is nothing to accept'
+            raise NothingToPutRight(migration.name, why)
         checksum = migration.checksum()
         if all(record.checksum == checksum for record in records):
             raise NothingToPutRight(migration.name, 'is as it was executed')
