@@ -38,7 +38,7 @@ from migopy.server import (
 from migopy.site_settings import SiteSettings
 from migopy.state import History, Holder, Lock, Registry, Run, end_left, read
 from migopy.terminal import meter
-from migopy.texts import whole_number
+from migopy.texts import is_utf8, whole_number
 from migopy.version import VERSION
 
 # `fab migrations` is to start fast.
@@ -238,7 +238,7 @@ class Site:
         if not which or (number is not None and which[0] not in '-0'):
             return self.history.last(min(number or 0, MOST_RUNS), without=ahead)
         # Of one that is neither here nor registered only the history knows.
-        runs = self.history.last(name=which, without=ahead)
+        runs = self.history.last(name=which, without=ahead) if is_utf8(which) else []
         if runs:
             return runs
         try:

@@ -23,6 +23,12 @@ def same_name(name: str) -> str:
     return name if name.isascii() else unicodedata.normalize('NFC', name)
 
 
+def is_utf8(text: str) -> bool:
+    """Tell whether a text can be written as UTF-8, as a database keeps it."""
+    # A file's name may have bytes that are none.
+    return text.isascii() or not any('\ud800' <= letter <= '\udfff' for letter in text)
+
+
 def fit(text: str) -> str:
     r"""Show what could steer a terminal as an escape: `\x1b`.
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
-from migopy.texts import same_name, whole_number
+from migopy.texts import is_utf8, same_name, whole_number
 
 
 class BadFileNames(MigopyException):
@@ -15,9 +15,11 @@ class BadFileNames(MigopyException):
 
     def __init__(self, names: list[str], pattern: str) -> None:
         self.names = names
+        why = f'do not fit MIGRATIONS_FILE_PATTERN ({pattern})'
+        if not any(map(is_utf8, names)):
+            why = 'are no UTF-8, so that no database can keep them'
         super().__init__(
-            'Found files whose names do not fit MIGRATIONS_FILE_PATTERN '
-            f'({pattern}):\n{listing(names)}\n'
+            f'Found files whose names {why}:\n{listing(names)}\n'
             'Rename them (001_add_index.py), or begin the name of a helper with _ or '
             'put it into MIGRATIONS_HELPERS, then type: ',
             Command(),
@@ -92,7 +94,7 @@ class FileNames:
                 continue
             match = None if name.endswith('.py.py') else matching(same_name(name))
             number = whole_number(match[first] or '') if match else None
-            if match is None or number is None:
+            if match is None or number is None or not is_utf8(name):
                 bad.append(name)
             elif not others:
                 numbered.append((number, name))

@@ -197,7 +197,8 @@ def is_ours(name: object) -> bool:
 
 def _text(document: Document, field: str) -> str | None:
     value = document.get(field)
-    return value if isinstance(value, str) else None
+    # BSON's `Code` is a text that cannot be looked up.
+    return str(value) if isinstance(value, str) else None
 
 
 def _line(document: Document, field: str) -> str | None:

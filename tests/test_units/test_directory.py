@@ -56,6 +56,11 @@ class FileNamesTest(unittest.TestCase):
         ):
             self.assertEqual(self.sorted(*names), ['001_c.py', '1_a.py', '1_b.py'])
 
+    def test_a_name_that_no_database_can_keep_is_told(self) -> None:
+        with self.assertRaises(BadFileNames) as caught:
+            self.sorted('1_\udcff.py', pattern=r'(?P<migr_nr>[0-9]+)_.*\.py')
+        self.assertIn('are no UTF-8', str(caught.exception))
+
     def test_helpers_and_other_files_are_passed_over(self) -> None:
         others = (
             '__init__.py',

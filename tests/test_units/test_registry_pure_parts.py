@@ -5,7 +5,7 @@ from __future__ import annotations
 import unittest
 from datetime import datetime, timedelta, timezone
 
-from bson import ObjectId
+from bson import Code, ObjectId
 
 from migopy.state.registry import Record
 
@@ -21,6 +21,10 @@ class RecordTest(unittest.TestCase):
     def test_passes_over_fields_it_does_not_know(self) -> None:
         record = Record.of({'_id': 1, 'name': 'a', 'how': 'ignored', 'later': [1]})
         self.assertEqual(record, Record(1, 'a', None, None, 'ignored'))
+
+    def test_code_is_a_text_as_any_other(self) -> None:
+        record = Record.of({'_id': 1, 'name': 'a', 'checksum': Code('sum', {})})
+        self.assertEqual({record.checksum}, {'sum'})
 
     def test_is_as_old_as_it_says(self) -> None:
         record = Record(ObjectId(), 'a', WHEN, None, None)
