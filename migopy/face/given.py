@@ -39,6 +39,9 @@ PATHS = (
     'PROJECT_DIRECTORY',
 )
 
+#: Settings that are a number or none at all.
+NUMBERS = ('MONGO_DUMP_KEEP', 'UNDO_DAYS')
+
 #: How similar to a variable an unknown one is that was meant as it.
 SIMILARITY = 0.6
 
@@ -177,13 +180,16 @@ def _value(variable: str, name: str, text: str) -> Any:
 
 def _reader(name: str) -> tuple[Callable[[str], Any], str]:
     default = getattr(Defaults, name)
+    if name == 'UNDO':
+        # Beside yes and no it takes words, which are looked at afterwards.
+        return lambda text: YES.get(text.strip().lower(), text), 'yes or no'
     if isinstance(default, bool):
         return lambda text: YES[text.strip().lower()], 'yes or no'
     if isinstance(default, Mapping):
         return _object, 'a JSON object, such as {"tls": true}'
     if isinstance(default, tuple) or name == 'MONGO_DATABASES':
         return _names, 'names with commas between them'
-    if name == 'MONGO_DUMP_KEEP' or isinstance(default, int):
+    if name in NUMBERS or isinstance(default, (int, float)):
         return _number, 'a number'
     return str, 'a text'
 
