@@ -15,7 +15,6 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
 from migopy.face import call
-from migopy.files import AFTER
 from migopy.many.databases import FAILED_ONES, Database, shown
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.fleet import Fleet
@@ -34,9 +33,9 @@ from migopy.many.kinds import (
 )
 from migopy.many.members import Member, Members
 from migopy.many.selecting import Selection
-from migopy.many.standing import Standing, is_new
+from migopy.many.standing import Standing, is_new, standing_of
 from migopy.many.telling import FleetReport, Named
-from migopy.operations import DoesNotFit, pending
+from migopy.operations import DoesNotFit
 from migopy.state import FAILED
 from migopy.tell import Voice, gather_answers
 from migopy.terminal import meter, told_by
@@ -240,10 +239,11 @@ class Crowd:
         if not waits:
             member.manager.LOCK_WAIT = 0
         command, options = self._command, self._selection.options
-        is_plain = command == 'execute' and not (self._values or options)
+        takes_all = not self._values and options.keys() <= {'phase', 'wait'}
         ignores_new = member.manager.NEW_DATABASES == 'ignore'
+        is_plain = command == 'execute' and takes_all
         if is_plain and ignores_new and is_new(member.site):
-            command = 'ignore'
+            command, options = 'ignore', {}
         method = getattr(member.manager, command)
         result = call(method, command, self._values, options)
         answer_result(result)
@@ -257,9 +257,7 @@ class Crowd:
         if found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
         phase = self._selection.options.get('phase')
-        names = pending(member.manager, plan, phase or AFTER)
-        standing = Standing.of(plan, names, is_all_wanted=phase is None)
-        return replace(outcome, standing=standing)
+        return replace(outcome, standing=standing_of(member.manager, plan, phase))
 
     def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
         """Read whether the last run of a database failed, or one is unfinished."""

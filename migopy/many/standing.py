@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from migopy.errors import enumerated
+from migopy.files import AFTER
+from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
 
@@ -28,20 +30,32 @@ class Standing(NamedTuple):
 
     @classmethod
     def of(
-        cls, plan: Plan, pending: Sequence[str], is_all_wanted: bool = True
+        cls,
+        plan: Plan,
+        pending: Sequence[str],
+        background: Sequence[str] = (),
+        is_all_wanted: bool = True,
     ) -> Standing:
         """Read it from a plan; `pending` are the names of what `execute` would run.
 
-        With `is_all_wanted` what is left to run in the background does not fit either.
+        `background` are those of what it leaves to a worker, which do not fit either
+        with `is_all_wanted`.
         """
         last = plan.last_registered
         return cls(
             last.name if last else '',
             len(pending),
             pending[0] if pending else '',
-            tuple(_remarks(plan)),
-            not plan.fits or (is_all_wanted and bool(plan.background)),
+            tuple(_remarks(plan, background)),
+            not plan.fits or (is_all_wanted and bool(background)),
         )
+
+
+def standing_of(manager: Any, plan: Plan, phase: str | None) -> Standing:
+    """Read where a manager's database stands; until a phase, if one is wanted."""
+    names = pending(manager, plan, phase or AFTER)
+    rest = [each for each in pending(manager, plan) if each not in names]
+    return Standing.of(plan, names, rest, is_all_wanted=phase is None)
 
 
 class Row(NamedTuple):
@@ -78,12 +92,12 @@ def remarks_of(
     return sorted(groups.items(), key=lambda group: (len(group[1]), group[0]))
 
 
-def _remarks(plan: Plan) -> Iterable[str]:
+def _remarks(plan: Plan, background: Sequence[str]) -> Iterable[str]:
     running = [run.name for run in plan.open_runs.running]
     unfinished = list(dict.fromkeys(run.name for run in plan.unfinished))
     for what, names in (
         ('Unfinished', unfinished),
-        ('To run in the background', [each.name for each in plan.background]),
+        ('To run in the background', background),
         ('Running at this moment', running),
         ('Late', [each.name for each in plan.late]),
         ('Changed since executed', plan.changed),

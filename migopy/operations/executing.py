@@ -83,8 +83,8 @@ def _execute(
                 from migopy.operations.undoing import prune
 
                 prune(site)
-        if plan.background and not order.names:
-            observer.left([each.name for each in plan.background])
+        if left := order.leaves(plan):
+            observer.left([each.name for each in left])
     return None
 
 

@@ -110,6 +110,8 @@ class Order(NamedTuple):
     wait: float
     transaction: bool
     undoing: Undoing = Undoing()
+    #: What it leaves of a plan to a worker.
+    leaves: Callable[[Plan], list[Migration]] = lambda plan: []
 
     @property
     def names(self) -> Sequence[str]:
@@ -157,7 +159,10 @@ def order_up(
 
     wait = 'yes' if waits else None
     asked = Command(command, *_given(name), to=to, phase=phase, wait=wait)
-    return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+    order = Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+    if order.names:
+        return order
+    return order._replace(leaves=lambda plan: narrowed(manager, plan.background))
 
 
 def order_work(manager: Manager, name: str | None) -> Order:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from migopy import MigrationsManager
 from migopy.state import Holder, Locked
 from tests.project import NOTHING, WAITING, CommandTest, FabTest, PlainTest
 
@@ -282,6 +283,37 @@ class LocksTest(PlainTest):
                 self.manager(LOCK_WAIT=0, DO_MONGO_DUMP=True).perform('execute', (), {})
         self.assertEqual(self.registered(), [])
 
+    def test_no_transaction_goes_round_it(self) -> None:
+        self.migration(
+            '001_a.py',
+            "phase = 'background'\n"
+            'def up(db):\n'
+            "    runs = db.migrations_history.find({}, {'name': 1})\n"
+            '    db.seen.insert_many(list(runs))\n',
+        )
+        self.manager(TRANSACTION=True).perform('work', (), {})
+        # The mark of a run in a transaction would not tell others that it runs.
+        [run] = self.db.migrations_history.find()
+        self.assertEqual([each['_id'] for each in self.db.seen.find()], [run['_id']])
+        self.assertEqual((run['phase'], run['outcome']), ('background', 'executed'))
+
+    def test_what_the_fabfile_leaves_out_is_left_out(self) -> None:
+        for name in ('001_a.py', '002_big.py'):
+            self.migration(
+                name, "phase = 'background'\ndef up(db): db.ran.insert_one({})"
+            )
+
+        def unregistered(manager: MigrationsManager) -> list[str]:
+            return ['001_a.py']
+
+        manager = self.manager(unregistered=unregistered)
+        manager.perform('execute', (), {})
+        manager.perform('work', (), {})
+        self.assertEqual(self.registered(), ['001_a.py'])
+        with self.assertRaisesRegex(Exception, 'left out'):
+            manager.perform('work', ('2',), {})
+        self.assertNotIn('002_big', str(self.logger.said))
+
     def test_unlock_takes_the_one_that_is_said(self) -> None:
         for which in ('lock', 'worker'):
             self.db.migrations_lock.insert_one({'_id': which, 'owner': 'x'})
@@ -337,6 +369,18 @@ class ManyTest(FabTest):
         self.each = [self.client[f'{self.db.name}_{letter}'] for letter in 'ab']
         for db in self.each:
             self.addCleanup(self.client.drop_database, db.name)
+
+    def test_a_new_one_that_is_ignored_is_so_in_each_phase(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.ran.insert_one({})')
+        self.migration('002_b.py', IN_BACKGROUND + NOTHING)
+        text = self.fabfile.replace(
+            "'{uri}'", "'{uri}'\n            NEW_DATABASES = 'ignore'"
+        )
+        self.write('fabfile.py', self.filled(text))
+        self.assert_ok(self.fab('migrations:execute,phase=before'))
+        for db in self.each:
+            self.assertEqual(db.ran.count_documents({}), 0)
+            self.assertEqual(db.migrations.count_documents({'how': 'ignored'}), 2)
 
     def test_a_worker_does_all_of_them(self) -> None:
         self.migration('001_a.py')
