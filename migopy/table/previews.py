@@ -28,7 +28,7 @@ class Previews(Overridable, Wiring):
         Looks at all that is pending, at the one named, or with to=NAME at those up to
         that one: tries them as a dry run does, asks the server about what they would
         send, and reads their files. Nothing is changed. A comment
-        `# migopy: allow=NAME why` on a line silences a finding there. format=json and
+        `# migopy: allow=RULE why` on a line silences a finding there. format=json and
         format=github are for machines.
         """
         from migopy.operations import preflighting
