@@ -78,7 +78,13 @@ def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
     if not migrations:
         return Foreseen((), (), ())
     with importable(site.directory):
-        return foresee(site, plan, migrations, order, observer)
+        foreseen = foresee(site, plan, migrations, order, observer)
+    if foreseen.not_tried:
+        observer.warned(
+            f'No dry run of {enumerated(foreseen.not_tried)}: what stands in the files'
+            ' is all that was looked at'
+        )
+    return foreseen
 
 
 def look_ahead(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pymongo.errors import OperationFailure
 
 from migopy.files import Migration
-from migopy.preflight.asking import Server
+from migopy.preflight.asking import ALL, Server
 from migopy.preflight.builds import builds
 from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
 from migopy.preflight.in_file import not_allowed, read, source_of
@@ -73,6 +73,8 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
             look = Look(server, step.tried, [each.sightings for each in tried])
             of_step += _seen(look, privileges, own if not place else '')
         found += not_allowed(source, of_step)
+    if server.is_out_of_time and steps:
+        found.append(_out_of_time(steps[0]))
     return in_order(found)
 
 
@@ -107,6 +109,19 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
             f'it cannot be tried to its end: {tried.sightings.reason}',
             'what comes after that was read in the file alone',
         )
+
+
+def _out_of_time(step: Ahead) -> Finding:
+    return Finding(
+        'not-shown',
+        NOTICE,
+        SERVER,
+        step.migration.name,
+        step.migration.path,
+        0,
+        f'the server took more than {ALL:g} s to answer, so it was not asked all',
+        'something may be missing here, of this migration or of the next ones',
+    )
 
 
 def _standalone(step: Ahead) -> Finding:

@@ -154,6 +154,8 @@ class ServerTest(PreflightTest):
     def test_one_that_fails(self) -> None:
         self.migration('001_x.py', up("db.a.insert_one({'a': 1})\n1 / 0"))
         self.migration('002_y.py', up("raise AssertionError('never')"))
+        said = self.fab('migrations:preflight').stderr
+        self.assertIn('No dry run of 002_y.py: what stands in the files is all', said)
         [found] = self.findings()
         self.assertEqual((found['name'], found['line']), ('fails', 6))
         self.assertIn('ZeroDivisionError', found['what'])

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from migopy.files import Migration
-from migopy.preflight import Server, Sightings, Tried
+from migopy.preflight import Recorder, Server, Sightings, Tried
 from migopy.preflight.in_file import not_allowed, read, source_of
 from migopy.preflight.kinds import shard_keys
 from migopy.preflight.looking import Look
@@ -375,3 +375,14 @@ class ShardKeyTest(unittest.TestCase):
         ):
             with self.subTest(fits):
                 self.assertEqual(self.severities(fits, 6, 0), [])
+
+
+class RecorderTest(unittest.TestCase):
+    """Commands as they are shown to who is to agree to them."""
+
+    def test_a_type_of_the_project_s_own_is_counted_and_left_out(self) -> None:
+        recorder = Recorder(values=True)
+        for value in (1, object()):
+            recorder.saw('insert', 'shop', {'insert': 'a', 'documents': [{'a': value}]})
+        self.assertEqual((recorder.count, recorder.left_out), (2, 1))
+        self.assertEqual(len(recorder.commands), 1)
