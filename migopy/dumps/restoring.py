@@ -9,6 +9,7 @@ from typing import Any
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from bson.timestamp import Timestamp
+from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -48,9 +49,15 @@ class Filler:
         db: Database[Any],
         documents: Callable[[Stored], Iterable[bytes]],
         progress: Progress,
+        is_scratch: bool = False,
     ) -> None:
-        """Take the database, and what gives the documents of a collection."""
+        """Take the database, and what gives the documents of a collection.
+
+        Of a scratch one nothing needs to outlive a crash, so nothing waits for that.
+        """
         self._db = plain(db)
+        if is_scratch:
+            self._db = self._db.with_options(write_concern=WriteConcern(w=1))
         self._of = documents
         self._progress = progress
         self._may_bypass = True

@@ -73,7 +73,7 @@ class Copier:
         self._sample = sample
         self._whole = whole
         self._progress = progress
-        self._filler = Filler(target, self._documents, progress)
+        self._filler = Filler(target, self._documents, progress, is_scratch=True)
         self._session: ClientSession | None = None
         self._there: dict[str, int] = {}
         self._taken: dict[str, int] = {}

@@ -33,7 +33,8 @@ class Copy(NamedTuple):
 
     def made_in(self, db: Database[Any]) -> None:
         """Make the same again in an empty database."""
-        filler = Filler(db, lambda stored: self.documents[stored.name], _nobody)
+        found = self.documents.__getitem__
+        filler = Filler(db, lambda stored: found(stored.name), _nobody, is_scratch=True)
         filler.fill_all(self.contents, are_small=True)
 
 
