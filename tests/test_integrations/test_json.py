@@ -22,7 +22,7 @@ from migopy.many import in_json
 from migopy.operations.adoption import ADOPTED
 from migopy.operations.bookkeeping import ACCEPTED, FORGOTTEN, RENAMED
 from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
-from migopy.tell import heartbeats, json_events, rehearsals
+from migopy.tell import heartbeats, json_events, json_watching, rehearsals
 from migopy.terminal import progress as progress_of
 from tests import environments, schema
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest, Result
@@ -534,7 +534,7 @@ class SchemaTest(PlainTest):
 
     def test_each_command_that_is_an_answer(self) -> None:
         """And the page names no event that is never told."""
-        rooms = (json_events, in_json, rehearsals)
+        rooms = (json_events, json_watching, in_json, rehearsals)
         source = ''.join(Path(str(room.__file__)).read_text() for room in rooms)
         told = set(re.findall(r"\._?event\(\s*'(\w+)'", source))
         words = {EXECUTED, ROLLED_BACK, IGNORED, ACCEPTED, FORGOTTEN, RENAMED, ADOPTED}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import textwrap
 import threading
@@ -12,6 +11,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from tests import schema
 from tests.faults import eventually
 from tests.project import FabTest
 from tests.server import with_auth
@@ -262,7 +262,7 @@ class WatchTest(Steered):
         process, said = self.begin(UP)
         self.text_of('migrations:pause')
         watching, first = self.watched('json=yes')
-        told = json.loads(first)
+        told = schema.check(first.rstrip())
         self.assertEqual(told['event'], 'watched')
         self.assertTrue(told['paused'])
         self.assertEqual(told['doing']['name'], '1_a.py')
@@ -271,7 +271,7 @@ class WatchTest(Steered):
         self.assertEqual(told['holder']['command'], 'execute')
         self.text_of('migrations:resume')
         self.go(process, said)
-        last = json.loads(self.rest(watching)[-1])
+        last = schema.check(self.rest(watching)[-1])
         self.assertEqual(last['event'], 'ended')
         self.assertEqual(last['watched'][0]['outcome'], 'executed')
 
