@@ -138,6 +138,7 @@ class ValuesTest(CheckTest):
                 {'port': 1},
             ),
             'TRANSACTION': ('yes', 'no'),
+            'PREFLIGHT': ('yes', 2, []),
             'UNDO': ('yes', 1.5, None, 'best'),
             'UNDO_MB': ('500', 0, -1, None, math.inf, math.nan, True),
             'UNDO_KEEP': ('5', 0, -1, 1.0, True),
