@@ -38,7 +38,7 @@ def loaded(
             if any(map(plan.unfinished_of, migrations)):
                 from migopy.operations.undoing import require_none_half_undone
 
-                require_none_half_undone(site, plan, migrations)
+                require_none_half_undone(site, plan, steps)
             steps = with_images(steps, site.settings.undo, site.db.client)
     require_dependencies(steps, plan)
     warn_of_helpers(steps, observer)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bson import ObjectId
+from pymongo.errors import OperationFailure
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
@@ -14,6 +15,9 @@ from migopy.operations.orders import Order
 from migopy.run import Choice, Observer, Plan, Step
 from migopy.site import Site
 from migopy.undo import Kept, Undo
+
+#: What the server answers to a user who may not read images.
+UNAUTHORIZED = 13
 
 
 class NoImagesKept(MigopyException):
@@ -66,7 +70,7 @@ def _step_down(
     has_down = callable(loaded.functions.get('down'))
     if has_down and not order.undoing.is_wanted:
         return Step.of(loaded, 'down', order.transaction)
-    kept = kept_of(site, plan, loaded.migration)
+    kept = _kept_of(site, plan, loaded, order.undoing.is_wanted)
     if kept is None and order.undoing.is_wanted:
         raise NoImagesKept(loaded.name, has_down)
     if kept is None:
@@ -84,27 +88,40 @@ def _step_down(
     return Step(loaded, 'down', undo.is_small, undo=undo)
 
 
-def require_none_half_undone(
-    site: Site, plan: Plan, migrations: Sequence[Migration]
-) -> None:
+def require_none_half_undone(site: Site, plan: Plan, steps: Sequence[Step]) -> None:
     """Make sure that what is to be executed is not half undone.
 
     Raises `HalfUndone`.
     """
-    for migration in migrations:
-        directions = {each.direction for each in plan.unfinished_of(migration)}
+    for step in steps:
+        directions = {each.direction for each in plan.unfinished_of(step.migration)}
         if 'down' in directions:
-            kept = kept_of(site, plan, migration)
+            kept = _kept_of(site, plan, step.loaded)
             if kept is not None and kept.undo is not None:
-                raise HalfUndone(migration.name)
+                raise HalfUndone(step.name)
 
 
-def kept_of(site: Site, plan: Plan, migration: Migration) -> Kept | None:
-    """Find the images of what a migration has changed, as far as it has run."""
+def _kept_of(
+    site: Site, plan: Plan, loaded: LoadedMigration, is_wanted: bool = False
+) -> Kept | None:
+    """Find the images of what a migration has changed, as far as it has run.
+
+    Whose file keeps none, and who may not read any, has none, unless they are wanted.
+    """
+    migration = loaded.migration
     unfinished = plan.unfinished_of(migration)
     runs = [each.id for each in unfinished if each.direction == 'up']
     records = [each.id for each in plan.records_of(migration)]
-    return site.images.of_runs([*records, *runs])
+    try:
+        return site.images.of_runs([*records, *runs])
+    except OperationFailure as error:
+        if is_wanted or loaded.images(site.settings.undo) or not _is_denied(error):
+            raise
+        return None
+
+
+def _is_denied(error: OperationFailure) -> bool:
+    return error.code == UNAUTHORIZED
 
 
 def kept(site: Site) -> list[Kept]:
@@ -127,9 +144,14 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 def prune(site: Site) -> None:
     """Delete images that nothing can be restored from any more, and those too many.
 
-    The lock is held.
+    The lock is held. A user who may not read them keeps none, and deletes none.
     """
-    found = site.images.all()
+    try:
+        found = site.images.all()
+    except OperationFailure as error:
+        if not _is_denied(error):
+            raise
+        return
     if not found:
         return
     plan = site.plan()
