@@ -210,7 +210,10 @@ class JsonTest(FabTest):
         told = self.lines('migrations:execute,show=5', status=1)
         self.assertEqual(
             [each['event'] for each in told],
-            ['started', 'tried', 'found', 'started', 'untold', 'ended'],
+            ['started', 'tried', 'found', 'started', 'untold', 'foreseen', 'ended'],
+        )
+        self.assertEqual(
+            [each['name'] for each in told[5]['findings']], ['empty-filter']
         )
         self.assertEqual(len(told[2]['findings']), 2)
         self.assertIn('1 duplicated value', told[2]['findings'][1])
