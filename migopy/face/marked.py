@@ -21,8 +21,8 @@ ORIGINAL = 'migopy_original'
 #: Migopy's own commands that say which database they are about.
 OF_DATABASE = frozenset(
     """
-    accept adopt baseline check dbdump dbrestore execute forget history ignore images
-    list pause plan preflight rehearse rename resume rollback show_status speed stop
+    accept adopt baseline check dbdump dbrestore execute forget history ignore list
+    pause plan preflight rehearse rename resume rollback show_status speed stop undo
     unlock verify watch work
     """.split()  # noqa: SIM905
 )

@@ -32,7 +32,7 @@ SIMILARITY = 0.6
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
     **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),
-    **dict.fromkeys(('down', 'downgrade', 'revert', 'undo'), 'rollback'),
+    **dict.fromkeys(('down', 'downgrade', 'revert'), 'rollback'),
     **dict.fromkeys(('pending', 'show', 'status'), ''),
     **dict.fromkeys(('add', 'generate', 'make', 'new'), 'create'),
     **dict.fromkeys(('fake', 'mark', 'skip', 'stamp'), 'ignore'),

@@ -1,4 +1,4 @@
-"""Images in commands: `rollback` restores from them, `images` lists them."""
+"""Images in commands: `rollback` restores from them, `undo` lists them."""
 
 from __future__ import annotations
 
@@ -30,8 +30,19 @@ class NoImagesKept(MigopyException):
             f'No images are kept of {name}: it was executed without `undo = True`, or'
             ' they were deleted (UNDO_KEEP, UNDO_DAYS). Nothing was done.\n'
             'See of which there are: ',
-            Command('images'),
+            Command('undo', 'list'),
             *also,
+        )
+
+
+class NotRolledBack(MigopyException):
+    """`undo` was typed for a rollback; `what` was given, as a migration's name."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            'undo only lists images, so nothing was done; to roll back: ',
+            Command('rollback', what),
         )
 
 
@@ -124,6 +135,12 @@ def _is_denied(error: OperationFailure) -> bool:
     return error.code == UNAUTHORIZED
 
 
+def require_list(what: str) -> None:
+    """Make sure that a list is wanted, and no rollback; raises `NotRolledBack`."""
+    if what != 'list':
+        raise NotRolledBack(what)
+
+
 def kept(site: Site) -> list[Kept]:
     """List of which migrations images are kept, the oldest first."""
     return site.images.all()
@@ -131,7 +148,7 @@ def kept(site: Site) -> list[Kept]:
 
 def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
     """Delete the images of a migration; raises what `Choice` does, `NoImagesKept`."""
-    with site.locked('images', wait, observer.waiting):
+    with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
         wanted = Choice(plan).name_of(name)
         found = [each.id for each in site.images.all() if each.name == wanted]

@@ -14,15 +14,16 @@ class Undoing(Overridable, Wiring):
     """
 
     @task
-    def images(self, *, forget: str | None = None) -> None:
+    def undo(self, what: str = 'list', *, forget: str | None = None) -> None:
         """Show of which migrations images are kept, for a rollback without a down().
 
-        Example: images,forget=001_add_index.py
+        Example: undo,list
         With forget=NAME those of one migration are deleted, and with them what it has
-        deleted: they hold whole documents.
+        deleted: they hold whole documents. It rolls nothing back: rollback does.
         """
         from migopy.operations import undoing
 
+        undoing.require_list(what)
         if forget is not None:
             undoing.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
         self._report.images(undoing.kept(self._site))

@@ -147,9 +147,9 @@ class UndoTest(FabTest):
 
     def test_images_are_listed_and_forgotten(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
-        listed = self.assert_ok(self.fab('migrations:images'))
+        listed = self.assert_ok(self.fab('migrations:undo'))
         self.assertIn('001_euros.py', listed.stdout)
-        forgotten = self.assert_ok(self.fab('migrations:images,forget=001'))
+        forgotten = self.assert_ok(self.fab('migrations:undo,forget=001'))
         self.assertIn('No images are kept', forgotten.stdout)
         self.assertEqual(self.contents('migrations_undo'), [])
         self.assertEqual(self.fab('migrations:rollback,001').status, 1)

@@ -45,7 +45,7 @@ class KeptTest(PlainTest):
         folder = self.folder / 'dumps'
         it = self.manager(MONGO_DUMP_DIRECTORY=str(folder))
         it.dbdump()
-        it.images(forget='001')
+        it.undo(forget='001')
         self.db.a.drop()
         [dump] = folder.glob('*Z_*')
         it.dbrestore(dump.name, yes='yes')
@@ -77,7 +77,7 @@ class KeptTest(PlainTest):
         others = [{'_id': 1}, {'x': 1}, {'_id': {'images': 1}}, {'_id': 'x'}]
         others.append({'_id': ObjectId(), 'runs': ['x'], 'name': 1})
         self.db.migrations_undo.insert_many(others)
-        self.it.images()
+        self.it.undo()
         self.it.rollback('001')
         self.assertEqual(state_of(self.db), self.before)
         self.assertEqual(len(list(self.db.migrations_undo.find())), len(others))
@@ -90,7 +90,7 @@ class KeptTest(PlainTest):
         states = [state_of(self.client[name]) for name in names]
         fleet = self.manager(MONGO_DATABASE=None, MONGO_DATABASES=names)
         fleet.perform('execute', [], {'workers': '2'})
-        fleet.perform('images', [], {})
+        fleet.perform('undo', ['list'], {})
         fleet.perform('rollback', ['001'], {'yes': 'yes', 'all': 'yes'})
         self.assertEqual([state_of(self.client[name]) for name in names], states)
 

@@ -148,7 +148,7 @@ class SubtasksTest(unittest.TestCase):
             'Did you mean fab migrations:history?',
             str(UnknownSubtask('histroy', known)),
         )
-        for name in ('excute', 'rolback', 'ignor', 'unlok', 'undo', 'migrate'):
+        for name in ('excute', 'rolback', 'ignor', 'unlok', 'migrate'):
             with self.subTest(name):
                 self.assertNotIn('Did you mean', str(UnknownSubtask(name, known)))
 
@@ -159,7 +159,6 @@ class SubtasksTest(unittest.TestCase):
             'upgrade': 'execute',
             'apply': 'execute',
             'down': 'rollback',
-            'undo': 'rollback',
             'revert': 'rollback',
             'downgrade': 'rollback',
             'status': '',

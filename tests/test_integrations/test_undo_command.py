@@ -1,0 +1,74 @@
+"""The command `undo`: it lists and forgets images, and rolls nothing back."""
+
+from __future__ import annotations
+
+from tests.images import state_of
+from tests.invoking import InvokeTest
+from tests.project import CommandTest, FabTest
+
+CHANGE = """
+    transaction = undo = True
+
+    def up(db):
+        db.a.update_many({}, {'$set': {'x': 1}})
+"""
+
+
+class FabUndoTest(FabTest):
+    """`undo` on Fabric 1."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.a.insert_one({'_id': 1})
+        self.migration('001_a.py', CHANGE)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.after = state_of(self.db)
+
+    def test_it_lists(self) -> None:
+        for typed in ('undo', 'undo,list'):
+            listed = self.assert_ok(self.fab(f'migrations:{typed}'))
+            self.assertIn('001_a.py', listed.stdout)
+
+    def test_who_wants_a_rollback_is_told_the_command(self) -> None:
+        for typed in ('undo,001', 'undo,001,forget=001'):
+            result = self.fab(f'migrations:{typed}')
+            self.assertEqual(result.status, 1, result.said)
+            self.assertIn(
+                'undo only lists images, so nothing was done; to roll back:'
+                ' fab migrations:rollback,001\n',
+                result.stderr,
+            )
+            self.assertEqual(state_of(self.db), self.after)
+            self.assertEqual(len(list(self.db.migrations_undo.find())), 2)
+
+
+class CommandUndoTest(CommandTest):
+    """`undo` of the command `migopy`."""
+
+    def test_it_lists_forgets_and_names_the_rollback(self) -> None:
+        self.db.a.insert_one({'_id': 1})
+        self.migration('001_a.py', CHANGE)
+        self.assert_ok(self.migopy('execute'))
+        listed = self.assert_ok(self.migopy('undo', 'list'))
+        self.assertIn('001_a.py', listed.stdout)
+        result = self.migopy('undo', '001')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('to roll back: migopy rollback 001', result.stderr)
+        result = self.assert_ok(self.migopy('undo', '--forget', '001'))
+        self.assertIn('No images are kept', result.stdout)
+
+
+class InvokeUndoTest(InvokeTest):
+    """`undo` on the Invoke face."""
+
+    def test_it_lists_forgets_and_names_the_rollback(self) -> None:
+        self.db.a.insert_one({'_id': 1})
+        self.migration('001_a.py', CHANGE)
+        self.assert_ok(self.fab('migrations.execute'))
+        listed = self.assert_ok(self.fab('migrations.undo', '--what', 'list'))
+        self.assertIn('001_a.py', listed.stdout)
+        result = self.fab('migrations.undo', '--what', '001')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('to roll back: fab migrations.rollback --name 001', result.said)
+        result = self.assert_ok(self.fab('migrations.undo', '--forget', '001'))
+        self.assertIn('No images are kept', result.stdout)
