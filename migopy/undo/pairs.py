@@ -60,7 +60,9 @@ def _packed(pair: Difference) -> bytes:
         return head
     most = min(len(before), len(after)) - LENGTH
     same = _same(before[LENGTH:], after[LENGTH:], most)
-    end = _same(before[:LENGTH:-1], after[:LENGTH:-1], most - same)
+    # Up to and with the first byte after the length.
+    back = slice(None, LENGTH - 1, -1)
+    end = _same(before[back], after[back], most - same)
     middle = after[LENGTH + same : len(after) - end]
     return head + CHANGE.pack(same, end, len(middle)) + middle
 
