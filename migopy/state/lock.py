@@ -138,7 +138,9 @@ class Lock:
 
         Raises `LockLost`.
         """
-        if not self._renewal.is_renewed():
+        with self._own_work():
+            is_ours = self._renewal.is_renewed()
+        if not is_ours:
             raise LockLost(self.holder())
 
     def unlock(self, force: bool = False) -> Holder | None:

@@ -209,10 +209,12 @@ class Images:
             note['undo'] = mark
         with self._own_work(), self.client.start_session() as other:
             found = self.collection.find_one(mine, ['session'], session=other) or {}
-            if isinstance(found.get('session'), bytes):
+            left = found.get('session')
+            # Its own is that of the attempt before.
+            if isinstance(left, bytes) and left != note['session']:
                 # A user who may not end it waits until the server does.
                 with suppress(OperationFailure):
-                    ended = [{'id': Binary(found['session'], UUID_SUBTYPE)}]
+                    ended = [{'id': Binary(left, UUID_SUBTYPE)}]
                     self.client.admin.command('killSessions', ended, session=other)
             self.collection.update_one(mine, {'$set': note}, session=other)
 

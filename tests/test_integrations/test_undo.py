@@ -165,6 +165,7 @@ class UndoTest(FabTest):
         self.assertIn('dropped', result.stderr)
         result = self.assert_ok(self.fab('migrations:rollback,001'))
         self.assertIn('collection made dropped', result.stderr)
+        self.assertNotIn('migrations_lock', result.stderr)
         self.assertEqual(state_of(self.db), self.before)
         self.assertEqual(self.contents('migrations_undo'), [])
         self.assertEqual(self.registered(), [])
