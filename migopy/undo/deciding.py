@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from migopy.differences import Change, Difference, Value, changes
+from migopy.differences import (
+    ARRAY,
+    DOCUMENT,
+    Change,
+    Difference,
+    Value,
+    changes,
+    elements,
+)
 from migopy.undo.merging import NoSuchPlace, set_back
+
+#: The names from a document down to a field.
+Path = tuple[bytes, ...]
 
 #: What is done where others have changed the same: nothing at all is restored, or those
 #: documents are left as they are, or others' fields are, or nothing of others is left.
@@ -62,17 +73,21 @@ def decide(pair: Difference, current: bytes | None, wish: str) -> Decision:
     mine = changes(before, after)
     if not mine or not theirs:
         return _by_wish(before, (REORDERED, ()), wish)
-    return _by_field(before, current, mine, theirs, wish)
+    return _by_field(pair, current, mine, theirs, wish)
 
 
 def _by_field(
-    before: bytes,
+    pair: Difference,
     current: bytes,
     mine: Sequence[Change],
     theirs: Sequence[Change],
     wish: str,
 ) -> Decision:
-    clashing = [each for each in mine if _clashes(each, theirs)]
+    before, after = pair
+    assert before is not None and after is not None  # noqa: S101
+    clashing = [
+        each for each in mine if _clashes(each, theirs, _field_of(each.path, after))
+    ]
     if not clashing:
         return Decision(set_back(current, mine))
     conflict = CHANGED, [_name(each) for each in clashing]
@@ -82,22 +97,57 @@ def _by_field(
         return Decision(wanted, wanted == current, conflict)
     if wish == OURS:
         try:
-            return Decision(set_back(current, mine), conflict=conflict)
+            whole = [
+                _whole(each, before, after) if each in clashing else each
+                for each in mine
+            ]
+            return Decision(set_back(current, whole), conflict=conflict)
         except NoSuchPlace:
             return Decision(before, conflict=conflict)
     return Decision(current, is_left=True, conflict=conflict)
 
 
-def _clashes(mine: Change, theirs: Sequence[Change]) -> bool:
+def _clashes(mine: Change, theirs: Sequence[Change], field: Path) -> bool:
     """Tell whether others have changed a field, one that it is in, or one in it.
 
-    Where they have made of it what it was there is nothing to decide.
+    `field` is that of the change, or the array that it is in. Where they have made of
+    it what it was there is nothing to decide.
     """
     for each in theirs:
-        length = min(len(mine.path), len(each.path))
-        if mine.path[:length] == each.path[:length]:
-            return each.path != mine.path or each.after != mine.before
+        length = min(len(field), len(each.path))
+        is_there = field[:length] == each.path[:length]
+        if is_there and (each.path != mine.path or each.after != mine.before):
+            return True
     return False
+
+
+def _field_of(path: Path, document: bytes) -> Path:
+    """Give the path of a field, or that of the outermost array that it is in.
+
+    An item's number says nothing of which one it is, as others take items out, too.
+    """
+    for length in range(1, len(path)):
+        found = _value_at(path[:length], document)
+        if found is not None and found.type == ARRAY:
+            return path[:length]
+    return path
+
+
+def _whole(change: Change, before: bytes, after: bytes) -> Change:
+    """Give the change of a whole array in the place of that of an item."""
+    path = _field_of(change.path, after)
+    if path == change.path:
+        return change
+    return Change(path, _value_at(path, before), _value_at(path, after))
+
+
+def _value_at(path: Path, document: bytes) -> Value | None:
+    value: Value | None = Value(DOCUMENT, document)
+    for name in path:
+        if value is None or value.type not in (DOCUMENT, ARRAY):
+            return None
+        value = dict(elements(value.data)).get(name)
+    return value
 
 
 def _by_wish(

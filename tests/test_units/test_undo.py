@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import unittest
+from datetime import datetime, timezone
 from typing import Any
 
-from bson import decode, encode
+from bson import Int64, decode, encode
 
 from migopy.differences import Difference
 from migopy.undo import KEEP, OURS, STOP, THEIRS
@@ -32,6 +33,16 @@ class PairsTest(unittest.TestCase):
             pairs += [pair, pair._replace(after=None), Difference(None, pair.after)]
         self.assertEqual(unpacked(packed(pairs)), pairs)
         self.assertEqual(unpacked(packed([])), [])
+
+    def test_values_of_the_same_bytes_and_another_type(self) -> None:
+        for one, other in (
+            (Int64(0), 0.0),
+            (Int64(1), datetime.fromtimestamp(0, timezone.utc)),
+        ):
+            pair = Difference(encode({'_id': one}), encode({'_id': other}))
+            self.assertEqual(unpacked(packed([pair])), [pair])
+            pair = Difference(encode({'_id': one, 'x': 1}), encode({'_id': other}))
+            self.assertEqual(unpacked(packed([pair])), [pair])
 
     def test_what_was_changed_is_seen(self) -> None:
         data = packed([Difference(encode({'_id': 1}), encode({'_id': 1, 'x': 2}))])
@@ -74,14 +85,28 @@ class DecidingTest(unittest.TestCase):
     def test_fields_within_fields(self) -> None:
         before = encode({'_id': 1, 'a': {'x': 1, 'y': [1, 2]}, 'b': 1})
         after = encode({'_id': 1, 'a': {'x': 2, 'y': [1, 3]}, 'c': 1})
-        current = encode({'_id': 1, 'a': {'x': 2, 'y': [9, 3], 'z': 0}, 'c': 1})
+        current = encode({'_id': 1, 'a': {'x': 2, 'y': [1, 3], 'z': 0}, 'c': 1})
         decision = decide(Difference(before, after), current, STOP)
         self.assertIsNone(decision.conflict)
-        wanted = {'_id': 1, 'a': {'x': 1, 'y': [9, 2], 'z': 0}, 'b': 1}
+        wanted = {'_id': 1, 'a': {'x': 1, 'y': [1, 2], 'z': 0}, 'b': 1}
         self.assertEqual(decode(decision.wanted or b''), wanted)
         longer = encode({'_id': 1, 'a': {'x': 2, 'y': [1, 3, 4]}, 'c': 1})
         decision = decide(Difference(before, after), longer, STOP)
         self.assertEqual(decision.conflict, ('was changed since', ['a.y.1']))
+
+    def test_items_of_an_array_that_others_have_changed_are_not_guessed(self) -> None:
+        before = encode({'_id': 1, 'a': [{'x': 1, 'k': 'A'}, {'x': 1, 'k': 'B'}]})
+        after = encode({'_id': 1, 'a': [{'x': 2, 'k': 'A'}, {'x': 2, 'k': 'B'}]})
+        # The first is gone, another one has come behind the second.
+        current = encode({'_id': 1, 'a': [{'x': 2, 'k': 'B'}, {'x': 2, 'k': 'C'}]})
+        pair = Difference(before, after)
+        decision = decide(pair, current, STOP)
+        said = ['a.0.x', 'a.1.x']
+        self.assertEqual(decision.conflict, ('was changed since', said))
+        self.assertTrue(decision.is_left)
+        theirs = decide(pair, current, THEIRS)
+        self.assertTrue(theirs.is_left and theirs.wanted == current)
+        self.assertEqual(decide(pair, current, OURS).wanted, before)
 
     def test_the_order_of_fields_is_a_change_as_well(self) -> None:
         before, after = encode({'a': 1, 'b': 2}), encode({'a': 1, 'b': 3})
