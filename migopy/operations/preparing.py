@@ -38,7 +38,8 @@ def loaded(
             if any(map(plan.unfinished_of, migrations)):
                 from migopy.operations.undoing import require_none_half_undone
 
-                require_none_half_undone(site, plan, steps)
+                files = [each.loaded for each in steps]
+                require_none_half_undone(site, plan, files)
             steps = with_images(steps, site.settings.undo, site.db.client)
     require_dependencies(steps, plan)
     warn_of_helpers(steps, observer)

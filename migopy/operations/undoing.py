@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from bson import ObjectId
@@ -14,6 +15,7 @@ from migopy.files import LoadedMigration, Migration, load_all
 from migopy.operations.orders import Order
 from migopy.run import Choice, Observer, Plan, Step
 from migopy.site import Site
+from migopy.state import Record, Run
 from migopy.undo import Kept, Undo
 
 #: What the server answers to a user who may not read images.
@@ -58,6 +60,32 @@ class HalfUndone(MigopyException):
         )
 
 
+class CoveredInPart(MigopyException):
+    """Images hold only a part of what a migration has changed; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'The images of {name} hold only a part of what it has changed: it is'
+            ' unfinished, and a run of it kept none. Nothing was restored.\n'
+            'Write a down() that takes back what is left, then type: ',
+            Command('rollback', name),
+        )
+
+
+class StillNeeded(MigopyException):
+    """Images cannot be forgotten as yet; `name` is the migration's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is unfinished, or runs at this moment: without its images it'
+            ' could be neither gone on with nor restored. Nothing was done.\n'
+            'See which it is: ',
+            Command(),
+        )
+
+
 def steps_down(
     site: Site,
     order: Order,
@@ -80,12 +108,16 @@ def _step_down(
 ) -> Step:
     has_down = callable(loaded.functions.get('down'))
     if has_down and not order.undoing.is_wanted:
+        require_none_half_undone(site, plan, [loaded])
         return Step.of(loaded, 'down', order.transaction)
     kept = _kept_of(site, plan, loaded, order.undoing.is_wanted)
     if kept is None and order.undoing.is_wanted:
         raise NoImagesKept(loaded.name, has_down)
     if kept is None:
         return Step.of(loaded, 'down', order.transaction)
+    unfinished = plan.unfinished_of(loaded.migration)
+    if any(_is_bare(each) and each.id not in kept.runs for each in unfinished):
+        raise CoveredInPart(loaded.name)
     why = f'{loaded.name} has no down()'
     undo = Undo(
         site.images,
@@ -99,17 +131,24 @@ def _step_down(
     return Step(loaded, 'down', undo.is_small, undo=undo)
 
 
-def require_none_half_undone(site: Site, plan: Plan, steps: Sequence[Step]) -> None:
-    """Make sure that what is to be executed is not half undone.
+def _is_bare(run: Run) -> bool:
+    """Tell whether a run may have changed what no images are kept of."""
+    return run.direction == 'up' and not run.images
+
+
+def require_none_half_undone(
+    site: Site, plan: Plan, files: Sequence[LoadedMigration]
+) -> None:
+    """Make sure that what `up` or `down` is to run of is not half undone.
 
     Raises `HalfUndone`.
     """
-    for step in steps:
-        directions = {each.direction for each in plan.unfinished_of(step.migration)}
-        if 'down' in directions:
-            kept = _kept_of(site, plan, step.loaded)
+    for loaded in files:
+        unfinished = plan.unfinished_of(loaded.migration)
+        if any(each.direction == 'down' for each in unfinished):
+            kept = _kept_of(site, plan, loaded)
             if kept is not None and kept.undo is not None:
-                raise HalfUndone(step.name)
+                raise HalfUndone(loaded.name)
 
 
 def _kept_of(
@@ -143,19 +182,57 @@ def require_list(what: str) -> None:
 
 def kept(site: Site) -> list[Kept]:
     """List of which migrations images are kept, the oldest first."""
-    return site.images.all()
+    found = site.images.all()
+    return _named(found, site.plan()) if found else []
 
 
 def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
-    """Delete the images of a migration; raises what `Choice` does, `NoImagesKept`."""
+    """Delete the images of a migration.
+
+    Raises what `Choice` does, `NoImagesKept`, `StillNeeded`.
+    """
     with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
-        wanted = Choice(plan).name_of(name)
-        found = [each.id for each in site.images.all() if each.name == wanted]
+        listed = _named(site.images.all(), plan)
+        # Of one that is forgotten there may be no file and no record.
+        is_listed = any(each.name == name for each in listed)
+        wanted = name if is_listed else Choice(plan).name_of(name)
+        found = [each for each in listed if each.name == wanted]
         if not found:
             raise NoImagesKept(wanted, has_down=False)
+        if any(_is_needed(each, plan) for each in found):
+            raise StillNeeded(wanted)
         site.lock.check()
-        site.images.forget(found)
+        site.images.forget([each.id for each in found])
+
+
+def _named(found: Sequence[Kept], plan: Plan) -> list[Kept]:
+    """Give images by the names that their migrations have by now."""
+    names = {each.id: each.name for each in plan.records if _is_of_run(each)}
+    return [
+        replace(
+            kept,
+            name=next((names[run] for run in kept.runs if run in names), kept.name),
+        )
+        for kept in found
+    ]
+
+
+def _is_of_run(record: Record) -> bool:
+    # Another tool's `_id` may be of any type.
+    return isinstance(record.id, ObjectId)
+
+
+def _is_needed(kept: Kept, plan: Plan) -> bool:
+    """Tell whether a migration that is half done has to have its images.
+
+    That is one that is unfinished or at work, or one that is half undone.
+    """
+    runs = {each.id for each in (*plan.unfinished, *plan.at_work)}
+    if runs.intersection(kept.runs):
+        return True
+    records = {each.id for each in plan.records if _is_of_run(each)}
+    return kept.undo is not None and bool(records.intersection(kept.runs))
 
 
 def prune(site: Site) -> None:
@@ -172,15 +249,16 @@ def prune(site: Site) -> None:
     if not found:
         return
     plan = site.plan()
-    records = {each.id for each in plan.records if isinstance(each.id, ObjectId)}
-    runs = {each.id for each in (*plan.unfinished, *plan.at_work)}
-    live = [each for each in found if (records | runs).intersection(each.runs)]
+    records = {each.id for each in plan.records if _is_of_run(each)}
+    needed = [each for each in found if _is_needed(each, plan)]
+    old = [
+        each for each in found if each not in needed and records.intersection(each.runs)
+    ]
     settings = site.settings
-    old = [each for each in live if not runs.intersection(each.runs)]
     spared = old if settings.undo_keep is None else old[-settings.undo_keep :]
     if settings.undo_days is not None:
         since = site.lock.now() - timedelta(days=settings.undo_days)
         spared = [each for each in spared if each.at >= since]
-    kept = {each.id for each in live if each in spared or each not in old}
+    kept = {each.id for each in (*needed, *spared)}
     site.lock.check()
     site.images.forget([each.id for each in found if each.id not in kept])
