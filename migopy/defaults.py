@@ -37,6 +37,10 @@ class Defaults:
     MIGRATION_TEMPLATE: str | None = None
     #: The collection of registered migrations; with `_lock`, `_history` two others'.
     MIGRATIONS_COLLECTION = 'migrations'
+    #: What this environment is called, where a file says in which ones it is to run
+    #: (`environments`). `MIGOPY_ENVIRONMENT` in the process's environment stands over
+    #: it; where neither is set, `ENVIRONMENT` there is taken.
+    ENVIRONMENT: str | None = None
     #: Whether to execute a migration whose number is smaller than a registered one's.
     ALLOW_LATE = True
 

@@ -15,6 +15,11 @@ from migopy.server import CHECKS, SECRET, ServerUri, is_uri, redacted
 #: those of the class that it derives from.
 WHERE = 'migopy_where'
 
+#: The setting that each face takes from the process's environment, and the variables
+#: there: one stands over the setting, and the other, which is not migopy's own, under.
+ENVIRONMENT = 'ENVIRONMENT'
+OWN_VARIABLE, USUAL_VARIABLE = 'MIGOPY_ENVIRONMENT', 'ENVIRONMENT'
+
 #: What stands for a value that nobody may see.
 HIDDEN = '(set, not shown)'
 
@@ -54,10 +59,32 @@ def over(manager_class: type[Manager], given: Mapping[str, Given]) -> type[Manag
 
 def shown(manager: Defaults) -> list[Shown]:
     """List the settings of a manager, each as a person may see it."""
-    return [
-        Shown(name, _visible(name, getattr(manager, name)), _where(manager, name))
-        for name in CHECKS
-    ]
+    rows = []
+    for name in CHECKS:
+        given = (
+            environment_of(manager)
+            if name == ENVIRONMENT
+            else Given(getattr(manager, name), _where(manager, name))
+        )
+        rows.append(Shown(name, _visible(name, given.value), given.where))
+    return rows
+
+
+def environment_of(manager: Defaults) -> Given:
+    """Tell what this environment is called, and where that is said.
+
+    The value is `None` where none is named.
+    """
+    candidates = (
+        (os.environ.get(OWN_VARIABLE), OWN_VARIABLE),
+        (manager.ENVIRONMENT, _where(manager, ENVIRONMENT)),
+        (os.environ.get(USUAL_VARIABLE), f'{USUAL_VARIABLE} in the environment'),
+    )
+    for value, where in candidates:
+        # What is no text is refused when the settings are looked at.
+        if isinstance(value, str) and value.strip():
+            return Given(value.strip(), where)
+    return Given(None, _where(manager, ENVIRONMENT))
 
 
 def where_of(manager_class: type, name: str) -> str:

@@ -216,6 +216,7 @@ class Site:
             holders=holders,
             foreign=contents.foreign,
             file_names=self.directory.file_names,
+            environment=self.settings.environment,
         )
         renamed = renamed_of(plan) if plan.missing else {}
         return replace(plan, renamed=renamed, said=said_of(plan))

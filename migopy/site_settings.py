@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from migopy.defaults import Defaults
 from migopy.files import project_directory
+from migopy.origins import environment_of
 from migopy.pace import Wanted
 from migopy.server import Settings
 
@@ -15,8 +16,8 @@ from migopy.server import Settings
 class SiteSettings(NamedTuple):
     """Where a site's data, files and records are.
 
-    `base` is the folder that relative paths lie in; `lock_ttl` is in seconds, and
-    `undo_mb` in MB.
+    `base` is the folder that relative paths lie in; `environment` is `''` where none
+    is named; `lock_ttl` is in seconds, and `undo_mb` in MB.
     """
 
     server: Settings
@@ -25,6 +26,7 @@ class SiteSettings(NamedTuple):
     file_pattern: str
     helpers: Sequence[str]
     template: str | None
+    environment: str
     collection: str
     dump_directory: str
     lock_ttl: float
@@ -57,6 +59,7 @@ def settings_of(manager: Defaults) -> SiteSettings:
         file_pattern=manager.MIGRATIONS_FILE_PATTERN,
         helpers=manager.MIGRATIONS_HELPERS,
         template=manager.MIGRATION_TEMPLATE,
+        environment=environment_of(manager).value or '',
         collection=manager.MIGRATIONS_COLLECTION,
         dump_directory=manager.MONGO_DUMP_DIRECTORY,
         lock_ttl=manager.LOCK_TTL,

@@ -355,7 +355,7 @@ class CommandTest(FabTest):
 
 def clean_environment(**more: str) -> dict[str, str]:
     """Give this process's environment without what changes migopy's output."""
-    left_out = ('NO_COLOR', 'FORCE_COLOR', 'MONGO_URI')
+    left_out = ('NO_COLOR', 'FORCE_COLOR', 'MONGO_URI', 'ENVIRONMENT')
     kept = {name: text for name, text in os.environ.items() if name not in left_out}
     return {'PYTHONWARNINGS': WARNINGS, **kept, **more}
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.texts import shortened
 
 if TYPE_CHECKING:
     import ast
@@ -19,10 +20,13 @@ PHASES = ('before', 'after', 'background')
 BEFORE, AFTER, BACKGROUND = PHASES
 
 #: A file without a line that begins so need not be parsed.
-WORDS = re.compile(rb'^(?:phase|needs)\b', re.MULTILINE | re.IGNORECASE)
+WORDS = re.compile(rb'^(?:phase|needs|environments?)\b', re.MULTILINE | re.IGNORECASE)
 
 #: Where what the file says is no value that can be read in it.
 UNREADABLE = object()
+
+#: Characters of a value that cannot be used which are shown.
+WIDEST_VALUE = 60
 
 
 class Said(NamedTuple):
@@ -34,7 +38,17 @@ class Said(NamedTuple):
 
     phase: str = BEFORE
     needs: tuple[str, ...] = ()
+    #: Where it is to run, in the order of the file; everywhere where it names none.
+    environments: tuple[str, ...] = ()
     wrong: str = ''
+
+    def is_for(self, environment: str) -> bool:
+        """Tell whether it is to run in an environment, `''` for one without a name.
+
+        Nobody loses a migration by a capital letter.
+        """
+        names = [each.strip().casefold() for each in self.environments]
+        return not names or environment.strip().casefold() in names
 
 
 #: What a file says that says nothing.
@@ -59,11 +73,20 @@ def _phase(value: object) -> str | None:
 def _names(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, (list, tuple)):
         return None
-    return tuple(value) if all(isinstance(n, str) and n for n in value) else None
+    good = all(isinstance(name, str) and name.strip() for name in value)
+    return tuple(value) if good else None
 
+
+def _some_names(value: object) -> tuple[str, ...] | None:
+    return _names(value) or None
+
+
+#: What `environments` would be passed over as. Passed over, it would run everywhere.
+MISSPELT = ('environment', 'ENVIRONMENTS')
 
 #: How each word is read, `None` for what cannot be used, and what is wanted of it.
 READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
+    'environments': (_some_names, "no list of names such as ['staging']"),
     'needs': (_names, "no list of names such as ['001_add_index.py']"),
     'phase': (_phase, "none of 'before', 'after' and 'background'"),
 }
@@ -77,7 +100,15 @@ def said_in(content: bytes, parse: Callable[[bytes], ast.Module | None]) -> Said
     if not WORDS.search(content):
         return NOTHING
     tree = parse(content)
-    return NOTHING if tree is None else said_of(_assigned(tree))
+    if tree is None:
+        return NOTHING
+    values = _assigned(tree)
+    for name in MISSPELT:
+        # A constant of one's own may be called so; a list of names is meant as this.
+        if _names(values.get(name)):
+            right = 'the word is `environments`'
+            return Said(wrong=f'{name} would be passed over: {right}')
+    return said_of(values)
 
 
 def said_of(values: Mapping[str, object]) -> Said:
@@ -97,7 +128,8 @@ def said_of(values: Mapping[str, object]) -> Said:
             return Said(wrong=f'{word} is not written out at the top of the file')
         found[word] = read(value)
         if found[word] is None:
-            return Said(wrong=f'{word} = {value!r} is {wanted}')
+            shown = shortened(repr(value), WIDEST_VALUE)
+            return Said(wrong=f'{word} = {shown} is {wanted}')
     return Said(**found)
 
 
@@ -132,7 +164,9 @@ def _assigned(tree: ast.Module) -> dict[str, object]:
         ):
             targets = [node.target]
         for target in targets:
-            if isinstance(target, ast.Name) and target.id.lower() in READERS:
+            if isinstance(target, ast.Name) and (
+                target.id.lower() in READERS or target.id in MISSPELT
+            ):
                 found[target.id] = _value(node)
     return found
 

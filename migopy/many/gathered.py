@@ -192,6 +192,9 @@ class Gathered:
     def left(self, names: Sequence[str]) -> None:
         """Hear what is left for a worker, which the status tells."""
 
+    def elsewhere(self, names: Sequence[str], here: str) -> None:
+        """Hear what is for other environments, which the status tells."""
+
     def over(self, error: BaseException | None) -> None:
         """Hear that the command is over for this database."""
 

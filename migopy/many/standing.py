@@ -11,6 +11,7 @@ from migopy.files import AFTER
 from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
+from migopy.tell import elsewhere_of
 
 
 class Standing(NamedTuple):
@@ -99,6 +100,7 @@ def _remarks(plan: Plan, background: Sequence[str]) -> Iterable[str]:
         ('Unfinished', unfinished),
         ('To run in the background', background),
         ('Running at this moment', running),
+        (elsewhere_of(plan), list(plan.elsewhere)),
         ('Late', [each.name for each in plan.late]),
         ('Changed since executed', plan.changed),
         ('Missing (registered, but there is no file)', plan.missing),

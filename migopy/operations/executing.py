@@ -85,6 +85,8 @@ def _execute(
                 prune(site)
         if left := order.leaves(plan):
             observer.left([each.name for each in left])
+        if plan.elsewhere and not order.names:
+            observer.elsewhere(list(plan.elsewhere), plan.environment)
     return None
 
 

@@ -18,6 +18,7 @@ from migopy.run.choice_errors import (
     NoFile,
     NotApplied,
     NotExecuted,
+    OtherEnvironment,
     OtherPhase,
     Renamed,
     UnknownMigration,
@@ -111,9 +112,10 @@ class Choice:
     ) -> list[Migration]:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
-        With `to` those up to and with that one, and only those of some phases. Raises
-        what `find` does, `AlreadyRegistered`, `OtherPhase`, `AtWork`, `Renamed` and
-        `LateRefused`. The unfinished one can be named.
+        With `to` those up to and with that one, and only those of some phases. One for
+        other environments can be named where all phases are wanted, as by `ignore`.
+        Raises what `find` does, `AlreadyRegistered`, `OtherEnvironment`, `OtherPhase`,
+        `AtWork`, `Renamed` and `LateRefused`. The unfinished one can be named.
         """
         chosen = None if name is None else self.find(name)
         last = None if to is None else self.find(to)
@@ -123,6 +125,9 @@ class Choice:
         if chosen is not None:
             if chosen.name in plan.registered and not plan.unfinished_of(chosen):
                 raise AlreadyRegistered(chosen.name)
+            if chosen.name in plan.elsewhere and len(phases) < len(PHASES):
+                places = plan.elsewhere[chosen.name]
+                raise OtherEnvironment(chosen.name, places, plan.environment)
             if plan.phase_of(chosen) not in phases:
                 raise OtherPhase(chosen.name, plan.phase_of(chosen))
             self._refuse_at_work([chosen])

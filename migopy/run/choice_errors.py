@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command, Part
+from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import BACKGROUND, BEFORE
 from migopy.state import Run
@@ -96,6 +96,32 @@ class AlreadyRegistered(MigopyException):
             'To run it again, first undo it: ',
             Command('rollback', name),
         )
+
+
+class OtherEnvironment(MigopyException):
+    """A migration that runs in other environments; `name` is its name.
+
+    `environments` are those, `here` is this one, `''` where none is named.
+    """
+
+    def __init__(self, name: str, environments: Sequence[str], here: str) -> None:
+        self.name = name
+        self.environments = environments
+        self.here = here
+        said = f'{name} is for {" and ".join(environments)} alone'
+        if here:
+            super().__init__(
+                f'{said}, and this is {here}; nothing was done.\nWhere that is set: ',
+                Command('settings'),
+            )
+        else:
+            super().__init__(
+                f'{said}, and none is named here; nothing was done.\nIf this is one of'
+                ' them, set MIGOPY_ENVIRONMENT in the environment, or ENVIRONMENT ',
+                Where(),
+                ', to its name, then type the command again. See: ',
+                Command(),
+            )
 
 
 class OtherPhase(MigopyException):

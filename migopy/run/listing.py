@@ -13,13 +13,15 @@ from migopy.state import IGNORED, Run
 PENDING = 'pending'
 APPLIED = 'applied'
 LEFT_OUT = 'left out'
+ELSEWHERE = 'elsewhere'
 
 
 class Entry(NamedTuple):
     """One migration in the list of all.
 
-    Invariant: `state` is `pending`, `applied`, `ignored` or `left out` (by the
-    fabfile's `unregistered`); `also` has what else there is to say: its phase
+    Invariant: `state` is `pending`, `applied`, `ignored`, `left out` (by the
+    fabfile's `unregistered`) or `elsewhere` (it is for other environments, which are
+    named in `environments`); `also` has what else there is to say: its phase
     unless that is the usual one, `late`, `changed`, `renamed`, `missing`, `running`,
     `unfinished`. `when` is in UTC without a zone: when
     it was registered, or begun where it has not ended.
@@ -31,6 +33,7 @@ class Entry(NamedTuple):
     when: datetime | None = None
     duration_ms: int | None = None
     by: str | None = None
+    environments: Sequence[str] = ()
 
 
 def listing(
@@ -67,7 +70,9 @@ def listing(
         _entry(
             plan,
             name,
-            PENDING if name in waiting else LEFT_OUT,
+            ELSEWHERE
+            if name in plan.elsewhere
+            else (PENDING if name in waiting else LEFT_OUT),
             [mark for mark, names in marks.items() if name in names],
             runs.get(name),
         )
@@ -83,7 +88,9 @@ def _entry(
         state = IGNORED if record.how == IGNORED else APPLIED
         when = None if record.since == datetime.min else record.since
         return Entry(name, state, also, when, record.duration_ms, record.by)
+    places = plan.elsewhere.get(name, ())
     if run is not None:
         began = None if run.started == datetime.min else run.started
-        return Entry(name, PENDING, also, began, run.duration_ms, str(run.agent))
-    return Entry(name, unregistered, also)
+        state, by = ELSEWHERE if places else PENDING, str(run.agent)
+        return Entry(name, state, also, began, run.duration_ms, by, places)
+    return Entry(name, unregistered, also, environments=places)

@@ -33,6 +33,12 @@ def problems(
                 yield name, 'needs itself'
             elif found is not None:
                 needs.setdefault(name, []).append(found.name)
+                if found.name not in registered and found.name in said:
+                    places = said[found.name].environments
+                    own = said[name].environments
+                    if places and not (own and all(map(said[found.name].is_for, own))):
+                        where = ' and '.join(places)
+                        yield name, f'needs {found.name}, which is for {where} alone'
             elif not {need, f'{need}.py'} & set(registered):
                 yield name, f'needs {need}, of which there is no file here'
     pending = {name: [n for n in needs[name] if n not in registered] for name in needs}

@@ -164,6 +164,12 @@ class Observer(Protocol):
     def left(self, names: Sequence[str]) -> None:
         """Hear which migrations are left for a worker."""
 
+    def elsewhere(self, names: Sequence[str], here: str) -> None:
+        """Hear which migrations are for other environments than this one.
+
+        `here` is what it is called, `''` where it has no name.
+        """
+
     def over(self, error: BaseException | None) -> None:
         """Hear that the command which ran migrations is over, and its lock free.
 

@@ -75,6 +75,8 @@ class Plan:
     #: Which name each pending file had when it was applied, by the name it has now.
     renamed: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, Said] = field(default_factory=dict)
+    #: What this environment is called, `''` where none is named.
+    environment: str = ''
     #: What tells the number in the name of a migration without a file.
     file_names: FileNames | None = None
 
@@ -97,8 +99,17 @@ class Plan:
     @cached_property
     def unregistered(self) -> list[Migration]:
         """List what is pending, in the order in which it will run."""
-        registered = self.registered
-        return [each for each in self.migrations if each.name not in registered]
+        others = self.registered.keys() | self.elsewhere.keys()
+        return [each for each in self.migrations if each.name not in others]
+
+    @cached_property
+    def elsewhere(self) -> dict[str, Sequence[str]]:
+        """Give what has not run and is for other environments: which, by its name."""
+        return {
+            name: said.environments
+            for name, said in self.said.items()
+            if not said.is_for(self.environment)
+        }
 
     @property
     def has_indexes(self) -> bool:
@@ -253,7 +264,8 @@ class Plan:
     def wrong(self) -> list[tuple[str, str]]:
         """List the pending ones that say what cannot be used: the name, and why."""
         wrong = [(name, said.wrong) for name, said in self.said.items() if said.wrong]
-        return [*wrong, *problems(self.migrations, self.said, self.registered)]
+        needed = problems(self.migrations, self.said, self.registered)
+        return [*wrong, *(each for each in needed if each[0] not in self.elsewhere)]
 
     def waits_for(self, migration: Migration) -> list[Migration]:
         """List the pending ones that a pending file says it needs."""
@@ -264,12 +276,8 @@ class Plan:
     @property
     def open_numbers(self) -> list[list[str]]:
         """List the groups of equal numbers of which one is still to run."""
-        registered = self.registered
-        return [
-            names
-            for names in self.equal_numbers
-            if any(name not in registered for name in names)
-        ]
+        pending = {each.name for each in self.unregistered}
+        return [names for names in self.equal_numbers if pending.intersection(names)]
 
     @property
     def fits(self) -> bool:

@@ -174,6 +174,11 @@ def _numbering(value: Any) -> Wish | None:
     return None if value in ('number', 'timestamp') else "'number' or 'timestamp'"
 
 
+def _environment(value: Any) -> Wish | None:
+    good = value is None or isinstance(value, str)
+    return None if good else "the name of one environment, such as 'staging', or None"
+
+
 CHECKS: dict[str, Check] = {
     'TASK_NAME': _text,
     'PROJECT_DIRECTORY': _path_or_none,
@@ -183,6 +188,7 @@ CHECKS: dict[str, Check] = {
     'MIGRATION_NUMBERING': _numbering,
     'MIGRATION_TEMPLATE': _path_or_none,
     'MIGRATIONS_COLLECTION': _collection,
+    'ENVIRONMENT': _environment,
     'ALLOW_LATE': _yes_or_no,
     'MONGO_HOST': _host,
     'MONGO_PORT': _port,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
+from migopy.tell.pending import elsewhere_of
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
@@ -40,6 +41,7 @@ __all__ = [
     'Report',
     'Voice',
     'as_markdown',
+    'elsewhere_of',
     'failure_text',
     'gather_answers',
     'of_error',

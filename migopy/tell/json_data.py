@@ -38,6 +38,8 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
             for each in plan.unregistered
             if each.name in plan.said
         },
+        'environment': plan.environment or None,
+        'elsewhere': {name: list(each) for name, each in plan.elsewhere.items()},
         'late': [each.name for each in plan.late],
         'changed': plan.changed,
         'missing': plan.missing,
@@ -78,6 +80,7 @@ def of_entry(entry: Entry) -> Document:
         'name': entry.name,
         'state': entry.state.replace(' ', '_'),
         'also': list(entry.also),
+        'environments': list(entry.environments),
         'when': entry.when,
         'duration_ms': entry.duration_ms,
         'by': entry.by,

@@ -144,6 +144,10 @@ class JsonEvents:
         """Tell what is left for a worker."""
         self._lines.event('left', migrations=list(names))
 
+    def elsewhere(self, names: Sequence[str], here: str) -> None:
+        """Tell what is for other environments."""
+        self._lines.event('elsewhere', migrations=list(names), environment=here or None)
+
     def over(self, error: BaseException | None) -> None:
         """Say nothing: the last line tells how the command ended."""
 

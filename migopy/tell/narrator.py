@@ -148,6 +148,12 @@ class Narrator:
         said = f'Left for the background: {enumerated(names)}. To run that: '
         self._voice.white(spelled((said, Command('work')), self._spelling))
 
+    def elsewhere(self, names: Sequence[str], here: str) -> None:
+        """Say what did not run here, as it is for other environments."""
+        why = f'not for {here}' if here else 'no environment is named here'
+        said = f'Left out, as {why}: {enumerated(names)}. See: '
+        self._voice.white(spelled((said, Command('list')), self._spelling))
+
     def over(self, error: BaseException | None) -> None:
         """Say nothing: each migration was told of."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migopy.commands import Command, Part, Spelling, spelled
-from migopy.errors import enumerated
+from migopy.commands import Command, Part, Spelling, Where, spelled
+from migopy.errors import MOST, enumerated
 from migopy.files import AFTER, BACKGROUND, BEFORE, Migration
-from migopy.run import Plan
+from migopy.run import Entry, Plan
 from migopy.tell.voice import Voice
 
 
@@ -44,6 +44,36 @@ def tell_pending(
         said += ['\n' if said else '', 'In the background: ', Command('work')]
     if said:
         voice.white(spelled(said, spelling))
+
+
+def elsewhere_of(plan: Plan) -> str:
+    """Say of what is for other environments why it does not run here."""
+    if plan.environment:
+        return f'Not for {plan.environment}'
+    return 'For some environments alone, and none is named here'
+
+
+def tell_elsewhere(voice: Voice, spelling: Spelling, plan: Plan) -> None:
+    """Show what is for other environments, and what to set if this is one of them."""
+    voice.white(f'{elsewhere_of(plan)}:')
+    for name, places in list(plan.elsewhere.items())[:MOST]:
+        voice.white(f'  {name} ({", ".join(places)})')
+    if len(plan.elsewhere) > MOST:
+        voice.white(f'  and {len(plan.elsewhere) - MOST:,} more')
+    if not plan.environment:
+        said = (
+            'If this is one of those, set MIGOPY_ENVIRONMENT in the environment, or'
+            ' ENVIRONMENT ',
+            Where(),
+            ', to its name.',
+        )
+        voice.white(spelled(said, spelling))
+
+
+def state_of(entry: Entry) -> str:
+    """Give the state of a migration in the list of all, and where it is to run."""
+    places = ', '.join(entry.environments)
+    return f'{entry.state} ({places})' if places else entry.state
 
 
 def next_of(remarks: Sequence[Sequence[str]]) -> Command:

@@ -14,7 +14,7 @@ from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
-from migopy.tell.pending import next_of, tell_pending
+from migopy.tell.pending import next_of, state_of, tell_elsewhere, tell_pending
 from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
@@ -55,6 +55,8 @@ class Report(Elsewhere):
         self._what_does_not_fit(plan)
 
     def _what_does_not_fit(self, plan: Plan) -> None:
+        if plan.elsewhere:
+            tell_elsewhere(self._voice, self._spelling, plan)
         self._section(
             'Late (a higher number is registered already):',
             [each.name for each in plan.late],
@@ -122,7 +124,7 @@ class Report(Elsewhere):
         rows = [
             (
                 each.name,
-                ', '.join([each.state, *each.also]),
+                ', '.join([state_of(each), *each.also]),
                 f'{each.when:%Y-%m-%d %H:%M}' if each.when else '',
                 '' if each.duration_ms is None else duration(each.duration_ms),
                 each.by or '',

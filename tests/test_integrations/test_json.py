@@ -105,6 +105,8 @@ class JsonTest(FabTest):
                 'renamed': [],
                 'phases': {},
                 'needs': {},
+                'environment': None,
+                'elsewhere': {},
                 'wrong': [],
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],

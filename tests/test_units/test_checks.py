@@ -117,6 +117,7 @@ class ValuesTest(CheckTest):
             'MIGRATION_NUMBERING': (None, '', 'date', 1),
             'MIGRATION_TEMPLATE': (1, ''),
             'MIGRATIONS_COLLECTION': ('', 'a$b', '.a', 'a.', 'a..b', None, 'system.x'),
+            'ENVIRONMENT': (1, ['staging'], True),
             'ALLOW_LATE': ('yes', 2, []),
             'MONGO_HOST': (['h:1'], '', 1, 'http://h'),
             'MONGO_PORT': ('abc', '', None, 0, 65536, -1, 1.5, True, '²'),
