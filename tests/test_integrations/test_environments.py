@@ -8,6 +8,7 @@ from typing import Any
 from unittest import mock
 
 from migopy.origins import Shown, shown
+from migopy.testing import Migrations
 from tests.project import NOTHING, CommandTest, FabTest, PlainTest
 
 SEED = "    environments = ['staging', 'Review']\n" + NOTHING
@@ -99,7 +100,7 @@ class EnvironmentsTest(FabTest):
         self.assert_ok(self.fab('migrations:ignore,2'))
         self.assertEqual(self.registered(), ['001_a.py', '002_seed.py'])
 
-    def test_a_rehearsal_and_a_dry_run_of_it_by_name(self) -> None:
+    def test_a_dry_run_of_it_by_name(self) -> None:
         tried = self.assert_ok(self.fab('migrations:execute,2,dry_run=yes'))
         self.assertIn('002_seed.py would do', tried.stderr)
         self.assertEqual(self.registered(), [])
@@ -277,6 +278,20 @@ class OrderTest(PlainTest):
         self.migration('001_seed.py')
         plan = self.manager(ENVIRONMENT='production')._site.survey()
         self.assertEqual([each.name for each in plan.late], ['001_seed.py'])
+
+
+class OfTestsTest(PlainTest):
+    """Each file can be rehearsed and tested, wherever that is done."""
+
+    def test_the_rehearsal_of_one_in_a_test(self) -> None:
+        self.migration('001_a.py')
+        self.migration('002_seed.py', SEED)
+        migrations = Migrations(self.uri, self.manager_class(MONGO_URI=None))
+        self.addCleanup(migrations.close)
+        migrations.check('002_seed.py')
+        db = migrations()
+        names = [each['name'] for each in db.migrations.find()]
+        self.assertEqual(names, ['001_a.py'])
 
 
 class OfTheCommandTest(CommandTest):
