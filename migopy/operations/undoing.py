@@ -147,7 +147,7 @@ def require_none_half_undone(
         unfinished = plan.unfinished_of(loaded.migration)
         if any(each.direction == 'down' for each in unfinished):
             kept = _kept_of(site, plan, loaded)
-            if kept is not None and kept.undo is not None:
+            if kept is not None and kept.undone:
                 raise HalfUndone(loaded.name)
 
 
@@ -232,7 +232,7 @@ def _is_needed(kept: Kept, plan: Plan) -> bool:
     if runs.intersection(kept.runs):
         return True
     records = {each.id for each in plan.records if _is_of_run(each)}
-    return kept.undo is not None and bool(records.intersection(kept.runs))
+    return bool(kept.undone and records.intersection(kept.runs))
 
 
 def prune(site: Site) -> None:

@@ -13,13 +13,13 @@ from migopy.effects import Effects
 from migopy.files import Migration
 from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
-from migopy.run.observer import Failure, Observer
-from migopy.run.performing import Performer
+from migopy.run.observer import Aftermath, Failure, Observer
+from migopy.run.performing import Outcome, Performer
 from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.rooms import Rooms
 from migopy.run.step import Step
-from migopy.run.transaction import why_refused
+from migopy.run.transaction import is_too_large, why_refused
 from migopy.run.unfinished import is_of_worker
 from migopy.state import FAREWELL_SECONDS, IGNORED, UNWRITTEN, GuardedWriter, Run
 
@@ -158,6 +158,14 @@ class Runner:
             self._begun()
             count = len(steps)
             outcome = self._performer.perform(step, run, place + 1, count, session)
+        if outcome.error is not None and _can_be_in_parts(step, outcome):
+            self._observer.warned(
+                f'{step.name}: too large for one transaction of this server, so it is'
+                ' restored in several'
+            )
+            in_parts = step._replace(in_transaction=False)
+            rest = [*steps[:place], in_parts, *steps[place + 1 :]]
+            return self._run_one(rest, place, marks, registrations, asked)
         if outcome.error is not None:
             self._tell_of_those_before(registrations)
             names = [each.name for each in steps]
@@ -181,6 +189,14 @@ class Runner:
         if step.in_transaction:
             return registrations.note(run, outcome.effects)
         return registrations.add(run, outcome.effects)
+
+
+def _can_be_in_parts(step: Step, outcome: Outcome) -> bool:
+    """Tell whether an undo whose transaction was too large can be done in several."""
+    if step.undo is None or not step.in_transaction or outcome.error is None:
+        return False
+    is_clean = outcome.aftermath in (Aftermath.ABORTED, Aftermath.REFUSED)
+    return is_clean and is_too_large(outcome.error)
 
 
 def _rest_of(asked: Command, names: Sequence[str]) -> Command:

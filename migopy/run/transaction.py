@@ -28,6 +28,9 @@ READ_CONCERN = ReadConcern('local')
 #: (TransactionTooLarge, TransactionTooLargeForCache).
 REFUSED = frozenset({20, 263, 257, 388})
 
+#: Those of them that say that it is too large for one.
+TOO_LARGE = frozenset({257, 388})
+
 #: How MongoDB tells that a transaction is gone, among them that its time was out.
 GONE = frozenset({251, 290})
 
@@ -224,6 +227,13 @@ def why_refused(error: BaseException) -> str | None:
     if isinstance(error, OperationFailure) and error.code in REFUSED:
         return reason_of(error)
     return None
+
+
+def is_too_large(error: BaseException) -> bool:
+    """Tell whether an error means that one transaction cannot hold all of it."""
+    if isinstance(error, TooLarge):
+        return True
+    return isinstance(error, OperationFailure) and error.code in TOO_LARGE
 
 
 def _lifetime(client: Any) -> float:

@@ -7,6 +7,7 @@ from unittest import mock
 
 from migopy.backfill import DocumentsFailed
 from migopy.operations.undoing import CoveredInPart, HalfUndone, StillNeeded, prune
+from migopy.undo import InTheWay
 from tests.images import state_of
 from tests.project import PlainTest
 
@@ -93,6 +94,24 @@ class NeededTest(PlainTest):
         manager.rollback('001', undo='yes')
         self.assertEqual(state_of(self.db), self.before)
         self.assertNotIn('ran', self.db.list_collection_names())
+
+    def test_one_that_restored_nothing_is_not_half_undone(self) -> None:
+        self.db.a.create_index('mail', unique=True, sparse=True)
+        self.db.a.update_one({'_id': 1}, {'$set': {'mail': 'x'}})
+        text = CHANGE.format(collection='a').replace(
+            "'$set'", "'$unset': {'mail': 1}, '$set'"
+        )
+        self.migration('001_a.py', text)
+        manager = self.manager()
+        manager.execute()
+        self.db.a.update_one({'_id': 2}, {'$set': {'mail': 'x'}})
+        with (
+            mock.patch('migopy.undo.undoing.DOCUMENTS', -1),
+            self.assertRaises(InTheWay),
+        ):
+            manager.rollback('001')
+        manager.undo(forget='001')
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
 
     def failing_at(self, number: int) -> Any:
         """Give a `_restore` that fails in the transaction of a chunk."""
