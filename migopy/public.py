@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.version import VERSION
 
 if TYPE_CHECKING:
-    from migopy.backfill import DELETE, update_each
+    from migopy.backfill import DELETE, batches, update_each
     from migopy.errors import MigopyException, StopTaskExecution
     from migopy.face import task
     from migopy.files import cwd_in_syspath
@@ -31,6 +31,7 @@ ROOMS = {
     'RunOutcome': 'run',
     'StopTaskExecution': 'errors',
     'Str': 'terminal',
+    'batches': 'backfill',
     'cwd_in_syspath': 'files',
     'progress': 'terminal.progress',
     'task': 'face',
@@ -49,6 +50,7 @@ __all__ = [
     'StopTaskExecution',
     'Str',
     '__version__',
+    'batches',
     'cwd_in_syspath',
     'progress',
     'task',

@@ -3,12 +3,16 @@
 from migopy.backfill.answers import DELETE as DELETE
 from migopy.backfill.answers import Counts as Counts
 from migopy.backfill.answers import DocumentsFailed as DocumentsFailed
+from migopy.backfill.batches import NoImagesOfBatches as NoImagesOfBatches
+from migopy.backfill.batches import batches as batches
 from migopy.backfill.checkpoints import Checkpoints as Checkpoints
 from migopy.backfill.documents import UnreadableId as UnreadableId
 from migopy.backfill.each import update_each as update_each
 from migopy.backfill.images import PageImages as PageImages
-from migopy.backfill.once import NotOnce as NotOnce
+from migopy.backfill.loops import InLoop as InLoop
+from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.session import bound_session as bound_session
 from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection
+from migopy.backfill.transactions import NotOnce as NotOnce
 from migopy.backfill.watch import Watch as Watch

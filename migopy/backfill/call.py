@@ -17,15 +17,17 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
+from migopy.backfill.beginning import say_where
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, save
 from migopy.backfill.documents import RAW, id_of, shown
-from migopy.backfill.once import NotOnce, Once
+from migopy.backfill.once import Once
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_in_transaction
 from migopy.backfill.target import Target
 from migopy.backfill.threads import Submit
 from migopy.backfill.throttle import Throttle
+from migopy.backfill.transactions import NotOnce
 from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
 from migopy.signals import Stopped
 from migopy.terminal import Meter, say, total_of
@@ -88,14 +90,8 @@ class Backfill:
 
         `session` is for transactions, where each batch can be one.
         """
-        if self._checkpoint.done:
-            say(f'{self._name}: was done by the run before')
+        if not say_where(self._name, self._checkpoint):
             return
-        if self._checkpoint.begun:
-            say(
-                f'{self._name}: goes on after _id {shown(self._checkpoint.after)},'
-                f' {self._checkpoint.count:,} documents are done'
-            )
         try:
             if session is None or not self._work_once(submit, session, show):
                 self._work(submit, in_flight, show)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import takewhile
-from typing import Any, Callable, NamedTuple
+from typing import Any, Callable, NamedTuple, Optional
 
-import bson
 from bson.errors import InvalidBSON
-from pymongo.collection import Collection
 
-from migopy.backfill.answers import Answer
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
 from migopy.backfill.images import PageImages
+from migopy.backfill.loops import loops_end
+from migopy.effects import Recording
 from migopy.pace import Wanted
 from migopy.state import KeptPages
 
@@ -26,6 +24,10 @@ CHECKPOINT_EVERY = 1.0
 
 #: Failed documents that are remembered by `_id`; of more only the number is known.
 REMEMBERED = 1000
+
+
+#: What hears the writes in a block, if anything does.
+Recorded = AbstractContextManager[Optional[Recording]]
 
 
 class Place(NamedTuple):
@@ -74,6 +76,11 @@ class Checkpoint:
     def after(self) -> Any:
         """Give the `_id` of the last document."""
         return unpacked(self.entry['after'])
+
+    @property
+    def wrote(self) -> list[str]:
+        """List what a loop over batches has written to: collections, or databases."""
+        return list(self.entry.get('wrote', ()))
 
     @property
     def failed(self) -> list[Any]:
@@ -136,6 +143,7 @@ class Checkpoints:
         heartbeats: Callable[[], Any] = lambda: None,
         title: str | None = None,
         images: PageImages | None = None,
+        recording: Callable[[], Recorded] = nullcontext,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
@@ -144,7 +152,8 @@ class Checkpoints:
         `pages` keeps them in the transactions that write them, where there can be any.
         `pace` is that of calls that have none of their own, and `heartbeats` gives the
         client that hears of the members. `title` names the run to a DBA, and `images`
-        keeps what documents were, where that is wanted.
+        keeps what documents were, where that is wanted. `recording` gives what hears
+        the writes in its block.
         """
         self.entries: list[Document] = []
         self.pages = pages
@@ -152,6 +161,7 @@ class Checkpoints:
         self.heartbeats = heartbeats
         self.title = title
         self.images = images
+        self.recording = recording
         self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
         self._was_written = was_written
@@ -159,10 +169,11 @@ class Checkpoints:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Serve the calls of `update_each` in the block, in this thread."""
+        """Serve the calls in the block, in this thread; raises `OutsideBatch`."""
         token = CHECKPOINTS.set(self)
         try:
-            yield
+            with loops_end():
+                yield
         finally:
             CHECKPOINTS.reset(token)
 
@@ -173,7 +184,7 @@ class Checkpoints:
         self.entries.append(entry)
 
         earlier = self._earlier[place] if place < len(self._earlier) else None
-        if earlier and earlier['key'] == key and not self._was_written(namespace):
+        if earlier and earlier['key'] == key and not self._has_written(earlier):
             entry.update(earlier)
             # From now on it is this run that the next one looks at.
             self.save()
@@ -189,13 +200,17 @@ class Checkpoints:
         collection it has written to.
         """
         rest = self._earlier[len(self.entries) :]
-        names = [str(each.get('collection')) for each in rest]
-        same = takewhile(lambda name: not self._was_written(name), names)
-        return [*self.entries, *rest[: len(list(same))]]
+        same = takewhile(lambda entry: not self._has_written(entry), rest)
+        return [*self.entries, *same]
 
     def kept_with(self, mine: Document, entry: Document) -> list[Document]:
         """Give the same with `entry` in the place of one of this run."""
         return [entry if each is mine else each for each in self.kept]
+
+    def _has_written(self, entry: Document) -> bool:
+        """Tell whether this run has written to what a call of the run before was of."""
+        names = [str(entry.get('collection')), *entry.get('wrote', ())]
+        return any(map(self._was_written, names))
 
     def _save_in_time(self) -> None:
         if self.is_time():
@@ -220,11 +235,14 @@ def is_sound(entry: Any) -> bool:
     if not isinstance(entry, dict) or not isinstance(entry.get('key'), str):
         return False
     count, failed = entry.get('count', 0), entry.get('failed', [])
+    wrote = entry.get('wrote', [])
     return (
         type(count) is int
         and isinstance(entry.get('done', False), bool)
         and isinstance(failed, list)
         and all(map(_is_packed, failed))
+        and isinstance(wrote, list)
+        and all(isinstance(each, str) for each in wrote)
         and ('after' not in entry or _is_packed(entry['after']))
     )
 
@@ -241,26 +259,6 @@ def _is_packed(data: Any) -> bool:
 
 #: Those of the run of a migration that is going on in this context.
 CHECKPOINTS: ContextVar[Checkpoints | None] = ContextVar('CHECKPOINTS', default=None)
-
-
-def begin(
-    collection: Collection[Any],
-    uuid: Any,
-    function: Callable[[Any], Answer],
-    query: Mapping[str, Any],
-) -> Checkpoint:
-    """Give the checkpoint of a call in the run that is going on here, if any."""
-    checkpoints = CHECKPOINTS.get()
-    if checkpoints is None:
-        return Checkpoint({}, lambda: None)
-    what = {
-        # One that was dropped and made anew has another.
-        'uuid': uuid,
-        'filter': query,
-        'function': getattr(function, '__qualname__', type(function).__qualname__),
-    }
-    data = bson.encode(what, codec_options=collection.codec_options)
-    return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())
 
 
 def comment() -> str | None:

@@ -9,13 +9,14 @@ from typing import Any, Callable
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts
+from migopy.backfill.beginning import begin
 from migopy.backfill.call import Backfill
-from migopy.backfill.checkpoints import begin
-from migopy.backfill.once import can_be_once, session_for
+from migopy.backfill.loops import require_no_loop
 from migopy.backfill.session import is_bound
 from migopy.backfill.target import target_of
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
+from migopy.backfill.transactions import can_be_once, session_for
 from migopy.pace import Wanted, wish_for
 from migopy.terminal import meter
 
@@ -55,10 +56,10 @@ def update_each(
     or a `migopy.Pace`: between batches it slows down and waits while secondaries are
     behind or the server is busy, and says so.
 
-    Raises `NotACollection` for a view and a time-series collection before anything is
-    done, and `DocumentsFailed`, which names the `_id`, once all before that document is
-    written; with `on_error='collect'` once all the others are. The next run tries
-    those that failed first.
+    Raises `NotACollection` for a view and a time-series collection, and `InLoop` in a
+    loop over `batches`, before anything is done; and `DocumentsFailed`, which names the
+    `_id`, once all before that document is written; with `on_error='collect'` once all
+    the others are. The next run tries those that failed first.
     """
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
@@ -66,7 +67,9 @@ def update_each(
         raise ValueError('batch_size and workers are numbers from 1 on')
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
+    require_no_loop('update_each', collection.full_name)
     target = target_of(collection)
+    name = getattr(function, '__qualname__', type(function).__qualname__)
     can_once = can_be_once(collection, exactly_once)
     backfill = Backfill(
         collection,
@@ -74,7 +77,7 @@ def update_each(
         function,
         query=filter or {},
         throttle=throttle_of(collection, pace, batch_size),
-        checkpoint=begin(collection, target.uuid, function, filter or {}),
+        checkpoint=begin(collection, target.uuid, name, filter or {}),
         stops_at_failure=on_error == 'raise',
         exactly_once=exactly_once,
     )

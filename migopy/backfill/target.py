@@ -34,8 +34,8 @@ class Target:
     has_collation: bool = True
 
 
-def target_of(collection: Collection[Any]) -> Target:
-    """Ask the server what a collection is.
+def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
+    """Ask the server what a collection is that is given to `what`.
 
     Raises `NotACollection` for a view and for a time-series collection.
     """
@@ -57,8 +57,8 @@ def target_of(collection: Collection[Any]) -> Target:
         raise NotACollection(
             collection.full_name,
             'view',
-            'nothing can be written to it. Give update_each the collection that it'
-            f' shows, {options["viewOn"]}.',
+            f'nothing can be written to it. Give {what} the collection that it shows,'
+            f' {options["viewOn"]}.',
         )
     if said['type'] == 'timeseries':
         raise NotACollection(

@@ -101,19 +101,23 @@ class Throttle:
         return submit(self.timed, write, what, count)
 
     def timed(self, write: Callable[[Any], Result], what: Any, size: int) -> Result:
-        """Write a batch of so many documents, in any thread, and see how long it takes.
+        """Write a batch of so many documents, in any thread, and time it."""
+        began = time.monotonic()
+        result = write(what)
+        self.took(time.monotonic() - began, size)
+        return result
+
+    def took(self, seconds: float, size: int) -> None:
+        """Hear how long a batch of so many documents took.
 
         Batches halve where that is too long, and grow by a few where it is not.
         """
-        began = time.monotonic()
-        result = write(what)
-        self._took = time.monotonic() - began
+        self._took = seconds
         target = self._pace.target
         if target is not None and self._took > target:
             self.size = max(min(SMALLEST, self._most), min(self.size, size) // 2)
         elif target is not None:
             self.size = min(self._largest, self.size + MORE)
-        return result
 
     def wait(self, documents: int) -> None:
         """Wait until a batch of so many documents may be written; raises `Stopped`."""

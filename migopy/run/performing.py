@@ -146,6 +146,7 @@ class Performer:
             pages=pages,
             pace=rooms.settings.pace,
             heartbeats=lambda: rooms.heartbeats,
+            recording=partial(rooms.listener.recording, rooms.db.name),
             title=f'migopy: {run.direction} of {run.name}, run {run.id}',
         )
         try:

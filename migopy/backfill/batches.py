@@ -1,0 +1,91 @@
+"""`batches`: go through a large collection, a batch of documents at a time."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pymongo.collection import Collection
+
+from migopy.backfill.checkpoints import images_here
+from migopy.backfill.loops import require_no_loop
+from migopy.backfill.target import target_of
+from migopy.backfill.throttle import throttle_of
+from migopy.backfill.transactions import TRANSACTION, can_be_once
+from migopy.backfill.turns import Turns
+from migopy.errors import MigopyException
+from migopy.pace import Wanted, wish_for
+
+
+class NoImagesOfBatches(MigopyException):
+    """`undo = True` can keep no images of what a loop over `namespace` writes."""
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        super().__init__(
+            f'{namespace}: without a transaction of the whole migration, undo = True'
+            ' keeps images of what update_each writes, and of nothing that a loop over'
+            ' migopy.batches does.\n'
+            'Have `transaction = True` at the top of the file, if it is small enough'
+            ' for one, or `undo = False`, or use update_each.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.namespace,)
+
+
+def batches(
+    collection: Collection[Any],
+    size: int = 1000,
+    filter: Mapping[str, Any] | None = None,
+    transaction: bool = False,
+    pace: Wanted = None,
+) -> Iterator[list[Any]]:
+    """Give the documents in lists of up to `size`, in the order of `_id`.
+
+    When the loop goes on to the next batch, the one before is done. In a migration the
+    loop goes on behind the last one that was done where the run before stopped, if that
+    is unfinished, of the same direction, and this is the same call: the same one in
+    order, the same collection and filter, and this run has sent no write before it to
+    the collection, nor to one that the loop has written to. The batch in which a loop
+    was left, by an error or by `break`, is not done. After `kill -9` the batches of the
+    last second may be given again.
+
+    With `transaction` all that is written while a batch is at hand is in one
+    transaction with how far the loop is, whatever is killed. That needs a replica set.
+    Its writes are in it by themselves, in the loop's thread and with the same client.
+    The same batch is given again if the server could not commit it. In a migration
+    that is one transaction, and in a dry run, all of it is in that one, and from the
+    beginning.
+
+    `pace` is as in `update_each`: between batches it waits, or is stopped.
+
+    Raises `NotACollection` for a view and a time-series collection, `NotOnce` where a
+    transaction is wanted and cannot be, and `NoImagesOfBatches` where images are to be
+    kept, all before anything is done; `InLoop` within another loop over batches, and
+    `OutsideBatch` after a write past the transaction.
+    """
+    if not isinstance(collection, Collection):
+        raise TypeError(
+            'batches needs a collection of a MongoClient, not a'
+            f' {type(collection).__name__}: write batches(db.notes, filter={{…}}), not'
+            ' batches(db.notes.find({…}))'
+        )
+    if size < 1:
+        raise ValueError('size is a number from 1 on')
+    if wish := wish_for(pace):
+        raise ValueError(f'pace must be {wish}')
+    require_no_loop('migopy.batches', collection.full_name)
+    target = target_of(collection, 'migopy.batches')
+    if images_here() is not None:
+        raise NoImagesOfBatches(collection.full_name)
+    is_once = transaction and can_be_once(collection, True, TRANSACTION)
+    throttle = throttle_of(collection, pace, size)
+    turns = Turns(collection, target, filter or {}, throttle, is_once)
+    loop = turns.loop()
+    turns.reference = weakref.ref(loop)
+    return loop

@@ -1,0 +1,50 @@
+"""Where a call begins: with the first document, or behind what was done before."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import bson
+from pymongo.collection import Collection
+
+from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint
+from migopy.backfill.documents import shown
+from migopy.terminal import say
+
+
+def begin(
+    collection: Collection[Any],
+    uuid: Any,
+    function: str,
+    query: Mapping[str, Any],
+) -> Checkpoint:
+    """Give the checkpoint of a call in the run that is going on here, if any.
+
+    `function` is the name of what documents are given to.
+    """
+    checkpoints = CHECKPOINTS.get()
+    if checkpoints is None:
+        return Checkpoint({}, lambda: None)
+    what = {
+        # One that was dropped and made anew has another.
+        'uuid': uuid,
+        'filter': query,
+        'function': function,
+    }
+    data = bson.encode(what, codec_options=collection.codec_options)
+    return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())
+
+
+def say_where(name: str, checkpoint: Checkpoint) -> bool:
+    """Say where a call goes on, if it does; returns whether anything is left to do."""
+    if checkpoint.done:
+        say(f'{name}: was done by the run before')
+        return False
+    if checkpoint.begun:
+        say(
+            f'{name}: goes on after _id {shown(checkpoint.after)},'
+            f' {checkpoint.count:,} documents are done'
+        )
+    return True

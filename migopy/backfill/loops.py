@@ -1,0 +1,94 @@
+"""The loop over `batches` that goes on here: one at a time, and left in good order."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from migopy.effects import RefusedWrite
+from migopy.errors import MigopyException
+
+#: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
+LOOP: ContextVar[weakref.ref[Generator[Any, None, None]] | None] = ContextVar(
+    'LOOP', default=None
+)
+
+
+class InLoop(MigopyException):
+    """`what` was called for `namespace` while a loop over `batches` had not ended."""
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, what: str, namespace: str) -> None:
+        self.what = what
+        self.namespace = namespace
+        super().__init__(
+            f'{namespace}: {what} cannot begin, as a loop over migopy.batches has not'
+            ' ended: how far both are could not be told apart by the next run.\n'
+            'In the loop write with PyMongo (bulk_write, say), and write the loop as'
+            ' `for batch in migopy.batches(…):`, so that it ends with its last line.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.namespace)
+
+
+class OutsideBatch(MigopyException):
+    """A write past the transaction of a batch; it is not part of it.
+
+    `what` is the write. The batch is given again by the next run.
+    """
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            'In the loop over migopy.batches with transaction=True it tried to write'
+            f' outside of the transaction of the batch: {what}, from another thread,'
+            ' with another session or with another client.\n'
+            'Write in the thread of the loop with the db that it was given and without'
+            ' a session, or do without transaction=True.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what,)
+
+
+def outside(refused: RefusedWrite) -> OutsideBatch:
+    """Give the error for a write that was refused before it was sent."""
+    what = f'{refused.command} on {refused.namespace}, which was refused'
+    return OutsideBatch(what)
+
+
+def require_no_loop(what: str, namespace: str) -> None:
+    """Make sure that no loop goes on here; raises `InLoop`."""
+    if _open_loop() is not None:
+        raise InLoop(what, namespace)
+
+
+@contextmanager
+def loops_end() -> Iterator[None]:
+    """End at the end of the block a loop that was left and is still held.
+
+    Raises `OutsideBatch` for a write that a loop has refused.
+    """
+    try:
+        yield
+    except RefusedWrite as refused:
+        raise outside(refused) from refused
+    finally:
+        loop = _open_loop()
+        if loop is not None:
+            loop.close()
+        LOOP.set(None)
+
+
+def _open_loop() -> Generator[Any, None, None] | None:
+    reference = LOOP.get()
+    return reference() if reference is not None else None

@@ -1,0 +1,227 @@
+"""One loop over `batches`: batch after batch, each done when the next is asked for."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference, WriteConcern
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.errors import PyMongoError
+
+from migopy.backfill.answers import Counts
+from migopy.backfill.beginning import begin, say_where
+from migopy.backfill.changes import Batch
+from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place
+from migopy.backfill.documents import RAW, id_of
+from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
+from migopy.backfill.pages import Pages
+from migopy.backfill.target import Target
+from migopy.backfill.throttle import Throttle
+from migopy.backfill.transactions import TRANSACTION, PageTransaction
+from migopy.effects import Recording
+from migopy.errand import ERRAND
+from migopy.server import end_sessions
+from migopy.state import commit, is_passing
+from migopy.terminal import Meter, meter, total_of
+
+#: How often a batch is given that the server does not commit, and seconds to the next
+#: time, times the number of those before.
+CONFLICTS = 5
+PAUSE = 0.1
+
+#: For how many seconds a commit is tried where a network or a primary fails.
+PATIENCE = 120.0
+
+Loop = Generator[list[Any], None, None]
+
+
+class Turns:
+    """One call of `batches`.
+
+    Invariant: the checkpoint is behind a batch only if the loop has gone on from it,
+    and in transactions it is written with what the loop wrote, or neither is.
+    """
+
+    def __init__(
+        self,
+        collection: Collection[Any],
+        target: Target,
+        query: Mapping[str, Any],
+        throttle: Throttle,
+        is_once: bool,
+    ) -> None:
+        """Go through the documents of `collection` that fit `query`.
+
+        `is_once` is whether each batch is a transaction, which it can be here.
+        """
+        #: Gives the loop while it goes on.
+        self.reference: weakref.ref[Loop] | None = None
+        self._collection = collection
+        self._name = collection.name
+        self._target = target
+        self._query = query
+        self._throttle = throttle
+        self._is_once = is_once
+        raw: Collection[RawBSONDocument] = collection.with_options(
+            codec_options=RAW, read_preference=ReadPreference.PRIMARY
+        )
+        self._pages = Pages(raw, query)
+
+    def loop(self) -> Loop:
+        """Give the batches; raises `InLoop`, `NotOnce`, `OutsideBatch`, `Stopped`."""
+        require_no_loop('migopy.batches', self._collection.full_name)
+        LOOP.set(self.reference)
+        try:
+            uuid = self._target.uuid
+            checkpoint = begin(self._collection, uuid, 'migopy.batches', self._query)
+            if not say_where(self._name, checkpoint):
+                return
+            with ExitStack() as stack:
+                show = stack.enter_context(meter())
+                checkpoints = CHECKPOINTS.get()
+                effects = None
+                if checkpoints is not None:
+                    effects = stack.enter_context(checkpoints.recording())
+                if self._is_once:
+                    client = self._collection.database.client
+                    session = stack.enter_context(client.start_session())
+                    yield from self._in_transactions(checkpoint, effects, session, show)
+                else:
+                    yield from self._plain(checkpoint, effects, show)
+            checkpoint.finish()
+        finally:
+            LOOP.set(None)
+
+    def _plain(
+        self, checkpoint: Checkpoint, effects: Recording | None, show: Meter
+    ) -> Loop:
+        total = total_of(self._collection.find(self._query))
+        while True:
+            show(self._name, checkpoint.count, total)
+            self._throttle.wait(self._throttle.size)
+            began = time.monotonic()
+            documents, batch = self._next(checkpoint)
+            if not documents:
+                return
+            yield documents
+            self._throttle.took(time.monotonic() - began, len(documents))
+            wrote = written(checkpoint, effects)
+            if wrote != checkpoint.wrote:
+                checkpoint.entry['wrote'] = wrote
+            checkpoint.passed(batch, [])
+
+    def _in_transactions(
+        self,
+        checkpoint: Checkpoint,
+        effects: Recording | None,
+        session: ClientSession,
+        show: Meter,
+    ) -> Loop:
+        total = total_of(self._collection.find(self._query))
+        concern = self._collection.write_concern
+        transaction = PageTransaction(
+            self._collection.full_name,
+            concern if concern.acknowledged else WriteConcern(1),
+            checkpoint,
+            session,
+            CONFLICTS,
+            TRANSACTION,
+        )
+        pages = transaction.pages
+        deadline = time.monotonic() + PATIENCE
+        conflicts = 0
+        #: How far it is if the commit has succeeded of which nobody knows.
+        sent: Place | None = None
+        while True:
+            show(self._name, checkpoint.count, total)
+            self._throttle.wait(self._throttle.size)
+            began = time.monotonic()
+            try:
+                transaction.look_at_the_lock()
+                transaction.begin()
+                with session.bind(end_session=False):
+                    documents, batch = self._next(checkpoint)
+                if not documents and sent is None:
+                    session.abort_transaction()
+                    return
+                place = checkpoint.following(batch, [])
+                if pages.add(transaction.kept(place), session):
+                    pages.is_unsure = False
+                    with self._inside(session, effects):
+                        yield documents
+                    place.entry['wrote'] = written(checkpoint, effects)
+                    if place.entry['wrote'] != checkpoint.wrote:
+                        pages.correct(transaction.kept(place), session)
+                    pages.is_unsure, sent = True, place
+                    deadline = time.monotonic() + PATIENCE
+                    commit(session, deadline)
+                else:
+                    session.abort_transaction()
+                    pages.require_added()
+                    place = sent or place
+                checkpoint.go_to(place)
+                pages.count()
+                conflicts, sent = 0, None
+                self._throttle.took(time.monotonic() - began, len(documents))
+            except PyMongoError as error:
+                if session.in_transaction:
+                    session.abort_transaction()
+                conflicts += not is_passing(error)
+                transaction.require_another_try(error, conflicts, deadline)
+                time.sleep(PAUSE * max(conflicts, 1))
+            finally:
+                self._abort(session)
+
+    @contextmanager
+    def _inside(
+        self, session: ClientSession, effects: Recording | None
+    ) -> Iterator[None]:
+        """Have all that is written in the block be in the session's transaction.
+
+        Raises `OutsideBatch` after the block.
+        """
+        with ExitStack() as stack:
+            if effects is not None:
+                # Typed, nothing but migrations writes in this process.
+                strays = ERRAND.get() is not None
+                stack.enter_context(effects.kept_to(session.session_id, strays))
+            stack.enter_context(session.bind(end_session=False))
+            yield
+        if effects is not None and effects.refused is not None:
+            raise outside(effects.refused)
+        if effects is not None and effects.outside.wrote:
+            database = self._collection.database.name
+            raise OutsideBatch(effects.outside.describe(database))
+
+    def _abort(self, session: ClientSession) -> None:
+        """Abort what is left of a transaction where the loop was left within it."""
+        if session.in_transaction:
+            # An abort would wait for a command that goes on in it.
+            client = self._collection.database.client
+            end_sessions(client, [session.session_id['id']])
+            session.abort_transaction()
+
+    def _next(self, checkpoint: Checkpoint) -> tuple[list[Any], Batch]:
+        """Read the next documents; none where there are no more."""
+        after = [checkpoint.after] if checkpoint.begun else []
+        page = self._pages.after(self._throttle.size, *after)
+        batch = Batch(counts=Counts(matched=len(page)))
+        if page:
+            batch.last = id_of(page[-1])
+        options = self._collection.codec_options
+        return [bson.decode(each.raw, codec_options=options) for each in page], batch
+
+
+def written(checkpoint: Checkpoint, effects: Recording | None) -> list[str]:
+    """List what a loop has written to, with what it had before it went on."""
+    names = set(checkpoint.wrote)
+    for each in effects.changes if effects is not None else ():
+        names.update(each.split(' + '))
+    return sorted(names)
