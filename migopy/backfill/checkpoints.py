@@ -184,7 +184,9 @@ class Checkpoints:
         self.entries.append(entry)
 
         earlier = self._earlier[place] if place < len(self._earlier) else None
-        if earlier and earlier['key'] == key and not self._has_written(earlier):
+        is_clean = not self._was_written(namespace)
+        is_same = earlier is not None and earlier['key'] == key
+        if earlier and is_same and is_clean and not self._has_written(earlier):
             entry.update(earlier)
             # From now on it is this run that the next one looks at.
             self.save()
