@@ -21,7 +21,7 @@ from bson.son import SON
 from pymongo.errors import BulkWriteError, WriteError
 
 from migopy import DELETE, update_each
-from migopy.backfill import Checkpoints, Counts, DocumentsFailed, call, checkpoints
+from migopy.backfill import Checkpoints, Counts, DocumentsFailed, beginning, checkpoints
 from migopy.backfill.documents import AS_IT_IS, packed
 from migopy.backfill.pages import Pages
 from migopy.backfill.writes import Writes
@@ -497,7 +497,7 @@ class GoingOnTest(UpdateEachTest):
                 else:
                     break
                 begun = 'after' in kept.entries[0]
-                with kept.run().in_force(), mock.patch.object(call, 'say') as say:
+                with kept.run().in_force(), mock.patch.object(beginning, 'say') as say:
                     update_each(collection, self.renamed(stop, seen), batch_size=size)
                 self.assertEqual(say.called, begun)
                 everything = [
@@ -536,7 +536,7 @@ class GoingOnTest(UpdateEachTest):
             seen.clear()
             run = kept.run()
             try:
-                with run.in_force(), mock.patch.object(call, 'say'):
+                with run.in_force(), mock.patch.object(beginning, 'say'):
                     update_each(self.db.notes, change, batch_size=2, **options)
             finally:
                 run.save()
@@ -570,7 +570,7 @@ class GoingOnTest(UpdateEachTest):
             self.failed(change, batch_size=1, on_error='collect')
         run.save()
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(call, 'say'):
+        with kept.run().in_force(), mock.patch.object(beginning, 'say'):
             self.failed(change, batch_size=1, on_error='collect')
         self.assertEqual(seen, [1, 2, 3, 4])
 
@@ -614,7 +614,7 @@ class GoingOnTest(UpdateEachTest):
                 seen[:] = []
                 again = kept.run()
                 stopped = contextlib.suppress(KeyboardInterrupt)
-                with again.in_force(), mock.patch.object(call, 'say'), stopped:
+                with again.in_force(), mock.patch.object(beginning, 'say'), stopped:
                     update_each(self.db.notes, function, query, batch_size=1)
                 self.assertEqual(seen, expected)
 
@@ -634,7 +634,7 @@ class GoingOnTest(UpdateEachTest):
         run.save()
         self.assertEqual(seen, [0, 1, 2, 3, 4, 0, 1])
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(call, 'say') as say:
+        with kept.run().in_force(), mock.patch.object(beginning, 'say') as say:
             update_each(self.db.notes, note, batch_size=1)
             update_each(self.db.other, note, batch_size=1)
         self.assertIn(seen, ([0, 1, 2], [1, 2]))
@@ -669,7 +669,7 @@ class GoingOnTest(UpdateEachTest):
         ):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 6)
-        with kept.run().in_force(), mock.patch.object(call, 'say'):
+        with kept.run().in_force(), mock.patch.object(beginning, 'say'):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 7)
 
