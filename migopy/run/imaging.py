@@ -249,7 +249,9 @@ class StepImages(NoImages):
                 pairs = self._capture.pairs(namespace, was_there)
                 count = keep(images, kept, namespace, pairs, self._session, limit)
                 defined = changes.collection or changes.indexes
-                if not was_there and (count or defined):
+                # What was inserted may be gone again, and has made it all the same.
+                filled = count or (changes.inserted and ' + ' not in name)
+                if not was_there and (filled or defined):
                     kept.made.append(namespace)
                 elif defined:
                     problems.append(f'{name}: {"; ".join(changes.phrases())}')

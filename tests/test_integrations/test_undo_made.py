@@ -1,0 +1,50 @@
+"""Collections that a migration makes in its transaction, and the undo of that."""
+
+from __future__ import annotations
+
+from tests.images import state_of
+from tests.project import PlainTest
+
+HEAD = 'transaction = undo = True\n\ndef up(db):\n'
+
+
+class MadeTest(PlainTest):
+    """Whatever makes a collection is covered: nothing of it is left after an undo."""
+
+    def test_nothing_is_left_of_them(self) -> None:
+        self.db.a.insert_one({'_id': 1})
+        before = state_of(self.db)
+        for line in (
+            "db.create_collection('b', validator={'x': 1}); db.b.insert_one({'x': 1})",
+            "db.create_collection('b')",
+            "db.b.create_index('x')",
+            "db.b.create_index('x'); db.b.insert_one({'x': 1})",
+            "db.b.insert_one({'_id': 1}); db.b.delete_one({'_id': 1})",
+        ):
+            with self.subTest(line):
+                self.migration('001_a.py', f'{HEAD}    {line}\n')
+                manager = self.manager()
+                manager.execute()
+                self.assertIn('b', state_of(self.db))
+                manager.rollback('001')
+                self.assertEqual(state_of(self.db), before)
+                self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_what_no_transaction_can_define_changes_nothing(self) -> None:
+        self.db.a.insert_one({'_id': 1})
+        before = state_of(self.db)
+        for line in (
+            "db.a.create_index('x')",
+            "db.create_collection('v', viewOn='a', pipeline=[])",
+            'db.a.drop()',
+            "db.a.rename('z')",
+            "db.command('collMod', 'a', validator={})",
+        ):
+            with self.subTest(line):
+                write = "db.a.update_one({}, {'$set': {'x': 1}})"
+                self.migration('001_a.py', f'{HEAD}    {write}\n    {line}\n')
+                with self.assertRaises(Exception):  # noqa: B017
+                    self.manager().execute()
+                self.assertEqual(state_of(self.db), before)
+                self.assertEqual(self.registered(), [])
+                self.assertEqual(list(self.db.migrations_undo.find()), [])
