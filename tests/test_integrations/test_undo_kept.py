@@ -103,6 +103,31 @@ class KeptTest(PlainTest):
         self.assertEqual(self.contents('a'), [{}, {'y': 2}, {}, {}, {}])
 
 
+class AgainTest(PlainTest):
+    """Executed again after a way back, of whichever kind."""
+
+    def test_each_way_back_leaves_no_images_that_are_taken_for_new_ones(self) -> None:
+        self.db.a.insert_many({'_id': n} for n in range(5))
+        before = state_of(self.db)
+        self.migration('001_a.py', CHANGE)
+        folder = self.folder / 'dumps'
+        it = self.manager(MONGO_DUMP_DIRECTORY=str(folder))
+        it.dbdump()
+        [dump] = folder.glob('*Z_*')
+        it.execute()
+        # The dump knows nothing of images; those that are there are of no run then.
+        it.dbrestore(dump.name, yes='yes')
+        self.assertEqual(state_of(self.db), before)
+        self.assertEqual(self.registered(), [])
+        for _ in range(2):
+            it.execute()
+            kept = list(self.db.migrations_undo.find({'runs': {'$exists': True}}))
+            self.assertEqual(len(kept), 1)
+            it.rollback('001')
+            self.assertEqual(state_of(self.db), before)
+            self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+
 class RightsTest(PlainTest):
     """A user who may only read and write."""
 
