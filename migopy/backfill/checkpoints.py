@@ -172,7 +172,7 @@ class Checkpoints:
         """Serve the calls in the block, in this thread; raises `OutsideBatch`."""
         token = CHECKPOINTS.set(self)
         try:
-            with loops_end():
+            with loops_end(are_allowed=self.images is None):
                 yield
         finally:
             CHECKPOINTS.reset(token)

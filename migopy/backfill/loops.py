@@ -73,14 +73,17 @@ def require_no_loop(what: str, namespace: str) -> None:
 
 
 @contextmanager
-def loops_end() -> Iterator[None]:
+def loops_end(are_allowed: bool) -> Iterator[None]:
     """End at the end of the block a loop that was left and is still held.
 
-    Raises `OutsideBatch` for a write that a loop has refused.
+    Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
+    somebody else has refused it.
     """
     try:
         yield
     except RefusedWrite as refused:
+        if not are_allowed:
+            raise
         raise outside(refused) from refused
     finally:
         loop = _open_loop()

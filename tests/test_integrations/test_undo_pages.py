@@ -109,7 +109,7 @@ class PagesTest(PlainTest):
                 self.assertEqual(len(list(self.db.a.list_indexes())), 1)
 
     def test_without_a_transaction_for_each_page_nothing_is_written(self) -> None:
-        patch = mock.patch('migopy.backfill.once.is_bound', lambda: True)
+        patch = mock.patch('migopy.backfill.transactions.is_bound', lambda: True)
         with patch, self.assertRaises(NotOnce):
             self.manager().execute()
         self.assertEqual(state_of(self.db), self.before)
