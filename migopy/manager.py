@@ -10,12 +10,20 @@ from migopy.files import create
 from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
 from migopy.origins import shown
 from migopy.run import listing
-from migopy.table import Background, Previews, Records, Rehearsals, Steering, Undoing
+from migopy.table import (
+    Background,
+    Files,
+    Previews,
+    Records,
+    Rehearsals,
+    Steering,
+    Undoing,
+)
 from migopy.wiring import Wiring
 
 
 class MigrationsManager(
-    Background, Previews, Records, Rehearsals, Steering, Undoing, Wiring
+    Background, Files, Previews, Records, Rehearsals, Steering, Undoing, Wiring
 ):
     """Migrations of one database, as commands of a Fabric task.
 

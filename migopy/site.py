@@ -25,8 +25,7 @@ from migopy.run import (
     NoNumberOfRuns,
     Plan,
     UnknownMigration,
-    renamed_of,
-    said_of,
+    as_files_say,
 )
 from migopy.server import (
     NoDatabase,
@@ -218,8 +217,7 @@ class Site:
             file_names=self.directory.file_names,
             environment=self.settings.environment,
         )
-        renamed = renamed_of(plan) if plan.missing else {}
-        return replace(plan, renamed=renamed, said=said_of(plan))
+        return as_files_say(plan)
 
     def survey(self, in_full: bool = False) -> Plan:
         """Read all there is to know, for a person who looks."""

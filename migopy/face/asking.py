@@ -57,6 +57,7 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     """
     several = bool({'all', 'last', 'to'} & set(command.options))
     restores = command.name == 'dbrestore' and bool(command.values)
-    if command.name == 'unlock' or restores or (command.name == 'rollback' and several):
+    asked = command.name in ('squash', 'unlock')
+    if asked or restores or (command.name == 'rollback' and several):
         is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
         Asking(host, is_sure).require(spelling.command(command))

@@ -23,7 +23,9 @@ READING = frozenset(
 #: Commands that are about this machine or take effect at once: where Fabric repeats a
 #: task for each host, they are carried out for the first alone.
 ONCE = frozenset(
-    {'create', 'dbrestore', 'pause', 'resume', 'speed', 'stop', 'unlock', 'watch'}
+    """
+    create dbrestore pause resume speed squash stop unlock watch
+    """.split()  # noqa: SIM905
 )
 
 #: How similar to an option an unknown one is that was meant as it.

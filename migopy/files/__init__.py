@@ -13,8 +13,8 @@ from migopy.files.loaded import (
     NoSuchFunction,
 )
 from migopy.files.loading import ImportFailed, importable, load, load_all
-from migopy.files.migration import Migration, Unreadable, checksum_of
-from migopy.files.names import BadFileNames, BadPattern, FileNames, begins_with
+from migopy.files.migration import ARCHIVE, Migration, Unreadable, checksum_of
+from migopy.files.names import NUMBERS, BadFileNames, BadPattern, FileNames, begins_with
 from migopy.files.project import (
     FILES,
     cwd_in_syspath,
@@ -31,15 +31,18 @@ from migopy.files.said import (
     Said,
 )
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
+from migopy.files.turns import InTurn
 
 __all__ = [
     'AFTER',
+    'ARCHIVE',
     'BACKGROUND',
     'BEFORE',
     'BEST_EFFORT',
     'CONDITIONS',
     'FILES',
     'NOTHING',
+    'NUMBERS',
     'PHASES',
     'TEMPLATE',
     'BadFileNames',
@@ -53,6 +56,7 @@ __all__ = [
     'Functions',
     'ImportFailed',
     'InEventLoop',
+    'InTurn',
     'KeptDirectory',
     'LoadedMigration',
     'Migration',

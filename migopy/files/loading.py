@@ -18,6 +18,7 @@ from migopy.files.directory import Directory
 from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration, checksum_of
 from migopy.files.shapes import Functions, functions_of
+from migopy.files.turns import in_turn
 from migopy.traces import excerpt
 
 #: One import at a time: a package may take the place of another project's.
@@ -62,14 +63,18 @@ def load(
     migration: Migration,
     package: str,
     functions: Callable[[ModuleType], Functions] = functions_of,
+    place: str | None = None,
 ) -> LoadedMigration:
     """Import a migration's file as a module of `package`; `functions` finds them in it.
 
     The module is made from the file as it is now, never taken from an earlier import.
+    What replaces others and has no `up` of its own has theirs. `place` is the folder
+    that the module takes itself to lie in, where that is another one.
     Raises `Unreadable`, `ImportFailed`, and what `functions` does.
     """
     content = migration.content()
-    module = import_source(migration.module_name(package), migration.path, content)
+    name, path = migration.module_name(package), migration.path
+    module = import_source(name, path, content, place=place)
     try:
         found = functions(module)
     except MigopyException:
@@ -77,6 +82,10 @@ def load(
     # A fabfile's own `migration_functions`.
     except Exception as error:
         raise ImportFailed(migration.name, migration.path, error) from error
+    if 'up' not in found:
+        here = migration.directory
+        parts = [load(each, package, functions, here) for each in migration.archived()]
+        found = {**in_turn(parts), **found}
     checksum = checksum_of(content)
     return LoadedMigration(migration, checksum, module, found, threading.Lock())
 
@@ -134,11 +143,16 @@ class LoaderOfContent(SourceFileLoader):
 
 
 def import_source(
-    module_name: str, path: str, content: bytes, folder: str | None = None
+    module_name: str,
+    path: str,
+    content: bytes,
+    folder: str | None = None,
+    place: str | None = None,
 ) -> ModuleType:
     """Import a file's content under a name, whatever `sys.path` says.
 
-    With `folder` it is the `__init__.py` of that package. Raises `ImportFailed`.
+    With `folder` it is the `__init__.py` of that package; with `place` its `__file__`
+    lies there, so that it finds what lies beside it. Raises `ImportFailed`.
     """
     spec = spec_from_file_location(
         module_name,
@@ -148,6 +162,8 @@ def import_source(
     )
     assert spec is not None  # noqa: S101 - a loader is given, so there is a spec
     module = module_from_spec(spec)
+    if place is not None:
+        module.__file__ = os.path.join(place, os.path.basename(path))
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)  # type: ignore[union-attr]

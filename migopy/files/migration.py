@@ -12,6 +12,9 @@ from migopy.files.said import Said, said_in
 if TYPE_CHECKING:
     import ast
 
+#: The folder beside the files where those lie that others replace.
+ARCHIVE = 'archive'
+
 READ_ONLY = os.O_RDONLY | getattr(os, 'O_BINARY', 0)
 
 #: Bytes, more than most migrations have.
@@ -79,7 +82,23 @@ class Migration(NamedTuple):
         """Tell whether the file has a function of this name, without importing it.
 
         Where that cannot be told, as the file cannot be parsed, it is taken to have it.
+        One without an `up` that replaces others has what all of them have.
         """
+        if self._defines(function):
+            return True
+        archived = [] if self._defines('up') else self.archived()
+        return bool(archived) and all(each.defines(function) for each in archived)
+
+    def archived(self) -> list[Migration]:
+        """List the files that it replaces, in order, as they lie in the archive.
+
+        Whether they are there is not looked at. Raises `Unreadable`.
+        """
+        archive = os.path.join(self.directory, ARCHIVE)
+        names = self.said().replaces
+        return [Migration(name, self.number, archive, name) for name in names]
+
+    def _defines(self, function: str) -> bool:
         import ast
 
         tree = self._tree()

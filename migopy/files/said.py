@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.texts import shortened
+from migopy.texts import same_name, shortened
 
 if TYPE_CHECKING:
     import ast
@@ -20,7 +20,9 @@ PHASES = ('before', 'after', 'background')
 BEFORE, AFTER, BACKGROUND = PHASES
 
 #: A file without a line that begins so need not be parsed.
-WORDS = re.compile(rb'^(?:phase|needs|environments?)\b', re.MULTILINE | re.IGNORECASE)
+WORDS = re.compile(
+    rb'^(?:phase|needs|environments?|replaces)\b', re.MULTILINE | re.IGNORECASE
+)
 
 #: Where what the file says is no value that can be read in it.
 UNREADABLE = object()
@@ -40,6 +42,7 @@ class Said(NamedTuple):
     needs: tuple[str, ...] = ()
     #: Where it is to run, in the order of the file; everywhere where it names none.
     environments: tuple[str, ...] = ()
+    replaces: tuple[str, ...] = ()
     wrong: str = ''
 
     def is_for(self, environment: str) -> bool:
@@ -77,6 +80,14 @@ def _names(value: object) -> tuple[str, ...] | None:
     return tuple(value) if good else None
 
 
+def _files(value: object) -> tuple[str, ...] | None:
+    # A name without its ending fits no record: what has run would run again.
+    names = _names(value)
+    if names is None or not all(re.fullmatch(r'[^/\\]+\.py', each) for each in names):
+        return None
+    return tuple(map(same_name, names))
+
+
 def _some_names(value: object) -> tuple[str, ...] | None:
     return _names(value) or None
 
@@ -89,6 +100,7 @@ READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
     'environments': (_some_names, "no list of names such as ['staging']"),
     'needs': (_names, "no list of names such as ['001_add_index.py']"),
     'phase': (_phase, "none of 'before', 'after' and 'background'"),
+    'replaces': (_files, "no list of files' names such as ['001_add_index.py']"),
 }
 
 

@@ -83,6 +83,8 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
         records = plan.records_of(migration)
         if not records:
             why = 'is not applied, so there is nothing to accept'
+            if migration.name in plan.stand_ins:
+                why = 'was not run here, what it replaces was'
             raise NothingToPutRight(migration.name, why)
         checksum = migration.checksum()
         if all(record.checksum == checksum for record in records):

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from migopy.commands import Command
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
-from migopy.files import checksum_of
+from migopy.files import ARCHIVE, checksum_of
 from migopy.operations.orders import Order
 from migopy.preflight import Server, standing_of
 from migopy.run import Observer, Plan, Step
@@ -171,6 +171,11 @@ def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
     folder = site.directory.path
     names = sorted(os.listdir(folder))
     others = [each for each in names if each.endswith('.py') and each not in migrations]
+    archive = os.path.join(folder, ARCHIVE)
+    if os.path.isdir(archive):
+        # A file that replaces those there calls them.
+        archived = sorted(os.listdir(archive))
+        others += [f'{ARCHIVE}/{each}' for each in archived if each.endswith('.py')]
     found = {}
     for name in others:
         with open(os.path.join(folder, name), 'rb') as file:

@@ -12,6 +12,7 @@ from migopy.errors import MigopyException, enumerated
 from migopy.files import (
     CONDITIONS,
     ImportFailed,
+    InTurn,
     Migration,
     importable,
     load_all,
@@ -28,8 +29,9 @@ from migopy.run import (
 from migopy.site import Site
 from migopy.terminal import told_by
 
-#: A file without these words has no `verify`, so it need not be imported.
-WORDS = (CONDITIONS[1].encode(), b'import *')
+#: A file without these words has no `verify`, nor have those that it replaces, so it
+#: need not be imported.
+WORDS = (CONDITIONS[1].encode(), b'import *', b'replaces')
 
 
 class NothingToVerify(MigopyException):
@@ -132,11 +134,18 @@ def _looked_at(site: Site, migration: Migration, observer: Observer) -> Looked:
         with told_by(observer.speaker):
             with only_reading(name, function, db, listener):
                 [loaded] = load_all([migration], site.directory)
-                condition = loaded.condition('verify')
-            if condition is None:
+                up = loaded.functions.get('up')
+                parts = up.parts if isinstance(up, InTurn) else ()
+                conditions = [
+                    (each.name, condition)
+                    for each in (*parts, loaded)
+                    if (condition := each.condition('verify'))
+                ]
+            if not conditions:
                 return Looked(False)
             function = 'verify'
-            ask_after(name, condition, site, db)
+            for asked, condition in conditions:
+                ask_after(asked, condition, site, db)
     # The server is gone: the others would only wait for it, one after the other.
     except ConnectionFailure:
         raise

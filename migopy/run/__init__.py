@@ -29,7 +29,9 @@ from migopy.run.choice_errors import (
 from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
-from migopy.run.plan import Plan, renamed_of, said_of
+from migopy.run.pending_files import as_files_say
+from migopy.run.plan import Plan
+from migopy.run.replacing import still_there
 from migopy.run.unfinished import (
     State,
     Unfinished,
@@ -138,6 +140,7 @@ __all__ = [
     'UnknownMigration',
     'WroteOutside',
     'adoption_of',
+    'as_files_say',
     'ask_after',
     'by_migration',
     'describe',
@@ -146,11 +149,10 @@ __all__ = [
     'inspect',
     'listing',
     'only_reading',
-    'renamed_of',
     'require_dependencies',
     'require_transactions',
-    'said_of',
     'steps_of',
+    'still_there',
     'try_out',
     'warn_of_helpers',
     'warn_of_other_than_executed',

@@ -24,6 +24,16 @@ from migopy.run.choice_errors import (
     UnknownMigration,
 )
 from migopy.run.plan import Plan
+from migopy.run.replacing import (
+    HalfReplaced,
+    NotRunAsOne,
+    Replaced,
+    StillThere,
+    half,
+    half_applied,
+    still_there,
+    there_still,
+)
 from migopy.run.unfinished import Unfinished, goes_on
 from migopy.texts import whole_number
 
@@ -44,7 +54,7 @@ class Choice:
     def find(self, name: str) -> Migration:
         """Select one migration by its file name, `001_x`, `001` or `1`.
 
-        Raises `UnknownMigration`, `AmbiguousName`, `NoFile`.
+        Raises `UnknownMigration`, `AmbiguousName`, `NoFile`, `Replaced`.
         """
         wanted = os.path.basename(name.strip())
         plan = self._plan
@@ -62,7 +72,15 @@ class Choice:
         if fitting:
             raise AmbiguousName(name, [each.name for each in fitting])
         self.require_not_missing(name)
+        self._refuse_replaced(wanted)
         raise UnknownMigration(name, self._nearest(wanted))
+
+    def _refuse_replaced(self, wanted: str) -> None:
+        number = whole_number(wanted)
+        for old, by in self._plan.replaced.items():
+            fits = begins_with(old, wanted) or wanted in (old, old[: -len('.py')])
+            if fits or (number is not None and number == self._plan.number_of(old)):
+                raise Replaced(old, by)
 
     def _nearest(self, wanted: str) -> list[str]:
         """List the names, three at most, that a mistyped one may have been meant by."""
@@ -115,10 +133,12 @@ class Choice:
         With `to` those up to and with that one, and only those of some phases. One for
         other environments can be named where all phases are wanted, as by `ignore`.
         Raises what `find` does, `AlreadyRegistered`, `OtherEnvironment`, `OtherPhase`,
-        `AtWork`, `Renamed` and `LateRefused`. The unfinished one can be named.
+        `AtWork`, `Renamed`, `LateRefused`, and of files that replace others
+        `HalfReplaced`, `StillThere`. The unfinished one can be named.
         """
         chosen = None if name is None else self.find(name)
         last = None if to is None else self.find(to)
+        self._refuse_half_replaced()
         self._refuse_wrong(chosen, phases)
         self._refuse_unfinished(chosen)
         plan = self._plan
@@ -152,6 +172,7 @@ class Choice:
         """
         if name is not None:
             return self.to_execute(name, allow_late=True, phases=[BACKGROUND])
+        self._refuse_half_replaced()
         self._refuse_wrong(None, [BACKGROUND])
         self._refuse_unfinished(None)
         return self._plan.background
@@ -197,7 +218,8 @@ class Choice:
         That is the one named, which must be registered or unfinished, or with `force`
         any, as in 1.0; the `last` so many, or all
         where there are fewer; or all that were executed after the one named in `to`.
-        Raises what `find` does, `NameNeeded`, `NotApplied`, `NotExecuted`.
+        Raises what `find` does, `NameNeeded`, `NotApplied`, `NotExecuted`,
+        `NotRunAsOne`.
         """
         names = [record.name for record in self._plan.executed]
         if name is not None:
@@ -205,6 +227,8 @@ class Choice:
             self._refuse_unfinished(chosen)
             known = chosen.name in self._plan.registered
             self._refuse_at_work([chosen])
+            if chosen.name in self._plan.stand_ins:
+                raise NotRunAsOne(chosen.name, self._plan.replaces[chosen.name])
             if not (known or force or self._plan.unfinished_of(chosen)):
                 raise NotApplied(chosen.name)
             return [chosen]
@@ -230,6 +254,13 @@ class Choice:
         for name, why in self._plan.wrong:
             if len(phases) < len(PHASES) and (chosen is None or chosen.name == name):
                 raise BadSaid(name, why)
+
+    def _refuse_half_replaced(self) -> None:
+        plan = self._plan
+        for name, there in still_there(plan.replaces, plan.migrations):
+            raise StillThere(name, there_still(there))
+        for name, wanting in half_applied(plan.replaces, plan.own):
+            raise HalfReplaced(name, half(plan.replaces[name], wanting), wanting[-1])
 
     def _refuse_at_work(self, wanted: Sequence[Migration]) -> None:
         names = {each.name for each in wanted}

@@ -75,15 +75,19 @@ def carry_out(
     effects: Recording,
     session: ClientSession | None = None,
 ) -> None:
-    """Call `require`, the step's own function, and `verify`.
+    """Call `require`, the step's own function, and `verify`; of parts those of each.
 
     In a transaction that is the session's. Raises what they raise, `NotAsItShouldBe`,
     `WroteWhileLooking`, `LeftUndone`.
     """
     if step.require is not None:
         _ask_before(step.name, step.require, ground, db, session)
-    returned = _call(step.function, ground, db, session)
-    require_done(step, returned, effects.wrote)
+    if step.parts:
+        for part in step.parts:
+            carry_out(part, ground, db, effects, session)
+    else:
+        returned = _call(step.function, ground, db, session)
+        require_done(step, returned, effects.wrote)
     if step.verify is not None:
         ask_after(step.name, step.verify, ground, db, session)
 

@@ -37,13 +37,15 @@ def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
     file's own. Raises `DependencyRefused`.
     """
     before: set[str] = set(plan.registered)
+    done = [old for old, by in plan.replaced.items() if by in plan.registered]
+    before.update(done)
     for step in steps:
         if step.direction == 'up':
             for each in step.loaded.said().needs:
-                found = named(each, plan.migrations)
+                found = named(each, plan.migrations) or plan.stands_for(each)
                 _require(step, each, 'needs', found, plan, before)
             for each in _dependencies(step):
-                found = _found(each, plan.migrations)
+                found = _found(each, plan.migrations) or plan.stands_for(each)
                 _require(step, each, 'dependencies', found, plan, before)
         before.add(step.name)
 

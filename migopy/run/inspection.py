@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 from migopy.files import (
@@ -19,8 +20,9 @@ from migopy.files import (
     importable,
     load,
 )
-from migopy.run import needs
-from migopy.run.plan import Plan, said_of
+from migopy.run import needs, replacing
+from migopy.run.pending_files import replaces_of, said_of
+from migopy.run.plan import Plan
 from migopy.run.step import Step
 from migopy.texts import one_line
 from migopy.traces import summary
@@ -83,10 +85,16 @@ def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
 
 
 def _needs(migrations: list[Migration]) -> Iterator[Problem]:
-    """Name the files whose needs no order can meet."""
+    """Name the files whose needs no order can meet, and what is not in the archive."""
     paths = {each.name: each.path for each in migrations}
-    plan = Plan(migrations)
-    for name, why in needs.problems(migrations, said_of(plan), ()):
+    plan = replace(Plan(migrations), said=said_of(Plan(migrations)))
+    replaces = replaces_of(plan)
+    replaced = {old for olds in replaces.values() for old in olds}
+    found = [
+        *replacing.problems(migrations, replaces, ()),
+        *needs.problems(migrations, plan.said, replaced),
+    ]
+    for name, why in found:
         yield Problem(paths[name], 1, f'{one_line(name)} {one_line(why)}')
 
 

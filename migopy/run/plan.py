@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -16,42 +15,11 @@ from migopy.files import (
     FileNames,
     Migration,
     Said,
-    Unreadable,
 )
+from migopy.run import replacing
 from migopy.run.needs import named, problems
 from migopy.run.unfinished import OpenRuns, State, is_of_worker, sort_out
 from migopy.state import IGNORED, Holder, Record, Run
-
-
-def renamed_of(plan: Plan) -> dict[str, str]:
-    """Read the pending files, and give those that are applied ones under a new name.
-
-    Gives the old name, of which there is no file any more, by the new one.
-    """
-    gone = {plan.registered[name].checksum: name for name in plan.missing}
-    gone.pop(None, None)
-    renamed = {}
-    for each in plan.unregistered if gone else ():
-        # One that cannot be read is told of when it is to run.
-        with suppress(Unreadable):
-            checksum = each.checksum()
-            if checksum in gone:
-                renamed[each.name] = gone[checksum]
-    return renamed
-
-
-def said_of(plan: Plan) -> dict[str, Said]:
-    """Read the pending files, and give what they say of themselves, by name.
-
-    Those are left out that say nothing.
-    """
-    said = {}
-    for each in plan.unregistered:
-        # One that cannot be read is told of when it is to run.
-        with suppress(Unreadable):
-            if (found := each.said()) != NOTHING:
-                said[each.name] = found
-    return said
 
 
 @dataclass(frozen=True)
@@ -77,13 +45,30 @@ class Plan:
     said: Mapping[str, Said] = field(default_factory=dict)
     #: What this environment is called, `''` where none is named.
     environment: str = ''
+    replaces: replacing.Replaces = field(default_factory=dict)
     #: What tells the number in the name of a migration without a file.
     file_names: FileNames | None = None
 
     @cached_property
-    def registered(self) -> dict[str, Record]:
+    def own(self) -> dict[str, Record]:
         """Give the records by name."""
         return {record.name: record for record in self.records}
+
+    @cached_property
+    def stand_ins(self) -> dict[str, Record]:
+        """Give those that have no record, as what they replace has them, by name."""
+        return replacing.stand_ins(self.replaces, self.own)
+
+    @cached_property
+    def registered(self) -> dict[str, Record]:
+        """Give what is applied by name: records, and what stands for others."""
+        return {**self.own, **self.stand_ins}
+
+    @cached_property
+    def replaced(self) -> dict[str, str]:
+        """Give the file that stands for each name that has none of its own."""
+        names = ((old, name) for name, olds in self.replaces.items() for old in olds)
+        return {old: name for old, name in names if old not in self._files}
 
     @cached_property
     def _records(self) -> dict[str, list[Record]]:
@@ -119,12 +104,12 @@ class Plan:
         checksum. Where a name is registered twice, the unique one is still to be made.
         """
         is_of_2 = any(record.checksum for record in self.records)
-        return is_of_2 and len(self.records) == len(self.registered)
+        return is_of_2 and len(self.records) == len(self.own)
 
     @property
     def executed(self) -> list[Record]:
         """List the records of what was executed and not ignored, the oldest first."""
-        return [each for each in self.registered.values() if each.how != IGNORED]
+        return [each for each in self.own.values() if each.how != IGNORED]
 
     @property
     def last_registered(self) -> Migration | None:
@@ -170,7 +155,13 @@ class Plan:
     @property
     def missing(self) -> list[str]:
         """List the registered names without a file."""
-        return [name for name in self.registered if name not in self._files]
+        known = self._files.keys() | self.replaced.keys()
+        return [name for name in self.own if name not in known]
+
+    def stands_for(self, name: str) -> Migration | None:
+        """Give the file that replaces a migration, if one does."""
+        by = self.replaced.get(name) or self.replaced.get(f'{name}.py')
+        return self._files.get(by) if by else None
 
     def number_of(self, name: str) -> int | None:
         """Give the number in a migration's name, which need not have a file."""
@@ -264,13 +255,17 @@ class Plan:
     def wrong(self) -> list[tuple[str, str]]:
         """List the pending ones that say what cannot be used: the name, and why."""
         wrong = [(name, said.wrong) for name, said in self.said.items() if said.wrong]
-        needed = problems(self.migrations, self.said, self.registered)
+        known = self.registered.keys() | self.replaced.keys()
+        wrong += replacing.problems(self.migrations, self.replaces, self.own)
+        needed = problems(self.migrations, self.said, known)
         return [*wrong, *(each for each in needed if each[0] not in self.elsewhere)]
 
     def waits_for(self, migration: Migration) -> list[Migration]:
         """List the pending ones that a pending file says it needs."""
         needs = self.said_of(migration).needs
-        found = [named(need, self.migrations) for need in needs]
+        found = [
+            named(need, self.migrations) or self.stands_for(need) for need in needs
+        ]
         return [each for each in found if each and each.name not in self.registered]
 
     @property

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from migopy.files import (
     CONDITIONS,
     Directory,
+    InTurn,
     LoadedMigration,
     Migration,
     load_all,
@@ -34,6 +35,8 @@ class Step(NamedTuple):
     undo: Callable[[Any], object] | None = None
     #: Whether images are kept of what an `up` changes, or `BEST_EFFORT`.
     images: bool | str = False
+    #: The steps of other files that it consists of, in order.
+    parts: Sequence[Step] = ()
 
     @classmethod
     def of(
@@ -44,15 +47,17 @@ class Step(NamedTuple):
         Raises `NoSuchFunction`, `BadTransaction`, `BadParallel`, `BadUndo`,
         `BadSaid`.
         """
-        loaded.function(direction)
+        function = loaded.function(direction)
         loaded.in_parallel()
         loaded.images(default=False)
         loaded.said()
         inside = loaded.in_transaction(transaction)
+        others = function.parts if isinstance(function, InTurn) else ()
+        parts = [cls.of(each, direction, inside) for each in others]
         if direction != 'up':
-            return cls(loaded, direction, inside)
+            return cls(loaded, direction, inside, parts=parts)
         require, verify = map(loaded.condition, CONDITIONS)
-        return cls(loaded, direction, inside, require, verify)
+        return cls(loaded, direction, inside, require, verify, parts=parts)
 
     @property
     def turn(self) -> AbstractContextManager[object]:

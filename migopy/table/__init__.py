@@ -1,10 +1,19 @@
 """The table of commands, by what they are for; the rest of it is in `manager.py`."""
 
 from migopy.table.background import Background
+from migopy.table.files import Files
 from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.rehearsals import Rehearsals
 from migopy.table.steering import Steering
 from migopy.table.undoing import Undoing
 
-__all__ = ['Background', 'Previews', 'Records', 'Rehearsals', 'Steering', 'Undoing']
+__all__ = [
+    'Background',
+    'Files',
+    'Previews',
+    'Records',
+    'Rehearsals',
+    'Steering',
+    'Undoing',
+]

@@ -50,6 +50,8 @@ class Report(Elsewhere):
             tell_pending(self._voice, self._spelling, plan, pending)
         else:
             self._voice.green('All migrations registered')
+            for name, why in plan.wrong:
+                self._voice.white(f'{name}: {why}')
             if not plan.migrations and not plan.records:
                 self._say('To write the first one: ', Command('create', 'what_it_does'))
         self._what_does_not_fit(plan)

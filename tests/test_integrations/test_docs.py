@@ -357,6 +357,21 @@ class PhasesTest(PageTest):
         self.db.users.delete_one({'name': 'Bea'})
 
 
+class SquashTest(PageTest):
+    """Many old files."""
+
+    page = 'docs/squash.rst'
+
+    def test_it(self) -> None:
+        for name in ('001_add_note.py', '002_count_words.py', '003_add_flag.py'):
+            self.migration(name)
+        self.assert_ok(self.fab('migrations:execute', **self.environment))
+        then = {'executed_at': datetime(2026, 11, 22, 15, 3)}
+        self.db.migrations.update_many({}, {'$set': then})
+        self.migration('004_next.py')
+        self.do_the_page()
+
+
 class MigrationsTest(PageTest):
     """Migration files."""
 

@@ -1,0 +1,68 @@
+"""What is read of pending files for a plan: what they say, and old names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
+
+from migopy.files import NOTHING, Said, Unreadable
+from migopy.run.needs import named
+from migopy.run.plan import Plan
+
+
+def as_files_say(plan: Plan) -> Plan:
+    """Add to a plan what its pending files say, and which are applied ones renamed."""
+    plan = replace(plan, said=said_of(plan))
+    # What is replaced is not missing.
+    plan = replace(plan, replaces=replaces_of(plan))
+    return replace(plan, renamed=renamed_of(plan))
+
+
+def renamed_of(plan: Plan) -> dict[str, str]:
+    """Read the pending files, and give those that are applied ones under a new name.
+
+    Gives the old name, of which there is no file any more, by the new one.
+    """
+    gone = {plan.registered[name].checksum: name for name in plan.missing}
+    gone.pop(None, None)
+    renamed = {}
+    for each in plan.unregistered if gone else ():
+        # One that cannot be read is told of when it is to run.
+        with suppress(Unreadable):
+            checksum = each.checksum()
+            if checksum in gone:
+                renamed[each.name] = gone[checksum]
+    return renamed
+
+
+def said_of(plan: Plan) -> dict[str, Said]:
+    """Read the pending files, and give what they say of themselves, by name.
+
+    Those are left out that say nothing.
+    """
+    said = {}
+    for each in plan.unregistered:
+        # One that cannot be read is told of when it is to run.
+        with suppress(Unreadable):
+            if (found := each.said()) != NOTHING:
+                said[each.name] = found
+    return said
+
+
+def replaces_of(plan: Plan) -> dict[str, Sequence[str]]:
+    """Give which migrations each file replaces, by name, where it replaces any.
+
+    What is applied is read only where something is looked for that has no file.
+    """
+    found: dict[str, Sequence[str]] = {
+        name: each.replaces for name, each in plan.said.items() if each.replaces
+    }
+    sought = {need for each in plan.said.values() for need in each.needs}
+    sought = {need for need in sought if named(need, plan.migrations) is None}
+    if sought.union(plan.missing) - {old for olds in found.values() for old in olds}:
+        for each in plan.migrations:
+            with suppress(Unreadable):
+                if each.name in plan.registered and (olds := each.said().replaces):
+                    found[each.name] = olds
+    return found

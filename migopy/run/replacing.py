@@ -1,0 +1,128 @@
+"""Files that replace others: what they stand for, and what does not fit of them.
+
+Pure: files and records are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, enumerated
+from migopy.files import ARCHIVE, Migration
+from migopy.state import Record
+
+#: The names that each file replaces, in order, by its own name.
+Replaces = Mapping[str, Sequence[str]]
+
+
+class HalfReplaced(MigopyException):
+    """A file replaces migrations of which some are applied and some are not.
+
+    `name` is its name, `why` what does not fit, `wanting` the last that is not applied.
+    """
+
+    def __init__(self, name: str, why: str, wanting: str) -> None:
+        self.name = name
+        self.wanting = wanting
+        super().__init__(
+            f'{name} {why}. It can be neither run nor passed over, so nothing was'
+            f' done.\nBring back the folder as it was before {name} was made (from'
+            ' version control, say), then type: ',
+            Command('execute', to=wanting),
+        )
+
+
+class StillThere(MigopyException):
+    """A file replaces others of which some are not in the archive; `name` is its."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} {why}, so nothing was done.\nTo move what it replaces: ',
+            Command('squash', to=name),
+        )
+
+
+class Replaced(MigopyException):
+    """A migration that is a part of another file now.
+
+    `name` is its name, `by` that of the file that replaces it.
+    """
+
+    def __init__(self, name: str, by: str) -> None:
+        self.name = name
+        self.by = by
+        super().__init__(
+            f'{name} is a part of {by}, which replaces it; nothing was done.\n'
+            f'Its file, if squash moved it, is in the folder {ARCHIVE}. See: ',
+            Command('list'),
+        )
+
+
+class NotRunAsOne(MigopyException):
+    """A file that was not run itself cannot be rolled back; `name` is its name."""
+
+    def __init__(self, name: str, replaces: Sequence[str]) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} counts as applied, as what it replaces is:'
+            f' {enumerated(replaces)}. It was not run here as one, so nothing was'
+            ' done.\nTo roll those back, bring back the folder as it was before'
+            f' {name} was made. See: ',
+            Command('history'),
+        )
+
+
+def stand_ins(replaces: Replaces, records: Mapping[str, Record]) -> dict[str, Record]:
+    """Make a record of each file that has none, where all that it replaces have one.
+
+    It is as that of the last of them, without a checksum.
+    """
+    return {
+        name: records[olds[-1]]._replace(name=name, checksum=None)
+        for name, olds in replaces.items()
+        if name not in records and all(old in records for old in olds)
+    }
+
+
+def half_applied(
+    replaces: Replaces, records: Collection[str]
+) -> Iterator[tuple[str, list[str]]]:
+    """Give the files that replace what is applied in part, and what is not."""
+    for name, olds in replaces.items():
+        wanting = [old for old in olds if old not in records]
+        if name not in records and 0 < len(wanting) < len(olds):
+            yield name, wanting
+
+
+def still_there(
+    replaces: Replaces, migrations: Sequence[Migration]
+) -> Iterator[tuple[str, list[Migration]]]:
+    """Give the files that replace what is still among the files, and that."""
+    files = {each.name: each for each in migrations}
+    for name, olds in replaces.items():
+        there = [files[old] for old in olds if old in files]
+        if there:
+            yield name, there
+
+
+def problems(
+    migrations: Sequence[Migration], replaces: Replaces, records: Collection[str]
+) -> Iterator[tuple[str, str]]:
+    """Give the files that cannot be what they replace: the name, and why."""
+    for name, wanting in half_applied(replaces, records):
+        yield name, half(replaces[name], wanting)
+    for name, there in still_there(replaces, migrations):
+        yield name, there_still(there)
+
+
+def half(olds: Sequence[str], wanting: Sequence[str]) -> str:
+    """Say of which replaced ones there is no record."""
+    return f'replaces {enumerated(olds)}, not applied here: {enumerated(wanting)}'
+
+
+def there_still(there: Sequence[Migration]) -> str:
+    """Say which replaced ones have their file still."""
+    names = enumerated([each.name for each in there])
+    return f'replaces what is still among the migrations: {names}'
