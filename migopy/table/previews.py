@@ -53,8 +53,8 @@ class Previews(Overridable, Wiring):
         Example: plan,file=ticket-17.json
         A dry run tells it: each command, what it would do, what preflight finds, and
         the checksums of the files. The same stands beside it as a page, in .md.
-        execute,plan=FILE runs that and nothing else. values=yes shows values, too,
-        which may be personal data. Nothing is changed.
+        The command execute with that file as its plan runs that and nothing else.
+        values=yes shows values, too, which may be personal data. Nothing is changed.
         """
         from migopy.operations import planned, planning
 

@@ -381,7 +381,7 @@ class HelpTest(CommandTest):
         self.assertIn('\n  execute      Execute unregistered', result.stdout)
         self.assertIn('Neither ', result.stderr)
         result = self.assert_ok(self.migopy('execute', '--help'))
-        self.assertIn('migopy execute [NAME] [--to NAME] [--dry-run]', result.stdout)
+        self.assertIn('migopy execute [NAME] [--to NAME] [--phase ', result.stdout)
         self.assertRegex(self.migopy('--version').stdout, r'^migopy 2\.\d+\.\S+\n$')
         self.assert_error(self.migopy(), 'Neither ', '--manager FILE.py:CLASS')
 

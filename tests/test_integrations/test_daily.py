@@ -318,7 +318,8 @@ class HelpTest(FabTest):
             'fab migr:rollback - Run down() of the migration that is named, and'
             ' unregister it.\n'
             '    fab migr:rollback[,NAME][,last=NUMBER][,to=NAME][,force=yes]'
-            '[,dry_run=yes][,show=NUMBER][,yes=yes]\n'
+            '[,dry_run=yes][,show=NUMBER][,undo=yes][,conflicts=keep|theirs|ours]'
+            '[,yes=yes]\n'
             '    Example: fab migr:rollback,001_add_index.py\n',
             all_of_them.stdout,
         )

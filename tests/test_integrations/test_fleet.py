@@ -336,7 +336,7 @@ class SelectingTest(FleetTest):
         self.write('fabfile.py', text.replace('_*', '_a'))
         error = self.error('migrations:execute,only=x')
         self.assertIn('execute: there is no only=; nothing was done.', error)
-        self.assertIn('Type: fab migrations:execute[,NAME][,to=NAME][,dry_run', error)
+        self.assertIn('Type: fab migrations:execute[,NAME][,to=NAME][,phase', error)
         self.assertNotIn('[,only', error)
 
     def test_a_server_that_is_gone_is_told_once(self) -> None:
