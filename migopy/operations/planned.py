@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
 from migopy.files import ARCHIVE, checksum_of
@@ -90,9 +90,15 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
     """Raise `WrongOptions` where more was typed than the plan, which says it all."""
     for name, value in others.items():
         if value not in (None, 'no', False):
-            reason = f'plan={path} says what runs, so {name} does not go with it'
-            again = Command('execute', plan=path)
-            raise WrongOptions('execute', f'{reason}; nothing was done', again)
+            told = Option(name, str(value)) if name.isidentifier() else name
+            raise WrongOptions(
+                'execute',
+                Option('plan', path),
+                ' says what runs, so ',
+                told,
+                ' does not go with it; nothing was done',
+                Command('execute', plan=path),
+            )
 
 
 def asked_for(order: Order, planned: Planned) -> Order:

@@ -123,6 +123,7 @@ class SentencesTest(unittest.TestCase):
             f'{path.relative_to(HOUSE)}:{line}: {text}'
             for path in HOUSE.rglob('*.py')
             if path.relative_to(HOUSE).parts[0] not in self.APART
+            and path.name != 'problems.py'  # which writes GitHub's `file=`
             for line, text in texts_in(ast.parse(path.read_text()))
             for word in text.split()
             if '=' in word and word.partition('=')[0] in names
