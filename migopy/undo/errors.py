@@ -41,7 +41,7 @@ class TooManyImages(MigopyException):
 
 
 class Conflicts(MigopyException):
-    """Others have changed what a migration has changed, since.
+    """Others have since changed what a migration changed.
 
     `name` is the migration's, `conflicts` are the first of them, and `count` how many
     there are.
@@ -62,7 +62,7 @@ class Conflicts(MigopyException):
         more = count - min(len(conflicts), MOST)
         what = '1 document' if count == 1 else f'{count:,} documents'
         super().__init__(
-            f'Others have changed {what} since that {name} has changed:{lines}'
+            f'Since then others have changed {what} that {name} changed:{lines}'
             + (f'\n  and {more:,} more' if more else '')
             + (
                 '\nThe rest was not restored.'
@@ -71,7 +71,7 @@ class Conflicts(MigopyException):
             )
             + ' To restore all others and leave these as they are: ',
             Command('rollback', name, undo='yes', conflicts='keep'),
-            '\nTo restore of these, too, what others have not changed: ',
+            '\nTo restore in these, too, the fields that others have not changed: ',
             Command('rollback', name, undo='yes', conflicts='theirs'),
             '\nTo take back what others have changed there: ',
             Command('rollback', name, undo='yes', conflicts='ours'),

@@ -65,7 +65,7 @@ class UndoTest(FabTest):
         result = self.fab('migrations:rollback,001')
         self.assertEqual(result.status, 1, result.said)
         for said in (
-            'Others have changed 4 documents',
+            'others have changed 4 documents',
             '_id 2 was changed since: euros',
             '_id 3 was deleted since',
             '_id 1 was made again since',
