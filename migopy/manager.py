@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Option
 from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
 from migopy.files import create
-from migopy.operations import DoesNotFit, order_down, order_up, pending, trial
+from migopy.operations import (
+    DoesNotFit,
+    Order,
+    order_down,
+    order_up,
+    pending,
+    trial,
+)
 from migopy.origins import shown
 from migopy.run import listing
 from migopy.table import (
     Background,
+    Dumps,
     Files,
     Previews,
     Records,
@@ -21,9 +31,20 @@ from migopy.table import (
 )
 from migopy.wiring import Wiring
 
+if TYPE_CHECKING:
+    from migopy.operations import planned
+
 
 class MigrationsManager(
-    Background, Files, Previews, Records, Rehearsals, Steering, Undoing, Wiring
+    Background,
+    Dumps,
+    Files,
+    Previews,
+    Records,
+    Rehearsals,
+    Steering,
+    Undoing,
+    Wiring,
 ):
     """Migrations of one database, as commands of a Fabric task.
 
@@ -86,32 +107,20 @@ class MigrationsManager(
         looks ahead first and stops at a problem, preflight=no does not where the
         fabfile's PREFLIGHT would. With plan=FILE only what that says is run.
         """
-        from migopy.operations import executing, trying
+        from migopy.operations import trying
 
-        agreed = None
+        waits = is_yes(wait, 'execute', 'wait')
         if plan is not None:
-            from migopy.operations import planned
-
             typed = {'a name': spec_migr, 'to': to, 'phase': phase, 'show': show}
-            planned.require_alone(plan, {**typed, 'dry_run': dry_run})
-            one_of_many = '' if self._of_many is None else self._of_many.name
-            agreed = planned.read(plan, one_of_many)
-            spec_migr, to = agreed.name, agreed.to
+            return self._execute_plan(
+                plan, {**typed, 'dry_run': dry_run}, waits, preflight
+            )
         wanted = trial('execute', dry_run, show)
         in_trial = wanted is not None
-        waits = is_yes(wait, 'execute', 'wait')
         order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
             return trying.dry_run(self._site, order, self._narrator, wanted.show)
-        dump = self.dbdump if self.DO_MONGO_DUMP else None
-        ahead = self.PREFLIGHT if preflight is None else preflight
-        looks = is_yes(ahead, 'execute', 'preflight')
-        if agreed is not None:
-            order = planned.asked_for(order, agreed)
-        left = executing.execute(self._site, order, self._narrator, dump, looks, agreed)
-        if left is not None:
-            self._report.status(left, pending(self, left))
-        return None
+        return self._execute(order, preflight)
 
     @task
     def ignore(self, spec_migr: str | None = None, *, to: str | None = None) -> None:
@@ -238,43 +247,6 @@ class MigrationsManager(
         self._report.unlocked(self._site.unlock(forced, of_worker))
 
     @task
-    def dbdump(self) -> None:
-        """Dump the database, as DO_MONGO_DUMP does before migrations run."""
-        from migopy.operations import dumping
-
-        keep, wait = self.MONGO_DUMP_KEEP, self.LOCK_WAIT
-        self._report.dumped(dumping.dump(self._site, keep, wait, self._narrator))
-
-    @task
-    def dbrestore(
-        self,
-        name: str | None = None,
-        *,
-        foreign: str | bool = 'no',
-        in_place: str | bool = 'no',
-        yes: str | bool = 'no',
-    ) -> None:
-        """Bring the database back to a dump; without a name, list the dumps.
-
-        Example: dbrestore,20261122T093000Z_mydatabase
-        What was made since is dropped, the registry comes back with the data.
-        foreign=yes takes one that mongodump has made without migopy. in_place=yes
-        needs less room on the server: it drops each collection, then fills it.
-        """
-        from migopy.operations import dumping
-
-        which = dumping.Restore(
-            name or '',
-            foreign=is_yes(foreign, 'dbrestore', 'foreign'),
-            in_place=is_yes(in_place, 'dbrestore', 'in_place'),
-            wait=self.LOCK_WAIT,
-        )
-        if name is None:
-            return self._report.dumps(dumping.dumps(self._site))
-        asking = self._asking(yes, 'dbrestore')
-        return dumping.restore(self._site, which, self._narrator, asking)
-
-    @task
     def settings(self) -> None:
         """Show each setting, and where it comes from."""
         self._report.settings(shown(self))
@@ -290,6 +262,32 @@ class MigrationsManager(
         else:
             command = self._subtasks.get(subtask)
             self._report.help(*in_full(command, self._spelling))
+
+    def _execute_plan(
+        self,
+        path: str,
+        typed: Mapping[str, object],
+        waits: bool,
+        preflight: str | None,
+    ) -> None:
+        from migopy.operations import planned
+
+        planned.require_alone(path, typed)
+        agreed = planned.read(path, '' if self._of_many is None else self._of_many.name)
+        order = order_up(self, 'execute', agreed.name, agreed.to, waits=waits)
+        self._execute(planned.asked_for(order, agreed), preflight, agreed)
+
+    def _execute(
+        self, order: Order, preflight: str | None, agreed: planned.Planned | None = None
+    ) -> None:
+        from migopy.operations import executing
+
+        dump = self.dbdump if self.DO_MONGO_DUMP else None
+        ahead = self.PREFLIGHT if preflight is None else preflight
+        looks = is_yes(ahead, 'execute', 'preflight')
+        plan = executing.execute(self._site, order, self._narrator, dump, looks, agreed)
+        if plan is not None:
+            self._report.status(plan, pending(self, plan))
 
     def _check_files(self, form: str) -> None:
         from migopy.run import inspect

@@ -1,6 +1,7 @@
 """The table of commands, by what they are for; the rest of it is in `manager.py`."""
 
 from migopy.table.background import Background
+from migopy.table.dumps import Dumps
 from migopy.table.files import Files
 from migopy.table.previews import Previews
 from migopy.table.records import Records
@@ -10,6 +11,7 @@ from migopy.table.undoing import Undoing
 
 __all__ = [
     'Background',
+    'Dumps',
     'Files',
     'Previews',
     'Records',

@@ -1,0 +1,51 @@
+"""The commands about dumps of the whole database."""
+
+from __future__ import annotations
+
+from migopy.face import is_yes, task
+from migopy.overridable import Overridable
+from migopy.wiring import Wiring
+
+
+class Dumps(Overridable, Wiring):
+    """The part of the table of commands that keeps a database and brings it back.
+
+    Invariant: a dump changes nothing; only `dbrestore` does, and asks before.
+    """
+
+    @task
+    def dbdump(self) -> None:
+        """Dump the database, as DO_MONGO_DUMP does before migrations run."""
+        from migopy.operations import dumping
+
+        keep, wait = self.MONGO_DUMP_KEEP, self.LOCK_WAIT
+        self._report.dumped(dumping.dump(self._site, keep, wait, self._narrator))
+
+    @task
+    def dbrestore(
+        self,
+        name: str | None = None,
+        *,
+        foreign: str | bool = 'no',
+        in_place: str | bool = 'no',
+        yes: str | bool = 'no',
+    ) -> None:
+        """Bring the database back to a dump; without a name, list the dumps.
+
+        Example: dbrestore,20261122T093000Z_mydatabase
+        What was made since is dropped, the registry comes back with the data.
+        foreign=yes takes one that mongodump has made without migopy. in_place=yes
+        needs less room on the server: it drops each collection, then fills it.
+        """
+        from migopy.operations import dumping
+
+        which = dumping.Restore(
+            name or '',
+            foreign=is_yes(foreign, 'dbrestore', 'foreign'),
+            in_place=is_yes(in_place, 'dbrestore', 'in_place'),
+            wait=self.LOCK_WAIT,
+        )
+        if name is None:
+            return self._report.dumps(dumping.dumps(self._site))
+        asking = self._asking(yes, 'dbrestore')
+        return dumping.restore(self._site, which, self._narrator, asking)
