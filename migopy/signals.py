@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 #: The signals of a container that stops and of a connection that is lost, where the
 #: system has them.
@@ -73,6 +74,49 @@ def raised() -> Iterator[None]:
     finally:
         for number in caught:
             signal.signal(number, signal.SIG_DFL)
+
+
+class Held:
+    """The first Ctrl-C or signal of a `held` block, and whether another one came.
+
+    Invariant: `number` is `None` until it has come.
+    """
+
+    def __init__(self) -> None:
+        self.number: int | None = None
+        self.is_repeated = False
+
+
+@contextmanager
+def held() -> Iterator[Held]:
+    """Hold back, to its end, the first Ctrl-C, SIGTERM or SIGHUP of the block.
+
+    It is raised there, whatever ends the block; a second one is raised at once. Only in
+    the main thread, and only what would be raised without it.
+    """
+    first = Held()
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = (signal.SIGINT, *ENDING)
+        handlers = {number: signal.getsignal(number) for number in numbers}
+        before = {number: each for number, each in handlers.items() if callable(each)}
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        if first.number is None:
+            first.number = number
+        else:
+            first.is_repeated = True
+            before[signal.Signals(number)](number, frame)
+
+    for each in before:
+        signal.signal(each, hold)
+    try:
+        yield first
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        if first.number is not None and not first.is_repeated:
+            before[signal.Signals(first.number)](first.number, None)
 
 
 def is_interruption(error: BaseException) -> bool:

@@ -203,7 +203,9 @@ def _require_known(
 def no_such_option(option: str, known: Iterable[str]) -> list[Part]:
     """Say that a command has no such option, and which one may be meant."""
     near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
-    said: list[Part] = ['there is no ', Option(option)]
+    # What nobody can have called an option is shown as the text that it is.
+    shown: Part = Option(option) if option.isidentifier() else repr(option)
+    said: list[Part] = ['there is no ', shown]
     if near:
         said += [' (did you mean ', Option(near[0]), '?)']
     return [*said, '; nothing was done']

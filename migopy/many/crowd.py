@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from migopy.errors import MigopyException
 from migopy.face import call
 from migopy.many.databases import FAILED_ONES, Database, shown
 from migopy.many.errors import CanaryFailed, Failed
-from migopy.many.fleet import Fleet
+from migopy.many.fleet import Fleet, in_order
 from migopy.many.gathered import Gathered, Lines, Outcome
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.kinds import (
@@ -106,7 +107,8 @@ class Crowd:
 
     def show(self, databases: Sequence[Database]) -> None:
         """Show where all databases stand; raises `Failed`, and for `check` more."""
-        outcomes = list(self._in_order(databases, self._look))
+        looks = self._outcomes(databases, self._look)
+        outcomes = list(in_order(databases, looks))
         standings = [
             (each.database.title, each.standing) for each in outcomes if each.standing
         ]
@@ -140,21 +142,22 @@ class Crowd:
         of_all: BaseException | None = None
         refused: BaseException | None = None
         idle: set[str] = set()
-        give = self._in_order if self._is_shown else self._outcomes
         try:
-            for outcome in give(databases, self._do):
-                counts[word(outcome)] += 1
-                if outcome.is_of_all:
-                    of_all = outcome.error
-                    continue
-                self._report.done(outcome)
-                tell_outcome(outcome, self._for_one(outcome.database))
-                if outcome.is_failure:
-                    failed.append(outcome.database.title)
-                    in_history = in_history and is_in_history(outcome)
-                refused = outcome.error or refused
-                if outcome.is_idle:
-                    idle.add('\n'.join(outcome.said))
+            with closing(self._outcomes(databases, self._do)) as ended:
+                told = in_order(databases, ended) if self._is_shown else ended
+                for outcome in told:
+                    counts[word(outcome)] += 1
+                    if outcome.is_of_all:
+                        of_all = outcome.error
+                        continue
+                    self._report.done(outcome)
+                    tell_outcome(outcome, self._for_one(outcome.database))
+                    if outcome.is_failure:
+                        failed.append(outcome.database.title)
+                        in_history = in_history and is_in_history(outcome)
+                    refused = outcome.error or refused
+                    if outcome.is_idle:
+                        idle.add('\n'.join(outcome.said))
         finally:
             counts[NOT_BEGUN] = len(databases) - sum(counts.values())
             if self._command in TOLD_ONCE and len(idle) == 1:
@@ -205,30 +208,24 @@ class Crowd:
             said += ['\n' if said else '', 'All about one of those: ', about]
         return said
 
-    def _outcomes(self, databases: Sequence[Database], deed: Deed) -> Iterator[Outcome]:
+    def _outcomes(
+        self, databases: Sequence[Database], deed: Deed
+    ) -> Generator[Outcome, None, None]:
         """Do some work for each database, and show how far that is."""
         selection = self._selection
         work = partial(self._tried, deed)
         fleet = Fleet(databases, work, selection.workers, selection.fail_fast)
         done = 0
-        with told_by(self._voice), meter() as show:
-            for outcome in fleet.outcomes():
+        with (
+            told_by(self._voice),
+            meter() as show,
+            closing(fleet.outcomes()) as outcomes,
+        ):
+            for outcome in outcomes:
                 if outcome is not None:
                     done += 1
                     yield outcome
                 show('databases', done, len(databases))
-
-    def _in_order(self, databases: Sequence[Database], deed: Deed) -> Iterator[Outcome]:
-        """Do the same, and give the outcomes in the order of the databases."""
-        early: dict[str, Outcome] = {}
-        titles = iter([each.title for each in databases])
-        title = next(titles, None)
-        for outcome in self._outcomes(databases, deed):
-            early[outcome.database.title] = outcome
-            while title in early:
-                yield early.pop(title)
-                title = next(titles, None)
-        yield from early.values()
 
     # What is done for one database, in a thread of its own.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import copy_context
 
 from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
-from migopy.signals import Terminated, is_interruption
+from migopy.signals import Held, held, is_interruption
 from migopy.state import Locked
 
 #: What does the command to one database, and gives how that ended. The second argument
@@ -56,7 +56,7 @@ class Fleet:
         """List those whose turn has not come."""
         return [*self._next, *self._locked]
 
-    def outcomes(self) -> Iterator[Outcome | None]:
+    def outcomes(self) -> Generator[Outcome | None, None, None]:
         """Do the command to all; give each outcome when it is there.
 
         Gives `None` where for a moment there was none. An interruption is raised after
@@ -80,43 +80,38 @@ class Fleet:
                 raise outcome.error
 
     def _at_once(self, waits: bool) -> Iterator[Outcome | None]:
-        # Daemons: at a second Ctrl-C the process ends, and the next command finds what
-        # they have left unfinished.
-        threads = [
-            threading.Thread(
-                target=copy_context().run,
-                args=(self._take_turns, waits),
-                name='migopy-database',
-                daemon=True,
-            )
-            for _ in range(min(self._workers, len(self._next)))
-        ]
-        interruption: BaseException | None = None
         started: list[threading.Thread] = []
-        try:
-            for each in threads:
-                self._start(each, started)
-            while self._busy or not self._ended.empty():
-                try:
-                    outcome = self._ended.get(timeout=TICK)
-                except queue.Empty:
-                    yield None
-                except (KeyboardInterrupt, Terminated) as error:
-                    self._is_stopped = True
-                    if interruption is not None:
-                        started.clear()
-                        raise
-                    interruption = error
-                else:
-                    yield from self._heard(outcome, waits)
-        finally:
-            self._is_stopped = self._is_stopped or bool(self._busy)
-            for each in started:
-                each.join()
+        # Wherever it comes, also while an outcome is told, those under way end first.
+        with held() as interruption:
+            # Daemons: at a second Ctrl-C the process ends, and the next command finds
+            # what they have left unfinished.
+            threads = [
+                threading.Thread(
+                    target=copy_context().run,
+                    args=(self._take_turns, waits, interruption),
+                    name='migopy-database',
+                    daemon=True,
+                )
+                for _ in range(min(self._workers, len(self._next)))
+            ]
+            try:
+                for each in threads:
+                    self._start(each, started)
+                while self._busy or not self._ended.empty():
+                    try:
+                        outcome = self._ended.get(timeout=TICK)
+                    except queue.Empty:
+                        yield None
+                    else:
+                        yield from self._heard(outcome, waits)
+            finally:
+                was_asked = interruption.number is not None
+                self._is_stopped = self._is_stopped or was_asked or bool(self._busy)
+                if not interruption.is_repeated:
+                    for each in started:
+                        each.join()
         if self._broken is not None:
             raise self._broken
-        if interruption is not None:
-            raise interruption
 
     def _start(self, thread: threading.Thread, started: list[threading.Thread]) -> None:
         """Start a thread; where the system gives no more, those there are do it all."""
@@ -141,11 +136,12 @@ class Fleet:
             self._is_stopped = True
         yield outcome
 
-    def _take_turns(self, waits: bool) -> None:
+    def _take_turns(self, waits: bool, interruption: Held) -> None:
         try:
             while True:
                 with self._turn:
-                    if self._is_stopped or not self._next:
+                    is_asked_to_end = interruption.number is not None
+                    if self._is_stopped or is_asked_to_end or not self._next:
                         return
                     database = self._next.popleft()
                 self._ended.put(self._work(database, waits))
@@ -156,3 +152,18 @@ class Fleet:
         finally:
             with self._turn:
                 self._busy -= 1
+
+
+def in_order(
+    databases: Sequence[Database], outcomes: Iterable[Outcome]
+) -> Iterator[Outcome]:
+    """Give outcomes in the order of the databases, each as soon as it can be."""
+    early: dict[str, Outcome] = {}
+    titles = iter([each.title for each in databases])
+    title = next(titles, None)
+    for outcome in outcomes:
+        early[outcome.database.title] = outcome
+        while title in early:
+            yield early.pop(title)
+            title = next(titles, None)
+    yield from early.values()

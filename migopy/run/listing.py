@@ -22,10 +22,10 @@ class Entry(NamedTuple):
     Invariant: `state` is `pending`, `applied`, `ignored`, `left out` (by the
     fabfile's `unregistered`) or `elsewhere` (it is for other environments, which are
     named in `environments`); `also` has what else there is to say: its phase
-    unless that is the usual one, `replaced` by another file, `by what it replaces`
-    where that is applied and it was not run itself, `late`, `changed`, `renamed`,
-    `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when
-    it was registered, or begun where it has not ended.
+    unless that is the usual one, `replaced` by another file, `squashed` where what
+    it replaces is applied and it was not run itself, `late`, `changed`, `renamed`,
+    `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when it was
+    registered, or begun where it has not ended.
     """
 
     name: str
@@ -63,7 +63,7 @@ def listing(
         'changed': set(plan.changed),
         'renamed': set(plan.renamed),
         'replaced': plan.replaced.keys(),
-        'by what it replaces': plan.stand_ins.keys(),
+        'squashed': plan.stand_ins.keys(),
         'missing': places.keys() - files - plan.replaced.keys(),
         'running': {run.name for run in plan.open_runs.running},
         'unfinished': {run.name for run in plan.unfinished},

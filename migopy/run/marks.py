@@ -110,7 +110,7 @@ class Marks:
             run = self.new_run(step.migration, step.direction, step.loaded.checksum)
             # What a transaction has not committed is not half done.
             run.unsettled = not step.in_transaction
-            run.images = step.images is True
+            run.images = step.images is True or None
             run.after = runs[-1].id if runs else None
             runs.append(run)
         of_session = {'session': session.session_id['id']} if session else {}

@@ -78,7 +78,7 @@ class SquashTest(PlainTest):
         self.assertIsNone(self.manager().execute())
         self.assertEqual(self.log('up'), ['a', 'b', 'c', 'd'])
         listed = self.listed()
-        self.assertRegex(listed, '003_squashed.py +applied, by what it replaces')
+        self.assertRegex(listed, '003_squashed.py +applied, squashed')
         self.assertRegex(listed, '001_a.py +applied, replaced')
         self.assertNotIn('missing', listed)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextvars
+import os
+import signal
 import threading
 import unittest
 from collections.abc import Sequence
@@ -305,9 +307,15 @@ class FleetTest(unittest.TestCase):
         outcomes = fleet.outcomes()
         self.assertIsNone(next(outcomes))  # two are under way
         self.assertTrue(begun.wait(PATIENCE))
+        # Not while it is waited for an outcome: what is interrupted tells of one.
+        os.kill(os.getpid(), signal.SIGINT)
+        self.assertIsNone(next(outcomes))
         go_on.set()
+        ended = 0
         with self.assertRaises(KeyboardInterrupt):
-            outcomes.throw(KeyboardInterrupt())
+            for outcome in outcomes:
+                ended += outcome is not None
+        self.assertEqual(ended, 2)
         self.assertFalse(
             [each for each in threading.enumerate() if each.name == 'migopy-database']
         )
