@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import signal
 import tempfile
@@ -15,6 +14,7 @@ from pymongo import MongoClient
 
 from migopy import MigopyException
 from migopy.rehearsal import rehearser
+from migopy.rehearsal.server import PREFIX
 from tests import schema
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
 
@@ -46,11 +46,6 @@ INEXACT = """
 """
 
 
-def scratch_folders() -> set[str]:
-    """List the folders of private servers of rehearsals."""
-    return set(glob.glob(os.path.join(tempfile.gettempdir(), 'migopy-rehearsal-*')))
-
-
 def contents(db: Any) -> dict[str, Any]:
     """Give all that is in a database, but for the lock that is looked at."""
     return {
@@ -68,12 +63,17 @@ class RehearseTest(PlainTest):
             [{'_id': i, 'name': f'Ann {i}', 'at': Timestamp(0, 0)} for i in range(5)]
         )
         self.before = contents(self.db)
-        self.folders = scratch_folders()
+        # Other tests rehearse at the same time.
+        self.scratch = self.folder / 'tmp'
+        self.scratch.mkdir()
+        own = mock.patch.object(tempfile, 'tempdir', str(self.scratch))
+        own.start()
+        self.addCleanup(own.stop)
         self.addCleanup(self.assert_untouched)
 
     def assert_untouched(self) -> None:
         self.assertEqual(contents(self.db), self.before)
-        self.assertEqual(scratch_folders() - self.folders, set())
+        self.assertEqual(list(self.scratch.glob(f'{PREFIX}*')), [])
 
     def rehearse(self, *names: str, **options: Any) -> str:
         """Rehearse well; give all that was said."""
@@ -397,9 +397,10 @@ class InterruptedTest(FabTest):
                 time.sleep(60)
             """,
         )
-        before = scratch_folders()
+        own = self.folder / 'tmp'
+        own.mkdir()
         for number in (signal.SIGINT, signal.SIGTERM):
-            process = self.start('migrations:rehearse')
+            process = self.start('migrations:rehearse', TMPDIR=str(own))
             begun = self.folder / 'begun'
             deadline = time.monotonic() + 60
             while not begun.exists() and time.monotonic() < deadline:
@@ -407,14 +408,14 @@ class InterruptedTest(FabTest):
             begun.unlink()
             process.send_signal(number)
             self.assertEqual(self.ended(process).status, 128 + number)
-            self.assertEqual(scratch_folders() - before, set())
+            self.assertEqual(list(own.iterdir()), [])
 
     def test_what_a_killed_one_left_is_removed_by_the_next(self) -> None:
         self.migration(NAME, 'import os\ndef up(db): os.kill(os.getpid(), 9)')
         own = self.folder / 'tmp'
         own.mkdir()
         self.fab('migrations:rehearse', TMPDIR=str(own))
-        self.assertEqual(len(list(own.glob('migopy-rehearsal-*'))), 1)
+        self.assertEqual(len(list(own.glob(f'{PREFIX}*'))), 1)
         self.migration(NAME, NOTHING)
         self.assert_ok(self.fab('migrations:rehearse', TMPDIR=str(own)))
         self.assertEqual(list(own.iterdir()), [])
