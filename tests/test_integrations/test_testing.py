@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import subprocess
 import sys
-import tempfile
 import textwrap
 
+from migopy.testing.folder import PREFIX
 from tests.project import TIMEOUT, FabTest, clean_environment
 
 #: Where the manager's database would be; nobody listens there.
@@ -98,11 +96,6 @@ WITH_UNITTEST = """
 """
 
 
-def folders() -> set[str]:
-    """List the folders of servers of tests."""
-    return set(glob.glob(os.path.join(tempfile.gettempdir(), 'migopy-tests-of-*')))
-
-
 class TestingTest(FabTest):
     """A project whose tests are run, each time in a process of its own."""
 
@@ -113,11 +106,13 @@ class TestingTest(FabTest):
         self.migration('001_index.py', FIRST)
         self.migration('002_split.py', SPLIT)
         self.write('mongomigrations/fixtures/002.json', FIXTURE)
-        self.before = folders()
+        # Other tests have servers of this kind at the same time.
+        self.temporary = self.folder / 'tmp'
+        self.temporary.mkdir()
         self.addCleanup(self.assert_nothing_is_left)
 
     def assert_nothing_is_left(self) -> None:
-        self.assertEqual(folders() - self.before, set())
+        self.assertEqual(list(self.temporary.glob(f'{PREFIX}*')), [])
         self.assertFalse((self.folder / 'hooked').exists())
 
     def run_python(self, *arguments: str, status: int = 0) -> str:
@@ -125,7 +120,7 @@ class TestingTest(FabTest):
         ended = subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=clean_environment(),
+            env=clean_environment(TMPDIR=str(self.temporary)),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
