@@ -191,7 +191,7 @@ class PageTest(FabTest):
         output = re.sub(r'process \d+', 'process 2718', output)
         return transcripts.WHO.sub('deploy@web1', output)
 
-    def add_users(self, count: int = 900) -> None:
+    def add_users(self, count: int = 1000) -> None:
         """Have users with first and last names."""
         self.db.users.insert_many(
             {'_id': number, 'name': f'Ann No{number}'} for number in range(count)
@@ -223,7 +223,7 @@ class ReadmeTest(PageTest):
         self.do_the_page()
 
     def before_first_screen(self) -> None:
-        self.add_users()
+        self.add_users(900)
         self.migration('002_split_names.py', SPLIT)
 
     def check_first_screen(self, block: Block) -> None:

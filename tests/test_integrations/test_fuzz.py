@@ -91,6 +91,9 @@ class FuzzTest(PlainTest):
             MIGRATIONS_DIRECTORY=str(self.folder / 'mongomigrations'),
             MONGO_DUMP_DIRECTORY=str(self.folder / 'mongodumps'),
         )
+        # `plan` writes its files where it is typed, or where it is told to.
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
         self.around = self.everything_around()
 
     def everything_around(self) -> Any:
@@ -100,7 +103,8 @@ class FuzzTest(PlainTest):
             for path in sorted(self.outer.rglob('*'))
             if self.folder not in path.parents
         ]
-        here = sorted(os.listdir())
+        own = {'mongomigrations', 'mongodumps', 'plan.json', 'plan.md'}
+        here = sorted(set(os.listdir()) - own)
         databases = {
             name
             for name in self.client.list_database_names()
@@ -265,9 +269,6 @@ class TypedTest(FuzzTest):
     def test_it(self) -> None:
         """Two fifths of all inputs."""
         count = INPUTS * 2 // 5
-        # `plan` writes files where it is typed.
-        self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(self.folder)
         migrations = self.folder / 'mongomigrations'
         there = [*migrations.iterdir(), migrations / '__init__.py']
         kinds = [
