@@ -9,7 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pymongo
 from bson import ObjectId
 from pymongo.errors import PyMongoError
 
@@ -20,10 +19,8 @@ from migopy.server import (
     is_made_for_us,
     listening_client,
     named_client,
+    without_last_word,
 )
-
-#: Seconds, too few for a request: it fails before it is sent.
-NO_TIME = 1e-6
 
 
 class Cluster:
@@ -90,12 +87,8 @@ class Cluster:
 
 
 def close(client: Any) -> None:
-    """Close a client without a last word to its server.
-
-    PyMongo ends its sessions then, which is a round trip, and waits half a minute for
-    a server that has gone. A server ends them by itself after half an hour.
-    """
-    with pymongo.timeout(NO_TIME):
+    """Close a client without a last word to its server."""
+    with without_last_word():
         client.close()
 
 

@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 
 from migopy.run.marks import has_one_log
 from migopy.run.transaction import NoSharedTransaction
+from migopy.server import without_last_word
 
 
 def run_to_end(
@@ -35,7 +36,8 @@ async def _awaited(
     connect: Callable[[], AsyncMongoClient[Any]],
     session: ClientSession | None,
 ) -> object:
-    async with connect() as client:
+    client = connect()
+    try:
         own = client.get_database(db.name, write_concern=db.write_concern)
         if session is None:
             return await function(own)
@@ -43,6 +45,9 @@ async def _awaited(
         twin = _in_transaction_of(session, client)
         async with twin as shared, shared.bind(end_session=False):
             return await function(own)
+    finally:
+        with without_last_word():
+            await client.close()
 
 
 def _require_begun(session: ClientSession, database: str) -> None:

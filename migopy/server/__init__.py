@@ -17,6 +17,7 @@ from migopy.server.client import (
     listening_client,
     named_client,
     own_collection,
+    without_last_word,
 )
 from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
@@ -75,4 +76,5 @@ __all__ = [
     'running_in',
     'secrets_in',
     'spellings_of',
+    'without_last_word',
 ]

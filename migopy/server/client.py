@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -31,6 +32,8 @@ APP_NAME_BYTES = 128
 #: PyMongo's shortest time between two looks at a member, in milliseconds.
 HEARTBEATS_MS = 500
 
+#: Seconds, too few for a request: it fails before it is sent.
+NO_TIME = 1e-6
 
 #: Reads whatever others have written: dates out of range, texts that are none.
 AS_THEY_ARE: CodecOptions[Any] = CodecOptions(
@@ -123,6 +126,15 @@ def await_first_contact(client: object, settings: Settings) -> None:
     if client.options.server_selection_timeout == SERVER_SELECTION_TIMEOUT:
         with pymongo.timeout(FIRST_CONTACT_SECONDS):
             _ = client.is_primary  # waits for a server
+
+
+def without_last_word() -> AbstractContextManager[object]:
+    """Have a client that is closed in the block send nothing more to its server.
+
+    PyMongo ends its sessions then, which is a round trip, and waits half a minute for
+    a server that has gone. A server ends them by itself after half an hour.
+    """
+    return pymongo.timeout(NO_TIME)
 
 
 def leave_without_waiting() -> None:

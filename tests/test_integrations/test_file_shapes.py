@@ -11,6 +11,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import InvalidOperation
 
 from migopy import MigopyException
+from tests.commands import Commands
 from tests.project import FabTest, PlainTest
 
 PYMONGO_MIGRATE = """
@@ -231,6 +232,17 @@ class AsyncTest(PlainTest):
         manager.verify('1')
         manager.rollback('1')
         self.assertEqual(self.contents('notes'), [])
+
+    def test_its_client_ends_without_a_last_word(self) -> None:
+        """So no command waits there for a server that has gone."""
+        self.migration('001_x.py', ASYNC)
+        commands = Commands()
+        options = {'event_listeners': [commands]}
+        manager = self.manager(MONGO_CLIENT_OPTIONS=options)
+        manager.execute()
+        manager.disconnect()
+        self.assertIn('update', commands.names)
+        self.assertNotIn('endSessions', commands.names)
 
     def test_one_that_fails_after_a_write_is_unfinished(self) -> None:
         self.migration(
