@@ -32,8 +32,8 @@ def execute(
 
     `dump` is called before the first one, under the lock. One that `looks_ahead` runs
     nothing where that tells of a problem, and one that was `planned` nothing but that.
-    Returns the plan where there
-    was nothing to run. Raises what a migration raised, or what kept it from running.
+    Returns the plan where there was nothing to run. Raises what a migration raised, or
+    what kept it from running.
     """
     try:
         plan = _execute(site, order, observer, dump, looks_ahead, planned)

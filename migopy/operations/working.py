@@ -62,8 +62,8 @@ def _work(site: Site, order: Order, observer: Observer) -> bool:
                 if step.loaded.images(site.settings.undo):
                     prune(site)
                 observer.planned('work', plan, [step.migration])
-                runner = Runner(at_work, plan, observer)
-                runner.run([_in_turn(step)], order.asked, begun=deploys.close)
+                runner = Runner(at_work, plan, observer, begun=deploys.close)
+                runner.run([_in_turn(step)], order.asked)
             done.append(step.name)
 
 

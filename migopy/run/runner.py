@@ -34,27 +34,27 @@ class Runner:
     observer only after the registry has it. Who lost the lock writes neither.
     """
 
-    def __init__(self, rooms: Rooms, plan: Plan, observer: Observer) -> None:
+    def __init__(
+        self,
+        rooms: Rooms,
+        plan: Plan,
+        observer: Observer,
+        begun: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Take what to run with; `begun` is called when a start is in the history."""
         self._rooms = rooms
         self._plan = plan
         self._observer = observer
         self._writer = GuardedWriter(rooms.lock)
         self._performer = Performer(rooms, plan, observer)
-        self._begun: Callable[[], None] = lambda: None
+        self._begun = begun
 
-    def run(
-        self,
-        steps: Sequence[Step],
-        asked: Command,
-        begun: Callable[[], None] = lambda: None,
-    ) -> None:
+    def run(self, steps: Sequence[Step], asked: Command) -> None:
         """Run steps in order, each one registered right after it has run.
 
-        `asked` is the command that goes on with all of them, `begun` is called when
-        the history has the start of one. Raises what a migration raised, `LockLost`,
-        `NotRegistered`.
+        `asked` is the command that goes on with all of them. Raises what a migration
+        raised, `LockLost`, `NotRegistered`.
         """
-        self._begun = begun
         one_log = has_one_log(self._rooms.db.client)
         marks = self._marks(MARKED_AT_ONCE if one_log else 1)
         up = bool(steps) and steps[0].direction == 'up'
