@@ -8,12 +8,11 @@ import socket
 import textwrap
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
 from benchmarks.measuring import fab, is_installed, milliseconds, table, timed
-from tests.faults.proxy import command_of, read_message
+from tests.faults.proxy import Line, command_of, read_message
 from tests.server import ReplicaSet
 
 #: Seconds that a message takes each way.
@@ -51,7 +50,7 @@ INSERT = """
 """
 
 
-class SlowLine:
+class SlowLine(Line):
     """A line to one mongod on loopback on which each message is long under way.
 
     Invariant: messages of a direction keep their order and are not held up by those of
@@ -60,43 +59,25 @@ class SlowLine:
 
     def __init__(self, port: int, seconds: float) -> None:
         """Take the server's port, and the seconds of a way."""
-        self._server_port = port
+        super().__init__(port)
         self._seconds = seconds
-        self._listener = socket.create_server(('127.0.0.1', 0))
         self.asked: list[str] = []
 
-    @property
-    def uri(self) -> str:
-        """Give the URI of the far end."""
-        port = self._listener.getsockname()[1]
-        return f'mongodb://127.0.0.1:{port}/?directConnection=true'
-
-    @contextlib.contextmanager
-    def open(self) -> Iterator[SlowLine]:
-        """Carry messages during the block."""
-        threading.Thread(target=self._accept, daemon=True).start()
-        try:
-            yield self
-        finally:
-            self._listener.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        with self._listener, contextlib.suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                threading.Thread(target=self._connect, args=[near], daemon=True).start()
+    def connect(self, client: socket.socket) -> None:
+        """Carry the messages of a client, in threads of its own."""
+        threading.Thread(target=self._connect, args=[client], daemon=True).start()
 
     def _connect(self, near: socket.socket) -> None:
         # The handshake of TCP is a round trip as well.
         time.sleep(2 * self._seconds)
-        far = socket.create_connection(('127.0.0.1', self._server_port))
+        far = socket.create_connection(('127.0.0.1', self.server_port))
         for ends in ((near, far), (far, near)):
             threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while message := read_message(source):
-                if target.getpeername()[1] == self._server_port:
+                if target.getpeername()[1] == self.server_port:
                     self.asked.append(command_of(message))
                 time.sleep(self._seconds)
                 target.sendall(message)
@@ -122,7 +103,7 @@ def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
             for number in range(max(1, rounds // 5)):
                 for walls, seconds in ((near, 0.0), (far, WAY)):
                     line = SlowLine(port, seconds)
-                    with line.open():
+                    with line.running():
                         database = f'{kind}_{name}_{files}_{number}_{bool(seconds)}'
                         project = Project(folder / 'trips', line.uri, database)
                         project.add(1)

@@ -126,7 +126,8 @@ def command_lost(deploys: Deploys) -> Hit:
 
 def lost(deploys: Deploys, after: bool) -> Hit:
     port = deploys.client.address[1] if deploys.client.address else 0
-    with LossyProxy(port, deploys.number, after).running() as proxy:
+    proxy = LossyProxy(port, deploys.number, after)
+    with proxy.running():
         victim = deploys.start(deploys.command, URI=proxy.uri)
         deploys.claims(deploys.ended(victim))
         return proxy.has_lost

@@ -21,7 +21,8 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect, OperationFailure
 
 from tests.faults import eventually
-from tests.project import FAB, TIMEOUT, Result, clean_environment
+from tests.faults.processes import Processes
+from tests.project import Result
 
 NAMES = ('001_a.py', '002_b.py', '003_c.py')
 
@@ -165,8 +166,7 @@ class Deploys:
     def __post_init__(self) -> None:
         self.db = self.client[f'faults_{uuid.uuid4().hex}']
         self.folder = Path(tempfile.mkdtemp(prefix='migopy-faults-')).resolve()
-        self._started: list[subprocess.Popen[str]] = []
-        self._said: list[str] = []
+        self.commands = Processes(self.folder, self.violations)
         settings = {
             'database': self.db.name,
             'transaction': self.transaction,
@@ -188,10 +188,7 @@ class Deploys:
 
     def close(self) -> None:
         """End what still runs, and remove all."""
-        for process in self._started:
-            with contextlib.suppress(OSError):
-                process.kill()
-            process.communicate()
+        self.commands.close()
         shutil.rmtree(self.folder)
         self.client.drop_database(self.db.name)
 
@@ -259,29 +256,12 @@ class Deploys:
     ) -> subprocess.Popen[str]:
         """Start `fab` and do not wait for it; without a role it is the victim."""
         role = role or (f'settle {self.way}' if self.way else 'victim')
-        process = subprocess.Popen(
-            [str(FAB), *arguments],
-            cwd=self.folder,
-            env=clean_environment(**{'URI': self.uri, 'ROLE': role, **environment}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._started.append(process)
-        return process
+        given = {'URI': self.uri, 'ROLE': role, **environment}
+        return self.commands.start(*arguments, **given)
 
     def ended(self, process: subprocess.Popen[str]) -> Result:
         """Wait for a command; a hanging one is a violation."""
-        try:
-            stdout, stderr = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            stdout, stderr = process.communicate()
-            self.violations.append(f'{process.args} hung')
-        result = Result(process.returncode, stdout, stderr)
-        self._said.append(f'$ {process.args}\n{result.said}')
-        return result
+        return self.commands.ended(process)
 
     def fab(self, *arguments: str, role: str) -> Result:
         """Run `fab`."""
@@ -306,7 +286,7 @@ class Deploys:
         documents = []
         for name in ('migrations', 'migrations_history', 'migrations_lock', 'ran'):
             documents += [f'{name}: {each}' for each in self.db[name].find()]
-        return '\n'.join([*self.violations, *self._said, *documents])
+        return '\n'.join([*self.violations, *self.commands.said, *documents])
 
     # After a fault
 

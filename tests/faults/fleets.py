@@ -22,7 +22,8 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from tests.faults import eventually
-from tests.project import FAB, TIMEOUT, Result, clean_environment
+from tests.faults.processes import Processes
+from tests.project import Result
 from tests.server import Server
 
 #: Databases of a fleet, and those in which the migrations fail until they are mended.
@@ -76,9 +77,8 @@ class Fleet:
         self.violations: list[str] = []
         #: How often a migration was executed again because a person was told to.
         self.settled: Counter[tuple[str, str]] = Counter()
-        self._said: list[str] = []
-        self._started: list[subprocess.Popen[str]] = []
         self.folder = Path(tempfile.mkdtemp(prefix='migopy-fleet-')).resolve()
+        self.commands = Processes(self.folder, self.violations)
         (self.folder / 'mongomigrations').mkdir()
         self._write('fabfile.py', FABFILE.format(uri=server.uri, prefix=self.prefix))
         for name in NAMES:
@@ -95,10 +95,7 @@ class Fleet:
 
     def close(self) -> None:
         """End what still runs, and remove all."""
-        for process in self._started:
-            with contextlib.suppress(OSError):
-                process.kill()
-            process.communicate()
+        self.commands.close()
         shutil.rmtree(self.folder)
         for each in self.all:
             self.client.drop_database(each)
@@ -106,35 +103,9 @@ class Fleet:
 
     # Commands
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start `fab` and do not wait for it."""
-        process = subprocess.Popen(
-            [str(FAB), *arguments],
-            cwd=self.folder,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self._started.append(process)
-        return process
-
-    def ended(self, process: subprocess.Popen[str]) -> Result:
-        """Wait for a command; a hanging one is a violation."""
-        try:
-            stdout, stderr = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            stdout, stderr = process.communicate()
-            self.violations.append(f'{process.args} hung')
-        result = Result(process.returncode, stdout, stderr)
-        self._said.append(f'$ {process.args}\n{result.said}')
-        return result
-
     def fab(self, *arguments: str) -> Result:
         """Run `fab`."""
-        return self.ended(self.start(*arguments))
+        return self.commands.ended(self.commands.start(*arguments))
 
     # Faults
 
@@ -151,26 +122,28 @@ class Fleet:
 
     def hit(self, number: signal.Signals) -> None:
         """Send a signal to a deploy at some moment."""
-        victim = self.start(f'migrations:execute,workers={self.dice.choice([1, 4, 8])}')
+        workers = self.dice.choice([1, 4, 8])
+        victim = self.commands.start(f'migrations:execute,workers={workers}')
         self.some_moment(victim)
         with contextlib.suppress(OSError):
             os.kill(victim.pid, number)
-        self.claims(self.ended(victim))
+        self.claims(self.commands.ended(victim))
 
     def crash(self) -> None:
         """Kill the server under a deploy, and start it again."""
-        victim = self.start('migrations:execute,workers=4')
+        victim = self.commands.start('migrations:execute,workers=4')
         self.some_moment(victim)
         self.server.kill()
         time.sleep(self.dice.uniform(0, 0.5))
         self.server.restart()
-        self.claims(self.ended(victim))
+        self.claims(self.commands.ended(victim))
 
     def crowd(self) -> None:
         """Let three deploys run at once."""
-        started = [self.start('migrations:execute,workers=4') for _ in range(3)]
+        typed = ['migrations:execute,workers=4'] * 3
+        started = [self.commands.start(each) for each in typed]
         for each in started:
-            self.claims(self.ended(each))
+            self.claims(self.commands.ended(each))
 
     # What is so
 
@@ -240,7 +213,7 @@ class Fleet:
 
     def report(self) -> str:
         """Tell all that was said, for a person who looks into a violation."""
-        return '\n'.join([*self.violations, *self._said])
+        return '\n'.join([*self.violations, *self.commands.said])
 
 
 def faults(fleet: Fleet) -> Sequence[tuple[str, Any]]:

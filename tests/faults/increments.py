@@ -20,8 +20,9 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from tests.faults import eventually
+from tests.faults.processes import Processes
 from tests.faults.proxy import LossyProxy
-from tests.project import FAB, TIMEOUT, clean_environment
+from tests.project import TIMEOUT
 from tests.server import Server
 
 #: Documents, and those of one page.
@@ -74,11 +75,10 @@ class Increments:
         self.choice = choice
         self.violations: list[str] = []
         self.faults: Counter[str] = Counter()
-        self.said: list[str] = []
         self.client: MongoClient[Any] = MongoClient(server.uri)
         self.db = self.client[f'increments_{uuid.uuid4().hex}']
         self.folder = Path(tempfile.mkdtemp(prefix='migopy-faults-')).resolve()
-        self._started: list[subprocess.Popen[str]] = []
+        self.commands = Processes(self.folder, self.violations)
         settings = {'database': self.db.name, 'ttl': LOCK_TTL}
         self._write('fabfile.py', FABFILE.format(**settings))
         self._write(f'mongomigrations/{NAME}', MIGRATION)
@@ -90,10 +90,7 @@ class Increments:
 
     def close(self) -> None:
         """End what still runs, and remove all."""
-        for process in self._started:
-            with contextlib.suppress(OSError):
-                process.kill()
-            process.communicate()
+        self.commands.close()
         shutil.rmtree(self.folder)
         self.client.close()
 
@@ -168,7 +165,8 @@ class Increments:
     def reply_lost(self) -> None:
         """The server does a command, and the reply to it is lost."""
         number = self.choice.randrange(15, 15 + 4 * PAGES)
-        with LossyProxy(self.server.port, number).running() as proxy:
+        proxy = LossyProxy(self.server.port, number)
+        with proxy.running():
             victim = self._start(proxy.uri)
             self._is_met(victim, 'reply lost', lambda: proxy.has_lost)
             victim.kill()
@@ -177,17 +175,8 @@ class Increments:
     # Commands
 
     def _start(self, uri: str = '') -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [str(FAB), f'migrations:execute,{NAME}'],
-            cwd=self.folder,
-            env=clean_environment(URI=uri or self.server.uri),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self._started.append(process)
-        return process
+        uri = uri or self.server.uri
+        return self.commands.start(f'migrations:execute,{NAME}', URI=uri)
 
     def _is_met(
         self,
@@ -220,11 +209,4 @@ class Increments:
         return 0
 
     def _ended(self, process: subprocess.Popen[str]) -> int:
-        try:
-            output, _ = process.communicate(timeout=TIMEOUT)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            output, _ = process.communicate()
-            self.violations.append('a command hung')
-        self.said.append(f'{process.args}: {process.returncode}\n{output}')
-        return process.returncode
+        return self.commands.ended(process).status

@@ -16,7 +16,44 @@ OP_MSG = 2013
 NOT_COUNTED = frozenset({'hello', 'ismaster', 'isMaster', 'ping', 'endSessions'})
 
 
-class LossyProxy:
+class Line:
+    """A line to one mongod on loopback, for the block of `running`.
+
+    Invariant: each client that comes gets a connection of its own.
+    """
+
+    def __init__(self, port: int) -> None:
+        self.server_port = port
+        self._listener = socket.create_server(('127.0.0.1', 0))
+
+    @property
+    def uri(self) -> str:
+        """Give the URI of the far end."""
+        port = self._listener.getsockname()[1]
+        return f'mongodb://127.0.0.1:{port}/?directConnection=true'
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Carry messages during the block."""
+        threading.Thread(target=self._accept, daemon=True).start()
+        try:
+            yield
+        finally:
+            # Wakes the thread that accepts, which closes it.
+            self._listener.shutdown(socket.SHUT_RDWR)
+
+    def connect(self, client: socket.socket) -> None:
+        """Carry the messages of a client, in threads of its own."""
+        raise NotImplementedError
+
+    def _accept(self) -> None:
+        with self._listener, contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self.connect(client)
+
+
+class LossyProxy(Line):
     """Passes on what is said between clients and one mongod on loopback.
 
     Invariant: of the commands that are counted it loses the `number`th, and no other:
@@ -25,37 +62,19 @@ class LossyProxy:
     """
 
     def __init__(self, port: int, number: int = 0, after: bool = True) -> None:
-        self._server_port = port
+        super().__init__(port)
         self._number = number
         self._after = after
         self._lock = threading.Lock()
-        self._listener = socket.create_server(('127.0.0.1', 0))
         #: How many commands have come by.
         self.count = 0
-
-    @property
-    def uri(self) -> str:
-        port = self._listener.getsockname()[1]
-        return f'mongodb://127.0.0.1:{port}/?directConnection=true'
 
     @property
     def has_lost(self) -> bool:
         return 0 < self._number <= self.count
 
-    @contextlib.contextmanager
-    def running(self) -> Iterator[LossyProxy]:
-        threading.Thread(target=self._accept, daemon=True).start()
-        try:
-            yield self
-        finally:
-            # Wakes the thread that accepts, which closes it.
-            self._listener.shutdown(socket.SHUT_RDWR)
-
-    def _accept(self) -> None:
-        with self._listener, contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                Connection(self, client, self._server_port)
+    def connect(self, client: socket.socket) -> None:
+        Connection(self, client, self.server_port)
 
     def loses(self, command: str) -> bool:
         """Count a command; tell whether it is the one to lose."""

@@ -63,7 +63,7 @@ class IncrementsTest(unittest.TestCase):
             increments.run()
         met = ', '.join(f'{n} {name}' for name, n in increments.faults.items())
         print(f'Increments, seed {seed}: {met}', file=sys.stderr)
-        said = '\n'.join([*increments.violations, seed, *increments.said])
+        said = '\n'.join([*increments.violations, seed, *increments.commands.said])
         self.assertEqual(increments.violations, [], said)
         self.assertGreater(sum(increments.faults.values()), 3)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import environments, readme, ssh, transcripts
+from tests.invoking import INSERT
 from tests.machines import WAITS, MachinesTest
 from tests.nasty import NASTY, random_values
 from tests.project import Result
@@ -39,14 +40,6 @@ WITH_DIRECTORY = """
             ns['migrations.execute'](machine)
 
     ns = Migrations.create_namespace(deploy)
-"""
-
-INSERT = """
-    def up(db):
-        db.ran.insert_one({'up': __name__})
-
-    def down(db):
-        db.ran.insert_one({'down': __name__})
 """
 
 
