@@ -239,14 +239,15 @@ def with_auth(
 
 
 @contextlib.contextmanager
-def set_with_auth() -> Iterator[Server]:
+def set_with_auth(*options: str) -> Iterator[Server]:
     """Run a replica set of one member that wants a password, with the user root."""
     with temporary_folder() as folder:
         key = folder.parent / f'{folder.name}.key'
         key.write_text('a' * 60)
         key.chmod(0o600)
         replica_set = mongod.REPLICA_SET
-        member = Server(folder, f'--replSet={replica_set}', f'--keyFile={key}')
+        auth = f'--keyFile={key}'
+        member = Server(folder, f'--replSet={replica_set}', auth, *options)
         try:
             member.start()
             members = [{'_id': 0, 'host': f'127.0.0.1:{member.port}'}]

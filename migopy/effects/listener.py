@@ -165,7 +165,7 @@ class EffectsListener(CommandListener):
         name, command, _, owners, others = sent
         database, failure = event.database_name, event.failure
         for each in owners:
-            each.lose(command, failure)
+            each.lose(database, command, failure)
         for each in owners + others:
             if each.is_open:
                 each.ledger.doubt(name, database, command, failure, each in owners)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Optional, Protocol
+from typing import NamedTuple, Optional, Protocol
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -35,8 +35,22 @@ Address = tuple[str, Optional[int]]
 TRANSIENT = 'TransientTransactionError'
 OVER = frozenset({251, 290})
 
+#: The command that builds indexes.
+BUILDS = 'createIndexes'
+
 #: How many things that cannot be known are told.
 MOST_UNKNOWNS = 10
+
+
+class Unended(NamedTuple):
+    """What may still run on the server though nobody waits for it any more.
+
+    `sessions` are the ids of those that it runs in. `builds` are commands that build
+    indexes, with their databases: a build may go on behind its ended command.
+    """
+
+    sessions: list[bytes]
+    builds: list[tuple[str, Document]]
 
 
 class Guard(Protocol):
@@ -109,6 +123,8 @@ class Recording(Effects):
         self.children = Children()
         #: The sessions of commands whose connection was lost before an answer.
         self.lost: list[bytes] = []
+        #: Commands that build indexes and had no good answer, with their databases.
+        self.unbuilt: list[tuple[str, Document]] = []
         self._listener = listener
         self._unanswered = unanswered
         self._is_sure = True
@@ -153,20 +169,26 @@ class Recording(Effects):
             said[MOST_UNKNOWNS:] = [f'and {len(said) - MOST_UNKNOWNS:,} more']
         return said
 
-    def lose(self, command: Document, failure: Document) -> None:
+    def lose(self, database: str, command: Document, failure: Document) -> None:
         """Hear that a command failed, by the server's answer or for want of one."""
-        if 'ok' not in failure and 'lsid' in command and self.is_open:
+        if not self.is_open:
+            return
+        if 'ok' not in failure and 'lsid' in command:
             self.lost.append(command['lsid']['id'])
+        if BUILDS in command:
+            self.unbuilt.append((database, command))
 
-    def unended(self) -> list[bytes]:
-        """List the ids of sessions in which its commands may still run on the server.
+    def unended(self) -> Unended:
+        """Tell what of its commands may still run on the server.
 
         They have no answer: the caller was interrupted, or does not wait any more.
         """
         sent = self._unanswered.copy().values()
-        commands = [each[1] for each in sent if self in each[3]]
-        asked = [each['lsid']['id'] for each in commands if 'lsid' in each]
-        return list(dict.fromkeys([*asked, *self.lost]))
+        mine = [(each[2].database_name, each[1]) for each in sent if self in each[3]]
+        asked = [command['lsid']['id'] for _, command in mine if 'lsid' in command]
+        builds = [each for each in mine if BUILDS in each[1]]
+        sessions = list(dict.fromkeys([*asked, *self.lost]))
+        return Unended(sessions, [*self.unbuilt, *builds])
 
     @contextmanager
     def kept_to(self, session_id: Document, strays: bool = False) -> Iterator[None]:

@@ -16,7 +16,9 @@ from migopy.run import (
     warn_of_helpers,
     with_images,
 )
+from migopy.server import Process, end_remains
 from migopy.site import Site
+from migopy.state import Agent
 from migopy.terminal import told_by
 
 
@@ -51,9 +53,26 @@ def loaded(
 
 
 def prepare(site: Site, plan: Plan, observer: Observer) -> None:
-    """Make the indexes of migopy's collections, unless an earlier command has."""
+    """Make sure that nothing of a command that is gone runs on the server any more.
+
+    Makes the indexes of migopy's collections, unless an earlier command has. Raises
+    `LeftRunning`.
+    """
+    end_remains(site.client, site.db.name, _gone(plan))
     if plan.has_indexes:
         return
     site.history.prepare()
     for warning in site.registry.prepare():
         observer.warned(warning)
+
+
+def _gone(plan: Plan) -> list[Process]:
+    """List the processes whose runs are unfinished, and that hold no lock."""
+    now = Agent.current()
+    at_work = {each.agent for each in plan.holders} - {now}
+    agents = dict.fromkeys(each.agent for each in plan.unfinished)
+    return [
+        Process(each.host, each.pid, (each.host, each.pid) == (now.host, now.pid))
+        for each in agents
+        if each not in at_work
+    ]

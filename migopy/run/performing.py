@@ -15,12 +15,13 @@ from migopy.effects import Effects, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
 from migopy.run.imaging import images_of, pages_of
+from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
-from migopy.server import end_sessions, how_to_end, redacted
+from migopy.server import redacted
 from migopy.signals import is_interruption
 from migopy.state import (
     FAILED,
@@ -99,10 +100,14 @@ class Performer:
                         self._call_plainly(step, run, effects)
                         self._end(run, began, effects)
             except LockLost:
+                end_on_server(self._rooms, step, effects, self._observer)
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
-                self._end_on_server(step, effects)
+                end_on_server(self._rooms, step, effects, self._observer)
+                # It was ended for that; who interrupts it hears of that instead.
+                if self._rooms.lock.is_lost and not is_interruption(error):
+                    raise LockLost(self._rooms.lock.holder()) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._rooms.db.name)
                 kept = bool(run.interrupted) and self._is_kept
@@ -124,7 +129,9 @@ class Performer:
         }
         name = self._rooms.db.name
         return self._rooms.lock.helm.step(
-            about, lambda: effects.answered.describe(name)
+            about,
+            effects=lambda: effects.answered.describe(name),
+            end=lambda: list(still_running(self._rooms, effects)),
         )
 
     def _call_plainly(self, step: Step, run: Run, effects: Recording) -> None:
@@ -205,19 +212,6 @@ class Performer:
     def _end(self, run: Run, began: float, effects: Effects) -> None:
         run.end(run.good_outcome, self._rooms.lock.now(), _milliseconds(began))
         run.effects = effects.as_document()
-
-    def _end_on_server(self, step: Step, effects: Recording) -> None:
-        """End what a step that has failed has still running, before the lock is free.
-
-        MongoDB goes on with a long write whose client was interrupted or timed out.
-        """
-        sessions = effects.unended()
-        with self._rooms.listener.own_work():
-            if not end_sessions(self._rooms.db.client, sessions):
-                self._observer.warned(
-                    f'{step.name}: what it has begun may still run on the server. In'
-                    f" MongoDB's shell this ends it: {how_to_end(sessions)}"
-                )
 
     def _note_failure(
         self,

@@ -4,6 +4,7 @@ The private server of `embedded:` has a room of its own, which is imported by wh
 needs it: `migopy.server.embedded`.
 """
 
+from migopy.server.builds import Left, end_builds
 from migopy.server.checks import (
     SECRET,
     meant_by,
@@ -28,6 +29,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
+from migopy.server.remains import LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
 from migopy.server.secrets import redacted, secrets_in, spellings_of
 from migopy.server.settings import (
@@ -50,15 +52,20 @@ __all__ = [
     'BadSettings',
     'Build',
     'DatabaseError',
+    'Left',
+    'LeftRunning',
     'NoDatabase',
     'NoPrimary',
     'OneOfMany',
     'Operation',
+    'Process',
     'Running',
     'ServerUnreachable',
     'ServerUri',
     'Settings',
     'await_first_contact',
+    'end_builds',
+    'end_remains',
     'end_sessions',
     'explained',
     'how_to_end',

@@ -93,9 +93,16 @@ def named_client(
     if not is_class or settings.sets('appName'):
         return make
     folder = os.path.basename(os.path.abspath(project))
-    text = f'migopy {folder} on {socket.gethostname()}, process {os.getpid()}'
-    name = text.encode('utf-8', 'replace')[:APP_NAME_BYTES].decode('utf-8', 'ignore')
-    return partial(make, appname=name)
+    end = app_name_of(socket.gethostname(), os.getpid())
+    room = APP_NAME_BYTES - len(end.encode('utf-8', 'replace'))
+    begin = f'migopy {folder}'.encode('utf-8', 'replace')[: max(room, 0)]
+    name = begin.decode('utf-8', 'ignore') + end
+    return partial(make, appname=name if room > 0 else name[:room])
+
+
+def app_name_of(host: str, pid: int) -> str:
+    """Give how the `appName` of a process ends."""
+    return f' on {host}, process {pid}'
 
 
 def listening_client(

@@ -56,8 +56,13 @@ def end_sessions(client: Any, sessions: Sequence[bytes]) -> bool:
 
 
 def how_to_end(sessions: Sequence[bytes]) -> str:
-    """Give the line for MongoDB's shell that ends what runs in sessions."""
-    ids = ', '.join(
-        f'{{id: UUID("{uuid.UUID(bytes=bytes(each))}")}}' for each in sessions
+    """Give the line for MongoDB's shell that ends what runs in sessions.
+
+    It works for an administrator: `killSessions` there ends nothing of another user's.
+    """
+    ids = ', '.join(f'UUID("{uuid.UUID(bytes=bytes(each))}")' for each in sessions)
+    return (
+        'db.getSiblingDB("admin").aggregate([{$currentOp: {allUsers: true}},'
+        f' {{$match: {{"lsid.id": {{$in: [{ids}]}}}}}}]).forEach('
+        'op => db.adminCommand({killOp: 1, op: op.opid}))'
     )
-    return f'db.adminCommand({{killSessions: [{ids}]}})'

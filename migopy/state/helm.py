@@ -67,6 +67,7 @@ class Helm:
         self.asked = NOTHING
         self._step: Document | None = None
         self._effects: Callable[[], str] = str
+        self._end: Callable[[], object] = str
         self._loops = 0
         self._loop: Document = {}
         self._waits = ''
@@ -78,12 +79,18 @@ class Helm:
     # What the running step does.
 
     @contextmanager
-    def step(self, about: Document, effects: Callable[[], str]) -> Iterator[None]:
+    def step(
+        self,
+        about: Document,
+        effects: Callable[[], str],
+        end: Callable[[], object] = str,
+    ) -> Iterator[None]:
         """Tell in the block of a step, and let its loops be steered.
 
         `about` is what is told of it as it is; `effects` gives what it has done so far.
+        `end` is called, in another thread, if the lock is lost in the block.
         """
-        self._effects = effects
+        self._effects, self._end = effects, end
         self._began, self._told = time.monotonic(), None
         self._step = about
         token = HELM.set(self)
@@ -206,6 +213,11 @@ class Helm:
                 'seconds': now - loop['began'],
             }
         return {'$mergeObjects': [{'$literal': document}, {'at': '$$NOW'}]}
+
+    def lose(self) -> None:
+        """Hear that the lock is lost: what runs is to end, as another may begin."""
+        if self._step is not None:
+            self._end()
 
     def hear(self, document: object) -> None:
         """Hear what others ask, as the lock's document has it."""

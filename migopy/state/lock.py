@@ -81,6 +81,11 @@ class Lock:
         """Tell whether this thread is in the object's `held` block."""
         return self._thread == threading.get_ident()
 
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether it was found lost, which costs no request."""
+        return self._renewal.is_lost
+
     def now(self) -> datetime:
         """Give the server's time, in UTC without a zone, while the lock is held.
 

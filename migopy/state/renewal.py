@@ -52,6 +52,11 @@ class Renewal:
         self._own_work = own_work
         self._lost = threading.Event()
 
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether it was found lost."""
+        return self._lost.is_set()
+
     def is_renewed(self) -> bool:
         """Renew it now, unless it is lost; tell whether it is still ours."""
         if self._lost.is_set() or not self._renew(DURABLE):
@@ -99,6 +104,7 @@ class Renewal:
                     # What is told in between need not outlive a failover.
                     if not self._renew(DURABLE if is_due else MARK):
                         self._lost.set()
+                        self._helm.lose()
                         return
                 except PyMongoError:
                     # Tried again at the next turn; every write asks the server anyway.

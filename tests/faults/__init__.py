@@ -45,6 +45,16 @@ def obliging_server() -> Iterator[Server]:
 
 
 @contextlib.contextmanager
+def hanging(client: MongoClient[Any], point: str) -> Iterator[None]:
+    """Have an obliging server wait, in the block, at one of MongoDB's failpoints."""
+    client.admin.command('configureFailPoint', point, mode='alwaysOn')
+    try:
+        yield
+    finally:
+        client.admin.command('configureFailPoint', point, mode='off')
+
+
+@contextlib.contextmanager
 def failing(
     client: MongoClient[Any], *commands: str, times: int = 1, **how: Any
 ) -> Iterator[None]:

@@ -11,7 +11,7 @@ from unittest import mock
 from bson.binary import Binary
 from pymongo.errors import NetworkTimeout
 
-from migopy.run import performing
+from migopy.run import left_running
 from migopy.server import end_sessions, how_to_end
 from tests.faults import eventually
 from tests.project import FabTest, PlainTest
@@ -105,14 +105,14 @@ class TimedOutTest(Running, PlainTest):
         self.assertLess(self.db.notes.count_documents({'x': 1}), DOCUMENTS)
 
     def test_what_cannot_be_ended_is_named_with_the_way_to_end_it(self) -> None:
-        with mock.patch.object(performing, 'end_sessions', return_value=False):
+        with mock.patch.object(left_running, 'end_sessions', return_value=False):
             self.execute()
         said = [
             message for _, message in self.logger.said if 'may still run' in message
         ]
         [line] = said
         self.assertIn('1_a.py: what it has begun may still run on the server.', line)
-        self.assertIn('db.adminCommand({killSessions: [{id: UUID("', line)
+        self.assertIn('{"lsid.id": {$in: [UUID("', line)
         # What it says is what ends it.
         named = uuid.UUID(line.split('UUID("')[1].split('"')[0])
         eventually(self.is_running, 'the write that goes on')

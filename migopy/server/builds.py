@@ -1,0 +1,155 @@
+"""Index builds that go on behind their ended commands, and ending them.
+
+MongoDB may go on with the build of an index when the command that has begun it has
+ended (SERVER-101507): an expired `maxTimeMS` in its last phase does that. `dropIndexes`
+of exactly the names of a build aborts it, and needs no further right than building.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pymongo
+from pymongo.errors import OperationFailure, PyMongoError
+
+from migopy.server.client import AS_THEY_ARE
+from migopy.server.ending import ENDING_SECONDS, LOOK_EVERY, LOOKING
+
+Document = Mapping[str, Any]
+
+#: What the server answers where there is no such index or collection any more.
+GONE = frozenset({26, 27})
+
+
+class Left(NamedTuple):
+    """An index build that goes on: the database, the collection, the indexes' names."""
+
+    database: str
+    collection: str
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f'{self.collection} ({", ".join(self.names)})'
+
+    @property
+    def how_to_end(self) -> str:
+        """Give the line for MongoDB's shell that ends it."""
+        database, collection = json.dumps(self.database), json.dumps(self.collection)
+        names = json.dumps(list(self.names))
+        return (
+            f'db.getSiblingDB({database}).runCommand('
+            f'{{dropIndexes: {collection}, index: {names}}})'
+        )
+
+
+def end_builds(client: Any, commands: Sequence[tuple[str, Document]]) -> list[Left]:
+    """End the index builds of commands, given with their databases, that go on.
+
+    An index that is made stays, and so does what another client builds or waits for.
+    Gives those that go on after five seconds, and those of which nobody can tell
+    whether they are another client's, as their user may not see that.
+    """
+    left: dict[Left, None] = {}
+    sessions = {command['lsid']['id'] for _, command in commands if 'lsid' in command}
+    for database, command in commands:
+        build = Left(database, command['createIndexes'], _names_in(command))
+        if build in left:
+            continue
+        if not client.topology_description.has_writable_server():
+            left[build] = None
+            continue
+        try:
+            with pymongo.timeout(ENDING_SECONDS):
+                left.update(dict.fromkeys(_ended(client, build, sessions)))
+        except PyMongoError:
+            left.update(dict.fromkeys(_going_on(client, build)))
+    return list(left)
+
+
+def _ended(client: Any, command: Left, sessions: set[bytes]) -> list[Left]:
+    """End what goes on of a command; give what is not known to be its own."""
+    deadline = time.monotonic() + ENDING_SECONDS
+    while True:
+        left = []
+        for build in _found(client, command):
+            is_ours = _is_ours(client, build, sessions)
+            if is_ours:
+                _abort(client, build)
+            if is_ours is not False:
+                left.append(build)
+        if not left or time.monotonic() > deadline:
+            return left
+        time.sleep(LOOK_EVERY)
+
+
+def _going_on(client: Any, command: Left) -> list[Left]:
+    """Give what goes on of a command that could not be ended in time."""
+    try:
+        with pymongo.timeout(ENDING_SECONDS):
+            return _found(client, command)
+    except PyMongoError:
+        return [command]
+
+
+def _found(client: Any, command: Left) -> list[Left]:
+    """List the builds of which each index is one of the command's."""
+    wanted = set(command.names)
+    return [
+        build
+        for build in _builds_on(client, command.database, command.collection)
+        if wanted.issuperset(build.names)
+    ]
+
+
+def _builds_on(client: Any, database: str, collection: str) -> Iterator[Left]:
+    """List what is being built on a collection at this moment, a build each."""
+    options = {'includeBuildUUIDs': True, 'comment': LOOKING}
+    try:
+        reply = client[database].command(
+            'listIndexes', collection, codec_options=AS_THEY_ARE, **options
+        )
+    except OperationFailure as error:
+        if error.code in GONE:
+            return
+        raise
+    builds: dict[Any, list[str]] = {}
+    for each in reply['cursor']['firstBatch']:
+        if 'buildUUID' in each:
+            builds.setdefault(each['buildUUID'], []).append(each['spec']['name'])
+    for names in builds.values():
+        yield Left(database, collection, tuple(names))
+
+
+def _is_ours(client: Any, build: Left, sessions: set[bytes]) -> bool | None:
+    """Tell whether a build is of these sessions alone; `None` if that is not told."""
+    wanted = {
+        'ns': f'{build.database}.{build.collection}',
+        'command.createIndexes': build.collection,
+        'command.indexes.name': {'$in': list(build.names)},
+    }
+    look = [{'$currentOp': {'allUsers': True}}, {'$match': wanted}]
+    admin = client.get_database('admin', codec_options=AS_THEY_ARE)
+    try:
+        rows = list(admin.aggregate(look, comment=LOOKING))
+    except OperationFailure:
+        return None
+    of = {row['command'].get('lsid', {}).get('id') for row in rows}
+    # A new primary goes on with a build, and knows of no session.
+    return None if not of or None in of else sessions.issuperset(of)
+
+
+def _abort(client: Any, build: Left) -> None:
+    try:
+        client[build.database].command(
+            'dropIndexes', build.collection, index=list(build.names)
+        )
+    except OperationFailure as error:
+        if error.code not in GONE:
+            raise
+
+
+def _names_in(command: Document) -> tuple[str, ...]:
+    return tuple(str(each.get('name')) for each in command['indexes'])
