@@ -13,6 +13,7 @@ from migopy.backfill.session import is_bound
 from migopy.backfill.threads import Submit
 from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
+from migopy.server import has_members
 from migopy.terminal import HELM, duration, say
 
 Result = TypeVar('Result')
@@ -54,14 +55,6 @@ def throttle_of(collection: Collection[Any], wanted: Wanted, most: int) -> Throt
         is_same = checkpoints.pages.client is client
         heartbeats = checkpoints.heartbeats() if is_same else client
     return Throttle(collection.name, pace, Watch(client, heartbeats, pace), most)
-
-
-def has_members(client: object) -> bool:
-    """Tell whether a client's server is a member of a set with others."""
-    if not isinstance(client, MongoClient):
-        return False
-    members = client.topology_description.server_descriptions().values()
-    return any(len(each.all_hosts) > 1 for each in members)
 
 
 class Throttle:

@@ -19,7 +19,7 @@ from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.ledger import same_transaction
-from migopy.effects.recording import Guard, Recording, Sent
+from migopy.effects.recording import BUILDS, Guard, Recording, Sent
 from migopy.effects.tally import Document
 
 #: Recordings that a command is of, and those that it may be of.
@@ -132,6 +132,9 @@ class EffectsListener(CommandListener):
             for each in owners:
                 if each.only is not None:
                     each.refuse(name, event.database_name, command)
+        if name == BUILDS:
+            for each in owners:
+                each.show_build(event)
         self._unanswered[event.request_id] = name, command, event, owners, others
 
     def succeeded(self, event: CommandSucceededEvent) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple, Optional, Protocol
 
@@ -123,6 +123,9 @@ class Recording(Effects):
         self.children = Children()
         #: The sessions of commands whose connection was lost before an answer.
         self.lost: list[bytes] = []
+        #: Is told of a command that builds indexes before it is sent: the database,
+        #: the command, the server's address.
+        self.before_build: Callable[[str, Document, Address], None] | None = None
         #: Commands that build indexes and had no good answer, with their databases.
         self.unbuilt: list[tuple[str, Document]] = []
         self._listener = listener
@@ -214,6 +217,11 @@ class Recording(Effects):
         for each in self.chain:
             if each.guard is not None:
                 each.guard.see(*sent, event.connection_id)
+
+    def show_build(self, event: CommandStartedEvent) -> None:
+        """Show a command that builds indexes to who is to be told of it."""
+        if self.before_build is not None:
+            self.before_build(event.database_name, event.command, event.connection_id)
 
     def refuse(self, name: str, database: str, command: Document) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""

@@ -10,6 +10,7 @@ from migopy.preflight.findings import Finding as Finding
 from migopy.preflight.judging import Ahead as Ahead
 from migopy.preflight.judging import judge as judge
 from migopy.preflight.looking import Tried as Tried
+from migopy.preflight.members import down_and_behind as down_and_behind
 from migopy.preflight.recorded import Recorder as Recorder
 from migopy.preflight.sightings import Sightings as Sightings
 from migopy.preflight.standing import checksum_of as checksum_of

@@ -29,7 +29,7 @@ def members(look: Look) -> Iterator[Finding]:
         return
     first = builds[0]
     where = look.short(first.namespace)
-    down, behind = standing(look.server)
+    down, behind = down_and_behind(look.server)
     for name in down:
         yield look.finding(
             'member-down',
@@ -55,7 +55,7 @@ def members(look: Look) -> Iterator[Finding]:
         )
 
 
-def standing(server: Server) -> tuple[list[str], dict[str, float]]:
+def down_and_behind(server: Server) -> tuple[list[str], dict[str, float]]:
     """List the voting members that are down, and those that are behind by seconds."""
     status = server.ask('admin', {'replSetGetStatus': 1})
     config = server.ask('admin', {'replSetGetConfig': 1})

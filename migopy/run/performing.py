@@ -18,6 +18,7 @@ from migopy.run.imaging import images_of, pages_of
 from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
+from migopy.run.quorum import teller_of_members
 from migopy.run.rooms import Rooms
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
@@ -84,6 +85,7 @@ class Performer:
         """
         began = time.perf_counter()
         with self._rooms.listener.recording(self._rooms.db.name) as effects:
+            effects.before_build = teller_of_members(self._rooms, step, self._observer)
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)

@@ -29,6 +29,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
+from migopy.server.members import has_members
 from migopy.server.remains import LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
 from migopy.server.secrets import redacted, secrets_in, spellings_of
@@ -68,6 +69,7 @@ __all__ = [
     'end_remains',
     'end_sessions',
     'explained',
+    'has_members',
     'how_to_end',
     'is_made_for_us',
     'is_uri',

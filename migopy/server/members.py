@@ -45,3 +45,11 @@ def only_member(client: MongoClient[Any]) -> Member | None:
         hosts=tuple(sorted(f'{host}:{port}' for host, port in server.all_hosts)),
         primary=':'.join(map(str, server.primary)) if server.primary else None,
     )
+
+
+def has_members(client: object) -> bool:
+    """Tell whether a client's server is a member of a set with others."""
+    if not isinstance(client, MongoClient):
+        return False
+    members = client.topology_description.server_descriptions().values()
+    return any(len(each.all_hosts) > 1 for each in members)

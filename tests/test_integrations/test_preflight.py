@@ -294,7 +294,7 @@ class OtherServersTest(PlainTest):
                 heard = members.as_the_client_sees(Server(other, 'admin'))
                 self.assertEqual(heard, ([f'127.0.0.1:{member.port}'], {}))
             eventually(
-                lambda: members.standing(Server(client, 'admin'))[0],
+                lambda: members.down_and_behind(Server(client, 'admin'))[0],
                 'the set has noticed that a member is down',
             )
             [found] = self.looked(MONGO_URI=cluster.uri)
