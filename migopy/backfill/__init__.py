@@ -9,6 +9,7 @@ from migopy.backfill.checkpoints import Checkpoints as Checkpoints
 from migopy.backfill.documents import UnreadableId as UnreadableId
 from migopy.backfill.each import update_each as update_each
 from migopy.backfill.images import PageImages as PageImages
+from migopy.backfill.loops import BatchAborted as BatchAborted
 from migopy.backfill.loops import InLoop as InLoop
 from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.session import bound_session as bound_session

@@ -6,15 +6,33 @@ import weakref
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
+
+from pymongo.errors import PyMongoError
 
 from migopy.effects import RefusedWrite
 from migopy.errors import MigopyException
+from migopy.server import reason_of
+from migopy.state import TRANSIENT
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Generator[Any, None, None]] | None] = ContextVar(
     'LOOP', default=None
 )
+
+
+class Left(NamedTuple):
+    """A loop that was left within the transaction of a batch.
+
+    `done` is how many documents of `namespace` it had done before that batch.
+    """
+
+    namespace: str
+    done: int
+
+
+#: The last loop of this run that was left so.
+LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
 
 
 class InLoop(MigopyException):
@@ -60,6 +78,29 @@ class OutsideBatch(MigopyException):
         return type(self), (self.what,)
 
 
+class BatchAborted(MigopyException):
+    """The server aborted the transaction of a batch, as its documents were in use.
+
+    `left` is the loop, `reason` what the server says.
+    """
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, left: Left, reason: str) -> None:
+        self.left = left
+        self.reason = reason
+        super().__init__(
+            f'{left.namespace}: the server aborted the transaction of a batch'
+            f' ({reason}). It does so where something else writes the same documents'
+            f' meanwhile. Nothing of that batch is kept; the {left.done:,} documents'
+            ' before it are done, and its up goes on behind them when it is run again.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.left, self.reason)
+
+
 def outside(refused: RefusedWrite) -> OutsideBatch:
     """Give the error for a write that was refused before it was sent."""
     what = f'{refused.command} on {refused.namespace}, which was refused'
@@ -77,10 +118,16 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
     """End at the end of the block a loop that was left and is still held.
 
     Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
-    somebody else has refused it.
+    somebody else has refused it. Raises `BatchAborted` for what the server has aborted.
     """
+    LEFT.set(None)
     try:
         yield
+    except PyMongoError as error:
+        left = LEFT.get()
+        if left is None or not error.has_error_label(TRANSIENT):
+            raise
+        raise BatchAborted(left, reason_of(error)) from error
     except RefusedWrite as refused:
         if not are_allowed:
             raise

@@ -20,7 +20,14 @@ from migopy.backfill.beginning import begin, say_where
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place
 from migopy.backfill.documents import RAW, id_of
-from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
+from migopy.backfill.loops import (
+    LEFT,
+    LOOP,
+    Left,
+    OutsideBatch,
+    outside,
+    require_no_loop,
+)
 from migopy.backfill.pages import Pages
 from migopy.backfill.target import Target
 from migopy.backfill.throttle import Throttle
@@ -155,7 +162,7 @@ class Turns:
                 if pages.add(transaction.kept(place), session):
                     pages.is_unsure = False
                     with self._inside(session, effects):
-                        yield documents
+                        yield from self._given(documents, checkpoint.count)
                     place.entry['wrote'] = written(checkpoint, effects)
                     if place.entry['wrote'] != checkpoint.wrote:
                         pages.correct(transaction.kept(place), session)
@@ -178,6 +185,14 @@ class Turns:
                 time.sleep(PAUSE * max(conflicts, 1))
             finally:
                 self._abort(session)
+
+    def _given(self, documents: list[Any], done: int) -> Loop:
+        """Give a batch; note where the loop is left with it, for who says why."""
+        try:
+            yield documents
+        except GeneratorExit:
+            LEFT.set(Left(self._collection.full_name, done))
+            raise
 
     @contextmanager
     def _inside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import textwrap
 from typing import Any
 from unittest import mock
@@ -11,6 +12,7 @@ from pymongo import MongoClient
 
 import migopy
 from migopy.backfill import (
+    BatchAborted,
     InLoop,
     NoImagesOfBatches,
     NotACollection,
@@ -307,6 +309,72 @@ class MigrationTest(PlainTest):
         self.write_up(self.ONCE)
         self.execute()
         self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
+
+    def test_what_others_write_meanwhile_fails_it_and_it_goes_on_there(self) -> None:
+        self.write_up(self.ONCE, first=self.meanwhile, head=self.another_writes())
+        with self.assertRaises(BatchAborted) as caught:
+            self.execute()
+        self.assertRegex(
+            str(caught.exception),
+            r'notes: the server aborted the transaction of a batch \(.*[Ww]rite ?'
+            r'[Cc]onflict.*the 4 documents before it are done, and its up goes on behind',
+        )
+        self.assertEqual((self.calls(), self.sums()), ([1] * 4 + [0] * 6, 4))
+        self.write_up(self.ONCE)
+        self.execute()
+        self.assertTrue(self.said('goes on after _id 3, 4 documents are done'))
+        self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
+
+    #: Another process writes a document of the batch that is at hand.
+    meanwhile = "another_writes() if batch[0]['_id'] == 4 else None"
+
+    def another_writes(self, only_once: bool = False) -> str:
+        """Give the head of a file with a function that has another process write."""
+        program = (
+            f'import pymongo; db = pymongo.MongoClient({self.uri!r})[{self.db.name!r}];'
+            " db.notes.update_one({'_id': 4}, {'$inc': {'x': 1}})"
+        )
+        return textwrap.dedent(f"""
+            import os, pymongo, subprocess, sys
+
+            def another_writes():
+                if not ({only_once} and os.environ.pop('migopy_wrote', None)):
+                    os.environ['migopy_wrote'] = 'yes'
+                    subprocess.run([sys.executable, '-c', {program!r}], check=True)
+
+            def is_passing(error):
+                return error.has_error_label('TransientTransactionError')
+            """)
+
+    def test_who_lets_go_of_the_error_is_given_the_batch_again(self) -> None:
+        up = """
+            import migopy
+
+            def up(db):
+                for batch in migopy.batches(db.notes, 2, transaction=True):
+                    try:
+                        write(db, batch)
+                    except pymongo.errors.PyMongoError as error:
+                        if not is_passing(error):
+                            raise
+
+            def write(db, batch):
+                {meanwhile}
+                ids = [note['_id'] for note in batch]
+                db.sums.insert_one({{'n': len(ids)}})
+                mine = {{'_id': {{'$in': ids}}}}
+                db.notes.update_many(mine, {{'$inc': {{'calls': 1}}}})
+            """
+        up = textwrap.dedent(up).format(meanwhile=self.meanwhile)
+        self.addCleanup(os.environ.pop, 'migopy_wrote', None)
+        self.migration('1_a.py', f'{self.another_writes(only_once=True)}\n{up}')
+        self.execute()
+        self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
+        self.db.migrations.delete_many({})
+        self.migration('1_a.py', f'{self.another_writes()}\n{up}')
+        with self.assertRaisesRegex(NotOnce, 'the server aborted a page 5 times'):
+            self.execute()
+        self.assertEqual((self.calls(), self.sums()), ([2] * 4 + [1] * 6, 14))
 
     def test_a_commit_whose_reply_is_lost_is_made_once(self) -> None:
         cases: list[dict[str, Any]] = [
