@@ -317,7 +317,7 @@ class MigrationTest(PlainTest):
         self.assertRegex(
             str(caught.exception),
             r'notes: the server aborted the transaction of a batch \(.*[Ww]rite ?'
-            r'[Cc]onflict.*the 4 documents before it are done, and its up goes on behind',
+            r'[Cc]onflict.*the 4 documents before it are done, and its up goes on',
         )
         self.assertEqual((self.calls(), self.sums()), ([1] * 4 + [0] * 6, 4))
         self.write_up(self.ONCE)
