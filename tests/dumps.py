@@ -22,7 +22,7 @@ from migopy.dumps import (
     Dump,
     Dumps,
 )
-from migopy.dumps.format import read_documents
+from migopy.dumps.documents import read_batches
 from tests import server
 
 MEGABYTE = 1024 * 1024
@@ -90,7 +90,7 @@ class DumpTest(server.DatabaseTest):
 
     def documents(self, dump: Dump, collection: str) -> list[dict[str, Any]]:
         path = dump.path / dump.database / f'{collection}.bson'
-        return [bson.decode(document) for document in read_documents(path)]
+        return [bson.decode(one) for some in read_batches(path) for one in some]
 
     def assert_no_dump(self) -> None:
         """Nothing is listed and nothing half is left."""

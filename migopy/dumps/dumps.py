@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from migopy import signals
 from migopy.commands import Command
 from migopy.dumps.database import plain, servers_of
+from migopy.dumps.documents import Damaged
 from migopy.dumps.errors import (
     FAILURES,
     DirectoryUnreadable,
@@ -31,7 +32,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
-from migopy.dumps.format import STAGED, Damaged, Progress, Say, Stored
+from migopy.dumps.format import STAGED, Progress, Say, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
@@ -142,7 +143,7 @@ class Dumps:
         try:
             contents = self._verified(dump, db.name)
             mongorestore = self._mongorestore(db, dump)
-            filler = Filler(db, dump.documents, self._progress)
+            filler = Filler(db, dump.batches, self._progress)
             exchange = Exchange(db, contents, filler, self._apart, dump.size)
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
@@ -168,7 +169,7 @@ class Dumps:
         Raises what `FAILURES` lists.
         """
         contents = [one for one in dump.contents() if one.name not in self._apart]
-        filler = Filler(db, dump.documents, self._progress)
+        filler = Filler(db, dump.batches, self._progress)
         filler.fill_all(contents)
         return contents
 

@@ -11,9 +11,10 @@ from pymongo.errors import OperationFailure, PyMongoError
 from migopy import server
 from migopy.commands import Command
 from migopy.dumps.database import UNAUTHORIZED
+from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
-from migopy.dumps.format import Damaged, shown
+from migopy.dumps.format import shown
 from migopy.dumps.listed import Unreadable
 from migopy.dumps.tools import ToolFailed
 from migopy.errors import MigopyException, listing

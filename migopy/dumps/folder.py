@@ -13,13 +13,12 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from migopy.dumps.documents import Damaged, read_batches
 from migopy.dumps.format import (
     DATA,
     METADATA,
-    Damaged,
     Stored,
     read_contents,
-    read_documents,
 )
 from migopy.folders import create_file, open_regular, size_of_regular
 
@@ -143,9 +142,9 @@ class Dump:
         names = [n[len(start) :] for n in self.files if n.startswith(start)]
         return read_contents(folder, names)
 
-    def documents(self, stored: Stored) -> Iterator[bytes]:
+    def batches(self, stored: Stored) -> Iterator[list[bytes]]:
         """Read the documents of one of its collections; raises `Damaged`."""
-        return read_documents(self.path / self.database / stored.data_file)
+        return read_batches(self.path / self.database / stored.data_file)
 
     def holds_nothing_else(self) -> bool:
         """Tell whether its folder holds no other file than those that belong to it."""

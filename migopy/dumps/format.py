@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Callable, Optional
@@ -22,6 +22,7 @@ from bson import json_util
 from bson.codec_options import DatetimeConversion
 from bson.errors import BSONError
 
+from migopy.dumps.documents import Damaged, read_batches
 from migopy.folders import open_regular
 
 Document = dict[str, Any]
@@ -72,8 +73,6 @@ KNOWN_OPTIONS = {
 _BUCKETS = 'system.buckets.'
 """Stands before a time series' name in that of the collection with its documents."""
 
-# The server's own limit: 16 MB, and what it may add to a document itself.
-_MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
 _MOST_METADATA_BYTES = 64 * 1024 * 1024
 
 _JSON = json_util.JSONOptions(
@@ -81,10 +80,6 @@ _JSON = json_util.JSONOptions(
     tz_aware=False,
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
 )
-
-
-class Damaged(Exception):
-    """A dump's file is not as it was written; the text says which, and how."""
 
 
 _UNSOUND = (
@@ -239,23 +234,6 @@ def file_stem(collection: str) -> str:
     return f'{escaped[:208]}%24{hashed}'
 
 
-def read_documents(path: Path) -> Iterator[bytes]:
-    """Give the documents of a `.bson` file one by one.
-
-    Raise `Damaged` at the first that is not whole.
-    """
-    position = 0
-    with open_regular(path) as file:
-        while head := file.read(4):
-            size = int.from_bytes(head, 'little', signed=True)
-            sound = 5 <= size <= _MAX_DOCUMENT_BYTES
-            body = file.read(size - 4) if sound else b''
-            if not sound or len(body) != size - 4 or body[-1] != 0:
-                raise Damaged(f'{path} is damaged at byte {position}')
-            yield head + body
-            position += size
-
-
 def read_contents(folder: Path, names: Sequence[str]) -> list[Stored]:
     """Read these files of a database's dump from end to end; give what is in them.
 
@@ -271,7 +249,7 @@ def read_contents(folder: Path, names: Sequence[str]) -> list[Stored]:
                     f'{folder / stored.data_file} does not belong to the dump'
                 )
             data.remove(stored.data_file)
-            count = sum(1 for _ in read_documents(folder / stored.data_file))
+            count = sum(map(len, read_batches(folder / stored.data_file)))
             stored = replace(stored, count=count)
         contents.append(stored)
     if data:

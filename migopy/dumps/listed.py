@@ -12,9 +12,8 @@ from pymongo.database import Database
 from pymongo.errors import InvalidName, OperationFailure
 
 from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped
+from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
-
-BATCH_BYTES = 1024 * 1024
 
 SNAPSHOT_TOO_OLD = 239
 SNAPSHOT_UNAVAILABLE = 246

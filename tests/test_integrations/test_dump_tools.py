@@ -218,7 +218,8 @@ FAKE_RESTORE = r"""#!{python}
 import json, os, pathlib, sys
 sys.path[:0] = {path!r}
 import bson, pymongo
-from migopy.dumps.format import file_stem, read_documents
+from migopy.dumps.documents import read_batches
+from migopy.dumps.format import file_stem
 
 given = [a[2:].split('=', 1) for a in sys.argv[1:] if '=' in a]
 options = dict(given)
@@ -231,8 +232,8 @@ for old, new in zip(froms, [value for name, value in given if name == 'nsTo']):
     database, _, old = old.replace('\\*', '*').partition('.')
     target = client[database][new.partition('.')[2]]
     path = os.path.join(options['dir'], database, file_stem(old))
-    documents = map(bson.decode, read_documents(pathlib.Path(path + '.bson')))
-    documents = list(documents)
+    batches = read_batches(pathlib.Path(path + '.bson'))
+    documents = [bson.decode(one) for some in batches for one in some]
     {body}
 """
 

@@ -12,8 +12,9 @@ from bson import Int64, Regex
 from pymongo import MongoClient
 
 from migopy.dumps import Connection, DirectoryUnreadable, DumpFailed, UnknownDump
-from migopy.dumps.format import Damaged, Stored, file_stem, read_documents
-from tests.dumps import FolderTest, database, left
+from migopy.dumps.documents import Damaged, read_batches
+from migopy.dumps.format import Stored, file_stem
+from tests.dumps import MEGABYTE, FolderTest, database, left
 from tests.server import free_port
 
 
@@ -252,11 +253,11 @@ class FilesTest(FolderTest):
         path.write_text('{"options":{},"indexes":[],"uuid":""}')
         self.assertEqual('a b/', Stored.read(path).name)
 
-    def test_documents_are_read_one_by_one_and_damage_is_said(self) -> None:
+    def test_documents_are_read_and_damage_is_said(self) -> None:
         path = self.folder / 'a.bson'
         whole = bson.encode({'a': 1}) + bson.encode({})
         path.write_bytes(whole)
-        self.assertEqual([{'a': 1}, {}], list(map(bson.decode, read_documents(path))))
+        self.assertEqual([[12, 5]], [list(map(len, b)) for b in read_batches(path)])
         for damaged in (
             whole + b'\4',
             whole + b'\4\0\0\0',
@@ -266,7 +267,17 @@ class FilesTest(FolderTest):
             whole + b'\xff\xff\xff\x7f\0',
         ):
             path.write_bytes(damaged)
-            documents = read_documents(path)
-            self.assertEqual([12, 5], [len(next(documents)) for _ in range(2)])
+            batches = read_batches(path)
+            self.assertEqual([12, 5], list(map(len, next(batches))))
             with self.assertRaisesRegex(Damaged, f'{path} is damaged at byte 17'):
-                next(documents)
+                next(batches)
+
+    def test_documents_that_are_cut_by_the_megabyte_are_whole(self) -> None:
+        sizes = [100, MEGABYTE - 200, 100, 3 * MEGABYTE, 5, MEGABYTE, 1000]
+        wanted = [bson.encode({'': bytes(max(0, size - 20))}) for size in sizes]
+        path = self.folder / 'a.bson'
+        path.write_bytes(b''.join(wanted))
+        self.assertEqual(wanted, [one for some in read_batches(path) for one in some])
+        path.write_bytes(b''.join(wanted)[:-1])
+        with self.assertRaisesRegex(Damaged, 'is damaged at byte '):
+            list(read_batches(path))
