@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import NamedTuple
 
 #: The packages that are never the caller: PyMongo's, and this one.
@@ -31,5 +32,6 @@ def called_by_driver() -> bool:
     return _is_driver(sys._getframe(2).f_globals.get('__name__', ''))
 
 
+@lru_cache(maxsize=1000)
 def _is_driver(module: str) -> bool:
     return module.partition('.')[0] in _DRIVERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, TypeRegistry
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.command_cursor import CommandCursor
@@ -27,6 +27,8 @@ from migopy.pymongo3.refusals import (
     refuse,
 )
 from migopy.pymongo3.sending import Document, bound_session
+
+_NO_TYPES = TypeRegistry()
 
 
 class LegacyCollection(AnsweredCollection):
@@ -103,11 +105,18 @@ class LegacyCollection(AnsweredCollection):
     def _write_response_codec_options(self) -> CodecOptions[Any]:
         # PyMongo writes single documents with a copy of the options that it makes with
         # the collection, when the file may not have shown yet of which PyMongo it is.
-        return self.codec_options.with_options(unicode_decode_error_handler='replace')
+        options = self.codec_options
+        if options is self._options_at_first:
+            return self._response_options
+        return options.with_options(unicode_decode_error_handler='replace')
 
     @_write_response_codec_options.setter
     def _write_response_codec_options(self, made: CodecOptions[Any]) -> None:
-        """Leave PyMongo's copy."""
+        """Keep PyMongo's copy for as long as the options are the same."""
+        self._options_at_first = self.codec_options
+        # What decodes types is not asked of replies to writes; PyMongo would make a
+        # copy without it for each reply.
+        self._response_options = made._replace(type_registry=_NO_TYPES)
 
     def find(self, *args: Any, **kwargs: Any) -> LegacyCursor:
         """Query as PyMongo 4 does; `find()`'s arguments of PyMongo 2 are known too."""

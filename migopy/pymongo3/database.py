@@ -111,7 +111,7 @@ class LegacyDatabase(AnsweredDatabase):
         return cast(LegacyCollection, plain)
 
     def __getitem__(self, name: str) -> LegacyCollection:
-        return legacy_collection(super().__getitem__(name), self._deprecations)
+        return LegacyCollection(self, name, deprecations=self._deprecations)
 
     def get_collection(self, *args: Any, **kwargs: Any) -> LegacyCollection:
         """Give a collection with options of its own, as PyMongo 4 does."""

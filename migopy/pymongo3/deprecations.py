@@ -16,6 +16,8 @@ from migopy.pymongo3.refusals import UuidsReadAsBinary, uuid_advice
 #: The subtypes of BSON's binary that hold a UUID.
 _OLD_UUID, _UUID = 3, 4
 
+_UNSPECIFIED = UuidRepresentation.UNSPECIFIED
+
 
 class Deprecations:
     """Say that a file uses what PyMongo 4 dropped, and what to write instead.
@@ -59,7 +61,7 @@ class Deprecations:
 
         Options that say how UUIDs are to come, or that have types of their own, stay.
         """
-        says_how = options.uuid_representation != UuidRepresentation.UNSPECIFIED
+        says_how = options.uuid_representation != _UNSPECIFIED
         if says_how or options.type_registry != TypeRegistry():
             return options
         return options.with_options(type_registry=self._registry)
@@ -68,7 +70,9 @@ class Deprecations:
         """Give watched options as the calling file needs them: PyMongo 3's, or not."""
         if options.type_registry is not self._registry:
             return options
-        if options.uuid_representation != UuidRepresentation.UNSPECIFIED:
+        if not self._old_files and options.uuid_representation == _UNSPECIFIED:
+            return options  # and none of the many calls looks for who made it
+        if options.uuid_representation != _UNSPECIFIED:
             # The file has said itself how they are to come.
             return options.with_options(type_registry=TypeRegistry())
         if calling_file().file_name not in self._old_files:
