@@ -57,11 +57,11 @@ def create(
 ) -> str:
     """Write a new migration file from a template, and give its path.
 
-    With the numbering `'number'` it comes after the highest number, as wide as that
-    one is written; with `'timestamp'` it begins with the time (in UTC), in the form
-    that fits the pattern of names. The folder is made where there is none. In the
-    template `{title}` stands for the title as a sentence and `{name}` for the file's
-    name. Never overwrites. Raises `NotCreated`.
+    With the numbering `'number'` it comes after the highest number of what runs once,
+    as wide as that one is written; with `'timestamp'` it begins with the time (in
+    UTC), in the form that fits the pattern of names. The folder is made where there is
+    none. In the template `{title}` stands for the title as a sentence and `{name}` for
+    the file's name. Never overwrites. Raises `NotCreated`.
     """
     slug = _slug(title)
     if not slug:
@@ -101,11 +101,17 @@ def read_template(path: str) -> str:
 
 def _next_number(directory: Directory) -> str:
     migrations = directory.migrations()
-    if not migrations:
-        return '001'
-    last = migrations[-1]
+    # What runs after all others whatever its number is may have a high one.
+    ordinary = [each for each in migrations if not each.is_repeatable()]
+    last = ordinary[-1] if ordinary else None
+    number = last.number + 1 if last else 1
+    taken = {each.number for each in migrations}
+    while number in taken:
+        number += 1
+    if last is None:
+        return str(number).zfill(len('001'))
     written = re.search(f'0*{last.number}', last.name)
-    return str(last.number + 1).zfill(len(written[0]) if written else 1)
+    return str(number).zfill(len(written[0]) if written else 1)
 
 
 def _times(directory: Directory) -> list[str]:

@@ -27,6 +27,14 @@ class KeptMigration(Migration):
     def _said(self) -> Said:
         return super().said()
 
+    @cached_property
+    def _is_repeatable(self) -> bool:
+        return super().is_repeatable()
+
+    def is_repeatable(self) -> bool:
+        """Tell whether the file says `repeat = True`, as it was read."""
+        return self._is_repeatable
+
     def said(self) -> Said:
         """Read what the file says of itself, the first time; raises `Unreadable`."""
         return self._said

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
-from migopy.files.said import Said, said_in
+from migopy.files.said import REPEAT, Said, said_in
 
 if TYPE_CHECKING:
     import ast
@@ -136,6 +137,13 @@ class Migration(NamedTuple):
     def said(self) -> Said:
         """Read what the file says of itself; raises `Unreadable`."""
         return said_in(self.content(), _parsed)
+
+    def is_repeatable(self) -> bool:
+        """Tell whether the file says `repeat = True`; not if it cannot be read."""
+        with suppress(Unreadable):
+            # Few files have the word, and only those are worth parsing.
+            return REPEAT in self.content() and self.said().repeat
+        return False
 
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""

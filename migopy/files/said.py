@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import FunctionType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Command
@@ -21,8 +21,12 @@ BEFORE, AFTER, BACKGROUND = PHASES
 
 #: A file without a line that begins so need not be parsed.
 WORDS = re.compile(
-    rb'^(?:phase|needs|environments?|replaces)\b', re.MULTILINE | re.IGNORECASE
+    rb'^(?:phase|needs|environments?|replaces|repeat(?:s|ed|able)?)\b',
+    re.MULTILINE | re.IGNORECASE,
 )
+
+#: What is in each file that says that it is to run again.
+REPEAT = b'repeat'
 
 #: Where what the file says is no value that can be read in it.
 UNREADABLE = object()
@@ -43,6 +47,8 @@ class Said(NamedTuple):
     #: Where it is to run, in the order of the file; everywhere where it names none.
     environments: tuple[str, ...] = ()
     replaces: tuple[str, ...] = ()
+    #: Whether it runs again, after all others, whenever its content has changed.
+    repeat: bool = False
     wrong: str = ''
 
     def is_for(self, environment: str) -> bool:
@@ -73,6 +79,10 @@ def _phase(value: object) -> str | None:
     return value if isinstance(value, str) and value in PHASES else None
 
 
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
 def _names(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, (list, tuple)):
         return None
@@ -95,11 +105,17 @@ def _some_names(value: object) -> tuple[str, ...] | None:
 #: What `environments` would be passed over as. Passed over, it would run everywhere.
 MISSPELT = ('environment', 'ENVIRONMENTS')
 
+#: What `repeat` would be passed over as. Passed over, it would not run again.
+MISSPELT_REPEAT = ('REPEAT', 'repeatable', 'repeated', 'repeats')
+
+ALL_MISSPELT = frozenset((*MISSPELT, *MISSPELT_REPEAT))
+
 #: How each word is read, `None` for what cannot be used, and what is wanted of it.
 READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
     'environments': (_some_names, "no list of names such as ['staging']"),
     'needs': (_names, "no list of names such as ['001_add_index.py']"),
     'phase': (_phase, "none of 'before', 'after' and 'background'"),
+    'repeat': (_flag, 'neither True nor False'),
     'replaces': (_files, "no list of files' names such as ['001_add_index.py']"),
 }
 
@@ -119,6 +135,10 @@ def said_in(content: bytes, parse: Callable[[bytes], ast.Module | None]) -> Said
         # A constant of one's own may be called so; a list of names is meant as this.
         if _names(values.get(name)):
             right = 'the word is `environments`'
+            return Said(wrong=f'{name} would be passed over: {right}')
+    for name in MISSPELT_REPEAT:
+        if values.get(name) is True:
+            right = 'the word is `repeat`'
             return Said(wrong=f'{name} would be passed over: {right}')
     return said_of(values)
 
@@ -142,7 +162,10 @@ def said_of(values: Mapping[str, object]) -> Said:
         if found[word] is None:
             shown = shortened(repr(value), WIDEST_VALUE)
             return Said(wrong=f'{word} = {shown} is {wanted}')
-    return Said(**found)
+    said = Said(**found)
+    if said.repeat and said.replaces:
+        return Said(wrong='repeat = True is not for a file that replaces others')
+    return said
 
 
 def said_by(module: ModuleType, name: str) -> Said:
@@ -154,7 +177,7 @@ def said_by(module: ModuleType, name: str) -> Said:
         {
             word: value
             for word, value in vars(module).items()
-            if not isinstance(value, (ModuleType, FunctionType, type))
+            if not (isinstance(value, ModuleType) or callable(value))
         }
     )
     if said.wrong:
@@ -177,7 +200,7 @@ def _assigned(tree: ast.Module) -> dict[str, object]:
             targets = [node.target]
         for target in targets:
             if isinstance(target, ast.Name) and (
-                target.id.lower() in READERS or target.id in MISSPELT
+                target.id.lower() in READERS or target.id in ALL_MISSPELT
             ):
                 found[target.id] = _value(node)
     return found

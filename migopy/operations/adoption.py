@@ -170,7 +170,9 @@ def _run(site: Site, match: Match) -> Run:
     """Make the entry of the history: who has adopted what, and when."""
     assert match.migration is not None  # noqa: S101 - only such are to be registered
     migration = match.migration
-    return entry_of(site, migration.name, ADOPTED, migration.checksum())
+    run = entry_of(site, migration.name, ADOPTED, migration.checksum())
+    run.replaces = migration.said().replaces
+    return run
 
 
 def _record(run: Run, registry: ForeignRegistry, match: Match) -> dict[str, Any]:

@@ -85,11 +85,16 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
             why = 'is not applied, so there is nothing to accept'
             if migration.name in plan.stand_ins:
                 why = 'was not run here, what it replaces was'
+            elif migration.name in plan.ran_as_part:
+                by = plan.ran_as_part[migration.name]
+                why = f'was not run here, {by} was, which replaces it'
             raise NothingToPutRight(migration.name, why)
         checksum = migration.checksum()
         if all(record.checksum == checksum for record in records):
             raise NothingToPutRight(migration.name, 'is as it was executed')
-        _change(site, records, migration, checksum=checksum)
+        replaced = list(migration.said().replaces)
+        also = {'replaces': replaced} if replaced else {}
+        _change(site, records, migration, checksum=checksum, **also)
         _keep(site, migration.name, ACCEPTED, checksum, observer)
 
 

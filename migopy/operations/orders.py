@@ -149,9 +149,12 @@ def order_up(
     phases = _phases(command, phase, all_of_them=in_trial and name is not None)
 
     def select(plan: Plan) -> list[Migration]:
-        allow_late = manager.ALLOW_LATE or command == 'ignore'
         choice = Choice(plan)
-        taken = choice.to_execute(name, allow_late, to, phases)
+        taken = (
+            choice.to_ignore(name, to)
+            if command == 'ignore'
+            else choice.to_execute(name, manager.ALLOW_LATE, to, phases)
+        )
         chosen = narrowed(manager, taken, name)
         if phase == AFTER and chosen:
             choice.require_ready(chosen[-1], narrowed(manager, plan.unregistered))
@@ -261,10 +264,7 @@ def read_speed(value: str | float) -> float | None:
 def narrowed(
     manager: Manager, migrations: list[Migration], name: str | None = None
 ) -> list[Migration]:
-    """Leave out what an override of `unregistered` does.
-
-    Raises `LeftOut` where that is the one named.
-    """
+    """Leave out what an override of `unregistered` does; raises `LeftOut`."""
     if hasattr(manager.unregistered, ORIGINAL):
         return migrations
     wanted = set(manager.unregistered())

@@ -31,7 +31,7 @@ from migopy.rehearsal import (
     Watch,
     of_dump,
 )
-from migopy.run import Step
+from migopy.run import Plan, Step
 from migopy.server import Settings
 from migopy.server import reason_of as reason_of_error
 from migopy.site import Site
@@ -206,7 +206,7 @@ def on_scratch(
             # A file may write while it is imported, and swallow that it may not.
             if watch.refused is not None:
                 raise watch.refused
-        downs = [_down_of(step, order.transaction) for step in steps]
+        downs = [_down_of(step, plan, order.transaction) for step in steps]
         with scratch.listener.own_work():
             prepare(scratch, plan, observer)
         rehearser = Rehearser(scratch, watch, copied, observer)
@@ -229,7 +229,10 @@ class Heard:
         return getattr(self._teller, event)
 
 
-def _down_of(step: Step, transaction: bool) -> Step | None:
+def _down_of(step: Step, plan: Plan, transaction: bool) -> Step | None:
+    # Of what has run before, its down undoes more than the run that is rehearsed.
+    if step.name in plan.repeats and step.name in plan.registered:
+        return None
     if not callable(step.loaded.functions.get('down')):
         return None
     return Step.of(step.loaded, 'down', transaction)

@@ -120,15 +120,22 @@ def _all_replaced(files: Plan) -> dict[str, Sequence[str]]:
 
 def _chosen(plan: Plan, files: Plan, to: str) -> list[Migration]:
     last = Choice(plan).find(to)
-    end = plan.migrations.index(last) + 1
-    rest = plan.migrations[end:]
+    if last.is_repeatable():
+        raise NotSquashed(
+            f'{last.name} runs again whenever it changes (repeat = True), so it is'
+            ' left out of squash',
+            *('See all: ', Command('list')),
+        )
+    migrations = [each for each in plan.migrations if not each.is_repeatable()]
+    end = migrations.index(last) + 1
+    rest = migrations[end:]
     if rest and rest[0].number == last.number:
         raise NotSquashed(
             f'{rest[0].name} has the same number as {last.name}',
             'To take both: ',
             Command('squash', to=rest[0].name),
         )
-    chosen = list(plan.migrations[:end])
+    chosen = migrations[:end]
     squashed = [place for place, each in enumerate(chosen) if each.said().replaces]
     chosen = chosen[squashed[-1] + 1 :] if squashed else chosen
     if len(chosen) < 2:

@@ -13,7 +13,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files import LoadedMigration, Migration, load_all
 from migopy.operations.orders import Order
-from migopy.run import Choice, Observer, Plan, Step
+from migopy.run import Choice, NoWayBack, Observer, Plan, Step
 from migopy.site import Site
 from migopy.state import Record, Run
 from migopy.undo import Kept, Undo
@@ -95,7 +95,8 @@ def steps_down(
 ) -> list[Step]:
     """Import what is to be rolled back, and take images where there is no `down`.
 
-    Raises `ImportFailed`, `NoSuchFunction`, `BadTransaction`, `NoImagesKept`.
+    Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
+    `NoImagesKept`.
     """
     return [
         _step_down(site, order, plan, loaded, observer)
@@ -114,6 +115,8 @@ def _step_down(
     if kept is None and order.undoing.is_wanted:
         raise NoImagesKept(loaded.name, has_down)
     if kept is None:
+        if not has_down and loaded.said().repeat:
+            raise NoWayBack(loaded.name)
         return Step.of(loaded, 'down', order.transaction)
     unfinished = plan.unfinished_of(loaded.migration)
     if any(_is_bare(each) and each.id not in kept.runs for each in unfinished):

@@ -100,14 +100,16 @@ def verify(site: Site, name: str | None, observer: Observer) -> int:
 
 
 def _chosen(plan: Plan, name: str | None) -> list[Migration]:
-    registered = plan.registered
+    # What is to run again has not run as its file is now.
+    registered = plan.registered.keys() - plan.again
     if name is None:
         return [each for each in plan.migrations if each.name in registered]
     chosen = Choice(plan).find(name)
     if chosen.name not in registered:
-        raise NothingToVerify(
-            chosen.name, 'is not applied', 'See what is pending', Command()
-        )
+        why = 'is not applied'
+        if chosen.name in plan.again:
+            why = 'has changed and is to run again'
+        raise NothingToVerify(chosen.name, why, 'See what is pending', Command())
     return [chosen]
 
 

@@ -102,7 +102,8 @@ class Rehearser:
     def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
         """Rehearse all, until one fails; give the names of those that had no turn.
 
-        `downs` are those of `ups`, `None` where a migration has none.
+        `downs` are those of `ups`, `None` where a migration has none. What runs again
+        whenever it changes has to give the same a second time.
         """
         count = len(ups)
         # What is a migration's own is told apart when it runs.
@@ -118,20 +119,21 @@ class Rehearser:
     def _one(
         self, up: Step, down: Step | None, before: Fingerprint, place: int, count: int
     ) -> tuple[Rehearsed, Fingerprint]:
-        found = Rehearsed(up.name, has_down=down is not None)
+        found = Rehearsed(up.name, down is not None, up.loaded.said().repeat)
         was = self._preserver(0, before)
         found.stages.append(self._run(up, [was], place, count))
         if found.failure is not None:
             return self._end(found, before, [was])
         after = self._state()
         self._weigh(found, before, after)
-        if down is None:
+        if down is None and not found.repeats:
             return self._end(found, after, [was])
         first = self._preserver(1, after)
-        found.stages.append(self._run(down, [was, first], place, count))
-        if found.failure is not None:
-            return self._end(found, after, [was, first])
-        found.after_down = self._deviations(before, self._state(), was, 0)
+        if down is not None:
+            found.stages.append(self._run(down, [was, first], place, count))
+            if found.failure is not None:
+                return self._end(found, after, [was, first])
+            found.after_down = self._deviations(before, self._state(), was, 0)
         found.stages.append(self._run(up, [first], place, count))
         if found.failure is not None:
             return self._end(found, after, [was, first])

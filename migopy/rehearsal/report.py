@@ -72,6 +72,8 @@ class Stage:
 class Rehearsed:
     """What came of one migration: `up`, then, if it has one, `down`, and `up` again.
 
+    One that `repeats` has its `up` run twice, without a `down` between.
+
     Invariant: stages stand in the order in which they ran, those that did not are not
     there. `after_down` is how the database then differed from what it was before,
     `after_up` how it differed after the second `up` from after the first.
@@ -79,6 +81,8 @@ class Rehearsed:
 
     name: str
     has_down: bool
+    #: Whether `up` runs again right after itself, as it may at any time.
+    repeats: bool = False
     stages: list[Stage] = field(default_factory=list)
     after_down: Sequence[Deviation] = ()
     after_up: Sequence[Deviation] = ()

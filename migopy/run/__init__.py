@@ -31,6 +31,7 @@ from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.pending_files import as_files_say
 from migopy.run.plan import Plan
+from migopy.run.repeating import NoWayBack, in_order, repeats_of
 from migopy.run.replacing import still_there
 from migopy.run.unfinished import (
     State,
@@ -117,6 +118,7 @@ __all__ = [
     'NoImagesHere',
     'NoNumberOfRuns',
     'NoTransactions',
+    'NoWayBack',
     'NotAllShown',
     'NotApplied',
     'NotExecuted',
@@ -146,9 +148,11 @@ __all__ = [
     'describe',
     'function_of',
     'goes_on',
+    'in_order',
     'inspect',
     'listing',
     'only_reading',
+    'repeats_of',
     'require_dependencies',
     'require_transactions',
     'steps_of',

@@ -24,9 +24,12 @@ from migopy.run.choice_errors import (
     UnknownMigration,
 )
 from migopy.run.plan import Plan
+from migopy.run.repeating import NoPlaceAmong
 from migopy.run.replacing import (
     HalfReplaced,
+    InPlaceOf,
     NotRunAsOne,
+    RanAsPart,
     Replaced,
     StillThere,
     half,
@@ -72,12 +75,15 @@ class Choice:
         if fitting:
             raise AmbiguousName(name, [each.name for each in fitting])
         self.require_not_missing(name)
+        for squashed, olds in plan.elsewhere_squashed.items():
+            if wanted in (squashed, squashed[: -len('.py')]):
+                raise InPlaceOf(squashed, olds)
         self._refuse_replaced(wanted)
         raise UnknownMigration(name, self._nearest(wanted))
 
     def _refuse_replaced(self, wanted: str) -> None:
         number = whole_number(wanted)
-        for old, by in self._plan.replaced.items():
+        for old, by in {**self._plan.ran_as_part, **self._plan.replaced}.items():
             fits = begins_with(old, wanted) or wanted in (old, old[: -len('.py')])
             if fits or (number is not None and number == self._plan.number_of(old)):
                 raise Replaced(old, by)
@@ -130,7 +136,8 @@ class Choice:
     ) -> list[Migration]:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
-        With `to` those up to and with that one, and only those of some phases. One for
+        With `to` those up to and with that one, and only those of some phases. One that
+        runs again when it changes runs by its name though it has not. One for
         other environments can be named where all phases are wanted, as by `ignore`.
         Raises what `find` does, `AlreadyRegistered`, `OtherEnvironment`, `OtherPhase`,
         `AtWork`, `Renamed`, `LateRefused`, and of files that replace others
@@ -143,10 +150,14 @@ class Choice:
         self._refuse_unfinished(chosen)
         plan = self._plan
         if chosen is not None:
-            if chosen.name in plan.registered and not plan.unfinished_of(chosen):
+            if chosen.name in plan.ran_as_part:
+                raise RanAsPart(chosen.name, plan.ran_as_part[chosen.name])
+            is_settled = not plan.unfinished_of(chosen)
+            # One that runs again when it changes runs by its name at any time.
+            if chosen.name in plan.registered.keys() - plan.repeats and is_settled:
                 raise AlreadyRegistered(chosen.name)
-            if chosen.name in plan.elsewhere and len(phases) < len(PHASES):
-                places = plan.elsewhere[chosen.name]
+            places = plan.other_places_of(chosen)
+            if places and len(phases) < len(PHASES):
                 raise OtherEnvironment(chosen.name, places, plan.environment)
             if plan.phase_of(chosen) not in phases:
                 raise OtherPhase(chosen.name, plan.phase_of(chosen))
@@ -156,8 +167,8 @@ class Choice:
         wanted = [each for each in plan.unregistered if plan.phase_of(each) in phases]
         late = [each for each in plan.late if each in wanted]
         if last is not None:
-            end = (last.number, last.name)
-            wanted = [each for each in wanted if (each.number, each.name) <= end]
+            end = plan.place_of(last)
+            wanted = [each for each in wanted if plan.place_of(each) <= end]
         if late and not allow_late and plan.last_registered:
             raise LateRefused([each.name for each in late], plan.last_registered.name)
         self._refuse_at_work(wanted)
@@ -189,12 +200,18 @@ class Choice:
             raise Unfinished(runs, plan.file_of)
         self._refuse_renamed([chosen])
         for each in pending:
-            if plan.phase_of(each) == BEFORE and each.number < chosen.number:
+            is_earlier = plan.place_of(each) < plan.place_of(chosen)
+            if plan.phase_of(each) == BEFORE and is_earlier:
                 raise Before(chosen.name, each.name)
 
     def to_ignore(self, name: str | None, to: str | None = None) -> list[Migration]:
         """Select what `ignore` registers; raises as `to_execute` does."""
-        return self.to_execute(name, allow_late=True, to=to)
+        plan, chosen = self._plan, self.to_execute(name, allow_late=True, to=to)
+        settled = [each for each in chosen if not plan.unfinished_of(each)]
+        for each in settled:
+            if each.name in plan.registered.keys() - plan.again:
+                raise AlreadyRegistered(each.name, runs_again=True)
+        return chosen
 
     def to_begin_at(self, name: str) -> list[Migration]:
         """Select what `baseline` registers: all up to and with the one named.
@@ -218,6 +235,7 @@ class Choice:
         That is the one named, which must be registered or unfinished, or with `force`
         any, as in 1.0; the `last` so many, or all
         where there are fewer; or all that were executed after the one named in `to`.
+        What runs again when it changes is no step of that way back.
         Raises what `find` does, `NameNeeded`, `NotApplied`, `NotExecuted`,
         `NotRunAsOne`.
         """
@@ -227,6 +245,8 @@ class Choice:
             self._refuse_unfinished(chosen)
             known = chosen.name in self._plan.registered
             self._refuse_at_work([chosen])
+            if chosen.name in self._plan.ran_as_part:
+                raise RanAsPart(chosen.name, self._plan.ran_as_part[chosen.name])
             if chosen.name in self._plan.stand_ins:
                 raise NotRunAsOne(chosen.name, self._plan.replaces[chosen.name])
             if not (known or force or self._plan.unfinished_of(chosen)):
@@ -235,6 +255,8 @@ class Choice:
         self._refuse_unfinished(None)
         if to is not None:
             mark = self.find(to).name
+            if mark in self._plan.repeats:
+                raise NoPlaceAmong(mark)
             if mark not in names:
                 raise NotExecuted(mark)
             last = len(names) - names.index(mark) - 1
@@ -259,7 +281,7 @@ class Choice:
         plan = self._plan
         for name, there in still_there(plan.replaces, plan.migrations):
             raise StillThere(name, there_still(there))
-        for name, wanting in half_applied(plan.replaces, plan.own):
+        for name, wanting in half_applied(plan.replaces, plan.done):
             raise HalfReplaced(name, half(plan.replaces[name], wanting), wanting[-1])
 
     def _refuse_at_work(self, wanted: Sequence[Migration]) -> None:

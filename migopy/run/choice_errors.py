@@ -87,14 +87,17 @@ class Renamed(MigopyException):
 
 
 class AlreadyRegistered(MigopyException):
-    """A migration that is not to run twice; `name` is its name."""
+    """A migration that is not to run twice; `name` is its name.
 
-    def __init__(self, name: str) -> None:
+    With `runs_again` it may run twice, and is not to be registered twice.
+    """
+
+    def __init__(self, name: str, runs_again: bool = False) -> None:
         self.name = name
+        again = 'To run it again' if runs_again else 'To run it again, first undo it'
         super().__init__(
-            f'{name} is registered already; nothing was done.\n'
-            'To run it again, first undo it: ',
-            Command('rollback', name),
+            f'{name} is registered already; nothing was done.\n{again}: ',
+            Command('execute' if runs_again else 'rollback', name),
         )
 
 

@@ -36,7 +36,7 @@ def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
     `dependencies`, a list of the names of others: each the `name` in its file or the
     file's own. Raises `DependencyRefused`.
     """
-    before: set[str] = set(plan.registered)
+    before: set[str] = {*plan.registered, *plan.done}
     done = [old for old, by in plan.replaced.items() if by in plan.registered]
     before.update(done)
     for step in steps:

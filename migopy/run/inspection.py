@@ -23,6 +23,7 @@ from migopy.files import (
 from migopy.run import needs, replacing
 from migopy.run.pending_files import replaces_of, said_of
 from migopy.run.plan import Plan
+from migopy.run.repeating import repeats_of
 from migopy.run.step import Step
 from migopy.texts import one_line
 from migopy.traces import summary
@@ -55,7 +56,8 @@ def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]
         )
         for name in misnamed
     ]
-    problems += _equal_numbers(migrations)
+    once = [each for each in migrations if not each.is_repeatable()]
+    problems += _equal_numbers(once)
     problems += _needs(migrations)
     try:
         with importable(directory):
@@ -92,7 +94,7 @@ def _needs(migrations: list[Migration]) -> Iterator[Problem]:
     replaced = {old for olds in replaces.values() for old in olds}
     found = [
         *replacing.problems(migrations, replaces, ()),
-        *needs.problems(migrations, plan.said, replaced),
+        *needs.problems(migrations, plan.said, replaced, repeats_of(migrations)),
     ]
     for name, why in found:
         yield Problem(paths[name], 1, f'{one_line(name)} {one_line(why)}')

@@ -22,10 +22,10 @@ class Entry(NamedTuple):
     Invariant: `state` is `pending`, `applied`, `ignored`, `left out` (by the
     fabfile's `unregistered`) or `elsewhere` (it is for other environments, which are
     named in `environments`); `also` has what else there is to say: its phase
-    unless that is the usual one, `replaced` by another file, `squashed` where what
-    it replaces is applied and it was not run itself, `late`, `changed`, `renamed`,
-    `missing`, `running`, `unfinished`. `when` is in UTC without a zone: when it was
-    registered, or begun where it has not ended.
+    unless that is the usual one, `replaced` by another one, `squashed` where it stands
+    for others, `late`, `changed`, `renamed`, `missing`, `repeat` of what runs again
+    when it changes, `again` where it has, `running`, `unfinished`. `when` is in UTC
+    without a zone: when it was registered, or begun where it has not ended.
     """
 
     name: str
@@ -35,6 +35,8 @@ class Entry(NamedTuple):
     duration_ms: int | None = None
     by: str | None = None
     environments: Sequence[str] = ()
+    #: The migration that stands for it, where one does.
+    replaced_by: str | None = None
 
 
 def listing(
@@ -46,25 +48,34 @@ def listing(
     `None` where it has none; such ones come last.
     """
     begun = [*plan.unfinished, *plan.open_runs.running]
-    places: dict[str, tuple[float, str]] = {
-        each.name: (each.number, each.name) for each in plan.migrations
+    places: dict[str, tuple[float, float, str]] = {
+        each.name: (0, each.number, each.name) for each in plan.once
     }
+    # They run after all others, whatever their number is.
+    places.update({name: (1, 0, name) for name in plan.repeats})
     files = frozenset(places)
     for name in [*plan.registered, *(run.name for run in begun)]:
         if name not in places:
             number = number_of(name)
-            places[name] = (float('inf') if number is None else number, name)
+            places[name] = (0, float('inf') if number is None else number, name)
     runs = {run.name: run for run in begun}
     phases = {each.name: plan.phase_of(each) for each in plan.migrations}
+    parts = plan.ran_as_part
+    replaced = {**plan.replaced, **{old: parts[old] for old in parts if old in files}}
     marks = {
         AFTER: {name for name in phases if phases[name] == AFTER},
         BACKGROUND: {name for name in phases if phases[name] == BACKGROUND},
         'late': {each.name for each in plan.late},
         'changed': set(plan.changed),
         'renamed': set(plan.renamed),
-        'replaced': plan.replaced.keys(),
-        'squashed': plan.stand_ins.keys(),
-        'missing': places.keys() - files - plan.replaced.keys(),
+        'replaced': replaced.keys(),
+        'squashed': plan.stand_ins.keys() | plan.elsewhere_squashed.keys(),
+        'missing': places.keys()
+        - files
+        - replaced.keys()
+        - plan.elsewhere_squashed.keys(),
+        'repeat': plan.repeats.keys(),
+        'again': plan.again,
         'running': {run.name for run in plan.open_runs.running},
         'unfinished': {run.name for run in plan.unfinished},
     }
@@ -78,7 +89,7 @@ def listing(
             else (PENDING if name in waiting else LEFT_OUT),
             [mark for mark, names in marks.items() if name in names],
             runs.get(name),
-        )
+        )._replace(replaced_by=replaced.get(name))
         for name in sorted(places, key=places.__getitem__)
     ]
 
@@ -89,6 +100,8 @@ def _entry(
     record = plan.registered.get(name)
     if record is not None:
         state = IGNORED if record.how == IGNORED else APPLIED
+        if name in plan.again and name not in plan.elsewhere:
+            state = unregistered
         when = None if record.since == datetime.min else record.since
         return Entry(name, state, also, when, record.duration_ms, record.by)
     places = plan.elsewhere.get(name, ())

@@ -79,6 +79,7 @@ class Marks:
             records=[record.id for record in records],
             command=errand.id if errand else None,
             phase=None if phase == BEFORE else phase,
+            replaces=self._plan.replaces.get(migration.name, ()),
         )
 
     def end(self, run: Run) -> None:

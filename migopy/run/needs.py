@@ -20,10 +20,12 @@ def problems(
     migrations: Sequence[Migration],
     said: Mapping[str, Said],
     registered: Collection[str],
+    repeats: Collection[str] = (),
 ) -> Iterator[tuple[str, str]]:
     """Give the pending ones whose needs no order can meet: the name, and why.
 
-    `said` is what pending files say of themselves, by name.
+    `said` is what pending files say of themselves, by name; `repeats` are the names of
+    those that run after all others.
     """
     needs: dict[str, list[str]] = {}
     for name in said:
@@ -31,6 +33,9 @@ def problems(
             found = named(need, migrations)
             if found is not None and found.name == name:
                 yield name, 'needs itself'
+            elif found is not None and found.name in repeats and name not in repeats:
+                after = 'which runs after all others (repeat = True)'
+                yield name, f'needs {found.name}, {after}'
             elif found is not None:
                 needs.setdefault(name, []).append(found.name)
                 if found.name not in registered and found.name in said:

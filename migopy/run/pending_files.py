@@ -9,10 +9,17 @@ from dataclasses import replace
 from migopy.files import NOTHING, Said, Unreadable
 from migopy.run.needs import named
 from migopy.run.plan import Plan
+from migopy.run.repeating import in_order, repeats_of
 
 
 def as_files_say(plan: Plan) -> Plan:
-    """Add to a plan what its pending files say, and which are applied ones renamed."""
+    """Add to a plan what its pending files say, and which are applied ones renamed.
+
+    Of applied files is read which of them run again.
+    """
+    repeats = repeats_of(plan.migrations)
+    ordered = in_order(plan.migrations, repeats)
+    plan = replace(plan, migrations=ordered, repeats=repeats)
     plan = replace(plan, said=said_of(plan))
     # What is replaced is not missing.
     plan = replace(plan, replaces=replaces_of(plan))
@@ -28,6 +35,8 @@ def renamed_of(plan: Plan) -> dict[str, str]:
     gone.pop(None, None)
     renamed = {}
     for each in plan.unregistered if gone else ():
+        if each.name in plan.own:
+            continue
         # One that cannot be read is told of when it is to run.
         with suppress(Unreadable):
             checksum = each.checksum()

@@ -74,6 +74,39 @@ class NotRunAsOne(MigopyException):
         )
 
 
+class RanAsPart(MigopyException):
+    """A migration that has run as a part of another one; `name` is its name.
+
+    `by` is the name of the one that has its record.
+    """
+
+    def __init__(self, name: str, by: str) -> None:
+        self.name = name
+        self.by = by
+        super().__init__(
+            f'{name} has run here as a part of {by}, which replaces it; nothing was'
+            ' done.\nSee what is applied: ',
+            Command('list'),
+        )
+
+
+class InPlaceOf(MigopyException):
+    """A migration without a file here stands for some that have one.
+
+    `name` is its name, `olds` are those that it replaces.
+    """
+
+    def __init__(self, name: str, olds: Sequence[str]) -> None:
+        self.name = name
+        self.olds = olds
+        super().__init__(
+            f'{name} has run here in place of {enumerated(olds)}, and has no file in'
+            ' this folder; nothing was done.\nUse the folder that has it (a newer'
+            ' version of it, say), and type the command there. See: ',
+            Command('list'),
+        )
+
+
 def stand_ins(replaces: Replaces, records: Mapping[str, Record]) -> dict[str, Record]:
     """Make a record of each file that has none, where all that it replaces have one.
 

@@ -75,19 +75,25 @@ class Runner:
         """Register migrations without running them.
 
         One whose `down` was left half done is instead unregistered: its `down` is
-        taken as done. Raises `LockLost`, `NotRegistered`.
+        taken as done. Of one that has a record, that is replaced. Raises `LockLost`,
+        `NotRegistered`.
         """
         marks = self._marks(1)
         registrations = self._registrations(marks, together=False)
         marks.withdraw()
         marks.complete()
-        unfinished = [each for each in migrations if self._plan.unfinished_of(each)]
-        for migration in unfinished:
-            direction = self._plan.unfinished_of(migration)[-1].direction
+        known = [
+            each
+            for each in migrations
+            if self._plan.unfinished_of(each) or self._plan.records_of(each)
+        ]
+        for migration in known:
+            unfinished = self._plan.unfinished_of(migration)
+            direction = unfinished[-1].direction if unfinished else 'up'
             run = self._ignored(marks, migration, direction)
             self._tell(registrations.add(run, Effects()))
         marks.complete()
-        others = [each for each in migrations if each not in unfinished]
+        others = [each for each in migrations if each not in known]
         for start in range(0, len(others), BATCH):
             runs = [
                 self._ignored(marks, migration, 'up')

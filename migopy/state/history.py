@@ -67,13 +67,15 @@ class Run:
     after: ObjectId | None = None
     #: How far its calls of `update_each` have come, as `Checkpoints` keeps it.
     checkpoints: list[Document] | None = None
-    #: The id of the typed command that it belongs to, if it was typed.
+    #: The id of the typed command that it belongs to, if any.
     command: str | None = None
     #: The phase that its file named, if it is not the usual one; whether a signal or
     #: Ctrl-C ended it; whether it writes nothing without an image of what was there.
     phase: str | None = None
     interrupted: bool | None = None
     images: bool | None = None
+    #: What its file replaces, for the record alone.
+    replaces: Sequence[str] = ()
 
     @property
     def may_be_ours(self) -> bool:
@@ -135,6 +137,7 @@ class Run:
             'by': str(self.agent),
             'how': IGNORED if self.outcome == IGNORED else EXECUTED,
             **({} if self.phase is None else {'phase': self.phase}),
+            **({'replaces': list(self.replaces)} if self.replaces else {}),
         }
 
     def settled(self) -> Document:
@@ -151,10 +154,7 @@ class Run:
 
     @classmethod
     def of(cls, document: Document) -> Run:
-        """Read a document of the history; unknown fields are passed over.
-
-        A field of another type than migopy writes is read as if it were not there.
-        """
+        """Read a document; a field that migopy does not write so is passed over."""
         started = date_of(document, 'started')
         return cls(
             id=document.get('_id'),  # type: ignore[arg-type]

@@ -43,6 +43,8 @@ class Record(NamedTuple):
     by: str | None = None
     #: The phase that its file named; `None` for the usual one.
     phase: str | None = None
+    #: The names of the migrations that it stands for, if its file replaced any.
+    replaces: tuple[str, ...] = ()
 
     @property
     def since(self) -> datetime:
@@ -70,6 +72,7 @@ class Record(NamedTuple):
             _number(document, 'duration_ms'),
             _line(document, 'by'),
             _line(document, 'phase'),
+            _names(document, 'replaces'),
         )
 
 
@@ -88,7 +91,7 @@ class Registry:
     writes are durable when they are acknowledged.
     """
 
-    FIELDS = ('name', 'executed_at', 'checksum', 'how', 'phase')
+    FIELDS = ('name', 'executed_at', 'checksum', 'how', 'phase', 'replaces')
     #: What only a person wants to know who lists them all.
     FURTHER = ('duration_ms', 'by')
 
@@ -204,6 +207,12 @@ def _text(document: Document, field: str) -> str | None:
 def _line(document: Document, field: str) -> str | None:
     value = _text(document, field)
     return None if value is None else kept_line(value)
+
+
+def _names(document: Document, field: str) -> tuple[str, ...]:
+    value = document.get(field)
+    found = value if isinstance(value, list) else []
+    return tuple(kept_line(same_name(each)) for each in found if is_ours(each))
 
 
 def _number(document: Document, field: str) -> int | None:

@@ -28,6 +28,7 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
     ]
     return {
         'pending': list(pending),
+        'again': [name for name in pending if name in plan.again],
         'needs': {
             each.name: names
             for each in plan.unregistered
@@ -81,6 +82,7 @@ def of_entry(entry: Entry) -> Document:
         'state': entry.state.replace(' ', '_'),
         'also': list(entry.also),
         'environments': list(entry.environments),
+        'replaced_by': entry.replaced_by,
         'when': entry.when,
         'duration_ms': entry.duration_ms,
         'by': entry.by,

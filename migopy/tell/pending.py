@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST, enumerated
 from migopy.files import AFTER, BACKGROUND, BEFORE, Migration
-from migopy.run import Entry, Plan
+from migopy.run import PENDING, Entry, Plan
 from migopy.tell.voice import Voice
 
 
@@ -21,9 +22,20 @@ def tell_pending(
     files = {each.name: each for each in plan.unregistered if each.name in plan.said}
     phases = {name: plan.phase_of(file) for name, file in files.items()}
     waits = {name: plan.waits_for(file) for name, file in files.items()}
-    voice.white_bold('Unregistered migrations:')
-    for name in pending:
-        voice.red(_with_remarks(name, phases.get(name, BEFORE), waits.get(name)))
+    lines = {
+        name: _with_remarks(plan, name, phases.get(name, BEFORE), waits.get(name))
+        for name in pending
+    }
+    new = [name for name in pending if name not in plan.again]
+    again = [name for name in pending if name in plan.again]
+    for title, names in (
+        ('Unregistered migrations:', new),
+        ('Changed, to run again:', again),
+    ):
+        if names:
+            voice.white_bold(title)
+        for name in names:
+            voice.red(lines[name])
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
     running = [run.name for run in plan.at_work]
@@ -54,7 +66,13 @@ def elsewhere_of(plan: Plan) -> str:
 
 
 def tell_elsewhere(voice: Voice, spelling: Spelling, plan: Plan) -> None:
-    """Show what is for other environments, and what to set if this is one of them."""
+    """Show what is for other environments, and what to set if this is one of them.
+
+    And what has run from another folder in place of files of this one.
+    """
+    _tell_squashed(voice, plan)
+    if not plan.elsewhere:
+        return
     voice.white(f'{elsewhere_of(plan)}:')
     for name, places in list(plan.elsewhere.items())[:MOST]:
         voice.white(f'  {name} ({", ".join(places)})')
@@ -70,10 +88,41 @@ def tell_elsewhere(voice: Voice, spelling: Spelling, plan: Plan) -> None:
         voice.white(spelled(said, spelling))
 
 
+def _tell_squashed(voice: Voice, plan: Plan) -> None:
+    for name, olds in plan.elsewhere_squashed.items():
+        there = [old for old in olds if plan.file_of(old)]
+        voice.white(
+            f'{name}, which has no file in this folder, has run here in place of'
+            f' {enumerated(there or olds)}'
+        )
+
+
 def state_of(entry: Entry) -> str:
-    """Give the state of a migration in the list of all, and where it is to run."""
+    """Give the state of a migration in the list of all, and what else is to be said."""
     places = ', '.join(entry.environments)
-    return f'{entry.state} ({places})' if places else entry.state
+    state = f'{entry.state} ({places})' if places else entry.state
+    return ', '.join([state, *entry.also])
+
+
+def tell_listed(voice: Voice, lines: Sequence[str], entries: Sequence[Entry]) -> None:
+    """Show a table of all, the pending ones in red, and what stands for others."""
+    head, *texts = lines
+    voice.white(head)
+    both = zip(texts, entries)
+    for is_pending, group in groupby(both, lambda one: one[1].state == PENDING):
+        say = voice.red if is_pending else voice.white
+        say('\n'.join(text for text, _ in group))
+    for line in _replaced_in(entries):
+        voice.white(line)
+
+
+def _replaced_in(entries: Sequence[Entry]) -> Iterator[str]:
+    olds: dict[str, list[str]] = {}
+    for each in entries:
+        if each.replaced_by:
+            olds.setdefault(each.replaced_by, []).append(each.name)
+    for name, names in olds.items():
+        yield f'Replaced by {name}: {enumerated(names)}'
 
 
 def next_of(remarks: Sequence[Sequence[str]]) -> Command:
@@ -86,8 +135,12 @@ def next_of(remarks: Sequence[Sequence[str]]) -> Command:
     return Command('execute', phase=BEFORE if others else AFTER)
 
 
-def _with_remarks(name: str, phase: str, needed: Sequence[Migration] | None) -> str:
+def _with_remarks(
+    plan: Plan, name: str, phase: str, needed: Sequence[Migration] | None
+) -> str:
     remarks = [] if phase == BEFORE else [phase]
     if needed:
         remarks.append(f'needs {enumerated([each.name for each in needed])}')
+    if name in plan.repeats and name not in plan.again:
+        remarks.append('repeat')
     return f'{name} ({", ".join(remarks)})' if remarks else name

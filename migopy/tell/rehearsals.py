@@ -105,16 +105,22 @@ class RehearsalTeller:
         if found.failure is not None:
             self._voice.red(_indented(self._failure(found.failure)))
         if not found.has_down and found.failure is None:
-            self._voice.white('  it has no down, so only its up was rehearsed')
+            what = 'its up was run twice, as it may be at any time'
+            if not found.repeats:
+                what = 'it has no down, so only its up was rehearsed'
+            self._voice.white(f'  {what}')
         self._deviations(f'after its {_word(stages, 1)}', found.after_down)
         if found.after_up and found.after_down:
             self._voice.white('  so its second up gives something else, too')
         else:
             self._deviations('after its second up', found.after_up)
-        if found.has_down and not (found.failure or found.after_down or found.after_up):
-            self._voice.green(
-                '  its down brings back all that was, its second up gives the same'
-            )
+        if not (found.failure or found.after_down or found.after_up):
+            if found.has_down:
+                self._voice.green(
+                    '  its down brings back all that was, its second up gives the same'
+                )
+            elif found.repeats:
+                self._voice.green('  its second up gives the same')
         for each in found.cautions:
             self._voice.white(f'  {_caution(each)}')
 
@@ -143,7 +149,8 @@ class RehearsalTeller:
     def _stages(self, stages: Sequence[Stage]) -> str:
         said = []
         for place, each in enumerate(stages):
-            word = f'{_word(stages, place)}{" again" if place == 2 else ""}'
+            is_again = place and each.direction == 'up'
+            word = f'{_word(stages, place)}{" again" if is_again else ""}'
             if each.failure is not None:
                 said.append(f'{word} failed')
             elif place:

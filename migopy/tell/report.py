@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
@@ -14,7 +13,13 @@ from migopy.state import Holder, Run
 from migopy.tell.amounts import age, size
 from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
-from migopy.tell.pending import next_of, state_of, tell_elsewhere, tell_pending
+from migopy.tell.pending import (
+    next_of,
+    state_of,
+    tell_elsewhere,
+    tell_listed,
+    tell_pending,
+)
 from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
@@ -57,17 +62,15 @@ class Report(Elsewhere):
         self._what_does_not_fit(plan)
 
     def _what_does_not_fit(self, plan: Plan) -> None:
-        if plan.elsewhere:
-            tell_elsewhere(self._voice, self._spelling, plan)
+        tell_elsewhere(self._voice, self._spelling, plan)
         self._section(
             'Late (a higher number is registered already):',
             [each.name for each in plan.late],
         )
         self._section('Changed since executed:', plan.changed)
         if plan.changed:
-            first = plan.changed[0]
             taken = f'To take {_one_of(plan.changed)} as it is now: '
-            self._say(taken, Command('accept', first))
+            self._say(taken, Command('accept', plan.changed[0]))
         self._section('Missing (registered, but there is no file):', plan.missing)
         for new, old in list(plan.renamed.items())[:MOST]:
             self._say(
@@ -126,7 +129,7 @@ class Report(Elsewhere):
         rows = [
             (
                 each.name,
-                ', '.join([state_of(each), *each.also]),
+                state_of(each),
                 f'{each.when:%Y-%m-%d %H:%M}' if each.when else '',
                 '' if each.duration_ms is None else duration(each.duration_ms),
                 each.by or '',
@@ -135,12 +138,7 @@ class Report(Elsewhere):
         ]
         titles = ('Migration', 'State', 'When (UTC)', 'Took', 'By')
         if rows:
-            head, *texts = table_rows(titles, rows)
-            self._voice.white(head)
-            both = zip(texts, entries)
-            for is_pending, group in groupby(both, lambda one: one[1].state == PENDING):
-                say = self._voice.red if is_pending else self._voice.white
-                say('\n'.join(text for text, _ in group))
+            tell_listed(self._voice, table_rows(titles, rows), entries)
         states = Counter(each.state for each in entries)
         counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
         many = 'migration' if len(entries) == 1 else 'migrations'

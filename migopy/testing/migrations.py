@@ -13,7 +13,7 @@ from migopy.commands import FabSpelling
 from migopy.errand import Errand, carrying_out
 from migopy.files import Migration
 from migopy.manager import MigrationsManager
-from migopy.run import Choice, Plan
+from migopy.run import Choice, Plan, in_order, repeats_of
 from migopy.testing.checks import check
 from migopy.testing.copies import Copy
 from migopy.testing.fixtures import fixture_of, load_fixture
@@ -99,7 +99,8 @@ class Migrations:
     @property
     def _migrations(self) -> Sequence[Migration]:
         site: Any = on_database(self._manager_class, self.client, PREFIX)._site
-        return list(site.directory.migrations())
+        migrations = site.directory.migrations()
+        return in_order(migrations, repeats_of(migrations))
 
     def _selected(self, at: str | None, before: str | None) -> Sequence[Migration]:
         if at is not None and before is not None:

@@ -372,6 +372,26 @@ class SquashTest(PageTest):
         self.do_the_page()
 
 
+class RepeatTest(PageTest):
+    """Files that run again."""
+
+    page = 'docs/repeat.rst'
+
+    def test_it(self) -> None:
+        self.migration('001_add_paid.py')
+        self.db.orders.insert_one({'paid': False, 'cancelled': True})
+        self.do_the_page()
+        self.assertEqual(list(self.db.open_orders.find()), [])
+        self.assertEqual(self.registered(), ['001_add_paid.py', '002_views.py'])
+
+    def before_again(self) -> None:
+        self.assertEqual(self.db.open_orders.count_documents({}), 1)
+
+    def before_listed(self) -> None:
+        then = {'executed_at': datetime(2026, 11, 22, 15, 3)}
+        self.db.migrations.update_many({}, {'$set': then})
+
+
 class MigrationsTest(PageTest):
     """Migration files."""
 

@@ -104,6 +104,7 @@ class JsonTest(FabTest):
                 'missing': ['002_gone.py'],
                 'renamed': [],
                 'phases': {},
+                'again': [],
                 'needs': {},
                 'environment': None,
                 'elsewhere': {},

@@ -94,6 +94,62 @@ class SquashTest(PlainTest):
         self.assertEqual(self.log('down'), ['c', 'b', 'a'])
         self.assertEqual(self.registered(), ['004_d.py'])
 
+    def test_a_folder_of_before_runs_nothing_twice(self) -> None:
+        old = {each.name: each.read_text() for each in self.migrations.glob('00*')}
+        self.manager().squash(to='003')
+        self.manager().execute()
+        (self.migrations / '003_squashed.py').unlink()
+        for name, text in old.items():
+            (self.migrations / name).write_text(text)
+        self.migration('005_e.py', '    needs = ["002_b.py"]\n' + add('e'))
+        self.manager().execute()
+        self.assertEqual(self.log('up'), ['a', 'b', 'c', 'd', 'e'])
+        self.manager().check()
+        self.assertIn('003_squashed.py, which has no file in this folder', self.said())
+        self.assertNotIn('Missing', self.said())
+        self.assertNotIn('forget', self.said())
+        listed = self.listed()
+        for name in ('001_a.py', '002_b.py', '003_c.py'):
+            self.assertRegex(listed, f'{name} +applied, replaced')
+        self.assertIn('Replaced by 003_squashed.py: 001_a.py, 002_b.py', listed)
+        self.assertRegex(listed, '003_squashed.py +applied, squashed')
+        ran = '{} has run here as a part of 003_squashed.py'
+        for command in ('execute', 'ignore', 'rollback'):
+            said = self.refused(command, '2')
+            self.assertIn(ran.format('002_b.py'), said)
+        self.assertIn('as a part of', self.refused('rollback', '2', force='yes'))
+        self.assertIn('003_squashed.py was', self.refused('accept', '2'))
+        for command in ('forget', 'rollback', 'execute'):
+            said = self.refused(command, '003_squashed.py')
+            self.assertIn('has run here in place of 001_a.py, 002_b.py', said)
+        said = self.refused('rename', '003_squashed.py', '005_e.py')
+        self.assertIn('has run here in place of', said)
+        self.assertEqual(self.log('up'), ['a', 'b', 'c', 'd', 'e'])
+
+    def test_the_record_says_what_it_replaces_as_its_file_does(self) -> None:
+        names = ['001_a.py', '002_b.py', '003_c.py']
+        self.manager().squash(to='003')
+        self.manager().ignore('003')
+        record = self.db.migrations.find_one({'name': '003_squashed.py'})
+        self.assertEqual(record['replaces'], names)
+        path = self.migrations / '003_squashed.py'
+        self.db.migrations.update_one({}, {'$unset': {'replaces': 1}})
+        path.write_text(f'# changed\n{path.read_text()}')
+        self.manager().accept('003')
+        record = self.db.migrations.find_one({'name': '003_squashed.py'})
+        self.assertEqual(record['replaces'], names)
+
+    def test_a_squash_of_more_counts_what_a_squash_has_run(self) -> None:
+        self.manager().squash(to='003')
+        self.manager().execute()
+        names = [f'00{n}_{letter}.py' for n, letter in enumerate('abcd', start=1)]
+        (self.migrations / '003_squashed.py').unlink()
+        os.rename(self.migrations / names[3], self.migrations / 'archive' / names[3])
+        self.write('mongomigrations/004_squashed.py', f'replaces = {names}')
+        self.manager().execute()
+        self.assertEqual(self.log('up'), ['a', 'b', 'c', 'd'])
+        self.manager().check()
+
     def test_a_dry_run_runs_all_and_changes_nothing(self) -> None:
         self.manager().squash(to='003')
         self.manager().execute(dry_run='yes')

@@ -84,7 +84,7 @@ class WhatFitsTest(unittest.TestCase):
         )
         self.assertEqual(names(made.with_checksum), ['1_a.py', '2_b.py'])
         checksums = {'1_a.py': 'sha256:1', '2_b.py': 'sha256:2'}
-        made = Plan(made.migrations, made.records, checksums)
+        made = Plan(made.migrations, made.records, checksums=checksums)
         self.assertEqual(made.changed, ['2_b.py'])
 
     def test_all_fits_with_an_unregistered_one(self) -> None:
@@ -97,7 +97,9 @@ class WhatFitsTest(unittest.TestCase):
             'equal': plan('1_a.py 1_b.py'),
             'unfinished': plan('1_a.py', runs=[run('1_a.py')]),
             'changed': Plan(
-                files('1_a.py'), records('1_a.py', checksum='x'), {'1_a.py': 'y'}
+                files('1_a.py'),
+                records('1_a.py', checksum='x'),
+                checksums={'1_a.py': 'y'},
             ),
         }
         for what, made in unfit.items():
