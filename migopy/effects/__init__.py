@@ -12,10 +12,10 @@ from migopy.effects.commands import namespace_of as namespace_of
 from migopy.effects.evidence import Clues as Clues
 from migopy.effects.evidence import Evidence as Evidence
 from migopy.effects.failures import FailedCommand as FailedCommand
+from migopy.effects.guards import Address as Address
+from migopy.effects.guards import RefusedWrite as RefusedWrite
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.process import listen as listen
-from migopy.effects.recording import Address as Address
 from migopy.effects.recording import Recording as Recording
-from migopy.effects.recording import RefusedWrite as RefusedWrite
 from migopy.effects.tally import Changes as Changes
 from migopy.effects.tally import Effects as Effects

@@ -62,10 +62,13 @@ class Ledger:
     def __init__(self) -> None:
         self.session: bytes | None = None
         self._lock = threading.Lock()
+        #: The commands on their way of which it was kept what they change, by `id`.
+        self._covered: set[int] = set()
         #: What a dry run has answered for itself.
         self._pretended: Tally = {}
         self._settled: Tally = {}
-        #: What transactions of the step's own session have committed.
+        #: What transactions of the step's own session have committed, and what was
+        #: done of which it is kept what it has changed.
         self._committed: Tally = {}
         # Both by the id of the session, of which PyMongo keeps a small pool.
         self._attempts: dict[bytes, Attempt] = {}
@@ -89,8 +92,25 @@ class Ledger:
             return self._with_doubts(total)
 
     def is_inside(self, command: Document) -> bool:
-        """Tell whether a command is part of one of the step's own transactions."""
-        return 'autocommit' in command and not self._is_foreign(command['lsid']['id'])
+        """Tell whether a command is part of one of the step's own transactions.
+
+        One of which it was kept what it changes is as good as that.
+        """
+        if 'autocommit' not in command:
+            return id(command) in self._covered
+        return not self._is_foreign(command['lsid']['id'])
+
+    def cover(self, command: Document) -> None:
+        """Take a command that is about to be sent for one of the step's own."""
+        with self._lock:
+            self._covered.add(id(command))
+
+    def uncover(self, command: Document) -> bool:
+        """Forget a command that is over; returns whether it was covered."""
+        with self._lock:
+            is_covered = id(command) in self._covered
+            self._covered.discard(id(command))
+            return is_covered
 
     def has(self, command: Document) -> bool:
         """Tell whether the transaction that a command is of has been written in."""
@@ -212,7 +232,8 @@ class Ledger:
 
     def _tally(self, command: Document) -> Tally:
         if 'autocommit' not in command:
-            return self._settled
+            is_own = id(command) in self._covered
+            return self._committed if is_own else self._settled
         session, number = command['lsid']['id'], command['txnNumber']
         transaction = self._transactions.get(session)
         if transaction is None or transaction.number != number:

@@ -18,9 +18,9 @@ from pymongo.monitoring import (
 from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
+from migopy.effects.guards import Guard
 from migopy.effects.ledger import same_transaction
-from migopy.effects.recording import BUILDS, Guard, Recording, Sent
-from migopy.effects.tally import Document
+from migopy.effects.recording import BUILDS, Recording, Sent
 
 #: Recordings that a command is of, and those that it may be of.
 Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
@@ -58,9 +58,7 @@ class EffectsListener(CommandListener):
         self._here = Here()
         self._current: ContextVar[Recording | None] = ContextVar('recording')
         #: The recordings of the contexts that started threads.
-        self._origins: WeakKeyDictionary[threading.Thread, Recording] = (
-            WeakKeyDictionary()
-        )
+        self._origins = WeakKeyDictionary[threading.Thread, Recording]()
 
     @contextmanager
     def recording(
@@ -110,10 +108,9 @@ class EffectsListener(CommandListener):
         Raises `RefusedWrite` where its recording is kept to another session.
         """
         name = event.command_name
-        if self._guarded and not self._here.own:
-            known = self._known() or self._guard_of_strays()
-            if known is not None:
-                known.show(event)
+        guarded = self._guarded and not self._here.own
+        if guarded and (known := self._known() or self._guard_of_strays()):
+            known.show(event)
         if name in READS or not self._recordings:
             return
         command = event.command
@@ -124,14 +121,15 @@ class EffectsListener(CommandListener):
             return
         recording = self._current.get(None)
         if recording is None or not recording.is_open:
-            owners, others = self._whose(name, event.database_name, command)
+            owners, others = self._whose(event)
             if not owners and not others:
                 return
         else:
             owners, others = recording.chain, ()
-            for each in owners:
+            # Who looks alone refuses it before anything is kept of it.
+            for each in reversed(owners):
                 if each.only is not None:
-                    each.refuse(name, event.database_name, command)
+                    each.refuse(event)
         if name == BUILDS:
             for each in owners:
                 each.show_build(event)
@@ -139,8 +137,7 @@ class EffectsListener(CommandListener):
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Hear from PyMongo that a command was answered."""
-        sent = self._unanswered.pop(event.request_id, None)
-        if sent is None:
+        if (sent := self._unanswered.pop(event.request_id, None)) is None:
             return
         name, command, _, owners, others = sent
         database, reply = event.database_name, event.reply
@@ -156,6 +153,7 @@ class EffectsListener(CommandListener):
                     each.ledger.doubt(name, database, command, reply)
                 if not done or 'writeErrors' in reply:
                     each.meet_error(name, database, command, reply)
+            each.settle(command)
         for each in others:
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
@@ -173,6 +171,7 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 each.ledger.doubt(name, database, command, failure, each in owners)
                 each.meet_error(name, database, command, failure)
+            each.settle(command)
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear that this thread starts another: what that one does is its work, too."""
@@ -254,9 +253,10 @@ class EffectsListener(CommandListener):
     def _origin(self) -> Recording | None:
         return self._origins.get(threading.current_thread())
 
-    def _whose(self, name: str, database: str, command: Document) -> Owners:
+    def _whose(self, event: CommandStartedEvent) -> Owners:
         """Find whose a command is that was sent in a context without a recording."""
-        namespace = namespace_of(name, database, command)
+        command = event.command
+        namespace = namespace_of(event.command_name, event.database_name, command)
         if namespace is None:
             return (), ()
         if 'autocommit' in command:
@@ -266,9 +266,9 @@ class EffectsListener(CommandListener):
         candidates = self._candidates(namespace.partition('.')[0])
         if len(candidates) == 1:
             is_known = self._known() is not None
-            for each in candidates[0].chain:
+            for each in reversed(candidates[0].chain):
                 if each.only is not None and (is_known or each.refuses_strays):
-                    each.refuse(name, database, command)
+                    each.refuse(event)
         chains = [each.chain for each in candidates]
         possible = dict.fromkeys(each for chain in chains for each in chain)
         sure = [each for each in possible if all(each in chain for chain in chains)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple, Optional, Protocol
+from typing import NamedTuple
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
@@ -12,6 +12,7 @@ from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.failures import FailedCommand
+from migopy.effects.guards import Address, Guard, Keeper, RefusedWrite
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
 from migopy.effects.offspring import Children
 from migopy.effects.refusals import NO_ANSWER
@@ -26,9 +27,6 @@ Sent = tuple[
     'tuple[Recording, ...]',
     'tuple[Recording, ...]',
 ]
-
-#: Where a command goes: a host and its port, or a socket's path.
-Address = tuple[str, Optional[int]]
 
 #: The label of errors after which a transaction may be tried again, and the codes of
 #: those that say that it is over.
@@ -51,31 +49,6 @@ class Unended(NamedTuple):
 
     sessions: list[bytes]
     builds: list[tuple[str, Document]]
-
-
-class Guard(Protocol):
-    """Who sees what is sent before it is."""
-
-    def see(
-        self, name: str, database: str, command: Document, address: Address
-    ) -> None:
-        """See a command for a server's address.
-
-        What is raised here, no `Exception`, keeps it from going.
-        """
-
-
-class RefusedWrite(BaseException):
-    """A write past the session that a step is to keep to; it was not sent.
-
-    `command` is its name, `namespace` what it was for. No `Exception`, as PyMongo
-    swallows those of a listener, and a migration may swallow its own.
-    """
-
-    def __init__(self, command: str, namespace: str) -> None:
-        self.command = command
-        self.namespace = namespace
-        super().__init__(f'{command} on {namespace} is outside of the transaction')
 
 
 class Recording(Effects):
@@ -111,6 +84,8 @@ class Recording(Effects):
         self.only: bytes | None = None
         #: Whether that holds for threads of an unknown origin, too.
         self.refuses_strays = False
+        #: Who keeps what is changed past it, if anybody does.
+        self.keeper: Keeper | None = None
         #: Whether the guard sees what threads of an unknown origin send.
         self.guards_strays = False
         #: The first write that was refused.
@@ -194,22 +169,25 @@ class Recording(Effects):
         return Unended(sessions, [*self.unbuilt, *builds])
 
     @contextmanager
-    def kept_to(self, session_id: Document, strays: bool = False) -> Iterator[None]:
+    def kept_to(
+        self, session_id: Document, strays: bool = False, keeper: Keeper | None = None
+    ) -> Iterator[None]:
         """Refuse, in the block, all writes but those of a session's transaction.
 
         `session_id` is a session's `session_id`. A write that is known to be this
         recording's is not sent; in its place `RefusedWrite` is raised, and it stays in
         `refused`. One from a thread of an unknown origin may be the application's, so
         it is sent and stands in `outside`; with `strays` it is refused, too, where no
-        other recording is open.
+        other recording is open. What `keeper` takes is sent, and counts as the step's.
         """
         self.ledger.session = self.only = session_id['id']
         self.failed = None
         self.refuses_strays = strays
+        self.keeper = keeper
         try:
             yield
         finally:
-            self.only = None
+            self.only = self.keeper = None
 
     def show(self, event: CommandStartedEvent) -> None:
         """Show a command that is about to be sent to who is to see it."""
@@ -223,16 +201,29 @@ class Recording(Effects):
         if self.before_build is not None:
             self.before_build(event.database_name, event.command, event.connection_id)
 
-    def refuse(self, name: str, database: str, command: Document) -> None:
+    def refuse(self, event: CommandStartedEvent) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""
+        name, database = event.command_name, event.database_name
+        command = event.command
         if 'autocommit' in command and command['lsid']['id'] == self.only:
             return
         namespace = namespace_of(name, database, command)
         if namespace is None:
             return
-        refused = RefusedWrite(name, namespace)
+        reason: str | None = ''
+        if self.keeper is not None:
+            reason = self.keeper.take(name, database, command, event.connection_id)
+        if reason is None:
+            self.ledger.cover(command)
+            return
+        refused = RefusedWrite(name, namespace, reason)
         self.refused = self.refused or refused
         raise refused
+
+    def settle(self, command: Document) -> None:
+        """Hear that a command was answered, or is not going to be."""
+        if self.keeper is not None and self.ledger.uncover(command):
+            self.keeper.settle(command)
 
     def meet_error(
         self, name: str, database: str, command: Document, failure: Document

@@ -176,7 +176,7 @@ def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:
                 return of_dump(dumps.fill(scratch.db, dump))
             whole = {registry, site.history.collection.name}
             copier = Copier(site.db, scratch.db, how.sample, whole, progress)
-            return copier.copy({lock, site.images.collection.name})
+            return copier.copy({lock, *site.images.names()})
     except FAILURES as error:
         folder = dumps.directory
         raise NotCopied(site.db.name, reason_of(error, folder)) from error

@@ -245,6 +245,7 @@ def prune(site: Site) -> None:
     """
     try:
         found = site.images.all()
+        site.images.forget_left()
     except OperationFailure as error:
         if not _is_denied(error):
             raise

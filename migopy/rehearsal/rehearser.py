@@ -149,7 +149,9 @@ class Rehearser:
         return found, state
 
     def _state(self) -> Fingerprint:
-        return fingerprint_of(self._db, self._apart)
+        # Images hold what was dropped in collections of their own.
+        apart = {*self._apart, *self._ground.images.names()}
+        return fingerprint_of(self._db, apart)
 
     def _preserver(self, which: int, state: Fingerprint) -> Preserver:
         own_work = self._ground.listener.own_work

@@ -65,10 +65,19 @@ class OutsidePages(MigopyException):
     def __init__(self, refused: RefusedWrite) -> None:
         self.command = refused.command
         self.namespace = refused.namespace
+        what = f'({refused.command} on {refused.namespace})'
+        if refused.reason:
+            super().__init__(
+                f'No image can be kept of what it was about to do {what}:'
+                f' {refused.reason}. It was refused before it was sent.\n'
+                'Do it in a file of its own with `undo = False` at the top, or leave it'
+                ' out.'
+            )
+            return
         super().__init__(
-            f'It tried to write ({refused.command} on {refused.namespace}) otherwise'
-            ' than with update_each. With undo = True and without a transaction no'
-            ' image can be kept of that, so it was refused before it was sent.\n'
+            f'It tried to write {what} otherwise than with update_each. With'
+            ' undo = True and without a transaction no image can be kept of that, so it'
+            ' was refused before it was sent.\n'
             'Write it with update_each, or have `transaction = True` at the top of the'
             ' file, or `undo = False`.'
         )
@@ -120,17 +129,20 @@ def pages_of(
             observer.warned(f'{step.name}: no images are kept, without a transaction')
         yield None
         return
-    from migopy.undo import NotCovered, Paging
+    from migopy.undo import Defining, Known, NotCovered, Paging, settle_left
 
     images = ground.images
     with ground.db.client.start_session() as session:
         kept = begun(ground, run, earlier)
+        settle_left(images, kept)
         images.save(kept)
+        known, limit = Known(kept), ground.settings.undo_mb
         # Typed, nothing but migrations writes in this process.
         strays = ERRAND.get() is not None
         try:
-            with effects.kept_to(session.session_id, strays):
-                yield Paging(images, kept, session, ground.settings.undo_mb)
+            keeper = Defining(images, known, limit, own_names(ground))
+            with effects.kept_to(session.session_id, strays, keeper):
+                yield Paging(images, known, session, limit)
         except RefusedWrite as refused:
             raise OutsidePages(refused) from refused
         if effects.refused is not None:
@@ -260,12 +272,14 @@ class StepImages(NoImages):
 
     def _is_known(self, name: str) -> bool:
         """Tell whether effects are of collections, and of none of migopy's own."""
-        ground = self._ground
-        own = {
-            each.collection.full_name
-            for each in (ground.registry, ground.history, ground.lock, ground.images)
-        }
+        own = own_names(self._ground)
         return '.' in name and not own.intersection(names_in(name))
+
+
+def own_names(ground: Ground) -> set[str]:
+    """Name the collections that migopy keeps for itself."""
+    own = ground.registry, ground.history, ground.lock, ground.images
+    return {each.collection.full_name for each in own}
 
 
 def names_in(name: str) -> list[str]:

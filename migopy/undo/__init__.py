@@ -7,13 +7,16 @@ from migopy.undo.deciding import KEEP as KEEP
 from migopy.undo.deciding import OURS as OURS
 from migopy.undo.deciding import STOP as STOP
 from migopy.undo.deciding import THEIRS as THEIRS
+from migopy.undo.defining import Defining as Defining
+from migopy.undo.defining import settle_left as settle_left
 from migopy.undo.errors import Conflicts as Conflicts
 from migopy.undo.errors import InTheWay as InTheWay
 from migopy.undo.errors import NotCovered as NotCovered
 from migopy.undo.errors import NotExact as NotExact
 from migopy.undo.errors import TooManyImages as TooManyImages
 from migopy.undo.images import Images as Images
-from migopy.undo.images import Kept as Kept
+from migopy.undo.kept import Kept as Kept
+from migopy.undo.kept import Known as Known
 from migopy.undo.paging import Paging as Paging
 from migopy.undo.pairs import Damaged as Damaged
 from migopy.undo.undoing import Undo as Undo

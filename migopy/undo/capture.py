@@ -18,7 +18,8 @@ from migopy.differences import (
     state_before,
 )
 from migopy.undo.errors import TooManyImages
-from migopy.undo.images import Images, Kept
+from migopy.undo.images import Images
+from migopy.undo.kept import Kept
 
 #: Pairs of a chunk, and bytes of their documents, or one pair.
 PAIRS = 2000

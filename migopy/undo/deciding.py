@@ -31,10 +31,13 @@ REORDERED = 'was changed since, in the order of its fields'
 
 
 class Conflict(NamedTuple):
-    """A document that others have changed where the migration had changed it."""
+    """What others have changed where the migration had changed it.
+
+    That is a document, or where `id` is `None` a part of a definition.
+    """
 
     namespace: str
-    id: Value
+    id: Value | None
     what: str
     fields: Sequence[str] = ()
 

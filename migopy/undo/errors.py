@@ -43,8 +43,8 @@ class TooManyImages(MigopyException):
 class Conflicts(MigopyException):
     """Others have since changed what a migration changed.
 
-    `name` is the migration's, `conflicts` are the first of them, and `count` how many
-    there are.
+    `name` is the migration's, `conflicts` are the first of them, those of definitions
+    all, and `count` is how many there are.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class Conflicts(MigopyException):
         self.count = count
         lines = ''.join(f'\n  {described(each)}' for each in conflicts[:MOST])
         more = count - min(len(conflicts), MOST)
-        what = '1 document' if count == 1 else f'{count:,} documents'
+        defined = sum(each.id is None for each in conflicts)
+        what = _counted(count - defined, defined)
         super().__init__(
             f'Since then others have changed {what} that {name} changed:{lines}'
             + (f'\n  and {more:,} more' if more else '')
@@ -81,17 +82,22 @@ class Conflicts(MigopyException):
 class InTheWay(MigopyException):
     """The server refuses a document as it was; `name` is the migration's.
 
-    `code` is the number of the server's error.
+    `code` is the number of the server's error, `what` what it refuses.
     """
 
     def __init__(
-        self, name: str, namespace: str, reason: str, code: int | None
+        self,
+        name: str,
+        namespace: str,
+        reason: str,
+        code: int | None,
+        what: str = 'a document',
     ) -> None:
         self.name = name
         self.namespace = namespace
         self.code = code
         super().__init__(
-            f'{namespace}: a document cannot be restored as it was before {name}:'
+            f'{namespace}: {what} cannot be restored as it was before {name}:'
             f' {one_line(reason)}.\nSee to what stands in its way, then type: ',
             Command('rollback', name, undo='yes'),
         )
@@ -110,9 +116,21 @@ class NotExact(MigopyException):
 
 def described(conflict: Conflict) -> str:
     """Say in a line which document it is, and what others have done to it."""
+    if conflict.id is None:
+        return one_line(f'{conflict.namespace} {conflict.what}')
     fields = ', '.join(conflict.fields)
     said = f'{conflict.what}: {fields}' if fields else conflict.what
     return one_line(f'{conflict.namespace} _id {shown(conflict.id)} {said}')
+
+
+def _counted(documents: int, defined: int) -> str:
+    """Say how many documents and parts of definitions they are."""
+    said = []
+    if documents:
+        said.append('1 document' if documents == 1 else f'{documents:,} documents')
+    if defined:
+        said.append('1 definition' if defined == 1 else f'{defined:,} definitions')
+    return ' and '.join(said)
 
 
 def shown(id: Value) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from bson import Binary, MaxKey, ObjectId
@@ -14,84 +12,15 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from migopy.differences import Difference
+from migopy.differences import Difference, collection_of
+from migopy.undo.kept import KEPT, Chunk, Kept
 from migopy.undo.pairs import Damaged, packed, unpacked
+from migopy.undo.records import Redefined
 
 Document = dict[str, Any]
 
-#: Selects what is known of images, and no chunks.
-KEPT: Document = {
-    '_id': {'$type': 'objectId'},
-    'name': {'$type': 'string'},
-    'at': {'$type': 'date'},
-    'runs': {'$type': 'objectId'},
-}
-
 #: Bytes of a chunk in one document, of which the server takes 16 MB.
 PIECE = 8_000_000
-
-
-@dataclass
-class Kept:
-    """What is known of a migration's images: a document of its own.
-
-    Invariant: its chunks are those whose `_id` begins with its id, and only while it
-    is there they are of use. `runs` are the runs of `up` that have made them. `bytes`
-    are those of the documents as they were, `stored` those of the chunks. `made` are
-    the collections that the migration has made.
-    """
-
-    name: str
-    at: datetime
-    runs: list[ObjectId]
-    id: ObjectId = field(default_factory=ObjectId)
-    documents: int = 0
-    bytes: int = 0
-    stored: int = 0
-    chunks: int = 0
-    made: list[str] = field(default_factory=list)
-    #: The collections whose documents were changed page by page, and whether there may
-    #: be a document in several pages.
-    paged: list[str] = field(default_factory=list)
-    repeats: bool = False
-    #: The mark of an undo that has begun to restore them chunk by chunk, and how many
-    #: of the last chunks that has restored.
-    undo: ObjectId | None = None
-    undone: int = 0
-
-    def document(self) -> Document:
-        """Give the document that is kept."""
-        return {
-            '_id': self.id,
-            'name': self.name,
-            'at': self.at,
-            'runs': self.runs,
-            'documents': self.documents,
-            'bytes': self.bytes,
-            'stored': self.stored,
-            'chunks': self.chunks,
-            'made': self.made,
-            'paged': self.paged,
-            'repeats': self.repeats,
-        }
-
-    @classmethod
-    def of(cls, document: Document) -> Kept:
-        """Read one that `document` has made."""
-        fields = [each for each in cls.__dataclass_fields__ if each != 'id']
-        known = {name: document[name] for name in fields if name in document}
-        return cls(id=document['_id'], **known)
-
-
-@dataclass
-class Chunk:
-    """Pairs of one collection, kept and deleted together."""
-
-    id: ObjectId
-    number: int
-    namespace: str
-    pieces: int
-    pairs: list[Difference]
 
 
 class Images:
@@ -121,6 +50,11 @@ class Images:
 
     # Reading.
 
+    def names(self) -> list[str]:
+        """List the collections of the database that are of images."""
+        names = self.collection.database.list_collection_names()
+        return [each for each in names if self.is_own(f'.{each}')]
+
     def all(self) -> list[Kept]:
         """Read of which migrations images are kept, the oldest first."""
         return [Kept.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])]
@@ -149,17 +83,23 @@ class Images:
         left = kept.chunks - kept.undone
         order = [('_id', -1)]
         for document in self.collection.find(
-            _of(kept.id), sort=order, batch_size=2, session=session
+            of_chunks(kept.id), sort=order, batch_size=2, session=session
         ):
             pieces.insert(0, document)
             if document['_id']['piece'] == 0:
                 left -= 1
                 if document['_id']['chunk'] != left:
                     raise Damaged(kept.name)
-                yield _chunk(kept, pieces)
+                yield chunk_of(kept, pieces)
                 pieces = []
         if pieces or left:
             raise Damaged(kept.name)
+
+    def is_own(self, namespace: str) -> bool:
+        """Tell whether a collection is of images."""
+        own = self.collection.name
+        name = namespace.partition('.')[2]
+        return name == own or name.startswith(f'{own}.')
 
     # Writing.
 
@@ -231,7 +171,7 @@ class Images:
                 session=session,
             )
             deleted = self.collection.delete_many(
-                _of(chunk.id, chunk.number), session=session
+                of_chunks(chunk.id, chunk.number), session=session
             )
         return marked.matched_count == 1 and deleted.deleted_count == chunk.pieces
 
@@ -241,11 +181,29 @@ class Images:
         """Delete images, first what says that they are there."""
         with self._own_work():
             for id in ids:
+                self._drop_aside(id, session)
                 self.collection.delete_one({'_id': id}, session=session)
-                self.collection.delete_many(_of(id), session=session)
+                self.collection.delete_many(of_chunks(id), session=session)
+
+    def forget_left(self) -> None:
+        """Delete what is left of images that were being deleted in a crash."""
+        left = self.collection.find({'runs': False}, {'_id': True})
+        self.forget([each['_id'] for each in left])
+
+    def _drop_aside(self, id: ObjectId, session: ClientSession | None) -> None:
+        """Drop the collections that were set aside; from then on nobody restores."""
+        wanted = {'_id': id, 'aside': {'$type': 'string'}}
+        found = self.collection.find_one(wanted, session=session)
+        if found is not None:
+            self.collection.update_one({'_id': id}, {'$set': {'runs': False}})
+            for namespace in found['aside']:
+                self._drop(namespace)
+
+    def _drop(self, namespace: str) -> None:
+        collection_of(self.client, namespace).drop()
 
 
-def _of(id: ObjectId, chunk: int | None = None) -> Document:
+def of_chunks(id: ObjectId, chunk: int | None = None) -> Document:
     """Select chunks by `_id`: an `_id` with more fields stands behind its beginning."""
     first: Document = {'images': id}
     last: Document = {'images': id, 'chunk': MaxKey()}
@@ -255,15 +213,21 @@ def _of(id: ObjectId, chunk: int | None = None) -> Document:
     return {'_id': {'$gte': first, '$lt': last}}
 
 
-def _chunk(kept: Kept, pieces: Sequence[Document]) -> Chunk:
+def chunk_of(kept: Kept, pieces: Sequence[Document]) -> Chunk:
+    """Read a chunk from its pieces; raises `Damaged`."""
     head = pieces[0]
     number = head['_id']['chunk']
     places = [each['_id']['piece'] for each in pieces]
     numbers = {each['_id']['chunk'] for each in pieces}
     if places != list(range(head['pieces'])) or numbers != {number}:
         raise Damaged(kept.name)
+    record = None
+    pairs: list[Difference] = []
     try:
-        pairs = unpacked(b''.join(each['data'] for each in pieces))
+        if 'record' in head:
+            record = Redefined.of(head['record'])
+        else:
+            pairs = unpacked(b''.join(each['data'] for each in pieces))
     except ValueError as error:
         raise Damaged(kept.name) from error
-    return Chunk(kept.id, number, head['ns'], len(pieces), pairs)
+    return Chunk(kept.id, number, head['ns'], len(pieces), pairs, record)

@@ -9,7 +9,8 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
-from migopy.undo.images import Images, Kept
+from migopy.undo.images import Images
+from migopy.undo.kept import Kept
 
 #: The server's answers where there is no such collection, or one of the new name.
 NO_SUCH_COLLECTION = 26
@@ -26,24 +27,36 @@ def drop_made(images: Images, kept: Kept, say: Callable[[str], None]) -> None:
     a look and the drop: who writes then makes it anew. Raises `PyMongoError`.
     """
     for place, namespace in enumerate(kept.made):
-        collection = collection_of(images.client, namespace)
-        aside = collection.database[f'{ASIDE}.{kept.id}.{place}']
-        with images.own_work():
-            is_gone = _set_aside(collection, aside) and _drop(collection, aside)
-        name = (
-            namespace if collection.database.name != _own(images) else collection.name
-        )
-        if is_gone:
-            say(f'collection {name} dropped, as {kept.name} had made it')
-        else:
-            say(
-                f'collection {name} stays, though {kept.name} had made it: others have'
-                ' written into it'
-            )
+        is_gone = drop_if_empty(images, namespace, f'{kept.id}.{place}')
+        say(said_of(images, kept, namespace, is_gone))
 
 
-def _own(images: Images) -> str:
-    return images.collection.database.name
+def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
+    """Drop a collection if it is empty; returns whether it is gone.
+
+    `place` is what it is called while it is set aside. Raises `PyMongoError`.
+    """
+    collection = collection_of(images.client, namespace)
+    aside = collection.database[f'{ASIDE}.{place}']
+    with images.own_work():
+        return _set_aside(collection, aside) and _drop(collection, aside)
+
+
+def said_of(images: Images, kept: Kept, namespace: str, is_gone: bool) -> str:
+    """Say of a collection that a migration has made what has become of it."""
+    name = name_here(images, namespace)
+    if is_gone:
+        return f'collection {name} dropped, as {kept.name} had made it'
+    return (
+        f'collection {name} stays, though {kept.name} had made it: others have'
+        ' written into it'
+    )
+
+
+def name_here(images: Images, namespace: str) -> str:
+    """Give a collection's name, without that of the database if it is the own one."""
+    database, _, name = namespace.partition('.')
+    return name if database == images.collection.database.name else namespace
 
 
 def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:

@@ -11,7 +11,8 @@ from pymongo.client_session import ClientSession
 
 from migopy.differences import Difference, Value, collection_of, id_of, look_up
 from migopy.undo.capture import in_chunks, keep
-from migopy.undo.images import Images, Kept
+from migopy.undo.images import Images
+from migopy.undo.kept import Known
 
 
 class Paging:
@@ -22,21 +23,23 @@ class Paging:
     """
 
     def __init__(
-        self, images: Images, kept: Kept, session: ClientSession, limit: float
+        self, images: Images, known: Known, session: ClientSession, limit: float
     ) -> None:
         """Take the session that all pages are written in; `limit` is in MB."""
         self.session = session
-        self.kept = kept
         self._images = images
+        self._known = known
         self._limit = limit
-        self._sent = kept
+        self._sent = known.kept
 
     def begin(self, namespace: str) -> None:
         """Hear that a call is about to write pages of a collection."""
-        if namespace in self.kept.paged:
-            self.kept.repeats = True
-        else:
-            self.kept.paged.append(namespace)
+        with self._known.lock:
+            kept = self._known.kept
+            if namespace in kept.paged:
+                kept.repeats = True
+            else:
+                kept.paged.append(namespace)
 
     def look(self, namespace: str, ids: Sequence[Any]) -> dict[Value, bytes]:
         """Give the documents with these `_id`s as they are before the page."""
@@ -57,11 +60,13 @@ class Paging:
             for id, each in before.items()
             if each != after.get(id)
         )
-        self._sent = replace(self.kept)
+        with self._known.lock:
+            self._sent = replace(self._known.kept)
         chunks = in_chunks(pairs)
         keep(self._images, self._sent, namespace, chunks, self.session, self._limit)
         self._images.save(self._sent, self.session)
 
     def settle(self) -> None:
         """Hear that the page was committed."""
-        self.kept = self._sent
+        with self._known.lock:
+            self._known.kept = self._sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,11 +10,10 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference, Value, collection_of, id_of, look_up
-from migopy.errors import MOST
 from migopy.server import reason_of
-from migopy.undo.deciding import Conflict, Decision, decide
+from migopy.undo.conflicting import Conflicting
+from migopy.undo.deciding import Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
-from migopy.undo.images import Chunk
 from migopy.undo.rules import RulesOf
 from migopy.undo.writing import Writer
 
@@ -129,42 +128,3 @@ class Restoring:
                 raise
             reason = reason_of(error)
             raise InTheWay(self._name, namespace, reason, error.code) from error
-
-
-class Conflicting:
-    """What others have changed: the first documents of it, and how many there are."""
-
-    def __init__(self) -> None:
-        self.first: list[Conflict] = []
-        self.count = 0
-
-    def note(self, namespace: str, id: Value, decision: Decision) -> None:
-        """Count a document where a decision is one of a conflict."""
-        if decision.conflict is None:
-            return
-        self.count += 1
-        if len(self.first) < MOST:
-            self.first.append(Conflict(namespace, id, *decision.conflict))
-
-
-def look_for_conflicts(
-    client: Any, chunks: Iterable[Chunk], wish: str, repeats: bool
-) -> Conflicting:
-    """Look through pairs, the last ones first, for what others have changed since.
-
-    `repeats` is whether there may be several pairs of one document.
-    """
-    conflicts = Conflicting()
-    #: What documents would be by then, if they may come again.
-    would_be: dict[tuple[str, Value], bytes | None] = {}
-    for chunk in chunks:
-        ids = [each.id for each in chunk.pairs]
-        now = look_up(collection_of(client, chunk.namespace), ids, None)
-        for id, pair in zip(ids, chunk.pairs):
-            key = chunk.namespace, id
-            current = would_be[key] if key in would_be else now.get(id)
-            decision = decide(pair, current, wish)
-            conflicts.note(chunk.namespace, id, decision)
-            if repeats:
-                would_be[key] = current if decision.is_left else decision.wanted
-    return conflicts

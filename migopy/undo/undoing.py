@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 from typing import Any
 
 from bson import ObjectId
@@ -14,12 +15,19 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.backfill import bound_session, is_bound
 from migopy.state import DURABLE, TRANSIENT, commit
-from migopy.undo.deciding import STOP
+from migopy.undo.applying import Applying
+from migopy.undo.conflicting import Conflicting
+from migopy.undo.deciding import STOP, Conflict
+from migopy.undo.defining import settle_left
 from migopy.undo.errors import Conflicts, InTheWay
-from migopy.undo.images import Chunk, Images, Kept
-from migopy.undo.made import drop_made
+from migopy.undo.foreseeing import Foreseen, foresee
+from migopy.undo.images import Images
+from migopy.undo.kept import Chunk, Kept
+from migopy.undo.made import drop_made, name_here
 from migopy.undo.pairs import Damaged
-from migopy.undo.restoring import Restoring, look_for_conflicts
+from migopy.undo.records import Redefined
+from migopy.undo.redefining import World, decide_on
+from migopy.undo.restoring import Restoring
 from migopy.undo.rules import RulesOf
 from migopy.undo.writing import DUPLICATE
 
@@ -77,11 +85,15 @@ class Undo:
         """Tell whether all can be done in one transaction."""
         kept = self._kept
         fits = kept.documents <= DOCUMENTS and kept.bytes <= BYTES
-        return fits and not kept.made
+        return fits and not kept.made and not kept.defined
 
     def __call__(self, db: Any) -> None:
         """Do it; raises `Conflicts`, `InTheWay`, `NotExact`, `Damaged`, `LockLost`."""
         self._tell()
+        if is_bound() and self._kept.defined:
+            # A dry run: no transaction sees its own indexes dropped and made.
+            self._would()
+            return
         if is_bound():
             session = bound_session()
             if session is not None and not self._is_trial:
@@ -93,6 +105,7 @@ class Undo:
                 is_own = database == db.name
                 (db if is_own else db.client[database]).drop_collection(name)
             return
+        settle_left(self._images, self._kept)
         self._look_through()
         self._in_chunks()
         self._check()
@@ -111,39 +124,78 @@ class Undo:
         restoring = self._restoring(session)
         for chunk in self._images.chunks(self._kept, session):
             restoring.restore(chunk.namespace, chunk.pairs)
-        self._require_agreed(restoring)
+        self._require_agreed(restoring.conflicts)
         restoring.finish()
         self._images.forget([self._kept.id], session)
 
-    def _look_through(self) -> None:
+    def _would(self) -> None:
+        """Say what would be done about definitions, and to how many documents."""
+        found = self._look_through()
+        applying = Applying(self._images, self._kept, self._say)
+        for action in found.actions:
+            applying.would(action)
+        for namespace, count in found.documents.items():
+            what = '1 document' if count == 1 else f'{count:,} documents'
+            self._say(f'{name_here(self._images, namespace)}: {what} would be restored')
+
+    def _look_through(self) -> Foreseen:
         """Make sure that all images are there, and that nobody is in the way."""
         client, kept = self._images.client, self._kept
-        chunks = self._images.chunks(kept)
-        conflicts = look_for_conflicts(client, chunks, self._wish, kept.repeats)
+        found = foresee(client, self._images.chunks(kept), self._wish, kept)
+        conflicts = found.conflicts
         if conflicts.count and self._wish == STOP:
             raise Conflicts(self._kept.name, conflicts.first, conflicts.count)
+        return found
 
     def _in_chunks(self) -> None:
         mark = ObjectId()
-        self._check()
-        checked = time.monotonic()
         with self._images.client.start_session() as session:
             self._images.begin_undo(self._kept, session, mark)
-            for chunk in self._images.chunks(self._kept):
-                try:
-                    self._in_transaction(lambda: [chunk], mark, session)  # noqa: B023
-                except InTheWay as error:
-                    if error.code != DUPLICATE:
-                        raise
-                    # Documents of several chunks may have exchanged their values.
-                    self._in_transaction(self._rest, mark, session)
-                    return
-                if time.monotonic() - checked > LOCK_EVERY:
-                    self._check()
-                    checked = time.monotonic()
+            while self._go_through(mark, session):
+                pass
+
+    def _go_through(self, mark: ObjectId, session: ClientSession) -> bool:
+        """Restore a chunk after another.
+
+        Returns whether there may be more, after several that had to go together.
+        """
+        self._check()
+        checked = time.monotonic()
+        for chunk in self._images.chunks(self._images.again(self._kept)):
+            try:
+                if chunk.record is not None:
+                    self._redefine(chunk, chunk.record)
+                self._in_transaction(lambda: [chunk], mark, session)  # noqa: B023
+            except InTheWay as error:
+                if error.code != DUPLICATE or chunk.record is not None:
+                    raise
+                # Documents of several chunks may have exchanged their values.
+                self._in_transaction(self._rest, mark, session)
+                return True
+            if time.monotonic() - checked > LOCK_EVERY:
+                self._check()
+                checked = time.monotonic()
+        return False
+
+    def _redefine(self, chunk: Chunk, record: Redefined) -> None:
+        """Set a definition back; nothing is done of what is so already."""
+        self._check()
+        world = World(self._images.client)
+        applying = Applying(self._images, self._kept, self._say)
+        conflicts = Conflicting()
+        for each in decide_on(chunk.namespace, record, world, self._wish):
+            if isinstance(each, Conflict):
+                conflicts.add(each)
+                self._require_agreed(conflicts, is_begun=True)
+            else:
+                applying.apply(each, f'{chunk.id}.{chunk.number}')
+                world.note(each)
+        self._rules = RulesOf(self._images.client)
 
     def _rest(self) -> Iterable[Chunk]:
-        return self._images.chunks(self._images.again(self._kept))
+        """Give the next chunks, up to one of a definition."""
+        chunks = self._images.chunks(self._images.again(self._kept))
+        return takewhile(lambda each: each.record is None, chunks)
 
     def _in_transaction(
         self,
@@ -177,8 +229,9 @@ class Undo:
             if not self._images.drop_chunk(chunk, mark, session):
                 self._check()
                 raise Damaged(self._kept.name)
-            restoring.restore(chunk.namespace, chunk.pairs)
-        self._require_agreed(restoring, is_begun=True)
+            if chunk.record is None:
+                restoring.restore(chunk.namespace, chunk.pairs)
+        self._require_agreed(restoring.conflicts, is_begun=True)
         restoring.finish()
 
     def _restoring(self, session: ClientSession | None) -> Restoring:
@@ -186,8 +239,7 @@ class Undo:
             self._images.client, session, self._kept.name, self._wish, self._rules
         )
 
-    def _require_agreed(self, restoring: Restoring, is_begun: bool = False) -> None:
+    def _require_agreed(self, found: Conflicting, is_begun: bool = False) -> None:
         """Make sure that somebody has decided of what others have changed."""
-        found = restoring.conflicts
         if found.count and self._wish == STOP:
             raise Conflicts(self._kept.name, found.first, found.count, is_begun)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from tests.images import state_of
+from tests.images import definitions_of, state_of
 from tests.project import FabTest
 
 SIZE = 4000
@@ -27,6 +27,23 @@ IN_PAGES = """
 
     def up(db):
         migopy.update_each(db.a, lambda each: {'$inc': {'n': 1}}, batch_size=200)
+"""
+
+WITH_DEFINITIONS = """
+    import migopy
+
+    undo = True
+
+    def up(db):
+        if 'n_1' in db.a.index_information():
+            db.a.drop_index('n_1')
+        migopy.update_each(db.a, lambda each: {'$inc': {'n': 1}}, batch_size=200)
+        db.a.create_index([('n', 1), ('_id', 1)], unique=True)
+        db.b.drop()
+        if 'c' in db.list_collection_names():
+            db.c.rename('d')
+        db.d.create_index('d')
+        db.command('collMod', 'a', validator={'n': 1})
 """
 
 
@@ -77,7 +94,7 @@ class KilledTest(FabTest):
         from migopy.undo.pairs import unpacked
 
         found = self.db.migrations_undo.find(
-            {'ns': f'{self.db.name}.a'}, session=session
+            {'ns': f'{self.db.name}.a', 'data': {'$exists': True}}, session=session
         )
         return [len(unpacked(each['data'])) for each in found]
 
@@ -96,6 +113,22 @@ class KilledTest(FabTest):
         self.assertEqual(self.db.a.count_documents({'n': 1}), SIZE)
         self.kill_and_finish('migrations:rollback,001')
         self.assert_undone()
+
+    def test_with_definitions(self) -> None:
+        self.needs_version(5, 0)
+        self.db.a.create_index('n')
+        self.db.b.insert_many({'_id': n} for n in range(100))
+        self.db.b.create_index('b', expireAfterSeconds=5)
+        self.db.create_collection('c', validator={'c': 1})
+        self.before = state_of(self.db)
+        before = definitions_of(self.db)
+        self.migration('001_a.py', WITH_DEFINITIONS)
+        self.kill_and_finish('migrations:execute,001')
+        self.assertEqual(self.db.a.count_documents({'n': 1}), SIZE)
+        self.assertNotIn('b', state_of(self.db))
+        self.kill_and_finish('migrations:rollback,001')
+        self.assert_undone()
+        self.assertEqual(definitions_of(self.db), before)
 
     def assert_undone(self) -> None:
         self.assertEqual(state_of(self.db), self.before)

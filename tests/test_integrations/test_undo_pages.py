@@ -98,7 +98,6 @@ class PagesTest(PlainTest):
         for line in (
             "db.b.insert_one({'x': 1})",
             "db.a.update_one({}, {'$set': {'x': 1}})",
-            "db.a.create_index('n')",
         ):
             with self.subTest(line):
                 self.migration('001_a.py', f'undo = True\n\ndef up(db):\n    {line}\n')

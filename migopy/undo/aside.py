@@ -1,0 +1,72 @@
+"""A collection that is about to be dropped, set aside whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from migopy.differences import collection_of
+from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
+from migopy.undo.records import Redefined
+
+
+class Asides:
+    """Sets collections aside, and brings them back.
+
+    Invariant: a collection is under its name or aside, never both and never neither.
+    While it is aside and the command that drops it has not done that, a placeholder
+    stands in its place, which takes no document; so whether it was dropped is seen
+    after a crash as well.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def put(self, namespace: str, aside: str) -> None:
+        """Set a collection aside; a placeholder takes its place."""
+        holder = collection_of(self._client, _holder(aside))
+        command = {'create': holder.name, 'validator': {PLACEHOLDER: 1}}
+        with self._client.start_session() as session:
+            holder.database.command(command, session=session)
+        self.rename(namespace, aside)
+        self.rename(holder.full_name, namespace)
+
+    def settle(self, namespace: str, aside: str) -> None:
+        """Bring a collection back whose drop was not done, if it was not."""
+        is_there = has_placeholder(self._client, namespace)
+        is_aside = definition_of(self._client, aside) is not None
+        if is_aside and (is_there or has_placeholder(self._client, _holder(aside))):
+            self.rename(aside, namespace, in_place=is_there)
+        self.drop(_holder(aside))
+
+    def settle_replaced(self, namespace: str, record: Redefined) -> None:
+        """Bring a collection back that was to be replaced, if it was not."""
+        source = definition_of(self._client, namespace)
+        is_renamed = source is None or source.uuid != record.before_uuid
+        is_gone = definition_of(self._client, record.touched.to) is None
+        if not is_renamed and is_gone and definition_of(self._client, record.aside):
+            self.rename(record.aside, record.touched.to)
+
+    def rename(self, source: str, target: str, in_place: bool = False) -> None:
+        """Rename a collection, with `in_place` in the place of what is there."""
+        command: dict[str, Any] = {'renameCollection': source, 'to': target}
+        if in_place:
+            command['dropTarget'] = True
+        with self._client.start_session() as session:
+            self._client.admin.command(command, session=session)
+
+    def drop(self, aside: str) -> None:
+        """Drop what was set aside, if it is there; raises `PyMongoError`."""
+        with self._client.start_session() as session:
+            collection_of(self._client, aside).drop(session=session)
+
+    def size(self, namespace: str) -> tuple[int, int]:
+        """Count the documents of a collection, and their bytes."""
+        collection = collection_of(self._client, namespace)
+        with self._client.start_session() as session:
+            status = {'collStats': collection.name}
+            reply = collection.database.command(status, session=session)
+        return int(reply['count']), int(reply['size'])
+
+
+def _holder(aside: str) -> str:
+    return f'{aside}.placeholder'

@@ -1,0 +1,26 @@
+"""What others have changed, counted."""
+
+from __future__ import annotations
+
+from migopy.differences import Value
+from migopy.errors import MOST
+from migopy.undo.deciding import Conflict, Decision
+
+
+class Conflicting:
+    """What others have changed: the first documents of it, and how many there are."""
+
+    def __init__(self) -> None:
+        self.first: list[Conflict] = []
+        self.count = 0
+
+    def note(self, namespace: str, id: Value, decision: Decision) -> None:
+        """Count a document where a decision is one of a conflict."""
+        if decision.conflict is not None:
+            self.add(Conflict(namespace, id, *decision.conflict))
+
+    def add(self, conflict: Conflict) -> None:
+        """Count what others have changed; of definitions all are kept."""
+        self.count += 1
+        if conflict.id is None or len(self.first) < MOST:
+            self.first.append(conflict)

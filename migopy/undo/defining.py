@@ -1,0 +1,182 @@
+"""Commands that change definitions, seen before they are sent: what was is kept."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Set
+from dataclasses import replace
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from migopy.errors import MigopyException
+from migopy.server import reason_of
+from migopy.undo.aside import Asides
+from migopy.undo.definitions import COLLECTION, definition_of
+from migopy.undo.images import Images
+from migopy.undo.kept import Chunk, Kept, Known
+from migopy.undo.recorded import (
+    Busy,
+    add_record,
+    aside_of,
+    note_outcome,
+    unsettled,
+)
+from migopy.undo.records import Redefined
+from migopy.undo.touched import Unkept, touched_by
+
+#: How many seconds a command waits while a page is being written by another thread.
+PATIENCE = 30.0
+PAUSE = 0.02
+
+#: The commands that are seen here.
+DEFINING = frozenset(
+    """
+    collMod create createIndexes deleteIndexes drop dropIndexes renameCollection
+    """.split()  # noqa: SIM905
+)
+
+
+class Defining:
+    """Keeps what definitions were, and then lets a command go that changes one.
+
+    Invariant: what a command drops or changes is kept, and a majority has it, before
+    the command is sent; so whatever is killed when, nothing of it is lost.
+    """
+
+    def __init__(
+        self, images: Images, known: Known, limit: float, own: Set[str]
+    ) -> None:
+        """Take what is known of the images; `limit` is in MB.
+
+        `own` are the collections that migopy keeps beside them.
+        """
+        self._own = own
+        self._images = images
+        self._known = known
+        self._asides = Asides(images.client)
+        self._limit = limit
+        #: By what tells commands apart while they are on their way.
+        self._sent: dict[int, Chunk] = {}
+        #: Whether there are some whose outcome could not be looked up as yet.
+        self._is_left = False
+
+    def take(
+        self, name: str, database: str, command: Mapping[str, Any], address: Any
+    ) -> str | None:
+        """Keep what a command is about to change; say why not, where that cannot be.
+
+        `None` means that the command may go. Where nobody can say it better, the
+        reason is `''`.
+        """
+        if name not in DEFINING:
+            return ''
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._known.lock, self._images.own_work():
+                    return self._take(name, database, command, address)
+            except Busy:
+                if time.monotonic() > deadline:
+                    return 'other threads write pages all the time'
+            except Unkept as reason:
+                return str(reason)
+            except MigopyException as error:
+                return error.message
+            except PyMongoError as error:
+                # PyMongo swallows the errors of those it tells, and sends the command.
+                return f'what it was could not be kept: {reason_of(error)}'
+            time.sleep(PAUSE)
+
+    def settle(self, command: Mapping[str, Any]) -> None:
+        """Hear that a command was answered, and keep what came of it."""
+        with self._known.lock, self._images.own_work():
+            chunk = self._sent.pop(id(command), None)
+            if chunk is not None:
+                try:
+                    settle(self._images, chunk)
+                except PyMongoError:
+                    self._is_left = True
+
+    def _take(
+        self, name: str, database: str, command: Mapping[str, Any], address: Any
+    ) -> str | None:
+        client = self._images.client
+        if address not in client.nodes:
+            return "it goes to another server than the migration's"
+        if client.options.pool_options.max_pool_size == 1:
+            return 'maxPoolSize=1 leaves no connection to look up what it is'
+        if self._is_left:
+            settle_left(self._images, self._known.kept)
+            self._is_left = False
+        is_renamed = name == 'renameCollection'
+        namespace = str(command[name]) if is_renamed else f'{database}.{command[name]}'
+        if self._is_own(namespace) or self._is_own(str(command.get('to'))):
+            return ''
+        before = definition_of(client, namespace)
+        touched = touched_by(name, command, before)
+        if not touched:
+            return None
+        record = Redefined(name, touched, before)
+        kept = replace(self._known.kept)
+        if name == 'drop':
+            record = self._dropped(record, namespace, kept)
+        elif touched.to and (there := definition_of(client, touched.to)):
+            if not command.get('dropTarget'):
+                return None
+            record = self._dropped(replace(record, replaced=there), touched.to, kept)
+        chunk = add_record(self._images, kept, namespace, record)
+        self._known.kept = kept
+        if record.aside and name == 'drop':
+            self._asides.put(namespace, record.aside)
+        elif record.aside:
+            self._asides.rename(touched.to, record.aside)
+        self._sent[id(command)] = chunk
+        return None
+
+    def _is_own(self, namespace: str) -> bool:
+        if self._images.is_own(namespace) or namespace in self._own:
+            return True
+        return namespace.partition('.')[2].startswith('system.')
+
+    def _dropped(self, record: Redefined, namespace: str, kept: Kept) -> Redefined:
+        """Find a place for what is to be dropped, and count it; raises `Unkept`."""
+        dropped = record.replaced or record.before
+        if dropped is None or dropped.kind != COLLECTION:
+            return record
+        count, size = self._asides.size(namespace)
+        if kept.stored + size > self._limit * 1_000_000:
+            raise Unkept(
+                f'it holds {size / 1_000_000:,.1f} MB, and with it the images would be'
+                f' larger than the {self._limit:g} MB of UNDO_MB'
+            )
+        database = namespace.partition('.')[0]
+        place = aside_of(self._images, kept, kept.chunks)
+        kept.aside = [*kept.aside, f'{database}.{place}']
+        kept.documents += count
+        kept.bytes += size
+        kept.stored += size
+        return replace(record, aside=kept.aside[-1])
+
+
+def settle_left(images: Images, kept: Kept) -> None:
+    """Look up what came of commands whose answer nobody has heard.
+
+    Nothing else changes definitions meanwhile. Raises `PyMongoError`.
+    """
+    with images.own_work():
+        for chunk in unsettled(images, kept):
+            settle(images, chunk)
+
+
+def settle(images: Images, chunk: Chunk) -> None:
+    """Keep what came of a command; a drop that was not done is taken back."""
+    record, namespace = chunk.record, chunk.namespace
+    assert record is not None  # noqa: S101
+    asides = Asides(images.client)
+    if record.aside and record.command == 'drop':
+        asides.settle(namespace, record.aside)
+    elif record.aside:
+        asides.settle_replaced(namespace, record)
+    renamed = record.touched.to or namespace
+    note_outcome(images, chunk, record.settled(definition_of(images.client, renamed)))

@@ -1,0 +1,90 @@
+"""Definitions in the collection of images: chunks of a kind of their own."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.undo.images import Images, chunk_of, of_chunks
+from migopy.undo.kept import Chunk, Kept
+from migopy.undo.records import Redefined
+
+Document = dict[str, Any]
+
+#: Seconds for the commit of a definition.
+PATIENCE = 30.0
+
+
+class Busy(Exception):
+    """A page is being written at this moment, so nothing can be added."""
+
+
+def add_record(images: Images, kept: Kept, namespace: str, record: Redefined) -> Chunk:
+    """Add what is kept of a definition, so that a majority has it.
+
+    It is counted in `kept`. Raises `Busy`, `PyMongoError`.
+    """
+    chunk = Chunk(kept.id, kept.chunks, namespace, 1, [], record)
+    kept.chunks += 1
+    kept.defined += 1
+    wanted = {'_id': kept.id, 'chunks': chunk.number}
+    document = {**_head(chunk), 'record': record.document()}
+    try:
+        with (
+            images.own_work(),
+            images.client.start_session() as session,
+            session.start_transaction(
+                read_concern=ReadConcern('local'),
+                write_concern=DURABLE,
+                read_preference=ReadPreference.PRIMARY,
+            ),
+        ):
+            known = {'$set': kept.document()}
+            found = images.collection.update_one(wanted, known, session=session)
+            if not found.matched_count:
+                raise Busy
+            images.collection.insert_one(document, session=session)
+            commit(session, time.monotonic() + PATIENCE)
+    except PyMongoError as error:
+        if error.has_error_label(TRANSIENT):
+            raise Busy from error
+        raise
+    return chunk
+
+
+def note_outcome(images: Images, chunk: Chunk, record: Redefined) -> None:
+    """Note what came of a command that changed a definition."""
+    outcome = {f'record.{key}': each for key, each in record.outcome().items()}
+    with images.own_work(), images.client.start_session() as session:
+        images.collection.update_one(
+            {'_id': _head(chunk)['_id']}, {'$set': outcome}, session=session
+        )
+
+
+def unsettled(images: Images, kept: Kept) -> list[Chunk]:
+    """Read of which definitions it is not known what came of their change."""
+    if not kept.defined:
+        return []
+    wanted = {**of_chunks(kept.id), 'record.is_settled': False}
+    with images.client.start_session() as session:
+        found = images.collection.find(wanted, sort=[('_id', -1)], session=session)
+        return [chunk_of(kept, [each]) for each in found]
+
+
+def aside_of(images: Images, kept: Kept, number: int) -> str:
+    """Give the name for a collection that the chunk of a number sets aside."""
+    return f'{images.collection.name}.{kept.id}.{number}'
+
+
+def _head(chunk: Chunk) -> Document:
+    """Give the fields of a chunk that say which one it is."""
+    return {
+        '_id': {'images': chunk.id, 'chunk': chunk.number, 'piece': 0},
+        'ns': chunk.namespace,
+        'pieces': chunk.pieces,
+    }
