@@ -273,7 +273,8 @@ class MigrationsManager(
         from migopy.operations import planned
 
         planned.require_alone(path, typed)
-        agreed = planned.read(path, '' if self._of_many is None else self._of_many.name)
+        of_many = '' if self._of_many is None else self._of_many.title
+        agreed = planned.read(path, of_many)
         order = order_up(self, 'execute', agreed.name, agreed.to, waits=waits)
         self._execute(planned.asked_for(order, agreed), preflight, agreed)
 

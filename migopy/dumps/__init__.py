@@ -6,6 +6,7 @@ is to start fast.
 
 from migopy.dumps.database import free_bytes as free_bytes
 from migopy.dumps.database import plain as plain
+from migopy.dumps.database import servers_of as servers_of
 from migopy.dumps.dumps import Dumps as Dumps
 from migopy.dumps.errors import FAILURES as FAILURES
 from migopy.dumps.errors import DirectoryUnreadable as DirectoryUnreadable

@@ -71,11 +71,15 @@ def has_many(manager: Any) -> bool:
     A command of the fabfile's own that is called `databases`, and marked as one, is
     none of it.
     """
-    method = getattr(manager, 'databases', None)
-    if method is None:
+    if not hasattr(manager, 'databases'):
         return False
-    overridden = not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
-    return overridden or manager.MONGO_DATABASES is not None
+    return has_method(manager) or manager.MONGO_DATABASES is not None
+
+
+def has_method(manager: Any) -> bool:
+    """Tell whether it is a method of the fabfile's that gives the databases."""
+    method = manager.databases
+    return not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
 
 
 def require_one_kind(manager: Any) -> None:

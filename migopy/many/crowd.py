@@ -2,62 +2,46 @@
 
 from __future__ import annotations
 
-import glob
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
-from migopy.face import call
-from migopy.many.databases import FAILED_ONES, Database, shown
-from migopy.many.errors import CanaryFailed, Failed
+from migopy.many.calling import MARKED, call_for_one, marking, would_mark
+from migopy.many.databases import Database, shown, typed_only
+from migopy.many.ending import Failing, Tally
+from migopy.many.errors import Failed
 from migopy.many.fleet import Fleet, in_order
 from migopy.many.gathered import Gathered, Lines, Outcome
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.kinds import (
+    DONE,
     NOT_BEGUN,
     NOTHING,
     QUIET,
     TOLD_ONCE,
     WORDS,
     is_idle,
-    is_in_history,
     is_of_all,
     word,
 )
 from migopy.many.members import Member, Members
 from migopy.many.selecting import Selection
-from migopy.many.standing import Standing, is_new, standing_of
+from migopy.many.standing import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
 from migopy.tell import Voice, gather_answers
 from migopy.terminal import meter, told_by
 
-#: Databases that are named in a command that goes on with them.
-MOST_NAMED = 20
-
 #: What is done for one database; the last argument is whether a lock is waited for.
 Deed = Callable[[Member, Outcome, bool], Outcome]
-
-
-class Tally(NamedTuple):
-    """What came of a command in many databases.
-
-    `failed` are the titles of those where it failed, `in_history` whether their own
-    histories tell of it; `refused` is why nothing was done where it was in none.
-    """
-
-    failed: Sequence[str]
-    in_history: bool
-    refused: BaseException | None
 
 
 class Crowd:
@@ -122,9 +106,9 @@ class Crowd:
         self._report.status(standings, self._next(standings))
         answer_standings(standings)
         if failed:
-            raise Failed(
-                [each.database.title for each in failed], len(databases), Command()
-            )
+            titles = [each.database.title for each in failed]
+            again = self._selection.narrow(Command())
+            raise Failed(titles, len(databases), ['To look again, type: ', again])
         if self._command == 'check' and any(
             each.pending or each.does_not_fit for _, each in standings
         ):
@@ -137,8 +121,8 @@ class Crowd:
         """
         began = time.monotonic()
         counts = Counter(dict.fromkeys(WORDS, 0))
-        failed: list[str] = []
-        in_history = True
+        failed: list[Failing] = []
+        gone: list[str] = []
         of_all: BaseException | None = None
         refused: BaseException | None = None
         idle: set[str] = set()
@@ -153,8 +137,9 @@ class Crowd:
                     self._report.done(outcome)
                     tell_outcome(outcome, self._for_one(outcome.database))
                     if outcome.is_failure:
-                        failed.append(outcome.database.title)
-                        in_history = in_history and is_in_history(outcome)
+                        failed.append(Failing.of(outcome))
+                    if outcome.is_gone:
+                        gone.append(outcome.database.title)
                     refused = outcome.error or refused
                     if outcome.is_idle:
                         idle.add('\n'.join(outcome.said))
@@ -162,40 +147,17 @@ class Crowd:
             counts[NOT_BEGUN] = len(databases) - sum(counts.values())
             if self._command in TOLD_ONCE and len(idle) == 1:
                 self._report.line('white', *idle)
-            if not self._is_shown and counts[NOT_BEGUN] < len(databases):
+            # What all would meet says itself that nothing was done.
+            is_told = of_all is None or any(counts[each] for each in (DONE, NOTHING))
+            if is_told and not self._is_shown and counts[NOT_BEGUN] < len(databases):
                 self._report.ended(counts, time.monotonic() - began)
+        if isinstance(of_all, MigopyException):
+            of_all.change_commands(self._selection.narrow)
         if of_all is not None:
             raise of_all
         is_refused = counts[NOTHING] == len(databases)
-        return Tally(failed, in_history, refused if is_refused else None)
-
-    def settle(self, tally: Tally, databases: Sequence[Database]) -> None:
-        """Raise `Failed`, or the error that says why nothing was done in any."""
-        if isinstance(tally.refused, MigopyException):
-            tally.refused.change_commands(self._selection.narrow)
-        if tally.refused is not None:
-            raise tally.refused
-        if tally.failed:
-            again = self._again(tally.failed, tally.in_history)
-            raise Failed(tally.failed, len(databases), again)
-
-    def require_well(self, tally: Tally, not_begun: int) -> None:
-        """Raise `CanaryFailed` unless all is well in the databases that come first."""
-        if tally.failed:
-            again = Command(self._command, *self._values, **self._selection.typed)
-            raise CanaryFailed(tally.failed, not_begun, again)
-
-    def _again(self, failed: Sequence[str], in_history: bool) -> Command:
-        """Give the command for exactly those that failed, if that can be typed."""
-        selection = self._selection
-        wanted, options = selection.wanted, dict(selection.kept)
-        if in_history and wanted.is_all:
-            options['only'] = FAILED_ONES
-        elif len(failed) <= MOST_NAMED:
-            options['only'] = ' '.join(map(glob.escape, failed))
-        else:
-            options = dict(selection.typed)
-        return Command(self._command, *self._values, **options)
+        why = refused if is_refused else None
+        return Tally(failed, gone, why, not counts[NOT_BEGUN])
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
         only = self._selection.wanted.only
@@ -204,7 +166,7 @@ class Crowd:
             said += ['To execute them: ', Command('execute', only=only)]
         odd = [title for title, each in standings if each.remarks]
         if odd:
-            about = Command('show_status', only=glob.escape(odd[0]))
+            about = Command('show_status', only=typed_only(odd[0]))
             said += ['\n' if said else '', 'All about one of those: ', about]
         return said
 
@@ -235,14 +197,13 @@ class Crowd:
             return replace(outcome, is_gone=True)
         if not waits:
             member.manager.LOCK_WAIT = 0
-        command, options = self._command, self._selection.options
-        takes_all = not self._values and options.keys() <= {'phase', 'wait'}
-        ignores_new = member.manager.NEW_DATABASES == 'ignore'
-        is_plain = command == 'execute' and takes_all
-        if is_plain and ignores_new and is_new(member.site):
-            command, options = 'ignore', {}
-        method = getattr(member.manager, command)
-        result = call(method, command, self._values, options)
+        typed = self._command, self._values, self._selection.options
+        names = would_mark(member, *typed)
+        if names is not None:
+            outcome.gathered.notes.white(marking(names))
+            outcome.gathered.trials += [(name, MARKED) for name in names]
+            return outcome
+        result = call_for_one(member, *typed)
         answer_result(result)
         did = outcome.gathered.runs or outcome.gathered.trials
         return replace(outcome, is_idle=self._command in QUIET and not did)

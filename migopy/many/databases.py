@@ -7,11 +7,12 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option, Spelling, Usage, Where
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import NAMES_SHOWN, MigopyException, enumerated
 from migopy.face import OF_DATABASE
 
 #: MongoDB's own databases, which no pattern takes.
@@ -25,11 +26,11 @@ PLAIN_NAME = re.compile(r'[\w-]+(?:@[\w.:,-]+)?', re.ASCII)
 
 
 class NoDatabases(MigopyException):
-    """`MONGO_DATABASES` names none, or its patterns match none on the server."""
+    """None is named, or a pattern fits none on the server; `whence` gives them."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, whence: str) -> None:
         super().__init__(
-            f'{what}, so nothing was done.\nCorrect MONGO_DATABASES ',
+            f'{what}, so nothing was done.\nCorrect {whence} ',
             Where(('MONGO_DATABASES',)),
             ', then type: ',
             Command(),
@@ -41,11 +42,27 @@ class NoSuchDatabase(MigopyException):
 
     def __init__(self, option: str, word: str, names: Sequence[str]) -> None:
         self.word = word
-        there_are = enumerated([shown(name) for name in names])
+        # Of very many, those that are spelled much like it.
+        like = get_close_matches(word, names, n=3) if len(names) > NAMES_SHOWN else []
+        there_are = enumerated([shown(name) for name in like or names])
         super().__init__(
             Option(option, word),
             ' fits none of the databases, so nothing was done.\n'
-            f'There are: {there_are}\nTo see how they are, type: ',
+            f'There {"is, much like it" if like else "are"}: {there_are}\n'
+            'To see how they are, type: ',
+            Command(),
+        )
+
+
+class NoneLeft(MigopyException):
+    """`except=` leaves out all databases that were meant; `word` is what was typed."""
+
+    def __init__(self, word: str) -> None:
+        self.word = word
+        super().__init__(
+            Option('except', word),
+            ' leaves no database, so nothing was done.\n'
+            'To see which ones there are, type: ',
             Command(),
         )
 
@@ -104,7 +121,7 @@ class Database(NamedTuple):
     @property
     def only(self) -> str:
         """Give what to type behind `only=` for this one alone."""
-        return glob.escape(self.title)
+        return typed_only(self.title)
 
     def spelling(self, spelling: Spelling) -> Spelling:
         """Give how commands are spelled that are for this one alone."""
@@ -140,17 +157,26 @@ class Wanted(NamedTuple):
         return is_word and not self.asks_for_failed and literal
 
     def of(self, databases: Sequence[Database]) -> list[Database]:
-        """Select from databases, in their order; raises `NoSuchDatabase`."""
+        """Select from databases by their names, in their order.
+
+        Raises `NoSuchDatabase`, and `NoneLeft` where all were left out.
+        """
         chosen = list(databases)
         if self.only is not None and not self.asks_for_failed:
             chosen = fitting('only', self.only, databases)
         if self.but is not None:
-            left_out = fitting('except', self.but, databases)
-            chosen = [each for each in chosen if each not in left_out]
-        if self.sample is not None and self.sample < len(chosen):
-            drawn = set(random.sample(range(len(chosen)), self.sample))
-            chosen = [each for place, each in enumerate(chosen) if place in drawn]
+            left_out = {each.title for each in fitting('except', self.but, databases)}
+            chosen = [each for each in chosen if each.title not in left_out]
+        if not chosen and self.but is not None:
+            raise NoneLeft(self.but)
         return chosen
+
+    def drawn(self, chosen: Sequence[Database]) -> list[Database]:
+        """Draw as many as the sample is to have, by lot, in their order."""
+        if self.sample is None or self.sample >= len(chosen):
+            return list(chosen)
+        places = sorted(random.sample(range(len(chosen)), self.sample))
+        return [chosen[place] for place in places]
 
 
 def fitting(option: str, words: str, databases: Sequence[Database]) -> list[Database]:
@@ -169,6 +195,11 @@ def fitting(option: str, words: str, databases: Sequence[Database]) -> list[Data
             raise NoSuchDatabase(option, word, [each.title for each in databases])
         taken.update(titles)
     return [each for each in databases if each.title in taken]
+
+
+def typed_only(title: str) -> str:
+    """Give what to type behind `only=` for one database, whatever it is called."""
+    return '[f]ailed' if title == FAILED_ONES else glob.escape(title)
 
 
 def is_pattern(name: str) -> bool:
@@ -190,16 +221,24 @@ def titled(
 
     Takes a name, where its server is, its settings, and whether it was found there.
     """
-    several = {(name, where): (own, found) for name, where, own, found in databases}
+    several = {
+        (name, place_of(where)): (own, found) for name, where, own, found in databases
+    }
     count = Counter(name for name, _ in several)
     return [
-        Database(name, name if count[name] == 1 else _at(name, where), own, found)
-        for (name, where), (own, found) in several.items()
+        Database(name, name if count[name] == 1 else f'{name}@{place}', own, found)
+        for (name, place), (own, found) in several.items()
     ]
 
 
-def _at(name: str, where: str) -> str:
-    return f'{name}@{where.rpartition("://")[2]}'
+def place_of(where: str) -> str:
+    """Give a server's place, which is the same for a URI and for host and port."""
+    hosts = where.removeprefix('mongodb://')
+    if '://' in hosts:
+        return hosts
+    return ','.join(
+        host if ':' in host else f'{host}:27017' for host in hosts.split(',')
+    )
 
 
 def shown(title: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command
+from migopy.commands import Command, Part
 from migopy.errors import MigopyException, enumerated
 from migopy.many.databases import shown
 
@@ -12,14 +12,15 @@ from migopy.many.databases import shown
 class Failed(MigopyException):
     """A command that has failed for some of many databases; `titles` are theirs."""
 
-    def __init__(self, titles: Sequence[str], count: int, again: Command) -> None:
+    def __init__(self, titles: Sequence[str], count: int, said: Sequence[Part]) -> None:
         self.titles = titles
         names = enumerated([shown(title) for title in titles])
-        super().__init__(
-            f'{len(titles):,} of {count:,} databases failed: {names}\n'
-            'What went wrong in each stands above. To go on, type: ',
-            again,
+        number = (
+            f'{len(titles):,} of {count:,} databases failed: {names}'
+            if count > 1
+            else f'It failed in {names}.'
         )
+        super().__init__(f'{number}\nWhat went wrong in each stands above. ', *said)
 
 
 class CanaryFailed(MigopyException):
@@ -28,8 +29,9 @@ class CanaryFailed(MigopyException):
     def __init__(self, titles: Sequence[str], not_begun: int, again: Command) -> None:
         self.titles = titles
         names = enumerated([shown(title) for title in titles])
+        others = '1 other was' if not_begun == 1 else f'{not_begun:,} others were'
         super().__init__(
-            f'The canary failed ({names}), so {not_begun:,} others were not begun.\n'
+            f'The canary failed ({names}), so {others} not begun.\n'
             'When what stands above is settled, type: ',
             again,
         )
@@ -38,18 +40,8 @@ class CanaryFailed(MigopyException):
 class DumpOfOne(MigopyException):
     """A dump is to be restored into many databases, each of which has its own."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(
             'A dump is that of one database; nothing was done.\nType: ',
-            Command('dbrestore', name, only='NAME'),
-        )
-
-
-class WatchOne(MigopyException):
-    """What runs is watched in one database at a time, and many were meant."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            'watch is for one database at a time; nothing was done.\nType: ',
-            Command('watch', only='NAME'),
+            Command('dbrestore', name, **options, only='NAME'),
         )

@@ -14,31 +14,22 @@ from migopy.cluster import Cluster, client_maker
 from migopy.defaults import Defaults
 from migopy.files import KeptDirectory
 from migopy.many.databases import (
-    SYSTEM,
     Database,
     NoDatabases,
     found_by,
     is_pattern,
-    shown,
+    place_of,
     titled,
 )
 from migopy.many.gathered import Gathered
+from migopy.many.given import Given, sentence
 from migopy.run import Observer
-from migopy.server import (
-    CHECKS,
-    BadSettings,
-    await_first_contact,
-    explained,
-    require_sound,
-)
+from migopy.server import await_first_contact, explained
 from migopy.site import Site
 from migopy.site_settings import SiteSettings, settings_of
 
 #: What a manager keeps that is of one database.
 OF_ONE = ('_site', '_text', 'mongo_client', 'db', 'collection')
-
-#: Settings that a database cannot have for itself.
-OF_ALL = frozenset({'MONGO_DATABASE', 'MONGO_DATABASES'})
 
 #: Clusters that nobody uses at this moment whose clients are kept.
 IDLE = 8
@@ -73,14 +64,13 @@ class Members:
         self.secrets: list[str] = []
         self._in_use: Counter[str] = Counter()
 
-    def databases(self, given: Iterable[Any]) -> list[Database]:
+    def databases(self, given: Iterable[Given], whence: str) -> list[Database]:
         """List the databases that a fabfile gives, those that patterns find among them.
 
-        Raises `BadSettings` for what cannot be one, `NoDatabases` where there is none.
+        `whence` says what gives them. Raises `NoDatabases` where there is none.
         """
         listed: list[tuple[str, str, Mapping[str, Any], bool]] = []
-        for each in [given] if isinstance(given, str) else given:
-            name, own = _checked(each)
+        for name, own in given:
             settings = self._settings(name, own)
             where = settings.server.where
             if own:
@@ -91,14 +81,11 @@ class Members:
             cluster = self._cluster(settings, own)
             names = found_by(name, self._names_on(cluster, settings))
             if not names:
-                raise NoDatabases(f'No database on {where} fits {name!r}')
+                raise NoDatabases(f'No database on {where} fits {name!r}', whence)
             listed += [(one, where, own, True) for one in names]
         if not listed:
-            raise NoDatabases('MONGO_DATABASES names no database')
-        servers = sorted({where for _, where, _, _ in listed})
-        self.where = (
-            ', '.join(servers) if len(servers) < 4 else f'{len(servers)} servers'
-        )
+            raise NoDatabases(f'{sentence(whence)} names no database', whence)
+        self.where = _servers([where for _, where, _, _ in listed])
         return titled(listed)
 
     def member(
@@ -186,43 +173,9 @@ def _key(settings: SiteSettings) -> str:
     return repr((place, sorted(options.items())))
 
 
-def _checked(given: Any) -> tuple[str, Mapping[str, Any]]:
-    """Read a name, or a pair of a name and settings; raises `BadSettings`."""
-    pair = (given, {}) if isinstance(given, str) else given
-    try:
-        name, own = pair
-    except (TypeError, ValueError) as error:
-        raise BadSettings(_wrong(given)) from error
-    if not isinstance(name, str) or not isinstance(own, Mapping):
-        raise BadSettings(_wrong(given))
-    plain = name.replace('*', '').replace('?', '') if is_pattern(name) else name
-    wish = CHECKS['MONGO_DATABASE'](plain)
-    if not name or wish is not None:
-        raise BadSettings(
-            f'{shown(name)} of MONGO_DATABASES must be'
-            f' {wish or "the name of a database"}.'
-        )
-    if name in SYSTEM:
-        raise BadSettings(
-            f"{name} of MONGO_DATABASES is MongoDB's own, so no migration runs there."
-        )
-    for setting in own:
-        if setting in OF_ALL or not str(setting).startswith('MONGO_'):
-            raise BadSettings(
-                f'{setting} is no setting that a database of MONGO_DATABASES can have'
-                ' for itself. Those that say where it is do: MONGO_URI, MONGO_USER, …'
-            )
-    if own:
-        require_sound({each: own[each] for each in own if each in CHECKS}, [])
-        unknown = next((each for each in own if each not in CHECKS), None)
-        if unknown is not None:
-            raise BadSettings(f'{unknown} is no setting of migopy.')
-    return name, own
-
-
-def _wrong(given: object) -> str:
-    # It may have a password in it, so it is not shown.
-    return (
-        'MONGO_DATABASES must be names, patterns such as tenant_*, or pairs of a name'
-        f' and a dict of settings; there is a {type(given).__name__}.'
-    )
+def _servers(all_where: Iterable[str]) -> str:
+    """Say on which servers databases are; of many only how many there are."""
+    servers = {place_of(each): each for each in all_where}
+    if len(servers) < 4:
+        return ', '.join(sorted(servers.values()))
+    return f'{len(servers)} servers'

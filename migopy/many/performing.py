@@ -7,12 +7,15 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from migopy.commands import Spelling
+from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException, enumerated
-from migopy.face import OF_DATABASE, Asking, call, is_own, require_taken
+from migopy.face import OF_DATABASE, Asking, is_own, require_taken
+from migopy.many.calling import call_for_one, marking, would_mark
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
-from migopy.many.errors import DumpOfOne, WatchOne
+from migopy.many.ending import require_well, settle
+from migopy.many.errors import DumpOfOne
+from migopy.many.given import given_by, whence_given
 from migopy.many.kinds import LOOKING
 from migopy.many.members import Members
 from migopy.many.selecting import (
@@ -20,8 +23,10 @@ from migopy.many.selecting import (
     SINGLE,
     InDatabase,
     OneAtATime,
+    SayWhatToUndo,
     SayWhich,
     Selection,
+    needs_name,
 )
 from migopy.site import Site
 from migopy.tell import LINES, Narrator, Voice
@@ -50,19 +55,22 @@ def perform(
     is_new = command not in OF_DATABASE
     is_grave = (is_new or command in GRAVE) and not is_trial and not is_listing
     if is_grave and not selection.is_said:
-        raise SayWhich(command, *values)
+        if command == 'dbrestore':
+            raise DumpOfOne(values[0], selection.kept)
+        raise SayWhich(command, values, selection)
     members = Members(manager, site)
     try:
-        databases = members.databases(manager.databases())
+        databases = members.databases(given_by(manager), whence_given(manager))
         chosen = selection.wanted.of(databases)
+        canaries = _canaries(selection, chosen)
         if selection.wanted.is_one and len(chosen) == 1:
             return _for_one(manager, members, method, values, selection, chosen[0])
         if command in SINGLE:
-            raise OneAtATime(command, *values)
+            raise OneAtATime(command, values, selection)
         if command == 'dbrestore' and values:
-            raise DumpOfOne(values[0])
-        if command == 'watch':
-            raise WatchOne
+            raise DumpOfOne(values[0], selection.kept)
+        if needs_name(command, values, selection) and not is_own(manager, method):
+            raise SayWhatToUndo(selection)
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])
         crowd = Crowd(
             members, voice, spelling, command, values, selection.sure(command)
@@ -70,19 +78,26 @@ def perform(
         if selection.wanted.asks_for_failed:
             chosen = crowd.those_that_failed(chosen)
             if not chosen:
-                return voice.green('In no database the last run has failed')
+                return voice.green('The last run has failed in no database')
+            canaries = _canaries(selection, chosen)
+        chosen = selection.wanted.drawn(chosen)
+        # A canary comes first, whatever was drawn.
+        meant = {each.title for each in [*chosen, *canaries]}
+        chosen = [each for each in databases if each.title in meant]
         if not voice.is_custom:
             voice.white(f'{_counted(chosen, databases)} on {members.where}')
         if is_grave and command in GRAVE:
             _ask(command, chosen, selection)
         if command in LOOKING and not is_own(manager, method):
             return crowd.show(chosen)
-        canaries = _canaries(selection, chosen)
+        asked = Command(command, *values)
+        first_ones = {each.title for each in canaries}
+        others = [each for each in chosen if each.title not in first_ones]
         if canaries:
-            others = [each for each in chosen if each not in canaries]
-            crowd.require_well(crowd.carry_out(canaries), len(others))
-            chosen = others
-        return crowd.settle(crowd.carry_out(chosen), chosen)
+            first = crowd.carry_out(canaries)
+            require_well(first, len(others), asked, selection)
+        settle(crowd.carry_out(others), len(chosen), asked, selection)
+        return None
     finally:
         members.disconnect()
 
@@ -124,10 +139,12 @@ def _for_one(
     lines = LINES.get()
     if lines is not None:
         lines.concern(database.name, member.site.settings.server.where)
-    own = getattr(member.manager, command)
     try:
         with told_by(narrator.speaker):
-            return call(own, command, values, selection.options)
+            names = would_mark(member, command, values, selection.options)
+            if names is not None:
+                return narrator.speaker.white(marking(names))
+            return call_for_one(member, command, values, selection.options)
     except Exception as error:
         is_told = narrator.has_told(error)
         found: Exception = error

@@ -5,7 +5,7 @@ Where a manager has one database, no command takes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from migopy.commands import Command
@@ -27,8 +27,7 @@ WORKERS = 4
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
 #: Commands for one database at a time.
-SINGLE = frozenset({'rehearse'})
-
+SINGLE = frozenset({'rehearse', 'watch'})
 
 #: Options that a command has for itself, whatever else they mean.
 OWN = {'rehearse': frozenset({'sample'})}
@@ -37,23 +36,35 @@ OWN = {'rehearse': frozenset({'sample'})}
 class OneAtATime(MigopyException):
     """A command that is for one database was given to several of many."""
 
-    def __init__(self, command: str, *values: str) -> None:
+    def __init__(self, command: str, values: Sequence[str], selection: Selection):
         super().__init__(
             f'{command} is for one database at a time; nothing was done.\nType: ',
-            Command(command, *values, only='NAME'),
+            Command(command, *values, **selection.kept, only='NAME'),
         )
 
 
 class SayWhich(MigopyException):
     """A grave command for many databases, of which none was named."""
 
-    def __init__(self, command: str, *values: str) -> None:
+    def __init__(self, command: str, values: Sequence[str], selection: Selection):
+        typed = {**selection.typed, 'all': 'yes'}
         super().__init__(
             f'{command} wants to know for which databases; nothing was done.\n'
             'For one (or a pattern of several): ',
-            Command(command, *values, only='NAME'),
-            '\nFor all: ',
-            Command(command, *values, all='yes'),
+            Command(command, *values, **selection.kept, only='NAME'),
+            f'\nFor all{" but these" if "except" in typed else ""}: ',
+            Command(command, *values, **typed),
+        )
+
+
+class SayWhatToUndo(MigopyException):
+    """A rollback in many databases that does not say what is to be undone."""
+
+    def __init__(self, selection: Selection) -> None:
+        super().__init__(
+            'rollback needs the name of a migration; nothing was done.\n'
+            'To see what was executed in each database, type: ',
+            selection.narrow(Command('history')),
         )
 
 
@@ -95,7 +106,11 @@ class Selection(NamedTuple):
     @property
     def kept(self) -> Mapping[str, str]:
         """Give what was typed but for which databases are meant."""
-        return {name: text for name, text in self.typed.items() if name not in WHICH}
+        return {
+            name: text
+            for name, text in self.typed.items()
+            if name not in WHICH or name in self.options
+        }
 
     def narrow(self, command: Command) -> Command:
         """Give a command for the databases that were meant, if it is about any."""
@@ -103,6 +118,8 @@ class Selection(NamedTuple):
         if name not in OF_DATABASE:
             return command
         which = {name: text for name, text in self.typed.items() if name in WHICH}
+        if not which:
+            return command
         options = {**command.options, **which, **command.options}
         return Command(name, *command.values, **options)
 
@@ -120,6 +137,13 @@ class Selection(NamedTuple):
 
 def _plain(name: str) -> str:
     return 'except' if name == 'except_' else name
+
+
+def needs_name(command: str, values: Sequence[str], selection: Selection) -> bool:
+    """Tell whether a rollback does not say what is to be undone."""
+    return command == 'rollback' and not (
+        values or selection.options.keys() & {'spec_migr', 'last', 'to'}
+    )
 
 
 class InDatabase(MigopyException):

@@ -36,10 +36,21 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
         return dumps.make(site.db, keep)
 
 
-def dumps(site: Site) -> Sequence[Dump]:
-    """List the dumps of the database, the oldest first."""
+def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:
+    """List the dumps of the database, the oldest first.
+
+    With `of_here` those are left out that are of another server's database, which has
+    the same name.
+    """
     with site.dumps(_nobody) as dumps:
-        return dumps.of(site.db.name)
+        found = dumps.of(site.db.name)
+    if not of_here or not found:
+        return found
+    from migopy.dumps import servers_of
+
+    with site.listener.own_work():
+        here = set(servers_of(site.db))
+    return [each for each in found if not each.servers or each.servers & here]
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:

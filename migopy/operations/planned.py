@@ -107,9 +107,9 @@ def asked_for(order: Order, planned: Planned) -> Order:
 
 
 def paths_of(file: str, database: str) -> tuple[str, str]:
-    """Give where a plan and its page are written; `database` is one of many."""
+    """Give where a plan and its page are written; `database` is one of many's title."""
     stem = file[: -len('.json')] if file.endswith('.json') else file
-    stem = f'{stem}-{database}' if database else stem
+    stem = f'{stem}-{database.replace("/", "_")}' if database else stem
     return f'{stem}.json', f'{stem}.md'
 
 

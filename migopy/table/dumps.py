@@ -46,6 +46,9 @@ class Dumps(Overridable, Wiring):
             wait=self.LOCK_WAIT,
         )
         if name is None:
-            return self._report.dumps(dumping.dumps(self._site))
+            # Of two tenants of one name, on two servers, each has its own.
+            many = self._of_many
+            of_here = many is not None and many.title != many.name
+            return self._report.dumps(dumping.dumps(self._site, of_here))
         asking = self._asking(yes, 'dbrestore')
         return dumping.restore(self._site, which, self._narrator, asking)

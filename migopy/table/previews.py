@@ -61,7 +61,7 @@ class Previews(Overridable, Wiring):
         shows_values = is_yes(values, 'plan', 'values')
         order = order_up(self, 'plan', name, to, in_trial=True)
         paths = planned.paths_of(
-            file, '' if self._of_many is None else self._of_many.name
+            file, '' if self._of_many is None else self._of_many.title
         )
         made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
         self._report.foreseen(foreseen.names, foreseen.findings, 'text')

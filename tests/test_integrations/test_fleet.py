@@ -67,7 +67,7 @@ class CommandsTest(FleetTest):
         self.assertRegex(said, '\nb: 2 executed in ')
         self.assertEqual(self.names_in('b'), ['001_a.py', '002_b.py'])
         said = self.shown(self.assert_ok(self.fab('migrations:execute,only=failed')))
-        self.assertIn('In no database the last run has failed', said)
+        self.assertIn('The last run has failed in no database', said)
 
     def test_what_no_history_tells_is_named(self) -> None:
         """One that is locked, for which nobody wants to wait."""
@@ -132,7 +132,7 @@ class CommandsTest(FleetTest):
 
     def test_what_undoes_wants_to_know_where(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
-        for command in ('rollback,1', 'unlock', 'dbrestore,x'):
+        for command in ('rollback,1', 'rollback,last=1', 'unlock'):
             result = self.assert_error(
                 self.fab(f'migrations:{command}'),
                 'wants to know for which databases; nothing was done',
@@ -240,8 +240,8 @@ class SelectingTest(FleetTest):
         for given, said in (
             ("['admin']", "MongoDB's own"),
             ("['a b']", "'a b' of MONGO_DATABASES must be the name of a database"),
-            ('[1]', 'there is a int'),
-            ("[('a', {'LOCK_TTL': 1})]", 'LOCK_TTL is no setting that a database'),
+            ('[1]', 'one of them is of the type int'),
+            ("[('a', {'LOCK_TTL': 1})]", 'a: LOCK_TTL is no setting'),
             ("[('a', {'MONGO_URL': 's3cret'})]", 'MONGO_URL is no setting'),
             ("[('a', {'MONGO_PORT': 'x'})]", 'MONGO_PORT'),
             ('[]', 'names no database'),

@@ -15,6 +15,7 @@ from migopy.commands import Command, FabSpelling
 from migopy.face import WrongOptions
 from migopy.many.databases import (
     Database,
+    NoneLeft,
     NoSuchDatabase,
     SpellingForOne,
     Wanted,
@@ -49,7 +50,8 @@ class WantedTest(unittest.TestCase):
     all = databases('tenant_a', 'tenant_b', 'demo')
 
     def chosen(self, **wanted: Any) -> list[str]:
-        return titles(Wanted(**wanted).of(self.all))
+        selected = Wanted(**wanted)
+        return titles(selected.drawn(selected.of(self.all)))
 
     def test_names_and_patterns(self) -> None:
         for only, expected in (
@@ -71,6 +73,18 @@ class WantedTest(unittest.TestCase):
                 self.chosen(**wanted)
             self.assertIn('so nothing was done', str(raised.exception))
 
+    def test_to_leave_out_all_is_an_error(self) -> None:
+        for wanted in ({'but': '*'}, {'only': 'demo', 'but': 'd*'}):
+            with self.subTest(wanted), self.assertRaises(NoneLeft) as raised:
+                self.chosen(**wanted)
+            self.assertIn('so nothing was done', str(raised.exception))
+
+    def test_of_very_many_those_spelled_alike_are_named(self) -> None:
+        many = databases(*(f'tenant_{number:03}' for number in range(300)))
+        with self.assertRaises(NoSuchDatabase) as raised:
+            Wanted('tenent_123').of(many)
+        self.assertIn('tenant_123', str(raised.exception))
+
     def test_case_counts(self) -> None:
         with self.assertRaises(NoSuchDatabase):
             self.chosen(only='Demo')
@@ -79,7 +93,7 @@ class WantedTest(unittest.TestCase):
         self.assertEqual(len(self.chosen(sample=2)), 2)
         self.assertEqual(self.chosen(sample=9), titles(self.all))
         many = databases(*(f'{number:03}' for number in range(300)))
-        drawn = titles(Wanted(sample=20).of(many))
+        drawn = titles(Wanted(sample=20).drawn(many))
         self.assertEqual(len(set(drawn)), 20)
         self.assertEqual(drawn, sorted(drawn))
 
@@ -99,6 +113,12 @@ class WantedTest(unittest.TestCase):
         odd = Database('a*b', 'a*b')
         self.assertEqual(odd.only, 'a[*]b')
         self.assertEqual(titles(fitting('only', odd.only, [odd, *self.all])), ['a*b'])
+
+    def test_one_called_failed_is_not_taken_for_those_that_failed(self) -> None:
+        named_so = Database('failed', 'failed')
+        wanted = Wanted(named_so.only)
+        self.assertFalse(wanted.asks_for_failed)
+        self.assertEqual(wanted.of([*self.all, named_so]), [named_so])
 
 
 class DatabasesTest(unittest.TestCase):
@@ -122,7 +142,7 @@ class DatabasesTest(unittest.TestCase):
             ('app', 'h1:27017', {'MONGO_HOST': 'h1'}, False),
             ('app', 'mongodb://h2:27017', {'MONGO_HOST': 'h2'}, False),
             ('own', 'h1:27017', {}, True),
-            ('own', 'h1:27017', {}, True),
+            ('own', 'mongodb://h1', {}, True),
         ]
         self.assertEqual(
             titles(titled(listed)), ['app@h1:27017', 'app@h2:27017', 'own']

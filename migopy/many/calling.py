@@ -1,0 +1,58 @@
+"""How a command is called on the manager of one database, which may be a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from migopy.errors import enumerated
+from migopy.face import call
+from migopy.many.members import Member
+from migopy.many.standing import is_new
+from migopy.operations import pending
+
+#: Options of `execute` that leave it all that is pending, up to a point.
+TAKING_ALL = frozenset({'phase', 'wait', 'preflight', 'to', 'show', 'dry_run'})
+
+#: What a dry run of `execute` says it would do to a migration in a new database.
+MARKED = 'marked as applied'
+
+
+def call_for_one(
+    member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
+) -> Any:
+    """Call a command; in a new database `execute` marks all where that is wanted.
+
+    `NEW_DATABASES` says so. What is named, or planned, is executed all the same.
+    Raises what the command does.
+    """
+    if _only_marks(member, command, values, options):
+        to = {name: text for name, text in options.items() if name == 'to'}
+        return call(member.manager.ignore, 'ignore', values, to)
+    return call(getattr(member.manager, command), command, values, options)
+
+
+def would_mark(
+    member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
+) -> list[str] | None:
+    """List what a dry run would only mark, in a new database; `None` if it runs it."""
+    is_trial = options.get('dry_run') == 'yes'
+    if not is_trial or not _only_marks(member, command, values, options):
+        return None
+    return pending(member.manager, member.site.plan())
+
+
+def marking(names: Sequence[str]) -> str:
+    """Say what would be marked in a new database."""
+    return (
+        "It is new, and NEW_DATABASES is 'ignore', so nothing would be run, and"
+        f' {MARKED}: {enumerated(names) or "nothing"}'
+    )
+
+
+def _only_marks(
+    member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
+) -> bool:
+    takes_all = command == 'execute' and not values and options.keys() <= TAKING_ALL
+    is_wanted = member.manager.NEW_DATABASES == 'ignore'
+    return takes_all and is_wanted and is_new(member.site)

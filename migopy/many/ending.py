@@ -1,0 +1,120 @@
+"""What came of a command in many databases, and with which error it ends, if any."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from migopy.commands import Command, Part
+from migopy.errors import MigopyException
+from migopy.many.databases import FAILED_ONES, typed_only
+from migopy.many.errors import CanaryFailed, Failed
+from migopy.many.gathered import Outcome
+from migopy.many.kinds import is_in_history
+from migopy.many.selecting import Selection
+from migopy.run import Unfinished, by_migration, ways_out
+
+#: Databases that are named in a command that goes on with them.
+MOST_NAMED = 20
+
+
+class Failing(NamedTuple):
+    """A database where a command failed.
+
+    `in_history` is whether its own history tells of it; `ways` are how what it has
+    left unfinished is settled, nothing where it has left nothing so.
+    """
+
+    title: str
+    in_history: bool
+    ways: Sequence[Part]
+
+    @classmethod
+    def of(cls, outcome: Outcome) -> Failing:
+        """Keep of an outcome what the end is to tell."""
+        return cls(outcome.database.title, is_in_history(outcome), _ways(outcome))
+
+
+class Tally(NamedTuple):
+    """What came of a command in many databases.
+
+    `gone` are the titles of those that are no more, `refused` is why nothing was done
+    where it was in none. `is_whole` is whether all have had their turn.
+    """
+
+    failed: Sequence[Failing]
+    gone: Sequence[str]
+    refused: BaseException | None
+    is_whole: bool
+
+
+def settle(tally: Tally, count: int, typed: Command, selection: Selection) -> None:
+    """Raise `Failed`, or the error that says why nothing was done in any of `count`."""
+    if isinstance(tally.refused, MigopyException):
+        tally.refused.change_commands(selection.narrow)
+    if tally.refused is not None:
+        raise tally.refused
+    if tally.failed:
+        titles = [each.title for each in tally.failed]
+        raise Failed(titles, count, _next(tally, typed, selection))
+
+
+def require_well(
+    tally: Tally, not_begun: int, typed: Command, selection: Selection
+) -> None:
+    """Raise `CanaryFailed` unless all is well in the databases that come first."""
+    titles = [*(each.title for each in tally.failed), *tally.gone]
+    if titles:
+        again = Command(typed.name, *typed.values, **selection.typed)
+        raise CanaryFailed(titles, not_begun, again)
+
+
+def _ways(outcome: Outcome) -> list[Part]:
+    failure, error = outcome.gathered.failure, outcome.error
+    if failure is not None:
+        if not failure.is_unfinished or failure.goes_on:
+            return []
+        return ways_out(failure.name, failure.direction, failure.migration)
+    if not isinstance(error, Unfinished) or len(by_migration(error.runs)) != 1:
+        return []
+    said: list[Part] = []
+    for part in error.parts:
+        if isinstance(part, Command):
+            said += [part] if said else ['  ', part]
+        elif said:
+            said.append(str(part))
+    return said
+
+
+def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
+    """Say what to type for exactly those that failed, if that can be typed."""
+    only = _only(tally, selection)
+    ways = tally.failed[0].ways
+    # The same command again would only say that they are unfinished.
+    if only and ways and all(each.ways == ways for each in tally.failed):
+        said = [
+            Command(part.name, *part.values, **{**part.options, 'only': only})
+            if isinstance(part, Command)
+            else part
+            for part in ways
+        ]
+        if only != FAILED_ONES:
+            return ['For all of them, type one of:\n', *said]
+        # It may stand for others by then, where to run `up` again hurts nobody.
+        again = next(each for each in said if isinstance(each, Command))
+        if again.name == 'execute':
+            return ['To run it again in all of them, type: ', again]
+    options = selection.typed if only is None else {**selection.kept, 'only': only}
+    return ['To go on, type: ', Command(typed.name, *typed.values, **options)]
+
+
+def _only(tally: Tally, selection: Selection) -> str | None:
+    titles = [each.title for each in tally.failed]
+    are_told = all(each.in_history for each in tally.failed)
+    are_unfinished = all(each.ways for each in tally.failed)
+    is_failed = are_told and selection.wanted.is_all
+    if is_failed and not are_unfinished:
+        return FAILED_ONES
+    if len(titles) <= MOST_NAMED:
+        return ' '.join(map(typed_only, titles))
+    return FAILED_ONES if is_failed and tally.is_whole else None

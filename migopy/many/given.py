@@ -1,0 +1,142 @@
+"""What a fabfile gives as its databases, checked one by one."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from migopy.commands import Command, Part, Where
+from migopy.errors import MigopyException
+from migopy.face import has_method
+from migopy.many.databases import SYSTEM, is_pattern, shown
+from migopy.server import CHECKS, BadSettings, OneOfMany, require_sound
+from migopy.traces import excerpt
+
+#: Settings that a database cannot have for itself.
+OF_ALL = frozenset({'MONGO_DATABASE', 'MONGO_DATABASES'})
+
+#: How an error calls what gives them.
+SETTING, METHOD = 'MONGO_DATABASES', 'the method databases'
+
+#: What the databases may be.
+WISH = (
+    'must be names, patterns such as tenant_*, or pairs of a name and a dict of'
+    ' settings'
+)
+
+
+class DatabasesFailed(MigopyException):
+    """The fabfile's method `databases` raised; the cause is chained."""
+
+    def __init__(self, error: Exception, path: str) -> None:
+        super().__init__(
+            'The method databases has failed, so nothing was done.\n'
+            f'{excerpt(error, path)}\nCorrect it ',
+            Where(),
+            ', then type: ',
+            Command(),
+        )
+
+
+class Given(NamedTuple):
+    """A name, or a pattern of several, and the settings for those alone."""
+
+    name: str
+    own: Mapping[str, Any]
+
+
+def whence_given(manager: Any) -> str:
+    """Say what gives a manager's databases: its setting, or its method."""
+    return METHOD if has_method(manager) else SETTING
+
+
+def sentence(whence: str) -> str:
+    """Begin a sentence with what gives the databases."""
+    return f'T{whence[1:]}' if whence == METHOD else whence
+
+
+def given_by(manager: Any) -> list[Given]:
+    """Ask a manager for its databases; its method is called here, and once.
+
+    Raises `BadSettings` for what cannot be one, `DatabasesFailed`.
+    """
+    if not has_method(manager):
+        answers = list(_each(manager.MONGO_DATABASES or [], SETTING))
+        return [_checked(each, SETTING) for each in answers]
+    if not callable(manager.databases):
+        raise _bad(
+            'databases is a method that gives the databases, and here it is'
+            f' {_kind(manager.databases)}. A list of them is MONGO_DATABASES.'
+        )
+    try:
+        # A generator runs here.
+        answers = list(_each(manager.databases(), METHOD))
+    except OneOfMany as error:
+        raise _bad(
+            'The method databases has no self.db, as it says first which databases'
+            " there are. self.mongo_client['NAME'] is any of them."
+        ) from error
+    except MigopyException:
+        raise
+    except Exception as error:
+        path = inspect.getsourcefile(type(manager)) or ''
+        raise DatabasesFailed(error, path) from error
+    return [_checked(each, METHOD) for each in answers]
+
+
+def _each(answer: Any, whence: str) -> Iterator[Any]:
+    if isinstance(answer, str):
+        return iter([answer])
+    # Of a dict one might expect that its values count.
+    if isinstance(answer, Mapping) or not isinstance(answer, Iterable):
+        raise _bad(f'What {whence} gives {WISH}; it is {_kind(answer)}.')
+    return iter(answer)
+
+
+def _checked(answer: Any, whence: str) -> Given:
+    """Read a name, or a pair of a name and settings; raises `BadSettings`."""
+    pair = (answer, {}) if isinstance(answer, str) else answer
+    # It may have a password in it, so it is not shown.
+    wrong = f'What {whence} gives {WISH}; one of them is {_kind(answer)}.'
+    try:
+        name, own = pair
+    except (TypeError, ValueError) as error:
+        raise _bad(wrong) from error
+    if not isinstance(name, str) or not isinstance(own, Mapping):
+        raise _bad(wrong)
+    plain = name.replace('*', '').replace('?', '') if is_pattern(name) else name
+    wish = CHECKS['MONGO_DATABASE'](plain)
+    if not name or wish is not None:
+        raise _bad(
+            f'{shown(name)} of {whence} must be {wish or "the name of a database"}.'
+        )
+    if name in SYSTEM:
+        raise _bad(f"{name} of {whence} is MongoDB's own, so no migration runs there.")
+    _require_settings(name, own)
+    return Given(name, own)
+
+
+def _require_settings(name: str, own: Mapping[str, Any]) -> None:
+    for setting in own:
+        if setting in OF_ALL or not str(setting).startswith('MONGO_'):
+            raise _bad(
+                f'{shown(name)}: {setting} is no setting that one of many databases'
+                ' can have for itself. Those that say where it is do: MONGO_URI,'
+                ' MONGO_USER, …'
+            )
+        if setting not in CHECKS:
+            raise _bad(f'{shown(name)}: {setting} is no setting of migopy.')
+    try:
+        require_sound(own, [])
+    except BadSettings as error:
+        raise BadSettings(f'{shown(name)}: ', *error.parts) from error
+
+
+def _bad(text: str) -> BadSettings:
+    next_step: list[Part] = ['\nCorrect it ', Where(('MONGO_DATABASES',))]
+    return BadSettings(text, *next_step, ', then type: ', Command())
+
+
+def _kind(answer: object) -> str:
+    return 'None' if answer is None else f'of the type {type(answer).__name__}'

@@ -1,0 +1,81 @@
+"""What can be typed next after a command on many databases, and what that does."""
+
+from __future__ import annotations
+
+from tests.fleets import PICKY, FleetTest
+
+#: Fails after it has written, where a document is called `bad`.
+HALF = """
+    def up(db):
+        db.ran.insert_one({})
+        if db.settings.find_one({'bad': True}):
+            raise ValueError('no good')
+
+    def down(db):
+        db.ran.delete_many({})
+"""
+
+
+class NextTest(FleetTest):
+    """Next steps are true, harmless, and for the databases that were meant."""
+
+    def test_unfinished_ones_are_settled_together(self) -> None:
+        """The same command again would only say that they are unfinished."""
+        self.migration('001_a.py', HALF)
+        self.spoil('a', 'c')
+        for _ in range(2):
+            result = self.fab('migrations:execute')
+            self.assertEqual(result.status, 1)
+            said = self.shown(result).partition('2 of 3 databases failed')[2]
+            self.assertRegex(
+                said,
+                'For all of them, type one of:\n'
+                "  fab 'migrations:execute,001_a.py,only=(a c|c a)'"
+                '  - run its up again\n'
+                "  fab 'migrations:rollback,001_a.py,only=(a c|c a)'  - run its down\n"
+                "  fab 'migrations:ignore,001_a.py,only=(a c|c a)'"
+                '  - mark it as applied\n',
+            )
+        only = f'only={self.name("a")} {self.name("c")}'
+        self.mend('a', 'c')
+        self.assert_ok(self.fab(f'migrations:execute,001_a.py,{only}'))
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
+
+    def test_a_canary_is_among_those_that_are_meant(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_error(
+            self.fab(
+                f'migrations:execute,only={self.name("a")},canary={self.name("b")}'
+            ),
+            'fits none of the databases, so nothing was done',
+        )
+        self.assertEqual(self.names_in('a'), [])
+
+    def test_to_leave_out_all_is_an_error(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_error(
+            self.fab('migrations:execute,except=*'),
+            'except=* leaves no database, so nothing was done',
+        )
+
+    def test_what_is_asked_for_again_has_all_that_was_typed(self) -> None:
+        for typed, lines in (
+            (
+                'rollback,last=1,except=x',
+                (
+                    'several): fab migrations:rollback,last=1,only=NAME\n',
+                    'but these: fab migrations:rollback,last=1,except=x,all=yes\n',
+                ),
+            ),
+            ('dbrestore,x,in_place=yes', ('dbrestore,x,in_place=yes,only=NAME\n',)),
+            ('rehearse,sample=9', ('fab migrations:rehearse,sample=9,only=NAME\n',)),
+            ('rollback,all=yes', ('type: fab migrations:history,all=yes\n',)),
+        ):
+            with self.subTest(typed):
+                result = self.fab(f'migrations:{typed}')
+                self.assert_error(result, 'nothing was done', *lines)
+
+    def test_an_error_of_all_counts_none(self) -> None:
+        self.migration('001_a.py', PICKY)
+        result = self.assert_error(self.fab('migrations:execute,9'), 'no migration')
+        self.assertNotIn('failed', result.stderr)
