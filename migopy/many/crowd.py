@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 
@@ -38,7 +38,7 @@ from migopy.many.telling import FleetReport, Named
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
 from migopy.tell import Voice, gather_answers
-from migopy.terminal import meter, told_by
+from migopy.terminal import meter, spoken_by, told_by, whole_lines
 
 #: What is done for one database; the last argument is whether a lock is waited for.
 Deed = Callable[[Member, Outcome, bool], Outcome]
@@ -179,6 +179,8 @@ class Crowd:
         fleet = Fleet(databases, work, selection.workers, selection.fail_fast)
         done = 0
         with (
+            # One that is alone in its thread may ask somebody, as a debugger does.
+            whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
             meter() as show,
             closing(fleet.outcomes()) as outcomes,
@@ -235,7 +237,7 @@ class Crowd:
         try:
             member = self._members.member(database, lines, gathered)
             try:
-                with told_by(speaker):
+                with told_by(speaker), spoken_by(shown(database.title)):
                     outcome = deed(member, outcome, waits)
             except PyMongoError as error:
                 if gathered.has_told(error):

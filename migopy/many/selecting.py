@@ -117,7 +117,8 @@ class Selection(NamedTuple):
         name = command.name or 'show_status'
         if name not in OF_DATABASE:
             return command
-        which = {name: text for name, text in self.typed.items() if name in WHICH}
+        wanted = WHICH if name in GRAVE else WHICH - {'all'}
+        which = {key: text for key, text in self.typed.items() if key in wanted}
         if not which:
             return command
         options = {**command.options, **which, **command.options}

@@ -12,7 +12,7 @@ from migopy.many.databases import Database, shown
 from migopy.many.gathered import Outcome
 from migopy.many.standing import Standing, remarks_of, rows_of
 from migopy.tell import Voice, failure_text
-from migopy.terminal import duration, table
+from migopy.terminal import duration, table, unnamed
 from migopy.traces import summary
 
 #: Failures that are told in full when they happen; of more only the first line.
@@ -42,7 +42,7 @@ class FleetReport:
 
     def line(self, method: str, text: str) -> None:
         """Say something from the thread of one database, while no other one speaks."""
-        with self._turn:
+        with self._turn, unnamed():
             getattr(self._voice, method)(text)
 
     def done(self, outcome: Outcome) -> None:

@@ -18,6 +18,9 @@ from migopy.terminal.console import wrapped as wrapped
 from migopy.terminal.figures import how_far as how_far
 from migopy.terminal.helm import HELM as HELM
 from migopy.terminal.helm import Meter as Meter
+from migopy.terminal.lines import spoken_by as spoken_by
+from migopy.terminal.lines import unnamed as unnamed
+from migopy.terminal.lines import whole_lines as whole_lines
 from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
 from migopy.terminal.progress import count_no_more as count_no_more
 from migopy.terminal.progress import counted_by as counted_by

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from migopy.terminal.console import is_coloured, is_terminal
 from migopy.terminal.figures import numbers
+from migopy.terminal.lines import is_taken_over, take_over, unnamed
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -71,10 +72,15 @@ class Display:
 
     def draw(self, bar: Bar, count: int, total: int | None, numbers: str) -> None:
         """Draw a bar, a new one at the bottom; the title is cut, never the numbers."""
-        with self._lock:
+        with self._lock, unnamed():
             if self._progress is None:
                 self._progress = _rich_progress()
+                has_names = is_taken_over(sys.stderr)
                 self._progress.start()
+                # What rich has put there takes text of several threads for one line.
+                # At its end it puts back itself what was there before.
+                if has_names:
+                    take_over()
             if bar not in self._tasks:
                 self._tasks[bar] = self._progress.add_task('', total=None)
             room = self._progress.console.width - BAR_WIDTH - len(f' : {numbers}')
@@ -90,7 +96,7 @@ class Display:
 
     def end(self, bar: Bar, count: int, total: int, numbers: str) -> None:
         """Draw a bar for the last time, unless it has ended already."""
-        with self._lock:
+        with self._lock, unnamed():
             if self._progress is None or bar not in self._tasks:
                 return
             self.draw(bar, count, total, numbers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.fleets import PICKY, FleetTest
 
 #: Fails after it has written, where a document is called `bad`.
@@ -14,6 +16,51 @@ HALF = """
     def down(db):
         db.ran.delete_many({})
 """
+
+
+#: Prints a line in parts, and shows how far it is.
+TALKATIVE = """
+    import sys
+    import time
+
+    import migopy
+
+    def up(db):
+        for each in migopy.progress(range(5), title='loop'):
+            sys.stdout.write('line ')
+            time.sleep(0.02)
+            print(each, 'of', db.name[-1])
+            print('!', file=sys.stderr)
+"""
+
+
+class PrintedTest(FleetTest):
+    """What a migration prints in several databases at once."""
+
+    letters = 'abcd'
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_a.py', TALKATIVE)
+
+    def require_whole(self, said: str) -> None:
+        found = re.findall(r'([a-d]: line .*|[a-d]: !)\r*$', self.shortened(said), re.M)
+        lines = [
+            line
+            for letter in self.letters
+            for number in range(5)
+            for line in (f'{letter}: line {number} of {letter}', f'{letter}: !')
+        ]
+        self.assertEqual(sorted(found), sorted(lines))
+
+    def test_in_a_log_lines_never_mix(self) -> None:
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.require_whole(result.stdout + result.stderr)
+
+    def test_nor_do_they_with_bars_on_a_terminal(self) -> None:
+        shown = self.on_terminal('migrations:execute')
+        without_bars = re.sub(r'\x1b\[[0-9;?]*[a-zA-Z]', '', shown)
+        self.require_whole(without_bars)
 
 
 class NextTest(FleetTest):
@@ -69,7 +116,7 @@ class NextTest(FleetTest):
             ),
             ('dbrestore,x,in_place=yes', ('dbrestore,x,in_place=yes,only=NAME\n',)),
             ('rehearse,sample=9', ('fab migrations:rehearse,sample=9,only=NAME\n',)),
-            ('rollback,all=yes', ('type: fab migrations:history,all=yes\n',)),
+            ('rollback,all=yes', ('type: fab migrations:history\n',)),
         ):
             with self.subTest(typed):
                 result = self.fab(f'migrations:{typed}')
