@@ -10,7 +10,7 @@ from contextvars import copy_context
 
 from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
-from migopy.signals import Held, held, is_interruption
+from migopy.signals import Held, Stopped, held, is_interruption
 from migopy.state import Locked
 
 #: What does the command to one database, and gives how that ended. The second argument
@@ -49,6 +49,8 @@ class Fleet:
         self._busy = 0
         self._is_stopped = False
         self._broken: BaseException | None = None
+        #: What somebody has typed `stop` with: it is for the whole command.
+        self._end_of_all: Stopped | None = None
         self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     @property
@@ -60,7 +62,7 @@ class Fleet:
         """Do the command to all; give each outcome when it is there.
 
         Gives `None` where for a moment there was none. An interruption is raised after
-        those that are under way have ended; a second one at once.
+        those that are under way have ended, as is `Stopped`; a second one at once.
         """
         give = self._one_by_one if self._workers == 1 else self._at_once
         yield from give(waits=False)
@@ -112,6 +114,8 @@ class Fleet:
                         each.join()
         if self._broken is not None:
             raise self._broken
+        if self._end_of_all is not None:
+            raise self._end_of_all
 
     def _start(self, thread: threading.Thread, started: list[threading.Thread]) -> None:
         """Start a thread; where the system gives no more, those there are do it all."""
@@ -144,7 +148,12 @@ class Fleet:
                     if self._is_stopped or is_asked_to_end or not self._next:
                         return
                     database = self._next.popleft()
-                self._ended.put(self._work(database, waits))
+                outcome = self._work(database, waits)
+                if isinstance(outcome.error, Stopped):
+                    # Before another one can begin.
+                    self._end_of_all = outcome.error
+                    self._is_stopped = True
+                self._ended.put(outcome)
         except BaseException as error:  # a fault of migopy's own, never passed over
             with self._turn:
                 self._broken = self._broken or error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from migopy.commands import Command, Part
+from migopy.files import BACKGROUND
 from migopy.terminal import how_far
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def _ended(command: str, run: Run) -> list[Part]:
     if run.outcome in (None, run.good_outcome):
         how = run.outcome or 'how is not known'
         return [f'{run.name} has ended before it could stop: {how}']
-    verb = 'execute' if run.direction == 'up' else 'rollback'
     left = 'It is unfinished' if run.unsettled else 'It has left nothing half done'
-    return [f'Stopped {run.name}. {left}. To go on: ', Command(verb, run.name)]
+    again = Command('execute' if run.direction == 'up' else 'rollback', run.name)
+    if run.direction == 'up' and run.phase == BACKGROUND:
+        again = Command('work')
+    return [f'Stopped {run.name}. {left}. To go on: ', again]

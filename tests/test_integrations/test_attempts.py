@@ -5,7 +5,12 @@ from __future__ import annotations
 import sys
 from unittest import mock
 
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from migopy.errors import MigopyException
 from migopy.server.mongod import ask
+from tests.faults import obliging_server
 from tests.project import PlainTest
 
 NAME = '001_x.py'
@@ -125,3 +130,34 @@ class RepeatedTest(PlainTest):
         self.assertIn('transaction = False', message)
         self.assertIn('Nothing was changed', message)
         self.assertEqual(self.db.a.find_one({}, {'_id': 0}), {'n': 0, 'm': 3})
+
+
+class CacheTest(PlainTest):
+    """A transaction that the server's cache, here of 1 GB, has no room for."""
+
+    LARGE = """
+        transaction = True
+        PAD = 'x' * 1_000_000
+
+        def up(db):
+            for n in range(600):
+                change = {'$set': {f'p{n // 100}': PAD + str(n)}}
+                db.a.update_one({'_id': n % 100}, change)
+        """
+
+    def test_it_is_told_after_three_attempts_at_most(self) -> None:
+        self.needs_version(5, 0)  # an older one stalls for minutes
+        with obliging_server() as server, MongoClient(server.uri) as client:
+            db = client[self.db.name]
+            db.a.insert_many([{'_id': n} for n in range(100)])
+            self.migration(NAME, self.LARGE)
+            with self.assertRaises((MigopyException, PyMongoError)) as caught:
+                self.manager(MONGO_URI=server.uri).execute()
+            self.assertEqual(db.a.count_documents({'p0': {'$exists': True}}), 0)
+            self.assertEqual(list(db.migrations.find()), [])
+        said = '\n'.join([str(caught.exception), *self.logger.of('red')])
+        self.assertIn('too large', said)
+        self.assertIn('transaction = False', said)
+        self.assertIn('Nothing was changed', said)
+        again = [each for each in self.logger.of('white') if 'tried again' in each]
+        self.assertLessEqual(len(again), 2)

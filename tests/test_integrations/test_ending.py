@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import signal
 import socket
+import threading
 import uuid
 from typing import Any
 from unittest import mock
 
 from bson.binary import Binary
+from pymongo import MongoClient
 from pymongo.errors import NetworkTimeout
 
 from migopy.run import left_running
 from migopy.server import end_sessions, how_to_end
-from tests.faults import eventually
+from tests.faults import eventually, failing, obliging_server
 from tests.project import FabTest, PlainTest
 from tests.server import DatabaseTest
 
@@ -39,6 +41,19 @@ class Running(DatabaseTest):
         mine: dict[str, Any] = {'ns': self.db.notes.full_name, 'op': 'update'}
         now = self.client.admin.aggregate([{'$currentOp': {}}, {'$match': mine}])
         return bool(list(now))
+
+
+def most_at_once(
+    client: Any, namespace: str, most: list[int], over: threading.Event
+) -> None:
+    """Look again and again how many updates run, and keep the largest number."""
+    mine: dict[str, Any] = {
+        'ns': namespace,
+        '$or': [{'op': 'update'}, {'command.update': {'$exists': True}}],
+    }
+    look = [{'$currentOp': {}}, {'$match': mine}]
+    while not over.wait(0.01):
+        most[0] = max(most[0], len(list(client.admin.aggregate(look))))
 
 
 class InterruptedTest(Running, FabTest):
@@ -103,6 +118,34 @@ class TimedOutTest(Running, PlainTest):
         self.execute()
         self.assertFalse(self.is_running())
         self.assertLess(self.db.notes.count_documents({'x': 1}), DOCUMENTS)
+
+    def test_there_are_never_two_of_them_at_once(self) -> None:
+        with obliging_server() as server, MongoClient(server.uri) as client:
+            notes = client[self.db.name].notes
+            notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+            self.migration('1_a.py', SLOW.format(before=''))
+            most: list[int] = [0]
+            over = threading.Event()
+            looking = threading.Thread(
+                target=most_at_once, args=(client, notes.full_name, most, over)
+            )
+            looking.start()
+            how: dict[str, Any] = {'blockConnection': True, 'blockTimeMS': 3000}
+            options = {'socketTimeoutMS': 500}
+            try:
+                # The first one waits before it begins, the others are slow.
+                with failing(client, 'update', namespace=notes.full_name, **how):
+                    for _ in range(3):
+                        manager = self.manager(
+                            MONGO_URI=server.uri, MONGO_CLIENT_OPTIONS=options
+                        )
+                        with self.assertRaises(NetworkTimeout):
+                            manager.execute('1')
+            finally:
+                over.set()
+                looking.join()
+            self.assertEqual(most, [1])
+            self.assertLess(notes.count_documents({'x': 1}), DOCUMENTS)
 
     def test_what_cannot_be_ended_is_named_with_the_way_to_end_it(self) -> None:
         with mock.patch.object(left_running, 'end_sessions', return_value=False):

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 
 from tests import schema
 from tests.faults import eventually
+from tests.fleets import FleetTest
 from tests.project import FabTest
 from tests.server import with_auth
 
@@ -306,6 +307,142 @@ class WatchTest(Steered):
         eventually(lambda: len(list(self.client.admin.aggregate(look))) > 1, 'watch')
         time.sleep(3)
         self.write('go', '')
+
+
+class WorkerTest(Steered):
+    """What a worker runs in the background, beside another command."""
+
+    def begin_work(self) -> tuple[Any, Path]:
+        """Start a worker, and another command that is in no loop."""
+        self.migration('1_a.py', f"phase = 'background'\n{textwrap.dedent(UP)}")
+        worker, said = self.start_heard('migrations:work')
+        eventually(self.calls, 'a first batch')
+        self.migration('2_b.py', PLAIN)
+        deploy = self.start('migrations:execute,2')
+        eventually(self.db.ran.find_one, 'its begin')
+        self.addCleanup(self.ended_well, deploy)
+        return worker, said
+
+    def ended_well(self, deploy: Any) -> None:
+        self.write('go', '')
+        self.assert_ok(self.ended(deploy))
+
+    def test_it_waits_goes_on_and_is_watched(self) -> None:
+        worker, said = self.begin_work()
+        # The other command is meant where nothing is said.
+        self.assertIn('2_b.py cannot be told to pause', self.error('migrations:pause'))
+        paused = self.text_of('migrations:pause,worker=yes')
+        self.assertRegex(paused, '^Paused 1_a.py at notes: ')
+        self.assertIn('To let it go on: fab migrations:resume,worker=yes', paused)
+        calls = self.calls()
+        watching = self.start('migrations:watch,worker=yes')
+        assert watching.stdout is not None
+        first = watching.stdout.readline()
+        self.assertRegex(first, r'^1_a\.py \(up\) running for .*, by \S+ \(process ')
+        self.assertRegex(first, 'paused by ')
+        self.assertEqual(self.calls(), calls)
+        speed = 'migrations:speed,max_per_second=100000,worker=yes'
+        self.assertIn('1_a.py writes 100,000 a second', self.text_of(speed))
+        resumed = self.text_of('migrations:resume,worker=yes')
+        self.assertRegex(resumed, '^1_a.py goes on at notes: ')
+        self.go(worker, said)
+        shown = self.assert_ok(self.ended(watching)).results
+        self.assertRegex(shown, r'1_a\.py executed in ')
+
+    def test_it_is_stopped_and_the_next_one_goes_on(self) -> None:
+        worker, said = self.begin_work()
+        stopped = self.text_of('migrations:stop,worker=yes')
+        self.assertEqual(
+            stopped, 'Stopped 1_a.py. It is unfinished. To go on: fab migrations:work'
+        )
+        self.assertEqual(worker.wait(60), 4, said.read_text())
+        self.assertIn('type: fab migrations:work\n', said.read_text())
+        self.assertLess(self.calls(), DOCUMENTS)
+        self.write('go', '')
+        self.assert_ok(self.fab('migrations:work'))
+        self.assertEqual(self.calls(), DOCUMENTS)
+
+
+class FleetSteeredTest(FleetTest):
+    """Databases that one command goes through, several at a time."""
+
+    letters = 'abcd'
+
+    def setUp(self) -> None:
+        super().setUp()
+        for letter in self.letters:
+            notes = self.client[self.name(letter)].notes
+            notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+        self.migration('1_a.py', UP)
+
+    def calls(self, letters: str = 'abcd') -> list[int]:
+        return [
+            self.client[self.name(letter)].notes.count_documents({'calls': 1})
+            for letter in letters
+        ]
+
+    def begin(self, *options: str) -> tuple[Any, Path]:
+        process, said = self.start_heard(','.join(['migrations:execute', *options]))
+        eventually(lambda: all(self.calls('ab')), 'two that have begun')
+        return process, said
+
+    def go(self, process: Any, said: Path) -> None:
+        self.write('go', '')
+        self.assertEqual(process.wait(60), 0, said.read_text())
+        self.assertEqual(self.calls(), [DOCUMENTS] * 4)
+
+    def test_one_or_all_wait_and_go_on(self) -> None:
+        process, said = self.begin('workers=2')
+        one = self.assert_ok(self.fab(f'migrations:pause,only={self.name("a")}'))
+        self.assertIn('Paused 1_a.py at notes: ', one.results)
+        a, b = self.calls('ab')
+        eventually(lambda: self.calls('b')[0] > b, 'the other one, which goes on')
+        self.assertEqual(self.calls('a'), [a])
+        all_ = self.shown(self.assert_ok(self.fab('migrations:pause')))
+        self.assertIn('b: Paused 1_a.py at notes: ', all_)
+        self.assertIn('2 done, 2 with nothing to do', all_)
+        calls = self.calls()
+        self.assertEqual(calls[2:], [0, 0])
+        time.sleep(1)
+        self.assertEqual(self.calls(), calls)
+        back = self.shown(self.assert_ok(self.fab('migrations:resume')))
+        self.assertRegex(back, 'a: 1_a.py goes on at notes: ')
+        self.assertRegex(back, 'b: 1_a.py goes on at notes: ')
+        self.go(process, said)
+
+    def test_all_are_stopped_and_no_other_begins(self) -> None:
+        process, said = self.begin('workers=2')
+        stopped = self.shown(self.assert_ok(self.fab('migrations:stop')))
+        self.assertIn('a: Stopped 1_a.py. It is unfinished.', stopped)
+        self.assertIn('b: Stopped 1_a.py. It is unfinished.', stopped)
+        self.assertEqual(process.wait(60), 4, said.read_text())
+        self.assertEqual(self.calls('cd'), [0, 0])
+        self.assertIn('2 not begun', said.read_text())
+        self.write('go', '')
+        self.assert_ok(self.fab('migrations:execute,1'))
+        self.assertEqual(self.calls(), [DOCUMENTS] * 4)
+
+    def test_one_is_stopped_and_no_other_begins(self) -> None:
+        for workers in ('1', '2'):
+            with self.subTest(workers):
+                begun = 'ab'[: int(workers)]
+                options = 'migrations:execute', f'workers={workers}'
+                process, said = self.start_heard(','.join(options))
+                eventually(lambda begun=begun: all(self.calls(begun)), 'the first')
+                stopped = self.fab(f'migrations:stop,only={self.name("a")}')
+                self.assertIn('Stopped 1_a.py.', self.assert_ok(stopped).results)
+                self.write('go', '')
+                self.assertEqual(process.wait(60), 4, said.read_text())
+                # What was under way beside it has come to its end.
+                ended = [DOCUMENTS, 0, 0] if workers == '2' else [0, 0, 0]
+                self.assertEqual(self.calls('bcd'), ended)
+                self.assertLess(self.calls('a')[0], DOCUMENTS)
+                (self.folder / 'go').unlink()
+                for letter in self.letters:
+                    db = self.client[self.name(letter)]
+                    db.notes.update_many({}, {'$unset': {'calls': 1}})
+                    db.migrations.delete_many({})
+                    db.migrations_history.delete_many({})
 
 
 class FewRightsTest(FabTest):
