@@ -22,6 +22,7 @@ from migopy.operations.scratch import (
     private_scratch,
     server_named,
 )
+from migopy.operations.undoing import undo_of
 from migopy.rehearsal import (
     Copied,
     Copier,
@@ -209,7 +210,13 @@ def on_scratch(
         downs = [_down_of(step, plan, order.transaction) for step in steps]
         with scratch.listener.own_work():
             prepare(scratch, plan, observer)
-        rehearser = Rehearser(scratch, watch, copied, observer)
+
+        def undo_of_run(up: Step) -> Step | None:
+            if _has_run(up, plan):
+                return None
+            return undo_of(scratch, order, scratch.plan(), up.loaded, observer)
+
+        rehearser = Rehearser(scratch, watch, copied, observer, undo_of_run)
         return heard, rehearser.rehearse(steps, downs)
 
 
@@ -230,12 +237,14 @@ class Heard:
 
 
 def _down_of(step: Step, plan: Plan, transaction: bool) -> Step | None:
-    # Of what has run before, its down undoes more than the run that is rehearsed.
-    if step.name in plan.repeats and step.name in plan.registered:
-        return None
-    if not callable(step.loaded.functions.get('down')):
+    if _has_run(step, plan) or not callable(step.loaded.functions.get('down')):
         return None
     return Step.of(step.loaded, 'down', transaction)
+
+
+def _has_run(step: Step, plan: Plan) -> bool:
+    """Tell whether it has run before, so that a way back undoes more than one run."""
+    return step.name in plan.repeats and step.name in plan.registered
 
 
 def _nobody(_what: object) -> None:

@@ -111,13 +111,27 @@ def _step_down(
     if has_down and not order.undoing.is_wanted:
         require_none_half_undone(site, plan, [loaded])
         return Step.of(loaded, 'down', order.transaction)
+    step = undo_of(site, order, plan, loaded, observer)
+    if step is not None:
+        return step
+    if not has_down and loaded.said().repeat:
+        raise NoWayBack(loaded.name)
+    return Step.of(loaded, 'down', order.transaction)
+
+
+def undo_of(
+    site: Site, order: Order, plan: Plan, loaded: LoadedMigration, observer: Observer
+) -> Step | None:
+    """Give the step that restores from images, `None` where none are kept.
+
+    Raises `NoImagesKept` where they are wanted, and `CoveredInPart`.
+    """
+    has_down = callable(loaded.functions.get('down'))
     kept = _kept_of(site, plan, loaded, order.undoing.is_wanted)
     if kept is None and order.undoing.is_wanted:
         raise NoImagesKept(loaded.name, has_down)
     if kept is None:
-        if not has_down and loaded.said().repeat:
-            raise NoWayBack(loaded.name)
-        return Step.of(loaded, 'down', order.transaction)
+        return None
     unfinished = plan.unfinished_of(loaded.migration)
     if any(_is_bare(each) and each.id not in kept.runs for each in unfinished):
         raise CoveredInPart(loaded.name)

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.dumps import plain
+from migopy.undo import OPTION_DEFAULTS
 
 SYSTEM = 'system.'
 BUCKETS = 'system.buckets.'
@@ -66,7 +67,11 @@ def fingerprint_of(db: Database[Any], apart: Set[str]) -> Fingerprint:
         digest = digests.get(name)
         if kind == 'timeseries':
             digest = digests.get(BUCKETS + name) or _read(db, BUCKETS + name)
-        options = {key: encode({key: value}) for key, value in each['options'].items()}
+        options = {
+            key: encode({key: value})
+            for key, value in each['options'].items()
+            if OPTION_DEFAULTS.get(key) != value
+        }
         by_name = {str(index['name']): encode(index) for index in indexes}
         unique = {str(index['name']) for index in indexes if index.get('unique')}
         shapes[name] = Shape(kind, options, by_name, unique, digest)

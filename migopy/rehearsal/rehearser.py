@@ -86,9 +86,19 @@ class Rehearser:
     """
 
     def __init__(
-        self, ground: Ground, watch: Watch, copied: Copied, teller: Teller
+        self,
+        ground: Ground,
+        watch: Watch,
+        copied: Copied,
+        teller: Teller,
+        undo_of: Callable[[Step], Step | None],
     ) -> None:
-        """Take the scratch site, the guard of all that is sent, and what was copied."""
+        """Take the scratch site, the guard of all that is sent, and what was copied.
+
+        `undo_of` gives what restores from the images of an `up` that has run, if that
+        is a way back.
+        """
+        self._undo_of = undo_of
         self._ground = ground
         self._watch = watch
         self._copied = copied
@@ -102,7 +112,8 @@ class Rehearser:
     def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
         """Rehearse all, until one fails; give the names of those that had no turn.
 
-        `downs` are those of `ups`, `None` where a migration has none. What runs again
+        `downs` are those of `ups`, `None` where a migration has none; its images are
+        the way back then, if it keeps any. What runs again
         whenever it changes has to give the same a second time.
         """
         count = len(ups)
@@ -126,6 +137,8 @@ class Rehearser:
             return self._end(found, before, [was])
         after = self._state()
         self._weigh(found, before, after)
+        if down is None and up.images:
+            down = self._undo_of(up)
         if down is None and not found.repeats:
             return self._end(found, after, [was])
         first = self._preserver(1, after)
@@ -193,7 +206,7 @@ class Rehearser:
         if isinstance(error, RefusedElsewhere) and failure is None:
             raise error
         return Stage(
-            step.direction,
+            step.doing,
             max(0, milliseconds - round(kept * 1000)),
             ear.effects,
             failure,

@@ -57,7 +57,7 @@ class Caution(NamedTuple):
 
 @dataclass
 class Stage:
-    """A run of `up` or `down`; `failure` is why it did not come to its end.
+    """A run of `up`, `down` or `undo`; `failure` is why it did not come to its end.
 
     `milliseconds` is what it took without what the rehearsal did itself meanwhile.
     """
@@ -71,6 +71,8 @@ class Stage:
 @dataclass
 class Rehearsed:
     """What came of one migration: `up`, then, if it has one, `down`, and `up` again.
+
+    Without a `down` it is the undo from images, if it keeps any.
 
     One that `repeats` has its `up` run twice, without a `down` between.
 
@@ -89,6 +91,12 @@ class Rehearsed:
     cautions: list[Caution] = field(default_factory=list)
     #: What the first `up` may take on all documents, where it ran on a sample.
     estimate: int | None = None
+
+    @property
+    def way_back(self) -> str:
+        """Give what was rehearsed as the way back, `down` or `undo`, or `''`."""
+        words = [each.direction for each in self.stages if each.direction != 'up']
+        return words[0] if words else ''
 
     @property
     def failure(self) -> Failure | None:
@@ -119,7 +127,7 @@ class Teller(Protocol):
         """
 
     def begins(self, step: Step, place: int, count: int, effects: Recording) -> None:
-        """Hear that `up` or `down` is about to run, of the `place`th of `count`."""
+        """Hear that a function is about to run, of the `place`th of `count`."""
 
     def ends(self, step: Step) -> None:
         """Hear that it is over, however it ended."""

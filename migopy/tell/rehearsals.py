@@ -85,9 +85,9 @@ class RehearsalTeller:
     def begins(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run, and now and then that it still does."""
         of = f' ({place} of {count})' if count > 1 else ''
-        self._voice.white(f'Rehearsing the {step.direction} of {step.name}{of}')
+        self._voice.white(f'Rehearsing the {step.doing} of {step.name}{of}')
         where = {'place': place, 'count': count}
-        self._event('rehearsing', name=step.name, direction=step.direction, **where)
+        self._event('rehearsing', name=step.name, direction=step.doing, **where)
         self._heartbeats.begin(partial(self._running, step, effects))
 
     def ends(self, step: Step) -> None:
@@ -104,7 +104,7 @@ class RehearsalTeller:
             self._voice.white(f'  on all documents its up may take {took} (estimated)')
         if found.failure is not None:
             self._voice.red(_indented(self._failure(found.failure)))
-        if not found.has_down and found.failure is None:
+        if not found.way_back and found.failure is None:
             what = 'its up was run twice, as it may be at any time'
             if not found.repeats:
                 what = 'it has no down, so only its up was rehearsed'
@@ -115,9 +115,10 @@ class RehearsalTeller:
         else:
             self._deviations('after its second up', found.after_up)
         if not (found.failure or found.after_down or found.after_up):
-            if found.has_down:
+            if found.way_back:
                 self._voice.green(
-                    '  its down brings back all that was, its second up gives the same'
+                    f'  its {found.way_back} brings back all that was,'
+                    ' its second up gives the same'
                 )
             elif found.repeats:
                 self._voice.green('  its second up gives the same')

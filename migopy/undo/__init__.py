@@ -9,6 +9,7 @@ from migopy.undo.deciding import STOP as STOP
 from migopy.undo.deciding import THEIRS as THEIRS
 from migopy.undo.defining import Defining as Defining
 from migopy.undo.defining import settle_left as settle_left
+from migopy.undo.definitions import OPTION_DEFAULTS as OPTION_DEFAULTS
 from migopy.undo.errors import Conflicts as Conflicts
 from migopy.undo.errors import InTheWay as InTheWay
 from migopy.undo.errors import NotCovered as NotCovered

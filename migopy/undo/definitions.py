@@ -20,7 +20,7 @@ COLLECTION, VIEW, TIME_SERIES = 'collection', 'view', 'timeseries'
 ID_INDEX = '_id_'
 
 #: What the server keeps of a validator that is gone, and what is so without it.
-DEFAULTS = {'validationLevel': 'strict', 'validationAction': 'error'}
+OPTION_DEFAULTS = {'validationLevel': 'strict', 'validationAction': 'error'}
 
 #: A field that the validator of a collection asks for that holds the place of one
 #: that is about to be dropped, while that is set aside.
@@ -126,7 +126,11 @@ def _sorted(value: Any) -> Any:
 
 def _plain(options: Mapping[str, Any]) -> Any:
     return _sorted(
-        {key: value for key, value in options.items() if DEFAULTS.get(key) != value}
+        {
+            key: value
+            for key, value in options.items()
+            if OPTION_DEFAULTS.get(key) != value
+        }
     )
 
 

@@ -105,6 +105,39 @@ class RehearseTest(PlainTest):
         self.assertIn('it has no down, so only its up was rehearsed', said)
         self.assertIn('was only read, and the copy is gone', said)
 
+    def test_without_a_down_the_undo_is_rehearsed(self) -> None:
+        self.migration(
+            NAME,
+            """
+            undo = transaction = True
+
+            def up(db):
+                db.users.update_many({}, {'$set': {'seen': True}})
+                db.notes.insert_one({'_id': 1})
+            """,
+        )
+        self.migration(
+            '002_pages.py',
+            """
+            import migopy
+
+            undo = True
+
+            def up(db):
+                migopy.update_each(db.users, lambda each: {'$unset': {'name': 1}})
+                db.users.create_index('x')
+                db.command('collMod', 'users', validator={'name': 'Ann'})
+                db.notes.drop()
+            """,
+        )
+        self.migration('003_none.py', 'undo = "best effort"\n\ndef up(db): pass\n')
+        said = self.rehearse()
+        self.assertRegex(said, rf'{NAME}: up .*, undo .*, up again')
+        self.assertRegex(said, r'002_pages.py: up .*, undo .*, up again')
+        self.assertEqual(said.count('its undo brings back all that was'), 2)
+        self.assertIn('Rehearsing the undo of 002_pages.py (2 of 3)', said)
+        self.assertIn('it has no down, so only its up was rehearsed', said)
+
     def test_what_down_leaves_behind_is_named(self) -> None:
         self.migration(NAME, INEXACT)
         said = self.fails()
