@@ -145,7 +145,8 @@ class Crowd:
                         idle.add('\n'.join(outcome.said))
         finally:
             counts[NOT_BEGUN] = len(databases) - sum(counts.values())
-            if self._command in TOLD_ONCE and len(idle) == 1:
+            all_idle = counts[NOTHING] == len(databases)
+            if self._command in TOLD_ONCE and all_idle and len(idle) == 1:
                 self._report.line('white', *idle)
             # What all would meet says itself that nothing was done.
             is_told = of_all is None or any(counts[each] for each in (DONE, NOTHING))

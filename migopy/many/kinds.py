@@ -24,7 +24,7 @@ from migopy.run import (
     Unfinished,
     UnknownMigration,
 )
-from migopy.server import NoPrimary, ServerUnreachable
+from migopy.server import AccessDenied, NoPrimary, ServerUnreachable
 
 #: Commands that show all databases in one table, unless a fabfile has its own.
 LOOKING = frozenset({'check', 'show_status'})
@@ -81,6 +81,8 @@ def is_of_all(command: str, database: Database, error: BaseException) -> bool:
     """Tell whether every other database would meet the same error."""
     if isinstance(error, UNKNOWN):
         return command not in LOOKED_UP
+    if isinstance(error, AccessDenied):
+        return error.is_of_user and not database.settings
     if isinstance(error, OF_SERVER):
         return not database.settings
     return isinstance(error, FOR_ALL)

@@ -117,8 +117,11 @@ class Selection(NamedTuple):
         name = command.name or 'show_status'
         if name not in OF_DATABASE:
             return command
-        wanted = WHICH if name in GRAVE else WHICH - {'all'}
+        wanted = WHICH - {'all'}
         which = {key: text for key, text in self.typed.items() if key in wanted}
+        if name in GRAVE and 'only' not in which:
+            # Nobody is led to undo something in all of them.
+            which['only'] = 'NAME'
         if not which:
             return command
         options = {**command.options, **which, **command.options}

@@ -70,7 +70,14 @@ class NoPrimary(MigopyException):
 
 
 class AccessDenied(MigopyException):
-    """The server refused the user, or what the user wanted to do."""
+    """The server refused the user, or what the user wanted to do.
+
+    `is_of_user` is whether it was the user, who can then do nothing there at all.
+    """
+
+    def __init__(self, *said: object, is_of_user: bool = False) -> None:
+        super().__init__(*said)
+        self.is_of_user = is_of_user
 
 
 class DatabaseError(MigopyException):
@@ -174,6 +181,7 @@ def _refused(error: OperationFailure, settings: Settings) -> MigopyException:
             Where(('MONGO_URI', 'MONGO_USER', *PASSWORDS)),
             '; the user is looked up in the database'
             f' {settings.looked_up_in}, set MONGO_AUTH_SOURCE where it is another.',
+            is_of_user=True,
         )
     if error.code == UNAUTHORIZED:
         return _forbidden(reason, settings)

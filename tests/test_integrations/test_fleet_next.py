@@ -122,6 +122,42 @@ class NextTest(FleetTest):
                 result = self.fab(f'migrations:{typed}')
                 self.assert_error(result, 'nothing was done', *lines)
 
+    def test_nobody_is_led_to_undo_something_in_all_of_them(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_error(
+            self.fab('migrations:rollback,1,all=yes'),
+            'fab migrations:rollback,001_a.py,force=yes,only=NAME\n',
+        )
+
+    def test_a_canary_that_is_gone_keeps_the_others_from_beginning(self) -> None:
+        self.migration(
+            '001_a.py', f"def up(db): db.client.drop_database('{self.name('b')}')"
+        )
+        canary = f'canary={self.name("a")} {self.name("b")}'
+        self.assert_error(
+            self.fab(f'migrations:execute,workers=1,{canary}'),
+            'is gone',
+            'so 1 other was not begun',
+        )
+        self.assertEqual(self.names_in('c'), [])
+
+    def test_what_none_has_is_said_of_none_that_has_it(self) -> None:
+        self.migration('001_a.py', f'{PICKY}\n    def verify(db): return True')
+        self.assert_ok(self.fab(f'migrations:execute,except={self.name("a")}'))
+        said = self.shown(self.assert_ok(self.fab('migrations:verify')))
+        self.assertIn('Databases: 2 done, 1 with nothing to do', said)
+        self.assertNotIn('No applied migration', said)
+
+    def test_a_password_that_is_refused_is_told_once(self) -> None:
+        """Each attempt counts where accounts are locked after some of them."""
+        uri = self.uri.replace('://', '://ann:s3cret@')
+        listed = repr([*map(self.name, self.letters)])
+        text = self.filled(self.fabfile).replace(self.uri, uri)
+        self.write('fabfile.py', text.replace(f"'{self.db.name}_*'", listed))
+        for command in ('migrations', 'migrations:execute'):
+            result = self.assert_error(self.fab(command), 'refused the user name')
+            self.assertEqual(result.said.count('refused the user name'), 1)
+
     def test_an_error_of_all_counts_none(self) -> None:
         self.migration('001_a.py', PICKY)
         result = self.assert_error(self.fab('migrations:execute,9'), 'no migration')
