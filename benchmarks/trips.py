@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import queue
 import shutil
 import socket
 import textwrap
@@ -75,11 +76,34 @@ class SlowLine(Line):
             threading.Thread(target=self._carry, args=ends, daemon=True).start()
 
     def _carry(self, source: socket.socket, target: socket.socket) -> None:
+        is_request = target.getpeername()[1] == self.server_port
+        under_way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+        threading.Thread(
+            target=self._deliver, args=[under_way, source, target], daemon=True
+        ).start()
+        message = b'.'
+        while message:
+            try:
+                message = read_message(source)
+            except OSError:
+                message = b''
+            if message and is_request:
+                self.asked.append(command_of(message))
+            under_way.put((time.monotonic() + self._seconds, message))
+
+    def _deliver(
+        self,
+        under_way: queue.SimpleQueue[tuple[float, bytes]],
+        source: socket.socket,
+        target: socket.socket,
+    ) -> None:
+        """Hand over each message when its time has come, so that several can follow."""
         with contextlib.suppress(OSError):
-            while message := read_message(source):
-                if target.getpeername()[1] == self.server_port:
-                    self.asked.append(command_of(message))
-                time.sleep(self._seconds)
+            while True:
+                due, message = under_way.get()
+                time.sleep(max(0.0, due - time.monotonic()))
+                if not message:
+                    break
                 target.sendall(message)
         for each in (source, target):
             with contextlib.suppress(OSError):
@@ -93,12 +117,7 @@ def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
     for kind, run in RUNS.items():
         if kind == 'mongrator' and not is_installed(kind):
             continue
-        for name, files in (
-            ('status', 1),
-            ('execute', 0),
-            ('execute', 1),
-            ('execute', 10),
-        ):
+        for name, files in CASES:
             near, far, asked = [], [], []
             for number in range(max(1, rounds // 5)):
                 for walls, seconds in ((near, 0.0), (far, WAY)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from pymongo.client_session import ClientSession
@@ -12,7 +13,16 @@ from migopy.errand import ERRAND
 from migopy.files import BEFORE, Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
-from migopy.state import MARK, Agent, GuardedWriter, History, Lock, Run
+from migopy.state import (
+    MARK,
+    UNHEARD,
+    UNWRITTEN,
+    Agent,
+    GuardedWriter,
+    History,
+    Lock,
+    Run,
+)
 
 Document = dict[str, Any]
 
@@ -98,6 +108,20 @@ class Marks:
         """
         if self._ends:
             self._writer.merge(self._history.collection, self._ends, patience=patience)
+            self._ends.clear()
+
+    def send(self) -> None:
+        """Send the ends that are not written yet, and do not wait for an answer.
+
+        For a command that releases its lock next and waits for that: a server does in
+        order what comes by one connection. What is lost is made up for by the next
+        command that writes.
+        """
+        if self._ends:
+            with suppress(*UNWRITTEN):
+                self._writer.merge(
+                    self._history.collection, self._ends, UNHEARD, patience=0
+                )
             self._ends.clear()
 
     def withdraw(self) -> None:

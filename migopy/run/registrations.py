@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -20,15 +19,7 @@ from migopy.files import Migration
 from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
-from migopy.state import (
-    MARK,
-    UNWRITTEN,
-    GuardedWriter,
-    History,
-    Lock,
-    Registry,
-    Run,
-)
+from migopy.state import UNWRITTEN, GuardedWriter, History, Lock, Registry, Run
 
 #: Steps from which on their registrations wait for a majority together.
 MANY = 50
@@ -92,11 +83,21 @@ class Registrations:
 
         Raises `NotRegistered`.
         """
+        ended = Ended(run, effects)
         try:
-            self._register(run)
+            if self._plan.records_of(run):
+                self._writer.repeat(partial(self._unregister, run))
+            if not self._together:
+                self._register(run)
+                self._marks.end(run)
+                return [ended]
+            if self._is_due:
+                return self._make_durable([*self._pending, ended])
+            self._writer.insert(self._registry.collection, run.record())
         except UNWRITTEN as error:
             raise self._not_registered(run, error) from error
-        return self.note(run, effects)
+        self._pending.append(ended)
+        return []
 
     def note(self, run: Run, effects: Effects) -> Sequence[Ended]:
         """Take a run that is registered; give those that are durable now.
@@ -107,35 +108,28 @@ class Registrations:
             self._marks.end(run)
             return [Ended(run, effects)]
         self._pending.append(Ended(run, effects))
-        if time.monotonic() - self._settled < EVERY:
-            return []
-        return self.settle()
+        return self.settle() if self._is_due else []
 
     def settle(self) -> Sequence[Ended]:
         """Wait once for a majority to have all that is pending, and give that.
 
         Raises `NotRegistered`; then all of it is still pending.
         """
-        ended = self._pending
-        if ended:
-            try:
-                self._make_durable([each.run for each in ended])
-            except UNWRITTEN as error:
-                raise self._not_registered(ended[0].run, error) from error
-        self._pending = []
-        self._settled = time.monotonic()
-        return ended
+        if not self._pending:
+            return []
+        try:
+            return self._make_durable(self._pending)
+        except UNWRITTEN as error:
+            raise self._not_registered(self._pending[0].run, error) from error
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() - self._settled >= EVERY
 
     def _register(self, run: Run) -> None:
-        records = self._plan.records_of(run)
-        if records:
-            self._writer.repeat(partial(self._unregister, run))
         if run.direction == 'up':
-            if self._together:
-                self._writer.insert(self._registry.collection, run.record())
-            else:
-                self._writer.merge(self._registry.collection, [run.record()])
-        elif not records:
+            self._writer.merge(self._registry.collection, [run.record()])
+        elif not self._plan.records_of(run):
             # The registry has nothing to tell of it, only the history has.
             self._writer.merge(self._history.collection, self._marks.ends_of(run))
 
@@ -146,15 +140,17 @@ class Registrations:
         self._lock.check()
         self._registry.remove(self._plan.records_of(run))
 
-    def _make_durable(self, runs: Sequence[Run]) -> None:
-        """Write registrations once more, waiting for a majority.
+    def _make_durable(self, ended: Sequence[Ended]) -> Sequence[Ended]:
+        """Register runs, waiting for a majority, and give them.
 
-        Where one still stands that changes nothing; where a failover undid it, it
-        stands again.
+        Where the registration of one still stands that changes nothing; where a
+        failover undid it, it stands again.
         """
-        self._writer.merge(self._registry.collection, [run.record() for run in runs])
-        # After them: a run that has ended well in the history alone would run again.
-        ends = [document for run in runs for document in self._marks.ends_of(run)]
-        # Lost, it is made up for by the next command that writes.
-        with suppress(*UNWRITTEN):
-            self._writer.merge(self._history.collection, ends, MARK)
+        records = [each.run.record() for each in ended]
+        self._writer.merge(self._registry.collection, records)
+        # After it: a run that has ended well in the history alone would run again.
+        for each in ended:
+            self._marks.end(each.run)
+        self._pending = []
+        self._settled = time.monotonic()
+        return ended

@@ -69,7 +69,7 @@ class Runner:
         except BaseException:
             self._leave(marks, registrations)
             raise
-        marks.complete()
+        marks.send()
 
     def ignore(self, migrations: Sequence[Migration]) -> None:
         """Register migrations without running them.
@@ -107,7 +107,7 @@ class Runner:
 
     def complete_history(self) -> None:
         """Write the ends of an earlier command's runs that it could not write."""
-        self._marks(1).complete()
+        self._marks(1).send()
 
     def _marks(self, at_once: int) -> Marks:
         rooms = self._rooms

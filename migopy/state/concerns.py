@@ -33,6 +33,9 @@ DURABLE = WriteConcern('majority', j=True, wtimeout=MAJORITY_MS)
 #: it survives whatever keeps that.
 MARK = WriteConcern(1)
 
+#: For what is not waited for, as its loss does no harm.
+UNHEARD = WriteConcern(0)
+
 #: Seconds for what a command writes at its end: how a run has failed, for which there
 #: may be an election first, what is known of others, and that the lock is free. With
 #: PyMongo's 30 for a migration whose server is gone, it is told within a minute.

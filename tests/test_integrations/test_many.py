@@ -12,7 +12,7 @@ from unittest import mock
 
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import AutoReconnect
-from pymongo.monitoring import CommandListener
+from pymongo.monitoring import CommandListener, CommandStartedEvent
 from pymongo.read_concern import ReadConcern
 
 from migopy.effects import listen
@@ -195,6 +195,30 @@ class ManyTest(PlainTest):
         of_ten, of_thirty = costs
         self.assertEqual(of_thirty - of_ten, 20)
 
+    def test_few_wait_for_their_registrations_and_for_four_requests(self) -> None:
+        """What the history hears at the end is sent along with the lock's release."""
+        self.manager().execute(to=self.names[0])
+        requests = Requests()
+        options = {'event_listeners': [requests, listen()]}
+        self.manager(MONGO_CLIENT_OPTIONS=options).execute(to=self.names[3])
+        taking, reading, marking, *registering, completing, releasing = requests.sent
+        self.assertEqual(taking, ('findAndModify', 'majority'))
+        self.assertEqual(reading, ('aggregate', None))
+        self.assertEqual(marking, ('aggregate', 1))
+        self.assertEqual(registering, [('aggregate', 'majority')] * 3)
+        self.assertEqual(completing, ('aggregate', 0))
+        self.assertEqual(releasing, ('delete', 1))
+        outcomes = [run['outcome'] for run in self.db.migrations_history.find()]
+        self.assertEqual(outcomes, ['executed'] * 4)
+
+    def test_of_those_that_wait_together_a_due_one_is_written_once(self) -> None:
+        requests = Requests()
+        options = {'event_listeners': [requests, listen()]}
+        with mock.patch.object(registrations, 'EVERY', 0):
+            self.manager(MONGO_CLIENT_OPTIONS=options).execute()
+        self.assertLessEqual(len(requests.sent), COUNT + 20)
+        self.assertEqual(self.executed(), self.names)
+
     def test_many_cost_one_each_and_what_they_wait_for_together(self) -> None:
         self.wait_for_the_end()
         requests = Requests()
@@ -325,11 +349,11 @@ def writes_fail(which: Callable[[Any, Any], object]) -> Any:
     writing = GuardedWriter.merge
 
     def write(
-        writer: GuardedWriter, target: Any, documents: Any, *options: Any
+        writer: GuardedWriter, target: Any, documents: Any, *given: Any, **options: Any
     ) -> None:
         if which(target, documents):
             raise AutoReconnect('away')
-        writing(writer, target, documents, *options)
+        writing(writer, target, documents, *given, **options)
 
     return mock.patch.object(GuardedWriter, 'merge', write)
 
@@ -339,9 +363,13 @@ class Requests(CommandListener):
 
     def __init__(self) -> None:
         self.count = 0
+        #: Each command, and how many are to acknowledge it.
+        self.sent: list[tuple[str, object]] = []
 
-    def started(self, event: object) -> None:
+    def started(self, event: CommandStartedEvent) -> None:
         self.count += 1
+        concern = event.command.get('writeConcern') or {}
+        self.sent.append((event.command_name, concern.get('w')))
 
     def succeeded(self, event: object) -> None:
         pass
