@@ -143,12 +143,13 @@ class Hooks:
         """Call the hook after the command, if a migration has begun."""
         if not self._begun:
             return
+        begun = set(self._begun)
         outcome = RunOutcome(
             self._command,
             self._database,
             self._done,
             self._failed,
-            [name for name in self._planned if name not in set(self._begun)],
+            [name for name in self._planned if name not in begun],
             redacted(summary(error), self._secrets) if error else '',
         )
         self._call('after_run', outcome)

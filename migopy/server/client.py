@@ -46,9 +46,15 @@ def own_collection(collection: Collection[Any]) -> Collection[Any]:
     """Give a collection of migopy's as it needs it, whatever the client is like.
 
     Read on the primary, for another member may not know yet what has just been
-    registered, and with PyMongo's own types.
+    registered, and with PyMongo's own types and methods.
     """
+    client = collection.database.client
+    concern = collection.write_concern
+    if isinstance(client, MongoClient):
+        # Not as migrations get it, which knows PyMongo 3's methods as well.
+        collection = client[collection.database.name][collection.name]
     return collection.with_options(
+        write_concern=concern,
         codec_options=AS_THEY_ARE,
         read_preference=ReadPreference.PRIMARY,
         read_concern=ReadConcern(),
