@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
-from migopy.files.said import BACKGROUND, BadSaid, Said, said_by
+from migopy.files.said import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.shapes import CONDITIONS, Functions
 
 #: What was meant for `transaction`, in any case of its letters.
@@ -116,6 +116,8 @@ class LoadedMigration(NamedTuple):
     module: ModuleType
     functions: Functions
     turn: AbstractContextManager[object] = nullcontext()
+    #: What that content says of itself.
+    written: Said = NOTHING
 
     @property
     def name(self) -> str:
@@ -156,12 +158,12 @@ class LoadedMigration(NamedTuple):
         return bool(wish) and wish
 
     def said(self) -> Said:
-        """Tell what the file says of itself; raises `BadSaid`, `Unreadable`.
+        """Tell what the file says of itself; raises `BadSaid`.
 
         All that decides when it runs was read from the file as it is written, so what
         it says by other means would be passed over: it is refused.
         """
-        written = self.migration.said()
+        written = self.written
         if written.wrong:
             raise BadSaid(self.name, written.wrong)
         said = said_by(self.module, self.name)

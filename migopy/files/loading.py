@@ -16,7 +16,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
 from migopy.files.loaded import LoadedMigration
-from migopy.files.migration import Migration, checksum_of
+from migopy.files.migration import Migration, checksum_of, said_of
 from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
 from migopy.traces import excerpt
@@ -87,7 +87,8 @@ def load(
         parts = [load(each, package, functions, here) for each in migration.archived()]
         found = {**in_turn(parts), **found}
     checksum = checksum_of(content)
-    return LoadedMigration(migration, checksum, module, found, threading.Lock())
+    turn, written = threading.Lock(), said_of(content)
+    return LoadedMigration(migration, checksum, module, found, turn, written)
 
 
 @contextmanager

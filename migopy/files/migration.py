@@ -136,7 +136,7 @@ class Migration(NamedTuple):
 
     def said(self) -> Said:
         """Read what the file says of itself; raises `Unreadable`."""
-        return said_in(self.content(), _parsed)
+        return said_of(self.content())
 
     def is_repeatable(self) -> bool:
         """Tell whether the file says `repeat = True`; not if it cannot be read."""
@@ -159,6 +159,11 @@ def _parsed(content: bytes) -> ast.Module | None:
         return ast.parse(content)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
+
+
+def said_of(content: bytes) -> Said:
+    """Read what a file's content says of itself."""
+    return said_in(content, _parsed)
 
 
 def checksum_of(content: bytes) -> str:
