@@ -224,7 +224,7 @@ class MigrationsManager(
         Example: history,20
         A number shows that many of the last, a name those of one migration.
         """
-        plan = self._site.survey()
+        plan = self._site.plan()
         runs = self._site.runs('' if which is None else str(which), plan)
         self._report.history(plan, runs)
 

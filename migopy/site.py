@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -227,17 +227,19 @@ class Site:
         """Add to a plan which files have changed since they were executed."""
         return replace(plan, checksums=dict(self._changed(plan)))
 
-    def runs(self, which: str, plan: Plan) -> list[Run]:
+    def runs(self, which: str, plan: Plan) -> Iterable[Run]:
         """Read the last runs: so many, or those of one migration, or all for `''`.
 
+        They can be gone through once, and are read meanwhile where they may be many.
         Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
         """
         ahead = plan.open_runs.ahead
         number = whole_number(which.lstrip('-'))
         if not which or (number is not None and which[0] not in '-0'):
-            return self.history.last(min(number or 0, MOST_RUNS), without=ahead)
+            return self.history.each(min(number or 0, MOST_RUNS), without=ahead)
         # Of one that is neither here nor registered only the history knows.
-        runs = self.history.last(name=which, without=ahead) if is_utf8(which) else []
+        named = self.history.each(name=which, without=ahead) if is_utf8(which) else ()
+        runs = list(named)
         if runs:
             return runs
         try:
@@ -246,7 +248,7 @@ class Site:
             if number == 0 or (number is not None and which[0] == '-'):
                 raise NoNumberOfRuns(which) from error
             raise
-        return self.history.last(name=name, without=ahead)
+        return self.history.each(name=name, without=ahead)
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand files only those are kept that somebody will hear of.

@@ -51,6 +51,8 @@ def one_line(value: object) -> str:
 
 def kept_line(value: object) -> str:
     """Show a value that a database keeps in one line, cut where no name is so long."""
+    if type(value) is str and len(value) <= LONGEST_LINE and value.isprintable():
+        return value  # as nearly all are, of ten thousand
     return shortened(one_line(value), LONGEST_LINE)
 
 

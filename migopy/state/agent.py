@@ -8,9 +8,11 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from migopy.texts import kept_line
+
+Value = TypeVar('Value')
 
 
 @dataclass(frozen=True)
@@ -90,3 +92,17 @@ def number_of(document: Mapping[str, Any], field: str) -> float | None:
     value = document.get(field)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def line_of(document: Mapping[str, Any], field: str) -> str | None:
+    """Give a field that is to be a text as one line, `None` where it is not one."""
+    value = value_of(document, field, str)
+    return None if value is None else kept_line(value)
+
+
+def value_of(
+    document: Mapping[str, Any], field: str, kind: type[Value]
+) -> Value | None:
+    """Give a field that is to be of a type, `None` where it is of another one."""
+    value = document.get(field)
+    return value if isinstance(value, kind) else None

@@ -8,10 +8,11 @@ keep every command from its work.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
-from bson import CodecOptions, decode
+from bson import CodecOptions, decode, decode_all
 from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
@@ -20,6 +21,9 @@ Document = dict[str, Any]
 
 #: Documents as bytes: decoded all at once, ten thousand take 8 MB instead of 5.
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+
+#: Documents that are decoded at once, for which PyMongo needs a third less time.
+AT_ONCE = 100
 
 #: Bytes of a value, by the BSON specification's number of its type.
 _SIZES = {
@@ -45,6 +49,19 @@ _REGEX = 0x0B
 def raw(collection: Collection[Document]) -> Collection[Any]:
     """Give a collection of migopy's with its documents as bytes, for `readable`."""
     return collection.with_options(codec_options=RAW)
+
+
+def all_readable(
+    documents: Iterable[RawBSONDocument], options: CodecOptions[Any]
+) -> Iterator[Document]:
+    """Decode documents as `readable` does, a hundred at a time."""
+    documents = iter(documents)
+    while batch := list(islice(documents, AT_ONCE)):
+        try:
+            yield from decode_all(b''.join([each.raw for each in batch]), options)
+        except InvalidBSON:
+            for each in batch:
+                yield readable(each, options)
 
 
 def readable(document: RawBSONDocument, options: CodecOptions[Any]) -> Document:

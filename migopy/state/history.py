@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
@@ -15,14 +15,13 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from migopy.state.agent import Agent, date_of, text_of
+from migopy.state.agent import Agent, date_of, line_of, text_of, value_of
 from migopy.state.concerns import DURABLE
 from migopy.state.documents import raw, readable
 from migopy.state.registry import is_ours
-from migopy.texts import kept_line, same_name
+from migopy.texts import same_name
 
 Document = dict[str, Any]
-Value = TypeVar('Value')
 
 EXECUTED = 'executed'
 FAILED = 'failed'
@@ -35,6 +34,8 @@ UNSETTLED: Document = {'unsettled': True}
 SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'images')
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
+#: How many runs come with one reply: some megabytes at most of ten thousand.
+BATCH = 2500
 
 
 @dataclass
@@ -162,22 +163,22 @@ class Run:
             direction=text_of(document, 'direction'),
             started=datetime.min if started is None else started,
             ended=date_of(document, 'ended'),
-            outcome=_line(document, 'outcome'),
-            duration_ms=_of_type(document, 'duration_ms', int),
+            outcome=line_of(document, 'outcome'),
+            duration_ms=value_of(document, 'duration_ms', int),
             agent=Agent.of(document),
-            checksum=_of_type(document, 'checksum', str),
-            error=_line(document, 'error'),
+            checksum=value_of(document, 'checksum', str),
+            error=line_of(document, 'error'),
             version=text_of(document, 'version'),
             owner=text_of(document, 'owner'),
             unsettled=bool(document.get('unsettled')),
-            records=_of_type(document, 'records', list) or [],
-            effects=_of_type(document, 'effects', dict),
-            after=_of_type(document, 'after', ObjectId),
-            checkpoints=_of_type(document, 'checkpoints', list),
-            command=_of_type(document, 'command', str),
-            phase=_line(document, 'phase'),
-            interrupted=_of_type(document, 'interrupted', bool),
-            images=_of_type(document, 'images', bool),
+            records=value_of(document, 'records', list) or [],
+            effects=value_of(document, 'effects', dict),
+            after=value_of(document, 'after', ObjectId),
+            checkpoints=value_of(document, 'checkpoints', list),
+            command=value_of(document, 'command', str),
+            phase=line_of(document, 'phase'),
+            interrupted=value_of(document, 'interrupted', bool),
+            images=value_of(document, 'images', bool),
         )
 
 
@@ -244,7 +245,7 @@ class History:
             {'$set': {'pages': TAKEN_OVER}},
             return_document=ReturnDocument.AFTER,
         )
-        return _of_type(self._read(found), 'checkpoints', list)
+        return value_of(self._read(found), 'checkpoints', list)
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""
@@ -264,12 +265,16 @@ class History:
         ours = [run for run in runs if run.may_be_ours]
         return sorted(ours, key=lambda run: (run.started, run.id))
 
-    def last(
+    def last(self, count: int) -> list[Run]:
+        """Read the last `count` runs, newest last."""
+        return list(self.each(count))
+
+    def each(
         self, count: int = 0, name: str | None = None, without: Sequence[Run] = ()
-    ) -> list[Run]:
+    ) -> Iterator[Run]:
         """Read the last `count` runs (0: all), of one migration or all, newest last.
 
-        `without` are runs to be left out.
+        `without` are runs to be left out. They are read as they are asked for.
         """
         query: Document = {'name': name} if name else {}
         if without:
@@ -278,23 +283,15 @@ class History:
 
     def of_command(self, command: str) -> list[Run]:
         """Read the runs that belong to one typed command, the oldest first."""
-        return self._runs({'command': command}, 0)
+        return list(self._runs({'command': command}, 0))
 
-    def _runs(self, query: Document, count: int) -> list[Run]:
-        order = [('started', -1), ('_id', -1)]
-        found = raw(self.collection).find(query, sort=order, limit=count)
-        return [Run.of(self._read(document)) for document in found][::-1]
+    def _runs(self, query: Document, count: int) -> Iterator[Run]:
+        last = [{'$sort': {'started': -1, '_id': -1}}, {'$limit': count}]
+        pipeline = [{'$match': query}, *(last if count else ())]
+        pipeline.append({'$sort': {'started': 1, '_id': 1}})
+        for each in raw(self.collection).aggregate(pipeline, batchSize=BATCH):
+            yield Run.of(self._read(each))
 
     def _read(self, document: Any) -> Document:
         options = self.collection.codec_options
         return {} if document is None else readable(document, options)
-
-
-def _line(document: Document, field: str) -> str | None:
-    value = _of_type(document, field, str)
-    return None if value is None else kept_line(value)
-
-
-def _of_type(document: Document, field: str, kind: type[Value]) -> Value | None:
-    value = document.get(field)
-    return value if isinstance(value, kind) else None

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from migopy.server import reason_of
 from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE
-from migopy.state.documents import raw, readable
+from migopy.state.documents import all_readable, raw
 from migopy.texts import kept_line, same_name
 
 Document = dict[str, Any]
@@ -114,8 +114,7 @@ class Registry:
     def contents_of(self, documents: Iterable[RawBSONDocument]) -> Contents:
         """Read documents of the collection."""
         records, foreign = [], 0
-        for each in documents:
-            document = readable(each, self.collection.codec_options)
+        for document in all_readable(documents, self.collection.codec_options):
             if is_ours(document.get('name')):
                 records.append(Record.of(document))
             else:

@@ -64,8 +64,9 @@ class JsonReport(Report):
         found = [each.as_document() for each in findings]
         self._lines.answer(migrations=list(names), findings=found)
 
-    def history(self, plan: Plan, runs: Sequence[Run]) -> None:
+    def history(self, plan: Plan, runs: Iterable[Run]) -> None:
         """Answer runs, in the order given."""
+        runs = list(runs)
         super().history(plan, runs)
         self._lines.answer(history=[of_run(plan, run) for run in runs])
 

@@ -106,11 +106,8 @@ class Report(Elsewhere):
             files = 'file' if count == 1 else 'files'
             self._voice.green(f'{count:,} {files} of migrations, all sound')
 
-    def history(self, plan: Plan, runs: Sequence[Run]) -> None:
+    def history(self, plan: Plan, runs: Iterable[Run]) -> None:
         """Show runs as a table, in the order given."""
-        if not runs:
-            self._voice.white('No migration has run yet')
-            return
         rows = [
             (
                 f'{run.started:%Y-%m-%d %H:%M:%S}',
@@ -121,6 +118,9 @@ class Report(Elsewhere):
             )
             for run in runs
         ]
+        if not rows:
+            self._voice.white('No migration has run yet')
+            return
         titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
         self._voice.white(table(titles, rows))
 
