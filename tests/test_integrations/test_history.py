@@ -5,12 +5,14 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import socket
 from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
 
+from migopy.state.history import BATCH
 from migopy.version import VERSION
 from tests.commands import Commands
 from tests.project import FabTest, PlainTest
@@ -260,6 +262,16 @@ class TableTest(FabTest):
         self.assertEqual(one.count('ann@web1'), 10)
         self.assertEqual((one.count('001_a.py'), one.count('002_a.py')), (10, 0))
         self.assertEqual(short, one)
+
+    def test_of_more_than_come_with_one_reply(self) -> None:
+        started = datetime(2014, 1, 14)
+        names = [f'{number:04}_a.py' for number in range(BATCH + 2)]
+        self.db.migrations_history.insert_many(
+            {'name': name, 'direction': 'up', 'started': started + timedelta(number)}
+            for number, name in enumerate(names)
+        )
+        shown = self.assert_ok(self.fab('migrations:history')).stdout
+        self.assertEqual(re.findall(r'\d+_a\.py', shown), names)
 
     def test_of_nothing(self) -> None:
         result = self.assert_ok(self.fab('migrations:history'))

@@ -24,7 +24,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 
 from migopy.server.client import AS_THEY_ARE
-from migopy.state.documents import RAW, readable
+from migopy.state.documents import AT_ONCE, RAW, all_readable, readable
 from tests.hostile import document, unreadable
 
 #: A value of each type that a server keeps.
@@ -72,6 +72,17 @@ class ReadableTest(unittest.TestCase):
                 bson.decode(content, AS_THEY_ARE)
             expected = {str(number): value for number, value in enumerate(VALUES)}
             self.assertEqual(read(content), expected)
+
+    def test_of_many_at_once_one_that_is_refused_keeps_none_of_the_others_away(
+        self,
+    ) -> None:
+        contents = [bson.encode({'n': number}) for number in range(2 * AT_ONCE + 10)]
+        for place in (0, AT_ONCE - 1, AT_ONCE, len(contents) - 1):
+            number = bson.encode({'n': place})[4:-1]
+            contents[place] = document(number, unreadable('bad'))
+        given = [RawBSONDocument(content, RAW) for content in contents]
+        found = list(all_readable(given, AS_THEY_ARE))
+        self.assertEqual(found, [{'n': number} for number in range(len(contents))])
 
     def test_old_types_are_passed_over_as_well(self) -> None:
         undefined = b'\x06u\0'

@@ -54,6 +54,12 @@ class LoadTest(FileTest):
         self.assertEqual(loaded.function('up')(None), f'{PACKAGE}.001_x')
         self.assertIs(sys.modules[f'{PACKAGE}.001_x'], loaded.module)
 
+    def test_says_what_the_content_says_that_was_imported(self) -> None:
+        self.write("phase = 'background'\ndef up(db): pass")
+        loaded = load(self.migration, PACKAGE)
+        self.write('def up(db): pass')
+        self.assertEqual(loaded.said().phase, 'background')
+
     def test_knows_what_it_is(self) -> None:
         self.write('')
         loaded = load(self.migration, PACKAGE)
