@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks import fleet, trips, undo
+from benchmarks import fleet, rehearsing, trips, undo
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -441,6 +441,10 @@ class Benchmarks:
         """Images of what migrations change, and the way back."""
         undo.measure(self.folder, self.server, self.rounds)
 
+    def rehearse(self) -> None:
+        """`rehearse`, beside a dump and its restore to another server."""
+        rehearsing.measure(self.folder, self.server, self.rounds)
+
     def fleet(self) -> None:
         """Many databases, once each: the server makes ten thousand files."""
         fleet.measure(self)
@@ -545,6 +549,7 @@ def main() -> None:
         'show',
         'fleet',
         'undo',
+        'rehearse',
     ]
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)

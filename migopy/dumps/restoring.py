@@ -55,10 +55,7 @@ class Filler:
         Of a scratch one nothing needs to outlive a crash, so nothing waits for that.
         """
         self._db = plain(db)
-        import os
-
-        os.environ.setdefault('NOAHEAD', '1')
-        if is_scratch or os.environ.get('W1'):
+        if is_scratch:
             self._db = self._db.with_options(write_concern=WriteConcern(w=1))
         self._batches = batches
         self._progress = progress
