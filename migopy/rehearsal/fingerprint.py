@@ -51,15 +51,29 @@ class Shape:
 Fingerprint = Mapping[str, Shape]
 
 
-def fingerprint_of(db: Database[Any], apart: Set[str]) -> Fingerprint:
-    """Take the fingerprint of a database, but for the collections in `apart`."""
+def fingerprint_of(
+    db: Database[Any],
+    apart: Set[str],
+    earlier: Fingerprint | None = None,
+    touched: Set[str] = frozenset(),
+) -> Fingerprint:
+    """Take the fingerprint of a database, but for the collections in `apart`.
+
+    Where an `earlier` one is given, nothing but what is `touched` was written since:
+    the documents of the rest are not read again.
+    """
     db = plain(db)
     found = {
         str(each['name']): each
         for each in db.list_collections()
         if each['name'] not in apart and not each['name'].startswith(SYSTEM)
     }
-    digests = _digests(db)
+    untouched = {
+        name: earlier[name].digest
+        for name in found.keys() - touched
+        if earlier and name in earlier and earlier[name].has_documents
+    }
+    digests = {**untouched, **_digests_beside(db, found.keys() - untouched.keys())}
     shapes = {}
     for name, each in found.items():
         kind = str(each['type'])
@@ -81,6 +95,13 @@ def fingerprint_of(db: Database[Any], apart: Set[str]) -> Fingerprint:
 def digest_of(db: Database[Any], name: str) -> str | None:
     """Give the digest of one collection's documents, `None` where it is not there."""
     return _digests(db, [name]).get(name)
+
+
+def _digests_beside(db: Database[Any], names: Set[str]) -> Mapping[str, str]:
+    """Give the digests of some collections, and of the buckets of time series."""
+    buckets = [BUCKETS + name for name in names]
+    # Without any name the server gives those of all.
+    return _digests(db, sorted([*names, *buckets])) if names else {}
 
 
 def _digests(db: Database[Any], names: list[str] | None = None) -> Mapping[str, str]:

@@ -46,14 +46,17 @@ class Preserver:
         self._own_work = own_work
         self._turn = threading.Lock()
         self.kept: set[str] = set()
+        #: What may have been written since that state.
+        self.touched: set[str] = set()
         #: Why those could not be kept that are not.
         self.reasons: dict[str, str] = {}
         self.seconds = 0.0
 
     def about_to_write(self, names: Iterable[str] | None) -> None:
         """Keep what is about to be written; `None` is all of it."""
-        names = list(self._state) if names is None else names
+        names = list(self._state) if names is None else list(names)
         with self._turn:
+            self.touched.update(names)
             for name in names:
                 shape = self._state.get(name)
                 known = name in self.kept or name in self.reasons

@@ -135,7 +135,7 @@ class Rehearser:
         found.stages.append(self._run(up, [was], place, count))
         if found.failure is not None:
             return self._end(found, before, [was])
-        after = self._state()
+        after = self._state(found, before, was)
         self._weigh(found, before, after)
         if down is None and up.images:
             down = self._undo_of(up)
@@ -146,11 +146,12 @@ class Rehearser:
             found.stages.append(self._run(down, [was, first], place, count))
             if found.failure is not None:
                 return self._end(found, after, [was, first])
-            found.after_down = self._deviations(before, self._state(), was, 0)
+            now = self._state(found, after, first)
+            found.after_down = self._deviations(before, now, was, 0)
         found.stages.append(self._run(up, [first], place, count))
         if found.failure is not None:
             return self._end(found, after, [was, first])
-        again = self._state()
+        again = self._state(found, after, first)
         found.after_up = self._deviations(after, again, first, 1)
         return self._end(found, again, [was, first])
 
@@ -161,10 +162,21 @@ class Rehearser:
             each.forget()
         return found, state
 
-    def _state(self) -> Fingerprint:
+    def _state(
+        self,
+        found: Rehearsed | None = None,
+        since: Fingerprint | None = None,
+        preserver: Preserver | None = None,
+    ) -> Fingerprint:
+        """Take the state that the database is in, as it has come out of another one.
+
+        All is read where a stage may have written what nobody has heard.
+        """
         # Images hold what was dropped in collections of their own.
         apart = {*self._apart, *self._ground.images.names()}
-        return fingerprint_of(self._db, apart)
+        if found is None or preserver is None or _may_be_unheard(found):
+            return fingerprint_of(self._db, apart)
+        return fingerprint_of(self._db, apart, since, preserver.touched)
 
     def _preserver(self, which: int, state: Fingerprint) -> Preserver:
         own_work = self._ground.listener.own_work
@@ -234,6 +246,11 @@ class Rehearser:
             for index in sorted(shape.unique - known):
                 if self._copied.factor({name}) is not None:
                     found.cautions.append(Caution('unique', f'{name}.{index}'))
+
+
+def _may_be_unheard(found: Rehearsed) -> bool:
+    effects = [each.effects for each in found.stages]
+    return any(isinstance(each, Recording) and each.unknowns() for each in effects)
 
 
 def _failure(step: Step, error: MigopyException) -> Failure:

@@ -47,7 +47,7 @@ def private_server() -> Iterator[str]:
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
     try:
-        with held(folder), PrivateMongod(folder).running() as uri:
+        with held(folder), PrivateMongod(folder, is_scratch=True).running() as uri:
             yield uri
     finally:
         shutil.rmtree(folder, ignore_errors=True)

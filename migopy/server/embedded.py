@@ -50,7 +50,9 @@ class PrivateMongod:
     _children: ClassVar[dict[Path, subprocess.Popen[bytes]]] = {}
     """The mongods that this process started, by folder; kept to be reaped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, is_scratch: bool = False) -> None:
+        """Take its folder; of a scratch one nothing needs to outlive its process."""
+        self._is_scratch = is_scratch
         # What leads to it may be a link; the folder itself is looked at as it is.
         folder = Path(os.path.abspath(folder))
         self.folder = folder.parent.resolve() / folder.name
@@ -200,6 +202,11 @@ class PrivateMongod:
         """Stop the mongod cleanly and wait for its end."""
         address, _ = self._state()
         self._remember(address, stopping=True)
+        child = self._children.get(self.folder)
+        if self._is_scratch and child is not None:
+            # It would write to the disk what is deleted then.
+            child.kill()
+            child.wait()
         deadline = time.monotonic() + mongod.STOP_SECONDS
         while self._is_alive():
             if mongod.serves(self.folder, address):
