@@ -105,7 +105,8 @@ class World:
         return self._known[namespace]
 
     def _has_documents(self, namespace: str) -> bool:
-        if namespace not in self.written:
+        # What could not be emptied, as a view, is still there for the transaction.
+        if namespace not in self.written or namespace in self.off_limits:
             return False
         collection = self.collection(namespace)
         return collection.find_one({}, {'_id': 1}, session=self.session) is not None

@@ -286,6 +286,17 @@ class RepeatTest(PlainTest):
         self.assertIn('ran 1 inserted', self.told('execute', '2', dry_run='yes'))
         self.assertEqual(self.run_all(), ['v2'])
 
+    def test_a_dry_run_of_a_view_that_is_made_anew(self) -> None:
+        self.db.notes.insert_one({'done': False})
+        self.migration('003_v.py', VIEW.replace('{match}', "{'done': False}"))
+        self.run_all()
+        self.migration('003_v.py', VIEW.replace('{match}', "{'done': True}"))
+        said = self.told('execute', dry_run='yes')
+        self.assertIn('would drop view', said)
+        self.assertIn('would make view', said)
+        self.assertIn('nothing was changed', said)
+        self.assertEqual(self.db.open.count_documents({}), 1)
+
     def test_plan_and_preflight(self) -> None:
         self.run_all()
         self.again('003_v.py', 2)
