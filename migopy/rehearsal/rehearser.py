@@ -113,8 +113,8 @@ class Rehearser:
         """Rehearse all, until one fails; give the names of those that had no turn.
 
         `downs` are those of `ups`, `None` where a migration has none; its images are
-        the way back then, if it keeps any. What runs again
-        whenever it changes has to give the same a second time.
+        the way back then, if it keeps any. What runs again whenever it changes has to
+        give the same a second time.
         """
         count = len(ups)
         # What is a migration's own is told apart when it runs.
