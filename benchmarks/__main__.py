@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks import fleet, rehearsing, trips, undo
+from benchmarks import bulk, fleet, rehearsing, trips, undo
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -181,6 +181,39 @@ CHANGES = {
             place = [city.pop('longitude'), city.pop('latitude')]
             city['location'] = {'type': 'Point', 'coordinates': place}
             return city
+        """,
+    '6_bulk_loop.py': """
+        from pymongo import UpdateOne
+
+        def up(db):
+            bulk = []
+            for city in db.cities.find():
+                place = [city['longitude'], city['latitude']]
+                point = {'type': 'Point', 'coordinates': place}
+                bulk.append(UpdateOne({'_id': city['_id']}, {
+                    '$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}}))
+                if len(bulk) == 1000:
+                    db.cities.bulk_write(bulk, ordered=False)
+                    bulk = []
+            if bulk:
+                db.cities.bulk_write(bulk, ordered=False)
+        """,
+    '7_work_of_50_us.py': """
+        import time
+        import migopy
+
+        def up(db):
+            migopy.update_each(db.cities, change)
+
+        def change(city):
+            end = time.thread_time() + 50e-6
+            while time.thread_time() < end:
+                pass
+            place = [city['longitude'], city['latitude']]
+            point = {'type': 'Point', 'coordinates': place}
+            return {'$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}}
         """,
 }
 
@@ -370,7 +403,8 @@ class Benchmarks:
                 **{name: partial(self.changed, name) for name in CHANGES},
             },
         )
-        documents = {name: LOOP if 'loop' in name else count for name in CHANGES}
+        slow = {'3_loop.py', '4_loop_w1.py'}
+        documents = {name: LOOP if name in slow else count for name in CHANGES}
         each = {
             name: beyond(runs[name], runs['floor'], documents[name]) for name in CHANGES
         }
@@ -403,35 +437,16 @@ class Benchmarks:
         return int((self.floor / 'fab.log').read_text().splitlines()[0])
 
     def dump(self) -> None:
-        """`dbdump` of the cities, against copying its files."""
-        project = self.cities
-        self.load_cities()
-        fab(self.floor, 'reset')
-        fab(project, 'migrations:dbdump')
-        (dump,) = (project / 'mongodumps').iterdir()
-        size = sum(file.stat().st_size for file in dump.rglob('*') if file.is_file())
-        runs = interleaved(
-            max(1, self.rounds // 3),
-            {
-                'start': self.find,
-                'dbdump': partial(fab, project, 'migrations:dbdump'),
-                'copy': partial(self.copied, dump),
-            },
-        )
-        dumping = beyond(runs['dbdump'], runs['start'], 1)
-        copying = median(run.wall for run in runs['copy'])
-        table(
-            f'A dump of {megabytes(size)}, and a copy of its files, on disk',
-            ['dbdump beyond a start', 'copy', 'ratio', 'peak to floor'],
-            [
-                [
-                    milliseconds(dumping),
-                    milliseconds(copying),
-                    times(dumping, copying),
-                    f'{ratio(runs["dbdump"], runs["start"], peak):.2f}',
-                ]
-            ],
-        )
+        """`dbdump` and `dbrestore` of the cities, against what is least."""
+        bulk.dump(self)
+
+    def far(self) -> None:
+        """Change many documents where the server is far away."""
+        bulk.far(self)
+
+    def db(self) -> None:
+        """Insert with the `db` that a migration gets, against PyMongo's own."""
+        bulk.db(self)
 
     def trips(self) -> None:
         """Status and `execute` where the server is far away."""
@@ -546,6 +561,8 @@ def main() -> None:
         'trips',
         'update',
         'dump',
+        'far',
+        'db',
         'show',
         'fleet',
         'undo',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,12 +43,20 @@ def is_installed(program: str) -> bool:
     return (PROGRAMS / program).exists()
 
 
+def tool(program: str) -> str | None:
+    """Find one of MongoDB's own programs on the PATH, `None` if it is not there."""
+    return shutil.which(program)
+
+
 def timed(program: str, folder: Path, *arguments: str) -> Sample:
-    """Run a program of this environment in a folder; raises where it fails."""
+    """Run a program of this environment, or one by its path; raises where it fails.
+
+    It finds no other program, so dumps are PyMongo's also where mongodump is installed.
+    """
     # Users have their bytecode; without it, compiling is what is measured.
-    wanted = {**os.environ, 'PYTHONWARNINGS': 'ignore'}
+    wanted = {**os.environ, 'PYTHONWARNINGS': 'ignore', 'PATH': str(PROGRAMS)}
     wanted.pop('PYTHONDONTWRITEBYTECODE', None)
-    log = folder / f'{program}.log'
+    log = folder / f'{Path(program).name}.log'
     began = time.perf_counter()
     with log.open('w') as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line

@@ -50,15 +50,16 @@ class Pages:
             comment=self._comment,
         )
         if not key:
-            return list(find(self._query))
+            return find(self._query).to_list()
         [last] = key
         if isinstance(last, MaxKey):
             return []
         greater = {'$expr': {'$gt': ['$_id', {'$literal': last}]}}
         query = both(greater, self._query)
-        if self._may_use_min and (page := list(find(query).min([('_id', last)]))):
-            return page
-        return list(find(query))
+        page: list[RawBSONDocument] = []
+        if self._may_use_min:
+            page = find(query).min([('_id', last)]).to_list()
+        return page or find(query).to_list()
 
     def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
         """Read those of certain `_id`s that are there and still fit."""
@@ -67,4 +68,4 @@ class Pages:
         found = self._collection.find(
             query, sort=BY_ID, batch_size=size, comment=self._comment
         )
-        return list(found)
+        return found.to_list()

@@ -1,0 +1,337 @@
+"""Dumps and the way back, work far away, and the `db` that a migration gets.
+
+Each is measured beside the least that it can cost, and beside MongoDB's own tools where
+they are installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import textwrap
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+from pymongo import MongoClient
+
+from benchmarks.measuring import (
+    Sample,
+    fab,
+    interleaved,
+    megabytes,
+    milliseconds,
+    ratio,
+    table,
+    timed,
+    tool,
+)
+from tests.faults.proxy import Line, read_message
+
+if TYPE_CHECKING:
+    from benchmarks.__main__ import Benchmarks
+
+#: Seconds that a message takes each way to a server far away.
+WAY = 0.02
+
+#: Documents that are changed far away, and those inserted one by one.
+FAR = 40_000
+LOOP = 20_000
+
+#: The least that the way back of a dump can cost: its bytes, inserted by the megabyte.
+LOADER = """
+    import atexit, sys
+    import pymongo
+    from bson.raw_bson import RawBSONDocument
+    from pymongo.synchronous import monitor
+
+    atexit.unregister(monitor._shutdown_resources)
+    client = pymongo.MongoClient('{uri}')
+    client.drop_database('loaded')
+    concern = pymongo.WriteConcern('majority')
+    loaded = client.loaded.get_collection('cities', write_concern=concern)
+
+    def insert(batch):
+        loaded.insert_many([RawBSONDocument(document) for document in batch])
+
+    batch, size = [], 0
+    with open(sys.argv[1], 'rb') as file:
+        while head := file.read(4):
+            document = head + file.read(int.from_bytes(head, 'little') - 4)
+            batch.append(document)
+            size += len(document)
+            if size > 1024 * 1024:
+                insert(batch)
+                batch, size = [], 0
+    insert(batch)
+    client.close()
+"""
+
+#: The same loop with the `db` of a migration and with PyMongo's, in one process, by
+#: turns: CPU of this thread alone, and so that what else the machine does counts less.
+INSERTS = """
+    import time
+    import pymongo
+
+    def up(db):
+        one = pymongo.WriteConcern(1)
+        ours = db.get_collection('inserted', write_concern=one)
+        client = pymongo.MongoClient('{uri}')
+        plain = client[db.name].get_collection('inserted', write_concern=one)
+        took = []
+        for _ in range(LOOP // 500):
+            took.append([insert(ours), insert(plain)])
+        print('ratios', *[one / other for one, other in took[1:]])
+        print('microseconds', *[one / 500 * 1e6 for one, _ in took[1:]])
+
+    def insert(collection):
+        began = time.thread_time()
+        for number in range(500):
+            collection.insert_one({'number': number, 'name': 'a name'})
+        return time.thread_time() - began
+"""
+
+CHANGE = """
+    def change(city):
+        place = [city['longitude'], city['latitude']]
+        point = {'type': 'Point', 'coordinates': place}
+        return {'$set': {'location': point},
+                '$unset': {'longitude': '', 'latitude': ''}}
+"""
+
+BY_HAND = """
+    from pymongo import UpdateOne
+
+    def up(db):
+        bulk = []
+        for city in db.cities.find():
+            bulk.append(UpdateOne({'_id': city['_id']}, change(city)))
+            if len(bulk) == 1000:
+                db.cities.bulk_write(bulk, ordered=False)
+                bulk = []
+        if bulk:
+            db.cities.bulk_write(bulk, ordered=False)
+"""
+
+EACH = """
+    import migopy
+
+    def up(db):
+        migopy.update_each(db.cities, change{options})
+"""
+
+#: What is done far away.
+FAR_AWAY = {
+    '0_nothing.py': 'def up(db):\n    pass\n',
+    '1_by_hand.py': BY_HAND,
+    '2_update_each.py': EACH.replace('{options}', ''),
+    '3_larger_batches.py': EACH.replace('{options}', ', batch_size=10_000'),
+}
+
+FABFILE = """
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    migrations = Migrations.create_task()
+"""
+
+
+class DelayedLine(Line):
+    """A line to one mongod on which each message is long under way, and none waits.
+
+    Invariant: a message arrives a fixed time after it was sent, however many are under
+    way before it.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        """Take the server's port, and the seconds of a way."""
+        super().__init__(port)
+        self._seconds = seconds
+
+    def connect(self, client: socket.socket) -> None:
+        """Carry the messages of a client, in threads of its own."""
+        threading.Thread(target=self._connect, args=[client], daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        # The handshake of TCP is a round trip as well.
+        time.sleep(2 * self._seconds)
+        far = socket.create_connection(('127.0.0.1', self.server_port))
+        for source, target in ((near, far), (far, near)):
+            way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+            for work in (
+                partial(self._send, source, way),
+                partial(self._arrive, way, target),
+            ):
+                threading.Thread(target=work, daemon=True).start()
+
+    def _send(
+        self, source: socket.socket, way: queue.SimpleQueue[tuple[float, bytes]]
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while message := read_message(source):
+                way.put((time.monotonic() + self._seconds, message))
+        way.put((time.monotonic() + self._seconds, b''))
+
+    def _arrive(
+        self, way: queue.SimpleQueue[tuple[float, bytes]], target: socket.socket
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                moment, message = way.get()
+                time.sleep(max(0.0, moment - time.monotonic()))
+                if not message:
+                    break
+                target.sendall(message)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+
+def dump(benchmarks: Benchmarks) -> None:
+    """`dbdump` and `dbrestore` of the cities, against what is least, and the tools."""
+    project = benchmarks.cities
+    benchmarks.load_cities()
+    fab(benchmarks.floor, 'reset')
+    fab(project, 'migrations:dbdump')
+    (made,) = (project / 'mongodumps').glob('*_cities')
+    size = sum(file.stat().st_size for file in made.rglob('*') if file.is_file())
+    (project / 'load.py').write_text(
+        textwrap.dedent(LOADER).replace('{uri}', benchmarks.uri)
+    )
+    name, data = made.name, made / 'cities' / 'cities.bson'
+    dumping = {
+        'start': benchmarks.find,
+        'dbdump': partial(fab, project, 'migrations:dbdump'),
+        'copy of the files': partial(benchmarks.copied, made),
+    }
+    restoring = {
+        'start': benchmarks.find,
+        'dbrestore': partial(fab, project, f'migrations:dbrestore,{name},yes=yes'),
+        # One of the two collections, which are the same.
+        'insert_many of half': partial(timed, 'python', project, 'load.py', str(data)),
+    }
+    uri = f'--uri={benchmarks.uri}'
+    if mongodump := tool('mongodump'):
+        arguments = [uri, '--db=cities', '--quiet', f'--out={project}/tools']
+        dumping['mongodump'] = partial(timed, mongodump, project, *arguments)
+    if mongorestore := tool('mongorestore'):
+        arguments = [uri, '--drop', '--quiet', '--nsInclude=cities.*']
+        arguments += ['--nsFrom=cities.*', '--nsTo=restored.*', f'--dir={made}']
+        restoring['mongorestore'] = partial(timed, mongorestore, project, *arguments)
+    for title, cases in (
+        (f'A dump of {megabytes(size)}', dumping),
+        (f'The way back of {megabytes(size)}', restoring),
+    ):
+        runs = interleaved(max(1, benchmarks.rounds // 5), cases)
+        _tell(title, runs)
+    for program in ('mongodump', 'mongorestore'):
+        if not tool(program):
+            print(f'{program} is not installed, so it is not measured.')
+
+
+def far(benchmarks: Benchmarks) -> None:
+    """Change some cities through a slow line, by hand and by `update_each`."""
+    benchmarks.load_cities()
+    runs: dict[float, dict[str, list[Sample]]] = {}
+    for seconds in (0.0, WAY):
+        line = DelayedLine(benchmarks.server.members[0].port, seconds)
+        with line.running():
+            project = benchmarks.folder / f'far{seconds}'
+            _make(project, line.uri, 'far', FAR_AWAY)
+            cases = {
+                name: partial(_changed_far, benchmarks, project, name)
+                for name in FAR_AWAY
+            }
+            runs[seconds] = interleaved(max(1, benchmarks.rounds // 5), cases)
+    each = {}
+    for seconds, samples in runs.items():
+        walls = {name: median(run.wall for run in samples[name]) for name in samples}
+        for name in FAR_AWAY:
+            each[seconds, name] = (walls[name] - walls['0_nothing.py']) / FAR
+    rows = [
+        [
+            name,
+            milliseconds(max(0.0, each[0.0, name])),
+            milliseconds(max(0.0, each[WAY, name])),
+            f'{each[WAY, name] / each[0.0, name]:.2f}',
+            f'{each[WAY, name] / each[WAY, "1_by_hand.py"]:.2f}',
+        ]
+        for name in FAR_AWAY
+        if name != '0_nothing.py'
+    ]
+    table(
+        f'A change of {FAR:,} cities, {milliseconds(WAY)} away each way',
+        ['migration', 'each, near', 'each, far', 'far to near', 'far to by hand'],
+        rows,
+    )
+
+
+def db(benchmarks: Benchmarks) -> None:
+    """CPU of a loop of `insert_one` with a migration's `db` against PyMongo's own."""
+    project = benchmarks.folder / 'inserting'
+    text = INSERTS.replace('LOOP', str(LOOP))
+    _make(project, benchmarks.uri, 'inserting', {'1_insert.py': text})
+    ratios, each = [], []
+    for _ in range(max(1, benchmarks.rounds // 5)):
+        with MongoClient(benchmarks.uri) as client:
+            client.drop_database('inserting')
+        fab(project, 'migrations:execute')
+        for line in (project / 'fab.log').read_text().splitlines():
+            kind, *figures = line.split() or ['']
+            if kind == 'ratios':
+                ratios += map(float, figures)
+            elif kind == 'microseconds':
+                each += map(float, figures)
+    table(
+        'insert_one with the db of a migration',
+        ['CPU each', "to PyMongo's own"],
+        [[f'{median(each):.1f} µs', f'{median(ratios):.3f}']],
+    )
+
+
+def _make(folder: Path, uri: str, database: str, migrations: dict[str, str]) -> None:
+    (folder / 'mongomigrations').mkdir(parents=True)
+    text = textwrap.dedent(FABFILE).replace('{uri}', uri)
+    (folder / 'fabfile.py').write_text(text.replace('{database}', database))
+    for name, source in migrations.items():
+        text = textwrap.dedent(source).replace('{uri}', uri)
+        if 'change' in text:
+            text += textwrap.dedent(CHANGE)
+        (folder / 'mongomigrations' / name).write_text(text)
+
+
+def _changed_far(benchmarks: Benchmarks, project: Path, name: str) -> Sample:
+    """Execute one of the changes on some cities, as they were."""
+    with MongoClient(benchmarks.uri) as client:
+        client.drop_database('far')
+        some = [{'$limit': FAR}, {'$out': {'db': 'far', 'coll': 'cities'}}]
+        client.cities.original.aggregate(some)
+    return fab(project, f'migrations:execute,{name}')
+
+
+def _tell(title: str, runs: dict[str, list[Sample]]) -> None:
+    start = median(run.wall for run in runs['start'])
+    rows = []
+    for name, samples in runs.items():
+        whole = median(run.wall for run in samples)
+        rows.append(
+            [
+                name,
+                milliseconds(whole),
+                milliseconds(max(0.0, whole - start)),
+                milliseconds(median(run.cpu for run in samples)),
+                f'{ratio(samples, runs["start"], _peak):.2f}',
+            ]
+        )
+    head = ['process', 'wall', 'beyond a start', 'CPU', 'peak to a start']
+    table(title, head, rows)
+
+
+def _peak(sample: Sample) -> float:
+    return sample.peak
