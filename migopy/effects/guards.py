@@ -23,12 +23,20 @@ class Guard(Protocol):
 
 
 class Keeper(Protocol):
-    """Who keeps what a write past the session is about to change."""
+    """Who keeps what a step is about to change, and refuses what it cannot keep."""
+
+    def inside(self, name: str, database: str, command: Document) -> str | None:
+        """See a write in the session's transactions; give why it may not go.
+
+        Raises nothing.
+        """
 
     def take(
         self, name: str, database: str, command: Document, address: Address
     ) -> str | None:
-        """Keep that, and give `None`; or give why the write may not go, perhaps `''`.
+        """Keep what a write past the session changes, and give `None`.
+
+        Or give why the write may not go, perhaps `''`.
 
         Raises nothing.
         """

@@ -205,13 +205,18 @@ class Recording(Effects):
         """Raise `RefusedWrite` for a write past the session that is kept to."""
         name, database = event.command_name, event.database_name
         command = event.command
-        if 'autocommit' in command and command['lsid']['id'] == self.only:
+        is_inside = 'autocommit' in command and command['lsid']['id'] == self.only
+        if is_inside and self.keeper is None:
             return
         namespace = namespace_of(name, database, command)
         if namespace is None:
             return
         reason: str | None = ''
-        if self.keeper is not None:
+        if is_inside and self.keeper is not None:
+            reason = self.keeper.inside(name, database, command)
+            if reason is None:
+                return
+        elif self.keeper is not None:
             reason = self.keeper.take(name, database, command, event.connection_id)
         if reason is None:
             self.ledger.cover(command)

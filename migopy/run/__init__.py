@@ -48,7 +48,8 @@ if TYPE_CHECKING:
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import require_dependencies
-    from migopy.run.imaging import NoImagesHere, OutsidePages, with_images
+    from migopy.run.imaging import with_images
+    from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
     from migopy.run.inspection import Problem, inspect
     from migopy.run.registrations import NotRegistered
     from migopy.run.rooms import Rooms
@@ -68,8 +69,9 @@ LATE = {
     'Adoption': 'adoption',
     'Match': 'adoption',
     'CannotTry': 'trial_errors',
-    'NoImagesHere': 'imaging',
-    'OutsidePages': 'imaging',
+    'NoImagesHere': 'imaging_errors',
+    'NotImaged': 'imaging_errors',
+    'OutsidePages': 'imaging_errors',
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
@@ -122,6 +124,7 @@ __all__ = [
     'NotAllShown',
     'NotApplied',
     'NotExecuted',
+    'NotImaged',
     'NotRegistered',
     'Observer',
     'Observers',

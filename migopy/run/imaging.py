@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pymongo.client_session import ClientSession
 
-from migopy.commands import Command
-from migopy.effects import EffectsListener, Recording, RefusedWrite
+from migopy.effects import EffectsListener, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
-from migopy.errors import MigopyException
 from migopy.files import BEST_EFFORT
+from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
 from migopy.run.marks import has_one_log
 from migopy.run.observer import Observer
 from migopy.run.step import Step
@@ -56,46 +55,6 @@ class Ground(Protocol):
         """Give the settings: the pace of `update_each`, whether images are kept."""
 
 
-class OutsidePages(MigopyException):
-    """A write of which no image can be kept was refused before it was sent.
-
-    `command` is its name, `namespace` what it was for.
-    """
-
-    def __init__(self, refused: RefusedWrite) -> None:
-        self.command = refused.command
-        self.namespace = refused.namespace
-        what = f'({refused.command} on {refused.namespace})'
-        if refused.reason:
-            super().__init__(
-                f'No image can be kept of what it was about to do {what}:'
-                f' {refused.reason}. It was refused before it was sent.\n'
-                'Do it in a file of its own with `undo = False` at the top, or leave it'
-                ' out.'
-            )
-            return
-        super().__init__(
-            f'It tried to write {what} otherwise than with update_each. With'
-            ' undo = True and without a transaction no image can be kept of that, so it'
-            ' was refused before it was sent.\n'
-            'Write it with update_each, or have `transaction = True` at the top of the'
-            ' file, or `undo = False`.'
-        )
-
-
-class NoImagesHere(MigopyException):
-    """Behind a router no images can be kept; `name` is the migration's."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        super().__init__(
-            f'{name}: undo = True needs a replica set, and this server is a router of a'
-            ' sharded cluster, so nothing was run.\n'
-            'Write `undo = False` at the top of the file, then type: ',
-            Command('execute'),
-        )
-
-
 def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[Step]:
     """Have steps keep images where they are wanted, before anything runs.
 
@@ -122,7 +81,7 @@ def pages_of(
     """Give what keeps images of the pages of a step that is in no transaction.
 
     In the block it can write nothing else. `earlier` are runs that have left it
-    unfinished. Raises `OutsidePages`, `NotCovered`, `WroteOutside`.
+    unfinished. Raises `OutsidePages`, `NotImaged`, `NotCovered`, `WroteOutside`.
     """
     if step.images is not True:
         if step.images:
@@ -144,14 +103,27 @@ def pages_of(
             with effects.kept_to(session.session_id, strays, keeper):
                 yield Paging(images, known, session, limit)
         except RefusedWrite as refused:
-            raise OutsidePages(refused) from refused
+            raise _refusal(refused) from refused
         if effects.refused is not None:
-            raise OutsidePages(effects.refused)
+            raise _refusal(effects.refused)
         problems = list(effects.unknowns())
         if effects.outside.wrote:
             problems.append(effects.outside.describe(ground.db.name))
         if problems:
             raise NotCovered(problems)
+
+
+def _refusal(refused: RefusedWrite) -> NotImaged | OutsidePages:
+    return NotImaged(refused) if refused.reason else OutsidePages(refused)
+
+
+def keeper_of(step: Step, ground: Ground) -> Keeper | None:
+    """Give what refuses writes that a step in a transaction keeps no images of."""
+    if step.images is not True:
+        return None
+    from migopy.undo import Kinds
+
+    return Kinds(ground.images)
 
 
 def begun(ground: Ground, run: Run, earlier: Sequence[Run]) -> Kept:

@@ -14,7 +14,7 @@ from pymongo.client_session import ClientSession
 from migopy.effects import Effects, Recording
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
-from migopy.run.imaging import images_of, pages_of
+from migopy.run.imaging import images_of, keeper_of, pages_of
 from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
@@ -195,7 +195,8 @@ class Performer:
     ) -> None:
         """Call the function and register it, all in a session's transaction."""
         began = time.perf_counter()
-        inside = kept_inside(session, effects, self._rooms.db.name)
+        keeper = keeper_of(step, self._rooms)
+        inside = kept_inside(session, effects, self._rooms.db.name, keeper)
         bound = session.bind(end_session=False)
         earlier = self._plan.unfinished_of(run)
         with images_of(step, run, self._rooms, session, earlier) as images:

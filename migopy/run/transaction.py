@@ -13,9 +13,10 @@ from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.differences import look
-from migopy.effects import Effects, FailedCommand, Recording, RefusedWrite
+from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
+from migopy.run.imaging_errors import NotImaged
 from migopy.server import end_sessions, reason_of
 from migopy.signals import is_interruption
 
@@ -137,21 +138,25 @@ CANNOT = (
 
 @contextmanager
 def kept_inside(
-    session: ClientSession, effects: Recording, database: str
+    session: ClientSession,
+    effects: Recording,
+    database: str,
+    keeper: Keeper | None = None,
 ) -> Iterator[None]:
     """Let a step write in a session's transaction alone, during the block.
 
-    What can be refused is, before it is sent. Raises `KeptInside` for that, also where
+    What can be refused is, before it is sent, and so is what `keeper` refuses. Raises
+    `NotImaged` for that, `KeptInside` for that, also where
     the step has swallowed it, and `WroteOutside` for what could not be refused.
     Raises `CaughtError` where the step has gone on after an error that ended it.
     """
     # Typed, nothing but migrations writes in this process.
     strays = ERRAND.get() is not None
     try:
-        with effects.kept_to(session.session_id, strays=strays):
+        with effects.kept_to(session.session_id, strays, keeper):
             yield
     except RefusedWrite as refused:
-        raise KeptInside(refused) from refused
+        raise _refusal(refused) from refused
     except OperationFailure as error:
         if error.code in GONE and effects.failed is not None:
             raise CaughtError(effects.failed) from error
@@ -159,9 +164,13 @@ def kept_inside(
     if effects.outside.wrote:
         raise WroteOutside(effects.outside, database)
     if effects.refused is not None:
-        raise KeptInside(effects.refused)
+        raise _refusal(effects.refused)
     if effects.failed is not None and is_gone(session, database):
         raise CaughtError(effects.failed)
+
+
+def _refusal(refused: RefusedWrite) -> MigopyException:
+    return NotImaged(refused) if refused.reason else KeptInside(refused)
 
 
 def is_gone(session: ClientSession, database: str) -> bool:

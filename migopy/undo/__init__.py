@@ -14,10 +14,12 @@ from migopy.undo.errors import Conflicts as Conflicts
 from migopy.undo.errors import InTheWay as InTheWay
 from migopy.undo.errors import NotCovered as NotCovered
 from migopy.undo.errors import NotExact as NotExact
+from migopy.undo.errors import OfNoImages as OfNoImages
 from migopy.undo.errors import TooManyImages as TooManyImages
 from migopy.undo.images import Images as Images
 from migopy.undo.kept import Kept as Kept
 from migopy.undo.kept import Known as Known
+from migopy.undo.kinds import Kinds as Kinds
 from migopy.undo.paging import Paging as Paging
 from migopy.undo.pairs import Damaged as Damaged
 from migopy.undo.undoing import Undo as Undo

@@ -61,6 +61,12 @@ class Defining:
         #: Whether there are some whose outcome could not be looked up as yet.
         self._is_left = False
 
+    def inside(
+        self, name: str, database: str, command: Mapping[str, Any]
+    ) -> str | None:
+        """Let pages go: where they are of is looked at before the first one."""
+        return None
+
     def take(
         self, name: str, database: str, command: Mapping[str, Any], address: Any
     ) -> str | None:

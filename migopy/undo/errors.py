@@ -28,6 +28,19 @@ class NotCovered(MigopyException):
         )
 
 
+class OfNoImages(MigopyException):
+    """No images are kept of collections of a kind; `reason` says of which."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(
+            f'No images can be kept of what it is about to change, as {reason}. Nothing'
+            ' was written to that.\n'
+            'Do it in a file of its own with `undo = False` at the top, or leave it'
+            ' out.'
+        )
+
+
 class TooManyImages(MigopyException):
     """The images of a migration are larger than they may be; `limit` is in MB."""
 

@@ -11,8 +11,10 @@ from pymongo.client_session import ClientSession
 
 from migopy.differences import Difference, Value, collection_of, id_of, look_up
 from migopy.undo.capture import in_chunks, keep
+from migopy.undo.errors import OfNoImages
 from migopy.undo.images import Images
 from migopy.undo.kept import Known
+from migopy.undo.kinds import Kinds
 
 
 class Paging:
@@ -33,7 +35,14 @@ class Paging:
         self._sent = known.kept
 
     def begin(self, namespace: str) -> None:
-        """Hear that a call is about to write pages of a collection."""
+        """Hear that a call is about to write pages of a collection.
+
+        Raises `OfNoImages`, `PyMongoError`.
+        """
+        with self._images.own_work():
+            reason = Kinds(self._images).reason(namespace)
+        if reason is not None:
+            raise OfNoImages(reason)
         with self._known.lock:
             kept = self._known.kept
             if namespace in kept.paged:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-from migopy.run import OutsidePages
+from migopy.run import NotImaged, OutsidePages
 from migopy.run.conditions import WroteWhileLooking
-from migopy.undo import Conflicts
+from migopy.undo import Conflicts, OfNoImages
 from tests.definitions import HEAD, DefinitionsTest
 from tests.images import definitions_of, state_of
 
@@ -99,7 +99,8 @@ class DefinedTest(DefinitionsTest):
         ):
             with self.subTest(line):
                 self.migration('001_a.py', f'{HEAD}    {line}\n')
-                with self.assertRaisesRegex(OutsidePages, said):
+                kinds = NotImaged, OutsidePages
+                with self.assertRaisesRegex(kinds, said):
                     self.manager().execute()
                 self.assertEqual(self.state(), self.before)
                 self.assertEqual(self.registered(), [])
@@ -108,7 +109,7 @@ class DefinedTest(DefinitionsTest):
         self.db.a.insert_one({'_id': 99, 'n': 99, 'text': 'x' * 20_000})
         self.before = self.state()
         self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
-        with self.assertRaisesRegex(OutsidePages, 'UNDO_MB'):
+        with self.assertRaisesRegex(NotImaged, 'UNDO_MB'):
             self.manager(UNDO_MB=0.01).execute()
         self.assertEqual(self.state(), self.before)
 
@@ -272,7 +273,7 @@ class DefinedTest(DefinitionsTest):
     def test_with_one_connection_it_is_refused_and_does_not_wait(self) -> None:
         self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
         manager = self.manager(MONGO_CLIENT_OPTIONS={'maxPoolSize': 1})
-        with self.assertRaisesRegex(OutsidePages, 'maxPoolSize=1'):
+        with self.assertRaisesRegex(NotImaged, 'maxPoolSize=1'):
             manager.execute()
         self.assertEqual(self.state(), self.before)
 
@@ -283,3 +284,31 @@ class DefinedTest(DefinitionsTest):
             self.manager().execute()
         self.assertEqual(self.state(), self.before)
         self.assertEqual(self.aside(), [])
+
+    def test_capped_collections_and_time_series_are_refused_at_the_first_write(
+        self,
+    ) -> None:
+        self.needs_version(5, 0)
+        self.db.create_collection('log', capped=True, size=9999)
+        self.db.log.insert_one({'_id': 1, 'x': 0})
+        self.db.create_collection('t', timeseries={'timeField': 'at'})
+        for head, line, said in (
+            ('transaction = ', "db.log.insert_one({'_id': 2})", 'log is capped'),
+            ('transaction = ', "db.log.update_one({}, {'$set': {'x': 1}})", 'capped'),
+            ('transaction = ', "db.t.insert_one({'at': 1})", 't is a time series'),
+            ('', "migopy.update_each(db.log, lambda _: {'$set': {'x': 1}})", 'capped'),
+        ):
+            with self.subTest(line):
+                text = HEAD.replace('undo =', f'{head}undo =')
+                first = "migopy.update_each(db.a, lambda _: {'$set': {'y': 1}})"
+                self.migration('001_a.py', f'{text}    {first}\n    {line}\n')
+                kinds = NotImaged, OfNoImages
+                with self.assertRaisesRegex(kinds, said):
+                    self.manager().execute()
+                self.assertEqual(self.db.log.find_one(), {'_id': 1, 'x': 0})
+                self.assertIn('undo = False', '\n'.join(self.logger.of('red')))
+                if head:
+                    self.assertEqual(self.db.a.count_documents({'y': 1}), 0)
+                else:
+                    self.manager().rollback('001')
+                self.assertEqual(self.registered(), [])

@@ -1,0 +1,57 @@
+"""Why no images can be kept of what a migration is about to do."""
+
+from __future__ import annotations
+
+from migopy.commands import Command
+from migopy.effects import RefusedWrite
+from migopy.errors import MigopyException
+
+
+class NotImaged(MigopyException):
+    """A command that no image can be kept of was refused before it was sent.
+
+    `command` is its name, `namespace` what it was for.
+    """
+
+    def __init__(self, refused: RefusedWrite) -> None:
+        self.command = refused.command
+        self.namespace = refused.namespace
+        super().__init__(
+            'No image can be kept of what it was about to do'
+            f' ({refused.command} on {refused.namespace}): {refused.reason}. It was'
+            ' refused before it was sent.\n'
+            'Do it in a file of its own with `undo = False` at the top, without a'
+            ' transaction, or leave it out.'
+        )
+
+
+class OutsidePages(MigopyException):
+    """A write of which no image can be kept was refused before it was sent.
+
+    `command` is its name, `namespace` what it was for.
+    """
+
+    def __init__(self, refused: RefusedWrite) -> None:
+        self.command = refused.command
+        self.namespace = refused.namespace
+        super().__init__(
+            f'It tried to write ({refused.command} on {refused.namespace}) otherwise'
+            ' than with update_each. With'
+            ' undo = True and without a transaction no image can be kept of that, so it'
+            ' was refused before it was sent.\n'
+            'Write it with update_each, or have `transaction = True` at the top of the'
+            ' file, or `undo = False`.'
+        )
+
+
+class NoImagesHere(MigopyException):
+    """Behind a router no images can be kept; `name` is the migration's."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name}: undo = True needs a replica set, and this server is a router of a'
+            ' sharded cluster, so nothing was run.\n'
+            'Write `undo = False` at the top of the file, then type: ',
+            Command('execute'),
+        )
