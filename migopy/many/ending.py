@@ -99,7 +99,8 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
             for part in ways
         ]
         if only != FAILED_ONES:
-            return ['For all of them, type one of:\n', *said]
+            of_all = 'For all of them, type' if len(tally.failed) > 1 else 'Type'
+            return [f'{of_all} one of:\n', *said]
         # It may stand for others by then, where to run `up` again hurts nobody.
         again = next(each for each in said if isinstance(each, Command))
         if again.name == 'execute':

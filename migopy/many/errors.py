@@ -16,11 +16,12 @@ class Failed(MigopyException):
         self.titles = titles
         names = enumerated([shown(title) for title in titles])
         number = (
-            f'{len(titles):,} of {count:,} databases failed: {names}'
+            f'{len(titles):,} of {count:,} databases failed: {names}\n'
+            'What went wrong in each stands above. '
             if count > 1
-            else f'It failed in {names}.'
+            else f'It failed in {names}.\nWhat went wrong stands above. '
         )
-        super().__init__(f'{number}\nWhat went wrong in each stands above. ', *said)
+        super().__init__(number, *said)
 
 
 class CanaryFailed(MigopyException):

@@ -88,6 +88,18 @@ class NextTest(FleetTest):
         self.assert_ok(self.fab(f'migrations:execute,001_a.py,{only}'))
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
 
+    def test_one_that_is_unfinished_is_told_of_as_one(self) -> None:
+        self.migration('001_a.py', HALF)
+        self.spoil('a')
+        said = self.shown(self.fab('migrations:execute'))
+        self.assertIn('1 of 3 databases failed: a\n', said)
+        said = self.shown(self.fab('migrations:execute,only=failed'))
+        self.assertIn(
+            'It failed in a.\nWhat went wrong stands above. Type one of:\n'
+            '  fab migrations:execute,001_a.py,only=a  - run its up again\n',
+            said,
+        )
+
     def test_a_canary_is_among_those_that_are_meant(self) -> None:
         self.migration('001_a.py', PICKY)
         self.assert_error(

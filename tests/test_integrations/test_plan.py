@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import stat
 from typing import Any
 
@@ -95,8 +96,10 @@ class MadeTest(PlanTest):
         self.planned()
         texts = [(self.folder / f'plan.{end}').read_text() for end in ('json', 'md')]
         for text in texts:
+            # The test's own database, and checksums, may have any digits.
+            said = re.sub('[0-9a-f]{32,}', '', text)
             for value in ('555', '1230', 'Bob'):
-                self.assertNotIn(value, text)
+                self.assertNotIn(value, said)
         plan = self.planned(',values=yes')
         commands = plan['migrations'][0]['commands']
         sent = [each['command']['updates'][0] for each in commands]
