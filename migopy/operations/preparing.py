@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from migopy.files import Migration
@@ -16,7 +17,7 @@ from migopy.run import (
     warn_of_helpers,
     with_images,
 )
-from migopy.server import Process, end_remains
+from migopy.server import BEGAN, Process, end_remains
 from migopy.site import Site
 from migopy.state import Agent
 from migopy.terminal import told_by
@@ -58,7 +59,7 @@ def prepare(site: Site, plan: Plan, observer: Observer) -> None:
     Makes the indexes of migopy's collections, unless an earlier command has. Raises
     `LeftRunning`.
     """
-    end_remains(site.client, site.db.name, _gone(plan))
+    end_remains(site.client, site.db.name, _gone(site, plan))
     if plan.has_indexes:
         return
     site.history.prepare()
@@ -66,13 +67,19 @@ def prepare(site: Site, plan: Plan, observer: Observer) -> None:
         observer.warned(warning)
 
 
-def _gone(plan: Plan) -> list[Process]:
+def _gone(site: Site, plan: Plan) -> list[Process]:
     """List the processes whose runs are unfinished, and that hold no lock."""
-    now = Agent.current()
-    at_work = {each.agent for each in plan.holders} - {now}
-    agents = dict.fromkeys(each.agent for each in plan.unfinished)
-    return [
-        Process(each.host, each.pid, (each.host, each.pid) == (now.host, now.pid))
-        for each in agents
-        if each not in at_work
-    ]
+    me, now = Agent.current(), site.lock.now()
+    at_work = {each.agent for each in plan.holders} - {me}
+    # In a container that was started anew the one before had the same id.
+    seconds: dict[Agent, float] = {me: time.monotonic() - BEGAN}
+    gone = []
+    for run in plan.unfinished:
+        agent = run.agent
+        if agent in at_work:
+            continue
+        ago = seconds.get(agent, 0.0)
+        if run.ended is not None:
+            ago = (now - run.ended).total_seconds()
+        gone.append(Process(agent.host, agent.pid, ago))
+    return list(dict.fromkeys(gone))

@@ -30,7 +30,7 @@ from migopy.server.explained import (
     reason_of,
 )
 from migopy.server.members import has_members
-from migopy.server.remains import LeftRunning, Process, end_remains
+from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
 from migopy.server.secrets import redacted, secrets_in, spellings_of
 from migopy.server.settings import (
@@ -45,6 +45,7 @@ from migopy.server.uris import ServerUri, is_uri
 from migopy.server.values import CHECKS
 
 __all__ = [
+    'BEGAN',
     'CHECKS',
     'DATA',
     'EMBEDDED',

@@ -24,15 +24,14 @@ BEGAN = time.monotonic()
 
 
 class Process(NamedTuple):
-    """A process on a machine; `is_this_one` says whether its id is that of this one.
+    """A process on a machine, and how many seconds what is its remains runs at least.
 
-    That is so in a container that was started anew: what has run for longer than this
-    process is then of the one before.
+    What it has begun later is none: it may go on with other work.
     """
 
     host: str
     pid: int
-    is_this_one: bool
+    seconds: float
 
 
 class LeftRunning(MigopyException):
@@ -95,7 +94,6 @@ def _running(
     except OperationFailure:
         # Where not even one's own is told, nothing can be ended either.
         return
-    age = (time.monotonic() - BEGAN) * 1e6
     for row in rows:
-        if not process.is_this_one or row.get('microsecs_running', 0) > age:
+        if row.get('microsecs_running', 0) >= process.seconds * 1e6:
             yield row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import threading
@@ -11,10 +12,18 @@ from unittest import mock
 
 from bson.binary import Binary
 from pymongo import MongoClient
-from pymongo.errors import NetworkTimeout
+from pymongo.errors import NetworkTimeout, OperationFailure
 
 from migopy.run import left_running
-from migopy.server import end_sessions, how_to_end
+from migopy.server import (
+    Process,
+    end_remains,
+    end_sessions,
+    how_to_end,
+    named_client,
+)
+from migopy.server.client import app_name_of
+from migopy.server.settings import Settings
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FabTest, PlainTest
 from tests.server import DatabaseTest
@@ -170,3 +179,42 @@ class TimedOutTest(Running, PlainTest):
         self.assertFalse(end_sessions(gone, [b'x' * 16]))
         self.assertTrue(end_sessions(gone, []))
         gone.admin.command.assert_called_once()
+
+
+class RemainsTest(Running):
+    """What a process that is gone has left running, known by its client's name."""
+
+    def test_what_it_may_have_begun_later_is_let_be(self) -> None:
+        name = f'migopy shop{app_name_of("web(1)", 4242)}'
+        slow = {'$where': 'sleep(50) || true'}
+        with MongoClient(self.uri, appname=name) as client:
+            notes = client[self.db.name].notes
+            change = {'$set': {'x': 1}}
+            writing = threading.Thread(target=self.write, args=[notes, slow, change])
+            writing.start()
+            eventually(self.is_running, 'the write')
+            for processes in (
+                [],
+                [Process('web(1)', 424, 0.0)],
+                [Process('web1', 4242, 0.0)],
+                [Process('web(1)', 4242, 3600.0)],
+            ):
+                end_remains(self.client, self.db.name, processes)
+                self.assertTrue(self.is_running())
+            end_remains(self.client, 'other', [Process('web(1)', 4242, 0.0)])
+            self.assertTrue(self.is_running())
+            end_remains(self.client, self.db.name, [Process('web(1)', 4242, 0.0)])
+            self.assertFalse(self.is_running())
+            writing.join()
+
+    def write(self, notes: Any, slow: Any, change: Any) -> None:
+        with self.assertRaises(OperationFailure):
+            notes.update_many(slow, change)
+
+    def test_a_long_name_of_a_folder_leaves_room_for_the_process(self) -> None:
+        settings = Settings(database='shop')
+        made: Any = named_client(MongoClient, settings, '/srv/' + 'ü' * 200)
+        name = made.keywords['appname']
+        self.assertLessEqual(len(name.encode()), 128)
+        self.assertTrue(name.startswith('migopy üü'))
+        self.assertTrue(name.endswith(app_name_of(socket.gethostname(), os.getpid())))
