@@ -128,7 +128,8 @@ class Filler:
     def _insert(self, stored: Stored, collection: Collection[Any]) -> None:
         done = 0
         self._progress(stored.name, done, stored.count)
-        for documents in self._batches(stored):
+        # An empty collection may come as one batch of nothing.
+        for documents in filter(None, self._batches(stored)):
             bypass = self._insert_batch(stored, collection, documents)
             if not stored.is_time_series:
                 for document in _with_empty_timestamp(documents):

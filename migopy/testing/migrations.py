@@ -37,6 +37,7 @@ class Migrations:
         if manager is None or isinstance(manager, str):
             manager = manager_of(manager)
         self._manager_class = manager
+        self._uri = uri
         self.client = client_for(self._manager_class, uri)
         self._copies: dict[tuple[str, ...], Copy] = {}
         self._given: list[str] = []
@@ -66,11 +67,11 @@ class Migrations:
 
     def up(self, db: Database[Any], name: str) -> None:
         """Execute a migration in a database that was given here."""
-        self._on(db).execute(name)
+        self._on(db.name).execute(name)
 
     def down(self, db: Database[Any], name: str) -> None:
         """Roll a migration back in a database that was given here."""
-        self._on(db).rollback(name)
+        self._on(db.name).rollback(name)
 
     def check(self, name: str) -> None:
         """Run a migration up, down and up on its fixtures, and compare.
@@ -84,7 +85,7 @@ class Migrations:
         if path is not None:
             load_fixture(path, db)
         with carrying_out(Errand(spelling=FabSpelling())):
-            check(self._on(db), migration.name)
+            check(self._on(db.name), migration.name)
 
     def drop(self) -> None:
         """Drop the databases that were given."""
@@ -98,7 +99,7 @@ class Migrations:
 
     @property
     def _migrations(self) -> Sequence[Migration]:
-        site: Any = on_database(self._manager_class, self.client, PREFIX)._site
+        site: Any = self._on(PREFIX)._site
         migrations = site.directory.migrations()
         return in_order(migrations, repeats_of(migrations))
 
@@ -125,10 +126,10 @@ class Migrations:
 
     def _migrated(self, name: str) -> Copy:
         db = self.empty()
-        manager: Any = self._on(db)
+        manager: Any = self._on(db.name)
         manager.execute(to=name)
         self.times_migrated += 1
         return Copy.of(db, {manager._site.lock.collection.name})
 
-    def _on(self, db: Database[Any]) -> MigrationsManager:
-        return on_database(self._manager_class, self.client, db.name)
+    def _on(self, database: str) -> MigrationsManager:
+        return on_database(self._manager_class, self.client, self._uri, database)

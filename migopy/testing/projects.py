@@ -30,7 +30,6 @@ INSTEAD: dict[str, Any] = {
     'MONGO_USER_PASS': None,
     'MONGO_USER_PASSWORD': None,
     'MONGO_AUTH_SOURCE': None,
-    'MONGO_CLIENT_OPTIONS': {},
     'DO_MONGO_DUMP': False,
 }
 
@@ -63,23 +62,33 @@ def manager_of(which: str | None = None) -> type[MigrationsManager]:
 
 def client_for(manager_class: type[Any], uri: str) -> MongoClient[Any]:
     """Make a client of a server of tests, whose documents are as the project's."""
+    return MongoClient(uri, **_types_of(manager_class))
+
+
+def _types_of(manager_class: type[Any]) -> dict[str, Any]:
+    """Give the options of a project's client that decide what documents are."""
     given: dict[str, Any] = dict(manager_class.MONGO_CLIENT_OPTIONS or {})
     in_uri = ServerUri.of(manager_class.MONGO_URI or '').options
     options = {**in_uri, **given}
-    return MongoClient(
-        uri, **{name: options[name] for name in options if name.lower() in TYPES}
-    )
+    return {name: options[name] for name in options if name.lower() in TYPES}
 
 
 def on_database(
-    manager_class: type[MigrationsManager], client: MongoClient[Any], database: str
+    manager_class: type[MigrationsManager],
+    client: MongoClient[Any],
+    uri: str,
+    database: str,
 ) -> MigrationsManager:
-    """Make the manager of one database of a server of tests."""
+    """Make the manager of one database of a server of tests, of the client's `uri`.
+
+    Migrations with an async function get a client of their own.
+    """
     attributes = {
         **INSTEAD,
         **dict.fromkeys(HOOKS, _nothing),
         '__module__': manager_class.__module__,
-        'MONGO_URI': 'mongodb://of-tests',
+        'MONGO_URI': uri,
+        'MONGO_CLIENT_OPTIONS': _types_of(manager_class),
         'MONGO_DATABASE': database,
         'MongoClient': staticmethod(lambda *_place, **_options: client),
         'logger': Silent(),

@@ -46,6 +46,14 @@ SPLIT = """
 
 FIXTURE = '{"users": [{"_id": {"$oid": "0123456789abcdef01234567"}, "name": "Ann B"}]}'
 
+ASYNC = """
+    async def up(db):
+        await db.users.update_many({}, {'$set': {'seen': True}})
+
+    async def down(db):
+        await db.users.update_many({}, {'$unset': {'seen': 1}})
+"""
+
 WITH_PYTEST = """
     import pytest
 
@@ -161,6 +169,25 @@ class PytestTest(TestingTest):
         self.assertIn('fabfile.py::001_index.py PASSED', said)
         self.assertIn('fabfile.py::002_split.py PASSED', said)
         self.assertIn('2 passed', said)
+
+    def test_of_an_async_one_and_one_that_runs_again(self) -> None:
+        self.migration('001_again.py', f'    repeat = True\n{FIRST}')
+        self.migration('003_seen.py', ASYNC)
+        (self.folder / 'mongomigrations/001_index.py').unlink()
+        said = self.pytest('-v', '--migopy', 'fabfile.py')
+        for name in ('001_again.py', '003_seen.py'):
+            self.assertRegex(said, f'{name} PASSED')
+        self.write(
+            'test_order.py',
+            """
+            def test_it(migrations):
+                assert migrations.names[-1] == '001_again.py'
+                db = migrations(at='003')
+                assert 'name_1' not in db.users.index_information()
+                assert 'name_1' in migrations(at='1').users.index_information()
+            """,
+        )
+        self.pytest('test_order.py')
 
     def test_what_such_a_test_finds(self) -> None:
         self.migration('002_split.py', SPLIT.replace(", 'last': 1", ''))
