@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.collection import Collection
 from pymongo.database import Database
@@ -19,6 +20,9 @@ SNAPSHOT_TOO_OLD = 239
 SNAPSHOT_UNAVAILABLE = 246
 
 _QUERY_PLAN_KILLED = 175
+
+#: How many collections are asked for their indexes at a time.
+_AT_A_TIME = 8
 
 
 class Unreadable(Exception):
@@ -48,9 +52,14 @@ def stored_in(db: Database[Any], apart: Set[str] = frozenset()) -> list[Listed]:
     Raises `Unreadable` for what PyMongo cannot read.
     """
     found = {str(one['name']): one for one in db.list_collections()}
+    names = dumped(found, apart)
+    # A server that is far away is not waited for once for each collection.
+    with ThreadPoolExecutor(_AT_A_TIME, 'migopy-dumps') as pool:
+        described = list(
+            pool.map(lambda name: _described(db, name, found[name]['options']), names)
+        )
     result = []
-    for name in dumped(found, apart):
-        stored = _described(db, name, found[name]['options'])
+    for stored in described:
         uuid = None
         if not stored.is_view:
             if stored.data_name not in found:
@@ -90,14 +99,26 @@ def changes_noticed(stored: Stored) -> Iterator[None]:
         raise
 
 
-def batch_size(collection: Collection[Any]) -> int:
-    """Tell how many documents make a batch, 0 for as many as the server likes.
+class Extent(NamedTuple):
+    """About how many documents a collection has, and how many of them make a batch.
 
-    PyMongo holds a reply several times over while it is read.
+    A batch of 0 is one of as many as the server likes.
+    """
+
+    documents: int
+    batch_size: int
+
+
+def extent_of(collection: Collection[Any]) -> Extent:
+    """Ask how much there is to read, each shard for its part.
+
+    PyMongo holds a reply several times over while it is read, so that is to be small.
     """
     try:
-        [stats, *_] = collection.aggregate([{'$collStats': {'storageStats': {}}}])
+        found = list(collection.aggregate([{'$collStats': {'storageStats': {}}}]))
     except OperationFailure:
-        return 0
-    average = int(stats['storageStats'].get('avgObjSize') or 0)
-    return max(1, BATCH_BYTES // average) if average else 0
+        return Extent(collection.estimated_document_count(), 0)
+    parts = [one['storageStats'] for one in found]
+    average = max((int(part.get('avgObjSize') or 0) for part in parts), default=0)
+    documents = sum(int(part.get('count') or 0) for part in parts)
+    return Extent(documents, max(1, BATCH_BYTES // average) if average else 0)

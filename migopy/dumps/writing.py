@@ -26,8 +26,8 @@ from migopy.dumps.listed import (
     SNAPSHOT_UNAVAILABLE,
     Changed,
     Listed,
-    batch_size,
     changes_noticed,
+    extent_of,
     stored_in,
 )
 from migopy.dumps.raw import raw_batches
@@ -157,7 +157,7 @@ class Dumper:
 
     def _copy(self, stored: Stored, session: ClientSession | None) -> None:
         collection = self._db[stored.data_name]
-        total = collection.estimated_document_count()
+        total, batch_size = extent_of(collection)
         done = 0
         self._progress(stored.name, done, total)
         # With this hint servers that refuse to scan much take it, says mongodump.
@@ -165,7 +165,7 @@ class Dumper:
             collection,
             session,
             hint=[('$natural', 1)],
-            batch_size=batch_size(collection),
+            batch_size=batch_size,
         )
         path = self._folder / stored.data_file
         with (

@@ -18,8 +18,8 @@ from migopy.dumps import (
     Filler,
     Progress,
     Stored,
-    batch_size,
     changes_noticed,
+    extent_of,
     plain,
     raw_batches,
     stored_in,
@@ -141,7 +141,7 @@ class Copier:
             # The newest: what they refer to is rather there as well.
             how = {'sort': [('$natural' if stored.is_capped else '_id', -1)]}
             how['limit'] = most
-        how['batch_size'] = batch_size(collection)
+        how['batch_size'] = extent_of(collection).batch_size
         batches = raw_batches(collection, session, **how)
         with contextlib.closing(batches), changes_noticed(stored):
             for batch in batches:
