@@ -32,7 +32,7 @@ from tests.server import ReplicaSet, replica_set, temporary_folder
 COUNTS = (10, 1000, 10_000)
 
 #: Documents that the slow loops change; of more they would take minutes.
-LOOP = 10_000
+LOOP = 5_000
 
 FABFILE = """
     import migopy
@@ -397,7 +397,7 @@ class Benchmarks:
         """One change of all cities, by `update_each`, loops, and the server."""
         count = self.load_cities()
         runs = interleaved(
-            max(1, self.rounds // 5),
+            max(1, self.rounds // 7),
             {
                 'floor': self.find,
                 **{name: partial(self.changed, name) for name in CHANGES},
