@@ -1,4 +1,4 @@
-"""Measure migopy: `python -m benchmarks [command status … show] [--rounds N]`.
+"""Measure migopy: `python -m benchmarks [command status … pace] [--rounds N]`.
 
 It needs the extra `benchmarks`. All runs against a mongod of its own, a replica set of
 one member, in a temporary folder. From Python 3.13 on mongrator is measured as well.
@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from benchmarks import bulk, fleet, rehearsing, trips, undo
+from benchmarks import bulk, fleet, pace, rehearsing, trips, undo
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -460,6 +460,10 @@ class Benchmarks:
         """`rehearse`, beside a dump and its restore to another server."""
         rehearsing.measure(self.folder, self.server, self.rounds)
 
+    def pace(self) -> None:
+        """Give way to members of a set of its own, and do not."""
+        pace.measure(self.folder, self.rounds)
+
     def fleet(self) -> None:
         """Many databases, once each: the server makes ten thousand files."""
         fleet.measure(self)
@@ -567,6 +571,7 @@ def main() -> None:
         'fleet',
         'undo',
         'rehearse',
+        'pace',
     ]
     parser = argparse.ArgumentParser(prog='python -m benchmarks', description=__doc__)
     parser.add_argument('names', nargs='*', metavar='|'.join(names), default=names)

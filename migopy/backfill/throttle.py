@@ -22,8 +22,9 @@ Result = TypeVar('Result')
 SMALLEST = 10
 MORE = 50
 
-#: The part of a limit from which on it goes slowly; beyond the limit it waits.
-SLOW_FROM = 0.7
+#: The part of a limit from which on it goes slowly; beyond the limit it waits. Members
+#: tell whole seconds: it is 3 of 5, and 2 of 3.
+SLOW_FROM = 0.6
 
 #: Seconds between two lines that say why it is slow.
 SAY_EVERY = 10.0
@@ -139,7 +140,8 @@ class Throttle:
         self._tell('')
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
-        """Wait until nothing is near a limit, and say so."""
+        """Wait until nothing is near a limit, and say so; then begin slowly."""
+        self.size = max(min(SMALLEST, self._most), self.size // 2)
         began = said = time.monotonic()
         say(f'{self._name}: paused: {worst.text}')
         while worst.share >= SLOW_FROM:

@@ -265,6 +265,7 @@ class ThrottleTest(unittest.TestCase):
         throttle.wait(1000)
         self.assertEqual(throttle.size, 500)
         throttle.wait(500)
+        self.assertEqual(throttle.size, 250)
         self.assertEqual(
             self.logger.of('white'),
             [
