@@ -53,7 +53,7 @@ def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
         for _ in range(max(1, rounds // 5)):
             rehearsed = fab(here, 'migrations:rehearse')
             dumped = fab(here, 'migrations:dbdump')
-            [name] = os.listdir(dumps)
+            [name] = (each for each in os.listdir(dumps) if each.endswith('_rehearse'))
             restored = fab(there, f'migrations:dbrestore,{name},yes=yes')
             pairs.append((rehearsed, dumped, restored))
             shutil.rmtree(dumps)
