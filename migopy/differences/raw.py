@@ -89,7 +89,10 @@ def id_of(document: bytes) -> Value:
     # All but a few hold it there, and all documents are asked for it.
     if document[5:9] == b'_id\0':
         kind = document[4]
-        return Value(kind, document[9 : 9 + _size(kind, document, 9)])
+        size = SIZES.get(kind)
+        if size is None:
+            size = _size(kind, document, 9)
+        return Value(kind, document[9 : 9 + size])
     for name, value in elements(document):
         if name == b'_id':
             return value
@@ -116,8 +119,9 @@ def with_id(value: Value) -> RawBSONDocument:
 
 def documents(batch: bytes) -> Iterator[bytes]:
     """Take a batch of documents apart."""
+    length, size = LENGTH.unpack_from, len(batch)
     place = 0
-    while place < len(batch):
-        end = place + length_at(batch, place)
+    while place < size:
+        end = place + length(batch, place)[0]
         yield batch[place:end]
         place = end

@@ -9,7 +9,7 @@ from typing import Any
 from bson import encode
 from pymongo.client_session import ClientSession
 
-from migopy.differences import Difference, Value, collection_of, id_of, look_up
+from migopy.differences import Difference, Value, collection_of, elements, look_up
 from migopy.undo.capture import in_chunks, keep
 from migopy.undo.errors import OfNoImages
 from migopy.undo.images import Images
@@ -52,9 +52,8 @@ class Paging:
 
     def look(self, namespace: str, ids: Sequence[Any]) -> dict[Value, bytes]:
         """Give the documents with these `_id`s as they are before the page."""
-        wanted = [id_of(encode({'_id': each})) for each in ids]
-        collection = collection_of(self._images.client, namespace)
-        return look_up(collection, wanted, self.session)
+        _, array = next(elements(encode({'ids': list(ids)})))
+        return self._look_up(namespace, [each for _, each in elements(array.data)])
 
     def keep(
         self, namespace: str, ids: Sequence[Any], before: dict[Value, bytes]
@@ -63,7 +62,7 @@ class Paging:
 
         Raises `TooManyImages`.
         """
-        after = self.look(namespace, ids)
+        after = self._look_up(namespace, list(before))
         pairs = (
             Difference(each, after.get(id))
             for id, each in before.items()
@@ -74,6 +73,10 @@ class Paging:
         chunks = in_chunks(pairs)
         keep(self._images, self._sent, namespace, chunks, self.session, self._limit)
         self._images.save(self._sent, self.session)
+
+    def _look_up(self, namespace: str, ids: Sequence[Value]) -> dict[Value, bytes]:
+        collection = collection_of(self._images.client, namespace)
+        return look_up(collection, ids, self.session)
 
     def settle(self) -> None:
         """Hear that the page was committed."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterable
+from typing import Literal
 
 from migopy.differences import Difference
 from migopy.errors import MigopyException
@@ -58,25 +59,28 @@ def _packed(pair: Difference) -> bytes:
     head = HEAD.pack(DELETED if after is None else CHANGED, len(before)) + before
     if after is None:
         return head
-    most = min(len(before), len(after)) - LENGTH
-    same = _same(before[LENGTH:], after[LENGTH:], most)
-    # Up to and with the first byte after the length.
-    back = slice(None, LENGTH - 1, -1)
-    end = _same(before[back], after[back], most - same)
+    most = max(min(len(before), len(after)) - LENGTH, 0)
+    same = _same(before[LENGTH : LENGTH + most], after[LENGTH : LENGTH + most])
+    rest = most - same
+    end = _same(
+        before[len(before) - rest :], after[len(after) - rest :], byteorder='big'
+    )
     middle = after[LENGTH + same : len(after) - end]
     return head + CHANGE.pack(same, end, len(middle)) + middle
 
 
-def _same(one: bytes, other: bytes, most: int) -> int:
-    """Count the bytes that are the same at the beginning, by halves."""
-    low, high = 0, max(most, 0)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+def _same(
+    one: bytes, other: bytes, byteorder: Literal['little', 'big'] = 'little'
+) -> int:
+    """Count the bytes that are the same at the beginning, or at the end with `big`.
+
+    Both are of one length. As numbers, which are compared at once.
+    """
+    differing = int.from_bytes(one, byteorder) ^ int.from_bytes(other, byteorder)
+    if not differing:
+        return len(one)
+    # The lowest bit that is another, and with it the first byte.
+    return ((differing & -differing).bit_length() - 1) // 8
 
 
 def _unpacked(data: bytes) -> list[Difference]:
