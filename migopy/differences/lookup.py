@@ -19,6 +19,7 @@ from migopy.differences.raw import (
     id_of,
     with_id,
 )
+from migopy.dumps import raw_batches
 
 #: `_id`s in one query, and their bytes.
 AT_ONCE = 1000
@@ -52,16 +53,16 @@ def _look_up(
 ) -> dict[Value, bytes]:
     wanted = set(ids)
     query = RawBSONDocument(document_of('_id', _any_of(ids)))
-    batches = collection.find_raw_batches(
-        query, batch_size=len(ids) + 1, session=session
+    at_most = len(ids) + 1
+    batches = raw_batches(
+        collection, session, filter=query, limit=at_most, batch_size=at_most
     )
-    by_id = {id_of(each): each for batch in batches for each in documents(batch)}
+    by_id = {id_of(each): each for batch in batches for each in documents(batch.data)}
     if wanted.issuperset(by_id):
         return by_id
     # Some are of another type than the one that was asked for.
     for id in wanted - set(by_id):
-        batches = collection.find_raw_batches(with_id(id), limit=1, session=session)
-        for batch in batches:
+        for batch in collection.find_raw_batches(with_id(id), limit=1, session=session):
             for each in documents(batch):
                 by_id[id] = each
     return {id: each for id, each in by_id.items() if id in wanted}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pymongo
@@ -15,6 +15,7 @@ from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from migopy.differences.raw import Value, documents, id_of, with_id
+from migopy.dumps import raw_batches
 
 #: A collection that is not there: reading it tells of the transaction alone.
 NOWHERE = 'migopy_nowhere'
@@ -136,10 +137,17 @@ class States:
         return next((each for batch in found for each in documents(batch)), None)
 
     def _batches(self, namespace: str, session: ClientSession) -> Iterator[bytes]:
-        with self.collection(namespace).find_raw_batches(
-            {}, sort=[('_id', 1)], batch_size=BATCH, session=session
-        ) as cursor:
-            yield from cursor
+        batches = raw_batches(
+            self.collection(namespace),
+            session,
+            at_once=False,
+            filter={},
+            sort=[('_id', 1)],
+            batch_size=BATCH,
+        )
+        with closing(batches):
+            for batch in batches:
+                yield batch.data
 
 
 def collection_of(client: Any, namespace: str) -> Collection[Any]:

@@ -26,16 +26,21 @@ class Batch(NamedTuple):
 
 
 def raw_batches(
-    collection: Collection[Any], session: ClientSession | None, **options: Any
+    collection: Collection[Any],
+    session: ClientSession | None,
+    *,
+    at_once: bool = True,
+    **options: Any,
 ) -> Generator[Batch, None, None]:
     """Read a collection; `options` are those of PyMongo's `find_raw_batches`.
 
     A server sends batch after batch without being asked for each (an exhaust cursor),
-    but where there is a limit. A router does not know how, before 7.1.
+    but where there is a limit. A router does not know how, before 7.1. Where `at_once`
+    is false it does not: in a transaction something else may be sent meanwhile.
     """
     cursor: RawBatchCursor[Any]
     if _is_server(collection):
-        if 'limit' not in options:
+        if at_once and 'limit' not in options:
             options['cursor_type'] = CursorType.EXHAUST
         cursor = _RawBatches(collection, session=session, **options)
     else:
