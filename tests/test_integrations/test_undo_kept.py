@@ -5,7 +5,7 @@ from __future__ import annotations
 from bson import ObjectId
 from pymongo import MongoClient
 
-from migopy.undo import Damaged
+from migopy.undo import Conflicts, Damaged
 from tests import server
 from tests.images import state_of
 from tests.project import PlainTest
@@ -50,6 +50,40 @@ class KeptTest(PlainTest):
         [dump] = folder.glob('*Z_*')
         it.dbrestore(dump.name, yes='yes')
         self.assert_undone()
+
+    def test_a_dump_has_what_was_set_aside_and_made(self) -> None:
+        self.migration(
+            '002_b.py',
+            """
+            undo = True
+
+            def up(db):
+                db.a.drop()
+                db.create_collection('c')
+            """,
+        )
+        folder = self.folder / 'dumps'
+        it = self.manager(MONGO_DUMP_DIRECTORY=str(folder))
+        it.execute('002')
+        it.dbdump()
+        it.undo(forget='002')
+        [dump] = folder.glob('*Z_*')
+        it.dbrestore(dump.name, yes='yes')
+        # A dump makes all collections anew, so c is another one.
+        with self.assertRaisesRegex(Conflicts, 'c was made again since'):
+            it.rollback('002')
+        it.rollback('002', conflicts='ours')
+        self.assert_undone()
+        self.assertNotIn('c', self.db.list_collection_names())
+
+    def test_images_that_are_too_old_are_deleted(self) -> None:
+        self.migration('002_b.py', CHANGE)
+        self.manager(UNDO_DAYS=30).execute('002')
+        kept = self.db.migrations_undo.distinct('name')
+        self.assertEqual(kept, ['001_a.py', '002_b.py'])
+        self.migration('003_b.py', CHANGE)
+        self.manager(UNDO_DAYS=1e-9).execute('003')
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
 
     def test_a_rollback_by_down_takes_them_away(self) -> None:
         self.migration('001_a.py', f'{CHANGE}\n    def down(db):\n        pass\n')
