@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from pymongo.errors import PyMongoError
 
 from migopy.errand import ERRAND
 from migopy.files import BEFORE, Migration
@@ -15,8 +16,6 @@ from migopy.run.plan import Plan
 from migopy.run.step import Step
 from migopy.state import (
     MARK,
-    UNHEARD,
-    UNWRITTEN,
     Agent,
     GuardedWriter,
     History,
@@ -113,15 +112,12 @@ class Marks:
     def send(self) -> None:
         """Send the ends that are not written yet, and do not wait for an answer.
 
-        For a command that releases its lock next and waits for that: a server does in
-        order what comes by one connection. What is lost is made up for by the next
-        command that writes.
+        For a command that releases its lock next and waits for that. What is lost is
+        made up for by the next command that writes.
         """
         if self._ends:
-            with suppress(*UNWRITTEN):
-                self._writer.merge(
-                    self._history.collection, self._ends, UNHEARD, patience=0
-                )
+            with suppress(PyMongoError):
+                self._history.send(self._ends)
             self._ends.clear()
 
     def withdraw(self) -> None:

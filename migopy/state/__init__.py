@@ -8,7 +8,6 @@ from migopy.state.concerns import (
     MAJORITY,
     MARK,
     TRANSIENT,
-    UNHEARD,
     NoMajority,
     commit,
     is_passing,
@@ -22,20 +21,14 @@ from migopy.state.foreign import (
 )
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.helm import Helm
-from migopy.state.history import (
-    EXECUTED,
-    FAILED,
-    IGNORED,
-    ROLLED_BACK,
-    History,
-    Run,
-)
+from migopy.state.history import History
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
 from migopy.state.owners import end_left, runs_of
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
+from migopy.state.runs import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
 from migopy.state.steering import Doing, Loop, Seen, Steering
 
 __all__ = [
@@ -50,7 +43,6 @@ __all__ = [
     'ROLLED_BACK',
     'TOOLS',
     'TRANSIENT',
-    'UNHEARD',
     'UNWRITTEN',
     'Agent',
     'Doing',

@@ -4,182 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from migopy.state.agent import Agent, date_of, line_of, text_of, value_of
-from migopy.state.concerns import DURABLE
+from migopy.state.agent import value_of
+from migopy.state.concerns import DURABLE, UNHEARD
 from migopy.state.documents import raw, readable
-from migopy.state.registry import is_ours
-from migopy.texts import same_name
+from migopy.state.runs import Run
 
 Document = dict[str, Any]
 
-EXECUTED = 'executed'
-FAILED = 'failed'
-ROLLED_BACK = 'rolled back'
-IGNORED = 'ignored'
-
 #: Which runs may have left something half done.
 UNSETTLED: Document = {'unsettled': True}
-#: What the documents of only some runs have.
-SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'images')
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
 #: How many runs come with one reply: some megabytes at most of ten thousand.
 BATCH = 2500
-
-
-@dataclass
-class Run:
-    """One run of a migration's `up` or `down`.
-
-    Invariant: `outcome` is `None` from before the run starts until it is known how it
-    ended. `unsettled` is true while the migration may be half done because of this
-    run: not ended, or failed after it had written.
-    """
-
-    name: str
-    direction: str
-    checksum: str | None
-    owner: str
-    agent: Agent
-    version: str
-    started: datetime
-    id: ObjectId = field(default_factory=ObjectId)
-    ended: datetime | None = None
-    outcome: str | None = None
-    duration_ms: int | None = None
-    error: str | None = None
-    unsettled: bool = True
-    #: The `_id`s of the migration's records when the run began.
-    records: list[Any] = field(default_factory=list)
-    effects: Document | None = None
-    #: The run that was to be registered before this one begins, where several were
-    #: marked at once.
-    after: ObjectId | None = None
-    #: How far its calls of `update_each` have come, as `Checkpoints` keeps it.
-    checkpoints: list[Document] | None = None
-    #: The id of the typed command that it belongs to, if any.
-    command: str | None = None
-    #: The phase that its file named, if it is not the usual one; whether a signal or
-    #: Ctrl-C ended it; whether it writes nothing without an image of what was there.
-    phase: str | None = None
-    interrupted: bool | None = None
-    images: bool | None = None
-    #: What its file replaces, for the record alone.
-    replaces: Sequence[str] = ()
-
-    @property
-    def may_be_ours(self) -> bool:
-        """Tell whether migopy can have written it: it names a file and a direction."""
-        return (
-            isinstance(self.id, ObjectId)
-            and is_ours(self.name)
-            and self.direction in ('up', 'down')
-        )
-
-    @property
-    def good_outcome(self) -> str:
-        """Give the outcome of a run in this direction that ends well."""
-        return EXECUTED if self.direction == 'up' else ROLLED_BACK
-
-    def end(
-        self, outcome: str, ended: datetime, duration_ms: int, unsettled: bool = False
-    ) -> None:
-        """Note how the run ended, when (in UTC) and after how many milliseconds."""
-        self.ended = ended
-        self.outcome = outcome
-        self.duration_ms = duration_ms
-        self.unsettled = unsettled
-        if not unsettled:
-            # What was kept of them is of no use any more.
-            self.checkpoints = [] if self.checkpoints else None
-
-    def document(self) -> Document:
-        """Give the document that the history keeps."""
-        document: Document = {
-            '_id': self.id,
-            'name': self.name,
-            'direction': self.direction,
-            'started': self.started,
-            'ended': self.ended,
-            'outcome': self.outcome,
-            'duration_ms': self.duration_ms,
-            'user': self.agent.user,
-            'host': self.agent.host,
-            'pid': self.agent.pid,
-            'checksum': self.checksum,
-            'error': self.error,
-            'version': self.version,
-            'owner': self.owner,
-            'unsettled': self.unsettled,
-            'records': self.records,
-        }
-        given = {name: getattr(self, name) for name in SOME}
-        return document | {k: value for k, value in given.items() if value is not None}
-
-    def record(self) -> Document:
-        """Give the document that registers the migration of a run that has ended."""
-        return {
-            '_id': self.id,
-            'name': self.name,
-            'executed_at': self.ended,
-            'duration_ms': self.duration_ms,
-            'checksum': self.checksum,
-            'by': str(self.agent),
-            'how': IGNORED if self.outcome == IGNORED else EXECUTED,
-            **({} if self.phase is None else {'phase': self.phase}),
-            **({'replaces': list(self.replaces)} if self.replaces else {}),
-        }
-
-    def settled(self) -> Document:
-        """Give what the history is to merge where a later run settled this one."""
-        return {'_id': self.id, 'unsettled': False}
-
-    def completed(self) -> Document:
-        """Give what the history is to merge where only the end was left unwritten."""
-        return {**self.settled(), 'outcome': self.good_outcome}
-
-    def begun(self) -> Document:
-        """Give what the history is to merge where a run marked in advance has begun."""
-        return {'_id': self.id, 'started': self.started, 'after': None}
-
-    @classmethod
-    def of(cls, document: Document) -> Run:
-        """Read a document; a field that migopy does not write so is passed over."""
-        started = date_of(document, 'started')
-        return cls(
-            id=document.get('_id'),  # type: ignore[arg-type]
-            name=same_name(text_of(document, 'name')),
-            direction=text_of(document, 'direction'),
-            started=datetime.min if started is None else started,
-            ended=date_of(document, 'ended'),
-            outcome=line_of(document, 'outcome'),
-            duration_ms=value_of(document, 'duration_ms', int),
-            agent=Agent.of(document),
-            checksum=value_of(document, 'checksum', str),
-            error=line_of(document, 'error'),
-            version=text_of(document, 'version'),
-            owner=text_of(document, 'owner'),
-            unsettled=bool(document.get('unsettled')),
-            records=value_of(document, 'records', list) or [],
-            effects=value_of(document, 'effects', dict),
-            after=value_of(document, 'after', ObjectId),
-            checkpoints=value_of(document, 'checkpoints', list),
-            command=value_of(document, 'command', str),
-            phase=line_of(document, 'phase'),
-            interrupted=value_of(document, 'interrupted', bool),
-            images=value_of(document, 'images', bool),
-        )
 
 
 class History:
@@ -214,6 +60,23 @@ class History:
             self.collection.update_one(
                 {'_id': each.id}, {'$set': {'unsettled': False}}, session=session
             )
+
+    def send(self, ends: Sequence[Document]) -> None:
+        """Send what is to be merged into the documents of runs; wait for no answer.
+
+        By another connection it may come behind the lock's release, and what others
+        do then. So it asks for no lock, and brings back no run that was forgotten and
+        no name that was changed.
+        """
+        unheard = self.collection.with_options(write_concern=UNHEARD)
+        changes = [
+            UpdateOne(
+                {key: end[key] for key in ('_id', 'name') if key in end}, {'$set': end}
+            )
+            for end in ends
+        ]
+        # In order, PyMongo would wait for each.
+        unheard.bulk_write(changes, ordered=False)
 
     def now(self) -> datetime:
         """Give the server's time, in UTC without a zone."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from migopy.server import end_sessions
 from migopy.state.documents import raw, readable
-from migopy.state.history import History, Run
+from migopy.state.history import History
+from migopy.state.runs import Run
 
 
 def runs_of(history: History, owner: str) -> list[Run]:

@@ -10,10 +10,11 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
 from migopy.state.documents import raw
-from migopy.state.history import UNSETTLED, History, Run
+from migopy.state.history import UNSETTLED, History
 from migopy.state.holder import Holder
 from migopy.state.lock import Lock
 from migopy.state.registry import EVERYTHING, Contents, Registry
+from migopy.state.runs import Run
 
 #: The field in which a document of the history comes, and how such a document begins;
 #: one of the registry begins with its `_id`. Bytes, as some cannot be decoded.

@@ -206,7 +206,7 @@ class ManyTest(PlainTest):
         self.assertEqual(reading, ('aggregate', None))
         self.assertEqual(marking, ('aggregate', 1))
         self.assertEqual(registering, [('aggregate', 'majority')] * 3)
-        self.assertEqual(completing, ('aggregate', 0))
+        self.assertEqual(completing, ('update', 0))
         self.assertEqual(releasing, ('delete', 1))
         outcomes = [run['outcome'] for run in self.db.migrations_history.find()]
         self.assertEqual(outcomes, ['executed'] * 4)

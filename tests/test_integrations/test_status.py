@@ -6,7 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.state.history import FAILED
+from migopy.state.runs import FAILED
 from tests.project import FABFILE, NOTHING, FabTest, PlainTest
 
 INSERT = """

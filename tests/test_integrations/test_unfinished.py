@@ -7,14 +7,16 @@ import signal
 import uuid
 from contextlib import ExitStack
 from typing import Any
+from unittest import mock
 
 from bson import ObjectId
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
+from pymongo.errors import AutoReconnect, OperationFailure
 
 from migopy.effects import listen
 from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
+from migopy.state.history import History
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest
 
@@ -564,14 +566,26 @@ class DiedAfterwardsTest(UnfinishedTestCase):
         self.assertEqual(written, ['rolled back'])
 
     def test_a_history_that_cannot_be_completed_does_no_harm(self) -> None:
-        self.logger.white_bold = (  # type: ignore[method-assign]
-            lambda message: self.db.migrations_lock.drop()
-        )
-        self.manager().execute()
+        with mock.patch.object(History, 'send', side_effect=AutoReconnect('away')):
+            self.manager().execute()
         self.assertEqual((self.registered(), self.outcomes()), ([FIRST], [None]))
         self.assertNotIn('Unfinished', self.shown())
         self.manager().execute()
         self.assertEqual((self.outcomes(), self.unsettled()), (['executed'], []))
+
+    def test_an_end_that_comes_late_brings_nothing_back(self) -> None:
+        """It is not waited for, so others may have done something meanwhile."""
+        sent: list[Any] = []
+        with mock.patch.object(History, 'send', lambda self, ends: sent.extend(ends)):
+            self.manager().execute()
+        history = self.db.migrations_history
+        history.update_one({}, {'$set': {'name': NEXT}})
+        History(history).send(sent)
+        later = history.find_one()
+        self.assertEqual((later['name'], later['outcome']), (NEXT, None))
+        history.delete_many({})
+        History(history).send(sent)
+        self.assertEqual(list(history.find()), [])
 
 
 class InDoubtTest(UnfinishedTestCase):
