@@ -38,7 +38,8 @@ def members(look: Look) -> Iterator[Finding]:
             f'{name} does not answer, and an index of {where} is to be built on all'
             ' voting members',
             'the command waits until that member is back, and the migration with it',
-            'bring it back first; or take its vote away, if it is gone for long',
+            'bring it back first; or create_indexes([IndexModel(…)],'
+            " commitQuorum='majority'); or take its vote away, if it is gone for long",
             member=name,
         )
     for name, seconds in behind.items():
