@@ -66,6 +66,8 @@ class Watch:
         self._refused: set[str] = set()
         #: Seconds that hidden members are behind on purpose, by their names.
         self._hidden: dict[str, float] | None = None
+        #: Hours that the oplog held when the work began.
+        self._held_at_first: float | None = None
 
     def look(self) -> list[Strain]:
         """Tell what is near a limit, or beyond it; at most twice a second anew."""
@@ -115,7 +117,7 @@ class Watch:
             yield from _strains_of(status, pace)
             if pace.min_oplog_hours is not None:
                 oplog = self._ask(self._client.local, 'collStats', 'oplog.rs')
-                yield from _window(status, oplog, pace.min_oplog_hours)
+                yield from self._window(status, oplog, pace.min_oplog_hours)
         if pace.max_lag is None:
             return
         if self._hidden is None and 'replSetGetConfig' not in self._refused:
@@ -124,6 +126,27 @@ class Watch:
         if self._hidden:
             status = self._ask(admin, 'replSetGetStatus', 1)
             yield from _hidden_lags(status, self._hidden, pace.max_lag)
+
+    def _window(
+        self, status: Mapping[str, Any], oplog: Mapping[str, Any], wanted: float
+    ) -> Iterator[Strain]:
+        """Tell how short the oplog is; one that is not full yet is as old as its set.
+
+        Where it held little before this work began, waiting would not make it longer:
+        then half of that is the limit.
+        """
+        first = getattr(_at(status, 'oplog', 'earliestOptime'), 'time', None)
+        last = getattr(_at(status, 'oplog', 'latestOptime'), 'time', None)
+        used, room = _number(oplog, 'size'), _number(oplog, 'maxSize')
+        if first is None or last is None or not used or not room:
+            return
+        hours = max((last - first) / 3600, 1 / 3600)
+        if self._held_at_first is None:
+            self._held_at_first = hours
+        limit = min(wanted, self._held_at_first / 2)
+        if used >= FULL * room:
+            said = f'the oplog holds the last {_span(hours)} (limit {_span(limit)})'
+            yield Strain(limit / hours, said)
 
     def _ask(
         self, db: Any, command: str, value: object, **options: object
@@ -172,18 +195,8 @@ def _strains_of(status: Mapping[str, Any], pace: Pace) -> Iterator[Strain]:
         yield Strain(queued / pace.max_queued, f'{said} ({limit})')
 
 
-def _window(
-    status: Mapping[str, Any], oplog: Mapping[str, Any], wanted: float
-) -> Iterator[Strain]:
-    """Tell how short the oplog is; one that is not full yet is as old as its set."""
-    first = getattr(_at(status, 'oplog', 'earliestOptime'), 'time', None)
-    last = getattr(_at(status, 'oplog', 'latestOptime'), 'time', None)
-    used, room = _number(oplog, 'size'), _number(oplog, 'maxSize')
-    if first is None or last is None or not used or not room or used < FULL * room:
-        return
-    hours = max((last - first) / 3600, 1 / 3600)
-    said = f'the oplog holds the last {hours:.1f} h'
-    yield Strain(wanted / hours, f'{said} (limit {wanted:g} h)')
+def _span(hours: float) -> str:
+    return f'{hours:.1f} h' if hours >= 1 else f'{hours * 60:.1f} min'
 
 
 def _hidden_in(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

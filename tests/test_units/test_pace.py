@@ -174,10 +174,7 @@ class WatchTest(unittest.TestCase):
                 'flowControl': {'isLagged': True},
                 'wiredTiger': {'cache': cache},
                 'globalLock': {'currentQueue': {'total': 5}},
-                'oplog': {
-                    'earliestOptime': Timestamp(10 * hour, 1),
-                    'latestOptime': Timestamp(10 * hour + hour // 2, 1),
-                },
+                'oplog': window(3 * hour),
             },
             collStats={'size': 95, 'maxSize': 100},
             replSetGetConfig={
@@ -207,7 +204,7 @@ class WatchTest(unittest.TestCase):
                 'the server slows all writes down (flow control)',
                 "18% of the server's cache is not on disk yet (limit 15%)",
                 '5 operations wait on the server (limit 50)',
-                'the oplog holds the last 0.5 h (limit 1 h)',
+                'the oplog holds the last 3.0 h (limit 1.0 h)',
                 'hidden member h:1 is 5 s behind (limit 5 s)',
             ],
         )
@@ -219,6 +216,27 @@ class WatchTest(unittest.TestCase):
             serverStatus={'oplog': times}, collStats={'size': 5, 'maxSize': 100}
         )
         self.assertEqual(self.watch(client, Pace(max_lag=None)).look(), [])
+
+    def test_an_oplog_that_was_short_before_is_no_reason_to_wait_for_ever(self) -> None:
+        status = {'oplog': window(600)}
+        client = Client(serverStatus=status, collStats={'size': 95, 'maxSize': 100})
+        watch = self.watch(client, Pace(max_lag=None))
+        [now] = watch.look()
+        self.assertEqual(now.text, 'the oplog holds the last 10.0 min (limit 5.0 min)')
+        self.assertEqual(now.share, 0.5)
+        status['oplog'] = window(240)
+        self.clock.sleep(1)
+        [later] = watch.look()
+        self.assertEqual(later.text, 'the oplog holds the last 4.0 min (limit 5.0 min)')
+        self.assertGreater(later.share, 1)
+
+
+def window(seconds: int) -> dict[str, Timestamp]:
+    """Give what a server tells of an oplog that holds the last so many seconds."""
+    return {
+        'earliestOptime': Timestamp(36_000, 1),
+        'latestOptime': Timestamp(36_000 + seconds, 1),
+    }
 
 
 class ThrottleTest(unittest.TestCase):
