@@ -114,6 +114,23 @@ class Crowd:
         ):
             raise DoesNotFit('Some migrations need attention, see above.')
 
+    def looks(self, databases: Sequence[Database], deed: Deed) -> list[Outcome]:
+        """Look at something in each database, in their order, and tell nothing of it.
+
+        Raises an error that all databases would meet.
+        """
+        given = self._outcomes(databases, deed, is_shown=False)
+        with closing(given) as outcomes:
+            looks = list(in_order(databases, outcomes))
+        fatal = next((each.error for each in looks if each.is_of_all), None)
+        if fatal is not None:
+            raise fatal
+        return looks
+
+    def tell(self, outcome: Outcome) -> None:
+        """Say how it has ended for one database."""
+        self._report.done(outcome)
+
     def carry_out(self, databases: Sequence[Database]) -> Tally:
         """Carry the command out for databases, and tell of each; give what came of it.
 
@@ -172,7 +189,7 @@ class Crowd:
         return said
 
     def _outcomes(
-        self, databases: Sequence[Database], deed: Deed
+        self, databases: Sequence[Database], deed: Deed, is_shown: bool = True
     ) -> Generator[Outcome, None, None]:
         """Do some work for each database, and show how far that is."""
         selection = self._selection
@@ -183,7 +200,7 @@ class Crowd:
             # One that is alone in its thread may ask somebody, as a debugger does.
             whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
-            meter() as show,
+            meter() if is_shown else nullcontext(_unshown) as show,
             closing(fleet.outcomes()) as outcomes,
         ):
             for outcome in outcomes:
@@ -257,3 +274,7 @@ class Crowd:
         seconds = time.monotonic() - began
         kept = {} if answers is None else answers.answers
         return replace(outcome, said=lines.said, shown=kept, seconds=seconds)
+
+
+def _unshown(title: str, done: int, total: int | None) -> None:
+    """Hear how far it is, where that is not shown."""

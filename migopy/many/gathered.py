@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from migopy.preflight import Finding as Foreseen
     from migopy.run import Plan, Step
     from migopy.standin import Finding
-    from migopy.state import Holder, Run
+    from migopy.state import Holder, Run, Seen
 
 
 class Lines:
@@ -228,6 +228,10 @@ class Outcome:
     said: Sequence[str] = ()
     seconds: float = 0.0
     standing: Standing | None = None
+    #: The command that holds the lock, and the runs of one that held it before; of
+    #: `watch` alone.
+    seen: Seen | None = None
+    ended: Sequence[Run] = ()
     #: The same as data, where JSON was asked for.
     shown: Mapping[str, Any] = field(default_factory=dict)
     #: Whether it was gone when its turn came.

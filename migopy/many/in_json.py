@@ -9,7 +9,8 @@ from migopy.commands import Spelling
 from migopy.many.gathered import Outcome
 from migopy.many.kinds import word
 from migopy.many.standing import Standing
-from migopy.tell import LINES, of_error, of_failure
+from migopy.state import Run
+from migopy.tell import LINES, of_error, of_failure, of_run, of_seen
 
 
 def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
@@ -63,3 +64,31 @@ def answer_standings(standings: Sequence[tuple[str, Standing]]) -> None:
         for title, standing in standings
     ]
     lines.answer(databases=found)
+
+
+def tell_looked(running: Sequence[Outcome], count: int) -> None:
+    """Write a line about each database where something runs, if JSON was asked for.
+
+    Behind those comes one about the look at all `count` databases.
+    """
+    lines = LINES.get()
+    if lines is None:
+        return
+    for each in running:
+        if each.seen is not None:
+            lines.event(
+                'watched',
+                database=each.database.title,
+                **of_seen(each.seen),
+                # What only a look at one database is for.
+                **dict.fromkeys(('builds', 'operations', 'load', 'unseen')),
+            )
+    lines.event('looked', databases=count, running=len(running))
+
+
+def answer_ended(ended: Sequence[tuple[str, Run]]) -> None:
+    """Keep runs that were watched for the last line, if JSON was asked for."""
+    lines = LINES.get()
+    if lines is not None:
+        found = [{'database': title, 'run': of_run(None, run)} for title, run in ended]
+        lines.answer(databases=found)

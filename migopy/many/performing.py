@@ -9,7 +9,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException, enumerated
-from migopy.face import OF_DATABASE, Asking, is_own, require_taken
+from migopy.face import OF_DATABASE, Asking, is_own, is_yes, require_taken
 from migopy.many.calling import call_for_one, marking, would_mark
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
@@ -88,6 +88,8 @@ def perform(
             voice.white(f'{_counted(chosen, databases)} on {members.where}')
         if is_grave and command in GRAVE:
             _ask(command, chosen, selection)
+        if command == 'watch' and not is_own(manager, method):
+            return _watch(crowd, chosen, voice, spelling, selection)
         if command in LOOKING and not is_own(manager, method):
             return crowd.show(chosen)
         asked = Command(command, *values)
@@ -109,6 +111,24 @@ def _canaries(
     if selection.canary is None:
         return []
     return fitting('canary', selection.canary, databases)
+
+
+def _watch(
+    crowd: Crowd,
+    databases: Sequence[Database],
+    voice: Voice,
+    spelling: Spelling,
+    selection: Selection,
+) -> None:
+    """Show what runs in any of the databases; raises what `watch` does."""
+    from migopy.many.viewing import FleetViewer
+    from migopy.many.watching import watch
+
+    worker = selection.options.get('worker', 'no')
+    of_worker = is_yes(worker, 'watch', 'worker')
+    stop = selection.narrow(Command('stop', worker='yes' if of_worker else None))
+    viewer = FleetViewer(voice.results, spelling, stop)
+    watch(crowd, databases, viewer, selection, of_worker)
 
 
 def _counted(chosen: Sequence[Database], databases: Sequence[Database]) -> str:

@@ -27,7 +27,7 @@ WORKERS = 4
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
 #: Commands for one database at a time.
-SINGLE = frozenset({'rehearse', 'watch'})
+SINGLE = frozenset({'rehearse'})
 
 #: Options that a command has for itself, whatever else they mean.
 OWN = {'rehearse': frozenset({'sample'})}

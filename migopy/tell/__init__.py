@@ -15,20 +15,27 @@ from migopy.tell.voice import Voice
 
 if TYPE_CHECKING:
     from migopy.tell.json_answers import JsonReport
-    from migopy.tell.json_data import of_error, of_failure
+    from migopy.tell.json_data import of_error, of_failure, of_run
     from migopy.tell.json_events import JsonEvents
+    from migopy.tell.json_watching import of_seen
     from migopy.tell.plans import as_markdown
     from migopy.tell.rehearsals import RehearsalTeller, rehearsal_teller
+    from migopy.tell.watching import Rates, line_of_run, lines_of_seen
 
 #: The rooms of the names that are loaded late.
 LATE = {
     'JsonEvents': 'json_events',
     'JsonReport': 'json_answers',
+    'Rates': 'watching',
     'RehearsalTeller': 'rehearsals',
     'as_markdown': 'plans',
+    'line_of_run': 'watching',
+    'lines_of_seen': 'watching',
     'of_error': 'json_data',
-    'rehearsal_teller': 'rehearsals',
     'of_failure': 'json_data',
+    'of_run': 'json_data',
+    'of_seen': 'json_watching',
+    'rehearsal_teller': 'rehearsals',
 }
 
 __all__ = [
@@ -37,6 +44,7 @@ __all__ = [
     'JsonReport',
     'Lines',
     'Narrator',
+    'Rates',
     'RehearsalTeller',
     'Report',
     'Voice',
@@ -44,8 +52,12 @@ __all__ = [
     'elsewhere_of',
     'failure_text',
     'gather_answers',
+    'line_of_run',
+    'lines_of_seen',
     'of_error',
     'of_failure',
+    'of_run',
+    'of_seen',
     'rehearsal_teller',
     'told_in',
 ]

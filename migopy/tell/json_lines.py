@@ -52,6 +52,11 @@ class Lines:
         self._spellings = spellings_of(secrets)
         self.answers: dict[str, Any] = {}
 
+    @property
+    def database(self) -> str:
+        """Give the name of the database that the command is about, `''` for many."""
+        return self._about['database']
+
     def concern(self, database: str, server: str) -> None:
         """Hear which one of many databases the command is about."""
         self._about.update(database=database, server=server)

@@ -27,14 +27,10 @@ class JsonViewer(Viewer):
     def show(self, sight: Sight) -> None:
         """Tell what is seen now."""
         super().show(sight)
-        asked = sight.seen.asked
         self._lines.event(
             'watched',
-            holder=of_holder(sight.seen.holder),
-            doing=of_doing(sight.seen.doing) if sight.seen.doing else None,
-            paused=asked.paused,
-            stop=asked.stop,
-            max_per_second=asked.max_per_second,
+            database=self._lines.database,
+            **of_seen(sight.seen),
             builds=[each._asdict() for each in sight.running.builds],
             operations=[each._asdict() for each in sight.running.operations],
             load=list(sight.load),
@@ -50,6 +46,18 @@ class JsonViewer(Viewer):
         """Answer how it has ended."""
         super().ended(seen, runs)
         self._lines.answer(watched=[of_run(None, run) for run in runs])
+
+
+def of_seen(seen: Seen) -> Document:
+    """Tell what a command does that was seen, and what it was asked."""
+    asked = seen.asked
+    return {
+        'holder': of_holder(seen.holder),
+        'doing': of_doing(seen.doing) if seen.doing else None,
+        'paused': asked.paused,
+        'stop': asked.stop,
+        'max_per_second': asked.max_per_second,
+    }
 
 
 def of_doing(doing: Doing) -> Document:

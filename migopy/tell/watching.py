@@ -104,10 +104,7 @@ class Viewer:
         self._stack.close()
         self._voice.white_bold(f'Ended: {seen.holder}')
         for run in runs:
-            how = run.outcome or 'not known to have ended'
-            took = '' if run.duration_ms is None else f' in {duration(run.duration_ms)}'
-            error = f': {run.error}' if run.error else ''
-            self._voice.white(f'  {run.name} {how}{took}{error}')
+            self._voice.white(f'  {line_of_run(run)}')
 
     def left(self) -> None:
         """Show that it goes on."""
@@ -119,33 +116,45 @@ class Viewer:
         self._voice.white(spelled(said, self._spelling))
 
     def _seen(self, sight: Sight, now: float) -> Iterator[str]:
-        doing: Doing | None = sight.seen.doing
-        if doing is None:
-            yield f'{sight.seen.holder}: no migration has begun or told of itself yet'
-        else:
-            place = f', {doing.place} of {doing.count}' if doing.count > 1 else ''
-            yield (
-                f'{doing.name} ({doing.direction}{place}) running for'
-                f' {duration(round(doing.seconds * 1000))}, by {sight.seen.holder}'
-            )
-            if doing.loop is not None:
-                loop = doing.loop
-                rate = self._rates.of(loop, now)
-                far = how_far(loop.done, loop.total, rate)
-                yield f'{loop.title}: {far}' if loop.title else far
-            if doing.effects:
-                yield f'so far: {doing.effects}'
-            if doing.waits:
-                yield doing.waits
-        if sight.seen.asked.stop:
-            yield f'{sight.seen.asked.by} has typed stop'
-        if sight.seen.asked.max_per_second is not None:
-            limit = sight.seen.asked.max_per_second
-            yield f'{sight.seen.asked.by} has typed speed: {limit:,g}/s at most'
+        yield from lines_of_seen(sight.seen, self._rates, now)
         yield from _running(sight.running)
         yield from sight.load
         if sight.unread:
             yield f'this user cannot see: {", ".join(sight.unread)}'
+
+
+def lines_of_seen(seen: Seen, rates: Rates, now: float) -> Iterator[str]:
+    """Say what a command does that was seen, and what it was asked; a line each."""
+    doing: Doing | None = seen.doing
+    if doing is None:
+        yield f'{seen.holder}: no migration has begun or told of itself yet'
+    else:
+        place = f', {doing.place} of {doing.count}' if doing.count > 1 else ''
+        yield (
+            f'{doing.name} ({doing.direction}{place}) running for'
+            f' {duration(round(doing.seconds * 1000))}, by {seen.holder}'
+        )
+        if doing.loop is not None:
+            loop = doing.loop
+            far = how_far(loop.done, loop.total, rates.of(loop, now))
+            yield f'{loop.title}: {far}' if loop.title else far
+        if doing.effects:
+            yield f'so far: {doing.effects}'
+        if doing.waits:
+            yield doing.waits
+    if seen.asked.stop:
+        yield f'{seen.asked.by} has typed stop'
+    if seen.asked.max_per_second is not None:
+        limit = seen.asked.max_per_second
+        yield f'{seen.asked.by} has typed speed: {limit:,g}/s at most'
+
+
+def line_of_run(run: Run) -> str:
+    """Say how a run has ended that was watched."""
+    how = run.outcome or 'not known to have ended'
+    took = '' if run.duration_ms is None else f' in {duration(run.duration_ms)}'
+    error = f': {run.error}' if run.error else ''
+    return f'{run.name} {how}{took}{error}'
 
 
 def _running(running: Running) -> Iterator[str]:

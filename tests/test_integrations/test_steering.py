@@ -505,11 +505,6 @@ class ManyTest(FabTest):
 
     def test_what_runs_in_none(self) -> None:
         self.addCleanup(self.client.drop_database, f'{self.db.name}_b')
-        self.assertEqual(
-            self.error('migrations:watch'),
-            'watch is for one database at a time; nothing was done.\n'
-            'Type: fab migrations:watch,only=NAME',
-        )
         nothing = 'No migration command is running, so there is nothing to pause'
         self.assert_error(self.fab('migrations:pause'), nothing)
         self.assert_error(self.fab(f'migrations:pause,only={self.db.name}'), nothing)

@@ -1,0 +1,119 @@
+"""What `watch` shows of many databases: a block for each that runs something."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+from migopy.commands import Command, Spelling, spelled
+from migopy.many.databases import shown
+from migopy.many.gathered import Outcome
+from migopy.many.in_json import answer_ended, tell_looked
+from migopy.state import FAILED, Run
+from migopy.tell import Rates, Voice, line_of_run, lines_of_seen
+from migopy.terminal import LINE_EVERY, board, is_for_board
+
+#: Databases that are shown at a time; of more only the number is told.
+MOST = 20
+
+
+class FleetViewer:
+    """Shows what runs in many databases to a person, and to a machine.
+
+    Invariant: on a terminal it is in one place and new with each look; elsewhere a line
+    for each database is written every ten seconds, and one where what runs waits.
+    """
+
+    def __init__(self, voice: Voice, spelling: Spelling, stop: Command) -> None:
+        """Take who says it, and the command that stops what runs there."""
+        self._voice = voice
+        self._spelling = spelling
+        self._stop = stop
+        self._rates: dict[str, Rates] = defaultdict(Rates)
+        self._stack = ExitStack()
+        self._draw: Callable[[str], None] | None = None
+        self._said = -LINE_EVERY
+        #: What each database waited for when it was written of last.
+        self._waits: dict[str, str] = {}
+
+    def show(self, running: Sequence[Outcome], count: int) -> None:
+        """Show those of `count` databases where something runs now."""
+        tell_looked(running, count)
+        now = time.monotonic()
+        blocks = {
+            each.database.title: list(
+                lines_of_seen(each.seen, self._rates[each.database.title], now)
+            )
+            for each in running[:MOST]
+            if each.seen is not None
+        }
+        more = len(running) - len(blocks)
+        idle = count - len(running)
+        rest = f'and {more:,} more; ' if more else ''
+        summary = f'{rest}idle: {idle:,} of {count:,} databases'
+        if not self._voice.is_custom and is_for_board():
+            if self._draw is None:
+                self._draw = self._stack.enter_context(board())
+            texts = [
+                '\n  '.join([f'{shown(title)}: {first}', *others])
+                for title, (first, *others) in blocks.items()
+            ]
+            self._draw(self._voice.fitted('\n'.join([*texts, summary])))
+            return
+        self._write(running, blocks, summary, now)
+
+    def nothing(self, count: int) -> None:
+        """Show that nothing runs in any of `count` databases."""
+        answer_ended([])
+        self._voice.green(
+            f'No migration command is running in any of {count:,} databases'
+            if count > 1
+            else 'No migration command is running'
+        )
+
+    def ended(self, ended: Sequence[tuple[str, Run]], is_over: bool) -> None:
+        """Show how runs have ended that were watched, given with their databases.
+
+        `is_over` is whether nothing runs any more; else somebody looks no longer.
+        """
+        self.close()
+        answer_ended(ended)
+        if is_over:
+            self._voice.white_bold('Ended: nothing runs any more')
+        failures_first = sorted(ended, key=lambda each: each[1].outcome != FAILED)
+        for title, run in failures_first[:MOST]:
+            self._voice.white(f'  {shown(title)}: {line_of_run(run)}')
+        if len(ended) > MOST:
+            self._voice.white(f'  and {len(ended) - MOST:,} more that were watched')
+        if not is_over:
+            said = 'What runs goes on. To end it after its batch: ', self._stop
+            self._voice.white(spelled(said, self._spelling))
+
+    def close(self) -> None:
+        """Leave what is on the terminal as it is."""
+        self._stack.close()
+
+    def _write(
+        self,
+        running: Sequence[Outcome],
+        blocks: dict[str, list[str]],
+        summary: str,
+        now: float,
+    ) -> None:
+        """Write all that runs, if it is time, or only what waits since."""
+        waits = {
+            each.database.title: each.seen.doing.waits
+            for each in running
+            if each.seen is not None and each.seen.doing is not None
+        }
+        is_time = bool(running) and now - self._said >= LINE_EVERY
+        for title, lines in blocks.items():
+            waits_now = waits.get(title, '')
+            if is_time or (waits_now and waits_now != self._waits.get(title)):
+                self._voice.white(f'{shown(title)}: {"; ".join(lines)}')
+        if is_time:
+            self._said = now
+            self._voice.white(summary)
+        self._waits = waits
