@@ -116,6 +116,8 @@ class Undo:
             kept = self._kept
             count = kept.documents
             what = '1 document' if count == 1 else f'{count:,} documents'
+            if not count and (kept.defined or kept.made):
+                what = 'what it defined'
             at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
             self._is_told = True

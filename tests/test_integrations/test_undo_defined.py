@@ -188,6 +188,12 @@ class DefinedTest(DefinitionsTest):
     def said(self) -> str:
         return '\n'.join(text for _, text in self.logger.said)
 
+    def test_without_documents_it_speaks_of_definitions(self) -> None:
+        self.migration('001_a.py', f"{HEAD}    db.a.create_index('x')\n")
+        self.manager().execute()
+        self.manager().rollback('001')
+        self.assertIn('; restoring what it defined as before 20', self.said())
+
     def test_what_was_set_aside_goes_with_the_images(self) -> None:
         for way in ('forgotten', 'of no use', 'too many'):
             with self.subTest(way):
