@@ -3,7 +3,6 @@
 from migopy.backfill.answers import DELETE as DELETE
 from migopy.backfill.answers import Counts as Counts
 from migopy.backfill.answers import DocumentsFailed as DocumentsFailed
-from migopy.backfill.batches import NoImagesOfBatches as NoImagesOfBatches
 from migopy.backfill.batches import batches as batches
 from migopy.backfill.checkpoints import Checkpoints as Checkpoints
 from migopy.backfill.documents import UnreadableId as UnreadableId

@@ -14,28 +14,7 @@ from migopy.backfill.target import target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.backfill.turns import Turns
-from migopy.errors import MigopyException
 from migopy.pace import Wanted, wish_for
-
-
-class NoImagesOfBatches(MigopyException):
-    """`undo = True` can keep no images of what a loop over `namespace` writes."""
-
-    # As it is pickled and shown, whatever room it is in.
-    __module__ = 'migopy.backfill'
-
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
-        super().__init__(
-            f'{namespace}: without a transaction of the whole migration, undo = True'
-            ' keeps images of what update_each writes, and of nothing that a loop over'
-            ' migopy.batches does.\n'
-            'Have `transaction = True` at the top of the file, if it is small enough'
-            ' for one, or `undo = False`, or use update_each.'
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.namespace,)
 
 
 def batches(
@@ -60,14 +39,13 @@ def batches(
     Its writes are in it by themselves, in the loop's thread and with the same client.
     The same batch is given again if the server could not commit it. In a migration
     that is one transaction, and in a dry run, all of it is in that one, and from the
-    beginning.
+    beginning. Where images are to be kept each batch is a transaction in any case.
 
     `pace` is as in `update_each`: between batches it waits, or is stopped.
 
-    Raises `NotACollection` for a view and a time-series collection, `NotOnce` where a
-    transaction is wanted and cannot be, and `NoImagesOfBatches` where images are to be
-    kept, all before anything is done; `InLoop` within another loop over batches, and
-    `OutsideBatch` after a write past the transaction.
+    Raises `NotACollection` for a view and a time-series collection, and `NotOnce` where
+    a transaction is wanted and cannot be, before anything is done; `InLoop` within
+    another loop over batches, and `OutsideBatch` after a write past the transaction.
     """
     if not isinstance(collection, Collection):
         raise TypeError(
@@ -81,9 +59,8 @@ def batches(
         raise ValueError(f'pace must be {wish}')
     require_no_loop('migopy.batches', collection.full_name)
     target = target_of(collection, 'migopy.batches')
-    if images_here() is not None:
-        raise NoImagesOfBatches(collection.full_name)
-    is_once = transaction and can_be_once(collection, True, TRANSACTION)
+    is_wanted = transaction or images_here() is not None
+    is_once = is_wanted and can_be_once(collection, True, TRANSACTION)
     throttle = throttle_of(collection, pace, size)
     turns = Turns(collection, target, filter or {}, throttle, is_once)
     loop = turns.loop()

@@ -53,6 +53,8 @@ class Batch:
     counts: Counts = field(default_factory=Counts)
     retried: Sequence[Any] = ()
     last: Any = None
+    #: The `_id`s of all, where images are kept of what a loop changes.
+    ids: Sequence[Any] = ()
 
     def leave(self, keys: Sequence[Any], error: Exception) -> None:
         """Leave out documents that have failed."""

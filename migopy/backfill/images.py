@@ -1,11 +1,53 @@
-"""What keeps images of the documents of a page, with the page."""
+"""What keeps images of what a page or a batch changes, with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
 from pymongo.client_session import ClientSession
+
+from migopy.effects import Effects, Keeper
+
+
+class Looked(Protocol):
+    """What is known of a batch that is being written."""
+
+    @property
+    def keeper(self) -> Keeper:
+        """Give what is to see its writes before they are sent."""
+
+
+class LoopImages(Protocol):
+    """Keeps what batches change, each in the transaction of the batch."""
+
+    def batch(self) -> AbstractContextManager[Any]:
+        """Open the session's transaction; give a `Looked` for the block."""
+
+    def keep(self, looked: Any, ids: Sequence[Any], effects: Effects | None) -> None:
+        """Keep what a batch has changed, whose documents have these `_id`s.
+
+        `effects` are those of the loop.
+        """
+
+    def settle(self) -> None:
+        """Hear that the batch was committed."""
+
+
+class NoLoopImages:
+    """Keeps nothing."""
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Open nothing."""
+        yield
+
+    def keep(self, looked: Any, ids: Sequence[Any], effects: Effects | None) -> None:
+        """Keep nothing."""
+
+    def settle(self) -> None:
+        """Hear that the batch was committed."""
 
 
 class PageImages(Protocol):
@@ -17,6 +59,9 @@ class PageImages(Protocol):
 
     def begin(self, namespace: str) -> None:
         """Hear that a call is about to write pages of a collection."""
+
+    def loop(self, namespace: str) -> LoopImages:
+        """Give what keeps images of a loop over the documents of a collection."""
 
     def look(self, namespace: str, ids: Sequence[Any]) -> Any:
         """Give the documents with these `_id`s as they are before the page."""

@@ -64,18 +64,20 @@ class OutsideBatch(MigopyException):
     # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, wanted: str = 'transaction=True') -> None:
+        """Take the write, and what the transaction is `wanted` for."""
         self.what = what
+        self.wanted = wanted
         super().__init__(
-            'In the loop over migopy.batches with transaction=True it tried to write'
+            f'In the loop over migopy.batches with {wanted} it tried to write'
             f' outside of the transaction of the batch: {what}, from another thread,'
             ' with another session or with another client.\n'
             'Write in the thread of the loop with the db that it was given and without'
-            ' a session, or do without transaction=True.'
+            f' a session, or do without {wanted}.'
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.what,)
+        return type(self), (self.what, self.wanted)
 
 
 class BatchAborted(MigopyException):

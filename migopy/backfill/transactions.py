@@ -28,6 +28,7 @@ NEVER = frozenset({20, 257, 263, 388})
 #: The options of calls that want it.
 EXACTLY_ONCE = 'exactly_once=True'
 TRANSACTION = 'transaction=True'
+UNDO = 'undo = True'
 
 
 class NotOnce(MigopyException):
@@ -87,7 +88,7 @@ def can_be_once(
         return True
     error = NotOnce(collection.full_name, reason, wanted=wanted)
     if images_here() is not None:
-        raise NotOnce(collection.full_name, reason, wanted='undo = True')
+        raise NotOnce(collection.full_name, reason, wanted=UNDO)
     if is_required:
         raise error
     if pages is not None:

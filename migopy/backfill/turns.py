@@ -18,8 +18,9 @@ from pymongo.errors import PyMongoError
 from migopy.backfill.answers import Counts
 from migopy.backfill.beginning import begin, say_where
 from migopy.backfill.changes import Batch
-from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place
+from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import RAW, id_of
+from migopy.backfill.images import Looked, LoopImages, NoLoopImages
 from migopy.backfill.loops import (
     LEFT,
     LOOP,
@@ -31,7 +32,12 @@ from migopy.backfill.loops import (
 from migopy.backfill.pages import Pages
 from migopy.backfill.target import Target
 from migopy.backfill.throttle import Throttle
-from migopy.backfill.transactions import TRANSACTION, PageTransaction
+from migopy.backfill.transactions import (
+    TRANSACTION,
+    UNDO,
+    PageTransaction,
+    session_for,
+)
 from migopy.effects import Recording
 from migopy.errand import ERRAND
 from migopy.server import end_sessions
@@ -98,7 +104,7 @@ class Turns:
                     effects = stack.enter_context(checkpoints.recording())
                 if self._is_once:
                     client = self._collection.database.client
-                    session = stack.enter_context(client.start_session())
+                    session = stack.enter_context(session_for(client))
                     yield from self._in_transactions(checkpoint, effects, session, show)
                 else:
                     yield from self._plain(checkpoint, effects, show)
@@ -139,9 +145,10 @@ class Turns:
             checkpoint,
             session,
             CONFLICTS,
-            TRANSACTION,
+            self._wanted,
         )
         pages = transaction.pages
+        images = self._images_of_loop()
         deadline = time.monotonic() + PATIENCE
         conflicts = 0
         #: How far it is if the commit has succeeded of which nobody knows.
@@ -153,19 +160,23 @@ class Turns:
             try:
                 transaction.look_at_the_lock()
                 transaction.begin()
-                with session.bind(end_session=False):
-                    documents, batch = self._next(checkpoint)
-                if not documents and sent is None:
-                    session.abort_transaction()
-                    return
-                place = checkpoint.following(batch, [])
-                if pages.add(transaction.kept(place), session):
-                    pages.is_unsure = False
-                    with self._inside(session, effects):
-                        yield from self._given(documents, checkpoint.count)
-                    place.entry['wrote'] = written(checkpoint, effects)
-                    if place.entry['wrote'] != checkpoint.wrote:
-                        pages.correct(transaction.kept(place), session)
+                is_added = False
+                with images.batch() as looked:
+                    with session.bind(end_session=False):
+                        documents, batch = self._next(checkpoint)
+                    if not documents and sent is None:
+                        session.abort_transaction()
+                        return
+                    place = checkpoint.following(batch, [])
+                    if pages.add(transaction.kept(place), session):
+                        is_added, pages.is_unsure = True, False
+                        with self._inside(session, effects, looked):
+                            yield from self._given(documents, checkpoint.count)
+                        place.entry['wrote'] = written(checkpoint, effects)
+                        if place.entry['wrote'] != checkpoint.wrote:
+                            pages.correct(transaction.kept(place), session)
+                        images.keep(looked, batch.ids, effects)
+                if is_added:
                     pages.is_unsure, sent = True, place
                     deadline = time.monotonic() + PATIENCE
                     commit(session, deadline)
@@ -175,6 +186,7 @@ class Turns:
                     place = sent or place
                 checkpoint.go_to(place)
                 pages.count()
+                images.settle()
                 conflicts, sent = 0, None
                 self._throttle.took(time.monotonic() - began, len(documents))
             except PyMongoError as error:
@@ -186,6 +198,16 @@ class Turns:
             finally:
                 self._abort(session)
 
+    @property
+    def _wanted(self) -> str:
+        """Say what the transactions are for."""
+        return TRANSACTION if images_here() is None else UNDO
+
+    def _images_of_loop(self) -> LoopImages:
+        images = images_here()
+        name = self._collection.full_name
+        return NoLoopImages() if images is None else images.loop(name)
+
     def _given(self, documents: list[Any], done: int) -> Loop:
         """Give a batch; note where the loop is left with it, for who says why."""
         try:
@@ -196,24 +218,26 @@ class Turns:
 
     @contextmanager
     def _inside(
-        self, session: ClientSession, effects: Recording | None
+        self, session: ClientSession, effects: Recording | None, looked: Looked | None
     ) -> Iterator[None]:
         """Have all that is written in the block be in the session's transaction.
 
-        Raises `OutsideBatch` after the block.
+        Raises `OutsideBatch` after the block, or what was refused where images are
+        kept.
         """
         with ExitStack() as stack:
             if effects is not None:
                 # Typed, nothing but migrations writes in this process.
                 strays = ERRAND.get() is not None
-                stack.enter_context(effects.kept_to(session.session_id, strays))
+                keeper = looked.keeper if looked is not None else None
+                stack.enter_context(effects.kept_to(session.session_id, strays, keeper))
             stack.enter_context(session.bind(end_session=False))
             yield
         if effects is not None and effects.refused is not None:
-            raise outside(effects.refused)
+            raise effects.refused if looked is not None else outside(effects.refused)
         if effects is not None and effects.outside.wrote:
             database = self._collection.database.name
-            raise OutsideBatch(effects.outside.describe(database))
+            raise OutsideBatch(effects.outside.describe(database), self._wanted)
 
     def _abort(self, session: ClientSession) -> None:
         """Abort what is left of a transaction where the loop was left within it."""
@@ -230,6 +254,8 @@ class Turns:
         batch = Batch(counts=Counts(matched=len(page)))
         if page:
             batch.last = id_of(page[-1])
+        if images_here() is not None:
+            batch.ids = [id_of(each) for each in page]
         options = self._collection.codec_options
         return [bson.decode(each.raw, codec_options=options) for each in page], batch
 

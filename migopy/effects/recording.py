@@ -222,7 +222,10 @@ class Recording(Effects):
             self.ledger.cover(command)
             return
         refused = RefusedWrite(name, namespace, reason)
-        self.refused = self.refused or refused
+        # Who keeps it to the session around this one is to know of it as well.
+        for each in self.chain:
+            if each.only is not None:
+                each.refused = each.refused or refused
         raise refused
 
     def settle(self, command: Document) -> None:

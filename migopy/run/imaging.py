@@ -101,7 +101,7 @@ def pages_of(
         try:
             keeper = Defining(images, known, limit, own_names(ground))
             with effects.kept_to(session.session_id, strays, keeper):
-                yield Paging(images, known, session, limit)
+                yield Paging(images, known, session, limit, own_names(ground))
         except RefusedWrite as refused:
             raise _refusal(refused) from refused
         if effects.refused is not None:

@@ -35,12 +35,13 @@ class OutsidePages(MigopyException):
         self.command = refused.command
         self.namespace = refused.namespace
         super().__init__(
-            f'It tried to write ({refused.command} on {refused.namespace}) otherwise'
-            ' than with update_each. With'
+            f'It tried to write ({refused.command} on {refused.namespace}) outside of'
+            ' update_each and of the batches of migopy.batches. With'
             ' undo = True and without a transaction no image can be kept of that, so it'
             ' was refused before it was sent.\n'
-            'Write it with update_each, or have `transaction = True` at the top of the'
-            ' file, or `undo = False`.'
+            'Write it with update_each, or in a loop over migopy.batches, in the thread'
+            ' of the loop, with the db that it was given and without a session. Or have'
+            ' `transaction = True` at the top of the file, or `undo = False`.'
         )
 
 

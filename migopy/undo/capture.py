@@ -13,6 +13,8 @@ from migopy.differences import (
     Difference,
     Scan,
     States,
+    Value,
+    id_of,
     look,
     look_up,
     state_before,
@@ -24,6 +26,9 @@ from migopy.undo.kept import Kept
 #: Pairs of a chunk, and bytes of their documents, or one pair.
 PAIRS = 2000
 BYTES = 4_000_000
+
+#: Documents that are looked up at once.
+AT_ONCE = 1000
 
 #: Of three transactions that are opened one after the other with this read concern each
 #: sees what those before it see.
@@ -50,6 +55,8 @@ class Capture:
         """Take the sessions of three open transactions, in the order of opening."""
         self._states = States(client, before, session)
         self._earlier = earlier
+        self._session = session
+        self._before = before
 
     def exists(self, namespace: str) -> bool:
         """Tell whether a collection is there without the transaction."""
@@ -65,6 +72,44 @@ class Capture:
             own = self._own(namespace, batch) if was_there else batch
             if own:
                 yield own
+
+    def pairs_of(
+        self, namespace: str, ids: Sequence[Value], was_there: bool
+    ) -> Iterator[list[Difference]]:
+        """Iterate over the same, if only documents with these `_id`s may be of it."""
+        for batch in in_chunks(self._looked_up(namespace, ids, was_there)):
+            own = self._own(namespace, batch) if was_there else batch
+            if own:
+                yield own
+
+    def _looked_up(
+        self, namespace: str, ids: Sequence[Value], was_there: bool
+    ) -> Iterator[Difference]:
+        """Iterate over documents that differ, each of them once."""
+        seen: set[Value] = set()
+        for place in range(0, len(ids), AT_ONCE):
+            some = ids[place : place + AT_ONCE]
+            for each in self._compared(namespace, some, was_there):
+                if each.before != each.after and each.id not in seen:
+                    seen.add(each.id)
+                    yield each
+
+    def _compared(
+        self, namespace: str, ids: Sequence[Value], was_there: bool
+    ) -> Iterator[Difference]:
+        """Iterate over documents with these `_id`s, before and after."""
+        collection = self._states.collection(namespace)
+        before = look_up(collection, ids, self._before) if was_there else {}
+        after = look_up(collection, ids, self._session)
+        new = [each for each in after if each not in before]
+        # Equal to the server, as 1 and 1.0 are: one was put in the other's place.
+        same = look_up(collection, new, self._before) if was_there else {}
+        replaced = {id_of(each) for each in same.values()}
+        for id, document in before.items():
+            if id not in after and id not in replaced:
+                yield Difference(document, None)
+        for id, document in after.items():
+            yield Difference(before.get(id, same.get(id)), document)
 
     def _own(self, namespace: str, batch: Sequence[Difference]) -> list[Difference]:
         collection = self._states.collection(namespace)

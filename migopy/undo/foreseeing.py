@@ -30,7 +30,6 @@ def foresee(client: Any, chunks: Iterable[Chunk], wish: str, kept: Kept) -> Fore
     world = World(client)
     #: What documents would be by then, if they may come again.
     would_be: dict[tuple[str, Value], bytes | None] = {}
-    repeats = kept.repeats or kept.defined
     for chunk in chunks:
         if chunk.record is not None:
             for each in decide_on(chunk.namespace, chunk.record, world, wish):
@@ -41,6 +40,7 @@ def foresee(client: Any, chunks: Iterable[Chunk], wish: str, kept: Kept) -> Fore
                     world.note(each)
             continue
         place = world.place(chunk.namespace)
+        repeats = kept.defined or chunk.namespace in kept.repeated
         ids = [each.id for each in chunk.pairs]
         now = look_up(collection_of(client, place), ids, None)
         for id, pair in zip(ids, chunk.pairs):

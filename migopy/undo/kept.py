@@ -46,10 +46,10 @@ class Kept:
     #: were dropped.
     defined: int = 0
     aside: list[str] = field(default_factory=list)
-    #: The collections whose documents were changed page by page, and whether there may
-    #: be a document in several pages.
+    #: The collections whose documents were changed page by page or batch by batch, and
+    #: those of them of which there may be a document in several.
     paged: list[str] = field(default_factory=list)
-    repeats: bool = False
+    repeated: list[str] = field(default_factory=list)
     #: The mark of an undo that has begun to restore them chunk by chunk, and how many
     #: of the last chunks that has restored.
     undo: ObjectId | None = None
@@ -70,7 +70,7 @@ class Kept:
             'defined': self.defined,
             'aside': self.aside,
             'paged': self.paged,
-            'repeats': self.repeats,
+            'repeated': self.repeated,
         }
 
     @classmethod

@@ -2,36 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from typing import Any
 
-from bson import encode
 from pymongo.client_session import ClientSession
 
-from migopy.differences import Difference, Value, collection_of, elements, look_up
+from migopy.differences import Difference, Value, collection_of, look_up
+from migopy.undo.aimed import values_of
 from migopy.undo.capture import in_chunks, keep
 from migopy.undo.errors import OfNoImages
 from migopy.undo.images import Images
 from migopy.undo.kept import Known
 from migopy.undo.kinds import Kinds
+from migopy.undo.looping import Looping
 
 
 class Paging:
-    """Keeps images of the pages of `update_each`.
+    """Keeps images of the pages of `update_each`, and of the batches of loops.
 
     Invariant: a page is written with its images and with what is known of them, or not
     at all. `kept` is what is known of the pages that were committed.
     """
 
     def __init__(
-        self, images: Images, known: Known, session: ClientSession, limit: float
+        self,
+        images: Images,
+        known: Known,
+        session: ClientSession,
+        limit: float,
+        own: Set[str],
     ) -> None:
-        """Take the session that all pages are written in; `limit` is in MB."""
+        """Take the session that all pages are written in; `limit` is in MB.
+
+        `own` are the collections that migopy keeps beside the images.
+        """
         self.session = session
         self._images = images
         self._known = known
         self._limit = limit
+        self._own = own
         self._sent = known.kept
 
     def begin(self, namespace: str) -> None:
@@ -45,15 +55,20 @@ class Paging:
             raise OfNoImages(reason)
         with self._known.lock:
             kept = self._known.kept
-            if namespace in kept.paged:
-                kept.repeats = True
-            else:
-                kept.paged.append(namespace)
+            if namespace not in kept.paged:
+                kept.paged = [*kept.paged, namespace]
+            elif namespace not in kept.repeated:
+                kept.repeated = [*kept.repeated, namespace]
+
+    def loop(self, namespace: str) -> Looping:
+        """Give what keeps images of the batches of a collection."""
+        return Looping(
+            self._images, self._known, self.session, self._limit, self._own, namespace
+        )
 
     def look(self, namespace: str, ids: Sequence[Any]) -> dict[Value, bytes]:
         """Give the documents with these `_id`s as they are before the page."""
-        _, array = next(elements(encode({'ids': list(ids)})))
-        return self._look_up(namespace, [each for _, each in elements(array.data)])
+        return self._look_up(namespace, values_of(list(ids)))
 
     def keep(
         self, namespace: str, ids: Sequence[Any], before: dict[Value, bytes]

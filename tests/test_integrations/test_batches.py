@@ -14,7 +14,6 @@ import migopy
 from migopy.backfill import (
     BatchAborted,
     InLoop,
-    NoImagesOfBatches,
     NotACollection,
     NotOnce,
     OutsideBatch,
@@ -264,12 +263,7 @@ class MigrationTest(PlainTest):
                 self.assertEqual(self.calls(), [0] * 10)
                 self.assertEqual(self.db.migrations_history.count_documents({}), 0)
 
-    def test_with_images_it_is_refused_but_in_one_transaction(self) -> None:
-        for options in ('', self.ONCE):
-            self.write_up(options, head='undo = True')
-            with self.subTest(options), self.assertRaises(NoImagesOfBatches):
-                self.execute()
-            self.assertEqual(self.calls(), [0] * 10)
+    def test_with_images_in_the_transaction_of_the_migration(self) -> None:
         self.write_up(self.ONCE, head='undo = transaction = True')
         self.execute()
         self.manager().perform('rollback', ('1_a.py',), {})

@@ -219,6 +219,10 @@ class ExactTest(RunningTest):
             head=f'import gridfs\n{HEAD}',
         )
 
+
+class LimitsTest(RunningTest):
+    """What no images are kept of."""
+
     def test_what_cannot_be_covered_fails_before_the_commit(self) -> None:
         self.db.a.insert_one({'_id': 1})
         before = state_of(self.db)
@@ -305,21 +309,59 @@ class ChunksTest(ExactTest):
         self.assertEqual(self.contents('a'), [{'x': 2}, *[{}] * 9])
 
 
+class BatchesTest(ExactTest):
+    """All of it again, in a batch of `migopy.batches`."""
+
+    def execute(self, *lines: str, head: str = HEAD, **settings: Any) -> Any:
+        """Execute a migration that has these lines in a loop of one batch."""
+        self.db.migrations_loop.replace_one({'_id': 1}, {'_id': 1}, upsert=True)
+        head = head.replace('transaction = undo', 'import migopy\nundo')
+        head += '    for _ in migopy.batches(db.migrations_loop):\n'
+        inner = [f'    {each}' for each in lines]
+        return super().execute(*inner, head=head, **settings)
+
+
 class OthersTest(RunningTest):
     """Others write all the time; nothing of theirs is ever lost."""
 
     def test_what_others_write_meanwhile_is_theirs(self) -> None:
+        self.check(
+            "change = {'$set': {'x': 1}}",
+            "db.a.update_many({'_id': {'$lt': 4}}, change)",
+        )
+
+    def test_in_batches(self) -> None:
+        self.db.loop.insert_one({})
+        for query in (
+            "{'_id': {'$lt': 4}}",
+            "{'_id': {'$in': [0, 1, 2, 3, 4]}, 'x': 0}",
+        ):
+            with self.subTest(query):
+                self.db.a.drop()
+                self.check(
+                    'for _ in migopy.batches(db.loop):',
+                    '    try:',
+                    f"        db.a.update_many({query}, {{'$set': {{'x': 1}}}})",
+                    '    except PyMongoError as error:',
+                    '        if not error.has_error_label(passing):',
+                    '            raise',
+                    head="passing = 'TransientTransactionError'\n"
+                    'import migopy\nfrom pymongo.errors import PyMongoError\n\n'
+                    'undo = True\n\ndef up(db):\n',
+                )
+
+    def check(self, *lines: str, **settings: Any) -> None:
+        """Change four documents and undo it, again and again, while others write."""
         size = 400
-        self.db.a.insert_many({'_id': n, 'hits': 0} for n in range(size))
+        rest = {'hits': 0, 'x': 0}
+        self.db.a.insert_many({'_id': n, **rest} for n in range(size))
+        self.db.a.update_one({'_id': 4}, {'$set': {'x': 2}})
         undone = 0
         with self.others(size) as hits:
             for _ in range(8):
                 # Others may be faster each time, then nothing is changed.
                 with suppress(TooLarge):
-                    self.execute(
-                        "change = {'$set': {'x': 1}}",
-                        "db.a.update_many({'_id': {'$lt': 4}}, change)",
-                    )
+                    self.execute(*lines, **settings)
                 if not self.registered():
                     continue
                 kept = self.db.migrations_undo.find_one({'runs': {'$exists': True}})
@@ -330,7 +372,8 @@ class OthersTest(RunningTest):
                 undone += 1
         self.assertGreater(undone, 0)
         self.assertGreater(sum(hits), 0)
-        wanted = [{'_id': n, 'hits': hits[n]} for n in range(size)]
+        wanted = [{'_id': n, 'hits': hits[n], 'x': 0} for n in range(size)]
+        wanted[4]['x'] = 2
         self.assertEqual(list(self.db.a.find(sort=[('_id', 1)])), wanted)
 
     @contextmanager

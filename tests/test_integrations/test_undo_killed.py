@@ -47,6 +47,20 @@ WITH_DEFINITIONS = """
 """
 
 
+IN_BATCHES = """
+    import migopy
+
+    undo = True
+
+    def up(db):
+        for batch in migopy.batches(db.a, 200):
+            db.a.update_many(
+                {'_id': {'$in': [each['_id'] for each in batch]}}, {'$inc': {'n': 1}})
+            db.b.insert_one({'n': len(batch)})
+            db.c.update_one({'_id': 0}, {'$inc': {'n': len(batch)}})
+"""
+
+
 class KilledTest(FabTest):
     """`up` and the undo are killed, again and again, and end well all the same."""
 
@@ -111,6 +125,18 @@ class KilledTest(FabTest):
         self.migration('001_a.py', IN_PAGES)
         self.kill_and_finish('migrations:execute,001')
         self.assertEqual(self.db.a.count_documents({'n': 1}), SIZE)
+        self.kill_and_finish('migrations:rollback,001')
+        self.assert_undone()
+
+    def test_in_batches(self) -> None:
+        self.needs_version(5, 0)
+        self.db.c.insert_one({'_id': 0, 'n': 0})
+        self.before = state_of(self.db)
+        self.migration('001_a.py', IN_BATCHES)
+        self.kill_and_finish('migrations:execute,001')
+        self.assertEqual(self.db.a.count_documents({'n': 1}), SIZE)
+        self.assertEqual(self.db.b.count_documents({}), SIZE // 200)
+        self.assertEqual(self.db.c.find_one(), {'_id': 0, 'n': SIZE})
         self.kill_and_finish('migrations:rollback,001')
         self.assert_undone()
 

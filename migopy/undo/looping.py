@@ -1,0 +1,149 @@
+"""What batches of documents have changed, as images, with each batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from pymongo.client_session import ClientSession
+
+from migopy.effects import Effects
+from migopy.terminal import say
+from migopy.undo.aimed import values_of
+from migopy.undo.capture import Capture, capturing, keep
+from migopy.undo.images import Images
+from migopy.undo.kept import Kept, Known
+from migopy.undo.kinds import Kinds
+from migopy.undo.made import name_here
+from migopy.undo.noting import Noting
+
+#: Seconds from which on it is said that a batch waits for its images.
+SLOW = 1.0
+
+
+class Looked(NamedTuple):
+    """What sees the writes of a batch, and finds out what they have changed."""
+
+    capture: Capture
+    keeper: Noting
+
+
+class Looping:
+    """Keeps images of what the body of a loop over `batches` changes.
+
+    Invariant: a batch is written with its images and with what is known of them, or not
+    at all. Documents whose `_id`s the writes name are looked up; a collection that
+    another write was for is read from end to end.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        known: Known,
+        session: ClientSession,
+        limit: float,
+        own: Set[str],
+        namespace: str,
+    ) -> None:
+        """Take the session of all batches, of the documents of `namespace`.
+
+        `limit` is in MB, `own` are the collections that migopy keeps beside them.
+        """
+        self._images = images
+        self._known = known
+        self._session = session
+        self._limit = limit
+        self._own = {*own, images.collection.full_name}
+        self._namespace = namespace
+        self._kinds = Kinds(images)
+        self._sent = known.kept
+        #: The collections of which it was said that they are slow.
+        self._told: set[str] = set()
+        #: Whether no document of the loop's own collection has an image yet but those
+        #: of the batches before.
+        self._is_first = namespace not in known.kept.paged
+
+    @contextmanager
+    def batch(self) -> Iterator[Looked]:
+        """Open the session's transaction, so that in the block `keep` can be called."""
+        collection = self._images.collection
+        database = collection.database.name
+        with capturing(self._session, database, collection.name) as capture:
+            yield Looked(capture, Noting(self._kinds, self._own))
+
+    def keep(self, looked: Looked, ids: Sequence[Any], effects: Effects | None) -> None:
+        """Keep images of what a batch has changed, whose documents have these `_id`s.
+
+        `effects` are those of the loop. Raises `TooManyImages`, `PyMongoError`.
+        """
+        with self._known.lock:
+            self._sent = kept = replace(self._known.kept)
+        if not looked.keeper.noted:
+            return
+        total = effects.changes if effects is not None else {}
+        with self._images.own_work():
+            for namespace in looked.keeper.noted:
+                was_there = looked.capture.exists(namespace)
+                count = self._keep(kept, looked, namespace, was_there, ids)
+                changes = total.get(namespace)
+                # What was inserted may be gone again, and has made it all the same.
+                makes = changes and (
+                    changes.inserted or changes.collection or changes.indexes
+                )
+                if not was_there and (count or makes):
+                    kept.made = [*kept.made, namespace]
+        self._images.save(kept, self._session)
+
+    def settle(self) -> None:
+        """Hear that the batch was committed."""
+        with self._known.lock:
+            self._known.kept = self._sent
+
+    def _keep(
+        self,
+        kept: Kept,
+        looked: Looked,
+        namespace: str,
+        was_there: bool,
+        ids: Sequence[Any],
+    ) -> int:
+        """Keep images of a collection's documents, and count them."""
+        capture, noted = looked
+        aimed = noted.noted[namespace]
+        began = time.monotonic()
+        if aimed is None:
+            chunks = capture.pairs(namespace, was_there)
+        else:
+            chunks = capture.pairs_of(namespace, list(aimed), was_there)
+        is_own = self._is_first and namespace == self._namespace
+        own = set(values_of(list(ids))) if is_own else set()
+        strange = False
+        count = 0
+        for pairs in chunks:
+            strange = strange or not own.issuperset(each.id for each in pairs)
+            count += keep(
+                self._images, kept, namespace, iter([pairs]), self._session, self._limit
+            )
+        if aimed is None:
+            self._tell(namespace, time.monotonic() - began)
+        if not count:
+            return 0
+        comes_again = strange if is_own else namespace in kept.paged
+        if namespace not in kept.paged:
+            kept.paged = [*kept.paged, namespace]
+        if comes_again and namespace not in kept.repeated:
+            kept.repeated = [*kept.repeated, namespace]
+        return count
+
+    def _tell(self, namespace: str, seconds: float) -> None:
+        """Say once what makes a batch slow that has its collection read."""
+        if seconds > SLOW and namespace not in self._told:
+            self._told.add(namespace)
+            name = name_here(self._images, namespace)
+            say(
+                f'{name}: a write that names no _id has all of it read with each batch,'
+                f' to find what it changed, which takes {seconds:.1f} s; write by _id'
+            )

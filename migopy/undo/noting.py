@@ -1,0 +1,59 @@
+"""What a transaction may change, noted before each of its writes is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from migopy.differences import Value
+from migopy.effects import namespace_of
+from migopy.undo.aimed import aimed_at
+from migopy.undo.kinds import Kinds
+
+
+class Noting:
+    """Notes the collections and the documents that writes in a transaction are for.
+
+    Invariant: what the transaction changes is in `noted`, by collection: all documents
+    that it may have changed by `_id`, or `None` where it is not known which. A write of
+    which no image can be kept is refused, and so is one past the transaction.
+    """
+
+    def __init__(self, kinds: Kinds, own: Set[str]) -> None:
+        """Take what knows the kinds of collections, and those that migopy keeps."""
+        self.noted: dict[str, dict[Value, None] | None] = {}
+        self._kinds = kinds
+        self._own = own
+
+    def take(
+        self, name: str, database: str, command: Mapping[str, Any], address: Any
+    ) -> str | None:
+        """Take no write past the transaction."""
+        return ''
+
+    def settle(self, command: Mapping[str, Any]) -> None:
+        """Hear that a command was answered: nothing is to be done."""
+
+    def inside(
+        self, name: str, database: str, command: Mapping[str, Any]
+    ) -> str | None:
+        """Note a write of the transaction; say why no image can be kept of it."""
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return None
+        reason = self._kinds.inside(name, database, command)
+        if reason is not None:
+            return reason
+        names = namespace.split(' + ') if name == 'bulkWrite' else [namespace]
+        if any('.' not in each for each in names):
+            return 'it is not known what it writes to'
+        if not self._own.isdisjoint(names):
+            return 'migopy keeps that for itself'
+        ids = aimed_at(name, command)
+        for each in names:
+            known = self.noted.setdefault(each, {})
+            if ids is None:
+                self.noted[each] = None
+            elif known is not None:
+                known.update(dict.fromkeys(ids))
+        return None
