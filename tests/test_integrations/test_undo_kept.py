@@ -5,6 +5,7 @@ from __future__ import annotations
 from bson import ObjectId
 from pymongo import MongoClient
 
+from migopy.files import NoSuchFunction
 from migopy.undo import Conflicts, Damaged
 from tests import server
 from tests.images import state_of
@@ -16,6 +17,31 @@ CHANGE = """
     def up(db):
         db.a.update_many({}, {'$set': {'x': 1}})
 """
+
+PAGES = """
+    import migopy
+
+    undo = True
+
+    def up(db):
+        migopy.update_each(db.a, lambda each: {'$set': {'y': 1}})
+        db.a.create_index('y')
+"""
+
+BATCHES = """
+    import migopy
+
+    undo = True
+
+    def up(db):
+        for batch in migopy.batches(db.a, 2):
+            ids = [each['_id'] for each in batch]
+            db.a.update_many({'_id': {'$in': ids}}, {'$set': {'y': 2}})
+            db.seen.insert_one({'_id': ids[0]})
+"""
+
+#: Selects what is known of the images of a migration.
+KEPT = {'runs': {'$exists': True}}
 
 
 class KeptTest(PlainTest):
@@ -135,6 +161,65 @@ class KeptTest(PlainTest):
         options = {'last': '2', 'undo': 'yes', 'conflicts': 'keep', 'yes': 'yes'}
         self.it.perform('rollback', [], options)
         self.assertEqual(self.contents('a'), [{}, {'y': 2}, {}, {}, {}])
+
+
+class SeveralTest(PlainTest):
+    """Migrations of each kind that has images, rolled back together."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.a.insert_many({'_id': n} for n in range(5))
+        self.before = state_of(self.db)
+        self.migration('001_a.py', CHANGE)
+        self.it = self.manager()
+        self.it.execute()
+        self.after_the_first = state_of(self.db)
+        self.migration('002_pages.py', PAGES)
+        self.migration('003_batches.py', BATCHES)
+        self.migration('004_all.py', CHANGE.replace("'x'", "'z'"))
+
+    def test_to_goes_back_newest_first(self) -> None:
+        self.it.execute()
+        self.assertEqual(self.db.migrations_undo.count_documents(KEPT), 4)
+        self.it.rollback(to='001')
+        self.assertEqual(state_of(self.db), self.after_the_first)
+        self.assertEqual(self.registered(), ['001_a.py'])
+        self.assertEqual(self.db.migrations_undo.count_documents(KEPT), 1)
+        self.it.rollback('001')
+        self.assertEqual(state_of(self.db), self.before)
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_to_stops_at_a_conflict_and_goes_on_as_it_is_told(self) -> None:
+        self.it.execute()
+        self.db.a.update_one({'_id': 3}, {'$set': {'y': -1}})
+        with self.assertRaises(Conflicts):
+            self.it.rollback(to='001')
+        self.assertEqual(
+            self.registered(), ['001_a.py', '002_pages.py', '003_batches.py']
+        )
+        self.assertEqual(self.db.a.count_documents({'z': 1}), 0)
+        self.assertEqual(self.db.a.count_documents({'y': 2}), 4)
+        self.manager().rollback(to='001', undo='yes', conflicts='ours', yes='yes')
+        self.assertEqual(state_of(self.db), self.after_the_first)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_of_an_ignored_one_they_are_of_no_use_and_go(self) -> None:
+        failing = f'{BATCHES}            if ids[0]: raise OSError\n'
+        self.migration('003_batches.py', failing)
+        with self.assertRaises(OSError):
+            self.it.execute()
+        self.assertEqual(self.db.migrations_undo.count_documents(KEPT), 3)
+        self.manager().ignore('003')
+        self.manager().execute('004')
+        after = state_of(self.db)
+        with self.assertRaises(NoSuchFunction):
+            self.manager().rollback('003')
+        self.assertEqual(state_of(self.db), after)
+        self.manager().rollback('004')
+        kept = self.db.migrations_undo.find(KEPT).sort('name')
+        self.assertEqual([each['name'] for each in kept], ['001_a.py', '002_pages.py'])
+        self.assertEqual(self.db.a.count_documents({'y': 2}), 2)
+        self.assertEqual(self.db.seen.count_documents({}), 1)
 
 
 class AgainTest(PlainTest):
