@@ -11,6 +11,7 @@ from unittest import mock
 from bson import CodecOptions, Int64
 from bson.binary import JAVA_LEGACY, STANDARD
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from migopy.backfill import InLoop, OutsideBatch
 from migopy.run import NotImaged, OutsidePages
@@ -224,6 +225,26 @@ class UndoBatchesTest(PlainTest):
         self.execute()
         self.assertNotIn('other', self.db.list_collection_names())
         self.assert_undone()
+
+    def test_collections_that_a_batch_makes(self) -> None:
+        self.write_up(
+            """
+            if batch[0]['_id'] == 10:
+                db.create_collection('empty')
+                db.create_collection('valid', validator={'n': 1})
+                db.fresh.create_index('n', unique=True)
+                db.fresh.insert_one({'n': 1})
+            """
+        )
+        self.assert_both_ways()
+
+    def test_what_no_transaction_takes(self) -> None:
+        for body in ("db.a.create_index('n')", 'db.other.drop()'):
+            with self.subTest(body):
+                self.write_up(body)
+                with self.assertRaisesRegex(OperationFailure, 'multi-document'):
+                    self.execute()
+                self.assertEqual(self.state(), self.before)
 
     def test_what_is_written_otherwise_is_refused(self) -> None:
         session = 'session=db.client.start_session()'
