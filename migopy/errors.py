@@ -27,6 +27,10 @@ class MigopyException(Exception):
     #: What the command `migopy` ends with; `fab` ends with 1 for each.
     exit_status = 1
 
+    #: Whether it is of this machine or process, so that whatever database a command is
+    #: for, it meets the same.
+    is_of_process = False
+
     def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
         """Take the parts of the message, texts and commands, in order.
 

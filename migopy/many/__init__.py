@@ -8,7 +8,7 @@ from migopy.many.databases import (
 )
 from migopy.many.errors import CanaryFailed, DumpOfOne, Failed
 from migopy.many.performing import perform
-from migopy.many.selecting import InDatabase, OneAtATime, SayWhich
+from migopy.many.selecting import InDatabase, SayWhich
 
 __all__ = [
     'CanaryFailed',
@@ -18,7 +18,6 @@ __all__ = [
     'InDatabase',
     'NoDatabases',
     'NoSuchDatabase',
-    'OneAtATime',
     'SayWhich',
     'SpellingForOne',
     'perform',

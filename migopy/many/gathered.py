@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
+    from migopy.many.rehearsing import QuietTeller
     from migopy.preflight import Finding as Foreseen
     from migopy.run import Plan, Step
     from migopy.standin import Finding
@@ -95,6 +96,7 @@ class Gathered:
         #: What a dry run has found out, as a person is told of it.
         self.notes = Notes()
         self._narrator = Narrator(self.notes, spelling, database)
+        self._spelling = spelling
         self.speaker = speaker
         self.database = database
         #: What has ended well: the migration, how, and what it changed.
@@ -104,6 +106,12 @@ class Gathered:
         self.warnings: list[str] = []
         self.failure: Failure | None = None
         self.dump: Dump | None = None
+
+    def rehearsal(self) -> QuietTeller:
+        """Give who keeps what a rehearsal finds."""
+        from migopy.many.rehearsing import QuietTeller
+
+        return QuietTeller(self, self._spelling)
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether an error is that of the failure which is kept."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migopy.errors import MigopyException
 from migopy.face import WrongOptions
 from migopy.files import (
     BadParallel,
@@ -30,7 +31,7 @@ from migopy.server import AccessDenied, NoPrimary, ServerUnreachable
 LOOKING = frozenset({'check', 'show_status'})
 
 #: Commands of which nothing is said where they had nothing to do.
-QUIET = frozenset({'execute', 'ignore', 'rollback', 'verify', 'work'})
+QUIET = frozenset({'execute', 'ignore', 'rehearse', 'rollback', 'verify', 'work'})
 
 #: Commands that say once, of all, why they had nothing to do.
 TOLD_ONCE = frozenset({'verify'})
@@ -85,6 +86,8 @@ def is_of_all(command: str, database: Database, error: BaseException) -> bool:
         return error.is_of_user and not database.settings
     if isinstance(error, OF_SERVER):
         return not database.settings
+    if isinstance(error, MigopyException) and error.is_of_process:
+        return True
     return isinstance(error, FOR_ALL)
 
 

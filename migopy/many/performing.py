@@ -20,9 +20,7 @@ from migopy.many.kinds import LOOKING
 from migopy.many.members import Members
 from migopy.many.selecting import (
     GRAVE,
-    SINGLE,
     InDatabase,
-    OneAtATime,
     SayWhatToUndo,
     SayWhich,
     Selection,
@@ -65,8 +63,9 @@ def perform(
         canaries = _canaries(selection, chosen)
         if selection.wanted.is_one and len(chosen) == 1:
             return _for_one(manager, members, method, values, selection, chosen[0])
-        if command in SINGLE:
-            raise OneAtATime(command, values, selection)
+        rehearses = command == 'rehearse' and not is_own(manager, method)
+        if rehearses:
+            _require_rehearsable(values, selection)
         if command == 'dbrestore' and values:
             raise DumpOfOne(values[0], selection.kept)
         if needs_name(command, values, selection) and not is_own(manager, method):
@@ -88,6 +87,10 @@ def perform(
             voice.white(f'{_counted(chosen, databases)} on {members.where}')
         if is_grave and command in GRAVE:
             _ask(command, chosen, selection)
+        if rehearses:
+            from migopy.tell import REALLY_RUNS
+
+            voice.red(REALLY_RUNS)
         if command == 'watch' and not is_own(manager, method):
             return _watch(crowd, chosen, voice, spelling, selection)
         if command in LOOKING and not is_own(manager, method):
@@ -111,6 +114,13 @@ def _canaries(
     if selection.canary is None:
         return []
     return fitting('canary', selection.canary, databases)
+
+
+def _require_rehearsable(values: Sequence[str], selection: Selection) -> None:
+    # What it needs takes long to import, and other commands need it not.
+    from migopy.many.rehearsing import require_for_many
+
+    require_for_many(values, selection)
 
 
 def _watch(

@@ -26,21 +26,12 @@ WORKERS = 4
 #: Commands that nobody should give to a thousand databases by habit.
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
-#: Commands for one database at a time.
-SINGLE = frozenset({'rehearse'})
+#: The same for commands that do one database after the other.
+ONE_BY_ONE = 1
+WORKERS_OF = {'rehearse': ONE_BY_ONE}
 
 #: Options that a command has for itself, whatever else they mean.
 OWN = {'rehearse': frozenset({'sample'})}
-
-
-class OneAtATime(MigopyException):
-    """A command that is for one database was given to several of many."""
-
-    def __init__(self, command: str, values: Sequence[str], selection: Selection):
-        super().__init__(
-            f'{command} is for one database at a time; nothing was done.\nType: ',
-            Command(command, *values, **selection.kept, only='NAME'),
-        )
 
 
 class SayWhich(MigopyException):
@@ -89,6 +80,7 @@ class Selection(NamedTuple):
         options = {_plain(name): text for name, text in options.items()}
         taken = OPTIONS - OWN.get(command, frozenset())
         sample = options.get('sample') if 'sample' in taken else None
+        workers = WORKERS_OF.get(command, WORKERS)
         return cls(
             Wanted(
                 options.get('only'),
@@ -96,7 +88,7 @@ class Selection(NamedTuple):
                 None if sample is None else number(sample, command, 'sample'),
             ),
             options.get('canary'),
-            number(options.get('workers', WORKERS), command, 'workers'),
+            number(options.get('workers', workers), command, 'workers'),
             is_yes(options.get('fail_fast', 'no'), command, 'fail_fast'),
             is_yes(options.get('all', 'no'), command, 'all'),
             {name: text for name, text in options.items() if name not in taken},

@@ -98,6 +98,8 @@ class Stopped(MigopyException):
 class NotHeard(MigopyException):
     """A client lives in this process that migopy does not hear."""
 
+    is_of_process = True
+
     def __init__(self) -> None:
         super().__init__(
             'A client was made before migopy could hear it. If a migration uses it, a'

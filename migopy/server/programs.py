@@ -22,6 +22,8 @@ VERSION_SECONDS = 5.0
 class NoMongod(MigopyException):
     """No mongod on this machine, or not where `MIGOPY_MONGOD` says."""
 
+    is_of_process = True
+
     def __init__(self, chosen: str | None = None) -> None:
         super().__init__(
             f'{CHOICE} is {chosen}, which is no program that can be started. Correct'

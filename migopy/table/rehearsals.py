@@ -34,11 +34,10 @@ class Rehearsals(Overridable, Wiring):
         anything fails or differs.
         """
         from migopy.operations import rehearsing
-        from migopy.tell import rehearsal_teller
 
         order = order_up(self, 'rehearse', spec_migr, to)
         count = None if sample is None else number(sample, 'rehearse', 'sample')
         how = rehearsing.How.of(count, from_, on)
-        teller = rehearsal_teller(self._voice, self._spelling, self._text.database)
+        teller = self._text.rehearsal()
         if not rehearsing.rehearse(self._site, order, how, teller):
             teller.nothing_to_rehearse()

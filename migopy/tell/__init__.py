@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from migopy.tell.json_events import JsonEvents
     from migopy.tell.json_watching import of_seen
     from migopy.tell.plans import as_markdown
-    from migopy.tell.rehearsals import RehearsalTeller, rehearsal_teller
+    from migopy.tell.rehearsals import REALLY_RUNS, RehearsalTeller, rehearsal_teller
     from migopy.tell.watching import Rates, line_of_run, lines_of_seen
 
 #: The rooms of the names that are loaded late.
 LATE = {
+    'REALLY_RUNS': 'rehearsals',
     'JsonEvents': 'json_events',
     'JsonReport': 'json_answers',
     'Rates': 'watching',
@@ -40,6 +41,7 @@ LATE = {
 
 __all__ = [
     'LINES',
+    'REALLY_RUNS',
     'JsonEvents',
     'JsonReport',
     'Lines',

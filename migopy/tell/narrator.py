@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from migopy.preflight import Finding as Foreseen
     from migopy.run import Failure, Plan, Step
     from migopy.standin import Finding
+    from migopy.tell.rehearsals import RehearsalTeller
 
 
 class Narrator:
@@ -47,6 +48,12 @@ class Narrator:
     def speaker(self) -> Any:
         """Give the voice, which the lines of a migration's loops go to as well."""
         return self._voice
+
+    def rehearsal(self) -> RehearsalTeller:
+        """Give who tells of a rehearsal."""
+        from migopy.tell.rehearsals import rehearsal_teller
+
+        return rehearsal_teller(self._voice, self._spelling, self.database)
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether an error was the last one that `failed` told of."""

@@ -45,6 +45,12 @@ CAUTIONS = {
     'unique': 'whether {0} is unique is not known: only a sample was looked at',
 }
 
+#: What is to be known before any code runs.
+REALLY_RUNS = (
+    'The code of migrations really runs: what it does outside of the database'
+    ' (mail, files, other services) is done.'
+)
+
 
 class RehearsalTeller:
     """Tells a person of a rehearsal, and a machine that asked for JSON.
@@ -76,19 +82,20 @@ class RehearsalTeller:
         """Say what is rehearsed on which copy, and that the code really runs."""
         what = f'{enumerated(names)} ' if names else 'what is pending '
         self._voice.white(f'Rehearsing {what}on a copy of {origin}')
-        self._voice.red(
-            'The code of migrations really runs: what it does outside of the database'
-            ' (mail, files, other services) is done.'
-        )
+        self._voice.red(REALLY_RUNS)
         self._event('copying', migrations=list(names), source=origin, target=where)
 
     def begins(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run, and now and then that it still does."""
-        of = f' ({place} of {count})' if count > 1 else ''
-        self._voice.white(f'Rehearsing the {step.doing} of {step.name}{of}')
-        where = {'place': place, 'count': count}
-        self._event('rehearsing', name=step.name, direction=step.doing, **where)
+        self.beginning(step.doing, step.name, place, count)
         self._heartbeats.begin(partial(self._running, step, effects))
+
+    def beginning(self, doing: str, name: str, place: int, count: int) -> None:
+        """Say what is about to run."""
+        of = f' ({place} of {count})' if count > 1 else ''
+        self._voice.white(f'Rehearsing the {doing} of {name}{of}')
+        where = {'place': place, 'count': count}
+        self._event('rehearsing', name=name, direction=doing, **where)
 
     def ends(self, step: Step) -> None:
         """Hear that it is over."""
@@ -104,11 +111,9 @@ class RehearsalTeller:
             self._voice.white(f'  on all documents its up may take {took} (estimated)')
         if found.failure is not None:
             self._voice.red(_indented(self._failure(found.failure)))
+        limits = list(self.limits(found))
         if not found.way_back and found.failure is None:
-            what = 'its up was run twice, as it may be at any time'
-            if not found.repeats:
-                what = 'it has no down, so only its up was rehearsed'
-            self._voice.white(f'  {what}')
+            self._voice.white(f'  {limits.pop(0)}')
         self._deviations(f'after its {_word(stages, 1)}', found.after_down)
         if found.after_up and found.after_down:
             self._voice.white('  so its second up gives something else, too')
@@ -122,8 +127,18 @@ class RehearsalTeller:
                 )
             elif found.repeats:
                 self._voice.green('  its second up gives the same')
+        for each in limits:
+            self._voice.white(f'  {each}')
+
+    def limits(self, found: Rehearsed) -> Iterator[str]:
+        """Say what of a migration was not rehearsed, or cannot be told."""
+        if not found.way_back and found.failure is None:
+            what = 'its up was run twice, as it may be at any time'
+            if not found.repeats:
+                what = 'it has no down, so only its up was rehearsed'
+            yield what
         for each in found.cautions:
-            self._voice.white(f'  {_caution(each)}')
+            yield _caution(each)
 
     def nothing_to_rehearse(self) -> None:
         """Say that nothing would run."""
@@ -134,6 +149,10 @@ class RehearsalTeller:
         if not_run:
             self._voice.white(f'Not rehearsed: {enumerated(not_run)}')
         self._voice.white(f'{self._database} was only read, and the copy is gone')
+        self.answer(found, not_run)
+
+    def answer(self, found: Sequence[Rehearsed], not_run: Sequence[str]) -> None:
+        """Keep what was found for the last line, if JSON was asked for."""
         if self._lines is not None:
             rehearsed = [self._as_document(each) for each in found]
             self._lines.answer(rehearsed=rehearsed, not_rehearsed=list(not_run))
@@ -145,7 +164,7 @@ class RehearsalTeller:
     def _running(self, step: Step, effects: Recording, seconds: float) -> None:
         changes = self._changes(effects.answered)
         passed = duration(round(seconds * 1000))
-        self._voice.white(f'{step.name} running for {passed}: {changes} so far')
+        self.speaker.white(f'{step.name} running for {passed}: {changes} so far')
 
     def _stages(self, stages: Sequence[Stage]) -> str:
         said = []
