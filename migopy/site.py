@@ -252,7 +252,7 @@ class Site:
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand files only those are kept that somebody will hear of.
-        for migration in plan.with_checksum:
+        for migration in plan.to_compare:
             checksum = migration.checksum()
             if checksum != plan.registered[migration.name].checksum:
                 yield migration.name, checksum

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 from migopy.files.directory import Directory
-from migopy.files.migration import Migration, checksum_of
+from migopy.files.migration import Glance, Migration
 from migopy.files.said import Said
 
 
@@ -20,20 +20,16 @@ class KeptMigration(Migration):
         return super().content()
 
     @cached_property
-    def _checksum(self) -> str:
-        return checksum_of(self._content)
-
-    @cached_property
     def _said(self) -> Said:
         return super().said()
 
     @cached_property
-    def _is_repeatable(self) -> bool:
-        return super().is_repeatable()
+    def _glance(self) -> Glance:
+        return super().glance()
 
-    def is_repeatable(self) -> bool:
-        """Tell whether the file says `repeat = True`, as it was read."""
-        return self._is_repeatable
+    def glance(self) -> Glance:
+        """Read the file, the first time, for what a plan has to know."""
+        return self._glance
 
     def said(self) -> Said:
         """Read what the file says of itself, the first time; raises `Unreadable`."""
@@ -45,7 +41,7 @@ class KeptMigration(Migration):
 
     def checksum(self) -> str:
         """Read the file, the first time, and give its checksum; raises `Unreadable`."""
-        return self._checksum
+        return self._glance.checksum
 
 
 class KeptDirectory(Directory):

@@ -36,6 +36,13 @@ class Unreadable(MigopyException):
         )
 
 
+class Glance(NamedTuple):
+    """What a plan has to know of each file."""
+
+    checksum: str
+    is_repeatable: bool
+
+
 class Migration(NamedTuple):
     """A file of the migrations directory.
 
@@ -141,9 +148,15 @@ class Migration(NamedTuple):
     def is_repeatable(self) -> bool:
         """Tell whether the file says `repeat = True`; not if it cannot be read."""
         with suppress(Unreadable):
-            # Few files have the word, and only those are worth parsing.
-            return REPEAT in self.content() and self.said().repeat
+            return self.glance().is_repeatable
         return False
+
+    def glance(self) -> Glance:
+        """Read the file once for all that a plan has to know; raises `Unreadable`."""
+        content = self.content()
+        # Few files have the word, and only those are worth parsing.
+        is_repeatable = REPEAT in content and said_of(content).repeat
+        return Glance(checksum_of(content), is_repeatable)
 
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""

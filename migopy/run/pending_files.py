@@ -9,17 +9,17 @@ from dataclasses import replace
 from migopy.files import NOTHING, Said, Unreadable
 from migopy.run.needs import named
 from migopy.run.plan import Plan
-from migopy.run.repeating import in_order, repeats_of
+from migopy.run.repeating import in_order, look_through
 
 
 def as_files_say(plan: Plan) -> Plan:
     """Add to a plan what its pending files say, and which are applied ones renamed.
 
-    Of applied files is read which of them run again.
+    Of applied files is read which of them run again, and which are as they were run.
     """
-    repeats = repeats_of(plan.migrations)
+    repeats, unchanged = look_through(plan.migrations, plan.own)
     ordered = in_order(plan.migrations, repeats)
-    plan = replace(plan, migrations=ordered, repeats=repeats)
+    plan = replace(plan, migrations=ordered, repeats=repeats, unchanged=unchanged)
     plan = replace(plan, said=said_of(plan))
     # What is replaced is not missing.
     plan = replace(plan, replaces=replaces_of(plan))

@@ -34,6 +34,8 @@ class Plan(Applied):
     """
 
     checksums: Mapping[str, str] = field(default_factory=dict)
+    #: Names of registered files that were read, and are what was executed.
+    unchanged: frozenset[str] = frozenset()
     runs: Sequence[Run] = ()
     holders: Sequence[Holder] = ()
     #: How many documents in the registry are another tool's.
@@ -104,13 +106,15 @@ class Plan(Applied):
         ]
 
     @property
-    def with_checksum(self) -> list[Migration]:
-        """List the registered whose record says what the file was."""
+    def to_compare(self) -> list[Migration]:
+        """List the registered that may be other files than their records say."""
         registered = self.registered
         return [
             each
             for each in self.migrations
-            if each.name in registered and registered[each.name].checksum
+            if each.name not in self.unchanged
+            and each.name in registered
+            and registered[each.name].checksum
         ]
 
     @property

@@ -26,6 +26,13 @@ class Repeat(NamedTuple):
 Repeats = Mapping[str, Repeat]
 
 
+class LookedThrough(NamedTuple):
+    """The files that run again, and the names of those that are as they were run."""
+
+    repeats: dict[str, Repeat]
+    unchanged: frozenset[str]
+
+
 class NoWayBack(MigopyException):
     """A file that runs again has no `down`; `name` is its name."""
 
@@ -54,12 +61,24 @@ class NoPlaceAmong(MigopyException):
 
 def repeats_of(migrations: Sequence[Migration]) -> dict[str, Repeat]:
     """Read the files, and give those that run again, by name."""
-    found = {}
+    return look_through(migrations, {}).repeats
+
+
+def look_through(
+    migrations: Sequence[Migration], records: Mapping[str, Record]
+) -> LookedThrough:
+    """Read each file once, for both; one that cannot be read is in neither."""
+    repeats: dict[str, Repeat] = {}
+    unchanged: set[str] = set()
     for each in migrations:
-        if each.is_repeatable():
-            with suppress(Unreadable):
-                found[each.name] = Repeat(each.checksum(), each.said())
-    return found
+        with suppress(Unreadable):
+            found = each.glance()
+            record = records.get(each.name)
+            if record is not None and record.checksum == found.checksum:
+                unchanged.add(each.name)
+            if found.is_repeatable:
+                repeats[each.name] = Repeat(found.checksum, each.said())
+    return LookedThrough(repeats, frozenset(unchanged))
 
 
 def in_order(migrations: Sequence[Migration], repeats: Repeats) -> list[Migration]:

@@ -82,7 +82,7 @@ class WhatFitsTest(unittest.TestCase):
             files('1_a.py', '2_b.py', '3_c.py'),
             [*records('1_a.py', '2_b.py', checksum='sha256:1'), *records('3_c.py')],
         )
-        self.assertEqual(names(made.with_checksum), ['1_a.py', '2_b.py'])
+        self.assertEqual(names(made.to_compare), ['1_a.py', '2_b.py'])
         checksums = {'1_a.py': 'sha256:1', '2_b.py': 'sha256:2'}
         made = Plan(made.migrations, made.records, checksums=checksums)
         self.assertEqual(made.changed, ['2_b.py'])
