@@ -143,6 +143,8 @@ class ExactTest(RunningTest):
         )
 
     def test_documents_near_16_mb(self) -> None:
+        # An earlier server aborts now and then what is half as large as its log.
+        self.needs_version(5, 0)
         random.seed(1)
         large = random.randbytes(16 * 1024 * 1024 - 100)
         self.db.a.insert_many([{'_id': n, 'x': large} for n in range(2)])
