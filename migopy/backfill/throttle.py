@@ -109,9 +109,13 @@ class Throttle:
         self._took = seconds
         target = self._pace.target
         if target is not None and self._took > target:
-            self.size = max(min(SMALLEST, self._most), min(self.size, size) // 2)
+            self._halve(min(self.size, size))
         elif target is not None:
             self.size = min(self._largest, self.size + MORE)
+
+    def _halve(self, size: int) -> None:
+        """Have the next batch be half of this size, if that is not too small."""
+        self.size = max(min(SMALLEST, self._most), size // 2)
 
     def wait(self, documents: int) -> None:
         """Wait until a batch of so many documents may be written; raises `Stopped`."""
@@ -130,7 +134,7 @@ class Throttle:
         if worst.share >= 1:
             self._pause(self._watch, worst)
         elif worst.share >= SLOW_FROM:
-            self.size = max(min(SMALLEST, self._most), self.size // 2)
+            self._halve(self.size)
             now = time.monotonic()
             if now - self._said >= SAY_EVERY:
                 self._said = now
@@ -141,7 +145,7 @@ class Throttle:
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
         """Wait until nothing is near a limit, and say so; then begin slowly."""
-        self.size = max(min(SMALLEST, self._most), self.size // 2)
+        self._halve(self.size)
         began = said = time.monotonic()
         say(f'{self._name}: paused: {worst.text}')
         while worst.share >= SLOW_FROM:

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 from migopy.differences import collection_of
 from migopy.server import reason_of
 from migopy.undo.aside import Asides
-from migopy.undo.errors import InTheWay
+from migopy.undo.errors import InTheWay, counted
 from migopy.undo.images import Images
 from migopy.undo.kept import Kept
 from migopy.undo.made import drop_if_empty, name_here, said_of
@@ -90,9 +90,8 @@ class Applying:
         with self._images.own_work():
             count, _ = self._asides.size(action.name)
             self._asides.rename(action.name, namespace, action.in_place)
-        what = '1 document' if count == 1 else f'{count:,} documents'
         name = name_here(self._images, namespace)
-        self._say(f'collection {name} brought back with {what}')
+        self._say(f'collection {name} brought back with {counted(count)}')
 
 
 def said_as(action: Action) -> str:

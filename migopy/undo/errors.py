@@ -16,6 +16,11 @@ from migopy.undo.deciding import Conflict
 SHOWN = 200
 
 
+def counted(documents: int) -> str:
+    """Say how many documents."""
+    return '1 document' if documents == 1 else f'{documents:,} documents'
+
+
 class NotCovered(MigopyException):
     """A migration has done what no images can undo; `what` says what."""
 
@@ -140,7 +145,7 @@ def _counted(documents: int, defined: int) -> str:
     """Say how many documents and parts of definitions they are."""
     said = []
     if documents:
-        said.append('1 document' if documents == 1 else f'{documents:,} documents')
+        said.append(counted(documents))
     if defined:
         said.append('1 definition' if defined == 1 else f'{defined:,} definitions')
     return ' and '.join(said)

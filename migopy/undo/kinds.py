@@ -12,16 +12,8 @@ from migopy.effects import namespace_of
 from migopy.undo.images import Images
 
 
-class Kinds:
-    """Refuses the first write to a collection that no images can be kept of.
-
-    Invariant: each collection is looked up once, before anything is written to it.
-    """
-
-    def __init__(self, images: Images) -> None:
-        """Take the images, whose client is asked."""
-        self._images = images
-        self._known: set[str] = set()
+class InsideAlone:
+    """A keeper for what is one transaction."""
 
     def take(
         self, name: str, database: str, command: Mapping[str, Any], address: Any
@@ -31,6 +23,18 @@ class Kinds:
 
     def settle(self, command: Mapping[str, Any]) -> None:
         """Hear that a command was answered: nothing is to be done."""
+
+
+class Kinds(InsideAlone):
+    """Refuses the first write to a collection that no images can be kept of.
+
+    Invariant: each collection is looked up once, before anything is written to it.
+    """
+
+    def __init__(self, images: Images) -> None:
+        """Take the images, whose client is asked."""
+        self._images = images
+        self._known: set[str] = set()
 
     def inside(
         self, name: str, database: str, command: Mapping[str, Any]

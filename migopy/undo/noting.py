@@ -8,10 +8,10 @@ from typing import Any
 from migopy.differences import Value
 from migopy.effects import namespace_of
 from migopy.undo.aimed import aimed_at
-from migopy.undo.kinds import Kinds
+from migopy.undo.kinds import InsideAlone, Kinds
 
 
-class Noting:
+class Noting(InsideAlone):
     """Notes the collections and the documents that writes in a transaction are for.
 
     Invariant: what the transaction changes is in `noted`, by collection: all documents
@@ -24,15 +24,6 @@ class Noting:
         self.noted: dict[str, dict[Value, None] | None] = {}
         self._kinds = kinds
         self._own = own
-
-    def take(
-        self, name: str, database: str, command: Mapping[str, Any], address: Any
-    ) -> str | None:
-        """Take no write past the transaction."""
-        return ''
-
-    def settle(self, command: Mapping[str, Any]) -> None:
-        """Hear that a command was answered: nothing is to be done."""
 
     def inside(
         self, name: str, database: str, command: Mapping[str, Any]

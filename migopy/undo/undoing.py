@@ -19,7 +19,7 @@ from migopy.undo.applying import Applying
 from migopy.undo.conflicting import Conflicting
 from migopy.undo.deciding import STOP, Conflict
 from migopy.undo.defining import settle_left
-from migopy.undo.errors import Conflicts, InTheWay
+from migopy.undo.errors import Conflicts, InTheWay, counted
 from migopy.undo.foreseeing import Foreseen, foresee
 from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
@@ -114,9 +114,8 @@ class Undo:
     def _tell(self) -> None:
         if not self._is_told:
             kept = self._kept
-            count = kept.documents
-            what = '1 document' if count == 1 else f'{count:,} documents'
-            if not count and (kept.defined or kept.made):
+            what = counted(kept.documents)
+            if not kept.documents and (kept.defined or kept.made):
                 what = 'what it defined'
             at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
@@ -137,8 +136,8 @@ class Undo:
         for action in found.actions:
             applying.would(action)
         for namespace, count in found.documents.items():
-            what = '1 document' if count == 1 else f'{count:,} documents'
-            self._say(f'{name_here(self._images, namespace)}: {what} would be restored')
+            name = name_here(self._images, namespace)
+            self._say(f'{name}: {counted(count)} would be restored')
 
     def _look_through(self) -> Foreseen:
         """Make sure that all images are there, and that nobody is in the way."""
