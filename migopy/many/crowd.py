@@ -193,6 +193,8 @@ class Crowd:
     ) -> Generator[Outcome, None, None]:
         """Do some work for each database, and show how far that is."""
         selection = self._selection
+        if selection.workers > 1:
+            self._greet(databases)
         work = partial(self._tried, deed)
         fleet = Fleet(databases, work, selection.workers, selection.fail_fast)
         done = 0
@@ -208,6 +210,13 @@ class Crowd:
                     done += 1
                     yield outcome
                 show('databases', done, len(databases))
+
+    def _greet(self, databases: Sequence[Database]) -> None:
+        try:
+            self._members.greet(databases)
+        except MigopyException as error:
+            error.change_commands(self._selection.narrow)
+            raise
 
     # What is done for one database, in a thread of its own.
 

@@ -88,6 +88,23 @@ class Members:
         self.where = _servers([where for _, where, _, _ in listed])
         return titled(listed)
 
+    def greet(self, databases: Iterable[Database]) -> None:
+        """Log in at the server that most share, once, before several threads do.
+
+        Where a user is refused, PyMongo has every other thread wait ten seconds, and
+        each then counts as one more attempt. Raises `MigopyException`.
+        """
+        ordinary = next((each for each in databases if not each.settings), None)
+        if ordinary is None:
+            return
+        settings = self._settings(ordinary.name, ordinary.settings).server
+        cluster = self._site.cluster
+        try:
+            await_first_contact(cluster.client, settings)
+            cluster.client.admin.command('ping')
+        except PyMongoError as error:
+            raise explained(error, settings, cluster.made) from error
+
     def member(
         self, database: Database, logger: Any, gathered: Gathered | None = None
     ) -> Member:

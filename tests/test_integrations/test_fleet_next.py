@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
 from tests.fleets import PICKY, FleetTest
 
 #: Fails after it has written, where a document is called `bad`.
@@ -160,15 +163,28 @@ class NextTest(FleetTest):
         self.assertIn('Databases: 2 done, 1 with nothing to do', said)
         self.assertNotIn('No applied migration', said)
 
+    def attempts(self) -> int:
+        """Count the attempts to log in that the server has seen."""
+        status = self.client.admin.command('serverStatus')
+        ways = status['security']['authentication']['mechanisms'].values()
+        return sum(each['authenticate']['received'] for each in ways)
+
     def test_a_password_that_is_refused_is_told_once(self) -> None:
         """Each attempt counts where accounts are locked after some of them."""
         uri = self.uri.replace('://', '://ann:s3cret@')
         listed = repr([*map(self.name, self.letters)])
         text = self.filled(self.fabfile).replace(self.uri, uri)
         self.write('fabfile.py', text.replace(f"'{self.db.name}_*'", listed))
+        # PyMongo knocks twice for each connection.
+        before = self.attempts()
+        with MongoClient(uri) as client, self.assertRaises(OperationFailure):
+            client.admin.command('ping')
+        once = self.attempts() - before
         for command in ('migrations', 'migrations:execute'):
+            before = self.attempts()
             result = self.assert_error(self.fab(command), 'refused the user name')
             self.assertEqual(result.said.count('refused the user name'), 1)
+            self.assertEqual(self.attempts() - before, once)
 
     def test_an_error_of_all_counts_none(self) -> None:
         self.migration('001_a.py', PICKY)
