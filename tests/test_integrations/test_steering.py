@@ -19,7 +19,7 @@ from tests.server import with_auth
 
 DOCUMENTS = 2000
 
-#: Takes at most a batch of ten in a tenth of a second, until the file `go` is there.
+#: Takes at most a batch of ten in a fifth of a second, until the file `go` is there.
 UP = """
     import os
     import time
@@ -30,7 +30,7 @@ UP = """
 
     def change(note):
         if not os.path.exists('go'):
-            time.sleep(0.01)
+            time.sleep(0.02)
         return {'$inc': {'calls': 1}}
 """
 
@@ -42,7 +42,7 @@ LOOP = """
     def up(db):
         for note in migopy.progress(db.notes.find()):
             if not os.path.exists('go'):
-                time.sleep(0.01)
+                time.sleep(0.02)
             db.notes.update_one({'_id': note['_id']}, {'$inc': {'calls': 1}})
 """
 
@@ -126,8 +126,8 @@ class PauseTest(Steered):
         for text in (UP, LOOP):
             with self.subTest(text):
                 process, said = self.begin(text)
-                self.write('go', '')
                 result = self.assert_ok(self.fab('migrations:speed,max_per_second=20'))
+                self.write('go', '')
                 self.assertIn('1_a.py writes 20 a second at most', result.results)
                 began, before = time.monotonic(), self.calls()
                 time.sleep(1.5)
