@@ -11,6 +11,7 @@ from migopy.dumps.dumps import Dumps as Dumps
 from migopy.dumps.errors import FAILURES as FAILURES
 from migopy.dumps.errors import DirectoryUnreadable as DirectoryUnreadable
 from migopy.dumps.errors import DumpFailed as DumpFailed
+from migopy.dumps.errors import DumpOfOtherServer as DumpOfOtherServer
 from migopy.dumps.errors import ForeignDump as ForeignDump
 from migopy.dumps.errors import RestoreFailed as RestoreFailed
 from migopy.dumps.errors import RestoreRefused as RestoreRefused

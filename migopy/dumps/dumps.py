@@ -24,6 +24,7 @@ from migopy.dumps.errors import (
     FAILURES,
     DirectoryUnreadable,
     DumpFailed,
+    DumpOfOtherServer,
     ForeignDump,
     RestoreFailed,
     RestoreRefused,
@@ -84,17 +85,30 @@ class Dumps:
         dumps = [dump for dump in dumps if dump.database == database]
         return sorted(dumps, key=lambda dump: (dump.number, dump.name))
 
-    def find(self, database: str, name: str, foreign: bool = False) -> Dump:
+    def find(
+        self,
+        database: str,
+        name: str,
+        foreign: bool = False,
+        servers: Set[str] = frozenset(),
+    ) -> Dump:
         """Give the dump of this name, or the one whose name begins so.
 
         With `foreign` it may be, by its whole name, one that mongodump has made for
-        somebody, which no manifest vouches for. Raise `UnknownDump` where there is
-        none, or more than one, `ForeignDump` where it is such a one.
+        somebody, which no manifest vouches for, or one that was made on another server
+        than on one of `servers`, if those are given. Raise `UnknownDump` where there is
+        none, or more than one, `ForeignDump` and `DumpOfOtherServer` where it is such.
         """
         dumps = self.of(database)
         fitting = [dump for dump in dumps if dump.name == name] or [
             dump for dump in dumps if name and dump.name.startswith(name)
         ]
+        if servers and not foreign and fitting:
+            elsewhere = fitting[0]
+            fitting = [dump for dump in fitting if dump.is_of(servers)]
+            dumps = [dump for dump in dumps if dump.is_of(servers)]
+            if not fitting:
+                raise DumpOfOtherServer(elsewhere)
         if not fitting and name in [folder.name for folder in self._folders()]:
             return self._foreign(database, name, foreign)
         if len(fitting) != 1:

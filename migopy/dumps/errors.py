@@ -124,6 +124,21 @@ class ForeignDump(MigopyException):
         )
 
 
+class DumpOfOtherServer(MigopyException):
+    """A dump of a database that has the same name, on another server."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+        super().__init__(
+            f'{dump.name} is of {dump.database} on {", ".join(sorted(dump.servers))},'
+            ' another database of this name; nothing was done.\n'
+            'To see those of this one: ',
+            Command('dbrestore'),
+            '\nIf you want that one here all the same, type: ',
+            Command('dbrestore', dump.name, foreign='yes'),
+        )
+
+
 class DirectoryUnreadable(MigopyException):
     """The folder of the dumps, `directory`, cannot be read."""
 

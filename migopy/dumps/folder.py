@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -60,6 +60,10 @@ class Dump:
         """Give the time since it was begun, `None` if the clock was ahead then."""
         age = datetime.now(timezone.utc) - self.made
         return max(age, timedelta()) if age >= -_TOLERANCE else None
+
+    def is_of(self, servers: Set[str]) -> bool:
+        """Tell whether it was made on one of these servers, or may have been."""
+        return not self.servers or bool(self.servers & servers)
 
     @classmethod
     def read(cls, path: Path) -> Dump:

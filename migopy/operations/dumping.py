@@ -22,6 +22,8 @@ class Restore(NamedTuple):
     name: str
     foreign: bool
     in_place: bool
+    #: Whether another server's database of this name has dumps in the same folder.
+    of_here: bool
     #: Seconds to wait for the lock.
     wait: float
 
@@ -46,23 +48,28 @@ def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:
         found = dumps.of(site.db.name)
     if not of_here or not found:
         return found
-    from migopy.dumps import servers_of
-
-    with site.listener.own_work():
-        here = set(servers_of(site.db))
-    return [each for each in found if not each.servers or each.servers & here]
+    here = _servers(site)
+    return [each for each in found if each.is_of(here)]
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:
     """Bring the database back to a dump, under the lock, if that is wanted."""
+    servers = _servers(site) if which.of_here else frozenset()
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
-        dump = dumps.find(site.db.name, which.name, which.foreign)
+        dump = dumps.find(site.db.name, which.name, which.foreign, servers)
         asking.require(f'Bring the database back to {dump.name}')
         locked = site.locked('dbrestore', which.wait, observer.waiting)
         with locked, without_worker(site, 'dbrestore', which.wait, observer):
             observer.restoring(dump)
             dumps.restore(site.db, dump, which.in_place)
     observer.restored(dump)
+
+
+def _servers(site: Site) -> frozenset[str]:
+    from migopy.dumps import servers_of
+
+    with site.listener.own_work():
+        return frozenset(servers_of(site.db))
 
 
 @contextmanager

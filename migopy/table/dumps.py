@@ -34,21 +34,23 @@ class Dumps(Overridable, Wiring):
 
         Example: dbrestore,20261122T093000Z_mydatabase
         What was made since is dropped, the registry comes back with the data.
-        foreign=yes takes one that mongodump has made without migopy. in_place=yes
-        needs less room on the server: it drops each collection, then fills it.
+        foreign=yes takes one that mongodump has made without migopy, or one of another
+        server's database of this name. in_place=yes needs less room on the server: it
+        drops each collection, then fills it.
         """
         from migopy.operations import dumping
 
+        # Of two tenants of one name, on two servers, each has its own.
+        many = self._of_many
+        of_here = many is not None and many.title != many.name
         which = dumping.Restore(
             name or '',
             foreign=is_yes(foreign, 'dbrestore', 'foreign'),
             in_place=is_yes(in_place, 'dbrestore', 'in_place'),
+            of_here=of_here,
             wait=self.LOCK_WAIT,
         )
         if name is None:
-            # Of two tenants of one name, on two servers, each has its own.
-            many = self._of_many
-            of_here = many is not None and many.title != many.name
             return self._report.dumps(dumping.dumps(self._site, of_here))
         asking = self._asking(yes, 'dbrestore')
         return dumping.restore(self._site, which, self._narrator, asking)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unittest
 from datetime import datetime
+from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 
@@ -310,7 +311,26 @@ class SelectingTest(FleetTest):
             self.assert_ok(self.fab(one))
             with MongoClient(other.uri) as client:
                 self.assertEqual(client[name].migrations.count_documents({}), 0)
+            self.assert_no_dump_of_the_other_is_restored(where)
         self.assertEqual(self.names_in('a'), ['001_a.py'])
+
+    def assert_no_dump_of_the_other_is_restored(self, where: str) -> None:
+        here = f'{self.name("a")}@127.0.0.1:{urlsplit(self.uri).port}'
+        said = self.assert_ok(self.fab(f'migrations:dbdump,only={here}')).said
+        [dump] = re.findall(r'mongodumps/(\w+)', said)
+        for name in (dump, dump[:12]):
+            self.assert_error(
+                self.fab(f'migrations:dbrestore,{name},only={where}'),
+                f'{dump} is of {self.name("a")} on ',
+                'another database of this name; nothing was done.',
+                f'fab migrations:dbrestore,{dump},foreign=yes,only={where}\n',
+            )
+        self.assert_ok(self.fab(f'migrations:dbdump,only={where}'))
+        # The beginning of both names is that of the one here.
+        self.assert_ok(self.fab(f'migrations:dbrestore,{dump[:8]},only={where}'))
+        self.assert_ok(
+            self.fab(f'migrations:dbrestore,{dump},foreign=yes,only={where}')
+        )
 
     def test_a_password_is_in_nobody_s_message(self) -> None:
         self.write(
