@@ -107,9 +107,13 @@ def _up_to(record: ForeignRecord, files: Sequence[Migration]) -> list[Match]:
     return [Match(record, each, _kind(str(each.number))) for each in fitting]
 
 
-#: What a rule compares of a name of a record and of a file; `''` fits nothing.
+#: What a rule compares of a name of a record and of a file; `''` fits nothing. Then
+#: what it says of that, and whether a record and a file that agree in it may be one.
 Rule = tuple[
-    Callable[[str], str], Callable[[Migration], Sequence[str]], Callable[[str], str]
+    Callable[[str], str],
+    Callable[[Migration], Sequence[str]],
+    Callable[[str], str],
+    Callable[[ForeignRecord, Migration], bool],
 ]
 
 
@@ -117,7 +121,7 @@ def _alone(
     rule: Rule, records: Sequence[ForeignRecord], files: Sequence[Migration]
 ) -> Iterator[tuple[ForeignRecord, Migration, str]]:
     """Give the pairs of a rule of which neither has a second one."""
-    of_record, of_file, said = rule
+    of_record, of_file, said, may_be_of = rule
     by_key: dict[str, list[Migration]] = {}
     for migration in files:
         for key in dict.fromkeys(of_file(migration)):
@@ -126,7 +130,10 @@ def _alone(
     for record in records:
         keys = dict.fromkeys(filter(None, map(of_record, record.names)))
         fitting = {
-            each.name: (each, key) for key in keys for each in by_key.get(key, ())
+            each.name: (each, key)
+            for key in keys
+            for each in by_key.get(key, ())
+            if may_be_of(record, each)
         }
         if len(fitting) == 1:
             [(migration, key)] = fitting.values()
@@ -181,10 +188,24 @@ def _kind(number: str) -> str:
     return 'timestamp' if len(number) >= TIME_DIGITS else 'number'
 
 
+def _always(record: ForeignRecord, migration: Migration) -> bool:
+    return True
+
+
+def _not_of_two_times(record: ForeignRecord, migration: Migration) -> bool:
+    """Tell whether no two times say that they are two migrations of the same words."""
+    times = {
+        number
+        for name in (record.names[0], migration.name)
+        if len(number := _numbers(name)) >= TIME_DIGITS
+    }
+    return len(times) < 2
+
+
 #: In the order in which they are tried.
 RULES: tuple[Rule, ...] = (
-    (plain, lambda each: [plain(each.name)], lambda key: 'name'),
-    (_as_it_is, _inside, lambda key: 'name in it'),
-    (_numbers, lambda each: [str(each.number), _numbers(each.name)], _kind),
-    (_words, lambda each: [_words(each.name)], lambda key: 'words'),
+    (plain, lambda each: [plain(each.name)], lambda key: 'name', _always),
+    (_as_it_is, _inside, lambda key: 'name in it', _always),
+    (_numbers, lambda each: [str(each.number), _numbers(each.name)], _kind, _always),
+    (_words, lambda each: [_words(each.name)], lambda key: 'words', _not_of_two_times),
 )

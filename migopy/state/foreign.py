@@ -60,11 +60,23 @@ class ForeignRegistry(NamedTuple):
 def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry | None:
     """Read a collection as a tool's; `None` where it has none of its documents."""
     found = [each for each in _documents(collection) if tool.field in each]
-    records = tool.read(found)
+    records = _merged(tool.read(found))
     if not records:
         return None
     records.sort(key=lambda record: record.names[0])
     return ForeignRegistry(tool.name, collection.name, records)
+
+
+def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
+    """Make one of records that say the same, with the time of the first.
+
+    Tools without a lock write two where two deploys ran at once.
+    """
+    merged: dict[tuple[object, ...], ForeignRecord] = {}
+    for record in sorted(records, key=lambda each: (each.at is None, str(each.at))):
+        key = *record.names, record.not_applied, record.up_to
+        merged.setdefault(key, record)
+    return list(merged.values())
 
 
 def known_by(field: str, time: str | None) -> Tool:
@@ -215,8 +227,8 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
 
     `IGNORED` says that it was passed over, having been executed before.
     """
-    last: dict[str, Document] = {}
-    for document in sorted(documents, key=lambda each: str(_time(each, 'timestamp'))):
+    last: dict[tuple[str, ...], Document] = {}
+    for document in sorted(documents, key=_when):
         is_own = document.get('systemChange') is True
         if is_own or document.get('state') == 'IGNORED':
             continue
@@ -225,7 +237,8 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
             continue
         change = _text(document, 'changeId')
         if change:
-            last[change] = document
+            # Two authors may have given the same id.
+            last[change, _text(document, 'author')] = document
     return [
         ForeignRecord(
             [change, *filter(None, [_class_name(document)])],
@@ -235,8 +248,14 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
             if document.get('state') in DONE | MARKED_DONE
             else _text(document, 'state').lower().replace('_', ' ') or 'unknown state',
         )
-        for change, document in last.items()
+        for (change, _), document in last.items()
     ]
+
+
+def _when(document: Mapping[str, Any]) -> str:
+    """Give what to sort by; an entry without a time counts for less than others."""
+    at = _time(document, 'timestamp')
+    return '' if at is None else str(at)
 
 
 def _class_name(document: Mapping[str, Any]) -> str:

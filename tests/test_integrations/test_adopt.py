@@ -194,6 +194,37 @@ class AdoptTest(PlainTest):
         self.assertEqual(shown.count('no file'), 3)
         self.assertIn('Nothing to register', shown)
 
+    def test_two_records_of_one_name_are_one(self) -> None:
+        """Tools without a lock write two where two deploys ran at once.
+
+        Its file would run again here otherwise.
+        """
+        self.files('20200724120000_add_x.py')
+        name = {'fileName': '20200724120000-add-x.js'}
+        found = self.adopted(
+            'changelog',
+            {**name, 'appliedAt': LATER},
+            {**name, 'appliedAt': AT},
+            {**name},
+        )
+        self.assertEqual(found, {'20200724120000_add_x.py': AT})
+        self.assertEqual(self.shown().count('-add-x.js'), 1)
+
+    def test_but_not_of_one_that_is_undone_in_another(self) -> None:
+        self.files('20190320_add.py')
+        name = {'name': '20190320_add'}
+        found = self.adopted(
+            'pymongo_migrate', {**name, 'applied': AT}, {**name, 'applied': None}
+        )
+        self.assertEqual(found, {})
+
+    def test_two_times_with_the_same_words_are_two_migrations(self) -> None:
+        self.files('20220104120000_add_index.py')
+        found = self.adopted(
+            'changelog', {'fileName': '20190104120000-add-index.js', 'appliedAt': AT}
+        )
+        self.assertEqual(found, {})
+
     def test_of_mongo_migrate_ts(self) -> None:
         self.files('1595592000000_add_x.py', '1595592000001_more.py')
         found = self.adopted(
@@ -230,6 +261,24 @@ class AdoptTest(PlainTest):
         self.assertRegex(shown, r'orders +rolled back')
         self.assertRegex(shown, r'prices +failed')
         self.assertNotIn('system-change', shown)
+
+    def test_of_mongock_with_one_id_of_two_authors(self) -> None:
+        self.files('001_clients.py', '002_orders.py')
+        found = self.adopted(
+            'mongockChangeLog',
+            mongock('1', 'EXECUTED', AT, author='ann', changeLogClass='x.Clients'),
+            mongock('1', 'FAILED', LATER, author='bob', changeLogClass='x.Orders'),
+        )
+        self.assertEqual(found, {'001_clients.py': AT})
+
+    def test_of_mongock_without_a_time(self) -> None:
+        self.files('003_prices.py')
+        entry = mongock('prices', 'EXECUTED', AT)
+        del entry['timestamp']
+        found = self.adopted(
+            'mongockChangeLog', entry, mongock('prices', 'ROLLED_BACK', AT)
+        )
+        self.assertEqual(found, {})
 
     def test_of_flamingock(self) -> None:
         self.files('001_clients.py', '002_orders.py', '003_prices.py')
