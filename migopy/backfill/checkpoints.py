@@ -141,7 +141,6 @@ class Checkpoints:
         pages: KeptPages | None = None,
         pace: Wanted = None,
         heartbeats: Callable[[], Any] = lambda: None,
-        title: str | None = None,
         images: PageImages | None = None,
         recording: Callable[[], Recorded] = nullcontext,
     ) -> None:
@@ -151,15 +150,13 @@ class Checkpoints:
         it. `was_written` tells of a namespace whether this run has sent it a write;
         `pages` keeps them in the transactions that write them, where there can be any.
         `pace` is that of calls that have none of their own, and `heartbeats` gives the
-        client that hears of the members. `title` names the run to a DBA, and `images`
-        keeps what documents were, where that is wanted. `recording` gives what hears
-        the writes in its block.
+        client that hears of the members. `images` keeps what documents were, where
+        that is wanted. `recording` gives what hears the writes in its block.
         """
         self.entries: list[Document] = []
         self.pages = pages
         self.pace = pace
         self.heartbeats = heartbeats
-        self.title = title
         self.images = images
         self.recording = recording
         self._earlier = list(takewhile(is_sound, earlier))
@@ -261,12 +258,6 @@ def _is_packed(data: Any) -> bool:
 
 #: Those of the run of a migration that is going on in this context.
 CHECKPOINTS: ContextVar[Checkpoints | None] = ContextVar('CHECKPOINTS', default=None)
-
-
-def comment() -> str | None:
-    """Give what a command says of itself: the run that is going on here, if any."""
-    checkpoints = CHECKPOINTS.get()
-    return checkpoints.title if checkpoints else None
 
 
 def save() -> None:

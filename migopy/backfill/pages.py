@@ -14,8 +14,8 @@ from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
 
-from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import BY_ID, both
+from migopy.pymongo3 import COMMENT
 
 
 class Pages:
@@ -28,7 +28,7 @@ class Pages:
     ) -> None:
         self._collection = collection
         self._query = query
-        self._comment = comment()
+        self._comment = COMMENT.get()
         api = collection.database.client.options.pool_options.server_api
         self._may_use_min = not (api and api.strict)
 

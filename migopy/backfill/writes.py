@@ -22,8 +22,8 @@ from pymongo.errors import (
 
 from migopy.backfill.answers import Counts
 from migopy.backfill.changes import Change, Failed
-from migopy.backfill.checkpoints import comment
 from migopy.backfill.documents import id_of, packed
+from migopy.pymongo3 import COMMENT
 
 #: What a server says to a statement that is too large for BSON.
 TOO_LARGE = 10334
@@ -68,7 +68,7 @@ class Writes:
         """
         self._in_transaction = in_transaction
         self._session = session
-        self._comment = comment()
+        self._comment = COMMENT.get()
         self._codec_options = collection.codec_options
         # What is not acknowledged cannot be taken for written.
         concern = collection.write_concern

@@ -18,6 +18,8 @@ from migopy.pymongo3.answers import Answers as Answers
 from migopy.pymongo3.answers import answered_by as answered_by
 from migopy.pymongo3.collection import LegacyCollection as LegacyCollection
 from migopy.pymongo3.collection import LegacyCursor as LegacyCursor
+from migopy.pymongo3.commented import COMMENT as COMMENT
+from migopy.pymongo3.commented import commented as commented
 from migopy.pymongo3.database import LegacyDatabase as LegacyDatabase
 from migopy.pymongo3.database import legacy_database as legacy_database
 from migopy.pymongo3.methods import CLIENT_METHODS as CLIENT_METHODS

@@ -12,16 +12,15 @@ from typing import Any
 from bson import SON
 from pymongo import IndexModel
 from pymongo.client_session import ClientSession
-from pymongo.collection import Collection
 from pymongo.command_cursor import CommandCursor
-from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, OperationFailure
 
 from migopy.pymongo3.answers import ANSWERS, NOT_FOUND, answer, batch_of, listed
+from migopy.pymongo3.commented import CommentedCollection, CommentedDatabase
 from migopy.pymongo3.sending import Document
 
 
-class AnsweredCollection(Collection[Any]):
+class AnsweredCollection(CommentedCollection):
     """A collection whose indexes, names and options may be answered for."""
 
     def create_indexes(
@@ -35,7 +34,7 @@ class AnsweredCollection(Collection[Any]):
         documents = [each.document for each in indexes]
         if documents and self._answer('createIndexes', session, indexes=documents):
             return [each['name'] for each in documents]
-        return super().create_indexes(indexes, session, comment, **kwargs)
+        return super().create_indexes(indexes, session, comment=comment, **kwargs)
 
     def create_index(
         self,
@@ -48,7 +47,7 @@ class AnsweredCollection(Collection[Any]):
         if ANSWERS.get() is not None and session is None:
             kwargs.pop('maxTimeMS', None)
             return self.create_indexes([IndexModel(keys, **kwargs)])[0]
-        return super().create_index(keys, session, comment, **kwargs)
+        return super().create_index(keys, session, comment=comment, **kwargs)
 
     def drop_indexes(
         self,
@@ -57,7 +56,7 @@ class AnsweredCollection(Collection[Any]):
         **kwargs: Any,
     ) -> None:
         """Drop all indexes as PyMongo does."""
-        self.drop_index('*', session, comment, **kwargs)
+        self.drop_index('*', session, comment=comment, **kwargs)
 
     def drop_index(
         self,
@@ -78,9 +77,9 @@ class AnsweredCollection(Collection[Any]):
                 return
             raise
         if name == '*':
-            super().drop_indexes(session, comment, **kwargs)
+            super().drop_indexes(session, comment=comment, **kwargs)
         else:
-            super().drop_index(index_or_name, session, comment, **kwargs)
+            super().drop_index(index_or_name, session, comment=comment, **kwargs)
 
     def drop(self, *args: Any, **kwargs: Any) -> None:
         """Drop the collection as PyMongo does."""
@@ -95,7 +94,7 @@ class AnsweredCollection(Collection[Any]):
         """List the indexes as PyMongo does."""
         reply = self._answer('listIndexes', session)
         if reply is None:
-            return super().list_indexes(session, comment)
+            return super().list_indexes(session, comment=comment)
         return listed(self, [SON(each) for each in batch_of(reply)])
 
     def index_information(
@@ -104,7 +103,7 @@ class AnsweredCollection(Collection[Any]):
         """Describe the indexes as PyMongo does."""
         reply = self._answer('listIndexes', session)
         if reply is None:
-            return super().index_information(session, comment)
+            return super().index_information(session, comment=comment)
         described = {}
         for index in batch_of(reply):
             rest = {key: index[key] for key in index if key not in ('name', 'ns')}
@@ -118,7 +117,7 @@ class AnsweredCollection(Collection[Any]):
         command = {'listCollections': 1, 'filter': {'name': self.name}}
         reply = answer(self.database.name, command, session)
         if reply is None:
-            return super().options(session, comment)
+            return super().options(session, comment=comment)
         found = batch_of(reply)
         return found[0].get('options', {}) if found else {}
 
@@ -136,7 +135,7 @@ class AnsweredCollection(Collection[Any]):
             **kwargs,
         }
         reply = answer('admin', command, session)
-        return reply or super().rename(new_name, session, comment, **kwargs)
+        return reply or super().rename(new_name, session, comment=comment, **kwargs)
 
     def estimated_document_count(
         self, comment: Any | None = None, **kwargs: Any
@@ -144,7 +143,7 @@ class AnsweredCollection(Collection[Any]):
         """Count the documents as PyMongo does; in a dry run those that it sees."""
         if ANSWERS.get() is not None:
             return self.count_documents({})
-        return super().estimated_document_count(comment, **kwargs)
+        return super().estimated_document_count(comment=comment, **kwargs)
 
     def _answer(
         self, name: str, session: ClientSession | None, **more: Any
@@ -152,7 +151,7 @@ class AnsweredCollection(Collection[Any]):
         return answer(self.database.name, {name: self.name, **more}, session)
 
 
-class AnsweredDatabase(Database[Any]):
+class AnsweredDatabase(CommentedDatabase):
     """A database whose commands and collections may be answered for."""
 
     def command(self, command: Any, value: Any = 1, *args: Any, **kwargs: Any) -> Any:
@@ -199,7 +198,10 @@ class AnsweredDatabase(Database[Any]):
                 raise
             return dict(error.details or {})
         return reply or super().drop_collection(
-            name_or_collection, session, comment, encrypted_fields
+            name_or_collection,
+            session,
+            comment=comment,
+            encrypted_fields=encrypted_fields,
         )
 
     def list_collections(
@@ -213,7 +215,7 @@ class AnsweredDatabase(Database[Any]):
         command = {'listCollections': 1, 'filter': filter}
         reply = answer(self.name, command, session)
         if reply is None:
-            return super().list_collections(session, filter, comment, **kwargs)
+            return super().list_collections(session, filter, comment=comment, **kwargs)
         return listed(self['$cmd'], batch_of(reply))
 
     def list_collection_names(
@@ -227,7 +229,9 @@ class AnsweredDatabase(Database[Any]):
         command = {'listCollections': 1, 'filter': filter, 'nameOnly': True}
         reply = answer(self.name, command, session)
         if reply is None:
-            return super().list_collection_names(session, filter, comment, **kwargs)
+            return super().list_collection_names(
+                session, filter, comment=comment, **kwargs
+            )
         return [each['name'] for each in batch_of(reply)]
 
 

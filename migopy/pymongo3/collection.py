@@ -15,6 +15,7 @@ from pymongo.write_concern import WriteConcern
 
 from migopy.pymongo3.answered import AnsweredCollection
 from migopy.pymongo3.answers import answer_aggregation
+from migopy.pymongo3.commented import COMMENT
 from migopy.pymongo3.counting import send_count
 from migopy.pymongo3.deprecations import Deprecations
 from migopy.pymongo3.find import modernized
@@ -121,6 +122,7 @@ class LegacyCollection(AnsweredCollection):
     def find(self, *args: Any, **kwargs: Any) -> LegacyCursor:
         """Query as PyMongo 4 does; `find()`'s arguments of PyMongo 2 are known too."""
         arguments = modernized(kwargs, self._deprecations)
+        arguments.setdefault('comment', COMMENT.get())
         options: Document = {}
         if 'as_class' in arguments:
             advice = 'write with_options(codec_options=…).find(…) instead'
@@ -193,7 +195,7 @@ class LegacyCollection(AnsweredCollection):
                 )
         if 'bucket_size' in kwargs:
             kwargs['bucketSize'] = kwargs.pop('bucket_size')
-        return super().create_index(keys, session, comment, **kwargs)
+        return super().create_index(keys, session, comment=comment, **kwargs)
 
     def _write_concern_for(self, session: Any) -> WriteConcern:
         # PyMongo 4.17 to 4.20 leave the write concern out for a session that is

@@ -12,6 +12,7 @@ import pymongo
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, Recording
+from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
 from migopy.run.imaging import images_of, keeper_of, pages_of
@@ -89,7 +90,8 @@ class Performer:
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
-                with self._told_of(step, place, count, effects):
+                title = f'migopy: {run.direction} of {run.name}, run {run.id}'
+                with self._told_of(step, place, count, effects), commented(title):
                     if session is not None:
                         commit_together(
                             self._rooms.db.client,
@@ -156,7 +158,6 @@ class Performer:
             pace=rooms.settings.pace,
             heartbeats=lambda: rooms.heartbeats,
             recording=partial(rooms.listener.recording, rooms.db.name),
-            title=f'migopy: {run.direction} of {run.name}, run {run.id}',
         )
         try:
             told = told_by(self._observer.speaker)

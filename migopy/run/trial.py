@@ -12,7 +12,7 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Command
 from migopy.differences import States, look, state_before
 from migopy.effects import Evidence, Recording
-from migopy.pymongo3 import answered_by
+from migopy.pymongo3 import answered_by, commented
 from migopy.run.compared import Comparer
 from migopy.run.conditions import carry_out, function_of
 from migopy.run.observer import Aftermath, Failure, Observer
@@ -203,6 +203,7 @@ class Trial:
             session.bind(end_session=False),
             told_by(self._observer.speaker),
             answered_by(None if step.in_transaction else answers),
+            commented(f'migopy: dry run of {step.direction} of {step.name}'),
         ):
             carry_out(step, rooms, rooms.db, effects, session)
 
