@@ -13,12 +13,12 @@ from migopy.state.concerns import (
     is_passing,
 )
 from migopy.state.foreign import (
-    TOOLS,
     ForeignRecord,
     ForeignRegistry,
     known_by,
     registry_of,
 )
+from migopy.state.foreign_tools import TOOLS
 from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.helm import Helm
 from migopy.state.history import History

@@ -1,9 +1,4 @@
-"""What other tools have left in the database: their records of applied migrations.
-
-The documents are as pymongo-migrate 1.0, mongodb-migrations 1.3, mongomig 0.4,
-mongrator 0.4, beanie 2.2, migrate-mongo 14 and mongo-migrate-ts 2 were seen to write
-them; those of Mongock, Flamingock and golang-migrate are as their sources have them.
-"""
+"""What other tools have left in the database, read as records of migrations."""
 
 from __future__ import annotations
 
@@ -87,9 +82,9 @@ def known_by(field: str, time: str | None) -> Tool:
 
     def read(documents: Sequence[Document]) -> list[ForeignRecord]:
         return [
-            ForeignRecord([name], _time(document, time) if time else None)
+            ForeignRecord([name], time_of(document, time) if time else None)
             for document in documents
-            if (name := _text(document, field))
+            if (name := text_of(document, field))
         ]
 
     return Tool('another tool', (), field, read)
@@ -106,7 +101,7 @@ def _documents(collection: Collection[Document]) -> list[Document]:
     ]
 
 
-def _text(document: Mapping[str, Any], field: str) -> str:
+def text_of(document: Mapping[str, Any], field: str) -> str:
     """Give a field that names a migration as one line; a number as its digits."""
     value = document.get(field)
     if isinstance(value, str):
@@ -116,7 +111,7 @@ def _text(document: Mapping[str, Any], field: str) -> str:
     return str(int(number)) if number is not None and number == number // 1 else ''
 
 
-def _time(document: Mapping[str, Any], field: str) -> datetime | None:
+def time_of(document: Mapping[str, Any], field: str) -> datetime | None:
     """Give a field that is a date, or the milliseconds of one."""
     number = number_of(document, field)
     if number is None:
@@ -128,178 +123,7 @@ def _time(document: Mapping[str, Any], field: str) -> datetime | None:
     return moment.replace(tzinfo=None)
 
 
-def _milliseconds(document: Mapping[str, Any], field: str) -> int | None:
+def milliseconds_of(document: Mapping[str, Any], field: str) -> int | None:
+    """Give a field that is a number of milliseconds, rounded."""
     number = number_of(document, field)
     return None if number is None else round(number)
-
-
-def _pymongo_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
-    records = []
-    for document in documents:
-        at, name = date_of(document, 'applied'), _text(document, 'name')
-        if name:
-            # It keeps the record of what it has undone, with `None` for the time.
-            undone = '' if at is not None else 'undone'
-            records.append(ForeignRecord([name], at, not_applied=undone))
-    return records
-
-
-def _mongodb_migrations(documents: Sequence[Document]) -> list[ForeignRecord]:
-    return [
-        ForeignRecord([name], date_of(document, 'created_at'))
-        for document in documents
-        if (name := _text(document, 'migration_datetime'))
-    ]
-
-
-def _mongomig(documents: Sequence[Document]) -> list[ForeignRecord]:
-    return [
-        ForeignRecord(
-            list(filter(None, [revision, _text(document, 'description')])),
-            date_of(document, 'applied_at'),
-            _milliseconds(document, 'execution_time_ms'),
-            '' if document.get('status') == 'applied' else _text(document, 'status'),
-        )
-        for document in documents
-        if (revision := _text(document, 'revision'))
-    ]
-
-
-def _mongrator(documents: Sequence[Document]) -> list[ForeignRecord]:
-    return [
-        ForeignRecord(
-            [name],
-            date_of(document, 'applied_at'),
-            _milliseconds(document, 'duration_ms'),
-            '' if document.get('direction') == 'up' else 'undone',
-        )
-        for document in documents
-        if (name := _text(document, '_id'))
-    ]
-
-
-def _migrate_mongo(documents: Sequence[Document]) -> list[ForeignRecord]:
-    return [
-        ForeignRecord([name], date_of(document, 'appliedAt'))
-        for document in documents
-        if (name := _text(document, 'fileName'))
-    ]
-
-
-def _mongo_migrate_ts(documents: Sequence[Document]) -> list[ForeignRecord]:
-    return [
-        ForeignRecord(
-            list(filter(None, [_text(document, 'file'), name])),
-            _time(document, 'timestamp'),
-        )
-        for document in documents
-        if (name := _text(document, 'className'))
-    ]
-
-
-def _beanie(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read a log in which one entry is current: what comes after it was undone.
-
-    Going back, beanie makes a new entry for the one it came to, and goes by the names.
-    """
-    current = [
-        _text(document, 'name') for document in documents if document.get('is_current')
-    ]
-    first: dict[str, datetime | None] = {}
-    for document in sorted(documents, key=lambda each: str(date_of(each, 'ts'))):
-        name = _text(document, 'name')
-        if name:
-            first.setdefault(name, date_of(document, 'ts'))
-    last = max(current, default='')
-    return [
-        ForeignRecord([name], at, not_applied='' if name <= last else 'undone')
-        for name, at in first.items()
-    ]
-
-
-#: The states of what Mongock and Flamingock have done; an old Mongock wrote none.
-DONE = frozenset({None, 'EXECUTED', 'APPLIED'})
-MARKED_DONE = frozenset({'MANUAL_MARKED_AS_EXECUTED', 'MANUAL_MARKED_AS_APPLIED'})
-
-
-def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read a log with several entries for a change, of which the last one counts.
-
-    `IGNORED` says that it was passed over, having been executed before.
-    """
-    last: dict[tuple[str, ...], Document] = {}
-    for document in sorted(documents, key=_when):
-        is_own = document.get('systemChange') is True
-        if is_own or document.get('state') == 'IGNORED':
-            continue
-        # What prepares a change, apart from its transaction, has a type of its own.
-        if str(document.get('type', '')).startswith('BEFORE'):
-            continue
-        change = _text(document, 'changeId')
-        if change:
-            # Two authors may have given the same id.
-            last[change, _text(document, 'author')] = document
-    return [
-        ForeignRecord(
-            [change, *filter(None, [_class_name(document)])],
-            _time(document, 'timestamp'),
-            _milliseconds(document, 'executionMillis'),
-            ''
-            if document.get('state') in DONE | MARKED_DONE
-            else _text(document, 'state').lower().replace('_', ' ') or 'unknown state',
-        )
-        for (change, _), document in last.items()
-    ]
-
-
-def _when(document: Mapping[str, Any]) -> str:
-    """Give what to sort by; an entry without a time counts for less than others."""
-    at = _time(document, 'timestamp')
-    return '' if at is None else str(at)
-
-
-def _class_name(document: Mapping[str, Any]) -> str:
-    name = _text(document, 'changeLogClass') or _text(document, 'changeUnitClass')
-    return name.rpartition('.')[2]
-
-
-def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read the one document, of the version that all was migrated up to."""
-    records = []
-    for document in documents:
-        version = number_of(document, 'version')
-        if 'dirty' not in document or version is None or version < 0:
-            continue
-        number = int(version)
-        if document['dirty']:
-            dirty = ForeignRecord([str(number)], not_applied='dirty: half done, maybe')
-            records += [dirty, ForeignRecord([f'up to {number - 1}'], up_to=number - 1)]
-        else:
-            records.append(ForeignRecord([f'up to {number}'], up_to=number))
-    return records
-
-
-#: The tools whose records are known, by the names that their collections have where
-#: nobody has given another.
-TOOLS = (
-    Tool('pymongo-migrate', ['pymongo_migrate'], 'applied', _pymongo_migrate),
-    Tool(
-        'mongodb-migrations',
-        ['database_migrations'],
-        'migration_datetime',
-        _mongodb_migrations,
-    ),
-    Tool('mongomig', ['__mongomig_migrations'], 'revision', _mongomig),
-    Tool('mongrator', ['mongrator_migrations'], 'direction', _mongrator),
-    Tool('migrate-mongo', ['changelog'], 'fileName', _migrate_mongo),
-    Tool('mongo-migrate-ts', ['migrations_changelog'], 'className', _mongo_migrate_ts),
-    Tool('beanie', ['migrations_log'], 'is_current', _beanie),
-    Tool('Mongock', ['mongockChangeLog', 'dbchangelog'], 'changeId', _mongock),
-    Tool(
-        'Flamingock',
-        ['flamingockAuditLog', 'flamingockAuditLogs'],
-        'changeId',
-        _mongock,
-    ),
-    Tool('golang-migrate', ['schema_migrations'], 'version', _golang_migrate),
-)

@@ -1,0 +1,197 @@
+"""The tools whose records of applied migrations are known, and how each is read.
+
+The documents are as pymongo-migrate 1.0, mongodb-migrations 1.3, mongomig 0.4,
+mongrator 0.4, beanie 2.2, migrate-mongo 14 and mongo-migrate-ts 2 were seen to write
+them; those of Mongock, Flamingock and golang-migrate are as their sources have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from migopy.state.agent import date_of, number_of
+from migopy.state.foreign import (
+    Document,
+    ForeignRecord,
+    Tool,
+    milliseconds_of,
+    text_of,
+    time_of,
+)
+
+
+def _pymongo_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
+    records = []
+    for document in documents:
+        at, name = date_of(document, 'applied'), text_of(document, 'name')
+        if name:
+            # It keeps the record of what it has undone, with `None` for the time.
+            undone = '' if at is not None else 'undone'
+            records.append(ForeignRecord([name], at, not_applied=undone))
+    return records
+
+
+def _mongodb_migrations(documents: Sequence[Document]) -> list[ForeignRecord]:
+    return [
+        ForeignRecord([name], date_of(document, 'created_at'))
+        for document in documents
+        if (name := text_of(document, 'migration_datetime'))
+    ]
+
+
+def _mongomig(documents: Sequence[Document]) -> list[ForeignRecord]:
+    return [
+        ForeignRecord(
+            list(filter(None, [revision, text_of(document, 'description')])),
+            date_of(document, 'applied_at'),
+            milliseconds_of(document, 'execution_time_ms'),
+            '' if document.get('status') == 'applied' else text_of(document, 'status'),
+        )
+        for document in documents
+        if (revision := text_of(document, 'revision'))
+    ]
+
+
+def _mongrator(documents: Sequence[Document]) -> list[ForeignRecord]:
+    return [
+        ForeignRecord(
+            [name],
+            date_of(document, 'applied_at'),
+            milliseconds_of(document, 'duration_ms'),
+            '' if document.get('direction') == 'up' else 'undone',
+        )
+        for document in documents
+        if (name := text_of(document, '_id'))
+    ]
+
+
+def _migrate_mongo(documents: Sequence[Document]) -> list[ForeignRecord]:
+    return [
+        ForeignRecord([name], date_of(document, 'appliedAt'))
+        for document in documents
+        if (name := text_of(document, 'fileName'))
+    ]
+
+
+def _mongo_migrate_ts(documents: Sequence[Document]) -> list[ForeignRecord]:
+    return [
+        ForeignRecord(
+            list(filter(None, [text_of(document, 'file'), name])),
+            time_of(document, 'timestamp'),
+        )
+        for document in documents
+        if (name := text_of(document, 'className'))
+    ]
+
+
+def _beanie(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read a log in which one entry is current: what comes after it was undone.
+
+    Going back, beanie makes a new entry for the one it came to, and goes by the names.
+    """
+    current = [
+        text_of(document, 'name')
+        for document in documents
+        if document.get('is_current')
+    ]
+    first: dict[str, datetime | None] = {}
+    for document in sorted(documents, key=lambda each: str(date_of(each, 'ts'))):
+        name = text_of(document, 'name')
+        if name:
+            first.setdefault(name, date_of(document, 'ts'))
+    last = max(current, default='')
+    return [
+        ForeignRecord([name], at, not_applied='' if name <= last else 'undone')
+        for name, at in first.items()
+    ]
+
+
+#: The states of what Mongock and Flamingock have done; an old Mongock wrote none.
+DONE = frozenset({None, 'EXECUTED', 'APPLIED'})
+MARKED_DONE = frozenset({'MANUAL_MARKED_AS_EXECUTED', 'MANUAL_MARKED_AS_APPLIED'})
+
+
+def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read a log with several entries for a change, of which the last one counts.
+
+    `IGNORED` says that it was passed over, having been executed before.
+    """
+    last: dict[tuple[str, ...], Document] = {}
+    for document in sorted(documents, key=_when):
+        is_own = document.get('systemChange') is True
+        if is_own or document.get('state') == 'IGNORED':
+            continue
+        # What prepares a change, apart from its transaction, has a type of its own.
+        if str(document.get('type', '')).startswith('BEFORE'):
+            continue
+        change = text_of(document, 'changeId')
+        if change:
+            # Two authors may have given the same id.
+            last[change, text_of(document, 'author')] = document
+    return [
+        ForeignRecord(
+            [change, *filter(None, [_class_name(document)])],
+            time_of(document, 'timestamp'),
+            milliseconds_of(document, 'executionMillis'),
+            ''
+            if document.get('state') in DONE | MARKED_DONE
+            else text_of(document, 'state').lower().replace('_', ' ')
+            or 'unknown state',
+        )
+        for (change, _), document in last.items()
+    ]
+
+
+def _when(document: Mapping[str, Any]) -> str:
+    """Give what to sort by; an entry without a time counts for less than others."""
+    at = time_of(document, 'timestamp')
+    return '' if at is None else str(at)
+
+
+def _class_name(document: Mapping[str, Any]) -> str:
+    name = text_of(document, 'changeLogClass') or text_of(document, 'changeUnitClass')
+    return name.rpartition('.')[2]
+
+
+def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read the one document, of the version that all was migrated up to."""
+    records = []
+    for document in documents:
+        version = number_of(document, 'version')
+        if 'dirty' not in document or version is None or version < 0:
+            continue
+        number = int(version)
+        if document['dirty']:
+            dirty = ForeignRecord([str(number)], not_applied='dirty: half done, maybe')
+            records += [dirty, ForeignRecord([f'up to {number - 1}'], up_to=number - 1)]
+        else:
+            records.append(ForeignRecord([f'up to {number}'], up_to=number))
+    return records
+
+
+#: The tools whose records are known, by the names that their collections have where
+#: nobody has given another.
+TOOLS = (
+    Tool('pymongo-migrate', ['pymongo_migrate'], 'applied', _pymongo_migrate),
+    Tool(
+        'mongodb-migrations',
+        ['database_migrations'],
+        'migration_datetime',
+        _mongodb_migrations,
+    ),
+    Tool('mongomig', ['__mongomig_migrations'], 'revision', _mongomig),
+    Tool('mongrator', ['mongrator_migrations'], 'direction', _mongrator),
+    Tool('migrate-mongo', ['changelog'], 'fileName', _migrate_mongo),
+    Tool('mongo-migrate-ts', ['migrations_changelog'], 'className', _mongo_migrate_ts),
+    Tool('beanie', ['migrations_log'], 'is_current', _beanie),
+    Tool('Mongock', ['mongockChangeLog', 'dbchangelog'], 'changeId', _mongock),
+    Tool(
+        'Flamingock',
+        ['flamingockAuditLog', 'flamingockAuditLogs'],
+        'changeId',
+        _mongock,
+    ),
+    Tool('golang-migrate', ['schema_migrations'], 'version', _golang_migrate),
+)
