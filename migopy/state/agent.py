@@ -8,6 +8,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 from typing import Any, TypeVar
 
 from migopy.texts import kept_line
@@ -88,10 +89,11 @@ def date_of(document: Mapping[str, Any], field: str) -> datetime | None:
 
 
 def number_of(document: Mapping[str, Any], field: str) -> float | None:
-    """Give a field that is to be a number, `None` where it is anything else."""
+    """Give a field that is to be a finite number, `None` where it is anything else."""
     value = document.get(field)
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if isfinite(value) else None
 
 
 def line_of(document: Mapping[str, Any], field: str) -> str | None:

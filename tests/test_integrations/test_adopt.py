@@ -13,6 +13,7 @@ from unittest import mock
 from bson import Int64, ObjectId
 
 from migopy import MigopyException
+from migopy.operations.adoption import NothingToAdopt
 from tests import schema
 from tests.project import FabTest, PlainTest
 
@@ -224,6 +225,19 @@ class AdoptTest(PlainTest):
             'changelog', {'fileName': '20190104120000-add-index.js', 'appliedAt': AT}
         )
         self.assertEqual(found, {})
+
+    def test_an_endless_duration_is_none(self) -> None:
+        self.files('001_a.py')
+        record = {'revision': '001', 'description': 'a', 'status': 'applied'}
+        record |= {'applied_at': AT, 'execution_time_ms': float('inf')}
+        found = self.adopted('__mongomig_migrations', record)
+        self.assertEqual(found, {'001_a.py': AT})
+
+    def test_an_endless_version_is_none(self) -> None:
+        self.files('001_a.py')
+        self.theirs('schema_migrations', {'version': float('inf'), 'dirty': False})
+        with self.assertRaises(NothingToAdopt):
+            self.manager().adopt()
 
     def test_of_mongo_migrate_ts(self) -> None:
         self.files('1595592000000_add_x.py', '1595592000001_more.py')
