@@ -44,6 +44,15 @@ def obliging_server() -> Iterator[Server]:
             server.kill()
 
 
+def soon_heard(server: Server) -> str:
+    """Give the URI with which one hears soon that a server has not ended.
+
+    PyMongo takes one that only says it is `shutting down` for gone until a heartbeat
+    of its own, of which there is one in ten seconds.
+    """
+    return f'{server.uri}&heartbeatFrequencyMS=500'
+
+
 @contextlib.contextmanager
 def hanging(client: MongoClient[Any], point: str) -> Iterator[None]:
     """Have an obliging server wait, in the block, at one of MongoDB's failpoints."""

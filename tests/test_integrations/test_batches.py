@@ -19,7 +19,7 @@ from migopy.backfill import (
     OutsideBatch,
 )
 from migopy.signals import Stopped
-from tests.faults import failing, obliging_server
+from tests.faults import failing, obliging_server, soon_heard
 from tests.project import PlainTest
 from tests.server import DatabaseTest, standalone
 
@@ -384,7 +384,7 @@ class MigrationTest(PlainTest):
                     client.drop_database(db.name)
                     db.notes.insert_many([{'_id': n} for n in range(10)])
                     with failing(client, 'commitTransaction', times=3, **how):
-                        self.execute(MONGO_URI=server.uri)
+                        self.execute(MONGO_URI=soon_heard(server))
                     self.assertEqual((self.calls(db), self.sums(db)), ([1] * 10, 10))
 
     def test_without_a_replica_set_a_transaction_is_refused(self) -> None:

@@ -31,7 +31,7 @@ UP = """
             ids = [note['_id'] for note in batch]
             db.notes.update_many({{'_id': {{'$in': ids}}}}, {{'$push': {{'x': 1}}}})
             if not os.path.exists('go'):
-                time.sleep(0.03)
+                time.sleep({nap})
 """
 
 
@@ -40,11 +40,16 @@ class KilledTest(FabTest):
 
     def setUp(self) -> None:
         super().setUp()
-        self.db.notes.insert_many({'_id': n, 'n': n} for n in range(DOCUMENTS))
+        self.fill(DOCUMENTS)
         self.chance = random.Random(7)
 
-    def write_up(self, options: str, size: int = SIZE) -> None:
-        self.migration('1_a.py', UP.format(options=options, size=size))
+    def fill(self, documents: int) -> None:
+        self.documents = documents
+        self.db.notes.drop()
+        self.db.notes.insert_many({'_id': n, 'n': n} for n in range(documents))
+
+    def write_up(self, options: str, size: int = SIZE, nap: float = 0.03) -> None:
+        self.migration('1_a.py', UP.format(options=options, size=size, nap=nap))
 
     def sum(self) -> int:
         return sum(each['n'] for each in self.db.sums.find())
@@ -66,8 +71,8 @@ class KilledTest(FabTest):
         self.assert_ok(self.fab('migrations:execute,1_a.py'))
 
     def assert_exact(self) -> None:
-        self.assertEqual(self.sum(), sum(range(DOCUMENTS)))
-        self.assertEqual(self.db.notes.count_documents({'x': [1]}), DOCUMENTS)
+        self.assertEqual(self.sum(), sum(range(self.documents)))
+        self.assertEqual(self.db.notes.count_documents({'x': [1]}), self.documents)
 
     def test_in_transactions_all_is_added_up_once_whatever_is_killed(self) -> None:
         self.write_up(', transaction=True')
@@ -91,11 +96,12 @@ class KilledTest(FabTest):
         for options in ('', ', transaction=True'):
             with self.subTest(options):
                 self.db.sums.drop()
-                self.db.notes.update_many({}, {'$unset': {'x': 1}})
+                # Half a minute's work, of batches that are few and slow.
+                self.fill(2000)
                 self.db.migrations.delete_many({})
                 self.db.migrations_history.delete_many({})
                 (self.folder / 'go').unlink(missing_ok=True)
-                self.write_up(options, 20)
+                self.write_up(options, 20, nap=0.3)
                 process, said = self.start_heard('migrations:execute')
                 eventually(self.sum, said.read_text)
                 paused = self.assert_ok(self.fab('migrations:pause')).results

@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure
 from migopy.backfill import InLoop, OutsideBatch
 from migopy.run import NotImaged, OutsidePages
 from migopy.undo import Conflicts, TooManyImages
-from tests.faults import failing, obliging_server
+from tests.faults import failing, obliging_server, soon_heard
 from tests.images import definitions_of, state_of
 from tests.project import PlainTest
 
@@ -410,7 +410,7 @@ class LostTest(PlainTest):
             db: Any = client.shop
             db.a.insert_many({'_id': n, 'n': 0} for n in range(30))
             before = state_of(db)
-            it = self.manager(MONGO_URI=server.uri, MONGO_DATABASE='shop')
+            it = self.manager(MONGO_URI=soon_heard(server), MONGO_DATABASE='shop')
             again = {'errorLabels': ['TransientTransactionError']}
             images = 'shop.migrations_undo'
             for command, options in (

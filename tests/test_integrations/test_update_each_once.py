@@ -17,7 +17,7 @@ from pymongo.monitoring import CommandListener
 from migopy.backfill import DocumentsFailed, NotOnce, once
 from migopy.files.migration import checksum_of
 from migopy.state import LockLost
-from tests.faults import failing, obliging_server
+from tests.faults import failing, obliging_server, soon_heard
 from tests.project import PlainTest, RecordingLogger
 from tests.server import standalone
 
@@ -244,7 +244,7 @@ class OnceTest(PlainTest):
                     client.drop_database(db.name)
                     db.notes.insert_many([{'_id': n} for n in range(10)])
                     with failing(client, 'commitTransaction', times=3, **how):
-                        self.execute(MONGO_URI=server.uri)
+                        self.execute(MONGO_URI=soon_heard(server))
                     self.assertEqual(self.calls(db), [1] * 10)
 
     def test_after_another_run_has_taken_over_no_page_is_written(self) -> None:
