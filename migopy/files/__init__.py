@@ -13,7 +13,13 @@ from migopy.files.loaded import (
     NoSuchFunction,
 )
 from migopy.files.loading import ImportFailed, importable, load, load_all
-from migopy.files.migration import ARCHIVE, Migration, Unreadable, checksum_of
+from migopy.files.migration import (
+    ARCHIVE,
+    Migration,
+    Unreadable,
+    checksum_of,
+    glances,
+)
 from migopy.files.names import NUMBERS, BadFileNames, BadPattern, FileNames, begins_with
 from migopy.files.project import (
     FILES,
@@ -71,6 +77,7 @@ __all__ = [
     'create',
     'cwd_in_syspath',
     'functions_of',
+    'glances',
     'importable',
     'invoke_program',
     'load',

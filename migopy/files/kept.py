@@ -25,10 +25,10 @@ class KeptMigration(Migration):
 
     @cached_property
     def _glance(self) -> Glance:
-        return super().glance()
+        return super().glance_at(self._content)
 
-    def glance(self) -> Glance:
-        """Read the file, the first time, for what a plan has to know."""
+    def glance_at(self, content: bytes) -> Glance:
+        """Look at the file's content, the first time, for what a plan has to know."""
         return self._glance
 
     def said(self) -> Said:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from operator import itemgetter
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
@@ -86,15 +87,17 @@ class FileNames:
         bad: list[str] = []
         helpers, matching = self._helpers, self._regex.match
         [first, *others] = self._groups
-        for name in names:
+        for name in sorted(names):
             # What begins with a dot is an editor's or a system's own (._1_x.py).
-            if name.startswith(('_', '.')) or not name.endswith('.py'):
+            if not name.endswith('.py') or name[0] in '_.':
                 continue
-            if helpers and same_name(name) in helpers:
+            is_plain = name.isascii()
+            known = name if is_plain else same_name(name)
+            if helpers and known in helpers:
                 continue
-            match = None if name.endswith('.py.py') else matching(same_name(name))
+            match = None if name.endswith('.py.py') else matching(known)
             number = whole_number(match[first] or '') if match else None
-            if match is None or number is None or not is_utf8(name):
+            if match is None or number is None or not (is_plain or is_utf8(name)):
                 bad.append(name)
             elif not others:
                 numbered.append((number, name))
@@ -103,8 +106,8 @@ class FileNames:
                 found.append((match.group(*self._groups), name))
             else:
                 bad.append(name)
-        bad.sort()
-        return sorted(numbered or _numbered(found)), bad
+        # By name they are in order already.
+        return sorted(numbered or _numbered(found), key=itemgetter(0)), bad
 
     def numbers_in(self, name: str) -> str:
         """Give the digits that make a name's number, `''` where it is no migration's.

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.files import Migration, Said, Unreadable
+from migopy.files import Migration, Said, Unreadable, glances
 from migopy.state import Record
 
 
@@ -70,14 +70,14 @@ def look_through(
     """Read each file once, for both; one that cannot be read is in neither."""
     repeats: dict[str, Repeat] = {}
     unchanged: set[str] = set()
-    for each in migrations:
-        with suppress(Unreadable):
-            found = each.glance()
-            record = records.get(each.name)
-            if record is not None and record.checksum == found.checksum:
-                unchanged.add(each.name)
-            if found.is_repeatable:
-                repeats[each.name] = Repeat(found.checksum, each.said())
+    for each, found in glances(migrations):
+        name = each.name
+        record = records.get(name)
+        if record is not None and record.checksum == found.checksum:
+            unchanged.add(name)
+        if found.is_repeatable:
+            with suppress(Unreadable):
+                repeats[name] = Repeat(found.checksum, each.said())
     return LookedThrough(repeats, frozenset(unchanged))
 
 
