@@ -175,8 +175,7 @@ class Site:
 
     def _beside(self, suffix: str) -> Collection[Document]:
         collection = self._reached
-        name = f'{collection.name}_{suffix}'
-        return own_collection(collection.database[name])
+        return own_collection(collection.database[f'{collection.name}_{suffix}'])
 
     @cached_property
     def _reached(self) -> Collection[Document]:
@@ -225,7 +224,8 @@ class Site:
 
     def surveyed(self, plan: Plan) -> Plan:
         """Add to a plan which files have changed since they were executed."""
-        return replace(plan, checksums=dict(self._changed(plan)))
+        changed = dict(self._changed(plan))
+        return plan if changed == plan.checksums else replace(plan, checksums=changed)
 
     def runs(self, which: str, plan: Plan) -> Iterable[Run]:
         """Read the last runs: so many, or those of one migration, or all for `''`.

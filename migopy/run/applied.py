@@ -35,13 +35,15 @@ class Applied:
     @cached_property
     def ran_as_part(self) -> dict[str, str]:
         """Give what has no record and ran as a part of another: its record's name."""
-        records = self.own.values()
-        parts = ((old, each.name) for each in records for old in each.replaces)
+        squashes = [each for each in self.own.values() if each.replaces]
+        parts = ((old, each.name) for each in squashes for old in each.replaces)
         return {old: name for old, name in parts if old not in self.own}
 
     @cached_property
     def done(self) -> dict[str, Record]:
         """Give all that has run, of its own or as a part, by name."""
+        if not self.ran_as_part:
+            return self.own
         parts = {
             old: self.own[name]._replace(name=old, checksum=None, replaces=())
             for old, name in self.ran_as_part.items()
@@ -59,6 +61,8 @@ class Applied:
 
         A file that has run as a part of another one is among them.
         """
+        if not (self.ran_as_part or self.stand_ins):
+            return self.own
         parts = {
             each.name: self.done[each.name]
             for each in self.migrations
@@ -74,6 +78,8 @@ class Applied:
     @cached_property
     def once(self) -> Sequence[Migration]:
         """List those that run once, whose numbers are their order."""
+        if not self.repeats:
+            return self.migrations
         return [each for each in self.migrations if each.name not in self.repeats]
 
     @cached_property
@@ -88,12 +94,21 @@ class Applied:
 
         It has no file: this folder is one of before it was made, or made otherwise.
         """
+        gone = [name for name in self._without_file if self.own[name].replaces]
+        if not gone:
+            return {}
         known = self._files.keys() | self.replaced.keys()
         return {
-            name: record.replaces
-            for name, record in self.own.items()
-            if name not in known and known.intersection(record.replaces)
+            name: self.own[name].replaces
+            for name in gone
+            if known.intersection(self.own[name].replaces)
         }
+
+    @cached_property
+    def _without_file(self) -> Sequence[str]:
+        """List the registered names without a file here that is it or stands for it."""
+        files, replaced = self._files, self.replaced
+        return [each for each in self.own if each not in files and each not in replaced]
 
     @cached_property
     def _records(self) -> dict[str, list[Record]]:
@@ -138,9 +153,8 @@ class Applied:
     @property
     def missing(self) -> list[str]:
         """List the registered names without a file."""
-        known = self._files.keys() | self.replaced.keys()
-        known |= self.elsewhere_squashed.keys()
-        return [name for name in self.own if name not in known]
+        squashed = self.elsewhere_squashed
+        return [name for name in self._without_file if name not in squashed]
 
     def stands_for(self, name: str) -> Migration | None:
         """Give the file that replaces a migration, if one does."""

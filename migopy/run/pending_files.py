@@ -20,10 +20,15 @@ def as_files_say(plan: Plan) -> Plan:
     repeats, unchanged = look_through(plan.migrations, plan.own)
     ordered = in_order(plan.migrations, repeats)
     plan = replace(plan, migrations=ordered, repeats=repeats, unchanged=unchanged)
-    plan = replace(plan, said=said_of(plan))
+    # A plan that is made anew has all of its names to sort again.
+    if said := said_of(plan):
+        plan = replace(plan, said=said)
     # What is replaced is not missing.
-    plan = replace(plan, replaces=replaces_of(plan))
-    return replace(plan, renamed=renamed_of(plan))
+    if replaces := replaces_of(plan):
+        plan = replace(plan, replaces=replaces)
+    if renamed := renamed_of(plan):
+        plan = replace(plan, renamed=renamed)
+    return plan
 
 
 def renamed_of(plan: Plan) -> dict[str, str]:

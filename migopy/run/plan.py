@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
@@ -52,8 +52,10 @@ class Plan(Applied):
 
         What is to run again, as it has changed, is among them.
         """
-        others = self.registered.keys() - self.again | self.elsewhere.keys()
-        return [each for each in self.migrations if each.name not in others]
+        done: Collection[str] = self.registered
+        if self.again or self.elsewhere:
+            done = self.registered.keys() - self.again | self.elsewhere.keys()
+        return [each for each in self.migrations if each.name not in done]
 
     @cached_property
     def elsewhere(self) -> dict[str, Sequence[str]]:
@@ -93,6 +95,8 @@ class Plan(Applied):
         One whose phase comes first in a roll-out is not what makes another one late.
         Nor is one that runs after all others, whatever its number is.
         """
+        if not self.unregistered:
+            return []
         last = dict.fromkeys(PHASES, -1)
         registered = self.registered
         for each in self.once:
@@ -146,6 +150,8 @@ class Plan(Applied):
     @cached_property
     def open_runs(self) -> OpenRuns:
         """Give the runs that the history leaves open, each in its state."""
+        if not self.runs:
+            return OpenRuns()
         return sort_out(self.runs, self._records, self.holders)
 
     @property
@@ -187,6 +193,8 @@ class Plan(Applied):
     @cached_property
     def wrong(self) -> list[tuple[str, str]]:
         """List the pending ones that say what cannot be used: the name, and why."""
+        if not (self.said or self.replaces):
+            return []
         wrong = [(name, said.wrong) for name, said in self.said.items() if said.wrong]
         known = self.registered.keys() | self.replaced.keys() | self.done.keys()
         wrong += replacing.problems(self.migrations, self.replaces, self.done)
