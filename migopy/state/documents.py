@@ -46,22 +46,49 @@ _BESIDES = {
 _REGEX = 0x0B
 
 
+#: Where a document says how many bytes it has: a 32-bit integer at its beginning.
+_LENGTH = struct.Struct('<i')
+
+
 def raw(collection: Collection[Document]) -> Collection[Any]:
     """Give a collection of migopy's with its documents as bytes, for `readable`."""
     return collection.with_options(codec_options=RAW)
 
 
 def all_readable(
-    documents: Iterable[RawBSONDocument], options: CodecOptions[Any]
+    documents: Iterable[bytes], options: CodecOptions[Any]
 ) -> Iterator[Document]:
     """Decode documents as `readable` does, a hundred at a time."""
     documents = iter(documents)
     while batch := list(islice(documents, AT_ONCE)):
         try:
-            yield from decode_all(b''.join([each.raw for each in batch]), options)
+            yield from decode_all(b''.join(batch), options)
         except InvalidBSON:
             for each in batch:
-                yield readable(each, options)
+                yield readable(RawBSONDocument(each), options)
+
+
+def batch_of(cursor: bytes) -> tuple[Iterator[bytes], int]:
+    """Take a reply's `cursor` apart: its documents, and its id, 0 if these are all.
+
+    PyMongo would make an object of each, for half of the time that a command takes to
+    read ten thousand, and a quarter of the memory.
+    """
+    fields = {
+        cursor[begin + 1 : value - 1]: slice(value, end)
+        for begin, value, end in _places(cursor)
+    }
+    left = int.from_bytes(cursor[fields[b'id']], 'little', signed=True)
+    return _documents(cursor, fields[b'firstBatch']), left
+
+
+def _documents(content: bytes, array: slice) -> Iterator[bytes]:
+    """Give the documents of an array, in which there is nothing else."""
+    place, end, length_at = array.start + 4, array.stop - 1, _LENGTH.unpack_from
+    while place < end:
+        start = content.index(0, place) + 1
+        place = start + length_at(content, start)[0]
+        yield content[start:place]
 
 
 def readable(document: RawBSONDocument, options: CodecOptions[Any]) -> Document:
@@ -82,7 +109,14 @@ def readable(document: RawBSONDocument, options: CodecOptions[Any]) -> Document:
 
 
 def _fields(content: bytes) -> Iterator[bytes]:
-    """Give each field of a document as a document of its own.
+    """Give each field of a document as a document of its own."""
+    for begin, _, end in _places(content):
+        field = content[begin:end]
+        yield _LENGTH.pack(len(field) + 5) + field + b'\0'
+
+
+def _places(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """Give where each field of a document begins, where its value does, and the end.
 
     What is no BSON ends them; a server keeps none.
     """
@@ -92,8 +126,7 @@ def _fields(content: bytes) -> Iterator[bytes]:
         size = _size(content, content[start], value)
         if size is None or not value <= value + size <= end:
             return
-        field = content[start : value + size]
-        yield struct.pack('<i', len(field) + 5) + field + b'\0'
+        yield start, value, value + size
         start = value + size
 
 
@@ -106,5 +139,5 @@ def _size(content: bytes, kind: int, start: int) -> int | None:
         return content.index(0, options) + 1 - start
     if kind not in _BESIDES or start + 4 > len(content):
         return None
-    counted: int = struct.unpack_from('<i', content, start)[0]
+    counted: int = _LENGTH.unpack_from(content, start)[0]
     return counted + _BESIDES[kind]

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import takewhile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
+from bson import Int64
 from bson.raw_bson import RawBSONDocument
-from pymongo.errors import OperationFailure
+from pymongo.collection import Collection
+from pymongo.errors import (
+    ConnectionFailure,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+)
 
-from migopy.state.documents import raw
+from migopy.state.documents import RAW, batch_of
 from migopy.state.history import UNSETTLED, History
 from migopy.state.holder import Holder
 from migopy.state.lock import Lock
@@ -23,6 +31,10 @@ BEGINS = slice(4, 9)
 HAS_RUN = b'\x03run\0'
 
 
+class MoreThanOneReply(Exception):
+    """What was asked for does not fit into the 16 MB of one reply."""
+
+
 def read(
     history: History, registry: Registry, lock: Lock, in_full: bool
 ) -> tuple[Sequence[Run], Sequence[Holder], Contents]:
@@ -33,8 +45,11 @@ def read(
     """
     try:
         runs, contents = _read_at_once(history, registry, in_full)
-    except OperationFailure:
-        # Two requests may succeed, and tell by their own which one was refused.
+    except ServerSelectionTimeoutError:
+        raise
+    except (OperationFailure, ConnectionFailure, MoreThanOneReply):
+        # Two requests may succeed, and tell by their own which one was refused; where
+        # the connection was lost, they are sent once more.
         runs, contents = history.unsettled(), None
     holders = lock.holders() if runs else []
     if runs or contents is None:
@@ -56,11 +71,28 @@ def _read_at_once(
             }
         },
     ]
-    found = raw(history.collection).aggregate(pipeline, batchSize=EVERYTHING).to_list()
-    runs = list(takewhile(_has_run, found))
-    inner = [RawBSONDocument(each.raw[BEGINS.stop : -1]) for each in runs]
-    return history.unsettled_of(inner), registry.contents_of(found[len(runs) :])
+    documents = _reply_of(history.collection, pipeline)
+    runs, others = [], []
+    for each in documents:
+        if each[BEGINS] != HAS_RUN:
+            others.append(each)
+            break
+        runs.append(RawBSONDocument(each[BEGINS.stop : -1]))
+    contents = registry.contents_of(chain(others, documents))
+    return history.unsettled_of(runs), contents
 
 
-def _has_run(document: RawBSONDocument) -> bool:
-    return document.raw[BEGINS] == HAS_RUN
+def _reply_of(
+    collection: Collection[Any], pipeline: Sequence[Mapping[str, Any]]
+) -> Iterator[bytes]:
+    """Aggregate with one command, and give the documents; raises `MoreThanOneReply`."""
+    database, name = collection.database, collection.name
+    cursor = {'batchSize': EVERYTHING}
+    command = {'aggregate': name, 'pipeline': pipeline, 'cursor': cursor}
+    reply = database.command(command, codec_options=RAW)
+    documents, left = batch_of(bytes(reply['cursor'].raw))
+    if left:
+        with suppress(PyMongoError):
+            database.command({'killCursors': name, 'cursors': [Int64(left)]})
+        raise MoreThanOneReply
+    return documents

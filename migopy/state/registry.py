@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from bson import ObjectId
-from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
@@ -63,16 +63,17 @@ class Record(NamedTuple):
     @classmethod
     def of(cls, document: Document) -> Record:
         """Read a document of the collection."""
+        # Of ten thousand a call for each field that is not there would be felt.
         return cls(
             document.get('_id'),
             kept_line(same_name(document['name'])),
             date_of(document, 'executed_at'),
             _text(document, 'checksum'),
             _text(document, 'how'),
-            _number(document, 'duration_ms'),
-            _line(document, 'by'),
-            _line(document, 'phase'),
-            _names(document, 'replaces'),
+            _number(document, 'duration_ms') if 'duration_ms' in document else None,
+            _line(document, 'by') if 'by' in document else None,
+            _line(document, 'phase') if 'phase' in document else None,
+            _names(document, 'replaces') if 'replaces' in document else (),
         )
 
 
@@ -105,13 +106,13 @@ class Registry:
         """
         fields = self.fields(in_full)
         query = raw(self.collection).find({}, fields, batch_size=EVERYTHING)
-        return self.contents_of(query.to_list())
+        return self.contents_of(each.raw for each in query.to_list())
 
     def fields(self, in_full: bool) -> list[str]:
         """List the fields that are read."""
         return [*self.FIELDS, *(self.FURTHER if in_full else ())]
 
-    def contents_of(self, documents: Iterable[RawBSONDocument]) -> Contents:
+    def contents_of(self, documents: Iterable[bytes]) -> Contents:
         """Read documents of the collection."""
         records, foreign = [], 0
         for document in all_readable(documents, self.collection.codec_options):
@@ -119,8 +120,7 @@ class Registry:
                 records.append(Record.of(document))
             else:
                 foreign += 1
-        records.sort(key=lambda record: (record.since, str(record.id)))
-        return Contents(records, foreign)
+        return Contents(_oldest_first(records), foreign)
 
     def prepare(self) -> list[str]:
         """Make the unique index on `name`; needed before the first write.
@@ -189,6 +189,14 @@ class Registry:
         return [kept_line(group['_id']) for group in groups if is_ours(group['_id'])]
 
 
+def _oldest_first(records: list[Record]) -> list[Record]:
+    kinds = {(type(each.executed_at), type(each.id)) for each in records}
+    if kinds == {(datetime, ObjectId)}:
+        # As nearly all are. Texts of ids are in the same order, and take long to make.
+        return sorted(records, key=attrgetter('executed_at', 'id'))
+    return sorted(records, key=lambda record: (record.since, str(record.id)))
+
+
 def is_ours(name: object) -> bool:
     """Tell whether a document of this name registers a migration: a file's name.
 
@@ -199,6 +207,8 @@ def is_ours(name: object) -> bool:
 
 def _text(document: Document, field: str) -> str | None:
     value = document.get(field)
+    if type(value) is str:
+        return value
     # BSON's `Code` is a text that cannot be looked up.
     return str(value) if isinstance(value, str) else None
 

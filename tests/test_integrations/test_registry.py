@@ -7,13 +7,17 @@ import hashlib
 import os
 import socket
 import time
+import unittest
 from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
 
-from pymongo import monitoring
-from pymongo.errors import DuplicateKeyError
+from bson import ObjectId
+from pymongo import MongoClient, monitoring
+from pymongo.errors import CursorNotFound, DuplicateKeyError
 
+from migopy.state import History, Lock, Registry, read
+from tests.faults import failing, obliging_server
 from tests.project import FabTest, PlainTest
 
 NOTES = """
@@ -161,6 +165,48 @@ class ReadingTest(PlainTest):
         self.assertEqual(self.manager().unregistered(), ['1_a.py'])
         self.manager().execute()
 
+    def test_so_is_more_than_one_reply_can_hold(self) -> None:
+        """Then the server keeps the rest for none who would ask for it."""
+        names = [f'{number}_x.py' for number in range(1, 31)]
+        for name in names:
+            self.migration(name)
+        long = {'how': 'x' * 1_000_000}
+        self.db.migrations.insert_many([{'name': name, **long} for name in names[:-1]])
+        listener = Listener()
+        manager = self.manager(MONGO_CLIENT_OPTIONS={'event_listeners': [listener]})
+        manager.show_status()
+        self.assertEqual(self.logger.of('red'), names[-1:])
+        sent = [next(iter(each)) for each in listener.commands]
+        self.assertEqual(sent[:2], ['aggregate', 'killCursors'])
+        [left] = listener.commands[1]['cursors']
+        with self.assertRaises(CursorNotFound):
+            self.db.command('getMore', left, collection='migrations_history')
+
+    def test_in_order_of_time_and_then_of_the_id(self) -> None:
+        """Of whatever types another tool has made them."""
+        ids = [ObjectId() for _ in range(6)]
+        early, late = datetime(2014, 1, 14), datetime(2026, 1, 14)
+        rows = [
+            (ids[4], early, '1_a.py'),
+            (ids[1], late, '3_c.py'),
+            (ids[5], early, '2_b.py'),
+            (ids[2], late, '4_d.py'),
+        ]
+        for further in ([], [(10, late, '5_e.py'), (9, late, '6_f.py')]):
+            self.db.migrations.drop()
+            self.db.migrations.insert_many(
+                [
+                    {'_id': number, 'executed_at': when, 'name': name}
+                    for number, when, name in [*rows, *further]
+                ]
+            )
+            names = [each.name for each in Registry(self.db.migrations).read().records]
+            # By their texts: '10', '6…', '9'.
+            others = ['5_e.py'] if further else []
+            after = ['6_f.py'] if further else []
+            expected = ['1_a.py', '2_b.py', *others, '3_c.py', '4_d.py', *after]
+            self.assertEqual(names, expected)
+
     def test_reading_writes_nothing(self) -> None:
         self.migration('1_a.py')
         manager = self.manager()
@@ -168,6 +214,22 @@ class ReadingTest(PlainTest):
         manager.unregistered()
         manager.help()
         self.assertEqual(self.db.list_collection_names(), [])
+
+
+class LostReplyTest(unittest.TestCase):
+    """A connection that is lost, or a primary that steps down, while it is read."""
+
+    def test_it_is_read_again(self) -> None:
+        with obliging_server() as server, MongoClient(server.uri) as client:
+            history, registry = History(client.shop.history), Registry(client.shop.kept)
+            lock = Lock(client.shop.lock, 60)
+            client.shop.kept.insert_one({'name': '1_a.py'})
+            for how in ({'closeConnection': True}, {'errorCode': 189}):
+                for times in (1, 2):
+                    with failing(client, 'aggregate', times=times, **how):
+                        _, _, found = read(history, registry, lock, True)
+                    names = [each.name for each in found.records]
+                    self.assertEqual(names, ['1_a.py'])
 
 
 class IndexTest(PlainTest):

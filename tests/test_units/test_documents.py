@@ -24,7 +24,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 
 from migopy.server.client import AS_THEY_ARE
-from migopy.state.documents import AT_ONCE, RAW, all_readable, readable
+from migopy.state.documents import AT_ONCE, RAW, all_readable, batch_of, readable
 from tests.hostile import document, unreadable
 
 #: A value of each type that a server keeps.
@@ -80,9 +80,24 @@ class ReadableTest(unittest.TestCase):
         for place in (0, AT_ONCE - 1, AT_ONCE, len(contents) - 1):
             number = bson.encode({'n': place})[4:-1]
             contents[place] = document(number, unreadable('bad'))
-        given = [RawBSONDocument(content, RAW) for content in contents]
-        found = list(all_readable(given, AS_THEY_ARE))
+        found = list(all_readable(contents, AS_THEY_ARE))
         self.assertEqual(found, [{'n': number} for number in range(len(contents))])
+
+    def test_a_reply_is_taken_apart_into_the_very_bytes(self) -> None:
+        """So are what cannot be read, and more documents than one digit counts."""
+        for count in (0, 1, 9, 11, 101, 1001):
+            contents = [bson.encode({'n': number}) for number in range(count)]
+            contents[1:2] = [document(unreadable('bad'))]
+            array = document(
+                *(b'\x03%d\0' % n + each for n, each in enumerate(contents))
+            )
+            others = {'id': Int64(-(2**62)), 'ns': 'a.b', 'more': {'firstBatch': 1}}
+            rest = bson.encode(others)[4:-1]
+            batch = b'\x04firstBatch\0' + array
+            for fields in ((batch, rest), (rest, batch)):
+                documents, left = batch_of(document(*fields))
+                self.assertEqual(list(documents), contents)
+                self.assertEqual(left, -(2**62))
 
     def test_old_types_are_passed_over_as_well(self) -> None:
         undefined = b'\x06u\0'
