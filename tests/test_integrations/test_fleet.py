@@ -339,6 +339,8 @@ class SelectingTest(FleetTest):
             import migopy
 
             class Migrations(migopy.MigrationsManager):
+                MONGO_CLIENT_OPTIONS = {'serverSelectionTimeoutMS': 100}
+
                 def databases(self):
                     yield 'a', {'MONGO_URI': 'mongodb://ann:s3cret1@127.0.0.1:9/'}
                     yield 'b', {'MONGO_URI': 'mongodb://bob:s3cret2@127.0.0.1:9/'}
