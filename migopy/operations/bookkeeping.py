@@ -29,15 +29,29 @@ RENAMED = 'renamed'
 
 
 class FileIsThere(MigopyException):
-    """A migration to be forgotten or renamed has its file; `name` is its name."""
+    """A migration to be forgotten or renamed has its file; `name` is its name.
 
-    def __init__(self, name: str) -> None:
+    `runs_again` is whether it is one that does, `is_applied` whether it has a record.
+    """
+
+    def __init__(
+        self, name: str, runs_again: bool = False, is_applied: bool = True
+    ) -> None:
         self.name = name
-        super().__init__(
-            f'{name} is not missing: its file is there, so nothing was done.\n'
-            'To undo it: ',
-            Command('rollback', name),
-        )
+        said = f'{name} is not missing: its file is there, so nothing was done.\n'
+        if not is_applied:
+            super().__init__(
+                f'{said}It has no record of its own here. See the status: ', Command()
+            )
+        elif runs_again:
+            super().__init__(
+                f'{said}It runs again whenever it changes (repeat = True). To go back,'
+                ' bring back the content that the file had before (from version'
+                ' control, say), then type: ',
+                Command('execute', name),
+            )
+        else:
+            super().__init__(f'{said}To undo it: ', Command('rollback', name))
 
 
 class NoNewFile(MigopyException):
@@ -152,7 +166,8 @@ def _missing(plan: Plan, name: str) -> Migration:
         found = choice.find(name)
     except NoFile as error:
         return Migration(error.name, 0, '')
-    raise FileIsThere(found.name)
+    is_applied = bool(plan.records_of(found))
+    raise FileIsThere(found.name, found.name in plan.repeats, is_applied)
 
 
 def _change(

@@ -105,6 +105,14 @@ class BookkeepingTest(PlainTest):
         self.assertIn('its file is there', message)
         self.assertIn('fab migrations:rollback,001_a.py', message)
 
+    def test_of_a_pending_one_no_rollback_is_offered(self) -> None:
+        self.migration('003_c.py', INSERT)
+        for typed in (('forget', '3'), ('rename', '3', '1')):
+            said = self.refused(*typed)
+            self.assertIn('It has no record of its own here', said)
+            self.assertNotIn('rollback', said)
+            self.assertTrue(said.endswith('See the status: fab migrations'), said)
+
     def test_rename_carries_the_record_over(self) -> None:
         folder = self.folder / 'mongomigrations'
         (folder / '001_a.py').rename(folder / '001_users.py')

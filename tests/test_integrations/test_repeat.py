@@ -223,6 +223,14 @@ class RepeatTest(PlainTest):
         self.manager().forget('002')
         self.assertEqual(self.registered(), ['003_w.py', '004_a.py', '005_b.py'])
 
+    def test_forget_and_rename_offer_what_works_for_one_that_is_there(self) -> None:
+        self.run_all()
+        for typed in (('forget', '003'), ('rename', '003', '002')):
+            said = self.refused(*typed)
+            self.assertIn('003_v.py is not missing', said)
+            self.assertNotIn('rollback', said)
+            self.assertTrue(said.endswith('fab migrations:execute,003_v.py'), said)
+
     def test_rollback_has_no_way_back_without_a_down(self) -> None:
         self.run_all()
         said = self.refused('rollback', '003')
