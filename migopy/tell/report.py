@@ -240,9 +240,12 @@ class Report(Elsewhere):
         tell_foreseen(self._voice, names, findings, form)
 
     def planned(self, paths: Sequence[str], names: Sequence[str]) -> None:
-        """Name the files that a plan is in, and how to run it."""
-        self._voice.green(f'{paths[0]} and {paths[1]} written: {enumerated(names)}')
-        self._say('To run that and nothing else: ', Command('execute', plan=paths[0]))
+        """Name the files that a plan is in, and how to run it, or that nothing is."""
+        runs = enumerated(names) or 'nothing would run'
+        self._voice.green(f'{paths[0]} and {paths[1]} written: {runs}')
+        if names:
+            only = Command('execute', plan=paths[0])
+            self._say('To run that and nothing else: ', only)
 
     def dumps(self, dumps: Sequence[Dump]) -> None:
         """List dumps with size and age, and how to go back to one."""

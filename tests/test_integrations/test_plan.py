@@ -150,6 +150,17 @@ class MadeTest(PlanTest):
         self.assert_error(result, '002_b.py cannot be planned', 'no plan was written')
         self.assertFalse((self.folder / 'plan.json').exists())
 
+    def test_one_of_nothing_says_so(self) -> None:
+        self.assert_ok(self.fab('migrations:ignore,to=002'))
+        for typed in ('plan', 'plan,to=002'):
+            said = self.assert_ok(self.fab(f'migrations:{typed}')).said
+            self.assertIn(
+                'plan.json and plan.md written: nothing would run',
+                said,
+            )
+            self.assertNotIn('To run that', said)
+        self.assert_ok(self.fab('migrations:execute,plan=plan.json'))
+
     def test_it_cannot_be_written(self) -> None:
         self.assert_error(
             self.fab('migrations:plan,file=nowhere/plan.json'),
