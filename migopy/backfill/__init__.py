@@ -10,6 +10,7 @@ from migopy.backfill.each import update_each as update_each
 from migopy.backfill.images import PageImages as PageImages
 from migopy.backfill.loops import BatchAborted as BatchAborted
 from migopy.backfill.loops import InLoop as InLoop
+from migopy.backfill.loops import NotInBatch as NotInBatch
 from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.session import bound_session as bound_session
 from migopy.backfill.session import is_bound as is_bound

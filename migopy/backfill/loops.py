@@ -8,12 +8,15 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.effects import RefusedWrite
 from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state import TRANSIENT
+
+#: What the server answers to a command that no transaction can do.
+NOT_IN_TRANSACTION = 263
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Generator[Any, None, None]] | None] = ContextVar(
@@ -103,6 +106,30 @@ class BatchAborted(MigopyException):
         return type(self), (self.left, self.reason)
 
 
+class NotInBatch(MigopyException):
+    """What no transaction can do was sent in that of a batch.
+
+    `left` is the loop, `reason` what the server says.
+    """
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, left: Left, reason: str) -> None:
+        self.left = left
+        self.reason = reason
+        super().__init__(
+            f'{left.namespace}: in the loop over migopy.batches each batch is a'
+            f' transaction, and the server does not do this in one: {reason}\n'
+            'Write that after the loop, or in a migration of its own before this one.'
+            f' Nothing of that batch is kept; the {left.done:,} documents before it are'
+            ' done, and its up goes on behind them when it is run again.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.left, self.reason)
+
+
 def outside(refused: RefusedWrite) -> OutsideBatch:
     """Give the error for a write that was refused before it was sent."""
     what = f'{refused.command} on {refused.namespace}, which was refused'
@@ -120,14 +147,19 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
     """End at the end of the block a loop that was left and is still held.
 
     Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
-    somebody else has refused it. Raises `BatchAborted` for what the server has aborted.
+    somebody else has refused it. Raises `BatchAborted` for what the server has aborted,
+    `NotInBatch` for what it does in no transaction.
     """
     LEFT.set(None)
     try:
         yield
     except PyMongoError as error:
         left = LEFT.get()
-        if left is None or not error.has_error_label(TRANSIENT):
+        if left is None:
+            raise
+        if isinstance(error, OperationFailure) and error.code == NOT_IN_TRANSACTION:
+            raise NotInBatch(left, reason_of(error)) from error
+        if not error.has_error_label(TRANSIENT):
             raise
         raise BatchAborted(left, reason_of(error)) from error
     except RefusedWrite as refused:

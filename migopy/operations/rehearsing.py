@@ -120,6 +120,9 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         names = [] if how.dump else _names(site, order)
         if not how.dump and not names:
             return False
+        if how.dump is not None:
+            # Before anybody is warned of what runs.
+            _require_dump(site, how.dump)
         server = None if how.on is None else server_named(site, how.on)
         try:
             heard, not_run = _on_copy(site, order, how, teller, names, server)
@@ -166,6 +169,12 @@ def _names(site: Site, order: Order) -> list[str]:
     if holder:
         raise Locked(holder, waited=0)
     return names
+
+
+def _require_dump(site: Site, name: str) -> None:
+    """Make sure that there is a dump of this name; raises `UnknownDump`."""
+    with site.dumps(_nobody) as dumps:
+        dumps.find(site.db.name, name, foreign=True)
 
 
 def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import textwrap
 from typing import Any
 from unittest import mock
@@ -15,6 +16,7 @@ from migopy.backfill import (
     BatchAborted,
     InLoop,
     NotACollection,
+    NotInBatch,
     NotOnce,
     OutsideBatch,
 )
@@ -300,6 +302,35 @@ class MigrationTest(PlainTest):
         with self.assertRaisesRegex(NotOnce, 'transaction=True cannot be kept, as the'):
             self.execute()
         self.assertEqual(self.calls(), [1] * 4 + [0] * 6)
+        self.write_up(self.ONCE)
+        self.execute()
+        self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
+
+    def test_what_no_transaction_can_do_is_refused_with_what_to_do(self) -> None:
+        self.db.other.insert_one({})
+        cases = (
+            "db.notes.create_index('n')",
+            "db.other.create_index('n')",
+            'db.other.drop()',
+            "db.other.rename('others')",
+            'db.other.drop_indexes()',
+            "db.command('collMod', 'other', validator={})",
+            "list(db.other.aggregate([{'$out': 'others'}]))",
+        )
+        for each in cases:
+            with self.subTest(each):
+                self.write_up(self.ONCE, last=each)
+                with self.assertRaises(NotInBatch) as caught:
+                    self.execute()
+                said = str(caught.exception)
+                self.assertRegex(
+                    said, r'notes: in the loop .*, and the server does not'
+                )
+                self.assertIn('Write that after the loop', said)
+                self.assertIn('the 0 documents before it are done', said)
+                copy = pickle.loads(pickle.dumps(caught.exception))
+                self.assertEqual(str(copy), said)
+                self.assertEqual(self.calls(), [0] * 10)
         self.write_up(self.ONCE)
         self.execute()
         self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
