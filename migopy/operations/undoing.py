@@ -15,7 +15,7 @@ from migopy.files import LoadedMigration, Migration, load_all
 from migopy.operations.orders import Order
 from migopy.run import Choice, NoWayBack, Observer, Plan, Step
 from migopy.site import Site
-from migopy.state import Record, Run
+from migopy.state import IGNORED, Record, Run
 from migopy.undo import Kept, Undo
 
 #: What the server answers to a user who may not read images.
@@ -34,6 +34,20 @@ class NoImagesKept(MigopyException):
             'See of which there are: ',
             Command('undo', 'list'),
             *also,
+        )
+
+
+class NeverExecuted(MigopyException):
+    """A migration without a `down` was ignored, not executed; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has no down(), and was ignored here: it is marked as applied, and'
+            ' migopy has run no up() of it to its end. Nothing was run.\n'
+            'To have it pending again, write a down(db) that undoes what there is of'
+            ' it, `def down(db): pass` if that is nothing, then type: ',
+            Command('rollback', name),
         )
 
 
@@ -96,7 +110,7 @@ def steps_down(
     """Import what is to be rolled back, and take images where there is no `down`.
 
     Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
-    `NoImagesKept`.
+    `NoImagesKept`, `NeverExecuted`.
     """
     return [
         _step_down(site, order, plan, loaded, observer)
@@ -116,6 +130,9 @@ def _step_down(
         return step
     if not has_down and loaded.said().repeat:
         raise NoWayBack(loaded.name)
+    record = plan.registered.get(loaded.name)
+    if not has_down and record is not None and record.how == IGNORED:
+        raise NeverExecuted(loaded.name)
     return Step.of(loaded, 'down', order.transaction)
 
 

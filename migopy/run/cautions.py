@@ -30,7 +30,9 @@ def warn_of_other_than_executed(
         if record is None:
             continue
         if record.how == IGNORED:
-            observer.warned(f'{step.name} was ignored: its up() was not run by migopy')
+            observer.warned(
+                f'{step.name} was ignored: its up() was not run to its end by migopy'
+            )
         elif record.checksum and record.checksum != step.loaded.checksum:
             observer.warned(
                 f'{step.name} has changed since it was executed: its down() is that of'

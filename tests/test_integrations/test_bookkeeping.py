@@ -197,6 +197,21 @@ class BookkeepingTest(PlainTest):
         self.assertIn('002_b.py was ignored: its up() was not run', said)
         self.assertNotIn('001_a.py has', said)
 
+    def test_rollback_of_an_ignored_one_without_down_asks_for_none_that_undoes(
+        self,
+    ) -> None:
+        up = 'def up(db): db.a.insert_one({})\n'
+        self.migration('003_c.py', up)
+        self.manager().ignore('3')
+        said = self.refused('rollback', '3')
+        self.assertIn('003_c.py has no down(), and was ignored here', said)
+        self.assertIn('`def down(db): pass` if that is nothing', said)
+        self.assertTrue(said.endswith('fab migrations:rollback,003_c.py'), said)
+        self.migration('003_c.py', up + 'def down(db): pass\n')
+        self.manager().rollback('3')
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertEqual(list(self.db.a.find()), self.data)
+
     def test_execute_with_nothing_to_do_tells_of_changed_files(self) -> None:
         self.migration('001_a.py', INSERT + '# changed')
         self.manager().execute()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bson import ObjectId
 from pymongo import MongoClient
 
-from migopy.files import NoSuchFunction
+from migopy.operations.undoing import NeverExecuted
 from migopy.undo import Conflicts, Damaged
 from tests import server
 from tests.images import state_of
@@ -212,7 +212,7 @@ class SeveralTest(PlainTest):
         self.manager().ignore('003')
         self.manager().execute('004')
         after = state_of(self.db)
-        with self.assertRaises(NoSuchFunction):
+        with self.assertRaises(NeverExecuted):
             self.manager().rollback('003')
         self.assertEqual(state_of(self.db), after)
         self.manager().rollback('004')
