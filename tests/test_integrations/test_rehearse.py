@@ -483,9 +483,9 @@ class FacesTest(CommandTest):
     def test_from_with_fab(self) -> None:
         self.migration(NAME, SPLIT)
         self.program = FAB
-        self.assertIn(
-            'There is no dump in', self.fab('migrations:rehearse,from=2020').stderr
-        )
+        said = self.fab('migrations:rehearse,from=2020').said
+        self.assertIn('There is no dump in', said)
+        self.assertNotIn('really runs', said)
 
 
 class ManyTest(PlainTest):
