@@ -33,7 +33,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
-from migopy.dumps.format import STAGED, Progress, Say, Stored
+from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
@@ -125,6 +125,11 @@ class Dumps:
         if keep is not None and keep < 1:
             raise DumpFailed(
                 db.name, f'MONGO_DUMP_KEEP is {keep}, but must be None or 1 at least.'
+            )
+        if not db.name.isprintable():
+            raise DumpFailed(
+                shown(db.name),
+                'its name does not fit in a line, and a dump is named by it.',
             )
         try:
             with signals.raised():
@@ -245,7 +250,11 @@ class Dumps:
             seal(folder, db.name, number, servers_of(db))
             path = finish(folder)
         sync(self.directory)
-        return Dump.read(path)
+        try:
+            return Dump.read(path)
+        except Damaged:
+            remove(path)
+            raise
 
     def _tool(self, name: str, db: Database[Any]) -> Tool | None:
         path = shutil.which(name)

@@ -589,6 +589,18 @@ class KeepTest(DumpTest):
         made = [self.dumps().make(self.db, keep=6) for _ in range(5)]
         self.assertEqual(made, self.dumps().of(self.db.name))
 
+    def test_of_a_name_that_fits_in_no_line_nothing_is_left(self) -> None:
+        db = self.db.client[f'{self.db.name[:40]}\x1b[2J\n']
+        db.notes.insert_one({})
+        self.addCleanup(self.db.client.drop_database, db.name)
+        with self.assertRaises(DumpFailed) as caught:
+            self.dumps().make(db)
+        said = str(caught.exception)
+        self.assertIn(f'{db.name!r} failed: its name does not fit in a line', said)
+        self.assertNotIn('\x1b', said)
+        self.assertEqual(self.dumps().of(db.name), [])
+        self.assertFalse(self.dumps().directory.exists())
+
     def test_a_failed_dump_removes_none(self) -> None:
         made = [self.dumps().make(self.db) for _ in range(2)]
         self.db.command('create', 'a..b')
