@@ -31,6 +31,16 @@ def drop_made(images: Images, kept: Kept, say: Callable[[str], None]) -> None:
         say(said_of(images, kept, namespace, is_gone))
 
 
+def would_drop(
+    images: Images, kept: Kept, collection: Any, say: Callable[[str], None]
+) -> None:
+    """Drop a collection in a dry run if it is empty there; else say that it stays."""
+    if collection.find_one({}, {'_id': 1}) is None:
+        collection.drop()
+    else:
+        say(said_of(images, kept, collection.full_name, is_gone=False))
+
+
 def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
     """Drop a collection if it is empty; returns whether it is gone.
 

@@ -23,7 +23,7 @@ from migopy.undo.errors import Conflicts, InTheWay, counted
 from migopy.undo.foreseeing import Foreseen, foresee
 from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
-from migopy.undo.made import drop_made, name_here
+from migopy.undo.made import drop_made, name_here, would_drop
 from migopy.undo.pairs import Damaged
 from migopy.undo.records import Redefined
 from migopy.undo.redefining import World, decide_on
@@ -103,7 +103,12 @@ class Undo:
                 # Only a dry run comes here, whose stand-in answers it.
                 database, _, name = namespace.partition('.')
                 is_own = database == db.name
-                (db if is_own else db.client[database]).drop_collection(name)
+                would_drop(
+                    self._images,
+                    self._kept,
+                    (db if is_own else db.client[database])[name],
+                    self._say,
+                )
             return
         settle_left(self._images, self._kept)
         self._look_through()

@@ -43,6 +43,23 @@ class UndoTest(FabTest):
         run = list(self.db.migrations_history.find())[-1]
         self.assertEqual((run['outcome'], run['unsettled']), ('rolled back', False))
 
+    def test_a_dry_run_drops_only_what_others_have_left_alone(self) -> None:
+        self.migration(
+            '002_a.py',
+            'transaction = undo = True\n\n\n'
+            "def up(db):\n    db.b.insert_one({'_id': 1})\n",
+        )
+        self.assert_ok(self.fab('migrations:execute,002'))
+        rollback = 'migrations:rollback,002,dry_run=yes'
+        alone = self.assert_ok(self.fab(rollback)).stderr
+        self.assertIn('would drop collection b', alone)
+        self.db.b.insert_one({'_id': 2})
+        written = self.assert_ok(self.fab(rollback)).stderr
+        self.assertIn('collection b stays', written)
+        self.assertNotIn('dropped', written)
+        self.assertNotIn('would drop', written)
+        self.assertEqual([each['_id'] for each in self.db.b.find()], [1, 2])
+
     def test_a_dry_run_shows_it_and_changes_nothing(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
         after = state_of(self.db)
