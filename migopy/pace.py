@@ -55,6 +55,11 @@ def minutes(time: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+def is_count(value: Any) -> bool:
+    """Tell whether it can say how many documents or threads there are to be."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
 def wish_for(value: Any) -> str | None:
     """Say what a pace should be, to stand after `must be`; `None` where it is."""
     if value is None or (isinstance(value, str) and value in NAMED):
@@ -85,4 +90,7 @@ def _are_hours(value: Any) -> bool:
 
 def _is_limit(value: Any) -> bool:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_number and value > 0 and math.isfinite(value)
+    try:
+        return is_number and value > 0 and math.isfinite(value)
+    except OverflowError:
+        return False  # an int that no float can hold

@@ -14,7 +14,7 @@ from migopy.backfill.target import target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.backfill.turns import Turns
-from migopy.pace import Wanted, wish_for
+from migopy.pace import Wanted, is_count, wish_for
 
 
 def batches(
@@ -53,8 +53,8 @@ def batches(
             f' {type(collection).__name__}: write batches(db.notes, filter={{…}}), not'
             ' batches(db.notes.find({…}))'
         )
-    if size < 1:
-        raise ValueError('size is a number from 1 on')
+    if not is_count(size):
+        raise ValueError('size must be a whole number from 1 on')
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
     require_no_loop('migopy.batches', collection.full_name)

@@ -17,7 +17,7 @@ from migopy.backfill.target import target_of
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
-from migopy.pace import Wanted, wish_for
+from migopy.pace import Wanted, is_count, wish_for
 from migopy.terminal import meter
 
 
@@ -63,8 +63,8 @@ def update_each(
     """
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
-    if batch_size < 1 or workers < 1:
-        raise ValueError('batch_size and workers are numbers from 1 on')
+    if not is_count(batch_size) or not is_count(workers):
+        raise ValueError('batch_size and workers must be whole numbers from 1 on')
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
     require_no_loop('update_each', collection.full_name)

@@ -57,6 +57,8 @@ class GivenTest(DatabaseTest):
         cases: list[tuple[type[Exception], str, dict[str, Any]]] = [
             (TypeError, r'batches\(db.notes, filter=', {'collection': 'cursor'}),
             (ValueError, 'size', {'size': 0}),
+            (ValueError, 'size', {'size': '5'}),
+            (ValueError, 'size', {'size': True}),
             (ValueError, 'pace', {'pace': 'slow'}),
             (NotACollection, 'Give migopy.batches the coll', {'collection': 'view'}),
             (NotOnce, 'transaction=True cannot be kept', {'transaction': True}),

@@ -210,7 +210,11 @@ class AnswersTest(UpdateEachTest):
         self.assertEqual([len(each) for each in pages], [2, 2, 1, 0])
 
     def test_arguments_that_make_no_sense(self) -> None:
-        for wrong in ({'on_error': 'pass'}, {'batch_size': 0}, {'workers': 0}):
+        no_counts = (0, -1, None, '5', 1.5, True)
+        for wrong in (
+            {'on_error': 'pass'},
+            *({name: each} for name in ('batch_size', 'workers') for each in no_counts),
+        ):
             with self.subTest(wrong), self.assertRaises(ValueError):
                 update_each(self.db.notes, self.fail, **wrong)  # type: ignore[arg-type]
 

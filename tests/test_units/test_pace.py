@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import unittest
 from datetime import datetime, timedelta
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from migopy.backfill import throttle as throttle_room
 from migopy.backfill import watch as watch_room
 from migopy.backfill.throttle import SMALLEST, Throttle
 from migopy.backfill.watch import Strain, Watch
-from migopy.pace import CAREFUL, NOTHING, Pace
+from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
 from migopy.terminal import told_by
 from tests import readme
 from tests.project import RecordingLogger
@@ -78,6 +79,12 @@ class PaceTest(unittest.TestCase):
                 self.assertEqual(night.is_open(hour * 60), bool(at_night))
                 self.assertEqual(day.is_open(hour * 60), bool(by_day))
         self.assertTrue(Pace().is_open(0))
+
+    def test_what_is_no_limit(self) -> None:
+        for wrong in (0, -1, math.nan, math.inf, 10**400, '5', True):
+            with self.subTest(wrong=wrong):
+                wish = wish_for(Pace(max_per_second=wrong))  # type: ignore[arg-type]
+                self.assertIn('max_per_second is a number greater than 0', wish or '')
 
 
 class WatchTest(unittest.TestCase):
