@@ -66,7 +66,7 @@ class PageImages(Protocol):
     def look(self, namespace: str, ids: Sequence[Any]) -> Any:
         """Give the documents with these `_id`s as they are before the page."""
 
-    def keep(self, namespace: str, ids: Sequence[Any], before: Any) -> None:
+    def keep(self, namespace: str, looked: Any) -> None:
         """Keep what `look` gave, and what the documents are now."""
 
     def settle(self) -> None:

@@ -150,10 +150,10 @@ class Once:
         if self._images is None:
             return self._writes.write(changes)
         ids = [each.id for each in changes]
-        before = self._images.look(self._namespace, ids)
+        looked = self._images.look(self._namespace, ids)
         written = self._writes.write(changes)
         if not written.again:
-            self._images.keep(self._namespace, ids, before)
+            self._images.keep(self._namespace, looked)
         return written
 
     def _place(self, batch: Batch, failed: Sequence[Any]) -> Place:

@@ -4,7 +4,13 @@ from migopy.differences.comparison import Comparison as Comparison
 from migopy.differences.comparison import compare as compare
 from migopy.differences.fields import Change as Change
 from migopy.differences.fields import changes as changes
+from migopy.differences.lookup import Asked as Asked
+from migopy.differences.lookup import asked_for as asked_for
+from migopy.differences.lookup import asked_for_values as asked_for_values
+from migopy.differences.lookup import found as found
+from migopy.differences.lookup import is_run as is_run
 from migopy.differences.lookup import look_up as look_up
+from migopy.differences.lookup import told_by_id as told_by_id
 from migopy.differences.raw import ARRAY as ARRAY
 from migopy.differences.raw import DOCUMENT as DOCUMENT
 from migopy.differences.raw import Value as Value
@@ -15,6 +21,7 @@ from migopy.differences.raw import id_of as id_of
 from migopy.differences.raw import with_id as with_id
 from migopy.differences.scan import Difference as Difference
 from migopy.differences.scan import Scan as Scan
+from migopy.differences.scan import aligned as aligned
 from migopy.differences.states import NOWHERE as NOWHERE
 from migopy.differences.states import States as States
 from migopy.differences.states import collection_of as collection_of

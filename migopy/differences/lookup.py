@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
 
+from bson import encode
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -12,6 +14,7 @@ from pymongo.collection import Collection
 from migopy.differences.raw import (
     ARRAY,
     DOCUMENT,
+    ORDERED,
     Value,
     document_of,
     document_with,
@@ -26,6 +29,76 @@ AT_ONCE = 1000
 MOST_BYTES = 4_000_000
 
 
+class Asked(NamedTuple):
+    """A query for the documents with some `_id`s, and how many `_id`s they are."""
+
+    query: RawBSONDocument
+    number: int
+
+
+def asked_for(ids: Sequence[Any]) -> list[Asked]:
+    """Make the queries for documents by their `_id`s, as Python has those."""
+    if len(ids) <= AT_ONCE:
+        data = encode({'_id': {'$in': list(ids)}})
+        if len(data) <= MOST_BYTES or len(ids) == 1:
+            return [Asked(RawBSONDocument(data), len(ids))] if ids else []
+    middle = len(ids) // 2
+    return asked_for(ids[:middle]) + asked_for(ids[middle:])
+
+
+def asked_for_values(ids: Sequence[Value]) -> list[Asked]:
+    """Make the queries for documents by their `_id`s, as the server has those."""
+    return [
+        Asked(RawBSONDocument(document_of('_id', _any_of(part))), len(part))
+        for part in _parts(ids)
+    ]
+
+
+def found(
+    collection: Collection[Any],
+    asked: Sequence[Asked],
+    session: ClientSession | None,
+) -> bytes:
+    """Give the documents that were asked for, one behind the other.
+
+    They are in the order of the index, so in the same one each time. Raises
+    `PyMongoError`.
+    """
+    return b''.join(_found(collection, *each, session) for each in asked)
+
+
+def is_run(
+    collection: Collection[Any], run: Sequence[bytes], session: ClientSession | None
+) -> bool:
+    """Tell whether documents are there as they are, in this order, one after another.
+
+    That is a read of one part of the index. Where it is not so, or where the type of
+    `_id` is not one that is read so, it is `False`. Raises `PyMongoError`.
+    """
+    first = id_of(run[0])
+    if first.type not in ORDERED:
+        return False
+    behind = Value(DOCUMENT, document_of('$gte', first))
+    query = RawBSONDocument(document_of('_id', behind))
+    wanted = b''.join(run)
+    place = 0
+    batches = raw_batches(
+        collection,
+        session,
+        filter=query,
+        sort=[('_id', 1)],
+        limit=len(run),
+        batch_size=len(run),
+    )
+    with closing(batches):
+        for data, _ in batches:
+            # Others that stand between them may be large: none of those is waited for.
+            if not wanted.startswith(data, place):
+                return False
+            place += len(data)
+    return place == len(wanted)
+
+
 def look_up(
     collection: Collection[Any], ids: Sequence[Value], session: ClientSession | None
 ) -> dict[Value, bytes]:
@@ -34,30 +107,22 @@ def look_up(
     One whose `_id` is equal to the server and of another type, as 1 and 1.0 are, is
     the one that was asked for. Raises `PyMongoError`.
     """
-    found: dict[Value, bytes] = {}
-    rest = list(ids)
-    while rest:
-        size = count = 0
-        for each in rest[:AT_ONCE]:
-            if size > MOST_BYTES:
-                break
-            size += len(each.data)
-            count += 1
-        asked, rest = rest[:count], rest[count:]
-        found.update(_look_up(collection, asked, session))
-    return found
+    known: dict[Value, bytes] = {}
+    for part in _parts(ids):
+        data = found(collection, asked_for_values(part), session)
+        known.update(told_by_id(collection, part, data, session))
+    return known
 
 
-def _look_up(
-    collection: Collection[Any], ids: Sequence[Value], session: ClientSession | None
+def told_by_id(
+    collection: Collection[Any],
+    ids: Sequence[Value],
+    data: bytes,
+    session: ClientSession | None,
 ) -> dict[Value, bytes]:
+    """Give what was found of these `_id`s, as `look_up` does; raises `PyMongoError`."""
     wanted = set(ids)
-    query = RawBSONDocument(document_of('_id', _any_of(ids)))
-    at_most = len(ids) + 1
-    batches = raw_batches(
-        collection, session, filter=query, limit=at_most, batch_size=at_most
-    )
-    by_id = {id_of(each): each for batch in batches for each in documents(batch.data)}
+    by_id = {id_of(each): each for each in documents(data)}
     if wanted.issuperset(by_id):
         return by_id
     # Some are of another type than the one that was asked for.
@@ -66,6 +131,33 @@ def _look_up(
             for each in documents(batch):
                 by_id[id] = each
     return {id: each for id, each in by_id.items() if id in wanted}
+
+
+def _found(
+    collection: Collection[Any],
+    query: RawBSONDocument,
+    count: int,
+    session: ClientSession | None,
+) -> bytes:
+    at_most = count + 1
+    batches = raw_batches(
+        collection, session, filter=query, limit=at_most, batch_size=at_most
+    )
+    return b''.join(batch.data for batch in batches)
+
+
+def _parts(ids: Sequence[Value]) -> Iterator[Sequence[Value]]:
+    """Iterate over as many `_id`s as one query has."""
+    rest = ids
+    while rest:
+        size = count = 0
+        for each in rest[:AT_ONCE]:
+            if size > MOST_BYTES:
+                break
+            size += len(each.data)
+            count += 1
+        yield rest[:count]
+        rest = rest[count:]
 
 
 def _any_of(ids: Sequence[Value]) -> Value:

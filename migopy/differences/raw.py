@@ -41,6 +41,10 @@ SIZES = {
 #: Bytes beside those that the value's own length says.
 BESIDE = {0x02: 4, 0x03: 0, 0x04: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
 
+#: Types of an `_id` of which `$gte` finds all that come behind it: double, string,
+#: binary, ObjectId, date, int, long.
+ORDERED = frozenset({0x01, 0x02, 0x05, 0x07, 0x09, 0x10, 0x12})
+
 LENGTH = struct.Struct('<i')
 
 

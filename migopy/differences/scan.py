@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from migopy.differences.raw import LENGTH, Value, id_of, length_at
+from migopy.differences.raw import LENGTH, SIZES, Value, id_of, length_at
 from migopy.differences.states import States
 
 #: Bytes that are compared at once: first as many, then twice as many each time, up to
 #: the larger number or one document.
 WINDOW = 4096
 LARGEST = 1 << 20
+
+#: Documents that are the same in a row, from which on bytes are compared again.
+IN_A_ROW = 8
 
 
 class Difference(NamedTuple):
@@ -39,37 +42,38 @@ class Reader:
 
     def __init__(self, batches: Iterator[bytes]) -> None:
         self._batches = batches
-        self._batch = b''
-        self._place = 0
+        #: What was received last, and how far it is passed over.
+        self.batch = b''
+        self.place = 0
         self._receive()
 
     @property
     def left(self) -> int:
         """Give the number of bytes that can be looked at."""
-        return len(self._batch) - self._place
+        return len(self.batch) - self.place
 
     @property
     def document(self) -> bytes | None:
         """Give the next document, `None` at the end."""
         if not self.left:
             return None
-        return self.ahead(length_at(self._batch, self._place))
+        return self.ahead(length_at(self.batch, self.place))
 
     def ahead(self, size: int) -> bytes:
         """Give the next so many bytes, `left` at most."""
-        return self._batch[self._place : self._place + size]
+        return self.batch[self.place : self.place + size]
 
     def skip(self, size: int) -> None:
         """Pass over so many bytes, which are whole documents."""
-        self._place += size
+        self.place += size
         self._receive()
 
     def _receive(self) -> None:
-        while self._place == len(self._batch):
+        while self.place == len(self.batch):
             batch = next(self._batches, None)
             if batch is None:
                 return
-            self._batch, self._place = batch, 0
+            self.batch, self.place = batch, 0
 
 
 class Scan:
@@ -80,8 +84,8 @@ class Scan:
     all.
 
     Bytes that are the same are passed over without a look at what they are. Where they
-    are not, the `_id`s tell whether one document was changed, and where those are not
-    the same, a look into the other state: of two orders that are the same, the smaller
+    are not, the `_id`s tell which documents were changed, and where those are not the
+    same, a look into the other state: of two orders that are the same, the smaller
     one of two `_id`s is in one state only. So no order of BSON is to be known here,
     nor a collation.
     """
@@ -100,6 +104,11 @@ class Scan:
         after = Reader(self._states.batches_after(self._namespace))
         while time.monotonic() < self._until:
             self.compared += pass_over_same(before, after, self._until)
+            changed, count = pass_over_changed(before, after)
+            yield from changed
+            self.compared += count
+            if count:
+                continue
             old, new = before.document, after.document
             if old is None and new is None:
                 self.is_whole = True
@@ -113,8 +122,8 @@ class Scan:
                     after.skip(len(found.after))
 
     def _told_apart(self, old: bytes | None, new: bytes | None) -> Iterator[Difference]:
-        """Iterate over what two documents that differ, the next ones, tell."""
-        if old is None or new is None or id_of(old) == id_of(new):
+        """Iterate over what the next documents tell, which have two `_id`s."""
+        if old is None or new is None:
             yield Difference(old, new)
             return
         is_gone = self._states.after(self._namespace, id_of(old)) is None
@@ -144,6 +153,62 @@ def pass_over_same(before: Reader, after: Reader, until: float) -> int:
         if window < LARGEST or not passed:
             window *= 2
     return count
+
+
+def pass_over_changed(before: Reader, after: Reader) -> tuple[list[Difference], int]:
+    """Pass over documents with the same `_id`s, as long as some of them have changed.
+
+    Returns those that have, and how many documents of each state were passed over. It
+    ends with the batch of either, behind `LARGEST` bytes, where the next `_id`s are not
+    the same, and behind some documents in a row that have not changed.
+    """
+    one, other = before.batch, after.batch
+    place, place_of_other = before.place, after.place
+    end, end_of_other = min(len(one), place + LARGEST), len(other)
+    length = LENGTH.unpack_from
+    changed: list[Difference] = []
+    count = in_a_row = 0
+    # A loop for each document that has changed: calls would be most of its time.
+    while place < end and place_of_other < end_of_other and in_a_row < IN_A_ROW:
+        following = place + length(one, place)[0]
+        following_of_other = place_of_other + length(other, place_of_other)[0]
+        old, new = one[place:following], other[place_of_other:following_of_other]
+        if old == new:
+            in_a_row += 1
+        elif not is_of_one_id(old, new):
+            break
+        else:
+            in_a_row = 0
+            changed.append(Difference(old, new))
+        place, place_of_other = following, following_of_other
+        count += 1
+    before.skip(place - before.place)
+    after.skip(place_of_other - after.place)
+    return changed, count
+
+
+def aligned(before: bytes, after: bytes) -> list[Difference] | None:
+    """Give what differs of documents that have the same `_id`s in the same order.
+
+    `None` where they have not.
+    """
+    one, other = Reader(iter([before])), Reader(iter([after]))
+    differences: list[Difference] = []
+    while one.left and other.left:
+        changed, count = pass_over_changed(one, other)
+        if not count:
+            break
+        differences += changed
+    return None if one.left or other.left else differences
+
+
+def is_of_one_id(old: bytes, new: bytes) -> bool:
+    """Tell whether two documents have the same `_id`, of the same type."""
+    size = SIZES.get(old[4])
+    # As in `id_of`, which takes longer.
+    if size is not None and old[5:9] == new[5:9] == b'_id\0':
+        return old[4 : 9 + size] == new[4 : 9 + size]
+    return id_of(old) == id_of(new)
 
 
 def _first_difference(one: bytes, other: bytes) -> int:

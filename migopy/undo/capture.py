@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
 from migopy.differences import (
     Difference,
     Scan,
     States,
     Value,
+    aligned,
+    asked_for_values,
+    found,
     id_of,
+    is_run,
     look,
     look_up,
     state_before,
+    told_by_id,
 )
 from migopy.undo.errors import TooManyImages
 from migopy.undo.images import Images
@@ -29,6 +35,10 @@ BYTES = 4_000_000
 
 #: Documents that are looked up at once.
 AT_ONCE = 1000
+
+#: Chunks in a row whose documents are no run of the collection, from which on they are
+#: looked up one by one.
+NO_RUNS = 2
 
 #: Of three transactions that are opened one after the other with this read concern each
 #: sees what those before it see.
@@ -68,8 +78,15 @@ class Capture:
         `was_there` is what `exists` says. Raises `PyMongoError`.
         """
         scan = Scan(self._states, namespace, math.inf)
+        no_runs = 0
         for batch in in_chunks(scan.differences()):
-            own = self._own(namespace, batch) if was_there else batch
+            if not was_there:
+                yield batch
+                continue
+            # Where all documents are changed, to read them in a row costs a third.
+            is_whole = no_runs < NO_RUNS and self._was_run(namespace, batch)
+            no_runs = 0 if is_whole else no_runs + 1
+            own = batch if is_whole else self._own(namespace, batch)
             if own:
                 yield own
 
@@ -90,17 +107,34 @@ class Capture:
         for place in range(0, len(ids), AT_ONCE):
             some = ids[place : place + AT_ONCE]
             for each in self._compared(namespace, some, was_there):
-                if each.before != each.after and each.id not in seen:
-                    seen.add(each.id)
+                id = each.id
+                if id not in seen:
+                    seen.add(id)
                     yield each
 
     def _compared(
         self, namespace: str, ids: Sequence[Value], was_there: bool
-    ) -> Iterator[Difference]:
-        """Iterate over documents with these `_id`s, before and after."""
+    ) -> list[Difference]:
+        """List what differs of the documents with these `_id`s."""
         collection = self._states.collection(namespace)
-        before = look_up(collection, ids, self._before) if was_there else {}
-        after = look_up(collection, ids, self._session)
+        asked = asked_for_values(ids)
+        before = found(collection, asked, self._before) if was_there else b''
+        after = found(collection, asked, self._session)
+        differences = aligned(before, after)
+        if differences is not None:
+            return differences
+        old = told_by_id(collection, ids, before, self._before)
+        new = told_by_id(collection, ids, after, self._session)
+        return [*self._told_apart(collection, old, new, was_there)]
+
+    def _told_apart(
+        self,
+        collection: Collection[Any],
+        before: Mapping[Value, bytes],
+        after: Mapping[Value, bytes],
+        was_there: bool,
+    ) -> Iterator[Difference]:
+        """Iterate over what documents by `_id` tell, of which some are in one state."""
         new = [each for each in after if each not in before]
         # Equal to the server, as 1 and 1.0 are: one was put in the other's place.
         same = look_up(collection, new, self._before) if was_there else {}
@@ -109,16 +143,30 @@ class Capture:
             if id not in after and id not in replaced:
                 yield Difference(document, None)
         for id, document in after.items():
-            yield Difference(before.get(id, same.get(id)), document)
+            old = before.get(id, same.get(id))
+            if old != document:
+                yield Difference(old, document)
+
+    def _was_run(self, namespace: str, batch: Sequence[Difference]) -> bool:
+        """Tell whether documents were the same already in the state opened first.
+
+        Where they do not stand one after another, it is not told.
+        """
+        collection = self._states.collection(namespace)
+        run = [each.before for each in batch if each.before is not None]
+        return len(run) == len(batch) and is_run(collection, run, self._earlier)
 
     def _own(self, namespace: str, batch: Sequence[Difference]) -> list[Difference]:
         collection = self._states.collection(namespace)
         ids = [each.id for each in batch]
-        earlier = look_up(collection, ids, self._earlier)
+        earlier = found(collection, asked_for_values(ids), self._earlier)
+        if earlier == b''.join([each.before or b'' for each in batch]):
+            return [*batch]
+        by_id = look_up(collection, ids, self._earlier)
         return [
             each
             for id, each in zip(ids, batch)
-            if earlier.get(id) == each.before
+            if by_id.get(id) == each.before
             or self._states.is_own(namespace, *each, for_certain=True)
         ]
 

@@ -4,18 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.client_session import ClientSession
 
-from migopy.differences import Difference, Value, collection_of, look_up
-from migopy.undo.aimed import values_of
+from migopy.differences import (
+    Asked,
+    Difference,
+    aligned,
+    asked_for,
+    collection_of,
+    documents,
+    found,
+    id_of,
+    told_by_id,
+)
 from migopy.undo.capture import in_chunks, keep
 from migopy.undo.errors import OfNoImages
 from migopy.undo.images import Images
 from migopy.undo.kept import Known
 from migopy.undo.kinds import Kinds
 from migopy.undo.looping import Looping
+
+
+class Looked(NamedTuple):
+    """The documents of a page before it is written, and how they were asked for."""
+
+    asked: list[Asked]
+    before: bytes
 
 
 class Paging:
@@ -66,32 +82,39 @@ class Paging:
             self._images, self._known, self.session, self._limit, self._own, namespace
         )
 
-    def look(self, namespace: str, ids: Sequence[Any]) -> dict[Value, bytes]:
+    def look(self, namespace: str, ids: Sequence[Any]) -> Looked:
         """Give the documents with these `_id`s as they are before the page."""
-        return self._look_up(namespace, values_of(list(ids)))
+        asked = asked_for(ids)
+        collection = collection_of(self._images.client, namespace)
+        return Looked(asked, found(collection, asked, self.session))
 
-    def keep(
-        self, namespace: str, ids: Sequence[Any], before: dict[Value, bytes]
-    ) -> None:
+    def keep(self, namespace: str, looked: Looked) -> None:
         """Keep what `look` gave, and what the documents are now.
 
         Raises `TooManyImages`.
         """
-        after = self._look_up(namespace, list(before))
-        pairs = (
-            Difference(each, after.get(id))
-            for id, each in before.items()
-            if each != after.get(id)
-        )
+        pairs = self._pairs(namespace, looked)
         with self._known.lock:
             self._sent = replace(self._known.kept)
-        chunks = in_chunks(pairs)
+        chunks = in_chunks(iter(pairs))
         keep(self._images, self._sent, namespace, chunks, self.session, self._limit)
         self._images.save(self._sent, self.session)
 
-    def _look_up(self, namespace: str, ids: Sequence[Value]) -> dict[Value, bytes]:
+    def _pairs(self, namespace: str, looked: Looked) -> list[Difference]:
         collection = collection_of(self._images.client, namespace)
-        return look_up(collection, ids, self.session)
+        asked, before = looked
+        data = found(collection, asked, self.session)
+        pairs = aligned(before, data)
+        if pairs is not None:
+            return pairs
+        # Some are gone.
+        old = {id_of(each): each for each in documents(before)}
+        after = told_by_id(collection, list(old), data, self.session)
+        return [
+            Difference(each, after.get(id))
+            for id, each in old.items()
+            if each != after.get(id)
+        ]
 
     def settle(self) -> None:
         """Hear that the page was committed."""

@@ -40,7 +40,10 @@ class Damaged(MigopyException):
 
 def packed(pairs: Iterable[Difference]) -> bytes:
     """Put pairs into bytes, compressed."""
-    return zlib.compress(b''.join(map(_packed, pairs)), LEVEL)
+    parts: list[bytes] = []
+    for before, after in pairs:
+        parts += _parts(before, after)
+    return zlib.compress(b''.join(parts), LEVEL)
 
 
 def unpacked(data: bytes) -> list[Difference]:
@@ -51,22 +54,32 @@ def unpacked(data: bytes) -> list[Difference]:
         raise ValueError(error) from error
 
 
-def _packed(pair: Difference) -> bytes:
-    before, after = pair
+def _parts(before: bytes | None, after: bytes | None) -> tuple[bytes, ...]:
     if before is None:
         document = after or b''
-        return HEAD.pack(INSERTED, len(document)) + document
-    head = HEAD.pack(DELETED if after is None else CHANGED, len(before)) + before
+        return HEAD.pack(INSERTED, len(document)), document
+    size = len(before)
     if after is None:
-        return head
-    most = max(min(len(before), len(after)) - LENGTH, 0)
+        return HEAD.pack(DELETED, size), before
+    if after.startswith(before[LENGTH:-1], LENGTH):
+        # Fields were added behind all others, which is what migrations do most.
+        same, end = size - LENGTH - 1, 1
+    else:
+        same, end = _around(before, after)
+    middle = after[LENGTH + same : len(after) - end]
+    head, change = HEAD.pack(CHANGED, size), CHANGE.pack(same, end, len(middle))
+    return head, before, change, middle
+
+
+def _around(before: bytes, after: bytes) -> tuple[int, int]:
+    """Count the bytes that are the same at the beginning, and those at the end."""
+    most = min(len(before), len(after)) - LENGTH
     same = _same(before[LENGTH : LENGTH + most], after[LENGTH : LENGTH + most])
     rest = most - same
     end = _same(
         before[len(before) - rest :], after[len(after) - rest :], byteorder='big'
     )
-    middle = after[LENGTH + same : len(after) - end]
-    return head + CHANGE.pack(same, end, len(middle)) + middle
+    return same, end
 
 
 def _same(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import unittest
 import uuid
-from typing import Any
+from typing import Any, Callable
 
 from bson import (
     SON,
@@ -24,9 +24,9 @@ from bson import (
 )
 from bson.datetime_ms import DatetimeMS
 
-from migopy.differences import Comparison, Difference, changes
+from migopy.differences import Comparison, Difference, aligned, changes
 from migopy.differences.raw import Value, document_of, elements, id_of, with_id
-from migopy.differences.scan import Reader, pass_over_same
+from migopy.differences.scan import IN_A_ROW, Reader, pass_over_changed, pass_over_same
 from migopy.tell.differences import fields, lines
 from migopy.tell.values import alike, cut_both, in_full
 
@@ -120,6 +120,65 @@ class PassingTest(unittest.TestCase):
         self.assertEqual(self.passed(same, same[:4]), (4, same[4], None))
         self.assertEqual(self.passed([], same), (0, None, same[0]))
         self.assertEqual(self.passed([b'', *same], [*same, b'']), (10, None, None))
+
+
+class ChangedTest(unittest.TestCase):
+    """Documents that were changed are passed over while their `_id`s are the same."""
+
+    #: `_id`s of each type, of which `id_of` finds one or another way.
+    IDS = (*range(20), 'a', Int64(1), 1.0, ObjectId(), {'a': 1}, None, MaxKey())
+
+    def documents(self, changed: Callable[[int], bool]) -> list[bytes]:
+        return [
+            encode({'_id': id, **({'x': place} if changed(place) else {})})
+            for place, id in enumerate(self.IDS)
+        ]
+
+    def passed(self, before: list[bytes], after: list[bytes]) -> tuple[Any, ...]:
+        one, other = Reader(iter(before)), Reader(iter(after))
+        pairs, count = pass_over_changed(one, other)
+        return pairs, count, one.document, other.document
+
+    def test_all_of_one_batch(self) -> None:
+        old = self.documents(lambda place: False)
+        new = self.documents(lambda place: True)
+        pairs = [*map(Difference, old, new)]
+        count = len(pairs)
+        joined = [b''.join(old)], [b''.join(new)]
+        self.assertEqual(self.passed(*joined), (pairs, count, None, None))
+        self.assertEqual(self.passed(old, new), (pairs[:1], 1, old[1], new[1]))
+
+    def test_those_between_are_none_of_them(self) -> None:
+        old = self.documents(lambda place: False)
+        new = self.documents(lambda place: place % 3 == 0)
+        pairs = [Difference(*each) for each in zip(old, new) if each[0] != each[1]]
+        self.assertEqual(aligned(b''.join(old), b''.join(new)), pairs)
+
+    def test_it_ends_behind_many_that_are_the_same(self) -> None:
+        old = self.documents(lambda place: False)
+        new = self.documents(lambda place: place == 1)
+        found = self.passed([b''.join(old)], [b''.join(new)])
+        count = 2 + IN_A_ROW
+        pairs = [Difference(old[1], new[1])]
+        self.assertEqual(found, (pairs, count, old[count], new[count]))
+
+    def test_it_ends_before_another_id(self) -> None:
+        old = [encode({'_id': each}) for each in (1, 2, 3, 5)]
+        for id in (4, 3.0, Int64(3), '3', {'_id': 3}):
+            new = [encode({'_id': each, 'x': 1}) for each in (1, 2, id, 5)]
+            found = self.passed([b''.join(old)], [b''.join(new)])
+            pairs = [*map(Difference, old, new)][:2]
+            self.assertEqual(found, (pairs, 2, old[2], new[2]))
+            self.assertIsNone(aligned(b''.join(old), b''.join(new)))
+
+    def test_one_that_came_or_is_gone_is_not_aligned(self) -> None:
+        old = self.documents(lambda place: False)
+        for place in (0, 7, len(old) - 1):
+            fewer = old[:place] + old[place + 1 :]
+            self.assertIsNone(aligned(b''.join(old), b''.join(fewer)))
+            self.assertIsNone(aligned(b''.join(fewer), b''.join(old)))
+        self.assertIsNone(aligned(b'', old[0]))
+        self.assertEqual(aligned(b'', b''), [])
 
 
 class FieldsTest(unittest.TestCase):

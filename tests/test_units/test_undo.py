@@ -34,6 +34,16 @@ class PairsTest(unittest.TestCase):
         self.assertEqual(unpacked(packed(pairs)), pairs)
         self.assertEqual(unpacked(packed([])), [])
 
+    def test_fields_added_behind_all_others_and_taken_away(self) -> None:
+        whole = {'_id': 1, 'a': '', 'b': b'\0\0', 'c': None}
+        for count in range(len(whole) + 1):
+            some = encode(dict([*whole.items()][:count]))
+            for pair in (
+                Difference(some, encode(whole)),
+                Difference(encode(whole), some),
+            ):
+                self.assertEqual(unpacked(packed([pair])), [pair])
+
     def test_values_of_the_same_bytes_and_another_type(self) -> None:
         for one, other in (
             (Int64(0), 0.0),
