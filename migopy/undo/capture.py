@@ -94,15 +94,12 @@ class Capture:
         self, namespace: str, ids: Sequence[Value], was_there: bool
     ) -> Iterator[list[Difference]]:
         """Iterate over the same, if only documents with these `_id`s may be of it."""
-        for batch in in_chunks(self._looked_up(namespace, ids, was_there)):
-            own = self._own(namespace, batch) if was_there else batch
-            if own:
-                yield own
+        return in_chunks(self._looked_up(namespace, ids, was_there))
 
     def _looked_up(
         self, namespace: str, ids: Sequence[Value], was_there: bool
     ) -> Iterator[Difference]:
-        """Iterate over documents that differ, each of them once."""
+        """Iterate over what was changed of these documents, each of them once."""
         seen: set[Value] = set()
         for place in range(0, len(ids), AT_ONCE):
             some = ids[place : place + AT_ONCE]
@@ -115,17 +112,21 @@ class Capture:
     def _compared(
         self, namespace: str, ids: Sequence[Value], was_there: bool
     ) -> list[Difference]:
-        """List what differs of the documents with these `_id`s."""
+        """List what the transaction has changed of the documents with these `_id`s."""
         collection = self._states.collection(namespace)
         asked = asked_for_values(ids)
         before = found(collection, asked, self._before) if was_there else b''
         after = found(collection, asked, self._session)
         differences = aligned(before, after)
-        if differences is not None:
+        if differences is None:
+            old = told_by_id(collection, ids, before, self._before)
+            new = told_by_id(collection, ids, after, self._session)
+            differences = [*self._told_apart(collection, old, new, was_there)]
+        if not was_there or not differences:
             return differences
-        old = told_by_id(collection, ids, before, self._before)
-        new = told_by_id(collection, ids, after, self._session)
-        return [*self._told_apart(collection, old, new, was_there)]
+        if found(collection, asked, self._earlier) == before:
+            return differences
+        return self._own(namespace, differences)
 
     def _told_apart(
         self,
@@ -157,16 +158,14 @@ class Capture:
         return len(run) == len(batch) and is_run(collection, run, self._earlier)
 
     def _own(self, namespace: str, batch: Sequence[Difference]) -> list[Difference]:
+        """List those that the transaction has made."""
         collection = self._states.collection(namespace)
         ids = [each.id for each in batch]
-        earlier = found(collection, asked_for_values(ids), self._earlier)
-        if earlier == b''.join([each.before or b'' for each in batch]):
-            return [*batch]
-        by_id = look_up(collection, ids, self._earlier)
+        earlier = look_up(collection, ids, self._earlier)
         return [
             each
             for id, each in zip(ids, batch)
-            if by_id.get(id) == each.before
+            if earlier.get(id) == each.before
             or self._states.is_own(namespace, *each, for_certain=True)
         ]
 
