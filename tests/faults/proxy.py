@@ -1,12 +1,15 @@
-"""A TCP proxy before a mongod that loses one command, or the reply to it."""
+"""TCP proxies before a mongod: one loses a command or its reply, one is slow."""
 
 from __future__ import annotations
 
 import contextlib
+import queue
 import socket
 import struct
 import threading
+import time
 from collections.abc import Iterator
+from functools import partial
 
 import bson
 
@@ -134,6 +137,56 @@ class Connection:
         for each in (self._client, server):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+
+class DelayedLine(Line):
+    """A line to one mongod on which each message is long under way, and none waits.
+
+    Invariant: a message arrives a fixed time after it was sent, however many are under
+    way before it.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        """Take the server's port, and the seconds of a way."""
+        super().__init__(port)
+        self._seconds = seconds
+
+    def connect(self, client: socket.socket) -> None:
+        """Carry the messages of a client, in threads of its own."""
+        threading.Thread(target=self._connect, args=[client], daemon=True).start()
+
+    def _connect(self, near: socket.socket) -> None:
+        # The handshake of TCP is a round trip as well.
+        time.sleep(2 * self._seconds)
+        far = socket.create_connection(('127.0.0.1', self.server_port))
+        for source, target in ((near, far), (far, near)):
+            way: queue.SimpleQueue[tuple[float, bytes]] = queue.SimpleQueue()
+            for work in (
+                partial(self._send, source, way),
+                partial(self._arrive, way, target),
+            ):
+                threading.Thread(target=work, daemon=True).start()
+
+    def _send(
+        self, source: socket.socket, way: queue.SimpleQueue[tuple[float, bytes]]
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while message := read_message(source):
+                way.put((time.monotonic() + self._seconds, message))
+        way.put((time.monotonic() + self._seconds, b''))
+
+    def _arrive(
+        self, way: queue.SimpleQueue[tuple[float, bytes]], target: socket.socket
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                moment, message = way.get()
+                time.sleep(max(0.0, moment - time.monotonic()))
+                if not message:
+                    break
+                target.sendall(message)
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
 
 
 def read_message(end: socket.socket) -> bytes:
