@@ -14,10 +14,11 @@ class Pace(NamedTuple):
 
     `max_lag` is in seconds that a secondary may be behind; `max_per_second` in
     documents; `hours` the time of day, on this machine's clock, at which it works:
-    `('22:00', '06:00')`. `target` is how many seconds the writes of a batch take, to
-    which the size of batches is adapted. `max_dirty` is the part of the server's cache
-    that is not on disk yet, `max_queued` the operations that wait for a lock or a
-    ticket, and `min_oplog_hours` what a full oplog must hold.
+    `('22:00', '06:00')`. `target` is how many seconds the writes of a batch take,
+    beside what the messages are under way, to which the size of batches is adapted.
+    `max_dirty` is the part of the server's cache that is not on disk yet, `max_queued`
+    the operations that wait for a lock or a ticket, and `min_oplog_hours` what a full
+    oplog must hold.
     """
 
     max_lag: Optional[float] = 5.0  # noqa: UP045 - evaluated on Python 3.9

@@ -6,6 +6,7 @@ caller's thread.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -24,6 +25,7 @@ from migopy.backfill.documents import RAW, id_of, shown
 from migopy.backfill.once import Once
 from migopy.backfill.pages import Pages
 from migopy.backfill.session import is_in_transaction
+from migopy.backfill.sizes import BASE, SECONDS
 from migopy.backfill.target import Target
 from migopy.backfill.threads import Submit
 from migopy.backfill.throttle import Throttle
@@ -36,8 +38,15 @@ from migopy.traces import summary
 #: A batch that is being written, and what waits for what became of it.
 Pending = tuple[Batch, Callable[[], Written]]
 
+#: Round trips of a bulk that is in no transaction of its own.
+TRIPS = 1
+
 #: How often a document that others change all the time is given to the function.
 ATTEMPTS = 100
+
+
+class TooLarge(Exception):
+    """A page cannot be written in a transaction; a smaller one perhaps."""
 
 
 class Backfill:
@@ -113,18 +122,34 @@ class Backfill:
         Returns whether that could be done; else the function is given the rest again.
         """
         once = Once(
-            self._collection, self._raw, self._checkpoint, session, self._exactly_once
+            self._collection,
+            self._raw,
+            self._checkpoint,
+            session,
+            self._exactly_once,
+            self._throttle.sizes.way,
         )
+        try:
+            return self._write_once(once, self._batches(submit), submit, show)
+        except TooLarge:
+            self._throttle.sizes.stop_growing()
+        return self._write_once(once, self._following(submit), submit, show)
+
+    def _write_once(
+        self, once: Once, batches: Iterator[Batch], submit: Submit, show: Meter
+    ) -> bool:
+        """Write batches, each in a transaction; raises `TooLarge`."""
         total = total_of(self._everything)
         writing: tuple[Batch, Callable[[], Written]] | None = None
-        for batch in self._batches(submit):
+        for batch in batches:
             show(self._name, self._checkpoint.count, total)
             if writing is not None and not self._settle_once(once, *writing):
                 return False
             if self._stops_at_failure and self._failures:
                 return True
             count = len(batch.changes)
-            writing = batch, self._throttle.start(submit, once.write, batch, count)
+            wait = self._throttle.start(submit, once.write, batch, count, once.trips)
+            writing = batch, wait
             if self._stops_at_failure and batch.failures:
                 break
         if writing is not None and not self._settle_once(once, *writing):
@@ -138,7 +163,7 @@ class Backfill:
         """Wait for a batch, trying again with what was changed meanwhile.
 
         Returns whether the next one can be written in a transaction as well. Raises
-        `NotOnce`.
+        `NotOnce`, and `TooLarge` before that.
         """
         try:
             written = wait()
@@ -152,6 +177,8 @@ class Backfill:
                 batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
                 written = once.write(batch)
         except NotOnce as error:
+            if self._throttle.sizes.grows and batch.counts.matched > BASE:
+                raise TooLarge from error
             if once.is_required:
                 raise
             say(error.in_place_of_it)
@@ -169,7 +196,8 @@ class Backfill:
             show(self._name, self._checkpoint.count, total)
             write, changes = self._writes.write, batch.changes
             try:
-                wait = self._throttle.start(submit, write, changes, len(changes))
+                count = len(changes)
+                wait = self._throttle.start(submit, write, changes, count, TRIPS)
             except Stopped:
                 self._settle_all(pending)
                 raise
@@ -191,12 +219,24 @@ class Backfill:
             size = self._throttle.size
             keys, failed = failed[:size], failed[size:]
             yield self._changes.of(self._pages.found(keys), retried=keys)
+        yield from self._following(submit)
+
+    def _following(self, submit: Submit) -> Iterator[Batch]:
+        """Read behind the checkpoint, page after page, and give the function those."""
         after = [self._checkpoint.after] if self._checkpoint.begun else []
         page = submit(self._pages.after, self._throttle.size, *after)
         while documents := page():
             last = id_of(documents[-1])
+            self._throttle.sizes.read(documents)
             page = submit(self._pages.after, self._throttle.size, last)
-            yield self._changes.of(documents, stops_at_failure=self._stops_at_failure)
+            while documents:
+                batch = self._changes.of(
+                    documents,
+                    stops_at_failure=self._stops_at_failure,
+                    seconds=SECONDS if len(documents) > BASE else math.inf,
+                )
+                yield batch
+                documents = documents[batch.counts.matched :]
 
     def _settle(self, batch: Batch, wait: Callable[[], Written]) -> None:
         """Wait for a batch, see to what was changed meanwhile, note how far that is."""

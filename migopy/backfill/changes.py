@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Union
@@ -107,9 +109,14 @@ class Changes:
         documents: Sequence[RawBSONDocument],
         retried: Sequence[Any] = (),
         stops_at_failure: bool = False,
+        seconds: float = math.inf,
     ) -> Batch:
-        """Call the function for each document, up to the first failure if asked to."""
+        """Call the function for each document, up to the first failure if asked to.
+
+        After so many `seconds` the others are left for the next batch.
+        """
         batch = Batch(retried=retried)
+        end = time.monotonic() + seconds
         for document in documents:
             batch.last = id_of(document)
             batch.counts.matched += 1
@@ -124,6 +131,8 @@ class Changes:
                     batch.counts.left += 1
                 else:
                     batch.changes.append(change)
+            if time.monotonic() > end:
+                break
         return batch
 
     def _change(self, document: RawBSONDocument, key: Any) -> Change | None:

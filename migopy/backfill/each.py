@@ -25,7 +25,7 @@ def update_each(
     collection: Collection[Any],
     function: Callable[[Any], Answer],
     filter: Mapping[str, Any] | None = None,
-    batch_size: int = 1000,
+    batch_size: int | None = None,
     workers: int = 4,
     on_error: str = 'raise',
     exactly_once: bool = False,
@@ -36,11 +36,13 @@ def update_each(
     That is an update (`{'$set': …}`, or a list: an aggregation pipeline), a whole new
     document, `None` to leave it, or `migopy.DELETE`. The function is called in this
     thread, in the order of `_id`, while up to `workers` bulks of `batch_size`
-    documents are being written. No document is ever made. A replacement or deletion
-    takes place only if the document is still what the function saw, else the function
-    is called again with what it is now. (What does not fit into 16 MB together with
-    its replacement is replaced in any case.) An update is made by `_id`, and where
-    there is a filter only if it still fits.
+    documents are being written; by default that is 1,000, and up to 16,000 small ones
+    where the server is so far away that most of the time would be waiting for it. No
+    document is ever made. A replacement or deletion takes place only if the document is
+    still what the function saw, else the function is called again with what it is now.
+    (What does not fit into 16 MB together with its replacement is replaced in any
+    case.) An update is made by `_id`, and where there is a filter only if it still
+    fits.
 
     In a migration it goes on where the run before stopped, if that is unfinished, of
     the same direction, and this is the same call: the same one in order, the same
@@ -63,7 +65,7 @@ def update_each(
     """
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
-    if not is_count(batch_size) or not is_count(workers):
+    if not is_count(workers) or not (batch_size is None or is_count(batch_size)):
         raise ValueError('batch_size and workers must be whole numbers from 1 on')
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')

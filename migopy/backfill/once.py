@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.backfill.changes import Batch, Change, Failed
 from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
+from migopy.backfill.sizes import Way
 from migopy.backfill.transactions import NotOnce, PageTransaction
 from migopy.backfill.writes import EndedTransaction, Writes, Written
 from migopy.state import commit, is_passing
@@ -28,6 +29,11 @@ LONGEST_PAUSE = 1.0
 
 #: For how many seconds a page is tried where a network or a primary fails.
 PATIENCE = 120.0
+
+#: Round trips of a page, one after the other: its checkpoint, its writes, the commit;
+#: with images also the documents before and after, the images, what is known of them.
+TRIPS = 3
+TRIPS_WITH_IMAGES = 7
 
 #: Documents of a page that the server may refuse; each of them is one more try.
 REFUSED_AT_MOST = 20
@@ -47,10 +53,12 @@ class Once:
         checkpoint: Checkpoint,
         session: ClientSession,
         is_required: bool,
+        way: Way,
     ) -> None:
         """Write to `collection`; `raw` is the same one, as documents are read.
 
-        In a run whose pages are kept; `session` is for the transactions alone.
+        In a run whose pages are kept; `session` is for the transactions alone. `way`
+        hears how long their first commands take.
         """
         checkpoints = CHECKPOINTS.get()
         assert checkpoints is not None and checkpoints.pages is not None  # noqa: S101
@@ -62,6 +70,8 @@ class Once:
         if self._images is not None:
             self._images.begin(self._namespace)
         self._session = session
+        self._way = way
+        self.trips = TRIPS if self._images is None else TRIPS_WITH_IMAGES
         self.is_required = is_required or self._images is not None
         self._transaction = PageTransaction(
             collection.full_name,
@@ -114,7 +124,7 @@ class Once:
             try:
                 self._transaction.begin()
                 place = self._place(batch, known)
-                if not self._pages.add(self._transaction.kept(place), self._session):
+                if not self._add(place):
                     self._session.abort_transaction()
                     self._pages.require_added()
                     # So the commit of an attempt had succeeded.
@@ -144,6 +154,13 @@ class Once:
                 conflicts += not is_passing(error)
                 self._transaction.require_another_try(error, conflicts, deadline)
             time.sleep(min(PAUSE * max(conflicts, 1), LONGEST_PAUSE))
+
+    def _add(self, place: Place) -> bool:
+        """Begin with the checkpoint, which costs the server next to nothing."""
+        began = time.monotonic()
+        is_added = self._pages.add(self._transaction.kept(place), self._session)
+        self._way.saw(time.monotonic() - began)
+        return is_added
 
     def _write_kept(self, changes: Sequence[Change]) -> Written:
         """Make changes, and keep images of their documents where that is wanted."""

@@ -10,6 +10,7 @@ from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import CHECKPOINTS
 from migopy.backfill.session import is_bound
+from migopy.backfill.sizes import BASE, Sizes, Way
 from migopy.backfill.threads import Submit
 from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
@@ -18,9 +19,11 @@ from migopy.terminal import HELM, duration, say
 
 Result = TypeVar('Result')
 
-#: Documents of the smallest batch, and how many more each one has that is fast.
+#: Documents of the smallest batch, and how many more the next one has where it is fast:
+#: so many, and from `BASE` on a fourth of its own.
 SMALLEST = 10
 MORE = 50
+FOURTH = 4
 
 #: The part of a limit from which on it goes slowly; beyond the limit it waits. Members
 #: tell whole seconds: it is 3 of 5, and 2 of 3.
@@ -33,8 +36,12 @@ SAY_EVERY = 10.0
 NAP = 0.1
 
 
-def throttle_of(collection: Collection[Any], wanted: Wanted, most: int) -> Throttle:
-    """Give the pace of a call that may write `most` documents a batch.
+def throttle_of(
+    collection: Collection[Any], wanted: Wanted, size: int | None
+) -> Throttle:
+    """Give the pace of a call that may write `size` documents a batch.
+
+    Where nobody says how many, they are more if the server is far away.
 
     Where none is wanted here or in the run, it is a careful one for a replica set with
     more members than one. In a transaction it is none: that is not to wait.
@@ -48,81 +55,99 @@ def throttle_of(collection: Collection[Any], wanted: Wanted, most: int) -> Throt
     pace = wanted if isinstance(wanted, Pace) else NAMED.get(wanted or '', NOTHING)
     if is_bound():
         pace = NOTHING
+    sizes = Sizes(size, Way(client), pace.target)
     watched = pace._replace(max_per_second=None, hours=None, target=None)
     if watched == NOTHING or not isinstance(client, MongoClient):
-        return Throttle(collection.name, pace, None, most)
+        return Throttle(collection.name, pace, None, sizes)
     heartbeats = client
     if checkpoints is not None and checkpoints.pages is not None:
         is_same = checkpoints.pages.client is client
         heartbeats = checkpoints.heartbeats() if is_same else client
-    return Throttle(collection.name, pace, Watch(client, heartbeats, pace), most)
+    return Throttle(collection.name, pace, Watch(client, heartbeats, pace), sizes)
 
 
 class Throttle:
     """The pace of one call.
 
     Invariant: it waits between batches only, never in a transaction; the size of a
-    batch is between `SMALLEST` and what the caller wants at most.
+    batch is between `SMALLEST` and what `sizes` say.
     """
 
-    def __init__(self, name: str, pace: Pace, watch: Watch | None, most: int) -> None:
-        """Go through the collection `name`, with `most` documents a batch at most."""
+    def __init__(
+        self, name: str, pace: Pace, watch: Watch | None, sizes: Sizes
+    ) -> None:
+        """Go through the collection `name`."""
         self._name = name
         self._pace = pace
         self._watch = watch
-        self._most = most
-        if pace.max_per_second is not None:
-            self._most = max(1, min(most, int(pace.max_per_second)))
+        self.sizes = sizes
         self._helm = HELM.get()
-        #: Documents of the next batch.
-        self.size = self._most
+        #: Documents of a batch, as long as they are fewer than there may be.
+        self._held: int | None = None
         self._next = 0.0
         self._said = -SAY_EVERY
         self._told = 0
         self._took = 0.0
 
+    @property
+    def size(self) -> int:
+        """Give the documents of the next batch."""
+        largest, held = self._largest, self._held
+        return largest if held is None else min(held, largest)
+
     def start(
-        self, submit: Submit, write: Callable[[Any], Result], what: Any, count: int
+        self,
+        submit: Submit,
+        write: Callable[[Any], Result],
+        what: Any,
+        count: int,
+        trips: int,
     ) -> Callable[[], Result]:
         """Start to write a batch of `count` changes when its time has come.
 
-        Raises `Stopped` in its place where somebody wants that.
+        That takes so many round trips, one after the other. Raises `Stopped` in its
+        place where somebody wants that.
         """
         self._obey()
         if not count:
             return submit(write, what)
         self.wait(count)
-        return submit(self.timed, write, what, count)
+        return submit(self.timed, write, what, count, trips)
 
-    def timed(self, write: Callable[[Any], Result], what: Any, size: int) -> Result:
+    def timed(
+        self, write: Callable[[Any], Result], what: Any, size: int, trips: int
+    ) -> Result:
         """Write a batch of so many documents, in any thread, and time it."""
         began = time.monotonic()
         result = write(what)
-        self.took(time.monotonic() - began, size)
+        self.took(time.monotonic() - began, size, trips)
         return result
 
-    def took(self, seconds: float, size: int) -> None:
+    def took(self, seconds: float, size: int, trips: int) -> None:
         """Hear how long a batch of so many documents took.
 
-        Batches halve where that is too long, and grow by a few where it is not.
+        Batches halve where that is too long, and grow by a few where it is not. What
+        the messages were under way, in so many round trips, is not the server's work:
+        smaller batches would only make more of them.
         """
         self._took = seconds
-        target = self._pace.target
-        if target is not None and self._took > target:
+        worked = self.sizes.took(seconds, size, trips)
+        if self._pace.target is not None and worked > self._pace.target:
             self._halve(min(self.size, size))
-        elif target is not None:
-            self.size = min(self._largest, self.size + MORE)
+        elif self._held is not None:
+            self._held += MORE if self._held < BASE else self._held // FOURTH
+            if self._held >= self._largest:
+                self._held = None
 
     def _halve(self, size: int) -> None:
         """Have the next batch be half of this size, if that is not too small."""
-        self.size = max(min(SMALLEST, self._most), size // 2)
+        self._held = max(min(SMALLEST, self._largest), size // 2)
 
     def wait(self, documents: int) -> None:
         """Wait until a batch of so many documents may be written; raises `Stopped`."""
         self._obey()
         limit = self._limit
         if limit is not None:
-            self.size = min(self.size, self._largest)
             now = time.monotonic()
             self._sleep_until(self._next)
             self._next = max(self._next, now) + documents / limit
@@ -134,7 +159,7 @@ class Throttle:
         if worst.share >= 1:
             self._pause(self._watch, worst)
         elif worst.share >= SLOW_FROM:
-            self._halve(self.size)
+            self._halve(min(self.size, BASE))
             now = time.monotonic()
             if now - self._said >= SAY_EVERY:
                 self._said = now
@@ -145,7 +170,7 @@ class Throttle:
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
         """Wait until nothing is near a limit, and say so; then begin slowly."""
-        self._halve(self.size)
+        self._halve(min(self.size, BASE))
         began = said = time.monotonic()
         say(f'{self._name}: paused: {worst.text}')
         while worst.share >= SLOW_FROM:
@@ -167,8 +192,8 @@ class Throttle:
 
     @property
     def _largest(self) -> int:
-        limit = self._limit
-        return self._most if limit is None else max(1, min(self._most, int(limit)))
+        limit, most = self._limit, self.sizes.most
+        return most if limit is None else max(1, min(most, int(limit)))
 
     def _obey(self) -> None:
         if self._helm is not None:

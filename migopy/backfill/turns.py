@@ -52,6 +52,11 @@ PAUSE = 0.1
 #: For how many seconds a commit is tried where a network or a primary fails.
 PATIENCE = 120.0
 
+#: Round trips of a batch beside those of the loop: one reads it; in a transaction there
+#: are the checkpoint and the commit as well.
+READS = 1
+READS_AND_COMMITS = 3
+
 Loop = Generator[list[Any], None, None]
 
 
@@ -124,7 +129,7 @@ class Turns:
             if not documents:
                 return
             yield documents
-            self._throttle.took(time.monotonic() - began, len(documents))
+            self._throttle.took(time.monotonic() - began, len(documents), READS)
             wrote = written(checkpoint, effects)
             if wrote != checkpoint.wrote:
                 checkpoint.entry['wrote'] = wrote
@@ -188,7 +193,8 @@ class Turns:
                 pages.count()
                 images.settle()
                 conflicts, sent = 0, None
-                self._throttle.took(time.monotonic() - began, len(documents))
+                took = time.monotonic() - began
+                self._throttle.took(took, len(documents), READS_AND_COMMITS)
             except PyMongoError as error:
                 if session.in_transaction:
                     session.abort_transaction()

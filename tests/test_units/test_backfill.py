@@ -16,7 +16,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 from migopy import DELETE
 from migopy.backfill import DocumentsFailed, checkpoints
 from migopy.backfill.answers import Counts, kind_of
-from migopy.backfill.changes import Batch
+from migopy.backfill.changes import Batch, Changes
 from migopy.backfill.checkpoints import Checkpoint, Checkpoints
 from migopy.backfill.documents import id_of, packed
 
@@ -46,6 +46,25 @@ class AnswersTest(unittest.TestCase):
 
     def test_there_is_one_delete_also_where_it_was_pickled(self) -> None:
         self.assertIs(pickle.loads(pickle.dumps(DELETE)), DELETE)
+
+
+class ChangesTest(unittest.TestCase):
+    """What the function is given of a page."""
+
+    def test_what_it_has_no_time_for_is_left_for_the_next_batch(self) -> None:
+        def change(document: Any) -> Any:
+            seen.append(document['_id'])
+            return {'$set': {'a': 1}} if document['_id'] % 2 else None
+
+        seen: list[int] = []
+        changes = Changes(change, {}, bson.DEFAULT_CODEC_OPTIONS, collated=False)
+        page = [RawBSONDocument(bson.encode({'_id': n})) for n in range(10)]
+        batch = changes.of(page, seconds=-1)
+        self.assertEqual((batch.last, batch.counts.matched, seen), (0, 1, [0]))
+        batch = changes.of(page[batch.counts.matched :], seconds=60)
+        self.assertEqual((batch.last, batch.counts.matched), (9, 9))
+        self.assertEqual([each.id for each in batch.changes], [1, 3, 5, 7, 9])
+        self.assertEqual(seen, list(range(10)))
 
 
 class IdTest(unittest.TestCase):

@@ -9,11 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import bson
 from bson import Timestamp
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import NetworkTimeout, OperationFailure
 
 from migopy.backfill import throttle as throttle_room
 from migopy.backfill import watch as watch_room
+from migopy.backfill.sizes import BASE, MOST, Sizes, Way
 from migopy.backfill.throttle import SMALLEST, Throttle
 from migopy.backfill.watch import Strain, Watch
 from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
@@ -246,6 +249,93 @@ def window(seconds: int) -> dict[str, Timestamp]:
     }
 
 
+class SizesTest(unittest.TestCase):
+    """How many documents a page has."""
+
+    def setUp(self) -> None:
+        self.way = Way(None)
+
+    def wanted(
+        self,
+        given: int | None = None,
+        each: float = 40e-6,
+        target: float | None = None,
+        length: int = 0,
+    ) -> list[int]:
+        """List the sizes of pages after the first three, which were read before.
+
+        The server needs `each` seconds for a document of some `length`.
+        """
+        sizes = Sizes(given, self.way, target)
+        found = []
+        document = RawBSONDocument(bson.encode({'_id': 1, 'a': 'a' * length}))
+        for _ in range(4):
+            sizes.took(3 * self.way.seconds + sizes.most * each, sizes.most, 3)
+            sizes.read([document] * 10)
+            found.append(sizes.most)
+        return found
+
+    def test_near_by_they_stay_as_they_are(self) -> None:
+        for seconds in (0.0002, 0.001, 0.0019):
+            with self.subTest(seconds=seconds):
+                self.way = Way(None)
+                self.way.saw(seconds)
+                self.assertEqual(self.wanted(), [BASE] * 4)
+
+    def test_where_nothing_is_known_of_the_way_they_stay_too(self) -> None:
+        self.assertEqual(self.wanted(), [BASE] * 4)
+
+    def test_far_away_they_grow_until_the_way_takes_a_small_part(self) -> None:
+        self.way.saw(0.01)
+        # 30 ms of 230.
+        self.assertEqual(self.wanted(), [2000, 4000, 5000, 5000])
+        self.way = Way(None)
+        self.way.saw(0.04)
+        self.assertEqual(self.wanted(), [2000, 4000, 8000, MOST])
+
+    def test_none_takes_much_longer_than_a_second(self) -> None:
+        self.way.saw(0.2)
+        self.assertEqual(self.wanted(each=250e-6), [2000, 3000, 3000, 3000])
+        self.assertEqual(self.wanted(each=0.002), [BASE] * 4)
+
+    def test_none_takes_longer_than_the_pace_wants(self) -> None:
+        self.way.saw(0.04)
+        self.assertEqual(self.wanted(target=0.25), [2000, 4000, 5000, 5000])
+
+    def test_large_documents_do_not_fill_the_memory(self) -> None:
+        self.way.saw(0.04)
+        self.assertEqual(set(self.wanted(length=10_000)), {BASE})
+        self.assertLess(max(self.wanted(length=2000)), 4000)
+
+    def test_what_the_caller_says_is_kept_to(self) -> None:
+        self.way.saw(0.04)
+        self.assertEqual(self.wanted(given=100), [100] * 4)
+        self.assertEqual(self.wanted(given=BASE), [BASE] * 4)
+
+    def test_a_page_that_was_held_up_is_no_reason(self) -> None:
+        sizes = Sizes(None, self.way)
+        self.way.saw(0.0003)
+        sizes.took(30.0, BASE, 3)
+        sizes.read([])
+        self.assertEqual(sizes.most, BASE)
+
+    def test_the_way_is_the_shortest_that_was_seen(self) -> None:
+        for seconds in (0.5, 0.04, 0.2):
+            self.way.saw(seconds)
+        self.assertEqual(self.way.seconds, 0.04)
+
+    def test_they_grow_no_more_where_a_large_one_could_not_be_written(self) -> None:
+        self.way.saw(0.04)
+        sizes = Sizes(None, self.way)
+        sizes.took(0.2, BASE, 3)
+        sizes.read([])
+        self.assertGreater(sizes.most, BASE)
+        sizes.stop_growing()
+        sizes.took(0.2, BASE, 3)
+        sizes.read([])
+        self.assertEqual(sizes.most, BASE)
+
+
 class ThrottleTest(unittest.TestCase):
     """How fast it goes."""
 
@@ -261,16 +351,54 @@ class ThrottleTest(unittest.TestCase):
         self.addCleanup(told.__exit__, None, None, None)
 
     def test_batches_halve_where_they_take_long_and_grow_where_not(self) -> None:
-        throttle = Throttle('notes', NOTHING._replace(target=0.25), None, 1000)
+        throttle = Throttle('notes', NOTHING._replace(target=0.25), None, Sizes(1000))
         sizes = []
         for seconds in (0.2, 0.3, 0.3, 0.1, 0.1, 9, 9, 9, 9, 9):
-            throttle.timed(self.clock.sleep, seconds, throttle.size)
+            throttle.timed(self.clock.sleep, seconds, throttle.size, 3)
             sizes.append(throttle.size)
         self.assertEqual(sizes, [1000, 500, 250, 300, 350, 175, 87, 43, 21, SMALLEST])
 
+    def far(self, **limits: Any) -> Throttle:
+        """Give the pace of a call whose server is 40 ms away, there and back."""
+        way = Way(None)
+        way.saw(0.04)
+        pace = NOTHING._replace(**limits)
+        return Throttle('notes', pace, None, Sizes(None, way, pace.target))
+
+    def sizes(self, throttle: Throttle, each: float, pages: int) -> list[int]:
+        """Write pages of three round trips, `each` seconds a document beside those."""
+        found = []
+        for _ in range(pages):
+            size = throttle.size
+            throttle.timed(self.clock.sleep, 0.12 + size * each, size, 3)
+            throttle.sizes.read([RawBSONDocument(bson.encode({'_id': 1}))] * size)
+            found.append(throttle.size)
+        return found
+
+    def test_the_way_is_not_the_servers_work(self) -> None:
+        # Else each of them would be halved, down to ten documents in 120 ms.
+        throttle = self.far(target=0.05)
+        self.assertEqual(self.sizes(throttle, 20e-6, 4), [2000] * 4)
+        self.assertEqual(self.sizes(throttle, 150e-6, 4), [1000, 500, 250, 300])
+
+    def test_what_somebody_types_counts_for_a_large_page_too(self) -> None:
+        throttle = self.far(max_per_second=1500.0)
+        self.assertEqual(self.sizes(throttle, 20e-6, 4), [1500] * 4)
+
+    def test_where_a_limit_is_near_a_large_page_becomes_a_small_one(self) -> None:
+        throttle = self.far()
+        self.sizes(throttle, 20e-6, 4)
+        strains = iter([Strain(0.8, 'b'), *[Strain(0.0, '')] * 9])
+        watch = SimpleNamespace(look=lambda: [next(strains)], unread=[])
+        held = Throttle('notes', Pace(), watch, throttle.sizes)  # type: ignore[arg-type]
+        self.assertEqual(held.size, MOST)
+        held.wait(MOST)
+        self.assertEqual(held.size, 500)
+        self.assertEqual(self.sizes(held, 20e-6, 3), [550, 600, 650])
+
     def test_so_many_a_second(self) -> None:
         pace = NOTHING._replace(max_per_second=100.0)
-        throttle = Throttle('notes', pace, None, 1000)
+        throttle = Throttle('notes', pace, None, Sizes(1000))
         self.assertEqual(throttle.size, 100)
         began = self.clock.now
         for _ in range(11):
@@ -284,7 +412,7 @@ class ThrottleTest(unittest.TestCase):
             + [Strain(0.8, 'e'), Strain(0.1, 'f')]
         )
         watch = SimpleNamespace(look=lambda: [next(strains)], unread=['x', 'y'])
-        throttle = Throttle('notes', Pace(), watch, 1000)  # type: ignore[arg-type]
+        throttle = Throttle('notes', Pace(), watch, Sizes(1000))  # type: ignore[arg-type]
         throttle.wait(1000)
         self.assertEqual(throttle.size, 1000)
         throttle.wait(1000)
@@ -306,13 +434,14 @@ class ThrottleTest(unittest.TestCase):
         said = 'secondary db2:27017 is 7 s behind (limit 5 s)'
         strains = iter([Strain(1.4, said)] * 17 + [Strain(0.0, '')])
         watch = SimpleNamespace(look=lambda: [next(strains)], unread=[])
-        Throttle('cities', Pace(), watch, 1000).wait(1000)  # type: ignore[arg-type]
+        throttle = Throttle('cities', Pace(), watch, Sizes(1000))  # type: ignore[arg-type]
+        throttle.wait(1000)
         page = readme.block('paused').splitlines()
         self.assertEqual(self.logger.of('white'), page)
 
     def test_outside_of_its_hours_it_waits(self) -> None:
         pace = NOTHING._replace(hours=('22:00', '06:00'))
-        throttle = Throttle('notes', pace, None, 1000)
+        throttle = Throttle('notes', pace, None, Sizes(1000))
         with mock.patch.object(throttle_room, '_minute', side_effect=[600, 601, 1320]):
             throttle.wait(10)
         self.assertEqual(

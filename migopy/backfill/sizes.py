@@ -1,0 +1,114 @@
+"""How many documents a page has: more of them where the server is far away.
+
+A page costs round trips, however many documents it has. Near by they take next to
+nothing; far away most of the time would go by waiting for the line.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+
+#: Documents of a page where nobody says how many, and of one where the server is far.
+BASE = 1000
+MOST = 16_000
+
+#: Bytes of the documents of a page that is larger than `BASE`.
+BYTES = 8_000_000
+
+#: The part of a page's time that its round trips are to take.
+SHARE = 0.15
+
+#: Seconds that a page which is larger than `BASE` may take without them, so that who
+#: wants it to stop does not wait long; and the part of a pace's target to keep below.
+SECONDS = 0.75
+BELOW_TARGET = 0.8
+
+#: Seconds in which no server writes a document: what seems to be faster is noise.
+FASTEST = 10e-6
+
+#: How many times as large as the one before a page is at most, as what was measured may
+#: have been held up by something else.
+STEP = 2
+
+
+class Way:
+    """How long a message takes to the server and back.
+
+    Invariant: it is the least that was seen, as all else that holds up a reply makes
+    it longer.
+    """
+
+    def __init__(self, client: object) -> None:
+        """Begin with what a `MongoClient` knows; another one tells nothing."""
+        self._client = client
+        self._least = math.inf
+
+    def saw(self, seconds: float) -> None:
+        """Hear how long a reply took that costs the server next to nothing."""
+        self._least = min(self._least, seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Give the seconds of a round trip; 0 where nothing is known of them."""
+        if isinstance(self._client, MongoClient):
+            servers = self._client.topology_description.server_descriptions()
+            for each in servers.values():
+                if each.is_writable and each.round_trip_time is not None:
+                    self.saw(each.round_trip_time)
+        return self._least if math.isfinite(self._least) else 0.0
+
+
+class Sizes:
+    """How many documents the pages of one call may have.
+
+    Invariant: what the caller has said, where that was said; else `BASE`, and more only
+    from the moment on that pages were written for which the line was waited for too
+    long.
+    """
+
+    def __init__(
+        self, given: int | None, way: Way | None = None, target: float | None = None
+    ) -> None:
+        """Take what the caller says, if anything; `target` is that of the pace."""
+        #: Documents of the next page at most.
+        self.most = BASE if given is None else given
+        self.way = way or Way(None)
+        self._seconds = min(SECONDS, (target or math.inf) * BELOW_TARGET)
+        #: Whether a page may become larger than `BASE`, as nobody has said how large.
+        self.grows = given is None
+        self._wanted = 0.0
+        #: Seconds of work for how many documents, of which older ones count for less.
+        self._worked = 0.0
+        self._documents = 0.0
+
+    def took(self, seconds: float, documents: int, trips: int) -> float:
+        """Hear how long a page took to be written, with so many round trips.
+
+        Returns the seconds that it took beside them.
+        """
+        waited = trips * self.way.seconds
+        worked = max(seconds - waited, 0.0)
+        self._worked = self._worked / 2 + worked
+        self._documents = self._documents / 2 + documents
+        each = max(self._worked / max(self._documents, 1), FASTEST)
+        self._wanted = min(waited / SHARE, self._seconds) / each
+        return worked
+
+    def read(self, page: Sequence[RawBSONDocument]) -> None:
+        """Hear of a page that was read, before the next one is asked for."""
+        if not self.grows:
+            return
+        wanted = min(self._wanted, MOST, STEP * self.most)
+        if wanted > BASE and page:
+            size = sum(len(each.raw) for each in page) / len(page)
+            wanted = min(wanted, BYTES / size)
+        self.most = max(BASE, round(wanted))
+
+    def stop_growing(self) -> None:
+        """Have no page be larger than `BASE` from now on."""
+        self.grows = False
+        self.most = BASE
