@@ -75,17 +75,11 @@ def run(
     is_hidden = connection.config.run.hide in (True, 'both', 'out', 'stdout')
     with relay(host, in_json) as sorting:
         shown = None if is_hidden else Lines(host, sys.stdout)
-        promise = connection.run(
-            line,
-            asynchronous=True,
-            pty=True,
-            warn=True,
-            encoding='utf-8',
-            out_stream=sorting or shown,
-        )
+        options = {'encoding': 'utf-8', 'out_stream': sorting or shown}
+        promise, is_interrupted = _begun(connection, line, options)
         if connection.config.run.dry:
             return  # Invoke's --dry has shown the line, and done nothing
-        was_interrupted = _wait(connection, promise.runner)
+        was_interrupted = _wait(connection, promise.runner, is_interrupted)
         result = _joined(connection, promise, host)
     if was_interrupted:
         raise KeyboardInterrupt
@@ -109,14 +103,37 @@ def _joined(connection: Connection, promise: Any, host: str) -> Any:
         raise HostFailed(host, reason, *hosts.UNKNOWN) from error
 
 
-def _wait(connection: Connection, runner: Any) -> bool:
+def _begun(
+    connection: Connection, line: str, options: Mapping[str, Any]
+) -> tuple[Any, bool]:
+    """Begin a command; give its promise, and whether Ctrl-C came before it was there.
+
+    It may run there already, and is then to hear of that.
+    """
+    promise = None
+    try:
+        with signals.held():
+            promise = connection.run(
+                line, asynchronous=True, pty=True, warn=True, **options
+            )
+    except KeyboardInterrupt:
+        if promise is None:
+            connection.close()
+            raise
+        return promise, True
+    return promise, False
+
+
+def _wait(connection: Connection, runner: Any, was_interrupted: bool) -> bool:
     """Wait for a command's end, and give whether it was interrupted by Ctrl-C.
 
     The first one interrupts the command there, and is waited for: it says itself
     where that has left it. A second one, or a signal that ends this process, closes
-    the connection, which ends the command's terminal.
+    the connection, which ends the command's terminal. `was_interrupted` is whether the
+    first one has come already.
     """
-    was_interrupted = False
+    if was_interrupted:
+        runner.send_interrupt(KeyboardInterrupt())
     while True:
         try:
             with signals.raised():

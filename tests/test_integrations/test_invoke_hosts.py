@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import textwrap
 import threading
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,26 @@ WITH_DIRECTORY = """
             ns['migrations.execute'](machine)
 
     ns = Migrations.create_namespace(deploy)
+"""
+
+
+#: Ctrl-C when the command runs there, and nobody waits for it here so far.
+EARLY = """
+
+    import os
+    import signal
+    import time
+
+    begin = Connection.run
+
+    def begin_and_interrupt(self, *args, **options):
+        promise = begin(self, *args, **options)
+        while not os.path.exists(os.environ['BEGUN']):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+        return promise
+
+    Connection.run = begin_and_interrupt
 """
 
 
@@ -347,6 +368,27 @@ class ConnectionTest(HostsTest):
         self.assertIn('the connection was closed', result.stderr)
         again = f'type: fab -H {re.escape(self.machine.name)} .* migrations\n'
         self.assertRegex(result.stderr, again)
+
+    def test_one_that_comes_while_the_command_is_begun_is_heard_there(self) -> None:
+        self.write('fabfile.py', self.filled(self.fabfile) + textwrap.dedent(EARLY))
+        self.write_there(
+            'venv/bin/activate',
+            """
+            fab() {
+                trap 'echo heard; exit 130' INT
+                touch begun
+                while :; do sleep 0.1; done
+            }
+            """,
+        )
+        begun = self.machine.home / 'project' / 'begun'
+        process = self.start_ssh(
+            '-H', self.machine.name, 'migrations', BEGUN=str(begun)
+        )
+        result = self.ended(process)
+        self.assertEqual(result.status, 130, result.said)
+        self.assertIn('heard', result.stdout)
+        self.assertEqual(result.stderr, 'Interrupted.\n')
 
     def test_a_signal_ends_it_here_and_there(self) -> None:
         process = self.begin()
