@@ -19,6 +19,7 @@ from migopy.many.ending import Failing, Tally
 from migopy.many.errors import Failed
 from migopy.many.fleet import Fleet, in_order
 from migopy.many.gathered import Gathered, Lines, Outcome
+from migopy.many.greeting import are_apart, greet
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.kinds import (
     DONE,
@@ -193,11 +194,13 @@ class Crowd:
     ) -> Generator[Outcome, None, None]:
         """Do some work for each database, and show how far that is."""
         selection = self._selection
-        if selection.workers > 1:
-            self._greet(databases)
-        work = partial(self._tried, deed)
-        fleet = Fleet(databases, work, selection.workers, selection.fail_fast)
+        greeted = greet(self._members, databases, selection)
+        work = partial(self._tried, deed, are_apart(databases))
+        fleet = Fleet(greeted.reached, work, selection.workers, selection.fail_fast)
         done = 0
+        for each in greeted.unreached:
+            done += 1
+            yield replace(self._empty(each), error=greeted.error)
         with (
             # One that is alone in its thread may ask somebody, as a debugger does.
             whole_lines() if selection.workers > 1 else nullcontext(),
@@ -210,13 +213,6 @@ class Crowd:
                     done += 1
                     yield outcome
                 show('databases', done, len(databases))
-
-    def _greet(self, databases: Sequence[Database]) -> None:
-        try:
-            self._members.greet(databases)
-        except MigopyException as error:
-            error.change_commands(self._selection.narrow)
-            raise
 
     # What is done for one database, in a thread of its own.
 
@@ -253,18 +249,28 @@ class Crowd:
         has_failed = failed or bool(member.site.plan().unfinished)
         return replace(outcome, is_idle=not has_failed)
 
-    def _tried(self, deed: Deed, database: Database, waits: bool) -> Outcome:
-        """Do something for a database, and give how that ended, whatever happens."""
+    def _empty(self, database: Database) -> Outcome:
+        """Give the outcome of a database to which nothing has been done so far."""
+        speaker = Named(self._report, shown(database.title))
+        gathered = Gathered(speaker, database.name, self._for_one(database))
+        return Outcome(database, gathered)
+
+    def _tried(
+        self, deed: Deed, are_apart: bool, database: Database, waits: bool
+    ) -> Outcome:
+        """Do something for a database, and give how that ended, whatever happens.
+
+        `are_apart` is whether some of all may be on servers of their own.
+        """
         answers = gather_answers()
         began = time.monotonic()
         lines = Lines()
-        speaker = Named(self._report, shown(database.title))
-        gathered = Gathered(speaker, database.name, self._for_one(database))
-        outcome = Outcome(database, gathered)
+        outcome = self._empty(database)
+        gathered = outcome.gathered
         try:
             member = self._members.member(database, lines, gathered)
             try:
-                with told_by(speaker), spoken_by(shown(database.title)):
+                with told_by(gathered.speaker), spoken_by(shown(database.title)):
                     outcome = deed(member, outcome, waits)
             except PyMongoError as error:
                 if gathered.has_told(error):
@@ -278,7 +284,7 @@ class Crowd:
                 outcome,
                 error=error,
                 is_idle=is_idle(self._command, error),
-                is_of_all=is_of_all(self._command, database, error),
+                is_of_all=is_of_all(self._command, are_apart, error),
             )
         seconds = time.monotonic() - began
         kept = {} if answers is None else answers.answers

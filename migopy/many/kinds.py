@@ -13,7 +13,6 @@ from migopy.files import (
     NoSuchFunction,
     Unreadable,
 )
-from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
 from migopy.operations import LeftOut, NothingHere
 from migopy.run import (
@@ -78,14 +77,17 @@ def is_idle(command: str, error: BaseException) -> bool:
     return isinstance(error, IDLE)
 
 
-def is_of_all(command: str, database: Database, error: BaseException) -> bool:
-    """Tell whether every other database would meet the same error."""
+def is_of_all(command: str, are_apart: bool, error: BaseException) -> bool:
+    """Tell whether every other database would meet the same error.
+
+    `are_apart` is whether some of them may be on servers of their own.
+    """
     if isinstance(error, UNKNOWN):
         return command not in LOOKED_UP
     if isinstance(error, AccessDenied):
-        return error.is_of_user and not database.settings
+        return error.is_of_user and not are_apart
     if isinstance(error, OF_SERVER):
-        return not database.settings
+        return not are_apart
     if isinstance(error, MigopyException) and error.is_of_process:
         return True
     return isinstance(error, FOR_ALL)

@@ -369,6 +369,39 @@ class SelectingTest(FleetTest):
             result = self.assert_error(self.fab(command), 'cannot be reached')
             self.assertEqual(result.said.count('cannot be reached'), 1)
 
+    def test_those_on_other_servers_are_done_all_the_same(self) -> None:
+        name = self.name('a')
+        self.write(
+            'fabfile.py',
+            f"""
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                MONGO_URI = 'mongodb://127.0.0.1:9/'
+                MONGO_CLIENT_OPTIONS = {{'serverSelectionTimeoutMS': 500}}
+
+                def databases(self):
+                    yield from ('gone_1', 'gone_2')
+                    yield {name!r}, {{'MONGO_URI': {self.uri!r}}}
+
+            migrations = Migrations.create_task()
+            """,
+        )
+        failed = '2 of 3 databases failed: gone_1, gone_2\n'
+        for typed in ('workers=1,fail_fast=yes', 'workers=8,fail_fast=yes'):
+            self.assert_error(self.fab(f'migrations:execute,{typed}'), ' not begun')
+            self.assertEqual(self.names_in('a'), [])
+        for workers in (1, 8):
+            with self.subTest(workers=workers):
+                result = self.fab(f'migrations:execute,workers={workers}')
+                self.assert_error(result, failed)
+                self.assertEqual(result.said.count('cannot be reached'), 2)
+                self.assertEqual(self.names_in('a'), ['001_a.py'])
+                status = self.fab(f'migrations:show_status,workers={workers}')
+                self.assert_error(status, failed)
+                self.assertRegex(status.stdout, r'\b1\b.* 001_a\.py')
+                self.db.client[name].migrations.delete_many({})
+
 
 class OthersTest(FleetTest):
     """The other commands."""
