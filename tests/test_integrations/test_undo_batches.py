@@ -11,9 +11,8 @@ from unittest import mock
 from bson import CodecOptions, Int64
 from bson.binary import JAVA_LEGACY, STANDARD
 from pymongo import MongoClient
-from pymongo.errors import OperationFailure
 
-from migopy.backfill import InLoop, OutsideBatch
+from migopy.backfill import InLoop, NotInBatch, OutsideBatch
 from migopy.run import NotImaged, OutsidePages
 from migopy.undo import Conflicts, TooManyImages
 from tests.faults import failing, obliging_server, soon_heard
@@ -242,7 +241,7 @@ class UndoBatchesTest(PlainTest):
         for body in ("db.a.create_index('n')", 'db.other.drop()'):
             with self.subTest(body):
                 self.write_up(body)
-                with self.assertRaisesRegex(OperationFailure, 'multi-document'):
+                with self.assertRaisesRegex(NotInBatch, 'multi-document'):
                     self.execute()
                 self.assertEqual(self.state(), self.before)
 

@@ -210,9 +210,10 @@ class AnswersTest(UpdateEachTest):
         self.assertEqual([len(each) for each in pages], [2, 2, 1, 0])
 
     def test_arguments_that_make_no_sense(self) -> None:
-        no_counts = (0, -1, None, '5', 1.5, True)
+        no_counts = (0, -1, '5', 1.5, True)
         for wrong in (
             {'on_error': 'pass'},
+            {'workers': None},
             *({name: each} for name in ('batch_size', 'workers') for each in no_counts),
         ):
             with self.subTest(wrong), self.assertRaises(ValueError):
