@@ -13,6 +13,7 @@ from migopy.commands import FabSpelling
 from migopy.errand import Errand, carrying_out
 from migopy.files import Migration
 from migopy.manager import MigrationsManager
+from migopy.operations import order_up
 from migopy.run import Choice, Plan, in_order, repeats_of
 from migopy.testing.checks import check
 from migopy.testing.copies import Copy
@@ -50,9 +51,15 @@ class Migrations:
         """Give a database in which all migrations up to the one named `at` have run.
 
         Or all those that come before the one named `before`, or all there are. Names
-        are as for `execute`. Raises `UnknownMigration`, and what a migration does.
+        are as for `execute`. Raises `UnknownMigration`, and what a migration does; and
+        as `execute` by its name where that one does not run here: `OtherEnvironment`,
+        `OtherPhase`, `LeftOut`.
         """
-        return self._with(self._selected(at, before))
+        migrations = self._selected(at, before)
+        if at is not None:
+            # A copy does not tell, as others begin with what ran before that one.
+            self._require_to_run(migrations[-1].name)
+        return self._with(migrations)
 
     @property
     def names(self) -> Sequence[str]:
@@ -113,12 +120,19 @@ class Migrations:
         place = migrations.index(Choice(Plan(migrations)).find(named))
         return migrations[: place + (before is None)]
 
+    def _require_to_run(self, name: str) -> None:
+        manager: Any = self._on(PREFIX)
+        order_up(manager, 'execute', name).select(manager._site.plan(unsettled=False))
+
     def _with(self, migrations: Sequence[Migration]) -> Any:
         db = self.empty()
         if not migrations:
             return db
-        # Of a file that is changed meanwhile the old copy is of no use.
-        key = tuple(f'{each.name} {each.checksum()}' for each in migrations)
+        # Of a file that is changed meanwhile the old copy is of no use, nor is that of
+        # another environment.
+        site: Any = self._on(PREFIX)._site
+        files = [f'{each.name} {each.checksum()}' for each in migrations]
+        key = (site.settings.environment, *files)
         if key not in self._copies:
             self._copies[key] = self._migrated(migrations[-1].name)
         self._copies[key].made_in(db)

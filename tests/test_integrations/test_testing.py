@@ -189,6 +189,37 @@ class PytestTest(TestingTest):
         )
         self.pytest('test_order.py')
 
+    def test_up_to_one_that_does_not_run_here(self) -> None:
+        self.migration('003_staging.py', "environments = ['staging']\ndef up(db): ...")
+        self.migration('004_slow.py', "phase = 'background'\ndef up(db): ...")
+        self.migration('005_after.py', "phase = 'after'\ndef up(db): ...")
+        self.write(
+            'test_at.py',
+            """
+            import pytest
+            from migopy.run import OtherEnvironment, OtherPhase
+
+            def test_it(migrations, monkeypatch):
+                # What tests begin with is the same, and copied.
+                names = [each['name'] for each in migrations().migrations.find()]
+                assert names == ['001_index.py', '002_split.py', '005_after.py']
+                assert migrations(at='005').migrations.count_documents({}) == 3
+                migrations(before='004')
+                for _ in range(2):
+                    with pytest.raises(OtherEnvironment, match='staging alone'):
+                        migrations(at='003')
+                    with pytest.raises(OtherPhase, match='background'):
+                        migrations(at='004')
+                monkeypatch.setenv('MIGOPY_ENVIRONMENT', 'production')
+                with pytest.raises(OtherEnvironment, match='this is production'):
+                    migrations(at='003')
+                monkeypatch.setenv('MIGOPY_ENVIRONMENT', 'staging')
+                names = [each['name'] for each in migrations(at='3').migrations.find()]
+                assert names == ['001_index.py', '002_split.py', '003_staging.py']
+            """,
+        )
+        self.assertIn('1 passed', self.pytest('test_at.py'))
+
     def test_what_such_a_test_finds(self) -> None:
         self.migration('002_split.py', SPLIT.replace(", 'last': 1", ''))
         self.migration('003_broken.py', 'def up(db): 1 / 0')
