@@ -61,6 +61,12 @@ def is_count(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
+def require_yes_or_no(name: str, value: Any) -> None:
+    """Raise `ValueError` for what is neither: `'no'` would count as a yes."""
+    if not isinstance(value, bool):
+        raise ValueError(f'{name} must be True or False, not {value!r}')
+
+
 def wish_for(value: Any) -> str | None:
     """Say what a pace should be, to stand after `must be`; `None` where it is."""
     if value is None or (isinstance(value, str) and value in NAMED):

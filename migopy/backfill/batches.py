@@ -14,7 +14,7 @@ from migopy.backfill.target import target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.backfill.turns import Turns
-from migopy.pace import Wanted, is_count, wish_for
+from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
 
 
 def batches(
@@ -55,6 +55,7 @@ def batches(
         )
     if not is_count(size):
         raise ValueError('size must be a whole number from 1 on')
+    require_yes_or_no('transaction', transaction)
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
     require_no_loop('migopy.batches', collection.full_name)

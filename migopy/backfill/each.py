@@ -17,7 +17,7 @@ from migopy.backfill.target import target_of
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
-from migopy.pace import Wanted, is_count, wish_for
+from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
 from migopy.terminal import meter
 
 
@@ -65,6 +65,7 @@ def update_each(
     """
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
+    require_yes_or_no('exactly_once', exactly_once)
     if not is_count(workers) or not (batch_size is None or is_count(batch_size)):
         raise ValueError('batch_size and workers must be whole numbers from 1 on')
     if wish := wish_for(pace):

@@ -60,6 +60,8 @@ class GivenTest(DatabaseTest):
             (ValueError, 'size', {'size': '5'}),
             (ValueError, 'size', {'size': True}),
             (ValueError, 'pace', {'pace': 'slow'}),
+            (ValueError, 'transaction', {'transaction': 'no'}),
+            (ValueError, 'transaction', {'transaction': None}),
             (NotACollection, 'Give migopy.batches the coll', {'collection': 'view'}),
             (NotOnce, 'transaction=True cannot be kept', {'transaction': True}),
         ]

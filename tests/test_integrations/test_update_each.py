@@ -215,8 +215,11 @@ class AnswersTest(UpdateEachTest):
             {'on_error': 'pass'},
             {'workers': None},
             *({name: each} for name in ('batch_size', 'workers') for each in no_counts),
+            {'workers': None},
+            *({'exactly_once': each} for each in ('no', 'yes', 0, 1, None)),
         ):
-            with self.subTest(wrong), self.assertRaises(ValueError):
+            [name] = wrong
+            with self.subTest(wrong), self.assertRaisesRegex(ValueError, name):
                 update_each(self.db.notes, self.fail, **wrong)  # type: ignore[arg-type]
 
 
