@@ -92,14 +92,16 @@ class NotPaused(MigopyException):
 class Steered(NamedTuple):
     """What was asked, of which migration, and what came of it.
 
-    `doing` is what it did last; `is_heard` is false where it has not answered in time.
-    `run` is what the history has of a migration that has ended since.
+    `doing` is what it did last; `is_heard` is false where it has not answered in time,
+    or has ended otherwise than by this command. `run` is what the history has of a
+    migration that has ended since, `was_stopped` whether a `stop` was what ended it.
     """
 
     command: str
     doing: Doing
     is_heard: bool
     run: Run | None = None
+    was_stopped: bool = False
     #: Whether the worker was meant, while there may be another command.
     worker: bool = False
     max_per_second: float | None = None
@@ -147,17 +149,21 @@ def _ask(
     """
     steering = Steering(site.lock)
     holder, doing = _steerable(steering, command, worker)
-    number = steering.ask(holder, **wish)
-    if number is None:
+    asked = steering.ask(holder, **wish)
+    if asked is None:
         raise NothingRuns(command)
+    number = asked.number
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         seen = steering.look(holder.owner)
         if seen is None:
             runs = runs_of(site.history, holder.owner)
             mine = [run for run in runs if run.name == doing.name]
-            return Steered(command, doing, True, mine[-1] if mine else None, worker)
-        doing = seen.doing or doing
+            was_stopped = asked.stop and bool(mine and mine[-1].interrupted)
+            is_heard = was_stopped and command == 'stop'
+            run = mine[-1] if mine else None
+            return Steered(command, doing, is_heard, run, was_stopped, worker)
+        doing, asked = seen.doing or doing, seen.asked
         if doing.heard >= number and is_done(doing):
             return Steered(command, doing, True, worker=worker)
         time.sleep(LOOK_EVERY)

@@ -134,13 +134,19 @@ class Steering:
         doing = Doing.of(document.get('doing'), now)
         return Seen(holder, doing, Asked.of(document.get('asked')))
 
-    def ask(self, holder: Holder, **wish: bool | float | None) -> int | None:
+    def ask(self, holder: Holder, **wish: bool | float | None) -> Asked | None:
         """Ask something of the command that holds the lock, if it still does.
 
-        Gives the number that it hears, `None` where it has ended.
+        Gives what it is asked then, `None` where it has ended. Who has typed `stop`
+        stays the one who asked last: it is who has stopped it.
         """
-        asked = {f'asked.{name}': value for name, value in wish.items()}
-        by = {'asked.by': str(Agent.current())}
+        asked: dict[str, object] = {
+            f'asked.{name}': {'$literal': value} for name, value in wish.items()
+        }
+        is_stopped = {'$eq': ['$asked.stop', True]}
+        me = {'$literal': str(Agent.current())}
+        asked['asked.by'] = {'$cond': [is_stopped, '$asked.by', me]}
+        asked['asked.number'] = {'$add': [{'$ifNull': ['$asked.number', 0]}, 1]}
         found = self._collection.with_options(
             write_concern=DURABLE
         ).find_one_and_update(
@@ -148,11 +154,11 @@ class Steering:
                 '_id': Lock.WORKER if holder.is_worker else Lock.ID,
                 'owner': holder.owner,
             },
-            {'$set': {**asked, **by}, '$inc': {'asked.number': 1}},
+            [{'$set': asked}],
             projection=['asked'],
             return_document=ReturnDocument.AFTER,
         )
-        return None if found is None else Asked.of(found.get('asked')).number
+        return None if found is None else Asked.of(found.get('asked'))
 
 
 def _text(document: Document, field: str) -> str:

@@ -28,6 +28,10 @@ class Steered(Protocol):
         """Tell whether it has answered in time."""
 
     @property
+    def was_stopped(self) -> bool:
+        """Tell whether a `stop` is what has ended it."""
+
+    @property
     def run(self) -> Run | None:
         """Give what the history has of it, if it has ended."""
 
@@ -44,7 +48,7 @@ def steered_text(steered: Steered) -> list[Part]:
     """Say what came of `pause`, `resume`, `speed` or `stop`, and what to type next."""
     doing: Doing = steered.doing
     if steered.run is not None:
-        return _ended(steered.command, steered.run)
+        return _ended(steered.command, steered.run, steered.was_stopped)
     name, command = doing.name, steered.command
     worker = 'yes' if steered.worker else None
     if not steered.is_heard:
@@ -69,14 +73,15 @@ def steered_text(steered: Steered) -> list[Part]:
     return [f'{name} writes as fast as its pace lets it{where}']
 
 
-def _ended(command: str, run: Run) -> list[Part]:
+def _ended(command: str, run: Run, was_stopped: bool) -> list[Part]:
+    if not was_stopped:
+        when = 'before it could stop' if command == 'stop' else 'meanwhile'
+        return [f'{run.name} has ended {when}: {run.outcome or "how is not known"}']
+    said = f'Stopped {run.name}'
     if command != 'stop':
-        return [f'{run.name} has ended meanwhile: {run.outcome or "how is not known"}']
-    if run.outcome in (None, run.good_outcome):
-        how = run.outcome or 'how is not known'
-        return [f'{run.name} has ended before it could stop: {how}']
+        said = f'{run.name} was stopped meanwhile'
     left = 'It is unfinished' if run.unsettled else 'It has left nothing half done'
     again = Command('execute' if run.direction == 'up' else 'rollback', run.name)
     if run.direction == 'up' and run.phase == BACKGROUND:
         again = Command('work')
-    return [f'Stopped {run.name}. {left}. To go on: ', again]
+    return [f'{said}. {left}. To go on: ', again]

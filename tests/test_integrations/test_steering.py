@@ -46,6 +46,20 @@ LOOP = """
             db.notes.update_one({'_id': note['_id']}, {'$inc': {'calls': 1}})
 """
 
+#: Fails within its loop.
+FAILING = """
+    import os
+    import time
+    import migopy
+
+    def up(db):
+        for note in migopy.progress(db.notes.find()):
+            db.notes.update_one({'_id': note['_id']}, {'$inc': {'calls': 1}})
+            while not os.path.exists('go'):
+                time.sleep(0.02)
+            1 / 0
+"""
+
 PLAIN = """
     import os
     import time
@@ -190,6 +204,48 @@ class StopTest(Steered):
         self.assert_ok(self.fab('migrations:pause'))
         self.assert_ok(self.fab('migrations:stop'))
         self.assertEqual(process.wait(60), 4, said.read_text())
+
+    def test_a_pause_that_meets_it(self) -> None:
+        process, said = self.begin(UP)
+        # What others ask is heard at once, when it goes on.
+        process.send_signal(signal.SIGSTOP)
+        try:
+            stop = self.start('migrations:stop')
+            eventually(lambda: self.asked().get('stop'), 'stop')
+            by = self.asked()['by']
+            self.db.migrations_lock.update_one({}, {'$set': {'asked.by': 'bob@db2'}})
+            pause = self.start('migrations:pause')
+            pause_in_json = self.start('migrations:pause,json=yes')
+            eventually(lambda: self.asked().get('number') == 3, 'pause, twice')
+        finally:
+            process.send_signal(signal.SIGCONT)
+        self.assertEqual(process.wait(60), 4, said.read_text())
+        left = 'It is unfinished. To go on: fab migrations:execute,1_a.py'
+        self.assertEqual(self.shown_by(stop), f'Stopped 1_a.py. {left}')
+        self.assertEqual(self.shown_by(pause), f'1_a.py was stopped meanwhile. {left}')
+        told = schema.check(self.shown_by(pause_in_json))['steered']
+        self.assertFalse(told['is_heard'])
+        # The one who has stopped it, and not the last who has asked anything.
+        self.assertNotEqual(by, 'bob@db2')
+        self.assertEqual(told['run']['error'], 'stopped by bob@db2')
+
+    def asked(self) -> dict[str, Any]:
+        lock = self.db.migrations_lock.find_one() or {}
+        asked: dict[str, Any] = lock.get('asked') or {}
+        return asked
+
+    def shown_by(self, process: Any) -> str:
+        return self.assert_ok(self.ended(process)).results.strip()
+
+    def test_one_that_fails_by_itself_was_not_stopped(self) -> None:
+        process, said = self.begin(FAILING)
+        stop = self.start('migrations:stop')
+        eventually(lambda: self.asked().get('stop'), 'stop')
+        self.write('go', '')
+        self.assertEqual(process.wait(60), 1, said.read_text())
+        self.assertEqual(
+            self.shown_by(stop), '1_a.py has ended before it could stop: failed'
+        )
 
 
 class CannotTest(Steered):
