@@ -25,7 +25,9 @@ class Match(NamedTuple):
     """A record of another tool and the file that it is of.
 
     Invariant: no file is matched twice, and `how` says by what it was found. One
-    without a file, or that counts as not applied, is not to be registered.
+    without a file, or that counts as not applied, is not to be registered. `fitting`
+    are the names of files that it fits where it is of none: several, or one that other
+    records fit as well.
     """
 
     record: ForeignRecord
@@ -33,6 +35,7 @@ class Match(NamedTuple):
     how: str = ''
     #: Whether migopy has it registered already.
     is_registered: bool = False
+    fitting: Sequence[str] = ()
 
     @property
     def is_to_register(self) -> bool:
@@ -68,18 +71,24 @@ def adoption_of(registry: ForeignRegistry, plan: Plan) -> Adoption:
     files = list(plan.migrations)
     found: dict[int, tuple[Migration, str]] = {}
     single = [each for each in registry.records if each.up_to is None]
+    doubtful: dict[int, Sequence[str]] = {}
     for rule in RULES:
         left = [each for each in single if id(each) not in found]
         taken = {migration.name for migration, _ in found.values()}
         free = [each for each in files if each.name not in taken]
-        for record, migration, how in _alone(rule, left, free):
+        fitting = _fitting(rule, left, free)
+        for record, migration, how in _alone(fitting):
             found[id(record)] = migration, how
+        for record, those in fitting:
+            doubtful.setdefault(id(record), list(those))
     matches: list[Match] = []
     for record in registry.records:
         if record.up_to is not None:
             matches += _up_to(record, files)
         else:
-            matches.append(Match(record, *found.get(id(record), (None, ''))))
+            fits = () if id(record) in found else doubtful.get(id(record), ())
+            file, how = found.get(id(record), (None, ''))
+            matches.append(Match(record, file, how, fitting=fits))
     registered = plan.registered
     matches = [
         each._replace(is_registered=bool(each.migration) and _name(each) in registered)
@@ -116,30 +125,45 @@ Rule = tuple[
     Callable[[ForeignRecord, Migration], bool],
 ]
 
+#: A record and the files that it fits by a rule: each one's name, and by what.
+Fitting = tuple[ForeignRecord, dict[str, tuple[Migration, str]]]
+
 
 def _alone(
-    rule: Rule, records: Sequence[ForeignRecord], files: Sequence[Migration]
+    fitting: Sequence[Fitting],
 ) -> Iterator[tuple[ForeignRecord, Migration, str]]:
     """Give the pairs of a rule of which neither has a second one."""
+    pairs = [
+        (record, *found)
+        for record, those in fitting
+        if len(those) == 1
+        for found in those.values()
+    ]
+    times = [migration.name for _, migration, _ in pairs]
+    yield from (pair for pair in pairs if times.count(pair[1].name) == 1)
+
+
+def _fitting(
+    rule: Rule, records: Sequence[ForeignRecord], files: Sequence[Migration]
+) -> list[Fitting]:
+    """Give the records that fit files by a rule, each with all that it fits."""
     of_record, of_file, said, may_be_of = rule
     by_key: dict[str, list[Migration]] = {}
     for migration in files:
         for key in dict.fromkeys(of_file(migration)):
             by_key.setdefault(key, []).append(migration)
-    pairs = []
+    found = []
     for record in records:
         keys = dict.fromkeys(filter(None, map(of_record, record.names)))
         fitting = {
-            each.name: (each, key)
+            each.name: (each, said(key))
             for key in keys
             for each in by_key.get(key, ())
             if may_be_of(record, each)
         }
-        if len(fitting) == 1:
-            [(migration, key)] = fitting.values()
-            pairs.append((record, migration, said(key)))
-    times = [migration.name for _, migration, _ in pairs]
-    yield from (pair for pair in pairs if times.count(pair[1].name) == 1)
+        if fitting:
+            found.append((record, fitting))
+    return found
 
 
 def plain(name: str) -> str:

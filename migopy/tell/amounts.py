@@ -1,10 +1,12 @@
-"""Sizes and ages of dumps, as a person says them."""
+"""Sizes, ages and times, as a person says them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from migopy.dumps import Dump
 
 
@@ -35,3 +37,8 @@ def ago(dump: Dump) -> str:
     if dump.age is None:
         return 'made at a time that is not known, as the clock was ahead'
     return f'made {age(dump)} ago'
+
+
+def moment(at: datetime | None) -> str:
+    """Set a time, or say that it is not known."""
+    return 'time unknown' if at is None else f'{at:%Y-%m-%d %H:%M:%S}'

@@ -121,6 +121,7 @@ def of_adoption(adoption: Adoption) -> Document:
                 'not_applied': each.record.not_applied,
                 'name': each.migration.name if each.migration else None,
                 'found_by': each.how,
+                'fitting': list(each.fitting),
                 'is_registered': each.is_registered,
             }
             for each in adoption.matches

@@ -10,6 +10,7 @@ from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST, enumerated
 from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
+from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import age, size
 from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
@@ -23,20 +24,16 @@ from migopy.tell.pending import (
 from migopy.tell.runs import outcome, took
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
-from migopy.texts import shortened
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from migopy.dumps import Dump
     from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
     from migopy.undo import Kept
 
 
-#: Records of another tool that are shown, and characters of each name.
+#: Records of another tool that are shown.
 MOST_RECORDS = 50
-WIDEST_RECORD = 60
 
 
 class Report(Elsewhere):
@@ -181,18 +178,9 @@ class Report(Elsewhere):
     def _adoption(self, adoption: Adoption) -> None:
         registry = adoption.registry
         self._voice.white_bold(f'{registry.tool}, collection {registry.collection}:')
-        shown = adoption.matches[:MOST_RECORDS]
-        rows = [
-            (
-                shortened(match.record.names[0], WIDEST_RECORD),
-                match.record.not_applied or moment(match.record.at),
-                match.migration.name if match.migration else 'no file',
-                'registered' if match.is_registered else match.how,
-            )
-            for match in shown
-        ]
         titles = ('Record there', 'Applied (UTC)', 'File here', 'Found by')
-        self._voice.white(table(titles, rows))
+        shown = adoption.matches[:MOST_RECORDS]
+        self._voice.white(table(titles, list(map(row_of, shown))))
         if len(adoption.matches) > MOST_RECORDS:
             self._voice.white(f'and {len(adoption.matches) - MOST_RECORDS:,} more')
         self._section(
@@ -278,11 +266,6 @@ class Report(Elsewhere):
 
     def _say(self, *said: Part) -> None:
         self._voice.white(spelled(said, self._spelling))
-
-
-def moment(at: datetime | None) -> str:
-    """Set a time, or say that it is not known."""
-    return 'time unknown' if at is None else f'{at:%Y-%m-%d %H:%M:%S}'
 
 
 def foreign_documents(count: int) -> Sequence[Part]:

@@ -184,16 +184,26 @@ class AdoptTest(PlainTest):
         self.assertIn('To register what fits (4), type: fab migrations:adopt', shown)
 
     def test_what_fits_several_fits_none(self) -> None:
-        self.files('001_add.py', '002_add.py')
+        self.files('001_add.py', '002_add.py', '003_note.py', '003_other.py')
         self.theirs(
             'changelog',
             {'fileName': 'add.js', 'appliedAt': AT},
             {'fileName': '2-x.js', 'appliedAt': AT},
             {'fileName': '2-y.js', 'appliedAt': AT},
+            {'fileName': '3-z.js', 'appliedAt': AT},
+            {'fileName': 'note.js', 'appliedAt': AT},
         )
         shown = self.shown()
-        self.assertEqual(shown.count('no file'), 3)
-        self.assertIn('Nothing to register', shown)
+        # One of those that 3-z may be is found to be note's, by its words.
+        self.assertRegex(shown, 'none, as it fits several: 003_note.py, 003_other.py')
+        self.assertNotIn('no file', shown)
+        several = 'none, as it fits several: 001_add.py, 002_add.py'
+        self.assertRegex(shown, rf'add.js .* {several}')
+        for name in ('2-x.js', '2-y.js'):
+            self.assertRegex(
+                shown, rf'{name} .* none, as others fit it too: 002_add.py'
+            )
+        self.assertIn('To register what fits (1), type: ', shown)
 
     def test_two_records_of_one_name_are_one(self) -> None:
         """Tools without a lock write two where two deploys ran at once.
@@ -492,20 +502,27 @@ class RefusedTest(FabTest):
 
     def test_in_json_it_answers_what_is_of_what(self) -> None:
         self.migration('002_b.py', f'{UP}\ndef verify(db): return True')
+        self.migration('003_same.py', UP)
+        self.migration('004_same.py', UP)
         self.db.changelog.insert_many(
             [
                 {'fileName': '001-a.js', 'appliedAt': AT},
                 {'fileName': '9-gone.js', 'appliedAt': AT},
+                {'fileName': 'same.js', 'appliedAt': AT},
             ]
         )
         result = self.assert_ok(self.fab('migrations:adopt,yes=yes,json=yes'))
         lines = [schema.check(line) for line in result.results.splitlines()]
         self.assertEqual([each['event'] for each in lines], ['adopted', 'ended'])
         [adoption] = lines[-1]['adoptions']
-        first, second = adoption['records']
+        first, second, third = adoption['records']
         self.assertEqual((first['name'], first['found_by']), ('001_a.py', 'name'))
         self.assertEqual((second['record'], second['name']), ('9-gone.js', None))
-        self.assertEqual(adoption['without_record'], ['002_b.py'])
+        self.assertEqual(second['fitting'], [])
+        self.assertEqual(third['fitting'], ['003_same.py', '004_same.py'])
+        self.assertEqual(
+            adoption['without_record'], ['002_b.py', '003_same.py', '004_same.py']
+        )
         self.assert_ok(self.fab('migrations:execute'))
         result = self.assert_ok(self.fab('migrations:verify,json=yes'))
         lines = [schema.check(line) for line in result.results.splitlines()]

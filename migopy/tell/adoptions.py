@@ -1,0 +1,33 @@
+"""Records of another tool, each with the file that it is of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from migopy.errors import enumerated
+from migopy.tell.amounts import moment
+from migopy.texts import shortened
+
+if TYPE_CHECKING:
+    from migopy.run import Match
+
+#: Characters of each name.
+WIDEST_RECORD = 60
+
+
+def row_of(match: Match) -> tuple[str, str, str, str]:
+    """Give the row of a table: the record, its time, the file, by what it was found."""
+    file, how = 'no file', match.how
+    if match.migration is not None:
+        file = match.migration.name
+        how = 'registered' if match.is_registered else how
+    elif len(match.fitting) > 1:
+        file = f'none, as it fits several: {enumerated(match.fitting)}'
+    elif match.fitting:
+        file = f'none, as others fit it too: {match.fitting[0]}'
+    return (
+        shortened(match.record.names[0], WIDEST_RECORD),
+        match.record.not_applied or moment(match.record.at),
+        file,
+        how,
+    )
