@@ -30,6 +30,7 @@ from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.typed import ONCE, as_typed
+from migopy.face.unescaped import Unescaped, Word
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.terminal import keep_stdout_for_good
 
@@ -53,6 +54,7 @@ def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
     its plain functions.
     """
     taken()
+    require_readable(manager_class)
     if is_typed_for_json(manager_class):
         # Fabric itself writes to stdout: `Done.`, say.
         keep_stdout_for_good()
@@ -122,13 +124,38 @@ def carry_out(
         return manager.perform(subtask, values, options)
 
 
+def require_readable(manager_class: type[RemoteManager]) -> None:
+    """End the `fab` that loads the fabfile where it could not read a command.
+
+    It would end with a traceback of its own parser.
+    """
+    if not env.get('real_fabfile'):
+        return
+    for each in env.get('tasks', ()):
+        word = Word.of(each)
+        if word.is_readable or word.task.rpartition('.')[2] != manager_class.TASK_NAME:
+            continue
+        try:
+            with told_in_json(manager_class, word.subtask, word.options):
+                raise Unescaped(word)
+        except Unescaped as error:
+            tell(manager_class, error)
+            sys.exit(1)
+
+
+def read_words() -> list[tuple[str, list[str], dict[str, str]]]:
+    """Read what was typed, but what Fabric could not, an option's value perhaps."""
+    words = [each for each in sys.argv[1:] if Word.of(each).is_readable]
+    return [each[:3] for each in parse_arguments(words)]
+
+
 def is_typed_for_json(manager_class: type[RemoteManager]) -> bool:
     """Tell whether the `fab` that loads the fabfile is to run a command in JSON."""
     if not env.get('real_fabfile'):
         return False
     return any(
         manager_class.wants_json(arguments[0] if arguments else None, named)
-        for name, arguments, named, *_ in parse_arguments(sys.argv[1:])
+        for name, arguments, named in read_words()
         if name.rpartition('.')[2] == manager_class.TASK_NAME
     )
 
@@ -149,7 +176,7 @@ def local_errand(
     # Twice the same command in one line is meant.
     same = [
         name
-        for name, arguments, named, *_ in parse_arguments(words)
+        for name, arguments, named in read_words()
         if name == task
         and arguments[:1] == ([subtask] if subtask is not None else [])
         and (arguments[1:], named) == (list(values), dict(options))

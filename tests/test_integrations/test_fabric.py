@@ -91,6 +91,50 @@ class RoundTripTest(FabTest):
         self.assertIn("There is no command 'nope'", result.stderr)
 
 
+class UnescapedTest(FabTest):
+    r"""A `=` in a value that is typed without a `\`."""
+
+    def test_what_to_type_is_said_and_nothing_is_done(self) -> None:
+        self.migration('1_a.py')
+        for typed, meant in (
+            (
+                'rehearse,on=mongodb://h/?a=b&c=d',
+                r'rehearse,on=mongodb://h/?a\=b&c\=d',
+            ),
+            ('execute,to=1=2', r'execute,to=1\=2'),
+            (r'create,a\,b,x=y=z', r'create,a\,b,x=y\=z'),
+            ('a=b=c', r',a=b\=c'),
+            (',dry_run=yes=', r',dry_run=yes\='),
+        ):
+            with self.subTest(typed):
+                result = self.fab('-f', 'fabfile.py', f'migrations:{typed}')
+                self.assert_error(result, 'nothing was done.\nType this word so: ')
+                said = result.stderr.splitlines()[-1]
+                [word] = shlex.split(said.partition('so: ')[2])
+                self.assertEqual(word, f'migrations:{meant}')
+                self.assertNotIn('Fabric takes', self.fab(word).said)
+        # The last one of those, as it is meant, has been a dry run or nothing.
+        self.assertEqual(self.registered(), [])
+
+    def test_no_password_is_said(self) -> None:
+        result = self.fab('migrations:rehearse,on=mongodb://ann:s3cret@h/?a=b')
+        self.assert_error(result, 'so (with the password for ***): ', 'ann:***@h/')
+        self.assertNotIn('s3cret', result.said)
+
+    def test_in_json_it_is_an_error_too(self) -> None:
+        result = self.fab('migrations:execute,to=1=2,json=yes')
+        self.assertEqual(result.status, 1)
+        self.assertEqual(json.loads(result.stdout)['error']['type'], 'Unescaped')
+
+    def test_what_is_no_word_of_its_task_is_left_alone(self) -> None:
+        self.migration('1_a.py')
+        options = '--set', 'where=http://h/?a=b=c', '--timeout', '5'
+        self.assert_ok(self.fab(*options, 'migrations:execute'))
+        self.assertEqual(self.registered(), ['1_a.py'])
+        said = self.fab('other:a=b=c').said
+        self.assertNotIn('Type this word so', said)
+
+
 class DeployScriptTest(FabTest):
     """A shell script that goes on only where `fab` ended well."""
 

@@ -1,0 +1,63 @@
+"""A word that was typed for Fabric 1 and that it cannot read: `on=mongodb://h/?a=b`."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from migopy.commands import command_line
+from migopy.errors import MigopyException
+from migopy.face.typed import as_typed
+from migopy.server import redacted
+
+
+class Word(NamedTuple):
+    """What a word means: the task, the command, what stands behind it.
+
+    Invariant: of several `=` in one part the first ends the option's name.
+    """
+
+    task: str
+    subtask: str | None
+    values: list[str]
+    options: dict[str, str]
+    #: Whether Fabric can read it.
+    is_readable: bool
+
+    @classmethod
+    def of(cls, word: str) -> Word:
+        """Read a word as Fabric does, but with any number of `=` in each part."""
+        task, _, text = word.partition(':')
+        values, options, is_readable = [], {}, True
+        for part in _split(',', text):
+            name, *rest = _split('=', part)
+            is_readable = is_readable and len(rest) < 2
+            if rest:
+                options[name] = '='.join(rest)
+            else:
+                values.append(name)
+        subtask = values[0] if values else None
+        return cls(task, subtask, values[1:], options, is_readable)
+
+
+class Unescaped(MigopyException):
+    r"""A `=` in a value, which is to be typed `\=`.
+
+    Invariant: the text has no password of a URI.
+    """
+
+    def __init__(self, word: Word) -> None:
+        options = {name: redacted(text) for name, text in word.options.items()}
+        behind = as_typed([*map(redacted, word.values)], options)
+        meant = command_line(word.task, word.subtask, behind)[len('fab ') :]
+        secret = ' (with the password for ***)' if options != word.options else ''
+        super().__init__(
+            f'{word.task}: Fabric takes each = for the end of a name, so one in a value'
+            f' has to be typed \\=; nothing was done.\nType this word so{secret}:'
+            f' {meant}'
+        )
+
+
+def _split(separator: str, text: str) -> list[str]:
+    parts = re.split(rf'(?<!\\){separator}', text)
+    return [part.replace(f'\\{separator}', separator) for part in parts]
