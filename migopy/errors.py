@@ -30,6 +30,8 @@ class MigopyException(Exception):
     #: Whether it is of this machine or process, so that whatever database a command is
     #: for, it meets the same.
     is_of_process = False
+    #: Whether the same command meets it again, also when what it says has been done.
+    is_for_good = False
 
     def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
         """Take the parts of the message, texts and commands, in order.

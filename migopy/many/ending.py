@@ -22,17 +22,22 @@ class Failing(NamedTuple):
     """A database where a command failed.
 
     `in_history` is whether its own history tells of it; `ways` are how what it has
-    left unfinished is settled, nothing where it has left nothing so.
+    left unfinished is settled, nothing where it has left nothing so. `is_for_good` is
+    whether the same command would be refused there again.
     """
 
     title: str
     in_history: bool
     ways: Sequence[Part]
+    is_for_good: bool
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
         """Keep of an outcome what the end is to tell."""
-        return cls(outcome.database.title, is_in_history(outcome), _ways(outcome))
+        error = outcome.error
+        is_for_good = isinstance(error, MigopyException) and error.is_for_good
+        title, in_history = outcome.database.title, is_in_history(outcome)
+        return cls(title, in_history, _ways(outcome), is_for_good)
 
 
 class Tally(NamedTuple):
@@ -66,6 +71,8 @@ def require_well(
     titles = [*(each.title for each in tally.failed), *tally.gone]
     if titles:
         again = Command(typed.name, *typed.values, **selection.typed)
+        if any(each.is_for_good for each in tally.failed):
+            raise CanaryFailed(titles, not_begun)
         raise CanaryFailed(titles, not_begun, again)
 
 
@@ -88,6 +95,11 @@ def _ways(outcome: Outcome) -> list[Part]:
 
 def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
     """Say what to type for exactly those that failed, if that can be typed."""
+    others = [each for each in tally.failed if not each.is_for_good]
+    if not others:
+        return []
+    them = 'all of them' if len(others) == len(tally.failed) else 'the unfinished ones'
+    tally = tally._replace(failed=others)
     only = _only(tally, selection)
     ways = tally.failed[0].ways
     # The same command again would only say that they are unfinished.
@@ -99,12 +111,12 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
             for part in ways
         ]
         if only != FAILED_ONES:
-            of_all = 'For all of them, type' if len(tally.failed) > 1 else 'Type'
+            of_all = f'For {them}, type' if len(tally.failed) > 1 else 'Type'
             return [f'{of_all} one of:\n', *said]
         # It may stand for others by then, where to run `up` again hurts nobody.
         again = next(each for each in said if isinstance(each, Command))
         if again.name == 'execute':
-            return ['To run it again in all of them, type: ', again]
+            return [f'To run it again in {them}, type: ', again]
     options = selection.typed if only is None else {**selection.kept, 'only': only}
     return ['To go on, type: ', Command(typed.name, *typed.values, **options)]
 

@@ -17,24 +17,25 @@ class Failed(MigopyException):
         names = enumerated([shown(title) for title in titles])
         number = (
             f'{len(titles):,} of {count:,} databases failed: {names}\n'
-            'What went wrong in each stands above. '
+            'What went wrong in each stands above.'
             if count > 1
-            else f'It failed in {names}.\nWhat went wrong stands above. '
+            else f'It failed in {names}.\nWhat went wrong stands above.'
         )
-        super().__init__(number, *said)
+        super().__init__(number, *([' ', *said] if said else []))
 
 
 class CanaryFailed(MigopyException):
     """The databases that came first have failed, so no other one was begun."""
 
-    def __init__(self, titles: Sequence[str], not_begun: int, again: Command) -> None:
+    def __init__(
+        self, titles: Sequence[str], not_begun: int, again: Command | None = None
+    ) -> None:
         self.titles = titles
         names = enumerated([shown(title) for title in titles])
         others = '1 other was' if not_begun == 1 else f'{not_begun:,} others were'
         super().__init__(
-            f'The canary failed ({names}), so {others} not begun.\n'
-            'When what stands above is settled, type: ',
-            again,
+            f'The canary failed ({names}), so {others} not begun.',
+            *(['\nWhen what stands above is settled, type: ', again] if again else []),
         )
 
 

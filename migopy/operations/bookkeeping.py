@@ -34,6 +34,8 @@ class FileIsThere(MigopyException):
     `runs_again` is whether it is one that does, `is_applied` whether it has a record.
     """
 
+    is_for_good = True
+
     def __init__(
         self, name: str, runs_again: bool = False, is_applied: bool = True
     ) -> None:

@@ -130,6 +130,8 @@ class OtherEnvironment(MigopyException):
 class OtherPhase(MigopyException):
     """A migration that another command runs, by its phase; `name` is its name."""
 
+    is_for_good = True
+
     def __init__(self, name: str, phase: str) -> None:
         self.name = name
         self.phase = phase
@@ -184,6 +186,8 @@ class NotApplied(MigopyException):
 class NotExecuted(MigopyException):
     """A migration to go back to that is not executed; `name` is its name."""
 
+    is_for_good = True
+
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
@@ -225,6 +229,8 @@ class AlreadyBegun(MigopyException):
 
     `name` is the migration's that was named.
     """
+
+    is_for_good = True
 
     def __init__(self, name: str, count: int) -> None:
         self.name = name

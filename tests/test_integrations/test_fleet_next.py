@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure
@@ -185,6 +186,37 @@ class NextTest(FleetTest):
             result = self.assert_error(self.fab(command), 'refused the user name')
             self.assertEqual(result.said.count('refused the user name'), 1)
             self.assertEqual(self.attempts() - before, once)
+
+    def test_what_is_refused_in_all_is_not_offered_again(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.migration('002_b.py', f"phase = 'background'\n{dedent(PICKY)}")
+        self.migration('003_c.py', PICKY)
+        for typed in (
+            'forget,1',
+            'baseline,1',
+            f'baseline,1,canary={self.name("a")}',
+            'execute,2',
+            'rollback,to=3,all=yes,yes=yes',
+        ):
+            with self.subTest(typed):
+                result = self.assert_error(self.fab(f'migrations:{typed}'), 'failed')
+                self.assertNotIn(f'fab migrations:{typed[:6]}', self.shown(result))
+        self.assert_error(
+            self.fab('migrations:forget,1'), 'What went wrong in each stands above.\n'
+        )
+
+    def test_what_is_refused_in_some_is_offered_for_the_others(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_ok(self.fab(f'migrations:execute,only={self.name("a")}'))
+        # Nothing can be written to a view.
+        b = self.client[self.name('b')]
+        b.command('create', 'migrations', viewOn='notes', pipeline=[])
+        said = self.shown(self.fab('migrations:baseline,1'))
+        self.assertIn('2 of 3 databases failed: ', said)
+        self.assertIn('To go on, type: fab migrations:baseline,1,only=b\n', said)
+        b.migrations.drop()
+        self.assert_ok(self.fab(f'migrations:baseline,1,only={self.name("b")}'))
 
     def test_an_error_of_all_counts_none(self) -> None:
         self.migration('001_a.py', PICKY)
