@@ -15,7 +15,7 @@ from migopy.backfill.threads import Submit
 from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
 from migopy.server import has_members
-from migopy.terminal import HELM, duration, say
+from migopy.terminal import HELM, duration, say, wait_for
 
 Result = TypeVar('Result')
 
@@ -200,6 +200,7 @@ class Throttle:
             self._helm.obey()
 
     def _tell(self, why: str) -> None:
+        wait_for(why)
         if self._helm is not None:
             self._helm.waits(why)
 
@@ -232,6 +233,7 @@ class Throttle:
             self._obey()
         if is_said:
             say(f'{self._name}: goes on')
+            self._tell('')
 
 
 def _minute() -> int:

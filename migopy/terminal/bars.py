@@ -34,6 +34,7 @@ class Bar:
         self._drawn = 0.0
         self._count = 0
         self._total: int | None = None
+        self._why = ''
 
     def show(self, count: int, total: int | None) -> None:
         """Draw it, unless that was done a moment ago."""
@@ -41,12 +42,21 @@ class Bar:
         now = time.monotonic()
         if now - self._drawn >= REDRAW_EVERY:
             self._drawn = now
-            DISPLAY.draw(self, count, total, self._numbers())
+            self._draw()
+
+    def wait(self, why: str) -> None:
+        """Say why it does not go on at this moment; `''` where it does."""
+        if why != self._why:
+            self._why = why
+            self._draw()
 
     def end(self) -> None:
         """Draw it for the last time."""
         total = self._count if self._total is None else self._total
         DISPLAY.end(self, self._count, total, self._numbers())
+
+    def _draw(self) -> None:
+        DISPLAY.draw(self, self._count, self._total, self._numbers(), self._why)
 
     def _numbers(self) -> str:
         return numbers(self._count, self._total, time.monotonic() - self._began)
@@ -70,8 +80,14 @@ class Display:
         """Tell whether there is a bar."""
         return bool(self._tasks)
 
-    def draw(self, bar: Bar, count: int, total: int | None, numbers: str) -> None:
-        """Draw a bar, a new one at the bottom; the title is cut, never the numbers."""
+    def draw(
+        self, bar: Bar, count: int, total: int | None, numbers: str, why: str = ''
+    ) -> None:
+        """Draw a bar, a new one at the bottom; the title is cut, never the numbers.
+
+        Why it waits stands behind them as far as there is room, of `paused: …` the
+        first word at least.
+        """
         with self._lock, unnamed():
             if self._progress is None:
                 self._progress = _rich_progress()
@@ -87,11 +103,15 @@ class Display:
             title = bar.title
             if len(title) > room:
                 title = f'{title[: max(room - 1, 0)]}…'
+            text = f'{title}: {numbers}' if title else numbers
+            room += len(f' : {numbers}') - len(f' {text}')
+            behind = [each for each in (why, why.partition(':')[0]) if each]
+            fitting = [f', {each}' for each in behind if len(f', {each}') <= room]
             self._progress.update(
                 self._tasks[bar],
                 completed=count,
                 total=total,
-                description=f'{title}: {numbers}' if title else numbers,
+                description=''.join([text, *fitting[:1]]),
             )
 
     def end(self, bar: Bar, count: int, total: int, numbers: str) -> None:

@@ -31,6 +31,9 @@ WITHOUT_BARS = ('dumb', 'unknown', 'vt100')
 #: What writes the lines: a manager's `logger` while it runs a subtask.
 LOGGER: ContextVar[Any] = ContextVar('logger')
 
+#: The bar of the loop that goes on in this context, if there is one.
+BAR: ContextVar[Bar | None] = ContextVar('bar', default=None)
+
 #: What is told of the loops as well, in figures, if anything.
 COUNTED: ContextVar[Tell | None] = ContextVar('counted', default=None)
 
@@ -74,6 +77,13 @@ def told_by(logger: Any) -> Iterator[None]:
 def say(text: str) -> None:
     """Write a line where the loops of this context are told of."""
     LOGGER.get(ColorsLogger()).white(text)
+
+
+def wait_for(why: str) -> None:
+    """Say on the bar why its loop does not go on at this moment; `''` where it does."""
+    bar = BAR.get()
+    if bar is not None:
+        bar.wait(why)
 
 
 @contextmanager
@@ -150,11 +160,14 @@ def _bar_meter() -> Iterator[Meter]:
             bar = None
         if bar is None:
             bar = Bar(title)
+            BAR.set(bar)
         bar.show(count, total)
 
+    outer = BAR.get()
     try:
         yield show
     finally:
+        BAR.set(outer)
         if bar is not None:
             bar.end()
 

@@ -442,9 +442,11 @@ class ThrottleTest(unittest.TestCase):
     def test_outside_of_its_hours_it_waits(self) -> None:
         pace = NOTHING._replace(hours=('22:00', '06:00'))
         throttle = Throttle('notes', pace, None, Sizes(1000))
-        with mock.patch.object(throttle_room, '_minute', side_effect=[600, 601, 1320]):
+        with (
+            mock.patch.object(throttle_room, '_minute', side_effect=[600, 601, 1320]),
+            mock.patch.object(throttle_room, 'wait_for') as on_the_bar,
+        ):
             throttle.wait(10)
-        self.assertEqual(
-            self.logger.of('white'),
-            ['notes: paused until 22:00 (hours 22:00 to 06:00)', 'notes: goes on'],
-        )
+        why = 'paused until 22:00 (hours 22:00 to 06:00)'
+        self.assertEqual(self.logger.of('white'), [f'notes: {why}', 'notes: goes on'])
+        self.assertEqual(on_the_bar.mock_calls, [mock.call(why), mock.call('')])

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from unittest import mock
 
+from migopy.terminal import bars
 from migopy.terminal.bars import BAR_WIDTH, DISPLAY
 from migopy.terminal.figures import line
-from migopy.terminal.progress import LOGGER, meter, progress
+from migopy.terminal.progress import LOGGER, meter, progress, wait_for
 from migopy.terminal.totals import total_of
+from tests.faults import eventually
 from tests.project import RecordingLogger
 from tests.terminal import Terminal
 
@@ -167,6 +169,31 @@ class OnTerminalTest(ProgressTest):
         self.assertRegex(shown, r'^x+…: 12,000 of 12,000 \(100%\), [0-9,]+/s$')
         bar = BAR_WIDTH + 1
         self.assertLessEqual(len(shown) + bar, 80)
+
+    def test_why_it_waits_stands_behind_the_numbers_until_it_goes_on(self) -> None:
+        why = 'paused: db2 is 7.4 s behind'
+        for columns, shown in (
+            (55, f'notes: 3 of 9, {why}'),
+            (54, 'notes: 3 of 9, paused'),
+            (34, 'notes: 3 of 9, paused'),
+            (33, 'notes: 3 of 9'),
+        ):
+            with (
+                self.subTest(columns),
+                mock.patch.object(bars, 'numbers', return_value='3 of 9'),
+                mock.patch.dict(os.environ, COLUMNS=str(columns)),
+            ):
+                with meter() as show:
+                    show('notes', 3, 9)
+                    wait_for(why)
+                    eventually(lambda shown=shown: self.last == shown, shown)
+                    wait_for('')
+                self.assertEqual(self.last, 'notes: 3 of 9')
+
+    @property
+    def last(self) -> str:
+        """Give the line at the bottom, without its bar."""
+        return self.screen.last_lines[-1] if self.screen.last_lines else ''
 
     def test_a_title_is_text_whatever_is_in_it(self) -> None:
         list(progress(range(2), title='[red]notes[/red] {0}'))
