@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.backfill import bound_session, is_bound
+from migopy.commands import Command
 from migopy.state import DURABLE, TRANSIENT, commit
 from migopy.undo.applying import Applying
 from migopy.undo.conflicting import Conflicting
@@ -89,6 +90,20 @@ class Undo:
 
     def __call__(self, db: Any) -> None:
         """Do it; raises `Conflicts`, `InTheWay`, `NotExact`, `Damaged`, `LockLost`."""
+        try:
+            self._undo(db)
+        except InTheWay as error:
+            error.change_commands(self._as_wished)
+            raise
+
+    def _as_wished(self, command: Command) -> Command:
+        """Give the command with what was decided of others' changes, if anything."""
+        if self._wish == STOP:
+            return command
+        options = {**command.options, 'conflicts': self._wish}
+        return Command(command.name, *command.values, **options)
+
+    def _undo(self, db: Any) -> None:
         self._tell()
         if is_bound() and self._kept.defined:
             # A dry run: no transaction sees its own indexes dropped and made.

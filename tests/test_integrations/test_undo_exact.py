@@ -26,6 +26,7 @@ from bson import (
 )
 from bson.datetime_ms import DatetimeMS
 
+from migopy.commands import Command
 from migopy.run.transaction import TooLarge
 from migopy.undo import Conflicts, InTheWay, NotCovered, TooManyImages
 from tests.images import state_of
@@ -178,10 +179,14 @@ class ExactTest(RunningTest):
         manager = self.execute("db.a.update_one({'_id': 0}, {'$set': {'x': 9}})")
         self.db.a.insert_one({'x': 0})
         after = state_of(self.db)
-        with self.assertRaisesRegex(InTheWay, 'x_1'):
-            manager.rollback('001')
-        self.assertEqual(state_of(self.db), after)
-        self.assertEqual(self.registered(), ['001_a.py'])
+        for typed in ({}, {'conflicts': 'keep'}):
+            with self.subTest(typed), self.assertRaisesRegex(InTheWay, 'x_1') as caught:
+                manager.rollback('001', **typed)
+            # What was decided is typed again.
+            again = Command('rollback', '001_a.py', undo='yes', **typed)
+            self.assertEqual(caught.exception.next, [again])
+            self.assertEqual(state_of(self.db), after)
+            self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_a_collation_of_the_collection(self) -> None:
         self.db.create_collection('a', collation={'locale': 'de', 'strength': 1})
