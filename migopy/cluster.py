@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable
 from contextlib import ExitStack
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from bson import ObjectId
 from pymongo.errors import PyMongoError
 
 from migopy.defaults import Defaults
+from migopy.lazy import lazy
 from migopy.server import (
     Settings,
     explained,
@@ -39,7 +39,7 @@ class Cluster:
         self._make_client = named_client(make_client, settings, base)
         self._resources = ExitStack()
 
-    @cached_property
+    @lazy
     def client(self) -> Any:
         """Make the client; raises what `explained` gives for what PyMongo refuses."""
         place, options = self.connection
@@ -53,7 +53,7 @@ class Cluster:
             self._resources.callback(close, client)
         return client
 
-    @cached_property
+    @lazy
     def heartbeats(self) -> Any:
         """Give a client that hears of members often, if one can be made for that."""
         place, options = self.connection
@@ -68,7 +68,7 @@ class Cluster:
         """Give the client if it was made, else `None`."""
         return vars(self).get('client')
 
-    @cached_property
+    @lazy
     def connection(self) -> tuple[list[Any], dict[str, Any]]:
         """Give the arguments for a client, of a server that runs."""
         place, options = self._settings.arguments()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from migopy.cluster import Cluster
 from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
 from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_template
+from migopy.lazy import lazy
 from migopy.pymongo3 import legacy_database
 from migopy.run import (
     Choice,
@@ -111,7 +111,7 @@ class Site:
         place, options = self.cluster.connection
         return AsyncMongoClient(*place, **options)
 
-    @cached_property
+    @lazy
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
         name = self.settings.server.database_name
@@ -121,7 +121,7 @@ class Site:
             raise NoDatabase
         return legacy_database(self.client, name, self._notify)
 
-    @cached_property
+    @lazy
     def directory(self) -> Directory:
         """Give the folder of migrations."""
         if self._directory is not None:
@@ -130,28 +130,28 @@ class Site:
         names = FileNames(settings.file_pattern, settings.helpers)
         return Directory(settings.base, settings.directory, names, self._functions)
 
-    @cached_property
+    @lazy
     def collection(self) -> Collection[Document]:
         """Give the collection of registered migrations, with the client's options."""
         return self.db[self.settings.collection]
 
-    @cached_property
+    @lazy
     def registry(self) -> Registry:
         """Give the registered migrations."""
         return Registry(own_collection(self._reached))
 
-    @cached_property
+    @lazy
     def history(self) -> History:
         """Give the runs of migrations."""
         return History(self._beside('history'))
 
-    @cached_property
+    @lazy
     def lock(self) -> Lock:
         """Give the lock."""
         lock = self._beside('lock')
         return Lock(lock, self.settings.lock_ttl, self.listener.own_work)
 
-    @cached_property
+    @lazy
     def images(self) -> Images:
         """Give the images of what migrations have changed."""
         from migopy.undo import Images
@@ -177,7 +177,7 @@ class Site:
         collection = self._reached
         return own_collection(collection.database[f'{collection.name}_{suffix}'])
 
-    @cached_property
+    @lazy
     def _reached(self) -> Collection[Document]:
         """Give the collection of registered migrations, of a server that was found."""
         collection = self.collection

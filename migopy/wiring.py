@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,6 +33,7 @@ from migopy.face import (
     require_one_kind,
 )
 from migopy.files import Functions, functions_of
+from migopy.lazy import lazy
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, names_given, require_sound
 from migopy.site import Site
@@ -90,17 +90,17 @@ class Wiring(Doors):
         """Close the client, and stop a server that was started for it."""
         self._site.disconnect()
 
-    @cached_property
+    @lazy
     def mongo_client(self) -> Any:
         """Connect to the server."""
         return self._site.client
 
-    @cached_property
+    @lazy
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
         return self._site.db
 
-    @cached_property
+    @lazy
     def collection(self) -> Collection[Document]:
         """Give the collection of registered migrations."""
         return self._site.collection
@@ -209,7 +209,7 @@ class Wiring(Doors):
 
     # What it is made of.
 
-    @cached_property
+    @lazy
     def _site(self) -> Site:
         many = has_many(self)
         return site_of(self, self._notify, self.migration_functions, many)
@@ -237,7 +237,7 @@ class Wiring(Doors):
         all_of_them: Any = Observers(told, cast(Any, hooks))
         return cast(Observer, all_of_them)
 
-    @cached_property
+    @lazy
     def _text(self) -> Narrator:
         database = self._site.settings.server.database_name or ''
         return Narrator(self._voice, self._spelling, database)

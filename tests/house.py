@@ -20,6 +20,7 @@ ORDER = (
     'traces',
     'callers',
     'folders',
+    'lazy',
     'pace',
     'terminal',
     'effects',

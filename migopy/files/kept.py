@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 from migopy.files.directory import Directory
 from migopy.files.migration import Glance, Migration
 from migopy.files.said import Said
+from migopy.lazy import lazy
 
 
 class KeptMigration(Migration):
@@ -15,15 +14,15 @@ class KeptMigration(Migration):
     Invariant: whoever asks gets the same content, though the file may change meanwhile.
     """
 
-    @cached_property
+    @lazy
     def _content(self) -> bytes:
         return super().content()
 
-    @cached_property
+    @lazy
     def _said(self) -> Said:
         return super().said()
 
-    @cached_property
+    @lazy
     def _glance(self) -> Glance:
         return super().glance_at(self._content)
 

@@ -1,0 +1,35 @@
+"""Attributes that are made when they are asked for first, whatever thread asks."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import Any, Callable, TypeVar, overload
+
+T = TypeVar('T')
+
+
+class lazy(cached_property[T]):  # noqa: N801 - written as `cached_property` is
+    """A `cached_property` that is made once, also where several threads ask at a time.
+
+    Since Python 3.12 `cached_property` lets each of them make one, and keeps the last:
+    of a manager's parts, one thread would hold the lock of one and write with another.
+    Invariant: all threads get the same object.
+    """
+
+    def __init__(self, make: Callable[[Any], T]) -> None:
+        super().__init__(make)
+        self._turn = threading.RLock()
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> lazy[T]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        """Give it, made at the first time; the class gives what makes it."""
+        if instance is None:
+            return self
+        with self._turn:
+            return super().__get__(instance, owner)
