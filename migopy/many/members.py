@@ -171,7 +171,6 @@ class Members:
                 )
                 # The one that was asked for last comes last.
                 self._clusters[key] = cluster
-            _ = cluster.client  # made here, for two threads would make two
             if own:
                 self._in_use[key] += 1
             return cluster
