@@ -83,8 +83,8 @@ class OutsideBatch(MigopyException):
         return type(self), (self.what, self.wanted)
 
 
-class BatchAborted(MigopyException):
-    """The server aborted the transaction of a batch, as its documents were in use.
+class UnkeptBatch(MigopyException):
+    """The transaction of a batch has come to nothing.
 
     `left` is the loop, `reason` what the server says.
     """
@@ -92,42 +92,45 @@ class BatchAborted(MigopyException):
     # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
-    def __init__(self, left: Left, reason: str) -> None:
+    def __init__(self, left: Left, reason: str, why: str) -> None:
+        """Take the loop, what the server says, and `why` for a person."""
         self.left = left
         self.reason = reason
         super().__init__(
-            f'{left.namespace}: the server aborted the transaction of a batch'
-            f' ({reason}). It does so where something else writes the same documents'
-            f' meanwhile. Nothing of that batch is kept; the {left.done:,} documents'
-            ' before it are done, and its up goes on behind them when it is run again.'
+            f'{left.namespace}: {why} Nothing of that batch is kept; the'
+            f' {left.done:,} documents before it are done, and its up goes on behind'
+            ' them when it is run again.'
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.left, self.reason)
 
 
-class NotInBatch(MigopyException):
-    """What no transaction can do was sent in that of a batch.
+class BatchAborted(UnkeptBatch):
+    """The server aborted the transaction of a batch, as its documents were in use."""
 
-    `left` is the loop, `reason` what the server says.
-    """
-
-    # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
     def __init__(self, left: Left, reason: str) -> None:
-        self.left = left
-        self.reason = reason
-        super().__init__(
-            f'{left.namespace}: in the loop over migopy.batches each batch is a'
-            f' transaction, and the server does not do this in one: {reason}\n'
+        why = (
+            f'the server aborted the transaction of a batch ({reason}). It does so'
+            ' where something else writes the same documents meanwhile.'
+        )
+        super().__init__(left, reason, why)
+
+
+class NotInBatch(UnkeptBatch):
+    """What no transaction can do was sent in that of a batch."""
+
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, left: Left, reason: str) -> None:
+        why = (
+            'in the loop over migopy.batches each batch is a transaction, and the'
+            f' server does not do this in one: {reason}\n'
             'Write that after the loop, or in a migration of its own before this one.'
-            f' Nothing of that batch is kept; the {left.done:,} documents before it are'
-            ' done, and its up goes on behind them when it is run again.'
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.left, self.reason)
+        super().__init__(left, reason, why)
 
 
 def outside(refused: RefusedWrite) -> OutsideBatch:
