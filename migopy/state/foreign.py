@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
@@ -14,6 +15,20 @@ from migopy.state.registry import is_ours
 from migopy.texts import one_line
 
 Document = dict[str, Any]
+
+#: The fields in which documents of any tool may say that a migration is not applied,
+#: and what they say of such a one, by its letters alone.
+STATES = ('state', 'status', 'direction', 'type', 'execType')
+UNDONE = {
+    *('down', 'downgrade', 'downgraded', 'backward', 'backwards', 'revert', 'reverted'),
+    *('undo', 'undone', 'rollback', 'rolledback'),
+}
+FAILED = {'fail', 'failed', 'failure', 'error', 'errored', 'aborted', 'interrupted'}
+NOT_BEGUN = {'new', 'pending', 'planned', 'skipped', 'canceled', 'cancelled'}
+NOT_ENDED = {'started', 'running', 'inprogress', 'processing', 'dirty'}
+NOT_APPLIED = UNDONE | FAILED | NOT_BEGUN | NOT_ENDED
+#: The same of fields that are true or false.
+FLAGS = {'success': False, 'applied': False, 'executed': False, 'dirty': True}
 
 
 class ForeignRecord(NamedTuple):
@@ -77,17 +92,37 @@ def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
 def known_by(field: str, time: str | None) -> Tool:
     """Make a tool of any kind, whose documents name a migration in a field.
 
-    `time` is the field of the time at which it was applied.
+    `time` is the field of the time at which it was applied. What many tools call one
+    that is undone, or has failed, is understood; it does not count as applied.
     """
 
     def read(documents: Sequence[Document]) -> list[ForeignRecord]:
         return [
-            ForeignRecord([name], time_of(document, time) if time else None)
+            ForeignRecord(
+                [name],
+                time_of(document, time) if time else None,
+                not_applied=_not_applied(document),
+            )
             for document in documents
             if (name := text_of(document, field))
         ]
 
     return Tool('another tool', (), field, read)
+
+
+def _not_applied(document: Mapping[str, Any]) -> str:
+    """Give the field by which a document says that its migration is not applied.
+
+    `state: down`, say; `''` where it has none.
+    """
+    for field in STATES:
+        value = text_of(document, field)
+        if re.sub('[^a-z]', '', value.lower()) in NOT_APPLIED:
+            return f'{field}: {value}'
+    for field, value in FLAGS.items():
+        if document.get(field) is value:
+            return f'{field}: {str(value).lower()}'
+    return ''
 
 
 def _documents(collection: Collection[Document]) -> list[Document]:

@@ -360,6 +360,49 @@ class AdoptTest(PlainTest):
         shown = self.shown(collection='versions', field='version')
         self.assertIn('time unknown', shown)
 
+    def test_of_any_other_tool_not_what_it_has_undone_or_failed_at(self) -> None:
+        """Registered, it would never run here."""
+        for field, applied, not_applied in (
+            ('state', 'up', ['down']),
+            ('status', 'Success', ['FAILED', 'rolled_back', 'in progress', 'pending']),
+            ('execType', 'MARK_RAN', ['SKIPPED']),
+            ('type', 'migrate', ['rollback']),
+            ('success', True, [False]),
+            ('dirty', False, [True]),
+        ):
+            with self.subTest(field):
+                self.db.versions.drop()
+                self.db.migrations.drop()
+                names = [f'{n:03}_{field.lower()}.py' for n in range(9)]
+                self.files(names[0], *names[1 : len(not_applied) + 1])
+                found = self.adopted(
+                    'versions',
+                    *(
+                        {'version': name, field: value}
+                        for name, value in zip(names, [applied, *not_applied])
+                    ),
+                    collection='versions',
+                    field='version',
+                )
+                self.assertEqual(found, {names[0]: None})
+                shown = self.shown(collection='versions', field='version')
+                for value in not_applied:
+                    said = value if isinstance(value, str) else str(value).lower()
+                    self.assertIn(f'{field}: {said}', shown)
+
+    def test_of_any_other_tool_not_what_its_log_has_as_undone(self) -> None:
+        self.files('001_a.py', '002_b.py')
+        found = self.adopted(
+            'log',
+            {'filename': '001_a.py', 'type': 'up', 'date': AT},
+            {'filename': '002_b.py', 'type': 'up', 'date': AT},
+            {'filename': '002_b.py', 'type': 'down', 'date': LATER},
+            collection='log',
+            field='filename',
+            time='date',
+        )
+        self.assertEqual(found, {'001_a.py': AT})
+
     def test_of_a_known_tool_in_a_collection_of_another_name(self) -> None:
         self.files('20200724120000_add_x.py')
         found = self.adopted(
