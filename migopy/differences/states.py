@@ -124,9 +124,10 @@ class States:
                     collection.delete_one(with_id(id_of(before)), session=session)
                 else:
                     # As it would be: what others have made of it already is no write.
-                    query = with_id(id_of(before))
-                    document = RawBSONDocument(after)
-                    collection.replace_one(query, document, session=session)
+                    # `replace_one` would read it, which cannot be done of every one.
+                    whole = {'$literal': RawBSONDocument(after)}
+                    query, update = with_id(id_of(before)), [{'$replaceWith': whole}]
+                    collection.update_one(query, update, session=session)
             finally:
                 session.abort_transaction()
 

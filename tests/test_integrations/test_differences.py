@@ -8,13 +8,14 @@ import unittest
 from collections.abc import Iterator
 from typing import Any
 
-from bson import Int64, MaxKey, MinKey, ObjectId
+from bson import Int64, MaxKey, MinKey, ObjectId, encode
 from pymongo.client_session import ClientSession
 
 from migopy.differences import Comparison, States, compare, look, state_before
 from migopy.effects import Clues
 from migopy.run.transaction import aborted
 from tests import server
+from tests.hostile import raw
 from tests.project import FabTest
 
 #: Documents in a collection where a bounded or a whole scan is to be seen.
@@ -50,6 +51,20 @@ class ShowTest(FabTest):
         self.assertEqual(self.state(), before)
         self.assertIn('Dry run: nothing was changed', result.stderr)
         return result.stderr
+
+    def test_of_texts_that_are_no_utf_8(self) -> None:
+        """A server keeps what an old driver has sent; it ends no command."""
+        content = encode({'_id': 1, 'name': 'Zxrich'}).replace(b'Zx', b'Z\xfc')
+        self.db.users.insert_one(raw(content))
+        self.migration(
+            '001_seen.py',
+            """
+            def up(db):
+                db.users.update_many({}, {'$set': {'seen': 1}})
+            """,
+        )
+        said = self.shown()
+        self.assertIn('users 1 updated\n  ~ users _id 1\n      seen: ', said)
 
     def test_fields_before_and_after(self) -> None:
         self.db.accounts.insert_many(
