@@ -17,10 +17,18 @@ class BadFileNames(MigopyException):
     def __init__(self, names: list[str], pattern: str) -> None:
         self.names = names
         why = f'do not fit MIGRATIONS_FILE_PATTERN ({pattern})'
+        parts = ''
         if not any(map(is_utf8, names)):
             why = 'are no UTF-8, so that no database can keep them'
+        elif any(re.match(pattern, name) for name in names if name[-6:] != '.py.py'):
+            why = f'have no number in the group of MIGRATIONS_FILE_PATTERN ({pattern})'
+            parts = (
+                'A number of several parts needs a group for each: '
+                r'(?P<migr_nr_1>\d+)-(?P<migr_nr_2>\d+)'
+                '\n'
+            )
         super().__init__(
-            f'Found files whose names {why}:\n{listing(names)}\n'
+            f'Found files whose names {why}:\n{listing(names)}\n{parts}'
             'Rename them (001_add_index.py), or begin the name of a helper with _ or '
             'put it into MIGRATIONS_HELPERS, then type: ',
             Command(),

@@ -165,6 +165,15 @@ class FileNamesTest(unittest.TestCase):
             with self.subTest(pattern), self.assertRaisesRegex(BadPattern, reason):
                 FileNames(pattern)
 
+    def test_a_date_in_one_group_is_told_from_a_name_that_does_not_fit(self) -> None:
+        pattern = r'(?P<migr_nr>\d{4}-\d\d-\d\d)-[a-z-]+\.py'
+        with self.assertRaises(BadFileNames) as caught:
+            self.sorted('2020-07-24-add-x.py', pattern=pattern)
+        said = str(caught.exception)
+        self.assertIn('have no number in the group', said)
+        self.assertIn(r'(?P<migr_nr_1>\d+)-(?P<migr_nr_2>\d+)', said)
+        self.assertNotIn('do not fit', said)
+
     def test_a_number_that_is_none_is_a_bad_name(self) -> None:
         with self.assertRaises(BadFileNames):
             self.sorted('x_y.py', pattern=r'(?P<migr_nr>[a-z]+)_.*')
