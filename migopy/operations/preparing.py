@@ -12,6 +12,7 @@ from migopy.run import (
     Plan,
     Step,
     require_dependencies,
+    require_not_elsewhere,
     require_transactions,
     steps_of,
     warn_of_helpers,
@@ -37,6 +38,7 @@ def loaded(
 
             steps = steps_down(site, order, plan, migrations, observer)
         else:
+            require_not_elsewhere(site.registry, plan, migrations)
             steps = steps_of(migrations, site.directory, 'up', order.transaction)
             if any(map(plan.unfinished_of, migrations)):
                 from migopy.operations.undoing import require_none_half_undone

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
     from migopy.run.inspection import Problem, inspect
+    from migopy.run.other_registries import RegisteredElsewhere, require_not_elsewhere
     from migopy.run.registrations import NotRegistered
     from migopy.run.rooms import Rooms
     from migopy.run.runner import Runner
@@ -75,6 +76,7 @@ LATE = {
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
+    'RegisteredElsewhere': 'other_registries',
     'Rooms': 'performing',
     'Runner': 'runner',
     'Step': 'step',
@@ -88,6 +90,7 @@ LATE = {
     'inspect': 'inspection',
     'only_reading': 'conditions',
     'require_dependencies': 'dependencies',
+    'require_not_elsewhere': 'other_registries',
     'with_images': 'imaging',
     'require_transactions': 'transaction',
     'steps_of': 'step',
@@ -133,6 +136,7 @@ __all__ = [
     'OutsidePages',
     'Plan',
     'Problem',
+    'RegisteredElsewhere',
     'Renamed',
     'Rooms',
     'RunOutcome',
@@ -157,6 +161,7 @@ __all__ = [
     'only_reading',
     'repeats_of',
     'require_dependencies',
+    'require_not_elsewhere',
     'require_transactions',
     'steps_of',
     'still_there',

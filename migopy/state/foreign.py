@@ -119,9 +119,9 @@ def _not_applied(document: Mapping[str, Any]) -> str:
         value = text_of(document, field)
         if re.sub('[^a-z]', '', value.lower()) in NOT_APPLIED:
             return f'{field}: {value}'
-    for field, value in FLAGS.items():
-        if document.get(field) is value:
-            return f'{field}: {str(value).lower()}'
+    for field, flag in FLAGS.items():
+        if document.get(field) is flag:
+            return f'{field}: {str(flag).lower()}'
     return ''
 
 

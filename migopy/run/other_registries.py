@@ -1,0 +1,79 @@
+"""What is to run, and is registered in another collection of the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from pymongo.errors import OperationFailure
+
+from migopy.commands import Command, Where
+from migopy.errors import MigopyException, listing
+from migopy.files import Migration
+from migopy.run.plan import Plan
+from migopy.state import Record, Registry
+
+#: The collection of 1.0 and of whoever sets no other.
+DEFAULT = 'migrations'
+
+SETTING = 'MIGRATIONS_COLLECTION'
+
+
+class RegisteredElsewhere(MigopyException):
+    """Migrations that are registered in another collection than in the one that is set.
+
+    `names` are theirs, `collection` is that one. Executed, they would run twice.
+    """
+
+    def __init__(self, names: Sequence[str], collection: str, here: str) -> None:
+        self.names = names
+        self.collection = collection
+        super().__init__(
+            f'Applied already, as {collection} has it, so nothing was done:\n'
+            f'{listing(names)}\n'
+            f'{SETTING} is {here!r}, where nothing is registered. To go on with'
+            f' {collection}, have {SETTING} = {collection!r} ',
+            Where((SETTING,)),
+            ', then type: ',
+            Command('execute'),
+            f"\nIf {collection} is another project's, give these files other names.",
+        )
+
+
+def require_not_elsewhere(
+    registry: Registry, plan: Plan, migrations: Sequence[Migration]
+) -> None:
+    """Make sure that what is to run has not run under another setting.
+
+    Looked for is only where nothing is registered yet. A record is of a migration by
+    its name, and by its content unless it is one of 1.0, which has that of none.
+    Raises `RegisteredElsewhere`.
+    """
+    if plan.records:
+        return
+    here = registry.collection.name
+    # Whose rights are for migopy's collections alone has to do without this.
+    with suppress(OperationFailure):
+        for other in _others(registry):
+            records = {each.name: each for each in other.read().records}
+            names = [each.name for each in migrations if _is_in(records, each)]
+            if names:
+                raise RegisteredElsewhere(names, other.collection.name, here)
+
+
+def _others(registry: Registry) -> Iterator[Registry]:
+    """Give the collections beside it that may hold what migopy has registered."""
+    database = registry.collection.database
+    there = set(database.list_collection_names(authorizedCollections=True))
+    there.discard(registry.collection.name)
+    for name in sorted(there):
+        if name == DEFAULT or f'{name}_history' in there:
+            options = registry.collection.codec_options
+            yield Registry(database.get_collection(name, codec_options=options))
+
+
+def _is_in(records: dict[str, Record], migration: Migration) -> bool:
+    record = records.get(migration.name)
+    if record is None:
+        return False
+    return record.checksum is None or record.checksum == migration.checksum()

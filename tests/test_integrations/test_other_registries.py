@@ -1,0 +1,92 @@
+"""What another collection of the database has as applied runs no second time."""
+
+from __future__ import annotations
+
+from migopy.run import RegisteredElsewhere
+from tests.project import FABFILE, FabTest, PlainTest
+
+INSERT = """
+    def up(db):
+        db.ran.insert_one({'n': 1})
+
+    def down(db):
+        db.ran.delete_one({'n': 1})
+"""
+
+
+class OtherRegistryTest(PlainTest):
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_a.py', INSERT)
+        self.migration('002_b.py', INSERT)
+
+    def assert_refused(self, collection: str, *names: str, now: str) -> None:
+        """No command runs them again where the setting is `now`."""
+        before = self.contents('ran')
+        manager = self.manager(MIGRATIONS_COLLECTION=now)
+        for options in ({}, {'spec_migr': names[-1]}, {'dry_run': 'yes'}):
+            with self.assertRaises(RegisteredElsewhere) as caught:
+                manager.execute(**options)
+            self.assertEqual(caught.exception.collection, collection)
+        self.assertEqual(caught.exception.names, list(names))
+        self.assertEqual(self.contents('ran'), before)
+        self.assertEqual(self.contents(now), [])
+
+    def test_of_a_setting_that_was_made_later(self) -> None:
+        self.manager().execute()
+        self.assert_refused('migrations', '001_a.py', '002_b.py', now='changes')
+
+    def test_of_a_setting_that_was_lost(self) -> None:
+        self.manager(MIGRATIONS_COLLECTION='changes').execute('1')
+        self.assert_refused('changes', '001_a.py', now='migrations')
+
+    def test_of_what_1_0_has_registered(self) -> None:
+        self.register('001_a.py')
+        self.assert_refused('migrations', '001_a.py', now='changes')
+
+    def test_as_soon_as_the_setting_is_put_right_all_goes_on(self) -> None:
+        self.manager().execute('1')
+        with self.assertRaises(RegisteredElsewhere):
+            self.manager(MIGRATIONS_COLLECTION='changes').execute()
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertEqual(len(self.contents('ran')), 2)
+
+    def test_files_of_other_content_are_another_project_s(self) -> None:
+        self.manager().execute()
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name, INSERT.replace("'n': 1", "'n': 2"))
+        manager = self.manager(MIGRATIONS_COLLECTION='changes')
+        manager.execute()
+        self.assertEqual([each['n'] for each in self.contents('ran')], [1, 1, 2, 2])
+
+    def test_two_projects_with_records_of_their_own_are_let_alone(self) -> None:
+        self.manager().execute('1')
+        other = self.manager(MIGRATIONS_COLLECTION='changes')
+        other.ignore('1')
+        other.execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+
+    def test_documents_of_another_tool_say_nothing(self) -> None:
+        self.db.migrations.insert_many([{'name': '001_a'}, {'filename': '001_a.py'}])
+        self.manager(MIGRATIONS_COLLECTION='changes').execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+
+
+class ToldTest(FabTest):
+    fabfile = FABFILE.replace(
+        'MONGO_DATABASE', "MIGRATIONS_COLLECTION = 'changes'\n        MONGO_DATABASE"
+    )
+
+    def test_it_says_what_to_set(self) -> None:
+        self.migration('001_a.py', INSERT)
+        self.register('001_a.py')
+        self.assertEqual(
+            self.error('migrations:execute'),
+            'Applied already, as migrations has it, so nothing was done:\n'
+            '  001_a.py\n'
+            "MIGRATIONS_COLLECTION is 'changes', where nothing is registered. To go on"
+            " with migrations, have MIGRATIONS_COLLECTION = 'migrations' in the"
+            ' fabfile, then type: fab migrations:execute\n'
+            "If migrations is another project's, give these files other names.",
+        )
