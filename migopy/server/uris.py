@@ -42,6 +42,9 @@ class ServerUri:
         user_info, _, hosts = place.rpartition('@')
         user, _, password = user_info.partition(':')
         hidden, shown = _hidden(before, query)
+        if '@' in path and ('/' in path or not _are_hosts(hosts)):
+            # A password with a `/` in it, which nobody has percent-encoded.
+            path = path.rpartition('@')[2].partition('/')[2]
         return cls(
             scheme=scheme,
             hosts=hosts,
@@ -62,14 +65,12 @@ def is_uri(text: str) -> bool:
 
 def _hidden(before: str, query: str) -> tuple[str, str]:
     """Cut a URI's user information from its hosts; in doubt more is hidden."""
-    if '@' in before:
-        hidden, _, rest = before.rpartition('@')
-        return hidden, rest.partition('/')[0]
-    place = before.partition('/')[0]
-    value, at, rest = query.rpartition('@')
+    hidden, _, rest = before.rpartition('@')
+    place = rest.partition('/')[0]
+    value, at, behind = query.rpartition('@')
     if at and not ('=' in value and _are_hosts(place)):
-        return f'{before}?{value}', rest.partition('/')[0]
-    return '', place
+        return f'{before}?{value}', behind.partition('/')[0]
+    return hidden, place
 
 
 def _are_hosts(text: str) -> bool:

@@ -54,12 +54,24 @@ class DatabaseNameTest(unittest.TestCase):
             'mongodb://localhost/shop?appName=a/b@c': 'shop',
             'mongodb+srv://cluster.example/shop': 'shop',
             'mongodb://%2Ftmp%2Fmongodb.sock/shop': 'shop',
+            'mongodb://localhost/sh@p': 'sh@p',
             'nonsense': None,
             'http://[': None,
         }
         for uri, expected in uris.items():
             with self.subTest(uri):
                 self.assertEqual(Settings(uri=uri).database_name, expected)
+
+    def test_is_no_part_of_a_password_that_is_not_encoded(self) -> None:
+        uris = {
+            'mongodb://ann:p@ss/w@host/shop': 'shop on mongodb://host',
+            'mongodb://ann:p/ss@host:1/shop': 'shop on mongodb://host:1',
+            'mongodb://ann:p/ss@host': '',
+            'mongodb://ann:p/s/s@host/shop': 'shop on mongodb://host',
+        }
+        for uri, expected in uris.items():
+            with self.subTest(uri):
+                self.assertEqual(Settings(uri=uri).title, expected)
 
     def test_is_not_the_folder_of_an_embedded_server(self) -> None:
         self.assertIsNone(Settings(uri='embedded:mongodata').database_name)
@@ -93,6 +105,9 @@ class WhereTest(unittest.TestCase):
             'mongodb://ann:p?ss@host/shop': 'mongodb://host',
             'mongodb://ann:p?s=s@host/shop': 'mongodb://host',
             'mongodb://ann:p@ss@host/shop': 'mongodb://host',
+            'mongodb://ann:p@ss/w@host/shop': 'mongodb://host',
+            'mongodb://ann:p@s?s@host/shop': 'mongodb://host',
+            'mongodb://ann:p@s/s?@host/shop': 'mongodb://host',
             'mongodb+srv://ann:secret@host/shop': 'mongodb+srv://host',
             'mongodb://ann:secret@host/shop?appName=a@b': 'mongodb://host',
             'embedded:mongodata': 'embedded:mongodata',
