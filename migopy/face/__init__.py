@@ -25,7 +25,7 @@ from migopy.face.needed import (
     is_typed_as_task,
     task_for_later,
 )
-from migopy.face.reading import is_yes, number, one_of, only_one
+from migopy.face.reading import help_of, is_yes, number, one_of, only_one, read_speed
 from migopy.face.typed import (
     Subtasks,
     WrongOptions,
@@ -49,6 +49,7 @@ __all__ = [
     'has_many',
     'has_method',
     'has_option',
+    'help_of',
     'in_full',
     'is_fabric_1',
     'is_for_each',
@@ -60,6 +61,7 @@ __all__ = [
     'only_one',
     'original',
     'overview',
+    'read_speed',
     'require_one_kind',
     'require_taken',
     'task',

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Option
 from migopy.face.typed import WrongOptions
 from migopy.texts import whole_number
+
+
+def help_of(subtask: str) -> Command:
+    """Give the next step after an option that cannot be as it is.
+
+    The command with a right option would leave out the rest of what was typed, such as
+    the name of the one migration that was meant.
+    """
+    return Command('help', subtask) if subtask else Command('help')
 
 
 def is_yes(value: str | bool, subtask: str, option: str) -> bool:
@@ -19,7 +29,7 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
         subtask,
         Option(option, str(value)),
         ' is neither yes nor no; nothing was done',
-        Command(subtask, **{option: 'yes'}),
+        help_of(subtask),
     )
 
 
@@ -36,7 +46,7 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
             subtask,
             *parts[1:],
             ' exclude each other; nothing was done',
-            Command('help', subtask),
+            help_of(subtask),
         )
 
 
@@ -48,7 +58,7 @@ def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str
         subtask,
         Option(option, value),
         f' is none of {", ".join(choices)}; nothing was done',
-        Command(subtask, **{option: choices[0]}),
+        help_of(subtask),
     )
 
 
@@ -60,5 +70,23 @@ def number(value: str | int, subtask: str, option: str) -> int:
         subtask,
         Option(option, str(value)),
         ' is no number from 1 on; nothing was done',
-        Command(subtask, **{option: 1}),
+        help_of(subtask),
+    )
+
+
+def read_speed(value: str | float) -> float | None:
+    """Read a number of documents a second, `none` for none; raises `WrongOptions`."""
+    if str(value).lower() == 'none':
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = math.nan
+    if speed > 0 and math.isfinite(speed):
+        return speed
+    raise WrongOptions(
+        'speed',
+        Option('max_per_second', str(value)),
+        ' is no number greater than 0, and not none; nothing was done',
+        help_of('speed'),
     )

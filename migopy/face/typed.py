@@ -181,7 +181,8 @@ def require_taken(
     try:
         signature.bind(*values, **options)
     except TypeError as error:
-        raise WrongOptions(name, str(error), usage_of(subtask, name)) from error
+        reason = f'{error}; nothing was done'
+        raise WrongOptions(name, reason, usage_of(subtask, name)) from error
 
 
 def _require_known(

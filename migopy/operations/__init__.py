@@ -15,7 +15,6 @@ from migopy.operations.orders import (
     order_up,
     order_work,
     pending,
-    read_speed,
     trial,
 )
 
@@ -34,6 +33,5 @@ __all__ = [
     'order_up',
     'order_work',
     'pending',
-    'read_speed',
     'trial',
 ]

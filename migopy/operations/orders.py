@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException
-from migopy.face import ORIGINAL, WrongOptions, is_yes, number, one_of, only_one
+from migopy.face import (
+    ORIGINAL,
+    WrongOptions,
+    help_of,
+    is_yes,
+    number,
+    one_of,
+    only_one,
+)
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.run import Choice, Plan
 from migopy.state import Run
@@ -238,27 +245,9 @@ def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | 
             command,
             Option('show', str(count)),
             f' is more than {MOST_SHOWN:,}; nothing was done',
-            Command(command, show=MOST_SHOWN),
+            help_of(command),
         )
     return Trial(count)
-
-
-def read_speed(value: str | float) -> float | None:
-    """Read a number of documents a second, `none` for none; raises `WrongOptions`."""
-    if str(value).lower() == 'none':
-        return None
-    try:
-        speed = float(value)
-    except ValueError:
-        speed = math.nan
-    if speed > 0 and math.isfinite(speed):
-        return speed
-    raise WrongOptions(
-        'speed',
-        Option('max_per_second', str(value)),
-        ' is no number greater than 0, and not none; nothing was done',
-        Command('speed', max_per_second=500),
-    )
 
 
 def narrowed(

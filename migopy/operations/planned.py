@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException, listing
-from migopy.face import WrongOptions
+from migopy.face import WrongOptions, help_of
 from migopy.files import ARCHIVE, checksum_of
 from migopy.operations.orders import Order
 from migopy.preflight import Server, standing_of
@@ -97,7 +97,7 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
                 ' says what runs, so ',
                 told,
                 ' does not go with it; nothing was done',
-                Command('execute', plan=path),
+                help_of('execute'),
             )
 
 

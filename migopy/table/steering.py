@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from migopy.face import is_yes, task
-from migopy.operations import read_speed
+from migopy.face import is_yes, read_speed, task
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 

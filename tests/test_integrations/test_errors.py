@@ -73,13 +73,45 @@ class WrongCommandTest(FabTest):
         usage = 'Type: fab migrations:execute[,'
         self.assert_refused(
             {
-                'migrations:execute,001_first.py,002_second.py': ['too many', usage],
+                'migrations:execute,001_first.py,002_second.py': [
+                    'too many',
+                    'nothing was done',
+                    usage,
+                ],
                 'migrations:execute,x=1': ['no x=;', usage],
                 'migrations:mytask': [
-                    "'value'",
+                    "'value'; nothing was done",
                     'Type: fab migrations:mytask,VALUE[,KEY]',
                 ],
                 'migrations:rollback': ['rollback needs the name'],
+            }
+        )
+
+    def test_a_wrong_value_leads_to_no_other_migrations(self) -> None:
+        """A right one by itself would: `execute,wait=yes` executes all."""
+        commands = (
+            'execute,001,wait=ja',
+            'execute,001,dry_run=1',
+            'execute,001,show=x',
+            'execute,001,show=9999999',
+            'execute,001,preflight=maybe',
+            'execute,phase=late',
+            'execute,plan=plan.json,dry_run=yes',
+            'rollback,001,force=1',
+            'rollback,001,conflicts=mine',
+            'rollback,last=0',
+            'unlock,force=1',
+            'check,phase=late',
+            'speed,max_per_second=0',
+            'dbrestore,20261122,in_place=1',
+        )
+        self.assert_refused(
+            {
+                f'migrations:{each}': [
+                    'nothing was done',
+                    f'\nType: fab migrations:help,{each.partition(",")[0]}\n',
+                ]
+                for each in commands
             }
         )
 

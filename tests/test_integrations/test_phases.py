@@ -115,7 +115,7 @@ class PhasesTest(FabTest):
     def test_options_that_are_no_phases(self) -> None:
         for option, reason, next_step in (
             ('phase=background', 'is run by a worker', 'fab migrations:work'),
-            ('phase=later', 'is none of before, after', 'phase=before'),
+            ('phase=later', 'is none of before, after', 'help,execute'),
             ('001,phase=after', 'exclude each other', 'help,execute'),
         ):
             said = self.error(f'migrations:execute,{option}')
