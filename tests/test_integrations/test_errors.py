@@ -109,7 +109,7 @@ class WrongCommandTest(FabTest):
             {
                 f'migrations:{each}': [
                     'nothing was done',
-                    f'\nType: fab migrations:help,{each.partition(",")[0]}\n',
+                    f'\nType: fab migrations:help,{each.partition(",")[0]}',
                 ]
                 for each in commands
             }

