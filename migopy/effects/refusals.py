@@ -18,6 +18,7 @@ NEVER_BEGUN = frozenset(
         40324,  # an unknown stage of a pipeline
         40414,  # a field of the command is missing
         40415,  # an unknown field of the command
+        50791,  # a write to `system.js` in a transaction
     ]
 )
 

@@ -25,9 +25,10 @@ from migopy.signals import is_interruption
 READ_CONCERN = ReadConcern('local')
 
 #: What MongoDB answers to something that no transaction can do (IllegalOperation,
-#: OperationNotSupportedInTransaction), or that is too large for one
-#: (TransactionTooLarge, TransactionTooLargeForCache).
-REFUSED = frozenset({20, 263, 257, 388})
+#: OperationNotSupportedInTransaction; writes to `system.js` and reads of `system.views`
+#: have codes of their own), or that is too large for one (TransactionTooLarge,
+#: TransactionTooLargeForCache).
+REFUSED = frozenset({20, 263, 50791, 51071, 257, 388})
 
 #: Those of them that say that it is too large for one.
 TOO_LARGE = frozenset({257, 388})

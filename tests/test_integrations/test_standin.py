@@ -207,6 +207,12 @@ class FoundTest(TriedTest):
         self.assertIn('could not show all of 002_x.py, 004_x.py. Without it: fab', said)
         self.assertNotIn('Dry run: nothing was changed', said)
 
+    def test_a_function_stored_on_the_server_is_not_taken_for_a_failure(self) -> None:
+        """`execute` stores it: no transaction can, so no dry run can show it."""
+        said = self.tried("db['system.js'].insert_one({'_id': 'add'})", status=1)
+        self.assertIn('001_x.py cannot be shown to its end: line 5: ', said)
+        self.assertNotIn('failed in its up', said)
+
     def test_an_error_that_is_caught_is_told_with_its_line(self) -> None:
         self.db.users.insert_one({'_id': 1})
         said = self.tried(

@@ -90,6 +90,8 @@ class TransactionTest(FabTest):
             'out': "list(db.old.aggregate([{'$out': 'copy'}]))",
             'names': 'db.list_collection_names()',
             'legacy_names': 'db.collection_names()',
+            'function': "db['system.js'].insert_one({'_id': 'add', 'value': 1})",
+            'views': "db['system.views'].find_one()",
         }
         self.db.old.insert_one({'x': 1})
         names = set(self.db.list_collection_names())
