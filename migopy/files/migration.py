@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
-from migopy.files.said import REPEAT, Said, said_in
+from migopy.files.said import REPEAT, UNREADABLE, Said, said_in, written_out
 
 if TYPE_CHECKING:
     import ast
@@ -125,18 +125,27 @@ class Migration(NamedTuple):
         )
 
     def text_in(self, variable: str) -> str | None:
-        """Give the text that the file sets a variable to, without importing it.
+        """Give the text that the file sets a variable to, `None` where it sets none."""
+        value = self.value_in(variable)
+        return value if isinstance(value, str) else None
 
-        `None` where it sets none, or cannot be read or parsed.
+    def value_in(self, variable: str) -> object:
+        """Give what the file sets a variable to, without importing it.
+
+        `None` where it sets none that is written out, or cannot be read or parsed.
         """
         import ast
 
         tree = self._tree()
         for node in tree.body if tree else ():
-            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant):
-                named = [getattr(target, 'id', '') for target in node.targets]
-                if variable in named and isinstance(node.value.value, str):
-                    return node.value.value
+            targets: list[ast.expr] = []
+            if isinstance(node, ast.Assign):
+                targets = node.targets
+            elif isinstance(node, ast.AnnAssign):
+                targets = [node.target]
+            if any(getattr(target, 'id', '') == variable for target in targets):
+                value = written_out(node)
+                return None if value is UNREADABLE else value
         return None
 
     def _tree(self) -> ast.Module | None:

@@ -202,11 +202,12 @@ def _assigned(tree: ast.Module) -> dict[str, object]:
             if isinstance(target, ast.Name) and (
                 target.id.lower() in READERS or target.id in ALL_MISSPELT
             ):
-                found[target.id] = _value(node)
+                found[target.id] = written_out(node)
     return found
 
 
-def _value(node: ast.stmt) -> object:
+def written_out(node: ast.stmt) -> object:
+    """Give the value of an assignment, `UNREADABLE` where only running it tells."""
     import ast
 
     if isinstance(node, ast.AugAssign):

@@ -11,7 +11,7 @@ from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.repeated import is_done
 from migopy.operations.undoing import prune
-from migopy.run import Observer, Runner, warn_of_other_than_executed
+from migopy.run import Observer, Runner, warn_of_dependents, warn_of_other_than_executed
 from migopy.site import Site
 
 
@@ -53,6 +53,7 @@ def _roll_back(
             steps = loaded(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
             warn_of_other_than_executed(plan, steps, observer)
+            warn_of_dependents(plan, steps, observer)
             prepare(site, plan, observer)
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site)

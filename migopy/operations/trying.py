@@ -17,6 +17,7 @@ from migopy.run import (
     Step,
     require_transactions,
     try_out,
+    warn_of_dependents,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
@@ -50,6 +51,7 @@ def dry_run(
         steps = loaded(site, order, plan, migrations, observer)
         if order.direction == 'down':
             warn_of_other_than_executed(plan, steps, observer)
+            warn_of_dependents(plan, steps, observer)
         watching = Watching()
         both: Any = Observers(observer, cast(Observer, watching))
         try:

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from migopy.run.adoption import Adoption, Match, adoption_of
     from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
     from migopy.run.conditions import ask_after, function_of, only_reading
-    from migopy.run.dependencies import require_dependencies
+    from migopy.run.dependencies import require_dependencies, warn_of_dependents
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
     from migopy.run.inspection import Problem, inspect
@@ -95,6 +95,7 @@ LATE = {
     'require_transactions': 'transaction',
     'steps_of': 'step',
     'try_out': 'trial',
+    'warn_of_dependents': 'dependencies',
     'warn_of_helpers': 'cautions',
     'warn_of_other_than_executed': 'cautions',
 }
@@ -166,6 +167,7 @@ __all__ = [
     'steps_of',
     'still_there',
     'try_out',
+    'warn_of_dependents',
     'warn_of_helpers',
     'warn_of_other_than_executed',
     'ways_on',

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.files import BACKGROUND, Migration
+from migopy.files import BACKGROUND, Migration, Unreadable
 from migopy.run.needs import named
+from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
 
@@ -48,6 +50,31 @@ def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
                 found = _found(each, plan.migrations) or plan.stands_for(each)
                 _require(step, each, 'dependencies', found, plan, before)
         before.add(step.name)
+
+
+def warn_of_dependents(plan: Plan, steps: Sequence[Step], observer: Observer) -> None:
+    """Warn of what stays applied, and depends on what is to be rolled back."""
+    names = {step.name for step in steps}
+    for each in plan.migrations:
+        if each.name not in plan.registered or each.name in names:
+            continue
+        for dependency in _written_in(each):
+            needed = _found(dependency, plan.migrations)
+            if needed is not None and needed.name in names:
+                observer.warned(
+                    f'{each.name} depends on {needed.name}, and stays applied'
+                )
+
+
+def _written_in(migration: Migration) -> list[str]:
+    """Read what a file depends on without importing it, `[]` where that cannot be."""
+    with suppress(Unreadable):
+        if b'dependencies' in migration.content() and migration.defines('upgrade'):
+            found = migration.value_in('dependencies')
+            names = found if isinstance(found, (list, tuple)) else ()
+            return [each for each in names if isinstance(each, str)]
+        return list(migration.said().needs)
+    return []
 
 
 def _dependencies(step: Step) -> list[str]:

@@ -161,6 +161,10 @@ class ShapesTest(PlainTest):
         self.assertIn("KeyError: 'forwards'", str(caught.exception))
 
 
+#: As a file of pymongo-migrate has it.
+INSERT = 'def upgrade(db): db.ran.insert_one({})'
+
+
 class DependenciesTest(PlainTest):
     def file(self, name: str, dependencies: object, given: str = '') -> None:
         self.migration(
@@ -191,6 +195,24 @@ class DependenciesTest(PlainTest):
         manager.execute('1')
         manager.execute('2')
         self.assertEqual(len(self.registered()), 2)
+
+    def test_of_what_stays_applied_rollback_tells(self) -> None:
+        down = '\ndef downgrade(db): pass'
+        self.migration('001_a.py', f"name = '2019_a'\n{INSERT}{down}")
+        self.migration('002_b.py', f"dependencies: list = ['2019_a']\n{INSERT}{down}")
+        self.migration('003_c.py', f"needs = ['001_a']\n{INSERT}{down}")
+        self.migration('004_d.py', f"dependencies = ['003_c']\n{INSERT}{down}")
+        manager = self.manager()
+        manager.execute()
+        manager.rollback('1', dry_run='yes')
+        manager.rollback('1')
+        said = self.logger.of('white')
+        for name in ('002_b.py', '003_c.py'):
+            line = f'{name} depends on 001_a.py, and stays applied'
+            self.assertEqual(said.count(line), 2)
+        self.logger.said.clear()
+        manager.rollback(last=3)
+        self.assertNotIn('depends', '\n'.join(self.logger.of('white')))
 
     def test_that_do_not_are_refused_before_anything_runs(self) -> None:
         self.file('001_a.py', ['002_b'])
