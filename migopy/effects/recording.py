@@ -134,18 +134,24 @@ class Recording(Effects):
         Such as `a child process was started (mongoimport)`. Empty means: all that was
         written outside of the transaction is in `outside`, with its figures.
         """
-        said = self.children.told()
-        if not self._has_heard_all():
-            said.append('a client that migopy does not hear may have written')
+        said = self.unheard()
         for namespace, changes in self.outside.changes.items():
             said += [
                 f'{namespace} was {note}'
                 for note in changes.notes
                 if note.startswith('perhaps changed')
             ]
-        if len(said) > MOST_UNKNOWNS:
-            said[MOST_UNKNOWNS:] = [f'and {len(said) - MOST_UNKNOWNS:,} more']
-        return said
+        return _shortened(said)
+
+    def unheard(self) -> list[str]:
+        """Say who may have written without being heard: `unknowns` that no figure has.
+
+        What is perhaps changed is told with the figures, too; these stand nowhere else.
+        """
+        said = self.children.told()
+        if not self._has_heard_all():
+            said.append('a client that migopy does not hear may have written')
+        return _shortened(said)
 
     def lose(self, database: str, command: Document, failure: Document) -> None:
         """Hear that a command failed, by the server's answer or for want of one."""
@@ -270,3 +276,8 @@ class Recording(Effects):
             if doubt:
                 changes_of(total, doubt[0]).note(doubt[1])
         return total
+
+
+def _shortened(said: list[str]) -> list[str]:
+    more = len(said) - MOST_UNKNOWNS
+    return said if more <= 0 else [*said[:MOST_UNKNOWNS], f'and {more:,} more']

@@ -251,7 +251,7 @@ class Performer:
 
 def said_of(effects: Recording, database: str) -> str:
     """Say what was written, and what cannot be known of it, in one line."""
-    return '; '.join(filter(None, [effects.describe(database), *effects.unknowns()]))
+    return '; '.join(filter(None, [effects.describe(database), *effects.unheard()]))
 
 
 def _durable(db: Any) -> Any:

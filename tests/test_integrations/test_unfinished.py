@@ -478,6 +478,23 @@ class InterruptedTest(FabTest):
         self.assertEqual(self.registered(), [FIRST])
         self.assertEqual(self.db.notes.count_documents({}), 1)
 
+    def test_what_is_perhaps_changed_is_told_once(self) -> None:
+        """A validator ends an update in the middle; it does not say where."""
+        self.db.files.insert_many([{'key': 1}, {}])
+        self.db.command('collMod', 'files', validator={'key': {'$exists': True}})
+        self.migration(
+            FIRST,
+            """
+            def up(db):
+                db.files.update_many({}, {'$set': {'seen': True}})
+            """,
+        )
+        self.assertIn(
+            'It may have written already (files perhaps changed by update (error'
+            ' 121)), so it is unfinished. Type one of:\n',
+            self.fab('migrations:execute').stderr,
+        )
+
     def test_a_client_that_cannot_be_watched_leaves_it_open_what_was_written(
         self,
     ) -> None:
