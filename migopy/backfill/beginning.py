@@ -38,7 +38,15 @@ def begin(
 
 
 def say_where(name: str, checkpoint: Checkpoint) -> bool:
-    """Say where a call goes on, if it does; returns whether anything is left to do."""
+    """Say where a call goes on, or that it starts over, where a run came before.
+
+    Returns whether anything is left to do.
+    """
+    if checkpoint.anew:
+        say(
+            f'{name}: starts over with the first document, and so does what comes'
+            f' after it: {checkpoint.anew}'
+        )
     if checkpoint.done:
         say(f'{name}: was done by the run before')
         return False

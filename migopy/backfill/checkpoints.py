@@ -49,16 +49,20 @@ class Checkpoint:
     than are remembered: those are repeated with all that follow.
     """
 
-    def __init__(self, entry: Document, changed: Callable[[], None]) -> None:
+    def __init__(
+        self, entry: Document, changed: Callable[[], None], anew: str = ''
+    ) -> None:
         """Begin with what `entry` holds, and keep it there.
 
-        `changed` hears each time that it says more.
+        `changed` hears each time that it says more. `anew` is why it does not go on
+        from what the run before has done.
         """
         entry.setdefault('count', 0)
         entry.setdefault('done', False)
         # A list of its own: the run before goes on having the one that it had.
         entry['failed'] = list(entry.get('failed', ()))
         self.entry = entry
+        self.anew = anew
         self._changed = changed
         self._place = Place(entry, entry['count'])
 
@@ -181,15 +185,23 @@ class Checkpoints:
         self.entries.append(entry)
 
         earlier = self._earlier[place] if place < len(self._earlier) else None
-        is_clean = not self._was_written(namespace)
-        is_same = earlier is not None and earlier['key'] == key
-        if earlier and is_same and is_clean and not self._has_written(earlier):
+        anew = self._anew(earlier, namespace, key) if earlier else ''
+        if earlier and not anew:
             entry.update(earlier)
             # From now on it is this run that the next one looks at.
             self.save()
         else:
             del self._earlier[place:]
-        return Checkpoint(entry, self._save_in_time)
+        is_told = earlier is not None and 'after' in earlier
+        return Checkpoint(entry, self._save_in_time, anew if is_told else '')
+
+    def _anew(self, earlier: Document, namespace: str, key: str) -> str:
+        """Say why a call does not go on from an entry, '' where it does."""
+        if earlier['key'] != key:
+            return 'its filter, its function or its collection is another one now'
+        if self._was_written(namespace) or self._has_written(earlier):
+            return 'this run has written there before'
+        return ''
 
     @property
     def kept(self) -> list[Document]:

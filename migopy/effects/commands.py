@@ -22,6 +22,14 @@ READS = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: Commands that change what documents lie in, and no document.
+DEFINING = frozenset(
+    """
+    collMod compact create createIndexes createSearchIndexes deleteIndexes dropIndexes
+    dropSearchIndex reIndex updateSearchIndex
+    """.split()  # noqa: SIM905
+)
+
 
 def namespace_of(name: str, database: str, command: Document) -> str | None:
     """Give what a command writes to, `None` for one that only reads."""

@@ -6,7 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from migopy.effects.commands import count_reply, namespace_of
+from migopy.effects.commands import DEFINING, count_reply, namespace_of
 from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
 from migopy.effects.tally import Changes, Document, Tally, add_tally, changes_of, sum_of
 
@@ -136,6 +136,7 @@ class Ledger:
             if namespace is None:
                 return
             changes = changes_of(self._tally(command), namespace)
+            changes.is_written_to |= name not in DEFINING
             if is_own:
                 count_reply(name, changes, command, reply)
             else:
@@ -176,7 +177,7 @@ class Ledger:
             if is_retryable(command):
                 self._remember(command, doubt)
             else:
-                changes_of(self._tally(command), doubt[0]).note(doubt[1])
+                changes_of(self._tally(command), doubt[0]).doubt(doubt[1])
 
     def abort(self, command: Document) -> None:
         """Forget the transaction that a command belongs to."""
@@ -199,7 +200,7 @@ class Ledger:
     def _with_doubts(self, total: Tally) -> Tally:
         for attempt in self._attempts.values():
             if attempt.doubt:
-                changes_of(total, attempt.doubt[0]).note(attempt.doubt[1])
+                changes_of(total, attempt.doubt[0]).doubt(attempt.doubt[1])
         return total
 
     def _remember(self, command: Document, doubt: tuple[str, str] | None) -> None:
@@ -217,7 +218,7 @@ class Ledger:
     def _give_up(self, session: bytes) -> None:
         doubt = self._attempts.pop(session).doubt
         if doubt:
-            changes_of(self._settled, doubt[0]).note(doubt[1])
+            changes_of(self._settled, doubt[0]).doubt(doubt[1])
 
     def _is_counted(self, command: Document) -> bool:
         if not is_retryable(command):

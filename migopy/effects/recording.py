@@ -274,7 +274,7 @@ class Recording(Effects):
             reason = NO_ANSWER if self in owners else UNTOLD
             doubt = doubt_of(name, event.database_name, command, reason)
             if doubt:
-                changes_of(total, doubt[0]).note(doubt[1])
+                changes_of(total, doubt[0]).doubt(doubt[1])
         return total
 
 

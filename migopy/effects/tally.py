@@ -24,6 +24,9 @@ MOST_BYTES = 4_000_000
 MOST_PHRASES = 100
 LONGEST_PHRASE = 500
 
+#: What of `Changes` tells of no change.
+NO_CHANGE = frozenset({'matched', 'is_written_to'})
+
 
 @dataclass
 class Changes:
@@ -35,6 +38,8 @@ class Changes:
     not tell whether they changed, so they are neither in `matched` nor in `modified`.
     `collection` and `indexes` hold the ends of phrases (`made`; `x_1 dropped`),
     `notes` whole ones (`written by $out (count unknown)`), each of them once.
+    `is_written_to` is whether anything else was sent to it than definitions, such as
+    of an index: what may have changed its documents, even if it changed none.
     """
 
     inserted: int = 0
@@ -45,11 +50,13 @@ class Changes:
     collection: list[str] = field(default_factory=list)
     indexes: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    is_written_to: bool = False
 
     @property
     def wrote(self) -> bool:
         """Tell whether anything was, or may have been, written."""
-        return any(value for name, value in vars(self).items() if name != 'matched')
+        fields = vars(self).items()
+        return any(value for name, value in fields if name not in NO_CHANGE)
 
     def add(self, other: Changes) -> None:
         """Add what was done to the same collection at another time."""
@@ -61,10 +68,16 @@ class Changes:
         add_new(self.collection, other.collection)
         add_new(self.indexes, other.indexes)
         add_new(self.notes, other.notes)
+        self.is_written_to |= other.is_written_to
 
     def note(self, phrase: str) -> None:
         """Name what has no count."""
         add_new(self.notes, [phrase])
+
+    def doubt(self, phrase: str) -> None:
+        """Name what is not known to have changed anything, or not to have."""
+        self.note(phrase)
+        self.is_written_to = True
 
     def phrases(self) -> list[str]:
         """Say what was done to the documents and the indexes, then the notes."""
@@ -87,7 +100,7 @@ class Changes:
         return {
             key: _shortened(value) if isinstance(value, list) else value
             for key, value in vars(self).items()
-            if value
+            if value and key != 'is_written_to'
         }
 
 

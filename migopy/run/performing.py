@@ -271,8 +271,12 @@ def _milliseconds(began: float) -> int:
 
 
 def _has_written(effects: Effects, namespace: str) -> bool:
-    """Tell whether a write was sent to a collection, even one that changed nothing."""
+    """Tell whether what changes documents was sent to a collection, even to no effect.
+
+    What defines an index or a validator changes none.
+    """
     database = namespace.partition('.')[0]
     return any(
-        name == database or namespace in name.split(' + ') for name in effects.changes
+        changes.is_written_to and (name == database or namespace in name.split(' + '))
+        for name, changes in effects.changes.items()
     )

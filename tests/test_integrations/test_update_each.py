@@ -789,6 +789,26 @@ class MigrationTest(PlainTest):
                 self.perform('execute', '1_a.py')
                 self.assertNotIn(0, self.calls())
                 self.assertGreater(self.calls()[0] + ('calls' in str(again)), 1)
+                why = 'written there' if 'before' in again else 'its function'
+                over = 'notes: starts over with the first document, and so'
+                self.assertRegex(self.logger.said[-2][1], f'{over}.*{why}')
+
+    def test_it_goes_on_behind_what_defines_how_documents_lie(self) -> None:
+        """In a line that does no harm twice, as most that define something are."""
+        defines = {
+            'an index': "db.notes.create_index('n')",
+            'an index, dropped': 'db.notes.drop_indexes()',
+            'a validator': "db.command('collMod', 'notes', validator={{}})",
+        }
+        for name, line in defines.items():
+            with self.subTest(name):
+                self.db.notes.update_many({}, {'$unset': {'calls': 1}})
+                self.db.migrations.delete_many({})
+                self.write_up(bad=5, before=line.format())
+                self.expect_failure()
+                self.write_up(before=line.format())
+                self.perform('execute', '1_a.py')
+                self.assertEqual(self.calls(), [1] * 10)
 
     def test_a_down_in_between_is_not_passed_over(self) -> None:
         self.write_up(bad=5, bad_down=3)

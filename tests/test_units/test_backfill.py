@@ -245,3 +245,10 @@ class CheckpointsTest(unittest.TestCase):
     def test_nor_where_the_collection_was_written_to(self) -> None:
         begun = self.begin([*self.ENTRIES], 'a', 'b', written='db.notes')
         self.assertEqual(begun, [False, False])
+
+    def test_that_it_starts_over_is_said_where_there_was_a_place_to_go_on(self) -> None:
+        started = [{'key': 'a'}]
+        for earlier, is_said in ((self.ENTRIES, True), (started, False)):
+            checkpoints = Checkpoints([*earlier], lambda entries: None, bool)
+            anew = checkpoints.begin('db.notes', 'c').anew
+            self.assertEqual('another one now' in anew, is_said)

@@ -145,12 +145,14 @@ class WroteTest(unittest.TestCase):
             'collection': ['made'],
             'indexes': ['x_1 made'],
             'notes': ['collMod done'],
+            'is_written_to': True,
         }
         self.assertEqual(set(kinds), set(vars(Changes())))
         for kind, value in kinds.items():
             with self.subTest(kind=kind):
                 effects = Effects({'geo.cities': Changes(**{kind: value})})
-                self.assertEqual(effects.wrote, kind != 'matched')
+                no_change = kind in ('matched', 'is_written_to')
+                self.assertEqual(effects.wrote, not no_change)
 
     def test_nothing_is_no_write(self) -> None:
         self.assertFalse(Effects().wrote)
