@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, Callable
 
 from bson.raw_bson import RawBSONDocument
@@ -31,7 +30,7 @@ from migopy.backfill.threads import Submit
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import NotOnce
 from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
-from migopy.signals import Stopped
+from migopy.signals import Stopped, Terminated
 from migopy.terminal import Meter, say, total_of
 from migopy.traces import summary
 
@@ -183,7 +182,7 @@ class Backfill:
                 raise
             say(error.in_place_of_it)
             if not error.is_for_all:
-                self._settle(batch, partial(self._writes.write, batch.changes))
+                self._settle(batch, self._writes.write(batch.changes))
                 save()
             return not error.is_for_all
         self._count(batch, written)
@@ -192,26 +191,37 @@ class Backfill:
     def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
         total = total_of(self._everything)
         pending: deque[Pending] = deque()
-        for batch in self._batches(submit):
-            show(self._name, self._checkpoint.count, total)
-            write, changes = self._writes.write, batch.changes
-            try:
+        try:
+            for batch in self._batches(submit):
+                show(self._name, self._checkpoint.count, total)
+                write, changes = self._writes.write, batch.changes
                 count = len(changes)
                 wait = self._throttle.start(submit, write, changes, count, TRIPS)
-            except Stopped:
+                pending.append((batch, wait))
+                if len(pending) > in_flight:
+                    self._settle_first(pending)
+                if self._stops_at_failure and (batch.failures or self._failures):
+                    break
+        except (KeyboardInterrupt, Stopped, Terminated):
+            # Threads are writing them already; not noted, they are written twice.
+            if in_flight:
                 self._settle_all(pending)
-                raise
-            pending.append((batch, wait))
-            if len(pending) > in_flight:
-                self._settle(*pending.popleft())
-            if self._stops_at_failure and (batch.failures or self._failures):
-                break
+            raise
         self._settle_all(pending)
         show(self._name, self._checkpoint.count, total)
 
     def _settle_all(self, pending: deque[Pending]) -> None:
         while pending:
-            self._settle(*pending.popleft())
+            self._settle_first(pending)
+
+    def _settle_first(self, pending: deque[Pending]) -> None:
+        """Settle the first that is pending; interrupted in that, none is any more."""
+        batch, wait = pending[0]
+        written = wait()
+        _, *later = pending
+        pending.clear()
+        self._settle(batch, written)
+        pending.extend(later)
 
     def _batches(self, submit: Submit) -> Iterator[Batch]:
         failed = self._checkpoint.failed
@@ -238,9 +248,8 @@ class Backfill:
                 yield batch
                 documents = documents[batch.counts.matched :]
 
-    def _settle(self, batch: Batch, wait: Callable[[], Written]) -> None:
-        """Wait for a batch, see to what was changed meanwhile, note how far that is."""
-        written = wait()
+    def _settle(self, batch: Batch, written: Written) -> None:
+        """See to what of a batch was changed meanwhile, and note how far that is."""
         for _ in range(ATTEMPTS):
             if not written.again:
                 break

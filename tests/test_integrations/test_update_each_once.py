@@ -16,6 +16,7 @@ from pymongo.monitoring import CommandListener
 
 from migopy.backfill import DocumentsFailed, NotOnce, once
 from migopy.files.migration import checksum_of
+from migopy.signals import Terminated
 from migopy.state import LockLost
 from tests.faults import failing, obliging_server, soon_heard
 from tests.project import PlainTest, RecordingLogger
@@ -218,6 +219,33 @@ class OnceTest(PlainTest):
             self.execute(MONGO_URI=server.uri)
             self.assertTrue(self.said(f'notes: {reason}; {TWICE}'))
             self.assertEqual(self.calls(db), [1] * 10)
+
+    def test_without_one_what_was_on_its_way_when_it_was_stopped_is_noted(self) -> None:
+        """So only a process that is killed writes anything twice."""
+        stopped = """
+            if note['_id'] == 7:
+                raise {how}
+            return {{'$inc': {{'calls': 1}}}}
+            """
+        ways = {
+            'Ctrl-C': ('KeyboardInterrupt', KeyboardInterrupt),
+            'SIGTERM': ('__import__("migopy").signals.Terminated(15)', Terminated),
+        }
+        with standalone() as server, MongoClient(server.uri) as client:
+            db = client[self.db.name]
+            for name, (how, kind) in ways.items():
+                with self.subTest(name):
+                    client.drop_database(db.name)
+                    db.notes.insert_many([{'_id': n} for n in range(10)])
+                    self.write_up(stopped.format(how=how))
+                    with self.assertRaises(kind):
+                        self.execute(MONGO_URI=server.uri)
+                    self.assertEqual(self.calls(db), [1] * 6 + [0] * 4)
+                    self.write_up(self.COUNT)
+                    self.execute(MONGO_URI=server.uri)
+                    self.assertTrue(self.said('goes on after _id 5, 6 documents'))
+                    self.assertEqual(self.calls(db), [1] * 10)
+                    self.logger.said.clear()
 
     def test_in_a_transaction_all_is_once_anyway(self) -> None:
         self.write_up(self.COUNT, 'exactly_once=True')
