@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from invoke.context import Context
 
 from migopy import signals
-from migopy.commands import Command, Spelling
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errand import Errand, carrying_out, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import hosts, program
@@ -21,7 +21,7 @@ from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
-from migopy.face.typed import ONCE, WrongOptions, as_typed
+from migopy.face.typed import ONCE, READING, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
 
 #: What this process was started for.
@@ -84,7 +84,7 @@ def under_invoke(
         # From here on, what is to be typed next is for where the command came from.
         spelling = errand.spelling or spelling
         with carrying_out(errand):
-            return _carry_out(commands, typed, errand)
+            return _carry_out(commands, typed, errand, bool(context.config.run.dry))
     except StopTaskExecution:
         return None
     except MigopyException as error:
@@ -133,8 +133,11 @@ def _errand(commands: Commands, typed: Typed) -> Errand:
     return dataclasses.replace(errand, spelling=spelling)
 
 
-def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
-    """Call the hook, then run the command, here or on the machine of this task."""
+def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -> Any:
+    """Call the hook, then run the command, here or on the machine of this task.
+
+    With `is_dry`, Invoke's own `--dry`, what does more than look is only told.
+    """
     manager_class, command = commands.manager_class, typed.command
     with told_in_json(manager_class, typed.name, command.options):
         run_hook(manager_class, typed.name, typed.text)
@@ -150,7 +153,25 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand) -> Any:
             return _run_there(commands, typed, errand)
         if not voice.is_custom:
             voice.white(hosts.runs_here(name_of(connection)))
+    if is_dry and (command.name or commands.default) not in READING:
+        said = _not_run(command, commands.flags[command.name])
+        spelling = spelling_behind(commands, typed.body, errand.before)
+        return manager_class.speaker().white(spelled(said, spelling))
     return _run_here(manager_class, command)
+
+
+def _not_run(command: Command, flags: Sequence[Flag]) -> list[Part]:
+    """Say that a command was not run, and how to try it where it can be tried."""
+    said: list[Part] = [
+        'Not run, as --dry (-R) was typed, which is of Invoke: ',
+        command,
+    ]
+    if any(each.name == 'dry_run' for each in flags):
+        tried = Command(
+            command.name, *command.values, **{**command.options, 'dry_run': 'yes'}
+        )
+        said += ['\nTo see what it would do: ', tried]
+    return said
 
 
 def _run_here(manager_class: type[Manager], command: Command) -> Any:

@@ -43,6 +43,29 @@ class MistypedTest(InvokeTest):
                 self.assert_ok(self.fab(*line.split()))
         self.assertEqual(self.registered(), ['001_a.py'])
 
+    def test_invoke_s_own_dry_runs_no_migration(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for line in (
+            'migrations.execute --dry',
+            '--dry migrations.execute',
+            '-R deploy migrations.execute',
+        ):
+            with self.subTest(line):
+                result = self.assert_ok(self.fab(*line.split()))
+                self.assertIn('Not run, as --dry (-R) was typed', result.stderr)
+                self.assertEqual(self.registered(), [])
+        said = self.assert_ok(
+            self.fab('-R', 'migrations.rollback', '--name', '1')
+        ).stderr
+        self.assertIn(
+            'which is of Invoke: fab migrations.rollback --name 1\n'
+            'To see what it would do: fab migrations.rollback --name 1 --dry-run\n',
+            said,
+        )
+        self.assertNotIn('--dry-run', self.fab('-R', 'migrations.accept', '1').stderr)
+        shown = self.assert_ok(self.fab('-R', 'migrations'))
+        self.assertIn('001_a.py', shown.stdout)
+
     def test_a_task_of_the_fabfile_s_own_that_is_added_later(self) -> None:
         file = self.folder / 'fabfile.py'
         more = """
