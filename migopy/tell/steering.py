@@ -80,6 +80,9 @@ def _ended(command: str, run: Run, was_stopped: bool) -> list[Part]:
     said = f'Stopped {run.name}'
     if command != 'stop':
         said = f'{run.name} was stopped meanwhile'
+    if run.unsettled and not run.checkpoints and run.images is None:
+        left = 'It is unfinished, and would begin anew'
+        return [f'{said}. {left}. To decide what to do: ', Command()]
     left = 'It is unfinished' if run.unsettled else 'It has left nothing half done'
     again = Command('execute' if run.direction == 'up' else 'rollback', run.name)
     if run.direction == 'up' and run.phase == BACKGROUND:
