@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command, Part, Where
+from migopy.commands import Command, Option, Part, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import BACKGROUND, BEFORE
 from migopy.state import Run
@@ -178,8 +178,11 @@ class NotApplied(MigopyException):
         self.name = name
         super().__init__(
             f'{name} is not applied, so there is nothing to roll back; nothing was'
-            ' done.\nTo run its down() all the same: ',
-            Command('rollback', name, force='yes'),
+            ' done.\nSee what is applied: ',
+            Command('list'),
+            '\nIts down() would undo what was never done; ',
+            Option('force', 'yes'),
+            ' runs it all the same.',
         )
 
 

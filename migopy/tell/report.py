@@ -75,7 +75,11 @@ class Report(Elsewhere):
             )
         gone = [each for each in plan.missing if each not in plan.renamed.values()]
         if gone:
-            self._say(f'To forget {_one_of(gone)}: ', Command('forget', gone[0]))
+            self._say(
+                f'If {_one_of(gone)} is gone for good, and this checkout is not older'
+                ' than the database: ',
+                Command('forget', gone[0]),
+            )
         tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
         self._section(

@@ -114,8 +114,10 @@ class RollbackTest(FabTest):
         self.db.notes.insert_one({'content': 'test'})
         self.assert_error(
             self.fab('migrations:rollback,001'),
-            'is not applied',
-            'fab migrations:rollback,001_first.py,force=yes',
+            '001_first.py is not applied, so there is nothing to roll back; nothing was'
+            ' done.\nSee what is applied: fab migrations:list\n'
+            'Its down() would undo what was never done; force=yes runs it all the'
+            ' same.\n',
         )
         self.assertEqual(self.contents('notes'), [{'content': 'test'}])
         self.assert_ok(self.fab('migrations:rollback,001,force=yes'))

@@ -85,7 +85,9 @@ class BookkeepingTest(PlainTest):
         with self.assertRaisesRegex(MigopyException, 'need attention'):
             self.manager().check()
         self.assertIn(
-            'fab migrations:forget,001_a.py', '\n'.join(self.logger.of('white'))
+            'If it is gone for good, and this checkout is not older than the database:'
+            ' fab migrations:forget,001_a.py',
+            '\n'.join(self.logger.of('white')),
         )
         self.manager().forget('001_a')
         self.assert_well()
