@@ -69,7 +69,7 @@ def make(
     holder = site.lock.holder()
     if holder:
         raise Locked(holder, waited=0)
-    require_transactions(site.db.client, 'A plan')
+    require_transactions(site.db.client, 'A plan', '.')
     watching = Watching(lambda: Recorder(values))
     foreseen = Foreseen((), (), ())
     if migrations:

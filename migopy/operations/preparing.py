@@ -50,7 +50,8 @@ def loaded(
     warn_of_helpers(steps, observer)
     for step in steps:
         if step.in_transaction:
-            require_transactions(site.db.client, step.name)
+            without = ', or have `transaction = False` at the top of the file.'
+            require_transactions(site.db.client, step.name, without)
             break
     return steps
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+from migopy.commands import Command, Part
 from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.preflighting import look_at
@@ -31,6 +32,15 @@ TOLD = frozenset(
 )
 
 
+def _without(order: Order) -> list[Part]:
+    """Say how an order is tried where there are no transactions."""
+    if order.direction == 'down':
+        return ['.']
+    to = order.asked.options.get('to')
+    copied = Command('rehearse', *order.asked.values, to=to)
+    return [', or have it run on a copy: ', copied]
+
+
 def dry_run(
     site: Site, order: Order, observer: Observer, show: int | None = None
 ) -> None:
@@ -46,7 +56,7 @@ def dry_run(
         raise Locked(holder, waited=0)
     if not migrations:
         return observer.nothing_to_try()
-    require_transactions(site.db.client, 'A dry run')
+    require_transactions(site.db.client, 'A dry run', *_without(order))
     with importable(site.directory):
         steps = loaded(site, order, plan, migrations, observer)
         if order.direction == 'down':

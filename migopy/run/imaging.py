@@ -63,7 +63,8 @@ def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[St
     steps = [each._replace(images=each.loaded.images(wish)) for each in steps]
     for step in steps:
         if step.images is True:
-            require_transactions(client, f'{step.name}: undo = True')
+            without = ', or have `undo = False` at the top of the file.'
+            require_transactions(client, f'{step.name}: undo = True', without)
             if not has_one_log(client):
                 raise NoImagesHere(step.name)
     return steps

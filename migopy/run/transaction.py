@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from migopy.commands import Part
 from migopy.differences import look
 from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
@@ -43,14 +44,15 @@ LIFETIME = 60
 class NoTransactions(MigopyException):
     """The server has no transactions; `what` needs them."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, without: Sequence[Part]) -> None:
+        """Take what needs them, and how one does without: `or have … in the file`."""
         self.what = what
         super().__init__(
             f'{what} needs a transaction, and this server has none: it is not a member'
             ' of a replica set. Nothing was done.\n'
-            'Start mongod with --replSet (a set of one member will do), or use'
-            " MONGO_URI = 'embedded:mongodata', or do without transactions:"
-            ' TRANSACTION = False on the manager, `transaction = False` in the file.'
+            'Make it a set of one member (start mongod with --replSet=rs0, then type'
+            ' rs.initiate() in its shell)',
+            *without,
         )
 
 
@@ -183,11 +185,14 @@ def is_gone(session: ClientSession, database: str) -> bool:
     return False
 
 
-def require_transactions(client: Any, what: str) -> None:
-    """Make sure that the server has transactions; raises `NoTransactions`."""
+def require_transactions(client: Any, what: str, *without: Part) -> None:
+    """Make sure that the server has transactions; raises `NoTransactions`.
+
+    `without` is what else can be done than to give it some.
+    """
     hello = client.admin.command('hello')
     if 'setName' not in hello and hello.get('msg') != 'isdbgrid':
-        raise NoTransactions(what)
+        raise NoTransactions(what, without)
 
 
 @contextmanager

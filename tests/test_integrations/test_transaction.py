@@ -334,12 +334,32 @@ class StandaloneTest(FabTest):
             )
             self.migration('001_a.py', 'def up(db): db.notes.insert_one({})')
             self.migration('002_b.py', TWO_WRITES)
-            self.assert_error(
-                self.fab('migrations:execute'), '002_b.py', 'replica set', 'TRANSACTION'
-            )
-            self.assert_error(
-                self.fab('migrations:execute,dry_run=yes'), 'dry run', 'replica set'
-            )
+            self.migration('003_c.py', 'undo = True\ndef up(db): pass')
+            for command, *expected in (
+                (
+                    'execute',
+                    '003_c.py: undo = True needs',
+                    'shell), or have `undo = False` at the top of the file.\n',
+                ),
+                (
+                    'execute,2',
+                    '002_b.py needs a transaction',
+                    'replica set',
+                    'shell), or have `transaction = False` at the top of the file.\n',
+                ),
+                (
+                    'execute,2,dry_run=yes',
+                    'A dry run needs',
+                    'shell), or have it run on a copy: fab migrations:rehearse,2\n',
+                ),
+                (
+                    'execute,to=2,show=3',
+                    'shell), or have it run on a copy: fab migrations:rehearse,to=2\n',
+                ),
+                ('plan', 'A plan needs', 'shell).\n'),
+            ):
+                with self.subTest(command):
+                    self.assert_error(self.fab(f'migrations:{command}'), *expected)
             with server.MongoClient(mongod.uri) as client:
                 self.assertNotIn('notes', client[self.db.name].list_collection_names())
 
