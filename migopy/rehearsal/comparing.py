@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -12,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.differences import (
     Comparison,
+    Difference,
     Scan,
     Value,
     changes,
@@ -26,6 +29,11 @@ from migopy.server import reason_of
 #: Documents of a collection that are shown, and seconds to find them.
 SHOWN = 3
 SECONDS = 10.0
+
+#: The bytes before an ObjectId that is the `_id` of a document, behind the document's
+#: length; and where what stands behind it begins.
+LENGTH, OBJECT_ID = 4, b'\x07_id\x00'
+BEHIND_ID = LENGTH + len(OBJECT_ID) + 12
 
 #: Documents that the server sends at once.
 BATCH = 4000
@@ -61,8 +69,12 @@ def deviations(
     preserver: Preserver,
     db: Database[Any],
     beside: Database[Any],
+    is_made_again: bool,
 ) -> list[Deviation]:
-    """List how `now` differs from `was`, with some documents where they do."""
+    """List how `now` differs from `was`, with some documents where they do.
+
+    `is_made_again`: the same code has made both, each with `_id`s of its own.
+    """
     found = []
     for name in sorted({*was, *now}):
         if name not in now:
@@ -72,7 +84,8 @@ def deviations(
         else:
             found += list(_shapes(name, was[name], now[name]))
             if was[name].digest != now[name].digest:
-                found.append(_documents(name, was[name], preserver, db, beside))
+                search = Search(f'{db.name}.{name}', is_made_again)
+                found.append(_documents(name, was[name], preserver, db, beside, search))
     return found
 
 
@@ -107,10 +120,10 @@ def _documents(
     preserver: Preserver,
     db: Database[Any],
     beside: Database[Any],
+    search: Search,
 ) -> Deviation:
     """Find the first documents that differ, as far as what was is still known."""
-    comparison = Comparison(f'{db.name}.{name}', SHOWN)
-    reordered = 0
+    comparison = search.comparison
     try:
         if not was.has_documents:
             comparison.reason = 'it is no plain collection'
@@ -120,31 +133,64 @@ def _documents(
             )
         else:
             sides: Any = Sides(beside, db, name)
-            scan = Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
-            reordered = _search(scan, comparison)
+            search.through(
+                Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
+            )
     except PyMongoError as error:
         comparison.reason = reason_of(error)
-    if comparison.is_whole and reordered and not comparison.differences:
+    if search.found_new_ids_alone:
+        return Deviation(name, Kind.IDS)
+    if comparison.is_whole and search.reordered and not comparison.differences:
         return Deviation(name, Kind.ORDER)
     return Deviation(name, Kind.DOCUMENTS, '', comparison)
 
 
-def _search(scan: Scan, comparison: Comparison) -> int:
-    """Look for what differs; give in how many documents the order of fields does.
+class Search:
+    """A search for what differs, which keeps the first few documents.
 
-    Those come to nothing more, so they are not among the differences.
+    Documents of which the order of fields differs come to nothing more, so they are
+    only counted. Where all are `made_again`, it also looks whether they differ in
+    nothing but the ObjectIds that they were given as `_id`s.
     """
-    reordered = 0
-    for each in scan.differences():
-        is_there = each.before is not None and each.after is not None
-        if is_there and not changes(each.before, each.after):
-            reordered += 1
-            continue
-        comparison.differences.append(each)
-        if len(comparison.differences) == comparison.wanted:
-            break
-    comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
-    return reordered
+
+    def __init__(self, namespace: str, made_again: bool) -> None:
+        self.comparison = Comparison(namespace, SHOWN)
+        self.reordered = 0
+        self._has_new_ids_alone = made_again
+        #: How many more there were than there are, by a digest of all but the `_id`.
+        self._bodies: Counter[bytes] = Counter()
+
+    @property
+    def found_new_ids_alone(self) -> bool:
+        """Tell whether there is each document again that is gone, by another `_id`."""
+        found = self._has_new_ids_alone and self.comparison.is_whole
+        return found and bool(self._bodies) and not any(self._bodies.values())
+
+    def through(self, scan: Scan) -> None:
+        """Look through both states of a collection; raises `PyMongoError`."""
+        comparison = self.comparison
+        for each in scan.differences():
+            is_there = each.before is not None and each.after is not None
+            if is_there and not changes(each.before, each.after):
+                self.reordered += 1
+                continue
+            if len(comparison.differences) < comparison.wanted:
+                comparison.differences.append(each)
+            self._has_new_ids_alone = self._has_new_ids_alone and self._counted(each)
+            is_enough = len(comparison.differences) == comparison.wanted
+            if is_enough and not self._has_new_ids_alone:
+                break
+        comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
+
+    def _counted(self, difference: Difference) -> bool:
+        """Count what is in one state alone; tell whether it is, and by an ObjectId."""
+        before, after = difference
+        document = before or after or b''
+        if (before and after) or not document.startswith(OBJECT_ID, LENGTH):
+            return False
+        body = hashlib.sha256(document[BEHIND_ID:]).digest()
+        self._bodies[body] += 1 if before else -1
+        return True
 
 
 def _find(collection: Any, query: RawBSONDocument) -> bytes | None:

@@ -187,7 +187,8 @@ class Rehearser:
     def _deviations(
         self, was: Fingerprint, now: Fingerprint, preserver: Preserver, which: int
     ) -> list[Any]:
-        return deviations(was, now, preserver, self._db, self._beside[which])
+        beside, is_made_again = self._beside[which], which == 1
+        return deviations(was, now, preserver, self._db, beside, is_made_again)
 
     def _run(
         self, step: Step, preservers: Sequence[Preserver], place: int, count: int

@@ -26,13 +26,16 @@ class Kind(Enum):
     DOCUMENTS = 'documents'
     #: Of its documents nothing but the order of fields differs, which few care about.
     ORDER = 'order of fields'
+    #: Its documents have other `_id`s, made anew when they were, and differ in nothing
+    #: else.
+    IDS = 'generated ids'
     #: It is there, or not, and has neither documents nor options nor indexes: the
     #: server makes such a one by itself.
     EMPTY = 'empty'
 
 
 #: How a collection may differ without harm.
-HARMLESS = frozenset({Kind.ORDER, Kind.EMPTY})
+HARMLESS = frozenset({Kind.ORDER, Kind.IDS, Kind.EMPTY})
 
 
 class Deviation(NamedTuple):

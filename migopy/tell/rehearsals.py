@@ -35,6 +35,7 @@ DIFFERS = {
     Kind.INDEX_CHANGED: 'index {0}.{1} is another',
     Kind.DOCUMENTS: 'documents of {0} differ',
     Kind.EMPTY: 'the empty collection {0} is {1}',
+    Kind.IDS: 'documents of {0} have other generated _ids, nothing else',
     Kind.ORDER: 'documents of {0} have their fields in another order, nothing else',
 }
 
@@ -115,7 +116,8 @@ class RehearsalTeller:
         if not found.way_back and found.failure is None:
             self._voice.white(f'  {limits.pop(0)}')
         self._deviations(f'after its {_word(stages, 1)}', found.after_down)
-        if found.after_up and found.after_down:
+        is_harmless = all(each.kind in HARMLESS for each in found.after_up)
+        if found.after_up and found.after_down and not is_harmless:
             self._voice.white('  so its second up gives something else, too')
         else:
             self._deviations('after its second up', found.after_up)

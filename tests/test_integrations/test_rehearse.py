@@ -157,10 +157,10 @@ class RehearseTest(PlainTest):
         self.migration(
             NAME,
             """
-            from bson import ObjectId
+            import random
 
             def up(db):
-                db.notes.insert_one({'_id': ObjectId()})
+                db.notes.insert_one({'lot': random.random()})
 
             def down(db):
                 db.notes.drop()
@@ -173,6 +173,54 @@ class RehearseTest(PlainTest):
         # What is large is not kept a second time, and differs all the same.
         with mock.patch.object(rehearser, 'KEPT_TWICE', 0):
             self.assertIn('documents of notes differ', self.fails())
+
+    def test_where_only_generated_ids_differ_it_is_said(self) -> None:
+        """As of the first migration of the README."""
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                notes = [{'content': 'test', 'n': n % 40} for n in range(99)]
+                db.notes.insert_many(notes)
+
+            def down(db):
+                db.notes.delete_many({'content': 'test'})
+            """,
+        )
+        said = self.rehearse()
+        self.assertIn('the empty collection notes is new', said)
+        self.assertIn('after its second up it is not as it was', said)
+        self.assertIn('documents of notes have other generated _ids, nothing', said)
+
+    def test_other_ids_after_a_down_are_a_loss(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                db.users.delete_many({})
+
+            def down(db):
+                db.users.insert_many([{'n': n} for n in range(5)])
+            """,
+        )
+        self.db.users.drop()
+        self.db.users.insert_many([{'n': n} for n in range(5)])
+        self.before = contents(self.db)
+        said = self.fails()
+        self.assertIn('after its down it is not as it was', said)
+        self.assertIn('documents of users differ', said)
+
+    def test_one_more_of_the_same_is_no_other_id(self) -> None:
+        self.migration(
+            NAME,
+            """
+            repeat = True
+
+            def up(db):
+                db.notes.insert_one({'content': 'test'})
+            """,
+        )
+        self.assertIn('documents of notes differ', self.fails())
 
     def test_where_only_the_order_of_fields_differs_it_is_said(self) -> None:
         self.migration(
