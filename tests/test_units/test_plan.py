@@ -203,7 +203,8 @@ class SelectionTest(unittest.TestCase):
         with self.assertRaises(NotApplied) as caught:
             made.to_roll_back('2')
         [command] = caught.exception.next
-        self.assertEqual(command, Command('rollback', '2_b.py', force='yes'))
+        # Not the forced one: a `down` undoes what was done.
+        self.assertEqual(command, Command('list'))
         self.assertEqual(names(made.to_roll_back('2', force=True)), ['2_b.py'])
 
     def test_rollback_takes_an_unfinished_one(self) -> None:
