@@ -46,7 +46,8 @@ def require_not_elsewhere(
     """Make sure that what is to run has not run under another setting.
 
     Looked for is only where nothing is registered yet. A record is of a migration by
-    its name, and by its content unless it is one of 1.0, which has that of none.
+    its name and its content. Those of 1.0 have no content; they are of migrations here
+    if each of them has a file here, as another project would have names of its own.
     Raises `RegisteredElsewhere`.
     """
     if plan.records:
@@ -56,7 +57,12 @@ def require_not_elsewhere(
     with suppress(OperationFailure):
         for other in _others(registry):
             records = {each.name: each for each in other.read().records}
-            names = [each.name for each in migrations if _is_in(records, each)]
+            is_ours = records.keys() <= {each.name for each in plan.migrations}
+            names = [
+                each.name
+                for each in migrations
+                if each.name in records and _is_of(records[each.name], each, is_ours)
+            ]
             if names:
                 raise RegisteredElsewhere(names, other.collection.name, here)
 
@@ -72,8 +78,7 @@ def _others(registry: Registry) -> Iterator[Registry]:
             yield Registry(database.get_collection(name, codec_options=options))
 
 
-def _is_in(records: dict[str, Record], migration: Migration) -> bool:
-    record = records.get(migration.name)
-    if record is None:
-        return False
-    return record.checksum is None or record.checksum == migration.checksum()
+def _is_of(record: Record, migration: Migration, is_ours: bool) -> bool:
+    if record.checksum is None:
+        return is_ours
+    return record.checksum == migration.checksum()

@@ -44,6 +44,11 @@ class OtherRegistryTest(PlainTest):
         self.register('001_a.py')
         self.assert_refused('migrations', '001_a.py', now='changes')
 
+    def test_of_1_0_not_where_it_has_names_of_another_project(self) -> None:
+        self.register('001_a.py', '002_other.py')
+        self.manager(MIGRATIONS_COLLECTION='changes').execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+
     def test_as_soon_as_the_setting_is_put_right_all_goes_on(self) -> None:
         self.manager().execute('1')
         with self.assertRaises(RegisteredElsewhere):
