@@ -21,7 +21,8 @@ from migopy.many.fleet import Fleet, in_order
 from migopy.many.gathered import Gathered, Lines, Outcome
 from migopy.many.greeting import are_apart, greet
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
-from migopy.many.kinds import (
+from migopy.many.members import Member, Members
+from migopy.many.outcomes import (
     DONE,
     NOT_BEGUN,
     NOTHING,
@@ -32,7 +33,6 @@ from migopy.many.kinds import (
     is_of_all,
     word,
 )
-from migopy.many.members import Member, Members
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing, standing_of
 from migopy.many.telling import FleetReport, Named

@@ -10,7 +10,7 @@ from migopy.errors import MigopyException
 from migopy.many.databases import FAILED_ONES, typed_only
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.gathered import Outcome
-from migopy.many.kinds import is_in_history
+from migopy.many.outcomes import is_in_history
 from migopy.many.selecting import Selection
 from migopy.run import Unfinished, by_migration, ways_out
 

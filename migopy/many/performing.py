@@ -16,8 +16,8 @@ from migopy.many.databases import Database, fitting, shown
 from migopy.many.ending import require_well, settle
 from migopy.many.errors import DumpOfOne
 from migopy.many.given import given_by, whence_given
-from migopy.many.kinds import LOOKING
 from migopy.many.members import Members
+from migopy.many.outcomes import LOOKING
 from migopy.many.selecting import (
     GRAVE,
     InDatabase,

@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
-from migopy.operations.asked import Asking
+from migopy.operations.asking import Asking
 from migopy.run import Observer
 from migopy.site import Site
 from migopy.terminal import told_by

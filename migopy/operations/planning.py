@@ -18,7 +18,7 @@ from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.planned import FORMAT, helpers_of
 from migopy.operations.preflighting import Foreseen, foresee
-from migopy.operations.watching import Watching
+from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Recorder, Server, checksum_of, standing_of
 from migopy.run import Observer, require_transactions
 from migopy.site import Site
@@ -70,14 +70,12 @@ def make(
     if holder:
         raise Locked(holder, waited=0)
     require_transactions(site.db.client, 'A plan', '.')
-    watching = Watching(lambda: Recorder(values))
+    notes = TrialNotes(lambda: Recorder(values))
     foreseen = Foreseen((), (), ())
     if migrations:
         with importable(site.directory):
-            foreseen = foresee(
-                site, plan, migrations, order, observer, watching, COMPARED
-            )
-    tried = watching.steps
+            foreseen = foresee(site, plan, migrations, order, observer, notes, COMPARED)
+    tried = notes.steps
     failed = [each.name for each in migrations if each.name not in tried]
     failed += [name for name, each in tried.items() if each.error is not None]
     if failed:
@@ -98,7 +96,7 @@ def make(
         'asked': {'name': name, 'to': order.asked.options.get('to')},
         'has_values': values,
         'migrations': [
-            _migration(each.name, each.checksum(), watching, foreseen, values, site)
+            _migration(each.name, each.checksum(), notes, foreseen, values, site)
             for each in migrations
         ],
         'helpers': helpers_of(site, [each.name for each in plan.migrations]),
@@ -109,12 +107,12 @@ def make(
 def _migration(
     name: str,
     checksum: str,
-    watching: Watching,
+    notes: TrialNotes,
     foreseen: Foreseen,
     values: bool,
     site: Site,
 ) -> dict[str, Any]:
-    tried, record = watching.steps[name], watching.records[name]
+    tried, record = notes.steps[name], notes.records[name]
     effects = tried.effects
     found = [
         each
@@ -136,7 +134,7 @@ def _migration(
         'commands_left_out': record.left_out,
         'commands_checksum': record.digest,
         'differences': [
-            _difference(each, values) for each in watching.compared_to.get(name, ())
+            _difference(each, values) for each in notes.compared_to.get(name, ())
         ],
         'findings': [_relative(each.as_document(), site) for each in found],
     }

@@ -9,7 +9,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
 from migopy.operations.orders import Order
-from migopy.operations.watching import Watching
+from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Ahead, Finding, Server, judge
 from migopy.run import (
     CannotTry,
@@ -109,13 +109,13 @@ def foresee(
     migrations: Sequence[Migration],
     order: Order,
     observer: Observer,
-    watching: Watching | None = None,
+    notes: TrialNotes | None = None,
     show: int | None = None,
 ) -> Foreseen:
     """Try migrations, and judge what comes of it.
 
     They are imported for this alone: what is executed later is imported anew. With
-    `show` documents are compared, of which `watching` hears.
+    `show` documents are compared, of which `notes` hears.
     """
     with site.listener.own_work():
         server = Server(site.db.client, site.db.name)
@@ -123,20 +123,20 @@ def foresee(
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
     require_dependencies(steps, plan)
-    watching = watching or Watching()
+    notes = notes or TrialNotes()
     if can_be_tried:
-        _try(site, plan, observer, steps, order.asked, watching, show)
-    return look_at(site, steps, watching)
+        _try(site, plan, observer, steps, order.asked, notes, show)
+    return look_at(site, steps, notes)
 
 
-def look_at(site: Site, steps: Sequence[Step], watching: Watching) -> Foreseen:
+def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Foreseen:
     """Judge steps by their files, by what a dry run has told, and by the server."""
     ahead = [
         Ahead(
             each.migration,
             each.direction,
             each.in_transaction,
-            watching.steps.get(each.name),
+            notes.steps.get(each.name),
         )
         for each in steps
     ]
@@ -145,7 +145,7 @@ def look_at(site: Site, steps: Sequence[Step], watching: Watching) -> Foreseen:
         server = Server(site.db.client, site.db.name)
         findings = judge(server, ahead, site.settings.collection)
     names = [each.name for each in steps]
-    not_tried = [name for name in names if name not in watching.steps]
+    not_tried = [name for name in names if name not in notes.steps]
     return Foreseen(names, not_tried, findings)
 
 
@@ -155,19 +155,19 @@ def _try(
     observer: Observer,
     steps: Sequence[Step],
     asked: Command,
-    watching: Watching,
+    notes: TrialNotes,
     show: int | None,
 ) -> None:
     """Try steps for what they send; what a migration raises is kept, and no error."""
-    both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, watching))
+    both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, notes))
     try:
-        try_out(site, plan, both, steps, asked, show, watching.watch)
+        try_out(site, plan, both, steps, asked, show, notes.watch)
     except NotAllShown:
         pass
     except CannotTry as error:
-        watching.steps[error.name].error = error.__cause__
+        notes.steps[error.name].error = error.__cause__
     except (Exception, SystemExit) as error:
-        failure = watching.failure
+        failure = notes.failure
         if failure is None or failure.error is not error:
             raise
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from migopy.errors import enumerated
 from migopy.files import importable
-from migopy.operations.asked import Asking
+from migopy.operations.asking import Asking
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.repeated import is_done

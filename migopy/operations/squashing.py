@@ -10,7 +10,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException, enumerated
 from migopy.files import ARCHIVE, BEFORE, NUMBERS, Migration, importable, load_all
-from migopy.operations.asked import Asking
+from migopy.operations.asking import Asking
 from migopy.run import Choice, Plan, Step, still_there
 from migopy.site import Site
 

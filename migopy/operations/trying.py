@@ -10,7 +10,7 @@ from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.preflighting import look_at
 from migopy.operations.preparing import loaded
-from migopy.operations.watching import Watching
+from migopy.operations.trial_notes import TrialNotes
 from migopy.run import (
     NotAllShown,
     Observer,
@@ -62,22 +62,22 @@ def dry_run(
         if order.direction == 'down':
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)
-        watching = Watching()
-        both: Any = Observers(observer, cast(Observer, watching))
+        notes = TrialNotes()
+        both: Any = Observers(observer, cast(Observer, notes))
         try:
-            try_out(site, plan, both, steps, order.asked, show, watching.watch)
+            try_out(site, plan, both, steps, order.asked, show, notes.watch)
         except NotAllShown:
-            _tell_foreseen(site, observer, steps, watching)
+            _tell_foreseen(site, observer, steps, notes)
             raise
-        _tell_foreseen(site, observer, steps, watching)
+        _tell_foreseen(site, observer, steps, notes)
     return observer.tried_all()
 
 
 def _tell_foreseen(
-    site: Site, observer: Observer, steps: Sequence[Step], watching: Watching
+    site: Site, observer: Observer, steps: Sequence[Step], notes: TrialNotes
 ) -> None:
     """Tell what a dry run has not told itself, of those that it has tried."""
-    foreseen = look_at(site, steps, watching)
+    foreseen = look_at(site, steps, notes)
     findings = [each for each in foreseen.findings if each.name not in TOLD]
     if findings:
         observer.foreseen(findings)

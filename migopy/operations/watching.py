@@ -1,91 +1,70 @@
-"""What a dry run tells, kept for a look at it."""
+"""`watch`: what runs is looked at until it has ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
-from migopy.preflight import Recorder, Sightings, Tried
-from migopy.run import Failure, Step
+from migopy.backfill import Watch
+from migopy.pace import CAREFUL
+from migopy.server import Running, running_in
+from migopy.site import Site
+from migopy.state import Run, Seen, Steering, runs_of
 
-if TYPE_CHECKING:
-    from migopy.differences import Comparison
-    from migopy.effects import Effects, Recording
-    from migopy.standin import Finding, Told
+#: Seconds between two looks.
+LOOK_EVERY = 1.0
 
 
-class Watching:
-    """An observer that keeps what is told of each step of a dry run.
+class Sight(NamedTuple):
+    """What is seen at one moment.
 
-    Invariant: `steps` has those that were begun, by name. It says nothing.
+    `load` says how far secondaries are behind and how busy the server is, `unread` what
+    of that the user may not know.
     """
 
-    speaker = None
+    seen: Seen
+    running: Running
+    load: Sequence[str]
+    unread: Sequence[str]
 
-    def __init__(self, records: Callable[[], Recorder] | None = None) -> None:
-        """Take what makes a recorder for each step, if they are to be recorded."""
-        self.records: dict[str, Recorder] = {}
-        self.compared_to: dict[str, Sequence[Comparison]] = {}
-        self._makes = records
-        self.steps: dict[str, Tried] = {}
-        self.failure: Failure | None = None
-        self._began = 0.0
 
-    def watch(self, step: Step) -> Told:
-        """Give who is told of the commands of a step."""
-        sightings = Sightings(step.name, step.migration.path)
-        self.steps[step.name] = Tried(sightings, step.in_transaction)
-        if self._makes is None:
-            return sightings.saw
-        recorder = self.records[step.name] = self._makes()
+class Viewer(Protocol):
+    """Who shows what is seen."""
 
-        def saw(name: str, database: str, command: Mapping[str, Any]) -> None:
-            sightings.saw(name, database, command)
-            recorder.saw(name, database, command)
+    def show(self, sight: Sight) -> None:
+        """Show what is seen now."""
 
-        return saw
+    def nothing(self) -> None:
+        """Show that nothing runs."""
 
-    def trying(self, step: Step, place: int, count: int, effects: Recording) -> None:
-        """Hear that a step is about to run."""
-        self._began = time.monotonic()
+    def ended(self, seen: Seen, runs: Sequence[Run]) -> None:
+        """Show that it has ended; `runs` is what the history has of it."""
 
-    def stopped(self, step: Step) -> None:
-        """Keep how long a step took."""
-        self.steps[step.name].seconds = time.monotonic() - self._began
+    def left(self) -> None:
+        """Show that it is not looked at any more, and goes on."""
 
-    def tried(self, step: Step, effects: Effects) -> None:
-        """Keep what a step would do."""
-        self.steps[step.name].effects = effects
-        self.steps[step.name].sightings.is_whole = True
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
-        """Keep what was found out of commands that no transaction can do."""
-        self.steps[step.name].found += findings
+def watch(site: Site, viewer: Viewer, worker: bool) -> None:
+    """Show what the command does that holds the lock now, until it has ended.
 
-    def untold(
-        self, step: Step, effects: Effects, reason: str, after: Sequence[str]
-    ) -> None:
-        """Keep up to which point it is known what a step would do, and why."""
-        self.steps[step.name].effects = effects
-        self.steps[step.name].sightings.reason = reason
-
-    def compared(
-        self, step: Step, comparisons: Sequence[Comparison], since: str
-    ) -> None:
-        """Keep which documents a step would change."""
-        self.compared_to[step.name] = comparisons
-
-    def failed(self, failure: Failure) -> None:
-        """Keep what a step has raised."""
-        self.failure = failure
-        if failure.name in self.steps:
-            self.steps[failure.name].error = failure.error
-
-    def __getattr__(self, event: str) -> Callable[..., None]:
-        """Hear of all else, and do nothing about it."""
-
-        def hear(*what: Any) -> None:
-            pass
-
-        return hear
+    That is the worker where `worker` is true, or where there is no other command.
+    It only reads. Ctrl-C ends the looking and nothing else.
+    """
+    steering = Steering(site.lock)
+    seen = steering.look(worker=worker)
+    if seen is None:
+        return viewer.nothing()
+    signals = Watch(site.client, site.heartbeats, CAREFUL)
+    owner, last = seen.holder.owner, seen
+    try:
+        while seen is not None:
+            last = seen
+            load = [each.text for each in signals.look()]
+            running = running_in(site.client, site.db.name)
+            viewer.show(Sight(seen, running, load, signals.unread))
+            time.sleep(LOOK_EVERY)
+            seen = steering.look(owner)
+    except KeyboardInterrupt:
+        return viewer.left()
+    return viewer.ended(last, runs_of(site.history, owner))

@@ -22,10 +22,10 @@ class Steering(Overridable, Wiring):
         watching; what is watched goes on. With worker=yes it is what `work` runs, also
         while there is another command.
         """
-        from migopy.operations import seeing
+        from migopy.operations import watching
 
         of_worker = is_yes(worker, 'watch', 'worker')
-        seeing.watch(self._site, self._report.viewer(), of_worker)
+        watching.watch(self._site, self._report.viewer(), of_worker)
 
     @task
     def pause(self, *, worker: str | bool = 'no') -> None:

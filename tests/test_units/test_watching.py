@@ -7,7 +7,7 @@ from datetime import datetime
 from unittest import mock
 
 from migopy.commands import FabSpelling
-from migopy.operations.seeing import Sight
+from migopy.operations.watching import Sight
 from migopy.server import Build, Running
 from migopy.state import Agent, Doing, Holder, Loop, Seen
 from migopy.state.helm import Asked
