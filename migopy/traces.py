@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import os
 import traceback
 from collections.abc import Iterator
 from types import TracebackType
 
+import bson
 import pymongo
 
 from migopy.errors import MigopyException
@@ -16,7 +18,15 @@ from migopy.texts import fit, shortened, text_of
 
 #: Whose frames say nothing to the author of a migration.
 MACHINERY = (
-    *(os.path.dirname(str(file)) + os.sep for file in (__file__, pymongo.__file__)),
+    *(
+        os.path.dirname(str(module)) + os.sep
+        for module in (
+            __file__,
+            pymongo.__file__,
+            bson.__file__,
+            concurrent.futures.__file__,
+        )
+    ),
     str(contextlib.__file__),
 )
 
@@ -35,7 +45,8 @@ def excerpt(error: BaseException, path: str) -> str:
     """Set an exception as Python does, its traceback from the file `path` on.
 
     Where that file has no part in it, it begins after migopy's own frames, as that of
-    a cause does. It ends where the driver's begin.
+    a cause does. Those of migopy and of the driver are left out of it, also where they
+    have called a function of the file.
     """
     within = (
         frame
@@ -46,10 +57,7 @@ def excerpt(error: BaseException, path: str) -> str:
     shown = traceback.TracebackException(type(error), error, first)
     each: traceback.TracebackException | None = shown
     while each is not None:
-        while each.stack and _is_machinery(each.stack[-1].filename):
-            each.stack.pop()
-        while each.stack and _is_machinery(each.stack[0].filename):
-            each.stack.pop(0)
+        each.stack[:] = [f for f in each.stack if not _is_machinery(f.filename)]
         each = each.__cause__ or each.__context__
     # Of migopy's own kind of error its text says all there is.
     of_ours = isinstance(error, MigopyException) and not shown.stack

@@ -754,6 +754,17 @@ class MigrationTest(PlainTest):
         files = re.findall(r'File ".*/(.+)", line \d+, in (\w+)', message)
         self.assertEqual(files, [('1_a.py', 'change'), ('1_a.py', 'up')], message)
 
+    def test_of_an_interruption_in_the_function_as_well(self) -> None:
+        self.write_up(bad=5)
+        path = self.folder / 'mongomigrations' / '1_a.py'
+        text = path.read_text().replace("raise ValueError('bad')", 'raise SystemExit')
+        path.write_text(text)
+        with self.assertRaises(SystemExit):
+            self.perform()
+        [message] = self.logger.of('red')
+        files = re.findall(r'File ".*/(.+)", line \d+, in (\w+)', message)
+        self.assertEqual(files, [('1_a.py', 'up'), ('1_a.py', 'change')], message)
+
     def test_after_a_run_that_failed_at_once_as_well(self) -> None:
         self.write_up(bad=5)
         self.expect_failure()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import tempfile
 import textwrap
@@ -256,6 +257,24 @@ class ExcerptTest(FileTest):
         self.assertIn('json/decoder.py', text)
         self.assertTrue(lines[-1].startswith('json.decoder.JSONDecodeError: '), text)
         self.assertNotIn(__file__, text)
+
+    def test_leaves_out_who_has_called_a_function_of_it(self) -> None:
+        """And the driver, in whatever thread it was."""
+        text = self.excerpt(
+            """
+            import bson
+            from migopy.backfill.threads import threads
+
+            def up(db):
+                with threads(1) as submit:
+                    submit(read)()
+
+            def read():
+                bson.decode(b'')
+            """
+        )
+        called = re.findall(r'File ".*/(.+)", line \d+, in (\w+)', text)
+        self.assertEqual(called, [('001_x.py', 'up'), ('001_x.py', 'read')], text)
 
     def test_has_the_cause(self) -> None:
         text = self.excerpt(
