@@ -15,5 +15,6 @@ from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.session import bound_session as bound_session
 from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection
+from migopy.backfill.target import ReplacedMeanwhile as ReplacedMeanwhile
 from migopy.backfill.transactions import NotOnce as NotOnce
 from migopy.backfill.watch import Watch as Watch

@@ -45,7 +45,8 @@ def batches(
 
     Raises `NotACollection` for a view and a time-series collection, and `NotOnce` where
     a transaction is wanted and cannot be, before anything is done; `InLoop` within
-    another loop over batches, and `OutsideBatch` after a write past the transaction.
+    another loop over batches, `OutsideBatch` after a write past the transaction, and
+    `ReplacedMeanwhile` at the end, where it is another collection by then.
     """
     if not isinstance(collection, Collection):
         raise TypeError(

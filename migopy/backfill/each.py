@@ -13,7 +13,7 @@ from migopy.backfill.beginning import begin
 from migopy.backfill.call import Backfill
 from migopy.backfill.loops import require_no_loop
 from migopy.backfill.session import is_bound
-from migopy.backfill.target import target_of
+from migopy.backfill.target import require_the_same, target_of
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
@@ -61,7 +61,8 @@ def update_each(
     Raises `NotACollection` for a view and a time-series collection, and `InLoop` in a
     loop over `batches`, before anything is done; and `DocumentsFailed`, which names the
     `_id`, once all before that document is written; with `on_error='collect'` once all
-    the others are. The next run tries those that failed first.
+    the others are. The next run tries those that failed first. Raises
+    `ReplacedMeanwhile` at the end, where it is another collection by then.
     """
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
@@ -91,4 +92,5 @@ def update_each(
         session = stack.enter_context(session_for(client)) if can_once else None
         submit = stack.enter_context(threads(in_flight))
         backfill.run(submit, in_flight, session, stack.enter_context(meter()))
+    require_the_same(collection, target)
     return backfill.counts

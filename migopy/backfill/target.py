@@ -22,6 +22,28 @@ class NotACollection(MigopyException):
         super().__init__(f'{namespace} is a {kind}: {reason} Nothing was done.')
 
 
+class ReplacedMeanwhile(MigopyException):
+    """Others have dropped, renamed or replaced a collection that was gone through.
+
+    `namespace` is its name.
+    """
+
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, namespace: str) -> None:
+        self.namespace = namespace
+        super().__init__(
+            f'{namespace} is not the collection any more that was gone through: it was'
+            ' dropped, renamed or replaced meanwhile (by $out, say). Documents of it'
+            ' may have been left out. Run again, it begins with the first document of'
+            ' the one that is there now.'
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.namespace,)
+
+
 @dataclass(frozen=True)
 class Target:
     """What the server says of a collection, as far as it says anything.
@@ -68,3 +90,18 @@ def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
             ' to another collection, changed.',
         )
     return Target(said['info'].get('uuid'), 'collation' in options)
+
+
+def require_the_same(collection: Collection[Any], target: Target) -> None:
+    """Make sure that a collection is still the one that it was, as far as is told.
+
+    Raises `ReplacedMeanwhile`.
+    """
+    if target.uuid is None or isinstance(target.uuid, ObjectId):
+        return
+    try:
+        uuid = target_of(collection).uuid
+    except NotACollection:
+        uuid = None
+    if uuid != target.uuid and not isinstance(uuid, ObjectId):
+        raise ReplacedMeanwhile(collection.full_name)

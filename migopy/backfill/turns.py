@@ -30,7 +30,7 @@ from migopy.backfill.loops import (
     require_no_loop,
 )
 from migopy.backfill.pages import Pages
-from migopy.backfill.target import Target
+from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import (
     TRANSACTION,
@@ -113,6 +113,7 @@ class Turns:
                     yield from self._in_transactions(checkpoint, effects, session, show)
                 else:
                     yield from self._plain(checkpoint, effects, show)
+            require_the_same(self._collection, self._target)
             checkpoint.finish()
         finally:
             LOOP.set(None)

@@ -12,11 +12,13 @@ from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from pymongo.server_api import ServerApi
 
+import migopy
 from migopy import DELETE, update_each
 from migopy.backfill import (
     Checkpoints,
     DocumentsFailed,
     NotACollection,
+    ReplacedMeanwhile,
     UnreadableId,
 )
 from tests.server import DatabaseTest, client
@@ -142,6 +144,47 @@ class NotACollectionTest(DatabaseTest):
             session.commit_transaction()
         # To ask has not ended it.
         self.assertEqual(self.db.notes.count_documents({}), 1)
+
+
+class ReplacedTest(DatabaseTest):
+    """Others put another collection in the place of the one that is gone through.
+
+    What is left of it can be neither found nor changed, which is not to pass for done.
+    """
+
+    def replacing(self, how: str) -> Any:
+        """Give a function for documents that does so at the third one."""
+        others = client()
+        self.addCleanup(others.close)
+        db = others[self.db.name]
+        self.db.drop_collection('notes')
+        self.db.drop_collection('older')
+        self.db.notes.insert_many([{'_id': n} for n in range(6)])
+
+        def change(note: dict[str, Any]) -> dict[str, Any]:
+            if note['_id'] == 2 and how == 'dropped':
+                db.notes.drop()
+            elif note['_id'] == 2 and how == 'renamed':
+                db.notes.rename('older')
+            elif note['_id'] == 2 and how == 'written by $out':
+                db.notes.aggregate([{'$match': {'_id': {'$gt': 1}}}, {'$out': 'notes'}])
+            return {'$set': {'x': 1}}
+
+        return change
+
+    def test_it_is_said(self) -> None:
+        for how in ('dropped', 'renamed', 'written by $out'):
+            change = self.replacing(how)
+            with self.subTest(how), self.assertRaises(ReplacedMeanwhile) as caught:
+                update_each(self.db.notes, change, batch_size=2)
+            self.assertIn(f'{self.db.name}.notes is not the', str(caught.exception))
+
+    def test_at_the_end_of_a_loop_over_batches_too(self) -> None:
+        change, seen = self.replacing('renamed'), []
+        with self.assertRaises(ReplacedMeanwhile):
+            for batch in migopy.batches(self.db.notes, 2):
+                seen += [change(each) for each in batch]
+        self.assertEqual(len(seen), 4)
 
 
 class NotToldTest(DatabaseTest):
