@@ -28,11 +28,23 @@ SMALL = 100_000
 
 
 class Change(NamedTuple):
-    """What is to be done with a document."""
+    """What is to be done with a document: a kind, and its statement in a command."""
 
     id: Any
     answer: Any
-    operation: Operation
+    kind: type
+    statement: Mapping[str, Any]
+
+    @property
+    def operation(self) -> Operation:
+        """Give it as PyMongo's bulks have it."""
+        query = self.statement['q']
+        if self.kind is DeleteOne:
+            return DeleteOne(query)
+        if self.kind is ReplaceOne:
+            return ReplaceOne(query, self.answer)
+        hint = BY_ID if 'hint' in self.statement else None
+        return UpdateOne(query, self.answer, hint=hint)
 
 
 class Failed(NamedTuple):
@@ -101,6 +113,7 @@ class Changes:
         """
         self._function = function
         self._query = query
+        self._hint = {'hint': dict(BY_ID)} if query else {}
         self._codec_options = codec_options
         self._collated = collated
 
@@ -143,14 +156,13 @@ class Changes:
             return None
         query: dict[str, Any] = {'_id': key}
         if kind is UpdateOne:
-            hint = BY_ID if self._query else None
-            update = UpdateOne(both(query, self._query), answer, hint=hint)
-            return Change(key, answer, update)
+            wanted = both(query, self._query)
+            return Change(key, answer, kind, {'q': wanted, 'u': answer, **self._hint})
         if self._fits(document, answer):
             query.update(unchanged(document, self._collated))
         if kind is DeleteOne:
-            return Change(key, answer, DeleteOne(query))
-        return Change(key, answer, ReplaceOne(query, answer))
+            return Change(key, answer, kind, {'q': query, 'limit': 1})
+        return Change(key, answer, kind, {'q': query, 'u': answer})
 
     def _fits(self, document: RawBSONDocument, answer: Any) -> bool:
         """Tell whether a document can be compared in the statement of its answer."""
