@@ -19,7 +19,7 @@ from pymongo.collection import Collection
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.beginning import say_where
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
-from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, save
+from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, images_here, save
 from migopy.backfill.documents import RAW, id_of, shown
 from migopy.backfill.once import Once
 from migopy.backfill.pages import Pages
@@ -78,7 +78,11 @@ class Backfill:
         self._raw = raw
         self._pages = Pages(raw, query)
         self._changes = Changes(
-            function, query, collection.codec_options, target.has_collation
+            function,
+            query,
+            collection.codec_options,
+            target.has_collation,
+            keeps_seen=images_here() is not None,
         )
         self._writes = Writes(collection, raw, is_in_transaction())
         self._checkpoint = checkpoint

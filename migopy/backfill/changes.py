@@ -28,12 +28,16 @@ SMALL = 100_000
 
 
 class Change(NamedTuple):
-    """What is to be done with a document: a kind, and its statement in a command."""
+    """What is to be done with a document: a kind, and its statement in a command.
+
+    `seen` is the document, where images are kept of it.
+    """
 
     id: Any
     answer: Any
     kind: type
     statement: Mapping[str, Any]
+    seen: bytes
 
     @property
     def operation(self) -> Operation:
@@ -106,16 +110,19 @@ class Changes:
         query: Mapping[str, Any],
         codec_options: CodecOptions[Any],
         collated: bool,
+        keeps_seen: bool,
     ) -> None:
         """Give documents to `function` as `codec_options` decode them.
 
-        `collated` is whether the collection may have a collation.
+        `collated` is whether the collection may have a collation, `keeps_seen` whether
+        images are kept.
         """
         self._function = function
         self._query = query
         self._hint = {'hint': dict(BY_ID)} if query else {}
         self._codec_options = codec_options
         self._collated = collated
+        self._keeps_seen = keeps_seen
 
     def of(
         self,
@@ -155,14 +162,15 @@ class Changes:
         if kind is None:
             return None
         query: dict[str, Any] = {'_id': key}
+        raw = bytes(document.raw) if self._keeps_seen else b''
         if kind is UpdateOne:
-            wanted = both(query, self._query)
-            return Change(key, answer, kind, {'q': wanted, 'u': answer, **self._hint})
+            statement = {'q': both(query, self._query), 'u': answer, **self._hint}
+            return Change(key, answer, kind, statement, raw)
         if self._fits(document, answer):
             query.update(unchanged(document, self._collated))
         if kind is DeleteOne:
-            return Change(key, answer, kind, {'q': query, 'limit': 1})
-        return Change(key, answer, kind, {'q': query, 'u': answer})
+            return Change(key, answer, kind, {'q': query, 'limit': 1}, raw)
+        return Change(key, answer, kind, {'q': query, 'u': answer}, raw)
 
     def _fits(self, document: RawBSONDocument, answer: Any) -> bool:
         """Tell whether a document can be compared in the statement of its answer."""

@@ -63,8 +63,11 @@ class PageImages(Protocol):
     def loop(self, namespace: str) -> LoopImages:
         """Give what keeps images of a loop over the documents of a collection."""
 
-    def look(self, namespace: str, ids: Sequence[Any]) -> Any:
-        """Give the documents with these `_id`s as they are before the page."""
+    def look(self, namespace: str, ids: Sequence[Any], seen: Sequence[bytes]) -> Any:
+        """Give the documents with these `_id`s as they are before the page.
+
+        `seen` is what they were when the page was read.
+        """
 
     def keep(self, namespace: str, looked: Any) -> None:
         """Keep what `look` gave, and what the documents are now."""

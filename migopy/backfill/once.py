@@ -31,9 +31,9 @@ LONGEST_PAUSE = 1.0
 PATIENCE = 120.0
 
 #: Round trips of a page, one after the other: its checkpoint, its writes, the commit;
-#: with images also the documents before and after, the images, what is known of them.
+#: with images also the documents before and after, and the images.
 TRIPS = 3
-TRIPS_WITH_IMAGES = 7
+TRIPS_WITH_IMAGES = 6
 
 #: Documents of a page that the server may refuse; each of them is one more try.
 REFUSED_AT_MOST = 20
@@ -167,7 +167,8 @@ class Once:
         if self._images is None:
             return self._writes.write(changes)
         ids = [each.id for each in changes]
-        looked = self._images.look(self._namespace, ids)
+        seen = [each.seen for each in changes]
+        looked = self._images.look(self._namespace, ids, seen)
         written = self._writes.write(changes)
         if not written.again:
             self._images.keep(self._namespace, looked)

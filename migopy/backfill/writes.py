@@ -195,7 +195,7 @@ class Writes:
         found = self._raw.find(query, batch_size=len(wary) + 1, session=self._session)
         now = {packed(id_of(each)): each.raw for each in found}
         again = []
-        for key, answer, kind, _ in wary:
+        for key, answer, kind, *_ in wary:
             raw = now.get(packed(key))
             if kind is DeleteOne:
                 if raw is not None:

@@ -10,6 +10,7 @@ from migopy.differences.lookup import asked_for_values as asked_for_values
 from migopy.differences.lookup import found as found
 from migopy.differences.lookup import is_run as is_run
 from migopy.differences.lookup import look_up as look_up
+from migopy.differences.lookup import run_of as run_of
 from migopy.differences.lookup import told_by_id as told_by_id
 from migopy.differences.raw import ARRAY as ARRAY
 from migopy.differences.raw import DOCUMENT as DOCUMENT

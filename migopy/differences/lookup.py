@@ -99,6 +99,20 @@ def is_run(
     return place == len(wanted)
 
 
+def run_of(documents: Sequence[bytes]) -> list[Asked]:
+    """Make the query for documents from the first of these to the last, by `_id`.
+
+    Nothing where the type of their `_id` is not one that is read so. Whoever asks finds
+    out whether others stand between them: one more may come than these are.
+    """
+    first, last = id_of(documents[0]), id_of(documents[-1])
+    if first.type not in ORDERED:
+        return []
+    limits = document_with([(b'$gte', first), (b'$lte', last)])
+    query = RawBSONDocument(document_of('_id', Value(DOCUMENT, limits)))
+    return [Asked(query, len(documents))]
+
+
 def look_up(
     collection: Collection[Any], ids: Sequence[Value], session: ClientSession | None
 ) -> dict[Value, bytes]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,6 +32,9 @@ from migopy.undo.kept import Kept
 #: Pairs of a chunk, and bytes of their documents, or one pair.
 PAIRS = 2000
 BYTES = 4_000_000
+
+#: Bytes of chunks that wait for others, to be written with them.
+WAITING = 1_000_000
 
 #: Documents that are looked up at once.
 AT_ONCE = 1000
@@ -189,24 +192,34 @@ def keep(
     images: Images,
     kept: Kept,
     namespace: str,
-    batches: Iterator[list[Difference]],
+    batches: Iterable[list[Difference]],
     session: ClientSession,
     limit: float,
+    saves: bool = False,
 ) -> int:
     """Keep images in a session's transaction, and count them; `limit` is in MB.
 
-    Raises `TooManyImages`.
+    With `saves` what is known of them is written with the last ones. Raises
+    `TooManyImages`.
     """
     count = 0
+    waiting: list[dict[str, Any]] = []
     for pairs in batches:
-        images.add(kept, namespace, pairs, session)
+        waiting += images.chunk(kept, namespace, pairs)
         count += len(pairs)
         if kept.stored > limit * 1_000_000:
             raise TooManyImages(limit)
+        if sum(len(each['data']) for each in waiting) > WAITING:
+            images.add(waiting, session)
+            waiting = []
+    if saves:
+        images.add_and_save(waiting, kept, session)
+    elif waiting:
+        images.add(waiting, session)
     return count
 
 
-def in_chunks(differences: Iterator[Difference]) -> Iterator[list[Difference]]:
+def in_chunks(differences: Iterable[Difference]) -> Iterator[list[Difference]]:
     """Put as many pairs together as a chunk has."""
     pairs: list[Difference] = []
     size = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 from bson import Binary, MaxKey, ObjectId
 from bson.binary import UUID_SUBTYPE
+from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
@@ -103,30 +104,44 @@ class Images:
 
     # Writing.
 
-    def add(
-        self,
-        kept: Kept,
-        namespace: str,
-        pairs: Sequence[Difference],
-        session: ClientSession,
-    ) -> None:
-        """Add a chunk in a session's transaction, and count it in `kept`."""
+    def chunk(
+        self, kept: Kept, namespace: str, pairs: Sequence[Difference]
+    ) -> list[Document]:
+        """Give the documents of a new chunk, and count it in `kept`."""
         data = packed(pairs)
         count = -(-len(data) // PIECE)
-        for place in range(count):
-            piece = data[place * PIECE : (place + 1) * PIECE]
-            document = {
+        documents = [
+            {
                 '_id': {'images': kept.id, 'chunk': kept.chunks, 'piece': place},
                 'ns': namespace,
                 'pieces': count,
-                'data': Binary(piece),
+                'data': Binary(data[place * PIECE : (place + 1) * PIECE]),
             }
-            with self._own_work():
-                self.collection.insert_one(document, session=session)
+            for place in range(count)
+        ]
         kept.chunks += 1
         kept.documents += len(pairs)
-        kept.bytes += sum(len(before or b'') for before, _ in pairs)
+        kept.bytes += sum([len(before or b'') for before, _ in pairs])
         kept.stored += len(data)
+        return documents
+
+    def add(self, documents: Sequence[Document], session: ClientSession) -> None:
+        """Add documents of chunks in a session's transaction."""
+        with self._own_work():
+            self.collection.insert_many(documents, session=session)
+
+    def add_and_save(
+        self, documents: Sequence[Document], kept: Kept, session: ClientSession
+    ) -> None:
+        """Add documents of chunks, and write what is known of them, in one command."""
+        writes = [
+            # None is there, so it is an insert: another one would be a duplicate.
+            ReplaceOne({'_id': each['_id'], 'ns': None}, each, upsert=True)
+            for each in documents
+        ]
+        known = ReplaceOne({'_id': kept.id}, kept.document(), upsert=True)
+        with self._own_work():
+            self.collection.bulk_write([*writes, known], session=session)
 
     def save(self, kept: Kept, session: ClientSession | None = None) -> None:
         """Write what is known of images."""

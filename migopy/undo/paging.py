@@ -17,9 +17,10 @@ from migopy.differences import (
     documents,
     found,
     id_of,
+    run_of,
     told_by_id,
 )
-from migopy.undo.capture import in_chunks, keep
+from migopy.undo.capture import NO_RUNS, in_chunks, keep
 from migopy.undo.errors import OfNoImages
 from migopy.undo.images import Images
 from migopy.undo.kept import Known
@@ -28,10 +29,15 @@ from migopy.undo.looping import Looping
 
 
 class Looked(NamedTuple):
-    """The documents of a page before it is written, and how they were asked for."""
+    """The documents of a page before it is written, and how they were asked for.
+
+    They are `in_a_row` where no others stand among them, each for itself; else they are
+    `before`, one behind the other.
+    """
 
     asked: list[Asked]
-    before: bytes
+    before: bytes = b''
+    in_a_row: Sequence[bytes] = ()
 
 
 class Paging:
@@ -59,6 +65,8 @@ class Paging:
         self._limit = limit
         self._own = own
         self._sent = known.kept
+        #: How many pages in a row were no run of the collection.
+        self._no_runs = 0
 
     def begin(self, namespace: str) -> None:
         """Hear that a call is about to write pages of a collection.
@@ -69,6 +77,7 @@ class Paging:
             reason = Kinds(self._images).reason(namespace)
         if reason is not None:
             raise OfNoImages(reason)
+        self._no_runs = 0
         with self._known.lock:
             kept = self._known.kept
             if namespace not in kept.paged:
@@ -82,10 +91,20 @@ class Paging:
             self._images, self._known, self.session, self._limit, self._own, namespace
         )
 
-    def look(self, namespace: str, ids: Sequence[Any]) -> Looked:
-        """Give the documents with these `_id`s as they are before the page."""
-        asked = asked_for(ids)
+    def look(self, namespace: str, ids: Sequence[Any], seen: Sequence[bytes]) -> Looked:
+        """Give the documents with these `_id`s as they are before the page.
+
+        `seen` is what they were when the page was read.
+        """
         collection = collection_of(self._images.client, namespace)
+        if self._no_runs < NO_RUNS:
+            # Read in a row they cost the server two thirds, the client half.
+            run = run_of(seen)
+            if found(collection, run, self.session) == b''.join(seen):
+                self._no_runs = 0
+                return Looked(run, in_a_row=seen)
+            self._no_runs += 1
+        asked = asked_for(ids)
         return Looked(asked, found(collection, asked, self.session))
 
     def keep(self, namespace: str, looked: Looked) -> None:
@@ -95,15 +114,20 @@ class Paging:
         """
         pairs = self._pairs(namespace, looked)
         with self._known.lock:
-            self._sent = replace(self._known.kept)
-        chunks = in_chunks(iter(pairs))
-        keep(self._images, self._sent, namespace, chunks, self.session, self._limit)
-        self._images.save(self._sent, self.session)
+            self._sent = kept = replace(self._known.kept)
+        chunks = in_chunks(pairs)
+        keep(self._images, kept, namespace, chunks, self.session, self._limit, True)
 
     def _pairs(self, namespace: str, looked: Looked) -> list[Difference]:
         collection = collection_of(self._images.client, namespace)
-        asked, before = looked
+        asked, before, run = looked
         data = found(collection, asked, self.session)
+        if run:
+            now = list(documents(data))
+            # A page makes no document, so where none is gone these are the same ones.
+            if len(now) == len(run):
+                return [Difference(*two) for two in zip(run, now) if two[0] != two[1]]
+            before = b''.join(run)
         pairs = aligned(before, data)
         if pairs is not None:
             return pairs

@@ -41,8 +41,24 @@ class Damaged(MigopyException):
 def packed(pairs: Iterable[Difference]) -> bytes:
     """Put pairs into bytes, compressed."""
     parts: list[bytes] = []
+    head, change = HEAD.pack, CHANGE.pack
+    # A loop for each document: calls would be most of its time.
     for before, after in pairs:
-        parts += _parts(before, after)
+        if before is None:
+            document = after or b''
+            parts += head(INSERTED, len(document)), document
+            continue
+        size = len(before)
+        if after is None:
+            parts += head(DELETED, size), before
+            continue
+        if after.startswith(before[LENGTH:-1], LENGTH):
+            # Fields were added behind all others, which is what migrations do most.
+            same, end = size - LENGTH - 1, 1
+        else:
+            same, end = _around(before, after)
+        middle = after[LENGTH + same : len(after) - end]
+        parts += head(CHANGED, size), before, change(same, end, len(middle)), middle
     return zlib.compress(b''.join(parts), LEVEL)
 
 
@@ -52,23 +68,6 @@ def unpacked(data: bytes) -> list[Difference]:
         return _unpacked(zlib.decompress(data))
     except (zlib.error, struct.error) as error:
         raise ValueError(error) from error
-
-
-def _parts(before: bytes | None, after: bytes | None) -> tuple[bytes, ...]:
-    if before is None:
-        document = after or b''
-        return HEAD.pack(INSERTED, len(document)), document
-    size = len(before)
-    if after is None:
-        return HEAD.pack(DELETED, size), before
-    if after.startswith(before[LENGTH:-1], LENGTH):
-        # Fields were added behind all others, which is what migrations do most.
-        same, end = size - LENGTH - 1, 1
-    else:
-        same, end = _around(before, after)
-    middle = after[LENGTH + same : len(after) - end]
-    head, change = HEAD.pack(CHANGED, size), CHANGE.pack(same, end, len(middle))
-    return head, before, change, middle
 
 
 def _around(before: bytes, after: bytes) -> tuple[int, int]:

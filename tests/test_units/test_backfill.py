@@ -57,7 +57,9 @@ class ChangesTest(unittest.TestCase):
             return {'$set': {'a': 1}} if document['_id'] % 2 else None
 
         seen: list[int] = []
-        changes = Changes(change, {}, bson.DEFAULT_CODEC_OPTIONS, collated=False)
+        changes = Changes(
+            change, {}, bson.DEFAULT_CODEC_OPTIONS, collated=False, keeps_seen=False
+        )
         page = [RawBSONDocument(bson.encode({'_id': n})) for n in range(10)]
         batch = changes.of(page, seconds=-1)
         self.assertEqual((batch.last, batch.counts.matched, seen), (0, 1, [0]))
