@@ -7,6 +7,7 @@ caller's thread.
 from __future__ import annotations
 
 import math
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
@@ -124,28 +125,31 @@ class Backfill:
 
         Returns whether that could be done; else the function is given the rest again.
         """
+        sizes = self._throttle.sizes
         once = Once(
             self._collection,
             self._raw,
             self._checkpoint,
             session,
             self._exactly_once,
-            self._throttle.sizes.way,
+            sizes.way,
         )
+        sizes.trips = once.trips
         try:
             return self._write_once(once, self._batches(submit), submit, show)
         except TooLarge:
-            self._throttle.sizes.stop_growing()
+            sizes.stop_growing()
         return self._write_once(once, self._following(submit), submit, show)
 
     def _write_once(
         self, once: Once, batches: Iterator[Batch], submit: Submit, show: Meter
     ) -> bool:
         """Write batches, each in a transaction; raises `TooLarge`."""
-        total = total_of(self._everything)
+        # It is counted while the first page is read.
+        count_all = submit(total_of, self._everything)
         writing: tuple[Batch, Callable[[], Written]] | None = None
         for batch in batches:
-            show(self._name, self._checkpoint.count, total)
+            show(self._name, self._checkpoint.count, count_all())
             if writing is not None and not self._settle_once(once, *writing):
                 return False
             if self._stops_at_failure and self._failures:
@@ -157,7 +161,7 @@ class Backfill:
                 break
         if writing is not None and not self._settle_once(once, *writing):
             return False
-        show(self._name, self._checkpoint.count, total)
+        show(self._name, self._checkpoint.count, count_all())
         return True
 
     def _settle_once(
@@ -238,14 +242,17 @@ class Backfill:
     def _following(self, submit: Submit) -> Iterator[Batch]:
         """Read behind the checkpoint, page after page, and give the function those."""
         after = [self._checkpoint.after] if self._checkpoint.begun else []
+        sizes = self._throttle.sizes
+        began = time.monotonic()
         page = submit(self._pages.after, self._throttle.size, *after)
         while documents := page():
             last = id_of(documents[-1])
-            self._throttle.sizes.read(documents)
+            sizes.way.saw(time.monotonic() - began)
+            sizes.read(documents)
             page = submit(self._pages.after, self._throttle.size, last)
             while documents:
                 batch = self._changes.of(
-                    documents,
+                    documents[: sizes.at_once],
                     stops_at_failure=self._stops_at_failure,
                     seconds=SECONDS if len(documents) > BASE else math.inf,
                 )

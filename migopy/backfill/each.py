@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Any, Callable
@@ -72,15 +73,19 @@ def update_each(
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
     require_no_loop('update_each', collection.full_name)
+    began = time.monotonic()
     target = target_of(collection)
+    answered = time.monotonic() - began
     name = getattr(function, '__qualname__', type(function).__qualname__)
     can_once = can_be_once(collection, exactly_once)
+    throttle = throttle_of(collection, pace, batch_size)
+    throttle.sizes.way.saw(answered)
     backfill = Backfill(
         collection,
         target,
         function,
         query=filter or {},
-        throttle=throttle_of(collection, pace, batch_size),
+        throttle=throttle,
         checkpoint=begin(collection, target.uuid, name, filter or {}),
         stops_at_failure=on_error == 'raise',
         exactly_once=exactly_once,

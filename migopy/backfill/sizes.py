@@ -30,9 +30,12 @@ BELOW_TARGET = 0.8
 #: Seconds in which no server writes a document: what seems to be faster is noise.
 FASTEST = 10e-6
 
+#: Seconds of work for a document before any was measured: most take less than half.
+ASSUMED = 100e-6
+
 #: How many times as large as the one before a page is at most, as what was measured may
 #: have been held up by something else.
-STEP = 2
+STEP = 4
 
 
 class Way:
@@ -65,9 +68,9 @@ class Way:
 class Sizes:
     """How many documents the pages of one call may have.
 
-    Invariant: what the caller has said, where that was said; else `BASE`, and more only
-    from the moment on that pages were written for which the line was waited for too
-    long.
+    Invariant: what the caller has said, where that was said; else `BASE` for the first
+    one, and more only where the line would be waited for too long. No more is written
+    at once than what was measured last allows.
     """
 
     def __init__(
@@ -80,7 +83,8 @@ class Sizes:
         self._seconds = min(SECONDS, (target or math.inf) * BELOW_TARGET)
         #: Whether a page may become larger than `BASE`, as nobody has said how large.
         self.grows = given is None
-        self._wanted = 0.0
+        #: Round trips of a page, one after the other.
+        self.trips = 1
         #: Seconds of work for how many documents, of which older ones count for less.
         self._worked = 0.0
         self._documents = 0.0
@@ -90,23 +94,32 @@ class Sizes:
 
         Returns the seconds that it took beside them.
         """
-        waited = trips * self.way.seconds
-        worked = max(seconds - waited, 0.0)
+        self.trips = trips
+        worked = max(seconds - trips * self.way.seconds, 0.0)
         self._worked = self._worked / 2 + worked
         self._documents = self._documents / 2 + documents
-        each = max(self._worked / max(self._documents, 1), FASTEST)
-        self._wanted = min(waited / SHARE, self._seconds) / each
         return worked
 
     def read(self, page: Sequence[RawBSONDocument]) -> None:
         """Hear of a page that was read, before the next one is asked for."""
         if not self.grows:
             return
-        wanted = min(self._wanted, MOST, STEP * self.most)
+        wanted: float = min(self.at_once, MOST, STEP * self.most)
         if wanted > BASE and page:
             size = sum(len(each.raw) for each in page) / len(page)
             wanted = min(wanted, BYTES / size)
         self.most = max(BASE, round(wanted))
+
+    @property
+    def at_once(self) -> int:
+        """Give how many documents of a page that was read to write at once."""
+        if not self.grows:
+            return self.most
+        each = ASSUMED
+        if self._documents:
+            each = max(self._worked / self._documents, FASTEST)
+        waited = self.trips * self.way.seconds
+        return max(BASE, round(min(waited / SHARE, self._seconds) / each))
 
     def stop_growing(self) -> None:
         """Have no page be larger than `BASE` from now on."""

@@ -288,19 +288,48 @@ class SizesTest(unittest.TestCase):
     def test_far_away_they_grow_until_the_way_takes_a_small_part(self) -> None:
         self.way.saw(0.01)
         # 30 ms of 230.
-        self.assertEqual(self.wanted(), [2000, 4000, 5000, 5000])
+        self.assertEqual(self.wanted(), [4000, 5000, 5000, 5000])
         self.way = Way(None)
         self.way.saw(0.04)
-        self.assertEqual(self.wanted(), [2000, 4000, 8000, MOST])
+        self.assertEqual(self.wanted(), [4000, MOST, MOST, MOST])
+
+    def test_the_way_alone_tells_before_any_page_was_written(self) -> None:
+        for seconds, wanted in (
+            (0.0, [BASE, BASE]),
+            (0.0049, [BASE, BASE]),
+            (0.01, [2000, 2000]),
+            (0.04, [4000, 7500]),
+        ):
+            with self.subTest(seconds=seconds):
+                self.way = Way(None)
+                self.way.saw(seconds or 10)
+                sizes = Sizes(None, self.way if seconds else None)
+                sizes.trips = 3
+                found = []
+                for _ in range(2):
+                    sizes.read([])
+                    found.append(sizes.most)
+                self.assertEqual(found, wanted)
+
+    def test_what_was_read_too_large_is_written_in_parts(self) -> None:
+        self.way.saw(0.04)
+        sizes = Sizes(None, self.way)
+        sizes.trips = 3
+        sizes.read([])
+        self.assertEqual(sizes.at_once, 7500)
+        sizes.took(0.12 + 0.5, BASE, 3)
+        self.assertEqual(sizes.at_once, 1500)
+        sizes.took(0.12 + 5.0, BASE, 3)
+        self.assertEqual(sizes.at_once, BASE)
 
     def test_none_takes_much_longer_than_a_second(self) -> None:
         self.way.saw(0.2)
-        self.assertEqual(self.wanted(each=250e-6), [2000, 3000, 3000, 3000])
+        self.assertEqual(self.wanted(each=250e-6), [3000] * 4)
         self.assertEqual(self.wanted(each=0.002), [BASE] * 4)
 
     def test_none_takes_longer_than_the_pace_wants(self) -> None:
         self.way.saw(0.04)
-        self.assertEqual(self.wanted(target=0.25), [2000, 4000, 5000, 5000])
+        self.assertEqual(self.wanted(target=0.25), [4000, 5000, 5000, 5000])
 
     def test_large_documents_do_not_fill_the_memory(self) -> None:
         self.way.saw(0.04)
