@@ -16,6 +16,9 @@ from typing import TextIO
 GAP = 2
 NARROWEST = 10
 
+#: Characters of a word that is broken in no terminal, such as a migration's name.
+UNBROKEN = 80
+
 #: Characters of a cell's further lines that a column is made as wide as.
 WRAPPED = 30
 
@@ -133,7 +136,8 @@ def width() -> int:
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Set rows under titles, as wide as the terminal, 80 columns where there is none.
 
-    Nothing is cut off: long cells are wrapped.
+    Nothing is cut off: long cells are wrapped between words. Where that is not enough,
+    rows are wider than the terminal, so that names stay in one piece.
     """
     return '\n'.join(table_rows(titles, rows))
 
@@ -141,7 +145,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Set rows as `table` does; give the text of the titles, then of each row."""
     widths = _fitted(list(zip(titles, *rows)), width())
-    line = '─' * (sum(widths) + (len(widths) - 1) * GAP)
+    line = '─' * min(sum(widths) + (len(widths) - 1) * GAP, width())
     texts = ['\n'.join([*_set(titles, widths), line])]
     return texts + ['\n'.join(_set(row, widths)) for row in rows]
 
@@ -174,16 +178,17 @@ def _folded(cell: str, width: int) -> list[str]:
 def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
     """Give each column's width; those on the right are the first to be narrowed.
 
-    That is done between words as far as it goes, but for the first column, then
-    within them.
+    That is done between words as far as it goes, but for the first column, then within
+    the words of the last one. Elsewhere only a very long word is broken.
     """
     count = len(columns)
     fitted = [max(map(_wanted, column)) for column in columns]
+    widest = max(room, UNBROKEN)
     room -= (count - 1) * GAP
     excess = sum(fitted) - room
     words = [fitted[0], *(max(map(_longest_word, column)) for column in columns[1:])]
-    in_words = [max(word, NARROWEST) for word in words]
-    for floors in (in_words, [NARROWEST] * count, [max(1, room // count)] * count):
+    in_words = [min(max(word, NARROWEST), widest) for word in words]
+    for floors in (in_words, [*in_words[:-1], NARROWEST]):
         for place in reversed(range(count)):
             less = max(0, min(excess, fitted[place] - floors[place]))
             fitted[place] -= less
