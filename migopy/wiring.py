@@ -26,6 +26,7 @@ from migopy.face import (
     fabrics,
     has_many,
     has_option,
+    in_place_of_class,
     is_fabric_1,
     is_for_each,
     is_typed_as_task,
@@ -63,10 +64,10 @@ class Wiring(Doors):
         Any class in a fabfile is a task for `fab`, which calls it by its name.
         """
         if typed or options or is_typed_as_task(type(self)):
-            meant = Command(*typed, **options)
+            meant = self._spelling.command(Command(*typed, **options))
             sys.exit(
                 f'{type(self).__name__} is a class and no task; nothing was done.\n'
-                f'Type: {self._spelling.command(meant)}'
+                f'{in_place_of_class(type(self), meant)}'
             )
         values = {name: getattr(self, name) for name in CHECKS}
         require_sound(values, names_given(self, base_of(type(self))))

@@ -94,6 +94,19 @@ def is_typed_as_task(cls: type) -> bool:
     return called is cls or getattr(called, 'wrapped', None) is cls
 
 
+def in_place_of_class(cls: type[Any], typed: str) -> str:
+    """Say what to do in place of calling a class; `typed` is the command as a task's.
+
+    Where the fabfile has no task, it has to have one first.
+    """
+    state = sys.modules.get('fabric.state')
+    called = getattr(state, 'commands', {}).get(cls.TASK_NAME, cls)
+    if called is not cls and getattr(called, 'wrapped', None) is not cls:
+        return f'Type: {typed}'
+    task = f'{cls.TASK_NAME} = {cls.__name__}.create_task()'
+    return f'Write at the end of the fabfile:\n  {task}\nthen type: {typed}'
+
+
 def over_each_other(installed: Sequence[str]) -> str:
     """Say that two Fabrics own the same files, and how to get one of them whole."""
     names = [each.split()[0] for each in installed]

@@ -334,3 +334,23 @@ class PlacesTest(FabTest):
                 f'Type: fab migrations{meant}\n',
             )
         self.assertEqual(self.registered(), [])
+
+    def test_a_class_without_a_task_is_told_how_to_make_one(self) -> None:
+        """`Type: fab migrations` would lead back to here, or to Fabric's own error."""
+        made = 'migrations = Migrations.create_task()'
+        fabfile = self.filled(FABFILE)
+        self.assertIn(made, fabfile)
+        for line, typed in (
+            ('', 'Migrations'),
+            ('migrations = Migrations', 'migrations'),
+        ):
+            self.write('fabfile.py', fabfile.replace(made, line))
+            with self.subTest(line):
+                result = self.fab(f'{typed}:execute')
+                self.assertEqual(result.status, 1, result.said)
+                self.assertEqual(
+                    result.stderr,
+                    'Migrations is a class and no task; nothing was done.\n'
+                    f'Write at the end of the fabfile:\n  {made}\n'
+                    'then type: fab migrations:execute\n',
+                )
