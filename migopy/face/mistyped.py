@@ -71,7 +71,8 @@ def _wrong_word(
             _skip_value(left, by_word[flag], bool(equals))
         elif word.startswith('--'):
             known = [each.name.rstrip('_') for each in flags]
-            return no_such_option(flag.lstrip('-').replace('-', '_'), known)
+            option = flag.lstrip('-').replace('-', '_')
+            return no_such_option(option, known, flag)
         elif needed:
             needed -= 1
         else:

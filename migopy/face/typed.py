@@ -201,11 +201,15 @@ def _require_known(
             raise WrongOptions(name, *no_such_option(option, known), usage)
 
 
-def no_such_option(option: str, known: Iterable[str]) -> list[Part]:
-    """Say that a command has no such option, and which one may be meant."""
+def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Part]:
+    """Say that a command has no such option, and which one may be meant.
+
+    `flag` is how it was typed, where options are flags.
+    """
     near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
     # What nobody can have called an option is shown as the text that it is.
-    shown: Part = Option(option) if option.isidentifier() else repr(option)
+    is_spelled = option.isidentifier() and '_' not in flag
+    shown: Part = Option(option) if is_spelled else flag or repr(option)
     said: list[Part] = ['there is no ', shown]
     if near:
         said += [' (did you mean ', Option(near[0]), '?)']

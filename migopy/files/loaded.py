@@ -195,6 +195,9 @@ class LoadedMigration(NamedTuple):
         function = self.functions.get(name)
         if not callable(function):
             raise NoSuchFunction(self.name, name, f'has no function `{name}`')
+        if not _takes_one(function):
+            reason = f'has a `{name}` that cannot be called with the database alone'
+            raise NoSuchFunction(self.name, name, reason)
         return self._done_when_it_returns(name, function)
 
     def condition(self, name: str) -> Callable[[Any], object] | None:
@@ -244,11 +247,21 @@ def _is_in_event_loop() -> bool:
     return True
 
 
+def _takes_one(function: Callable[..., object]) -> bool:
+    """Tell whether a function can be called with one value, as far as that is known."""
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    except ValueError:  # as of some that are written in C
+        pass
+    return True
+
+
 def _takes_database(function: Callable[..., object]) -> bool:
     """Tell whether a function can be called with a parameter `db` alone."""
     try:
         signature = inspect.signature(function)
-        signature.bind(None)
     except (TypeError, ValueError):
         return False
-    return next(iter(signature.parameters)) == DATABASE
+    return _takes_one(function) and next(iter(signature.parameters)) == DATABASE

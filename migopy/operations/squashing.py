@@ -179,6 +179,14 @@ def _require_settled(plan: Plan, chosen: Sequence[Migration]) -> None:
         )
 
 
+def _instead(alike: Sequence[Step]) -> list[Part]:
+    """Say what can be squashed in place of more, if there are several of these."""
+    if len(alike) < 2:
+        return ['See all: ', Command('list')]
+    before = Command('squash', to=alike[-1].name)
+    return ['The files before it can be squashed: ', before]
+
+
 def _top(steps: Sequence[Step], undo: bool | str, later: set[str]) -> Iterator[str]:
     """Give the lines that say how the new file is run, as all of them are.
 
@@ -194,11 +202,11 @@ def _top(steps: Sequence[Step], undo: bool | str, later: set[str]) -> Iterator[s
     for word, values in traits.items():
         for step, value in zip(steps, values):
             if value != values[0]:
+                alike = steps[: steps.index(step)]
                 raise NotSquashed(
                     f'They are not run alike: {word} is {values[0]!r} in'
                     f' {steps[0].name} and {value!r} in {step.name}',
-                    'The files before it can be squashed: ',
-                    Command('squash', to=steps[steps.index(step) - 1].name),
+                    *_instead(alike),
                 )
         said = any(hasattr(each.loaded.module, word) for each in steps)
         if said and values[0] not in (BEFORE, []):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from migopy.face import is_yes, one_of, task
+from migopy.commands import Option
+from migopy.face import WrongOptions, help_of, is_yes, one_of, task
 from migopy.operations import order_up
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
@@ -59,6 +60,9 @@ class Previews(Overridable, Wiring):
         from migopy.operations import planned, planning
 
         shows_values = is_yes(values, 'plan', 'values')
+        if not file:
+            said = Option('file'), ' needs a value; nothing was done'
+            raise WrongOptions('plan', *said, help_of('plan'))
         order = order_up(self, 'plan', name, to, in_trial=True)
         paths = planned.paths_of(
             file, '' if self._of_many is None else self._of_many.title

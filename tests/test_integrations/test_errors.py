@@ -104,6 +104,7 @@ class WrongCommandTest(FabTest):
             'check,phase=late',
             'speed,max_per_second=0',
             'dbrestore,20261122,in_place=1',
+            'plan,file=',
         )
         self.assert_refused(
             {

@@ -69,6 +69,10 @@ class BeforeAnythingRunsTest(PlainTest):
             with self.subTest(source):
                 self.assertIn('9_last.py has a', self.refused('9_last.py', source))
 
+    def test_an_up_of_another_tool_that_wants_more_than_the_database(self) -> None:
+        message = self.refused('9_last.py', 'def up(db, client): pass')
+        self.assertIn('9_last.py has a `up` that cannot be called with', message)
+
     def test_a_rollback_without_down(self) -> None:
         message = self.refused('9_last.py', 'def up(db): pass', 'rollback')
         self.assertIn('9_last.py has no function `down`', message)

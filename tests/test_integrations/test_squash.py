@@ -268,6 +268,12 @@ class SquashTest(PlainTest):
             said = self.refused('squash', to='003')
             self.assertIn(f'not run alike: {line.split()[0]} is', said)
             self.assertIn('002_b.py', said)
+            # The one file before it is none to be squashed.
+            self.assertIn('See all: fab migrations:list', said)
+        self.migration('002_b.py', add('b'))
+        self.migration('003_c.py', "    phase = 'after'\n" + add('c'))
+        said = self.refused('squash', to='003')
+        self.assertIn('can be squashed: fab migrations:squash,to=002_b.py', said)
 
     def test_what_all_of_them_say_is_written_on_top(self) -> None:
         for name in ('001_a.py', '002_b.py'):

@@ -211,6 +211,24 @@ class FunctionTest(FileTest):
     def test_what_cannot_be_called_is_no_function(self) -> None:
         self.assertIn('has no function `up`', self.refused('up = 1'))
 
+    def test_what_cannot_be_called_with_the_database_alone_is_refused(self) -> None:
+        for source in (
+            'def up(): pass',
+            'def up(db, client): pass',
+            'def up(*, db): pass',
+            'async def up(): pass',
+        ):
+            with self.subTest(source):
+                self.assertIn(
+                    '001_x.py has a `up` that cannot be called with the database alone,'
+                    ' so nothing was run.\nWrite `def up(db):` in it, then type:',
+                    self.refused(source),
+                )
+        self.write('def up(*args): pass\ndef down(db, n=1): pass')
+        loaded = load(self.migration, PACKAGE)
+        for name in ('up', 'down'):
+            self.assertTrue(callable(loaded.function(name)))
+
     def test_what_would_return_before_its_work_is_refused(self) -> None:
         sources = {
             'async def up(db): yield': 'yields',

@@ -75,6 +75,10 @@ class InvokeTest(unittest.TestCase):
                 'execute: there is no --dryrun (did you mean --dry-run?); nothing',
             ),
             (
+                'migrations.execute --dry_run',
+                'execute: there is no --dry_run (did you mean --dry-run?); nothing',
+            ),
+            (
                 'migrations.rename 1 2 --exept x',
                 'rename: there is no --exept (did you mean --except?); nothing',
             ),

@@ -117,6 +117,7 @@ class ReadTest(unittest.TestCase):
         for line, said in (
             ('execute --dryrun', 'there is no --dryrun (did you mean --dry-run?)'),
             ('execute --dry', 'there is no --dry (did you mean --dry-run?)'),
+            ('execute --dry_run', 'there is no --dry_run (did you mean --dry-run?)'),
             ('execute --quite', 'there is no --quite (did you mean --quiet?)'),
             ('execute --zzzzzz', 'there is no --zzzzzz;'),
             ('execute -d', 'there is no -d'),
