@@ -80,7 +80,7 @@ def _execute(
             else:
                 _run_after_dump(site, runner, steps, order, observer, dump)
             if any(each.images for each in steps):
-                from migopy.operations.undoing import prune
+                from migopy.operations.imaged import prune
 
                 prune(site)
         if left := order.leaves(plan):

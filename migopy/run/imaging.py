@@ -215,7 +215,7 @@ class StepImages(NoImages):
                 if not self._is_best_effort:
                     raise
                 images.forget([kept.id] if kept else [], self._session)
-                observer.warned(f'{run.name}: no images are kept. {error}')
+                observer.warned(f'{run.name}: no images are kept. {error.cause}')
             else:
                 images.save(kept, self._session)
 

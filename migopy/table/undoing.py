@@ -21,9 +21,9 @@ class Undoing(Overridable, Wiring):
         With forget=NAME those of one migration are deleted, and with them what it has
         deleted: they hold whole documents. It rolls nothing back: rollback does.
         """
-        from migopy.operations import undoing
+        from migopy.operations import imaged
 
-        undoing.require_list(what)
+        imaged.require_list(what)
         if forget is not None:
-            undoing.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
-        self._report.images(undoing.kept(self._site))
+            imaged.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
+        self._report.images(imaged.kept(self._site))

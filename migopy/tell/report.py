@@ -257,8 +257,17 @@ class Report(Elsewhere):
             return
         titles = ('Migration', 'Executed (UTC)', 'Documents', 'Size')
         self._voice.white(table(titles, rows_of(kept)))
-        again = Command('rollback', kept[-1].name, undo='yes')
-        self._say('To restore documents as they were: ', again)
+        of_use = [each.name for each in kept if each.is_of_use]
+        if of_use:
+            again = Command('rollback', of_use[-1], undo='yes')
+            self._say('To restore documents as they were: ', again)
+        for each in kept:
+            if not each.is_of_use:
+                self._say(
+                    f'{each.name} is not applied, so nothing can be restored from its'
+                    ' images. To delete them now: ',
+                    Command('undo', forget=each.name),
+                )
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:

@@ -22,13 +22,17 @@ def counted(documents: int) -> str:
 
 
 class NotCovered(MigopyException):
-    """A migration has done what no images can undo; `what` says what."""
+    """A migration has done what no images can undo; `what` says what.
+
+    `cause` is the message without what can be done about it.
+    """
 
     def __init__(self, what: Sequence[str]) -> None:
         self.what = what
         lines = ''.join(f'\n  {one_line(each)}' for each in what[:MOST])
+        self.cause = f'Of this no images can be kept, so it could not be undone:{lines}'
         super().__init__(
-            f'Of this no images can be kept, so it could not be undone:{lines}\n'
+            f'{self.cause}\n'
             'Leave it out, or have `undo = False` at the top of the file.'
         )
 
@@ -47,14 +51,20 @@ class OfNoImages(MigopyException):
 
 
 class TooManyImages(MigopyException):
-    """The images of a migration are larger than they may be; `limit` is in MB."""
+    """The images of a migration are larger than they may be; `limit` is in MB.
+
+    `cause` is the message without what can be done about it.
+    """
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        super().__init__(
+        self.cause = (
             f'Its images are larger than {limit:g} MB, the most that UNDO_MB allows.'
-            " Set UNDO_MB to more, or have `undo = 'best effort'` at the top of the"
-            ' file, to do without images then, or `undo = False`.'
+        )
+        super().__init__(
+            f'{self.cause} Set UNDO_MB to more,'
+            " or have `undo = 'best effort'` at the top of the file,"
+            ' to do without images then, or `undo = False`.'
         )
 
 

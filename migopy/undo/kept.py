@@ -54,6 +54,9 @@ class Kept:
     #: of the last chunks that has restored.
     undo: ObjectId | None = None
     undone: int = 0
+    #: Whether documents can be restored from them: not of what is not applied. It is
+    #: not kept, but found out.
+    is_of_use: bool = True
 
     def document(self) -> Document:
         """Give the document that is kept."""

@@ -29,6 +29,27 @@ class FabUndoTest(FabTest):
             listed = self.assert_ok(self.fab(f'migrations:{typed}'))
             self.assertIn('001_a.py', listed.stdout)
 
+    def test_a_rollback_is_offered_of_what_is_applied_alone(self) -> None:
+        """Not of what was forgotten, nor of what was refused at its first write."""
+        self.migration('002_b.py', CHANGE.replace('transaction = ', ''))
+        self.assert_error(self.fab('migrations:execute'), '002_b.py failed in its up')
+        listed = self.fab('migrations:undo').stdout
+        offered = 'as they were: fab migrations:rollback,001_a.py,undo=yes\n'
+        self.assertIn(offered, listed)
+        self.assertNotIn('001_a.py is not applied', listed)
+        delete = 'To delete them now: fab migrations:undo,forget'
+        self.assertIn('002_b.py is not applied, so nothing can be restored', listed)
+        self.assertIn(f'{delete}=002_b.py\n', listed)
+
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        self.assert_ok(self.fab('migrations:forget,001_a.py'))
+        listed = self.fab('migrations:undo').stdout
+        self.assertIn(f'{delete}=001_a.py\n', listed)
+        self.assertNotIn('rollback', listed)
+        self.assert_ok(self.fab('migrations:undo,forget=001_a.py'))
+        self.assert_ok(self.fab('migrations:undo,forget=002_b.py'))
+        self.assertIn('No images are kept', self.fab('migrations:undo').stdout)
+
     def test_who_wants_a_rollback_is_told_the_command(self) -> None:
         for typed in ('undo,001', 'undo,001,forget=001'):
             result = self.fab(f'migrations:{typed}')

@@ -254,7 +254,9 @@ class LimitsTest(RunningTest):
         self.execute(change, head=head, UNDO_MB=0.01)
         self.assertEqual(self.registered(), ['001_a.py'])
         self.assertEqual(list(self.db.migrations_undo.find()), [])
-        self.assertIn('no images are kept', '\n'.join(self.logger.of('white')))
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn('no images are kept. Its images are larger than 0.01 MB', said)
+        self.assertNotIn('best effort', said)
 
     def test_a_file_wins_over_the_manager(self) -> None:
         line = "db.a.insert_one({'_id': 1})"

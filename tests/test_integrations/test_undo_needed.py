@@ -6,7 +6,8 @@ from typing import Any
 from unittest import mock
 
 from migopy.backfill import DocumentsFailed
-from migopy.operations.undoing import CoveredInPart, HalfUndone, StillNeeded, prune
+from migopy.operations.imaged import StillNeeded, prune
+from migopy.operations.undoing import CoveredInPart, HalfUndone
 from migopy.undo import InTheWay
 from tests.images import state_of
 from tests.project import PlainTest
