@@ -37,6 +37,18 @@ WITHOUT: Document = {
     'validator': {},
 }
 
+#: What becomes of what an action is of, as a dry run says it.
+DONE = {
+    BRING_BACK: 'brought back',
+    DROP_INDEX: 'dropped',
+    DROP_MADE: 'dropped, if it is empty then',
+    DROP_VIEW: 'dropped',
+    MAKE_INDEX: 'made again',
+    MAKE_VIEW: 'made again',
+    MODIFY: 'set back',
+    RENAME: 'renamed back',
+}
+
 
 class Applying:
     """Does on the server what was decided of definitions.
@@ -77,7 +89,7 @@ class Applying:
         """Say what would be done."""
         if action.value is not GONE:
             name = name_here(self._images, action.namespace)
-            self._say(f'{name}: {said_as(action)} would be restored')
+            self._say(f'{name}: {said_as(action)} would be {DONE[action.what]}')
 
     def _drop_made(self, action: Action, place: str) -> None:
         is_gone = drop_if_empty(self._images, action.namespace, place)

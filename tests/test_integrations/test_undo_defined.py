@@ -20,7 +20,7 @@ class DefinedTest(DefinitionsTest):
         "db.a.drop_index('n_1')",
         "db.a.drop_index([('n', 1)])",
         'db.a.drop_indexes()',
-        "db.a.drop_index('n_1'); db.a.create_index('n')",
+        "db.a.drop_index('n_1'); db.a.create_index('q')",
         "db.a.drop_index('n_1'); db.a.create_index('n', name='n_1', sparse=True)",
         "db.create_collection('c', validator={'x': 1})",
         "db.create_collection('c'); db.c.create_index('x'); db.c.create_index('y')",
@@ -178,12 +178,30 @@ class DefinedTest(DefinitionsTest):
         self.assertRegex(self.said(), r'001_a.py +[-\d]+ [:\d]+ +20 ')
         dropped = self.state_of_all()
         manager.rollback('001', dry_run='yes')
-        self.assertIn('a: the collection would be restored', self.said())
-        self.assertIn('b: index b would be restored', self.said())
+        self.assertIn('a: the collection would be brought back\n', self.said())
+        self.assertIn('b: index b would be made again\n', self.said())
         self.assertEqual(self.state_of_all(), dropped)
         manager.rollback('001')
         self.assertIn('collection a brought back with 20 documents', self.said())
         self.assertIn('index b made', self.said())
+
+    def test_a_dry_run_says_of_each_definition_what_becomes_of_it(self) -> None:
+        lines = {
+            "db.a.create_index('q')": 'a: index q_1 would be dropped',
+            "db.a.drop_index('q_1')": 'a: index q_1 would be made again',
+            "db.create_collection('new')": 'new: the collection would be dropped, if',
+            "db.create_collection('seen', viewOn='a')": 'the view would be dropped',
+            'db.seen.drop()': 'seen: the view would be made again',
+            "db.b.rename('moved')": 'b: the collection would be renamed back',
+            "db.command('collMod', 'a', validator={'n': 1})": 'validator.* set back',
+        }
+        for number, (line, said) in enumerate(lines.items(), 1):
+            self.migration(f'00{number}_a.py', f'{HEAD}    {line}\n')
+            manager = self.manager(UNDO_KEEP=None)
+            manager.execute()
+            manager.rollback(str(number), dry_run='yes')
+            with self.subTest(line):
+                self.assertRegex(self.said(), said)
 
     def said(self) -> str:
         return '\n'.join(text for _, text in self.logger.said)
