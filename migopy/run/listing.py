@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
@@ -48,37 +48,10 @@ def listing(
     `None` where it has none; such ones come last.
     """
     begun = [*plan.unfinished, *plan.open_runs.running]
-    places: dict[str, tuple[float, float, str]] = {
-        each.name: (0, each.number, each.name) for each in plan.once
-    }
-    # They run after all others, whatever their number is.
-    places.update({name: (1, 0, name) for name in plan.repeats})
-    files = frozenset(places)
-    for name in [*plan.registered, *(run.name for run in begun)]:
-        if name not in places:
-            number = number_of(name)
-            places[name] = (0, float('inf') if number is None else number, name)
+    places = _places(plan, [run.name for run in begun], number_of)
     runs = {run.name: run for run in begun}
-    phases = {each.name: plan.phase_of(each) for each in plan.migrations}
-    parts = plan.ran_as_part
-    replaced = {**plan.replaced, **{old: parts[old] for old in parts if old in files}}
-    marks = {
-        AFTER: {name for name in phases if phases[name] == AFTER},
-        BACKGROUND: {name for name in phases if phases[name] == BACKGROUND},
-        'late': {each.name for each in plan.late},
-        'changed': set(plan.changed),
-        'renamed': set(plan.renamed),
-        'replaced': replaced.keys(),
-        'squashed': plan.stand_ins.keys() | plan.elsewhere_squashed.keys(),
-        'missing': places.keys()
-        - files
-        - replaced.keys()
-        - plan.elsewhere_squashed.keys(),
-        'repeat': plan.repeats.keys(),
-        'again': plan.again,
-        'running': {run.name for run in plan.open_runs.running},
-        'unfinished': {run.name for run in plan.unfinished},
-    }
+    replaced = _replaced(plan)
+    marks = _marks(plan, places.keys(), replaced.keys())
     waiting = frozenset(pending)
     return [
         _entry(
@@ -92,6 +65,51 @@ def listing(
         )._replace(replaced_by=replaced.get(name))
         for name in sorted(places, key=places.__getitem__)
     ]
+
+
+def _places(
+    plan: Plan, begun: Sequence[str], number_of: Callable[[str], int | None]
+) -> dict[str, tuple[float, float, str]]:
+    """Give what to sort by of each name: of files, records and runs that have begun."""
+    places: dict[str, tuple[float, float, str]] = {
+        each.name: (0, each.number, each.name) for each in plan.once
+    }
+    # They run after all others, whatever their number is.
+    places.update({name: (1, 0, name) for name in plan.repeats})
+    for name in [*plan.registered, *begun]:
+        if name not in places:
+            number = number_of(name)
+            places[name] = (0, float('inf') if number is None else number, name)
+    return places
+
+
+def _replaced(plan: Plan) -> dict[str, str]:
+    """Give what stands for others by their names, of files those that ran as a part."""
+    files = {each.name for each in plan.migrations}
+    parts = plan.ran_as_part
+    return {**plan.replaced, **{old: parts[old] for old in parts if old in files}}
+
+
+def _marks(
+    plan: Plan, names: Set[str], replaced: Set[str]
+) -> dict[str, Collection[str]]:
+    """Give the names that each mark is for, in the order in which marks are shown."""
+    phases = {each.name: plan.phase_of(each) for each in plan.migrations}
+    accounted_for = phases.keys() | replaced | plan.elsewhere_squashed.keys()
+    return {
+        AFTER: {name for name in phases if phases[name] == AFTER},
+        BACKGROUND: {name for name in phases if phases[name] == BACKGROUND},
+        'late': {each.name for each in plan.late},
+        'changed': set(plan.changed),
+        'renamed': set(plan.renamed),
+        'replaced': replaced,
+        'squashed': plan.stand_ins.keys() | plan.elsewhere_squashed.keys(),
+        'missing': names - accounted_for,
+        'repeat': plan.repeats.keys(),
+        'again': plan.again,
+        'running': {run.name for run in plan.open_runs.running},
+        'unfinished': {run.name for run in plan.unfinished},
+    }
 
 
 def _entry(
