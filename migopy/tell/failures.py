@@ -29,6 +29,7 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
 
 
 def _left_behind(failure: Failure) -> list[Part]:
+    """Say in which state the migration is now, and what can be typed."""
     aftermath, asked = failure.aftermath, failure.asked
     if aftermath is Aftermath.DRY_RUN:
         return ['The dry run has changed nothing. To try again: ', asked]
@@ -61,6 +62,12 @@ def _left_behind(failure: Failure) -> list[Part]:
             ' committed: all was done and registered, or nothing. See: ',
             Command(),
         ]
+    return _unchanged(failure)
+
+
+def _unchanged(failure: Failure) -> list[Part]:
+    """Say that nothing was written or all of it taken back, and what can be typed."""
+    aftermath, asked = failure.aftermath, failure.asked
     is_undo = failure.function == 'undo'
     # An undo that others are in the way of says itself what can be typed.
     says_next = isinstance(failure.error, MigopyException) and failure.error.next
