@@ -174,27 +174,38 @@ class Runner:
             return self._run_one(rest, place, marks, registrations, asked)
         if outcome.error is not None:
             self._tell_of_those_before(registrations)
-            names = [each.name for each in steps]
-            self._observer.failed(
-                Failure(
-                    migration=step.migration,
-                    direction=step.direction,
-                    error=outcome.error,
-                    aftermath=outcome.aftermath,
-                    asked=_rest_of(asked, [each.name for each in steps[place:]]),
-                    done=names[:place],
-                    not_run=names[place + 1 :],
-                    written=outcome.written,
-                    refusal=why_refused(outcome.error) or '',
-                    earlier=self._plan.unfinished_of(run),
-                    function=function_of(outcome.error, step.doing),
-                    goes_on=is_of_worker(run) and outcome.goes_on,
-                )
-            )
+            self._observer.failed(self._failure(steps, place, run, outcome, asked))
             raise outcome.error
         if step.in_transaction:
             return registrations.note(run, outcome.effects)
         return registrations.add(run, outcome.effects)
+
+    def _failure(
+        self,
+        steps: Sequence[Step],
+        place: int,
+        run: Run,
+        outcome: Outcome,
+        asked: Command,
+    ) -> Failure:
+        """Put together what is known of a step that has failed."""
+        step, error = steps[place], outcome.error
+        assert error is not None  # noqa: S101 - only such are put together
+        names = [each.name for each in steps]
+        return Failure(
+            migration=step.migration,
+            direction=step.direction,
+            error=error,
+            aftermath=outcome.aftermath,
+            asked=_rest_of(asked, names[place:]),
+            done=names[:place],
+            not_run=names[place + 1 :],
+            written=outcome.written,
+            refusal=why_refused(error) or '',
+            earlier=self._plan.unfinished_of(run),
+            function=function_of(error, step.doing),
+            goes_on=is_of_worker(run) and outcome.goes_on,
+        )
 
 
 def _can_be_in_parts(step: Step, outcome: Outcome) -> bool:
