@@ -121,13 +121,14 @@ def _will_have_index(
     look: Look, sighting: Sighting, selected: Mapping[str, Any]
 ) -> bool:
     """Tell whether an index that fits was made earlier in the dry run."""
-    for each in look.before(sighting):
-        if each.name == 'createIndexes' and each.namespace == sighting.namespace:
-            for command in each.commands:
-                for index in command['indexes']:
-                    if next(iter(index['key'])) in selected['filter']:
-                        return True
-    return False
+    made = [
+        index
+        for each in look.before(sighting)
+        if each.name == 'createIndexes' and each.namespace == sighting.namespace
+        for command in each.commands
+        for index in command['indexes']
+    ]
+    return any(next(iter(index['key'])) in selected['filter'] for index in made)
 
 
 def _is_scan(look: Look, sighting: Sighting, selected: Mapping[str, Any]) -> bool:

@@ -37,37 +37,46 @@ def aggregate(
         raise Unanswerable(
             'an aggregation of a whole database that writes is not tried'
         )
-    stage = '$out' if '$out' in last else '$merge'
-    namespace = _target(database, last[stage])
+    ns = f'{database}.{source}'
     options: Document = {
         key: command[key] for key in ('collation', 'let', 'hint') if key in command
     }
-    results = _results(
-        world, f'{database}.{source}', list(pipeline or ())[:-1], options
-    )
-    ns = f'{database}.{source}'
-    reply = {'cursor': {'id': 0, 'ns': ns, 'firstBatch': []}, 'ok': 1.0}
+    results = _results(world, ns, list(pipeline or ())[:-1], options)
+    _write(world, database, last, results, findings)
+    return {'cursor': {'id': 0, 'ns': ns, 'firstBatch': []}, 'ok': 1.0}
+
+
+def _write(
+    world: World,
+    database: str,
+    last: Mapping[str, Any],
+    results: list[RawBSONDocument] | None,
+    findings: list[Finding],
+) -> None:
+    """Do what the last stage does with the results, `None` where they are too many."""
+    stage = '$out' if '$out' in last else '$merge'
+    namespace = _target(database, last[stage])
     if results is None:
         reason = f'{stage} would write too many documents to {namespace} to try it'
         world.off_limits[namespace] = reason
         findings.append(
             Finding(f'would write more documents to {namespace} than tried')
         )
-        return reply
+        return
     said = counted(len(results), 'document')
     if stage == '$out':
-        before = 0 if world.known(namespace) is None else world.count(namespace)
+        is_known = world.known(namespace) is not None
+        before = world.count(namespace) if is_known else 0
         findings.append(
             Finding(f'would replace all of {namespace} ({before:,}) by {said}')
         )
-        if world.known(namespace) is not None:
+        if is_known:
             empty(world, namespace, f'{namespace} would be replaced')
         insert(world, namespace, results)
     else:
         findings.append(Finding(f'would merge {said} into {namespace}'))
         _merge(world, namespace, last[stage], results)
     world.written.add(namespace)
-    return reply
 
 
 def _asked(world: World, database: str, command: Document) -> Document:

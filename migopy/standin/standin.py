@@ -239,17 +239,24 @@ def _touched(name: str, database: str, command: Mapping[str, Any]) -> list[str]:
 
 def _read_by(pipeline: Any) -> list[str]:
     """List the collections that the stages of a pipeline read beside its own."""
+    stages = pipeline if isinstance(pipeline, list) else []
+    return [
+        name
+        for stage in stages
+        if isinstance(stage, Mapping)
+        for operator, body in stage.items()
+        for name in _read_by_stage(operator, body)
+    ]
+
+
+def _read_by_stage(operator: str, body: Any) -> list[str]:
+    is_document = isinstance(body, Mapping)
     names: list[str] = []
-    for stage in pipeline if isinstance(pipeline, list) else ():
-        for operator, body in stage.items() if isinstance(stage, Mapping) else ():
-            if operator in READING:
-                name = (
-                    body.get(READING[operator]) if isinstance(body, Mapping) else body
-                )
-                names += [name] if isinstance(name, str) else []
-            if isinstance(body, Mapping):
-                names += _read_by(body.get('pipeline'))
-                if operator == '$facet':
-                    for inner in body.values():
-                        names += _read_by(inner)
+    if operator in READING:
+        name = body.get(READING[operator]) if is_document else body
+        names += [name] if isinstance(name, str) else []
+    if is_document:
+        names += _read_by(body.get('pipeline'))
+    if is_document and operator == '$facet':
+        names += [name for inner in body.values() for name in _read_by(inner)]
     return names
