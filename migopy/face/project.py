@@ -111,29 +111,34 @@ def together(
     """
     given: dict[str, Given] = {}
     for layer in layers:
-        for name in OF_FABRIC:
-            if name in layer:
-                raise BadSetting(
-                    layer[name].where,
-                    ' would have no effect, as only Fabric and Invoke look at it, which'
-                    ' take it from the class alone. Set it there.',
-                )
-        below = _value(manager_class, given, 'MONGO_URI')
-        if below.value and 'MONGO_URI' not in layer:
-            names = list(UNDER_URI)
-            names += UNDER_USER if ServerUri.of(str(below.value)).user else ()
-            for name in layer:
-                if name in names:
-                    raise BadSetting(
-                        layer[name].where,
-                        f' would have no effect, as MONGO_URI ({below.where}) stands'
-                        f' over it. Set {PREFIX}MONGO_URI instead.',
-                    )
+        _require_effect(layer, _value(manager_class, given, 'MONGO_URI'))
         given.update(layer)
         for name, other in (PASSWORDS, PASSWORDS[::-1]):
             if name in layer and other not in layer:
                 given[other] = Given(None, layer[name].where)
     return given
+
+
+def _require_effect(layer: Mapping[str, Given], uri: Given) -> None:
+    """Make sure that nothing in a layer is passed over; `uri` is that of below."""
+    for name in OF_FABRIC:
+        if name in layer:
+            raise BadSetting(
+                layer[name].where,
+                ' would have no effect, as only Fabric and Invoke look at it, which'
+                ' take it from the class alone. Set it there.',
+            )
+    if not uri.value or 'MONGO_URI' in layer:
+        return
+    names = list(UNDER_URI)
+    names += UNDER_USER if ServerUri.of(str(uri.value)).user else ()
+    for name in layer:
+        if name in names:
+            raise BadSetting(
+                layer[name].where,
+                f' would have no effect, as MONGO_URI ({uri.where}) stands over it.'
+                f' Set {PREFIX}MONGO_URI instead.',
+            )
 
 
 def working_directory() -> str:
