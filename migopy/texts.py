@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import AnyStr
 
 #: Control characters but the line end and the tab, the marks that turn the direction
 #: of writing, and halves of surrogate pairs, which no terminal can be given.
@@ -82,3 +83,15 @@ def shortened(text: str, width: int) -> str:
 
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode('unicode_escape').decode()
+
+
+def alike(one: AnyStr, other: AnyStr) -> int:
+    """Count the characters, or bytes, that two begin with both, by halves."""
+    low, high = 0, min(len(one), len(other)) + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle
+    return low

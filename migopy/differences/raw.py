@@ -20,7 +20,7 @@ READABLE: CodecOptions[Any] = CodecOptions(
 )
 
 DOCUMENT, ARRAY = 0x03, 0x04
-REGEX, DB_POINTER = 0x0B, 0x0C
+REGEX = 0x0B
 
 #: Bytes of a value whose type has always as many.
 SIZES = {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from migopy.differences.raw import LENGTH, SIZES, Value, id_of, length_at
 from migopy.differences.states import States
+from migopy.texts import alike
 
 #: Bytes that are compared at once: first as many, then twice as many each time, up to
 #: the larger number or one document.
@@ -143,7 +144,7 @@ def pass_over_same(before: Reader, after: Reader, until: float) -> int:
     while time.monotonic() < until:
         size = min(window, before.left, after.left)
         one, other = before.ahead(size), after.ahead(size)
-        same = size if one == other else _first_difference(one, other)
+        same = size if one == other else alike(one, other)
         whole, passed = _whole_documents(one, same)
         before.skip(passed)
         after.skip(passed)
@@ -209,18 +210,6 @@ def is_of_one_id(old: bytes, new: bytes) -> bool:
     if size is not None and old[5:9] == new[5:9] == b'_id\0':
         return old[4 : 9 + size] == new[4 : 9 + size]
     return id_of(old) == id_of(new)
-
-
-def _first_difference(one: bytes, other: bytes) -> int:
-    """Find the first byte that differs, by halves."""
-    low, high = 0, len(one)
-    while high - low > 1:
-        middle = (low + high) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def _whole_documents(data: bytes, size: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from typing import Any
 from bson import Binary, Code, Int64, ObjectId, Regex
 from bson.datetime_ms import DatetimeMS
 
-from migopy.texts import one_line
+from migopy.texts import alike, one_line
 
 #: Characters of a value, of a name, and of what stands before the first difference of
 #: two long values.
@@ -114,18 +114,6 @@ def cut_both(one: str, other: str) -> tuple[str, str]:
     if start <= BEFORE or same < WIDEST // 2:
         return cut(one), cut(other)
     return cut(f'…{one[start:]}'), cut(f'…{other[start:]}')
-
-
-def alike(one: str, other: str) -> int:
-    """Count the characters that two texts begin with both, by halves."""
-    low, high = 0, min(len(one), len(other)) + 1
-    while high - low > 1:
-        middle = (low + high) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle
-    return low
 
 
 def name(part: bytes) -> str:

@@ -28,7 +28,8 @@ from migopy.differences import Comparison, Difference, aligned, changes
 from migopy.differences.raw import Value, document_of, elements, id_of, with_id
 from migopy.differences.scan import IN_A_ROW, Reader, pass_over_changed, pass_over_same
 from migopy.tell.differences import fields, lines
-from migopy.tell.values import alike, cut_both, in_full
+from migopy.tell.values import cut_both, in_full
+from migopy.texts import alike
 
 #: A value of each type that PyMongo writes.
 VALUES = [
