@@ -6,6 +6,7 @@ test needs it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,6 +24,12 @@ FOLDER = 'migopy_folder'
 
 #: The files of a manager that `--migopy` makes tests of, if nothing else is said.
 INI = 'migopy_manager'
+
+#: What is said where `--migopy` tests nothing.
+NOTHING = (
+    '--migopy has made no test: name the file of the manager, as in:'
+    ' pytest --migopy fabfile.py'
+)
 
 KEY = pytest.StashKey[Path]()
 OPENED = pytest.StashKey[ExitStack]()
@@ -116,6 +123,17 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Iterator[N
     if is_named and 'MigrationsManager' in file_path.read_text('utf-8', 'replace'):
         made = MigrationsFile.from_parent(parent, path=file_path)
         outcome.force_result([made])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Warn where `--migopy` makes no test, as where no file is named."""
+    if not config.getoption('--migopy'):
+        return
+    if not any(isinstance(each, MigrationItem) for each in items):
+        warnings.warn(pytest.PytestWarning(NOTHING), stacklevel=1)
 
 
 class MigrationsFile(pytest.File):

@@ -158,6 +158,12 @@ class PytestTest(TestingTest):
         servers = (self.folder / 'servers').read_text().split()
         self.assertEqual(len(set(servers)), 1)
 
+    def test_migopy_without_a_file_tests_nothing_and_says_so(self) -> None:
+        self.write('test_project.py', 'def test_nothing(): pass')
+        said = self.pytest('--migopy', 'test_project.py')
+        self.assertIn('PytestWarning: --migopy has made no test: name the file', said)
+        self.assertNotIn('--migopy', self.pytest('test_project.py'))
+
     def test_processes_of_xdist_share_the_server(self) -> None:
         self.write('test_project.py', WITH_PYTEST)
         self.assertIn('16 passed', self.pytest('-n2', 'test_project.py'))
