@@ -52,7 +52,7 @@ class MigopyException(Exception):
         """Give what the message is made of, texts and commands, in order."""
         return self._said
 
-    def change_commands(self, change: Callable[[Command], Command]) -> None:
+    def change_commands(self, change: Callable[[Command], Command | str]) -> None:
         """Change the commands in the message, before anybody has read it."""
         self._said = tuple(
             change(part) if isinstance(part, Command) else part for part in self._said

@@ -57,7 +57,7 @@ def excerpt(error: BaseException, path: str) -> str:
     shown = traceback.TracebackException(type(error), error, first)
     each: traceback.TracebackException | None = shown
     while each is not None:
-        each.stack[:] = [f for f in each.stack if not _is_machinery(f.filename)]
+        each.stack[:] = [f for f in each.stack if not is_machinery(f.filename)]
         each = each.__cause__ or each.__context__
     # Of migopy's own kind of error its text says all there is.
     of_ours = isinstance(error, MigopyException) and not shown.stack
@@ -109,5 +109,6 @@ def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:
         frame = frame.tb_next
 
 
-def _is_machinery(file: str) -> bool:
+def is_machinery(file: str) -> bool:
+    """Tell whether a file is migopy's, the driver's or the like."""
     return file.startswith('<frozen importlib') or file.startswith(MACHINERY)

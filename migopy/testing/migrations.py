@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from pymongo.database import Database
@@ -17,6 +18,7 @@ from migopy.operations import order_up
 from migopy.run import Choice, Plan, in_order, repeats_of
 from migopy.testing.checks import check
 from migopy.testing.copies import Copy
+from migopy.testing.failing import run
 from migopy.testing.fixtures import fixture_of, load_fixture
 from migopy.testing.projects import client_for, manager_of, on_database
 
@@ -74,11 +76,13 @@ class Migrations:
 
     def up(self, db: Database[Any], name: str) -> None:
         """Execute a migration in a database that was given here."""
-        self._on(db.name).execute(name)
+        __tracebackhide__ = True
+        run(partial(self._on(db.name).execute, name))
 
     def down(self, db: Database[Any], name: str) -> None:
         """Roll a migration back in a database that was given here."""
-        self._on(db.name).rollback(name)
+        __tracebackhide__ = True
+        run(partial(self._on(db.name).rollback, name))
 
     def check(self, name: str) -> None:
         """Run a migration up, down and up on its fixtures, and compare.
@@ -141,7 +145,7 @@ class Migrations:
     def _migrated(self, name: str) -> Copy:
         db = self.empty()
         manager: Any = self._on(db.name)
-        manager.execute(to=name)
+        run(partial(manager.execute, to=name))
         self.times_migrated += 1
         return Copy.of(db, {manager._site.lock.collection.name})
 

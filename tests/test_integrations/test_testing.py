@@ -158,6 +158,29 @@ class PytestTest(TestingTest):
         servers = (self.folder / 'servers').read_text().split()
         self.assertEqual(len(set(servers)), 1)
 
+    def test_a_failure_is_the_test_s_and_the_migration_s_own_lines(self) -> None:
+        self.write(
+            'test_project.py',
+            """
+            def test_fails(migrations):
+                db = migrations(before='2')
+                db.users.insert_one({'name': 'Prince'})
+                migrations.up(db, '2')
+
+            def test_twice(migrations):
+                migrations.up(migrations(), '2')
+            """,
+        )
+        for style in ('long', 'native'):
+            said = self.pytest('test_project.py', f'--tb={style}', status=1)
+            with self.subTest(style):
+                self.assertIn("migrations.up(db, '2')", said)
+                self.assertIn('ValueError: not enough values to unpack', said)
+                # What is to be typed at a shell is for the project's own database.
+                self.assertIn("undo it: migrations.down(db, '002_split.py')", said)
+                self.assertNotIn('fab migrations:', said)
+                self.assertNotIn('migopy/run/', said)
+
     def test_migopy_without_a_file_tests_nothing_and_says_so(self) -> None:
         self.write('test_project.py', 'def test_nothing(): pass')
         said = self.pytest('--migopy', 'test_project.py')
