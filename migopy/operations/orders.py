@@ -17,7 +17,7 @@ from migopy.face import (
     only_one,
 )
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
-from migopy.run import Choice, Plan
+from migopy.run import AlreadyRegistered, Choice, Plan
 from migopy.state import Run
 
 
@@ -157,11 +157,14 @@ def order_up(
 
     def select(plan: Plan) -> list[Migration]:
         choice = Choice(plan)
-        taken = (
-            choice.to_ignore(name, to)
-            if command == 'ignore'
-            else choice.to_execute(name, manager.ALLOW_LATE, to, phases)
-        )
+        try:
+            taken = (
+                choice.to_ignore(name, to)
+                if command == 'ignore'
+                else choice.to_execute(name, manager.ALLOW_LATE, to, phases)
+            )
+        except AlreadyRegistered as error:
+            raise AlreadyRegistered(error.name, error.runs_again, command) from None
         chosen = narrowed(manager, taken, name)
         if phase == AFTER and chosen:
             choice.require_ready(chosen[-1], narrowed(manager, plan.unregistered))

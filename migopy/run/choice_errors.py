@@ -89,16 +89,23 @@ class Renamed(MigopyException):
 class AlreadyRegistered(MigopyException):
     """A migration that is not to run twice; `name` is its name.
 
-    With `runs_again` it may run twice, and is not to be registered twice.
+    With `runs_again` it may run twice, and is not to be registered twice. `command` is
+    what was typed: of all but `execute` nobody is led to a rollback.
     """
 
-    def __init__(self, name: str, runs_again: bool = False) -> None:
+    def __init__(
+        self, name: str, runs_again: bool = False, command: str = 'execute'
+    ) -> None:
         self.name = name
-        again = 'To run it again' if runs_again else 'To run it again, first undo it'
-        super().__init__(
-            f'{name} is registered already; nothing was done.\n{again}: ',
-            Command('execute' if runs_again else 'rollback', name),
-        )
+        self.runs_again = runs_again
+        next_step: list[Part] = ['See all: ', Command('list')]
+        if runs_again:
+            next_step = ['To run it again: ', Command('execute', name)]
+        elif command == 'execute':
+            undone = Command('rollback', name)
+            next_step = ['To run it again, first undo it: ', undone]
+        said = f'{name} is registered already; nothing was done.\n'
+        super().__init__(said, *next_step)
 
 
 class OtherEnvironment(MigopyException):

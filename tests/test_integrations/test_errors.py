@@ -151,6 +151,11 @@ class RegisteredTest(FabTest):
         gone = self.error('migrations:rollback,003_gone')
         self.assertIn('001_first.py is registered already', twice)
         self.assertIn('fab migrations:rollback,001_first.py', twice)
+        for command in ('ignore', 'preflight', 'plan', 'rehearse'):
+            self.assertIn(
+                'registered already; nothing was done.\nSee all: fab migrations:list',
+                self.error(f'migrations:{command},1'),
+            )
         self.assertIn('003_gone.py is applied, but its file is missing', gone)
         self.assertEqual(self.registered(), ['001_first.py', '003_gone.py'])
 
