@@ -41,8 +41,15 @@ class OutsidePages(MigopyException):
             ' was refused before it was sent.\n'
             'Write it with update_each, or in a loop over migopy.batches, in the thread'
             ' of the loop, with the db that it was given and without a session. Or have'
-            ' `transaction = True` at the top of the file, or `undo = False`.'
+            f' {_else(refused)} at the top of the file.'
         )
+
+
+def _else(refused: RefusedWrite) -> str:
+    """Say what else helps: a transaction takes no $out and no $merge."""
+    if refused.command in ('aggregate', 'mapReduce'):
+        return '`undo = False`'
+    return '`transaction = True` or `undo = False`'
 
 
 class NoImagesHere(MigopyException):

@@ -205,6 +205,7 @@ class Runner:
             earlier=self._plan.unfinished_of(run),
             function=function_of(error, step.doing),
             goes_on=is_of_worker(run) and outcome.goes_on,
+            keeps_images=step.images is True,
         )
 
 

@@ -239,6 +239,8 @@ def why_refused(error: BaseException) -> str | None:
         return error.message
     if isinstance(error, InvalidOperation) and 'bound session' in str(error):
         return 'it uses a client of its own, which is outside of the transaction'
+    if isinstance(error, InvalidOperation) and 'multi-document' in str(error):
+        return str(error)
     if isinstance(error, OperationFailure) and error.code in REFUSED:
         return reason_of(error)
     return None

@@ -82,10 +82,16 @@ def _unchanged(failure: Failure) -> list[Part]:
         # What migopy has found itself stands above already.
         is_ours = isinstance(failure.error, MigopyException)
         why = '' if is_ours else f': {failure.refusal}'
+        # Else each of two errors would send to the other one.
+        images = (
+            ' With undo = True documents are changed in update_each and loops over'
+            ' migopy.batches alone then; have `undo = False` as well for anything else.'
+        )
         return [
             f'A transaction cannot do this{why}. Nothing was changed.\n'
             f'Correct it, or have `transaction = False` at the top of {failure.name}'
-            ' (instead of True, if that stands there). Then type: ',
+            ' (instead of True, if that stands there).'
+            f'{images if failure.keeps_images else ""} Then type: ',
             asked,
         ]
     # An interrupted one may have nothing that needs correction.

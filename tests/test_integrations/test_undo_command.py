@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gridfs
+
 from tests.images import state_of
 from tests.invoking import InvokeTest
 from tests.project import CommandTest, FabTest
@@ -61,6 +63,40 @@ class FabUndoTest(FabTest):
             )
             self.assertEqual(state_of(self.db), self.after)
             self.assertEqual(len(list(self.db.migrations_undo.find())), 2)
+
+
+class AdviceTest(FabTest):
+    """What an error says to write is not refused by the next one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.db.a.insert_one({'_id': 1})
+
+    def said_of(self, line: str, head: str) -> str:
+        """Give what is said of a migration with one line, which fails."""
+        text = f'import gridfs\n{head}\ndef up(db):\n    {line}\n'
+        self.migration('001_a.py', text)
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        return result.stderr
+
+    def test_of_what_neither_a_transaction_nor_images_can_do(self) -> None:
+        for stage in ("{'$out': 'b'}", "{'$merge': {'into': 'b'}}"):
+            line = f'list(db.a.aggregate([{stage}]))'
+            with self.subTest(stage):
+                said = self.said_of(line, 'transaction = undo = True')
+                self.assertIn('`transaction = False` at the top', said)
+                self.assertIn('have `undo = False` as well', said)
+                said = self.said_of(line, 'undo = True')
+                self.assertIn('`undo = False` at the top', said)
+                self.assertNotIn('transaction = True', said)
+
+    def test_of_what_the_driver_does_in_no_transaction(self) -> None:
+        gridfs.GridFS(self.db).put(b'x')
+        line = 'list(gridfs.GridFS(db).find())'
+        said = self.said_of(line, 'transaction = True')
+        self.assertIn('cannot do this: GridFS does not support multi-document', said)
+        self.assertIn('`transaction = False` at the top', said)
 
 
 class CommandUndoTest(CommandTest):
