@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.run import Choice, Observer, Plan
+from migopy.run import Choice, Observer, Plan, Step
 from migopy.site import Site
 from migopy.state import Record
 from migopy.undo import Kept
@@ -32,6 +32,26 @@ class NoImagesKept(MigopyException):
             'See of which there are: ',
             Command('undo', 'list'),
             *also,
+        )
+
+
+class MayNotKeep(MigopyException):
+    """The user may not read images, and a migration is to keep some.
+
+    `name` is the migration's, `namespace` the collection that they are kept in.
+    """
+
+    def __init__(self, name: str, namespace: str) -> None:
+        self.name = name
+        self.namespace = namespace
+        database, _, collection = namespace.partition('.')
+        super().__init__(
+            f'{name} is to keep images (undo), and the user may not read {namespace},'
+            ' where they are kept; nothing was run.\n'
+            f'Give the user the role readWrite on the database {database}, or one that'
+            f' allows find, insert, update and remove on {collection} there. Or write'
+            ' `undo = False` at the top of the file. Then type: ',
+            Command('execute'),
         )
 
 
@@ -62,6 +82,20 @@ class StillNeeded(MigopyException):
 def is_denied(error: OperationFailure) -> bool:
     """Tell whether a user may not read images."""
     return error.code == UNAUTHORIZED
+
+
+def require_right(site: Site, steps: Sequence[Step]) -> None:
+    """Make sure that images may be kept where they are to be; raises `MayNotKeep`."""
+    for step in steps:
+        if step.images is True:
+            try:
+                site.images.of_runs([])
+            except OperationFailure as error:
+                if not is_denied(error):
+                    raise
+                namespace = site.images.collection.full_name
+                raise MayNotKeep(step.name, namespace) from error
+            return
 
 
 def require_list(what: str) -> None:

@@ -46,6 +46,10 @@ def loaded(
                 files = [each.loaded for each in steps]
                 require_none_half_undone(site, plan, files)
             steps = with_images(steps, site.settings.undo, site.db.client)
+            if any(each.images is True for each in steps):
+                from migopy.operations.imaged import require_right
+
+                require_right(site, steps)
     require_dependencies(steps, plan)
     warn_of_helpers(steps, observer)
     for step in steps:

@@ -13,6 +13,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from migopy import MigopyException
+from migopy.operations.imaged import MayNotKeep
 from tests import readme, server
 from tests.project import PlainTest
 
@@ -165,6 +166,37 @@ class RunTest(RightsTest):
         self.do('rename', '009_y.py', '009_z.py')
         self.do('accept', '009_z.py')
         self.do('check')
+
+
+class ImagesTest(PlainTest):
+    """The roles have no right on images, which are for a replica set."""
+
+    def test_without_that_right_nothing_is_run(self) -> None:
+        self.migration('001_a.py', NOTHING)
+        self.migration('002_b.py', f'undo = True\n{NOTHING}')
+        with (
+            server.set_with_auth() as member,
+            MongoClient(member.uri, username='root', password='root') as root,
+        ):
+            role = roles()['migopyRun']
+            for each in (*(roles()[name] for name in role['roles']), role):
+                root.shop.command(
+                    'createRole',
+                    each['role'],
+                    privileges=each['privileges'],
+                    roles=each['roles'],
+                )
+            root.shop.command('createUser', 'ann', pwd='secret', roles=['migopyRun'])
+            uri = f'mongodb://ann:secret@127.0.0.1:{member.port}/shop'
+            manager = self.manager(MONGO_URI=uri, MONGO_DATABASE='shop')
+            with self.assertRaises(MayNotKeep) as caught:
+                manager.execute()
+            self.assertIn('002_b.py is to keep images', str(caught.exception))
+            self.assertIn('and remove on migrations_undo there', str(caught.exception))
+            self.assertEqual(root.shop.migrations.count_documents({}), 0)
+            self.migration('002_b.py', NOTHING)
+            manager.execute()
+            self.assertEqual(root.shop.migrations.count_documents({}), 2)
 
 
 class DumpTest(RightsTest):
