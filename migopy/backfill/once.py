@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.backfill.changes import Batch, Change, Failed
 from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
+from migopy.backfill.loops import NOT_IN_TRANSACTION
 from migopy.backfill.sizes import Way
 from migopy.backfill.transactions import NotOnce, PageTransaction
 from migopy.backfill.writes import EndedTransaction, Writes, Written
@@ -97,6 +98,10 @@ class Once:
             except EndedTransaction as ended:
                 self._session.abort_transaction()
                 refused.append(ended.failed)
+                if getattr(ended.failed.error, 'code', None) == NOT_IN_TRANSACTION:
+                    # A capped collection, say: so it is no fault of the document.
+                    reason = 'the server writes nothing to it in a transaction'
+                    raise NotOnce(self._namespace, reason) from ended.failed.error
                 if len(refused) > REFUSED_AT_MOST:
                     reason = 'the server refuses too many documents of a page'
                     raise NotOnce(

@@ -247,6 +247,20 @@ class OnceTest(PlainTest):
                     self.assertEqual(self.calls(db), [1] * 10)
                     self.logger.said.clear()
 
+    def test_so_is_that_the_collection_is_capped(self) -> None:
+        """However few its documents are."""
+        self.db.notes.drop()
+        self.db.create_collection('notes', capped=True, size=100_000)
+        self.db.notes.insert_many([{'_id': n, 'calls': 0} for n in range(10)])
+        self.write_up(self.COUNT, 'exactly_once=True')
+        with self.assertRaises(NotOnce):
+            self.execute()
+        self.write_up(self.COUNT)
+        self.execute()
+        reason = 'the server writes nothing to it in a transaction'
+        self.assertTrue(self.said(f'notes: {reason}; {TWICE}'))
+        self.assertEqual(self.calls(), [1] * 10)
+
     def test_in_a_transaction_all_is_once_anyway(self) -> None:
         self.write_up(self.COUNT, 'exactly_once=True')
         path = self.folder / 'mongomigrations' / '1_a.py'
