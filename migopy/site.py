@@ -156,7 +156,7 @@ class Site:
         """Give the images of what migrations have changed."""
         from migopy.undo import Images
 
-        return Images(self._beside('undo'), self.listener.own_work)
+        return Images(self._beside('undo'), self.listener)
 
     @contextmanager
     def dumps(self, say: Callable[[str], None]) -> Iterator[Dumps]:

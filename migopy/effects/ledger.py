@@ -154,6 +154,11 @@ class Ledger:
                 changes = changes_of(self._pretended, namespace)
                 count_reply(name, changes, command, reply)
 
+    def note(self, namespace: str, what: str) -> None:
+        """Count what was done to a collection; `what` is the end of a phrase."""
+        with self._lock:
+            changes_of(self._settled, namespace).add(Changes(collection=[what]))
+
     def doubt(
         self,
         name: str,

@@ -19,6 +19,7 @@ from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.guards import Guard
+from migopy.effects.here import Here
 from migopy.effects.ledger import same_transaction
 from migopy.effects.recording import BUILDS, Recording, Sent
 
@@ -26,12 +27,6 @@ from migopy.effects.recording import BUILDS, Recording, Sent
 Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
 
 ENDS = frozenset({'abortTransaction', 'commitTransaction'})
-
-
-class Here(threading.local):
-    """What is so in this thread: whether its commands are migopy's own."""
-
-    own = False
 
 
 class EffectsListener(CommandListener):
@@ -82,7 +77,7 @@ class EffectsListener(CommandListener):
         recording.guards_strays = guards_strays
         self._open(recording)
         token = self._current.set(recording)
-        with self._working(own=False):
+        with self._here.working(own=False):
             try:
                 yield recording
             finally:
@@ -96,8 +91,17 @@ class EffectsListener(CommandListener):
         No recording of any thread counts it, except what is recorded within it.
         Commits and aborts are heard all the same, they tell what the rest came to.
         """
-        with self._working(own=True):
+        with self._here.working(own=True):
             yield
+
+    def note(self, namespace: str, what: str) -> None:
+        """Count what migopy's own work has come to; `what` is the end of a phrase.
+
+        Its commands may have been for other names.
+        """
+        known = self._known()
+        for each in known.chain if known else ():
+            each.ledger.note(namespace, what)
 
     # PyMongo calls these for every command, so the way of a plain write is short: each
     # property of an event costs a call.
@@ -186,15 +190,6 @@ class EffectsListener(CommandListener):
         recording = self._known()
         for each in recording.chain if recording else self._recordings:
             each.children.add(program)
-
-    @contextmanager
-    def _working(self, own: bool) -> Iterator[None]:
-        before = self._here.own
-        self._here.own = own
-        try:
-            yield
-        finally:
-            self._here.own = before
 
     def _open(self, recording: Recording) -> None:
         with self._lock:

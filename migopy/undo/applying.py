@@ -102,6 +102,8 @@ class Applying:
         with self._images.own_work():
             count, _ = self._asides.size(action.name)
             self._asides.rename(action.name, namespace, action.in_place)
+        replaced = ' in place of what was there' if action.in_place else ''
+        self._images.note(namespace, f'brought back{replaced}')
         name = name_here(self._images, namespace)
         self._say(f'collection {name} brought back with {counted(count)}')
 

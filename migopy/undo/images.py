@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference, collection_of
+from migopy.effects import EffectsListener
 from migopy.undo.kept import KEPT, Chunk, Kept
 from migopy.undo.pairs import Damaged, packed, unpacked
 from migopy.undo.records import Redefined
@@ -34,11 +35,12 @@ class Images:
     def __init__(
         self,
         collection: Collection[Document],
-        own_work: Callable[[], AbstractContextManager[object]],
+        listener: EffectsListener,
     ) -> None:
-        """Take the collection, and what is migopy's own work."""
+        """Take the collection, and what hears the commands of its client."""
         self.collection = collection
-        self._own_work = own_work
+        self._own_work = listener.own_work
+        self._listener = listener
 
     @property
     def client(self) -> Any:
@@ -48,6 +50,10 @@ class Images:
     def own_work(self) -> AbstractContextManager[object]:
         """Leave out of all effects what is done in the block."""
         return self._own_work()
+
+    def note(self, namespace: str, what: str) -> None:
+        """Count an effect of own work on a collection; `what` ends a phrase."""
+        self._listener.note(namespace, what)
 
     # Reading.
 

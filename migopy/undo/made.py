@@ -49,7 +49,7 @@ def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
     collection = collection_of(images.client, namespace)
     aside = collection.database[f'{ASIDE}.{place}']
     with images.own_work():
-        return _set_aside(collection, aside) and _drop(collection, aside)
+        return _set_aside(collection, aside) and _drop(images, collection, aside)
 
 
 def said_of(images: Images, kept: Kept, namespace: str, is_gone: bool) -> str:
@@ -82,13 +82,16 @@ def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:
     return True
 
 
-def _drop(collection: Collection[Any], aside: Collection[Any]) -> bool:
+def _drop(images: Images, collection: Collection[Any], aside: Collection[Any]) -> bool:
     """Drop what was set aside, or bring it back where it has documents by now.
 
     Raises `OperationFailure` where it was made anew meanwhile; nothing is lost then.
     """
     if not _has_documents(aside):
-        aside.drop()
+        reply = aside.database.drop_collection(aside.name)
+        # An undo before this one may have done it.
+        if 'ns' in reply:
+            images.note(collection.full_name, 'dropped')
         return not _has_documents(collection)
     aside.rename(collection.name)
     return False

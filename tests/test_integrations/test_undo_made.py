@@ -48,3 +48,43 @@ class MadeTest(PlainTest):
                 self.assertEqual(state_of(self.db), before)
                 self.assertEqual(self.registered(), [])
                 self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_it_is_told_and_kept_what_was_dropped(self) -> None:
+        for text in (
+            f"{HEAD}    db.b.insert_one({{'_id': 1}})\n    db.b.delete_one({{}})\n",
+            "undo = True\n\ndef up(db):\n    db.create_collection('b')\n",
+        ):
+            with self.subTest(text):
+                self.migration('001_a.py', text)
+                manager = self.manager()
+                manager.execute()
+                manager.rollback('001')
+                self.assertEqual(
+                    self.effects(), [{'name': 'b', 'collection': ['dropped']}]
+                )
+                said = [each for _, each in self.logger.said]
+                [line] = [each for each in said if 'rolled back in' in each]
+                self.assertTrue(line.endswith(': collection b dropped'), line)
+                self.logger.said.clear()
+
+    def test_and_what_was_brought_back(self) -> None:
+        self.db.b.insert_one({'_id': 1})
+        self.migration('001_a.py', 'undo = True\n\ndef up(db):\n    db.b.drop()\n')
+        manager = self.manager()
+        manager.execute()
+        manager.rollback('001')
+        said = [{'name': 'b', 'collection': ['brought back']}]
+        self.assertEqual(self.effects(), said)
+        manager.execute()
+        self.db.b.insert_one({'_id': 2})
+        manager.rollback('001', conflicts='ours')
+        said = ['brought back in place of what was there']
+        self.assertEqual(self.effects(), [{'name': 'b', 'collection': said}])
+
+    def effects(self) -> list[dict[str, object]]:
+        """Give what the history has of the last run."""
+        last = self.db.migrations_history.find_one(sort=[('_id', -1)])
+        assert last is not None
+        found: list[dict[str, object]] = last['effects']['collections']
+        own = f'{self.db.name}.'
+        return [{**each, 'name': each['name'].removeprefix(own)} for each in found]
