@@ -13,6 +13,8 @@ class Conflicting:
     def __init__(self) -> None:
         self.first: list[Conflict] = []
         self.count = 0
+        #: How many of them are of definitions, and how many have lost a unique value.
+        self.defined = self.lost = 0
 
     def note(self, namespace: str, id: Value, decision: Decision) -> None:
         """Count a document where a decision is one of a conflict."""
@@ -22,5 +24,7 @@ class Conflicting:
     def add(self, conflict: Conflict) -> None:
         """Count what others have changed; of definitions all are kept."""
         self.count += 1
+        self.defined += conflict.id is None
+        self.lost += conflict.lost is not None
         if conflict.id is None or len(self.first) < MOST:
             self.first.append(conflict)

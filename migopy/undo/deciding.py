@@ -27,19 +27,23 @@ STOP, KEEP, THEIRS, OURS = 'stop', 'keep', 'theirs', 'ours'
 DELETED = 'was deleted since'
 MADE_AGAIN = 'was made again since'
 CHANGED = 'was changed since'
+LOST = 'has lost its value'
 REORDERED = 'was changed since, in the order of its fields'
 
 
 class Conflict(NamedTuple):
     """What others have changed where the migration had changed it.
 
-    That is a document, or where `id` is `None` a part of a definition.
+    That is a document, or where `id` is `None` a part of a definition. `lost` is the
+    unique index in which another document has by now what this one had, and the `_id`
+    of that.
     """
 
     namespace: str
     id: Value | None
     what: str
     fields: Sequence[str] = ()
+    lost: tuple[str, Value] | None = None
 
 
 class Decision(NamedTuple):

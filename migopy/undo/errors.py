@@ -10,10 +10,17 @@ from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
 from migopy.texts import one_line
-from migopy.undo.deciding import Conflict
+from migopy.undo.conflicting import Conflicting
+from migopy.undo.deciding import STOP, Conflict
 
 #: Characters of an `_id` that a message shows.
 SHOWN = 200
+
+#: Of an undo that was interrupted.
+BEGUN = (
+    '\nNothing more was restored. A part was before, and what is decided now is for'
+    ' the rest.'
+)
 
 
 def counted(documents: int) -> str:
@@ -76,34 +83,24 @@ class Conflicts(MigopyException):
     """
 
     def __init__(
-        self,
-        name: str,
-        conflicts: Sequence[Conflict],
-        count: int,
-        is_begun: bool = False,
+        self, name: str, found: Conflicting, wish: str, is_begun: bool = False
     ) -> None:
-        """Take what was found; `is_begun` is whether others are restored already."""
+        """Take what was found, and what was decided of it.
+
+        `is_begun` is whether a part is restored already.
+        """
         self.name = name
-        self.conflicts = conflicts
-        self.count = count
-        lines = ''.join(f'\n  {described(each)}' for each in conflicts[:MOST])
-        more = count - min(len(conflicts), MOST)
-        defined = sum(each.id is None for each in conflicts)
-        what = _counted(count - defined, defined)
+        self.conflicts = found.first
+        self.count = found.count
+        lines = ''.join(f'\n  {described(each)}' for each in found.first[:MOST])
+        more = found.count - min(len(found.first), MOST)
         super().__init__(
-            f'Since then others have changed {what} that {name} changed:{lines}'
+            f'Since then others have {_counted(found)} that {name} changed:{lines}'
             + (f'\n  and {more:,} more' if more else '')
-            + (
-                '\nThe rest was not restored.'
-                if is_begun
-                else '\nNothing was restored.'
-            )
+            + (BEGUN if is_begun else '\nNothing was restored.')
             + ' To restore all others and leave these as they are: ',
             Command('rollback', name, undo='yes', conflicts='keep'),
-            '\nTo restore in these, too, the fields that others have not changed: ',
-            Command('rollback', name, undo='yes', conflicts='theirs'),
-            '\nTo take back what others have changed there: ',
-            Command('rollback', name, undo='yes', conflicts='ours'),
+            *(_with_lost(name, wish) if found.lost else _without_lost(name)),
         )
 
 
@@ -146,19 +143,46 @@ def described(conflict: Conflict) -> str:
     """Say in a line which document it is, and what others have done to it."""
     if conflict.id is None:
         return one_line(f'{conflict.namespace} {conflict.what}')
+    if conflict.lost is not None:
+        index, holder = conflict.lost
+        what = f'{conflict.what} in the unique index {index} to _id {shown(holder)}'
+    else:
+        what = conflict.what
     fields = ', '.join(conflict.fields)
-    said = f'{conflict.what}: {fields}' if fields else conflict.what
+    said = f'{what}: {fields}' if fields else what
     return one_line(f'{conflict.namespace} _id {shown(conflict.id)} {said}')
 
 
-def _counted(documents: int, defined: int) -> str:
-    """Say how many documents and parts of definitions they are."""
-    said = []
-    if documents:
-        said.append(counted(documents))
-    if defined:
-        said.append('1 definition' if defined == 1 else f'{defined:,} definitions')
-    return ' and '.join(said)
+def _counted(found: Conflicting) -> str:
+    """Say what others have done, and to how many documents and parts of definitions."""
+    changed = []
+    if documents := found.count - found.defined - found.lost:
+        changed.append(counted(documents))
+    if found.defined:
+        one = found.defined == 1
+        changed.append('1 definition' if one else f'{found.defined:,} definitions')
+    said = [f'changed {" and ".join(changed)}'] if changed else []
+    if found.lost:
+        said.append(f'taken a unique value of {counted(found.lost)}')
+    return ', and '.join(said)
+
+
+def _without_lost(name: str) -> Sequence[object]:
+    return (
+        '\nTo restore in these, too, the fields that others have not changed: ',
+        Command('rollback', name, undo='yes', conflicts='theirs'),
+        '\nTo take back what others have changed there: ',
+        Command('rollback', name, undo='yes', conflicts='ours'),
+    )
+
+
+def _with_lost(name: str, wish: str) -> Sequence[object]:
+    decided = {} if wish == STOP else {'conflicts': wish}
+    return (
+        '\nOr change the unique values in the documents that have them now, then type'
+        ' again: ',
+        Command('rollback', name, undo='yes', **decided),
+    )
 
 
 def shown(id: Value) -> str:

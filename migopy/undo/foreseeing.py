@@ -2,55 +2,190 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from migopy.differences import Value, collection_of, look_up
+from migopy.differences import Difference, Value, collection_of, look_up
 from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import Conflict, decide
+from migopy.undo.deciding import LOST, OURS, STOP, Conflict, decide
+from migopy.undo.holders import Claim, Restored, Who, claims, lost, who
+from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
+from migopy.undo.keys import Unique, fields_of, found_by, names_of, plain_unique
+from migopy.undo.recorded import recorded
+from migopy.undo.records import Redefined
 from migopy.undo.redefining import Action, World, decide_on
 
 
 class Foreseen:
-    """What is to be done to definitions, to how many documents, and the conflicts."""
+    """What is to be done to definitions, to how many documents, and the conflicts.
+
+    `left` are documents, by collection and `_id`, that are to stay as they are, as
+    another one has a unique value that they had.
+    """
 
     def __init__(self) -> None:
         self.actions: list[Action] = []
         self.documents: dict[str, int] = {}
         self.conflicts = Conflicting()
+        self.left: set[tuple[str, Value]] = set()
 
 
-def foresee(client: Any, chunks: Iterable[Chunk], wish: str, kept: Kept) -> Foreseen:
-    """Look through chunks, the last ones first, and change nothing.
+def foresee(images: Images, kept: Kept, wish: str) -> Foreseen:
+    """Look through the chunks that are left, the last ones first, and change nothing.
 
     Raises `Damaged`, `PyMongoError`.
     """
-    found = Foreseen()
-    world = World(client)
-    #: What documents would be by then, if they may come again.
-    would_be: dict[tuple[str, Value], bytes | None] = {}
-    for chunk in chunks:
+    records = recorded(images, kept) if kept.defined else []
+    looking = _Looking(images.client, kept, wish, records)
+    for chunk in images.chunks(kept):
         if chunk.record is not None:
-            for each in decide_on(chunk.namespace, chunk.record, world, wish):
-                if isinstance(each, Conflict):
-                    found.conflicts.add(each)
-                else:
-                    found.actions.append(each)
-                    world.note(each)
-            continue
-        place = world.place(chunk.namespace)
-        repeats = kept.defined or chunk.namespace in kept.repeated
-        ids = [each.id for each in chunk.pairs]
-        now = look_up(collection_of(client, place), ids, None)
-        for id, pair in zip(ids, chunk.pairs):
-            key = place, id
-            current = would_be[key] if key in would_be else now.get(id)
-            decision = decide(pair, current, wish)
-            found.conflicts.note(chunk.namespace, id, decision)
+            looking.at_definition(chunk.namespace, chunk.record)
+        else:
+            looking.at_documents(chunk)
+    if looking.claimed:
+        looking.settle(images.chunks(kept))
+    return looking.found
+
+
+def may_be_taken(images: Images, kept: Kept, wish: str) -> bool:
+    """Tell whether documents are to have unique values again that they have not now.
+
+    What they are now is not looked up. Raises `Damaged`, `PyMongoError`.
+    """
+    world = World(images.client)
+    names = {
+        each: names_of(_unique_in(world, each)) for each in images.namespaces(kept)
+    }
+    if not any(names.values()):
+        return False
+    return any(
+        wish == OURS or _gave_up(pair, names[chunk.namespace])
+        for chunk in images.chunks(kept)
+        if names[chunk.namespace]
+        for pair in chunk.pairs
+    )
+
+
+def _gave_up(pair: Difference, names: Collection[bytes]) -> bool:
+    """Tell whether a migration has changed one of these fields of a document."""
+    before, after = pair
+    if before is None or after is None:
+        return before is not None
+    return fields_of(before, names) != fields_of(after, names)
+
+
+def _unique_in(world: World, namespace: str) -> list[Unique]:
+    definition = world.of(namespace)
+    return [] if definition is None else plain_unique(definition.indexes)
+
+
+def _after(records: Iterable[Chunk], client: Any, wish: str) -> World:
+    """Give definitions as they would be in the end."""
+    world = World(client)
+    for chunk in records:
+        assert chunk.record is not None  # noqa: S101
+        for each in decide_on(chunk.namespace, chunk.record, world, wish):
+            if not isinstance(each, Conflict):
+                world.note(each)
+    return world
+
+
+class _Looking:
+    """Looks at chunk after chunk.
+
+    Invariant: `found` is what is known after the last one, but for what `settle` finds
+    of the unique values in `claimed`.
+    """
+
+    def __init__(
+        self, client: Any, kept: Kept, wish: str, records: Iterable[Chunk]
+    ) -> None:
+        """Take all chunks of definitions that are left, the last one first."""
+        self.found = Foreseen()
+        self.claimed: list[Claim] = []
+        self._client = client
+        self._kept = kept
+        self._wish = wish
+        self._world, self._real = World(client), World(client)
+        self._final = _after(records, client, wish)
+        #: Where documents are by now, by the number of their chunk.
+        self._places: dict[int, str] = {}
+        #: What documents would be by then, if they may come again.
+        self._would_be: dict[tuple[str, Value], bytes | None] = {}
+
+    def at_definition(self, namespace: str, record: Redefined) -> None:
+        """Decide of a definition."""
+        for each in decide_on(namespace, record, self._world, self._wish):
+            if isinstance(each, Conflict):
+                self.found.conflicts.add(each)
+            else:
+                self.found.actions.append(each)
+                self._world.note(each)
+
+    def at_documents(self, chunk: Chunk) -> None:
+        """Decide of documents, and find who has the unique values that they had."""
+        namespace, found = chunk.namespace, self.found
+        place = self._places[chunk.number] = self._world.place(namespace)
+        unique = self._unique(namespace, place)
+        repeats = self._kept.defined or namespace in self._kept.repeated
+        now = self._now(place, chunk.pairs)
+        restored: list[Restored] = []
+        for pair in chunk.pairs:
+            id = pair.id
+            current = self._would_be.get((place, id), now.get(id))
+            decision = decide(pair, current, self._wish)
+            found.conflicts.note(namespace, id, decision)
             if repeats:
-                would_be[key] = current if decision.is_left else decision.wanted
-            if not decision.is_left:
-                count = found.documents.get(chunk.namespace, 0)
-                found.documents[chunk.namespace] = count + 1
-    return found
+                wanted = current if decision.is_left else decision.wanted
+                self._would_be[place, id] = wanted
+            if decision.is_left:
+                continue
+            found.documents[namespace] = found.documents.get(namespace, 0) + 1
+            if unique and decision.wanted is not None:
+                restored.append(Restored(id, current, decision.wanted))
+        self.claimed += claims(self._client, namespace, place, unique, restored)
+
+    def _unique(self, namespace: str, place: str) -> list[Unique]:
+        """List the unique indexes that a document meets by then, and in the end."""
+        unique: dict[Unique, None] = {}
+        for world in (self._world, self._final):
+            unique.update(dict.fromkeys(_unique_in(world, namespace)))
+        return found_by(unique, _unique_in(self._real, place))
+
+    def settle(self, chunks: Iterable[Chunk]) -> None:
+        """Find out which documents cannot have again what others have now."""
+        for claim in lost(self.claimed, self._fates(chunks)).values():
+            self.found.left.add((claim.namespace, claim.id))
+            self.found.documents[claim.namespace] -= 1
+            to = claim.unique.name, claim.holder
+            conflict = Conflict(claim.namespace, claim.id, LOST, lost=to)
+            self.found.conflicts.add(conflict)
+
+    def _fates(self, chunks: Iterable[Chunk]) -> dict[Who, bytes | None]:
+        """Tell what is to become of those who have unique values or are to have them.
+
+        Of others than the undo's it tells nothing. What nobody has decided of as yet is
+        taken for decided: it is said anyway.
+        """
+        wish = OURS if self._wish == STOP else self._wish
+        concerned = {
+            one for each in self.claimed for one in (each.claimer, each.having)
+        }
+        fates: dict[Who, bytes | None] = {}
+        for chunk in chunks:
+            place = self._places.get(chunk.number, '')
+            pairs = [each for each in chunk.pairs if who(place, each.id) in concerned]
+            now = self._now(place, pairs)
+            for pair in pairs:
+                one = who(place, pair.id)
+                current = fates.get(one, now.get(pair.id))
+                decision = decide(pair, current, wish)
+                fates[one] = current if decision.is_left else decision.wanted
+        return fates
+
+    def _now(self, place: str, pairs: Sequence[Difference]) -> dict[Value, bytes]:
+        if not pairs:
+            return {}
+        ids = [each.id for each in pairs]
+        return look_up(collection_of(self._client, place), ids, None)

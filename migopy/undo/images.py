@@ -79,6 +79,11 @@ class Images:
         found = self.collection.find_one({'_id': kept.id})
         return kept if found is None else Kept.of(found)
 
+    def namespaces(self, kept: Kept) -> set[str]:
+        """Name the collections that the chunks are of."""
+        found = self.collection.find(of_chunks(kept.id), {'ns': True})
+        return {each['ns'] for each in found}
+
     def chunks(
         self, kept: Kept, session: ClientSession | None = None
     ) -> Iterator[Chunk]:

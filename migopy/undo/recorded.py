@@ -66,14 +66,21 @@ def note_outcome(images: Images, chunk: Chunk, record: Redefined) -> None:
         )
 
 
+def recorded(images: Images, kept: Kept, **wanted: Any) -> list[Chunk]:
+    """Read the chunks of definitions that are left, the last one first.
+
+    `wanted` are values of fields of their records.
+    """
+    fields = {f'record.{key}': each for key, each in wanted.items()}
+    query = {**of_chunks(kept.id), 'record': {'$exists': True}, **fields}
+    with images.client.start_session() as session:
+        found = images.collection.find(query, sort=[('_id', -1)], session=session)
+        return [chunk_of(kept, [each]) for each in found]
+
+
 def unsettled(images: Images, kept: Kept) -> list[Chunk]:
     """Read of which definitions it is not known what came of their change."""
-    if not kept.defined:
-        return []
-    wanted = {**of_chunks(kept.id), 'record.is_settled': False}
-    with images.client.start_session() as session:
-        found = images.collection.find(wanted, sort=[('_id', -1)], session=session)
-        return [chunk_of(kept, [each]) for each in found]
+    return recorded(images, kept, is_settled=False) if kept.defined else []
 
 
 def aside_of(images: Images, kept: Kept, number: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from typing import Any
 
@@ -40,16 +40,19 @@ class Restoring:
         name: str,
         wish: str,
         rules: RulesOf,
+        left: Set[tuple[str, Value]],
     ) -> None:
         """Take the session, `None` for the one that is bound.
 
-        `name` is the migration's, `wish` what decides conflicts.
+        `name` is the migration's, `wish` what decides conflicts, `left` are documents
+        that are not restored, by collection and `_id`.
         """
         self._client = client
         self._session = session
         self._name = name
         self._wish = wish
         self._rules = rules
+        self._left = left
         self._writer = Writer(client, session)
         #: What comes back in `finish`, by collection and `_id`.
         self._away: dict[str, Documents] = {}
@@ -67,6 +70,8 @@ class Restoring:
         gone: list[Value] = []
         changed: Documents = {}
         for id, pair in zip(ids, pairs):
+            if (namespace, id) in self._left:
+                continue
             current = away.get(id, now.get(id))
             decision = self._decide(namespace, pair, current)
             if decision.is_left:

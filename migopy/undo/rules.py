@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from pymongo.client_session import ClientSession
 
-from migopy.differences import collection_of, elements
+from migopy.differences import collection_of
+from migopy.undo.keys import fields_of
 
 #: The privilege to write what a validator would refuse.
 PASSING = 'bypassDocumentValidation'
@@ -32,8 +33,7 @@ class Rules(NamedTuple):
             return True
         if not self.unique:
             return False
-        first, second = dict(elements(one)), dict(elements(other))
-        return any(first.get(each) != second.get(each) for each in self.unique)
+        return fields_of(one, self.unique) != fields_of(other, self.unique)
 
 
 class RulesOf:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from itertools import takewhile
 from typing import Any
 
@@ -15,13 +15,14 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.backfill import bound_session, is_bound
 from migopy.commands import Command
+from migopy.differences import Value
 from migopy.state import DURABLE, TRANSIENT, commit
 from migopy.undo.applying import Applying
 from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import STOP, Conflict
+from migopy.undo.deciding import OURS, STOP, Conflict
 from migopy.undo.defining import settle_left
 from migopy.undo.errors import Conflicts, InTheWay, counted
-from migopy.undo.foreseeing import Foreseen, foresee
+from migopy.undo.foreseeing import Foreseen, foresee, may_be_taken
 from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
 from migopy.undo.made import drop_made, name_here, would_drop
@@ -80,6 +81,10 @@ class Undo:
         self._is_trial = is_trial
         self._rules = RulesOf(images.client)
         self._is_told = False
+        #: Documents that stay as they are, by collection and `_id`.
+        self._left: Set[tuple[str, Value]] = frozenset()
+        #: Whether a part is restored, by this undo or by one that was interrupted.
+        self._is_begun = kept.undone > 0
 
     @property
     def is_small(self) -> bool:
@@ -113,7 +118,7 @@ class Undo:
             session = bound_session()
             if session is not None and not self._is_trial:
                 self._images.begin_undo(self._kept, session)
-            self._in_one(None)
+            self._in_one()
             for namespace in self._kept.made:
                 # Only a dry run comes here, whose stand-in answers it.
                 database, _, name = namespace.partition('.')
@@ -126,7 +131,7 @@ class Undo:
                 )
             return
         settle_left(self._images, self._kept)
-        self._look_through()
+        self._left = self._look_through().left
         self._in_chunks()
         self._check()
         drop_made(self._images, self._kept, self._say)
@@ -139,15 +144,22 @@ class Undo:
                 what = 'what it defined'
             at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
+            if self._is_begun and self._wish != STOP:
+                self._say(
+                    'An undo before has restored a part of it already: what is decided'
+                    ' of conflicts now is for the rest'
+                )
             self._is_told = True
 
-    def _in_one(self, session: ClientSession | None) -> None:
-        restoring = self._restoring(session)
-        for chunk in self._images.chunks(self._kept, session):
+    def _in_one(self) -> None:
+        if may_be_taken(self._images, self._kept, self._wish):
+            self._left = self._look_through().left
+        restoring = self._restoring(None)
+        for chunk in self._images.chunks(self._kept):
             restoring.restore(chunk.namespace, chunk.pairs)
         self._require_agreed(restoring.conflicts)
         restoring.finish()
-        self._images.forget([self._kept.id], session)
+        self._images.forget([self._kept.id])
 
     def _would(self) -> None:
         """Say what would be done about definitions, and to how many documents."""
@@ -161,11 +173,8 @@ class Undo:
 
     def _look_through(self) -> Foreseen:
         """Make sure that all images are there, and that nobody is in the way."""
-        client, kept = self._images.client, self._kept
-        found = foresee(client, self._images.chunks(kept), self._wish, kept)
-        conflicts = found.conflicts
-        if conflicts.count and self._wish == STOP:
-            raise Conflicts(self._kept.name, conflicts.first, conflicts.count)
+        found = foresee(self._images, self._kept, self._wish)
+        self._require_agreed(found.conflicts)
         return found
 
     def _in_chunks(self) -> None:
@@ -207,9 +216,10 @@ class Undo:
         for each in decide_on(chunk.namespace, record, world, self._wish):
             if isinstance(each, Conflict):
                 conflicts.add(each)
-                self._require_agreed(conflicts, is_begun=True)
+                self._require_agreed(conflicts)
             else:
                 applying.apply(each, f'{chunk.id}.{chunk.number}')
+                self._is_begun = True
                 world.note(each)
         self._rules = RulesOf(self._images.client)
 
@@ -235,6 +245,7 @@ class Undo:
                 ):
                     self._restore(chunks(), mark, session)
                     commit(session, deadline)
+                self._is_begun = True
                 return
             except PyMongoError as error:
                 again = error.has_error_label(TRANSIENT) and number < ATTEMPTS
@@ -252,15 +263,24 @@ class Undo:
                 raise Damaged(self._kept.name)
             if chunk.record is None:
                 restoring.restore(chunk.namespace, chunk.pairs)
-        self._require_agreed(restoring.conflicts, is_begun=True)
+        self._require_agreed(restoring.conflicts)
         restoring.finish()
 
     def _restoring(self, session: ClientSession | None) -> Restoring:
         return Restoring(
-            self._images.client, session, self._kept.name, self._wish, self._rules
+            self._images.client,
+            session,
+            self._kept.name,
+            self._wish,
+            self._rules,
+            self._left,
         )
 
-    def _require_agreed(self, found: Conflicting, is_begun: bool = False) -> None:
-        """Make sure that somebody has decided of what others have changed."""
-        if found.count and self._wish == STOP:
-            raise Conflicts(self._kept.name, found.first, found.count, is_begun)
+    def _require_agreed(self, found: Conflicting) -> None:
+        """Make sure that somebody has decided of what others have changed.
+
+        To take a unique value from a document of theirs is not for an undo to decide.
+        """
+        is_refused = found.lost if self._wish == OURS else self._wish == STOP
+        if found.count and is_refused:
+            raise Conflicts(self._kept.name, found, self._wish, self._is_begun)

@@ -179,6 +179,17 @@ class ExactTest(RunningTest):
         manager = self.execute("db.a.update_one({'_id': 0}, {'$set': {'x': 9}})")
         self.db.a.insert_one({'x': 0})
         after = state_of(self.db)
+        with self.assertRaisesRegex(Conflicts, 'x_1'):
+            manager.rollback('001')
+        self.assertEqual(state_of(self.db), after)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_a_unique_value_that_is_not_foreseen(self) -> None:
+        self.db.a.insert_many({'_id': n, 'x': n} for n in range(3))
+        self.db.a.create_index('x', unique=True, hidden=True)
+        manager = self.execute("db.a.update_one({'_id': 0}, {'$set': {'x': 9}})")
+        self.db.a.insert_one({'x': 0})
+        after = state_of(self.db)
         for typed in ({}, {'conflicts': 'keep'}):
             with self.subTest(typed), self.assertRaisesRegex(InTheWay, 'x_1') as caught:
                 manager.rollback('001', **typed)
@@ -290,6 +301,34 @@ class ChunksTest(ExactTest):
         self.assertEqual(state_of(self.db), before)
         self.assertEqual(self.registered(), [])
         self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_what_is_decided_later_is_for_the_rest(self) -> None:
+        self.db.a.insert_many({'_id': n} for n in range(10))
+        manager = self.execute("db.a.update_many({}, {'$set': {'x': 1}})")
+        # The last ones are restored first.
+        for n in (9, 0):
+            self.db.a.update_one({'_id': n}, {'$set': {'x': 2}})
+        failing = mock.patch('migopy.undo.undoing.Undo._restore', self.failing_at(3))
+        with failing, self.assertRaises(OSError):
+            manager.rollback('001', conflicts='keep')
+        self.assertEqual(self.db.a.count_documents({'x': 1}), 3)
+        with self.assertRaises(Conflicts) as caught:
+            manager.rollback('001')
+        self.assertEqual(caught.exception.count, 1)
+        self.assertNotIn('Nothing was restored', str(caught.exception))
+        self.assertIn(
+            'Nothing more was restored. A part was before, and what is decided now is'
+            ' for the rest.',
+            str(caught.exception),
+        )
+        self.logger.said.clear()
+        manager.rollback('001', conflicts='ours')
+        self.assertIn(
+            'An undo before has restored a part of it already: what is decided of'
+            ' conflicts now is for the rest',
+            self.logger.of('white'),
+        )
+        self.assertEqual(self.contents('a'), [*[{}] * 9, {'x': 2}])
 
     def failing_at(self, number: int) -> Any:
         """Give a `_restore` that fails after so many chunks, in the transaction."""

@@ -97,7 +97,8 @@ class NeededTest(PlainTest):
         self.assertNotIn('ran', self.db.list_collection_names())
 
     def test_one_that_restored_nothing_is_not_half_undone(self) -> None:
-        self.db.a.create_index('mail', unique=True, sparse=True)
+        only = {'mail': {'$exists': True}}
+        self.db.a.create_index('mail', unique=True, partialFilterExpression=only)
         self.db.a.update_one({'_id': 1}, {'$set': {'mail': 'x'}})
         text = CHANGE.format(collection='a').replace(
             "'$set'", "'$unset': {'mail': 1}, '$set'"
