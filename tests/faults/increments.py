@@ -1,4 +1,4 @@
-"""`update_each` that adds one to each document, met by faults until it is done."""
+"""A migration that is met by faults until it is done; `update_each` that is."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ PAGE = 1000
 #: Pages at most that a command writes before a fault meets it.
 PAGES = 14
 
+#: Faults after which it should have come to its end.
+MOST_TURNS = 100
+
 #: Seconds that a suspended process's lock lasts.
 LOCK_TTL = 2.0
 
@@ -63,12 +66,19 @@ MIGRATION = """
 """
 
 
-class Increments:
+class Met:
     """A project of one migration on a server, a replica set of one member.
 
-    Invariant: `violations` are the ways in which what was seen is not what migopy
-    promises; `faults` counts those that met a command at work.
+    Each command in it is met by another fault, until all is done. Invariant:
+    `violations` are the ways in which what was seen is not what migopy promises;
+    `faults` counts those that met a command at work.
     """
+
+    #: The migration, and how many documents it changes at once.
+    migration: str
+    page: int
+    #: The command that is typed again and again.
+    typed = f'migrations:execute,{NAME}'
 
     def __init__(self, server: Server, choice: random.Random) -> None:
         self.server = server
@@ -76,13 +86,12 @@ class Increments:
         self.violations: list[str] = []
         self.faults: Counter[str] = Counter()
         self.client: MongoClient[Any] = MongoClient(server.uri)
-        self.db = self.client[f'increments_{uuid.uuid4().hex}']
+        self.db = self.client[f'faults_{uuid.uuid4().hex}']
         self.folder = Path(tempfile.mkdtemp(prefix='migopy-faults-')).resolve()
         self.commands = Processes(self.folder, self.violations)
         settings = {'database': self.db.name, 'ttl': LOCK_TTL}
         self._write('fabfile.py', FABFILE.format(**settings))
-        self._write(f'mongomigrations/{NAME}', MIGRATION)
-        self.db.notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+        self._write(f'mongomigrations/{NAME}', self.migration)
 
     def _write(self, path: str, text: str) -> None:
         (self.folder / path).parent.mkdir(exist_ok=True)
@@ -94,8 +103,19 @@ class Increments:
         shutil.rmtree(self.folder)
         self.client.close()
 
-    def run(self) -> None:
-        """Execute it, meeting each command with another fault, until it is done."""
+    def is_done(self) -> bool:
+        """Tell whether the command has come to its end."""
+        return self.db.migrations.find_one({'name': NAME}) is not None
+
+    def reached(self) -> int:
+        """Give how many documents are done so far."""
+        raise NotImplementedError
+
+    def look(self) -> None:
+        """See that what is there after a fault is as promised."""
+
+    def meet(self) -> None:
+        """Type the command, meeting it with another fault each time, until its end."""
         faults: list[Callable[[], None]] = [
             self.killed,
             self.killed,
@@ -105,21 +125,13 @@ class Increments:
             self.reply_lost,
         ]
         turns = 0
-        while not self.db.migrations.find_one({'name': NAME}):
-            if turns > DOCUMENTS / PAGE:
+        while not self.is_done():
+            if turns > MOST_TURNS:
                 self.violations.append('it comes to no end')
                 return
             faults[turns % len(faults)]()
+            self.look()
             turns += 1
-        odd = list(self.db.notes.find({'calls': {'$ne': 1}}, limit=5))
-        if odd:
-            self.violations.append(f'not once: {odd}')
-        total = self.db.notes.aggregate(
-            [{'$group': {'_id': None, 'calls': {'$sum': '$calls'}}}]
-        )
-        calls = next(iter(total))['calls']
-        if calls != DOCUMENTS:
-            self.violations.append(f'{calls} calls of {DOCUMENTS} documents')
 
     # Faults
 
@@ -176,7 +188,7 @@ class Increments:
 
     def _start(self, uri: str = '') -> subprocess.Popen[str]:
         uri = uri or self.server.uri
-        return self.commands.start(f'migrations:execute,{NAME}', URI=uri)
+        return self.commands.start(self.typed, URI=uri)
 
     def _is_met(
         self,
@@ -185,11 +197,11 @@ class Increments:
         further: Callable[[], bool] = lambda: True,
     ) -> bool:
         """Wait until a command has written some pages; tell whether it still runs."""
-        reached = self._reached() + PAGE * self.choice.randrange(1, PAGES)
+        reached = self.reached() + self.page * self.choice.randrange(1, PAGES)
 
         def is_there() -> bool:
             ended = process.poll() is not None
-            return ended or (further() and self._reached() >= reached)
+            return ended or (further() and self.reached() >= reached)
 
         eventually(is_there, f'pages before {fault}', TIMEOUT)
         # Anywhere in a page.
@@ -198,7 +210,32 @@ class Increments:
         self.faults[fault] += met
         return met
 
-    def _reached(self) -> int:
+    def _ended(self, process: subprocess.Popen[str]) -> int:
+        return self.commands.ended(process).status
+
+
+class Increments(Met):
+    """Adds one to each document with `update_each`."""
+
+    migration = MIGRATION
+    page = PAGE
+
+    def run(self) -> None:
+        """Execute it until it is done, and see that each was counted once."""
+        self.db.notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
+        self.meet()
+        odd = list(self.db.notes.find({'calls': {'$ne': 1}}, limit=5))
+        if odd:
+            self.violations.append(f'not once: {odd}')
+        total = self.db.notes.aggregate(
+            [{'$group': {'_id': None, 'calls': {'$sum': '$calls'}}}]
+        )
+        calls = next(iter(total))['calls']
+        if calls != DOCUMENTS:
+            self.violations.append(f'{calls} calls of {DOCUMENTS} documents')
+
+    def reached(self) -> int:
+        """Give how many documents the checkpoint has."""
         with contextlib.suppress(PyMongoError):
             counts = [
                 each['count']
@@ -207,6 +244,3 @@ class Increments:
             ]
             return max(counts, default=0)
         return 0
-
-    def _ended(self, process: subprocess.Popen[str]) -> int:
-        return self.commands.ended(process).status

@@ -18,6 +18,7 @@ from pymongo import MongoClient
 
 from tests.faults import eventually
 from tests.faults.campaign import Campaign, lone_server
+from tests.faults.imaged import Imaged
 from tests.faults.increments import Increments
 from tests.project import FABFILE, FabTest, PlainTest
 from tests.server import replica_set
@@ -66,6 +67,22 @@ class IncrementsTest(unittest.TestCase):
         said = '\n'.join([*increments.violations, seed, *increments.commands.said])
         self.assertEqual(increments.violations, [], said)
         self.assertGreater(sum(increments.faults.values()), 3)
+
+
+class ImagedTest(unittest.TestCase):
+    """Kills of all kinds in batches with images, and in their undo."""
+
+    def test_no_document_is_without_its_image_or_other_than_it_says(self) -> None:
+        seed = os.environ.get('MIGOPY_FAULTS_SEED') or uuid.uuid4().hex[:8]
+        with replica_set(members=1) as cluster:
+            imaged = Imaged(cluster.members[0], random.Random(seed))
+            self.addCleanup(imaged.close)
+            imaged.run()
+        met = ', '.join(f'{n} {name}' for name, n in imaged.faults.items())
+        print(f'Images, seed {seed}: {met}', file=sys.stderr)
+        said = '\n'.join([*imaged.violations, seed, *imaged.commands.said])
+        self.assertEqual(imaged.violations, [], said)
+        self.assertGreater(sum(imaged.faults.values()), 3)
 
 
 class CrashTest(PlainTest):
