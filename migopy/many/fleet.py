@@ -1,4 +1,4 @@
-"""One command on many databases, several at a time."""
+"""The threads in which one command works on several databases at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command of a manager that has many databases: which ones it is for."""
+"""A command of a manager that has many databases, from what was typed to its end."""
 
 from __future__ import annotations
 
@@ -47,11 +47,7 @@ def perform(
     command = method.__name__
     selection = Selection.of(command, typed)
     require_taken(method, command, values, selection.options)
-    is_listing = command == 'dbrestore' and not values
-    is_trial = selection.options.get('dry_run') == 'yes'
-    # Of a new command of the fabfile's nothing is known.
-    is_new = command not in OF_DATABASE
-    is_grave = (is_new or command in GRAVE) and not is_trial and not is_listing
+    is_grave = _is_grave(command, values, selection)
     if is_grave and not selection.is_said:
         if command == 'dbrestore':
             raise DumpOfOne(values[0], selection.kept)
@@ -63,13 +59,8 @@ def perform(
         canaries = _canaries(selection, chosen)
         if selection.wanted.is_one and len(chosen) == 1:
             return _for_one(manager, members, method, values, selection, chosen[0])
-        rehearses = command == 'rehearse' and not is_own(manager, method)
-        if rehearses:
-            _require_rehearsable(values, selection)
-        if command == 'dbrestore' and values:
-            raise DumpOfOne(values[0], selection.kept)
-        if needs_name(command, values, selection) and not is_own(manager, method):
-            raise SayWhatToUndo(selection)
+        is_ours = not is_own(manager, method)
+        _require_for_many(command, values, selection, is_ours)
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])
         crowd = Crowd(
             members, voice, spelling, command, values, selection.sure(command)
@@ -87,21 +78,15 @@ def perform(
             voice.white(f'{_counted(chosen, databases)} on {members.where}')
         if is_grave and command in GRAVE:
             _ask(command, chosen, selection)
-        if rehearses:
+        if command == 'rehearse' and is_ours:
             from migopy.tell import REALLY_RUNS
 
             voice.red(REALLY_RUNS)
-        if command == 'watch' and not is_own(manager, method):
+        if command == 'watch' and is_ours:
             return _watch(crowd, chosen, voice, spelling, selection)
-        if command in LOOKING and not is_own(manager, method):
+        if command in LOOKING and is_ours:
             return crowd.show(chosen)
-        asked = Command(command, *values)
-        first_ones = {each.title for each in canaries}
-        others = [each for each in chosen if each.title not in first_ones]
-        if canaries:
-            first = crowd.carry_out(canaries)
-            require_well(first, len(others), asked, selection)
-        settle(crowd.carry_out(others), len(chosen), asked, selection)
+        _carry_out(crowd, chosen, canaries, Command(command, *values), selection)
         return None
     finally:
         members.disconnect()
@@ -116,11 +101,47 @@ def _canaries(
     return fitting('canary', selection.canary, databases)
 
 
-def _require_rehearsable(values: Sequence[str], selection: Selection) -> None:
-    # What it needs takes long to import, and other commands need it not.
-    from migopy.many.rehearsing import require_for_many
+def _is_grave(command: str, values: Sequence[str], selection: Selection) -> bool:
+    """Tell whether a command may do harm in all of them that nobody meant."""
+    is_listing = command == 'dbrestore' and not values
+    is_trial = selection.options.get('dry_run') == 'yes'
+    # Of a new command of the fabfile's nothing is known.
+    is_new = command not in OF_DATABASE
+    return (is_new or command in GRAVE) and not is_trial and not is_listing
 
-    require_for_many(values, selection)
+
+def _require_for_many(
+    command: str, values: Sequence[str], selection: Selection, is_ours: bool
+) -> None:
+    """Make sure that a command can be for several; `is_ours` is: not the fabfile's.
+
+    Raises `DumpOfOne`, `SayWhatToUndo`, and what `rehearse` does.
+    """
+    if command == 'rehearse' and is_ours:
+        # What it needs takes long to import, and other commands need it not.
+        from migopy.many.rehearsing import require_for_many
+
+        require_for_many(values, selection)
+    if command == 'dbrestore' and values:
+        raise DumpOfOne(values[0], selection.kept)
+    if needs_name(command, values, selection) and is_ours:
+        raise SayWhatToUndo(selection)
+
+
+def _carry_out(
+    crowd: Crowd,
+    databases: Sequence[Database],
+    canaries: Sequence[Database],
+    asked: Command,
+    selection: Selection,
+) -> None:
+    """Carry a command out, for the canaries first; raises `CanaryFailed`, `Failed`."""
+    first_ones = {each.title for each in canaries}
+    others = [each for each in databases if each.title not in first_ones]
+    if canaries:
+        first = crowd.carry_out(canaries)
+        require_well(first, len(others), asked, selection)
+    settle(crowd.carry_out(others), len(databases), asked, selection)
 
 
 def _watch(
