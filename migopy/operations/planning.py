@@ -18,11 +18,11 @@ from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.planned import FORMAT, helpers_of
 from migopy.operations.preflighting import Foreseen, foresee
+from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Recorder, Server, checksum_of, standing_of
 from migopy.run import Observer, require_transactions
 from migopy.site import Site
-from migopy.state import Locked
 from migopy.tell import as_markdown
 
 #: The finding that says what `known_to_its_end` and `reason` say.
@@ -64,11 +64,7 @@ def make(
     Nothing is changed. Without `values` nothing of it tells what people have stored.
     Raises `CannotPlan` where a migration fails, `Locked`, `NoTransactions`.
     """
-    plan = site.plan()
-    migrations = order.select(plan)
-    holder = site.lock.holder()
-    if holder:
-        raise Locked(holder, waited=0)
+    plan, migrations = selected_unlocked(site, order)
     require_transactions(site.db.client, 'A plan', '.')
     notes = TrialNotes(lambda: Recorder(values))
     foreseen = Foreseen((), (), ())

@@ -9,6 +9,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
 from migopy.operations.orders import Order
+from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Ahead, Finding, Server, judge
 from migopy.run import (
@@ -23,7 +24,6 @@ from migopy.run import (
     try_out,
 )
 from migopy.site import Site
-from migopy.state import Locked
 from migopy.terminal import told_by
 
 
@@ -70,11 +70,7 @@ def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
     `Locked` where another command runs, `TrialWrote`, and what keeps migrations from
     being imported.
     """
-    plan = site.plan()
-    migrations = order.select(plan)
-    holder = site.lock.holder()
-    if holder:
-        raise Locked(holder, waited=0)
+    plan, migrations = selected_unlocked(site, order)
     if not migrations:
         return Foreseen((), (), ())
     with importable(site.directory):

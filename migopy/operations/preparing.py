@@ -20,8 +20,21 @@ from migopy.run import (
 )
 from migopy.server import BEGAN, Process, end_remains
 from migopy.site import Site
-from migopy.state import Agent
+from migopy.state import Agent, Locked
 from migopy.terminal import told_by
+
+
+def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
+    """Give the plan and what an order takes of it, for a command that only looks.
+
+    It holds no lock, so it begins only where nobody else does; raises `Locked`.
+    """
+    plan = site.plan()
+    migrations = order.select(plan)
+    holder = site.lock.holder()
+    if holder:
+        raise Locked(holder, waited=0)
+    return plan, migrations
 
 
 def loaded(

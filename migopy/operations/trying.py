@@ -9,7 +9,7 @@ from migopy.commands import Command, Part
 from migopy.files import importable
 from migopy.operations.orders import Order
 from migopy.operations.preflighting import look_at
-from migopy.operations.preparing import loaded
+from migopy.operations.preparing import loaded, selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.run import (
     NotAllShown,
@@ -22,7 +22,6 @@ from migopy.run import (
     warn_of_other_than_executed,
 )
 from migopy.site import Site
-from migopy.state import Locked
 
 #: What a dry run tells itself.
 TOLD = frozenset(
@@ -49,11 +48,7 @@ def dry_run(
     `show` is how many documents of each collection are shown before and after. Raises
     `Locked` where another command runs, and what `try_out` does.
     """
-    plan = site.plan()
-    migrations = order.select(plan)
-    holder = site.lock.holder()
-    if holder:
-        raise Locked(holder, waited=0)
+    plan, migrations = selected_unlocked(site, order)
     if not migrations:
         return observer.nothing_to_try()
     require_transactions(site.db.client, 'A dry run', *_without(order))
