@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from migopy.files import Migration, Said
+from migopy.files import NOTHING, Migration, Said
 
 
 def named(need: str, migrations: Sequence[Migration]) -> Migration | None:
@@ -31,24 +31,32 @@ def problems(
     for name in said:
         for need in said[name].needs:
             found = named(need, migrations)
-            if found is not None and found.name == name:
+            if found is None:
+                if not {need, f'{need}.py'} & set(registered):
+                    yield name, f'needs {need}, of which there is no file here'
+            elif found.name == name:
                 yield name, 'needs itself'
-            elif found is not None and found.name in repeats and name not in repeats:
+            elif found.name in repeats and name not in repeats:
                 after = 'which runs after all others (repeat = True)'
                 yield name, f'needs {found.name}, {after}'
-            elif found is not None:
+            else:
                 needs.setdefault(name, []).append(found.name)
-                if found.name not in registered and found.name in said:
-                    places = said[found.name].environments
-                    own = said[name].environments
-                    if places and not (own and all(map(said[found.name].is_for, own))):
+                if found.name not in registered:
+                    places = _only_in(said.get(found.name, NOTHING), said[name])
+                    if places:
                         where = ' and '.join(places)
                         yield name, f'needs {found.name}, which is for {where} alone'
-            elif not {need, f'{need}.py'} & set(registered):
-                yield name, f'needs {need}, of which there is no file here'
     pending = {name: [n for n in needs[name] if n not in registered] for name in needs}
     for circle in _circles(pending):
         yield circle[0], f'needs itself in a circle: {" needs ".join(circle)}'
+
+
+def _only_in(needed: Said, said: Said) -> Sequence[str]:
+    """Give the environments that a file is for alone, where another runs elsewhere."""
+    own = said.environments
+    if own and all(map(needed.is_for, own)):
+        return ()
+    return needed.environments
 
 
 def _circles(needs: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:
