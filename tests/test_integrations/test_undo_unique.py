@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
-from bson import Decimal128, Int64, Regex
+from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, Regex, Timestamp
 
 from migopy.commands import Command
-from migopy.undo import Conflicts, InTheWay
+from migopy.undo import Conflicts, InTheWay, Undo
 from tests.images import state_of
 from tests.project import PlainTest
 
@@ -194,6 +195,33 @@ class SeveralTest(TakenTest):
         super().setUp()
         in_several(self)
 
+    def test_what_is_taken_meanwhile_is_left_when_it_goes_on(self) -> None:
+        self.db.a.insert_many({'_id': n, 'x': n} for n in range(8))
+        self.db.a.create_index('x', unique=True)
+        manager = self.execute("db.a.update_many({}, {'$inc': {'x': 100}})")
+        begin = Undo._in_chunks
+
+        def begun(undo: Undo) -> None:
+            self.db.a.insert_one({'_id': 'other', 'x': 3})
+            begin(undo)
+
+        with (
+            mock.patch.object(Undo, '_in_chunks', begun),
+            self.assertRaisesRegex(InTheWay, 'x_1') as caught,
+        ):
+            manager.rollback('001')
+        again = Command('rollback', '001_a.py', undo='yes')
+        self.assertEqual(caught.exception.next, [again])
+        # The last ones are restored first.
+        restored = self.db.a.count_documents({'x': {'$lt': 100}, '_id': {'$gt': 3}})
+        self.assertEqual(restored, 4)
+        with self.assertRaisesRegex(Conflicts, 'Nothing more was restored'):
+            manager.rollback('001', undo='yes')
+        manager.rollback('001', undo='yes', conflicts='keep')
+        wanted = {n: n for n in range(8)} | {3: 103, 'other': 3}
+        found = {each['_id']: each['x'] for each in self.db.a.find()}
+        self.assertEqual(found, wanted)
+
 
 class KindsTest(UniqueTest):
     """Keys as each kind of index has them."""
@@ -276,7 +304,17 @@ class KindsTest(UniqueTest):
             ({'$ref': 'a', '$id': 1}, {'$ref': 'a', '$id': 1}),
             (None, None),
             (b'x', b'x'),
+            (Binary(b'x', 128), Binary(b'x', 128)),
             (True, True),
+            (MinKey(), MinKey()),
+            (MaxKey(), MaxKey()),
+            (Timestamp(5, 1), Timestamp(5, 1)),
+            (datetime(2020, 1, 1), datetime(2020, 1, 1)),
+            (Code('x'), Code('x')),
+            (Code('x', {'y': 1}), Code('x', {'y': 1})),
+            ({}, {}),
+            ('', ''),
+            ('é\0x', 'é\0x'),
         ):
             with self.subTest(value):
                 self.taken('x', {'x': value}, {'x': same})
@@ -288,6 +326,10 @@ class KindsTest(UniqueTest):
             ({'a': 1, 'b': 2}, {'b': 2, 'a': 1}),
             (0.1, Decimal128('0.1')),
             (Regex('^a'), 'a'),
+            (b'x', Binary(b'x', 128)),
+            (datetime(1970, 1, 1), 0),
+            (None, MinKey()),
+            ({'$in': ['a']}, 'a'),
         ):
             with self.subTest(value):
                 self.free('x', {'x': value}, {'x': other})
