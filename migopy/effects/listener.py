@@ -141,7 +141,7 @@ class EffectsListener(CommandListener):
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Hear from PyMongo that a command was answered."""
-        if (sent := self._unanswered.pop(event.request_id, None)) is None:
+        if (sent := self._unanswered.get(event.request_id)) is None:
             return
         name, command, _, owners, others = sent
         database, reply = event.database_name, event.reply
@@ -162,10 +162,12 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
                 tell(name, database, command, reply, is_own=False)
+        # A signal in the midst of this leaves it as one that may have written.
+        self._unanswered.pop(event.request_id, None)
 
     def failed(self, event: CommandFailedEvent) -> None:
         """Hear from PyMongo that a command met an error."""
-        if (sent := self._unanswered.pop(event.request_id, None)) is None:
+        if (sent := self._unanswered.get(event.request_id)) is None:
             return
         name, command, _, owners, others = sent
         database, failure = event.database_name, event.failure
@@ -176,11 +178,11 @@ class EffectsListener(CommandListener):
                 each.ledger.doubt(name, database, command, failure, each in owners)
                 each.meet_error(name, database, command, failure)
             each.settle(command)
+        self._unanswered.pop(event.request_id, None)
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear that this thread starts another: what that one does is its work, too."""
-        recording = None if self._here.own else self._known()
-        if recording is not None:
+        if not self._here.own and (recording := self._known()) is not None:
             self._origins[thread] = recording
 
     def process_started(self, program: str) -> None:
@@ -206,9 +208,8 @@ class EffectsListener(CommandListener):
     def _close(self, recording: Recording) -> None:
         with self._lock:
             recording.close()
-            self._set_open(
-                tuple(each for each in self._recordings if each is not recording)
-            )
+            rest = [each for each in self._recordings if each is not recording]
+            self._set_open(tuple(rest))
             for request_id, sent in self._unanswered.copy().items():
                 if not any(each.is_open for each in sent[3] + sent[4]):
                     self._unanswered.pop(request_id, None)
@@ -241,9 +242,8 @@ class EffectsListener(CommandListener):
         """Give the only recording there is, if its guard sees what strays send."""
         if len(self._innermost) != 1:
             return None
-        [recording] = self._innermost
-        guarded = any(each.guards_strays for each in recording.chain)
-        return recording if guarded else None
+        [only] = self._innermost
+        return only if any(each.guards_strays for each in only.chain) else None
 
     def _origin(self) -> Recording | None:
         return self._origins.get(threading.current_thread())

@@ -497,6 +497,21 @@ class UnansweredTest(ListenerTest):
             effects.describe('geo'), 'cities perhaps changed by insert (no answer)'
         )
 
+    def test_it_is_named_where_a_signal_meets_its_answer(self) -> None:
+        """A signal's exception is raised wherever Python is, while it counts, too."""
+        for answer in (
+            lambda: self.succeed(INSERT, {'ok': 1, 'n': 1}),
+            lambda: self.break_off(INSERT, LOST),
+        ):
+            with (
+                self.listener.recording() as effects,
+                mock.patch.object(effects, 'ledger') as ledger,
+                self.assertRaises(KeyboardInterrupt),
+            ):
+                ledger.count.side_effect = ledger.doubt.side_effect = KeyboardInterrupt
+                answer()
+            self.assertTrue(effects.wrote)
+
     def test_it_is_named_by_its_own_recording_only(self) -> None:
         """What one migration left open is not the next one's doing."""
         with self.listener.recording() as first:
