@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from migopy.commands import Command, Part
 from migopy.files import importable
 from migopy.operations.orders import Order
-from migopy.operations.preflighting import look_at
 from migopy.operations.preparing import loaded, selected_unlocked
-from migopy.operations.trial_notes import TrialNotes
 from migopy.run import (
-    NotAllShown,
     Observer,
     Observers,
     Step,
     require_transactions,
-    try_out,
     warn_of_dependents,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
+
+if TYPE_CHECKING:
+    from migopy.operations.trial_notes import TrialNotes
 
 #: What a dry run tells itself.
 TOLD = frozenset(
@@ -48,6 +47,10 @@ def dry_run(
     `show` is how many documents of each collection are shown before and after. Raises
     `Locked` where another command runs, and what `try_out` does.
     """
+    # This room is imported by each `execute`, which is to start fast.
+    from migopy.operations.trial_notes import TrialNotes
+    from migopy.run import NotAllShown, try_out
+
     plan, migrations = selected_unlocked(site, order)
     if not migrations:
         return observer.nothing_to_try()
@@ -72,6 +75,8 @@ def _tell_foreseen(
     site: Site, observer: Observer, steps: Sequence[Step], notes: TrialNotes
 ) -> None:
     """Tell what a dry run has not told itself, of those that it has tried."""
+    from migopy.operations.preflighting import look_at
+
     foreseen = look_at(site, steps, notes)
     findings = [each for each in foreseen.findings if each.name not in TOLD]
     if findings:

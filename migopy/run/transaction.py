@@ -13,7 +13,6 @@ from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.commands import Part
-from migopy.differences import look
 from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
@@ -178,6 +177,9 @@ def _refusal(refused: RefusedWrite) -> MigopyException:
 
 def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, by a read of next to nothing."""
+    # What few transactions need takes its time to be imported.
+    from migopy.differences import look
+
     try:
         look(session, database)
     except OperationFailure as error:

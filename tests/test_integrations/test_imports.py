@@ -23,6 +23,16 @@ class ImportTest(unittest.TestCase):
         self.assertEqual([each for each in modules if 'fabric' in each], [])
         self.assertNotIn('paramiko', modules)
 
+    def test_an_execute_imports_nothing_of_a_dry_run(self) -> None:
+        """Nor of a look ahead, an undo or a dump."""
+        modules = self.loaded(
+            'from migopy.operations import executing, trying\n'
+            'from migopy.run import Runner'
+        )
+        self.assertIn('migopy.run.runner', modules)
+        late = ('differences', 'dumps', 'preflight', 'standin', 'undo')
+        self.assertEqual([each for each in late if f'migopy.{each}' in modules], [])
+
     def test_creating_the_task_imports_fabric(self) -> None:
         modules = self.loaded(
             'import migopy\nmigopy.MigrationsManager.create_task()',
