@@ -14,12 +14,16 @@ from types import CodeType, ModuleType
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
 from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration, checksum_of, said_of
 from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
 from migopy.traces import excerpt
+
+#: Files whose modules are kept as they are until the last one has run.
+AWAKE = 200
 
 #: One import at a time: a package may take the place of another project's.
 IMPORTING = threading.RLock()
@@ -50,13 +54,36 @@ def load_all(
     What a folder has kept in `loaded` is not imported again. Raises `Unreadable`,
     `ImportFailed`, `OtherShape`.
     """
+    package, functions = directory.package, directory.functions_of
     with IMPORTING:
         import_package(directory)
-        kept = {} if directory.loaded is None else directory.loaded
+        kept = directory.loaded
+        if kept is None:
+            return _load_many(migrations, package, functions)
         for each in migrations:
             if each not in kept:
-                kept[each] = load(each, directory.package, directory.functions_of)
+                kept[each] = load(each, package, functions)
         return [kept[each] for each in migrations]
+
+
+def _load_many(
+    migrations: Sequence[Migration],
+    package: str,
+    functions: Callable[[ModuleType], Functions],
+) -> list[LoadedMigration]:
+    """Import migrations, of which those behind the first ones may sleep."""
+
+    def again(migration: Migration, code: CodeType) -> ModuleType:
+        return import_code(migration.module_name(package), migration.path, code)
+
+    sleepers = Sleepers(again)
+    found = []
+    for place, each in enumerate(migrations):
+        loaded = load(each, package, functions)
+        if place >= AWAKE:
+            loaded = sleepers.put(loaded, _code_of(loaded.module))
+        found.append(loaded)
+    return found
 
 
 def load(
@@ -127,20 +154,27 @@ def import_package(directory: Directory) -> None:
     import_source(package, init, content, folder=path)
 
 
-class LoaderOfContent(SourceFileLoader):
-    """A loader that compiles the content it is given, not what the file has by then.
+class LoaderOfCode(SourceFileLoader):
+    """A loader that takes the code it is given, not what the file has by then.
 
     Bytecode of an earlier import would be taken for the file's if second and size
     agree, so an edit might not be run, yet its checksum recorded.
     """
 
-    def __init__(self, fullname: str, path: str, content: bytes) -> None:
+    def __init__(self, fullname: str, path: str, code: CodeType) -> None:
         super().__init__(fullname, path)
-        self._content = content
+        self.code = code
 
     def get_code(self, fullname: str) -> CodeType:
-        """Compile the content."""
-        return self.source_to_code(self._content, self.path)
+        """Give the code."""
+        return self.code
+
+
+def _code_of(module: ModuleType) -> CodeType:
+    """Give what a module was made of that was imported here."""
+    loader = module.__loader__
+    assert isinstance(loader, LoaderOfCode)  # noqa: S101 - it was
+    return loader.code
 
 
 def import_source(
@@ -155,10 +189,25 @@ def import_source(
     With `folder` it is the `__init__.py` of that package; with `place` its `__file__`
     lies there, so that it finds what lies beside it. Raises `ImportFailed`.
     """
+    try:
+        code = compile(content, path, 'exec', dont_inherit=True)
+    except Exception as error:
+        raise ImportFailed(os.path.basename(path), path, error) from error
+    return import_code(module_name, path, code, folder, place)
+
+
+def import_code(
+    module_name: str,
+    path: str,
+    code: CodeType,
+    folder: str | None = None,
+    place: str | None = None,
+) -> ModuleType:
+    """Import what a file's content was compiled to, as `import_source` does."""
     spec = spec_from_file_location(
         module_name,
         path,
-        loader=LoaderOfContent(module_name, path, content),
+        loader=LoaderOfCode(module_name, path, code),
         submodule_search_locations=[folder] if folder else None,
     )
     assert spec is not None  # noqa: S101 - a loader is given, so there is a spec

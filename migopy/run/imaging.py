@@ -60,7 +60,12 @@ def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[St
 
     `wish` is the manager's. Raises `NoTransactions`, `NoImagesHere`, `BadUndo`.
     """
-    steps = [each._replace(images=each.loaded.images(wish)) for each in steps]
+    wishes = [each.loaded.images(wish) for each in steps]
+    # Most keep none, and very many are not made anew for nothing.
+    steps = [
+        step._replace(images=images) if images else step
+        for step, images in zip(steps, wishes)
+    ]
     for step in steps:
         if step.images is True:
             without = ', or have `undo = False` at the top of the file.'
