@@ -87,7 +87,7 @@ def carry_out(
             carry_out(part, ground, db, effects, session)
     else:
         returned = _call(step.function, ground, db, session)
-        require_done(step, returned, effects.wrote)
+        require_done(step, returned, effects)
     if step.verify is not None:
         ask_after(step.name, step.verify, ground, db, session)
 

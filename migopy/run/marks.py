@@ -58,14 +58,17 @@ class Marks:
             for run in plan.open_runs.ended
         ] + [run.begun() for run in plan.unfinished if run.after is not None]
 
-    def begin(self, steps: Sequence[Step], session: ClientSession | None = None) -> Run:
-        """Give the run of the first of the steps, marked; further ones may be too.
+    def begin(
+        self, steps: Sequence[Step], place: int, session: ClientSession | None = None
+    ) -> Run:
+        """Give the run of the step at a place, marked; further ones may be too.
 
         `session` is that of its transaction: who finds it killed ends what that leaves
         open. Raises `LockLost`.
         """
         if not self._marked:
-            self._mark(_to_mark(steps[: self._at_once]), session)
+            next_ones = steps[place : place + self._at_once]
+            self._mark(_to_mark(next_ones), session)
         run = self._marked.popleft()
         run.started = self._lock.now()
         return run

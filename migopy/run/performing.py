@@ -12,6 +12,7 @@ import pymongo
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects, Recording
+from migopy.lazy import lazy
 from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
@@ -120,6 +121,19 @@ class Performer:
                 self._observer.stopped(step)
         return Outcome(effects)
 
+    @lazy
+    def _durable_db(self) -> Any:
+        """Give the database to migrations so that it keeps what it has acknowledged.
+
+        Replica sets do so since MongoDB 5.0. Others may lose the last moments in a
+        crash or a failover, and the migration would be registered all the same when the
+        server is back. A write concern that the fabfile has set is left as it is.
+        """
+        db = self._rooms.db
+        if db.write_concern.is_server_default:
+            return db.with_options(write_concern=MAJORITY)
+        return db
+
     def _told_of(
         self, step: Step, place: int, count: int, effects: Recording
     ) -> AbstractContextManager[None]:
@@ -162,7 +176,7 @@ class Performer:
         try:
             told = told_by(self._observer.speaker)
             with paging as checkpoints.images, checkpoints.in_force(), told:
-                carry_out(step, rooms, _durable(rooms.db), effects)
+                carry_out(step, rooms, self._durable_db, effects)
         finally:
             run.checkpoints = None if pages.is_unsure else checkpoints.kept
             self._is_kept = pages.is_unsure or bool(checkpoints.kept)
@@ -252,18 +266,6 @@ class Performer:
 def said_of(effects: Recording, database: str) -> str:
     """Say what was written, and what cannot be known of it, in one line."""
     return '; '.join(filter(None, [effects.describe(database), *effects.unheard()]))
-
-
-def _durable(db: Any) -> Any:
-    """Give the database to a migration so that it keeps what it has acknowledged.
-
-    Replica sets do so since MongoDB 5.0. Others may lose the last moments in a crash or
-    a failover, and the migration would be registered all the same when the server is
-    back. A write concern that the fabfile has set is left as it is.
-    """
-    if db.write_concern.is_server_default:
-        return db.with_options(write_concern=MAJORITY)
-    return db
 
 
 def _milliseconds(began: float) -> int:

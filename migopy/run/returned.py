@@ -18,6 +18,7 @@ from pymongo import (
 )
 
 from migopy.commands import Command
+from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.run.step import Step, verb
 
@@ -54,16 +55,18 @@ class LeftUndone(MigopyException):
         )
 
 
-def require_done(step: Step, returned: object, wrote: bool) -> None:
+def require_done(step: Step, returned: object, effects: Effects) -> None:
     """Make sure that a function has done its work; raises `LeftUndone`.
 
-    `wrote` is whether it has written anything: objects that nobody here knows are
+    `effects` tell whether it has written anything: objects that nobody here knows are
     taken for operations where it has not (`return [ops.create_index(…)]`).
     """
+    if returned is None:
+        return
     what, how = _undone(returned), ''
-    if what is None and not wrote and isinstance(returned, (list, tuple, set)):
+    if what is None and isinstance(returned, (list, tuple, set)):
         strange = [each for each in returned if not _is_data(each)]
-        if strange:
+        if strange and not effects.wrote:
             what = f'a {type(returned).__name__} of {type(strange[0]).__name__}'
             # As mongrator's have it.
             if callable(getattr(strange[0], 'apply', None)):

@@ -145,8 +145,10 @@ class Runner:
 
     def _session_for(self, step: Step) -> AbstractContextManager[ClientSession | None]:
         """Give the session of a step's transaction, if it runs in one."""
-        client = self._rooms.db.client
-        return client.start_session() if step.in_transaction else nullcontext()
+        if not step.in_transaction:
+            return nullcontext()
+        session: ClientSession = self._rooms.db.client.start_session()
+        return session
 
     def _run_one(
         self,
@@ -160,7 +162,7 @@ class Runner:
         step = steps[place]
         # Before anything is marked, as another database may be long about it.
         with step.turn, self._session_for(step) as session:
-            run = marks.begin(steps[place:], session)
+            run = marks.begin(steps, place, session)
             self._begun()
             count = len(steps)
             outcome = self._performer.perform(step, run, place + 1, count, session)

@@ -54,19 +54,30 @@ class GuardedWriter:
             {'$replaceRoot': {'newRoot': '$documents'}},
             _merge_into(target, 'merge'),
         ]
-        self.repeat(partial(self._run, pipeline, write_concern), patience)
+        source = self._lock.collection.with_options(write_concern=write_concern)
+        send = partial(source.aggregate, pipeline)
+        self.repeat(partial(self._run, send), patience)
 
     def insert(self, target: Collection[Document], document: Document) -> None:
         """Insert a new document, which the primary alone acknowledges.
 
         It takes less time than `merge`, which waits for others. Raises `LockLost`.
         """
-        pipeline = [
-            *self._guarded({'$literal': document}),
-            _merge_into(target, 'fail'),
-        ]
+        source = self._lock.collection
+        # A plain command, which makes no cursor: an eighth of the time of each. It
+        # hears of no majority, so only what waits for none can be sent so.
+        command = {
+            'aggregate': source.name,
+            'pipeline': [
+                *self._guarded({'$literal': document}),
+                _merge_into(target, 'fail'),
+            ],
+            'cursor': {},
+            'writeConcern': MARK.document,
+        }
+        send = partial(source.database.command, command)
         try:
-            self.repeat(partial(self._run, pipeline, MARK))
+            self.repeat(partial(self._run, send))
         except DuplicateKeyError as error:
             # An earlier attempt succeeded; its reply was lost.
             if (error.details or {}).get('keyPattern') != {'_id': 1}:
@@ -86,11 +97,10 @@ class GuardedWriter:
                 raise
             raise missing from error
 
-    def _run(self, pipeline: list[Document], write_concern: WriteConcern) -> None:
-        source = self._lock.collection.with_options(write_concern=write_concern)
+    def _run(self, send: Callable[[], object]) -> None:
         for _ in range(ATTEMPTS):
             try:
-                source.aggregate(pipeline)
+                send()
                 return
             except OperationFailure as error:
                 if error.code != CONVERSION_FAILURE:
