@@ -28,7 +28,8 @@ class NoImagesKept(MigopyException):
         also = ('\nTo run its down: ', Command('rollback', name)) if has_down else ()
         super().__init__(
             f'No images are kept of {name}: it was executed without `undo = True`, or'
-            ' they were deleted (UNDO_KEEP, UNDO_DAYS). Nothing was done.\n'
+            ' they were forgotten, or deleted (UNDO_KEEP, UNDO_DAYS). Nothing was'
+            ' done.\n'
             'See of which there are: ',
             Command('undo', 'list'),
             *also,

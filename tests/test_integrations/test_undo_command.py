@@ -113,6 +113,7 @@ class CommandUndoTest(CommandTest):
         self.assertIn('to roll back: migopy rollback 001', result.stderr)
         result = self.assert_ok(self.migopy('undo', '--forget', '001'))
         self.assertIn('No images are kept', result.stdout)
+        self.assert_error(self.migopy('rollback', '1', '--undo'), 'they were forgotten')
 
 
 class InvokeUndoTest(InvokeTest):
