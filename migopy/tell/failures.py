@@ -71,13 +71,14 @@ def _unchanged(failure: Failure) -> list[Part]:
     is_undo = failure.function == 'undo'
     # An undo that others are in the way of says itself what can be typed.
     says_next = isinstance(failure.error, MigopyException) and failure.error.next
-    if aftermath is Aftermath.ABORTED and is_undo and says_next:
-        return ['It ran in a transaction, so nothing was changed.']
-    if aftermath in (Aftermath.ABORTED, Aftermath.REFUSED) and is_undo:
-        return [
-            'It ran in a transaction, so nothing was changed. To try again: ',
-            asked,
-        ]
+    if is_undo:
+        is_whole = aftermath in (Aftermath.ABORTED, Aftermath.REFUSED)
+        said = (
+            'It ran in a transaction, so nothing was changed.'
+            if is_whole
+            else 'It had written nothing.'
+        )
+        return [said] if says_next else [f'{said} To try again: ', asked]
     if aftermath is Aftermath.REFUSED:
         # What migopy has found itself stands above already.
         is_ours = isinstance(failure.error, MigopyException)

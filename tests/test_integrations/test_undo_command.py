@@ -66,7 +66,25 @@ class FabUndoTest(FabTest):
 
 
 class AdviceTest(FabTest):
-    """What an error says to write is not refused by the next one."""
+    """What an error says to write or to type is not refused by the next one."""
+
+    def test_of_an_undo_that_others_are_in_the_way_of(self) -> None:
+        """Whether it is one transaction or several: there is nothing to correct."""
+        change = "lambda each: {'$set': {'x': 1}}"
+        for line in ('', "db.a.create_index('x')"):
+            with self.subTest(line):
+                self.db.migrations.delete_many({})
+                text = f'import migopy\nundo = True\ndef up(db):\n    {line}\n'
+                self.migration(
+                    '001_a.py', f'{text}    migopy.update_each(db.a, {change})'
+                )
+                self.assert_ok(self.fab('migrations:execute'))
+                self.db.a.update_one({}, {'$set': {'x': 2}})
+                result = self.fab('migrations:rollback,001')
+                said = 'It had written nothing.' if line else 'nothing was changed.'
+                self.assertTrue(result.stderr.endswith(f'{said}\n'), result.said)
+                self.assertNotIn('Correct it', result.stderr)
+                self.assert_ok(self.fab('migrations:rollback,001,conflicts=ours'))
 
     def setUp(self) -> None:
         super().setUp()
