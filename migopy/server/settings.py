@@ -9,7 +9,7 @@ from typing import Any
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.server.secrets import secrets_in
-from migopy.server.uris import ServerUri, is_uri
+from migopy.server.uris import ServerUri, is_uri, with_ports
 
 EMBEDDED = 'embedded:'
 
@@ -80,7 +80,7 @@ class Settings:
     def where(self) -> str:
         """Name the server without a user or a password."""
         if not self._uri:
-            return f'{self.host}:{self.port}'
+            return with_ports(self.host, self.port)
         if self.embedded_folder is not None:
             return self._uri
         return self._parts.where

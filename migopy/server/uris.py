@@ -58,6 +58,21 @@ class ServerUri:
         )
 
 
+def with_ports(hosts: str, port: int | str) -> str:
+    """Give hosts as they are connected to: `port` is for those that name none."""
+    try:
+        found = split_hosts(hosts, int(port))
+    except (ConfigurationError, ValueError):
+        return f'{hosts}:{port}'
+    return ','.join(map(_with_port, found))
+
+
+def _with_port(place: tuple[str, int | None]) -> str:
+    host, port = place
+    shown = f'[{host}]' if ':' in host else host
+    return shown if port is None else f'{shown}:{port}'
+
+
 def is_uri(text: str) -> bool:
     """Say whether a text is meant as a URI, of whatever scheme."""
     return '://' in text

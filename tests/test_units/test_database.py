@@ -115,7 +115,20 @@ class WhereTest(unittest.TestCase):
         for uri, expected in uris.items():
             with self.subTest(uri):
                 self.assertEqual(Settings(uri=uri).where, expected)
-        self.assertEqual(Settings('db.example', 27018).where, 'db.example:27018')
+
+    def test_names_the_port_that_is_connected_to(self) -> None:
+        hosts = {
+            'db.example': 'db.example:27018',
+            'db.example:1': 'db.example:1',
+            'a:1,b': 'a:1,b:27018',
+            '[::1]': '[::1]:27018',
+            '[::1]:1': '[::1]:1',
+            '/tmp/mongodb-1.sock': '/tmp/mongodb-1.sock',
+            'a:b': 'a:b:27018',
+        }
+        for host, expected in hosts.items():
+            with self.subTest(host):
+                self.assertEqual(Settings(host, 27018).where, expected)
 
 
 class ArgumentsTest(unittest.TestCase):
