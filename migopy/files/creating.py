@@ -30,6 +30,9 @@ def down(db: Database[dict[str, Any]]) -> None:
     """Undo what up did."""
 '''
 
+#: Letters of Latin alphabets that are no other letter with a mark.
+LETTERS = str.maketrans({'ł': 'l', 'ø': 'o', 'đ': 'd', 'æ': 'ae', 'œ': 'oe'})
+
 
 class NotCreated(MigopyException):
     """A new migration file could not be written."""
@@ -61,8 +64,10 @@ def create(
     as wide as that one is written; with `'timestamp'` it begins with the time (in
     UTC), in the form that fits the pattern of names. The folder is made where there is
     none. In the template `{title}` stands for the title as a sentence and `{name}` for
-    the file's name. Never overwrites. Raises `NotCreated`.
+    the file's name. A title may be a whole name, whose number is passed over. Never
+    overwrites. Raises `NotCreated`.
     """
+    title = _without_number(title, directory.file_names)
     slug = _slug(title)
     if not slug:
         raise NotCreated(
@@ -138,9 +143,15 @@ def _fitting(numbers: Sequence[str], slug: str, file_names: FileNames) -> str:
     )
 
 
+def _without_number(title: str, file_names: FileNames) -> str:
+    """Take the number off a title that was typed as the name of a file."""
+    number = file_names.numbers_in(title)
+    return title[len(number) :] if number and title.startswith(number) else title
+
+
 def _slug(title: str) -> str:
     plain = unicodedata.normalize('NFKD', _without_ending(title)).casefold()
-    ascii_only = plain.encode('ascii', 'ignore').decode()
+    ascii_only = plain.translate(LETTERS).encode('ascii', 'ignore').decode()
     return re.sub('[^a-z0-9]+', '_', ascii_only).strip('_')
 
 

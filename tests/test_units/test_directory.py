@@ -366,6 +366,10 @@ class CreateTest(FolderTest):
             '  Add -- User,Index!  ': 'add_user_index',
             'Größe übernehmen': 'grosse_ubernehmen',
             'café №5': 'cafe_no5',
+            'Żółty øl': 'zolty_ol',
+            '007_add_index.py': 'add_index',
+            '007_2nd_try.py': '2nd_try',
+            '007 agents': '007_agents',
             '2nd try': '2nd_try',
             '../../etc/passwd': 'etc_passwd',
         }.items():
