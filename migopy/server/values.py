@@ -77,10 +77,13 @@ def _port(value: Any) -> Wish | None:
 
 
 def _uri(value: Any) -> Wish | None:
-    if value is None or value == '':
+    if value is None:
         return None
     if not isinstance(value, str):
         return 'a text'
+    if not value:
+        # As of a variable that is set nowhere: it would lead to localhost.
+        return 'a URI, or None where MONGO_HOST says where the server is'
     if not value.startswith((*SCHEMES, EMBEDDED)):
         return (
             'a URI that begins with mongodb:// or mongodb+srv://, or embedded:<folder>'

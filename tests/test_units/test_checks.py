@@ -128,7 +128,7 @@ class ValuesTest(CheckTest):
             'MONGO_USER_PASS': (1, b'x'),
             'MONGO_USER_PASSWORD': (['x'],),
             'MONGO_AUTH_SOURCE': (1,),
-            'MONGO_URI': ('localhost:27017', 1, 'postgres://h', 'mongodb://h/?w=0'),
+            'MONGO_URI': ('', 'localhost:27017', 1, 'postgres://h', 'mongodb://h/?w=0'),
             'MONGO_CLIENT_OPTIONS': (
                 None,
                 [],
@@ -182,7 +182,7 @@ class ValuesTest(CheckTest):
             'MONGO_PORT': (1, '27017', 65535),
             'MONGO_DATABASE': (None, '', 'a-b', 'ä' * 31),
             'MONGO_DATABASES': (None, 'a_*', ['a'], (), [('a', {})]),
-            'MONGO_URI': (None, '', 'mongodb://h/?w=1', 'mongodb+srv://h', 'embedded:'),
+            'MONGO_URI': (None, 'mongodb://h/?w=1', 'mongodb+srv://h', 'embedded:'),
             'MONGO_CLIENT_OPTIONS': ({}, {'w': 1}, {'w': 'majority'}),
             'MIGRATION_PACE': (
                 None,
