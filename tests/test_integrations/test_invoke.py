@@ -55,7 +55,7 @@ class CommandsTest(InvokeTest):
 
     def test_what_is_wrong_with_an_option(self) -> None:
         for typed, said in (
-            (('rollback', '--last', 'x'), 'Type: fab migrations.rollback --last 1'),
+            (('rollback', '--last', 'x'), 'help --command rollback'),
             (('execute', '--name', '1', '--to', '2'), 'help --command execute'),
             (('keep', 'a', '--options', 'x'), 'KEY=VALUE'),
             (('help', '--command', 'exceute'), '  fab migrations.show-status\n'),
