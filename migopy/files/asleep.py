@@ -58,6 +58,10 @@ NOT_DONE = (
     | inspect.CO_ITERABLE_COROUTINE
 )
 
+#: The names of a file's functions.
+UP = ('up',)
+UP_AND_DOWN = ('up', 'down')
+
 #: What stands for a module that says nothing of itself.
 SILENT = ModuleType('asleep')
 #: What stands for the turn of one that need not wait for it.
@@ -86,7 +90,8 @@ class Sleepers:
             self._pack = Pack()
         sys.modules.pop(loaded.module.__name__, None)
         place = self._pack.add(code)
-        names = tuple(loaded.functions)
+        # The same two for all: a tuple for each file would be felt.
+        names = UP_AND_DOWN if 'down' in loaded.functions else UP
         functions = Asleep(self._make, loaded.migration, self._pack, place, names)
         return loaded._replace(module=SILENT, functions=functions, turn=NO_TURN)
 
@@ -165,16 +170,20 @@ class Asleep(Mapping[str, Callable[[Any], object]]):
 
 
 def _can_sleep(loaded: LoadedMigration, code: CodeType) -> bool:
-    """Tell whether a file imports, and has an `up` and a `down`, and nothing else."""
+    """Tell whether a file imports, and has an `up` and maybe a `down`, and no more."""
     if not HARMLESS.issuperset(code.co_code[::2]):
         return False
     own = vars(loaded.module)
-    functions = {name: own.get(name) for name in ('up', 'down') if name in own}
-    return functions == dict(loaded.functions) and all(
-        _is_done_when_it_returns(value)
-        if name in functions
-        else name.startswith('__') or isinstance(value, (ModuleType, type))
-        for name, value in own.items()
+    functions = {name: own.get(name) for name in UP_AND_DOWN if name in own}
+    return (
+        'up' in own
+        and functions == dict(loaded.functions)
+        and all(
+            _is_done_when_it_returns(value)
+            if name in functions
+            else name.startswith('__') or isinstance(value, (ModuleType, type))
+            for name, value in own.items()
+        )
     )
 
 
