@@ -8,6 +8,9 @@ from typing import Any
 from bson import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
+#: What to set in `migopy.undo`, so that an undo takes a transaction for two documents.
+CHUNK_BY_CHUNK = {'undoing.DOCUMENTS': -1, 'capture.PAIRS': 2, 'groups.DOCUMENTS': 2}
+
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
 

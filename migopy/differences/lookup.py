@@ -25,7 +25,7 @@ from migopy.differences.raw import (
 from migopy.dumps import raw_batches
 
 #: `_id`s in one query, and their bytes.
-AT_ONCE = 1000
+AT_ONCE = 4000
 MOST_BYTES = 4_000_000
 
 

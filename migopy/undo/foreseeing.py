@@ -8,6 +8,7 @@ from typing import Any
 from migopy.differences import Difference, Value, collection_of, look_up
 from migopy.undo.conflicting import Conflicting
 from migopy.undo.deciding import LOST, OURS, STOP, Conflict, decide
+from migopy.undo.groups import groups_of, pairs_of
 from migopy.undo.holders import Claim, Restored, Who, claims, lost, who
 from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
@@ -38,11 +39,11 @@ def foresee(images: Images, kept: Kept, wish: str) -> Foreseen:
     """
     records = recorded(images, kept) if kept.defined else []
     looking = _Looking(images.client, kept, wish, records)
-    for chunk in images.chunks(kept):
-        if chunk.record is not None:
-            looking.at_definition(chunk.namespace, chunk.record)
+    for group in groups_of(images, kept):
+        if group[0].record is not None:
+            looking.at_definition(group[0].namespace, group[0].record)
         else:
-            looking.at_documents(chunk)
+            looking.at_documents(group)
     if looking.claimed:
         looking.settle(images.chunks(kept))
     return looking.found
@@ -123,15 +124,17 @@ class _Looking:
                 self.found.actions.append(each)
                 self._world.note(each)
 
-    def at_documents(self, chunk: Chunk) -> None:
+    def at_documents(self, group: Sequence[Chunk]) -> None:
         """Decide of documents, and find who has the unique values that they had."""
-        namespace, found = chunk.namespace, self.found
-        place = self._places[chunk.number] = self._world.place(namespace)
+        namespace, found = group[0].namespace, self.found
+        place = self._world.place(namespace)
+        self._places.update({each.number: place for each in group})
         unique = self._unique(namespace, place)
         repeats = self._kept.defined or namespace in self._kept.repeated
-        now = self._now(place, chunk.pairs)
+        pairs = pairs_of(group)
+        now = self._now(place, pairs)
         restored: list[Restored] = []
-        for pair in chunk.pairs:
+        for pair in pairs:
             id = pair.id
             current = self._would_be.get((place, id), now.get(id))
             decision = decide(pair, current, self._wish)

@@ -24,6 +24,9 @@ Document = dict[str, Any]
 #: Bytes of a chunk in one document, of which the server takes 16 MB.
 PIECE = 8_000_000
 
+#: Bytes of chunks that are read at once, where they are of the same size; or two.
+READ_AHEAD = 2_000_000
+
 
 class Images:
     """The collection of images.
@@ -93,9 +96,12 @@ class Images:
         """
         pieces: list[Document] = []
         left = kept.chunks - kept.undone
-        order = [('_id', -1)]
+        size = kept.stored // max(kept.chunks, 1)
         for document in self.collection.find(
-            of_chunks(kept.id), sort=order, batch_size=2, session=session
+            of_chunks(kept.id),
+            sort=[('_id', -1)],
+            batch_size=max(2, READ_AHEAD // max(size, 1)),
+            session=session,
         ):
             pieces.insert(0, document)
             if document['_id']['piece'] == 0:
@@ -184,22 +190,26 @@ class Images:
                     self.client.admin.command('killSessions', ended, session=other)
             self.collection.update_one(mine, {'$set': note}, session=other)
 
-    def drop_chunk(self, chunk: Chunk, mark: ObjectId, session: ClientSession) -> bool:
-        """Delete a chunk in the transaction that restores it.
+    def drop_chunks(
+        self, chunks: Sequence[Chunk], mark: ObjectId, session: ClientSession
+    ) -> bool:
+        """Delete chunks in a row, the last one first, in the transaction of an undo.
 
-        Returns whether it was there and the undo with this mark is the one that goes
+        Returns whether they were there and the undo with this mark is the one that goes
         on; else the transaction is to be aborted.
         """
+        id, last, first = chunks[0].id, chunks[0].number, chunks[-1].number
         with self._own_work():
             marked = self.collection.update_one(
-                {'_id': chunk.id, 'undo': mark},
-                {'$inc': {'undone': 1}},
+                {'_id': id, 'undo': mark},
+                {'$inc': {'undone': len(chunks)}},
                 session=session,
             )
             deleted = self.collection.delete_many(
-                of_chunks(chunk.id, chunk.number), session=session
+                of_chunks(id, first, last), session=session
             )
-        return marked.matched_count == 1 and deleted.deleted_count == chunk.pieces
+        pieces = sum(each.pieces for each in chunks)
+        return marked.matched_count == 1 and deleted.deleted_count == pieces
 
     def forget(
         self, ids: Iterable[ObjectId], session: ClientSession | None = None
@@ -229,14 +239,17 @@ class Images:
         collection_of(self.client, namespace).drop()
 
 
-def of_chunks(id: ObjectId, chunk: int | None = None) -> Document:
-    """Select chunks by `_id`: an `_id` with more fields stands behind its beginning."""
-    first: Document = {'images': id}
-    last: Document = {'images': id, 'chunk': MaxKey()}
-    if chunk is not None:
-        first['chunk'] = chunk
-        last = {**first, 'piece': MaxKey()}
-    return {'_id': {'$gte': first, '$lt': last}}
+def of_chunks(id: ObjectId, first: int | None = None, last: int = 0) -> Document:
+    """Select chunks by `_id`, all of them or from one number to another.
+
+    An `_id` with more fields stands behind its beginning.
+    """
+    begin: Document = {'images': id}
+    end: Document = {'images': id, 'chunk': MaxKey()}
+    if first is not None:
+        begin['chunk'] = first
+        end = {'images': id, 'chunk': last, 'piece': MaxKey()}
+    return {'_id': {'$gte': begin, '$lt': end}}
 
 
 def chunk_of(kept: Kept, pieces: Sequence[Document]) -> Chunk:

@@ -23,6 +23,7 @@ from migopy.undo.deciding import OURS, STOP, Conflict
 from migopy.undo.defining import settle_left
 from migopy.undo.errors import Conflicts, InTheWay, counted
 from migopy.undo.foreseeing import Foreseen, foresee, may_be_taken
+from migopy.undo.groups import groups_of, pairs_of
 from migopy.undo.images import Images
 from migopy.undo.kept import Chunk, Kept
 from migopy.undo.made import drop_made, name_here, would_drop
@@ -155,8 +156,8 @@ class Undo:
         if may_be_taken(self._images, self._kept, self._wish):
             self._left = self._look_through().left
         restoring = self._restoring(None)
-        for chunk in self._images.chunks(self._kept):
-            restoring.restore(chunk.namespace, chunk.pairs)
+        for group in groups_of(self._images, self._kept):
+            restoring.restore(group[0].namespace, pairs_of(group))
         self._require_agreed(restoring.conflicts)
         restoring.finish()
         self._images.forget([self._kept.id])
@@ -185,19 +186,20 @@ class Undo:
                 pass
 
     def _go_through(self, mark: ObjectId, session: ClientSession) -> bool:
-        """Restore a chunk after another.
+        """Restore chunks, some at a time.
 
         Returns whether there may be more, after several that had to go together.
         """
         self._check()
         checked = time.monotonic()
-        for chunk in self._images.chunks(self._images.again(self._kept)):
+        for group in groups_of(self._images, self._images.again(self._kept)):
+            record = group[0].record
             try:
-                if chunk.record is not None:
-                    self._redefine(chunk, chunk.record)
-                self._in_transaction(lambda: [chunk], mark, session)  # noqa: B023
+                if record is not None:
+                    self._redefine(group[0], record)
+                self._in_transaction(lambda: [group], mark, session)  # noqa: B023
             except InTheWay as error:
-                if error.code != DUPLICATE or chunk.record is not None:
+                if error.code != DUPLICATE or record is not None:
                     raise
                 # Documents of several chunks may have exchanged their values.
                 self._in_transaction(self._rest, mark, session)
@@ -223,14 +225,14 @@ class Undo:
                 world.note(each)
         self._rules = RulesOf(self._images.client)
 
-    def _rest(self) -> Iterable[Chunk]:
-        """Give the next chunks, up to one of a definition."""
-        chunks = self._images.chunks(self._images.again(self._kept))
-        return takewhile(lambda each: each.record is None, chunks)
+    def _rest(self) -> Iterable[list[Chunk]]:
+        """Give the next groups, up to one of a definition."""
+        groups = groups_of(self._images, self._images.again(self._kept))
+        return takewhile(lambda each: each[0].record is None, groups)
 
     def _in_transaction(
         self,
-        chunks: Callable[[], Iterable[Chunk]],
+        groups: Callable[[], Iterable[list[Chunk]]],
         mark: ObjectId,
         session: ClientSession,
     ) -> None:
@@ -243,7 +245,7 @@ class Undo:
                     write_concern=DURABLE,
                     read_preference=ReadPreference.PRIMARY,
                 ):
-                    self._restore(chunks(), mark, session)
+                    self._restore(groups(), mark, session)
                     commit(session, deadline)
                 self._is_begun = True
                 return
@@ -254,15 +256,15 @@ class Undo:
             time.sleep(PAUSE * number)
 
     def _restore(
-        self, chunks: Iterable[Chunk], mark: ObjectId, session: ClientSession
+        self, groups: Iterable[list[Chunk]], mark: ObjectId, session: ClientSession
     ) -> None:
         restoring = self._restoring(session)
-        for chunk in chunks:
-            if not self._images.drop_chunk(chunk, mark, session):
+        for group in groups:
+            if not self._images.drop_chunks(group, mark, session):
                 self._check()
                 raise Damaged(self._kept.name)
-            if chunk.record is None:
-                restoring.restore(chunk.namespace, chunk.pairs)
+            if group[0].record is None:
+                restoring.restore(group[0].namespace, pairs_of(group))
         self._require_agreed(restoring.conflicts)
         restoring.finish()
 

@@ -14,7 +14,7 @@ from migopy.differences import Value, with_id
 Document = dict[str, Any]
 
 #: Statements of one command, and bytes of their documents, or one document.
-STATEMENTS = 1000
+STATEMENTS = 4000
 BYTES = 8_000_000
 
 DUPLICATE = 11000

@@ -29,7 +29,7 @@ from bson.datetime_ms import DatetimeMS
 from migopy.commands import Command
 from migopy.run.transaction import TooLarge
 from migopy.undo import Conflicts, InTheWay, NotCovered, TooManyImages
-from tests.images import state_of
+from tests.images import CHUNK_BY_CHUNK, state_of
 from tests.project import PlainTest
 
 #: Writes until its input ends, then says how often it has written what.
@@ -281,7 +281,7 @@ class ChunksTest(ExactTest):
 
     def setUp(self) -> None:
         super().setUp()
-        for name, value in (('undoing.DOCUMENTS', -1), ('capture.PAIRS', 2)):
+        for name, value in CHUNK_BY_CHUNK.items():
             patch = mock.patch(f'migopy.undo.{name}', value)
             patch.start()
             self.addCleanup(patch.stop)

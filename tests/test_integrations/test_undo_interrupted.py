@@ -48,7 +48,7 @@ class InterruptedTest(DefinitionsTest):
             'migopy.undo.defining.note_outcome',
             'migopy.undo.aside.Asides.rename',
             'migopy.undo.applying.Applying.apply',
-            'migopy.undo.images.Images.drop_chunk',
+            'migopy.undo.images.Images.drop_chunks',
             'migopy.undo.images.Images.begin_undo',
             'migopy.undo.made._set_aside',
             'migopy.undo.made._drop',

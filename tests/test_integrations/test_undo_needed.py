@@ -9,7 +9,7 @@ from migopy.backfill import DocumentsFailed
 from migopy.operations.imaged import StillNeeded, prune
 from migopy.operations.undoing import CoveredInPart, HalfUndone
 from migopy.undo import InTheWay
-from tests.images import state_of
+from tests.images import CHUNK_BY_CHUNK, state_of
 from tests.project import PlainTest
 
 #: Fails in its second call once the first one is written.
@@ -75,8 +75,7 @@ class NeededTest(PlainTest):
         down = '\n    def down(db):\n        db.ran.insert_one({})\n'
         self.migration('001_a.py', CHANGE.format(collection='a') + down)
         self.migration('002_b.py', CHANGE.format(collection='b'))
-        patches = {'undoing.DOCUMENTS': -1, 'capture.PAIRS': 2}
-        for name, value in patches.items():
+        for name, value in CHUNK_BY_CHUNK.items():
             patch = mock.patch(f'migopy.undo.{name}', value)
             patch.start()
             self.addCleanup(patch.stop)

@@ -12,6 +12,8 @@ from bson import Int64, decode, encode
 from migopy.differences import Difference
 from migopy.undo import KEEP, OURS, STOP, THEIRS
 from migopy.undo.deciding import decide
+from migopy.undo.groups import BYTES, DOCUMENTS, grouped, pairs_of
+from migopy.undo.kept import Chunk, Kept
 from migopy.undo.pairs import packed, unpacked
 
 
@@ -59,6 +61,47 @@ class PairsTest(unittest.TestCase):
         for broken in (b'', b'nothing', data[:-1], data[:5] + b'\0' + data[6:]):
             with self.subTest(broken), self.assertRaises(ValueError):
                 unpacked(broken)
+
+
+class GroupsTest(unittest.TestCase):
+    """Chunks that are restored together."""
+
+    def setUp(self) -> None:
+        at = datetime(2014, 5, 6, tzinfo=timezone.utc)
+        self.kept = Kept('1_a.py', at, [])
+
+    def chunk(self, number: int, namespace: str, count: int, size: int = 10) -> Chunk:
+        pair = Difference(bytes(size), None)
+        return Chunk(self.kept.id, number, namespace, 1, [pair] * count)
+
+    def groups(self, *chunks: Chunk) -> list[list[int]]:
+        found = list(grouped(self.kept, chunks))
+        for group in found:
+            self.assertEqual(
+                len(pairs_of(group)), sum(len(each.pairs) for each in group)
+            )
+        return [[each.number for each in group] for group in found]
+
+    def test_up_to_so_many_documents_and_bytes(self) -> None:
+        some = [self.chunk(n, 'b.a', DOCUMENTS // 2) for n in (4, 3, 2, 1, 0)]
+        self.assertEqual(self.groups(*some), [[4, 3], [2, 1], [0]])
+        large = [self.chunk(n, 'b.a', 1, BYTES // 3) for n in (3, 2, 1, 0)]
+        self.assertEqual(self.groups(*large), [[3, 2, 1], [0]])
+        larger = [self.chunk(n, 'b.a', 1, 2 * BYTES) for n in (1, 0)]
+        self.assertEqual(self.groups(*larger), [[1], [0]])
+        self.assertEqual(self.groups(), [])
+
+    def test_of_one_collection_with_no_document_in_two(self) -> None:
+        names = ['b.a', 'b.a', 'b.c', 'b.a', 'b.twice', 'b.twice']
+        self.kept.repeated = ['b.twice']
+        some = [self.chunk(n, name, 1) for n, name in enumerate(names)]
+        self.assertEqual(self.groups(*some), [[0, 1], [2], [3], [4], [5]])
+
+    def test_a_definition_is_alone(self) -> None:
+        definition = self.chunk(1, 'b.a', 0)
+        definition.record = object()  # type: ignore[assignment]
+        some = [self.chunk(2, 'b.a', 1), definition, self.chunk(0, 'b.a', 1)]
+        self.assertEqual(self.groups(*some), [[2], [1], [0]])
 
 
 class DecidingTest(unittest.TestCase):
