@@ -32,6 +32,7 @@ from migopy.backfill.loops import (
 from migopy.backfill.pages import Pages
 from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
+from migopy.backfill.timed import Timed
 from migopy.backfill.transactions import (
     TRANSACTION,
     UNDO,
@@ -52,8 +53,8 @@ PAUSE = 0.1
 #: For how many seconds a commit is tried where a network or a primary fails.
 PATIENCE = 120.0
 
-#: Round trips of a batch beside those of the loop: one reads it; in a transaction there
-#: are the checkpoint and the commit as well.
+#: Round trips of a batch whose commands are not heard: one reads it; in a transaction
+#: there are the checkpoint and the commit as well.
 READS = 1
 READS_AND_COMMITS = 3
 
@@ -125,12 +126,12 @@ class Turns:
         while True:
             show(self._name, checkpoint.count, total)
             self._throttle.wait(self._throttle.size)
-            began = time.monotonic()
+            timed = Timed(effects)
             documents, batch = self._next(checkpoint)
             if not documents:
                 return
             yield documents
-            self._throttle.took(time.monotonic() - began, len(documents), READS)
+            timed.tell(self._throttle, len(documents), READS)
             wrote = written(checkpoint, effects)
             if wrote != checkpoint.wrote:
                 checkpoint.entry['wrote'] = wrote
@@ -162,7 +163,7 @@ class Turns:
         while True:
             show(self._name, checkpoint.count, total)
             self._throttle.wait(self._throttle.size)
-            began = time.monotonic()
+            timed = Timed(effects)
             try:
                 transaction.look_at_the_lock()
                 transaction.begin()
@@ -194,8 +195,7 @@ class Turns:
                 pages.count()
                 images.settle()
                 conflicts, sent = 0, None
-                took = time.monotonic() - began
-                self._throttle.took(took, len(documents), READS_AND_COMMITS)
+                timed.tell(self._throttle, len(documents), READS_AND_COMMITS)
             except PyMongoError as error:
                 if session.in_transaction:
                     session.abort_transaction()

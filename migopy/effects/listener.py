@@ -157,7 +157,7 @@ class EffectsListener(CommandListener):
                     each.ledger.doubt(name, database, command, reply)
                 if not done or 'writeErrors' in reply:
                     each.meet_error(name, database, command, reply)
-            each.settle(command)
+            each.settle(command, event.duration_micros)
         for each in others:
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
@@ -177,7 +177,7 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 each.ledger.doubt(name, database, command, failure, each in owners)
                 each.meet_error(name, database, command, failure)
-            each.settle(command)
+            each.settle(command, event.duration_micros)
         self._unanswered.pop(event.request_id, None)
 
     def thread_started(self, thread: threading.Thread) -> None:

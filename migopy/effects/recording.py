@@ -92,6 +92,10 @@ class Recording(Effects):
         self.refused: RefusedWrite | None = None
         #: The first command that met an error in the transaction that is kept to.
         self.failed: FailedCommand | None = None
+        #: How many commands of its own that write were answered, and in how many
+        #: seconds in all.
+        self.answers = 0
+        self.seconds = 0.0
         self.ledger = Ledger()
         self.evidence = evidence
         self.guard = guard
@@ -234,8 +238,10 @@ class Recording(Effects):
                 each.refused = each.refused or refused
         raise refused
 
-    def settle(self, command: Document) -> None:
-        """Hear that a command was answered, or is not going to be."""
+    def settle(self, command: Document, microseconds: int) -> None:
+        """Hear that a command was answered, or is not going to be, after that time."""
+        self.answers += 1
+        self.seconds += microseconds / 1e6
         if self.keeper is not None and self.ledger.uncover(command):
             self.keeper.settle(command)
 

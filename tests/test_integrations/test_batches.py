@@ -177,6 +177,42 @@ class MigrationTest(PlainTest):
         self.execute()
         self.assertEqual(self.calls(), [1] * 6 + [2] * 2 + [1] * 2)
 
+    def test_a_pace_counts_what_the_writes_take_and_not_what_the_body_does(
+        self,
+    ) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(10, 400)])
+        slow = "{'_id': 0, '$where': 'sleep(50) || true'}, {'$inc': {'n': 1}}"
+        cases = {
+            # As a call of another service takes, however small the batch is.
+            'time.sleep(0.05)': [100] * 4,
+            f'db.notes.update_one({slow})': [100, 50, 25, 12, *[10] * 21, 3],
+        }
+        for body, expected in cases.items():
+            for options in ('', self.ONCE):
+                with self.subTest(body, options=options):
+                    self.db.migrations.delete_many({})
+                    sizes = self.folder / 'sizes'
+                    sizes.write_text('')
+                    self.migration(
+                        '1_a.py',
+                        f"""
+                        import time
+                        import migopy
+
+                        def up(db):
+                            pace = migopy.Pace(target=0.02)
+                            for batch in migopy.batches(
+                                db.notes, 100, pace=pace{options}
+                            ):
+                                with open({str(sizes)!r}, 'a') as file:
+                                    print(len(batch), file=file)
+                                {body}
+                        """,
+                    )
+                    self.execute()
+                    found = [int(each) for each in sizes.read_text().split()]
+                    self.assertEqual(found, expected)
+
     def test_a_loop_that_is_held_is_over_where_the_migration_ends(self) -> None:
         self.migration(
             '1_a.py',

@@ -1,0 +1,36 @@
+"""How long the writes of a batch take, beside what else the loop's body does."""
+
+from __future__ import annotations
+
+import time
+
+from migopy.backfill.throttle import Throttle
+from migopy.effects import Recording
+
+
+class Timed:
+    """The time of one batch of a loop.
+
+    Invariant: where the loop's commands are heard, only the answers to its writes
+    count. What its body does beside them is no work of the server, and in smaller
+    batches it would only be done more often.
+    """
+
+    def __init__(self, effects: Recording | None) -> None:
+        """Begin to time; `effects` are those of the loop, if they are heard."""
+        self._effects = effects
+        self._began = time.monotonic()
+        self._answers = effects.answers if effects else 0
+        self._seconds = effects.seconds if effects else 0.0
+
+    def tell(self, throttle: Throttle, documents: int, trips: int) -> None:
+        """Tell the pace how long a batch of so many documents took.
+
+        `trips` are the round trips of a batch whose commands are not heard.
+        """
+        seconds = time.monotonic() - self._began
+        if self._effects is not None:
+            trips = self._effects.answers - self._answers
+            # Several threads may have written at once.
+            seconds = min(seconds, self._effects.seconds - self._seconds)
+        throttle.took(seconds, documents, trips)
