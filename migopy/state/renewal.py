@@ -96,19 +96,23 @@ class Renewal:
             due = time.monotonic() + often
             while not released.wait(min(TICK, often)):
                 is_due = time.monotonic() >= due
-                if not (is_due or self._helm.is_due):
-                    continue
                 if is_due:
                     due = time.monotonic() + often
-                try:
-                    # What is told in between need not outlive a failover.
-                    if not self._renew(DURABLE if is_due else MARK):
-                        self._lost.set()
-                        self._helm.lose()
-                        return
-                except PyMongoError:
-                    # Tried again at the next turn; every write asks the server anyway.
-                    continue
+                if (is_due or self._helm.is_due) and not self._is_ours(is_due):
+                    self._lost.set()
+                    self._helm.lose()
+                    return
+
+    def _is_ours(self, is_due: bool) -> bool:
+        """Renew it; tell whether it is this command's still, as far as that is known.
+
+        Where nobody answers, the next turn asks again, and every write asks anyway.
+        """
+        try:
+            # What is told in between need not outlive a failover.
+            return self._renew(DURABLE if is_due else MARK)
+        except PyMongoError:
+            return True
 
     def _renew(self, concern: WriteConcern) -> bool:
         """Renew it, with what the helm tells, which hears what is asked."""
