@@ -111,27 +111,29 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
         )
 
 
+def _of_all(
+    step: Ahead, name: str, severity: str, what: str, cost: str, instead: str = ''
+) -> Finding:
+    """Make a finding of a whole step, which is of no line of its file."""
+    file = step.migration
+    return Finding(name, severity, SERVER, file.name, file.path, 0, what, cost, instead)
+
+
 def _out_of_time(step: Ahead) -> Finding:
-    return Finding(
+    return _of_all(
+        step,
         'not-shown',
         NOTICE,
-        SERVER,
-        step.migration.name,
-        step.migration.path,
-        0,
         f'the server took more than {ALL:g} s to answer, so it was not asked all',
         'something may be missing here, of this migration or of the next ones',
     )
 
 
 def _standalone(step: Ahead) -> Finding:
-    return Finding(
+    return _of_all(
+        step,
         'standalone',
         PROBLEM,
-        SERVER,
-        step.migration.name,
-        step.migration.path,
-        0,
         'it is to run in a transaction, and the server is no member of a replica set',
         'it is refused before anything runs',
         'transaction = False in the file; or a replica set, of one member if need be',
