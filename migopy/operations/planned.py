@@ -12,7 +12,7 @@ from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions, help_of
 from migopy.files import ARCHIVE, checksum_of
 from migopy.operations.orders import Order
-from migopy.preflight import Server, standing_of
+from migopy.preflight import Server, basis_of
 from migopy.run import Observer, Plan, Step
 from migopy.site import Site
 
@@ -140,7 +140,7 @@ def _changed_since(
     with site.listener.own_work():
         server = Server(site.db.client, site.db.name)
         before = {each['collection']: each['checksum'] for each in collections}
-        for now in standing_of(server, before):
+        for now in basis_of(server, before):
             if now['checksum'] != before[now['collection']]:
                 yield now['collection']
 

@@ -20,7 +20,7 @@ from migopy.operations.planned import FORMAT, helpers_of
 from migopy.operations.preflighting import Foreseen, foresee
 from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
-from migopy.preflight import Recorder, Server, checksum_of, standing_of
+from migopy.preflight import Recorder, Server, basis_of, checksum_of
 from migopy.run import Observer, require_transactions
 from migopy.site import Site
 from migopy.tell import as_markdown
@@ -82,7 +82,7 @@ def make(
     seen = [sighting for each in tried.values() for sighting in each.sightings.all()]
     touched = {each.namespace for each in seen}
     with site.listener.own_work():
-        standing = standing_of(Server(site.db.client, site.db.name), touched)
+        basis = basis_of(Server(site.db.client, site.db.name), touched)
     name = order.asked.values[0] if order.asked.values else None
     return {
         'migopy_plan': FORMAT,
@@ -96,7 +96,7 @@ def make(
             for each in migrations
         ],
         'helpers': helpers_of(site, [each.name for each in plan.migrations]),
-        'state': {'checksum': checksum_of(standing), 'collections': standing},
+        'state': {'checksum': checksum_of(basis), 'collections': basis},
     }, foreseen
 
 

@@ -12,7 +12,7 @@ from bson import json_util
 from migopy.preflight.asking import Server
 
 
-def standing_of(server: Server, namespaces: Iterable[str]) -> list[dict[str, Any]]:
+def basis_of(server: Server, namespaces: Iterable[str]) -> list[dict[str, Any]]:
     """Describe collections, each with the checksum of its indexes and options."""
     described = []
     for namespace in sorted(set(namespaces)):

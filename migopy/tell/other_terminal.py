@@ -1,4 +1,4 @@
-"""The answers of commands about what runs in another terminal."""
+"""The answers of commands about a command that runs in another terminal."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from migopy.tell.watching import Viewer
 
 
-class Elsewhere:
-    """The part of `Report` that is about a command which runs elsewhere.
+class OtherTerminal:
+    """The part of `Report` that is about a command in another terminal.
 
     Invariant: what few commands need is loaded when they need it.
     """
@@ -22,13 +22,13 @@ class Elsewhere:
     _spelling: Spelling
 
     def viewer(self) -> Viewer:
-        """Give what shows a command that runs elsewhere."""
+        """Give what shows a command that runs there."""
         from migopy.tell.watching import Viewer
 
         return Viewer(self._voice, self._spelling)
 
     def steered(self, steered: Steered) -> None:
-        """Say what came of steering a command that runs elsewhere."""
+        """Say what came of steering it."""
         from migopy.tell.steering import steered_text
 
         self._voice.white(spelled(steered_text(steered), self._spelling))

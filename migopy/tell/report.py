@@ -12,8 +12,8 @@ from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import age, size
-from migopy.tell.elsewhere import Elsewhere
 from migopy.tell.narrator import tell_equal_numbers
+from migopy.tell.other_terminal import OtherTerminal
 from migopy.tell.pending import (
     next_of,
     state_of,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 MOST_RECORDS = 50
 
 
-class Report(Elsewhere):
+class Report(OtherTerminal):
     """Shows what was asked for, through a manager's voice.
 
     Invariant: it decides nothing and reads nothing but what it is given.
