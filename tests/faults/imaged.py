@@ -56,10 +56,10 @@ class Imaged(Met):
         self.db.totals.insert_one({'_id': 0, 'n': 0})
         before = state_of(self.db)
         self.before = self._read()[0]
-        self.meet()
+        self.meet(self.choice.randrange(100))
         self._expect(self._total() == DOCUMENTS, 'not all was done')
         self.typed = f'migrations:rollback,{NAME}'
-        self.meet()
+        self.meet(self.choice.randrange(100))
         self._expect(state_of(self.db) == before, 'it is not what it was')
         for name in ('migrations', 'migrations_undo'):
             left = list(self.db[name].find({}, {'data': 0}, limit=5))

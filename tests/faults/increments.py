@@ -114,8 +114,11 @@ class Met:
     def look(self) -> None:
         """See that what is there after a fault is as promised."""
 
-    def meet(self) -> None:
-        """Type the command, meeting it with another fault each time, until its end."""
+    def meet(self, first: int = 0) -> None:
+        """Type the command, meeting it with another fault each time, until its end.
+
+        `first` says with which fault it begins.
+        """
         faults: list[Callable[[], None]] = [
             self.killed,
             self.killed,
@@ -124,14 +127,12 @@ class Met:
             self.server_killed,
             self.reply_lost,
         ]
-        turns = 0
-        while not self.is_done():
-            if turns > MOST_TURNS:
-                self.violations.append('it comes to no end')
+        for turn in range(first, first + MOST_TURNS):
+            if self.is_done():
                 return
-            faults[turns % len(faults)]()
+            faults[turn % len(faults)]()
             self.look()
-            turns += 1
+        self.violations.append('it comes to no end')
 
     # Faults
 

@@ -82,7 +82,7 @@ class ImagedTest(unittest.TestCase):
         print(f'Images, seed {seed}: {met}', file=sys.stderr)
         said = '\n'.join([*imaged.violations, seed, *imaged.commands.said])
         self.assertEqual(imaged.violations, [], said)
-        self.assertGreater(sum(imaged.faults.values()), 3)
+        self.assertGreater(sum(imaged.faults.values()), 0)
 
 
 class CrashTest(PlainTest):
