@@ -11,7 +11,7 @@ from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, Regex, Timesta
 
 from migopy.commands import Command
 from migopy.undo import Conflicts, InTheWay, Undo
-from tests.images import state_of
+from tests.images import CHUNK_BY_CHUNK, state_of
 from tests.project import PlainTest
 
 HEAD = 'transaction = undo = True\n\ndef up(db):\n'
@@ -19,10 +19,8 @@ HEAD = 'transaction = undo = True\n\ndef up(db):\n'
 
 def in_several(test: PlainTest) -> None:
     """Let an undo take a transaction for each two documents."""
-    for patch in (
-        mock.patch('migopy.undo.undoing.DOCUMENTS', -1),
-        mock.patch('migopy.undo.capture.PAIRS', 2),
-    ):
+    for name, value in CHUNK_BY_CHUNK.items():
+        patch = mock.patch(f'migopy.undo.{name}', value)
         patch.start()
         test.addCleanup(patch.stop)
 
