@@ -143,6 +143,8 @@ class Undo:
             what = counted(kept.documents)
             if not kept.documents and (kept.defined or kept.made):
                 what = 'what it defined'
+            if self._is_begun:
+                what = f'what is left of {what}'
             at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
             if self._is_begun and self._wish != STOP:

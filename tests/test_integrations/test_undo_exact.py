@@ -328,6 +328,10 @@ class ChunksTest(ExactTest):
             ' conflicts now is for the rest',
             self.logger.of('white'),
         )
+        self.assertIn(
+            'restoring what is left of 10 documents',
+            '\n'.join(self.logger.of('white')),
+        )
         self.assertEqual(self.contents('a'), [*[{}] * 9, {'x': 2}])
 
     def failing_at(self, number: int) -> Any:
