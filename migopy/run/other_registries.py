@@ -10,6 +10,7 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import Migration
+from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.state import Record, Registry
 
@@ -17,6 +18,9 @@ from migopy.state import Record, Registry
 DEFAULT = 'migrations'
 
 SETTING = 'MIGRATIONS_COLLECTION'
+
+#: Files in common from which on another registry is taken for one of the same project.
+CERTAIN = 2
 
 
 class RegisteredElsewhere(MigopyException):
@@ -41,13 +45,14 @@ class RegisteredElsewhere(MigopyException):
 
 
 def require_not_elsewhere(
-    registry: Registry, plan: Plan, migrations: Sequence[Migration]
+    registry: Registry, plan: Plan, migrations: Sequence[Migration], observer: Observer
 ) -> None:
     """Make sure that what is to run has not run under another setting.
 
-    Looked for is only where nothing is registered yet. A record is of a migration by
-    its name and its content. Those of 1.0 have no content; they are of migrations here
-    if each of them has a file here, as another project would have names of its own.
+    Looked for is only where nothing is registered yet. A record is of a file by its
+    name and its content. Those of 1.0 have no content; they are of files here if each
+    of them has one, as another project would have names of its own. Of a single file
+    there is only a warning: two projects may have one in common.
     Raises `RegisteredElsewhere`.
     """
     if plan.records:
@@ -56,15 +61,27 @@ def require_not_elsewhere(
     # Whose rights are for migopy's collections alone has to do without this.
     with suppress(OperationFailure):
         for other in _others(registry):
-            records = {each.name: each for each in other.read().records}
-            is_ours = records.keys() <= {each.name for each in plan.migrations}
-            names = [
-                each.name
-                for each in migrations
-                if each.name in records and _is_of(records[each.name], each, is_ours)
-            ]
+            common = _names_in_both(other, plan.migrations)
+            names = [each.name for each in migrations if each.name in common]
+            there = other.collection.name
+            if names and len(common) >= CERTAIN:
+                raise RegisteredElsewhere(names, there, here)
             if names:
-                raise RegisteredElsewhere(names, other.collection.name, here)
+                observer.warned(
+                    f'{names[0]} is registered in {there}; {SETTING} is {here!r},'
+                    ' where nothing is registered'
+                )
+
+
+def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]:
+    """Give the names of the files that another registry has as well."""
+    records = {each.name: each for each in other.read().records}
+    is_ours = records.keys() <= {each.name for each in migrations}
+    return {
+        each.name
+        for each in migrations
+        if each.name in records and _is_of(records[each.name], each, is_ours)
+    }
 
 
 def _others(registry: Registry) -> Iterator[Registry]:

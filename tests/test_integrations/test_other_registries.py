@@ -37,12 +37,22 @@ class OtherRegistryTest(PlainTest):
         self.assert_refused('migrations', '001_a.py', '002_b.py', now='changes')
 
     def test_of_a_setting_that_was_lost(self) -> None:
-        self.manager(MIGRATIONS_COLLECTION='changes').execute('1')
-        self.assert_refused('changes', '001_a.py', now='migrations')
+        self.manager(MIGRATIONS_COLLECTION='changes').execute()
+        self.assert_refused('changes', '001_a.py', '002_b.py', now='migrations')
 
     def test_of_what_1_0_has_registered(self) -> None:
-        self.register('001_a.py')
-        self.assert_refused('migrations', '001_a.py', now='changes')
+        self.register('001_a.py', '002_b.py')
+        self.assert_refused('migrations', '001_a.py', '002_b.py', now='changes')
+
+    def test_of_a_single_file_it_only_warns(self) -> None:
+        self.manager().execute('1')
+        self.manager(MIGRATIONS_COLLECTION='changes').execute('1')
+        self.assertIn(
+            "001_a.py is registered in migrations; MIGRATIONS_COLLECTION is 'changes',"
+            ' where nothing is registered',
+            [text for _, text in self.logger.said],
+        )
+        self.assertEqual(len(self.contents('ran')), 2)
 
     def test_of_1_0_not_where_it_has_names_of_another_project(self) -> None:
         self.register('001_a.py', '002_other.py')
@@ -50,12 +60,13 @@ class OtherRegistryTest(PlainTest):
         self.assertEqual(len(self.contents('ran')), 2)
 
     def test_as_soon_as_the_setting_is_put_right_all_goes_on(self) -> None:
-        self.manager().execute('1')
+        self.migration('003_c.py', INSERT)
+        self.manager().execute(to='2')
         with self.assertRaises(RegisteredElsewhere):
             self.manager(MIGRATIONS_COLLECTION='changes').execute()
         self.manager().execute()
-        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
-        self.assertEqual(len(self.contents('ran')), 2)
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
+        self.assertEqual(len(self.contents('ran')), 3)
 
     def test_files_of_other_content_are_another_project_s(self) -> None:
         self.manager().execute()
@@ -84,12 +95,14 @@ class ToldTest(FabTest):
     )
 
     def test_it_says_what_to_set(self) -> None:
-        self.migration('001_a.py', INSERT)
-        self.register('001_a.py')
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name, INSERT)
+            self.register(name)
         self.assertEqual(
             self.error('migrations:execute'),
             'Applied already, as migrations has it, so nothing was done:\n'
             '  001_a.py\n'
+            '  002_b.py\n'
             "MIGRATIONS_COLLECTION is 'changes', where nothing is registered. To go on"
             " with migrations, have MIGRATIONS_COLLECTION = 'migrations' in the"
             ' fabfile, then type: fab migrations:execute\n'
