@@ -49,7 +49,7 @@ def _else(refused: RefusedWrite) -> str:
     """Say what else helps: a transaction takes no $out and no $merge."""
     if refused.command in ('aggregate', 'mapReduce'):
         return '`undo = False`'
-    return '`transaction = True` or `undo = False`'
+    return '`undo = False` or `transaction = True`'
 
 
 class NoImagesHere(MigopyException):

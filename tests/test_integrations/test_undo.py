@@ -223,7 +223,7 @@ class UndoTest(FabTest):
         self.migration('001_euros.py', EUROS.replace('transaction = True', ''))
         result = self.fab('migrations:execute')
         self.assertEqual(result.status, 1, result.said)
-        self.assertIn('`transaction = True` at the top', result.stderr)
+        self.assertIn('or `transaction = True` at the top', result.stderr)
         self.assertEqual(state_of(self.db), self.before)
 
     def test_a_swap_under_a_unique_index_is_undone(self) -> None:

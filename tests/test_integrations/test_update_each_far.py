@@ -97,7 +97,10 @@ class FarTest(PlainTest):
         with self.far() as uri:
             self.execute(MONGO_URI=uri)
         # The second one is larger, as the way is known by then.
-        self.assertEqual(self.heard.written, [BASE, STEP * BASE, DOCUMENTS - 5 * BASE])
+        self.assertEqual(self.heard.written[:2], [BASE, STEP * BASE])
+        # How large the rest are is by what the server was seen to take.
+        self.assertEqual(sum(self.heard.written), DOCUMENTS)
+        self.assertLess(len(self.heard.written), DOCUMENTS // BASE)
         self.assertLessEqual(max(self.heard.asked, key=abs), MOST)
         self.require_once()
 
