@@ -53,36 +53,29 @@ class CampaignTest(unittest.TestCase):
         self.assertGreater(sum(outcome.survived.values()), 0)
 
 
-class IncrementsTest(unittest.TestCase):
-    """Kills of all kinds in `update_each`: a page and its checkpoint are one."""
+class MetTest(unittest.TestCase):
+    """Kills of all kinds while one migration is at work."""
 
     def test_each_of_100_000_documents_is_written_once(self) -> None:
-        seed = os.environ.get('MIGOPY_FAULTS_SEED') or uuid.uuid4().hex[:8]
-        with replica_set(members=1) as cluster:
-            increments = Increments(cluster.members[0], random.Random(seed))
-            self.addCleanup(increments.close)
-            increments.run()
-        met = ', '.join(f'{n} {name}' for name, n in increments.faults.items())
-        print(f'Increments, seed {seed}: {met}', file=sys.stderr)
-        said = '\n'.join([*increments.violations, seed, *increments.commands.said])
-        self.assertEqual(increments.violations, [], said)
-        self.assertGreater(sum(increments.faults.values()), 3)
-
-
-class ImagedTest(unittest.TestCase):
-    """Kills of all kinds in batches with images, and in their undo."""
+        """In `update_each` a page and its checkpoint are one."""
+        self.meet(Increments, faults=4)
 
     def test_no_document_is_without_its_image_or_other_than_it_says(self) -> None:
+        """In batches with images, and in their undo."""
+        self.meet(Imaged, faults=1)
+
+    def meet(self, kind: type[Increments | Imaged], faults: int) -> None:
+        """Have it be met by so many faults at least, none of which breaks a promise."""
         seed = os.environ.get('MIGOPY_FAULTS_SEED') or uuid.uuid4().hex[:8]
         with replica_set(members=1) as cluster:
-            imaged = Imaged(cluster.members[0], random.Random(seed))
-            self.addCleanup(imaged.close)
-            imaged.run()
-        met = ', '.join(f'{n} {name}' for name, n in imaged.faults.items())
-        print(f'Images, seed {seed}: {met}', file=sys.stderr)
-        said = '\n'.join([*imaged.violations, seed, *imaged.commands.said])
-        self.assertEqual(imaged.violations, [], said)
-        self.assertGreater(sum(imaged.faults.values()), 0)
+            work = kind(cluster.members[0], random.Random(seed))
+            self.addCleanup(work.close)
+            work.run()
+        met = ', '.join(f'{n} {name}' for name, n in work.faults.items())
+        print(f'{kind.__name__}, seed {seed}: {met}', file=sys.stderr)
+        said = '\n'.join([*work.violations, seed, *work.commands.said])
+        self.assertEqual(work.violations, [], said)
+        self.assertGreaterEqual(sum(work.faults.values()), faults)
 
 
 class CrashTest(PlainTest):

@@ -224,45 +224,30 @@ class SeveralTest(TakenTest):
 class KindsTest(UniqueTest):
     """Keys as each kind of index has them."""
 
-    def taken(
-        self,
-        keys: Any,
-        document: Mapping[str, Any],
-        other: Mapping[str, Any],
-        **options: Any,
-    ) -> None:
-        """Have others take what a document had, and see that it is foreseen."""
+    def taken(self, *what: Any, **options: Any) -> None:
+        """Have others take what a document had, and see that it is foreseen.
+
+        `what` is as of `prepare`.
+        """
         self.fresh()
-        self.prepare(keys, document, other, **options)
+        self.prepare(*what, **options)
         error = self.refused(self.executed)
         self.assertEqual((error.count, error.conflicts[0].id.decoded()), (1, 0))
         self.executed.rollback('001', conflicts='keep')
         self.assertEqual(self.db.a.count_documents({'_id': {'$type': 'number'}}), 4)
 
-    def free(
-        self,
-        keys: Any,
-        document: Mapping[str, Any],
-        other: Mapping[str, Any],
-        **options: Any,
-    ) -> None:
+    def free(self, *what: Any, **options: Any) -> None:
         """Have others write what is in nobody's way."""
         self.fresh()
-        self.prepare(keys, document, other, **options)
+        self.prepare(*what, **options)
         self.executed.rollback('001')
         self.db.a.delete_one({'_id': 'other'})
         self.assertEqual(state_of(self.db), self.before)
 
-    def unforeseen(
-        self,
-        keys: Any,
-        document: Mapping[str, Any],
-        other: Mapping[str, Any],
-        **options: Any,
-    ) -> None:
+    def unforeseen(self, *what: Any, **options: Any) -> None:
         """Have others take what only the server knows of."""
         self.fresh()
-        self.prepare(keys, document, other, **options)
+        self.prepare(*what, **options)
         with self.assertRaises(InTheWay):
             self.executed.rollback('001')
         self.db.a.delete_one({'_id': 'other'})
