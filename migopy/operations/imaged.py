@@ -51,8 +51,8 @@ class MayNotKeep(MigopyException):
             ' where they are kept; nothing was run.\n'
             f'Give the user the role readWrite on the database {database}, or one that'
             f' allows find, insert, update and remove on {collection} there. Or write'
-            ' `undo = False` at the top of the file. Then type: ',
-            Command('execute'),
+            ' `undo = False` at the top of the file. Then look: ',
+            Command(),
         )
 
 

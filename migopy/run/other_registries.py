@@ -38,8 +38,8 @@ class RegisteredElsewhere(MigopyException):
             f'{SETTING} is {here!r}, where nothing is registered. To go on with'
             f' {collection}, have {SETTING} = {collection!r} ',
             Where((SETTING,)),
-            ', then type: ',
-            Command('execute'),
+            ', then look: ',
+            Command(),
             f"\nIf {collection} is another project's, give these files other names.",
         )
 

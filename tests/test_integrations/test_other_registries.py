@@ -105,6 +105,6 @@ class ToldTest(FabTest):
             '  002_b.py\n'
             "MIGRATIONS_COLLECTION is 'changes', where nothing is registered. To go on"
             " with migrations, have MIGRATIONS_COLLECTION = 'migrations' in the"
-            ' fabfile, then type: fab migrations:execute\n'
+            ' fabfile, then look: fab migrations\n'
             "If migrations is another project's, give these files other names.",
         )
