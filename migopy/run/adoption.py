@@ -17,6 +17,9 @@ ENDINGS = ('.py', '.js', '.cjs', '.mjs', '.ts', '.json', '.java', '.kt', '.go')
 #: Digits from which on a number is a time.
 TIME_DIGITS = 8
 
+#: Digits of a date, the day alone: several migrations may be of it.
+DAY_DIGITS = 8
+
 #: The beginning of a name in its plain form: its numbers.
 NUMBERS = re.compile(r'\d+(?:_\d+)*(?=_|$)')
 
@@ -226,10 +229,22 @@ def _not_of_two_times(record: ForeignRecord, migration: Migration) -> bool:
     return len(times) < 2
 
 
+def _not_of_one_day_alone(record: ForeignRecord, migration: Migration) -> bool:
+    """Tell whether more than the same day says that they are one migration."""
+    if len(_numbers(migration.name)) != DAY_DIGITS:
+        return True
+    return not all(_words(name) for name in (record.names[0], migration.name))
+
+
 #: In the order in which they are tried.
 RULES: tuple[Rule, ...] = (
     (plain, lambda each: [plain(each.name)], lambda key: 'name', _always),
     (_as_it_is, _inside, lambda key: 'name in it', _always),
-    (_numbers, lambda each: [str(each.number), _numbers(each.name)], _kind, _always),
+    (
+        _numbers,
+        lambda each: [str(each.number), _numbers(each.name)],
+        _kind,
+        _not_of_one_day_alone,
+    ),
     (_words, lambda each: [_words(each.name)], lambda key: 'words', _not_of_two_times),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
@@ -69,7 +70,11 @@ class ForeignRegistry(NamedTuple):
 
 def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry | None:
     """Read a collection as a tool's; `None` where it has none of its documents."""
-    found = [each for each in _documents(collection) if tool.field in each]
+    found = [
+        each
+        for each in _documents(collection)
+        if operator.contains(*_place(each, tool.field))
+    ]
     records = _merged(tool.read(found))
     if not records:
         return None
@@ -92,29 +97,55 @@ def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
 def known_by(field: str, time: str | None) -> Tool:
     """Make a tool of any kind, whose documents name a migration in a field.
 
-    `time` is the field of the time at which it was applied. What many tools call one
-    that is undone, or has failed, is understood; it does not count as applied.
+    `time` is the field of the time at which it was applied; either may be a path, as
+    `runs.at`. What many tools call one that is undone, or has failed, is understood; it
+    does not count as applied.
     """
 
     def read(documents: Sequence[Document]) -> list[ForeignRecord]:
         return [
             ForeignRecord(
                 [name],
-                time_of(document, time) if time else None,
+                time_of(*_place(document, time)) if time else None,
                 not_applied=_not_applied(document),
             )
             for document in documents
-            if (name := text_of(document, field))
+            if (name := text_of(*_place(document, field)))
         ]
 
     return Tool('another tool', (), field, read)
 
 
+def last_of(value: object) -> Mapping[str, Any]:
+    """Give a document in a document, of a list the last one; an empty one for none."""
+    last = value[-1] if isinstance(value, list) and value else value
+    return last if isinstance(last, Mapping) else {}
+
+
+def _place(document: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], str]:
+    """Give the document that a path leads to, and the field there."""
+    while path not in document and '.' in path:
+        outer, _, path = path.partition('.')
+        document = last_of(document.get(outer))
+    return document, path
+
+
 def _not_applied(document: Mapping[str, Any]) -> str:
     """Give the field by which a document says that its migration is not applied.
 
-    `state: down`, say; `''` where it has none.
+    `state: down`, say; `''` where it has none. A part of it may say so, as the last one
+    of a list of runs.
     """
+    if said := _said(document):
+        return said
+    for field, value in document.items():
+        if said := _said(last_of(value)):
+            return f'{field}.{said}'
+    return ''
+
+
+def _said(document: Mapping[str, Any]) -> str:
+    """Give the field by which a document itself says that it is not applied."""
     for field in STATES:
         value = text_of(document, field)
         if re.sub('[^a-z]', '', value.lower()) in NOT_APPLIED:

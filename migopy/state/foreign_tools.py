@@ -2,7 +2,8 @@
 
 The documents are as pymongo-migrate 1.0, mongodb-migrations 1.3, mongomig 0.4,
 mongrator 0.4, beanie 2.2, migrate-mongo 14 and mongo-migrate-ts 2 were seen to write
-them; those of Mongock, Flamingock and golang-migrate are as their sources have them.
+them; those of Mongock, Flamingock, golang-migrate and udata are as their sources have
+them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from migopy.state.foreign import (
     Document,
     ForeignRecord,
     Tool,
+    last_of,
     milliseconds_of,
     text_of,
     time_of,
@@ -171,6 +173,37 @@ def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
     return records
 
 
+#: What an operation of udata is called that leaves a migration applied, if it succeeds.
+UDATA_APPLIED = frozenset({'migrate', 'record'})
+
+
+def _udata(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read records that hold all operations of a migration, of which the last counts.
+
+    Until 2019 they held none: a record itself was written after a success alone.
+    """
+    records = []
+    for document in documents:
+        name, plugin = text_of(document, 'filename'), text_of(document, 'plugin')
+        if not name or not ({'ops', 'script'} & document.keys()):
+            continue
+        # Two plugins may have files of one name.
+        is_own = plugin in ('', 'udata')
+        names = [name] if is_own else [f'{plugin}:{name}', name]
+        last = last_of(document['ops']) if 'ops' in document else document
+        why = _not_applied_in_udata(last) if 'ops' in document else ''
+        records.append(ForeignRecord(names, date_of(last, 'date'), not_applied=why))
+    return records
+
+
+def _not_applied_in_udata(operation: Mapping[str, Any]) -> str:
+    if not operation:
+        return 'not begun'
+    if operation.get('success') is not True:
+        return 'failed'
+    return '' if operation.get('type') in UDATA_APPLIED else 'undone'
+
+
 #: The tools whose records are known, by the names that their collections have where
 #: nobody has given another.
 TOOLS = (
@@ -194,4 +227,5 @@ TOOLS = (
         _mongock,
     ),
     Tool('golang-migrate', ['schema_migrations'], 'version', _golang_migrate),
+    Tool('udata', ['migrations'], 'filename', _udata),
 )

@@ -41,6 +41,18 @@ def mongock(change: str, state: str | None, at: datetime, **more: Any) -> Any:
     }
 
 
+def udata_operation(kind: str, at: datetime, success: bool = True) -> dict[str, Any]:
+    """Make one of the operations that udata keeps in a record."""
+    return {
+        'date': at,
+        'type': kind,
+        'script': 'def migrate(db): ...',
+        'output': [['info', 'Done']],
+        'success': success,
+        'traceback': None if success else 'Traceback',
+    }
+
+
 class AdoptTest(PlainTest):
     """What each tool leaves, and what of it is registered."""
 
@@ -60,18 +72,19 @@ class AdoptTest(PlainTest):
         """
         self.theirs(_there, *documents)
         before = list(self.db[_there].find())
-        manager = self.manager()
+        ours = self.db[options.pop('MIGRATIONS_COLLECTION', 'migrations')]
+        manager = self.manager(MIGRATIONS_COLLECTION=ours.name)
         manager.adopt(**options)
-        self.assertEqual(self.registered(), [])
+        self.assertEqual(ours.count_documents({}), 0)
         manager.adopt(yes='yes', **options)
-        registered = list(self.db.migrations.find())
+        registered = list(ours.find())
         self.logger.said.clear()
         manager.adopt(yes='yes', **options)
         self.assertIn('Nothing to register', self.logger.of('green'))
         self.assertEqual(list(self.db[_there].find()), before)
-        self.assertEqual(list(self.db.migrations.find()), registered)
+        self.assertEqual(list(ours.find()), registered)
         self.assertEqual(self.contents('ran'), [])
-        self.assertEqual(self.contents('migrations_lock'), [])
+        self.assertEqual(self.contents(f'{ours.name}_lock'), [])
         return {each['name']: each.get('executed_at') for each in registered}
 
     def shown(self, **options: Any) -> str:
@@ -344,6 +357,101 @@ class AdoptTest(PlainTest):
         found = self.adopted('schema_migrations', {'version': Int64(3), 'dirty': True})
         self.assertEqual(found, {'001_a.py': None, '002_b.py': None})
         self.assertRegex(self.shown(), r'3 +dirty: half done, maybe')
+
+    def udata_file(self, name: str) -> None:
+        self.migration(name, 'def migrate(db): db.ran.insert_one({})')
+
+    def test_of_udata(self) -> None:
+        """The last of a record's operations says whether it is applied.
+
+        It writes into `migrations` as well, so migopy needs a collection of its own.
+        """
+        names = [
+            f'2021-08-1{day}-{word}-integrity.py'
+            for day, word in enumerate(('follow', 'harvest', 'users', 'tags', 'new'))
+        ]
+        for name in names:
+            self.udata_file(name)
+        failed = udata_operation('migrate', AT, success=False)
+        self.theirs(
+            'migrations',
+            {'filename': names[0], 'ops': [failed, udata_operation('migrate', LATER)]},
+            {'filename': names[1], 'ops': [udata_operation('record', AT)]},
+            {'filename': names[2], 'ops': [udata_operation('migrate', AT), failed]},
+            # With a plugin's name, as until 2025.
+            {
+                'plugin': 'udata',
+                'filename': names[3],
+                'ops': [failed, udata_operation('rollback', LATER)],
+            },
+            {'plugin': 'front', 'filename': names[4], 'ops': []},
+        )
+        before = list(self.db.migrations.find())
+        options = {
+            'MIGRATIONS_COLLECTION': 'migopy_migrations',
+            'MIGRATIONS_FILE_PATTERN': r'(?P<migr_nr_y>\d+)-(?P<migr_nr_m>\d+)-'
+            r'(?P<migr_nr_d>\d+)-[A-Za-z0-9-]+\.py',
+        }
+        manager = self.manager(**options)
+        with mock.patch.dict(os.environ, COLUMNS='160'):
+            manager.adopt()
+        shown = '\n'.join(message for _, message in self.logger.said)
+        self.assertIn('udata, collection migrations:', shown)
+        self.assertRegex(shown, rf'{names[2]} +failed')
+        self.assertRegex(shown, rf'{names[3]} +undone')
+        self.assertRegex(shown, rf'front:{names[4]} +not begun')
+        manager.adopt(yes='yes')
+        self.assertEqual(
+            {
+                each['name']: each['executed_at']
+                for each in self.db.migopy_migrations.find()
+            },
+            {names[0]: LATER, names[1]: AT},
+        )
+        self.assertEqual(list(self.db.migrations.find()), before)
+        self.assertEqual(manager.unregistered(), names[2:])
+
+    def test_of_udata_of_before_2019(self) -> None:
+        """It recorded only what had succeeded, of files in JavaScript."""
+        self.files('20160307_slug.py', '20160308_new.py')
+        record = {'plugin': 'udata', 'script': 'db.x.find()', 'output': ''}
+        found = self.adopted(
+            'migrations',
+            {**record, 'filename': '2016-03-07-slug.js', 'date': AT},
+            MIGRATIONS_COLLECTION='migopy_migrations',
+        )
+        self.assertEqual(found, {'20160307_slug.py': AT})
+
+    def test_of_any_other_tool_not_what_a_part_of_its_document_calls_failed(
+        self,
+    ) -> None:
+        self.files('001_a.py', '002_b.py', '003_c.py', '004_d.py', '005_e.py')
+        up, down = {'direction': 'up', 'at': AT}, {'direction': 'down', 'at': LATER}
+        found = self.adopted(
+            'log',
+            {'file': {'name': '001_a.py'}, 'runs': [down, up]},
+            {'file': {'name': '002_b.py'}, 'runs': [up, down]},
+            {'file': {'name': '003_c.py'}, 'result': {'success': False}},
+            {'file': {'name': '004_d.py'}, 'result': {'success': True}},
+            {'file': '005_e.py'},
+            collection='log',
+            field='file.name',
+            time='runs.at',
+        )
+        self.assertEqual(found, {'001_a.py': AT, '004_d.py': None})
+        shown = self.shown(collection='log', field='file.name')
+        self.assertRegex(shown, r'002_b.py +runs.direction: down')
+        self.assertRegex(shown, r'003_c.py +result.success: false')
+
+    def test_one_day_alone_makes_no_two_one(self) -> None:
+        """Registered for the other one, it would never run."""
+        self.files('20210817_users.py', '20210818_tags.py')
+        found = self.adopted(
+            'changelog',
+            {'fileName': '20210817-follow.js', 'appliedAt': AT},
+            {'fileName': '20210818', 'appliedAt': AT},
+        )
+        self.assertEqual(found, {'20210818_tags.py': AT})
 
     def test_of_any_other_tool(self) -> None:
         self.files('001_a.py', '002_b.py')
