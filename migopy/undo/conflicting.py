@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from migopy.differences import Value
 from migopy.errors import MOST
 from migopy.undo.deciding import Conflict, Decision
 
 
 class Conflicting:
-    """What others have changed: the first documents of it, and how many there are."""
+    """What others have changed: the first documents of it, and how many there are.
 
-    def __init__(self) -> None:
+    Invariant: each document counts once.
+    """
+
+    def __init__(self, repeated: Collection[str] = ()) -> None:
+        """Take the collections of which images may hold a document several times."""
+        self._repeated = repeated
+        self._noted: set[tuple[str, Value]] = set()
         self.first: list[Conflict] = []
         self.count = 0
         #: How many of them are of definitions, and how many have lost a unique value.
@@ -18,8 +26,11 @@ class Conflicting:
 
     def note(self, namespace: str, id: Value, decision: Decision) -> None:
         """Count a document where a decision is one of a conflict."""
-        if decision.conflict is not None:
-            self.add(Conflict(namespace, id, *decision.conflict))
+        if decision.conflict is None or (namespace, id) in self._noted:
+            return
+        if namespace in self._repeated:
+            self._noted.add((namespace, id))
+        self.add(Conflict(namespace, id, *decision.conflict))
 
     def add(self, conflict: Conflict) -> None:
         """Count what others have changed; of definitions all are kept."""

@@ -22,6 +22,11 @@ BEGUN = (
     ' the rest.'
 )
 
+REST_ALONE = (
+    'An undo before has restored a part of it already: what is decided of conflicts now'
+    ' is for the rest'
+)
+
 
 def counted(documents: int) -> str:
     """Say how many documents."""
@@ -92,11 +97,9 @@ class Conflicts(MigopyException):
         self.name = name
         self.conflicts = found.first
         self.count = found.count
-        lines = ''.join(f'\n  {described(each)}' for each in found.first[:MOST])
-        more = found.count - min(len(found.first), MOST)
         super().__init__(
-            f'Since then others have {_counted(found)} that {name} changed:{lines}'
-            + (f'\n  and {more:,} more' if more else '')
+            f'Since then others have {_counted(found)} that {name} changed:'
+            + _listed(found)
             + (BEGUN if is_begun else '\nNothing was restored.')
             + ' To restore all others and leave these as they are: ',
             Command('rollback', name, undo='yes', conflicts='keep'),
@@ -139,6 +142,14 @@ class NotExact(MigopyException):
         )
 
 
+def left_to_others(found: Conflicting) -> str:
+    """Say what an undo does not restore, as others have changed it since."""
+    return (
+        'What others have changed is left as it is, in'
+        f' {_amounts(found.count - found.defined, found.defined)}:{_listed(found)}'
+    )
+
+
 def described(conflict: Conflict) -> str:
     """Say in a line which document it is, and what others have done to it."""
     if conflict.id is None:
@@ -155,16 +166,27 @@ def described(conflict: Conflict) -> str:
 
 def _counted(found: Conflicting) -> str:
     """Say what others have done, and to how many documents and parts of definitions."""
-    changed = []
-    if documents := found.count - found.defined - found.lost:
-        changed.append(counted(documents))
-    if found.defined:
-        one = found.defined == 1
-        changed.append('1 definition' if one else f'{found.defined:,} definitions')
-    said = [f'changed {" and ".join(changed)}'] if changed else []
+    changed = _amounts(found.count - found.defined - found.lost, found.defined)
+    said = [f'changed {changed}'] if changed else []
     if found.lost:
         said.append(f'taken a unique value of {counted(found.lost)}')
     return ', and '.join(said)
+
+
+def _amounts(documents: int, definitions: int) -> str:
+    """Say how many documents and definitions, nothing where there are none."""
+    said = [counted(documents)] if documents else []
+    if definitions:
+        one = definitions == 1
+        said.append('1 definition' if one else f'{definitions:,} definitions')
+    return ' and '.join(said)
+
+
+def _listed(found: Conflicting) -> str:
+    """List the first of what others have changed, a line each."""
+    lines = ''.join(f'\n  {described(each)}' for each in found.first[:MOST])
+    more = found.count - min(len(found.first), MOST)
+    return f'{lines}\n  and {more:,} more' if more else lines
 
 
 def _without_lost(name: str) -> Sequence[object]:

@@ -25,10 +25,11 @@ class Foreseen:
     another one has a unique value that they had.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repeated: Collection[str] = ()) -> None:
+        """Take the collections of which images may hold a document several times."""
         self.actions: list[Action] = []
         self.documents: dict[str, int] = {}
-        self.conflicts = Conflicting()
+        self.conflicts = Conflicting(repeated)
         self.left: set[tuple[str, Value]] = set()
 
 
@@ -103,7 +104,7 @@ class _Looking:
         self, client: Any, kept: Kept, wish: str, records: Iterable[Chunk]
     ) -> None:
         """Take all chunks of definitions that are left, the last one first."""
-        self.found = Foreseen()
+        self.found = Foreseen(kept.repeated)
         self.claimed: list[Claim] = []
         self._client = client
         self._kept = kept
@@ -139,12 +140,14 @@ class _Looking:
             current = self._would_be.get((place, id), now.get(id))
             decision = decide(pair, current, self._wish)
             found.conflicts.note(namespace, id, decision)
+            is_again = (place, id) in self._would_be
             if repeats:
                 wanted = current if decision.is_left else decision.wanted
                 self._would_be[place, id] = wanted
             if decision.is_left:
                 continue
-            found.documents[namespace] = found.documents.get(namespace, 0) + 1
+            count = found.documents.get(namespace, 0)
+            found.documents[namespace] = count if is_again else count + 1
             if unique and decision.wanted is not None:
                 restored.append(Restored(id, current, decision.wanted))
         self.claimed += claims(self._client, namespace, place, unique, restored)

@@ -14,6 +14,7 @@ from migopy.server import reason_of
 from migopy.undo.conflicting import Conflicting
 from migopy.undo.deciding import Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
+from migopy.undo.kept import Kept
 from migopy.undo.rules import RulesOf
 from migopy.undo.writing import Writer
 
@@ -37,26 +38,26 @@ class Restoring:
         self,
         client: Any,
         session: ClientSession | None,
-        name: str,
+        kept: Kept,
         wish: str,
         rules: RulesOf,
         left: Set[tuple[str, Value]],
     ) -> None:
         """Take the session, `None` for the one that is bound.
 
-        `name` is the migration's, `wish` what decides conflicts, `left` are documents
-        that are not restored, by collection and `_id`.
+        `wish` decides conflicts, `left` are documents that are not restored, by
+        collection and `_id`.
         """
         self._client = client
         self._session = session
-        self._name = name
+        self._name = kept.name
         self._wish = wish
         self._rules = rules
         self._left = left
         self._writer = Writer(client, session)
         #: What comes back in `finish`, by collection and `_id`.
         self._away: dict[str, Documents] = {}
-        self.conflicts = Conflicting()
+        self.conflicts = Conflicting(kept.repeated)
 
     def restore(self, namespace: str, pairs: Sequence[Difference]) -> None:
         """Restore documents of a collection, but for what is to come back later.

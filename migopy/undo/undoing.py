@@ -19,9 +19,9 @@ from migopy.differences import Value
 from migopy.state import DURABLE, TRANSIENT, commit
 from migopy.undo.applying import Applying
 from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import OURS, STOP, Conflict
+from migopy.undo.deciding import KEEP, OURS, STOP, THEIRS, Conflict
 from migopy.undo.defining import settle_left
-from migopy.undo.errors import Conflicts, InTheWay, counted
+from migopy.undo.errors import REST_ALONE, Conflicts, InTheWay, counted, left_to_others
 from migopy.undo.foreseeing import Foreseen, foresee, may_be_taken
 from migopy.undo.groups import groups_of, pairs_of
 from migopy.undo.images import Images
@@ -81,7 +81,7 @@ class Undo:
         self._why = why
         self._is_trial = is_trial
         self._rules = RulesOf(images.client)
-        self._is_told = False
+        self._is_told = self._is_left_told = False
         #: Documents that stay as they are, by collection and `_id`.
         self._left: Set[tuple[str, Value]] = frozenset()
         #: Whether a part is restored, by this undo or by one that was interrupted.
@@ -132,7 +132,9 @@ class Undo:
                 )
             return
         settle_left(self._images, self._kept)
-        self._left = self._look_through().left
+        found = self._look_through()
+        self._left = found.left
+        self._tell_left(found.conflicts)
         self._in_chunks()
         self._check()
         drop_made(self._images, self._kept, self._say)
@@ -140,7 +142,7 @@ class Undo:
     def _tell(self) -> None:
         if not self._is_told:
             kept = self._kept
-            what = counted(kept.documents)
+            what = f'{"up to " * bool(kept.repeated)}{counted(kept.documents)}'
             if not kept.documents and (kept.defined or kept.made):
                 what = 'what it defined'
             if self._is_begun:
@@ -148,25 +150,32 @@ class Undo:
             at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
             if self._is_begun and self._wish != STOP:
-                self._say(
-                    'An undo before has restored a part of it already: what is decided'
-                    ' of conflicts now is for the rest'
-                )
+                self._say(REST_ALONE)
             self._is_told = True
 
+    def _tell_left(self, found: Conflicting) -> None:
+        """Say what is not restored, once, though a transaction may begin again."""
+        if found.count and self._wish in (KEEP, THEIRS) and not self._is_left_told:
+            self._say(left_to_others(found))
+            self._is_left_told = True
+
     def _in_one(self) -> None:
-        if may_be_taken(self._images, self._kept, self._wish):
-            self._left = self._look_through().left
+        is_looked = may_be_taken(self._images, self._kept, self._wish)
+        found = self._look_through() if is_looked else Foreseen()
+        self._left = found.left
         restoring = self._restoring(None)
         for group in groups_of(self._images, self._kept):
             restoring.restore(group[0].namespace, pairs_of(group))
         self._require_agreed(restoring.conflicts)
         restoring.finish()
+        seen = found.conflicts
+        self._tell_left(seen if seen.count else restoring.conflicts)
         self._images.forget([self._kept.id])
 
     def _would(self) -> None:
         """Say what would be done about definitions, and to how many documents."""
         found = self._look_through()
+        self._tell_left(found.conflicts)
         applying = Applying(self._images, self._kept, self._say)
         for action in found.actions:
             applying.would(action)
@@ -274,7 +283,7 @@ class Undo:
         return Restoring(
             self._images.client,
             session,
-            self._kept.name,
+            self._kept,
             self._wish,
             self._rules,
             self._left,

@@ -133,7 +133,14 @@ class UndoTest(FabTest):
                 )
                 self.db.prices.delete_one({'_id': 'new'})
                 typed = f'migrations:rollback,001,conflicts={wish}'
-                self.assert_ok(self.fab(typed))
+                said = self.assert_ok(self.fab(typed)).stderr
+                self.assertEqual(
+                    'What others have changed is left as it is, in 2 documents:\n'
+                    f'  {self.db.name}.prices _id 2 was changed since: euros\n'
+                    f'  {self.db.name}.prices _id 3 was deleted since\n' in said,
+                    wish != 'ours',
+                    said,
+                )
                 found = list(
                     self.db.prices.find({'_id': {'$ne': 1}}, sort=[('_id', 1)])
                 )

@@ -469,3 +469,25 @@ class DefinedTest(UniqueTest):
             {each['_id']: each['x'] for each in self.db.a.find()},
             {0: 0, 1: 1, 2: 102, 3: 3, 'between': 12, 'other': 2},
         )
+
+    def test_what_was_written_several_times_counts_once(self) -> None:
+        for documents in (-1, 50_000):
+            self.fresh()
+            self.db.a.insert_many({'_id': n, 'x': n} for n in range(4))
+            manager = self.execute(
+                'for step in (10, 100):',
+                "    change = lambda each: {'$set': {'x': each['_id'] + step}}",
+                '    migopy.update_each(db.a, change, batch_size=2)',
+                head=PAGES,
+            )
+            self.db.a.update_one({'_id': 2}, {'$set': {'x': 7}})
+            with (
+                self.subTest(documents),
+                mock.patch('migopy.undo.undoing.DOCUMENTS', documents),
+            ):
+                error = self.refused(manager)
+                self.assertEqual((error.count, len(error.conflicts)), (1, 1))
+                manager.rollback('001', conflicts='keep')
+                said = '\n'.join(self.logger.of('white'))
+                self.assertIn('restoring up to 8 documents as', said)
+                self.assertIn('left as it is, in 1 document:\n', said)
