@@ -104,10 +104,13 @@ def _canaries(
 def _is_grave(command: str, values: Sequence[str], selection: Selection) -> bool:
     """Tell whether a command may do harm in all of them that nobody meant."""
     is_listing = command == 'dbrestore' and not values
+    # What was forgotten comes back from nowhere.
+    is_forgetting = command == 'undo' and 'forget' in selection.options
     is_trial = selection.options.get('dry_run') == 'yes'
     # Of a new command of the fabfile's nothing is known.
     is_new = command not in OF_DATABASE
-    return (is_new or command in GRAVE) and not is_trial and not is_listing
+    is_grave = is_new or is_forgetting or command in GRAVE
+    return is_grave and not is_trial and not is_listing
 
 
 def _require_for_many(

@@ -147,6 +147,27 @@ class CommandsTest(FleetTest):
         self.assertIn('1 done, 2 with nothing to do', said)
         self.assertEqual(self.names_in('c'), [])
 
+    def test_images_are_forgotten_where_that_was_said(self) -> None:
+        text = 'transaction = undo = True\ndef up(db): db.users.insert_one({})'
+        self.migration('002_b.py', text)
+        self.assert_ok(self.fab('migrations:execute'))
+        kept = [self.client[self.name(each)].migrations_undo for each in 'abc']
+        command = 'migrations:undo,forget=002'
+        self.assert_error(
+            self.fab(command),
+            'wants to know for which databases; nothing was done',
+            f'fab {command},only=NAME\n',
+            f'fab {command},all=yes\n',
+        )
+        self.assertTrue(all(each.count_documents({}) for each in kept))
+        self.assert_ok(self.fab('migrations:undo'))
+        self.assert_ok(self.fab(f'{command},only={self.name("a")}'))
+        self.assertEqual(
+            [bool(each.count_documents({})) for each in kept], [False, True, True]
+        )
+        self.assert_ok(self.fab(f'{command},all=yes,except={self.name("a")}'))
+        self.assertFalse(any(each.count_documents({}) for each in kept))
+
     def test_a_rollback_that_is_typed_asks_once_for_all(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
         command = 'migrations:rollback,last=1,all=yes'
