@@ -7,6 +7,7 @@ time at which it was applied there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option
@@ -17,6 +18,7 @@ from migopy.operations.orders import NothingHere
 from migopy.run import Adoption, Match, Observer, adoption_of
 from migopy.site import Site
 from migopy.state import (
+    ROLLED_BACK,
     TOOLS,
     ForeignRegistry,
     GuardedWriter,
@@ -82,7 +84,19 @@ def look(site: Site, where: Where) -> list[Adoption]:
     Raises `NothingToAdopt`, `WrongOptions`.
     """
     plan = site.plan(unsettled=False)
-    return [adoption_of(each, plan) for each in _registries(site, where)]
+    registries = _registries(site, where)
+    rolled_back = _rolled_back(site)
+    return [adoption_of(each, plan, rolled_back) for each in registries]
+
+
+def _rolled_back(site: Site) -> dict[str, datetime]:
+    """Tell when migrations were rolled back to which nothing was done since."""
+    last = {run.name: run for run in site.history.each() if run.outcome is not None}
+    return {
+        name: run.ended
+        for name, run in last.items()
+        if run.outcome == ROLLED_BACK and run.ended is not None
+    }
 
 
 def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:

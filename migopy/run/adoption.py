@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from migopy.files import Migration
@@ -38,13 +39,15 @@ class Match(NamedTuple):
     how: str = ''
     #: Whether migopy has it registered already.
     is_registered: bool = False
+    #: Whether migopy has rolled it back since; of that the other tool knows nothing.
+    is_rolled_back: bool = False
     fitting: Sequence[str] = ()
 
     @property
     def is_to_register(self) -> bool:
         """Tell whether it is to be registered."""
         found = self.migration is not None and not self.record.not_applied
-        return found and not self.is_registered
+        return found and not (self.is_registered or self.is_rolled_back)
 
 
 class Adoption(NamedTuple):
@@ -64,12 +67,14 @@ class Adoption(NamedTuple):
         return sorted(found, key=_place)
 
 
-def adoption_of(registry: ForeignRegistry, plan: Plan) -> Adoption:
+def adoption_of(
+    registry: ForeignRegistry, plan: Plan, rolled_back: Mapping[str, datetime]
+) -> Adoption:
     """Find the file that each record of a tool is of.
 
     By the whole name first, then by a name or an id in the file, by the number or the
     time that the name begins with, and by its words; each only where it is of one file
-    and of one record alone.
+    and of one record alone. `rolled_back` tells when migopy has rolled back which.
     """
     files = list(plan.migrations)
     found: dict[int, tuple[Migration, str]] = {}
@@ -92,15 +97,23 @@ def adoption_of(registry: ForeignRegistry, plan: Plan) -> Adoption:
             fits = () if id(record) in found else doubtful.get(id(record), ())
             file, how = found.get(id(record), (None, ''))
             matches.append(Match(record, file, how, fitting=fits))
-    registered = plan.registered
     matches = [
-        each._replace(is_registered=bool(each.migration) and _name(each) in registered)
+        each._replace(
+            is_registered=_name(each) in plan.registered,
+            is_rolled_back=_is_before(each, rolled_back.get(_name(each))),
+        )
         for each in matches
     ]
     names = {_name(each) for each in matches if each.migration}
     return Adoption(
         registry, matches, [each for each in files if each.name not in names]
     )
+
+
+def _is_before(match: Match, rolled_back: datetime | None) -> bool:
+    """Tell whether it was applied there before migopy rolled it back, if it did."""
+    at = match.record.at
+    return rolled_back is not None and (at is None or at < rolled_back)
 
 
 def _place(match: Match) -> tuple[int, str]:

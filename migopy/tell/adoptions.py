@@ -20,7 +20,10 @@ def row_of(match: Match) -> tuple[str, str, str, str]:
     file, how = 'no file', match.how
     if match.migration is not None:
         file = match.migration.name
-        how = 'registered' if match.is_registered else how
+        if match.is_registered:
+            how = 'registered'
+        elif match.is_rolled_back:
+            how = 'rolled back here'
     elif len(match.fitting) > 1:
         file = f'none, as it fits several: {enumerated(match.fitting)}'
     elif match.fitting:

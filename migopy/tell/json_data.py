@@ -123,6 +123,7 @@ def of_adoption(adoption: Adoption) -> Document:
                 'found_by': each.how,
                 'fitting': list(each.fitting),
                 'is_registered': each.is_registered,
+                'is_rolled_back': each.is_rolled_back,
             }
             for each in adoption.matches
         ],

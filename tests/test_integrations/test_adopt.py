@@ -561,6 +561,24 @@ class AfterwardsTest(PlainTest):
         self.assertIn('003_c.py, 001_a.py', said)
         self.assertEqual(self.registered(), ['002_b.py'])
 
+    def test_what_was_rolled_back_here_since_is_not_registered_again(self) -> None:
+        """The other tool knows nothing of that; registered, it would not run again."""
+        manager = self.manager()
+        manager.adopt(yes='yes')
+        manager.rollback('1')
+        self.logger.said.clear()
+        manager.adopt(yes='yes')
+        self.assertEqual(manager.unregistered(), ['001_a.py', '003_c.py'])
+        shown = '\n'.join(message for _, message in self.logger.said)
+        self.assertRegex(shown, r'001_a\.py +rolled back here')
+        self.assertIn('Nothing to register', shown)
+        # The other tool has run it again.
+        again = datetime(2200, 1, 1)
+        self.db.changelog.insert_one({'fileName': '001-a.js', 'appliedAt': again})
+        self.db.changelog.delete_one({'fileName': '001-a.js', 'appliedAt': LATER})
+        manager.adopt(yes='yes')
+        self.assertEqual(manager.unregistered(), ['003_c.py'])
+
     def test_of_what_is_unfinished_it_is_the_end(self) -> None:
         self.migration('001_a.py', 'def up(db): db.x.insert_one({}); 1 / 0')
         manager = self.manager()
