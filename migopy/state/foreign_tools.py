@@ -88,11 +88,17 @@ def _mongo_migrate_ts(documents: Sequence[Document]) -> list[ForeignRecord]:
     ]
 
 
+#: What beanie calls the state before all migrations.
+BEANIE_ROOT = 'root'
+
+
 def _beanie(documents: Sequence[Document]) -> list[ForeignRecord]:
     """Read a log in which one entry is current: what comes after it was undone.
 
     Going back, beanie makes a new entry for the one it came to, and goes by the names.
+    Where it has undone all, that is `root`, which is no migration.
     """
+    documents = [each for each in documents if text_of(each, 'name') != BEANIE_ROOT]
     current = [
         text_of(document, 'name')
         for document in documents

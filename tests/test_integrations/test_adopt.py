@@ -347,6 +347,22 @@ class AdoptTest(PlainTest):
         )
         self.assertEqual(found, {names[0]: AT, names[1]: AT})
 
+    def test_of_beanie_that_has_undone_all(self) -> None:
+        """It goes back to a migration `root` then, which is none."""
+        names = ['20210101000000_a.py', '20210102000000_b.py']
+        self.files(*names)
+        found = self.adopted(
+            'migrations_log',
+            {'name': names[0], 'ts': AT, 'is_current': False},
+            {'name': names[1], 'ts': AT, 'is_current': False},
+            {'name': names[0], 'ts': LATER, 'is_current': False},
+            {'name': 'root', 'ts': LATER, 'is_current': True},
+        )
+        self.assertEqual(found, {})
+        shown = self.shown()
+        self.assertRegex(shown, rf'{names[0]} +undone')
+        self.assertNotIn('root', shown)
+
     def test_of_golang_migrate(self) -> None:
         self.files('001_a.py', '002_b.py', '003_c.py', '004_d.py')
         found = self.adopted('schema_migrations', {'version': Int64(3), 'dirty': False})

@@ -163,6 +163,16 @@ class ToolsTest(PlainTest):
         self.run_tool(*run, '--backward', '--distance', '1')
         self.assert_adopted('migrations_log', *names[:2])
 
+    def test_beanie_that_has_undone_all(self) -> None:
+        self.migration('20210101000000_a.py', 'class Forward: ...\nclass Backward: ...')
+        tool = self.python_tool('beanie', 'beanie')
+        where = ('-uri', self.uri, '-db', self.db.name, '-p', 'mongomigrations')
+        run = (tool, 'migrate', *where, '--no-use-transaction')
+        self.run_tool(*run)
+        self.run_tool(*run, '--backward', '--distance', '1')
+        self.manager().adopt(yes='yes')
+        self.assertEqual(self.registered(), [])
+
     def test_migrate_mongo(self) -> None:
         modules = self.node_tool('migrate-mongo', 'mongodb')
         self.write(
