@@ -29,6 +29,7 @@ from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.sent import SENT, pack, taken, unpack
+from migopy.face.tasks import mark, task_name
 from migopy.face.typed import ONCE, as_typed
 from migopy.face.unescaped import Unescaped, Word
 from migopy.signals import Terminated, is_interruption, status_after
@@ -68,6 +69,7 @@ def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
             return carry_out(manager_class, subtask, values, options)
         return None
 
+    mark(migrations, manager_class)
     migrations.__name__ = manager_class.TASK_NAME
     # Fabric3's `fab -d` fails on a function with annotations.
     migrations.__annotations__.clear()
@@ -172,7 +174,8 @@ def local_errand(
     options: Mapping[str, str],
 ) -> Errand:
     """Make the errand of a command that was typed on this machine."""
-    task, words = task_name(manager_class), sys.argv[1:]
+    own, words = manager_class.TASK_NAME, sys.argv[1:]
+    task = task_name(manager_class, own, str(env.command), commands)
     # Twice the same command in one line is meant.
     same = [
         name
@@ -183,13 +186,6 @@ def local_errand(
     ]
     number = uuid.uuid5(uuid.UUID(LINE), typed(subtask, as_typed(values, options)))
     return Errand(number.hex, len(same) or 1, words_before(words, task, commands), task)
-
-
-def task_name(manager_class: type[RemoteManager]) -> str:
-    """Give the task's name as it is typed: `db.migrations` of a fabfile's module."""
-    name = str(env.command)
-    own = manager_class.TASK_NAME
-    return name if name.rpartition('.')[2] == own else own
 
 
 @contextmanager

@@ -74,6 +74,76 @@ class TaskTest(FabTest):
         self.assertEqual(result.stdout, '')
 
 
+class OtherNamesTest(FabTest):
+    """A fabfile whose tasks have other names than the classes know of."""
+
+    fabfile = """
+        import migopy
+        from fabric.api import execute, runs_once, task
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+            MIGRATIONS_COLLECTION = 'first'
+            MIGRATIONS_DIRECTORY = 'one'
+
+        class Logs(Migrations):
+            MIGRATIONS_COLLECTION = 'second'
+            MIGRATIONS_DIRECTORY = 'two'
+            def task_hook(cls, subtask, option):
+                print(cls.fab_command(subtask, option))
+
+        migrations = task(Migrations.create_task())
+        logs = task(name='logs', alias='l')(runs_once(Logs.create_task()))
+
+        @task
+        def deploy():
+            execute(logs)
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write('one/1_x.py', SAYS.format('one'))
+        self.write('two/1_x.py', SAYS.format('two'))
+
+    def test_messages_lead_to_the_same_manager(self) -> None:
+        """Typed, the command of the other one would run on other data."""
+        for typed, name in (('logs', 'logs'), ('l', 'l'), ('deploy', 'logs')):
+            with self.subTest(typed):
+                shown = self.assert_ok(self.fab(typed)).stdout
+                self.assertIn(f'To execute them: fab {name}:execute', shown)
+        self.assertIn('fab migrations:execute', self.fab('migrations').stdout)
+        self.assertIn('fab logs:history', self.fab('logs:rollback,3').stderr)
+
+    def test_the_command_for_another_machine_does_too(self) -> None:
+        shown = self.assert_ok(self.fab('logs:execute'))
+        self.assertIn('fab logs:execute', shown.stdout)
+        self.assertEqual(self.contents('ran'), [{'name': 'two'}])
+
+
+class RenamedTest(FabTest):
+    """Functions of the old kind are called what the fabfile calls them."""
+
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+
+        class Logs(Migrations):
+            pass
+
+        mongo = Migrations.create_task()
+        logs = Logs.create_task()
+    """
+
+    def test_messages_name_the_task_that_there_is(self) -> None:
+        self.migration('1_x.py')
+        for name in ('mongo', 'logs'):
+            self.assertIn(f'fab {name}:execute', self.assert_ok(self.fab(name)).stdout)
+
+
 class TwoManagersTest(FabTest):
     """A fabfile with two databases."""
 
