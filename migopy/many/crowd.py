@@ -26,6 +26,7 @@ from migopy.many.outcomes import (
     DONE,
     NOT_BEGUN,
     NOTHING,
+    OF_SERVER,
     QUIET,
     TOLD_ONCE,
     WORDS,
@@ -197,9 +198,8 @@ class Crowd:
         greeted = greet(self._members, databases, selection)
         work = partial(self._tried, deed, are_apart(databases))
         fleet = Fleet(greeted.reached, work, selection.workers, selection.fail_fast)
-        done = 0
+        done = len(greeted.unreached)
         for each in greeted.unreached:
-            done += 1
             yield replace(self._empty(each), error=greeted.error)
         with (
             # One that is alone in its thread may ask somebody, as a debugger does.
@@ -262,10 +262,13 @@ class Crowd:
 
         `are_apart` is whether some of all may be on servers of their own.
         """
+        outcome = self._empty(database)
+        unreached = self._members.error_of(database)
+        if unreached is not None:
+            return replace(outcome, error=unreached)
         answers = gather_answers()
         began = time.monotonic()
         lines = Lines()
-        outcome = self._empty(database)
         gathered = outcome.gathered
         try:
             member = self._members.member(database, lines, gathered)
@@ -280,6 +283,8 @@ class Crowd:
                 self._members.done(database)
         # Whatever a migration raises, SystemExit too, is the outcome of this one.
         except BaseException as error:
+            if are_apart and isinstance(error, OF_SERVER):
+                self._members.unreached(database, error)
             outcome = replace(
                 outcome,
                 error=error,

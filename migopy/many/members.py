@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.cluster import Cluster, client_maker
 from migopy.defaults import Defaults
+from migopy.errors import MigopyException
 from migopy.files import KeptDirectory
 from migopy.many.databases import (
     Database,
@@ -63,6 +64,8 @@ class Members:
         self.where = ''
         self.secrets: list[str] = []
         self._in_use: Counter[str] = Counter()
+        #: The errors of servers that did not answer, by their places.
+        self._unreached: dict[str, MigopyException] = {}
 
     def databases(self, given: Iterable[Given], whence: str) -> list[Database]:
         """List the databases that a fabfile gives, those that patterns find among them.
@@ -124,6 +127,14 @@ class Members:
             vars(manager)['_text'] = observer
         return Member(manager, site)
 
+    def unreached(self, database: Database, error: MigopyException) -> None:
+        """Hear that a database's server did not answer, with what error."""
+        self._unreached[self._place(database)] = error
+
+    def error_of(self, database: Database) -> MigopyException | None:
+        """Give the error of its server, if that did not answer: nobody waits again."""
+        return self._unreached.get(self._place(database)) if self._unreached else None
+
     def done(self, database: Database) -> None:
         """Hear that nobody uses a database's cluster for it any more.
 
@@ -157,6 +168,10 @@ class Members:
 
     def _settings(self, name: str, own: Mapping[str, Any]) -> SiteSettings:
         return settings_of(self._configured(name, own))
+
+    def _place(self, database: Database) -> str:
+        settings = self._settings(database.name, database.settings)
+        return place_of(settings.server.where)
 
     def _cluster(self, settings: SiteSettings, own: Mapping[str, Any]) -> Cluster:
         """Give the cluster of a database, which is in use until `done`."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import socket
+import threading
 import unittest
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -422,6 +425,48 @@ class SelectingTest(FleetTest):
                 self.assert_error(status, failed)
                 self.assertRegex(status.stdout, r'\b1\b.* 001_a\.py')
                 self.db.client[name].migrations.delete_many({})
+
+    def test_nobody_waits_again_for_a_server_that_did_not_answer(self) -> None:
+        """It closes each connection at once, and counts them."""
+        knocked = 0
+        deaf = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(deaf.close)
+
+        def count() -> None:
+            nonlocal knocked
+            with contextlib.suppress(OSError):
+                while True:
+                    deaf.accept()[0].close()
+                    knocked += 1
+
+        threading.Thread(target=count, daemon=True).start()
+        port = deaf.getsockname()[1]
+        name = self.name('a')
+        self.write(
+            'fabfile.py',
+            f"""
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                MONGO_CLIENT_OPTIONS = {{'serverSelectionTimeoutMS': 500}}
+
+                def databases(self):
+                    for each in range(40):
+                        uri = f'mongodb://127.0.0.1:{port}/?appName=x{{each}}'
+                        yield f'gone_{{each}}', {{'MONGO_URI': uri}}
+                    yield {name!r}, {{'MONGO_URI': {self.uri!r}}}
+
+            migrations = Migrations.create_task()
+            """,
+        )
+        for typed in ('execute', 'show_status'):
+            with self.subTest(typed):
+                knocked = 0
+                result = self.fab(f'migrations:{typed},workers=2')
+                self.assert_error(result, '40 of 41 databases failed: ')
+                self.assertIn('gone_39: MongoDB at ', result.said)
+                self.assertEqual(self.names_in('a'), ['001_a.py'])
+                self.assertLess(knocked, 40)
 
 
 class OthersTest(FleetTest):
