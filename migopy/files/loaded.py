@@ -9,7 +9,6 @@ from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
-from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
 from migopy.files.said import BACKGROUND, NOTHING, BadSaid, Said, said_by
@@ -35,11 +34,9 @@ class NoSuchFunction(MigopyException):
         self.name = name
         self.function = function
         self.reason = reason
-        again = Command('rollback', name) if function == 'down' else Command('execute')
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'
-            f'Write `def {function}(db):` in it, then type: ',
-            again,
+            f'Write `def {function}(db):` in it, then type the command again.'
         )
 
 
@@ -74,8 +71,7 @@ class BadTransaction(MigopyException):
         )
         super().__init__(
             f'{name}: {word} = {value!r} {wrong}, so nothing was'
-            ' run.\nCorrect it, then type: ',
-            Command('execute'),
+            ' run.\nCorrect it, then type the command again.'
         )
 
 
@@ -86,8 +82,7 @@ class BadParallel(MigopyException):
         self.name = name
         super().__init__(
             f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
-            ' run.\nCorrect it, then type: ',
-            Command('execute'),
+            ' run.\nCorrect it, then type the command again.'
         )
 
 
@@ -98,8 +93,7 @@ class BadUndo(MigopyException):
         self.name = name
         super().__init__(
             f"{name}: undo = {value!r} is neither True nor False nor 'best effort', so"
-            ' nothing was run.\nCorrect it, then type: ',
-            Command('execute'),
+            ' nothing was run.\nCorrect it, then type the command again.'
         )
 
 
@@ -196,7 +190,7 @@ class LoadedMigration(NamedTuple):
         if not callable(function):
             raise NoSuchFunction(self.name, name, f'has no function `{name}`')
         if not _takes_one(function):
-            reason = f'has a `{name}` that cannot be called with the database alone'
+            reason = f'has a function `{name}` that cannot be called with `db` alone'
             raise NoSuchFunction(self.name, name, reason)
         return self._done_when_it_returns(name, function)
 
@@ -230,7 +224,9 @@ class LoadedMigration(NamedTuple):
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(
             function
         ):
-            raise NoSuchFunction(self.name, name, f'has a `{name}` that yields')
+            raise NoSuchFunction(
+                self.name, name, f'has a function `{name}` that yields'
+            )
         return function
 
 

@@ -12,7 +12,6 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 
-from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
@@ -39,10 +38,9 @@ class ImportFailed(MigopyException):
         self.name = name
         self.cause = cause
         super().__init__(
-            f'{name} cannot be imported, so nothing was executed.\n'
+            f'{name} cannot be imported, so nothing was run.\n'
             f'{excerpt(cause, path)}\n'
-            'Correct the file, then type: ',
-            Command('execute'),
+            'Correct the file, then type the command again.'
         )
 
 

@@ -87,8 +87,8 @@ def _dependencies(step: Step) -> list[str]:
         step.name,
         repr(found),
         'which is no list of names',
-        'Correct it in the file, then type',
-        Command('execute'),
+        'Correct it in the file, then look',
+        Command(),
     )
 
 
@@ -107,8 +107,8 @@ def _require(
             step.name,
             dependency,
             'of which there is no file here',
-            f'Bring its file, or take the name out of `{word}`, then type',
-            Command('execute'),
+            f'Bring its file, or take the name out of `{word}`, then look',
+            Command(),
         )
     if needed.name in before:
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from migopy.commands import Command
 from migopy.effects import RefusedWrite
 from migopy.errors import MigopyException
 
@@ -60,6 +59,5 @@ class NoImagesHere(MigopyException):
         super().__init__(
             f'{name}: undo = True needs a replica set, and this server is a router of a'
             ' sharded cluster, so nothing was run.\n'
-            'Write `undo = False` at the top of the file, then type: ',
-            Command('execute'),
+            'Write `undo = False` at the top of the file, then type the command again.'
         )

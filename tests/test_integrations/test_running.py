@@ -19,6 +19,9 @@ RAN = """
         db.ran.delete_one({{'name': '{0}'}})
 """
 
+#: What may end a message: the status, which changes nothing.
+LOOK = 'then look: fab migrations'
+
 
 class BeforeAnythingRunsTest(PlainTest):
     """All that is going to run is imported and looked at before the first one runs."""
@@ -39,10 +42,10 @@ class BeforeAnythingRunsTest(PlainTest):
 
     def test_a_syntax_error_in_the_last_file(self) -> None:
         message = self.refused('9_last.py', 'def up(db):\n    return 1 +')
-        self.assertIn('9_last.py cannot be imported, so nothing was executed', message)
+        self.assertIn('9_last.py cannot be imported, so nothing was run', message)
         self.assertIn(f'{self.folder}/mongomigrations/9_last.py", line 2', message)
         self.assertIn('SyntaxError', message)
-        self.assertIn('type: fab migrations:execute', message)
+        self.assertIn('then type the command again.', message)
 
     def test_an_import_error_in_the_last_file(self) -> None:
         message = self.refused('9_last.py', '\nimport no_such_module_of_anybody')
@@ -62,7 +65,7 @@ class BeforeAnythingRunsTest(PlainTest):
     def test_a_file_without_up(self) -> None:
         message = self.refused('9_last.py', 'def down(db): pass')
         self.assertIn('9_last.py has no function `up`', message)
-        self.assertIn('type: fab migrations:execute', message)
+        self.assertIn('then type the command again.', message)
 
     def test_an_up_that_would_return_before_its_work(self) -> None:
         for source in ('async def up(db): yield', 'def up(db): yield'):
@@ -71,12 +74,40 @@ class BeforeAnythingRunsTest(PlainTest):
 
     def test_an_up_of_another_tool_that_wants_more_than_the_database(self) -> None:
         message = self.refused('9_last.py', 'def up(db, client): pass')
-        self.assertIn('9_last.py has a `up` that cannot be called with', message)
+        self.assertIn('has a function `up` that cannot be called with', message)
 
     def test_a_rollback_without_down(self) -> None:
         message = self.refused('9_last.py', 'def up(db): pass', 'rollback')
         self.assertIn('9_last.py has no function `down`', message)
-        self.assertIn('type: fab migrations:rollback,9_last.py', message)
+        self.assertIn('then type the command again.', message)
+
+    def test_a_look_at_a_wrong_file_leads_to_no_run(self) -> None:
+        """Who has typed a dry run, and then what is printed, must change nothing."""
+        for source in (
+            'def up(db):\n    return 1 +',
+            'def down(db): pass',
+            'def up(db): yield',
+            'transaction = 1\ndef up(db): pass',
+            'transactions = True\ndef up(db): pass',
+            'parallel = 1\ndef up(db): pass',
+            'undo = 1\ndef up(db): pass',
+            'dependencies = 1\ndef upgrade(db): pass',
+            "dependencies = ['no']\ndef upgrade(db): pass",
+        ):
+            self.migration('1_wrong.py', source)
+            for command, options in (
+                ('execute', {'dry_run': 'yes'}),
+                ('preflight', {}),
+                ('plan', {}),
+                ('rehearse', {}),
+            ):
+                with self.subTest(source, command=command):
+                    task = self.manager_class().create_task()
+                    self.logger.said.clear()
+                    task(command, '1_wrong.py', **options)
+                    message = '\n'.join(self.logger.of('red'))
+                    self.assertIn('1_wrong.py', message)
+                    self.assertNotIn('fab migrations:', message.replace(LOOK, ''))
 
 
 class FailingTest(FabTest):
