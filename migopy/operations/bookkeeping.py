@@ -40,6 +40,7 @@ class FileIsThere(MigopyException):
         self, name: str, runs_again: bool = False, is_applied: bool = True
     ) -> None:
         self.name = name
+        self.is_applied = is_applied
         said = f'{name} is not missing: its file is there, so nothing was done.\n'
         if not is_applied:
             super().__init__(
@@ -54,6 +55,21 @@ class FileIsThere(MigopyException):
             )
         else:
             super().__init__(f'{said}To undo it: ', Command('rollback', name))
+
+
+class NotRenamedYet(MigopyException):
+    """A record is to go to a new name, and its file still has the old one, `name`."""
+
+    is_for_good = True
+
+    def __init__(self, name: str, new: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} is not missing: its file is there, so nothing was done.\n'
+            'rename carries the record over and leaves files alone: give the file its'
+            ' new name, then type: ',
+            Command('rename', name, new),
+        )
 
 
 class NoNewFile(MigopyException):
@@ -133,14 +149,19 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> None:
     """Carry the record of an applied migration over to the file's new name.
 
-    Raises what `Choice.find` does, `FileIsThere`, `NoNewFile`, `NothingToPutRight`
-    and `RecordNotNamed`.
+    Raises what `Choice.find` does, `FileIsThere`, `NotRenamedYet`, `NoNewFile`,
+    `NothingToPutRight` and `RecordNotNamed`.
     """
     with site.locked('rename', wait, observer.waiting):
         if is_carried_out(site, observer):
             return
         plan = site.plan()
-        gone = _missing(plan, old)
+        try:
+            gone = _missing(plan, old)
+        except FileIsThere as error:
+            if not error.is_applied:
+                raise
+            raise NotRenamedYet(error.name, new) from error
         migration = _named_anew(site, plan, old, new)
         if plan.records_of(migration):
             raise NothingToPutRight(migration.name, 'is applied itself')

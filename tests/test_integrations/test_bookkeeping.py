@@ -134,6 +134,13 @@ class BookkeepingTest(PlainTest):
         self.assertEqual(self.registered(), ['001_users.py'])
         self.assert_well()
 
+    def test_rename_before_the_file_is_renamed_leads_to_no_rollback(self) -> None:
+        said = self.refused('rename', '1', '001_users')
+        self.assertIn('give the file its new name', said)
+        self.assertNotIn('rollback', said)
+        again = 'then type: fab migrations:rename,001_a.py,001_users'
+        self.assertTrue(said.endswith(again), said)
+
     def test_rename_refuses_what_would_lose_a_record(self) -> None:
         self.assertIn('its file is there', self.refused('rename', '1', '2'))
         (self.folder / 'mongomigrations' / '001_a.py').unlink()
