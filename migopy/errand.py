@@ -38,6 +38,13 @@ class Errand:
 ERRAND: ContextVar[Errand | None] = ContextVar('ERRAND', default=None)
 
 
+def id_of(process: uuid.UUID, typed: str) -> str:
+    """Give the id of a command by what was typed, one for all hosts of a process."""
+    # In an ASCII locale any other letter is typed as halves of surrogate pairs.
+    fit = typed.encode(errors='backslashreplace').decode()
+    return uuid.uuid5(process, fit).hex
+
+
 @contextmanager
 def carrying_out(errand: Errand) -> Iterator[None]:
     """Let what is done in the block be done for an errand."""

@@ -12,7 +12,7 @@ from invoke.context import Context
 
 from migopy import signals
 from migopy.commands import Command, Part, Spelling, spelled
-from migopy.errand import Errand, carrying_out, spelling_here
+from migopy.errand import Errand, carrying_out, id_of, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import hosts, program
 from migopy.face.asking import ask_first
@@ -126,9 +126,9 @@ def _errand(commands: Commands, typed: Typed) -> Errand:
     if received is not None:
         errand = unpack(received, typed.whole)
     else:
-        number = uuid.uuid5(LINE, typed.whole)
         times = program.times_typed(typed.body, typed.given)
-        errand = Errand(number.hex, times, _before(typed.connection))
+        given = id_of(LINE, typed.whole)
+        errand = Errand(given, times, _before(typed.connection))
     spelling = spelling_behind(commands, typed.body, errand.before)
     return dataclasses.replace(errand, spelling=spelling)
 

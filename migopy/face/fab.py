@@ -19,7 +19,7 @@ from fabric.state import commands, env
 
 from migopy import signals
 from migopy.commands import Command
-from migopy.errand import ERRAND, Errand, carrying_out, spelling_here
+from migopy.errand import ERRAND, Errand, carrying_out, id_of, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
@@ -45,7 +45,7 @@ class RemoteManager(Manager, Protocol):
 
 
 #: What this process was started for; its forked children (`fab -P`) have the same.
-LINE = uuid.uuid4().hex
+LINE = uuid.uuid4()
 
 
 def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
@@ -184,8 +184,8 @@ def local_errand(
         and arguments[:1] == ([subtask] if subtask is not None else [])
         and (arguments[1:], named) == (list(values), dict(options))
     ]
-    number = uuid.uuid5(uuid.UUID(LINE), typed(subtask, as_typed(values, options)))
-    return Errand(number.hex, len(same) or 1, words_before(words, task, commands), task)
+    given = id_of(LINE, typed(subtask, as_typed(values, options)))
+    return Errand(given, len(same) or 1, words_before(words, task, commands), task)
 
 
 @contextmanager

@@ -194,7 +194,9 @@ def _write(path: str, text: str, only_for_me: bool) -> None:
     folder = os.path.dirname(os.path.abspath(path))
     descriptor, made = tempfile.mkstemp(dir=folder, prefix='.plan-')
     try:
-        with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
+        with os.fdopen(
+            descriptor, 'w', encoding='utf-8', errors='backslashreplace'
+        ) as file:
             file.write(text)
         os.chmod(made, 0o600 if only_for_me else 0o644)
         os.replace(made, path)

@@ -405,6 +405,15 @@ class PlacesTest(FabTest):
             )
         self.assertEqual(self.registered(), [])
 
+    def test_what_is_no_utf8_is_told_as_any_other_name(self) -> None:
+        for typed, said in (
+            ('execute,\udcff\udcfe', 'There is no migration'),
+            ('\udcff\udcfe', 'There is no command'),
+            ('execute,json=\udcff', 'is neither yes nor no'),
+        ):
+            with self.subTest(said):
+                self.assert_error(self.fab(f'migrations:{typed}'), said)
+
     def test_a_class_without_a_task_is_told_how_to_make_one(self) -> None:
         """`Type: fab migrations` would lead back to here, or to Fabric's own error."""
         made = 'migrations = Migrations.create_task()'

@@ -31,6 +31,10 @@ class MistypedTest(InvokeTest):
                     self.assert_error(result, each)
                 self.assertEqual(self.registered(), [])
 
+    def test_what_is_no_utf8_is_told_as_any_other_name(self) -> None:
+        result = self.fab('migrations.execute', '--name', '\udcff\udcfe')
+        self.assert_error(result, 'There is no migration')
+
     def test_what_is_right_runs(self) -> None:
         self.migration('001_a.py', INSERT)
         for line in (

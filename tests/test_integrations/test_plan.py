@@ -161,6 +161,11 @@ class MadeTest(PlanTest):
             self.assertNotIn('To run that', said)
         self.assert_ok(self.fab('migrations:execute,plan=plan.json'))
 
+    def test_its_name_may_be_no_utf8(self) -> None:
+        name = '\udcff.json'
+        self.assert_ok(self.fab(f'migrations:plan,file={name}'))
+        self.assert_ok(self.fab(f'migrations:execute,plan={name}'))
+
     def test_it_cannot_be_written(self) -> None:
         self.assert_error(
             self.fab('migrations:plan,file=nowhere/plan.json'),
