@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from types import FunctionType
 from typing import Any, Protocol
 
+from migopy.face.process import open_streams
 from migopy.server import leave_without_waiting
 from migopy.tell import Voice
 
@@ -43,6 +44,7 @@ class Manager(Protocol):
 
 def settle() -> None:
     """Make this process one that carries out commands and then ends."""
+    open_streams()
     leave_without_waiting()
     # Else Python shows PyMongo's account of each attempt at a server that is gone.
     logging.getLogger('pymongo').addHandler(logging.NullHandler())

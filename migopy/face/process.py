@@ -20,6 +20,17 @@ def exit_status_of(error: BaseException) -> int:
     return status_after(error)
 
 
+def open_streams() -> None:
+    """Open to nowhere what was closed before Python began, as by `2>&-`.
+
+    Python has `None` in its place, which what prints or flushes does not expect; and
+    the next connection would be what a program takes for its stderr.
+    """
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - until the end
+
+
 def let_go_of_streams() -> None:
     """Have the end of the process not fail because nobody reads what it wrote.
 

@@ -23,6 +23,10 @@ UNBROKEN = 80
 WRAPPED = 30
 
 
+#: What the line under the titles of a table is made of.
+RULE = '─'
+
+
 class Str(str):
     """A string that can be coloured for a terminal: `Str('x').color(Str.RED)`.
 
@@ -53,11 +57,12 @@ def is_coloured(stream: TextIO) -> bool:
     return is_terminal(stream) and os.environ.get('TERM') != 'dumb'
 
 
-def is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
     """Tell whether a stream is a terminal, also while rich shows a bar there."""
     # rich's stand-in for the stream says it is none.
     stream = getattr(stream, 'rich_proxied_file', stream)
-    return stream.isatty()
+    # None is a stream that was closed before Python began, as by `2>&-`.
+    return stream is not None and stream.isatty()
 
 
 class ColorsLogger:
@@ -88,7 +93,9 @@ class ColorsLogger:
         self._write(str(message), Str.GREEN)
 
     def _write(self, message: str, colour: str) -> None:
-        stream: TextIO = getattr(sys, self._stream)
+        stream: TextIO | None = getattr(sys, self._stream)
+        if stream is None:
+            return
         if colour and is_coloured(stream):
             message = Str(message).color(colour)
         # A migration goes on though nobody may be listening any more, as when the
@@ -98,8 +105,8 @@ class ColorsLogger:
                 stream.write(f'{message}\n')
             except UnicodeEncodeError:
                 encoding = stream.encoding or 'ascii'
-                shown = message.encode(encoding, 'backslashreplace').decode(encoding)
-                stream.write(f'{shown}\n')
+                plain = message.replace(RULE, '-').encode(encoding, 'backslashreplace')
+                stream.write(f'{plain.decode(encoding)}\n')
             stream.flush()
 
 
@@ -145,7 +152,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Set rows as `table` does; give the text of the titles, then of each row."""
     widths = _fitted(list(zip(titles, *rows)), width())
-    line = '─' * min(sum(widths) + (len(widths) - 1) * GAP, width())
+    line = RULE * min(sum(widths) + (len(widths) - 1) * GAP, width())
     texts = ['\n'.join([*_set(titles, widths), line])]
     return texts + ['\n'.join(_set(row, widths)) for row in rows]
 

@@ -103,6 +103,17 @@ class ColorsLoggerTest(unittest.TestCase):
     def test_takes_anything_that_has_a_text(self) -> None:
         self.assertEqual(self.said(io.StringIO(), 'red', ValueError('odd')), 'odd\n')
 
+    def test_a_table_in_a_terminal_of_ascii_has_a_line_of_it(self) -> None:
+        written = io.BytesIO()
+        stream = io.TextIOWrapper(written, encoding='ascii')
+        with contextlib.redirect_stderr(stream):
+            ColorsLogger().white(table(['Name'], [['Zürich']]))
+        self.assertEqual(written.getvalue(), b'Name\n------\nZ\\xfcrich\n')
+
+    def test_is_silent_where_the_stream_was_closed(self) -> None:
+        with contextlib.redirect_stderr(None):
+            ColorsLogger().red('x')
+
     def test_goes_on_when_nobody_listens_any_more(self) -> None:
         class Gone(io.StringIO):
             def write(self, text: str) -> int:
