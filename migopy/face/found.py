@@ -18,6 +18,9 @@ from migopy.files import FILES, project_directory
 from migopy.signals import is_interruption
 from migopy.traces import excerpt
 
+#: What a manager is named by.
+KINDS = 'and a manager is named FILE.py:CLASS or MODULE:CLASS'
+
 
 class Found(NamedTuple):
     """A manager's class.
@@ -83,8 +86,12 @@ def named(which: str, folder: str, base: type, option: str = '--manager ') -> Fo
         path = os.path.join(folder, where)
         if not os.path.isfile(path):
             raise NoManager(f'{typed}: there is no file {path}.')
+        if not where.endswith('.py'):
+            raise NoManager(f'{typed}: {where} is no file of Python, {KINDS}.')
         module = load(path)
         place = os.path.dirname(os.path.abspath(path))
+    elif '' in where.split('.'):
+        raise NoManager(f'{typed}: {where!r} is no module, {KINDS}.')
     else:
         module = _imported(where, typed, folder)
         place = folder

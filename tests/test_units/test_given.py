@@ -544,6 +544,10 @@ class FoundTest(FolderTest):
             ('steps.py:migopy', 'no class migopy'),
             ('nothing.py', 'nothing.py has no manager.'),
             ('nothing.py:A', 'no class A that derives from MigrationsManager.'),
+            (sys.executable, 'is no file of Python, and a manager is named FILE.py'),
+            (f'{sys.executable}:A', 'is no file of Python'),
+            ('.', "'.' is no module, and a manager is named FILE.py:CLASS"),
+            ('..deep:A', "'..deep' is no module"),
             ('not_there:A', 'there is no module not_there.'),
             ('not_there.deep:A', 'there is no module not_there.'),
         ):
