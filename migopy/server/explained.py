@@ -200,6 +200,13 @@ def _forbidden(reason: str, settings: Settings) -> AccessDenied:
     user = settings.user_name
     refused = _REFUSED.search(reason)
     if refused is None:
+        if user is None and 'requires authentication' in reason:
+            return AccessDenied(
+                f'MongoDB at {settings.where} wants a user, and none is set.\n'
+                'Set MONGO_USER and MONGO_USER_PASS (or MONGO_URI) ',
+                Where(('MONGO_USER', 'MONGO_URI')),
+                ', then type the command again.',
+            )
         return AccessDenied(
             f'MongoDB at {settings.where} does not allow this: {reason}.\n'
             'Give the user the role readWrite on the database'

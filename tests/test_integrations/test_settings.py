@@ -450,7 +450,7 @@ class PasswordTest(SettingsTest):
                     'MONGO_URI',
                 ),
                 (ann, 'A password is required'),
-                ({**place, 'MONGO_DATABASE': 'shop'}, 'MONGO_USER'),
+                ({**place, 'MONGO_DATABASE': 'shop'}, 'wants a user, and none is set'),
                 ({'MONGO_URI': f'mongodb://ann:p@ss@{host}/shop'}, 'MONGO_URI'),
                 (
                     {
