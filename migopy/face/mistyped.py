@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from migopy.commands import Option, Part, Usage
 from migopy.face.flags import Flag
-from migopy.face.typed import WrongOptions, no_such_option
+from migopy.face.misfit import no_such_option
+from migopy.face.typed import WrongOptions
 
 #: What no task is called: a migration, by its name or number.
 MIGRATION = re.compile(r'\d+|.*\.py')

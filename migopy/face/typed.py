@@ -11,6 +11,7 @@ from typing import Any, TypeVar, overload
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
+from migopy.face.misfit import misfit, no_such_option
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -27,9 +28,6 @@ ONCE = frozenset(
     create dbrestore pause resume speed squash stop unlock watch
     """.split()  # noqa: SIM905
 )
-
-#: How similar to an option an unknown one is that was meant as it.
-SIMILARITY = 0.6
 
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
@@ -181,8 +179,9 @@ def require_taken(
     try:
         signature.bind(*values, **options)
     except TypeError as error:
-        reason = f'{error}; nothing was done'
-        raise WrongOptions(name, reason, usage_of(subtask, name)) from error
+        wrong = misfit(signature, values, options) or [str(error)]
+        usage = usage_of(subtask, name)
+        raise WrongOptions(name, *wrong, '; nothing was done', usage) from error
 
 
 def _require_known(
@@ -199,21 +198,6 @@ def _require_known(
                 useless = ' says which databases, and none is looked at here'
                 raise WrongOptions(name, Option(option), useless, usage)
             raise WrongOptions(name, *no_such_option(option, known), usage)
-
-
-def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Part]:
-    """Say that a command has no such option, and which one may be meant.
-
-    `flag` is how it was typed, where options are flags.
-    """
-    near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
-    # What nobody can have called an option is shown as the text that it is.
-    is_spelled = option.isidentifier() and '_' not in flag
-    shown: Part = Option(option) if is_spelled else flag or repr(option)
-    said: list[Part] = ['there is no ', shown]
-    if near:
-        said += [' (did you mean ', Option(near[0]), '?)']
-    return [*said, '; nothing was done']
 
 
 def has_option(manager_class: type, name: str, option: str) -> bool:

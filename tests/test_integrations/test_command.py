@@ -54,6 +54,16 @@ KILLS = """
         time.sleep(60)
 """
 
+#: Shows how far it is, and prints.
+BAR = """
+    import migopy
+
+    def up(db):
+        for each in migopy.progress(range(3)):
+            db.notes.insert_one({'content': 'test'})
+        print('done')
+"""
+
 #: A package `fabric` that must not be imported.
 POISON = "raise AssertionError('Fabric was imported')"
 
@@ -186,12 +196,25 @@ class OwnCommandsTest(CommandTest):
         self.assertIn('usage: migopy count-notes [WORD] [--loud]\n', shown)
         self.assertIn('  count-notes  Count the notes', self.migopy('--help').stdout)
 
+    def test_too_many_and_too_few_are_told_in_words(self) -> None:
+        for words, said in (
+            (['list', '3'], "list: it takes no value, so '3' is too much;"),
+            (['execute', '1', '2'], "execute: it takes one value, so '2' is too much;"),
+            (['speed'], 'speed: it needs --max-per-second NUMBER;'),
+            (['accept'], 'accept: it needs NAME;'),
+            (['rename', '1'], 'rename: it needs NEW;'),
+        ):
+            with self.subTest(words):
+                result = self.migopy(*words)
+                self.assertEqual(result.status, 1, result.said)
+                self.assertIn(f'{said} nothing was done.\nType: migopy', result.stderr)
+
     def test_each_ends_with_the_status_that_it_means(self) -> None:
         for words, status, said in (
             (['quits', '7'], 7, ''),
             (['stops'], 0, ''),
             (['complains'], 1, 'Not today.\n'),
-            (['quits'], 1, "missing a required argument: 'number'"),
+            (['quits'], 1, 'quits: it needs NUMBER; nothing was done.'),
         ):
             result = self.migopy(*words)
             with self.subTest(words):
@@ -274,6 +297,28 @@ class StatusTest(CommandTest):
         )
         self.assertEqual(process.stdout, '0\n', process.stderr)
         self.assertNotIn('BrokenPipe', process.stderr)
+
+    def test_streams_that_are_closed_are_no_error(self) -> None:
+        """As of a service or a job whose shell has typed `2>&-`."""
+        for number, (program, closed) in enumerate(
+            (
+                (f'{MIGOPY} execute', '>&-'),
+                (f'{MIGOPY} execute', '2>&-'),
+                (f'{MIGOPY} execute --json', '>&- 2>&- <&-'),
+                (f'{FAB} migrations:execute', '>&- 2>&-'),
+            )
+        ):
+            name = f'{number:03}_step.py'
+            self.migration(name, BAR)
+            process = subprocess.run(
+                ['bash', '-c', f'{program} {closed}'],
+                cwd=self.folder,
+                env=clean_environment(),
+                timeout=TIMEOUT,
+            )
+            with self.subTest(program, closed=closed):
+                self.assertEqual(process.returncode, 0)
+                self.assertIn(name, self.registered())
 
 
 class JsonTest(CommandTest):

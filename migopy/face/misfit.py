@@ -1,0 +1,52 @@
+"""What is said where what was typed does not fit a command."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+
+from migopy.commands import PLACEHOLDERS, Option, Part
+from migopy.errors import enumerated
+
+#: How similar to an option an unknown one is that was meant as it.
+SIMILARITY = 0.6
+
+
+def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Part]:
+    """Say that a command has no such option, and which one may be meant.
+
+    `flag` is how it was typed, where options are flags.
+    """
+    near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
+    # What nobody can have called an option is shown as the text that it is.
+    is_spelled = option.isidentifier() and '_' not in flag
+    shown: Part = Option(option) if is_spelled else flag or repr(option)
+    said: list[Part] = ['there is no ', shown]
+    if near:
+        said += [' (did you mean ', Option(near[0]), '?)']
+    return [*said, '; nothing was done']
+
+
+def misfit(
+    signature: inspect.Signature, values: Sequence[str], options: Mapping[str, str]
+) -> list[Part]:
+    """Say what is missing or too much, nothing where that is not what is wrong."""
+    parameters = signature.parameters.values()
+    by_place = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
+    for each in by_place[len(values) :]:
+        if each.default is each.empty and each.name not in options:
+            shown = PLACEHOLDERS.get(each.name, each.name.upper())
+            return [f'it needs {shown}']
+    for each in parameters:
+        is_needed = each.kind is each.KEYWORD_ONLY and each.default is each.empty
+        if is_needed and each.name not in options:
+            return ['it needs ', Option(each.name, PLACEHOLDERS.get(each.name, '…'))]
+    if any(each.kind is each.VAR_POSITIONAL for each in parameters):
+        return []
+    most = len(by_place)
+    if len(values) <= most:
+        return []
+    takes = ('no value', 'one value')[most] if most < 2 else f'{most} values at most'
+    behind = enumerated([repr(each) for each in values[most:]])
+    return [f'it takes {takes}, so {behind} is too much']
