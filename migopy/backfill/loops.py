@@ -34,6 +34,9 @@ class Left(NamedTuple):
     done: int
 
 
+#: Whether `update_each` is sending a page at this moment.
+SENDING: ContextVar[bool] = ContextVar('SENDING', default=False)
+
 #: The last loop of this run that was left so.
 LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
 
@@ -174,6 +177,11 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
         if loop is not None:
             loop.close()
         LOOP.set(None)
+
+
+def is_of_pages() -> bool:
+    """Tell whether what is sent here is a page, or a part of a loop over `batches`."""
+    return SENDING.get() or _open_loop() is not None
 
 
 def _open_loop() -> Generator[Any, None, None] | None:

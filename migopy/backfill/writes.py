@@ -25,6 +25,7 @@ from pymongo.errors import (
 from migopy.backfill.answers import Counts
 from migopy.backfill.changes import Change, Failed
 from migopy.backfill.documents import id_of, packed
+from migopy.backfill.loops import SENDING
 from migopy.pymongo3 import COMMENT
 
 #: Statements of one command.
@@ -95,6 +96,7 @@ class Writes:
         if not changes:
             return Written()
         failures: list[Failed] = []
+        sending = SENDING.set(True)
         try:
             reply = self._send(changes)
         except BulkWriteError as error:
@@ -119,6 +121,8 @@ class Writes:
             written = self.write(changes[:middle])
             written.add(self.write(changes[middle:]))
             return written
+        finally:
+            SENDING.reset(sending)
         return self._outcome(changes, failures, reply)
 
     def _send(self, changes: Sequence[Change]) -> Mapping[str, Any]:

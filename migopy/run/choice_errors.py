@@ -187,9 +187,9 @@ class NotApplied(MigopyException):
             f'{name} is not applied, so there is nothing to roll back; nothing was'
             ' done.\nSee what is applied: ',
             Command('list'),
-            '\nIts down() would undo what was never done; ',
+            '\nA down() would undo what was never done; ',
             Option('force', 'yes'),
-            ' runs it all the same.',
+            ' runs one all the same.',
         )
 
 

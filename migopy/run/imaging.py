@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from migopy.effects import EffectsListener, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.files import BEST_EFFORT
-from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
+from migopy.run.imaging_errors import NoImagesHere, refusal_of
 from migopy.run.marks import has_one_log
 from migopy.run.observer import Observer
 from migopy.run.step import Step
@@ -109,18 +109,14 @@ def pages_of(
             with effects.kept_to(session.session_id, strays, keeper):
                 yield Paging(images, known, session, limit, own_names(ground))
         except RefusedWrite as refused:
-            raise _refusal(refused) from refused
+            raise refusal_of(refused) from refused
         if effects.refused is not None:
-            raise _refusal(effects.refused)
+            raise refusal_of(effects.refused)
         problems = list(effects.unknowns())
         if effects.outside.wrote:
             problems.append(effects.outside.describe(ground.db.name))
         if problems:
             raise NotCovered(problems)
-
-
-def _refusal(refused: RefusedWrite) -> NotImaged | OutsidePages:
-    return NotImaged(refused) if refused.reason else OutsidePages(refused)
 
 
 def keeper_of(step: Step, ground: Ground) -> Keeper | None:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from migopy.effects import RefusedWrite
 from migopy.errors import MigopyException
 
+#: What writes documents, in a transaction as well.
+IN_TRANSACTIONS = frozenset(
+    {'bulkWrite', 'delete', 'findAndModify', 'findandmodify', 'insert', 'update'}
+)
+
 
 class NotImaged(MigopyException):
     """A command that no image can be kept of was refused before it was sent.
@@ -45,10 +50,15 @@ class OutsidePages(MigopyException):
 
 
 def _else(refused: RefusedWrite) -> str:
-    """Say what else helps: a transaction takes no $out and no $merge."""
-    if refused.command in ('aggregate', 'mapReduce'):
-        return '`undo = False`'
-    return '`undo = False` or `transaction = True`'
+    """Say what else helps: a transaction takes no $out, and drops no database."""
+    if refused.command in IN_TRANSACTIONS:
+        return '`undo = False` or `transaction = True`'
+    return '`undo = False`'
+
+
+def refusal_of(refused: RefusedWrite) -> NotImaged | OutsidePages:
+    """Give the error for a write that was refused as no image can be kept of it."""
+    return NotImaged(refused) if refused.reason else OutsidePages(refused)
 
 
 class NoImagesHere(MigopyException):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
@@ -29,6 +29,7 @@ from migopy.run.transaction import (
     why_refused,
 )
 from migopy.run.trial_errors import CannotTry, NotAllShown
+from migopy.run.trial_images import TriedPages, refusing
 from migopy.server import reason_of
 from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
@@ -137,12 +138,15 @@ class Trial:
             step = self._steps[place]
             evidence = None if states is None else Evidence()
             told = None if self._watch is None else self._watch(step)
+            pages = refusing(step, self._rooms, told)
+            if pages is not None:
+                told = pages.hear
             standin = StandIn(world, self._doubtful, step.in_transaction, told)
             listener, database = self._rooms.listener, self._rooms.db.name
             with listener.recording(database, evidence, standin) as effects:
                 self._observer.trying(step, place + 1, len(self._steps), effects)
                 try:
-                    ended = self._try(place, world, standin, effects)
+                    ended = self._try(place, world, standin, effects, pages)
                 finally:
                     self._observer.stopped(step)
             place += 1
@@ -162,7 +166,12 @@ class Trial:
         return place
 
     def _try(
-        self, place: int, world: World, standin: StandIn, effects: Recording
+        self,
+        place: int,
+        world: World,
+        standin: StandIn,
+        effects: Recording,
+        pages: TriedPages | None,
     ) -> Ended | None:
         """Call a step's function; give why it has ended early, if it has.
 
@@ -170,7 +179,7 @@ class Trial:
         """
         step, not_run = self._steps[place], self._names[place + 1 :]
         try:
-            self._call(step, world.session, standin, effects)
+            self._call(step, world.session, standin, effects, pages)
             cause: BaseException | None = None
         except BaseException as error:
             cause = error
@@ -192,7 +201,12 @@ class Trial:
         raise cause
 
     def _call(
-        self, step: Step, session: ClientSession, standin: StandIn, effects: Recording
+        self,
+        step: Step,
+        session: ClientSession,
+        standin: StandIn,
+        effects: Recording,
+        pages: TriedPages | None,
     ) -> None:
         rooms = self._rooms
         answers = Answering(standin, effects, rooms.listener)
@@ -200,6 +214,7 @@ class Trial:
         with (
             step.turn,
             inside,
+            nullcontext() if pages is None else pages.in_force(),
             session.bind(end_session=False),
             told_by(self._observer.speaker),
             answered_by(None if step.in_transaction else answers),

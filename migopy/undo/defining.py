@@ -115,8 +115,7 @@ class Defining:
         if self._is_left:
             settle_left(self._images, self._known.kept)
             self._is_left = False
-        is_renamed = name == 'renameCollection'
-        namespace = str(command[name]) if is_renamed else f'{database}.{command[name]}'
+        namespace = defined_by(name, database, command)
         if self._is_own(namespace) or self._is_own(str(command.get('to'))):
             return ''
         before = definition_of(client, namespace)
@@ -163,6 +162,24 @@ class Defining:
         kept.bytes += size
         kept.stored += size
         return replace(record, aside=kept.aside[-1])
+
+
+def defined_by(name: str, database: str, command: Mapping[str, Any]) -> str:
+    """Name the collection whose definition a command is about to change."""
+    is_renamed = name == 'renameCollection'
+    return str(command[name]) if is_renamed else f'{database}.{command[name]}'
+
+
+def require_kept(
+    images: Images, name: str, database: str, command: Mapping[str, Any]
+) -> None:
+    """Make sure that a definition could be kept as it is at this moment.
+
+    Raises `Unkept`, `PyMongoError`.
+    """
+    with images.own_work():
+        before = definition_of(images.client, defined_by(name, database, command))
+    touched_by(name, command, before)
 
 
 def settle_left(images: Images, kept: Kept) -> None:

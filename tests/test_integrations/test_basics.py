@@ -116,7 +116,7 @@ class RollbackTest(FabTest):
             self.fab('migrations:rollback,001'),
             '001_first.py is not applied, so there is nothing to roll back; nothing was'
             ' done.\nSee what is applied: fab migrations:list\n'
-            'Its down() would undo what was never done; force=yes runs it all the'
+            'A down() would undo what was never done; force=yes runs one all the'
             ' same.\n',
         )
         self.assertEqual(self.contents('notes'), [{'content': 'test'}])

@@ -1,0 +1,95 @@
+"""What a dry run refuses, as no image could be kept of it where it is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from migopy.effects import READS, RefusedWrite, namespace_of
+from migopy.run.imaging_errors import refusal_of
+from migopy.run.rooms import Rooms
+from migopy.run.step import Step
+from migopy.standin import Told
+
+#: The definitions that a transaction makes.
+MADE_IN_TRANSACTIONS = frozenset({'create', 'createIndexes'})
+
+
+def refusing(step: Step, rooms: Rooms, told: Told | None) -> TriedPages | None:
+    """Give what refuses the writes of a step of which no image could be kept.
+
+    `None` where none are kept, or where all that its transaction changes is found
+    afterwards. `told` hears of each command before.
+    """
+    if step.images is not True or step.in_transaction:
+        return None
+    return TriedPages(rooms.images, told)
+
+
+class TriedPages:
+    """Sees the commands of a step that keeps images of pages, in a dry run.
+
+    Invariant: what is refused is what is refused when the step is executed: writes
+    outside of pages, and definitions that are not kept.
+    """
+
+    def __init__(self, images: Any, told: Told | None) -> None:
+        from migopy.undo import Kinds
+
+        self._images = images
+        self._kinds = Kinds(images)
+        self._told = told
+        #: The first write that was refused.
+        self._refused: RefusedWrite | None = None
+
+    def hear(self, name: str, database: str, command: Mapping[str, Any]) -> None:
+        """Hear of a command that is sent or answered; raises `RefusedWrite`."""
+        if self._told is not None:
+            self._told(name, database, command)
+        namespace = namespace_of(name, database, command)
+        if name in READS or namespace is None:
+            return
+        reason = self._reason(name, database, command)
+        if reason is not None:
+            refused = RefusedWrite(name, namespace, reason)
+            self._refused = self._refused or refused
+            raise refused
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Say why a write was refused in the block, also where that was swallowed.
+
+        Raises `NotImaged`, `OutsidePages`.
+        """
+        try:
+            yield
+        except RefusedWrite as refused:
+            if refused is self._refused:
+                raise refusal_of(refused) from refused
+            raise
+        if self._refused is not None:
+            raise refusal_of(self._refused)
+
+    def _reason(
+        self, name: str, database: str, command: Mapping[str, Any]
+    ) -> str | None:
+        """Say why no image could be kept; `None` where one could."""
+        from migopy.backfill import is_of_pages
+        from migopy.undo import DEFINING, Unkept, require_kept
+
+        is_paged = is_of_pages()
+        if name not in DEFINING:
+            return self._kinds.inside(name, database, command) if is_paged else ''
+        if is_paged and name not in MADE_IN_TRANSACTIONS:
+            return 'each batch is a transaction, and in one the server does not do it'
+        try:
+            require_kept(self._images, name, database, command)
+        except Unkept as unkept:
+            return str(unkept)
+        except PyMongoError:
+            # What is not known here is looked up again when it is executed.
+            return None
+        return None
