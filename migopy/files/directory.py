@@ -92,7 +92,7 @@ class Directory:
                 return [
                     entry.name
                     for entry in entries
-                    if entry.name.endswith('.py') and not entry.is_dir()
+                    if entry.name[-3:].lower() == '.py' and not _is_folder(entry)
                 ]
         except OSError as error:
             raise NoDirectory(self.path, error) from error
@@ -101,3 +101,11 @@ class Directory:
         # As in 1.0. Nothing depends on it, so a read-only folder is fine.
         with contextlib.suppress(OSError):
             open(os.path.join(self.path, '__init__.py'), 'x').close()
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder; a link that leads nowhere is a file."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

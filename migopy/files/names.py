@@ -14,13 +14,19 @@ from migopy.texts import is_utf8, same_name, whole_number
 class BadFileNames(MigopyException):
     """Files that are no migrations lie among them; `names` are theirs."""
 
-    def __init__(self, names: list[str], pattern: str) -> None:
+    def __init__(
+        self, names: list[str], pattern: str, twins: Sequence[str] = ()
+    ) -> None:
+        """Take the names, and which of them are those of other files, too."""
         self.names = names
         why = f'do not fit MIGRATIONS_FILE_PATTERN ({pattern})'
         parts = ''
-        if not any(map(is_utf8, names)):
+        if twins:
+            names = list(twins)
+            why = 'are those of other files, but for the way an accent is spelled'
+        elif not any(map(is_utf8, names)):
             why = 'are no UTF-8, so that no database can keep them'
-        elif any(re.match(pattern, name) for name in names if name[-6:] != '.py.py'):
+        elif any(re.match(pattern, name) for name in names if is_ending(name)):
             why = f'have no number in the group of MIGRATIONS_FILE_PATTERN ({pattern})'
             parts = (
                 'A number of several parts needs a group for each: '
@@ -54,6 +60,11 @@ NUMBER = 'migr_nr'
 NUMBERS = re.compile(r'\d(?:[\d._-]*\d)?')
 
 
+def is_ending(name: str) -> bool:
+    """Tell whether a name ends as a migration's, once and in small letters."""
+    return name.endswith('.py') and not name.endswith('.py.py')
+
+
 class FileNames:
     """Which file names are migrations, and in what order they run.
 
@@ -83,7 +94,9 @@ class FileNames:
         """
         numbered, bad = self.sorted_out(names)
         if bad:
-            raise BadFileNames(bad, self.pattern)
+            taken = {same_name(name) for _, name in numbered if not name.isascii()}
+            twins = [name for name in bad if same_name(name) in taken]
+            raise BadFileNames(bad, self.pattern, twins)
         return numbered
 
     def sorted_out(
@@ -95,23 +108,28 @@ class FileNames:
         bad: list[str] = []
         helpers, matching = self._helpers, self._regex.match
         [first, *others] = self._groups
+        spelled: set[str] = set()
         for name in sorted(names):
             # What begins with a dot is an editor's or a system's own (._1_x.py).
-            if not name.endswith('.py') or name[0] in '_.':
+            if name[-3:].lower() != '.py' or name[0] in '_.':
                 continue
             is_plain = name.isascii()
             known = name if is_plain else same_name(name)
             if helpers and known in helpers:
                 continue
-            match = None if name.endswith('.py.py') else matching(known)
+            match = matching(known) if is_ending(name) else None
             number = whole_number(match[first] or '') if match else None
-            if match is None or number is None or not (is_plain or is_utf8(name)):
+            # Registered, one of two spellings would stand for the other one.
+            is_kept = is_plain or (is_utf8(name) and known not in spelled)
+            if match is None or number is None or not is_kept:
                 bad.append(name)
             elif not others:
                 numbered.append((number, name))
+                spelled |= set() if is_plain else {known}
             # A further one may be there or not: 20200724_x.py, 20200724_2_x.py.
             elif all(match[each] is None or match[each].isdecimal() for each in others):
                 found.append((match.group(*self._groups), name))
+                spelled |= set() if is_plain else {known}
             else:
                 bad.append(name)
         # By name they are in order already.

@@ -95,6 +95,26 @@ class FileNamesTest(unittest.TestCase):
             name = unicodedata.normalize(form, '1_é.py')
             self.assertEqual(self.sorted(name, pattern=pattern), [name])
 
+    def test_two_that_differ_only_in_how_it_is_spelled_are_an_error(self) -> None:
+        """Registered, one would stand for the other, which may not have run."""
+        names = FileNames(r'(?P<migr_nr>\d+)_\w+\.py')
+        composed, apart = (
+            unicodedata.normalize(form, '1_caf\xe9.py') for form in ('NFC', 'NFD')
+        )
+        for both in ([composed, apart], [apart, composed]):
+            with self.assertRaises(BadFileNames) as caught:
+                names.sorted([*both, '2_x.py'])
+            self.assertIn('are those of other files', str(caught.exception))
+            self.assertEqual(names.sorted_out(both), ([(1, apart)], [composed]))
+
+    def test_an_ending_in_capitals_does_not_fit(self) -> None:
+        """Passed over, the migration would be missing without a word."""
+        for pattern in (PATTERN, f'(?i){PATTERN}'):
+            with self.assertRaises(BadFileNames) as caught:
+                FileNames(pattern).sorted(['1_a.py', '2_b.PY'])
+            self.assertEqual(caught.exception.names, ['2_b.PY'])
+            self.assertIn('do not fit', str(caught.exception))
+
     def test_another_pattern(self) -> None:
         pattern = r'v(?P<migr_nr>\d+)[.].*'
         self.assertEqual(
@@ -227,6 +247,11 @@ class MigrationsTest(FolderTest):
         target = self.write('elsewhere.py')
         (self.base / 'steps').mkdir()
         (self.base / 'steps' / '1_x.py').symlink_to(target)
+        self.assertEqual(self.names(), ['1_x.py'])
+
+    def test_a_link_to_itself_is_no_reason_to_make_the_folder(self) -> None:
+        (self.base / 'steps').mkdir()
+        (self.base / 'steps' / '1_x.py').symlink_to('1_x.py')
         self.assertEqual(self.names(), ['1_x.py'])
 
     def test_one_registered_in_another_spelling_is_found_and_read(self) -> None:
