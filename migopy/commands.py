@@ -187,7 +187,8 @@ class FabSpelling(ForAll):
         before = ''.join(f'{quoted(word)} ' for word in self._before)
         parts = [f'fab {before}{self._task}:{usage.name}']
         for each in usage.parameters:
-            shown = PLACEHOLDERS.get(each.name, '…')
+            usual = 'yes' if each.default == 'no' else '…'
+            shown = PLACEHOLDERS.get(each.name, usual)
             if each.kind is each.VAR_POSITIONAL:
                 parts.append(f'[,{shown}]')
             elif each.kind is each.VAR_KEYWORD:

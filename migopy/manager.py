@@ -98,12 +98,12 @@ class MigrationsManager(
         """Execute unregistered migrations, or the one that is named.
 
         Example: execute,001_add_index.py
-        With to=NAME those up to and with that one are executed, with phase=before (or
-        after) those that are to run before (or after) the new code. With wait=yes it
-        waits for what they need and a worker still runs. With dry_run=yes
-        they run in a transaction that is then aborted, and what each would do is
-        shown; with show=5 so are the first five documents that each would change. The
-        first one that fails ends the run; the rest has not run then. preflight=yes
+        With to=NAME those up to and with that one are executed. phase=before (or after)
+        takes those that are to run before (or after) the new code. With wait=yes it
+        waits for what they need and a worker still runs. With dry_run=yes they run in a
+        transaction that is then aborted, and what each would do is shown. With show=5
+        the first five documents that each would change are shown as well. The first
+        one that fails ends the run; the rest has not run then. preflight=yes
         looks ahead first and stops at a problem, preflight=no does not where the
         fabfile's PREFLIGHT would. With plan=FILE only what that says is run.
         """

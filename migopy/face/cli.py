@@ -23,6 +23,9 @@ from migopy.tell import Voice
 from migopy.terminal import ColorsLogger, kept_stdout
 from migopy.version import VERSION
 
+#: The command that is there where no manager is, too.
+HELP = 'help'
+
 #: Set by the shell's part of argcomplete.
 ASKED_TO_COMPLETE = '_ARGCOMPLETE'
 
@@ -69,7 +72,13 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
             # What a file prints while it is loaded is no line of JSON.
             told = told_in_json(base, _first(line), _in_json(line))
             with told, _kept_stdout(line.in_json):
-                here = project_here(base, line.manager)
+                try:
+                    here = project_here(base, line.manager)
+                except MigopyException:
+                    if _first(line) != HELP or line.in_json:
+                        raise
+                    others = [each for each in line.words if each != HELP]
+                    return _show_help(base, line._replace(words=others), spelling)
         voice = here.manager_class.speaker()
         spelling = CommandSpelling(program, before, here.place, here.given)
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):

@@ -425,8 +425,12 @@ class HelpTest(CommandTest):
         self.assertIn('usage: migopy [COMMAND] [OPTION ...]', result.stdout)
         self.assertIn('\n  execute      Execute unregistered', result.stdout)
         self.assertIn('Neither ', result.stderr)
-        result = self.assert_ok(self.migopy('execute', '--help'))
-        self.assertIn('migopy execute [NAME] [--to NAME] [--phase ', result.stdout)
+        for words in (['execute', '--help'], ['help', 'execute']):
+            result = self.assert_ok(self.migopy(*words))
+            self.assertIn('migopy execute [NAME] [--to NAME] [--phase ', result.stdout)
+        result = self.assert_ok(self.migopy('help'))
+        self.assertIn('\n  execute      Execute unregistered', result.stdout)
+        self.assertIn('Neither ', result.stderr)
         self.assertRegex(self.migopy('--version').stdout, r'^migopy 2\.\d+\.\S+\n$')
         self.assert_error(self.migopy(), 'Neither ', '--manager FILE.py:CLASS')
 
