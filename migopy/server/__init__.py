@@ -26,6 +26,7 @@ from migopy.server.explained import (
     DatabaseError,
     NoPrimary,
     ServerUnreachable,
+    UnsupportedServer,
     explained,
     reason_of,
 )
@@ -65,6 +66,7 @@ __all__ = [
     'ServerUnreachable',
     'ServerUri',
     'Settings',
+    'UnsupportedServer',
     'await_first_contact',
     'end_builds',
     'end_remains',

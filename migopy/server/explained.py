@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.errors import (
     BulkWriteError,
@@ -43,6 +44,9 @@ ACTIONS = {
     'findAndModify': 'find, insert, update and remove',
 }
 
+#: What PyMongo says of a server that is too old or too new for it.
+OF_VERSIONS = 'this version of PyMongo'
+
 _REFUSED = re.compile(
     r'not authorized on (?P<database>\S+) to execute command {? ?(?P<command>\w+)'
 )
@@ -67,6 +71,18 @@ class NoPrimary(MigopyException):
     def __init__(self, where: str, *what_to_do: Part) -> None:
         self.where = where
         super().__init__(*what_to_do)
+
+
+class UnsupportedServer(MigopyException):
+    """PyMongo does not work with the server's version; `where` is its address."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        self.where = where
+        super().__init__(
+            f'PyMongo {pymongo.version} cannot work with the MongoDB at {where}:'
+            f' {reason}.\n'
+            'Update the older one of the two, then type the command again.'
+        )
 
 
 class AccessDenied(MigopyException):
@@ -94,6 +110,8 @@ def explained(
     if isinstance(error, ConnectionFailure):
         member = only_member(client) if isinstance(client, MongoClient) else None
         return _not_reached(error, settings, member)
+    if isinstance(error, ConfigurationError) and OF_VERSIONS in str(error):
+        return UnsupportedServer(settings.where, reason_of(error, settings))
     if isinstance(error, OperationFailure):
         return _refused(error, settings)
     if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):

@@ -15,6 +15,10 @@ from pymongo.errors import (
     OperationFailure,
     ServerSelectionTimeoutError,
 )
+from pymongo.hello import Hello
+from pymongo.server_description import ServerDescription
+from pymongo.synchronous.settings import TopologySettings
+from pymongo.topology_description import TOPOLOGY_TYPE, TopologyDescription
 
 from migopy.errors import MigopyException
 from migopy.server import (
@@ -25,6 +29,7 @@ from migopy.server import (
     NoPrimary,
     ServerUnreachable,
     Settings,
+    UnsupportedServer,
     explained,
     reason_of,
 )
@@ -283,6 +288,33 @@ class ExplainTest(unittest.TestCase):
     def test_a_strict_stable_api(self) -> None:
         error = OperationFailure('x', 323, {'errmsg': 'collStats is not in API V1'})
         self.explained(error, AccessDenied, 'server_api', 'collStats')
+
+    def test_a_server_of_another_age(self) -> None:
+        """PyMongo's own check, of what a server would have said of itself."""
+        for least, most, said in (
+            (0, 8, 'requires at least 9 (MongoDB 4.4).\n'),
+            (90, 99, 'requires wire version 90'),
+        ):
+            hello = {'ok': 1, 'minWireVersion': least, 'maxWireVersion': most}
+            address = 'db.example', 27018
+            server = ServerDescription(address, Hello(hello))
+            topology = TopologyDescription(
+                TOPOLOGY_TYPE.Single,
+                {address: server},
+                None,
+                None,
+                None,
+                TopologySettings(),
+            )
+            with self.assertRaises(ConfigurationError) as caught:
+                topology.check_compatible()
+            self.explained(
+                caught.exception,
+                UnsupportedServer,
+                'cannot work with the MongoDB at db.example:27018: ',
+                said,
+                'Update the older one of the two, then type the command again.',
+            )
 
     def test_settings_that_cannot_be(self) -> None:
         self.explained(
