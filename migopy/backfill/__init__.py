@@ -10,6 +10,7 @@ from migopy.backfill.each import update_each as update_each
 from migopy.backfill.images import PageImages as PageImages
 from migopy.backfill.loops import BatchAborted as BatchAborted
 from migopy.backfill.loops import InLoop as InLoop
+from migopy.backfill.loops import LeftBatch as LeftBatch
 from migopy.backfill.loops import NotInBatch as NotInBatch
 from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.loops import is_of_pages as is_of_pages

@@ -27,11 +27,13 @@ LOOP: ContextVar[weakref.ref[Generator[Any, None, None]] | None] = ContextVar(
 class Left(NamedTuple):
     """A loop that was left within the transaction of a batch.
 
-    `done` is how many documents of `namespace` it had done before that batch.
+    `done` is how many documents of `namespace` it had done before that batch, in which
+    it had changed something if it `has_changed`.
     """
 
     namespace: str
     done: int
+    has_changed: bool = False
 
 
 #: Whether `update_each` is sending a page at this moment.
@@ -39,6 +41,9 @@ SENDING: ContextVar[bool] = ContextVar('SENDING', default=False)
 
 #: The last loop of this run that was left so.
 LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
+
+#: The first loop of this run that was left so when it had changed something.
+LOST: ContextVar[Left | None] = ContextVar('LOST', default=None)
 
 
 class InLoop(MigopyException):
@@ -136,10 +141,33 @@ class NotInBatch(UnkeptBatch):
         super().__init__(left, reason, why)
 
 
+class LeftBatch(UnkeptBatch):
+    """A loop was left within a batch that had changed something, and `up` went on."""
+
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, left: Left, reason: str = '') -> None:
+        why = (
+            'the loop over migopy.batches was left (with break or islice, or by an'
+            ' error that was caught) after a batch had changed something. Each batch'
+            ' is a transaction, which ends when the loop goes on to the next one.\n'
+            'Leave the loop before the batch changes anything, or choose the documents'
+            ' with filter=.'
+        )
+        super().__init__(left, reason, why)
+
+
 def outside(refused: RefusedWrite) -> OutsideBatch:
     """Give the error for a write that was refused before it was sent."""
     what = f'{refused.command} on {refused.namespace}, which was refused'
     return OutsideBatch(what)
+
+
+def leave(left: Left) -> None:
+    """Note that a loop is left within a batch."""
+    LEFT.set(left)
+    if left.has_changed and LOST.get() is None:
+        LOST.set(left)
 
 
 def require_no_loop(what: str, namespace: str) -> None:
@@ -154,11 +182,17 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
 
     Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
     somebody else has refused it. Raises `BatchAborted` for what the server has aborted,
-    `NotInBatch` for what it does in no transaction.
+    `NotInBatch` for what it does in no transaction, and `LeftBatch` where all went well
+    but for the changes of a batch that were not kept.
     """
     LEFT.set(None)
+    LOST.set(None)
     try:
         yield
+        _close_loop()
+        lost = LOST.get()
+        if lost is not None:
+            raise LeftBatch(lost)
     except PyMongoError as error:
         left = LEFT.get()
         if left is None:
@@ -173,10 +207,14 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
             raise
         raise outside(refused) from refused
     finally:
-        loop = _open_loop()
-        if loop is not None:
-            loop.close()
-        LOOP.set(None)
+        _close_loop()
+
+
+def _close_loop() -> None:
+    loop = _open_loop()
+    if loop is not None:
+        loop.close()
+    LOOP.set(None)
 
 
 def is_of_pages() -> bool:

@@ -22,10 +22,10 @@ from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_h
 from migopy.backfill.documents import RAW, id_of
 from migopy.backfill.images import Looked, LoopImages, NoLoopImages
 from migopy.backfill.loops import (
-    LEFT,
     LOOP,
     Left,
     OutsideBatch,
+    leave,
     outside,
     require_no_loop,
 )
@@ -178,7 +178,7 @@ class Turns:
                     if pages.add(transaction.kept(place), session):
                         is_added, pages.is_unsure = True, False
                         with self._inside(session, effects, looked):
-                            yield from self._given(documents, checkpoint.count)
+                            yield from self._given(documents, checkpoint.count, effects)
                         place.entry['wrote'] = written(checkpoint, effects)
                         if place.entry['wrote'] != checkpoint.wrote:
                             pages.correct(transaction.kept(place), session)
@@ -215,12 +215,16 @@ class Turns:
         name = self._collection.full_name
         return NoLoopImages() if images is None else images.loop(name)
 
-    def _given(self, documents: list[Any], done: int) -> Loop:
+    def _given(
+        self, documents: list[Any], done: int, effects: Recording | None
+    ) -> Loop:
         """Give a batch; note where the loop is left with it, for who says why."""
+        before = changed(effects)
         try:
             yield documents
         except GeneratorExit:
-            LEFT.set(Left(self._collection.full_name, done))
+            has_changed = changed(effects) != before
+            leave(Left(self._collection.full_name, done, has_changed))
             raise
 
     @contextmanager
@@ -273,3 +277,18 @@ def written(checkpoint: Checkpoint, effects: Recording | None) -> list[str]:
     for each in effects.changes if effects is not None else ():
         names.update(each.split(' + '))
     return sorted(names)
+
+
+def changed(effects: Recording | None) -> int:
+    """Count what a loop has changed so far, what is not certain of it as well."""
+    changes = effects.changes.values() if effects is not None else ()
+    return sum(
+        each.inserted
+        + each.modified
+        + each.found
+        + each.deleted
+        + len(each.collection)
+        + len(each.indexes)
+        + len(each.notes)
+        for each in changes
+    )

@@ -15,6 +15,7 @@ import migopy
 from migopy.backfill import (
     BatchAborted,
     InLoop,
+    LeftBatch,
     NotACollection,
     NotInBatch,
     NotOnce,
@@ -169,6 +170,55 @@ class MigrationTest(PlainTest):
                 self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
                 self.db.migrations.delete_many({})
 
+    def test_a_batch_that_is_left_with_changes_is_not_passed_over(self) -> None:
+        loops = {
+            'for batch in batches: (change(batch), 1 / 0 if len(seen) == 2 else 0)': 2,
+            'for batch in islice(batches, 2): change(batch)': 2,
+            'change(next(batches))': 0,
+            'for batch in batches: (look(batch), 1 / 0 if len(seen) == 2 else 0)': None,
+            'for batch in islice(batches, 2): look(batch)': None,
+        }
+        text = """
+            from contextlib import suppress
+            from itertools import islice
+            import migopy
+
+            seen = []
+
+            def up(db):
+                def change(batch):
+                    seen.append(batch)
+                    keys = {{'_id': {{'$in': [each['_id'] for each in batch]}}}}
+                    db.notes.update_many(keys, {{'$inc': {{'calls': 1}}}})
+
+                def look(batch):
+                    seen.append(batch)
+                    db.notes.update_many({{'_id': None}}, {{'$inc': {{'calls': 1}}}})
+
+                batches = migopy.batches(db.notes, 2, transaction=True)
+                with suppress(ZeroDivisionError):
+                    {loop}
+            """
+        for loop, done in loops.items():
+            with self.subTest(loop):
+                self.db.migrations.delete_many({})
+                self.db.migrations_history.delete_many({})
+                self.db.notes.update_many({}, {'$unset': {'calls': 1}})
+                self.migration('1_a.py', textwrap.dedent(text).format(loop=loop))
+                if done is None:
+                    self.execute()
+                    continue
+                told = f'the {done} documents before it are done'
+                with self.assertRaisesRegex(LeftBatch, told) as caught:
+                    self.execute()
+                self.assertEqual(self.calls(), [1] * done + [0] * (10 - done))
+                self.assertEqual(self.registered(), [])
+                copied = pickle.loads(pickle.dumps(caught.exception))
+                self.assertEqual(str(copied), str(caught.exception))
+                self.write_up(self.ONCE)
+                self.execute()
+                self.assertEqual(self.calls(), [1] * 10)
+
     def test_without_one_the_batch_that_was_left_is_given_again(self) -> None:
         self.write_up(last="if batch[0]['_id'] == 6: break", after='1 / 0')
         with self.assertRaises(ZeroDivisionError):
@@ -231,9 +281,10 @@ class MigrationTest(PlainTest):
             held = []
             """,
         )
-        self.execute()
-        self.assertEqual(self.calls(), [1] + [0] * 9)
-        self.assertEqual(self.registered(), ['1_a.py'])
+        with self.assertRaises(LeftBatch):
+            self.execute()
+        self.assertEqual(self.calls(), [1, 0, 0, *[0] * 7])
+        self.assertEqual(self.registered(), [])
 
     def test_two_loops_and_an_update_each_are_kept_apart(self) -> None:
         for options in ('', ', transaction=True'):

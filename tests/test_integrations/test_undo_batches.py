@@ -12,7 +12,7 @@ from bson import CodecOptions, Int64
 from bson.binary import JAVA_LEGACY, STANDARD
 from pymongo import MongoClient
 
-from migopy.backfill import InLoop, NotInBatch, OutsideBatch
+from migopy.backfill import InLoop, LeftBatch, NotInBatch, OutsideBatch
 from migopy.run import NotImaged, OutsidePages
 from migopy.undo import Conflicts, TooManyImages
 from tests.faults import failing, obliging_server, soon_heard
@@ -326,12 +326,17 @@ class UndoBatchesTest(PlainTest):
                 self.assert_undone()
 
     def test_a_batch_that_is_left_by_break_and_a_loop_after_it(self) -> None:
-        self.write_up(
-            f'{BODY}if batch[0]["_id"] == 20:\n    break',
-            "db.made.insert_one({'of': len(batch)})",
-        )
+        loop_after = "db.made.insert_one({'of': len(batch)})"
+        left = 'if batch[0]["_id"] == 20:\n    break'
+        self.write_up(f'{left}\n{BODY}', loop_after)
         self.execute()
         self.assertEqual(self.db.made.count_documents({}), 20 + 5)
+        self.assert_undone()
+        self.write_up(f'{BODY}{left}', loop_after)
+        with self.assertRaisesRegex(LeftBatch, 'the 20 documents before it are done'):
+            self.execute()
+        self.assertEqual(self.db.made.count_documents({}), 20 + 5)
+        self.assertEqual(self.registered(), [])
         self.assert_undone()
 
     def test_where_others_write_a_batch_is_given_again_with_images_once(self) -> None:
