@@ -174,9 +174,9 @@ def _differences(
 
 def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
     """Give the checksums of the other Python files of the folder, by name."""
-    folder = site.directory.path
+    folder, known = site.directory.path, frozenset(migrations)
     names = sorted(os.listdir(folder))
-    others = [each for each in names if each.endswith('.py') and each not in migrations]
+    others = [each for each in names if each.endswith('.py') and each not in known]
     archive = os.path.join(folder, ARCHIVE)
     if os.path.isdir(archive):
         # A file that replaces those there calls them.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 import unittest
 from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from bson import ObjectId
 
 from migopy.commands import Command
 from migopy.files import Migration
+from migopy.operations.planned import helpers_of
 from migopy.run import (
     AlreadyBegun,
     AlreadyRegistered,
@@ -282,3 +286,30 @@ class UnfinishedTest(unittest.TestCase):
         self.assertEqual(names(made.to_execute('1', True)), ['1_a.py'])
         self.assertEqual(names(made.to_ignore('1')), ['1_a.py'])
         self.assertEqual(names(made.to_roll_back('1')), ['1_a.py'])
+
+
+class CountedName(str):
+    """A name that counts how often it is compared with another one."""
+
+    __hash__ = str.__hash__
+    count = 0
+
+    def __eq__(self, other: object) -> bool:
+        CountedName.count += 1
+        return str.__eq__(self, other)
+
+
+class HelpersOfTest(unittest.TestCase):
+    """The other Python files of the folder, which a written plan names."""
+
+    def test_each_file_is_looked_up_and_not_compared_with_all(self) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            names = [f'{number:03}_step.py' for number in range(100)]
+            for name in [*names, 'tool.py']:
+                Path(folder, name).touch()
+            site: Any = SimpleNamespace(directory=SimpleNamespace(path=folder))
+
+            found = helpers_of(site, [CountedName(name) for name in names])
+
+        self.assertEqual(list(found), ['tool.py'])
+        self.assertLess(CountedName.count, 10 * len(names))
