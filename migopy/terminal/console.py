@@ -159,27 +159,49 @@ def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Set a row in as many lines as its highest cell takes."""
-    # rich takes a tenth of a second to import, which other commands need not pay.
-    from rich.cells import set_cell_size
-
     cells = [_folded(cell, width) for cell, width in zip(row, widths)]
     return [
-        (' ' * GAP).join(map(set_cell_size, parts, widths)).rstrip()
+        (' ' * GAP).join(map(_padded, parts, widths)).rstrip()
         for parts in zip_longest(*cells, fillvalue='')
     ]
 
 
 def _folded(cell: str, width: int) -> list[str]:
     """Break a cell into lines, between words where that can be."""
-    from rich.cells import cell_len
-
-    if '\n' not in cell and cell_len(cell) <= width:
-        return [cell]
+    lines = cell.split('\n')
+    is_simple = len(lines) == 1 or all(map(_is_plain, lines))
+    if is_simple and all(_columns(each) <= width for each in lines):
+        return lines
     from rich.console import Console
     from rich.text import Text
 
     console = Console(file=io.StringIO(), width=width, color_system=None)
     return [line.plain for line in Text(cell).wrap(console, width, overflow='fold')]
+
+
+def _padded(text: str, width: int) -> str:
+    """Make a text as wide as its column."""
+    columns = _columns(text)
+    if columns <= width:
+        return text + ' ' * (width - columns)
+    from rich.cells import set_cell_size
+
+    return set_cell_size(text, width)
+
+
+def _columns(text: str) -> int:
+    """Count the columns of a terminal that a text takes."""
+    if _is_plain(text):
+        return len(text)
+    # rich takes a tenth of a second to import, which few tables need to pay.
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether each character is one column wide, as nearly always."""
+    return text.isascii() and text.isprintable()
 
 
 def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
@@ -193,6 +215,8 @@ def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
     widest = max(room, UNBROKEN)
     room -= (count - 1) * GAP
     excess = sum(fitted) - room
+    if excess <= 0:
+        return fitted
     words = [fitted[0], *(max(map(_longest_word, column)) for column in columns[1:])]
     in_words = [min(max(word, NARROWEST), widest) for word in words]
     for floors in (in_words, [*in_words[:-1], NARROWEST]):
@@ -204,13 +228,11 @@ def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
 
 
 def _wanted(cell: str) -> int:
-    from rich.cells import cell_len
-
+    if '\n' not in cell:
+        return _columns(cell)
     first, *others = cell.split('\n')
-    return max(cell_len(first), *(min(cell_len(each), WRAPPED) for each in others), 0)
+    return max(_columns(first), *(min(_columns(each), WRAPPED) for each in others))
 
 
 def _longest_word(cell: str) -> int:
-    from rich.cells import cell_len
-
-    return max(map(cell_len, cell.split()), default=0)
+    return max(map(_columns, cell.split()), default=0)
