@@ -19,7 +19,6 @@ from migopy.effects import EffectsListener, listen
 from migopy.errors import MigopyException
 from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_template
 from migopy.lazy import lazy
-from migopy.pymongo3 import legacy_database
 from migopy.run import (
     Choice,
     NoNumberOfRuns,
@@ -114,12 +113,18 @@ class Site:
     @lazy
     def db(self) -> Database[Document]:
         """Give the database, as migrations get it."""
-        name = self.settings.server.database_name
+        from migopy.pymongo3 import legacy_database  # no status needs it
+
+        name = self._database.name
+        return legacy_database(self.client, name, self._notify)
+
+    @property
+    def _database(self) -> Any:
         if self._is_of_many:
             raise OneOfMany
-        if not name:
+        if not (name := self.settings.server.database_name):
             raise NoDatabase
-        return legacy_database(self.client, name, self._notify)
+        return self.client[name]
 
     @lazy
     def directory(self) -> Directory:
@@ -129,11 +134,6 @@ class Site:
         settings = self.settings
         names = FileNames(settings.file_pattern, settings.helpers)
         return Directory(settings.base, settings.directory, names, self._functions)
-
-    @lazy
-    def collection(self) -> Collection[Document]:
-        """Give the collection of registered migrations, with the client's options."""
-        return self.db[self.settings.collection]
 
     @lazy
     def registry(self) -> Registry:
@@ -180,7 +180,7 @@ class Site:
     @lazy
     def _reached(self) -> Collection[Document]:
         """Give the collection of registered migrations, of a server that was found."""
-        collection = self.collection
+        collection: Collection[Document] = self._database[self.settings.collection]
         await_first_contact(self.client, self.settings.server)
         return collection
 

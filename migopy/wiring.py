@@ -104,7 +104,7 @@ class Wiring(Doors):
     @lazy
     def collection(self) -> Collection[Document]:
         """Give the collection of registered migrations."""
-        return self._site.collection
+        return self._site.db[self._site.settings.collection]
 
     def tasks(self, manager: Wiring | None = None) -> Iterator[Any]:
         """Iterate over the bound commands of `manager`, or of this one."""

@@ -1,18 +1,13 @@
-"""What lies on disk: the migrations and their folder."""
+"""What lies on disk: the migrations and their folder.
+
+What imports migrations is loaded when its names are asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
-from migopy.files.kept import KeptDirectory
-from migopy.files.loaded import (
-    BEST_EFFORT,
-    BadParallel,
-    BadTransaction,
-    BadUndo,
-    InEventLoop,
-    LoadedMigration,
-    NoSuchFunction,
-)
-from migopy.files.loading import ImportFailed, importable, load, load_all
 from migopy.files.migration import (
     ARCHIVE,
     Migration,
@@ -37,7 +32,37 @@ from migopy.files.said import (
     Said,
 )
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
-from migopy.files.turns import InTurn
+
+if TYPE_CHECKING:
+    from migopy.files.kept import KeptDirectory
+    from migopy.files.loaded import (
+        BEST_EFFORT,
+        BadParallel,
+        BadTransaction,
+        BadUndo,
+        InEventLoop,
+        LoadedMigration,
+        NoSuchFunction,
+    )
+    from migopy.files.loading import ImportFailed, importable, load, load_all
+    from migopy.files.turns import InTurn
+
+#: The rooms of the names that are loaded late.
+LATE = {
+    'BEST_EFFORT': 'loaded',
+    'BadParallel': 'loaded',
+    'BadTransaction': 'loaded',
+    'BadUndo': 'loaded',
+    'ImportFailed': 'loading',
+    'InEventLoop': 'loaded',
+    'InTurn': 'turns',
+    'KeptDirectory': 'kept',
+    'LoadedMigration': 'loaded',
+    'NoSuchFunction': 'loaded',
+    'importable': 'loading',
+    'load': 'loading',
+    'load_all': 'loading',
+}
 
 __all__ = [
     'AFTER',
@@ -85,3 +110,9 @@ __all__ = [
     'project_directory',
     'read_template',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f'migopy.files.{LATE[name]}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

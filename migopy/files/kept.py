@@ -40,7 +40,7 @@ class KeptMigration(Migration):
 
     def checksum(self) -> str:
         """Read the file, the first time, and give its checksum; raises `Unreadable`."""
-        return self._glance.checksum
+        return self._glance[0]
 
 
 class KeptDirectory(Directory):

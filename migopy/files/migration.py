@@ -41,11 +41,9 @@ class Unreadable(MigopyException):
         )
 
 
-class Glance(NamedTuple):
-    """What a plan has to know of each file."""
-
-    checksum: str
-    is_repeatable: bool
+#: What a plan has to know of each file: its checksum, and whether it runs again. One
+#: with names takes four times as long to make.
+Glance = tuple[str, bool]
 
 
 class Migration(NamedTuple):
@@ -162,18 +160,14 @@ class Migration(NamedTuple):
     def is_repeatable(self) -> bool:
         """Tell whether the file says `repeat = True`; not if it cannot be read."""
         with suppress(Unreadable):
-            return self.glance().is_repeatable
+            return self.glance_at(self.content())[1]
         return False
-
-    def glance(self) -> Glance:
-        """Read the file once for all that a plan has to know; raises `Unreadable`."""
-        return self.glance_at(self.content())
 
     def glance_at(self, content: bytes) -> Glance:
         """Give what a plan has to know of the file, whose content this is."""
         # Few files have the word, and only those are worth parsing.
         is_repeatable = REPEAT in content and said_of(content).repeat
-        return Glance(checksum_of(content), is_repeatable)
+        return checksum_of(content), is_repeatable
 
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
@@ -192,15 +186,23 @@ def _parsed(content: bytes) -> ast.Module | None:
 
 
 def glances(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Glance]]:
-    """Read each file once, as `glance` does; those that cannot be read are left out."""
+    """Read each file once and look at it; those that cannot be read are left out."""
     for start in range(0, len(migrations), READ_TOGETHER):
-        read = []
-        for each in migrations[start : start + READ_TOGETHER]:
-            try:
-                read.append((each, each.content()))
-            except Unreadable:
-                continue
-        for each, content in read:
+        together = migrations[start : start + READ_TOGETHER]
+        try:
+            contents = [each.content() for each in together]
+        except Unreadable:
+            yield from _readable(together)
+            continue
+        for each, content in zip(together, contents):
+            yield each, each.glance_at(content)
+
+
+def _readable(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Glance]]:
+    """Read one file after the other; one that cannot be read is left out."""
+    for each in migrations:
+        with suppress(Unreadable):
+            content = each.content()
             yield each, each.glance_at(content)
 
 

@@ -70,14 +70,14 @@ def look_through(
     """Read each file once, for both; one that cannot be read is in neither."""
     repeats: dict[str, Repeat] = {}
     unchanged: set[str] = set()
-    for each, found in glances(migrations):
+    for each, (checksum, is_repeatable) in glances(migrations):
         name = each.name
         record = records.get(name)
-        if record is not None and record.checksum == found.checksum:
+        if record is not None and record.checksum == checksum:
             unchanged.add(name)
-        if found.is_repeatable:
+        if is_repeatable:
             with suppress(Unreadable):
-                repeats[name] = Repeat(found.checksum, each.said())
+                repeats[name] = Repeat(checksum, each.said())
     return LookedThrough(repeats, frozenset(unchanged))
 
 

@@ -1,4 +1,10 @@
-"""What is kept in the database: the registry, the history and the lock."""
+"""What is kept in the database: the registry, the history and the lock.
+
+What no status needs is loaded when its names are asked for.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from migopy.state.agent import Agent
 from migopy.state.concerns import (
@@ -12,24 +18,42 @@ from migopy.state.concerns import (
     commit,
     is_passing,
 )
-from migopy.state.foreign import (
-    ForeignRecord,
-    ForeignRegistry,
-    known_by,
-    registry_of,
-)
-from migopy.state.foreign_tools import TOOLS
-from migopy.state.guarded import UNWRITTEN, GuardedWriter
 from migopy.state.helm import Helm
 from migopy.state.history import History
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
-from migopy.state.kept_pages import KeptPages
 from migopy.state.lock import Lock
 from migopy.state.owners import end_left, runs_of
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
 from migopy.state.runs import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
-from migopy.state.steering import Doing, Loop, Seen, Steering
+
+if TYPE_CHECKING:
+    from migopy.state.foreign import (
+        ForeignRecord,
+        ForeignRegistry,
+        known_by,
+        registry_of,
+    )
+    from migopy.state.foreign_tools import TOOLS
+    from migopy.state.guarded import UNWRITTEN, GuardedWriter
+    from migopy.state.kept_pages import KeptPages
+    from migopy.state.steering import Doing, Loop, Seen, Steering
+
+#: The rooms of the names that are loaded late.
+LATE = {
+    'TOOLS': 'foreign_tools',
+    'UNWRITTEN': 'guarded',
+    'Doing': 'steering',
+    'ForeignRecord': 'foreign',
+    'ForeignRegistry': 'foreign',
+    'GuardedWriter': 'guarded',
+    'KeptPages': 'kept_pages',
+    'Loop': 'steering',
+    'Seen': 'steering',
+    'Steering': 'steering',
+    'known_by': 'foreign',
+    'registry_of': 'foreign',
+}
 
 __all__ = [
     'DURABLE',
@@ -72,3 +96,9 @@ __all__ = [
     'registry_of',
     'runs_of',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in LATE:
+        return getattr(import_module(f'migopy.state.{LATE[name]}'), name)
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

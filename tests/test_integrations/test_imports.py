@@ -33,6 +33,21 @@ class ImportTest(unittest.TestCase):
         late = ('differences', 'dumps', 'preflight', 'standin', 'undo')
         self.assertEqual([each for each in late if f'migopy.{each}' in modules], [])
 
+    def test_a_status_imports_nothing_that_runs_migrations(self) -> None:
+        """Nor what knows PyMongo 3's methods or other tools' records."""
+        modules = self.loaded('import migopy\nmigopy.MigrationsManager')
+        self.assertIn('migopy.state.reading', modules)
+        late = ('files.loading', 'pymongo3', 'state.foreign', 'state.steering')
+        self.assertEqual([each for each in late if f'migopy.{each}' in modules], [])
+
+    def test_a_table_of_plain_texts_needs_no_rich(self) -> None:
+        modules = self.loaded(
+            'from migopy.terminal import table\n'
+            "table(('Migration', 'Took'), [('1_step.py\\nan error', '1 ms')])"
+        )
+        self.assertIn('migopy.terminal.console', modules)
+        self.assertNotIn('rich', modules)
+
     def test_creating_the_task_imports_fabric(self) -> None:
         modules = self.loaded(
             'import migopy\nmigopy.MigrationsManager.create_task()',
