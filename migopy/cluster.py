@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 from migopy.defaults import Defaults
 from migopy.lazy import lazy
 from migopy.server import (
+    UNUSABLE,
     Settings,
     explained,
     is_made_for_us,
@@ -47,7 +48,7 @@ class Cluster:
         try:
             client = self._make_client(*place, **options)
         # OSError: of a certificate's file, say.
-        except (PyMongoError, ValueError, TypeError, OSError) as error:
+        except (PyMongoError, *UNUSABLE) as error:
             raise explained(error, self._settings) from error
         if is_made_for_us(client, self._make_client, before):
             self._resources.callback(close, client)

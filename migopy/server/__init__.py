@@ -22,6 +22,7 @@ from migopy.server.client import (
 )
 from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
+    UNUSABLE,
     AccessDenied,
     DatabaseError,
     NoPrimary,
@@ -51,6 +52,7 @@ __all__ = [
     'DATA',
     'EMBEDDED',
     'SECRET',
+    'UNUSABLE',
     'AccessDenied',
     'BadSettings',
     'Build',

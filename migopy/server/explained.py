@@ -100,6 +100,11 @@ class DatabaseError(MigopyException):
     """The server, or the way to it, failed otherwise; the cause is chained."""
 
 
+#: What `MongoClient` raises besides its own errors for options that it cannot use; a
+#: KeyError is of `datetime_conversion`.
+UNUSABLE = (ValueError, TypeError, OSError, KeyError)
+
+
 def explained(
     error: Exception, settings: Settings, client: object = None
 ) -> MigopyException:
@@ -114,7 +119,7 @@ def explained(
         return UnsupportedServer(settings.where, reason_of(error, settings))
     if isinstance(error, OperationFailure):
         return _refused(error, settings)
-    if isinstance(error, (ConfigurationError, ValueError, TypeError, OSError)):
+    if isinstance(error, (ConfigurationError, *UNUSABLE)):
         at_fault = _at_fault(error, settings)
         return BadSettings(
             f'{at_fault} cannot be used:'
@@ -142,7 +147,8 @@ def reason_of(error: BaseException, settings: Settings | None = None) -> str:
 
     One line without a period at its end, never empty, and without secrets.
     """
-    text = str(error)
+    # A KeyError's text is in quotes.
+    text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
     if isinstance(error, BulkWriteError):
         details = error.details.get('writeErrors') or []
         concerns = error.details.get('writeConcernErrors') or []

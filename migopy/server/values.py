@@ -65,7 +65,7 @@ def _host(value: Any) -> Wish | None:
     if not isinstance(value, str) or not value:
         return wish
     in_place_of_uri = is_uri(value) or value.startswith(EMBEDDED)
-    return _uri(value) if in_place_of_uri else None
+    return _uri(value) if in_place_of_uri else _without_ends(value, 'a host')
 
 
 def _port(value: Any) -> Wish | None:
@@ -88,7 +88,25 @@ def _uri(value: Any) -> Wish | None:
         return (
             'a URI that begins with mongodb:// or mongodb+srv://, or embedded:<folder>'
         )
-    return _acknowledged(ServerUri.of(value).options)
+    if value.startswith(EMBEDDED):
+        return None
+    uri = ServerUri.of(value)
+    odd = _database(uri.database)
+    return (
+        _without_ends(value, 'a URI')
+        or (f'a URI with {odd}' if odd else None)
+        or _acknowledged(uri.options)
+    )
+
+
+def _without_ends(value: str, what: str) -> Wish | None:
+    """Refuse what a file's line end or a slip of the hand has left around a value.
+
+    The server would take it for a part of a name, and make what has that name.
+    """
+    if value == value.strip():
+        return None
+    return f'{what} without white space or a line end around it: add .strip()'
 
 
 def _client_options(value: Any) -> Wish | None:
@@ -114,12 +132,17 @@ def _database(value: Any) -> Wish | None:
         return None
     if not isinstance(value, str):
         return 'a text'
-    odd = next((char for char in value if char in ' .$/\\"\0'), None)
+    odd = next((each for each in value if _is_odd(each)), None)
     if odd is not None:
         return f'the name of a database, in which {odd!r} cannot stand'
     if len(value.encode('utf-8', 'surrogatepass')) > DATABASE_BYTES:
         return f'the name of a database, of {DATABASE_BYTES} bytes at most'
     return None
+
+
+def _is_odd(letter: str) -> bool:
+    """Tell whether a letter cannot stand in a database's name, or cannot be meant."""
+    return letter in ' .$/\\"' or not letter.isprintable()
 
 
 def _databases(value: Any) -> Wish | None:
@@ -136,7 +159,7 @@ def _collection(value: Any) -> Wish | None:
     good = (
         isinstance(value, str)
         and value
-        and not re.search(r'[$\0]|\.\.|^\.|\.$|^system\.', value)
+        and not re.search(r'[$\0-\x1f]|\.\.|^[. ]|[. ]$|^system\.', value)
     )
     return None if good else 'the name of a collection, such as migrations'
 

@@ -116,19 +116,29 @@ class ValuesTest(CheckTest):
             'MIGRATIONS_HELPERS': (None, 'base.py', ['base'], ['a/b.py'], [1]),
             'MIGRATION_NUMBERING': (None, '', 'date', 1),
             'MIGRATION_TEMPLATE': (1, ''),
-            'MIGRATIONS_COLLECTION': ('', 'a$b', '.a', 'a.', 'a..b', None, 'system.x'),
+            'MIGRATIONS_COLLECTION': (
+                *('', 'a$b', '.a', 'a.', 'a..b', None, 'system.x'),
+                *('a\n', ' a', 'a '),
+            ),
             'ENVIRONMENT': (1, ['staging'], True),
             'ALLOW_LATE': ('yes', 2, []),
-            'MONGO_HOST': (['h:1'], '', 1, 'http://h'),
+            'MONGO_HOST': (['h:1'], '', 1, 'http://h', 'h\n', ' h'),
             'MONGO_PORT': ('abc', '', None, 0, 65536, -1, 1.5, True, '²'),
-            'MONGO_DATABASE': ('a b', 'a/b', 'a.b', 'a$b', 1, 'a' * 64),
+            'MONGO_DATABASE': (
+                *('a b', 'a/b', 'a.b', 'a$b', 1, 'a' * 64),
+                *('a\n', 'a\t', 'a\u200b'),
+            ),
             'MONGO_DATABASES': (1, {'a': 1}, ''),
             'NEW_DATABASES': ('run', None, True, []),
             'MONGO_USER': (1,),
             'MONGO_USER_PASS': (1, b'x'),
             'MONGO_USER_PASSWORD': (['x'],),
             'MONGO_AUTH_SOURCE': (1,),
-            'MONGO_URI': ('', 'localhost:27017', 1, 'postgres://h', 'mongodb://h/?w=0'),
+            # A secret that is read from a file ends with its line end.
+            'MONGO_URI': (
+                *('', 'localhost:27017', 1, 'postgres://h', 'mongodb://h/?w=0'),
+                *('mongodb://h/a\n', 'mongodb://h/a?w=1\n', 'mongodb://h/a%20b'),
+            ),
             'MONGO_CLIENT_OPTIONS': (
                 None,
                 [],

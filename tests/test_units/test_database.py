@@ -20,6 +20,7 @@ from pymongo.server_description import ServerDescription
 from pymongo.synchronous.settings import TopologySettings
 from pymongo.topology_description import TOPOLOGY_TYPE, TopologyDescription
 
+import migopy
 from migopy.errors import MigopyException
 from migopy.server import (
     AccessDenied,
@@ -323,7 +324,15 @@ class ExplainTest(unittest.TestCase):
         self.explained(ValueError('maxPoolSize must be'), BadSettings, 'maxPoolSize')
         self.explained(TypeError('not a str'), BadSettings, 'not a str')
         self.explained(FileNotFoundError(2, 'No', '/ca'), BadSettings, '/ca')
+        self.explained(KeyError('Invalid value'), BadSettings, 'used: Invalid value.')
         self.explained(InvalidName('no space'), BadSettings, "'shop'", 'MONGO_DATABASE')
+
+    def test_an_option_for_which_pymongo_raises_another_error(self) -> None:
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = 'mongodb://h/d?datetime_conversion=datetime_auto'
+
+        with self.assertRaisesRegex(BadSettings, 'MONGO_URI cannot be used'):
+            self.assertIsNone(Migrations().db)
 
     def test_the_setting_at_fault_is_named(self) -> None:
         error = ConfigurationError('Unknown option: bogus')
