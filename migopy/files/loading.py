@@ -15,6 +15,7 @@ from types import CodeType, ModuleType
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
+from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration, checksum_of, said_of
 from migopy.files.shapes import Functions, functions_of
@@ -40,6 +41,7 @@ class ImportFailed(MigopyException):
         super().__init__(
             f'{name} cannot be imported, so nothing was run.\n'
             f'{excerpt(cause, path)}\n'
+            f'{advice(cause, path)}'
             'Correct the file, then type the command again.'
         )
 

@@ -163,6 +163,21 @@ class LoadTest(FileTest):
         self.assertIn("No module named 'no_such_module_of_anybody'", str(error))
         self.assertNotIn('importlib', str(error))
 
+    def test_an_import_of_2014_is_told_with_what_to_write(self) -> None:
+        """PyMongo 2 had other modules, and Python 2 found those beside the file."""
+        (self.folder / '_base.py').write_text('X = 1')
+        for source, instead in (
+            ('from pymongo import ASCENDING, Connection', 'from pymongo import Mongo'),
+            ('from pymongo.objectid import ObjectId', 'from bson import ObjectId'),
+            ('import _base', 'from . import _base'),
+            ('from _base import X', 'from ._base import'),
+        ):
+            said = str(self.failed_import(source))
+            self.assertIn('In place of that import write: ', said)
+            self.assertIn(instead, said)
+        for source in ('from pymongo import Nothing', 'import no_such_module'):
+            self.assertNotIn('In place', str(self.failed_import(source)))
+
     def test_a_file_that_exits_when_imported_is_an_error(self) -> None:
         error = self.failed_import(
             """
