@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,9 @@ from migopy.files.migration import Migration
 from migopy.files.names import FileNames
 from migopy.files.shapes import Functions, functions_of
 from migopy.texts import same_name
+
+#: Packages that migopy itself, or a fabfile, imports.
+TAKEN = frozenset({'bson', 'fabric', 'gridfs', 'invoke', 'migopy', 'pymongo'})
 
 
 class NoDirectory(MigopyException):
@@ -58,9 +62,8 @@ class Directory:
         inside = os.path.relpath(self.path, base)
         if inside.split(os.sep)[0] in (os.pardir, os.curdir):
             inside = os.path.basename(self.path)
-        #: The name under which the folder is imported, `db.steps` for `db/steps`; a
-        #: dot within a folder's name would be taken for another folder.
-        self.package = inside.replace('.', '_').replace(os.sep, '.')
+        #: The name under which the folder is imported.
+        self.package = _package(inside)
 
     def migrations(self) -> list[Migration]:
         """List the migrations in order; raises `NoDirectory`, `BadFileNames`."""
@@ -101,6 +104,18 @@ class Directory:
         # As in 1.0. Nothing depends on it, so a read-only folder is fine.
         with contextlib.suppress(OSError):
             open(os.path.join(self.path, '__init__.py'), 'x').close()
+
+
+def _package(path: str) -> str:
+    """Give the name under which a folder is imported, `db.steps` for `db/steps`.
+
+    A dot within a folder's name would be taken for another folder, and a folder
+    `migopy` or `json` for the package that others import by that name.
+    """
+    first, *inner = path.replace('.', '_').split(os.sep)
+    if first in TAKEN or first in getattr(sys, 'stdlib_module_names', ()):
+        return '_'.join([first, 'migrations', *inner])
+    return '.'.join([first, *inner])
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

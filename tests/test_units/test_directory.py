@@ -480,6 +480,23 @@ class CreateTest(FolderTest):
             self.created('x', '001_a.py', 'bad-name.py')
 
 
+class TakenNameTest(FolderTest):
+    def test_a_folder_takes_no_other_package_s_name(self) -> None:
+        """In its place a migration's `import json`, or migopy itself, would fail."""
+        for name in ('migopy', 'json', 'bson/steps'):
+            self.write(f'{name}/_base.py', 'X = 1')
+            self.write(
+                f'{name}/1_x.py',
+                'import json, bson, migopy\nfrom . import _base\n'
+                'def up(db): return json.dumps([_base.X]), migopy.batches, bson.SON',
+            )
+            directory = self.directory(name)
+            [migration] = directory.migrations()
+            with importable(directory):
+                loaded = load(migration, directory.package)
+                self.assertEqual(loaded.function('up')(None)[0], '[1]')
+
+
 class ImportableTest(FolderTest):
     def up(self, directory: Directory) -> Any:
         """Load the one migration and give what its `up` returns."""
