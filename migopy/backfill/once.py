@@ -15,7 +15,12 @@ from migopy.backfill.changes import Batch, Change, Failed
 from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
 from migopy.backfill.loops import NOT_IN_TRANSACTION
 from migopy.backfill.sizes import Way
-from migopy.backfill.transactions import NotOnce, PageTransaction
+from migopy.backfill.transactions import (
+    EXACTLY_ONCE,
+    UNDO,
+    NotOnce,
+    PageTransaction,
+)
 from migopy.backfill.writes import EndedTransaction, Writes, Written
 from migopy.state import commit, is_passing
 
@@ -74,12 +79,14 @@ class Once:
         self._way = way
         self.trips = TRIPS if self._images is None else TRIPS_WITH_IMAGES
         self.is_required = is_required or self._images is not None
+        self._wanted = EXACTLY_ONCE if self._images is None else UNDO
         self._transaction = PageTransaction(
             collection.full_name,
             self._writes.concern,
             checkpoint,
             session,
             CONFLICTS_IF_REQUIRED if self.is_required else CONFLICTS,
+            self._wanted,
         )
 
     def write(self, batch: Batch) -> Written:
@@ -101,12 +108,11 @@ class Once:
                 if getattr(ended.failed.error, 'code', None) == NOT_IN_TRANSACTION:
                     # A capped collection, say: so it is no fault of the document.
                     reason = 'the server writes nothing to it in a transaction'
-                    raise NotOnce(self._namespace, reason) from ended.failed.error
+                    raise self._not_once(reason) from ended.failed.error
                 if len(refused) > REFUSED_AT_MOST:
                     reason = 'the server refuses too many documents of a page'
-                    raise NotOnce(
-                        self._namespace, reason, is_for_all=False
-                    ) from ended.failed.error
+                    error = self._not_once(reason, is_for_all=False)
+                    raise error from ended.failed.error
             else:
                 written.failures += refused
                 return written
@@ -183,5 +189,8 @@ class Once:
         place = self._checkpoint.following(batch, failed)
         if not place.is_certain:
             reason = f'more than {REMEMBERED:,} documents have failed'
-            raise NotOnce(self._namespace, reason)
+            raise self._not_once(reason)
         return place
+
+    def _not_once(self, reason: str, is_for_all: bool = True) -> NotOnce:
+        return NotOnce(self._namespace, reason, is_for_all, self._wanted)

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo import MongoClient, ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
@@ -24,6 +24,8 @@ from migopy.terminal import say
 #: TransactionTooLarge, OperationNotSupportedInTransaction and the next one too large).
 NEVER = frozenset({20, 257, 263, 388})
 
+#: Those of them that say that it is too large for one.
+TOO_LARGE = frozenset({257, 388})
 
 #: The options of calls that want it.
 EXACTLY_ONCE = 'exactly_once=True'
@@ -117,6 +119,15 @@ def _why_not(collection: Collection[Any], pages: KeptPages | None) -> str:
     return 'a session is bound where it is called' if is_bound() else ''
 
 
+def code_of(error: PyMongoError) -> int | None:
+    """Give what the server has answered, to a bulk what it has of the first write."""
+    if isinstance(error, BulkWriteError):
+        refused = error.details.get('writeErrors') or [{}]
+        code: int | None = refused[0].get('code')
+        return code
+    return error.code if isinstance(error, OperationFailure) else None
+
+
 class PageTransaction:
     """The transaction of a page, with its checkpoint in it; one after the other.
 
@@ -177,8 +188,13 @@ class PageTransaction:
         self, error: PyMongoError, conflicts: int, deadline: float
     ) -> None:
         """Raise an error, or `NotOnce`, if another try would meet it as well."""
-        if isinstance(error, OperationFailure) and error.code in NEVER:
-            raise NotOnce(self._namespace, reason_of(error)) from error
+        if (code := code_of(error)) in NEVER:
+            reason = reason_of(error)
+            if code in TOO_LARGE:
+                reason = f'{reason} (give it fewer documents at a time)'
+            # A bulk's error shows all that was sent.
+            cause = None if isinstance(error, BulkWriteError) else error
+            raise NotOnce(self._namespace, reason, wanted=self._wanted) from cause
         if not error.has_error_label(TRANSIENT) or time.monotonic() > deadline:
             raise error
         if conflicts >= self._conflicts:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
+from pymongo.errors import BulkWriteError
+
 from migopy.backfill import NotOnce
 from migopy.run import OutsidePages
-from migopy.undo import Conflicts
+from migopy.undo import Conflicts, Images
 from tests.images import state_of
 from tests.project import PlainTest
 
@@ -70,6 +72,22 @@ class PagesTest(PlainTest):
             with self.assertRaises(Conflicts):
                 manager.rollback('001')
             self.assertEqual(state_of(self.db), after)
+
+    def test_images_that_are_too_large_for_a_transaction_are_told_as_that(self) -> None:
+        reason = 'transaction is too large and will not fit in the cache'
+        sent = {'op': {'data': b'images'}, 'index': 0, 'errmsg': reason, 'code': 388}
+        error = BulkWriteError({'writeErrors': [sent]})
+        with (
+            mock.patch.object(Images, 'add_and_save', side_effect=error),
+            self.assertRaises(NotOnce) as caught,
+        ):
+            self.manager().execute()
+        self.assertIn(
+            f'undo = True cannot be kept, as {reason} (give it fewer documents at a',
+            str(caught.exception),
+        )
+        self.assertFalse(any('data' in text for _, text in self.logger.said))
+        self.assertEqual(state_of(self.db), self.before)
 
     def test_one_that_failed_goes_on_or_is_undone(self) -> None:
         failing = EACH.replace(
