@@ -59,6 +59,7 @@ for role in ('doc', 'ref'):
     roles.register_generic_role(role, nodes.inline)
 
 
+@functools.cache
 def parsed(name: str) -> tuple[nodes.document, str]:
     """Parse a file of the project; give it and all that docutils had to say of it."""
     said = io.StringIO()

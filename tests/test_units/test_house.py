@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import unittest
 from pathlib import Path
@@ -51,6 +52,7 @@ def wing_of(room: str) -> str:
     return room.partition('.')[0]
 
 
+@functools.cache
 def imports(path: Path) -> set[str]:
     """List the modules that a file imports anywhere in it."""
     found: set[str] = set()
