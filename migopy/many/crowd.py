@@ -39,7 +39,7 @@ from migopy.many.standing import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
-from migopy.tell import Voice, gather_answers
+from migopy.tell import Voice, gather_answers, ways_to_run
 from migopy.terminal import meter, spoken_by, told_by, whole_lines
 
 #: What is done for one database; the last argument is whether a lock is waited for.
@@ -181,9 +181,8 @@ class Crowd:
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
         only = self._selection.wanted.only
-        said: list[Part] = []
-        if any(each.pending for _, each in standings):
-            said += ['To execute them: ', Command('execute', only=only)]
+        phases = {phase for _, each in standings for phase in each.phases}
+        said = ways_to_run(phases, only)
         odd = [title for title, each in standings if each.remarks]
         if odd:
             about = Command('show_status', only=typed_only(odd[0]))

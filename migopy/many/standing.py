@@ -11,7 +11,7 @@ from migopy.files import AFTER
 from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
-from migopy.tell import elsewhere_of
+from migopy.tell import elsewhere_of, phases_to_run
 
 
 class Standing(NamedTuple):
@@ -28,6 +28,8 @@ class Standing(NamedTuple):
     remarks: Sequence[str]
     #: Whether `check` is to fail for what is not pending.
     does_not_fit: bool
+    #: The phases of what can be run now, none where something stands in the way.
+    phases: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -49,6 +51,7 @@ class Standing(NamedTuple):
             pending[0] if pending else '',
             tuple(_remarks(plan, background)),
             not plan.fits or (is_all_wanted and bool(background)),
+            phases_to_run(plan, [*pending, *background]),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
-from migopy.tell.pending import elsewhere_of
+from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
 from migopy.tell.report import Report
 from migopy.tell.voice import Voice
 
@@ -60,8 +60,10 @@ __all__ = [
     'of_failure',
     'of_run',
     'of_seen',
+    'phases_to_run',
     'rehearsal_teller',
     'told_in',
+    'ways_to_run',
 ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import groupby
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
@@ -38,24 +38,43 @@ def tell_pending(
             voice.red(lines[name])
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
+    said = ways_to_run(phases_to_run(plan, pending))
+    if said:
+        voice.white(spelled(said, spelling))
+
+
+def phases_to_run(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
+    """Give the phases of what can be run now, none where something is in the way."""
     running = [run.name for run in plan.at_work]
     stopped = plan.in_the_way or plan.renamed or plan.wrong
     if stopped or len(plan.open_runs.running) > len(running):
-        return
-    found = {phases.get(name, BEFORE) for name in pending if name not in running}
+        return frozenset()
+    files = {each.name: each for each in plan.unregistered if each.name in plan.said}
+    return frozenset(
+        plan.phase_of(files[name]) if name in files else BEFORE
+        for name in pending
+        if name not in running
+    )
+
+
+def ways_to_run(phases: Collection[str], only: str | None = None) -> list[Part]:
+    """Say how what is pending is run, by the phases of it; nothing where none is.
+
+    `only` are the databases that are meant, where there are many.
+    """
     said: list[Part] = []
-    if BEFORE in found:
+    if BEFORE in phases:
         # Whoever has phases is not to type what runs all of them, out of its time.
-        in_phase = BEFORE if AFTER in found else None
+        in_phase = BEFORE if AFTER in phases else None
         said += ['To execute them: ' if in_phase is None else 'Before the new code: ']
-        said += [Command('execute', phase=in_phase)]
-    if AFTER in found:
+        said += [Command('execute', phase=in_phase, only=only)]
+    if AFTER in phases:
         said += ['\n' if said else '', 'When no old code runs any more: ']
-        said += [Command('execute', phase=AFTER)]
-    if BACKGROUND in found:
-        said += ['\n' if said else '', 'In the background: ', Command('work')]
-    if said:
-        voice.white(spelled(said, spelling))
+        said += [Command('execute', phase=AFTER, only=only)]
+    if BACKGROUND in phases:
+        said += ['\n' if said else '', 'In the background: ']
+        said += [Command('work', only=only)]
+    return said
 
 
 def elsewhere_of(plan: Plan) -> str:

@@ -187,6 +187,26 @@ class NextTest(FleetTest):
             self.assertEqual(result.said.count('refused the user name'), 1)
             self.assertEqual(self.attempts() - before, once)
 
+    def test_status_offers_no_run_of_all_phases_and_none_that_is_refused(self) -> None:
+        self.migration('001_a.py')
+        self.assertIn(
+            'To execute them: fab migrations:execute\n',
+            self.assert_ok(self.fab('migrations')).stdout,
+        )
+        self.migration('002_b.py', "phase = 'after'\ndef up(db): pass")
+        self.migration('003_c.py', "phase = 'background'\ndef up(db): pass")
+        self.assertIn(
+            'Before the new code: fab migrations:execute,phase=before\n'
+            'When no old code runs any more: fab migrations:execute,phase=after\n'
+            'In the background: fab migrations:work\n',
+            self.assert_ok(self.fab('migrations')).stdout,
+        )
+        self.migration('000_bad.py', 'def up(db): db.ran.insert_one({}); 1 / 0')
+        self.assertEqual(self.fab('migrations:execute,phase=before').status, 1)
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertIn('Unfinished: 000_bad.py', shown)
+        self.assertNotIn('migrations:execute', shown)
+
     def test_what_is_refused_in_all_is_not_offered_again(self) -> None:
         self.migration('001_a.py', PICKY)
         self.assert_ok(self.fab('migrations:execute'))
