@@ -45,11 +45,13 @@ class Standing(NamedTuple):
         with `is_all_wanted`.
         """
         last = plan.last_registered
+        # Until a phase, what comes after it is left as well.
+        later = 'To run in the background' if is_all_wanted else 'To run later'
         return cls(
             last.name if last else '',
             len(pending),
             pending[0] if pending else '',
-            tuple(_remarks(plan, background)),
+            tuple(_remarks(plan, background, later)),
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
         )
@@ -96,12 +98,12 @@ def remarks_of(
     return sorted(groups.items(), key=lambda group: (len(group[1]), group[0]))
 
 
-def _remarks(plan: Plan, background: Sequence[str]) -> Iterable[str]:
+def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
     running = [run.name for run in plan.open_runs.running]
     unfinished = list(dict.fromkeys(run.name for run in plan.unfinished))
     for what, names in (
         ('Unfinished', unfinished),
-        ('To run in the background', background),
+        (later, left),
         ('Running at this moment', running),
         (elsewhere_of(plan), list(plan.elsewhere)),
         ('Late', [each.name for each in plan.late]),

@@ -201,6 +201,10 @@ class NextTest(FleetTest):
             'In the background: fab migrations:work\n',
             self.assert_ok(self.fab('migrations')).stdout,
         )
+        self.assertIn(
+            'To run later: 002_b.py, 003_c.py',
+            self.fab('migrations:check,phase=before').stdout,
+        )
         self.migration('000_bad.py', 'def up(db): db.ran.insert_one({}); 1 / 0')
         self.assertEqual(self.fab('migrations:execute,phase=before').status, 1)
         shown = self.assert_ok(self.fab('migrations')).stdout
