@@ -57,6 +57,29 @@ def targets(command: Any) -> list[str]:
     return names
 
 
+class NoRegistryTest(FabTest):
+    def test_nothing_runs_where_nothing_can_be_registered(self) -> None:
+        self.migration('001_a.py', NOTES)
+        kinds = {
+            'view': {'viewOn': 'registered', 'pipeline': []},
+            'time series': {'timeseries': {'timeField': 'at'}},
+        }
+        for kind, options in kinds.items():
+            with self.subTest(kind):
+                self.db.create_collection('migrations', **options)
+                self.assert_error(
+                    self.fab('migrations:execute'),
+                    f'migrations is a {kind}, in which no migration can be registered,'
+                    ' so nothing was run.\nSet MIGRATIONS_COLLECTION in the fabfile to'
+                    ' the collection in which the migrations of this database are'
+                    ' registered.\n',
+                )
+                self.assertEqual(self.contents('notes'), [])
+                self.assertEqual(list(self.db.migrations_history.find()), [])
+                self.db.drop_collection('migrations')
+        self.assert_ok(self.fab('migrations:execute'))
+
+
 class DocumentTest(PlainTest):
     """What a registration says."""
 
