@@ -28,6 +28,21 @@ def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Pa
     return [*said, '; nothing was done']
 
 
+def typed_as_value(signature: inspect.Signature, value: str) -> list[Part]:
+    """Say how an option is typed that stands where a value does, nothing of a value.
+
+    It stands there without a value, or as other programs have it: `--dry-run`.
+    """
+    name = value.lstrip('-').replace('-', '_') if value.startswith('--') else value
+    known = signature.parameters.get(name)
+    if known is None or known.kind is not known.KEYWORD_ONLY:
+        return []
+    if name == value:
+        return [f'{value} needs a value; nothing was done']
+    meant = Option(name, PLACEHOLDERS.get(name, '…'))
+    return [f'{value} is typed ', meant, ' here; nothing was done']
+
+
 def misfit(
     signature: inspect.Signature, values: Sequence[str], options: Mapping[str, str]
 ) -> list[Part]:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, overload
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
-from migopy.face.misfit import misfit, no_such_option
+from migopy.face.misfit import misfit, no_such_option, typed_as_value
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -171,10 +171,9 @@ def require_taken(
     signature = inspect.signature(subtask)
     options = _by_parameter(signature, options)
     for value in values:
-        known = signature.parameters.get(value)
-        if known is not None and known.kind is known.KEYWORD_ONLY:
-            reason = f'{value} needs a value; nothing was done'
-            raise WrongOptions(name, reason, usage_of(subtask, name))
+        wrong = typed_as_value(signature, value)
+        if wrong:
+            raise WrongOptions(name, *wrong, usage_of(subtask, name))
     _require_known(signature, name, options, usage_of(subtask, name))
     try:
         signature.bind(*values, **options)

@@ -233,6 +233,23 @@ class CallTest(unittest.TestCase):
                     text.endswith('Type: fab migrations:one,NAME[,KEY]'), text
                 )
 
+    def test_an_option_that_stands_where_a_value_does_is_told(self) -> None:
+        def execute(
+            name: str = '', *, to: str = '', dry_run: str = 'no', odd: str = ''
+        ) -> None:
+            self.fail(f'called with {name}')
+
+        for value, said in (
+            ('--dry-run', '--dry-run is typed dry_run=yes here; nothing was done'),
+            ('--dry_run', '--dry_run is typed dry_run=yes here'),
+            ('--to', '--to is typed to=NAME here'),
+            ('--odd', '--odd is typed odd=… here'),
+            ('to', 'to needs a value'),
+        ):
+            with self.subTest(value), self.assertRaises(WrongOptions) as caught:
+                call(execute, 'execute', [value], {})
+            self.assertIn(f'execute: {said}', str(caught.exception))
+
     def test_a_type_error_of_the_subtask_itself_is_not_taken_for_one(self) -> None:
         def breaks(name: str) -> None:
             raise TypeError('its own')
