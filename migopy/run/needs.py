@@ -27,28 +27,53 @@ def problems(
     `said` is what pending files say of themselves, by name; `repeats` are the names of
     those that run after all others.
     """
-    needs: dict[str, list[str]] = {}
+    can_be_met: dict[str, list[str]] = {}
     for name in said:
         for need in said[name].needs:
             found = named(need, migrations)
             if found is None:
-                if not {need, f'{need}.py'} & set(registered):
-                    yield name, f'needs {need}, of which there is no file here'
-            elif found.name == name:
-                yield name, 'needs itself'
-            elif found.name in repeats and name not in repeats:
-                after = 'which runs after all others (repeat = True)'
-                yield name, f'needs {found.name}, {after}'
+                why = _of_no_file(need, registered)
             else:
-                needs.setdefault(name, []).append(found.name)
-                if found.name not in registered:
-                    places = _only_in(said.get(found.name, NOTHING), said[name])
-                    if places:
-                        where = ' and '.join(places)
-                        yield name, f'needs {found.name}, which is for {where} alone'
-    pending = {name: [n for n in needs[name] if n not in registered] for name in needs}
+                why = _out_of_order(name, found.name, repeats)
+                if not why:
+                    can_be_met.setdefault(name, []).append(found.name)
+                    why = _elsewhere(found.name, said[name], said, registered)
+            if why:
+                yield name, why
+    pending = {
+        name: [each for each in needs if each not in registered]
+        for name, needs in can_be_met.items()
+    }
     for circle in _circles(pending):
         yield circle[0], f'needs itself in a circle: {" needs ".join(circle)}'
+
+
+def _of_no_file(need: str, registered: Collection[str]) -> str:
+    """Say that a need names no file, `''` where what it names is applied."""
+    if {need, f'{need}.py'} & set(registered):
+        return ''
+    return f'needs {need}, of which there is no file here'
+
+
+def _out_of_order(name: str, needed: str, repeats: Collection[str]) -> str:
+    """Say why what is needed never runs before, `''` where it can."""
+    if needed == name:
+        return 'needs itself'
+    if needed in repeats and name not in repeats:
+        return f'needs {needed}, which runs after all others (repeat = True)'
+    return ''
+
+
+def _elsewhere(
+    needed: str, own: Said, said: Mapping[str, Said], registered: Collection[str]
+) -> str:
+    """Say that what is needed runs in fewer environments, `''` where it does not."""
+    if needed in registered:
+        return ''
+    places = _only_in(said.get(needed, NOTHING), own)
+    return (
+        f'needs {needed}, which is for {" and ".join(places)} alone' if places else ''
+    )
 
 
 def _only_in(needed: Said, said: Said) -> Sequence[str]:
