@@ -33,6 +33,9 @@ PORT_IN_USE = 48
 
 PORTS_TRIED = 10
 
+#: More bytes than the servers of all the processes of the tests take together.
+ROOM = 8 * 2**30
+
 
 def free_port() -> int:
     """Give a loopback port that nobody listens on at this moment.
@@ -194,10 +197,22 @@ class ReplicaSet:
             time.sleep(0.02)
 
 
+@functools.cache
+def in_memory() -> Path | None:
+    """Give a folder in memory with room for many servers, `None` where there is none.
+
+    What servers keep there outlives their being killed, as on a disk.
+    """
+    folder = Path('/dev/shm')
+    if folder.is_dir() and os.access(folder, os.W_OK):
+        return folder if shutil.disk_usage(folder).free >= ROOM else None
+    return None
+
+
 @contextlib.contextmanager
-def temporary_folder() -> Iterator[Path]:
+def temporary_folder(place: Path | None = None) -> Iterator[Path]:
     """Give a folder for a server's data, with no symbolic link in its path."""
-    folder = Path(tempfile.mkdtemp(prefix='migopy-tests-')).resolve()
+    folder = Path(tempfile.mkdtemp(prefix='migopy-tests-', dir=place)).resolve()
     try:
         yield folder
     finally:
@@ -207,7 +222,7 @@ def temporary_folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def standalone(*options: str) -> Iterator[Server]:
     """Run a mongod that is no replica set: no transactions, no sessions in them."""
-    with temporary_folder() as folder:
+    with temporary_folder(in_memory()) as folder:
         server = Server(folder, *options)
         try:
             server.start()
@@ -241,7 +256,7 @@ def with_auth(
 @contextlib.contextmanager
 def set_with_auth(*options: str) -> Iterator[Server]:
     """Run a replica set of one member that wants a password, with the user root."""
-    with temporary_folder() as folder:
+    with temporary_folder(in_memory()) as folder:
         key = folder.parent / f'{folder.name}.key'
         key.write_text('a' * 60)
         key.chmod(0o600)
@@ -271,7 +286,7 @@ def future_members(count: int) -> Iterator[list[Server]]:
     with contextlib.ExitStack() as stack:
         servers = []
         for _ in range(count):
-            folder = stack.enter_context(temporary_folder())
+            folder = stack.enter_context(temporary_folder(in_memory()))
             servers.append(Server(folder, f'--replSet={mongod.REPLICA_SET}'))
             stack.callback(servers[-1].kill)
         with ThreadPoolExecutor() as pool:
@@ -300,7 +315,7 @@ def uri() -> str:
 
     It is MIGOPY_TEST_URI, or else a single-node replica set that the first call
     starts and the end of the process stops. A test process that is killed leaves its
-    mongod running and its folder `migopy-tests-*` in the temporary directory.
+    mongod running and its folder `migopy-tests-*`, in memory or among temporary files.
     """
     given = os.environ.get('MIGOPY_TEST_URI')
     if given:
