@@ -43,6 +43,9 @@ FAILURE_SECONDS = 15
 FAREWELL_SECONDS = 4
 RELEASE_SECONDS = 10
 
+#: Seconds for what a command begins with, where there may be an election.
+PREPARE_SECONDS = 15
+
 #: Errors of a server that stops or is no longer primary, after which the same command
 #: may be sent again: the codes of MongoDB's specification of retryable writes.
 PASSING = frozenset(

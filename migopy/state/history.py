@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -14,7 +15,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.state.agent import value_of
-from migopy.state.concerns import DURABLE, UNHEARD
+from migopy.state.concerns import DURABLE, PREPARE_SECONDS, UNHEARD, repeat
 from migopy.state.documents import raw, readable
 from migopy.state.runs import Run
 
@@ -41,9 +42,12 @@ class History:
 
     def prepare(self) -> None:
         """Make the index that finds unsettled runs in a long history."""
-        self.collection.create_index(
-            'unsettled', partialFilterExpression={'unsettled': True}
+        make = partial(
+            self.collection.create_index,
+            'unsettled',
+            partialFilterExpression={'unsettled': True},
         )
+        repeat(make, PREPARE_SECONDS)
 
     def complete(
         self, run: Run, earlier: Sequence[Run], session: ClientSession

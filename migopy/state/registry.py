@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
+from functools import partial
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state.agent import date_of
-from migopy.state.concerns import DURABLE
+from migopy.state.concerns import DURABLE, PREPARE_SECONDS, repeat
 from migopy.state.documents import all_readable, raw
 from migopy.texts import kept_line, same_name
 
@@ -146,12 +147,14 @@ class Registry:
         keeps it from being made, a line each, `[]` where it stands: work can go on
         without it. Raises `NoRegistry` where nothing can be registered at all.
         """
+        make = partial(
+            self._collection.create_index,
+            'name',
+            unique=True,
+            partialFilterExpression={'name': {'$type': 'string'}},
+        )
         try:
-            self._collection.create_index(
-                'name',
-                unique=True,
-                partialFilterExpression={'name': {'$type': 'string'}},
-            )
+            repeat(make, PREPARE_SECONDS)
         except DuplicateKeyError:
             doubles = list(self._doubles())
             if not doubles:

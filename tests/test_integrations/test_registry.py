@@ -254,6 +254,18 @@ class LostReplyTest(unittest.TestCase):
                     names = [each.name for each in found.records]
                     self.assertEqual(names, ['1_a.py'])
 
+    def test_indexes_are_made_all_the_same(self) -> None:
+        with obliging_server() as server, MongoClient(server.uri) as client:
+            for place, how in enumerate(
+                ({'closeConnection': True}, {'errorCode': 189})
+            ):
+                db = client[f'shop{place}']
+                for each in (History(db.history), Registry(db.kept)):
+                    with failing(client, 'createIndexes', times=2, **how):
+                        self.assertFalse(each.prepare())
+                self.assertIn('name_1', db.kept.index_information())
+                self.assertIn('unsettled_1', db.history.index_information())
+
 
 class IndexTest(PlainTest):
     """The unique index on `name`."""
