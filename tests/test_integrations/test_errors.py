@@ -74,13 +74,13 @@ class WrongCommandTest(FabTest):
         self.assert_refused(
             {
                 'migrations:execute,001_first.py,002_second.py': [
-                    'too many',
+                    "it takes one value, so '002_second.py' is too much",
                     'nothing was done',
                     usage,
                 ],
                 'migrations:execute,x=1': ['no x=;', usage],
                 'migrations:mytask': [
-                    "'value'; nothing was done",
+                    'it needs VALUE; nothing was done',
                     'Type: fab migrations:mytask,VALUE[,KEY]',
                 ],
                 'migrations:rollback': ['rollback needs the name'],
@@ -207,11 +207,11 @@ class WrongFilesTest(FabTest):
         message = self.red_message(syntax)
         self.assertIn('2_b.py", line 2', message)
         self.assertIn('SyntaxError', message)
-        again = 'type: fab -f {}_fabfile.py migrations:execute'.format
-        self.assertIn(again('syntax'), message)
+        again = 'then type the command again.'
+        self.assertIn(again, message)
         message = self.red_message(no_up)
         self.assertIn('2_b.py has no function `up`', message)
-        self.assertIn(again('no_up'), message)
+        self.assertIn(again, message)
         self.assertEqual(self.contents('ran'), [])
         for name in self.db.list_collection_names():
             self.assertRegex(name, '_lock$')
