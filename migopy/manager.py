@@ -224,9 +224,8 @@ class MigrationsManager(
         Example: history,20
         A number shows that many of the last, a name those of one migration.
         """
-        plan = self._site.plan()
-        runs = self._site.runs('' if which is None else str(which), plan)
-        self._report.history(plan, runs)
+        runs = self._site.runs('' if which is None else str(which))
+        self._report.history(*runs)
 
     @task
     def unlock(

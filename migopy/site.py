@@ -21,10 +21,11 @@ from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_templat
 from migopy.lazy import lazy
 from migopy.run import (
     Choice,
-    NoNumberOfRuns,
+    OpenRuns,
     Plan,
     UnknownMigration,
     as_files_say,
+    last_runs,
 )
 from migopy.server import (
     NoDatabase,
@@ -36,7 +37,6 @@ from migopy.server import (
 from migopy.site_settings import SiteSettings
 from migopy.state import History, Holder, Lock, Registry, Run, end_left, read
 from migopy.terminal import meter
-from migopy.texts import is_utf8, whole_number
 from migopy.version import VERSION
 
 # `fab migrations` is to start fast.
@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from migopy.undo import Images
 
 Document = dict[str, Any]
-
-#: As many as a query may ask for, on whatever server.
-MOST_RUNS = 2**31 - 1
 
 
 class Site:
@@ -227,28 +224,14 @@ class Site:
         changed = dict(self._changed(plan))
         return plan if changed == plan.checksums else replace(plan, checksums=changed)
 
-    def runs(self, which: str, plan: Plan) -> Iterable[Run]:
+    def runs(self, which: str) -> tuple[OpenRuns, Iterable[Run]]:
         """Read the last runs: so many, or those of one migration, or all for `''`.
 
-        They can be gone through once, and are read meanwhile where they may be many.
-        Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
+        Before them come those that are open; nothing else of the plan is kept while
+        runs are read. Raises what `last_runs` does.
         """
-        ahead = plan.open_runs.ahead
-        number = whole_number(which.lstrip('-'))
-        if not which or (number is not None and which[0] not in '-0'):
-            return self.history.each(min(number or 0, MOST_RUNS), without=ahead)
-        # Of one that is neither here nor registered only the history knows.
-        named = self.history.each(name=which, without=ahead) if is_utf8(which) else ()
-        runs = list(named)
-        if runs:
-            return runs
-        try:
-            name = Choice(plan).name_of(which)
-        except UnknownMigration as error:
-            if number == 0 or (number is not None and which[0] == '-'):
-                raise NoNumberOfRuns(which) from error
-            raise
-        return self.history.each(name=name, without=ahead)
+        plan = self.plan()
+        return plan.open_runs, last_runs(self.history, plan, which)
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand files only those are kept that somebody will hear of.

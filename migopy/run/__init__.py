@@ -27,6 +27,7 @@ from migopy.run.choice_errors import (
     UnknownMigration,
 )
 from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.run.last_runs import last_runs
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.pending_files import as_files_say
@@ -34,6 +35,7 @@ from migopy.run.plan import Plan
 from migopy.run.repeating import NoWayBack, in_order, repeats_of
 from migopy.run.replacing import still_there
 from migopy.run.unfinished import (
+    OpenRuns,
     State,
     Unfinished,
     by_migration,
@@ -132,6 +134,7 @@ __all__ = [
     'NotRegistered',
     'Observer',
     'Observers',
+    'OpenRuns',
     'OtherEnvironment',
     'OtherPhase',
     'OutsidePages',
@@ -158,6 +161,7 @@ __all__ = [
     'goes_on',
     'in_order',
     'inspect',
+    'last_runs',
     'listing',
     'only_reading',
     'repeats_of',

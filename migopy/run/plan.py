@@ -18,7 +18,7 @@ from migopy.files import (
 from migopy.run import replacing
 from migopy.run.applied import Applied
 from migopy.run.needs import named, problems
-from migopy.run.unfinished import OpenRuns, State, is_of_worker, sort_out
+from migopy.run.unfinished import OpenRuns, is_of_worker, sort_out
 from migopy.state import Holder, Run
 
 
@@ -176,19 +176,6 @@ class Plan(Applied):
     def unfinished_of(self, migration: Migration | Run) -> list[Run]:
         """List a migration's unfinished runs, the oldest first."""
         return [run for run in self.unfinished if run.name == migration.name]
-
-    def state_of(self, run: Run) -> State:
-        """Tell the state of a run of the history."""
-        return self.open_runs.state_of(run)
-
-    def outcome_of(self, run: Run) -> str | None:
-        """Tell how a run ended, by the registry where the history does not say.
-
-        `None` where it did not end, though its migration may have been settled since.
-        """
-        if run.id in self.open_runs.took_effect:
-            return run.good_outcome
-        return run.outcome
 
     @cached_property
     def wrong(self) -> list[tuple[str, str]]:

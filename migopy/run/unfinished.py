@@ -55,6 +55,13 @@ class OpenRuns:
                 return state
         return State.ENDED
 
+    def outcome_of(self, run: Run) -> str | None:
+        """Tell how a run ended, by the registry where the history does not say.
+
+        `None` where it did not end, though its migration may have been settled since.
+        """
+        return run.good_outcome if run.id in self.took_effect else run.outcome
+
 
 def sort_out(
     runs: Sequence[Run],

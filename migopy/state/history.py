@@ -16,7 +16,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.state.agent import value_of
 from migopy.state.concerns import DURABLE, PREPARE_SECONDS, UNHEARD, repeat
-from migopy.state.documents import raw, readable
+from migopy.state.documents import all_readable, raw, readable
 from migopy.state.runs import Run
 
 Document = dict[str, Any]
@@ -156,8 +156,9 @@ class History:
         last = [{'$sort': {'started': -1, '_id': -1}}, {'$limit': count}]
         pipeline = [{'$match': query}, *(last if count else ())]
         pipeline.append({'$sort': {'started': 1, '_id': 1}})
-        for each in raw(self.collection).aggregate(pipeline, batchSize=BATCH):
-            yield Run.of(self._read(each))
+        found = raw(self.collection).aggregate(pipeline, batchSize=BATCH)
+        documents = (each.raw for each in found)
+        yield from map(Run.of, all_readable(documents, self.collection.codec_options))
 
     def _read(self, document: Any) -> Document:
         options = self.collection.codec_options

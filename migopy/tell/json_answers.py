@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Spelling
-from migopy.run import Entry, Plan
+from migopy.run import Entry, OpenRuns, Plan
 from migopy.state import Holder, Run
 from migopy.tell.images import of_kept
 from migopy.tell.json_data import (
@@ -64,11 +64,11 @@ class JsonReport(Report):
         found = [each.as_document() for each in findings]
         self._lines.answer(migrations=list(names), findings=found)
 
-    def history(self, plan: Plan, runs: Iterable[Run]) -> None:
+    def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Answer runs, in the order given."""
         runs = list(runs)
-        super().history(plan, runs)
-        self._lines.answer(history=[of_run(plan, run) for run in runs])
+        super().history(open_runs, runs)
+        self._lines.answer(history=[of_run(open_runs, run) for run in runs])
 
     def listing(self, entries: Sequence[Entry]) -> None:
         """Answer every migration in order."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.commands import Command, Spelling
 from migopy.effects import Effects
 from migopy.errors import MigopyException
-from migopy.run import Entry, Failure, Plan, by_migration, ways_on
+from migopy.run import Entry, Failure, OpenRuns, Plan, by_migration, ways_on
 from migopy.state import Holder, Run
 from migopy.traces import summary
 
@@ -23,7 +23,10 @@ Document = dict[str, Any]
 def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Document:
     """Tell what is pending, and what does not fit."""
     unfinished = [
-        {**of_run(plan, runs[-1]), 'next': _settling(plan, runs[-1], spelling)}
+        {
+            **of_run(plan.open_runs, runs[-1]),
+            'next': _settling(plan, runs[-1], spelling),
+        }
         for runs in by_migration(plan.unfinished)
     ]
     return {
@@ -47,16 +50,16 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
         'wrong': [{'name': name, 'reason': why} for name, why in plan.wrong],
         'renamed': [{'name': new, 'was': old} for new, old in plan.renamed.items()],
         'equal_numbers': plan.equal_numbers,
-        'running': [of_run(plan, run) for run in plan.open_runs.running],
+        'running': [of_run(plan.open_runs, run) for run in plan.open_runs.running],
         'unfinished': unfinished,
         'foreign_documents': plan.foreign,
         'needs_attention': bool(pending) or not plan.fits,
     }
 
 
-def of_run(plan: Plan | None, run: Run) -> Document:
-    """Tell of one run; where it ended is read from a plan too, if there is one."""
-    outcome = plan.outcome_of(run) if plan else run.outcome
+def of_run(open_runs: OpenRuns | None, run: Run) -> Document:
+    """Tell of one run; how it ended is read from the open ones too, if given."""
+    outcome = open_runs.outcome_of(run) if open_runs else run.outcome
     document: Document = {
         'name': run.name,
         'direction': run.direction,
@@ -70,8 +73,8 @@ def of_run(plan: Plan | None, run: Run) -> Document:
         'error': run.error,
         'effects': _kept(run.effects),
     }
-    if plan:
-        document['state'] = plan.state_of(run).value
+    if open_runs:
+        document['state'] = open_runs.state_of(run).value
     return document
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST, enumerated
-from migopy.run import PENDING, Entry, Plan, by_migration, describe, ways_on
+from migopy.run import PENDING, Entry, OpenRuns, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import age, size
@@ -107,14 +107,14 @@ class Report(OtherTerminal):
             files = 'file' if count == 1 else 'files'
             self._voice.green(f'{count:,} {files} of migrations, all sound')
 
-    def history(self, plan: Plan, runs: Iterable[Run]) -> None:
+    def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Show runs as a table, in the order given."""
         rows = [
             (
                 f'{run.started:%Y-%m-%d %H:%M:%S}',
                 '\n'.join(filter(None, [run.name, run.error])),
-                outcome(plan, run),
-                took(plan, run),
+                outcome(open_runs, run),
+                took(open_runs, run),
                 str(run.agent),
             )
             for run in runs

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from migopy.run import Plan, State
+from migopy.run import OpenRuns, State
 from migopy.state import Run
 from migopy.terminal import duration
 
 
-def took(plan: Plan, run: Run) -> str:
+def took(open_runs: OpenRuns, run: Run) -> str:
     """Say how long a run took, as far as that is known."""
     if run.duration_ms is not None:
         return duration(run.duration_ms)
     # The process was killed before it could tell; that the migration ended is known.
-    return '?' if plan.outcome_of(run) else ''
+    return '?' if open_runs.outcome_of(run) else ''
 
 
-def outcome(plan: Plan, run: Run) -> str:
+def outcome(open_runs: OpenRuns, run: Run) -> str:
     """Say in a word or two how a run ended, or that it has not."""
-    state = plan.state_of(run)
+    state = open_runs.state_of(run)
     if state is State.UNFINISHED:
         return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
     if state is State.RUNNING:
         return 'running'
-    return plan.outcome_of(run) or 'interrupted'
+    return open_runs.outcome_of(run) or 'interrupted'

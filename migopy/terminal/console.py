@@ -159,6 +159,9 @@ def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Set a row in as many lines as its highest cell takes."""
+    if all(_is_plain(cell) and len(cell) <= room for cell, room in zip(row, widths)):
+        # As nearly all are, of ten thousand.
+        return [(' ' * GAP).join(map(str.ljust, row, widths)).rstrip()]
     cells = [_folded(cell, width) for cell, width in zip(row, widths)]
     return [
         (' ' * GAP).join(map(_padded, parts, widths)).rstrip()

@@ -93,7 +93,7 @@ class DocumentTest(unittest.TestCase):
                 document = {**run().document(), field: value}
                 with self.subTest(field=field, value=value):
                     made = plan(runs=[Run.of(document)])
-                    self.assertIsInstance(outcome(made, made.runs[0]), str)
+                    self.assertIsInstance(outcome(made.open_runs, made.runs[0]), str)
                     describe(made.runs[0])
 
     def test_may_have_less_and_more(self) -> None:
@@ -110,7 +110,7 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def assert_settled(self, made: Plan, state: str) -> None:
         self.assertEqual((made.unfinished, made.open_runs.ended), ([], made.runs))
-        self.assertEqual(outcome(made, made.runs[0]), state)
+        self.assertEqual(outcome(made.open_runs, made.runs[0]), state)
 
     def test_up_that_is_not_registered_is_unfinished(self) -> None:
         self.assert_unfinished(plan(runs=[run()]))
@@ -198,7 +198,7 @@ class MarkedAheadTest(unittest.TestCase):
     def test_of_a_command_that_goes_on_one_is_running(self) -> None:
         made = self.plan(*self.records[:2], holder='owner')
         self.assertEqual(self.ids(made.open_runs.running), [2])
-        self.assertIs(made.state_of(self.runs[2]), State.RUNNING)
+        self.assertIs(made.open_runs.state_of(self.runs[2]), State.RUNNING)
         self.assertEqual(made.unfinished, [])
 
     def test_one_that_is_registered_has_begun_whatever_was_before(self) -> None:
@@ -219,12 +219,12 @@ class RunningTest(unittest.TestCase):
     def test_a_run_of_the_lock_s_holder_is_running(self) -> None:
         made = plan(runs=[run()], holder='owner')
         self.assertEqual((made.unfinished, made.open_runs.running), ([], made.runs))
-        self.assertEqual(outcome(made, made.runs[0]), 'running')
+        self.assertEqual(outcome(made.open_runs, made.runs[0]), 'running')
 
     def test_a_failed_one_is_not(self) -> None:
         made = plan(runs=[run(outcome=FAILED)], holder='owner')
         self.assertEqual((made.unfinished, made.open_runs.running), (made.runs, []))
-        self.assertEqual(outcome(made, made.runs[0]), 'failed, unfinished')
+        self.assertEqual(outcome(made.open_runs, made.runs[0]), 'failed, unfinished')
 
     def test_nor_is_one_that_has_been_registered(self) -> None:
         done = run()
@@ -236,7 +236,7 @@ class StateTest(unittest.TestCase):
     def test_of_an_ended_run_is_its_outcome(self) -> None:
         for word in (EXECUTED, FAILED, ROLLED_BACK, IGNORED):
             ended = run(outcome=word, unsettled=False)
-            self.assertEqual(outcome(plan(runs=[]), ended), word)
+            self.assertEqual(outcome(plan(runs=[]).open_runs, ended), word)
 
 
 #: A file that cannot be read may have any function.
