@@ -165,7 +165,9 @@ class Narrator:
         """Say nothing: each migration was told of."""
 
     def tried(self, step: Step, effects: Effects) -> None:
-        """Say what a step would do."""
+        """Say what a step would do; an undo that only looks has said so itself."""
+        if step.undo and not step.in_transaction and not effects.wrote:
+            return
         changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
 

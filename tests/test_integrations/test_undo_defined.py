@@ -202,6 +202,7 @@ class DefinedTest(DefinitionsTest):
             manager.rollback(str(number), dry_run='yes')
             with self.subTest(line):
                 self.assertRegex(self.said(), said)
+                self.assertNotIn('would do: nothing', self.said())
 
     def said(self) -> str:
         return '\n'.join(text for _, text in self.logger.said)
