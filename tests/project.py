@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from migopy import MigrationsManager
 from migopy.effects import listen
+from tests import forks
 from tests.server import DatabaseTest
 
 #: Seconds after which a command is taken for hanging.
@@ -203,7 +204,7 @@ class FabTest(ProjectTest):
     def start(
         self, *arguments: str, cwd: Path | None = None, **environment: str
     ) -> subprocess.Popen[str]:
-        """Start `fab` in the project and do not wait for it."""
+        """Start `fab` in the project and do not wait for it; see `tests.forks`."""
         return self._start(arguments, subprocess.PIPE, cwd, environment)
 
     def start_heard(self, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
@@ -219,7 +220,9 @@ class FabTest(ProjectTest):
         cwd: Path | None,
         environment: Mapping[str, str],
     ) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
+        forked = forks.are_for(type(self).__module__)
+        start = forks.Forked if forked else subprocess.Popen[str]
+        process = start(
             [str(self.program), *arguments],
             cwd=cwd or self.folder,
             env=clean_environment(**environment),

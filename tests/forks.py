@@ -1,0 +1,171 @@
+"""Commands that begin with the drivers imported, forked from one process.
+
+Most of the time of a short `fab` goes into importing PyMongo and Paramiko. Where a test
+is of what commands do, and not of how their processes start, each is forked from one
+that has imported those. From there it goes the usual way: the program's own file with
+its arguments, environment, folder and streams, Fabric and migopy imported anew,
+signals, and the end of an interpreter.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import json
+import os
+import runpy
+import select
+import socket
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+#: The modules with such tests. In all others each command starts from nothing, as it
+#: does for a user: those are about processes, imports, streams, signals and faces.
+MODULES = (
+    *('adopt', 'bookkeeping', 'daily', 'differences', 'dry_run', 'dumping'),
+    *('environments', 'fleet', 'fleet_given', 'fleet_next', 'fleet_rehearse'),
+    *('foreign', 'history', 'hooks', 'index_builds', 'json', 'json_fuzz', 'list'),
+    *('many', 'names', 'needs', 'offline', 'phases', 'plan', 'preflight', 'rehearse'),
+    *('repeat', 'squash', 'standin', 'status', 'steering', 'transaction'),
+    *('trial_truth', 'undo', 'undo_batches', 'undo_defined', 'undo_exact'),
+    *('undo_kept', 'undo_pages', 'undo_unique', 'unfinished'),
+)
+
+#: Where the environment has 1 for it, every command starts from nothing.
+FRESH = 'MIGOPY_TEST_FRESH'
+
+IMPORTED = ('pymongo', 'paramiko')
+
+#: What an interpreter looks at once, when it starts.
+AT_START = ('PYTHON', 'LC_', 'LANG', 'LD_', 'TZ')
+
+#: The bytes of a request, which has the whole environment.
+MOST = 200_000
+
+STATUS = struct.Struct('i')
+
+
+def are_for(module: str) -> bool:
+    """Tell whether the commands of a module's tests are forked."""
+    # Without `pidfd_open` (not on Linux) nothing tells of an end but a signal.
+    return (
+        module.rpartition('test_integrations.test_')[2] in MODULES
+        and hasattr(os, 'pidfd_open')
+        and os.environ.get(FRESH) != '1'
+    )
+
+
+class Forked(subprocess.Popen[str]):
+    """A command that was forked; it can be waited for and killed as any other.
+
+    Invariant: its parent is the source, which tells of its end by a pipe.
+    """
+
+    def _execute_child(self, *given: Any) -> None:
+        arguments, cwd, environment = given[0], given[5], given[6]
+        to_stdin, _, _, to_stdout, _, to_stderr = pipes = given[10:16]
+        self._ended, end = os.pipe()
+        streams = [to_stdin, to_stdout, to_stderr, end]
+        request = {'arguments': arguments, 'cwd': str(cwd), 'environment': environment}
+        at_start = (
+            each for each in environment.items() if each[0].startswith(AT_START)
+        )
+        python = Path(arguments[0]).with_name('python')
+        self.pid = source(python, frozenset(at_start)).fork(request, streams)
+        os.close(end)
+        self._child_created = True
+        self._close_pipe_fds(*pipes)
+
+    def poll(self) -> int | None:
+        """Give its exit status, `None` while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end."""
+        if self.returncode is None:
+            if not select.select([self._ended], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0)
+            [status] = STATUS.unpack(os.read(self._ended, STATUS.size))
+            os.close(self._ended)
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+
+class Source:
+    """The process that others are forked from; it ends with this one."""
+
+    def __init__(self, python: Path, environment: Mapping[str, str]) -> None:
+        self._turn = threading.Lock()
+        self._socket, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with its:
+            self._process = subprocess.Popen(
+                [str(python), __file__, str(its.fileno())],
+                env=environment,
+                pass_fds=[its.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+
+    def fork(self, request: Mapping[str, object], streams: list[int]) -> int:
+        """Have a command begin, with these streams; give its process id."""
+        with self._turn:
+            socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
+            return int(self._socket.recv(MOST))
+
+
+@functools.cache
+def source(python: Path, environment: frozenset[tuple[str, str]]) -> Source:
+    """Give the source of an interpreter's commands that start in this environment."""
+    return Source(python, dict(environment))
+
+
+def begin(connection: socket.socket) -> dict[str, Any]:
+    """Fork a process for each request, and return what it is to do in the process."""
+    running: dict[int, tuple[int, int]] = {}
+    while True:
+        ready, _, _ = select.select([connection, *running], [], [])
+        for ended in set(ready) & set(running):
+            pid, pipe = running.pop(ended)
+            _, status = os.waitpid(pid, 0)
+            os.close(ended)
+            # Who waits has the other end open for as long as anybody can ask.
+            os.write(pipe, STATUS.pack(status))
+            os.close(pipe)
+        if connection not in ready:
+            continue
+        request, streams, _, _ = socket.recv_fds(connection, MOST, 4)
+        if not request:
+            sys.exit()
+        pid = os.fork()
+        if not pid:
+            for number, stream in enumerate(streams[:3]):
+                os.dup2(stream, number)
+            its_own = [connection.detach(), *streams, *running]
+            for each in [*its_own, *(pipe for _, pipe in running.values())]:
+                os.close(each)
+            return dict(json.loads(request))
+        running[os.pidfd_open(pid)] = (pid, streams[3])
+        for stream in streams[:3]:
+            os.close(stream)
+        connection.send(str(pid).encode())
+
+
+if __name__ == '__main__':
+    for _name in IMPORTED:
+        importlib.import_module(_name)
+    _request = begin(socket.socket(fileno=int(sys.argv[1])))
+    os.chdir(_request['cwd'])
+    os.environ.clear()
+    os.environ.update(_request['environment'])
+    sys.argv = _request['arguments']
+    sys.path[0] = str(Path(sys.argv[0]).parent)
+    runpy.run_path(sys.argv[0], run_name='__main__')

@@ -1,0 +1,95 @@
+"""Commands that the tests fork are what they are where they start from nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import unittest
+from typing import Any
+
+from tests import forks
+from tests.project import FabTest, clean_environment
+
+TELLING = """
+    import json, os, signal, sys
+    import migopy
+
+    class Migrations(migopy.MigrationsManager):
+        MONGO_URI = '{uri}'
+        MONGO_DATABASE = '{database}'
+
+    migrations = Migrations.create_task()
+
+    def tell():
+        main = sys.modules['__main__']
+        file = getattr(main, '__file__', None)
+        with open('/proc/self/fd/0') as stdin:
+            typed = stdin.read()
+        print(json.dumps({
+            'arguments': sys.argv, 'main': [main.__name__, file], 'path': sys.path,
+            'folder': os.getcwd(), 'environment': dict(os.environ), 'stdin': typed,
+            'files': len(os.listdir('/proc/self/fd')), 'umask': os.umask(0o22),
+            'handlers': [str(signal.getsignal(n)) for n in (2, 13, 15, 17)],
+            'streams': [(each.name, each.encoding, each.errors, each.line_buffering)
+                        for each in (sys.stdin, sys.stdout, sys.stderr)],
+            'group': os.getpgrp(), 'session': os.getsid(0),
+        }))
+        print('said', file=sys.stderr)
+        sys.exit(3)
+
+    def wait():
+        print('begun', flush=True)
+        signal.pause()
+"""
+
+
+@unittest.skipUnless(hasattr(os, 'pidfd_open'), 'only on Linux are any forked')
+class ForksTest(FabTest):
+    fabfile = TELLING
+
+    def begin(self, kind: Any, *arguments: str) -> subprocess.Popen[str]:
+        process: subprocess.Popen[str] = kind(
+            [str(self.program), *arguments],
+            cwd=self.folder,
+            env=clean_environment(OF_THE_TEST='é'),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.kill)
+        return process
+
+    def test_all_that_a_process_has_is_the_same(self) -> None:
+        told = []
+        for kind in (subprocess.Popen, forks.Forked):
+            result = self.ended(self.begin(kind, 'tell'))
+            self.assertEqual((result.status, result.stderr), (3, 'said\n'), kind)
+            told.append(json.loads(result.stdout))
+        self.maxDiff = None
+        self.assertEqual(*told)
+
+    def test_what_is_migopy_s_is_imported_anew(self) -> None:
+        names = (*forks.IMPORTED, 'fabric', 'migopy')
+        program = f'import {", ".join(forks.IMPORTED)}, sys; print(*sys.modules)'
+        found = subprocess.check_output(
+            [str(self.program.with_name('python')), '-c', program], text=True
+        ).split()
+        self.assertEqual([each for each in names if each in found], [*forks.IMPORTED])
+
+    def test_it_ends_by_a_signal_as_others_do(self) -> None:
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            statuses = []
+            for kind in (subprocess.Popen, forks.Forked):
+                process = self.begin(kind, 'wait')
+                assert process.stdout is not None
+                self.assertEqual(process.stdout.readline(), 'begun\n')
+                self.assertIsNone(process.poll())
+                with self.assertRaises(subprocess.TimeoutExpired):
+                    process.wait(0.01)
+                process.send_signal(number)
+                process.communicate(timeout=60)
+                statuses.append(process.wait())
+            self.assertEqual(*statuses)
