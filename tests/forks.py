@@ -32,8 +32,9 @@ MODULES = (
     *('foreign', 'history', 'hooks', 'index_builds', 'json', 'json_fuzz', 'list'),
     *('many', 'names', 'needs', 'offline', 'phases', 'plan', 'preflight', 'rehearse'),
     *('repeat', 'squash', 'standin', 'status', 'steering', 'transaction'),
-    *('trial_truth', 'undo', 'undo_batches', 'undo_defined', 'undo_exact'),
-    *('undo_kept', 'undo_pages', 'undo_unique', 'unfinished'),
+    *('trial_truth', 'undo', 'undo_batches', 'undo_command', 'undo_defined'),
+    *('undo_exact', 'undo_kept', 'undo_pages', 'undo_unique', 'unfinished'),
+    *('update_each', 'verify', 'work'),
 )
 
 #: Where the environment has 1 for it, every command starts from nothing.
