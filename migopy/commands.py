@@ -64,6 +64,18 @@ class Option(NamedTuple):
     value: str = ''
 
 
+class Again:
+    """The command that was typed, to be typed again, with `more` options.
+
+    Invariant: who says so knows nothing of what was typed, and the words before it end
+    in `type`. `execute` in its place would run more than the one migration that was
+    named, or for real after a dry run.
+    """
+
+    def __init__(self, **more: str) -> None:
+        self.more = more
+
+
 class Where(NamedTuple):
     """Where settings are to be set or corrected: `in the fabfile`.
 
@@ -75,7 +87,7 @@ class Where(NamedTuple):
 
 
 #: What a sentence is made of.
-Part = Union[str, Command, Usage, Option, Where]
+Part = Union[str, Command, Usage, Option, Where, Again]
 
 
 class Spelling(Protocol):
@@ -119,6 +131,10 @@ def _part(part: object, spelling: Spelling) -> str:
         return spelling.option(part)
     if isinstance(part, Where):
         return spelling.where(part)
+    if isinstance(part, Again):
+        # Where nobody knows it any better, as in plain Python.
+        more = [spelling.option(Option(*each)) for each in part.more.items()]
+        return f' the command again{" with " if more else ""}{" and ".join(more)}.'
     return str(part)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from migopy.commands import Command, FabSpelling, Spelling, spelled
+from migopy.scope import within
 
 #: Lines of a kind that are shown; of more only the number is told.
 MOST = 50
@@ -32,6 +33,8 @@ class MigopyException(Exception):
     is_of_process = False
     #: Whether the same command meets it again, also when what it says has been done.
     is_for_good = False
+    #: Whether its commands are ways out of what is half done, for a person to choose.
+    has_ways_out = False
 
     def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
         """Take the parts of the message, texts and commands, in order.
@@ -58,6 +61,13 @@ class MigopyException(Exception):
             change(part) if isinstance(part, Command) else part for part in self._said
         )
 
+    def keep_within(self, typed: Command) -> None:
+        """Have no command in the message go further than what was typed."""
+        if not self.has_ways_out:
+            self._said = tuple(
+                each for part in self._said for each in within(part, typed)
+            )
+
     def spelled(self, spelling: Spelling) -> str:
         """Give the message as one face has it typed."""
         return spelled(self._said, spelling)
@@ -69,6 +79,13 @@ class MigopyException(Exception):
 
     def __str__(self) -> str:
         return self.spelled(FabSpelling())
+
+
+def kept_within(error: BaseException, typed: Command) -> BaseException:
+    """Give an error whose message, if it is migopy's, goes no further than `typed`."""
+    if isinstance(error, MigopyException):
+        error.keep_within(typed)
+    return error
 
 
 def enumerated(names: Sequence[str]) -> str:

@@ -146,7 +146,7 @@ class MigrationsManager(
         force: str | bool = 'no',
         dry_run: str | bool = 'no',
         show: str | int | None = None,
-        undo: str | bool = 'no',
+        undo: str | bool | None = None,
         conflicts: str = 'stop',
         yes: str | bool = 'no',
     ) -> None:
@@ -157,8 +157,8 @@ class MigrationsManager(
         to=NAME all that were executed after it. dry_run=yes shows what each would do,
         show=5 also the first five documents that it would change.
         Without a down() the documents are restored from images, if the file has
-        undo = True; with undo=yes in any case. conflicts=keep leaves alone what others
-        have changed since; so does theirs, by field; ours does not.
+        undo = True; with undo=yes in any case, with undo=no never. conflicts=keep
+        leaves alone what others have changed since; so does theirs, by field; ours not.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """

@@ -175,7 +175,9 @@ class Wiring(Doors):
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
     ) -> Any:
         try:
-            method = self._subtasks.get(subtask) if subtask else self._subtasks.default
+            is_alone = not values and not options
+            subtasks = self._subtasks
+            method = subtasks.get(subtask, is_alone) if subtask else subtasks.default
             is_offline = options.get('offline') == 'yes'
             of_each = self._of_many is None and is_for_each(self, method.__name__)
             if of_each and not is_offline:

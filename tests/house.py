@@ -13,6 +13,7 @@ HOUSE = Path(migopy.__file__).parent
 ORDER = (
     'version',
     'commands',
+    'scope',
     'errors',
     'texts',
     'errand',

@@ -9,7 +9,7 @@ from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy import server
-from migopy.commands import Command
+from migopy.commands import Again, Command
 from migopy.dumps.database import UNAUTHORIZED
 from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
@@ -43,8 +43,8 @@ class DumpFailed(MigopyException):
         self.reason = reason
         super().__init__(
             f'The dump of the database {database} failed: {reason}\n'
-            'Nothing is left of it. When the cause is mended, type: ',
-            Command('dbdump'),
+            'Nothing is left of it. When the cause is mended, type',
+            Again(),
         )
 
 

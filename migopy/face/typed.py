@@ -12,6 +12,7 @@ from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
 from migopy.face.misfit import misfit, no_such_option, typed_as_value
+from migopy.server import redacted
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
@@ -51,12 +52,20 @@ class UnknownSubtask(MigopyException):
     that changes nothing.
     """
 
-    def __init__(self, name: str, known: Sequence[str]) -> None:
+    def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
+        """Take what was typed, and what there is; `is_alone` is whether that was all.
+
+        What else was typed, of other tools, may mean anything here.
+        """
         self.name = name
         self.known = known
         meant: list[Part] = []
         if name in HABITS:
-            meant = ['\nWhat other tools call so is: ', Command(HABITS[name])]
+            here = HABITS[name]
+            meant = ['\nWhat other tools call so is: ', Command(here)]
+            if here and here not in READING and not is_alone:
+                said = f'\nWhat other tools call so is {here}, see: '
+                meant = [said, Command('help', here)]
         else:
             for near in difflib.get_close_matches(name, known, 1):
                 if near in READING:
@@ -118,10 +127,13 @@ class Subtasks:
         """List the names in alphabetical order."""
         return sorted(name for name, mark in self._names.items() if mark)
 
-    def get(self, name: str) -> Subtask:
-        """Give the bound method; raises `UnknownSubtask`."""
+    def get(self, name: str, is_alone: bool = False) -> Subtask:
+        """Give the bound method; raises `UnknownSubtask`.
+
+        `is_alone` is whether the name was all that was typed.
+        """
         if not self._names.get(name):
-            raise UnknownSubtask(name, self.names)
+            raise UnknownSubtask(name, self.names, is_alone)
         method: Subtask = getattr(self._manager, name)
         return method
 
@@ -151,7 +163,17 @@ def call(
     """Call a subtask with what was typed; raises `WrongOptions` before it starts."""
     values = list(values)
     require_taken(subtask, name, values, options)
-    return subtask(*values, **_by_parameter(inspect.signature(subtask), options))
+    try:
+        return subtask(*values, **_by_parameter(inspect.signature(subtask), options))
+    except MigopyException as error:
+        error.keep_within(_shown(name, values, options))
+        raise
+
+
+def _shown(name: str, values: Sequence[str], options: Mapping[str, str]) -> Command:
+    """Give what was typed as a message may show it: without a password in a URI."""
+    shown = {key: redacted(text) for key, text in options.items()}
+    return Command(name, *map(redacted, values), **shown)
 
 
 def _by_parameter(

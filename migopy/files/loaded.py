@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from migopy.commands import Again
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
 from migopy.files.said import BACKGROUND, NOTHING, BadSaid, Said, said_by
@@ -36,7 +37,8 @@ class NoSuchFunction(MigopyException):
         self.reason = reason
         super().__init__(
             f'{name} {reason}, so nothing was run.\n'
-            f'Write `def {function}(db):` in it, then type the command again.'
+            f'Write `def {function}(db):` in it, then type',
+            Again(),
         )
 
 
@@ -71,7 +73,8 @@ class BadTransaction(MigopyException):
         )
         super().__init__(
             f'{name}: {word} = {value!r} {wrong}, so nothing was'
-            ' run.\nCorrect it, then type the command again.'
+            ' run.\nCorrect it, then type',
+            Again(),
         )
 
 
@@ -82,7 +85,8 @@ class BadParallel(MigopyException):
         self.name = name
         super().__init__(
             f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
-            ' run.\nCorrect it, then type the command again.'
+            ' run.\nCorrect it, then type',
+            Again(),
         )
 
 
@@ -93,7 +97,8 @@ class BadUndo(MigopyException):
         self.name = name
         super().__init__(
             f"{name}: undo = {value!r} is neither True nor False nor 'best effort', so"
-            ' nothing was run.\nCorrect it, then type the command again.'
+            ' nothing was run.\nCorrect it, then type',
+            Again(),
         )
 
 

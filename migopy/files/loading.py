@@ -12,6 +12,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 
+from migopy.commands import Again
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
@@ -42,7 +43,8 @@ class ImportFailed(MigopyException):
             f'{name} cannot be imported, so nothing was run.\n'
             f'{excerpt(cause, path)}\n'
             f'{advice(cause, path)}'
-            'Correct the file, then type the command again.'
+            'Correct the file, then type',
+            Again(),
         )
 
 
@@ -149,8 +151,11 @@ def import_package(directory: Directory) -> None:
     init = os.path.join(path, '__init__.py')
     content = b''
     if os.path.exists(init):
-        with open(init, 'rb') as file:
-            content = file.read()
+        try:
+            with open(init, 'rb') as file:
+                content = file.read()
+        except OSError as error:
+            raise ImportFailed(os.path.basename(init), init, error) from error
     import_source(package, init, content, folder=path)
 
 

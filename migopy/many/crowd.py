@@ -180,9 +180,12 @@ class Crowd:
         return Tally(failed, gone, why, not counts[NOT_BEGUN])
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
-        only = self._selection.wanted.only
         phases = {phase for _, each in standings for phase in each.phases}
-        said = ways_to_run(phases, only)
+        narrow = self._selection.narrow
+        said = [
+            narrow(each) if isinstance(each, Command) else each
+            for each in ways_to_run(phases)
+        ]
         odd = [title for title, each in standings if each.remarks]
         if odd:
             about = Command('show_status', only=typed_only(odd[0]))

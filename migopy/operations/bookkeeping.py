@@ -32,6 +32,7 @@ class FileIsThere(MigopyException):
     """A migration to be forgotten or renamed has its file; `name` is its name.
 
     `runs_again` is whether it is one that does, `is_applied` whether it has a record.
+    Who wanted to change a record is led to nothing that touches data.
     """
 
     is_for_good = True
@@ -50,11 +51,11 @@ class FileIsThere(MigopyException):
             super().__init__(
                 f'{said}It runs again whenever it changes (repeat = True). To go back,'
                 ' bring back the content that the file had before (from version'
-                ' control, say), then type: ',
-                Command('execute', name),
+                ' control, say), and execute it. See the status: ',
+                Command(),
             )
         else:
-            super().__init__(f'{said}To undo it: ', Command('rollback', name))
+            super().__init__(f'{said}See what is applied: ', Command('list'))
 
 
 class NotRenamedYet(MigopyException):

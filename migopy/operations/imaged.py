@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.run import Choice, Observer, Plan, Step
+from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
 from migopy.undo import Kept
@@ -67,6 +67,18 @@ class NotRolledBack(MigopyException):
         )
 
 
+class NotAList(MigopyException):
+    """`undo` was typed with what names no migration; `what` was given."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f'undo only lists images, and {what!r} is no migration, so nothing was'
+            ' done.\nTo list them: ',
+            Command('undo', 'list'),
+        )
+
+
 class StillNeeded(MigopyException):
     """Images cannot be forgotten as yet; `name` is the migration's."""
 
@@ -99,10 +111,20 @@ def require_right(site: Site, steps: Sequence[Step]) -> None:
             return
 
 
-def require_list(what: str) -> None:
-    """Make sure that a list is wanted, and no rollback; raises `NotRolledBack`."""
-    if what != 'list':
-        raise NotRolledBack(what)
+def require_list(site: Site, what: str) -> None:
+    """Make sure that a list is wanted, and no rollback.
+
+    Raises `NotRolledBack`, and `NotAList` for what names no file.
+    """
+    if what == 'list':
+        return
+    try:
+        Choice(Plan(site.directory.migrations())).find(what)
+    except UnknownMigration as error:
+        raise NotAList(what) from error
+    except MigopyException:
+        pass  # `rollback` says it
+    raise NotRolledBack(what)
 
 
 def kept(site: Site) -> list[Kept]:

@@ -94,12 +94,13 @@ class Manager(Protocol):
 class Undoing(NamedTuple):
     """How images are to be used where documents are to be as they were.
 
-    `is_wanted` is whether they are preferred to a `down`; `conflicts` decides of what
-    others have changed since.
+    `is_wanted` is whether they are preferred to a `down`, `is_refused` whether they are
+    not to be used at all; `conflicts` decides of what others have changed since.
     """
 
     is_wanted: bool = False
     conflicts: str = 'stop'
+    is_refused: bool = False
 
 
 class Order(NamedTuple):
@@ -119,6 +120,8 @@ class Order(NamedTuple):
     undoing: Undoing = Undoing()
     #: What it leaves of a plan to a worker.
     leaves: Callable[[Plan], list[Migration]] = lambda plan: []
+    #: Whether it runs nothing in this database for good.
+    in_trial: bool = False
 
     @property
     def names(self) -> Sequence[str]:
@@ -164,15 +167,18 @@ def order_up(
                 else choice.to_execute(name, manager.ALLOW_LATE, to, phases)
             )
         except AlreadyRegistered as error:
-            raise AlreadyRegistered(error.name, error.runs_again, command) from None
+            is_to_run = command == 'execute' and not in_trial
+            raise AlreadyRegistered(error.name, is_to_run) from None
         chosen = narrowed(manager, taken, name)
         if phase == AFTER and chosen:
-            choice.require_ready(chosen[-1], narrowed(manager, plan.unregistered))
+            pending = narrowed(manager, plan.unregistered)
+            choice.require_ready(chosen[-1], pending, to)
         return chosen
 
     wait = 'yes' if waits else None
     asked = Command(command, *_given(name), to=to, phase=phase, wait=wait)
     order = Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
+    order = order._replace(in_trial=in_trial)
     if order.names:
         return order
     return order._replace(leaves=lambda plan: narrowed(manager, plan.background))
@@ -211,25 +217,27 @@ def order_down(
     last: str | int | None,
     to: str | None,
     force: bool,
-    undo: str | bool = 'no',
+    undo: str | bool | None = None,
     conflicts: str = 'stop',
 ) -> Order:
     """Take what `rollback` was given; raises `WrongOptions`."""
-    wish = one_of(
-        conflicts, ('stop', 'keep', 'theirs', 'ours'), 'rollback', 'conflicts'
-    )
+    wishes = 'stop', 'keep', 'theirs', 'ours'
+    wish = one_of(conflicts, wishes, 'rollback', 'conflicts')
+    is_refused = undo is not None and not is_yes(undo, 'rollback', 'undo')
+    decided = None if wish == 'stop' else wish
+    only_one('rollback', {'undo': undo if is_refused else None, 'conflicts': decided})
     # A `down` decides of no conflicts.
-    is_wanted = is_yes(undo, 'rollback', 'undo') or wish != 'stop'
+    is_wanted = (undo is not None and not is_refused) or decided is not None
     only_one('rollback', {'a name': name, 'last': last, 'to': to})
     count = None if last is None else number(last, 'rollback', 'last')
 
     def select(plan: Plan) -> list[Migration]:
         return Choice(plan).to_roll_back(name, count, to, force)
 
-    options = {'undo': 'yes' if is_wanted else None}
-    options['conflicts'] = None if wish == 'stop' else wish
-    asked = Command('rollback', *_given(name), last=count, to=to, **options)
-    undoing = Undoing(is_wanted, wish)
+    how = 'no' if is_refused else 'yes' if is_wanted else None
+    options = {'last': count, 'to': to, 'undo': how, 'conflicts': decided}
+    asked = Command('rollback', *_given(name), **options)
+    undoing = Undoing(is_wanted, wish, is_refused)
     wait, transaction = manager.LOCK_WAIT, manager.TRANSACTION
     return Order(asked, 'down', select, wait, transaction, undoing)
 

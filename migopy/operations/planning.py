@@ -11,7 +11,7 @@ from typing import Any
 
 from bson import decode, json_util
 
-from migopy.commands import Command
+from migopy.commands import Again, Command
 from migopy.differences import Comparison, changes
 from migopy.errors import MigopyException, enumerated
 from migopy.files import importable
@@ -51,8 +51,8 @@ class NotWritten(MigopyException):
         self.path = path
         super().__init__(
             f'{path} cannot be written: {cause.strerror}. Nothing was changed.\n'
-            'See to it that its folder is there and can be written to, then type: ',
-            Command('plan', file=path),
+            'See to it that its folder is there and can be written to, then type',
+            Again(),
         )
 
 

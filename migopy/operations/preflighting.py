@@ -118,7 +118,7 @@ def foresee(
         can_be_tried = server.has_transactions
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
-    require_dependencies(steps, plan)
+    require_dependencies(steps, plan, order.in_trial)
     notes = notes or TrialNotes()
     if can_be_tried:
         _try(site, plan, observer, steps, order.asked, notes, show)

@@ -63,7 +63,7 @@ def loaded(
                 from migopy.operations.imaged import require_right
 
                 require_right(site, steps)
-    require_dependencies(steps, plan)
+    require_dependencies(steps, plan, order.in_trial)
     warn_of_helpers(steps, observer)
     for step in steps:
         if step.in_transaction:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy import signals
-from migopy.commands import Command, Option
+from migopy.commands import Again, Option
 from migopy.dumps import FAILURES, Progress, reason_of
 from migopy.effects import unwatched_clients
 from migopy.errors import MigopyException, enumerated
@@ -78,8 +78,8 @@ class NotCopied(MigopyException):
     def __init__(self, database: str, reason: str) -> None:
         super().__init__(
             f'The database {database} was not copied: {reason}\n'
-            'Nothing was changed. When the cause is mended, type: ',
-            Command('rehearse'),
+            'Nothing was changed. When the cause is mended, type',
+            Again(),
         )
 
 
@@ -90,8 +90,8 @@ class Stopped(MigopyException):
         self.where = where
         super().__init__(
             f'The rehearsal on {where} has ended early: {reason}\n'
-            f'{database} was only read. When the cause is mended, type: ',
-            Command('rehearse'),
+            f'{database} was only read. When the cause is mended, type',
+            Again(),
         )
 
 
@@ -105,8 +105,8 @@ class NotHeard(MigopyException):
             'A client was made before migopy could hear it. If a migration uses it, a'
             ' rehearsal would write to your data, so nothing was done.\n'
             'Make clients below the import of migopy and its create_task(), or in a'
-            ' function; then type: ',
-            Command('rehearse'),
+            ' function; then type',
+            Again(),
         )
 
 

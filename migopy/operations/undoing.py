@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pymongo.errors import OperationFailure
 
-from migopy.commands import Command
+from migopy.commands import Again, Command, Option
 from migopy.errors import MigopyException
 from migopy.files import LoadedMigration, Migration, load_all
 from migopy.operations.imaged import NoImagesKept, is_denied
@@ -26,8 +26,26 @@ class NeverExecuted(MigopyException):
             f'{name} has no down(), and was ignored here: it is marked as applied, and'
             ' migopy has run no up() of it to its end. Nothing was run.\n'
             'To have it pending again, write a down(db) that undoes what there is of'
-            ' it, `def down(db): pass` if that is nothing, then type: ',
-            Command('rollback', name),
+            ' it, `def down(db): pass` if that is nothing, then type',
+            Again(),
+        )
+
+
+class UndoRefused(MigopyException):
+    """A migration without a `down` is not to be undone either; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has no down(), and with ',
+            Option('undo', 'no'),
+            ' nothing is restored from images, so nothing was run.\n'
+            'Write a down(db) in it, then type',
+            Again(),
+            '\nTo restore what it has changed from images, if any are kept, type the'
+            ' same without ',
+            Option('undo', 'no'),
+            '.',
         )
 
 
@@ -51,8 +69,8 @@ class CoveredInPart(MigopyException):
         super().__init__(
             f'The images of {name} hold only a part of what it has changed: it is'
             ' unfinished, and a run of it kept none. Nothing was restored.\n'
-            'Write a down() that takes back what is left, then type: ',
-            Command('rollback', name),
+            'Write a down() that takes back what is left, then type',
+            Again(),
         )
 
 
@@ -66,7 +84,7 @@ def steps_down(
     """Import what is to be rolled back, and take images where there is no `down`.
 
     Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
-    `NoImagesKept`, `NeverExecuted`.
+    `NoImagesKept`, `NeverExecuted`, `UndoRefused`.
     """
     return [
         _step_down(site, order, plan, loaded, observer)
@@ -81,6 +99,8 @@ def _step_down(
     if has_down and not order.undoing.is_wanted:
         require_none_half_undone(site, plan, [loaded])
         return Step.of(loaded, 'down', order.transaction)
+    if order.undoing.is_refused:
+        raise UndoRefused(loaded.name)
     step = undo_of(site, order, plan, loaded, observer)
     if step is not None:
         return step

@@ -188,8 +188,10 @@ class Choice:
         self._refuse_unfinished(None)
         return self._plan.background
 
-    def require_ready(self, chosen: Migration, pending: Sequence[Migration]) -> None:
-        """Make sure that it is the turn of one that nobody has named.
+    def require_ready(
+        self, chosen: Migration, pending: Sequence[Migration], to: str | None = None
+    ) -> None:
+        """Make sure that it is the turn of one that nobody has named, but up `to` one.
 
         Raises `Unfinished` where a person is to decide first, `Before` where one of
         those `pending` is to run first, and `Renamed`.
@@ -202,7 +204,7 @@ class Choice:
         for each in pending:
             is_earlier = plan.place_of(each) < plan.place_of(chosen)
             if plan.phase_of(each) == BEFORE and is_earlier:
-                raise Before(chosen.name, each.name)
+                raise Before(chosen.name, each.name, to)
 
     def to_ignore(self, name: str | None, to: str | None = None) -> list[Migration]:
         """Select what `ignore` registers; raises as `to_execute` does."""
@@ -210,7 +212,7 @@ class Choice:
         settled = [each for each in chosen if not plan.unfinished_of(each)]
         for each in settled:
             if each.name in plan.registered.keys() - plan.again:
-                raise AlreadyRegistered(each.name, runs_again=True)
+                raise AlreadyRegistered(each.name)
         return chosen
 
     def to_begin_at(self, name: str) -> list[Migration]:

@@ -87,21 +87,15 @@ class Renamed(MigopyException):
 
 
 class AlreadyRegistered(MigopyException):
-    """A migration that is not to run twice; `name` is its name.
+    """A migration that is not to run, or be registered, twice; `name` is its name.
 
-    With `runs_again` it may run twice, and is not to be registered twice. `command` is
-    what was typed: of all but `execute` nobody is led to a rollback.
+    Only who wanted it to run, as `is_to_run` says, is led to a rollback.
     """
 
-    def __init__(
-        self, name: str, runs_again: bool = False, command: str = 'execute'
-    ) -> None:
+    def __init__(self, name: str, is_to_run: bool = False) -> None:
         self.name = name
-        self.runs_again = runs_again
         next_step: list[Part] = ['See all: ', Command('list')]
-        if runs_again:
-            next_step = ['To run it again: ', Command('execute', name)]
-        elif command == 'execute':
+        if is_to_run:
             undone = Command('rollback', name)
             next_step = ['To run it again, first undo it: ', undone]
         said = f'{name} is registered already; nothing was done.\n'
@@ -152,16 +146,16 @@ class OtherPhase(MigopyException):
 class Before(MigopyException):
     """A migration that is to wait for one of a smaller number; `earlier` is its name.
 
-    `name` is the name of what is to wait.
+    `name` is the name of what is to wait, `to` up to which one was to run.
     """
 
-    def __init__(self, name: str, earlier: str) -> None:
+    def __init__(self, name: str, earlier: str, to: str | None = None) -> None:
         self.name = name
         self.earlier = earlier
         super().__init__(
             f'{name} comes after {earlier}, which has not run and is to run before the'
             ' new code; nothing was done.\nRun that first: ',
-            Command('execute', phase=BEFORE),
+            Command('execute', to=to, phase=BEFORE),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from migopy.commands import Command
+from migopy.commands import Again, Command
 from migopy.errors import MigopyException
 from migopy.files import BACKGROUND, Migration, Unreadable
 from migopy.run.needs import named
@@ -21,19 +21,28 @@ class DependencyRefused(MigopyException):
     """
 
     def __init__(
-        self, name: str, dependency: str, why: str, what_next: str, next: Command
+        self,
+        name: str,
+        dependency: str,
+        why: str,
+        what_next: str,
+        next: Command | Again,
     ) -> None:
         self.name = name
         self.dependency = dependency
+        what_next += '' if isinstance(next, Again) else ': '
         super().__init__(
-            f'{name} depends on {dependency}, {why}; nothing was run.\n{what_next}: ',
+            f'{name} depends on {dependency}, {why}; nothing was run.\n{what_next}',
             next,
         )
 
 
-def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
+def require_dependencies(
+    steps: Sequence[Step], plan: Plan, in_trial: bool = False
+) -> None:
     """Make sure that what migrations depend on runs before them, or is applied.
 
+    With `in_trial` they are only tried, and nobody is led to anything else.
     A file says so with `needs`; one with an `upgrade`, as pymongo-migrate's, with
     `dependencies`, a list of the names of others: each the `name` in its file or the
     file's own. Raises `DependencyRefused`.
@@ -45,10 +54,10 @@ def require_dependencies(steps: Sequence[Step], plan: Plan) -> None:
         if step.direction == 'up':
             for each in step.loaded.said().needs:
                 found = named(each, plan.migrations) or plan.stands_for(each)
-                _require(step, each, 'needs', found, plan, before)
+                _require(step, each, 'needs', found, plan, before, in_trial)
             for each in _dependencies(step):
                 found = _found(each, plan.migrations) or plan.stands_for(each)
-                _require(step, each, 'dependencies', found, plan, before)
+                _require(step, each, 'dependencies', found, plan, before, in_trial)
         before.add(step.name)
 
 
@@ -87,8 +96,8 @@ def _dependencies(step: Step) -> list[str]:
         step.name,
         repr(found),
         'which is no list of names',
-        'Correct it in the file, then look',
-        Command(),
+        'Correct it in the file, then type',
+        Again(),
     )
 
 
@@ -99,6 +108,7 @@ def _require(
     needed: Migration | None,
     plan: Plan,
     before: set[str],
+    in_trial: bool,
 ) -> None:
     if needed is None:
         if {dependency, f'{dependency}.py'} & before:
@@ -107,13 +117,13 @@ def _require(
             step.name,
             dependency,
             'of which there is no file here',
-            f'Bring its file, or take the name out of `{word}`, then look',
-            Command(),
+            f'Bring its file, or take the name out of `{word}`, then type',
+            Again(),
         )
     if needed.name in before:
         return
     if plan.phase_of(needed) == BACKGROUND:
-        _refuse_background(step, needed, plan)
+        _refuse_background(step, needed, plan, in_trial)
     order = [each.name for each in plan.migrations]
     if order.index(needed.name) >= order.index(step.name):
         raise DependencyRefused(
@@ -123,31 +133,33 @@ def _require(
             'Give the files numbers in the order in which they are to run, then type',
             Command(),
         )
+    next: Command | Again = Command('execute', needed.name)
+    what_next = 'Execute that first'
+    if in_trial:
+        what_next, next = 'To take that with it, type', Again(to=step.name)
     raise DependencyRefused(
-        step.name,
-        needed.name,
-        'which is not applied',
-        'Execute that first',
-        Command('execute', needed.name),
+        step.name, needed.name, 'which is not applied', what_next, next
     )
 
 
-def _refuse_background(step: Step, needed: Migration, plan: Plan) -> None:
-    if any(run.name == needed.name for run in plan.at_work):
-        raise DependencyRefused(
-            step.name,
-            needed.name,
-            'which a worker runs at this moment',
-            'To wait until it has ended',
-            Command('execute', wait='yes'),
-        )
-    raise DependencyRefused(
-        step.name,
-        needed.name,
-        'which has not run in the background',
-        'To run it',
-        Command('work'),
-    )
+def _refuse_background(
+    step: Step, needed: Migration, plan: Plan, in_trial: bool
+) -> None:
+    why = 'which has not run in the background'
+    next: Command | Again = Command('work', needed.name)
+    what_next = 'To run it'
+    is_running = any(run.name == needed.name for run in plan.at_work)
+    if is_running:
+        why = 'which a worker runs at this moment'
+        what_next, next = 'To wait until it has ended, type', Again(wait='yes')
+    if in_trial:
+        tried = Command('execute', needed.name, dry_run='yes')
+        watched = Command('watch', worker='yes')
+        what_next, next = 'To look at it', watched if is_running else tried
+    if plan.unfinished_of(needed) and not is_running:
+        # By its name it would be run again, before anybody has decided that.
+        what_next, next = 'It is unfinished, see', Command()
+    raise DependencyRefused(step.name, needed.name, why, what_next, next)
 
 
 def _found(dependency: str, migrations: Sequence[Migration]) -> Migration | None:

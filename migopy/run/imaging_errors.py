@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migopy.commands import Again
 from migopy.effects import RefusedWrite
 from migopy.errors import MigopyException
 
@@ -69,5 +70,6 @@ class NoImagesHere(MigopyException):
         super().__init__(
             f'{name}: undo = True needs a replica set, and this server is a router of a'
             ' sharded cluster, so nothing was run.\n'
-            'Write `undo = False` at the top of the file, then type the command again.'
+            'Write `undo = False` at the top of the file, then type',
+            Again(),
         )

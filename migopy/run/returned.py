@@ -17,10 +17,9 @@ from pymongo import (
     UpdateOne,
 )
 
-from migopy.commands import Command
 from migopy.effects import Effects
 from migopy.errors import MigopyException
-from migopy.run.step import Step, verb
+from migopy.run.step import Step
 
 #: What PyMongo sends only when it is given to a call.
 OPERATIONS = (
@@ -50,8 +49,8 @@ class LeftUndone(MigopyException):
         super().__init__(
             f'{step.name}: its {step.direction} returned {what}, and nobody does what'
             ' it stands for; it is not registered.\n'
-            f'Do the work within {step.direction}(db){how}, then type: ',
-            Command(verb(step.direction), step.name),
+            # What to type then depends on what it has left behind.
+            f'Do the work within {step.direction}(db){how}.'
         )
 
 

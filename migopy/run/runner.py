@@ -10,6 +10,7 @@ from pymongo.client_session import ClientSession
 
 from migopy.commands import Command
 from migopy.effects import Effects
+from migopy.errors import kept_within
 from migopy.files import Migration
 from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
@@ -194,12 +195,13 @@ class Runner:
         step, error = steps[place], outcome.error
         assert error is not None  # noqa: S101 - only such are put together
         names = [each.name for each in steps]
+        rest = _rest_of(asked, names[place:])
         return Failure(
             migration=step.migration,
             direction=step.direction,
-            error=error,
+            error=kept_within(error, rest),
             aftermath=outcome.aftermath,
-            asked=_rest_of(asked, names[place:]),
+            asked=rest,
             done=names[:place],
             not_run=names[place + 1 :],
             written=outcome.written,

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Command
 from migopy.differences import States, look, state_before
 from migopy.effects import Evidence, Recording
+from migopy.errors import kept_within
 from migopy.pymongo3 import answered_by, commented
 from migopy.run.compared import Comparer
 from migopy.run.conditions import carry_out, function_of
@@ -82,7 +83,7 @@ def try_out(
                 states = None if before is None else States(client, before, session)
                 place = trial.run(place, World(client, session, outside), states)
     if trial.not_shown:
-        raise NotAllShown(trial.not_shown, asked)
+        raise NotAllShown(trial.not_shown)
 
 
 class Ended(NamedTuple):
@@ -118,7 +119,6 @@ class Trial:
         self._observer = observer
         self._steps = steps
         self._names = [step.name for step in steps]
-        self._asked = asked
         wanted = {'dry_run': 'yes'} if show is None else {'show': show}
         self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
         self._comparer = Comparer(show or 0, rooms.db.name)
@@ -193,7 +193,7 @@ class Trial:
             return ended
         if isinstance(cause, Exception) and why_refused(cause) is not None:
             where = f'\n{excerpt(cause, step.migration.path)}'
-            raise CannotTry(step, where, not_run, self._asked) from cause
+            raise CannotTry(step, where, not_run, self._again) from cause
         if isinstance(cause, Unanswerable):
             return Ended(cause.reason, is_over=False)
         self._found(step, standin)
@@ -251,7 +251,7 @@ class Trial:
         return Failure(
             migration=step.migration,
             direction=step.direction,
-            error=error,
+            error=kept_within(error, self._again),
             aftermath=Aftermath.DRY_RUN,
             asked=self._again,
             not_run=not_run,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.errors import MigopyException, enumerated
 from migopy.run.step import Step
 from migopy.run.unfinished import ways_out
@@ -32,12 +32,13 @@ class CannotTry(MigopyException):
 class NotAllShown(MigopyException):
     """Migrations that a dry run could not show to their end; `names` are theirs."""
 
-    def __init__(self, names: Sequence[str], asked: Command) -> None:
+    def __init__(self, names: Sequence[str]) -> None:
         self.names = names
         super().__init__(
             f'The dry run has changed nothing, but could not show all of'
-            f' {enumerated(names)}. Without it: ',
-            asked,
+            f' {enumerated(names)}. To run all of it, type the same without ',
+            Option('dry_run', 'yes'),
+            '.',
         )
 
 
@@ -46,6 +47,8 @@ class TrialWrote(MigopyException):
 
     `written` says what, as far as that is known.
     """
+
+    has_ways_out = True
 
     def __init__(self, step: Step, written: str, is_kept: bool) -> None:
         self.name = step.name

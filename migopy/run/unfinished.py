@@ -166,6 +166,8 @@ class Unfinished(MigopyException):
     `file_of` gives a migration's file by its name.
     """
 
+    has_ways_out = True
+
     def __init__(
         self, runs: Sequence[Run], file_of: Callable[[str], Migration | None]
     ) -> None:

@@ -35,7 +35,7 @@ class Rehearsals(Overridable, Wiring):
         """
         from migopy.operations import rehearsing
 
-        order = order_up(self, 'rehearse', spec_migr, to)
+        order = order_up(self, 'rehearse', spec_migr, to, in_trial=True)
         count = None if sample is None else number(sample, 'rehearse', 'sample')
         how = rehearsing.How.of(count, from_, on)
         teller = self._text.rehearsal()

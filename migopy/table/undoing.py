@@ -23,7 +23,7 @@ class Undoing(Overridable, Wiring):
         """
         from migopy.operations import imaged
 
-        imaged.require_list(what)
+        imaged.require_list(self._site, what)
         if forget is not None:
             imaged.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
         self._report.images(imaged.kept(self._site))

@@ -38,8 +38,12 @@ def tell_pending(
             voice.red(lines[name])
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
-    said = ways_to_run(phases_to_run(plan, pending))
-    if said:
+    waiting = {
+        phases.get(name, BEFORE)
+        for name in pending
+        if any(plan.phase_of(each) == BACKGROUND for each in waits.get(name) or ())
+    }
+    if said := ways_to_run(phases_to_run(plan, pending), waiting):
         voice.white(spelled(said, spelling))
 
 
@@ -57,23 +61,29 @@ def phases_to_run(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
     )
 
 
-def ways_to_run(phases: Collection[str], only: str | None = None) -> list[Part]:
-    """Say how what is pending is run, by the phases of it; nothing where none is.
+def ways_to_run(found: Collection[str], waiting: Collection[str] = ()) -> list[Part]:
+    """Say what to type for what is pending in each phase, a line each, in their order.
 
-    `only` are the databases that are meant, where there are many.
+    In phases that are `waiting` something needs what is still in the background, so it
+    would be refused before that has ended.
     """
+    # Whoever has phases is not to type what runs all of them, out of its time.
+    in_phase = BEFORE if AFTER in found else None
+    begin = 'To execute them' if in_phase is None else 'Before the new code'
+    ways = {
+        BEFORE: (begin, Command('execute', phase=in_phase)),
+        AFTER: ('When no old code runs any more', Command('execute', phase=AFTER)),
+        BACKGROUND: ('In the background', Command('work')),
+    }
+    order = [each for each in (BEFORE, AFTER) if each not in waiting]
+    order += [BACKGROUND, *(each for each in (BEFORE, AFTER) if each in waiting)]
     said: list[Part] = []
-    if BEFORE in phases:
-        # Whoever has phases is not to type what runs all of them, out of its time.
-        in_phase = BEFORE if AFTER in phases else None
-        said += ['To execute them: ' if in_phase is None else 'Before the new code: ']
-        said += [Command('execute', phase=in_phase, only=only)]
-    if AFTER in phases:
-        said += ['\n' if said else '', 'When no old code runs any more: ']
-        said += [Command('execute', phase=AFTER, only=only)]
-    if BACKGROUND in phases:
-        said += ['\n' if said else '', 'In the background: ']
-        said += [Command('work', only=only)]
+    for each in order:
+        if each in found:
+            when, command = ways[each]
+            if each in waiting:
+                when = f'When that has ended, {when[0].lower()}{when[1:]}'
+            said += ['\n' if said else '', f'{when}: ', command]
     return said
 
 

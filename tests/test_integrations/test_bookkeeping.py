@@ -105,7 +105,8 @@ class BookkeepingTest(PlainTest):
     def test_forget_refuses_one_that_is_there(self) -> None:
         message = self.refused('forget', '1')
         self.assertIn('its file is there', message)
-        self.assertIn('fab migrations:rollback,001_a.py', message)
+        self.assertIn('fab migrations:list', message)
+        self.assertNotIn('rollback', message)
 
     def test_of_a_pending_one_no_rollback_is_offered(self) -> None:
         self.migration('003_c.py', INSERT)
@@ -215,7 +216,7 @@ class BookkeepingTest(PlainTest):
         said = self.refused('rollback', '3')
         self.assertIn('003_c.py has no down(), and was ignored here', said)
         self.assertIn('`def down(db): pass` if that is nothing', said)
-        self.assertTrue(said.endswith('fab migrations:rollback,003_c.py'), said)
+        self.assertRegex(said, 'then type the command again.$')
         self.migration('003_c.py', up + 'def down(db): pass\n')
         self.manager().rollback('3')
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])

@@ -138,6 +138,21 @@ class NextTest(FleetTest):
                 result = self.fab(f'migrations:{typed}')
                 self.assert_error(result, 'nothing was done', *lines)
 
+    def test_of_some_only_those_are_named_next(self) -> None:
+        self.migration('001_a.py')
+        meant = f'except={self.name("a")}'
+        looked = self.fab(f'migrations:show_status,{meant}')
+        self.assertIn(f'To execute them: fab migrations:execute,{meant}\n', looked.said)
+        self.migration('002_b.py', 'import no_such_module')
+        for typed in ('execute,002_b.py', 'execute,2,dry_run=yes', 'execute,to=2'):
+            result = self.fab(f'migrations:{typed},{meant}')
+            self.assertEqual(result.status, 1)
+            self.assertIn(f'then type: fab migrations:{typed},{meant}\n', result.said)
+        only = f'only={self.name("b")}'
+        result = self.fab(f'migrations:execute,2,dry_run=yes,{only}')
+        again = f'then type: fab migrations:execute,2,dry_run=yes,{only}\n'
+        self.assertIn(again, result.said)
+
     def test_nobody_is_led_to_undo_something_in_all_of_them(self) -> None:
         self.migration('001_a.py', PICKY)
         self.assert_error(

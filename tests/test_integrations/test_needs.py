@@ -22,10 +22,18 @@ class NeedsTest(FabTest):
         self.migration('003_c.py', needing('001_a.py', phase='after'))
         shown = self.fab('migrations').results
         self.assertIn('003_c.py (after, needs 001_a.py)\n', shown)
+        # In this order each of them is taken.
+        self.assertIn(
+            'Before the new code: fab migrations:execute,phase=before\n'
+            'In the background: fab migrations:work\n'
+            'When that has ended, when no old code runs any more:'
+            ' fab migrations:execute,phase=after\n',
+            shown,
+        )
         self.assertEqual(
             self.error('migrations:execute'),
             '003_c.py depends on 001_a.py, which has not run in the background; nothing'
-            ' was run.\nTo run it: fab migrations:work',
+            ' was run.\nTo run it: fab migrations:work,001_a.py',
         )
         self.assertEqual(self.registered(), [])
         self.assert_ok(self.fab('migrations:execute,phase=before'))

@@ -204,7 +204,8 @@ class FoundTest(TriedTest):
         self.assertIn('As if it did nothing more: 003_x.py, 004_x.py\n', said)
         self.assertIn('003_x.py would do: other 1 inserted\n', said)
         self.assertIn('004_x.py cannot be shown to its end', said)
-        self.assertIn('could not show all of 002_x.py, 004_x.py. Without it: fab', said)
+        self.assertIn('could not show all of 002_x.py, 004_x.py. To run all', said)
+        self.assertIn('type the same without dry_run=yes.', said)
         self.assertNotIn('Dry run: nothing was changed', said)
 
     def test_a_function_stored_on_the_server_is_not_taken_for_a_failure(self) -> None:

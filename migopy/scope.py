@@ -1,0 +1,57 @@
+"""How far a next step may go: no further than what was typed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from migopy.commands import Again, Command, Part
+
+#: Commands that can be tried, and those that try migrations whatever is typed.
+TRIED = ('execute', 'rollback')
+TRYING = ('plan', 'preflight', 'rehearse')
+
+
+def within(part: object, typed: Command) -> Iterator[Part | object]:
+    """Give a part of a message so that it goes no further than `typed`.
+
+    `Again` becomes what was typed; after a dry run what runs any only tries them.
+    """
+    if isinstance(part, Again):
+        yield ': '
+        yield _again(part, typed)
+    elif isinstance(part, Command) and (is_trial(typed) or typed.name in TRYING):
+        yield _tried(part)
+    else:
+        yield part
+
+
+def _again(again: Again, typed: Command) -> Command:
+    """Give what was typed, to be typed again.
+
+    With `to` a name does not go, and the phase of one is not that of all before it.
+    """
+    values, options = typed.values, dict(typed.options)
+    # Whoever was sure was so of what was asked then.
+    options.pop('yes', None)
+    if 'to' in again.more:
+        values = ()
+        options.pop('phase', None)
+    return Command(typed.name, *values, **{**options, **again.more})
+
+
+def _tried(command: Command) -> Command:
+    """Give a command that changes nothing in place of one that runs migrations."""
+    if command.name in TRIED and not is_trial(command):
+        options = {**command.options, 'dry_run': 'yes'}
+        return Command(command.name, *command.values, **options)
+    if command.name == 'work':
+        # A worker tries nothing; by its name `execute` tries what is for one.
+        named = Command('execute', *command.values, dry_run='yes')
+        return named if command.values else Command()
+    return command
+
+
+def is_trial(command: Command) -> bool:
+    """Tell whether it is a dry run."""
+    options = command.options
+    return options.get('dry_run', 'no').lower() == 'yes' or 'show' in options
