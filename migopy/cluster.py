@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import atexit
-from collections.abc import Callable
-from contextlib import ExitStack
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,17 @@ class Cluster:
     """
 
     def __init__(
-        self, settings: Settings, base: str, make_client: Callable[..., Any]
+        self,
+        settings: Settings,
+        base: str,
+        make_client: Callable[..., Any],
+        notify: Callable[[str], object] = str,
     ) -> None:
-        """Take the settings, the folder of relative paths, and what makes a client."""
+        """Take the settings, the folder of relative paths, and what makes a client.
+
+        `notify` takes what a person should know of options that PyMongo passes over.
+        """
+        self._notify = notify
         self._settings = settings
         self._base = base
         self._make_client = named_client(make_client, settings, base)
@@ -46,23 +55,41 @@ class Cluster:
         place, options = self.connection
         before = ObjectId()
         try:
-            client = self._make_client(*place, **options)
+            with self._without_warnings():
+                client = self._make_client(*place, **options)
         # OSError: of a certificate's file, say.
         except (PyMongoError, *UNUSABLE) as error:
             raise explained(error, self._settings) from error
         if is_made_for_us(client, self._make_client, before):
             self._resources.callback(close, client)
+        for each in self._passed_over:
+            self._notify(f'{self._settings.place}: {each}')
         return client
 
     @lazy
     def heartbeats(self) -> Any:
         """Give a client that hears of members often, if one can be made for that."""
         place, options = self.connection
-        client = listening_client(self._make_client, place, options)
+        with self._without_warnings():
+            client = listening_client(self._make_client, place, options)
         if client is None:
             return self.client
         self._resources.callback(close, client)
         return client
+
+    @lazy
+    def _passed_over(self) -> list[str]:
+        return self._settings.passed_over
+
+    @contextmanager
+    def _without_warnings(self) -> Iterator[None]:
+        """Keep PyMongo from warning, in Python's words, of what a person is told."""
+        if not self._passed_over:
+            yield
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore', UserWarning)
+            yield
 
     @property
     def made(self) -> Any:

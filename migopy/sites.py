@@ -20,10 +20,10 @@ def site_of(
 ) -> Site:
     """Make the site of a manager's settings.
 
-    `notify` takes what a person should know of calls that PyMongo dropped; `functions`
+    `notify` takes what a person should know of what PyMongo passes over; `functions`
     gives those of a migration's module. `is_of_many` is whether the manager has many
     databases, of which it is none.
     """
     settings = settings_of(manager)
-    cluster = Cluster(settings.server, settings.base, client_maker(manager))
+    cluster = Cluster(settings.server, settings.base, client_maker(manager), notify)
     return Site(settings, cluster, notify, functions, is_of_many=is_of_many)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from migopy.commands import Command, Where
+from migopy.commands import Again, Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.files.directory import Directory
 from migopy.files.names import FileNames
@@ -32,6 +33,10 @@ def down(db: Database[dict[str, Any]]) -> None:
 
 #: Letters of Latin alphabets that are no other letter with a mark.
 LETTERS = str.maketrans({'ł': 'l', 'ø': 'o', 'đ': 'd', 'æ': 'ae', 'œ': 'oe'})
+
+
+#: What says that a file is where a folder is to be.
+NO_FOLDER = (FileExistsError, NotADirectoryError)
 
 
 class NotCreated(MigopyException):
@@ -81,13 +86,44 @@ def create(
         )
         name = _fitting(numbers, slug, directory.file_names)
         path = os.path.join(directory.path, name)
-        # 'x': whatever stands there is somebody's work.
-        with open(path, 'x', encoding='utf-8') as file:
-            text = template.replace('{name}', name)
-            file.write(text.replace('{title}', _sentence(title)))
+        text = template.replace('{name}', name)
+        _write(path, text.replace('{title}', _sentence(title)))
     except OSError as error:
-        raise NotCreated(f'The migration could not be written: {error}') from error
+        raise NotCreated(*_why_not_written(directory.path, error)) from error
     return path
+
+
+def _write(path: str, text: str) -> None:
+    """Write a new file whole, or leave none."""
+    # 'x': whatever stands there is somebody's work.
+    with open(path, 'x', encoding='utf-8') as file:
+        try:
+            file.write(text)
+            file.flush()
+        except BaseException:
+            os.unlink(path)
+            raise
+
+
+def _why_not_written(folder: str, error: OSError) -> list[Part]:
+    """Say why a migration could not be written, and what to do."""
+    if error.errno == errno.ENAMETOOLONG:
+        again = Command('create', 'add_user_index')
+        return ["Its file's name would be too long; say it in fewer words: ", again]
+    if not os.path.isdir(folder) and isinstance(error, NO_FOLDER):
+        return [
+            f'{folder} is to be the migrations directory, and a file is in its place.\n'
+            'Move that elsewhere, or set MIGRATIONS_DIRECTORY ',
+            Where(('MIGRATIONS_DIRECTORY',)),
+            ', then type',
+            Again(),
+        ]
+    return [
+        f'The migration could not be written: {error.filename or folder}:'
+        f' {error.strerror}.\nSee to it that there is room, and that the folder can be'
+        ' written to, then type',
+        Again(),
+    ]
 
 
 def read_template(path: str) -> str:
@@ -96,11 +132,12 @@ def read_template(path: str) -> str:
         with open(path, encoding='utf-8') as file:
             return file.read()
     except (OSError, UnicodeDecodeError) as error:
-        reason = error if isinstance(error, OSError) else f'{path} is not UTF-8'
+        why = error.strerror if isinstance(error, OSError) else 'it is not UTF-8'
         raise NotCreated(
-            f'MIGRATION_TEMPLATE cannot be read: {reason}. Correct it ',
+            f'MIGRATION_TEMPLATE cannot be read: {path}: {why}. Correct it ',
             Where(('MIGRATION_TEMPLATE',)),
-            ', then type the command again.',
+            ', then type',
+            Again(),
         ) from error
 
 

@@ -25,11 +25,14 @@ class NoDirectory(MigopyException):
 
     def __init__(self, path: str, cause: OSError) -> None:
         self.path = path
+        made = Command('create', 'what_it_does')
+        first: tuple[object, ...] = ('Make it with a first migration: ', made, '\n')
+        if isinstance(cause, NotADirectoryError):
+            first = ('Move what is there elsewhere, ',)
         super().__init__(
-            f'Migrations directory {path}: {cause.strerror}.\n'
-            'Make it with a first migration: ',
-            Command('create', 'what_it_does'),
-            '\nor set MIGRATIONS_DIRECTORY ',
+            f'Migrations directory {path}: {cause.strerror}.\n',
+            *first,
+            'or set MIGRATIONS_DIRECTORY ',
             Where(('MIGRATIONS_DIRECTORY',)),
             ', then type: ',
             Command(),

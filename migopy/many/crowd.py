@@ -181,11 +181,7 @@ class Crowd:
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
         phases = {phase for _, each in standings for phase in each.phases}
-        narrow = self._selection.narrow
-        said = [
-            narrow(each) if isinstance(each, Command) else each
-            for each in ways_to_run(phases)
-        ]
+        said = self._selection.narrow_all(ways_to_run(phases))
         odd = [title for title, each in standings if each.remarks]
         if odd:
             about = Command('show_status', only=typed_only(odd[0]))

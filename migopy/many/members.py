@@ -181,8 +181,12 @@ class Members:
             else:
                 key = _key(settings)
                 known = self._clusters.pop(key, None)
+                manager: Any = self._manager
                 cluster = known or Cluster(
-                    settings.server, settings.base, client_maker(self._manager)
+                    settings.server,
+                    settings.base,
+                    client_maker(manager),
+                    manager._notify,
                 )
                 # The one that was asked for last comes last.
                 self._clusters[key] = cluster

@@ -5,10 +5,10 @@ Where a manager has one database, no command takes them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from migopy.commands import Command
+from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
 from migopy.many.databases import Database, Wanted, narrowed_to
@@ -118,6 +118,12 @@ class Selection(NamedTuple):
             return command
         options = {**command.options, **which, **command.options}
         return Command(name, *command.values, **options)
+
+    def narrow_all(self, said: Iterable[Part]) -> list[Part]:
+        """Give the parts of a text with its commands for those databases."""
+        return [
+            self.narrow(each) if isinstance(each, Command) else each for each in said
+        ]
 
     def sure(self, command: str) -> Selection:
         """Give the same with the answer to what a grave command asks of a person."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option
@@ -34,13 +35,15 @@ class NoPlan(MigopyException):
 class OtherThanPlanned(MigopyException):
     """What would run is not what was planned; `differences` say how."""
 
-    def __init__(self, path: str, differences: Sequence[str]) -> None:
-        self.path = path
+    def __init__(self, planned: Planned, differences: Sequence[str]) -> None:
+        self.path = path = planned.path
         self.differences = differences
+        names = () if planned.name is None else (planned.name,)
         super().__init__(
             f'What would run is not what {path} says, so nothing was run:\n'
             f'{listing(differences)}\nTo plan it anew: ',
-            Command('plan', file=path),
+            # Of the same ones: nobody has agreed to more.
+            Command('plan', *names, to=planned.to, file=path),
         )
 
 
@@ -78,7 +81,7 @@ class Planned(NamedTuple):
         names = [each.name for each in plan.migrations]
         differences = list(_differences(site, self, steps, names))
         if differences:
-            raise OtherThanPlanned(self.path, differences)
+            raise OtherThanPlanned(self, differences)
         for collection in _changed_since(site, self.content['state']['collections']):
             observer.warned(
                 f'{collection} has other indexes or options by now than when'
@@ -184,6 +187,7 @@ def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
         others += [f'{ARCHIVE}/{each}' for each in archived if each.endswith('.py')]
     found = {}
     for name in others:
-        with open(os.path.join(folder, name), 'rb') as file:
+        # One that cannot be read can be imported by none.
+        with suppress(OSError), open(os.path.join(folder, name), 'rb') as file:
             found[name] = checksum_of(file.read())
     return found

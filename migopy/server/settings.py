@@ -9,7 +9,7 @@ from typing import Any
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.server.secrets import secrets_in
-from migopy.server.uris import ServerUri, is_uri, with_ports
+from migopy.server.uris import ServerUri, is_uri, odd_options, with_ports
 
 EMBEDDED = 'embedded:'
 
@@ -140,6 +140,11 @@ class Settings:
         # False and 0 are values: {'retryWrites': False}.
         given = {name: value for name, value in options.items() if value is not None}
         return place, given
+
+    @property
+    def passed_over(self) -> list[str]:
+        """Say which options of the URI PyMongo passes over, and why."""
+        return odd_options(self._uri)
 
     @property
     def _uri(self) -> str:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from urllib.parse import unquote_plus
 
+from pymongo.common import VALIDATORS
 from pymongo.errors import ConfigurationError
 from pymongo.uri_parser import split_hosts, split_options
 
 SCHEMES = ('mongodb://', 'mongodb+srv://')
+
+#: The one option that may be there several times.
+SEVERAL = 'readpreferencetags'
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,35 @@ class ServerUri:
         )
 
 
+def odd_options(text: str) -> list[str]:
+    """Say which options of a URI PyMongo passes over, and why, a sentence each.
+
+    No value is shown: it may be a secret.
+    """
+    if '@' in text.partition('?')[2]:
+        return []  # what stands there may be a part of a password
+    odd: list[str] = []
+    taken: set[str] = set()
+    for option in filter(None, text.partition('?')[2].replace(';', '&').split('&')):
+        name = option.partition('=')[0]
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter('always')
+            try:
+                found = split_options(option, warn=True)
+            except (ConfigurationError, ValueError, TypeError, OSError):
+                continue  # `MongoClient` raises it
+        if said and name.lower() in VALIDATORS:
+            odd.append(f'{name} has a value that it cannot have, so it is passed over')
+        elif said:
+            near = get_close_matches(name.lower(), VALIDATORS, 1)
+            meant = f' (did you mean {near[0]}?)' if near else ''
+            odd.append(f'{name} is no option of PyMongo{meant}, so it is passed over')
+        elif taken.intersection(found):
+            odd.append(f'{name} is there twice, and only one of them holds')
+        taken.update(each for each in found if each.lower() != SEVERAL)
+    return odd
+
+
 def with_ports(hosts: str, port: int | str) -> str:
     """Give hosts as they are connected to: `port` is for those that name none."""
     try:
@@ -100,7 +134,7 @@ def _options(query: str) -> dict[str, str]:
         return {}
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # `MongoClient` warns of the same
+            warnings.simplefilter('ignore')  # `odd_options` tells of the same
             found = split_options(query, validate=False, normalize=False)
     except (ConfigurationError, ValueError):
         return {}

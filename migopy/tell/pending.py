@@ -77,12 +77,13 @@ def ways_to_run(found: Collection[str], waiting: Collection[str] = ()) -> list[P
     }
     order = [each for each in (BEFORE, AFTER) if each not in waiting]
     order += [BACKGROUND, *(each for each in (BEFORE, AFTER) if each in waiting)]
+    what = 'that' if BACKGROUND in found else 'what is in the background'
     said: list[Part] = []
     for each in order:
         if each in found:
             when, command = ways[each]
             if each in waiting:
-                when = f'When that has ended, {when[0].lower()}{when[1:]}'
+                when = f'When {what} has ended, {when[0].lower()}{when[1:]}'
             said += ['\n' if said else '', f'{when}: ', command]
     return said
 

@@ -244,7 +244,7 @@ class RollbackTest(NextStepTest):
         typed = [
             'execute,2,dry_run=yes',
             'preflight,2',
-            'plan,2',
+            'plan,2,file=plan.json',
             'ignore,2',
             'forget,2',
             'rename,2,5',

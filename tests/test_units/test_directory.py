@@ -289,7 +289,9 @@ class MigrationsTest(FolderTest):
                 self.directory(relative).migrations()
             self.assertEqual(caught.exception.path, str(self.base / relative))
             self.assertIn(f'{self.base / relative}: No', str(caught.exception))
-            self.assertIn('fab migrations:create', str(caught.exception))
+            # Where a file is in its place, none could be made.
+            has_way = 'fab migrations:create' in str(caught.exception)
+            self.assertIs(has_way, relative == 'steps')
 
     def test_one_that_may_not_be_read_is_an_error_too(self) -> None:
         error = PermissionError(13, 'Permission denied')

@@ -1,0 +1,144 @@
+"""Folders and files that cannot be used: named, with what to do, in migopy's words."""
+
+from __future__ import annotations
+
+import os
+import unittest.mock
+from pathlib import Path
+
+from migopy import MigopyException, MigrationsManager
+from migopy.files import create
+from migopy.files.directory import Directory
+from migopy.files.names import FileNames
+from tests.project import NOTHING, FabTest, PlainTest
+
+#: What names of files fit where nothing is set.
+PATTERN = MigrationsManager.MIGRATIONS_FILE_PATTERN
+
+
+class NoFolderTest(PlainTest):
+    def refused(self, command: str, *values: str, **settings: object) -> str:
+        """Do what cannot be done; give what is said."""
+        with self.assertRaises(MigopyException) as caught:
+            manager = self.manager(**settings)
+            options = {'file': values[0]} if command == 'plan' else {}
+            manager.perform(command, () if options else values, options)
+        said = str(caught.exception)
+        # Below a file's own failure stands what Python says.
+        self.assertNotIn('Errno', said.splitlines()[0])
+        return said
+
+    def file(self, name: str = 'file') -> str:
+        """Write a file where a folder is to be."""
+        return str(self.write(name, ''))
+
+    def test_a_file_in_place_of_the_migrations(self) -> None:
+        path = self.file()
+        for folder in (path, f'{path}/below'):
+            said = self.refused('create', 'add_x', MIGRATIONS_DIRECTORY=folder)
+            self.assertIn(f'{folder} is to be the migrations directory', said)
+            self.assertIn('set MIGRATIONS_DIRECTORY in the fabfile', said)
+            self.assertTrue(said.endswith('then type: fab migrations:create,add_x'))
+        for command in ('show_status', 'execute', 'list', 'history'):
+            said = self.refused(command, MIGRATIONS_DIRECTORY=path)
+            self.assertIn(f'Migrations directory {path}: Not a directory', said)
+            # It could only say the same.
+            self.assertNotIn('create', said)
+
+    def test_a_template_that_cannot_be_read(self) -> None:
+        for template, why in {
+            'no/such': 'No such file or directory',
+            'mongomigrations': 'Is a directory',
+        }.items():
+            path = str(self.folder / template)
+            said = self.refused('create', 'add_x', MIGRATION_TEMPLATE=path)
+            self.assertIn(f'MIGRATION_TEMPLATE cannot be read: {path}: {why}.', said)
+            self.assertTrue(said.endswith('then type: fab migrations:create,add_x'))
+
+    def test_a_name_that_is_too_long(self) -> None:
+        said = self.refused('create', 'x' * 300)
+        self.assertIn('name would be too long; say it in fewer words', said)
+        said = self.refused('plan', f'{"x" * 300}.json')
+        self.assertIn('cannot be written: File name too long', said)
+
+    def test_a_file_in_place_of_the_dumps(self) -> None:
+        self.migration('001_a.py')
+        settings = {'MONGO_DUMP_DIRECTORY': self.file(), 'DO_MONGO_DUMP': True}
+        again = 'When the cause is mended, type: fab migrations:'
+        for command, values in {'dbdump': (), 'execute': ('001_a.py',)}.items():
+            said = self.refused(command, *values, **settings)
+            self.assertIn(f'{settings["MONGO_DUMP_DIRECTORY"]}: Not a direc', said)
+            self.assertTrue(said.endswith(again + ','.join([command, *values])), said)
+        self.assertEqual(self.registered(), [])
+
+    def test_a_folder_in_place_of_the_packages_file(self) -> None:
+        self.migration('001_a.py')
+        self.folder.joinpath('mongomigrations', '__init__.py').mkdir()
+        said = self.refused('execute', '001_a.py')
+        self.assertIn('__init__.py cannot be imported, so nothing was run', said)
+        self.assertTrue(said.endswith('then type: fab migrations:execute,001_a.py'))
+
+    def test_a_helper_that_leads_nowhere(self) -> None:
+        self.migration('001_a.py')
+        link = self.folder / 'mongomigrations/_helper.py'
+        os.symlink('gone.py', link)
+        path = str(self.folder / 'plan.json')
+        self.manager().plan(file=path)
+        self.manager().execute(plan=path)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+
+class DiskFullTest(PlainTest):
+    def test_nothing_is_left_of_a_migration_that_was_not_written(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        directory = Directory(str(self.folder), str(folder), FileNames(PATTERN))
+        full = OSError(28, 'No space left on device')
+        opening = unittest.mock.patch('builtins.open', failing(full))
+        with opening, self.assertRaises(MigopyException) as caught:
+            create(directory, 'add_x', NOTHING)
+        self.assertIn('No space left on device', str(caught.exception))
+        self.assertEqual([*folder.glob('[0-9]*')], [])
+
+
+def failing(error: OSError) -> object:
+    """Open files that take nothing more, as on a full disk."""
+    original = open
+
+    def opened(path: str | Path, mode: str = 'r', **options: str) -> object:
+        file = original(path, mode, **options)  # type: ignore[call-overload]
+        if 'x' in mode:
+            file.flush = unittest.mock.Mock(side_effect=error)
+        return file
+
+    return opened
+
+
+class OddUriTest(FabTest):
+    fabfile = """
+        import migopy
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}{sign}maxPoolSiz=5&retryWrites=maybe'
+            MONGO_DATABASE = '{database}'
+
+        migrations = Migrations.create_task()
+    """
+
+    def filled(self, text: str) -> str:
+        sign = '&' if '?' in self.uri else '?' if '/' in self.uri[10:] else '/?'
+        return super().filled(text.replace('{sign}', sign))
+
+    def test_what_the_driver_passes_over_is_said_once(self) -> None:
+        self.migration('001_a.py')
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 0, result.said)
+        self.assertNotIn('UserWarning', result.said)
+        self.assertEqual(
+            [line for line in result.stderr.splitlines() if 'MONGO_URI' in line],
+            [
+                'MONGO_URI: maxPoolSiz is no option of PyMongo (did you mean'
+                ' maxpoolsize?), so it is passed over',
+                'MONGO_URI: retryWrites has a value that it cannot have, so it'
+                ' is passed over',
+            ],
+        )
