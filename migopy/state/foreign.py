@@ -107,7 +107,7 @@ def known_by(field: str, time: str | None) -> Tool:
             ForeignRecord(
                 [name],
                 time_of(*_place(document, time)) if time else None,
-                not_applied=_not_applied(document),
+                not_applied=_not_applied(document) or _without(document, time),
             )
             for document in documents
             if (name := text_of(*_place(document, field)))
@@ -142,6 +142,12 @@ def _not_applied(document: Mapping[str, Any]) -> str:
         if said := _said(last_of(value)):
             return f'{field}.{said}'
     return ''
+
+
+def _without(document: Mapping[str, Any], time: str | None) -> str:
+    """Tell of a time that is null, by which tools say that one has not run yet."""
+    there, field = _place(document, time) if time else ({}, '')
+    return f'{time}: null' if field in there and there[field] is None else ''
 
 
 def _said(document: Mapping[str, Any]) -> str:

@@ -459,6 +459,21 @@ class AdoptTest(PlainTest):
         self.assertRegex(shown, r'002_b.py +runs.direction: down')
         self.assertRegex(shown, r'003_c.py +result.success: false')
 
+    def test_of_any_other_tool_not_what_has_no_time_where_others_have_one(self) -> None:
+        self.files('001_a.py', '002_b.py', '003_c.py')
+        found = self.adopted(
+            'log',
+            {'title': '001_a.js', 'ran': 1584700205000.0},
+            {'title': '002_b.js', 'ran': None},
+            {'title': '003_c.js'},
+            collection='log',
+            field='title',
+            time='ran',
+        )
+        self.assertEqual(found, {'001_a.py': AT, '003_c.py': None})
+        shown = self.shown(collection='log', field='title', time='ran')
+        self.assertRegex(shown, r'002_b.js +ran: null')
+
     def test_one_day_alone_makes_no_two_one(self) -> None:
         """Registered for the other one, it would never run."""
         self.files('20210817_users.py', '20210818_tags.py')
