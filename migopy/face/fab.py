@@ -89,6 +89,8 @@ def under_fab(
         # A fabfile that sets `env.hosts` sets it on the remote machine too.
         return None
     errand = local_errand(manager_class, subtask, values, options)
+    if manager_class.wants_json(subtask, options) and is_typed(errand.task):
+        keep_stdout_for_good()
     with carrying_out(errand), exit_status(manager_class):
         received = taken()
         if received is not None:
@@ -160,6 +162,11 @@ def is_typed_for_json(manager_class: type[RemoteManager]) -> bool:
         for name, arguments, named in read_words()
         if name.rpartition('.')[2] == manager_class.TASK_NAME
     )
+
+
+def is_typed(task: str) -> bool:
+    """Tell whether a task was typed itself, by whatever name, not what calls it."""
+    return task == env.command and any(name == task for name, *_ in read_words())
 
 
 def typed(subtask: str | None, option: str | None) -> str:

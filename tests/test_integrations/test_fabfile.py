@@ -115,6 +115,18 @@ class OtherNamesTest(FabTest):
         self.assertIn('fab migrations:execute', self.fab('migrations').stdout)
         self.assertIn('fab logs:history', self.fab('logs:rollback,3').stderr)
 
+    def test_json_is_all_there_is_on_stdout(self) -> None:
+        """Fabric's `Done.` is not, which it writes at the end."""
+        self.write('fabfile.py', self.filled(self.fabfile).replace('print(', 'str('))
+        for name in ('migrations', 'logs'):
+            shown = self.assert_ok(self.fab(f'{name}:list,json=yes')).stdout
+            self.assertEqual([line[0] for line in shown.splitlines()], ['{'])
+        # What calls it has stdout for itself.
+        called = "execute(logs, 'list', json='yes')\n    print('deployed')"
+        fabfile = self.filled(self.fabfile).replace('execute(logs)', called)
+        self.write('fabfile.py', fabfile)
+        self.assertIn('\ndeployed\n', self.assert_ok(self.fab('deploy')).stdout)
+
     def test_the_command_for_another_machine_does_too(self) -> None:
         shown = self.assert_ok(self.fab('logs:execute'))
         self.assertIn('fab logs:execute', shown.stdout)
