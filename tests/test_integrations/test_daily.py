@@ -79,7 +79,7 @@ class NotCreatedTest(PlainTest):
         self.assertIn('fab migrations:create,add_user_index', self.said())
         self.assertIn('fab migrations:create,add_user_index', self.said('…'))
         self.assertIn('fab migrations:create[,TITLE]', self.said(a='b'))
-        self.assertIn('File name too long', self.said('long' * 100))
+        self.assertIn('name would be too long', self.said('long' * 100))
 
     def test_a_template_that_is_not_there(self) -> None:
         message = self.said('x', template='no such template')

@@ -143,7 +143,7 @@ class PlaceTest(SettingsTest):
         [(method, message)] = self.logger.said
         self.assertEqual(method, 'red')
         self.assertIn(
-            f'MIGRATION_TEMPLATE cannot be read: {template} is not UTF', message
+            f'MIGRATION_TEMPLATE cannot be read: {template}: it is not UTF', message
         )
 
     def test_a_uri_in_the_host_s_place_is_one_and_is_not_shown(self) -> None:
