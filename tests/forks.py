@@ -53,12 +53,21 @@ STATUS = struct.Struct('i')
 
 def are_for(module: str) -> bool:
     """Tell whether the commands of a module's tests are forked."""
-    # Without `pidfd_open` (not on Linux) nothing tells of an end but a signal.
     return (
         module.rpartition('test_integrations.test_')[2] in MODULES
-        and hasattr(os, 'pidfd_open')
         and os.environ.get(FRESH) != '1'
+        and _can_be_waited_for()
     )
+
+
+@functools.cache
+def _can_be_waited_for() -> bool:
+    """Tell whether a file descriptor can tell of a process's end, as on Linux."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
 
 
 class Forked(subprocess.Popen[str]):
