@@ -106,8 +106,8 @@ class NextStepTest(PlainTest):
     def perform(self, command: Command) -> Exception | None:
         """Do what was typed; give the error with which it ends, if any."""
         options = dict(command.options)
-        if 'file' in options:
-            options['file'] = str(self.folder / options['file'])
+        if command.name == 'plan':
+            options['file'] = str(self.folder / options.get('file', 'plan.json'))
         try:
             self.performed.perform(command.name or None, command.values, options)
         except Exception as error:
