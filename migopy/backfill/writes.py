@@ -226,6 +226,6 @@ def about_capped(name: str, error: Exception | None) -> str:
     if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
         return ''
     return (
-        f'{name} is a capped collection: before MongoDB 5.0 its documents can'
-        ' neither change their size nor be deleted.'
+        f'{name} is a capped collection: on this server its documents can neither'
+        ' change their size nor be deleted.'
     )

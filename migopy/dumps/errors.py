@@ -15,7 +15,7 @@ from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import shown
-from migopy.dumps.listed import Unreadable
+from migopy.dumps.listed import NOT_STABLE, Unreadable
 from migopy.dumps.tools import ToolFailed
 from migopy.errors import MigopyException, listing
 
@@ -32,7 +32,6 @@ FAILURES = (
 """What can go wrong by no fault of the program's."""
 
 _NOT_VALID = 121
-_NOT_STABLE = 323
 
 
 class DumpFailed(MigopyException):
@@ -170,7 +169,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
                 '. It is older than the validator of its collection; the role restore,'
                 ' on admin, allows to put it back.'
             )
-        if code == _NOT_STABLE:
+        if code == NOT_STABLE:
             reason += '. Leave strict out of server_api for this command.'
         return reason
     if isinstance(error, OSError):

@@ -16,6 +16,9 @@ from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped
 from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
 
+#: The server's code for what the stable API does not have.
+NOT_STABLE = 323
+
 SNAPSHOT_TOO_OLD = 239
 SNAPSHOT_UNAVAILABLE = 246
 
@@ -116,8 +119,12 @@ def extent_of(collection: Collection[Any]) -> Extent:
     """
     try:
         found = list(collection.aggregate([{'$collStats': {'storageStats': {}}}]))
-    except OperationFailure:
-        return Extent(collection.estimated_document_count(), 0)
+    except OperationFailure as error:
+        if error.code != NOT_STABLE:
+            return Extent(collection.estimated_document_count(), 0)
+        # The stable API had no `count` before MongoDB 5.0.9.
+        parts = list(collection.aggregate([{'$collStats': {'count': {}}}]))
+        return Extent(sum(int(part['count']) for part in parts), 0)
     parts = [one['storageStats'] for one in found]
     average = max((int(part.get('avgObjSize') or 0) for part in parts), default=0)
     documents = sum(int(part.get('count') or 0) for part in parts)

@@ -157,7 +157,7 @@ class RoundTrip(DumpTest):
         self.dumps(connection, **options).restore(self.db, dump)
 
     def test_a_database_of_all_kinds_comes_back_byte_by_byte(self) -> None:
-        self.needs_version(5, 0)
+        self.needs_version(5, 3)
         make_many_kinds(self.db)
         before = everything(self.db)
         dump = self.make()

@@ -501,7 +501,7 @@ class CommandsTest(EffectsTest):
 
     def test_all_indexes_of_a_clustered_collection(self) -> None:
         """It has no index `_id_`, so that a single one may be dropped or kept."""
-        self.needs_version(5, 0)
+        self.needs_version(5, 3)
         clustered = {'key': {'_id': 1}, 'unique': True}
         self.db.create_collection('towns', clusteredIndex=clustered)
         self.db.towns.create_index('x')

@@ -216,7 +216,7 @@ class NotToldTest(DatabaseTest):
 
 
 class CappedTest(DatabaseTest):
-    """A capped collection, which before MongoDB 5.0 keeps the size of its documents."""
+    """A capped collection, which on older servers keeps the size of its documents."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -228,7 +228,7 @@ class CappedTest(DatabaseTest):
         self.assertEqual(counts.updated, 3)
 
     def test_what_does_not_is_told_in_one_sentence_where_it_is_refused(self) -> None:
-        refuses = self.client.server_info()['versionArray'][0] < 5
+        refuses = self.client.server_info()['versionArray'][0] < 6
         for answer in ({'$set': {'x': 1}}, {'x': 'a long text'}, DELETE):
             with self.subTest(answer):
                 try:
@@ -239,7 +239,7 @@ class CappedTest(DatabaseTest):
                     )
                 except DocumentsFailed as error:
                     self.assertTrue(refuses)
-                    told = 'notes is a capped collection: before MongoDB 5.0 its'
+                    told = 'notes is a capped collection: on this server its'
                     self.assertEqual(str(error).count(told), 1)
                     self.assertEqual(error.counts.failed, 3)
                 else:
