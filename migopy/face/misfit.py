@@ -20,7 +20,8 @@ def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Pa
     """
     near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
     # What nobody can have called an option is shown as the text that it is.
-    is_spelled = option.isidentifier() and '_' not in flag
+    is_letter = len(option) == 1 and flag != ''
+    is_spelled = option.isidentifier() and '_' not in flag and not is_letter
     shown: Part = Option(option) if is_spelled else flag or repr(option)
     said: list[Part] = ['there is no ', shown]
     if near:

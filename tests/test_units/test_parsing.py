@@ -121,6 +121,7 @@ class ReadTest(unittest.TestCase):
             ('execute --quite', 'there is no --quite (did you mean --quiet?)'),
             ('execute --zzzzzz', 'there is no --zzzzzz;'),
             ('execute -d', 'there is no -d'),
+            ('execute --d', 'there is no --d;'),
             ('execute --to', '--to needs a value'),
             ('execute --dry-run=yes', '--dry-run takes no value'),
             ('execute dry_run=yes', 'dry_run=yes is typed --dry-run here'),
