@@ -10,8 +10,10 @@ from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, is_for_fab
 from migopy.face import NoClassicFabric, fabrics, has_option, task_for_later
+from migopy.server import is_logger
 from migopy.site_settings import secrets_of
 from migopy.tell import Voice
+from migopy.terminal import ColorsLogger
 
 
 class Doors(Defaults):
@@ -41,9 +43,11 @@ class Doors(Defaults):
     def speaker(cls) -> Voice:
         """Give what speaks where there is no manager yet, or none any more.
 
-        It shows no secret of the class's settings, as far as these can be read.
+        It shows no secret of the class's settings, as far as these can be read. Where
+        the class's logger is none, it is migopy's own that says so.
         """
-        return Voice(cls.logger, secrets_of(cls))
+        logger = cls.logger if is_logger(cls.logger) else ColorsLogger()
+        return Voice(logger, secrets_of(cls))
 
     @classmethod
     def fab_command(cls, subtask: str | None = None, option: str | None = None) -> str:

@@ -36,7 +36,7 @@ from migopy.face import (
 from migopy.files import Functions, functions_of
 from migopy.lazy import lazy
 from migopy.run import Hooked, Hooks, Observer, Observers
-from migopy.server import CHECKS, names_given, require_sound
+from migopy.server import CHECKS, OBJECTS, names_given, require_sound
 from migopy.site import Site
 from migopy.sites import site_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
@@ -69,7 +69,7 @@ class Wiring(Doors):
                 f'{type(self).__name__} is a class and no task; nothing was done.\n'
                 f'{in_place_of_class(type(self), meant)}'
             )
-        values = {name: getattr(self, name) for name in CHECKS}
+        values = {name: getattr(self, name) for name in (*CHECKS, *OBJECTS)}
         require_sound(values, names_given(self, base_of(type(self))))
         require_one_kind(self)
         # As in 1.0, a new manager has its client; it connects when it is first used.

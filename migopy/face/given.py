@@ -12,7 +12,15 @@ from typing import Any
 from migopy.defaults import Defaults
 from migopy.errors import MigopyException
 from migopy.origins import Given
-from migopy.server import CHECKS, DATA, EMBEDDED, SECRET, meant_by, redacted
+from migopy.server import (
+    CHECKS,
+    DATA,
+    EMBEDDED,
+    SECRET,
+    meant_by,
+    redacted,
+    shown_value,
+)
 
 #: What the variable of each setting begins with.
 PREFIX = 'MIGOPY_'
@@ -213,6 +221,5 @@ def _object(text: str) -> Mapping[str, Any]:
 def _checked(name: str, value: Any, where: str) -> Given:
     wish = CHECKS[name](value)
     if wish is not None:
-        shown = '' if name in SECRET else f' = {redacted(repr(value))}'
-        raise BadSetting(where, f'{shown} must be {wish}.')
+        raise BadSetting(where, f'{shown_value(name, value)} must be {wish}.')
     return Given(value, where)

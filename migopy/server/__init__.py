@@ -10,6 +10,7 @@ from migopy.server.checks import (
     meant_by,
     names_given,
     require_sound,
+    shown_value,
 )
 from migopy.server.client import (
     await_first_contact,
@@ -44,13 +45,14 @@ from migopy.server.settings import (
     Settings,
 )
 from migopy.server.uris import ServerUri, is_uri
-from migopy.server.values import CHECKS
+from migopy.server.values import CHECKS, OBJECTS, is_logger
 
 __all__ = [
     'BEGAN',
     'CHECKS',
     'DATA',
     'EMBEDDED',
+    'OBJECTS',
     'SECRET',
     'UNUSABLE',
     'AccessDenied',
@@ -76,6 +78,7 @@ __all__ = [
     'explained',
     'has_members',
     'how_to_end',
+    'is_logger',
     'is_made_for_us',
     'is_uri',
     'leave_without_waiting',
@@ -89,6 +92,7 @@ __all__ = [
     'require_sound',
     'running_in',
     'secrets_in',
+    'shown_value',
     'spellings_of',
     'without_last_word',
 ]

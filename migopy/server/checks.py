@@ -15,7 +15,7 @@ from migopy.commands import Command, Where
 from migopy.server.meant import MEANT, PREFIXES, SAME, SIMILARITY
 from migopy.server.secrets import redacted
 from migopy.server.settings import BadSettings
-from migopy.server.values import CHECKS
+from migopy.server.values import CHECKS, OBJECTS, has_user
 
 #: Whose values nobody may see, of whatever type they are.
 SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_DATABASES', 'MONGO_URI', *SAME)
@@ -51,10 +51,11 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
                 Command(),
             )
     for name, value in values.items():
-        wish = CHECKS[name](value) if name in CHECKS else None
+        check = CHECKS.get(name) or OBJECTS.get(name)
+        wish = check(value) if check else None
         if wish is not None:
             raise BadSettings(
-                f'{name}{_shown(name, value)} must be {wish}.\nCorrect it ',
+                f'{name}{shown_value(name, value)} must be {wish}.\nCorrect it ',
                 Where((name,)),
                 ', then type: ',
                 Command(),
@@ -88,5 +89,7 @@ def meant_by(name: str) -> str | None:
     return near[0] if near else None
 
 
-def _shown(name: str, value: object) -> str:
-    return '' if name in SECRET else f' = {redacted(repr(value))}'
+def shown_value(name: str, value: object) -> str:
+    """Show a value that cannot be, behind its setting's name; `''` for a secret."""
+    is_secret = name in SECRET or (name == 'MONGO_HOST' and has_user(str(value)))
+    return '' if is_secret else f' = {redacted(repr(value))}'

@@ -13,6 +13,9 @@ PREFIXES = (
     'TRANSACTION',
     'REMOTE_',
     'ALLOW_',
+    'UNDO',
+    'PREFL',
+    'NEW_DATA',
 )
 
 #: How similar to a setting an unknown name is that was meant as one.
@@ -44,6 +47,9 @@ MEANT = {
     'MIGRATIONS_PATH': 'MIGRATIONS_DIRECTORY',
     'LOCK_TIMEOUT': 'LOCK_WAIT',
     'REMOTE_DIR': 'REMOTE_DIRECTORY',
+    'UNDO_MAX_MB': 'UNDO_MB',
+    'UNDO_SIZE': 'UNDO_MB',
+    'UNDO_SIZE_MB': 'UNDO_MB',
 }
 
 #: Of these either does.

@@ -20,6 +20,9 @@ Check = Callable[[Any], 'Wish | None']
 
 DATABASE_BYTES = 63
 
+#: The methods of what writes to the person.
+LOGGER = ('white', 'white_bold', 'red', 'green')
+
 
 def _text(value: Any) -> Wish | None:
     return None if isinstance(value, str) and value else 'a text'
@@ -64,8 +67,22 @@ def _host(value: Any) -> Wish | None:
         return None  # as in 1.0: localhost
     if not isinstance(value, str) or not value:
         return wish
-    in_place_of_uri = is_uri(value) or value.startswith(EMBEDDED)
-    return _uri(value) if in_place_of_uri else _without_ends(value, 'a host')
+    if is_uri(value) or value.startswith(EMBEDDED):
+        return _uri(value)
+    if has_user(value):
+        return (
+            'a host without a user before it: MONGO_USER and MONGO_USER_PASSWORD are'
+            ' for that'
+        )
+    return _without_ends(value, 'a host')
+
+
+def has_user(host: str) -> bool:
+    """Tell whether a user, and maybe a password, stands before a host, as in a URI.
+
+    In the path of a socket an @ may stand.
+    """
+    return '@' in host and not is_uri(host) and not host.startswith(('/', EMBEDDED))
 
 
 def _port(value: Any) -> Wish | None:
@@ -205,6 +222,22 @@ def _environment(value: Any) -> Wish | None:
     return None if good else "the name of one environment, such as 'staging', or None"
 
 
+def _logger(value: Any) -> Wish | None:
+    if is_logger(value):
+        return None
+    *names, last = LOGGER
+    return f'an object with the methods {", ".join(names)} and {last}'
+
+
+def is_logger(value: Any) -> bool:
+    """Tell whether it has what migopy writes by."""
+    return all(callable(getattr(value, name, None)) for name in LOGGER)
+
+
+def _maker(value: Any) -> Wish | None:
+    return None if callable(value) else 'what makes a client, as pymongo.MongoClient'
+
+
 CHECKS: dict[str, Check] = {
     'TASK_NAME': _text,
     'PROJECT_DIRECTORY': _path_or_none,
@@ -243,3 +276,6 @@ CHECKS: dict[str, Check] = {
     'REMOTE_PREFIX': _text_or_none,
 }
 """The settings, each with what looks at its value."""
+
+OBJECTS: dict[str, Check] = {'logger': _logger, 'MongoClient': _maker}
+"""What a class alone can set, as no text stands for it."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import re
 import unittest
+from contextlib import redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import migopy
 from migopy.defaults import Defaults
@@ -54,6 +57,10 @@ class NamesTest(CheckTest):
             'TRANSACTIONS': 'TRANSACTION',
             'DO_MONGODUMP': 'DO_MONGO_DUMP',
             'LOCK_TIMEOUT': 'LOCK_WAIT',
+            'UNDO_DAY': 'UNDO_DAYS',
+            'UNDO_SIZE': 'UNDO_MB',
+            'PREFLIGHTS': 'PREFLIGHT',
+            'NEW_DATABASE': 'NEW_DATABASES',
         }
         for name, setting in meant.items():
             with self.subTest(name):
@@ -67,6 +74,8 @@ class NamesTest(CheckTest):
             'MONGO_INDEXES',
             'MIGRATIONS_OWNER',
             'LOCK_OWNER',
+            'UNDO_LOG',
+            'NEW_DATA',
             'REMOTE_HOST',
             'DATABASE_URL',
             'LOG_LEVEL',
@@ -106,6 +115,43 @@ class NamesTest(CheckTest):
             Migrations()
 
 
+class Mute:
+    """A logger of Python's is none of migopy's, which has methods of other names."""
+
+    def warning(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+class ObjectsTest(CheckTest):
+    """What a fabfile sets that is no text and no number."""
+
+    def test_what_cannot_write_or_make_a_client_is_named(self) -> None:
+        for name, value, wish in (
+            ('logger', Mute(), 'the methods white, white_bold, red and green'),
+            ('logger', None, 'the methods white, white_bold, red and green'),
+            ('MongoClient', 'localhost', 'pymongo.MongoClient'),
+        ):
+            with self.subTest(name, value=value):
+                made = type('M', (MANAGER,), {name: value})
+                with self.assertRaises(BadSettings) as caught:
+                    made()
+                self.assertRegex(str(caught.exception), rf'^{name} = .* must be ')
+                self.assertIn(wish, str(caught.exception))
+
+    def test_it_is_told_where_the_logger_cannot_tell_it(self) -> None:
+        made: Any = type('M', (MANAGER,), {'logger': Mute()})
+        with redirect_stderr(StringIO()) as said:
+            made.speaker().red('logger must be another')
+        self.assertIn('logger must be another', said.getvalue())
+
+    def test_what_looks_like_a_logger_is_one(self) -> None:
+        logger = Mock(spec=['white', 'white_bold', 'red', 'green'])
+        made: Any = type('M', (MANAGER,), {'logger': logger})
+        made()
+        made.speaker().red('this')
+        logger.red.assert_called_once_with('this')
+
+
 class ValuesTest(CheckTest):
     def test_what_cannot_be_is_named(self) -> None:
         wrong: dict[str, tuple[Any, ...]] = {
@@ -122,7 +168,7 @@ class ValuesTest(CheckTest):
             ),
             'ENVIRONMENT': (1, ['staging'], True),
             'ALLOW_LATE': ('yes', 2, []),
-            'MONGO_HOST': (['h:1'], '', 1, 'http://h', 'h\n', ' h'),
+            'MONGO_HOST': (['h:1'], '', 1, 'http://h', 'h\n', ' h', 'ann@h', 'a:b@h'),
             'MONGO_PORT': ('abc', '', None, 0, 65536, -1, 1.5, True, '²'),
             'MONGO_DATABASE': (
                 *('a b', 'a/b', 'a.b', 'a$b', 1, 'a' * 64),
@@ -217,6 +263,8 @@ class ValuesTest(CheckTest):
             {'MONGO_URI': 's3cret'},
             {'MONGO_HOST': 'x://ann:s3cret@h'},
             {'MONGO_HOST': ['mongodb://ann:s3cret@h']},
+            {'MONGO_HOST': 'ann:s3cret@h'},
+            {'MONGO_HOST': ['ann:s3cret@h']},
             {'MONGO_USER_PASS': ['s3cret']},
             {'MONGO_USER_PASSWORD': b's3cret'},
             {'MONGO_CLIENT_OPTIONS': {'password': 's3cret', 'w': 0}},

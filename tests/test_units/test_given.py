@@ -168,6 +168,12 @@ class EnvironmentTest(FolderTest):
             said = self.error(**{f'MIGOPY_{name}': 'ann:s3cret'})
             self.assertNotIn('s3cret', said)
             self.assertIn(f'MIGOPY_{name} must be', said)
+        said = self.error(MIGOPY_MONGO_HOST='ann:s3cret@h')
+        self.assertEqual(
+            said,
+            'MIGOPY_MONGO_HOST must be a host without a user before it: MONGO_USER and'
+            ' MONGO_USER_PASSWORD are for that.',
+        )
         deep = self.error(MIGOPY_MONGO_CLIENT_OPTIONS='[' * 100_000)
         self.assertIn('must be a JSON object', deep)
 
