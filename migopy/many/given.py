@@ -10,7 +10,7 @@ from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.face import has_method
 from migopy.many.databases import SYSTEM, is_pattern, shown
-from migopy.server import CHECKS, BadSettings, OneOfMany, require_sound
+from migopy.server import CHECKS, BadSettings, OneOfMany, meant_by, require_sound
 from migopy.traces import excerpt
 
 #: Settings that a database cannot have for itself.
@@ -119,14 +119,18 @@ def _checked(answer: Any, whence: str) -> Given:
 
 def _require_settings(name: str, own: Mapping[str, Any]) -> None:
     for setting in own:
-        if setting in OF_ALL or not str(setting).startswith('MONGO_'):
+        text = str(setting)
+        in_capitals = text.upper() if text.upper() in CHECKS else None
+        meant = in_capitals or meant_by(text) or text
+        if meant in OF_ALL or not meant.startswith('MONGO_'):
             raise _bad(
                 f'{shown(name)}: {setting} is no setting that one of many databases'
                 ' can have for itself. Those that say where it is do: MONGO_URI,'
                 ' MONGO_USER, …'
             )
         if setting not in CHECKS:
-            raise _bad(f'{shown(name)}: {setting} is no setting of migopy.')
+            near = f'; {meant} is' if meant in CHECKS else ''
+            raise _bad(f'{shown(name)}: {setting} is no setting of migopy{near}.')
     try:
         require_sound(own, [])
     except BadSettings as error:

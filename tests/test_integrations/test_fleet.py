@@ -267,7 +267,12 @@ class SelectingTest(FleetTest):
             ("['a b']", "'a b' of MONGO_DATABASES must be the name of a database"),
             ('[1]', 'one of them is of the type int'),
             ("[('a', {'LOCK_TTL': 1})]", 'a: LOCK_TTL is no setting'),
-            ("[('a', {'MONGO_URL': 's3cret'})]", 'MONGO_URL is no setting'),
+            (
+                "[('a', {'MONGO_URL': 's3cret'})]",
+                'a: MONGO_URL is no setting of migopy; MONGO_URI is.',
+            ),
+            ("[('a', {'mongo_uri': 's3cret'})]", 'no setting of migopy; MONGO_URI is.'),
+            ("[('a', {'MONGO_DB': 'b'})]", 'a: MONGO_DB is no setting that one'),
             ("[('a', {'MONGO_PORT': 'x'})]", 'MONGO_PORT'),
             ('[]', 'names no database'),
         ):
