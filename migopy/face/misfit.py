@@ -29,11 +29,14 @@ def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Pa
     return [*said, '; nothing was done']
 
 
-def typed_as_value(signature: inspect.Signature, value: str) -> list[Part]:
+def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
     """Say how an option is typed that stands where a value does, nothing of a value.
 
-    It stands there without a value, or as other programs have it: `--dry-run`.
+    It stands there without a value, or as other programs have it: `--dry-run`. What is
+    no text was not typed: a task of the fabfile gave it.
     """
+    if not isinstance(value, str):
+        return []
     name = value.lstrip('-').replace('-', '_') if value.startswith('--') else value
     known = signature.parameters.get(name)
     if known is None or known.kind is not known.KEYWORD_ONLY:

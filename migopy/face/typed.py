@@ -170,10 +170,20 @@ def call(
         raise
 
 
-def _shown(name: str, values: Sequence[str], options: Mapping[str, str]) -> Command:
+def _shown(
+    name: str, values: Sequence[object], options: Mapping[str, object]
+) -> Command:
     """Give what was typed as a message may show it: without a password in a URI."""
-    shown = {key: redacted(text) for key, text in options.items()}
-    return Command(name, *map(redacted, values), **shown)
+    given = [each for each in values if each is not None]
+    shown = {key: _text(each) for key, each in options.items() if each is not None}
+    return Command(name, *map(_text, given), **shown)
+
+
+def _text(value: object) -> str:
+    """Give what would be typed for a value, which a task of the fabfile may give."""
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return redacted(str(value))
 
 
 def _by_parameter(

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from migopy import MigopyException
 from migopy.commands import Again, Command
 from migopy.face import call
+from migopy.files import ImportFailed
 from tests.project import PlainTest
 
 RAN = """
@@ -270,6 +271,22 @@ class RollbackTest(NextStepTest):
             self.performed.rollback('5', undo='no', conflicts='keep')
         self.performed.rollback('5')
         self.assertEqual(self.db.ran.count_documents({}), 0)
+
+    def test_a_task_of_the_fabfile_gives_what_is_no_text(self) -> None:
+        self.begin_anew()
+        migrations = type(self.performed).create_task()
+        migrations('history', 20)
+        migrations('execute', None, to='2', phase=None, dry_run=False)
+        self.spoil('import no_such_module')
+        cases: dict[str, dict[str, object]] = {
+            'last=3,dry_run=yes': {'last': 3, 'dry_run': True, 'to': None},
+            'last=3,undo=no': {'last': 3, 'undo': False},
+        }
+        for typed, options in cases.items():
+            with self.subTest(typed), self.assertRaises(ImportFailed) as caught:
+                migrations('rollback', **options)
+            again = Command.parse(f'rollback,{typed}')
+            self.assertEqual(caught.exception.next, [again])
 
     def test_a_list_that_is_misspelt_is_a_list(self) -> None:
         self.begin_anew()
