@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from migopy import MigopyException
 from migopy.commands import Again, Command
@@ -274,19 +274,20 @@ class RollbackTest(NextStepTest):
 
     def test_a_task_of_the_fabfile_gives_what_is_no_text(self) -> None:
         self.begin_anew()
-        migrations = type(self.performed).create_task()
-        migrations('history', 20)
-        migrations('execute', None, to='2', phase=None, dry_run=False)
+        perform: Any = self.performed.perform
+        perform('history', [20], {})
+        perform('execute', [None], {'to': '2', 'phase': None, 'dry_run': False})
         self.spoil('import no_such_module')
         cases: dict[str, dict[str, object]] = {
             'last=3,dry_run=yes': {'last': 3, 'dry_run': True, 'to': None},
             'last=3,undo=no': {'last': 3, 'undo': False},
         }
         for typed, options in cases.items():
-            with self.subTest(typed), self.assertRaises(ImportFailed) as caught:
-                migrations('rollback', **options)
-            again = Command.parse(f'rollback,{typed}')
-            self.assertEqual(caught.exception.next, [again])
+            with self.subTest(typed):
+                with self.assertRaises(ImportFailed) as caught:
+                    perform('rollback', [], options)
+                again = Command.parse(f'rollback,{typed}')
+                self.assertEqual(caught.exception.next, [again])
 
     def test_a_list_that_is_misspelt_is_a_list(self) -> None:
         self.begin_anew()
