@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -146,8 +146,10 @@ class LoadedMigration(NamedTuple):
     def images(self, default: bool | str) -> bool | str:
         """Tell whether images are to be kept of what it changes: `undo` in the file.
 
-        `'best effort'` is to go without them where they cannot be. Raises `BadUndo`.
+        `'best effort'` is to go without them where they cannot be. Raises `BadUndo`,
+        and `BadSaid` where it is spelt in another way.
         """
+        self._require_spelt('undo', (True, BEST_EFFORT))
         wish = getattr(self.module, 'undo', default)
         # A package or a function of that name is no wish.
         if isinstance(wish, (ModuleType, FunctionType)):
@@ -175,8 +177,10 @@ class LoadedMigration(NamedTuple):
     def in_parallel(self) -> bool:
         """Tell whether it may run for several databases at once: `parallel` says so.
 
-        Raises `BadParallel` where that is neither `True` nor `False`.
+        Raises `BadParallel` where that is neither `True` nor `False`, and `BadSaid`
+        where it is spelt in another way.
         """
+        self._require_spelt('parallel', (False,))
         wish = getattr(self.module, 'parallel', True)
         # A package or a function of that name is no wish.
         if isinstance(wish, (ModuleType, FunctionType)):
@@ -184,6 +188,17 @@ class LoadedMigration(NamedTuple):
         if not isinstance(wish, bool):
             raise BadParallel(self.name, wish)
         return wish
+
+    def _require_spelt(self, word: str, meant: Sequence[object]) -> None:
+        """Raise `BadSaid` for a word in capitals that has a value that is meant.
+
+        Passed over, it would be as if nothing had been said.
+        """
+        for name, value in vars(self.module).items():
+            is_other = name != word and name.lower() == word
+            if is_other and isinstance(value, (bool, str)) and value in meant:
+                wrong = f'{name} would be passed over: the word is `{word}`'
+                raise BadSaid(self.name, wrong)
 
     def function(self, name: str) -> Callable[[Any], object]:
         """Find `up` or `down`.

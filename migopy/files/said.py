@@ -152,8 +152,10 @@ def said_of(values: Mapping[str, object]) -> Said:
             continue
         read, wanted = READERS[word]
         if name != word:
-            # Passed over, it would run at another time than was meant.
-            if word == 'phase' and read(value) is not None:
+            # Passed over, it would run at another time than was meant. A constant of
+            # one's own is called so, too, but names no files.
+            is_meant = {'phase': _phase, 'needs': _files, 'replaces': _files}.get(word)
+            if is_meant and is_meant(value):
                 return Said(wrong=f'{name} would be passed over: the word is `{word}`')
             continue
         if value is UNREADABLE:

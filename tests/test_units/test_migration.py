@@ -15,6 +15,7 @@ from unittest import mock
 
 import migopy
 from migopy.files import (
+    BadSaid,
     ImportFailed,
     Migration,
     NoSuchFunction,
@@ -22,6 +23,7 @@ from migopy.files import (
     checksum_of,
     load,
 )
+from migopy.run import Step
 from migopy.traces import excerpt
 
 PACKAGE = 'migopy_test_package'
@@ -60,6 +62,42 @@ class LoadTest(FileTest):
         loaded = load(self.migration, PACKAGE)
         self.write('def up(db): pass')
         self.assertEqual(loaded.said().phase, 'background')
+
+    def test_a_word_in_capitals_is_not_passed_over(self) -> None:
+        """It would run too early, beside others, or without what undoes it."""
+        for line in (
+            "PHASE = 'after'",
+            "NEEDS = ['001_a.py']",
+            "Needs = ('001_a.py',)",
+            "REPLACES = ['001_a.py']",
+            'UNDO = True',
+            "UNDO = 'best effort'",
+            'PARALLEL = False',
+        ):
+            with self.subTest(line):
+                self.write(f'{line}\ndef up(db): pass')
+                word = line.split()[0]
+                with self.assertRaises(BadSaid) as caught:
+                    Step.of(load(self.migration, PACKAGE), 'up')
+                self.assertIn(
+                    f'001_x.py: {word} would be passed over: the word is'
+                    f' `{word.lower()}`, so nothing was run.',
+                    str(caught.exception),
+                )
+
+    def test_a_constant_that_says_nothing_of_the_kind_is_its_own(self) -> None:
+        for line in (
+            "NEEDS = ['milk', 'bread']",
+            'REPLACES = []',
+            "UNDO = {'a': 1}",
+            'UNDO = False',
+            'PARALLEL = 4',
+            'class Undo: pass',
+            'def PARALLEL(): pass',
+        ):
+            with self.subTest(line):
+                self.write(f'{line}\ndef up(db): pass')
+                Step.of(load(self.migration, PACKAGE), 'up')
 
     def test_knows_what_it_is(self) -> None:
         self.write('')
