@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import images_here
 from migopy.backfill.loops import require_no_loop
-from migopy.backfill.target import target_of
+from migopy.backfill.target import require_collection, target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.backfill.turns import Turns
@@ -48,12 +48,12 @@ def batches(
     another loop over batches, `OutsideBatch` after a write past the transaction, and
     `ReplacedMeanwhile` at the end, where it is another collection by then.
     """
-    if not isinstance(collection, Collection):
-        raise TypeError(
-            'batches needs a collection of a MongoClient, not a'
-            f' {type(collection).__name__}: write batches(db.notes, filter={{…}}), not'
-            ' batches(db.notes.find({…}))'
-        )
+    require_collection(
+        'batches',
+        collection,
+        'batches(db.notes, filter={…})',
+        'batches(db.notes.find({…}))',
+    )
     if not is_count(size):
         raise ValueError('size must be a whole number from 1 on')
     require_yes_or_no('transaction', transaction)

@@ -14,7 +14,11 @@ from migopy.backfill.beginning import begin
 from migopy.backfill.call import Backfill
 from migopy.backfill.loops import require_no_loop
 from migopy.backfill.session import is_bound
-from migopy.backfill.target import require_the_same, target_of
+from migopy.backfill.target import (
+    require_collection,
+    require_the_same,
+    target_of,
+)
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
@@ -65,6 +69,17 @@ def update_each(
     the others are. The next run tries those that failed first. Raises
     `ReplacedMeanwhile` at the end, where it is another collection by then.
     """
+    require_collection(
+        'update_each',
+        collection,
+        'update_each(db.notes, function, {…})',
+        'update_each(db.notes.find({…}), function)',
+    )
+    if not callable(function):
+        raise TypeError(
+            'update_each needs a function that is called with each document, not a'
+            f' {type(function).__name__}: lambda document: {{…}}'
+        )
     if on_error not in ('raise', 'collect'):
         raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
     require_yes_or_no('exactly_once', exactly_once)

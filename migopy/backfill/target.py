@@ -56,6 +56,18 @@ class Target:
     has_collation: bool = True
 
 
+def require_collection(what: str, given: object, right: str, wrong: str) -> None:
+    """Raise `TypeError` where `what` was given no collection to go through.
+
+    `right` is how it is written, `wrong` how others have it.
+    """
+    if not isinstance(given, Collection):
+        raise TypeError(
+            f'{what} needs a collection of a MongoClient, not a'
+            f' {type(given).__name__}: write {right}, not {wrong}'
+        )
+
+
 def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
     """Ask the server what a collection is that is given to `what`.
 

@@ -50,6 +50,32 @@ def set_x(note: Any) -> Any:
     return {'$set': {'x': 1}}
 
 
+class NeitherTest(DatabaseTest):
+    """What was given in a collection's or a function's place."""
+
+    def test_is_refused_with_what_to_write(self) -> None:
+        self.db.notes.insert_one({})
+        given: Any
+        for given, function, said in (
+            (
+                *(self.db.notes.find(), set_x),
+                'update_each needs a collection of a MongoClient, not a Cursor: write'
+                ' update_each(db.notes, function, {…}), not'
+                ' update_each(db.notes.find({…}), function)',
+            ),
+            (self.db, set_x, 'not a Database: write update_each'),
+            ('notes', set_x, 'not a str: write update_each'),
+            (
+                *(self.db.notes, {'$set': {'x': 1}}),
+                'update_each needs a function that is called with each document, not a'
+                ' dict: lambda document: {…}',
+            ),
+        ):
+            with self.subTest(said), self.assertRaises(TypeError) as caught:
+                update_each(given, function)
+            self.assertIn(said, str(caught.exception))
+
+
 class PagesTest(DatabaseTest):
     """A page is one command, however many documents there are in it."""
 
