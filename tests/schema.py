@@ -29,6 +29,8 @@ KINDS = {
     'unfinished': 'run',
     'problems': 'problem',
     'adoptions': 'adoption',
+    'records': 'record',
+    'images': 'images',
     'dumps': 'dump',
     'dump': 'dump',
     'settings': 'setting',

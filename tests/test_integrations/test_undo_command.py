@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gridfs
 
+from tests import schema
 from tests.images import state_of
 from tests.invoking import InvokeTest
 from tests.project import CommandTest, FabTest
@@ -30,6 +31,12 @@ class FabUndoTest(FabTest):
         for typed in ('undo', 'undo,list'):
             listed = self.assert_ok(self.fab(f'migrations:{typed}'))
             self.assertIn('001_a.py', listed.stdout)
+
+    def test_it_lists_in_json(self) -> None:
+        told = self.assert_ok(self.fab('migrations:undo,json=yes'))
+        [line] = map(schema.check, told.stdout.splitlines())
+        [kept] = line['images']
+        self.assertEqual((kept['name'], kept['documents']), ('001_a.py', 1))
 
     def test_a_rollback_is_offered_of_what_is_applied_alone(self) -> None:
         """Not of what was forgotten, nor of what was refused at its first write."""

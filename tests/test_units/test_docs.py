@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -14,7 +15,7 @@ from migopy.defaults import Defaults
 from migopy.face.typed import Subtasks
 from migopy.files import FileNames
 from migopy.terminal.progress import line
-from tests import readme, transcripts
+from tests import readme, schema, transcripts
 from tests.house import HOUSE, ORDER
 
 #: Languages of blocks; those of Python are compiled.
@@ -145,6 +146,25 @@ class SettingsTest(unittest.TestCase):
         self.assertEqual(eval(spelled['MIGRATIONS_FILE_PATTERN']), pattern)
         self.assertIsInstance(manager.logger, migopy.ColorsLogger)
         self.assertIs(manager.MongoClient, pymongo.MongoClient)
+
+
+class MachinesTest(unittest.TestCase):
+    """What the page of machines names, against what the code tells them."""
+
+    def test_each_event_and_each_answer_is_on_the_page(self) -> None:
+        told: dict[str, set[str]] = {'event': set(), 'answer': set()}
+        for path in (readme.ROOT / 'migopy').rglob('*.py'):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if not isinstance(node, ast.Call):
+                    continue
+                name = getattr(node.func, 'attr', '')
+                if name == 'answer':
+                    told[name] |= {each.arg for each in node.keywords if each.arg}
+                elif name == 'event' and isinstance(node.args[0], ast.Constant):
+                    told[name].add(str(node.args[0].value))
+        for name, table in (('event', 'json-events'), ('answer', 'json-answers')):
+            self.assertGreater(len(told[name]), 15)
+            self.assertEqual(told[name] - set(schema.fields(table)), set())
 
 
 class PatternsTest(unittest.TestCase):
