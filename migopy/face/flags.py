@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from migopy.commands import PLACEHOLDERS, Command
@@ -25,7 +25,8 @@ class Flag(NamedTuple):
     Invariant: `name` is what stands on the command line, with `_` where `-` is typed,
     and no two flags of a command have the same. A flag that `is_needed` may be typed
     as a word alone, in the order of the parameters. A switch has no value; it `is_on`
-    where nobody says otherwise.
+    where nobody says otherwise, and what it `says` is what it is typed for. An option
+    that is neither yes nor no as long as nobody has typed it has a switch for each.
     """
 
     parameter: inspect.Parameter
@@ -33,6 +34,7 @@ class Flag(NamedTuple):
     is_needed: bool
     is_switch: bool
     is_on: bool
+    says: str = 'yes'
 
     @property
     def is_many(self) -> bool:
@@ -61,7 +63,7 @@ class Flag(NamedTuple):
         the end of all flags.
         """
         if self.is_switch:
-            return [] if (value == 'yes') == self.is_on else [self.typed]
+            return [self.typed] if value.lower() == self.says else []
         if self.is_needed and not value.startswith('-'):
             return [value]
         if value.startswith('-'):
@@ -83,7 +85,7 @@ def flags_of(parameters: Iterable[inspect.Parameter]) -> list[Flag]:
     """Give the flags of a command's parameters, in their order."""
     parameters = list(parameters)
     own = {each.name for each in parameters}
-    return [_flag(each, own) for each in parameters]
+    return [flag for each in parameters for flag in _flags(each, own)]
 
 
 def with_json(flags: Sequence[Flag]) -> list[Flag]:
@@ -94,6 +96,15 @@ def with_json(flags: Sequence[Flag]) -> list[Flag]:
         return list(flags)
     parameter = inspect.Parameter('json', keyword, default='no', annotation=bool)
     return [*flags, Flag(parameter, 'json', False, is_switch=True, is_on=False)]
+
+
+def _flags(parameter: inspect.Parameter, own: set[str]) -> Iterator[Flag]:
+    flag = _flag(parameter, own)
+    yield flag
+    is_open = flag.is_switch and parameter.default is None
+    against = f'no_{flag.name}'
+    if is_open and parameter.kind is parameter.KEYWORD_ONLY and against not in own:
+        yield flag._replace(name=against, says='no')
 
 
 def _flag(parameter: inspect.Parameter, own: set[str]) -> Flag:
@@ -108,9 +119,9 @@ def _flag(parameter: inspect.Parameter, own: set[str]) -> Flag:
     has_default = parameter.default is not parameter.empty
     is_switch = is_single and has_default and _is_yes_or_no(parameter)
     is_needed = not has_default if is_single else parameter.name in NEEDED
-    return Flag(
-        parameter, name, is_needed, is_switch, parameter.default in (True, 'yes')
-    )
+    is_on = parameter.default in (True, 'yes')
+    says = 'no' if is_on else 'yes'
+    return Flag(parameter, name, is_needed, is_switch, is_on, says)
 
 
 def _is_yes_or_no(parameter: inspect.Parameter) -> bool:
@@ -137,7 +148,7 @@ def arguments(
         value, parameter = given.get(flag.name), flag.parameter
         if flag.is_switch:
             is_typed = value is not None and bool(value) != flag.is_on
-            value = ('yes' if value else 'no') if is_typed else None
+            value = flag.says if is_typed else None
         if value is None or (flag.is_many and not value):
             left_out = left_out or flag.typed
         elif parameter.kind is parameter.VAR_KEYWORD:
@@ -164,14 +175,14 @@ def words_of(flags: Sequence[Flag], command: Command) -> list[str]:
     """Give the words behind a command's name."""
     words: list[str] = []
     values = list(command.values)
-    options = dict(command.options)
+    options = command.options
+    own = {flag.parameter.name for flag in flags}
     for flag in flags:
         parameter = flag.parameter
         if parameter.kind is parameter.VAR_KEYWORD:
-            typed = [f'{key}={value}' for key, value in options.items()]
-            options.clear()
+            typed = [f'{key}={options[key]}' for key in options if key not in own]
         elif parameter.name in options:
-            typed = [options.pop(parameter.name)]
+            typed = [options[parameter.name]]
         elif parameter.kind is parameter.KEYWORD_ONLY:
             typed = []
         elif flag.is_many:

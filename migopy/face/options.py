@@ -85,7 +85,7 @@ def add_options(
             continue
         how: dict[str, Any] = {'metavar': each.placeholder}
         if each.is_switch:
-            how = {'action': 'store_const', 'const': 'no' if each.is_on else 'yes'}
+            how = {'action': 'store_const', 'const': each.says}
         # What `fab` takes by its name as well, `name=001`, without a need to show it.
         shown = parameter.kind is parameter.KEYWORD_ONLY or each.is_switch
         action = parser.add_argument(

@@ -15,6 +15,7 @@ from migopy.face.flags import (
     flags_of,
     words_of,
 )
+from migopy.face.options import own_in
 from migopy.face.spelling import FlagSpelling
 
 
@@ -25,6 +26,10 @@ def execute(
     dry_run: str | bool = 'no',
 ) -> None:
     """Stand for migopy's own."""
+
+
+def rollback(spec_migr: str, *, undo: str | bool | None = None) -> None:
+    """Stand for migopy's own, of which an option may be yes, no or neither."""
 
 
 def own(
@@ -54,6 +59,27 @@ class ArgumentsTest(unittest.TestCase):
         self.assertEqual(arguments(flags(execute), given), ([''], {'dry_run': 'yes'}))
         given = {'first': 'a', 'careful': False}
         self.assertEqual(arguments(flags(own), given), (['a'], {'careful': 'no'}))
+
+    def test_one_that_is_neither_has_a_switch_for_each(self) -> None:
+        typed = [each.typed for each in flags(rollback)]
+        self.assertEqual(typed, ['--name', '--undo', '--no-undo'])
+        for given, options in (
+            ({'undo': False, 'no_undo': False}, {}),
+            ({'undo': True, 'no_undo': False}, {'undo': 'yes'}),
+            ({'undo': False, 'no_undo': True}, {'undo': 'no'}),
+        ):
+            asked = arguments(flags(rollback), {'name': '1', **given})
+            self.assertEqual(asked, (['1'], options))
+            words = words_of(flags(rollback), Command('rollback', '1', **options))
+            typed = [f'--{name.replace("_", "-")}' for name in given if given[name]]
+            self.assertEqual(words, ['1', *typed])
+        usage = Usage('rollback', [each.parameter for each in flags(rollback)][:2])
+        for word, undo in {'--undo': 'yes', '--no-undo': 'no'}.items():
+            self.assertEqual(own_in(['1', word], usage), ({'undo': undo}, ['1']))
+
+        def both(*, sure: bool | None = None, no_sure: bool = False) -> None: ...
+
+        self.assertEqual([each.name for each in flags(both)], ['sure', 'no_sure'])
 
     def test_behind_a_gap_values_go_by_name(self) -> None:
         def places(latitude: str = '', longitude: str = '', *more: str) -> None: ...
