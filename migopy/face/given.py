@@ -47,8 +47,9 @@ PATHS = (
     'PROJECT_DIRECTORY',
 )
 
-#: Settings that are a number or none at all.
-NUMBERS = ('MONGO_DUMP_KEEP', 'UNDO_DAYS')
+#: Settings that are a number or none at all, and how the latter is written.
+NUMBERS_OR_NONE = ('MONGO_DUMP_KEEP', 'UNDO_DAYS', 'UNDO_KEEP')
+NONE = 'none'
 
 #: How similar to a variable an unknown one is that was meant as it.
 SIMILARITY = 0.6
@@ -104,6 +105,8 @@ def from_table(table: Mapping[str, Any], file: str) -> dict[str, Given]:
             raise BadSetting(where, f' is no setting of migopy{near}.')
         if name in given:
             raise BadSetting(where, ' is there twice.')
+        if name in NUMBERS_OR_NONE and str(value).lower() == NONE:
+            value = None  # for which TOML has no word
         value, where = _checked(name, value, where)
         given[name] = Given(_beside(folder, name, value), where)
     return given
@@ -197,13 +200,19 @@ def _reader(name: str) -> tuple[Callable[[str], Any], str]:
         return _object, 'a JSON object, such as {"tls": true}'
     if isinstance(default, tuple) or name == 'MONGO_DATABASES':
         return _names, 'names with commas between them'
-    if name in NUMBERS or isinstance(default, (int, float)):
+    if name in NUMBERS_OR_NONE:
+        return _number_or_none, 'a number, or none'
+    if isinstance(default, (int, float)):
         return _number, 'a number'
     return str, 'a text'
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(',')]
+
+
+def _number_or_none(text: str) -> float | None:
+    return None if text.strip().lower() == NONE else _number(text)
 
 
 def _number(text: str) -> float:

@@ -105,6 +105,15 @@ class EnvironmentTest(FolderTest):
     def test_an_empty_variable_is_none(self) -> None:
         self.assertEqual(from_environment({'MIGOPY_MONGO_URI': '', 'X': 'y'}), {})
 
+    def test_none_is_a_value_of_what_may_be_none(self) -> None:
+        for name in ('UNDO_KEEP', 'UNDO_DAYS', 'MONGO_DUMP_KEEP'):
+            for text in ('none', 'None'):
+                given = from_environment({f'MIGOPY_{name}': text})
+                self.assertEqual(given, {name: Given(None, f'MIGOPY_{name}')})
+        said = self.error(MIGOPY_UNDO_KEEP='all')
+        self.assertEqual(said, 'MIGOPY_UNDO_KEEP=all must be a number, or none.')
+        self.assertIn('must be a number.', self.error(MIGOPY_UNDO_MB='none'))
+
     def test_secrets_come_as_files_as_well(self) -> None:
         for name, text in (
             ('MONGO_URI', 'mongodb://ann:s3cret@h/d'),
@@ -278,6 +287,16 @@ class TableTest(FolderTest):
         self.assertEqual(
             values, [f'{folder}/db/steps', '/var/dumps', f'embedded:{folder}/data']
         )
+
+    def test_none_is_a_text_there(self) -> None:
+        """TOML has no word of its own for it."""
+        given = self.table('[tool.migopy]\nundo_keep = "none"\nundo_days = "None"')
+        self.assertEqual(
+            {name: each.value for name, each in given.items()},
+            {'UNDO_KEEP': None, 'UNDO_DAYS': None},
+        )
+        with self.assertRaisesRegex(BadSetting, "undo_mb .* = 'none' must be a number"):
+            self.table('[tool.migopy]\nundo_mb = "none"')
 
     def test_types_are_those_of_toml(self) -> None:
         text = '[tool.migopy.mongo_client_options]\ntls = true\nw = 2'
