@@ -157,8 +157,9 @@ class MigrationsManager(
         to=NAME all that were executed after it. dry_run=yes shows what each would do,
         show=5 also the first five documents that it would change.
         Without a down() the documents are restored from images, if the file has
-        undo = True; with undo=yes in any case, with undo=no never. conflicts=keep
-        leaves alone what others have changed since; so does theirs, by field; ours not.
+        undo = True. With undo=yes images are used in any case, with undo=no never.
+        With conflicts=keep what others have changed since is left alone, with
+        conflicts=theirs field by field, with conflicts=ours not.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
