@@ -64,7 +64,7 @@ class ServerUri:
 
 
 def odd_options(text: str) -> list[str]:
-    """Say which options of a URI PyMongo passes over, and why, a sentence each.
+    """Say which options of a URI PyMongo passes over, or a part, a sentence each.
 
     No value is shown: it may be a secret.
     """
@@ -80,7 +80,10 @@ def odd_options(text: str) -> list[str]:
                 found = split_options(option, warn=True)
             except (ConfigurationError, ValueError, TypeError, OSError):
                 continue  # `MongoClient` raises it
-        if said and name.lower() in VALIDATORS:
+        if said and found:
+            # A compressor that is not installed, say; the others are used.
+            odd += [f'{name}: {str(each.message).rstrip(".")}' for each in said]
+        elif said and name.lower() in VALIDATORS:
             odd.append(f'{name} has a value that it cannot have, so it is passed over')
         elif said:
             near = get_close_matches(name.lower(), VALIDATORS, 1)

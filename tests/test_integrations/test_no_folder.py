@@ -118,7 +118,7 @@ class OddUriTest(FabTest):
         import migopy
 
         class Migrations(migopy.MigrationsManager):
-            MONGO_URI = '{uri}{sign}maxPoolSiz=5&retryWrites=maybe'
+            MONGO_URI = '{uri}{sign}maxPoolSiz=5&retryWrites=maybe&compressors=zlib,no'
             MONGO_DATABASE = '{database}'
 
         migrations = Migrations.create_task()
@@ -140,5 +140,6 @@ class OddUriTest(FabTest):
                 ' maxpoolsize?), so it is passed over',
                 'MONGO_URI: retryWrites has a value that it cannot have, so it'
                 ' is passed over',
+                'MONGO_URI: compressors: Unsupported compressor',
             ],
         )
