@@ -14,6 +14,7 @@ import migopy
 from migopy.defaults import Defaults
 from migopy.face.typed import Subtasks
 from migopy.files import FileNames
+from migopy.files.said import READERS
 from migopy.terminal.progress import line
 from tests import readme, schema, transcripts
 from tests.house import HOUSE, ORDER
@@ -165,6 +166,17 @@ class MachinesTest(unittest.TestCase):
         for name, table in (('event', 'json-events'), ('answer', 'json-answers')):
             self.assertGreater(len(told[name]), 15)
             self.assertEqual(told[name] - set(schema.fields(table)), set())
+
+
+class WordsTest(unittest.TestCase):
+    """What a file may say of itself."""
+
+    def test_each_word_is_on_the_page(self) -> None:
+        rows = readme.rows('docs/migrations.rst', 'words')
+        words = [row[0] for row in rows]
+        self.assertEqual(
+            sorted(words), sorted([*READERS, 'transaction', 'undo', 'parallel'])
+        )
 
 
 class PatternsTest(unittest.TestCase):
