@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import atexit
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from migopy.server import (
     UNUSABLE,
     Settings,
     explained,
+    heard_warnings,
     is_made_for_us,
     listening_client,
     named_client,
@@ -81,15 +81,9 @@ class Cluster:
     def _passed_over(self) -> list[str]:
         return self._settings.passed_over
 
-    @contextmanager
-    def _without_warnings(self) -> Iterator[None]:
+    def _without_warnings(self) -> AbstractContextManager[object]:
         """Keep PyMongo from warning, in Python's words, of what a person is told."""
-        if not self._passed_over:
-            yield
-            return
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)
-            yield
+        return heard_warnings() if self._passed_over else nullcontext()
 
     @property
     def made(self) -> Any:

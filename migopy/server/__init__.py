@@ -44,7 +44,7 @@ from migopy.server.settings import (
     OneOfMany,
     Settings,
 )
-from migopy.server.uris import ServerUri, is_uri
+from migopy.server.uris import ServerUri, heard_warnings, is_uri
 from migopy.server.values import CHECKS, OBJECTS, is_logger
 
 __all__ = [
@@ -77,6 +77,7 @@ __all__ = [
     'end_sessions',
     'explained',
     'has_members',
+    'heard_warnings',
     'how_to_end',
     'is_logger',
     'is_made_for_us',

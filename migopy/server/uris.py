@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from urllib.parse import unquote_plus
@@ -15,6 +18,9 @@ SCHEMES = ('mongodb://', 'mongodb+srv://')
 
 #: The one option that may be there several times.
 SEVERAL = 'readpreferencetags'
+
+#: Held by the thread that hears warnings.
+_HEARING = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,18 @@ class ServerUri:
         )
 
 
+@contextmanager
+def heard_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Give what PyMongo warns of in the block, in place of showing it.
+
+    Python has one place for that in a process, so threads take turns: else one would
+    hear another's, and the last one to end would leave all unheard.
+    """
+    with _HEARING, warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        yield said
+
+
 def odd_options(text: str) -> list[str]:
     """Say which options of a URI PyMongo passes over, or a part, a sentence each.
 
@@ -74,8 +92,7 @@ def odd_options(text: str) -> list[str]:
     taken: set[str] = set()
     for option in filter(None, text.partition('?')[2].replace(';', '&').split('&')):
         name = option.partition('=')[0]
-        with warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter('always')
+        with heard_warnings() as said:
             try:
                 found = split_options(option, warn=True)
             except (ConfigurationError, ValueError, TypeError, OSError):
@@ -136,8 +153,7 @@ def _options(query: str) -> dict[str, str]:
     if not query:
         return {}
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # `odd_options` tells of the same
+        with heard_warnings():  # `odd_options` tells of the same
             found = split_options(query, validate=False, normalize=False)
     except (ConfigurationError, ValueError):
         return {}
