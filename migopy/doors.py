@@ -10,7 +10,7 @@ from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, is_for_fab
 from migopy.face import NoClassicFabric, fabrics, has_option, task_for_later
-from migopy.server import is_logger
+from migopy.server import is_logger, require_sound
 from migopy.site_settings import secrets_of
 from migopy.tell import Voice
 from migopy.terminal import ColorsLogger
@@ -27,7 +27,9 @@ class Doors(Defaults):
         """Make the function for the fabfile; this is what imports Fabric.
 
         Where another face loads the fabfile, that is left to who calls the function.
+        Raises `BadSettings` for a `TASK_NAME` that is no name.
         """
+        require_sound({'TASK_NAME': cls.TASK_NAME}, [])
         if not is_for_fab():
             return task_for_later(cls)
         try:

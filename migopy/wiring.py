@@ -117,8 +117,9 @@ class Wiring(Doors):
         It is an `invoke.Collection` that has the commands, as `migrations.execute`, and
         `others`: the file's other tasks, collections, or modules of them. Raises
         `NoInvoke`; but where another face loads the file, which needs no Invoke, it is
-        `None` then.
+        `None` then. Raises `BadSettings` for a `TASK_NAME` that is no name.
         """
+        require_sound({'TASK_NAME': cls.TASK_NAME}, [])
         if is_fabric_1():
             raise NoInvoke(fabrics(), is_fabric_1=True)
         try:

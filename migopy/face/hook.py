@@ -10,8 +10,11 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from migopy.face.process import open_streams
-from migopy.server import leave_without_waiting
+from migopy.server import leave_without_waiting, require_sound
 from migopy.tell import Voice
+
+#: What says where on another machine a command is to run.
+ELSEWHERE = ('REMOTE_DIRECTORY', 'REMOTE_PREFIX')
 
 
 class Manager(Protocol):
@@ -56,7 +59,11 @@ def settle() -> None:
 def run_hook(
     manager_class: type[Manager], subtask: str | None, option: str | None
 ) -> None:
-    """Call `task_hook`, which fabfiles write with and without `@classmethod`."""
+    """Call `task_hook`, which fabfiles write with and without `@classmethod`.
+
+    Raises `BadSettings` where the class, as the hook has left it, cannot say where the
+    command is to run: the manager that looks at its settings may be made elsewhere.
+    """
     hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the type
     is_plain = isinstance(
         inspect.getattr_static(manager_class, 'task_hook'), FunctionType
@@ -65,3 +72,4 @@ def run_hook(
         hook(manager_class, subtask, option)
     else:
         hook(subtask, option)
+    require_sound({name: getattr(manager_class, name) for name in ELSEWHERE}, [])

@@ -12,7 +12,7 @@ from migopy.face.given import MANAGER, PREFIX, BadSetting, from_environment, fro
 from migopy.face.pyproject import table_in
 from migopy.face.typed import Subtasks
 from migopy.origins import Given, over, where_of
-from migopy.server import ServerUri
+from migopy.server import CHECKS, ServerUri
 
 PROJECT = 'PROJECT_DIRECTORY'
 
@@ -157,8 +157,13 @@ def _value(manager_class: type[Any], given: Mapping[str, Given], name: str) -> G
 
 
 def _directory(manager: found.Found, given: Mapping[str, Given], file: str) -> Given:
-    """Give the folder that relative paths lie in, as an absolute path."""
+    """Give the folder that relative paths lie in, as an absolute path.
+
+    What is none is left for the manager to tell, and a property of the class as well.
+    """
     value, where = _value(manager.manager_class, given, PROJECT)
+    if CHECKS[PROJECT](value) is not None:
+        return Given(value, where)
     path = os.path.normpath(os.path.join(manager.folder, value or ''))
     place = manager.place or file
     beside = f'where {place} is' if place else 'the working directory'

@@ -138,6 +138,18 @@ class ObjectsTest(CheckTest):
                 self.assertRegex(str(caught.exception), rf'^{name} = .* must be ')
                 self.assertIn(wish, str(caught.exception))
 
+    def test_a_name_of_the_task_that_cannot_be_is_told_as_the_fabfile_is_read(
+        self,
+    ) -> None:
+        for value in (None, 1, '', property(lambda self: 'db')):
+            made: Any = type('M', (MANAGER,), {'TASK_NAME': value})
+            for make in (made.create_task, made.create_namespace):
+                with (
+                    self.subTest(make.__name__, value=value),
+                    self.assertRaisesRegex(BadSettings, '^TASK_NAME = .* must be a t'),
+                ):
+                    make()
+
     def test_it_is_told_where_the_logger_cannot_tell_it(self) -> None:
         made: Any = type('M', (MANAGER,), {'logger': Mute()})
         with redirect_stderr(StringIO()) as said:

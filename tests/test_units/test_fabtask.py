@@ -180,6 +180,25 @@ class PlainPythonTest(TaskTest):
         self.task('mytask')
         self.assertEqual(self.events[0], 'static')
 
+    def test_a_folder_there_that_is_none_is_told_before_it_is_sent(self) -> None:
+        """With '' the command would run in whatever folder one is in there."""
+        for name, value in (
+            ('REMOTE_DIRECTORY', ''),
+            ('REMOTE_DIRECTORY', 3),
+            ('REMOTE_PREFIX', ['. venv/bin/activate']),
+        ):
+            with (
+                self.subTest(name, value=value),
+                mock.patch.object(self.manager_class, name, value),
+                mock.patch.dict(env, {'host_string': 'h'}),
+                mock.patch.object(fabtask, 'run_there', self.fail),
+            ):
+                self.events.clear()
+                self.task('execute')
+                [(_, said)] = self.logger.said[-1:]
+                self.assertIn(f'{name} = {value!r} must be a ', said)
+                self.assertNotIn('made', self.events)
+
     def test_stop_in_the_hook_ends_it_before_there_is_a_manager(self) -> None:
         with mock.patch.object(
             self.manager_class, 'task_hook', side_effect=StopTaskExecution

@@ -22,7 +22,7 @@ from migopy.face.given import BadSetting, from_environment, from_table
 from migopy.face.project import NothingFound, project_here, together
 from migopy.face.spelling import CommandSpelling
 from migopy.origins import Given, over, shown
-from migopy.server import CHECKS
+from migopy.server import CHECKS, BadSettings
 
 #: A good text for each setting that takes no text as it is.
 TEXTS = {
@@ -454,6 +454,12 @@ MANAGER = """
 """
 
 
+def with_folder(value: str) -> str:
+    """Give the manager with `PROJECT_DIRECTORY` in its class."""
+    name = "MONGO_DATABASE = 'shop'"
+    return MANAGER.replace(name, f'{name}; PROJECT_DIRECTORY = {value}')
+
+
 class FoundTest(FolderTest):
     def here(self, which: str | None = None) -> Any:
         return project_here(MigrationsManager, which).manager_class
@@ -623,6 +629,19 @@ class FoundTest(FolderTest):
         self.assertEqual(manager.MONGO_DATABASE, 'of_environment')
         self.assertEqual(manager.LOCK_WAIT, 3)
         self.assertEqual(Defaults.LOCK_WAIT, 60)
+
+    def test_a_folder_that_is_none_is_left_to_the_manager_to_tell(self) -> None:
+        self.write('fabfile.py', with_folder('3'))
+        with (
+            self.inside(),
+            self.assertRaisesRegex(BadSettings, '^PROJECT_DIRECTORY = 3 must be'),
+        ):
+            self.here()()
+
+    def test_a_folder_may_be_a_property(self) -> None:
+        self.write('fabfile.py', with_folder('property(lambda self: "deep")'))
+        with self.inside():
+            self.assertEqual(object.__new__(self.here()).PROJECT_DIRECTORY, 'deep')
 
     def test_nothing_at_all_is_told(self) -> None:
         with self.inside(), self.assertRaises(NothingFound) as caught:
