@@ -67,5 +67,6 @@ def misfit(
     if len(values) <= most:
         return []
     takes = ('no value', 'one value')[most] if most < 2 else f'{most} values at most'
-    behind = enumerated([repr(each) for each in values[most:]])
-    return [f'it takes {takes}, so {behind} is too much']
+    behind = [repr(each) for each in values[most:]]
+    too_much = 'is' if len(behind) == 1 else 'are'
+    return [f'it takes {takes}, so {enumerated(behind)} {too_much} too much']

@@ -199,6 +199,7 @@ class OwnCommandsTest(CommandTest):
     def test_too_many_and_too_few_are_told_in_words(self) -> None:
         for words, said in (
             (['list', '3'], "list: it takes no value, so '3' is too much;"),
+            (['list', 'a', 'b'], "list: it takes no value, so 'a', 'b' are too much;"),
             (['execute', '1', '2'], "execute: it takes one value, so '2' is too much;"),
             (['speed'], 'speed: it needs --max-per-second NUMBER;'),
             (['accept'], 'accept: it needs NAME;'),
