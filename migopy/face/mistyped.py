@@ -49,7 +49,9 @@ def mistake_in(
     if begin != collection or flags is None:
         return None
     said = _wrong_word(behind, flags, of_program)
-    usage = Usage(name, [each.parameter for each in flags])
+    # One parameter may be typed as two flags.
+    parameters = {each.parameter.name: each.parameter for each in flags}
+    usage = Usage(name, list(parameters.values()))
     return WrongOptions(name, *said, usage) if said else None
 
 

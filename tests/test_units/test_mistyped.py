@@ -63,6 +63,11 @@ class InvokeTest(unittest.TestCase):
             with self.subTest(line):
                 self.assertIsNone(self.said(line))
 
+    def test_what_is_typed_as_two_flags_is_shown_once(self) -> None:
+        said = self.said('migrations.rollback --no-und') or ''
+        self.assertIn('(did you mean --no-undo?)', said)
+        self.assertEqual(said.count('[--undo] [--no-undo]'), 1, said)
+
     def test_what_is_wrong_is_told_with_the_right_form(self) -> None:
         for line, begin, *more in (
             (
