@@ -35,7 +35,8 @@ class Defaults:
     MIGRATION_NUMBERING = 'number'
     #: A file, beside the fabfile, that new migrations are made from.
     MIGRATION_TEMPLATE: str | None = None
-    #: The collection of registered migrations; with `_lock`, `_history`, `_undo` others'.
+    #: The collection of registered migrations; with `_lock`, `_history` and `_undo`
+    #: behind it, the names of others.
     MIGRATIONS_COLLECTION = 'migrations'
     #: What this environment is called, where a file says in which ones it is to run
     #: (`environments`). `MIGOPY_ENVIRONMENT` in the process's environment stands over
