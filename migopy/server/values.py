@@ -20,6 +20,9 @@ Check = Callable[[Any], 'Wish | None']
 
 DATABASE_BYTES = 63
 
+#: Days that can be counted back from today: before the year 1 there is no date.
+MOST_DAYS = 100_000
+
 #: The methods of what writes to the person.
 LOGGER = ('white', 'white_bold', 'red', 'green')
 
@@ -197,8 +200,9 @@ def _size(value: Any) -> Wish | None:
 
 
 def _days(value: Any) -> Wish | None:
-    good = _is_number(value) and value > 0 and math.isfinite(value)
-    return None if value is None or good else 'a number of days, or None'
+    good = _is_number(value) and 0 < value <= MOST_DAYS
+    wish = f'a number of days, {MOST_DAYS:,} at most, or None for ever'
+    return None if value is None or good else wish
 
 
 def _pattern(value: Any) -> Wish | None:

@@ -211,7 +211,7 @@ class ValuesTest(CheckTest):
             'UNDO': ('yes', 1.5, None, 'best'),
             'UNDO_MB': ('500', 0, -1, None, math.inf, math.nan, True),
             'UNDO_KEEP': ('5', 0, -1, 1.0, True),
-            'UNDO_DAYS': ('5', 0, -1, math.inf, True),
+            'UNDO_DAYS': ('5', 0, -1, math.inf, math.nan, 1_000_000, True),
             'MIGRATION_PACE': (
                 'fast',
                 5,
