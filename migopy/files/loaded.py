@@ -61,19 +61,19 @@ class InEventLoop(MigopyException):
 class BadTransaction(MigopyException):
     """A migration's `transaction` cannot be used; `name` is the migration's.
 
-    It is no truth value, or `word` stands there in its place.
+    It is no truth value, or `word` stands there in its place; `wrong` says which.
     """
 
     def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
         self.name = name
-        wrong = (
+        why = (
             'is neither True nor False'
             if word == 'transaction'
             else 'would be passed over, as the word is `transaction`'
         )
+        self.wrong = f'{word} = {value!r} {why}'
         super().__init__(
-            f'{name}: {word} = {value!r} {wrong}, so nothing was'
-            ' run.\nCorrect it, then type',
+            f'{name}: {self.wrong}, so nothing was run.\nCorrect it, then type',
             Again(),
         )
 
@@ -83,9 +83,9 @@ class BadParallel(MigopyException):
 
     def __init__(self, name: str, value: object) -> None:
         self.name = name
+        self.wrong = f'parallel = {value!r} is neither True nor False'
         super().__init__(
-            f'{name}: parallel = {value!r} is neither True nor False, so nothing was'
-            ' run.\nCorrect it, then type',
+            f'{name}: {self.wrong}, so nothing was run.\nCorrect it, then type',
             Again(),
         )
 
@@ -95,9 +95,9 @@ class BadUndo(MigopyException):
 
     def __init__(self, name: str, value: object) -> None:
         self.name = name
+        self.wrong = f"undo = {value!r} is neither True nor False nor 'best effort'"
         super().__init__(
-            f"{name}: undo = {value!r} is neither True nor False nor 'best effort', so"
-            ' nothing was run.\nCorrect it, then type',
+            f'{name}: {self.wrong}, so nothing was run.\nCorrect it, then type',
             Again(),
         )
 

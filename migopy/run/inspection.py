@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from migopy.files import (
+    BadParallel,
     BadSaid,
     BadTransaction,
     BadUndo,
@@ -114,12 +115,7 @@ def _of_one(
     except OtherShape as error:
         said, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(said))]
-    except BadUndo:
-        said = f"{name}: undo is neither True nor False nor 'best effort'"
-        return [Problem(path, 1, said)]
-    except BadTransaction:
-        return [Problem(path, 1, f'{name}: transaction is neither True nor False')]
-    except BadSaid as error:
+    except (BadParallel, BadSaid, BadTransaction, BadUndo) as error:
         return [Problem(path, 1, one_line(f'{name}: {error.wrong}'))]
     except Unreadable as error:
         first, *_ = str(error).splitlines()

@@ -94,6 +94,27 @@ class OfflineTest(FabTest):
         self.assertIn('cannot be imported: ZeroDivisionError: division by', found[1])
         self.assertIn('has no function `up`', found[3])
 
+    def test_each_word_that_cannot_be_used(self) -> None:
+        """None keeps the others from being told."""
+        words = {
+            'transaction = 1': 'transaction = 1 is neither True nor False',
+            'transactions = True': (
+                'transactions = True would be passed over, as the word is `transaction`'
+            ),
+            "undo = 'no'": "undo = 'no' is neither True nor False nor 'best effort'",
+            'UNDO = True': 'UNDO would be passed over: the word is `undo`',
+            'parallel = 1': 'parallel = 1 is neither True nor False',
+        }
+        for number, word in enumerate(words, start=1):
+            self.migration(f'{number:03}_a.py', f'{word}\ndef up(db): pass\n')
+        self.assertEqual(
+            self.problems(),
+            [
+                f'mongomigrations/{number:03}_a.py:1: {number:03}_a.py: {said}'
+                for number, said in enumerate(words.values(), start=1)
+            ],
+        )
+
     def test_names_and_numbers(self) -> None:
         """Two branches that are merged bring files of one number."""
         for name in ('001_a.py', '002_b.py', '002_c.py', '2_d.py', 'Add-Index.py'):
