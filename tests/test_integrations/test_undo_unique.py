@@ -87,11 +87,11 @@ class TakenTest(UniqueTest):
                     )
                     self.assertIn(said, str(error))
                 self.assertIn('\nNothing was restored.', str(error))
-                typed.pop('dry_run', None)
+                keep = {**typed, 'undo': 'yes', 'conflicts': 'keep'}
                 self.assertEqual(
                     error.next,
                     [
-                        Command('rollback', '001_a.py', undo='yes', conflicts='keep'),
+                        Command('rollback', '001_a.py', **keep),
                         Command('rollback', '001_a.py', undo='yes', **typed),
                     ],
                 )
