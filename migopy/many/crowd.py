@@ -26,7 +26,7 @@ from migopy.many.outcomes import (
     DONE,
     NOT_BEGUN,
     NOTHING,
-    OF_SERVER,
+    OF_LOST,
     QUIET,
     TOLD_ONCE,
     WORDS,
@@ -281,7 +281,7 @@ class Crowd:
                 self._members.done(database)
         # Whatever a migration raises, SystemExit too, is the outcome of this one.
         except BaseException as error:
-            if are_apart and isinstance(error, OF_SERVER):
+            if are_apart and isinstance(error, OF_LOST):
                 self._members.unreached(database, error)
             outcome = replace(
                 outcome,

@@ -48,8 +48,12 @@ FOR_ALL = (
     WrongOptions,
 )
 
+#: Errors of a server that nobody who asks it next is spared. (It elects a primary
+#: within seconds.)
+OF_LOST = (ServerUnreachable, UnsupportedServer)
+
 #: Errors of a server that most databases share.
-OF_SERVER = (NoPrimary, ServerUnreachable, UnsupportedServer)
+OF_SERVER = (NoPrimary, *OF_LOST)
 
 #: Errors that say that there is nothing to do here, but perhaps in other databases.
 IDLE = (
