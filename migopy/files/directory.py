@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import ModuleType
 from typing import Any
 
@@ -18,6 +18,14 @@ from migopy.texts import same_name
 
 #: Packages that migopy itself, or a fabfile, imports.
 TAKEN = frozenset({'bson', 'fabric', 'gridfs', 'invoke', 'migopy', 'pymongo'})
+
+#: Python's own modules, of which 3.9 has no list.
+STANDARD: Collection[str]
+if sys.version_info >= (3, 10):
+    STANDARD = sys.stdlib_module_names
+else:
+    FILES = os.listdir(os.path.dirname(os.__file__))
+    STANDARD = {*sys.builtin_module_names, *(each.partition('.')[0] for each in FILES)}
 
 
 class NoDirectory(MigopyException):
@@ -116,7 +124,7 @@ def _package(path: str) -> str:
     `migopy` or `json` for the package that others import by that name.
     """
     first, *inner = path.replace('.', '_').split(os.sep)
-    if first in TAKEN or first in getattr(sys, 'stdlib_module_names', ()):
+    if first in TAKEN or first in STANDARD:
         return '_'.join([first, 'migrations', *inner])
     return '.'.join([first, *inner])
 
