@@ -121,11 +121,12 @@ def _package(path: str) -> str:
     """Give the name under which a folder is imported, `db.steps` for `db/steps`.
 
     A dot within a folder's name would be taken for another folder, and a folder
-    `migopy` or `json` for the package that others import by that name.
+    `migopy` or `json` for the package that others import by that name. One further in,
+    `code/migrations`, comes in nobody's way, and may import from `..models`.
     """
     first, *inner = path.replace('.', '_').split(os.sep)
-    if first in TAKEN or first in STANDARD:
-        return '_'.join([first, 'migrations', *inner])
+    if not inner and (first in TAKEN or first in STANDARD):
+        return f'{first}_migrations'
     return '.'.join([first, *inner])
 
 

@@ -498,6 +498,20 @@ class TakenNameTest(FolderTest):
                 loaded = load(migration, directory.package)
                 self.assertEqual(loaded.function('up')(None)[0], '[1]')
 
+    def test_one_further_in_has_the_package_that_it_is_in(self) -> None:
+        """Python has a module `wave`, which nobody imports here."""
+        self.write('wave/__init__.py')
+        self.write('wave/models.py', 'NAME = "wave"')
+        self.write(
+            'wave/migrations/1_x.py',
+            'from ..models import NAME\ndef up(db): return NAME',
+        )
+        directory = self.directory('wave/migrations')
+        [migration] = directory.migrations()
+        with importable(directory):
+            loaded = load(migration, directory.package)
+            self.assertEqual(loaded.function('up')(None), 'wave')
+
 
 class ImportableTest(FolderTest):
     def up(self, directory: Directory) -> Any:
