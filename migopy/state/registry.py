@@ -14,6 +14,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
+from migopy.commands import Where
 from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state.agent import date_of
@@ -97,8 +98,10 @@ class NoRegistry(MigopyException):
         self.kind = kind
         super().__init__(
             f'{collection} is a {kind}, in which no migration can be registered, so'
-            ' nothing was run.\nSet MIGRATIONS_COLLECTION in the fabfile to the'
-            ' collection in which the migrations of this database are registered.'
+            ' nothing was run.\nSet MIGRATIONS_COLLECTION ',
+            Where(('MIGRATIONS_COLLECTION',)),
+            ' to the collection in which the migrations of this database are'
+            ' registered.',
         )
 
 
