@@ -152,5 +152,7 @@ def _operation(
         fields.pop(key, None)
     operator = '$set' if matched == 'merge' else '$setOnInsert'
     if not fields:
-        return UpdateOne(query, {'$setOnInsert': {}}, upsert=upsert)
+        # Before MongoDB 5.0 no operator may be empty, so it says what the filter does.
+        known = {key: document.get(key) for key in keys[:1]}
+        return UpdateOne(query, {'$setOnInsert': known}, upsert=upsert)
     return UpdateOne(query, {operator: fields}, upsert=upsert)

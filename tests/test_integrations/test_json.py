@@ -267,7 +267,9 @@ class JsonTest(FabTest):
 
     def test_dumps(self) -> None:
         told = self.lines('migrations:dbdump')
-        self.assertEqual([each['event'] for each in told], ['dumping', 'ended'])
+        # Of an older server that what is written meanwhile may be in it in part.
+        events = [each['event'] for each in told if each['event'] != 'warned']
+        self.assertEqual(events, ['dumping', 'ended'])
         dump = told[-1]['dump']
         self.assertEqual(dump['database'], self.db.name)
         self.assertIsInstance(dump['size'], int)

@@ -672,7 +672,11 @@ class TestServersTest(unittest.TestCase):
                 client.shop.cities.insert_one({'_id': 2}, session=s)
 
     def test_a_replica_set_survives_a_step_down_and_the_death_of_a_member(self):
-        with server.replica_set() as cluster, MongoClient(cluster.uri) as client:
+        with (
+            server.replica_set() as cluster,
+            # Before MongoDB 5.0 that is not what it waits for by itself.
+            MongoClient(cluster.uri, w='majority') as client,
+        ):
             client.shop.cities.insert_one({'_id': 1})
             first = cluster.primary()
             cluster.step_down()

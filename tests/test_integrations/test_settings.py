@@ -244,6 +244,7 @@ class RolesTest(SettingsTest):
         self.assertNotIn('secret', message)
 
     def test_a_strict_stable_api_is_enough(self) -> None:
+        self.needs_version(5, 0)
         self.migration('1_a.py', INSERT)
         options = {'server_api': ServerApi('1', strict=True)}
         manager = self.manager(MONGO_CLIENT_OPTIONS=options)
