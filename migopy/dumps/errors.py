@@ -15,7 +15,7 @@ from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import shown
-from migopy.dumps.listed import NOT_STABLE, Unreadable
+from migopy.dumps.listed import Unreadable
 from migopy.dumps.tools import ToolFailed
 from migopy.errors import MigopyException, listing
 
@@ -169,7 +169,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
                 '. It is older than the validator of its collection; the role restore,'
                 ' on admin, allows to put it back.'
             )
-        if code == NOT_STABLE:
+        if code == server.OUTSIDE_STABLE_API:
             reason += '. Leave strict out of server_api for this command.'
         return reason
     if isinstance(error, OSError):

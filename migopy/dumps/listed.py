@@ -15,9 +15,7 @@ from pymongo.errors import InvalidName, OperationFailure
 from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped
 from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
-
-#: The server's code for what the stable API does not have.
-NOT_STABLE = 323
+from migopy.server import OUTSIDE_STABLE_API
 
 SNAPSHOT_TOO_OLD = 239
 SNAPSHOT_UNAVAILABLE = 246
@@ -120,7 +118,7 @@ def extent_of(collection: Collection[Any]) -> Extent:
     try:
         found = list(collection.aggregate([{'$collStats': {'storageStats': {}}}]))
     except OperationFailure as error:
-        if error.code != NOT_STABLE:
+        if error.code != OUTSIDE_STABLE_API:
             return Extent(collection.estimated_document_count(), 0)
         # The stable API had no `count` before MongoDB 5.0.9.
         parts = list(collection.aggregate([{'$collStats': {'count': {}}}]))

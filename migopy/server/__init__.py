@@ -23,6 +23,7 @@ from migopy.server.client import (
 )
 from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
+    OUTSIDE_STABLE_API,
     UNUSABLE,
     AccessDenied,
     DatabaseError,
@@ -53,6 +54,7 @@ __all__ = [
     'DATA',
     'EMBEDDED',
     'OBJECTS',
+    'OUTSIDE_STABLE_API',
     'SECRET',
     'UNUSABLE',
     'AccessDenied',
