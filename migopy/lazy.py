@@ -1,9 +1,11 @@
-"""Attributes that are made when they are asked for first, whatever thread asks."""
+"""What is made, or imported, when it is asked for first, whatever thread asks."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from functools import cached_property
+from importlib import import_module
 from typing import Any, Callable, TypeVar, overload
 
 T = TypeVar('T')
@@ -33,3 +35,17 @@ class lazy(cached_property[T]):  # noqa: N801 - written as `cached_property` is
             return self
         with self._turn:
             return super().__get__(instance, owner)
+
+
+def late(package: str, rooms: Mapping[str, str]) -> Callable[[str], Any]:
+    """Give the `__getattr__` of a package that imports some names late.
+
+    `rooms` are the rooms of those names.
+    """
+
+    def get(name: str) -> Any:
+        if name in rooms:
+            return getattr(import_module(f'{package}.{rooms[name]}'), name)
+        raise AttributeError(f'module {package!r} has no attribute {name!r}')
+
+    return get

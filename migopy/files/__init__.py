@@ -3,8 +3,7 @@
 What imports migrations is loaded when its names are asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
@@ -32,6 +31,7 @@ from migopy.files.said import (
     Said,
 )
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
+from migopy.lazy import late
 
 if TYPE_CHECKING:
     from migopy.files.kept import KeptDirectory
@@ -111,8 +111,4 @@ __all__ = [
     'read_template',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f'migopy.files.{LATE[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = late(__name__, LATE)

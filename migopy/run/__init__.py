@@ -5,9 +5,9 @@ migrations are loaded when their names are asked for, as `fab migrations` is to 
 fast.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from migopy.lazy import late
 from migopy.run.choice import Choice
 from migopy.run.choice_errors import (
     AlreadyBegun,
@@ -179,8 +179,4 @@ __all__ = [
     'with_images',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f'migopy.run.{LATE[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = late(__name__, LATE)

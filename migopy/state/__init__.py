@@ -3,9 +3,9 @@
 What no status needs is loaded when its names are asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from migopy.lazy import late
 from migopy.state.agent import Agent
 from migopy.state.concerns import (
     DURABLE,
@@ -97,8 +97,4 @@ __all__ = [
     'runs_of',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f'migopy.state.{LATE[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = late(__name__, LATE)

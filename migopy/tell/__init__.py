@@ -3,9 +3,9 @@
 What speaks JSON is loaded when its names are asked for: few commands need it.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from migopy.lazy import late
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
@@ -66,8 +66,4 @@ __all__ = [
     'ways_to_run',
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f'migopy.tell.{LATE[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = late(__name__, LATE)

@@ -4,8 +4,9 @@ Nothing is loaded before one of its names is asked for: pytest loads the plugin 
 project where migopy is installed.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from migopy.lazy import late
 
 if TYPE_CHECKING:
     from migopy.testing.case import MigrationsTestCase
@@ -23,8 +24,4 @@ LATE = {
 
 __all__ = ['Migrations', 'MigrationsTestCase', 'manager_of', 'server_in']
 
-
-def __getattr__(name: str) -> Any:
-    if name in LATE:
-        return getattr(import_module(f'migopy.testing.{LATE[name]}'), name)
-    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')
+__getattr__ = late(__name__, LATE)
