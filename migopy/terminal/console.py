@@ -141,17 +141,20 @@ def width() -> int:
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Set rows under titles, as wide as the terminal, 80 columns where there is none.
+    """Set rows under titles, as wide as the terminal.
 
     Nothing is cut off: long cells are wrapped between words. Where that is not enough,
-    rows are wider than the terminal, so that names stay in one piece.
+    rows are wider than the terminal, so that names stay in one piece. In a pipe or a
+    file, where `grep` looks for whole rows, rows are as wide as they need to be, unless
+    the environment variable `COLUMNS` sets a width.
     """
     return '\n'.join(table_rows(titles, rows))
 
 
 def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Set rows as `table` does; give the text of the titles, then of each row."""
-    widths = _fitted(list(zip(titles, *rows)), width())
+    is_limited = is_terminal(sys.stdout) or bool(os.environ.get('COLUMNS'))
+    widths = _fitted(list(zip(titles, *rows)), width() if is_limited else sys.maxsize)
     line = RULE * min(sum(widths) + (len(widths) - 1) * GAP, width())
     texts = ['\n'.join([*_set(titles, widths), line])]
     return texts + ['\n'.join(_set(row, widths)) for row in rows]

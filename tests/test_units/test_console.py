@@ -190,6 +190,20 @@ class TableTest(unittest.TestCase):
                     self.assertTrue(any(whole in line for line in lines[2:]), whole)
                 self.assertEqual(''.join(lines).count('@'), 2, lines)
 
+    def test_in_a_pipe_rows_are_in_one_piece(self) -> None:
+        """Where `grep` looks for whole rows."""
+        row = ('2014-01-14 12:00:00', 'x' * 60, 'failed, unfinished', 'ann@web1')
+        titles = ('Started (UTC)', 'Migration', 'Outcome', 'By')
+        for environment in ({}, {'COLUMNS': ''}):
+            with (
+                mock.patch.dict(os.environ, environment),
+                contextlib.redirect_stdout(io.StringIO()),
+            ):
+                if not environment:
+                    del os.environ['COLUMNS']
+                lines = table(titles, [row, row]).splitlines()
+            self.assertEqual(lines[2:], ['  '.join(row)] * 2)
+
     def test_takes_brackets_as_they_are(self) -> None:
         self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
 
