@@ -106,6 +106,17 @@ def collection_of(body: Callable[..., Any]) -> str | None:
     return None
 
 
+def file_name() -> str | None:
+    """Give what the file of tasks is called, without its ending: `fabfile`, `tasks`.
+
+    `None` where no program runs.
+    """
+    program = invoke_program()
+    if program is None:
+        return None
+    return str(program.args.collection.value or program.config.tasks.collection_name)
+
+
 def has_dashes() -> bool:
     """Tell whether names of tasks are typed with `-` for `_`, as is usual."""
     collection = getattr(invoke_program(), 'collection', None)

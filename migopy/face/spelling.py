@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, ForAll, Option, Usage, Where
+from migopy.face import program
 from migopy.face.flags import NAMES, Flag, flags_of, option_words, words_of
 
 #: What a person types for a command that has another name in code, a name of 1.0.
@@ -134,7 +135,8 @@ class FlagSpelling(ForAll):
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
-        return 'in the fabfile'
+        name = program.file_name() or 'fabfile'
+        return 'in the fabfile' if name == 'fabfile' else f'in {name}.py'
 
     def _task(self, name: str) -> str:
         name = name or ('' if self._collection else self._status)

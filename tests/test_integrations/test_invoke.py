@@ -225,7 +225,19 @@ class InvTest(InvokeTest):
         self.assert_ok(self.type(line))
         self.assertEqual(self.registered(), ['001_a.py'])
         self.assert_error(self.fab('migrations.accept', '7'), 'inv migrations')
+        (self.folder / 'mongomigrations').rename(self.folder / 'elsewhere')
+        self.assert_error(
+            self.fab('migrations'), 'set MIGRATIONS_DIRECTORY in tasks.py'
+        )
         self.assertIn('deploy', self.fab('--list').stdout)
+
+    def test_a_file_of_another_name(self) -> None:
+        (self.folder / 'tasks.py').rename(self.folder / 'deploy.py')
+        (self.folder / 'mongomigrations').rename(self.folder / 'elsewhere')
+        self.assert_error(
+            self.fab('-c', 'deploy', 'migrations'),
+            'set MIGRATIONS_DIRECTORY in deploy.py',
+        )
 
     def test_started_as_a_module(self) -> None:
         self.migration('001_a.py', INSERT)
