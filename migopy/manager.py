@@ -23,11 +23,11 @@ from migopy.table import (
     Background,
     Dumps,
     Files,
+    Images,
     Previews,
     Records,
     Rehearsals,
     Steering,
-    Undoing,
 )
 from migopy.wiring import Wiring
 
@@ -43,7 +43,7 @@ class MigrationsManager(
     Records,
     Rehearsals,
     Steering,
-    Undoing,
+    Images,
     Wiring,
 ):
     """Migrations of one database, as commands of a Fabric task.

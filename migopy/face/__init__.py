@@ -17,15 +17,6 @@ from migopy.face.marked import (
     original,
     require_one_kind,
 )
-from migopy.face.needed import (
-    NoClassicFabric,
-    NoInvoke,
-    fabrics,
-    in_place_of_class,
-    is_fabric_1,
-    is_typed_as_task,
-    task_for_later,
-)
 from migopy.face.reading import help_of, is_yes, number, one_of, only_one, read_speed
 from migopy.face.typed import (
     Subtasks,
@@ -34,6 +25,15 @@ from migopy.face.typed import (
     has_option,
     require_taken,
     task,
+)
+from migopy.face.which_fabric import (
+    NoClassicFabric,
+    NoInvoke,
+    fabrics,
+    in_place_of_class,
+    is_fabric_1,
+    is_typed_as_task,
+    task_for_later,
 )
 
 __all__ = [

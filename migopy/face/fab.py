@@ -23,11 +23,11 @@ from migopy.errand import ERRAND, Errand, carrying_out, id_of, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
-from migopy.face.before import words_before
 from migopy.face.help import ESSENTIALS
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
+from migopy.face.leading_words import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.tasks import mark, task_name
 from migopy.face.typed import ONCE, as_typed

@@ -25,10 +25,10 @@ from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
 from migopy.face.mistyped import mistake_in, unknown_in
-from migopy.face.needed import OldInvoke, fabrics
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
 from migopy.face.typed import Subtask, Subtasks, UnknownSubtask, explanation, usage_of
+from migopy.face.which_fabric import OldInvoke, fabrics
 
 
 class ValuesBehindCommas(MigopyException):

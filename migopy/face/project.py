@@ -7,9 +7,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from migopy.errors import MigopyException
-from migopy.face import found
-from migopy.face.given import MANAGER, PREFIX, BadSetting, from_environment, from_table
-from migopy.face.pyproject import table_in
+from migopy.face.configuration import (
+    MANAGER,
+    PREFIX,
+    BadSetting,
+    from_environment,
+    from_table,
+)
+from migopy.face.discovery import (
+    FoundManager,
+    NoManager,
+    by_name,
+    by_search,
+    folders_around,
+)
+from migopy.face.pyproject import Table, table_in
 from migopy.face.typed import Subtasks
 from migopy.origins import Given, over, where_of
 from migopy.server import CHECKS, ServerUri
@@ -61,24 +73,9 @@ def project_here(base: type[Any], which: str | None) -> Project:
     `SeveralManagers`, `NotLoaded`, `BadSetting`.
     """
     folder = working_directory()
-    table = table_in(found.folders_around(folder))
+    table = table_in(folders_around(folder))
     around = os.path.dirname(table.file)
-    of_variable = os.environ.get(MANAGER)
-    manager: found.Found | None
-    if which:
-        manager = found.named(which, folder, base)
-    elif of_variable:
-        manager = found.named(of_variable, folder, base, f'{MANAGER}=')
-    elif 'manager' in table.content:
-        of_table = table.content['manager']
-        if not isinstance(of_table, str):
-            raise BadSetting(
-                'manager in pyproject.toml',
-                f' = {of_table!r} must be a text: FILE.py:CLASS or MODULE:CLASS.',
-            )
-        manager = found.named(of_table, around, base, 'manager in pyproject.toml = ')
-    else:
-        manager = found.searched(folder, base)
+    manager = _manager(base, which, folder, table)
     layers = [
         from_table(table.content, table.file),
         from_environment(os.environ),
@@ -86,11 +83,35 @@ def project_here(base: type[Any], which: str | None) -> Project:
     if manager is None:
         if not any(layers):
             raise NothingFound(folder)
-        manager = found.Found(base, '', around or folder)
+        manager = FoundManager(base, '', around or folder)
     given = together(manager.manager_class, layers)
     where = {name: each.where for name, each in given.items()}
     given[PROJECT] = _directory(manager, given, os.path.basename(table.file))
     return Project(over(manager.manager_class, given), manager.place, where)
+
+
+def _manager(
+    base: type[Any], which: str | None, folder: str, table: Table
+) -> FoundManager | None:
+    """Find the manager that somebody has named, else the one that the folders have.
+
+    The command line is asked first, then the environment, then pyproject.toml.
+    """
+    if which:
+        return by_name(which, folder, base)
+    of_variable = os.environ.get(MANAGER)
+    if of_variable:
+        return by_name(of_variable, folder, base, f'{MANAGER}=')
+    if 'manager' not in table.content:
+        return by_search(folder, base)
+    of_table = table.content['manager']
+    if not isinstance(of_table, str):
+        raise BadSetting(
+            'manager in pyproject.toml',
+            f' = {of_table!r} must be a text: FILE.py:CLASS or MODULE:CLASS.',
+        )
+    option = 'manager in pyproject.toml = '
+    return by_name(of_table, os.path.dirname(table.file), base, option)
 
 
 def subtasks_of(manager_class: type[Any], base: type[Any]) -> Subtasks:
@@ -146,7 +167,7 @@ def working_directory() -> str:
     try:
         return os.getcwd()
     except OSError as error:
-        raise found.NoManager(
+        raise NoManager(
             f'The working directory cannot be used: {error.strerror}. Go to another.'
         ) from error
 
@@ -156,7 +177,7 @@ def _value(manager_class: type[Any], given: Mapping[str, Given], name: str) -> G
     return given.get(name, default)
 
 
-def _directory(manager: found.Found, given: Mapping[str, Given], file: str) -> Given:
+def _directory(manager: FoundManager, given: Mapping[str, Given], file: str) -> Given:
     """Give the folder that relative paths lie in, as an absolute path.
 
     What is none is left for the manager to tell, and a property of the class as well.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from migopy.face.given import BadSetting
+from migopy.face.configuration import BadSetting
 
 NAME = 'pyproject.toml'
 

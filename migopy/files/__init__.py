@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 
 from migopy.files.creating import TEMPLATE, NotCreated, create, read_template
 from migopy.files.directory import Directory, NoDirectory
+from migopy.files.metadata import (
+    AFTER,
+    BACKGROUND,
+    BEFORE,
+    NOTHING,
+    PHASES,
+    BadSaid,
+    Said,
+)
 from migopy.files.migration import (
     ARCHIVE,
     Migration,
@@ -20,15 +29,6 @@ from migopy.files.project import (
     cwd_in_syspath,
     invoke_program,
     project_directory,
-)
-from migopy.files.said import (
-    AFTER,
-    BACKGROUND,
-    BEFORE,
-    NOTHING,
-    PHASES,
-    BadSaid,
-    Said,
 )
 from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 from migopy.lazy import late

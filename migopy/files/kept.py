@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from migopy.files.directory import Directory
+from migopy.files.metadata import Said
 from migopy.files.migration import Glance, Migration
-from migopy.files.said import Said
 from migopy.lazy import lazy
 
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from migopy.commands import Again
 from migopy.errors import MigopyException
+from migopy.files.metadata import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.migration import Migration
-from migopy.files.said import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.shapes import CONDITIONS, Functions
 
 #: What was meant for `transaction`, in any case of its letters.

@@ -9,7 +9,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errors import MigopyException
-from migopy.files.said import REPEAT, UNREADABLE, Said, said_in, written_out
+from migopy.files.metadata import REPEAT, UNREADABLE, Said, said_in, written_out
 
 if TYPE_CHECKING:
     import ast

@@ -26,11 +26,11 @@ PLAIN_NAME = re.compile(r'[\w-]+(?:@[\w.:,-]+)?', re.ASCII)
 
 
 class NoDatabases(MigopyException):
-    """None is named, or a pattern fits none on the server; `whence` gives them."""
+    """None is named, or a pattern fits none on the server; `source` gives them."""
 
-    def __init__(self, what: str, whence: str) -> None:
+    def __init__(self, what: str, source: str) -> None:
         super().__init__(
-            f'{what}, so nothing was done.\nCorrect {whence} ',
+            f'{what}, so nothing was done.\nCorrect {source} ',
             Where(('MONGO_DATABASES',)),
             ', then type: ',
             Command(),

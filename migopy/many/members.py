@@ -22,8 +22,8 @@ from migopy.many.databases import (
     place_of,
     titled,
 )
+from migopy.many.declared import Declared, in_sentence
 from migopy.many.gathered import Gathered
-from migopy.many.given import Given, sentence
 from migopy.run import Observer
 from migopy.server import await_first_contact, explained
 from migopy.site import Site
@@ -67,10 +67,10 @@ class Members:
         #: The errors of servers that did not answer, by their places.
         self._unreached: dict[str, MigopyException] = {}
 
-    def databases(self, given: Iterable[Given], whence: str) -> list[Database]:
+    def databases(self, given: Iterable[Declared], source: str) -> list[Database]:
         """List the databases that a fabfile gives, those that patterns find among them.
 
-        `whence` says what gives them. Raises `NoDatabases` where there is none.
+        `source` says what gives them. Raises `NoDatabases` where there is none.
         """
         listed: list[tuple[str, str, Mapping[str, Any], bool]] = []
         for name, own in given:
@@ -84,10 +84,10 @@ class Members:
             cluster = self._cluster(settings, own)
             names = found_by(name, self._names_on(cluster, settings))
             if not names:
-                raise NoDatabases(f'No database on {where} fits {name!r}', whence)
+                raise NoDatabases(f'No database on {where} fits {name!r}', source)
             listed += [(one, where, own, True) for one in names]
         if not listed:
-            raise NoDatabases(f'{sentence(whence)} names no database', whence)
+            raise NoDatabases(f'{in_sentence(source)} names no database', source)
         self.where = _servers([where for _, where, _, _ in listed])
         return titled(listed)
 

@@ -13,9 +13,9 @@ from migopy.face import OF_DATABASE, Asking, is_own, is_yes, require_taken
 from migopy.many.calling import call_for_one, marking, would_mark
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
+from migopy.many.declared import declared_by, where_declared
 from migopy.many.ending import require_well, settle
 from migopy.many.errors import DumpOfOne
-from migopy.many.given import given_by, whence_given
 from migopy.many.members import Members
 from migopy.many.outcomes import LOOKING
 from migopy.many.selecting import (
@@ -54,7 +54,7 @@ def perform(
         raise SayWhich(command, values, selection)
     members = Members(manager, site)
     try:
-        databases = members.databases(given_by(manager), whence_given(manager))
+        databases = members.databases(declared_by(manager), where_declared(manager))
         chosen = selection.wanted.of(databases)
         canaries = _canaries(selection, chosen)
         if selection.wanted.is_one and len(chosen) == 1:

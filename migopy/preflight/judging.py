@@ -11,8 +11,8 @@ from pymongo.errors import OperationFailure
 from migopy.files import Migration
 from migopy.preflight.asking import ALL, Server
 from migopy.preflight.builds import builds
+from migopy.preflight.file_checks import not_allowed, read, source_of
 from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
-from migopy.preflight.in_file import not_allowed, read, source_of
 from migopy.preflight.kinds import kinds, shard_keys, watched
 from migopy.preflight.limits import oplog, transaction_limits
 from migopy.preflight.looking import Look, Tried

@@ -3,19 +3,19 @@
 from migopy.table.background import Background
 from migopy.table.dumps import Dumps
 from migopy.table.files import Files
+from migopy.table.images import Images
 from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.rehearsals import Rehearsals
 from migopy.table.steering import Steering
-from migopy.table.undoing import Undoing
 
 __all__ = [
     'Background',
     'Dumps',
     'Files',
+    'Images',
     'Previews',
     'Records',
     'Rehearsals',
     'Steering',
-    'Undoing',
 ]

@@ -176,7 +176,7 @@ class Narrator:
 
         What people have stored is said on the terminal alone.
         """
-        from migopy.tell.findings import tell_findings
+        from migopy.tell.dry_run_findings import tell_findings
 
         tell_findings(self._voice, findings, self.database)
 
@@ -205,7 +205,7 @@ class Narrator:
 
     def foreseen(self, findings: Sequence[Foreseen]) -> None:
         """Say what is better known before migrations run, a line each."""
-        from migopy.tell.foreseen import tell_shortly
+        from migopy.tell.preflight_findings import tell_shortly
 
         tell_shortly(self._voice, findings)
 

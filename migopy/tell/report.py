@@ -227,7 +227,7 @@ class Report(OtherTerminal):
         self, names: Sequence[str], findings: Sequence[Finding], form: str
     ) -> None:
         """Show what a look before a run has found, in one of the forms."""
-        from migopy.tell.foreseen import tell_foreseen
+        from migopy.tell.preflight_findings import tell_foreseen
 
         tell_foreseen(self._voice, names, findings, form)
 

@@ -14,7 +14,7 @@ import migopy
 from migopy.defaults import Defaults
 from migopy.face.typed import Subtasks
 from migopy.files import FileNames
-from migopy.files.said import READERS
+from migopy.files.metadata import READERS
 from migopy.terminal.progress import line
 from tests import readme, schema, transcripts
 from tests.house import HOUSE, ORDER

@@ -10,7 +10,7 @@ from unittest import mock
 
 from migopy.commands import Command
 from migopy.errand import Errand, carrying_out, spelling_here
-from migopy.face.before import words_before
+from migopy.face.leading_words import words_before
 from migopy.face.sent import SENT, NotForHere, pack, take_from, unpack
 
 ENV: Any = mock.MagicMock()

@@ -11,7 +11,7 @@ from typing import Any
 
 from migopy.files import Migration
 from migopy.preflight import Recorder, Server, Sightings, Tried
-from migopy.preflight.in_file import not_allowed, read, source_of
+from migopy.preflight.file_checks import not_allowed, read, source_of
 from migopy.preflight.kinds import shard_keys
 from migopy.preflight.looking import Look
 from migopy.preflight.reading import Reading

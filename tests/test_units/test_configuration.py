@@ -17,8 +17,8 @@ from unittest import mock
 from migopy import MigrationsManager
 from migopy.defaults import Defaults
 from migopy.errand import Errand, carrying_out
-from migopy.face import found, pyproject
-from migopy.face.given import BadSetting, from_environment, from_table
+from migopy.face import discovery, pyproject
+from migopy.face.configuration import BadSetting, from_environment, from_table
 from migopy.face.project import NothingFound, project_here, together
 from migopy.face.spelling import CommandSpelling
 from migopy.origins import Given, over, shown
@@ -518,7 +518,7 @@ class FoundTest(FolderTest):
             """,
         )
         with self.inside():
-            with self.assertRaises(found.SeveralManagers) as caught:
+            with self.assertRaises(discovery.SeveralManagers) as caught:
                 self.here()
             self.assertEqual(caught.exception.names, ['Shop', 'Blog'])
             self.assertEqual(
@@ -585,7 +585,7 @@ class FoundTest(FolderTest):
             with (
                 self.subTest(which),
                 self.inside(),
-                self.assertRaises(found.NoManager) as caught,
+                self.assertRaises(discovery.NoManager) as caught,
             ):
                 self.here(which)
             self.assertIn(said, str(caught.exception))
@@ -597,11 +597,11 @@ class FoundTest(FolderTest):
             environment = {text: 'none.py:A'} if text else {}
             with (
                 self.inside(**environment),
-                self.assertRaises(found.NoManager) as caught,
+                self.assertRaises(discovery.NoManager) as caught,
             ):
                 self.here()
             self.assertIn(said, str(caught.exception))
-        with self.inside(), self.assertRaises(found.NotLoaded) as other:
+        with self.inside(), self.assertRaises(discovery.NotLoaded) as other:
             self.here('imports:A')
         self.assertIn("No module named 'not_there'", str(other.exception))
 
@@ -675,7 +675,7 @@ class FoundTest(FolderTest):
             with (
                 self.subTest(text),
                 self.inside(),
-                self.assertRaises(found.NotLoaded) as caught,
+                self.assertRaises(discovery.NotLoaded) as caught,
             ):
                 self.here()
             message = str(caught.exception)
@@ -702,7 +702,7 @@ class FoundTest(FolderTest):
             {'fabric.api': None},
         ):
             with mock.patch.dict(sys.modules, modules), self.inside():
-                with self.assertRaises(found.NeedsFabric) as caught:
+                with self.assertRaises(discovery.NeedsFabric) as caught:
                     self.here()
                 self.assertIn('migopyfile.py', str(caught.exception))
                 self.assertIn('pip install --force-reinstall', str(caught.exception))

@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from migopy.tell.findings import values_of
+from migopy.tell.dry_run_findings import values_of
 from migopy.tell.problems import annotation
 from migopy.tell.voice import Voice
 from migopy.texts import one_line

@@ -7,7 +7,7 @@ from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Undoing(Overridable, Wiring):
+class Images(Overridable, Wiring):
     """The part of the table of commands that is about images.
 
     Invariant: none of these changes what migrations have made.

@@ -39,24 +39,24 @@ class DatabasesFailed(MigopyException):
         )
 
 
-class Given(NamedTuple):
+class Declared(NamedTuple):
     """A name, or a pattern of several, and the settings for those alone."""
 
     name: str
     own: Mapping[str, Any]
 
 
-def whence_given(manager: Any) -> str:
+def where_declared(manager: Any) -> str:
     """Say what gives a manager's databases: its setting, or its method."""
     return METHOD if has_method(manager) else SETTING
 
 
-def sentence(whence: str) -> str:
+def in_sentence(source: str) -> str:
     """Begin a sentence with what gives the databases."""
-    return f'T{whence[1:]}' if whence == METHOD else whence
+    return f'T{source[1:]}' if source == METHOD else source
 
 
-def given_by(manager: Any) -> list[Given]:
+def declared_by(manager: Any) -> list[Declared]:
     """Ask a manager for its databases; its method is called here, and once.
 
     Raises `BadSettings` for what cannot be one, `DatabasesFailed`.
@@ -85,20 +85,20 @@ def given_by(manager: Any) -> list[Given]:
     return [_checked(each, METHOD) for each in answers]
 
 
-def _each(answer: Any, whence: str) -> Iterator[Any]:
+def _each(answer: Any, source: str) -> Iterator[Any]:
     if isinstance(answer, str):
         return iter([answer])
     # Of a dict one might expect that its values count.
     if isinstance(answer, Mapping) or not isinstance(answer, Iterable):
-        raise _bad(f'What {whence} gives {WISH}; it is {_kind(answer)}.')
+        raise _bad(f'What {source} gives {WISH}; it is {_kind(answer)}.')
     return iter(answer)
 
 
-def _checked(answer: Any, whence: str) -> Given:
+def _checked(answer: Any, source: str) -> Declared:
     """Read a name, or a pair of a name and settings; raises `BadSettings`."""
     pair = (answer, {}) if isinstance(answer, str) else answer
     # It may have a password in it, so it is not shown.
-    wrong = f'What {whence} gives {WISH}; one of them is {_kind(answer)}.'
+    wrong = f'What {source} gives {WISH}; one of them is {_kind(answer)}.'
     try:
         name, own = pair
     except (TypeError, ValueError) as error:
@@ -109,12 +109,12 @@ def _checked(answer: Any, whence: str) -> Given:
     wish = CHECKS['MONGO_DATABASE'](plain)
     if not name or wish is not None:
         raise _bad(
-            f'{shown(name)} of {whence} must be {wish or "the name of a database"}.'
+            f'{shown(name)} of {source} must be {wish or "the name of a database"}.'
         )
     if name in SYSTEM:
-        raise _bad(f"{name} of {whence} is MongoDB's own, so no migration runs there.")
+        raise _bad(f"{name} of {source} is MongoDB's own, so no migration runs there.")
     _require_settings(name, own)
-    return Given(name, own)
+    return Declared(name, own)
 
 
 def _require_settings(name: str, own: Mapping[str, Any]) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from migopy.files import Migration
-from migopy.preflight.findings import NOTICE, Finding, in_order
-from migopy.preflight.means import clients, endless_cursors, javascript, threads
-from migopy.preflight.reading import Reading
-from migopy.preflight.source import Source
-from migopy.preflight.written import (
+from migopy.preflight.file_clients import clients, endless_cursors, javascript, threads
+from migopy.preflight.file_writes import (
     drops,
     empty_filters,
     local_times,
     loops,
     write_concerns,
 )
+from migopy.preflight.findings import NOTICE, Finding, in_order
+from migopy.preflight.reading import Reading
+from migopy.preflight.source import Source
 
 LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
     clients,

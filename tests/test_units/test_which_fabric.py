@@ -8,10 +8,10 @@ from unittest import mock
 
 import migopy
 from migopy import face
-from migopy.face.needed import NoClassicFabric, NoInvoke, OldInvoke
+from migopy.face.which_fabric import NoClassicFabric, NoInvoke, OldInvoke
 
 
-class NeededTest(unittest.TestCase):
+class WhichFabricTest(unittest.TestCase):
     def test_without_any(self) -> None:
         self.assertIn('pip install fab-classic', str(NoClassicFabric([])))
 

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 from migopy.errors import MigopyException, listing
-from migopy.face.needed import fabrics, way_to_fabric_1
+from migopy.face.which_fabric import fabrics, way_to_fabric_1
 from migopy.files import FILES, project_directory
 from migopy.signals import is_interruption
 from migopy.traces import excerpt
@@ -22,8 +22,8 @@ from migopy.traces import excerpt
 KINDS = 'and a manager is named FILE.py:CLASS or MODULE:CLASS'
 
 
-class Found(NamedTuple):
-    """A manager's class.
+class FoundManager(NamedTuple):
+    """A manager's class, and where it was found.
 
     `place` is what a person calls the file that has it, `''` where there is none;
     `folder` is where its relative paths lie.
@@ -71,7 +71,9 @@ class SeveralManagers(MigopyException):
         )
 
 
-def named(which: str, folder: str, base: type, option: str = '--manager ') -> Found:
+def by_name(
+    which: str, folder: str, base: type, option: str = '--manager '
+) -> FoundManager:
     """Find the manager that was named, `FILE.py:CLASS` or `MODULE:CLASS`.
 
     `folder` is where a relative path begins and modules are looked for first; `option`
@@ -99,7 +101,7 @@ def named(which: str, folder: str, base: type, option: str = '--manager ') -> Fo
         manager_class = only_manager(module, where, base)
         if manager_class is None:
             raise NoManager(f'{typed}: {where} has no manager.')
-        return Found(manager_class, where, place)
+        return FoundManager(manager_class, where, place)
     manager_class = getattr(module, class_name, None)
     if not (isinstance(manager_class, type) and issubclass(manager_class, base)):
         names = [each.__name__ for each in managers_in(module, base)]
@@ -108,10 +110,10 @@ def named(which: str, folder: str, base: type, option: str = '--manager ') -> Fo
             f'{typed}: {where} has no class {class_name} that derives from'
             f' MigrationsManager.{there}'
         )
-    return Found(manager_class, where, place)
+    return FoundManager(manager_class, where, place)
 
 
-def searched(folder: str, base: type) -> Found | None:
+def by_search(folder: str, base: type) -> FoundManager | None:
     """Find the manager of a project, in a folder or one of those around it.
 
     It is the one in `migopyfile.py` or `fabfile.py`. A file without a manager is
@@ -126,7 +128,7 @@ def searched(folder: str, base: type) -> Found | None:
                 raise
             continue
         if found is not None:
-            return Found(found, place, project_directory(found))
+            return FoundManager(found, place, project_directory(found))
     return None
 
 
