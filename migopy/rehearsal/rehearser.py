@@ -23,8 +23,8 @@ from migopy.run import (
     Failure,
     Observer,
     Plan,
-    Rooms,
     Runner,
+    Site,
     Step,
     function_of,
 )
@@ -35,7 +35,7 @@ from migopy.state import LockLost, Run
 KEPT_TWICE = 100_000_000
 
 
-class Ground(Rooms, Protocol):
+class Ground(Site, Protocol):
     """What a rehearsal needs of its scratch site."""
 
     def plan(self) -> Plan:

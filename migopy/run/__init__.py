@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from migopy.run.inspection import Problem, inspect
     from migopy.run.other_registries import RegisteredElsewhere, require_not_elsewhere
     from migopy.run.registrations import NotRegistered
-    from migopy.run.rooms import Rooms
     from migopy.run.runner import Runner
+    from migopy.run.site import Site
     from migopy.run.step import Step, steps_of
     from migopy.run.transaction import (
         NoTransactions,
@@ -79,8 +79,8 @@ LATE = {
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
     'RegisteredElsewhere': 'other_registries',
-    'Rooms': 'performing',
     'Runner': 'runner',
+    'Site': 'site',
     'Step': 'step',
     'TooLong': 'transaction',
     'NotAllShown': 'trial_errors',
@@ -142,9 +142,9 @@ __all__ = [
     'Problem',
     'RegisteredElsewhere',
     'Renamed',
-    'Rooms',
     'RunOutcome',
     'Runner',
+    'Site',
     'State',
     'Step',
     'TooLong',

@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import CodeType, TracebackType
-from typing import Any, Protocol
+from typing import Any
 
-from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
 from migopy.effects import EffectsListener, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.run.returned import require_done
+from migopy.run.site import Site
 from migopy.run.step import Step, call_here
 
 #: The id of a session that there is not: no write is part of it.
@@ -57,20 +57,9 @@ class WroteWhileLooking(MigopyException):
         )
 
 
-class Ground(Protocol):
-    """What functions of files run on."""
-
-    @property
-    def listener(self) -> EffectsListener:
-        """Give what hears the commands of the site's client."""
-
-    def async_client(self) -> AsyncMongoClient[Any]:
-        """Make a client of PyMongo's asynchronous kind, for the running event loop."""
-
-
 def carry_out(
     step: Step,
-    ground: Ground,
+    site: Site,
     db: Any,
     effects: Recording,
     session: ClientSession | None = None,
@@ -81,43 +70,43 @@ def carry_out(
     `WroteWhileLooking`, `LeftUndone`.
     """
     if step.require is not None:
-        _ask_before(step.name, step.require, ground, db, session)
+        _ask_before(step.name, step.require, site, db, session)
     if step.parts:
         for part in step.parts:
-            carry_out(part, ground, db, effects, session)
+            carry_out(part, site, db, effects, session)
     else:
-        returned = _call(step.function, ground, db, session)
+        returned = _call(step.function, site, db, session)
         require_done(step, returned, effects)
     if step.verify is not None:
-        ask_after(step.name, step.verify, ground, db, session)
+        ask_after(step.name, step.verify, site, db, session)
 
 
 def ask_after(
     name: str,
     verify: Callable[[Any], object],
-    ground: Ground,
+    site: Site,
     db: Any,
     session: ClientSession | None = None,
 ) -> None:
     """Call a migration's `verify`; raises as `carry_out` does."""
-    with only_reading(name, 'verify', db, ground.listener):
-        _require_yes(name, 'verify', _call(verify, ground, db, session))
+    with only_reading(name, 'verify', db, site.listener):
+        _require_yes(name, 'verify', _call(verify, site, db, session))
 
 
 def _ask_before(
     name: str,
     require: Callable[[Any], object],
-    ground: Ground,
+    site: Site,
     db: Any,
     session: ClientSession | None,
 ) -> None:
-    with only_reading(name, 'require', db, ground.listener):
-        _require_yes(name, 'require', _call(require, ground, db, session))
+    with only_reading(name, 'require', db, site.listener):
+        _require_yes(name, 'require', _call(require, site, db, session))
 
 
 def _call(
     function: Callable[[Any], object],
-    ground: Ground,
+    site: Site,
     db: Any,
     session: ClientSession | None,
 ) -> object:
@@ -126,7 +115,7 @@ def _call(
     # What only a few migrations need takes its time to be imported.
     from migopy.run.asynchronous import run_to_end
 
-    return call_here(partial(run_to_end, function, db, ground.async_client, session))
+    return call_here(partial(run_to_end, function, db, site.async_client, session))
 
 
 def function_of(error: BaseException | None, otherwise: str) -> str:

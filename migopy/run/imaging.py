@@ -4,55 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 
-from migopy.effects import EffectsListener, Keeper, Recording, RefusedWrite
+from migopy.effects import Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.files import BEST_EFFORT
 from migopy.run.imaging_errors import NoImagesHere, refusal_of
 from migopy.run.marks import has_one_log
 from migopy.run.observer import Observer
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import require_transactions
-from migopy.state import History, Lock, Registry, Run
+from migopy.state import Run
 
 if TYPE_CHECKING:
     from migopy.backfill import PageImages
     from migopy.undo import Capture, Kept
-
-
-class Ground(Protocol):
-    """What images are made of and kept in."""
-
-    @property
-    def db(self) -> Any:
-        """Give the database, as migrations get it."""
-
-    @property
-    def lock(self) -> Lock:
-        """Give the lock, which is held."""
-
-    @property
-    def registry(self) -> Registry:
-        """Give the registered migrations."""
-
-    @property
-    def history(self) -> History:
-        """Give the runs."""
-
-    @property
-    def images(self) -> Any:
-        """Give the images of what migrations have changed."""
-
-    @property
-    def listener(self) -> EffectsListener:
-        """Give what hears the commands of the site's client."""
-
-    @property
-    def settings(self) -> Any:
-        """Give the settings: the pace of `update_each`, whether images are kept."""
 
 
 def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[Step]:
@@ -79,7 +48,7 @@ def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[St
 def pages_of(
     step: Step,
     run: Run,
-    ground: Ground,
+    site: Site,
     effects: Recording,
     earlier: Sequence[Run],
     observer: Observer,
@@ -96,39 +65,39 @@ def pages_of(
         return
     from migopy.undo import Defining, Known, NotCovered, Paging, settle_left
 
-    images = ground.images
-    with ground.db.client.start_session() as session:
-        kept = begun(ground, run, earlier)
+    images = site.images
+    with site.db.client.start_session() as session:
+        kept = begun(site, run, earlier)
         settle_left(images, kept)
         images.save(kept)
-        known, limit = Known(kept), ground.settings.undo_mb
+        known, limit = Known(kept), site.settings.undo_mb
         # Typed, nothing but migrations writes in this process.
         strays = ERRAND.get() is not None
         try:
-            keeper = Defining(images, known, limit, own_names(ground))
+            keeper = Defining(images, known, limit, own_names(site))
             with effects.kept_to(session.session_id, strays, keeper):
-                yield Paging(images, known, session, limit, own_names(ground))
+                yield Paging(images, known, session, limit, own_names(site))
         except RefusedWrite as refused:
             raise refusal_of(refused) from refused
         if effects.refused is not None:
             raise refusal_of(effects.refused)
         problems = list(effects.unknowns())
         if effects.outside.wrote:
-            problems.append(effects.outside.describe(ground.db.name))
+            problems.append(effects.outside.describe(site.db.name))
         if problems:
             raise NotCovered(problems)
 
 
-def keeper_of(step: Step, ground: Ground) -> Keeper | None:
+def keeper_of(step: Step, site: Site) -> Keeper | None:
     """Give what refuses writes that a step in a transaction keeps no images of."""
     if step.images is not True:
         return None
     from migopy.undo import Kinds
 
-    return Kinds(ground.images)
+    return Kinds(site.images)
 
 
-def begun(ground: Ground, run: Run, earlier: Sequence[Run]) -> Kept:
+def begun(site: Site, run: Run, earlier: Sequence[Run]) -> Kept:
     """Give what is known of the images of a run before it has any.
 
     They go on those of the runs before that have left the migration unfinished. Raises
@@ -136,8 +105,8 @@ def begun(ground: Ground, run: Run, earlier: Sequence[Run]) -> Kept:
     """
     from migopy.undo import Kept, NotCovered
 
-    found: Kept | None = ground.images.of_runs([each.id for each in earlier])
-    kept = found or Kept(run.name, ground.lock.now(), [])
+    found: Kept | None = site.images.of_runs([each.id for each in earlier])
+    kept = found or Kept(run.name, site.lock.now(), [])
     # One that was killed before it began has no images, and needs none.
     if any(not each.images and each.id not in kept.runs for each in earlier):
         raise NotCovered(['what a run before has written, which is unfinished'])
@@ -156,7 +125,7 @@ class NoImages:
 def images_of(
     step: Step,
     run: Run,
-    ground: Ground,
+    site: Site,
     session: ClientSession,
     earlier: Sequence[Run],
 ) -> Iterator[NoImages]:
@@ -169,10 +138,10 @@ def images_of(
         return
     from migopy.undo import capturing
 
-    readable = ground.registry.collection.name
-    with capturing(session, ground.db.name, readable) as capture:
+    readable = site.registry.collection.name
+    with capturing(session, site.db.name, readable) as capture:
         yield StepImages(
-            run, ground, session, capture, step.images == BEST_EFFORT, earlier
+            run, site, session, capture, step.images == BEST_EFFORT, earlier
         )
 
 
@@ -186,14 +155,14 @@ class StepImages(NoImages):
     def __init__(
         self,
         run: Run,
-        ground: Ground,
+        site: Site,
         session: ClientSession,
         capture: Capture,
         is_best_effort: bool,
         earlier: Sequence[Run],
     ) -> None:
         self._run = run
-        self._ground = ground
+        self._site = site
         self._session = session
         self._capture = capture
         self._is_best_effort = is_best_effort
@@ -206,11 +175,11 @@ class StepImages(NoImages):
         """
         from migopy.undo import NotCovered, TooManyImages
 
-        images, run = self._ground.images, self._run
-        with self._ground.listener.own_work():
+        images, run = self._site.images, self._run
+        with self._site.listener.own_work():
             kept = None
             try:
-                kept = begun(self._ground, run, self._earlier)
+                kept = begun(self._site, run, self._earlier)
                 self._keep(images, kept, effects)
             except (NotCovered, TooManyImages) as error:
                 if not self._is_best_effort:
@@ -223,7 +192,7 @@ class StepImages(NoImages):
     def _keep(self, images: Any, kept: Kept, effects: Recording) -> None:
         from migopy.undo import NotCovered, keep
 
-        limit = self._ground.settings.undo_mb
+        limit = self._site.settings.undo_mb
         problems = list(effects.unknowns())
         for name, changes in effects.changes.items():
             is_known = self._is_known(name)
@@ -246,13 +215,13 @@ class StepImages(NoImages):
 
     def _is_known(self, name: str) -> bool:
         """Tell whether effects are of collections, and of none of migopy's own."""
-        own = own_names(self._ground)
+        own = own_names(self._site)
         return '.' in name and not own.intersection(names_in(name))
 
 
-def own_names(ground: Ground) -> set[str]:
+def own_names(site: Site) -> set[str]:
     """Name the collections that migopy keeps for itself."""
-    own = ground.registry, ground.history, ground.lock, ground.images
+    own = site.registry, site.history, site.lock, site.images
     return {each.collection.full_name for each in own}
 
 

@@ -6,28 +6,28 @@ from collections.abc import Iterator
 
 from migopy.effects import Recording
 from migopy.run.observer import Observer
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.server import end_builds, end_sessions, how_to_end
 
 
 def end_on_server(
-    rooms: Rooms, step: Step, effects: Recording, observer: Observer
+    site: Site, step: Step, effects: Recording, observer: Observer
 ) -> None:
     """End what a step that has failed has still running; name what cannot be ended."""
-    with rooms.listener.own_work():
-        for said in still_running(rooms, effects):
+    with site.listener.own_work():
+        for said in still_running(site, effects):
             observer.warned(f'{step.name}: {said}')
 
 
-def still_running(rooms: Rooms, effects: Recording) -> Iterator[str]:
+def still_running(site: Site, effects: Recording) -> Iterator[str]:
     """End what a step has running, and say of all that goes on how to end it.
 
     MongoDB goes on with a long write whose client was interrupted or timed out, and
     with an index build whose command has ended.
     """
     unended = effects.unended()
-    client = rooms.db.client
+    client = site.db.client
     if not end_sessions(client, unended.sessions):
         yield (
             "what it has begun may still run on the server. In MongoDB's shell an"

@@ -21,7 +21,7 @@ from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.plan import Plan
 from migopy.run.quorum import teller_of_members
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
 from migopy.server import redacted
@@ -65,11 +65,11 @@ class Performer:
     be known is taken for unfinished.
     """
 
-    def __init__(self, rooms: Rooms, plan: Plan, observer: Observer) -> None:
-        self._rooms = rooms
+    def __init__(self, site: Site, plan: Plan, observer: Observer) -> None:
+        self._site = site
         self._plan = plan
         self._observer = observer
-        self._writer = GuardedWriter(rooms.lock)
+        self._writer = GuardedWriter(site.lock)
         self._is_kept = False
 
     def perform(
@@ -86,8 +86,8 @@ class Performer:
         `LockLost`.
         """
         began = time.perf_counter()
-        with self._rooms.listener.recording(self._rooms.db.name) as effects:
-            effects.before_build = teller_of_members(self._rooms, step, self._observer)
+        with self._site.listener.recording(self._site.db.name) as effects:
+            effects.before_build = teller_of_members(self._site, step, self._observer)
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
@@ -95,7 +95,7 @@ class Performer:
                 with self._told_of(step, place, count, effects), commented(title):
                     if session is not None:
                         commit_together(
-                            self._rooms.db.client,
+                            self._site.db.client,
                             session,
                             step,
                             self._observer,
@@ -105,16 +105,16 @@ class Performer:
                         self._call_plainly(step, run, effects)
                         self._end(run, began, effects)
             except LockLost:
-                end_on_server(self._rooms, step, effects, self._observer)
+                end_on_server(self._site, step, effects, self._observer)
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
-                end_on_server(self._rooms, step, effects, self._observer)
+                end_on_server(self._site, step, effects, self._observer)
                 # It was ended for that; who interrupts it hears of that instead.
-                if self._rooms.lock.is_lost and not is_interruption(error):
-                    raise LockLost(self._rooms.lock.holder()) from error
+                if self._site.lock.is_lost and not is_interruption(error):
+                    raise LockLost(self._site.lock.holder()) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
-                written = said_of(effects, self._rooms.db.name)
+                written = said_of(effects, self._site.db.name)
                 kept = bool(run.interrupted) and self._is_kept
                 return Outcome(effects, error, aftermath, written, kept)
             finally:
@@ -129,7 +129,7 @@ class Performer:
         crash or a failover, and the migration would be registered all the same when the
         server is back. A write concern that the fabfile has set is left as it is.
         """
-        db = self._rooms.db
+        db = self._site.db
         if db.write_concern.is_server_default:
             return db.with_options(write_concern=MAJORITY)
         return db
@@ -145,11 +145,11 @@ class Performer:
             'count': count,
             'in_transaction': step.in_transaction,
         }
-        name = self._rooms.db.name
-        return self._rooms.lock.helm.step(
+        name = self._site.db.name
+        return self._site.lock.helm.step(
             about,
             effects=lambda: effects.answered.describe(name),
-            end=lambda: list(still_running(self._rooms, effects)),
+            end=lambda: list(still_running(self._site, effects)),
         )
 
     def _call_plainly(self, step: Step, run: Run, effects: Recording) -> None:
@@ -160,23 +160,23 @@ class Performer:
         # `fab migrations` runs nothing and is to start fast.
         from migopy.backfill import Checkpoints
 
-        rooms = self._rooms
-        pages = KeptPages(rooms.history, run.id, rooms.lock, rooms.listener.own_work)
+        site = self._site
+        pages = KeptPages(site.history, run.id, site.lock, site.listener.own_work)
         earlier = self._plan.unfinished_of(run)
-        paging = pages_of(step, run, rooms, effects, earlier, self._observer)
+        paging = pages_of(step, run, site, effects, earlier, self._observer)
         checkpoints = Checkpoints(
             earlier=self._earlier(run),
             save=partial(self._save, run),
             was_written=partial(_has_written, effects),
             pages=pages,
-            pace=rooms.settings.pace,
-            heartbeats=lambda: rooms.heartbeats,
-            recording=partial(rooms.listener.recording, rooms.db.name),
+            pace=site.settings.pace,
+            heartbeats=lambda: site.heartbeats,
+            recording=partial(site.listener.recording, site.db.name),
         )
         try:
             told = told_by(self._observer.speaker)
             with paging as checkpoints.images, checkpoints.in_force(), told:
-                carry_out(step, rooms, self._durable_db, effects)
+                carry_out(step, site, self._durable_db, effects)
         finally:
             run.checkpoints = None if pages.is_unsure else checkpoints.kept
             self._is_kept = pages.is_unsure or bool(checkpoints.kept)
@@ -191,8 +191,8 @@ class Performer:
         earlier: list[dict[str, Any]] | None = None
         is_same = True
         for each in reversed(self._plan.unfinished_of(run)):
-            with self._rooms.listener.own_work():
-                kept = self._rooms.history.take_over(each)
+            with self._site.listener.own_work():
+                kept = self._site.history.take_over(each)
             is_same = is_same and each.direction == run.direction
             if is_same and earlier is None:
                 earlier = kept
@@ -201,34 +201,34 @@ class Performer:
 
     def _save(self, run: Run, checkpoints: list[dict[str, Any]]) -> None:
         document = {'_id': run.id, 'checkpoints': checkpoints}
-        with self._rooms.listener.own_work():
+        with self._site.listener.own_work():
             # As with the mark of a start, what it tells of is before it in the log.
-            self._writer.merge(self._rooms.history.collection, [document], MARK)
+            self._writer.merge(self._site.history.collection, [document], MARK)
 
     def _attempt(
         self, step: Step, run: Run, effects: Recording, session: ClientSession
     ) -> None:
         """Call the function and register it, all in a session's transaction."""
         began = time.perf_counter()
-        keeper = keeper_of(step, self._rooms)
-        inside = kept_inside(session, effects, self._rooms.db.name, keeper)
+        keeper = keeper_of(step, self._site)
+        inside = kept_inside(session, effects, self._site.db.name, keeper)
         bound = session.bind(end_session=False)
         earlier = self._plan.unfinished_of(run)
-        with images_of(step, run, self._rooms, session, earlier) as images:
+        with images_of(step, run, self._site, session, earlier) as images:
             with inside, bound, told_by(self._observer.speaker):
-                carry_out(step, self._rooms, self._rooms.db, effects, session)
+                carry_out(step, self._site, self._site.db, effects, session)
             images.keep(effects, self._observer)
         self._end(run, began, effects)
-        registry, history = self._rooms.registry, self._rooms.history
-        with self._rooms.listener.own_work():
+        registry, history = self._site.registry, self._site.history
+        with self._site.listener.own_work():
             registry.remove(self._plan.records_of(run), session)
             if run.direction == 'up':
                 registry.add(run.record(), session)
             history.complete(run, self._plan.unfinished_of(run), session)
-            self._rooms.lock.check()
+            self._site.lock.check()
 
     def _end(self, run: Run, began: float, effects: Effects) -> None:
-        run.end(run.good_outcome, self._rooms.lock.now(), _milliseconds(began))
+        run.end(run.good_outcome, self._site.lock.now(), _milliseconds(began))
         run.effects = effects.as_document()
 
     def _note_failure(
@@ -251,14 +251,14 @@ class Performer:
         else:
             unsettled = effects.wrote or bool(effects.unknowns())
             clean = Aftermath.NOTHING
-        run.end(FAILED, self._rooms.lock.now(), _milliseconds(began), unsettled)
-        run.error = redacted(summary(error), self._rooms.secrets)
+        run.end(FAILED, self._site.lock.now(), _milliseconds(began), unsettled)
+        run.error = redacted(summary(error), self._site.secrets)
         run.interrupted = is_interruption(error) or None
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.
-        own_work = self._rooms.listener.own_work()
+        own_work = self._site.listener.own_work()
         with suppress(*UNWRITTEN), own_work, pymongo.timeout(FAILURE_SECONDS):
-            history = self._rooms.history.collection
+            history = self._site.history.collection
             self._writer.merge(history, [run.document()], patience=0)
         return Aftermath.UNFINISHED if unsettled else clean
 

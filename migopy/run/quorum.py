@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.effects import Address
 from migopy.run.observer import Observer
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.server import has_members
 
@@ -24,7 +24,7 @@ VOTERS = 'votingMembers'
 
 
 def teller_of_members(
-    rooms: Rooms, step: Step, observer: Observer
+    site: Site, step: Step, observer: Observer
 ) -> Callable[[str, Document, Address], None]:
     """Give what is to hear of a step's index builds before they are sent.
 
@@ -34,14 +34,14 @@ def teller_of_members(
     told: set[str] = set()
 
     def tell(database: str, command: Document, address: Address) -> None:
-        client = rooms.db.client
+        client = site.db.client
         waits = command.get('commitQuorum', VOTERS) == VOTERS
         if told or not waits or 'autocommit' in command:
             return
         if not has_members(client) or address not in client.nodes:
             return
         try:
-            with rooms.listener.own_work(), pymongo.timeout(LOOK_SECONDS):
+            with site.listener.own_work(), pymongo.timeout(LOOK_SECONDS):
                 down = _down(client, database, command)
         except PyMongoError:
             # The command meets it as well.

@@ -18,7 +18,7 @@ from migopy.run.observer import Aftermath, Failure, Observer
 from migopy.run.performing import Outcome, Performer
 from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import is_too_large, why_refused
 from migopy.run.unfinished import is_of_worker
@@ -37,17 +37,17 @@ class Runner:
 
     def __init__(
         self,
-        rooms: Rooms,
+        site: Site,
         plan: Plan,
         observer: Observer,
         begun: Callable[[], None] = lambda: None,
     ) -> None:
         """Take what to run with; `begun` is called when a start is in the history."""
-        self._rooms = rooms
+        self._site = site
         self._plan = plan
         self._observer = observer
-        self._writer = GuardedWriter(rooms.lock)
-        self._performer = Performer(rooms, plan, observer)
+        self._writer = GuardedWriter(site.lock)
+        self._performer = Performer(site, plan, observer)
         self._begun = begun
 
     def run(self, steps: Sequence[Step], asked: Command) -> None:
@@ -56,7 +56,7 @@ class Runner:
         `asked` is the command that goes on with all of them. Raises what a migration
         raised, `LockLost`, `NotRegistered`.
         """
-        one_log = has_one_log(self._rooms.db.client)
+        one_log = has_one_log(self._site.db.client)
         marks = self._marks(MARKED_AT_ONCE if one_log else 1)
         up = bool(steps) and steps[0].direction == 'up'
         together = up and len(steps) >= MANY and one_log
@@ -101,7 +101,7 @@ class Runner:
                 for migration in others[start : start + BATCH]
             ]
             records = [run.record() for run in runs]
-            self._writer.merge(self._rooms.registry.collection, records)
+            self._writer.merge(self._site.registry.collection, records)
             for run in runs:
                 self._tell(registrations.note(run, Effects()))
             marks.complete()
@@ -111,13 +111,13 @@ class Runner:
         self._marks(1).send()
 
     def _marks(self, at_once: int) -> Marks:
-        rooms = self._rooms
-        return Marks(rooms.history, rooms.lock, self._plan, rooms.version, at_once)
+        site = self._site
+        return Marks(site.history, site.lock, self._plan, site.version, at_once)
 
     def _registrations(self, marks: Marks, together: bool) -> Registrations:
-        rooms, plan = self._rooms, self._plan
+        site, plan = self._site, self._plan
         return Registrations(
-            rooms.registry, rooms.history, rooms.lock, plan, marks, together
+            site.registry, site.history, site.lock, plan, marks, together
         )
 
     def _ignored(self, marks: Marks, migration: Migration, direction: str) -> Run:
@@ -134,21 +134,21 @@ class Runner:
 
         Lost, it is made up for by the next command that writes.
         """
-        with suppress(*UNWRITTEN), self._rooms.listener.own_work():
+        with suppress(*UNWRITTEN), self._site.listener.own_work():
             self._tell_of_those_before(registrations)
             with pymongo.timeout(FAREWELL_SECONDS):
                 marks.complete(patience=0)
                 marks.withdraw()
 
     def _tell_of_those_before(self, registrations: Registrations) -> None:
-        with suppress(NotRegistered), self._rooms.listener.own_work():
+        with suppress(NotRegistered), self._site.listener.own_work():
             self._tell(registrations.settle())
 
     def _session_for(self, step: Step) -> AbstractContextManager[ClientSession | None]:
         """Give the session of a step's transaction, if it runs in one."""
         if not step.in_transaction:
             return nullcontext()
-        session: ClientSession = self._rooms.db.client.start_session()
+        session: ClientSession = self._site.db.client.start_session()
         return session
 
     def _run_one(

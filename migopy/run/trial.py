@@ -14,12 +14,10 @@ from migopy.differences import States, look, state_before
 from migopy.effects import Evidence, Recording
 from migopy.errors import kept_within
 from migopy.pymongo3 import answered_by, commented
-from migopy.run.compared import Comparer
 from migopy.run.conditions import carry_out, function_of
 from migopy.run.observer import Aftermath, Failure, Observer
-from migopy.run.past import require_nothing_past
 from migopy.run.plan import Plan
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import (
     GONE,
@@ -29,8 +27,10 @@ from migopy.run.transaction import (
     kept_inside,
     why_refused,
 )
+from migopy.run.trial_comparison import Comparer
 from migopy.run.trial_errors import CannotTry, NotAllShown
 from migopy.run.trial_images import TriedPages, refusing
+from migopy.run.trial_writes import require_nothing_past
 from migopy.server import reason_of
 from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
@@ -44,7 +44,7 @@ Watch = Callable[[Step], Told]
 
 
 def try_out(
-    rooms: Rooms,
+    site: Site,
     plan: Plan,
     observer: Observer,
     steps: Sequence[Step],
@@ -66,15 +66,15 @@ def try_out(
     Raises what a migration raised, `CannotTry` for one that fails in its transaction,
     `NotAllShown` at the end, and `TrialWrote` for one that wrote past it.
     """
-    client, database = rooms.db.client, rooms.db.name
+    client, database = site.db.client, site.db.name
     # One that a user of few rights may read as well.
-    readable = rooms.registry.collection.name
+    readable = site.registry.collection.name
     with ExitStack() as opened:
         before = None
         if show is not None:
             before = opened.enter_context(state_before(client, database, readable))
         outside = opened.enter_context(client.start_session())
-        trial = Trial(rooms, plan, observer, steps, asked, show, watch)
+        trial = Trial(site, plan, observer, steps, asked, show, watch)
         place = 0
         while place < len(steps):
             with aborted(client) as session:
@@ -105,7 +105,7 @@ class Trial:
 
     def __init__(
         self,
-        rooms: Rooms,
+        site: Site,
         plan: Plan,
         observer: Observer,
         steps: Sequence[Step],
@@ -114,14 +114,14 @@ class Trial:
         watch: Watch | None,
     ) -> None:
         self._watch = watch
-        self._rooms = rooms
+        self._site = site
         self._plan = plan
         self._observer = observer
         self._steps = steps
         self._names = [step.name for step in steps]
         wanted = {'dry_run': 'yes'} if show is None else {'show': show}
         self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
-        self._comparer = Comparer(show or 0, rooms.db.name)
+        self._comparer = Comparer(show or 0, site.db.name)
         self.not_shown: list[str] = []
         #: Collections of which it is not known what they would hold, with the reason.
         self._doubtful: dict[str, str] = {}
@@ -138,11 +138,11 @@ class Trial:
             step = self._steps[place]
             evidence = None if states is None else Evidence()
             told = None if self._watch is None else self._watch(step)
-            pages = refusing(step, self._rooms, told)
+            pages = refusing(step, self._site, told)
             if pages is not None:
                 told = pages.hear
             standin = StandIn(world, self._doubtful, step.in_transaction, told)
-            listener, database = self._rooms.listener, self._rooms.db.name
+            listener, database = self._site.listener, self._site.db.name
             with listener.recording(database, evidence, standin) as effects:
                 self._observer.trying(step, place + 1, len(self._steps), effects)
                 try:
@@ -183,9 +183,9 @@ class Trial:
             cause: BaseException | None = None
         except BaseException as error:
             cause = error
-        require_nothing_past(self._rooms, self._plan, step, effects, cause)
+        require_nothing_past(self._site, self._plan, step, effects, cause)
         if cause is None:
-            with self._rooms.listener.own_work():
+            with self._site.listener.own_work():
                 broken = standin.settle()
             return Ended(broken, is_over=False) if broken else None
         ended = _why_ended(step, cause, world, effects)
@@ -208,9 +208,9 @@ class Trial:
         effects: Recording,
         pages: TriedPages | None,
     ) -> None:
-        rooms = self._rooms
-        answers = Answering(standin, effects, rooms.listener)
-        inside = kept_inside(session, effects, rooms.db.name)
+        site = self._site
+        answers = Answering(standin, effects, site.listener)
+        inside = kept_inside(session, effects, site.db.name)
         with (
             step.turn,
             inside,
@@ -220,7 +220,7 @@ class Trial:
             answered_by(None if step.in_transaction else answers),
             commented(f'migopy: dry run of {step.direction} of {step.name}'),
         ):
-            carry_out(step, rooms, rooms.db, effects, session)
+            carry_out(step, site, site.db, effects, session)
 
     def _found(self, step: Step, standin: StandIn) -> None:
         if standin.findings:
@@ -240,7 +240,7 @@ class Trial:
     def _compare(
         self, place: int, states: States, effects: Recording, evidence: Evidence
     ) -> None:
-        with self._rooms.listener.own_work():
+        with self._site.listener.own_work():
             comparisons = self._comparer.compare(states, effects, evidence)
         since = self._names[0] if place else ''
         self._observer.compared(self._steps[place], comparisons, since)

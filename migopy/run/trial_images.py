@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.effects import READS, RefusedWrite, namespace_of
 from migopy.run.imaging_errors import refusal_of
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.standin import Told
 
@@ -18,7 +18,7 @@ from migopy.standin import Told
 MADE_IN_TRANSACTIONS = frozenset({'create', 'createIndexes'})
 
 
-def refusing(step: Step, rooms: Rooms, told: Told | None) -> TriedPages | None:
+def refusing(step: Step, site: Site, told: Told | None) -> TriedPages | None:
     """Give what refuses the writes of a step of which no image could be kept.
 
     `None` where none are kept, or where all that its transaction changes is found
@@ -26,7 +26,7 @@ def refusing(step: Step, rooms: Rooms, told: Told | None) -> TriedPages | None:
     """
     if step.images is not True or step.in_transaction:
         return None
-    return TriedPages(rooms.images, told)
+    return TriedPages(site.images, told)
 
 
 class TriedPages:

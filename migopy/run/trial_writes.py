@@ -9,14 +9,14 @@ from pymongo.errors import PyMongoError
 from migopy.effects import Recording
 from migopy.errand import ERRAND
 from migopy.run.plan import Plan
-from migopy.run.rooms import Rooms
+from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.trial_errors import TrialWrote
 from migopy.state import FAILED, Agent, Run
 
 
 def require_nothing_past(
-    rooms: Rooms,
+    site: Site,
     plan: Plan,
     step: Step,
     effects: Recording,
@@ -31,7 +31,7 @@ def require_nothing_past(
     children = effects.children.told()
     if not (outside.wrote or children):
         return
-    said = [outside.describe(rooms.db.name), *children]
+    said = [outside.describe(site.db.name), *children]
     written = '; '.join(filter(None, said))
     run = Run(
         name=step.name,
@@ -39,8 +39,8 @@ def require_nothing_past(
         checksum=step.loaded.checksum,
         owner='',
         agent=Agent.current(),
-        version=rooms.version,
-        started=rooms.history.now(),
+        version=site.version,
+        started=site.history.now(),
         records=[record.id for record in plan.records_of(step.migration)],
         command=errand.id if (errand := ERRAND.get()) else None,
     )
@@ -48,7 +48,7 @@ def require_nothing_past(
     run.error = f'a dry run that has written, or may have: {written}'
     run.effects = outside.as_document()
     is_kept = False
-    with suppress(PyMongoError), rooms.listener.own_work():
-        rooms.history.add(run)
+    with suppress(PyMongoError), site.listener.own_work():
+        site.history.add(run)
         is_kept = True
     raise TrialWrote(step, written, is_kept) from cause
