@@ -20,8 +20,8 @@ class ImportTest(unittest.TestCase):
         """An application that uses migopy pays for Fabric nowhere."""
         modules = self.loaded('import migopy\nmigopy.MigrationsManager')
         self.assertIn('migopy.manager', modules)
-        self.assertEqual([each for each in modules if 'fabric' in each], [])
-        self.assertNotIn('paramiko', modules)
+        packages = {each.partition('.')[0] for each in modules}
+        self.assertEqual(packages & {'fabric', 'invoke', 'paramiko'}, set())
 
     def test_an_execute_imports_nothing_of_a_dry_run(self) -> None:
         """Nor of a look ahead, an undo or a dump."""
