@@ -27,9 +27,9 @@ from migopy.face import (
     has_many,
     has_option,
     in_place_of_class,
+    is_called_as_task,
     is_fabric_1,
     is_for_each,
-    is_typed_as_task,
     is_yes,
     require_one_kind,
 )
@@ -63,7 +63,7 @@ class Wiring(Doors):
 
         Any class in a fabfile is a task for `fab`, which calls it by its name.
         """
-        if typed or options or is_typed_as_task(type(self)):
+        if typed or options or is_called_as_task(type(self)):
             meant = self._spelling.command(Command(*typed, **options))
             sys.exit(
                 f'{type(self).__name__} is a class and no task; nothing was done.\n'

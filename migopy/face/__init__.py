@@ -31,8 +31,8 @@ from migopy.face.which_fabric import (
     NoInvoke,
     fabrics,
     in_place_of_class,
+    is_called_as_task,
     is_fabric_1,
-    is_typed_as_task,
     task_for_later,
 )
 
@@ -53,10 +53,10 @@ __all__ = [
     'help_of',
     'in_full',
     'in_place_of_class',
+    'is_called_as_task',
     'is_fabric_1',
     'is_for_each',
     'is_own',
-    'is_typed_as_task',
     'is_yes',
     'number',
     'one_of',

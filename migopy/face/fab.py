@@ -1,7 +1,7 @@
 """The task of Fabric 1: a subtask and its options in, an exit status out.
 
-This room and `remote`, which it alone imports, are the importers of Fabric 1. It is
-itself imported only when a task is created.
+This room, `fab_line` and `remote` are the importers of Fabric 1. It is itself imported
+only when a task is created.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from fabric.api import settings
-from fabric.main import parse_arguments
 from fabric.state import commands, env
 
 from migopy import signals
@@ -23,6 +22,12 @@ from migopy.errand import ERRAND, Errand, carrying_out, id_of, spelling_here
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import remote
 from migopy.face.asking import ask_first
+from migopy.face.fab_line import (
+    times_typed,
+    unreadable_word,
+    was_typed_itself,
+    will_tell_in_json,
+)
 from migopy.face.help import ESSENTIALS
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
@@ -31,7 +36,7 @@ from migopy.face.leading_words import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.tasks import mark, task_name
 from migopy.face.typed import ONCE, as_typed
-from migopy.face.unescaped import Unescaped, Word
+from migopy.face.unescaped import Unescaped
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.terminal import keep_stdout_for_good
 
@@ -56,7 +61,7 @@ def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
     """
     taken()
     require_readable(manager_class)
-    if is_typed_for_json(manager_class):
+    if will_tell_in_json(manager_class):
         # Fabric itself writes to stdout: `Done.`, say.
         keep_stdout_for_good()
 
@@ -89,12 +94,12 @@ def under_fab(
         # A fabfile that sets `env.hosts` sets it on the remote machine too.
         return None
     errand = local_errand(manager_class, subtask, values, options)
-    if manager_class.wants_json(subtask, options) and is_typed(errand.task):
+    if manager_class.wants_json(subtask, options) and was_typed_itself(errand.task):
         keep_stdout_for_good()
     with carrying_out(errand), exit_status(manager_class):
         received = taken()
         if received is not None:
-            errand = unpack(received, typed(subtask, as_typed(values, options)))
+            errand = unpack(received, text_typed(subtask, as_typed(values, options)))
         # Told in here, an error says what leads to where the command came from.
         with carrying_out(errand), exit_status(manager_class):
             return carry_out(manager_class, subtask, values, options)
@@ -110,7 +115,7 @@ def carry_out(
     """Call the hook, then run the command, here or on the machine of this task."""
     option = as_typed(values, options)
     errand = ERRAND.get() or Errand()
-    sent = {SENT: pack(errand, typed(subtask, option), None)}
+    sent = {SENT: pack(errand, text_typed(subtask, option), None)}
     in_json = partial(told_in_json, manager_class, subtask, options)
     shell_env = {**env.shell_env, **(sent if env.host_string else {})}
     with settings(shell_env=shell_env), in_json():
@@ -124,52 +129,26 @@ def carry_out(
     say_where(manager_class)
     with in_json():
         manager = manager_class()
-    with connected(manager):
-        return manager.perform(subtask, values, options)
+    return run_here(manager, subtask, values, options)
 
 
 def require_readable(manager_class: type[RemoteManager]) -> None:
-    """End the `fab` that loads the fabfile where it could not read a command.
+    """End `fab` with a message if its parser cannot read one of the commands.
 
-    It would end with a traceback of its own parser.
+    Without that it would end with a traceback of its parser, after loading the fabfile.
     """
-    if not env.get('real_fabfile'):
+    word = unreadable_word(manager_class.TASK_NAME)
+    if word is None:
         return
-    for each in env.get('tasks', ()):
-        word = Word.of(each)
-        if word.is_readable or word.task.rpartition('.')[2] != manager_class.TASK_NAME:
-            continue
-        try:
-            with told_in_json(manager_class, word.subtask, word.options):
-                raise Unescaped(word)
-        except Unescaped as error:
-            tell(manager_class, error)
-            sys.exit(1)
+    try:
+        with told_in_json(manager_class, word.subtask, word.options):
+            raise Unescaped(word)
+    except Unescaped as error:
+        tell(manager_class, error)
+        sys.exit(1)
 
 
-def read_words() -> list[tuple[str, list[str], dict[str, str]]]:
-    """Read what was typed, but what Fabric could not, an option's value perhaps."""
-    words = [each for each in sys.argv[1:] if Word.of(each).is_readable]
-    return [each[:3] for each in parse_arguments(words)]
-
-
-def is_typed_for_json(manager_class: type[RemoteManager]) -> bool:
-    """Tell whether the `fab` that loads the fabfile is to run a command in JSON."""
-    if not env.get('real_fabfile'):
-        return False
-    return any(
-        manager_class.wants_json(arguments[0] if arguments else None, named)
-        for name, arguments, named in read_words()
-        if name.rpartition('.')[2] == manager_class.TASK_NAME
-    )
-
-
-def is_typed(task: str) -> bool:
-    """Tell whether a task was typed itself, by whatever name, not what calls it."""
-    return task == env.command and any(name == task for name, *_ in read_words())
-
-
-def typed(subtask: str | None, option: str | None) -> str:
+def text_typed(subtask: str | None, option: str | None) -> str:
     """Give what was typed behind the task's name."""
     return f'{subtask or ""},{option or ""}'
 
@@ -184,22 +163,16 @@ def local_errand(
     own, words = manager_class.TASK_NAME, sys.argv[1:]
     task = task_name(manager_class, own, str(env.command), commands)
     # Twice the same command in one line is meant.
-    same = [
-        name
-        for name, arguments, named in read_words()
-        if name == task
-        and arguments[:1] == ([subtask] if subtask is not None else [])
-        and (arguments[1:], named) == (list(values), dict(options))
-    ]
-    given = id_of(LINE, typed(subtask, as_typed(values, options)))
-    return Errand(given, len(same) or 1, words_before(words, task, commands), task)
+    times = times_typed(task, subtask, values, options)
+    given = id_of(LINE, text_typed(subtask, as_typed(values, options)))
+    return Errand(given, times, words_before(words, task, commands), task)
 
 
 @contextmanager
 def exit_status(manager_class: type[RemoteManager]) -> Iterator[None]:
     """Write a `MigopyException` in red; under `fab` end with status 1.
 
-    `StopTaskExecution` ends the block quietly. Under `fab` Ctrl-C is told too.
+    `StopTaskExecution` ends the block quietly. Under `fab` Ctrl-C is told, too.
     """
     try:
         yield
@@ -222,23 +195,28 @@ def tell(manager_class: type[RemoteManager], error: MigopyException) -> None:
     manager_class.speaker().red(error.spelled(spelling))
 
 
-@contextmanager
-def connected(manager: Manager) -> Iterator[Manager]:
-    """Disconnect a manager at the end of the block.
+def run_here(
+    manager: Manager,
+    subtask: str | None,
+    values: Sequence[str],
+    options: Mapping[str, str],
+) -> Any:
+    """Run a command on this machine, and disconnect from the server.
 
-    Under `fab` an error that it has reported ends in an exit status instead of a
-    traceback.
+    An error that the person has been told of ends it without a traceback: under `fab`
+    by an exit status, in plain Python by `StopTaskExecution`.
     """
+    is_fab = is_under_fab()
     try:
-        with signals.raised() if is_under_fab() else nullcontext():
-            yield manager
+        with signals.raised() if is_fab else nullcontext():
+            return manager.perform(subtask, values, options)
     except BaseException as error:
-        if not is_under_fab():
-            if manager.has_told(error) and isinstance(error, MigopyException):
-                raise StopTaskExecution from error
+        if not manager.has_told(error):
             raise
-        if manager.has_told(error):
+        if is_fab:
             sys.exit(status_after(error))
+        if isinstance(error, MigopyException):
+            raise StopTaskExecution from error
         raise
     finally:
         manager.disconnect()
@@ -251,7 +229,7 @@ def is_for_a_remote_machine(manager_class: type[RemoteManager]) -> bool:
 
 
 def say_where(manager_class: type[RemoteManager]) -> None:
-    """Say that a machine which Fabric has for the task has no part in it."""
+    """Say that the command runs here, if Fabric has a machine for the task."""
     voice = manager_class.speaker()
     if env.host_string and not remote.is_sent() and not voice.is_custom:
         voice.white(runs_here(str(env.host_string)))
@@ -271,7 +249,7 @@ def run_there(
     """
     command = manager_class.fab_command(subtask, option)
     directory = str(manager_class.REMOTE_DIRECTORY)
-    sent = pack(errand, typed(subtask, option), directory)
+    sent = pack(errand, text_typed(subtask, option), directory)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
         manager_class.speaker().white(f'{subtask} has been run on {first} already')

@@ -82,7 +82,7 @@ class OldInvoke(MigopyException, ImportError):
         )
 
 
-def is_typed_as_task(cls: type) -> bool:
+def is_called_as_task(cls: type) -> bool:
     """Tell whether `fab` is calling a class, which for Fabric 1 is a task by its name.
 
     Fabric is asked only where it runs.

@@ -15,7 +15,7 @@ TESTS = Path(__file__).parent.parent
 
 #: Rooms that may import a package of the doors, by the package.
 IMPORTERS = {
-    'fabric': {'face.fab', 'face.remote', 'face.connection'},
+    'fabric': {'face.fab', 'face.fab_line', 'face.remote', 'face.connection'},
     'invoke': {'face.invoke', 'face.carrying', 'face.connection'},
     'paramiko': {'face.connection'},
 }
