@@ -32,7 +32,7 @@ from migopy.table import (
 from migopy.wiring import Wiring
 
 if TYPE_CHECKING:
-    from migopy.operations import planned
+    from migopy.operations import agreed_plan
 
 
 class MigrationsManager(
@@ -68,8 +68,7 @@ class MigrationsManager(
     def list(self) -> None:
         """Show every migration: its state, when, how long and by whom."""
         plan = self._site.survey(in_full=True)
-        number_of = self._site.directory.file_names.number
-        self._report.listing(listing(plan, pending(self, plan), number_of))
+        self._report.listing(listing(plan, pending(self, plan)))
 
     @task
     def create(self, *title: str) -> None:
@@ -264,22 +263,21 @@ class MigrationsManager(
             self._report.help(*in_full(command, self._spelling))
 
     def _execute_plan(
-        self,
-        path: str,
-        typed: Mapping[str, object],
-        waits: bool,
-        preflight: str | None,
+        self, path: str, typed: Mapping[str, object], waits: bool, preflight: str | None
     ) -> None:
-        from migopy.operations import planned
+        from migopy.operations import agreed_plan
 
-        planned.require_alone(path, typed)
+        agreed_plan.require_alone(path, typed)
         of_many = '' if self._of_many is None else self._of_many.title
-        agreed = planned.read(path, of_many)
-        order = order_up(self, 'execute', agreed.name, agreed.to, waits=waits)
-        self._execute(planned.asked_for(order, agreed), preflight, agreed)
+        agreed = agreed_plan.read(path, of_many)
+        order = agreed_plan.order_of(self, agreed, waits)
+        self._execute(order, preflight, agreed)
 
     def _execute(
-        self, order: Order, preflight: str | None, agreed: planned.Planned | None = None
+        self,
+        order: Order,
+        preflight: str | None,
+        agreed: agreed_plan.AgreedPlan | None = None,
     ) -> None:
         from migopy.operations import executing
 

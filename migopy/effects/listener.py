@@ -19,8 +19,8 @@ from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.guards import Guard
-from migopy.effects.here import Here
 from migopy.effects.ledger import same_transaction
+from migopy.effects.own_work import OwnWork
 from migopy.effects.recording import BUILDS, Recording, Sent
 
 #: Recordings that a command is of, and those that it may be of.
@@ -50,7 +50,7 @@ class EffectsListener(CommandListener):
         #: Whether any of them has a guard.
         self._guarded = False
         self._unanswered: dict[int, Sent] = {}
-        self._here = Here()
+        self._own_work = OwnWork()
         self._current: ContextVar[Recording | None] = ContextVar('recording')
         #: The recordings of the contexts that started threads.
         self._origins = WeakKeyDictionary[threading.Thread, Recording]()
@@ -77,7 +77,7 @@ class EffectsListener(CommandListener):
         recording.guards_strays = guards_strays
         self._open(recording)
         token = self._current.set(recording)
-        with self._here.working(own=False):
+        with self._own_work.working(own=False):
             try:
                 yield recording
             finally:
@@ -91,7 +91,7 @@ class EffectsListener(CommandListener):
         No recording of any thread counts it, except what is recorded within it.
         Commits and aborts are heard all the same, they tell what the rest came to.
         """
-        with self._here.working(own=True):
+        with self._own_work.working(own=True):
             yield
 
     def note(self, namespace: str, what: str) -> None:
@@ -112,7 +112,7 @@ class EffectsListener(CommandListener):
         Raises `RefusedWrite` where its recording is kept to another session.
         """
         name = event.command_name
-        guarded = self._guarded and not self._here.own
+        guarded = self._guarded and not self._own_work.own
         if guarded and (known := self._known() or self._guard_of_strays()):
             known.show(event)
         if name in READS or not self._recordings:
@@ -121,7 +121,7 @@ class EffectsListener(CommandListener):
         if name in ENDS:
             self._ending(event)
             return
-        if self._here.own:
+        if self._own_work.own:
             return
         recording = self._current.get(None)
         if recording is None or not recording.is_open:
@@ -182,12 +182,12 @@ class EffectsListener(CommandListener):
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear that this thread starts another: what that one does is its work, too."""
-        if not self._here.own and (recording := self._known()) is not None:
+        if not self._own_work.own and (recording := self._known()) is not None:
             self._origins[thread] = recording
 
     def process_started(self, program: str) -> None:
         """Hear that this thread starts a child process, which nobody hears."""
-        if self._here.own:
+        if self._own_work.own:
             return
         recording = self._known()
         for each in recording.chain if recording else self._recordings:

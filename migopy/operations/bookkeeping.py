@@ -12,7 +12,7 @@ from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import Migration
 from migopy.operations.orders import NothingToPutRight
-from migopy.operations.repeated import is_carried_out
+from migopy.operations.other_hosts import is_carried_out
 from migopy.run import (
     Choice,
     NoFile,

@@ -11,13 +11,13 @@ from migopy.files import importable
 from migopy.operations.awaiting import await_needed
 from migopy.operations.dumping import dumps, names_of_dumps
 from migopy.operations.orders import Order
+from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
-from migopy.operations.repeated import is_done
 from migopy.run import Observer, Plan, Runner, Step
 from migopy.site import Site
 
 if TYPE_CHECKING:
-    from migopy.operations.planned import Planned
+    from migopy.operations.agreed_plan import AgreedPlan
 
 
 def execute(
@@ -26,17 +26,17 @@ def execute(
     observer: Observer,
     dump: Callable[[], object] | None,
     looks_ahead: bool = False,
-    planned: Planned | None = None,
+    agreed: AgreedPlan | None = None,
 ) -> Plan | None:
     """Run `up` of what an order takes, each registered right after it.
 
     `dump` is called before the first one, under the lock. One that `looks_ahead` runs
-    nothing where that tells of a problem, and one that was `planned` nothing but that.
+    nothing where that tells of a problem, and with an `agreed` plan nothing but that.
     Returns the plan where there was nothing to run. Raises what a migration raised, or
     what kept it from running.
     """
     try:
-        plan = _execute(site, order, observer, dump, looks_ahead, planned)
+        plan = _execute(site, order, observer, dump, looks_ahead, agreed)
     except BaseException as error:
         observer.over(error)
         raise
@@ -50,7 +50,7 @@ def _execute(
     observer: Observer,
     dump: Callable[[], object] | None,
     looks_ahead: bool,
-    planned: Planned | None,
+    agreed: AgreedPlan | None,
 ) -> Plan | None:
     if 'wait' in order.asked.options:
         await_needed(site, order, observer)
@@ -60,8 +60,8 @@ def _execute(
         plan = site.plan()
         migrations = order.select(plan)
         runner = Runner(site, plan, observer)
-        if planned is not None and not migrations:
-            planned.require(site, [], plan, observer)
+        if agreed is not None and not migrations:
+            agreed.require(site, [], plan, observer)
         if not migrations:
             runner.complete_history()
             return site.surveyed(plan)
@@ -71,8 +71,8 @@ def _execute(
 
                 look_ahead(site, plan, migrations, order, observer)
             steps = loaded(site, order, plan, migrations, observer)
-            if planned is not None:
-                planned.require(site, steps, plan, observer)
+            if agreed is not None:
+                agreed.require(site, steps, plan, observer)
             observer.planned('execute', plan, migrations)
             prepare(site, plan, observer)
             if dump is None:
@@ -80,7 +80,7 @@ def _execute(
             else:
                 _run_after_dump(site, runner, steps, order, observer, dump)
             if any(each.images for each in steps):
-                from migopy.operations.imaged import prune
+                from migopy.operations.images import prune
 
                 prune(site)
         if left := order.leaves(plan):

@@ -15,8 +15,8 @@ from migopy.commands import Again, Command
 from migopy.differences import Comparison, changes
 from migopy.errors import MigopyException, enumerated
 from migopy.files import importable
+from migopy.operations.agreed_plan import FORMAT, helpers_of
 from migopy.operations.orders import Order
-from migopy.operations.planned import FORMAT, helpers_of
 from migopy.operations.preflighting import Foreseen, foresee
 from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes

@@ -60,7 +60,7 @@ def loaded(
                 require_none_half_undone(site, plan, files)
             steps = with_images(steps, site.settings.undo, site.db.client)
             if any(each.images is True for each in steps):
-                from migopy.operations.imaged import require_right
+                from migopy.operations.images import require_right
 
                 require_right(site, steps)
     require_dependencies(steps, plan, order.in_trial)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from migopy.errors import enumerated
 from migopy.files import importable
 from migopy.operations.asking import Asking
-from migopy.operations.imaged import prune
+from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
+from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
-from migopy.operations.repeated import is_done
 from migopy.run import Observer, Runner, warn_of_dependents, warn_of_other_than_executed
 from migopy.site import Site
 

@@ -9,12 +9,12 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Again, Command, Option
 from migopy.errors import MigopyException
 from migopy.files import LoadedMigration, Migration, load_all
-from migopy.operations.imaged import NoImagesKept, is_denied
+from migopy.operations.images import NoImagesKept, is_denied
 from migopy.operations.orders import Order
 from migopy.run import NoWayBack, Observer, Plan, Step
 from migopy.site import Site
 from migopy.state import IGNORED, Run
-from migopy.undo import Kept, Undo
+from migopy.undo import ImageSet, Undo
 
 
 class NeverExecuted(MigopyException):
@@ -163,7 +163,7 @@ def require_none_half_undone(
 
 def _kept_of(
     site: Site, plan: Plan, loaded: LoadedMigration, is_wanted: bool = False
-) -> Kept | None:
+) -> ImageSet | None:
     """Find the images of what a migration has changed, as far as it has run.
 
     Whose file keeps none, and who may not read any, has none, unless they are wanted.

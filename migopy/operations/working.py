@@ -8,10 +8,10 @@ from copy import copy
 from typing import TYPE_CHECKING
 
 from migopy.files import importable
-from migopy.operations.imaged import prune
+from migopy.operations.images import prune
 from migopy.operations.orders import Order
+from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
-from migopy.operations.repeated import is_done
 from migopy.run import Observer, Runner
 from migopy.site import Site
 from migopy.state import end_left

@@ -21,7 +21,7 @@ from migopy.state import Run
 
 if TYPE_CHECKING:
     from migopy.backfill import PageImages
-    from migopy.undo import Capture, Kept
+    from migopy.undo import Capture, ImageSet
 
 
 def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[Step]:
@@ -63,20 +63,26 @@ def pages_of(
             observer.warned(f'{step.name}: no images are kept, without a transaction')
         yield None
         return
-    from migopy.undo import Defining, Known, NotCovered, Paging, settle_left
+    from migopy.undo import (
+        CurrentSet,
+        DefinitionKeeper,
+        NotCovered,
+        PageImager,
+        settle_left,
+    )
 
     images = site.images
     with site.db.client.start_session() as session:
         kept = begun(site, run, earlier)
         settle_left(images, kept)
         images.save(kept)
-        known, limit = Known(kept), site.settings.undo_mb
+        known, limit = CurrentSet(kept), site.settings.undo_mb
         # Typed, nothing but migrations writes in this process.
         strays = ERRAND.get() is not None
         try:
-            keeper = Defining(images, known, limit, own_names(site))
+            keeper = DefinitionKeeper(images, known, limit, own_names(site))
             with effects.kept_to(session.session_id, strays, keeper):
-                yield Paging(images, known, session, limit, own_names(site))
+                yield PageImager(images, known, session, limit, own_names(site))
         except RefusedWrite as refused:
             raise refusal_of(refused) from refused
         if effects.refused is not None:
@@ -92,21 +98,21 @@ def keeper_of(step: Step, site: Site) -> Keeper | None:
     """Give what refuses writes that a step in a transaction keeps no images of."""
     if step.images is not True:
         return None
-    from migopy.undo import Kinds
+    from migopy.undo import UnkeptCollections
 
-    return Kinds(site.images)
+    return UnkeptCollections(site.images)
 
 
-def begun(site: Site, run: Run, earlier: Sequence[Run]) -> Kept:
+def begun(site: Site, run: Run, earlier: Sequence[Run]) -> ImageSet:
     """Give what is known of the images of a run before it has any.
 
     They go on those of the runs before that have left the migration unfinished. Raises
     `NotCovered` where those have none.
     """
-    from migopy.undo import Kept, NotCovered
+    from migopy.undo import ImageSet, NotCovered
 
-    found: Kept | None = site.images.of_runs([each.id for each in earlier])
-    kept = found or Kept(run.name, site.lock.now(), [])
+    found: ImageSet | None = site.images.of_runs([each.id for each in earlier])
+    kept = found or ImageSet(run.name, site.lock.now(), [])
     # One that was killed before it began has no images, and needs none.
     if any(not each.images and each.id not in kept.runs for each in earlier):
         raise NotCovered(['what a run before has written, which is unfinished'])
@@ -189,7 +195,7 @@ class StepImages(NoImages):
             else:
                 images.save(kept, self._session)
 
-    def _keep(self, images: Any, kept: Kept, effects: Recording) -> None:
+    def _keep(self, images: Any, kept: ImageSet, effects: Recording) -> None:
         from migopy.undo import NotCovered, keep
 
         limit = self._site.settings.undo_mb

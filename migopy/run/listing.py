@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence, Set
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
@@ -39,16 +39,14 @@ class Entry(NamedTuple):
     replaced_by: str | None = None
 
 
-def listing(
-    plan: Plan, pending: Collection[str], number_of: Callable[[str], int | None]
-) -> list[Entry]:
-    """List all migrations, those without a file among them by the number of their name.
+def listing(plan: Plan, pending: Collection[str]) -> list[Entry]:
+    """List all migrations in the order in which they run.
 
-    `pending` are the names that `execute` would run, `number_of` tells a name's number,
-    `None` where it has none; such ones come last.
+    One without a file has the place that the number in its name gives it; one without
+    a number comes last. `pending` are the names that `execute` would run.
     """
     begun = [*plan.unfinished, *plan.open_runs.running]
-    places = _places(plan, [run.name for run in begun], number_of)
+    places = _places(plan, [run.name for run in begun])
     runs = {run.name: run for run in begun}
     replaced = _replaced(plan)
     marks = _marks(plan, places.keys(), replaced.keys())
@@ -67,10 +65,8 @@ def listing(
     ]
 
 
-def _places(
-    plan: Plan, begun: Sequence[str], number_of: Callable[[str], int | None]
-) -> dict[str, tuple[float, float, str]]:
-    """Give what to sort by of each name: of files, records and runs that have begun."""
+def _places(plan: Plan, begun: Sequence[str]) -> dict[str, tuple[float, float, str]]:
+    """Give each name's sort key: the names of files, of records and of `begun` runs."""
     places: dict[str, tuple[float, float, str]] = {
         each.name: (0, each.number, each.name) for each in plan.once
     }
@@ -78,7 +74,7 @@ def _places(
     places.update({name: (1, 0, name) for name in plan.repeats})
     for name in [*plan.registered, *begun]:
         if name not in places:
-            number = number_of(name)
+            number = plan.number_of(name)
             places[name] = (0, float('inf') if number is None else number, name)
     return places
 

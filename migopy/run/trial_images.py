@@ -37,10 +37,10 @@ class TriedPages:
     """
 
     def __init__(self, images: Any, told: Told | None) -> None:
-        from migopy.undo import Kinds
+        from migopy.undo import UnkeptCollections
 
         self._images = images
-        self._kinds = Kinds(images)
+        self._kinds = UnkeptCollections(images)
         self._told = told
         #: The first write that was refused.
         self._refused: RefusedWrite | None = None

@@ -21,9 +21,9 @@ class Images(Overridable, Wiring):
         With forget=NAME those of one migration are deleted, and with them what it has
         deleted: they hold whole documents. It rolls nothing back: rollback does.
         """
-        from migopy.operations import imaged
+        from migopy.operations import images
 
-        imaged.require_list(self._site, what)
+        images.require_list(self._site, what)
         if forget is not None:
-            imaged.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
-        self._report.images(imaged.kept(self._site))
+            images.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
+        self._report.images(images.kept(self._site))

@@ -57,14 +57,14 @@ class Previews(Overridable, Wiring):
         The command execute with that file as its plan runs that and nothing else.
         values=yes shows values, too, which may be personal data. Nothing is changed.
         """
-        from migopy.operations import planned, planning
+        from migopy.operations import agreed_plan, planning
 
         shows_values = is_yes(values, 'plan', 'values')
         if not file:
             said = Option('file'), ' needs a value; nothing was done'
             raise WrongOptions('plan', *said, help_of('plan'))
         order = order_up(self, 'plan', name, to, in_trial=True)
-        paths = planned.paths_of(
+        paths = agreed_plan.paths_of(
             file, '' if self._of_many is None else self._of_many.title
         )
         made, foreseen = planning.make(self._site, order, self._narrator, shows_values)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from migopy.tell.amounts import size
 
 if TYPE_CHECKING:
-    from migopy.undo import Kept
+    from migopy.undo import ImageSet
 
 
-def rows_of(kept: Sequence[Kept]) -> list[tuple[str, ...]]:
+def rows_of(kept: Sequence[ImageSet]) -> list[tuple[str, ...]]:
     """Give the rows of a table of images."""
     return [
         (
@@ -24,7 +24,7 @@ def rows_of(kept: Sequence[Kept]) -> list[tuple[str, ...]]:
     ]
 
 
-def of_kept(kept: Kept) -> dict[str, Any]:
+def of_kept(kept: ImageSet) -> dict[str, Any]:
     """Tell of images; `size` is in bytes."""
     return {
         'name': kept.name,

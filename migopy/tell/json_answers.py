@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from migopy.run import Adoption, Problem
     from migopy.tell.steering import Steered
     from migopy.tell.watching import Viewer
-    from migopy.undo import Kept
+    from migopy.undo import ImageSet
 
 
 class JsonReport(Report):
@@ -107,7 +107,7 @@ class JsonReport(Report):
         super().unlocked(holder)
         self._lines.answer(unlocked=of_holder(holder) if holder else None)
 
-    def images(self, kept: Sequence[Kept]) -> None:
+    def images(self, kept: Sequence[ImageSet]) -> None:
         """Answer of which migrations images are kept, the oldest first."""
         super().images(kept)
         self._lines.answer(images=[of_kept(each) for each in kept])

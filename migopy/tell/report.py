@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
-    from migopy.undo import Kept
+    from migopy.undo import ImageSet
 
 
 #: Records of another tool that are shown.
@@ -248,7 +248,7 @@ class Report(OtherTerminal):
         self._voice.white(table(('Dump', 'Size', 'Age'), rows))
         self._say('To go back to one: ', Command('dbrestore', dumps[-1].name))
 
-    def images(self, kept: Sequence[Kept]) -> None:
+    def images(self, kept: Sequence[ImageSet]) -> None:
         """List images, and how to restore documents from them."""
         from migopy.tell.images import rows_of
 

@@ -26,8 +26,8 @@ from migopy.differences import (
     told_by_id,
 )
 from migopy.undo.errors import TooManyImages
+from migopy.undo.image_sets import ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Kept
 
 #: Pairs of a chunk, and bytes of their documents, or one pair.
 PAIRS = 2000
@@ -190,7 +190,7 @@ def capturing(
 
 def keep(
     images: Images,
-    kept: Kept,
+    kept: ImageSet,
     namespace: str,
     batches: Iterable[list[Difference]],
     session: ClientSession,

@@ -10,8 +10,8 @@ from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
 from migopy.texts import one_line
-from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import STOP, Conflict
+from migopy.undo.conflicts import FoundConflicts
+from migopy.undo.document_decisions import STOP, Conflict
 
 #: Characters of an `_id` that a message shows.
 SHOWN = 200
@@ -88,7 +88,7 @@ class Conflicts(MigopyException):
     """
 
     def __init__(
-        self, name: str, found: Conflicting, wish: str, is_begun: bool = False
+        self, name: str, found: FoundConflicts, wish: str, is_begun: bool = False
     ) -> None:
         """Take what was found, and what was decided of it.
 
@@ -142,7 +142,7 @@ class NotExact(MigopyException):
         )
 
 
-def left_to_others(found: Conflicting) -> str:
+def left_to_others(found: FoundConflicts) -> str:
     """Say what an undo does not restore, as others have changed it since."""
     return (
         'What others have changed is left as it is, in'
@@ -164,7 +164,7 @@ def described(conflict: Conflict) -> str:
     return one_line(f'{conflict.namespace} _id {shown(conflict.id)} {said}')
 
 
-def _counted(found: Conflicting) -> str:
+def _counted(found: FoundConflicts) -> str:
     """Say what others have done, and to how many documents and parts of definitions."""
     changed = _amounts(found.count - found.defined - found.lost, found.defined)
     said = [f'changed {changed}'] if changed else []
@@ -182,7 +182,7 @@ def _amounts(documents: int, definitions: int) -> str:
     return ' and '.join(said)
 
 
-def _listed(found: Conflicting) -> str:
+def _listed(found: FoundConflicts) -> str:
     """List the first of what others have changed, a line each."""
     lines = ''.join(f'\n  {described(each)}' for each in found.first[:MOST])
     more = found.count - min(len(found.first), MOST)

@@ -15,9 +15,9 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference, collection_of
 from migopy.effects import EffectsListener
-from migopy.undo.kept import KEPT, Chunk, Kept
-from migopy.undo.pairs import Damaged, packed, unpacked
-from migopy.undo.records import Redefined
+from migopy.undo.definition_records import DefinitionRecord
+from migopy.undo.image_sets import KEPT, Chunk, ImageSet
+from migopy.undo.packing import Damaged, packed, unpacked
 
 Document = dict[str, Any]
 
@@ -65,30 +65,32 @@ class Images:
         names = self.collection.database.list_collection_names()
         return [each for each in names if self.is_own(f'.{each}')]
 
-    def all(self) -> list[Kept]:
+    def all(self) -> list[ImageSet]:
         """Read of which migrations images are kept, the oldest first."""
-        return [Kept.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])]
+        return [
+            ImageSet.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])
+        ]
 
-    def of_runs(self, runs: Sequence[Any]) -> Kept | None:
+    def of_runs(self, runs: Sequence[Any]) -> ImageSet | None:
         """Find those that one of these runs has made, the newest."""
         ours = [each for each in runs if isinstance(each, ObjectId)]
         found = self.collection.find_one(
             {**KEPT, 'runs': {'$in': ours}}, sort=[('_id', -1)]
         )
-        return None if found is None else Kept.of(found)
+        return None if found is None else ImageSet.of(found)
 
-    def again(self, kept: Kept) -> Kept:
+    def again(self, kept: ImageSet) -> ImageSet:
         """Read again what is known of images, as an undo has left it so far."""
         found = self.collection.find_one({'_id': kept.id})
-        return kept if found is None else Kept.of(found)
+        return kept if found is None else ImageSet.of(found)
 
-    def namespaces(self, kept: Kept) -> set[str]:
+    def namespaces(self, kept: ImageSet) -> set[str]:
         """Name the collections that the chunks are of."""
         found = self.collection.find(of_chunks(kept.id), {'ns': True})
         return {each['ns'] for each in found}
 
     def chunks(
-        self, kept: Kept, session: ClientSession | None = None
+        self, kept: ImageSet, session: ClientSession | None = None
     ) -> Iterator[Chunk]:
         """Iterate over the chunks that are left, the last one first.
 
@@ -122,7 +124,7 @@ class Images:
     # Writing.
 
     def chunk(
-        self, kept: Kept, namespace: str, pairs: Sequence[Difference]
+        self, kept: ImageSet, namespace: str, pairs: Sequence[Difference]
     ) -> list[Document]:
         """Give the documents of a new chunk, and count it in `kept`."""
         data = packed(pairs)
@@ -148,7 +150,7 @@ class Images:
             self.collection.insert_many(documents, session=session)
 
     def add_and_save(
-        self, documents: Sequence[Document], kept: Kept, session: ClientSession
+        self, documents: Sequence[Document], kept: ImageSet, session: ClientSession
     ) -> None:
         """Add documents of chunks, and write what is known of them, in one command."""
         writes = [
@@ -160,7 +162,7 @@ class Images:
         with self._own_work():
             self.collection.bulk_write([*writes, known], session=session)
 
-    def save(self, kept: Kept, session: ClientSession | None = None) -> None:
+    def save(self, kept: ImageSet, session: ClientSession | None = None) -> None:
         """Write what is known of images."""
         with self._own_work():
             self.collection.replace_one(
@@ -168,7 +170,7 @@ class Images:
             )
 
     def begin_undo(
-        self, kept: Kept, session: ClientSession, mark: ObjectId | None = None
+        self, kept: ImageSet, session: ClientSession, mark: ObjectId | None = None
     ) -> None:
         """Note the session of an undo, and end what is left of the one before.
 
@@ -252,7 +254,7 @@ def of_chunks(id: ObjectId, first: int | None = None, last: int = 0) -> Document
     return {'_id': {'$gte': begin, '$lt': end}}
 
 
-def chunk_of(kept: Kept, pieces: Sequence[Document]) -> Chunk:
+def chunk_of(kept: ImageSet, pieces: Sequence[Document]) -> Chunk:
     """Read a chunk from its pieces; raises `Damaged`."""
     head = pieces[0]
     number = head['_id']['chunk']
@@ -264,7 +266,7 @@ def chunk_of(kept: Kept, pieces: Sequence[Document]) -> Chunk:
     pairs: list[Difference] = []
     try:
         if 'record' in head:
-            record = Redefined.of(head['record'])
+            record = DefinitionRecord.of(head['record'])
         else:
             pairs = unpacked(b''.join(each['data'] for each in pieces))
     except ValueError as error:

@@ -17,22 +17,22 @@ from migopy.backfill import bound_session, is_bound
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.state import DURABLE, TRANSIENT, commit
-from migopy.undo.applying import Applying
-from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import KEEP, OURS, STOP, THEIRS, Conflict
-from migopy.undo.defining import settle_left
+from migopy.undo.chunk_groups import groups_of, pairs_of
+from migopy.undo.collection_rules import CollectionRules
+from migopy.undo.conflicts import FoundConflicts
+from migopy.undo.definition_decisions import World, decide_on
+from migopy.undo.definition_keeper import settle_left
+from migopy.undo.definition_records import DefinitionRecord
+from migopy.undo.definition_restorer import DefinitionRestorer
+from migopy.undo.document_decisions import KEEP, OURS, STOP, THEIRS, Conflict
+from migopy.undo.document_restorer import DocumentRestorer
 from migopy.undo.errors import REST_ALONE, Conflicts, InTheWay, counted, left_to_others
-from migopy.undo.foreseeing import Foreseen, foresee, may_be_taken
-from migopy.undo.groups import groups_of, pairs_of
+from migopy.undo.forecast import Foreseen, foresee, may_be_taken
+from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Chunk, Kept
-from migopy.undo.made import drop_made, name_here, would_drop
-from migopy.undo.pairs import Damaged
-from migopy.undo.records import Redefined
-from migopy.undo.redefining import World, decide_on
-from migopy.undo.restoring import Restoring
-from migopy.undo.rules import RulesOf
-from migopy.undo.writing import DUPLICATE
+from migopy.undo.made_collections import drop_made, name_here, would_drop
+from migopy.undo.packing import Damaged
+from migopy.undo.raw_writer import DUPLICATE
 
 #: Documents and bytes of them up to which all is restored in one transaction.
 DOCUMENTS = 50_000
@@ -61,7 +61,7 @@ class Undo:
     def __init__(
         self,
         images: Images,
-        kept: Kept,
+        kept: ImageSet,
         wish: str,
         check: Callable[[], object],
         say: Callable[[str], None],
@@ -80,7 +80,7 @@ class Undo:
         self._say = say
         self._why = why
         self._is_trial = is_trial
-        self._rules = RulesOf(images.client)
+        self._rules = CollectionRules(images.client)
         self._is_told = self._is_left_told = False
         #: Documents that stay as they are, by collection and `_id`.
         self._left: Set[tuple[str, Value]] = frozenset()
@@ -153,7 +153,7 @@ class Undo:
                 self._say(REST_ALONE)
             self._is_told = True
 
-    def _tell_left(self, found: Conflicting) -> None:
+    def _tell_left(self, found: FoundConflicts) -> None:
         """Say what is not restored, once, though a transaction may begin again."""
         if found.count and self._wish in (KEEP, THEIRS) and not self._is_left_told:
             self._say(left_to_others(found))
@@ -176,7 +176,7 @@ class Undo:
         """Say what would be done about definitions, and to how many documents."""
         found = self._look_through()
         self._tell_left(found.conflicts)
-        applying = Applying(self._images, self._kept, self._say)
+        applying = DefinitionRestorer(self._images, self._kept, self._say)
         for action in found.actions:
             applying.would(action)
         for namespace, count in found.documents.items():
@@ -220,12 +220,12 @@ class Undo:
                 checked = time.monotonic()
         return False
 
-    def _redefine(self, chunk: Chunk, record: Redefined) -> None:
+    def _redefine(self, chunk: Chunk, record: DefinitionRecord) -> None:
         """Set a definition back; nothing is done of what is so already."""
         self._check()
         world = World(self._images.client)
-        applying = Applying(self._images, self._kept, self._say)
-        conflicts = Conflicting()
+        applying = DefinitionRestorer(self._images, self._kept, self._say)
+        conflicts = FoundConflicts()
         for each in decide_on(chunk.namespace, record, world, self._wish):
             if isinstance(each, Conflict):
                 conflicts.add(each)
@@ -234,7 +234,7 @@ class Undo:
                 applying.apply(each, f'{chunk.id}.{chunk.number}')
                 self._is_begun = True
                 world.note(each)
-        self._rules = RulesOf(self._images.client)
+        self._rules = CollectionRules(self._images.client)
 
     def _rest(self) -> Iterable[list[Chunk]]:
         """Give the next groups, up to one of a definition."""
@@ -279,8 +279,8 @@ class Undo:
         self._require_agreed(restoring.conflicts)
         restoring.finish()
 
-    def _restoring(self, session: ClientSession | None) -> Restoring:
-        return Restoring(
+    def _restoring(self, session: ClientSession | None) -> DocumentRestorer:
+        return DocumentRestorer(
             self._images.client,
             session,
             self._kept,
@@ -289,7 +289,7 @@ class Undo:
             self._left,
         )
 
-    def _require_agreed(self, found: Conflicting) -> None:
+    def _require_agreed(self, found: FoundConflicts) -> None:
         """Make sure that somebody has decided of what others have changed.
 
         To take a unique value from a document of theirs is not for an undo to decide.

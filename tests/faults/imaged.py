@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.differences import Value, id_of
-from migopy.undo.pairs import unpacked
+from migopy.undo.packing import unpacked
 from tests.faults.increments import NAME, Met
 from tests.images import RAW, state_of
 

@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from migopy import MigopyException
-from migopy.operations.imaged import MayNotKeep
+from migopy.operations.images import MayNotKeep
 from tests import readme, server
 from tests.project import PlainTest
 

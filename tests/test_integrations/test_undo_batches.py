@@ -124,7 +124,7 @@ class UndoBatchesTest(PlainTest):
             ("db.other.update_many({'of': 1}, {'$inc': {'n': 1}})", 1),
             ("db.other.update_many({'_id': 1}, {'$inc': {'n': 1}})", 0),
         ):
-            with self.subTest(body), mock.patch('migopy.undo.looping.SLOW', 0):
+            with self.subTest(body), mock.patch('migopy.undo.loop_images.SLOW', 0):
                 self.write_up(body)
                 self.logger.said.clear()
                 self.execute()

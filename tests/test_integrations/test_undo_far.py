@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from unittest import mock
 
-from migopy.undo.groups import DOCUMENTS
+from migopy.undo.chunk_groups import DOCUMENTS
 from tests.commands import Commands
 from tests.project import PlainTest
 

@@ -44,14 +44,14 @@ class InterruptedTest(DefinitionsTest):
         self.left = number
         stack = contextlib.ExitStack()
         for path in (
-            'migopy.undo.defining.add_record',
-            'migopy.undo.defining.note_outcome',
-            'migopy.undo.aside.Asides.rename',
-            'migopy.undo.applying.Applying.apply',
+            'migopy.undo.definition_keeper.add_record',
+            'migopy.undo.definition_keeper.note_outcome',
+            'migopy.undo.set_aside.Asides.rename',
+            'migopy.undo.definition_restorer.DefinitionRestorer.apply',
             'migopy.undo.images.Images.drop_chunks',
             'migopy.undo.images.Images.begin_undo',
-            'migopy.undo.made._set_aside',
-            'migopy.undo.made._drop',
+            'migopy.undo.made_collections._set_aside',
+            'migopy.undo.made_collections._drop',
         ):
             module, _, name = path.rpartition('.')
             original = getattr(pkgutil.resolve_name(module), name)

@@ -105,7 +105,7 @@ class KilledTest(FabTest):
 
     def pairs_left(self, session: object) -> list[int]:
         """Count the pairs of the collection a, by chunk."""
-        from migopy.undo.pairs import unpacked
+        from migopy.undo.packing import unpacked
 
         found = self.db.migrations_undo.find(
             {'ns': f'{self.db.name}.a', 'data': {'$exists': True}}, session=session

@@ -6,7 +6,7 @@ from typing import Any
 from unittest import mock
 
 from migopy.backfill import DocumentsFailed
-from migopy.operations.imaged import StillNeeded, prune
+from migopy.operations.images import StillNeeded, prune
 from migopy.operations.undoing import CoveredInPart, HalfUndone
 from migopy.undo import InTheWay
 from tests.images import CHUNK_BY_CHUNK, state_of

@@ -13,7 +13,7 @@ from bson import ObjectId
 
 from migopy.commands import Command
 from migopy.files import Migration
-from migopy.operations.planned import helpers_of
+from migopy.operations.agreed_plan import helpers_of
 from migopy.run import (
     AlreadyBegun,
     AlreadyRegistered,

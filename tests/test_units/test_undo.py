@@ -11,10 +11,10 @@ from bson import Int64, decode, encode
 
 from migopy.differences import Difference
 from migopy.undo import KEEP, OURS, STOP, THEIRS
-from migopy.undo.deciding import decide
-from migopy.undo.groups import BYTES, DOCUMENTS, grouped, pairs_of
-from migopy.undo.kept import Chunk, Kept
-from migopy.undo.pairs import packed, unpacked
+from migopy.undo.chunk_groups import BYTES, DOCUMENTS, grouped, pairs_of
+from migopy.undo.document_decisions import decide
+from migopy.undo.image_sets import Chunk, ImageSet
+from migopy.undo.packing import packed, unpacked
 
 
 def document(chance: random.Random) -> bytes:
@@ -68,7 +68,7 @@ class GroupsTest(unittest.TestCase):
 
     def setUp(self) -> None:
         at = datetime(2014, 5, 6, tzinfo=timezone.utc)
-        self.kept = Kept('1_a.py', at, [])
+        self.kept = ImageSet('1_a.py', at, [])
 
     def chunk(self, number: int, namespace: str, count: int, size: int = 10) -> Chunk:
         pair = Difference(bytes(size), None)

@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from migopy.differences import Difference, Value, collection_of, look_up
-from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import LOST, OURS, STOP, Conflict, decide
-from migopy.undo.groups import groups_of, pairs_of
-from migopy.undo.holders import Claim, Restored, Who, claims, lost, who
+from migopy.undo.chunk_groups import groups_of, pairs_of
+from migopy.undo.conflicts import FoundConflicts
+from migopy.undo.definition_decisions import Action, World, decide_on
+from migopy.undo.definition_records import DefinitionRecord
+from migopy.undo.definition_store import recorded
+from migopy.undo.document_decisions import LOST, OURS, STOP, Conflict, decide
+from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Chunk, Kept
-from migopy.undo.keys import Unique, fields_of, found_by, names_of, plain_unique
-from migopy.undo.recorded import recorded
-from migopy.undo.records import Redefined
-from migopy.undo.redefining import Action, World, decide_on
+from migopy.undo.unique_keys import Unique, fields_of, found_by, names_of, plain_unique
+from migopy.undo.unique_values import Claim, Restored, Who, claims, lost, who
 
 
 class Foreseen:
@@ -29,17 +29,17 @@ class Foreseen:
         """Take the collections of which images may hold a document several times."""
         self.actions: list[Action] = []
         self.documents: dict[str, int] = {}
-        self.conflicts = Conflicting(repeated)
+        self.conflicts = FoundConflicts(repeated)
         self.left: set[tuple[str, Value]] = set()
 
 
-def foresee(images: Images, kept: Kept, wish: str) -> Foreseen:
+def foresee(images: Images, kept: ImageSet, wish: str) -> Foreseen:
     """Look through the chunks that are left, the last ones first, and change nothing.
 
     Raises `Damaged`, `PyMongoError`.
     """
     records = recorded(images, kept) if kept.defined else []
-    looking = _Looking(images.client, kept, wish, records)
+    looking = _Forecaster(images.client, kept, wish, records)
     for group in groups_of(images, kept):
         if group[0].record is not None:
             looking.at_definition(group[0].namespace, group[0].record)
@@ -50,7 +50,7 @@ def foresee(images: Images, kept: Kept, wish: str) -> Foreseen:
     return looking.found
 
 
-def may_be_taken(images: Images, kept: Kept, wish: str) -> bool:
+def may_be_taken(images: Images, kept: ImageSet, wish: str) -> bool:
     """Tell whether documents are to have unique values again that they have not now.
 
     What they are now is not looked up. Raises `Damaged`, `PyMongoError`.
@@ -93,7 +93,7 @@ def _after(records: Iterable[Chunk], client: Any, wish: str) -> World:
     return world
 
 
-class _Looking:
+class _Forecaster:
     """Looks at chunk after chunk.
 
     Invariant: `found` is what is known after the last one, but for what `settle` finds
@@ -101,7 +101,7 @@ class _Looking:
     """
 
     def __init__(
-        self, client: Any, kept: Kept, wish: str, records: Iterable[Chunk]
+        self, client: Any, kept: ImageSet, wish: str, records: Iterable[Chunk]
     ) -> None:
         """Take all chunks of definitions that are left, the last one first."""
         self.found = Foreseen(kept.repeated)
@@ -116,7 +116,7 @@ class _Looking:
         #: What documents would be by then, if they may come again.
         self._would_be: dict[tuple[str, Value], bytes | None] = {}
 
-    def at_definition(self, namespace: str, record: Redefined) -> None:
+    def at_definition(self, namespace: str, record: DefinitionRecord) -> None:
         """Decide of a definition."""
         for each in decide_on(namespace, record, self._world, self._wish):
             if isinstance(each, Conflict):

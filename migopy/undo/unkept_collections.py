@@ -12,7 +12,7 @@ from migopy.effects import namespace_of
 from migopy.undo.images import Images
 
 
-class InsideAlone:
+class TransactionKeeper:
     """A keeper for what is one transaction."""
 
     def take(
@@ -25,7 +25,7 @@ class InsideAlone:
         """Hear that a command was answered: nothing is to be done."""
 
 
-class Kinds(InsideAlone):
+class UnkeptCollections(TransactionKeeper):
     """Refuses the first write to a collection that no images can be kept of.
 
     Invariant: each collection is looked up once, before anything is written to it.

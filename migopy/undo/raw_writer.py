@@ -20,7 +20,7 @@ BYTES = 8_000_000
 DUPLICATE = 11000
 
 
-class Writer:
+class RawWriter:
     """Writes documents of collections in the transaction of a session.
 
     Invariant: what is written is written as it is given. A validator is passed by, if

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from migopy.undo.deciding import DELETED, MADE_AGAIN, OURS, Conflict
+from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import VIEW, Definition, definition_of, same
-from migopy.undo.records import Redefined
+from migopy.undo.document_decisions import DELETED, MADE_AGAIN, OURS, Conflict
 
 #: What an action does.
 MAKE_INDEX, DROP_INDEX, MODIFY = 'make index', 'drop index', 'modify'
@@ -79,7 +79,7 @@ class World:
 
 
 def decide_on(
-    namespace: str, record: Redefined, world: World, wish: str
+    namespace: str, record: DefinitionRecord, world: World, wish: str
 ) -> Iterator[Action | Conflict]:
     """Decide of a definition by what it is now: what is to be done, what is in the way.
 
@@ -102,7 +102,7 @@ def decide_on(
 
 
 def _renamed(
-    namespace: str, record: Redefined, world: World, wish: str
+    namespace: str, record: DefinitionRecord, world: World, wish: str
 ) -> Iterator[Action | Conflict]:
     target, before = record.touched.to, record.before
     assert before is not None  # noqa: S101
@@ -144,7 +144,7 @@ def _dropped(
 
 
 def _made(
-    namespace: str, record: Redefined, world: World, wish: str
+    namespace: str, record: DefinitionRecord, world: World, wish: str
 ) -> Iterator[Action | Conflict]:
     now, left = world.of(namespace), record.after
     if left is None:
@@ -176,7 +176,7 @@ def _differences(one: Definition, other: Definition) -> Iterator[str]:
 
 
 def _changed(
-    namespace: str, record: Redefined, world: World, wish: str
+    namespace: str, record: DefinitionRecord, world: World, wish: str
 ) -> Iterator[Action | Conflict]:
     now, was, left = world.of(namespace), record.before, record.after
     if was is None or left is None:

@@ -11,12 +11,12 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference, Value, collection_of, id_of, look_up
 from migopy.server import reason_of
-from migopy.undo.conflicting import Conflicting
-from migopy.undo.deciding import Decision, decide
+from migopy.undo.collection_rules import CollectionRules
+from migopy.undo.conflicts import FoundConflicts
+from migopy.undo.document_decisions import Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
-from migopy.undo.kept import Kept
-from migopy.undo.rules import RulesOf
-from migopy.undo.writing import Writer
+from migopy.undo.image_sets import ImageSet
+from migopy.undo.raw_writer import RawWriter
 
 #: What the server answers to a document that a unique index or a validator refuses.
 REFUSED = frozenset({11000, 121})
@@ -25,7 +25,7 @@ REFUSED = frozenset({11000, 121})
 Documents = dict[Value, bytes]
 
 
-class Restoring:
+class DocumentRestorer:
     """Restores documents in the transaction of a session.
 
     Invariant: only what `decide` says is written, of documents as the transaction sees
@@ -38,9 +38,9 @@ class Restoring:
         self,
         client: Any,
         session: ClientSession | None,
-        kept: Kept,
+        kept: ImageSet,
         wish: str,
-        rules: RulesOf,
+        rules: CollectionRules,
         left: Set[tuple[str, Value]],
     ) -> None:
         """Take the session, `None` for the one that is bound.
@@ -54,10 +54,10 @@ class Restoring:
         self._wish = wish
         self._rules = rules
         self._left = left
-        self._writer = Writer(client, session)
+        self._writer = RawWriter(client, session)
         #: What comes back in `finish`, by collection and `_id`.
         self._away: dict[str, Documents] = {}
-        self.conflicts = Conflicting(kept.repeated)
+        self.conflicts = FoundConflicts(kept.repeated)
 
     def restore(self, namespace: str, pairs: Sequence[Difference]) -> None:
         """Restore documents of a collection, but for what is to come back later.

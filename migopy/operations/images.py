@@ -14,7 +14,7 @@ from migopy.errors import MigopyException
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
-from migopy.undo import Kept
+from migopy.undo import ImageSet
 
 #: What the server answers to a user who may not read images.
 UNAUTHORIZED = 13
@@ -127,7 +127,7 @@ def require_list(site: Site, what: str) -> None:
     raise NotRolledBack(what)
 
 
-def kept(site: Site) -> list[Kept]:
+def kept(site: Site) -> list[ImageSet]:
     """List of which migrations images are kept, the oldest first."""
     found = site.images.all()
     return _named(found, site.plan()) if found else []
@@ -153,7 +153,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         site.images.forget([each.id for each in found])
 
 
-def _named(found: Sequence[Kept], plan: Plan) -> list[Kept]:
+def _named(found: Sequence[ImageSet], plan: Plan) -> list[ImageSet]:
     """Give images by the names that their migrations have by now.
 
     Those of one that was forgotten, ignored or has come to nothing are of no use.
@@ -173,7 +173,7 @@ def _is_of_run(record: Record) -> bool:
     return isinstance(record.id, ObjectId)
 
 
-def _is_needed(kept: Kept, plan: Plan) -> bool:
+def _is_needed(kept: ImageSet, plan: Plan) -> bool:
     """Tell whether a migration that is half done has to have its images.
 
     That is one that is unfinished or at work, or one that is half undone.

@@ -7,14 +7,14 @@ from typing import Any
 
 from bson import Binary
 
+from migopy.undo.definition_changes import Touched
 from migopy.undo.definitions import Definition
-from migopy.undo.touched import Touched
 
 Document = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Redefined:
+class DefinitionRecord:
     """What a command has made of a definition.
 
     Invariant: `before` was kept before the command was sent. `aside` is where what it
@@ -36,7 +36,7 @@ class Redefined:
         """Give what tells the collection apart from any other, `None` for a view."""
         return None if self.before is None else self.before.uuid
 
-    def settled(self, after: Definition | None) -> Redefined:
+    def settled(self, after: Definition | None) -> DefinitionRecord:
         """Give it with what came of the command."""
         return replace(self, after=after, is_settled=True)
 
@@ -56,7 +56,7 @@ class Redefined:
         }
 
     @classmethod
-    def of(cls, document: Document) -> Redefined:
+    def of(cls, document: Document) -> DefinitionRecord:
         """Read what `document` has given; raises `ValueError` for anything else."""
         try:
             return cls(

@@ -11,19 +11,19 @@ from pymongo.errors import PyMongoError
 
 from migopy.errors import MigopyException
 from migopy.server import reason_of
-from migopy.undo.aside import Asides
-from migopy.undo.definitions import COLLECTION, definition_of
-from migopy.undo.images import Images
-from migopy.undo.kept import Chunk, Kept, Known
-from migopy.undo.recorded import (
+from migopy.undo.definition_changes import Unkept, touched_by
+from migopy.undo.definition_records import DefinitionRecord
+from migopy.undo.definition_store import (
     Busy,
     add_record,
     aside_of,
     note_outcome,
     unsettled,
 )
-from migopy.undo.records import Redefined
-from migopy.undo.touched import Unkept, touched_by
+from migopy.undo.definitions import COLLECTION, definition_of
+from migopy.undo.image_sets import Chunk, CurrentSet, ImageSet
+from migopy.undo.images import Images
+from migopy.undo.set_aside import Asides
 
 #: How many seconds a command waits while a page is being written by another thread.
 PATIENCE = 30.0
@@ -37,7 +37,7 @@ DEFINING = frozenset(
 )
 
 
-class Defining:
+class DefinitionKeeper:
     """Keeps what definitions were, and then lets a command go that changes one.
 
     Invariant: what a command drops or changes is kept, and a majority has it, before
@@ -45,7 +45,7 @@ class Defining:
     """
 
     def __init__(
-        self, images: Images, known: Known, limit: float, own: Set[str]
+        self, images: Images, known: CurrentSet, limit: float, own: Set[str]
     ) -> None:
         """Take what is known of the images; `limit` is in MB.
 
@@ -122,7 +122,7 @@ class Defining:
         touched = touched_by(name, command, before)
         if not touched:
             return None
-        record = Redefined(name, touched, before)
+        record = DefinitionRecord(name, touched, before)
         kept = replace(self._known.kept)
         if name == 'drop':
             record = self._dropped(record, namespace, kept)
@@ -144,7 +144,9 @@ class Defining:
             return True
         return namespace.partition('.')[2].startswith('system.')
 
-    def _dropped(self, record: Redefined, namespace: str, kept: Kept) -> Redefined:
+    def _dropped(
+        self, record: DefinitionRecord, namespace: str, kept: ImageSet
+    ) -> DefinitionRecord:
         """Find a place for what is to be dropped, and count it; raises `Unkept`."""
         dropped = record.replaced or record.before
         if dropped is None or dropped.kind != COLLECTION:
@@ -182,7 +184,7 @@ def require_kept(
     touched_by(name, command, before)
 
 
-def settle_left(images: Images, kept: Kept) -> None:
+def settle_left(images: Images, kept: ImageSet) -> None:
     """Look up what came of commands whose answer nobody has heard.
 
     Nothing else changes definitions meanwhile. Raises `PyMongoError`.

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from migopy.differences import Difference
+from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Chunk, Kept
 
 #: Documents of a group, and bytes before and after, or those of one chunk.
 DOCUMENTS = 4000
 BYTES = 4_000_000
 
 
-def grouped(kept: Kept, chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+def grouped(kept: ImageSet, chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     """Put chunks in a row together that are of one collection.
 
     Invariant: no document is in two chunks of a group, and a definition is alone.
@@ -36,7 +36,7 @@ def grouped(kept: Kept, chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield group
 
 
-def groups_of(images: Images, kept: Kept) -> Iterator[list[Chunk]]:
+def groups_of(images: Images, kept: ImageSet) -> Iterator[list[Chunk]]:
     """Read the chunks that are left, those together that can go so; see `chunks`."""
     return grouped(kept, images.chunks(kept))
 
@@ -46,7 +46,7 @@ def pairs_of(group: Iterable[Chunk]) -> list[Difference]:
     return [pair for chunk in group for pair in chunk.pairs]
 
 
-def _fit(kept: Kept, one: Chunk, other: Chunk) -> bool:
+def _fit(kept: ImageSet, one: Chunk, other: Chunk) -> bool:
     if one.record is not None or other.record is not None:
         return False
     return one.namespace == other.namespace and one.namespace not in kept.repeated

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from migopy.differences import collection_of
+from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
-from migopy.undo.records import Redefined
 
 
 class Asides:
@@ -38,7 +38,7 @@ class Asides:
             self.rename(aside, namespace, in_place=is_there)
         self.drop(_holder(aside))
 
-    def settle_replaced(self, namespace: str, record: Redefined) -> None:
+    def settle_replaced(self, namespace: str, record: DefinitionRecord) -> None:
         """Bring a collection back that was to be replaced, if it was not."""
         source = definition_of(self._client, namespace)
         is_renamed = source is None or source.uuid != record.before_uuid

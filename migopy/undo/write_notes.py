@@ -7,11 +7,11 @@ from typing import Any
 
 from migopy.differences import Value
 from migopy.effects import namespace_of
-from migopy.undo.aimed import aimed_at
-from migopy.undo.kinds import InsideAlone, Kinds
+from migopy.undo.targeted_ids import aimed_at
+from migopy.undo.unkept_collections import TransactionKeeper, UnkeptCollections
 
 
-class Noting(InsideAlone):
+class WriteNotes(TransactionKeeper):
     """Notes the collections and the documents that writes in a transaction are for.
 
     Invariant: what the transaction changes is in `noted`, by collection: all documents
@@ -19,7 +19,7 @@ class Noting(InsideAlone):
     which no image can be kept is refused, and so is one past the transaction.
     """
 
-    def __init__(self, kinds: Kinds, own: Set[str]) -> None:
+    def __init__(self, kinds: UnkeptCollections, own: Set[str]) -> None:
         """Take what knows the kinds of collections, and those that migopy keeps."""
         self.noted: dict[str, dict[Value, None] | None] = {}
         self._kinds = kinds

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Here(threading.local):
+class OwnWork(threading.local):
     """What is so in this thread: whether its commands are migopy's own."""
 
     own = False

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pymongo.client_session import ClientSession
 
 from migopy.differences import collection_of
-from migopy.undo.keys import fields_of
+from migopy.undo.unique_keys import fields_of
 
 #: The privilege to write what a validator would refuse.
 PASSING = 'bypassDocumentValidation'
@@ -36,7 +36,7 @@ class Rules(NamedTuple):
         return fields_of(one, self.unique) != fields_of(other, self.unique)
 
 
-class RulesOf:
+class CollectionRules:
     """Looks up the rules of collections, each once.
 
     Invariant: it reads outside of any transaction, where indexes can be listed.

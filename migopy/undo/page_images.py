@@ -22,10 +22,10 @@ from migopy.differences import (
 )
 from migopy.undo.capture import NO_RUNS, in_chunks, keep
 from migopy.undo.errors import OfNoImages
+from migopy.undo.image_sets import CurrentSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Known
-from migopy.undo.kinds import Kinds
-from migopy.undo.looping import Looping
+from migopy.undo.loop_images import LoopImager
+from migopy.undo.unkept_collections import UnkeptCollections
 
 
 class Looked(NamedTuple):
@@ -40,7 +40,7 @@ class Looked(NamedTuple):
     in_a_row: Sequence[bytes] = ()
 
 
-class Paging:
+class PageImager:
     """Keeps images of the pages of `update_each`, and of the batches of loops.
 
     Invariant: a page is written with its images and with what is known of them, or not
@@ -50,7 +50,7 @@ class Paging:
     def __init__(
         self,
         images: Images,
-        known: Known,
+        known: CurrentSet,
         session: ClientSession,
         limit: float,
         own: Set[str],
@@ -74,7 +74,7 @@ class Paging:
         Raises `OfNoImages`, `PyMongoError`.
         """
         with self._images.own_work():
-            reason = Kinds(self._images).reason(namespace)
+            reason = UnkeptCollections(self._images).reason(namespace)
         if reason is not None:
             raise OfNoImages(reason)
         self._no_runs = 0
@@ -85,9 +85,9 @@ class Paging:
             elif namespace not in kept.repeated:
                 kept.repeated = [*kept.repeated, namespace]
 
-    def loop(self, namespace: str) -> Looping:
+    def loop(self, namespace: str) -> LoopImager:
         """Give what keeps images of the batches of a collection."""
-        return Looping(
+        return LoopImager(
             self._images, self._known, self.session, self._limit, self._own, namespace
         )
 

@@ -10,9 +10,9 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.undo.definition_records import DefinitionRecord
+from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images, chunk_of, of_chunks
-from migopy.undo.kept import Chunk, Kept
-from migopy.undo.records import Redefined
 
 Document = dict[str, Any]
 
@@ -24,7 +24,9 @@ class Busy(Exception):
     """A page is being written at this moment, so nothing can be added."""
 
 
-def add_record(images: Images, kept: Kept, namespace: str, record: Redefined) -> Chunk:
+def add_record(
+    images: Images, kept: ImageSet, namespace: str, record: DefinitionRecord
+) -> Chunk:
     """Add what is kept of a definition, so that a majority has it.
 
     It is counted in `kept`. Raises `Busy`, `PyMongoError`.
@@ -57,7 +59,7 @@ def add_record(images: Images, kept: Kept, namespace: str, record: Redefined) ->
     return chunk
 
 
-def note_outcome(images: Images, chunk: Chunk, record: Redefined) -> None:
+def note_outcome(images: Images, chunk: Chunk, record: DefinitionRecord) -> None:
     """Note what came of a command that changed a definition."""
     outcome = {f'record.{key}': each for key, each in record.outcome().items()}
     with images.own_work(), images.client.start_session() as session:
@@ -66,7 +68,7 @@ def note_outcome(images: Images, chunk: Chunk, record: Redefined) -> None:
         )
 
 
-def recorded(images: Images, kept: Kept, **wanted: Any) -> list[Chunk]:
+def recorded(images: Images, kept: ImageSet, **wanted: Any) -> list[Chunk]:
     """Read the chunks of definitions that are left, the last one first.
 
     `wanted` are values of fields of their records.
@@ -78,12 +80,12 @@ def recorded(images: Images, kept: Kept, **wanted: Any) -> list[Chunk]:
         return [chunk_of(kept, [each]) for each in found]
 
 
-def unsettled(images: Images, kept: Kept) -> list[Chunk]:
+def unsettled(images: Images, kept: ImageSet) -> list[Chunk]:
     """Read of which definitions it is not known what came of their change."""
     return recorded(images, kept, is_settled=False) if kept.defined else []
 
 
-def aside_of(images: Images, kept: Kept, number: int) -> str:
+def aside_of(images: Images, kept: ImageSet, number: int) -> str:
     """Give the name for a collection that the chunk of a number sets aside."""
     return f'{images.collection.name}.{kept.id}.{number}'
 

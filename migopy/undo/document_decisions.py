@@ -14,7 +14,7 @@ from migopy.differences import (
     changes,
     elements,
 )
-from migopy.undo.merging import NoSuchPlace, set_back
+from migopy.undo.field_merging import NoSuchPlace, set_back
 
 #: The names from a document down to a field.
 Path = tuple[bytes, ...]

@@ -12,13 +12,13 @@ from pymongo.client_session import ClientSession
 
 from migopy.effects import Effects
 from migopy.terminal import say
-from migopy.undo.aimed import values_of
 from migopy.undo.capture import Capture, capturing, keep
+from migopy.undo.image_sets import CurrentSet, ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Kept, Known
-from migopy.undo.kinds import Kinds
-from migopy.undo.made import name_here
-from migopy.undo.noting import Noting
+from migopy.undo.made_collections import name_here
+from migopy.undo.targeted_ids import values_of
+from migopy.undo.unkept_collections import UnkeptCollections
+from migopy.undo.write_notes import WriteNotes
 
 #: Seconds from which on it is said that a batch waits for its images.
 SLOW = 1.0
@@ -28,10 +28,10 @@ class Looked(NamedTuple):
     """What sees the writes of a batch, and finds out what they have changed."""
 
     capture: Capture
-    keeper: Noting
+    keeper: WriteNotes
 
 
-class Looping:
+class LoopImager:
     """Keeps images of what the body of a loop over `batches` changes.
 
     Invariant: a batch is written with its images and with what is known of them, or not
@@ -42,7 +42,7 @@ class Looping:
     def __init__(
         self,
         images: Images,
-        known: Known,
+        known: CurrentSet,
         session: ClientSession,
         limit: float,
         own: Set[str],
@@ -58,7 +58,7 @@ class Looping:
         self._limit = limit
         self._own = {*own, images.collection.full_name}
         self._namespace = namespace
-        self._kinds = Kinds(images)
+        self._kinds = UnkeptCollections(images)
         self._sent = known.kept
         #: The collections of which it was said that they are slow.
         self._told: set[str] = set()
@@ -72,7 +72,7 @@ class Looping:
         collection = self._images.collection
         database = collection.database.name
         with capturing(self._session, database, collection.name) as capture:
-            yield Looked(capture, Noting(self._kinds, self._own))
+            yield Looked(capture, WriteNotes(self._kinds, self._own))
 
     def keep(self, looked: Looked, ids: Sequence[Any], effects: Effects | None) -> None:
         """Keep images of what a batch has changed, whose documents have these `_id`s.
@@ -104,7 +104,7 @@ class Looping:
 
     def _keep(
         self,
-        kept: Kept,
+        kept: ImageSet,
         looked: Looked,
         namespace: str,
         was_there: bool,

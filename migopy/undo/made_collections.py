@@ -9,8 +9,8 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
+from migopy.undo.image_sets import ImageSet
 from migopy.undo.images import Images
-from migopy.undo.kept import Kept
 
 #: The server's answers where there is no such collection, or one of the new name.
 NO_SUCH_COLLECTION = 26
@@ -20,7 +20,7 @@ IS_THERE = 48
 ASIDE = 'migopy_undone'
 
 
-def drop_made(images: Images, kept: Kept, say: Callable[[str], None]) -> None:
+def drop_made(images: Images, kept: ImageSet, say: Callable[[str], None]) -> None:
     """Drop the collections that a migration has made; say which are not empty.
 
     Each is set aside under another name first, so that nobody can write into it between
@@ -32,7 +32,7 @@ def drop_made(images: Images, kept: Kept, say: Callable[[str], None]) -> None:
 
 
 def would_drop(
-    images: Images, kept: Kept, collection: Any, say: Callable[[str], None]
+    images: Images, kept: ImageSet, collection: Any, say: Callable[[str], None]
 ) -> None:
     """Drop a collection in a dry run if it is empty there; else say that it stays."""
     if collection.find_one({}, {'_id': 1}) is None:
@@ -52,7 +52,7 @@ def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
         return _set_aside(collection, aside) and _drop(images, collection, aside)
 
 
-def said_of(images: Images, kept: Kept, namespace: str, is_gone: bool) -> str:
+def said_of(images: Images, kept: ImageSet, namespace: str, is_gone: bool) -> str:
     """Say of a collection that a migration has made what has become of it."""
     name = name_here(images, namespace)
     if is_gone:

@@ -12,7 +12,7 @@ from migopy.commands import Command, Option
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions, help_of
 from migopy.files import ARCHIVE, checksum_of
-from migopy.operations.orders import Order
+from migopy.operations.orders import Manager, Order, order_up
 from migopy.preflight import Server, basis_of
 from migopy.run import Observer, Plan, Step
 from migopy.site import Site
@@ -35,19 +35,19 @@ class NoPlan(MigopyException):
 class OtherThanPlanned(MigopyException):
     """What would run is not what was planned; `differences` say how."""
 
-    def __init__(self, planned: Planned, differences: Sequence[str]) -> None:
-        self.path = path = planned.path
+    def __init__(self, agreed: AgreedPlan, differences: Sequence[str]) -> None:
+        self.path = path = agreed.path
         self.differences = differences
-        names = () if planned.name is None else (planned.name,)
+        names = () if agreed.name is None else (agreed.name,)
         super().__init__(
             f'What would run is not what {path} says, so nothing was run:\n'
             f'{listing(differences)}\nTo plan it anew: ',
             # Of the same ones: nobody has agreed to more.
-            Command('plan', *names, to=planned.to, file=path),
+            Command('plan', *names, to=agreed.to, file=path),
         )
 
 
-class Planned(NamedTuple):
+class AgreedPlan(NamedTuple):
     """A plan that was read: where from, and what is in it."""
 
     path: str
@@ -104,9 +104,10 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
             )
 
 
-def asked_for(order: Order, planned: Planned) -> Order:
-    """Make an order one of a plan."""
-    return order._replace(asked=Command('execute', plan=planned.path))
+def order_of(manager: Manager, agreed: AgreedPlan, waits: bool) -> Order:
+    """Make the order that executes a plan; raises `WrongOptions`."""
+    order = order_up(manager, 'execute', agreed.name, agreed.to, waits=waits)
+    return order._replace(asked=Command('execute', plan=agreed.path))
 
 
 def paths_of(file: str, database: str) -> tuple[str, str]:
@@ -116,7 +117,7 @@ def paths_of(file: str, database: str) -> tuple[str, str]:
     return f'{stem}.json', f'{stem}.md'
 
 
-def read(typed: str, database: str) -> Planned:
+def read(typed: str, database: str) -> AgreedPlan:
     """Read a plan, of one of many databases its own; raises `NoPlan`."""
     of_it, _ = paths_of(typed, database)
     path = of_it if database and os.path.exists(of_it) else typed
@@ -134,7 +135,7 @@ def read(typed: str, database: str) -> Planned:
     keys = {'migrations', 'helpers', 'database', 'asked', 'state'}
     if not keys <= set(content):
         raise NoPlan(path, 'it is not whole')
-    return Planned(path, content)
+    return AgreedPlan(path, content)
 
 
 def _changed_since(
@@ -149,9 +150,9 @@ def _changed_since(
 
 
 def _differences(
-    site: Site, planned: Planned, steps: Sequence[Step], all_names: Sequence[str]
+    site: Site, agreed: AgreedPlan, steps: Sequence[Step], all_names: Sequence[str]
 ) -> Iterator[str]:
-    content = planned.content
+    content = agreed.content
     if content['database'] != site.db.name:
         yield f'it is for the database {content["database"]}, not {site.db.name}'
     names = [step.name for step in steps]

@@ -18,7 +18,7 @@ from migopy.differences import (
     id_of,
 )
 from migopy.dumps import raw_batches
-from migopy.undo.keys import (
+from migopy.undo.unique_keys import (
     Key,
     Unique,
     comparable,

@@ -6,10 +6,10 @@ from collections.abc import Collection
 
 from migopy.differences import Value
 from migopy.errors import MOST
-from migopy.undo.deciding import Conflict, Decision
+from migopy.undo.document_decisions import Conflict, Decision
 
 
-class Conflicting:
+class FoundConflicts:
     """What others have changed: the first documents of it, and how many there are.
 
     Invariant: each document counts once.

@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from migopy.differences import Difference
-from migopy.undo.records import Redefined
+from migopy.undo.definition_records import DefinitionRecord
 
 Document = dict[str, Any]
 
@@ -24,7 +24,7 @@ KEPT: Document = {
 
 
 @dataclass
-class Kept:
+class ImageSet:
     """What is known of a migration's images: a document of its own.
 
     Invariant: its chunks are those whose `_id` begins with its id, and only while it
@@ -77,7 +77,7 @@ class Kept:
         }
 
     @classmethod
-    def of(cls, document: Document) -> Kept:
+    def of(cls, document: Document) -> ImageSet:
         """Read one that `document` has made."""
         fields = [each for each in cls.__dataclass_fields__ if each != 'id']
         known = {name: document[name] for name in fields if name in document}
@@ -96,15 +96,15 @@ class Chunk:
     namespace: str
     pieces: int
     pairs: list[Difference]
-    record: Redefined | None = None
+    record: DefinitionRecord | None = None
 
 
-class Known:
+class CurrentSet:
     """What is known of the images of a run that is going on.
 
     Invariant: `kept` is what the database has of them, or is about to have.
     """
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: ImageSet) -> None:
         self.kept = kept
         self.lock = threading.RLock()

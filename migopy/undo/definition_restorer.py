@@ -9,12 +9,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
 from migopy.server import reason_of
-from migopy.undo.aside import Asides
-from migopy.undo.errors import InTheWay, counted
-from migopy.undo.images import Images
-from migopy.undo.kept import Kept
-from migopy.undo.made import drop_if_empty, name_here, said_of
-from migopy.undo.redefining import (
+from migopy.undo.definition_decisions import (
     BRING_BACK,
     DROP_INDEX,
     DROP_MADE,
@@ -26,6 +21,11 @@ from migopy.undo.redefining import (
     RENAME,
     Action,
 )
+from migopy.undo.errors import InTheWay, counted
+from migopy.undo.image_sets import ImageSet
+from migopy.undo.images import Images
+from migopy.undo.made_collections import drop_if_empty, name_here, said_of
+from migopy.undo.set_aside import Asides
 
 Document = dict[str, Any]
 
@@ -50,13 +50,15 @@ DONE = {
 }
 
 
-class Applying:
+class DefinitionRestorer:
     """Does on the server what was decided of definitions.
 
     Invariant: each action is one that can be done again, and then does nothing more.
     """
 
-    def __init__(self, images: Images, kept: Kept, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, images: Images, kept: ImageSet, say: Callable[[str], None]
+    ) -> None:
         """Take the images; `say` takes what a person reads."""
         self._images = images
         self._kept = kept
