@@ -15,6 +15,7 @@ from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions
 from migopy.operations.bookkeeping import entry_of
 from migopy.operations.orders import NothingHere
+from migopy.operations.preparing import make_ready
 from migopy.run import Adoption, Match, Observer, adoption_of
 from migopy.site import Site
 from migopy.state import (
@@ -111,9 +112,8 @@ def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:
         [adoption] = found
         if not adoption.to_register:
             return
-        site.history.prepare()
-        for warning in site.registry.prepare():
-            observer.warned(warning)
+        first = adoption.to_register[0].migration
+        make_ready(site, first.name if first else '', observer)
         for start in range(0, len(adoption.to_register), BATCH):
             batch = adoption.to_register[start : start + BATCH]
             _register(site, adoption.registry, batch, observer)

@@ -74,7 +74,7 @@ def _execute(
             if agreed is not None:
                 agreed.require(site, steps, plan, observer)
             observer.planned('execute', plan, migrations)
-            prepare(site, plan, observer)
+            prepare(site, plan, migrations, observer)
             if dump is None:
                 runner.run(steps, order.asked)
             else:
@@ -123,6 +123,6 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
         migrations = order.select(plan)
         if not migrations:
             return plan
-        prepare(site, plan, observer)
+        prepare(site, plan, migrations, observer)
         Runner(site, plan, observer).ignore(migrations)
     return None

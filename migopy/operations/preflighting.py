@@ -9,7 +9,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
 from migopy.operations.orders import Order
-from migopy.operations.preparing import selected_unlocked
+from migopy.operations.preparing import require_registrable, selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Ahead, Finding, Server, judge
 from migopy.run import (
@@ -91,6 +91,7 @@ def look_ahead(
     observer: Observer,
 ) -> None:
     """Look before migrations are executed; raises `ProblemsAhead`."""
+    require_registrable(site, migrations[0].name)
     foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.findings:
         observer.foreseen(foreseen.findings)

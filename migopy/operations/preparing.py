@@ -20,21 +20,34 @@ from migopy.run import (
 )
 from migopy.server import BEGAN, Process, end_remains
 from migopy.site import Site
-from migopy.state import Agent, Locked
+from migopy.state import Agent, Locked, require_usable
 from migopy.terminal import told_by
 
 
 def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
     """Give the plan and what an order takes of it, for a command that only looks.
 
-    It holds no lock, so it begins only where nobody else does; raises `Locked`.
+    It holds no lock, so it begins only where nobody else does; raises `Locked`. Nor
+    does it where nothing could be registered; raises as `require_registrable` does.
     """
     plan = site.plan()
     migrations = order.select(plan)
     holder = site.lock.holder()
     if holder:
         raise Locked(holder, waited=0)
+    if migrations:
+        require_registrable(site, migrations[0].name)
     return plan, migrations
+
+
+def require_registrable(site: Site, name: str) -> None:
+    """Make sure that the migration of a name can be registered when it has run.
+
+    Raises `NoRegistry`, `Unmergeable`, `Invalid`.
+    """
+    rooms = site.registry, site.history, site.lock
+    registry, history, lock = (each.collection for each in rooms)
+    require_usable(registry, history, lock, name)
 
 
 def loaded(
@@ -73,15 +86,27 @@ def loaded(
     return steps
 
 
-def prepare(site: Site, plan: Plan, observer: Observer) -> None:
+def prepare(
+    site: Site, plan: Plan, migrations: Sequence[Migration], observer: Observer
+) -> None:
     """Make sure that nothing of a command that is gone runs on the server any more.
 
-    Makes the indexes of migopy's collections, unless an earlier command has. Raises
-    `LeftRunning`.
+    Makes the indexes of migopy's collections, unless an earlier command has; then it
+    could also write there what these migrations will need, unless one is unfinished.
+    Raises `LeftRunning`, and what `require_registrable` does.
     """
     end_remains(site.client, site.db.name, _gone(site, plan))
-    if plan.has_indexes:
+    if plan.has_indexes and not plan.unfinished:
         return
+    make_ready(site, migrations[0].name, observer)
+
+
+def make_ready(site: Site, name: str, observer: Observer) -> None:
+    """Make the indexes of migopy's collections, in which it can keep what it has to.
+
+    `name` is that of a migration. Raises what `require_registrable` does.
+    """
+    require_registrable(site, name)
     site.history.prepare()
     for warning in site.registry.prepare():
         observer.warned(warning)

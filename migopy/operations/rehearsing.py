@@ -220,7 +220,7 @@ def on_scratch(
                 raise watch.refused
         downs = [_down_of(step, plan, order.transaction) for step in steps]
         with scratch.listener.own_work():
-            prepare(scratch, plan, observer)
+            prepare(scratch, plan, migrations, observer)
 
         def undo_of_run(up: Step) -> Step | None:
             if _has_run(up, plan):

@@ -54,7 +54,7 @@ def _roll_back(
             observer.planned('rollback', plan, migrations)
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)
-            prepare(site, plan, observer)
+            prepare(site, plan, migrations, observer)
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site)
     return True

@@ -58,7 +58,7 @@ def _work(site: Site, order: Order, observer: Observer) -> bool:
                 plan = site.plan()
                 if [each.name for each in _selected(order, plan, done)] != [step.name]:
                     continue
-                prepare(site, plan, observer)
+                prepare(site, plan, [step.migration], observer)
                 if step.loaded.images(site.settings.undo):
                     prune(site)
                 observer.planned('work', plan, [step.migration])

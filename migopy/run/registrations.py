@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
+from pymongo.errors import PyMongoError
+
 from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.files import Migration
 from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
+from migopy.server import reason_of
 from migopy.state import UNWRITTEN, GuardedWriter, History, Lock, Registry, Run
 
 #: Steps from which on their registrations wait for a majority together.
@@ -36,9 +39,10 @@ class NotRegistered(MigopyException):
 
     def __init__(self, run: Run, file: Migration | None, cause: BaseException) -> None:
         self.name = run.name
+        reason = reason_of(cause) if isinstance(cause, PyMongoError) else cause
         super().__init__(
             f'{run.name}: its {run.direction} has run, but that could not be'
-            f' registered: {cause}\n'
+            f' registered: {reason}\n'
             'It counts as unfinished until you type one of:\n',
             *ways_out(run.name, run.direction, file),
         )

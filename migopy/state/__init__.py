@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from migopy.state.guarded import UNWRITTEN, GuardedWriter
     from migopy.state.kept_pages import KeptPages
     from migopy.state.steering import Doing, Loop, Seen, Steering
+    from migopy.state.usable import require_usable
 
 #: The rooms of the names that are loaded late.
 LATE = {
@@ -53,6 +54,7 @@ LATE = {
     'Steering': 'steering',
     'known_by': 'foreign',
     'registry_of': 'foreign',
+    'require_usable': 'usable',
 }
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     'known_by',
     'read',
     'registry_of',
+    'require_usable',
     'runs_of',
 ]
 

@@ -27,6 +27,7 @@ from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
 from migopy.state.renewal import RENEWAL, Renewal, expiry
+from migopy.state.usable import NOT_WRITTEN, require_lockable
 
 Document = dict[str, Any]
 
@@ -228,6 +229,8 @@ class Lock:
             except PyMongoError as error:
                 missing = no_majority(error, self.collection.database.client)
                 if missing is None:
+                    if getattr(error, 'code', None) in NOT_WRITTEN:
+                        require_lockable(self.collection)
                     raise
                 self._renewal.release()
                 raise missing from error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime, timezone
 from functools import partial
 from operator import attrgetter
@@ -14,8 +13,6 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from migopy.commands import Where
-from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE, PREPARE_SECONDS, repeat
@@ -88,23 +85,6 @@ class Contents(NamedTuple):
     foreign: int
 
 
-class NoRegistry(MigopyException):
-    """Nothing can be registered in a collection, as it is of the `kind` of a view."""
-
-    is_for_good = True
-
-    def __init__(self, collection: str, kind: str) -> None:
-        self.collection = collection
-        self.kind = kind
-        super().__init__(
-            f'{collection} is a {kind}, in which no migration can be registered, so'
-            ' nothing was run.\nSet MIGRATIONS_COLLECTION ',
-            Where(('MIGRATIONS_COLLECTION',)),
-            ' to the collection in which the migrations of this database are'
-            ' registered.',
-        )
-
-
 class Registry:
     """The collection of registered migrations.
 
@@ -148,7 +128,7 @@ class Registry:
 
         It is of names that are texts, so it is in no other tool's way. Returns what
         keeps it from being made, a line each, `[]` where it stands: work can go on
-        without it. Raises `NoRegistry` where nothing can be registered at all.
+        without it.
         """
         make = partial(
             self._collection.create_index,
@@ -169,20 +149,8 @@ class Registry:
         except OperationFailure as error:
             if error.code in CONFLICTS and self._has_index():
                 return []
-            self._require_collection()
             return [f'{self._no_index}: {reason_of(error)}']
         return []
-
-    def _require_collection(self) -> None:
-        """Make sure that it is no view and no time series; raises `NoRegistry`."""
-        name = self.collection.name
-        kinds = {'view': 'view', 'timeseries': 'time series'}
-        with suppress(OperationFailure):
-            for each in self.collection.database.list_collections(
-                filter={'name': name}, authorizedCollections=True
-            ):
-                if each['type'] in kinds:
-                    raise NoRegistry(name, kinds[each['type']])
 
     def add(self, document: Document, session: ClientSession) -> None:
         """Register with a document, in the session's transaction."""

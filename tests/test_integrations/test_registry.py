@@ -5,7 +5,9 @@ from __future__ import annotations
 import getpass
 import hashlib
 import os
+import re
 import socket
+import textwrap
 import time
 import unittest
 from datetime import datetime, timezone
@@ -16,7 +18,10 @@ from bson import ObjectId
 from pymongo import MongoClient, monitoring
 from pymongo.errors import CursorNotFound, DuplicateKeyError
 
+from migopy import MigopyException
+from migopy.run import NotRegistered
 from migopy.state import History, Lock, Registry, read
+from migopy.state.usable import Invalid, NoRegistry, Unmergeable
 from tests.faults import failing, obliging_server
 from tests.project import FabTest, PlainTest
 
@@ -68,8 +73,8 @@ class NoRegistryTest(FabTest):
                 self.db.create_collection('migrations', **options)
                 self.assert_error(
                     self.fab('migrations:execute'),
-                    f'migrations is a {kind}, in which no migration can be registered,'
-                    ' so nothing was run.\nSet MIGRATIONS_COLLECTION in the fabfile to'
+                    f'migrations is a {kind}, in which migopy can keep nothing, so'
+                    ' nothing was run.\nSet MIGRATIONS_COLLECTION in the fabfile to'
                     ' the collection in which the migrations of this database are'
                     ' registered.\n',
                 )
@@ -77,6 +82,121 @@ class NoRegistryTest(FabTest):
                 self.assertEqual(list(self.db.migrations_history.find()), [])
                 self.db.drop_collection('migrations')
         self.assert_ok(self.fab('migrations:execute'))
+
+
+#: What may be written to a collection that is made so only in some other way.
+SCHEMA = {'$jsonSchema': {'required': ['by_whom']}}
+MADE = {
+    'has a collation': {'collation': {'locale': 'de'}},
+    'is a clustered collection': {
+        'clusteredIndex': {'key': {'_id': 1}, 'unique': True}
+    },
+}
+
+
+class UnusableTest(PlainTest):
+    """What could not be registered after it has run does not run."""
+
+    def refused(self, kind: type[MigopyException], command: str, **more: Any) -> str:
+        """Give what a command says that runs nothing and leaves nothing open."""
+        with self.assertRaises(kind) as caught:
+            self.manager().perform(command, (), more)
+        self.assertEqual(self.contents('notes'), [])
+        self.assertEqual(list(self.db.migrations_history.find()), [])
+        self.assertIsNone(self.db.migrations_lock.find_one())
+        return str(caught.exception)
+
+    def in_mongosh(self, said: str) -> None:
+        """Do what a message says that is to be typed there."""
+        copy = r'getCollection\("(.+)"\)\.aggregate\(\[{\$out: "(.+)"}\]\)'
+        rename = r'getCollection\("(.+)"\)\.renameCollection\("(.+)", true\)'
+        mode = r'runCommand\({collMod: "(.+)", validationAction: "warn"}\)'
+        if found := re.search(mode, said):
+            self.db.command('collMod', found[1], validationAction='warn')
+            return
+        copied, renamed = re.search(copy, said), re.search(rename, said)
+        assert copied, said
+        assert renamed, said
+        self.db[copied[1]].aggregate([{'$out': copied[2]}])
+        self.db[renamed[1]].rename(renamed[2], dropTarget=True)
+
+    def test_of_each_collection_however_it_is_made(self) -> None:
+        self.migration('001_old.py')
+        for transaction in ('', 'transaction = True\n'):
+            self.migration('002_a.py', transaction + textwrap.dedent(NOTES))
+            for made, options in MADE.items():
+                for name in ('migrations', 'migrations_history', 'migrations_lock'):
+                    if 'clusteredIndex' in options and (
+                        self.client.server_info()['versionArray'] < [5, 3]
+                        # That is only read.
+                        or name == 'migrations_lock'
+                    ):
+                        continue
+                    with self.subTest(made, name=name, transaction=transaction):
+                        self.db.create_collection(name, **options)
+                        self.register('001_old.py')
+                        for command, more in (
+                            ('execute', {}),
+                            ('execute', {'dry_run': 'yes'}),
+                            ('preflight', {}),
+                            ('ignore', {}),
+                        ):
+                            said = self.refused(Unmergeable, command, **more)
+                        self.assertIn(f'{name} {made}, so the server does not', said)
+                        self.in_mongosh(said)
+                        self.manager().execute()
+                        self.assertEqual(self.registered(), ['001_old.py', '002_a.py'])
+                        self.assertEqual(len(self.contents('notes')), 1)
+                        self.client.drop_database(self.db.name)
+
+    def test_of_each_collection_that_is_validated(self) -> None:
+        self.migration('001_a.py', NOTES)
+        for name in ('migrations', 'migrations_history', 'migrations_lock'):
+            with self.subTest(name):
+                self.db.create_collection(name, validator=SCHEMA)
+                said = self.refused(Invalid, 'execute')
+                self.assertIn(f'The validator of {name} refuses', said)
+                self.in_mongosh(said)
+                self.manager().execute()
+                self.assertEqual(len(self.contents('notes')), 1)
+                self.client.drop_database(self.db.name)
+
+    def test_a_validator_that_what_is_kept_passes_is_in_no_way(self) -> None:
+        self.migration('001_a.py', NOTES)
+        by_name = {'name': {'$regex': '^001_[a-z]+[.]py$'}}
+        for name in ('migrations', 'migrations_history'):
+            self.db.create_collection(name, validator=by_name)
+        self.db.create_collection(
+            'migrations_lock', validator=SCHEMA, validationLevel='off'
+        )
+        self.manager().execute()
+        self.manager().rollback('1')
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_one_that_is_made_later_is_told_before_the_next_one_runs(self) -> None:
+        self.migration('001_a.py')
+        self.manager().execute()
+        self.migration('002_b.py', NOTES)
+        self.db.command('collMod', 'migrations', validator=SCHEMA)
+        with self.assertRaises(Invalid):
+            self.manager().execute(dry_run='yes')
+        with self.assertRaises(NotRegistered) as caught:
+            self.manager().execute()
+        self.assertIn('Document failed validation\nIt counts', str(caught.exception))
+        for _ in range(2):
+            with self.assertRaises(Invalid) as invalid:
+                self.manager().execute('2')
+            self.assertEqual(len(self.contents('notes')), 1)
+        self.in_mongosh(str(invalid.exception))
+        self.manager().ignore('2')
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_a_lock_that_is_a_view(self) -> None:
+        self.migration('001_a.py', NOTES)
+        self.db.create_collection('migrations_lock', viewOn='other', pipeline=[])
+        said = self.refused(NoRegistry, 'execute')
+        self.assertIn('migrations_lock is a view, in which migopy can keep', said)
 
 
 class DocumentTest(PlainTest):

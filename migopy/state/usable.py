@@ -1,0 +1,172 @@
+"""Whether migopy's collections are such that it can keep in them what it keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+
+from migopy.commands import Again, Where
+from migopy.errors import MigopyException
+from migopy.state.agent import Agent
+from migopy.state.runs import EXECUTED, Run
+
+Document = dict[str, Any]
+
+#: What is no collection, by what the server calls it.
+KINDS = {'view': 'view', 'timeseries': 'time series'}
+
+#: What a server says that merges nothing into a collection, as its index of `_id` has
+#: a collation, or is none of its own, as in a clustered one.
+NO_INDEX_TO_MERGE_ON = 51183
+
+#: DocumentValidationFailure, CommandNotSupportedOnView.
+NOT_WRITTEN = frozenset({121, 166})
+
+
+class NoRegistry(MigopyException):
+    """Nothing can be kept in a collection, as it is of the `kind` of a view."""
+
+    is_for_good = True
+
+    def __init__(self, collection: str, kind: str) -> None:
+        self.collection = collection
+        self.kind = kind
+        super().__init__(
+            f'{collection} is a {kind}, in which migopy can keep nothing, so nothing'
+            ' was run.\nSet MIGRATIONS_COLLECTION ',
+            Where(('MIGRATIONS_COLLECTION',)),
+            ' to the collection in which the migrations of this database are'
+            ' registered.',
+        )
+
+
+class Unmergeable(MigopyException):
+    """The server merges nothing into a `collection`, or from it, as it is made so."""
+
+    def __init__(self, collection: str, made: str) -> None:
+        self.collection = collection
+        name, plain = json.dumps(collection), json.dumps(f'{collection}_plain')
+        super().__init__(
+            f'{collection} {made}, so the server does not let migopy write what it has'
+            ' to keep, and nothing was run.\n'
+            'Make it a plain collection with the same documents, in mongosh:\n'
+            f'  db.getCollection({name}).aggregate([{{$out: {plain}}}])\n'
+            f'  db.getCollection({plain}).renameCollection({name}, true)\n'
+            'Then type',
+            Again(),
+        )
+
+
+class Invalid(MigopyException):
+    """The validator of a `collection` refuses what migopy has to keep there."""
+
+    def __init__(self, collection: str) -> None:
+        self.collection = collection
+        command = f'{{collMod: {json.dumps(collection)}, validationAction: "warn"}}'
+        super().__init__(
+            f'The validator of {collection} refuses what migopy has to keep there, so'
+            ' nothing was run.\nHave it warn only, in mongosh:\n'
+            f'  db.runCommand({command})\n'
+            'Then type',
+            Again(),
+        )
+
+
+def require_usable(
+    registry: Collection[Document],
+    history: Collection[Document],
+    lock: Collection[Document],
+    name: str,
+) -> None:
+    """Make sure that a migration's runs can be noted, and that it can be registered.
+
+    `name` is the migration's, as a validator may look at it. One request, where the
+    three are as migopy makes them. Who may not ask has to do without this. Raises
+    `NoRegistry`, `Unmergeable`, `Invalid`.
+    """
+    now = datetime.now()
+    run = Run(name, 'up', f'sha256:{"0" * 64}', '0' * 32, Agent.current(), '2.0', now)
+    mark = run.document()
+    run.end(EXECUTED, now, 0)
+    described = _described(registry.database, [registry, history, lock])
+    for collection, sample in ((registry, run.record()), (history, mark)):
+        options = described.get(collection.name, {})
+        made = _made(options)
+        if made and not _takes_merges(collection):
+            raise Unmergeable(collection.name, made)
+        if _is_strict(options) and not _passes(sample, collection, options):
+            raise Invalid(collection.name)
+    if 'collation' in described.get(lock.name, {}):
+        # What is merged comes from there, and is compared by it.
+        raise Unmergeable(lock.name, 'has a collation')
+
+
+def require_lockable(lock: Collection[Document]) -> None:
+    """Find out why the server refused to write the lock; raises as `require_usable`."""
+    if _is_strict(_described(lock.database, [lock]).get(lock.name, {})):
+        raise Invalid(lock.name)
+
+
+def _described(
+    database: Database[Any], collections: list[Collection[Document]]
+) -> Mapping[str, Document]:
+    """Give the options of those that there are; raises `NoRegistry`."""
+    wanted = {'name': {'$in': [each.name for each in collections]}}
+    found: list[Any] = []
+    with suppress(OperationFailure):
+        listed = database.list_collections(filter=wanted, authorizedCollections=True)
+        found = list(listed)
+    for each in found:
+        if each['type'] in KINDS:
+            raise NoRegistry(each['name'], KINDS[each['type']])
+    return {each['name']: each['options'] for each in found}
+
+
+def _made(options: Document) -> str:
+    """Say how a collection is made that may take no merges, `''` of any other."""
+    if 'clusteredIndex' in options:
+        return 'is a clustered collection'
+    return 'has a collation' if 'collation' in options else ''
+
+
+def _takes_merges(collection: Collection[Document]) -> bool:
+    """Ask the server, as versions differ; nothing is merged."""
+    pipeline: list[Document] = [
+        {'$match': {'$expr': False}},
+        {'$merge': {'into': collection.name, 'on': '_id'}},
+    ]
+    try:
+        collection.aggregate(pipeline, collation={'locale': 'simple'})
+    except OperationFailure as error:
+        return error.code != NO_INDEX_TO_MERGE_ON
+    return True
+
+
+def _is_strict(options: Document) -> bool:
+    """Tell whether documents are refused that do not pass a validator."""
+    level, action = options.get('validationLevel'), options.get('validationAction')
+    return bool(options.get('validator')) and level != 'off' and action != 'warn'
+
+
+def _passes(
+    sample: Document, collection: Collection[Document], options: Document
+) -> bool:
+    """Tell whether a document passes a collection's validator; it is not written."""
+    pipeline: list[Document] = [
+        # One document, whether the collection has any or none.
+        {'$limit': 1},
+        {'$facet': {'one': [{'$count': 'n'}]}},
+        {'$replaceWith': {'$literal': sample}},
+        {'$match': options['validator']},
+    ]
+    try:
+        return bool(list(collection.aggregate(pipeline)))
+    except OperationFailure:
+        return True
