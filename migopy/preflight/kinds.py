@@ -80,19 +80,17 @@ def watched(look: Look) -> Iterator[Finding]:
         streams = _streams(look, sighting.namespace)
         if not streams and not images.get('enabled'):
             continue
-        counted = f'{streams:,} change stream{"s" if streams != 1 else ""}'
-        told = (
-            f'{counted} watch it' if streams else 'it keeps images for change streams'
-        )
+        told = 'it keeps images for change streams'
+        if streams:
+            told = f'{streams:,} change streams watch it'
+        if streams == 1:
+            told = '1 change stream watches it'
         yield look.finding(
             'watched',
             NOTICE,
             sighting.line,
-            f'{where} goes away, and '
-            + (
-                f'there are {told}' if streams else 'it keeps images for change streams'
-            ),
-            'they end with an event invalidate and cannot be resumed',
+            f'{where} goes away, and {told}',
+            'each ends with the event invalidate and cannot be resumed',
             'tell who watches it',
             streams=streams,
         )

@@ -202,8 +202,16 @@ class KindsTest(LookedTest):
     def test_watched(self) -> None:
         self.db.users.insert_one({})
         self.db.orders.insert_one({})
+        body = "db.users.rename('people')"
         with self.db.users.watch():
-            self.assertEqual(self.names("db.users.rename('people')"), ['watched'])
+            [found] = self.found(body)
+            self.assertEqual(found['name'], 'watched')
+            self.assertEqual(
+                found['what'], 'users goes away, and 1 change stream watches it'
+            )
+            with self.db.users.watch():
+                [found] = self.found(body)
+            self.assertIn('and 2 change streams watch it', found['what'])
             self.nothing("db.orders.rename('people')")
             self.nothing("db.users.update_many({}, {'$set': {'a': 1}})")
-        self.nothing("db.users.rename('people')")
+        self.nothing(body)
