@@ -163,7 +163,7 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -
 def _not_run(command: Command, flags: Sequence[Flag]) -> list[Part]:
     """Say that a command was not run, and how to try it where it can be tried."""
     said: list[Part] = [
-        'Not run, as --dry (-R) was typed, which is of Invoke: ',
+        'Not run, because of --dry (-R), an option of Invoke: ',
         command,
     ]
     if any(each.name == 'dry_run' for each in flags):

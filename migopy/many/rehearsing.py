@@ -25,9 +25,9 @@ class SampleOfWhat(MigopyException):
         self.sample = selection.options['sample']
         typed = {**selection.typed, 'all': 'yes'}
         super().__init__(
-            'Of rehearse, ',
+            'For rehearse, ',
             Option('sample', self.sample),
-            ' is so many documents of each collection, and no number of databases;'
+            ' means so many documents of each collection, not so many databases;'
             ' nothing was done.\nFor one (or a pattern of several): ',
             Command('rehearse', *values, **selection.kept, only='NAME'),
             f'\nFor all{" but these" if "except" in typed else ""}: ',
@@ -59,7 +59,7 @@ def require_for_many(values: Sequence[str], selection: Selection) -> None:
         again = {**selection.typed, 'workers': str(ONE_BY_ONE)}
         raise WrongOptions('rehearse', *said, Command('rehearse', *values, **again))
     if 'from' in options:
-        raise OfOne('from', 'names a dump, which is of one', values, selection)
+        raise OfOne('from', 'names a dump, which is of one database', values, selection)
     # It may have a password in it, so it is not shown.
     if 'on' in options and Settings(uri=options['on']).database_name:
         raise OfOne('on', 'names one database to copy to', values, selection)

@@ -52,7 +52,7 @@ def empty_filters(reading: Reading) -> Iterator[Finding]:
                 call.line,
                 f'{call.method} with an empty filter takes whichever document comes'
                 f' first of {of}',
-                'it is another one on each server',
+                'which one that is differs from server to server',
                 f'a filter, such as one of _id; {allow}',
                 documents=size,
             )

@@ -62,8 +62,8 @@ def _of_series(look: Look, sighting: Sighting, where: str) -> Iterator[Finding]:
                 'time-series',
                 PROBLEM,
                 sighting.line,
-                f'{where} is a time series, of which only the field for metadata'
-                f' ({meta or "it has none"}) is updated, by itself and of many',
+                f'{where} is a time series, where update_many alone works, and only'
+                f' where it selects by the metadata ({meta or "it has none"})',
                 'the migration fails there',
                 'a new collection with the documents as they are to be',
             )

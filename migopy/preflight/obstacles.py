@@ -33,22 +33,22 @@ KINDS = {
         ' which leaves them alone',
     ),
     ARRAYS: Obstacle(
-        'the index {subject} of {where} cannot take {number} {documents}, which'
-        ' have arrays where it has room for one, or for none',
+        'the index {subject} of {where} cannot take {number} {documents} with arrays'
+        ' in several of its fields, or in a hashed one',
         'the migration fails there, and later writes of such documents would, too',
         'an index for each of the fields',
     ),
     GEO: Obstacle(
-        'the index {subject} of {where} cannot take {number} {documents}, whose'
-        ' geometry is none',
+        'the index {subject} of {where} cannot take {number} {documents} whose'
+        ' geometry is not valid',
         'the migration fails there, and later writes of such documents would, too',
         'first correct them; GeoJSON is longitude, then latitude',
     ),
     TEXT: Obstacle(
-        'the index {subject} of {where} cannot take {number} {documents}, whose'
-        ' field for the language has none that it knows',
+        'the index {subject} of {where} cannot take {number} {documents} whose'
+        ' language field names a language that it does not know',
         'the migration fails there, and later writes of such documents would, too',
-        'language_override, with a name that no field has',
+        'language_override, set to a name that no field has',
     ),
 }
 

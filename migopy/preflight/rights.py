@@ -113,7 +113,7 @@ def lack_of(look: Look, privileges: Privileges, lack: Lack) -> Finding:
         'rights',
         PROBLEM,
         lack.line,
-        f'{privileges.user} has not the right to {actions} on {where}',
+        f'{privileges.user} has no right to {actions} on {where}',
         'the server refuses it, and the migration fails there',
         'give its role the right, or execute as another user',
         user=privileges.user,

@@ -31,9 +31,10 @@ class WroteElsewhere(MigopyException):
         self.namespace = namespace
         self.where = where
         super().__init__(
-            f'It tried to write to {where} ({command} on {namespace}), which is not the'
-            " rehearsal's: with a client of its own, as a model has one. That was"
-            ' refused before it was sent. Let it use the db that it is given'
+            f'It tried to write to {where} ({command} on {namespace}), which does not'
+            ' belong to the rehearsal. It has a client of its own, as models of an ODM'
+            ' have. The write was refused before it was sent. Let the migration use the'
+            ' db that it is given'
         )
 
 

@@ -85,8 +85,9 @@ def _unchanged(failure: Failure) -> list[Part]:
         why = '' if is_ours else f': {failure.refusal}'
         # Else each of two errors would send to the other one.
         images = (
-            ' With undo = True documents are changed in update_each and loops over'
-            ' migopy.batches alone then; have `undo = False` as well for anything else.'
+            ' With undo = True and no transaction, only update_each and loops over'
+            ' migopy.batches may change documents; for anything else have'
+            ' `undo = False` as well.'
         )
         return [
             f'A transaction cannot do this{why}. Nothing was changed.\n'

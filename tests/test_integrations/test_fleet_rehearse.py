@@ -149,8 +149,8 @@ class RehearseTest(FleetTest):
         result = self.rehearse('sample=1')
         self.assertEqual(result.status, 1)
         self.assertIn(
-            'Of rehearse, sample=1 is so many documents of each collection, and no'
-            ' number of databases; nothing was done.\n'
+            'For rehearse, sample=1 means so many documents of each collection, not so'
+            ' many databases; nothing was done.\n'
             'For one (or a pattern of several): fab'
             ' migrations:rehearse,sample=1,only=NAME\n'
             'For all: fab migrations:rehearse,sample=1,all=yes\n',
@@ -166,7 +166,7 @@ class RehearseTest(FleetTest):
         self.migration(NAME, UP)
         only = 'migrations:rehearse,{},only=NAME\n'
         for option, why in (
-            ('from=2026', 'from= names a dump, which is of one; nothing was done.'),
+            ('from=2026', 'from= names a dump, which is of one database; nothing was done.'),
             (
                 'on=mongodb://localhost/x',
                 'on= names one database to copy to; nothing was done.',

@@ -56,13 +56,13 @@ class MistypedTest(InvokeTest):
         ):
             with self.subTest(line):
                 result = self.assert_ok(self.fab(*line.split()))
-                self.assertIn('Not run, as --dry (-R) was typed', result.stderr)
+                self.assertIn('Not run, because of --dry (-R)', result.stderr)
                 self.assertEqual(self.registered(), [])
         said = self.assert_ok(
             self.fab('-R', 'migrations.rollback', '--name', '1')
         ).stderr
         self.assertIn(
-            'which is of Invoke: fab migrations.rollback --name 1\n'
+            'an option of Invoke: fab migrations.rollback --name 1\n'
             'To see what it would do: fab migrations.rollback --name 1 --dry-run\n',
             said,
         )

@@ -144,7 +144,7 @@ class RehearseTest(PlainTest):
         for part in (
             'after its down it is not as it was',
             'index users.seen_1 is new',
-            'the option validator of users is another',
+            'the option validator of users differs',
             'documents of users differ',
             'collection notes is new',
         ):
