@@ -166,7 +166,10 @@ class RehearseTest(FleetTest):
         self.migration(NAME, UP)
         only = 'migrations:rehearse,{},only=NAME\n'
         for option, why in (
-            ('from=2026', 'from= names a dump, which is of one database; nothing was done.'),
+            (
+                'from=2026',
+                'from= names a dump, which is of one database; nothing was done.',
+            ),
             (
                 'on=mongodb://localhost/x',
                 'on= names one database to copy to; nothing was done.',
