@@ -22,6 +22,7 @@ ORDER = (
     'callers',
     'folders',
     'lazy',
+    'naps',
     'pace',
     'terminal',
     'effects',

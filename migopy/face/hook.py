@@ -10,7 +10,7 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from migopy.face.process import open_streams
-from migopy.server import leave_without_waiting, require_sound
+from migopy.server import leave_without_sleeping, require_sound
 from migopy.tell import Voice
 
 #: What says where on another machine a command is to run.
@@ -48,7 +48,7 @@ class Manager(Protocol):
 def settle() -> None:
     """Make this process one that carries out commands and then ends."""
     open_streams()
-    leave_without_waiting()
+    leave_without_sleeping()
     # Else Python shows PyMongo's account of each attempt at a server that is gone.
     logging.getLogger('pymongo').addHandler(logging.NullHandler())
     # What was imported stays until the end: the collector need not look at it again

@@ -15,7 +15,6 @@ from migopy.server.checks import (
 from migopy.server.client import (
     await_first_contact,
     is_made_for_us,
-    leave_without_waiting,
     listening_client,
     named_client,
     own_collection,
@@ -33,6 +32,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
+from migopy.server.leaving import leave_without_sleeping
 from migopy.server.members import has_members
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
@@ -84,7 +84,7 @@ __all__ = [
     'is_logger',
     'is_made_for_us',
     'is_uri',
-    'leave_without_waiting',
+    'leave_without_sleeping',
     'listening_client',
     'meant_by',
     'named_client',

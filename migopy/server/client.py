@@ -1,8 +1,7 @@
-"""What migopy does with a client, of whatever options, and when the process ends."""
+"""What migopy does with a client, of whatever options."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import socket
@@ -18,7 +17,6 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
 from pymongo.common import SERVER_SELECTION_TIMEOUT
 from pymongo.read_concern import ReadConcern
-from pymongo.synchronous import monitor
 
 from migopy.server.settings import Settings
 
@@ -148,20 +146,3 @@ def without_last_word() -> AbstractContextManager[object]:
     a server that has gone. A server ends them by itself after half an hour.
     """
     return pymongo.timeout(NO_TIME)
-
-
-def leave_without_waiting() -> None:
-    """Let this process end at once, for a command that is about to.
-
-    PyMongo stops its monitor threads at exit and waits until each has slept out its
-    half second. They are daemons that hold nothing once their sockets are closed, so
-    they are told to stop, and not waited for. Where PyMongo is built otherwise it
-    keeps its own way. Found in `pymongo.synchronous.monitor`, PyMongo 4.17 to 4.20.
-    """
-    stop = getattr(monitor, '_shutdown_monitors', None)
-    stop_and_wait = getattr(monitor, '_shutdown_resources', None)
-    if stop is None or stop_and_wait is None:
-        return
-    atexit.unregister(stop_and_wait)
-    atexit.unregister(stop)
-    atexit.register(stop)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Callable
 
+from migopy.naps import Naps
 from migopy.terminal import DISPLAY, LINE_EVERY
 
 #: Seconds until work that says nothing is first told of.
@@ -16,6 +18,9 @@ LOOK_EVERY = 0.25
 
 #: Looks without work until the thread ends.
 IDLE_LOOKS = 40
+
+#: Seconds that the end of the process waits for it, which may be writing to a pipe.
+LAST_LOOK = 1.0
 
 
 class Heartbeats:
@@ -32,6 +37,7 @@ class Heartbeats:
         self._tell: Callable[[float], None] | None = None
         self._began = self._due = 0.0
         self._watching = False
+        self._naps = Naps()
 
     def begin(self, tell: Callable[[float], None]) -> None:
         """Call `tell` with the seconds passed until `end`.
@@ -44,9 +50,11 @@ class Heartbeats:
             self._tell = tell
             if not self._watching:
                 self._watching = True
-                threading.Thread(
+                thread = threading.Thread(
                     target=self._watch, name='migopy-heartbeat', daemon=True
-                ).start()
+                )
+                thread.start()
+                atexit.register(self._leave, thread)
 
     def end(self) -> None:
         """Hear that the work is over.
@@ -68,11 +76,16 @@ class Heartbeats:
 
     def _watch(self) -> None:
         idle = 0
-        while True:
-            time.sleep(LOOK_EVERY)
+        while self._naps.sleep(LOOK_EVERY):
             self.look()
             with self._turn:
                 idle = 0 if self._tell else idle + 1
                 if idle > IDLE_LOOKS:
                     self._watching = False
+                    atexit.unregister(self._leave)
                     return
+
+    def _leave(self, thread: threading.Thread) -> None:
+        """End the thread before the process ends."""
+        self._naps.end()
+        thread.join(LAST_LOOK)
