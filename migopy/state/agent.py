@@ -1,4 +1,4 @@
-"""Who runs a command."""
+"""Who runs a command: a user on a host, in a process."""
 
 from __future__ import annotations
 
@@ -7,13 +7,9 @@ import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
-from migopy.texts import kept_line
-
-Value = TypeVar('Value')
+from migopy.state.fields import text_of
 
 
 @dataclass(frozen=True)
@@ -74,37 +70,3 @@ def is_gone(pid: int) -> bool:
     except OSError:
         return False
     return False
-
-
-def text_of(document: Mapping[str, Any], field: str) -> str:
-    """Give a field that is to be a text as one line, `?` where it is anything else."""
-    value = document.get(field)
-    return kept_line(value) if isinstance(value, str) else '?'
-
-
-def date_of(document: Mapping[str, Any], field: str) -> datetime | None:
-    """Give a field that is to be a date, `None` where it is anything else."""
-    value = document.get(field)
-    return value if isinstance(value, datetime) else None
-
-
-def number_of(document: Mapping[str, Any], field: str) -> float | None:
-    """Give a field that is to be a finite number, `None` where it is anything else."""
-    value = document.get(field)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return None
-    return float(value) if isfinite(value) else None
-
-
-def line_of(document: Mapping[str, Any], field: str) -> str | None:
-    """Give a field that is to be a text as one line, `None` where it is not one."""
-    value = value_of(document, field, str)
-    return None if value is None else kept_line(value)
-
-
-def value_of(
-    document: Mapping[str, Any], field: str, kind: type[Value]
-) -> Value | None:
-    """Give a field that is to be of a type, `None` where it is of another one."""
-    value = document.get(field)
-    return value if isinstance(value, kind) else None

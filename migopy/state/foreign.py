@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from pymongo.collection import Collection
 
-from migopy.state.agent import date_of, number_of
 from migopy.state.documents import raw, readable
+from migopy.state.fields import date_of, number_of
 from migopy.state.registry import is_ours
 from migopy.texts import one_line
 
@@ -110,7 +110,7 @@ def known_by(field: str, time: str | None) -> Tool:
                 not_applied=_not_applied(document) or _without(document, time),
             )
             for document in documents
-            if (name := text_of(*_place(document, field)))
+            if (name := label_of(*_place(document, field)))
         ]
 
     return Tool('another tool', (), field, read)
@@ -153,7 +153,7 @@ def _without(document: Mapping[str, Any], time: str | None) -> str:
 def _said(document: Mapping[str, Any]) -> str:
     """Give the field by which a document itself says that it is not applied."""
     for field in STATES:
-        value = text_of(document, field)
+        value = label_of(document, field)
         if re.sub('[^a-z]', '', value.lower()) in NOT_APPLIED:
             return f'{field}: {value}'
     for field, flag in FLAGS.items():
@@ -173,8 +173,8 @@ def _documents(collection: Collection[Document]) -> list[Document]:
     ]
 
 
-def text_of(document: Mapping[str, Any], field: str) -> str:
-    """Give a field that names a migration as one line; a number as its digits."""
+def label_of(document: Mapping[str, Any], field: str) -> str:
+    """Read a field that names something, as one line; a whole number as its digits."""
     value = document.get(field)
     if isinstance(value, str):
         return one_line(value)
@@ -184,7 +184,7 @@ def text_of(document: Mapping[str, Any], field: str) -> str:
 
 
 def time_of(document: Mapping[str, Any], field: str) -> datetime | None:
-    """Give a field that is a date, or the milliseconds of one."""
+    """Read a field that holds a date, or the milliseconds since 1970, as a date."""
     number = number_of(document, field)
     if number is None:
         return date_of(document, field)
@@ -196,6 +196,6 @@ def time_of(document: Mapping[str, Any], field: str) -> datetime | None:
 
 
 def milliseconds_of(document: Mapping[str, Any], field: str) -> int | None:
-    """Give a field that is a number of milliseconds, rounded."""
+    """Read a field that holds milliseconds, rounded to a whole number."""
     number = number_of(document, field)
     return None if number is None else round(number)

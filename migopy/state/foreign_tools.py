@@ -12,14 +12,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from migopy.state.agent import date_of, number_of
+from migopy.state.fields import date_of, number_of
 from migopy.state.foreign import (
     Document,
     ForeignRecord,
     Tool,
+    label_of,
     last_of,
     milliseconds_of,
-    text_of,
     time_of,
 )
 
@@ -27,7 +27,7 @@ from migopy.state.foreign import (
 def _pymongo_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
     records = []
     for document in documents:
-        at, name = date_of(document, 'applied'), text_of(document, 'name')
+        at, name = date_of(document, 'applied'), label_of(document, 'name')
         if name:
             # It keeps the record of what it has undone, with `None` for the time.
             undone = '' if at is not None else 'undone'
@@ -39,20 +39,20 @@ def _mongodb_migrations(documents: Sequence[Document]) -> list[ForeignRecord]:
     return [
         ForeignRecord([name], date_of(document, 'created_at'))
         for document in documents
-        if (name := text_of(document, 'migration_datetime'))
+        if (name := label_of(document, 'migration_datetime'))
     ]
 
 
 def _mongomig(documents: Sequence[Document]) -> list[ForeignRecord]:
     return [
         ForeignRecord(
-            list(filter(None, [revision, text_of(document, 'description')])),
+            list(filter(None, [revision, label_of(document, 'description')])),
             date_of(document, 'applied_at'),
             milliseconds_of(document, 'execution_time_ms'),
-            '' if document.get('status') == 'applied' else text_of(document, 'status'),
+            '' if document.get('status') == 'applied' else label_of(document, 'status'),
         )
         for document in documents
-        if (revision := text_of(document, 'revision'))
+        if (revision := label_of(document, 'revision'))
     ]
 
 
@@ -65,7 +65,7 @@ def _mongrator(documents: Sequence[Document]) -> list[ForeignRecord]:
             '' if document.get('direction') == 'up' else 'undone',
         )
         for document in documents
-        if (name := text_of(document, '_id'))
+        if (name := label_of(document, '_id'))
     ]
 
 
@@ -73,18 +73,18 @@ def _migrate_mongo(documents: Sequence[Document]) -> list[ForeignRecord]:
     return [
         ForeignRecord([name], date_of(document, 'appliedAt'))
         for document in documents
-        if (name := text_of(document, 'fileName'))
+        if (name := label_of(document, 'fileName'))
     ]
 
 
 def _mongo_migrate_ts(documents: Sequence[Document]) -> list[ForeignRecord]:
     return [
         ForeignRecord(
-            list(filter(None, [text_of(document, 'file'), name])),
+            list(filter(None, [label_of(document, 'file'), name])),
             time_of(document, 'timestamp'),
         )
         for document in documents
-        if (name := text_of(document, 'className'))
+        if (name := label_of(document, 'className'))
     ]
 
 
@@ -98,15 +98,15 @@ def _beanie(documents: Sequence[Document]) -> list[ForeignRecord]:
     Going back, beanie makes a new entry for the one it came to, and goes by the names.
     Where it has undone all, that is `root`, which is no migration.
     """
-    documents = [each for each in documents if text_of(each, 'name') != BEANIE_ROOT]
+    documents = [each for each in documents if label_of(each, 'name') != BEANIE_ROOT]
     current = [
-        text_of(document, 'name')
+        label_of(document, 'name')
         for document in documents
         if document.get('is_current')
     ]
     first: dict[str, datetime | None] = {}
     for document in sorted(documents, key=lambda each: str(date_of(each, 'ts'))):
-        name = text_of(document, 'name')
+        name = label_of(document, 'name')
         if name:
             first.setdefault(name, date_of(document, 'ts'))
     last = max(current, default='')
@@ -134,10 +134,10 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
         # What prepares a change, apart from its transaction, has a type of its own.
         if str(document.get('type', '')).startswith('BEFORE'):
             continue
-        change = text_of(document, 'changeId')
+        change = label_of(document, 'changeId')
         if change:
             # Two authors may have given the same id.
-            last[change, text_of(document, 'author')] = document
+            last[change, label_of(document, 'author')] = document
     return [
         ForeignRecord(
             [change, *filter(None, [_class_name(document)])],
@@ -145,7 +145,7 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
             milliseconds_of(document, 'executionMillis'),
             ''
             if document.get('state') in DONE | MARKED_DONE
-            else text_of(document, 'state').lower().replace('_', ' ')
+            else label_of(document, 'state').lower().replace('_', ' ')
             or 'unknown state',
         )
         for (change, _), document in last.items()
@@ -159,7 +159,7 @@ def _when(document: Mapping[str, Any]) -> str:
 
 
 def _class_name(document: Mapping[str, Any]) -> str:
-    name = text_of(document, 'changeLogClass') or text_of(document, 'changeUnitClass')
+    name = label_of(document, 'changeLogClass') or label_of(document, 'changeUnitClass')
     return name.rpartition('.')[2]
 
 
@@ -190,7 +190,7 @@ def _udata(documents: Sequence[Document]) -> list[ForeignRecord]:
     """
     records = []
     for document in documents:
-        name, plugin = text_of(document, 'filename'), text_of(document, 'plugin')
+        name, plugin = label_of(document, 'filename'), label_of(document, 'plugin')
         if not name or not ({'ops', 'script'} & document.keys()):
             continue
         # Two plugins may have files of one name.

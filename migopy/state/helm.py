@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from migopy.signals import Stopped
-from migopy.state.agent import number_of, text_of
+from migopy.state.fields import number_of, text_of
 from migopy.terminal import HELM, Meter, duration, say
 
 Document = dict[str, Any]

@@ -14,9 +14,9 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from migopy.state.agent import value_of
 from migopy.state.concerns import DURABLE, PREPARE_SECONDS, UNHEARD, repeat
 from migopy.state.documents import all_readable, raw, readable
+from migopy.state.fields import value_of
 from migopy.state.runs import Run
 
 Document = dict[str, Any]

@@ -10,7 +10,8 @@ from typing import Any
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.state.agent import Agent, date_of, is_gone, number_of, place, text_of
+from migopy.state.agent import Agent, is_gone, place
+from migopy.state.fields import date_of, number_of, text_of
 
 Document = Mapping[str, Any]
 

@@ -14,9 +14,9 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from migopy.server import reason_of
-from migopy.state.agent import date_of
 from migopy.state.concerns import DURABLE, PREPARE_SECONDS, repeat
 from migopy.state.documents import all_readable, raw
+from migopy.state.fields import date_of, line_of
 from migopy.texts import kept_line, same_name
 
 Document = dict[str, Any]
@@ -72,8 +72,8 @@ class Record(NamedTuple):
             _text(document, 'checksum'),
             _text(document, 'how'),
             _number(document, 'duration_ms') if 'duration_ms' in document else None,
-            _line(document, 'by') if 'by' in document else None,
-            _line(document, 'phase') if 'phase' in document else None,
+            line_of(document, 'by') if 'by' in document else None,
+            line_of(document, 'phase') if 'phase' in document else None,
             _names(document, 'replaces') if 'replaces' in document else (),
         )
 
@@ -214,11 +214,6 @@ def _text(document: Document, field: str) -> str | None:
         return value
     # BSON's `Code` is a text that cannot be looked up.
     return str(value) if isinstance(value, str) else None
-
-
-def _line(document: Document, field: str) -> str | None:
-    value = _text(document, field)
-    return None if value is None else kept_line(value)
 
 
 def _names(document: Document, field: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from migopy.state.agent import Agent, date_of, line_of, text_of, value_of
+from migopy.state.agent import Agent
+from migopy.state.fields import date_of, line_of, text_of, value_of
 from migopy.state.registry import is_ours
 from migopy.texts import same_name
 

@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 
-from migopy.state.agent import Agent, date_of, number_of, text_of
+from migopy.state.agent import Agent
 from migopy.state.concerns import DURABLE
 from migopy.state.documents import raw, readable
+from migopy.state.fields import date_of, number_of, text_of
 from migopy.state.helm import Asked
 from migopy.state.holder import Holder
 from migopy.state.lock import Lock
