@@ -12,6 +12,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 
 from migopy.errors import MigopyException
+from migopy.texts import shortened
 
 Document = dict[str, Any]
 
@@ -46,8 +47,7 @@ def unpacked(data: bytes) -> Any:
 
 def shown(key: Any) -> str:
     """Give an `_id` as a message shows it, cut off where it is very long."""
-    text = repr(key)
-    return text if len(text) <= SHOWN_OF_ID else f'{text[: SHOWN_OF_ID - 1]}…'
+    return shortened(repr(key), SHOWN_OF_ID)
 
 
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:

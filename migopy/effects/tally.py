@@ -9,6 +9,8 @@ from typing import Any
 
 from bson import encode
 
+from migopy.texts import shortened
+
 Document = Mapping[str, Any]
 
 RENAMED_TO = 'renamed to '
@@ -164,7 +166,7 @@ class Effects:
             row = changes[name].as_document()
             if not row:
                 continue
-            row = {'name': cut(name, LONGEST_PHRASE), **row}
+            row = {'name': shortened(name, LONGEST_PHRASE), **row}
             size += 0 if more else len(encode(row))
             if more or len(rows) == MOST_ROWS or size > MOST_BYTES:
                 more += 1
@@ -254,14 +256,9 @@ def joined(groups: list[str], more: int) -> str:
         space -= len(group) + len('; ')
         kept.append(group)
     if groups and not kept:
-        kept.append(cut(groups[0], space - len('; ')))
+        kept.append(shortened(groups[0], space - len('; ')))
     rest = len(groups) - len(kept) + more
     return '; '.join([*kept, _and_more(rest)] if rest else kept)
-
-
-def cut(text: str, length: int) -> str:
-    """Give a text, shortened with an ellipsis where it is longer than `length`."""
-    return text if len(text) <= length else f'{text[: length - 1]}…'
 
 
 def _and_more(count: int) -> str:
@@ -269,7 +266,7 @@ def _and_more(count: int) -> str:
 
 
 def _shortened(phrases: list[str]) -> list[str]:
-    kept = [cut(phrase, LONGEST_PHRASE) for phrase in phrases[:MOST_PHRASES]]
+    kept = [shortened(phrase, LONGEST_PHRASE) for phrase in phrases[:MOST_PHRASES]]
     if len(phrases) > MOST_PHRASES:
         kept.append(f'and {len(phrases) - MOST_PHRASES:,} more')
     return kept

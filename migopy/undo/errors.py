@@ -9,7 +9,7 @@ from bson.errors import BSONError
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
-from migopy.texts import one_line
+from migopy.texts import one_line, shortened
 from migopy.undo.conflicts import FoundConflicts
 from migopy.undo.document_decisions import STOP, Conflict
 
@@ -213,4 +213,4 @@ def shown(id: Value) -> str:
         text = repr(id.decoded())
     except (BSONError, ValueError, TypeError):
         text = id.data.hex()
-    return text if len(text) <= SHOWN else f'{text[: SHOWN - 1]}…'
+    return shortened(text, SHOWN)
