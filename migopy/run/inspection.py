@@ -27,7 +27,7 @@ from migopy.run.plan import Plan
 from migopy.run.repeating import repeats_of
 from migopy.run.step import Step
 from migopy.texts import one_line
-from migopy.traces import summary
+from migopy.traces import line_in, summary
 
 
 class Problem(NamedTuple):
@@ -125,19 +125,14 @@ def _of_one(
 
 def _import_failed(error: ImportFailed, path: str) -> Problem:
     said = f'{one_line(error.name)} cannot be imported: {summary(error.cause)}'
-    return Problem(path, line_in(error.cause, path), said)
+    return Problem(path, _line_of(error.cause, path), said)
 
 
-def line_in(error: BaseException, path: str) -> int:
-    """Give the line of a file at which an error was raised, or that does not parse.
+def _line_of(error: BaseException, path: str) -> int:
+    """Give the line of a file that raised an error, or that does not parse.
 
-    1 where the file has no part in it.
+    It is 1 where the file has no part in the error.
     """
     if isinstance(error, SyntaxError) and error.filename == path:
         return error.lineno or 1
-    line, frame = 1, error.__traceback__
-    while frame is not None:
-        if frame.tb_frame.f_code.co_filename == path:
-            line = frame.tb_lineno
-        frame = frame.tb_next
-    return line
+    return line_in(error, path) or 1
