@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -241,6 +242,12 @@ class Site:
                 yield migration.name, checksum
 
     # Its lock.
+
+    def under(self, lock: Lock) -> Site:
+        """Give this site with another lock in the place of its own."""
+        site = copy(self)
+        site.lock = lock
+        return site
 
     @contextmanager
     def locked(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
-from copy import copy
 from typing import TYPE_CHECKING
 
 from migopy.files import importable
@@ -74,9 +73,7 @@ def _alone(site: Site, order: Order, observer: Observer) -> Iterator[Site]:
     held = lock.held(order.asked.name, order.wait, observer.waiting)
     with site.listener.own_work(), held:
         end_left(site.history, lock.formers)
-        at_work = copy(site)
-        at_work.lock = lock
-        yield at_work
+        yield site.under(lock)
 
 
 def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step | None:
