@@ -6,18 +6,17 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from pymongo import MongoClient, ReadPreference, WriteConcern
+from pymongo import MongoClient, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
 from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.errors import MigopyException
 from migopy.server import reason_of
-from migopy.state import TRANSIENT, KeptPages
+from migopy.state import TRANSIENT, KeptPages, begin
 from migopy.terminal import say
 
 #: What the server answers where no transaction can do it (IllegalOperation,
@@ -162,12 +161,7 @@ class PageTransaction:
 
     def begin(self) -> None:
         """Begin one; the server hears of it with its first command."""
-        # All that a transaction reads is of one snapshot with `local`, too.
-        self._session.start_transaction(
-            read_concern=ReadConcern('local'),
-            write_concern=self._concern,
-            read_preference=ReadPreference.PRIMARY,
-        )
+        begin(self._session, self._concern)
 
     def kept(self, place: Place) -> list[Document]:
         """Give what is kept with a page, after which it is as far as `place`."""

@@ -6,20 +6,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.run.observer import Observer
 from migopy.run.step import Step
-from migopy.run.transaction import (
-    READ_CONCERN,
-    TooLarge,
-    timed,
-)
+from migopy.run.transaction import TooLarge, timed
 from migopy.server import end_sessions, reason_of
 from migopy.signals import is_interruption
-from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.state import TRANSIENT, begin, commit
 
 #: How often a transaction is tried, and for how many seconds at most.
 ATTEMPTS = 5
@@ -63,11 +58,7 @@ def _attempt(
     client: Any, session: ClientSession, work: Callable[[ClientSession], None]
 ) -> None:
     """Do the work in a new transaction; one that fails is aborted."""
-    session.start_transaction(
-        read_concern=READ_CONCERN,
-        write_concern=DURABLE,
-        read_preference=ReadPreference.PRIMARY,
-    )
+    begin(session)
     try:
         with timed(client):
             work(session)

@@ -7,10 +7,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from migopy.commands import Part
 from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
@@ -19,10 +17,7 @@ from migopy.errors import MigopyException
 from migopy.run.imaging_errors import NotImaged
 from migopy.server import end_sessions, reason_of
 from migopy.signals import is_interruption
-
-#: All reads of a transaction are from one snapshot on the primary with `local` too;
-#: `snapshot` would refuse to make the indexes of a new collection.
-READ_CONCERN = ReadConcern('local')
+from migopy.state import begin
 
 #: What MongoDB answers to something that no transaction can do (IllegalOperation,
 #: OperationNotSupportedInTransaction; writes to `system.js` and reads of `system.views`
@@ -204,10 +199,7 @@ def aborted(client: Any) -> Iterator[ClientSession]:
     Raises `TooLong`.
     """
     with client.start_session() as session, timed(client):
-        session.start_transaction(
-            read_concern=READ_CONCERN,
-            read_preference=ReadPreference.PRIMARY,
-        )
+        begin(session, write_concern=None)
         try:
             yield session
         except BaseException as error:

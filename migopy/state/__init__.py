@@ -15,6 +15,7 @@ from migopy.state.concerns import (
     MARK,
     TRANSIENT,
     NoMajority,
+    begin,
     commit,
     is_passing,
 )
@@ -90,6 +91,7 @@ __all__ = [
     'Seen',
     'Steering',
     'StillRunning',
+    'begin',
     'commit',
     'end_left',
     'is_passing',

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
-from pymongo import WriteConcern
+from pymongo import ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.errors import (
     ConnectionFailure,
@@ -14,6 +15,7 @@ from pymongo.errors import (
     PyMongoError,
     WTimeoutError,
 )
+from pymongo.read_concern import ReadConcern
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
@@ -35,6 +37,10 @@ MARK = WriteConcern(1)
 
 #: For what is not waited for, as its loss does no harm.
 UNHEARD = WriteConcern(0)
+
+#: For transactions: with `local`, too, all reads are from one snapshot on the primary;
+#: `snapshot` would refuse to make the indexes of a new collection.
+LOCAL = ReadConcern('local')
 
 #: Seconds for what a command writes at its end: how a run has failed, for which there
 #: may be an election first, what is known of others, and that the lock is free. With
@@ -114,6 +120,22 @@ def repeat(work: Callable[[], object], seconds: float) -> None:
             if not is_passing(error) or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE)
+
+
+def begin(
+    session: ClientSession, write_concern: WriteConcern | None = DURABLE
+) -> AbstractContextManager[Any]:
+    """Begin a transaction on the primary, with the options that migopy's all have.
+
+    The server hears of it with its first command. `write_concern` is for the commit;
+    `None` takes the client's. As a context manager, what is given commits at the end of
+    the block, and aborts after an error.
+    """
+    return session.start_transaction(
+        read_concern=LOCAL,
+        write_concern=write_concern,
+        read_preference=ReadPreference.PRIMARY,
+    )
 
 
 def commit(session: ClientSession, deadline: float) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
-from pymongo.read_concern import ReadConcern
 
-from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.state import TRANSIENT, begin, commit
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images, chunk_of, of_chunks
@@ -40,11 +38,7 @@ def add_record(
         with (
             images.own_work(),
             images.client.start_session() as session,
-            session.start_transaction(
-                read_concern=ReadConcern('local'),
-                write_concern=DURABLE,
-                read_preference=ReadPreference.PRIMARY,
-            ),
+            begin(session),
         ):
             known = {'$set': kept.document()}
             found = images.collection.update_one(wanted, known, session=session)

@@ -8,15 +8,13 @@ from itertools import takewhile
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
-from pymongo.read_concern import ReadConcern
 
 from migopy.backfill import bound_session, is_bound
 from migopy.commands import Command
 from migopy.differences import Value
-from migopy.state import DURABLE, TRANSIENT, commit
+from migopy.state import TRANSIENT, begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules
 from migopy.undo.conflicts import FoundConflicts
@@ -251,11 +249,7 @@ class Undo:
         deadline = time.monotonic() + PATIENCE
         for number in range(1, ATTEMPTS + 1):
             try:
-                with session.start_transaction(
-                    read_concern=ReadConcern('local'),
-                    write_concern=DURABLE,
-                    read_preference=ReadPreference.PRIMARY,
-                ):
+                with begin(session):
                     self._restore(groups(), mark, session)
                     commit(session, deadline)
                 self._is_begun = True
