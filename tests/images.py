@@ -9,7 +9,11 @@ from bson import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
 #: What to set in `migopy.undo`, so that an undo takes a transaction for two documents.
-CHUNK_BY_CHUNK = {'undoing.DOCUMENTS': -1, 'capture.PAIRS': 2, 'groups.DOCUMENTS': 2}
+CHUNK_BY_CHUNK = {
+    'undoing.DOCUMENTS': -1,
+    'capture.PAIRS': 2,
+    'chunk_groups.DOCUMENTS': 2,
+}
 
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
