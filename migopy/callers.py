@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
+from types import CodeType, FrameType
 from typing import NamedTuple
 
 #: The packages that are never the caller: PyMongo's, and this one.
@@ -25,6 +26,19 @@ def calling_file() -> Caller:
         frame = frame.f_back
     module = frame.f_globals.get('__name__', '')
     return Caller(frame.f_code.co_filename, frame.f_lineno, module)
+
+
+def calling_lines() -> tuple[tuple[CodeType, int], ...]:
+    """Give the lines that have come to this call, from that of the caller outwards.
+
+    Where a call is made again, by a loop or by what repeats a function, they are equal.
+    """
+    lines = []
+    frame: FrameType | None = sys._getframe(2)
+    while frame is not None:
+        lines.append((frame.f_code, frame.f_lineno))
+        frame = frame.f_back
+    return tuple(lines)
 
 
 def called_by_driver() -> bool:

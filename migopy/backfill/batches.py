@@ -6,14 +6,17 @@ import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import bson
 from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import images_here
-from migopy.backfill.loops import require_no_loop
+from migopy.backfill.leaving import Call
+from migopy.backfill.loops import TRIED, require_no_loop
 from migopy.backfill.target import require_collection, target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.backfill.turns import Turns
+from migopy.callers import calling_lines
 from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
 
 
@@ -63,8 +66,19 @@ def batches(
     target = target_of(collection, 'migopy.batches')
     is_wanted = transaction or images_here() is not None
     is_once = is_wanted and can_be_once(collection, True, TRANSACTION)
+    tried = TRIED.get()
+    is_tried = tried is not None and (transaction or tried.keeps_images)
     throttle = throttle_of(collection, pace, size)
-    turns = Turns(collection, target, filter or {}, throttle, is_once)
+    query = bson.encode(filter or {}, codec_options=collection.codec_options)
+    turns = Turns(
+        collection,
+        target,
+        filter or {},
+        throttle,
+        is_once,
+        Call(collection.full_name, query, calling_lines()),
+        tried.effects if tried is not None and is_tried else None,
+    )
     loop = turns.loop()
     turns.reference = weakref.ref(loop)
     return loop

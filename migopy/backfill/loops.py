@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 from pymongo.errors import OperationFailure, PyMongoError
 
-from migopy.effects import RefusedWrite
+from migopy.backfill.leaving import LEFT, LOST, Left, Loop
+from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state import TRANSIENT
@@ -19,31 +20,22 @@ from migopy.state import TRANSIENT
 NOT_IN_TRANSACTION = 263
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
-LOOP: ContextVar[weakref.ref[Generator[Any, None, None]] | None] = ContextVar(
-    'LOOP', default=None
-)
-
-
-class Left(NamedTuple):
-    """A loop that was left within the transaction of a batch.
-
-    `done` is how many documents of `namespace` it had done before that batch, in which
-    it had changed something if it `has_changed`.
-    """
-
-    namespace: str
-    done: int
-    has_changed: bool = False
+LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)
 
 
 #: Whether `update_each` is sending a page at this moment.
 SENDING: ContextVar[bool] = ContextVar('SENDING', default=False)
 
-#: The last loop of this run that was left so.
-LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
 
-#: The first loop of this run that was left so when it had changed something.
-LOST: ContextVar[Left | None] = ContextVar('LOST', default=None)
+class Tried(NamedTuple):
+    """A step of a dry run: what hears its writes, and whether images are to be kept."""
+
+    effects: Recording
+    keeps_images: bool
+
+
+#: The step whose batches would be transactions if it were executed.
+TRIED: ContextVar[Tried | None] = ContextVar('TRIED', default=None)
 
 
 class InLoop(MigopyException):
@@ -104,11 +96,13 @@ class UnkeptBatch(MigopyException):
         """Take the loop, what the server says, and `why` for a person."""
         self.left = left
         self.reason = reason
-        super().__init__(
-            f'{left.namespace}: {why} Nothing of that batch is kept; the'
-            f' {left.done:,} documents before it are done, and its up goes on behind'
-            ' them when it is run again.'
+        what = (
+            f'Nothing of that batch is kept; the {left.done:,} documents before it are'
+            ' done, and its up goes on behind them when it is run again.'
         )
+        if left.is_tried:
+            what = 'Executed, it would fail, and nothing of that batch would be kept.'
+        super().__init__(f'{left.namespace}: {why} {what}')
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.left, self.reason)
@@ -163,13 +157,6 @@ def outside(refused: RefusedWrite) -> OutsideBatch:
     return OutsideBatch(what)
 
 
-def leave(left: Left) -> None:
-    """Note that a loop is left within a batch."""
-    LEFT.set(left)
-    if left.has_changed and LOST.get() is None:
-        LOST.set(left)
-
-
 def require_no_loop(what: str, namespace: str) -> None:
     """Make sure that no loop goes on here; raises `InLoop`."""
     if _open_loop() is not None:
@@ -183,16 +170,14 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
     Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
     somebody else has refused it. Raises `BatchAborted` for what the server has aborted,
     `NotInBatch` for what it does in no transaction, and `LeftBatch` where all went well
-    but for the changes of a batch that were not kept.
+    but for the changes of a batch that were not kept, as no loop of the same call has
+    gone through all since.
     """
     LEFT.set(None)
-    LOST.set(None)
+    LOST.set({})
     try:
         yield
-        _close_loop()
-        lost = LOST.get()
-        if lost is not None:
-            raise LeftBatch(lost)
+        _require_none_lost()
     except PyMongoError as error:
         left = LEFT.get()
         if left is None:
@@ -210,6 +195,28 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
         _close_loop()
 
 
+@contextmanager
+def loops_tried(tried: Tried) -> Iterator[None]:
+    """Tell at the end of the block of a loop that was left, as if it were executed.
+
+    Raises `LeftBatch`.
+    """
+    LOST.set({})
+    token = TRIED.set(tried)
+    try:
+        yield
+        _require_none_lost()
+    finally:
+        TRIED.reset(token)
+        _close_loop()
+
+
+def _require_none_lost() -> None:
+    _close_loop()
+    for left in LOST.get().values():
+        raise LeftBatch(left)
+
+
 def _close_loop() -> None:
     loop = _open_loop()
     if loop is not None:
@@ -222,6 +229,6 @@ def is_of_pages() -> bool:
     return SENDING.get() or _open_loop() is not None
 
 
-def _open_loop() -> Generator[Any, None, None] | None:
+def _open_loop() -> Loop | None:
     reference = LOOP.get()
     return reference() if reference is not None else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -21,14 +21,8 @@ from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import RAW, id_of
 from migopy.backfill.images import Looked, LoopImages, NoLoopImages
-from migopy.backfill.loops import (
-    LOOP,
-    Left,
-    OutsideBatch,
-    leave,
-    outside,
-    require_no_loop,
-)
+from migopy.backfill.leaving import Call, Loop
+from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
 from migopy.backfill.pages import Pages
 from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
@@ -58,8 +52,6 @@ PATIENCE = 120.0
 READS = 1
 READS_AND_COMMITS = 3
 
-Loop = Generator[list[Any], None, None]
-
 
 class Turns:
     """One call of `batches`.
@@ -75,10 +67,14 @@ class Turns:
         query: Mapping[str, Any],
         throttle: Throttle,
         is_once: bool,
+        call: Call,
+        tried: Recording | None,
     ) -> None:
         """Go through the documents of `collection` that fit `query`.
 
-        `is_once` is whether each batch is a transaction, which it can be here.
+        `is_once` is whether each batch is a transaction, which it can be here; `call`
+        is this one. `tried` hears what is written where each batch would be one if it
+        were no dry run.
         """
         #: Gives the loop while it goes on.
         self.reference: weakref.ref[Loop] | None = None
@@ -88,6 +84,8 @@ class Turns:
         self._query = query
         self._throttle = throttle
         self._is_once = is_once
+        self._call = call
+        self._tried = tried
         raw: Collection[RawBSONDocument] = collection.with_options(
             codec_options=RAW, read_preference=ReadPreference.PRIMARY
         )
@@ -116,6 +114,7 @@ class Turns:
                     yield from self._plain(checkpoint, effects, show)
             require_the_same(self._collection, self._target)
             checkpoint.finish()
+            self._call.has_ended()
         finally:
             LOOP.set(None)
 
@@ -124,13 +123,17 @@ class Turns:
     ) -> Loop:
         total = total_of(self._collection.find(self._query))
         while True:
-            show(self._name, checkpoint.count, total)
+            done = checkpoint.count
+            show(self._name, done, total)
             self._throttle.wait(self._throttle.size)
             timed = Timed(effects)
             documents, batch = self._next(checkpoint)
             if not documents:
                 return
-            yield documents
+            if self._tried is None:
+                yield documents
+            else:
+                yield from self._call.give(documents, done, self._tried, is_tried=True)
             timed.tell(self._throttle, len(documents), READS)
             wrote = written(checkpoint, effects)
             if wrote != checkpoint.wrote:
@@ -178,7 +181,8 @@ class Turns:
                     if pages.add(transaction.kept(place), session):
                         is_added, pages.is_unsure = True, False
                         with self._inside(session, effects, looked):
-                            yield from self._given(documents, checkpoint.count, effects)
+                            done = checkpoint.count
+                            yield from self._call.give(documents, done, effects)
                         place.entry['wrote'] = written(checkpoint, effects)
                         if place.entry['wrote'] != checkpoint.wrote:
                             pages.correct(transaction.kept(place), session)
@@ -214,18 +218,6 @@ class Turns:
         images = images_here()
         name = self._collection.full_name
         return NoLoopImages() if images is None else images.loop(name)
-
-    def _given(
-        self, documents: list[Any], done: int, effects: Recording | None
-    ) -> Loop:
-        """Give a batch; note where the loop is left with it, for who says why."""
-        before = changed(effects)
-        try:
-            yield documents
-        except GeneratorExit:
-            has_changed = changed(effects) != before
-            leave(Left(self._collection.full_name, done, has_changed))
-            raise
 
     @contextmanager
     def _inside(
@@ -277,18 +269,3 @@ def written(checkpoint: Checkpoint, effects: Recording | None) -> list[str]:
     for each in effects.changes if effects is not None else ():
         names.update(each.split(' + '))
     return sorted(names)
-
-
-def changed(effects: Recording | None) -> int:
-    """Count what a loop has changed so far, what is not certain of it as well."""
-    changes = effects.changes.values() if effects is not None else ()
-    return sum(
-        each.inserted
-        + each.modified
-        + each.found
-        + each.deleted
-        + len(each.collection)
-        + len(each.indexes)
-        + len(each.notes)
-        for each in changes
-    )

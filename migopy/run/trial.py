@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
+from migopy.backfill import Tried, loops_tried
 from migopy.commands import Command
 from migopy.differences import States, look, state_before
 from migopy.effects import Evidence, Recording
@@ -211,10 +212,12 @@ class Trial:
         site = self._site
         answers = Answering(standin, effects, site.listener)
         inside = kept_inside(session, effects, site.db.name)
+        loops = loops_tried(Tried(effects, step.images is True))
         with (
             step.turn,
             inside,
             nullcontext() if pages is None else pages.in_force(),
+            nullcontext() if step.in_transaction else loops,
             session.bind(end_session=False),
             told_by(self._observer.speaker),
             answered_by(None if step.in_transaction else answers),

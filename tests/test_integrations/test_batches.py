@@ -127,6 +127,9 @@ class MigrationTest(PlainTest):
     def execute(self, **settings: Any) -> None:
         self.manager(**settings).perform('execute', ('1_a.py',), {})
 
+    def dry_run(self) -> None:
+        self.manager().perform('execute', ('1_a.py',), {'dry_run': 'yes'})
+
     def calls(self, db: Any = None) -> list[int]:
         found = (self.db if db is None else db).notes.find(sort=[('_id', 1)])
         return [note.get('calls', 0) for note in found]
@@ -206,8 +209,13 @@ class MigrationTest(PlainTest):
                 self.db.notes.update_many({}, {'$unset': {'calls': 1}})
                 self.migration('1_a.py', textwrap.dedent(text).format(loop=loop))
                 if done is None:
+                    self.dry_run()
                     self.execute()
                     continue
+                would = 'Executed, it would fail, and nothing of that batch would be'
+                with self.assertRaisesRegex(LeftBatch, would):
+                    self.dry_run()
+                self.assertEqual(self.calls(), [0] * 10)
                 told = f'the {done} documents before it are done'
                 with self.assertRaisesRegex(LeftBatch, told) as caught:
                     self.execute()
@@ -218,6 +226,65 @@ class MigrationTest(PlainTest):
                 self.write_up(self.ONCE)
                 self.execute()
                 self.assertEqual(self.calls(), [1] * 10)
+
+    def test_one_that_the_same_loop_has_gone_through_since_is_not_lost(self) -> None:
+        loops = {
+            # It is the same loop that is repeated, to its end.
+            """
+                for attempt in range(3):
+                    with suppress(ZeroDivisionError):
+                        loop('a', {}, 6 if attempt < 2 else None)
+            """: [3, 3, 3, 1, 1],
+            # The second one is of other documents, or another one.
+            """
+                with suppress(ZeroDivisionError):
+                    loop('a', {'_id': {'$gte': 4}}, 6)
+                loop('a', {'_id': {'$gte': 6}}, None)
+            """: None,
+            """
+                with suppress(ZeroDivisionError):
+                    loop('a', {}, 6)
+                loop('a', {}, None)
+            """: None,
+            # Or it is left as well.
+            """
+                for attempt in range(2):
+                    with suppress(ZeroDivisionError):
+                        loop('a', {}, 6)
+            """: None,
+        }
+        text = """
+            from contextlib import suppress
+            import migopy
+
+            def up(db):
+                def loop(field, query, bad):
+                    for batch in migopy.batches(
+                        db.notes, 2, filter=query, transaction=True
+                    ):
+                        keys = {'_id': {'$in': [each['_id'] for each in batch]}}
+                        db.notes.update_many(keys, {'$inc': {field: 1}})
+                        1 / (0 if batch[0]['_id'] == bad else 1)
+            """
+        for loop, expected in loops.items():
+            with self.subTest(loop):
+                self.db.migrations.delete_many({})
+                self.db.migrations_history.delete_many({})
+                self.db.notes.update_many({}, {'$unset': {'a': 1}})
+                self.migration(
+                    '1_a.py',
+                    textwrap.dedent(text)
+                    + textwrap.indent(textwrap.dedent(loop), ' ' * 4),
+                )
+                if expected is None:
+                    for run in (self.dry_run, self.execute):
+                        with self.assertRaises(LeftBatch):
+                            run()
+                    continue
+                self.dry_run()
+                self.execute()
+                found = [each['a'] for each in self.db.notes.find()]
+                self.assertEqual(found[::2], expected)
 
     def test_without_one_the_batch_that_was_left_is_given_again(self) -> None:
         self.write_up(last="if batch[0]['_id'] == 6: break", after='1 / 0')

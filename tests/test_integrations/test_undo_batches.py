@@ -333,6 +333,8 @@ class UndoBatchesTest(PlainTest):
         self.assertEqual(self.db.made.count_documents({}), 20 + 5)
         self.assert_undone()
         self.write_up(f'{BODY}{left}', loop_after)
+        with self.assertRaisesRegex(LeftBatch, 'Executed, it would fail'):
+            self.manager().execute(dry_run='yes')
         with self.assertRaisesRegex(LeftBatch, 'the 20 documents before it are done'):
             self.execute()
         self.assertEqual(self.db.made.count_documents({}), 20 + 5)

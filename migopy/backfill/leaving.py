@@ -1,0 +1,86 @@
+"""Loops over `batches` that are left within the transaction of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextvars import ContextVar
+from types import CodeType
+from typing import Any, NamedTuple
+
+from migopy.effects import Recording
+
+Loop = Generator[list[Any], None, None]
+
+
+class Left(NamedTuple):
+    """A loop that was left within the transaction of a batch.
+
+    `done` is how many documents of `namespace` it had done before that batch, in which
+    it had changed something if it `has_changed`. `is_tried` is whether that was in a
+    dry run, in which there are no such transactions.
+    """
+
+    namespace: str
+    done: int
+    has_changed: bool = False
+    is_tried: bool = False
+
+
+class Call(NamedTuple):
+    """A call of `batches`.
+
+    Invariant: of two that are equal, the second one gives to the same lines what the
+    first one gave to them, from the beginning.
+    """
+
+    namespace: str
+    query: bytes
+    #: The lines that led to it, as `calling_lines` gives them.
+    lines: tuple[tuple[CodeType, int], ...]
+
+    def give(
+        self,
+        documents: list[Any],
+        done: int,
+        effects: Recording | None,
+        is_tried: bool = False,
+    ) -> Loop:
+        """Give a batch; note where the loop is left with it, for who says why."""
+        before = changed(effects)
+        try:
+            yield documents
+        except GeneratorExit:
+            has_changed = changed(effects) != before
+            left = Left(self.namespace, done, has_changed, is_tried)
+            LEFT.set(left)
+            if has_changed:
+                LOST.set({**LOST.get({}), self: left})
+            raise
+
+    def has_ended(self) -> None:
+        """Note that its loop has gone through all: nothing of an equal one is lost."""
+        lost = LOST.get({})
+        LOST.set({call: left for call, left in lost.items() if call != self})
+
+
+#: The last loop of this run that was left so.
+LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
+
+#: The loops of this run that were left so when they had changed something, in order,
+#: unless the same has gone through all since.
+LOST: ContextVar[dict[Call, Left]] = ContextVar('LOST')
+
+
+def changed(effects: Recording | None) -> int:
+    """Count what a loop has changed so far, what is not certain of it as well."""
+    changes = effects.changes.values() if effects is not None else ()
+    return sum(
+        each.inserted
+        + each.modified
+        + each.found
+        + each.deleted
+        + len(each.collection)
+        + len(each.indexes)
+        + len(each.notes)
+        for each in changes
+    )
