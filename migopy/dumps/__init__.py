@@ -17,6 +17,7 @@ from migopy.dumps.errors import RestoreFailed as RestoreFailed
 from migopy.dumps.errors import RestoreRefused as RestoreRefused
 from migopy.dumps.errors import UnknownDump as UnknownDump
 from migopy.dumps.errors import reason_of as reason_of
+from migopy.dumps.exchange import Mark as Mark
 from migopy.dumps.folder import Dump as Dump
 from migopy.dumps.format import Progress as Progress
 from migopy.dumps.format import Stored as Stored

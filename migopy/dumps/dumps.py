@@ -31,7 +31,7 @@ from migopy.dumps.errors import (
     UnknownDump,
     reason_of,
 )
-from migopy.dumps.exchange import Exchange, NoRoom
+from migopy.dumps.exchange import Exchange, Mark, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.mongorestore import Mongorestore
@@ -148,7 +148,13 @@ class Dumps:
                 self._say(f'The old dump {old.name} cannot be removed: {error}')
         return dump
 
-    def restore(self, db: Database[Any], dump: Dump, in_place: bool = False) -> None:
+    def restore(
+        self,
+        db: Database[Any],
+        dump: Dump,
+        in_place: bool = False,
+        mark: Mark | None = None,
+    ) -> None:
         """Bring a database back to a dump: collections, documents, options, indexes.
 
         What was made since is dropped. By mongorestore where it is on the PATH, else
@@ -156,14 +162,14 @@ class Dumps:
         `in_place` one collection at a time is tried beside, then all are dropped and
         filled. Raise `RestoreRefused` where the dump is not sound or the server
         does not take it: then the database is as it was. Raise `RestoreFailed` where it
-        stops later.
+        stops later: then `mark` stands in the database.
         """
         db = plain(db)
         try:
             contents = self._verified(dump, db.name)
             mongorestore = self._mongorestore(db, dump)
             filler = Filler(db, dump.batches, self._progress)
-            exchange = Exchange(db, contents, filler, self._apart, dump.size)
+            exchange = Exchange(db, contents, filler, self._apart, dump.size, mark)
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
         except NoRoom as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence, Set
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
@@ -40,6 +40,17 @@ class NoRoom(Exception):
         self.free = free
 
 
+class Mark(NamedTuple):
+    """What tells, as long as it stands in `collection`, that `switch` is under way.
+
+    That collection is exchanged last, so the mark is gone when all is in place, and
+    stays where the process is killed before that.
+    """
+
+    collection: str
+    document: Mapping[str, Any]
+
+
 class Exchange:
     """Exchange collections for those of a dump: first `stage`, then `switch`.
 
@@ -62,16 +73,19 @@ class Exchange:
         filler: Filler,
         apart: Set[str],
         size: int,
+        mark: Mark | None = None,
     ) -> None:
         """Take what is to be in the database, but for what stands `apart`.
 
-        `size` is that of it all, in bytes.
+        `size` is that of it all, in bytes; `mark` stands while it is exchanged.
         """
         self._db = plain(db)
         self._contents = contents
         self._filler = filler
         self._apart = apart
         self._size = size
+        self._mark = mark
+        self._last = mark.collection if mark else ''
         self._staged: dict[str, str] = {}
         #: How many of the dump's collections are in place.
         self.done = 0
@@ -85,10 +99,15 @@ class Exchange:
         self.clean()
         names = {one.name: f'{STAGED}{n}' for n, one in enumerate(self._contents)}
         kept = {}
-        if not in_place and self._may_rename():
-            self._require_room()
-            renamed = filter(_can_be_renamed, self._contents)
-            kept = {one.name: (one, names[one.name]) for one in renamed}
+        if self._may_rename():
+            if not in_place:
+                self._require_room()
+            kept = {
+                one.name: (one, names[one.name])
+                for one in self._contents
+                # For that which has the mark there is room in any case.
+                if _can_be_renamed(one) and (not in_place or one.name == self._last)
+            }
         if mongorestore:
             self._staged = mongorestore.fill(kept)
         for stored in self._contents:
@@ -97,9 +116,15 @@ class Exchange:
             except PyMongoError as error:
                 raise NotTaken(stored.name, names[stored.name], error) from error
         drop(self._db, [names[one.name] for one in self._contents if one.is_view])
+        if self._mark:
+            self._db[self._mark.collection].insert_one(dict(self._mark.document))
 
     def switch(self) -> None:
-        """Put everything in place, and drop what the dump does not have."""
+        """Put everything in place, and drop what the dump does not have.
+
+        What has the mark comes last. But where nothing may be renamed, that is dropped
+        before it is filled.
+        """
         kinds = {one['name']: one['type'] for one in self._db.list_collections()}
         there = dumped(kinds, self._apart)
         for stored in self._contents:
@@ -107,29 +132,41 @@ class Exchange:
                 self._filler.replace_functions(stored)
                 self.done += 1
         for stored in self._contents:
-            if stored.name in self._staged:
-                if kinds.get(stored.name, 'collection') != 'collection':
-                    drop(self._db, [stored.name])
-                self._rename(self._staged[stored.name], stored.name)
-                self.done += 1
+            if stored.name in self._staged and stored.name != self._last:
+                self._place(stored, kinds)
         for stored in self._contents:
             is_in_place = stored.name in self._staged or stored.name == SYSTEM_JS
-            if not is_in_place and not stored.is_view:
-                drop(self._db, [stored.name])
-                self._filler.fill(stored, stored.name)
-                self.done += 1
+            if not (is_in_place or stored.is_view or stored.name == self._last):
+                self._place(stored, kinds)
         # An old view on one that is new could close a circle. But for those that have
         # been exchanged for a collection by now.
         placed = {stored.name for stored in self._contents if not stored.is_view}
+        placed.add(self._last)
         old = [name for name in there if kinds[name] == 'view' and name not in placed]
         drop(self._db, old)
         for stored in self._contents:
-            if stored.is_view:
+            if stored.is_view and stored.name != self._last:
                 # Where a collection or a time series is in its way.
                 drop(self._db, [stored.name])
                 self._filler.create(stored, stored.name)
                 self.done += 1
-        drop(self._db, set(there) - {stored.name for stored in self._contents})
+        wanted = {stored.name: stored for stored in self._contents}
+        drop(self._db, set(there) - wanted.keys() - {self._last})
+        if self._last in wanted:
+            self._place(wanted[self._last], kinds)
+        elif self._last in there:
+            drop(self._db, [self._last])
+
+    def _place(self, stored: Stored, kinds: Mapping[str, str]) -> None:
+        """Put a collection in place: what was staged is renamed, all else is filled."""
+        if stored.name in self._staged:
+            if kinds.get(stored.name, 'collection') != 'collection':
+                drop(self._db, [stored.name])
+            self._rename(self._staged[stored.name], stored.name)
+        else:
+            drop(self._db, [stored.name])
+            self._filler.fill(stored, stored.name)
+        self.done += 1
 
     def clean(self) -> None:
         """Drop the collections of a restore that did not come to its end."""

@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.operations.asking import Asking
-from migopy.run import Observer
+from migopy.run import Observer, Unfinished
 from migopy.site import Site
+from migopy.state import RESTORE, Agent, Run
 from migopy.terminal import told_by
 
 if TYPE_CHECKING:
-    from migopy.dumps import Dump
+    from migopy.dumps import Dump, Mark
 
 
 class Restore(NamedTuple):
@@ -29,11 +31,17 @@ class Restore(NamedTuple):
 
 
 def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
-    """Dump the database, under the lock; of its dumps the newest `keep` stay."""
+    """Dump the database, under the lock; of its dumps the newest `keep` stay.
+
+    Raises `Unfinished` of one that a restore has left incomplete: a dump of that would
+    be the newest one, and could take the place of a whole one.
+    """
     locked = site.locked('dbdump', wait, observer.waiting)
     # What a worker is in the middle of, and how far it is, would not fit in a dump.
     alone = without_worker(site, 'dbdump', wait, observer)
     with locked, alone, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+        if restores := [run for run in site.history.unsettled() if run.is_restore]:
+            raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
         return dumps.make(site.db, keep)
 
@@ -61,8 +69,29 @@ def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> N
         locked = site.locked('dbrestore', which.wait, observer.waiting)
         with locked, without_worker(site, 'dbrestore', which.wait, observer):
             observer.restoring(dump)
-            dumps.restore(site.db, dump, which.in_place)
+            dumps.restore(site.db, dump, which.in_place, _mark(site, dump))
     observer.restored(dump)
+
+
+def _mark(site: Site, dump: Dump) -> Mark:
+    """Give what says that a restore did not come to its end: an unfinished run.
+
+    It stands in the history, which comes back with the dump.
+    """
+    from migopy.dumps import Mark
+
+    errand = ERRAND.get()
+    run = Run(
+        name=dump.name,
+        direction=RESTORE,
+        checksum=None,
+        owner=site.lock.owner,
+        agent=Agent.current(),
+        version=site.version,
+        started=site.lock.now(),
+        command=errand.id if errand else None,
+    )
+    return Mark(site.history.collection.name, run.document())
 
 
 def _servers(site: Site) -> frozenset[str]:
@@ -90,6 +119,10 @@ def names_of_dumps(site: Site) -> set[str]:
     with suppress(MigopyException):
         return {each.name for each in dumps(site)}
     return set()
+
+
+def _no_file(name: str) -> None:
+    """Give the file of a dump's name: there is none."""
 
 
 def _nobody(line: str) -> None:

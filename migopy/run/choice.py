@@ -267,11 +267,11 @@ class Choice:
         return [self.find(each) for each in names[::-1][:last]]
 
     def _refuse_unfinished(self, chosen: Migration | None) -> None:
-        unfinished = self._plan.unfinished
-        if any(chosen and run.name == chosen.name for run in unfinished):
-            return
-        if self._plan.in_the_way:
-            raise Unfinished(self._plan.in_the_way, self._plan.file_of)
+        plan = self._plan
+        is_own = chosen is not None and bool(plan.unfinished_of(chosen))
+        # In a database that is not whole nothing goes on either.
+        if in_the_way := plan.restores or ([] if is_own else plan.in_the_way):
+            raise Unfinished(in_the_way, plan.file_of)
 
     def _refuse_wrong(self, chosen: Migration | None, phases: Collection[str]) -> None:
         """Refuse where it cannot be told in which phase one is that may be wanted."""

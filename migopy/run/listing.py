@@ -45,7 +45,8 @@ def listing(plan: Plan, pending: Collection[str]) -> list[Entry]:
     One without a file has the place that the number in its name gives it; one without
     a number comes last. `pending` are the names that `execute` would run.
     """
-    begun = [*plan.unfinished, *plan.open_runs.running]
+    open_runs = [*plan.unfinished, *plan.open_runs.running]
+    begun = [run for run in open_runs if not run.is_restore]
     places = _places(plan, [run.name for run in begun])
     runs = {run.name: run for run in begun}
     replaced = _replaced(plan)

@@ -168,6 +168,11 @@ class Plan(Applied):
         return [run for run in self.unfinished if not is_of_worker(run)]
 
     @property
+    def restores(self) -> list[Run]:
+        """List the restores that have left the database incomplete."""
+        return [run for run in self.unfinished if run.is_restore]
+
+    @property
     def at_work(self) -> list[Run]:
         """List what a worker runs at this moment."""
         workers = {each.owner for each in self.holders if each.is_worker}

@@ -193,18 +193,27 @@ def by_migration(runs: Sequence[Run]) -> list[list[Run]]:
 
 def describe(run: Run) -> str:
     """Say in a line which migration is unfinished, since when, by whom and why."""
+    begun = f'started {run.started:%Y-%m-%d %H:%M:%S} UTC by {run.agent}'
+    begun += f' (process {run.agent.pid})'
+    if run.is_restore:
+        return (
+            f'dbrestore of {run.name} {begun}, it did not come to its end, so the'
+            ' database is incomplete'
+        )
     if run.outcome is None:
         why = 'the process ended in the middle of it'
     else:
         why = run.error or 'it failed after it had written'
-    return (
-        f'{run.name}: {run.direction} started {run.started:%Y-%m-%d %H:%M:%S} UTC'
-        f' by {run.agent} (process {run.agent.pid}), {why}'
-    )
+    return f'{run.name}: {run.direction} {begun}, {why}'
 
 
 def ways_on(run: Run, file: Migration | None) -> list[Part]:
     """List the commands that settle an unfinished run, a line each."""
+    if run.is_restore:
+        return [
+            *('  ', Command('dbrestore', run.name), '  - do it to its end\n'),
+            *('  ', Command('forget', run.name), '  - take the database as it is'),
+        ]
     ways = ways_out(run.name, run.direction, file)
     if file is not None and goes_on(run):
         return ['  ', Command('work'), '  - go on where it stopped\n', *ways[3:]]

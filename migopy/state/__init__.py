@@ -26,7 +26,7 @@ from migopy.state.lock import Lock
 from migopy.state.owners import end_left, runs_of
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
-from migopy.state.runs import EXECUTED, FAILED, IGNORED, ROLLED_BACK, Run
+from migopy.state.runs import EXECUTED, FAILED, IGNORED, RESTORE, ROLLED_BACK, Run
 
 if TYPE_CHECKING:
     from migopy.state.foreign import (
@@ -67,6 +67,7 @@ __all__ = [
     'IGNORED',
     'MAJORITY',
     'MARK',
+    'RESTORE',
     'ROLLED_BACK',
     'TOOLS',
     'TRANSIENT',

@@ -21,13 +21,16 @@ FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
 
+#: The direction of what brings the database back to the dump that it is named by.
+RESTORE = 'restore'
+
 #: What the documents of only some runs have.
 SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'images')
 
 
 @dataclass
 class Run:
-    """One run of a migration's `up` or `down`.
+    """One run of a migration's `up` or `down`, or the restore of a dump.
 
     Invariant: `outcome` is `None` from before the run starts until it is known how it
     ended. `unsettled` is true while the migration may be half done because of this
@@ -68,11 +71,13 @@ class Run:
     @property
     def may_be_ours(self) -> bool:
         """Tell whether migopy can have written it: it names a file and a direction."""
-        return (
-            isinstance(self.id, ObjectId)
-            and is_ours(self.name)
-            and self.direction in ('up', 'down')
-        )
+        of_file = self.direction in ('up', 'down') and is_ours(self.name)
+        return isinstance(self.id, ObjectId) and (of_file or self.is_restore)
+
+    @property
+    def is_restore(self) -> bool:
+        """Tell whether it is the restore of a dump, and no run of a migration."""
+        return self.direction == RESTORE
 
     @property
     def good_outcome(self) -> str:

@@ -377,6 +377,118 @@ class RestoreByToolsTest(RestoreTest):
     path = os.environ.get('PATH', '')
 
 
+class KilledTest(FabTest):
+    """A restore that is killed while collections are exchanged."""
+
+    fabfile = """
+        import os, signal
+
+        import migopy
+        from migopy.dumps import exchange
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+            MONGO_DUMP_KEEP = 1
+
+        migrations = Migrations.create_task()
+
+        place = exchange.Exchange._place
+
+        def place_or_die(self, stored, kinds):
+            if stored.name == os.environ.get('DIE_AT'):
+                os.kill(os.getpid(), signal.SIGKILL)
+            place(self, stored, kinds)
+
+        exchange.Exchange._place = place_or_die
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('1_a.py', GOOD)
+        self.db.notes.insert_many([{'_id': n} for n in range(100)])
+        self.assert_ok(self.fab('migrations:execute', PATH=NO_TOOLS))
+        self.assert_ok(self.fab('migrations:dbdump', PATH=NO_TOOLS))
+        [dump] = left(self.folder / 'mongodumps')
+        self.name = dump.name
+        self.db.notes.delete_many({})
+        self.migration('2_b.py', 'def up(db): db.late.insert_one({})')
+
+    def kill(self, at: str, option: str = '') -> None:
+        command = f'migrations:dbrestore,{self.name}{option}'
+        killed = self.fab(command, PATH=NO_TOOLS, DIE_AT=at)
+        self.assertEqual(killed.status, -9, killed.stderr)
+
+    def test_nothing_runs_in_what_is_incomplete_until_it_is_whole(self) -> None:
+        # The registry is exchanged before the notes, the history at the very end.
+        for option in ('', ',in_place=yes'):
+            for at in ('notes', 'migrations_history'):
+                with self.subTest(at=at, option=option):
+                    self.kill(at, option)
+                    status = self.assert_ok(self.fab('migrations'))
+                    self.assertRegex(
+                        status.stdout,
+                        f'Unfinished: dbrestore of {self.name} started .*, it did not'
+                        ' come to its end, so the database is incomplete\n'
+                        f'  fab migrations:dbrestore,{self.name}  - do it to its end\n'
+                        f'  fab migrations:forget,{self.name}  - take the database as'
+                        ' it is\n',
+                    )
+                    self.assertNotIn('To execute them', status.stdout)
+                    self.assertEqual(self.fab('migrations:check').status, 1)
+                    for typed in (
+                        'execute',
+                        'execute,2',
+                        'execute,dry_run=yes',
+                        'preflight',
+                        'ignore',
+                        'rollback,1',
+                        'work',
+                        # It would take the place of the one that is whole.
+                        'dbdump',
+                    ):
+                        refused = self.fab(f'migrations:{typed}', PATH=NO_TOOLS)
+                        self.assert_error(refused, 'Unfinished, so nothing was done')
+                        self.assertIn(f'dbrestore,{self.name}', refused.stderr)
+                    [dump] = left(self.folder / 'mongodumps')
+                    self.assertEqual(dump.name, self.name)
+                    again = self.fab(f'migrations:dbrestore,{self.name}', PATH=NO_TOOLS)
+                    self.assert_ok(again)
+                    self.assertEqual(self.db.notes.count_documents({}), 100)
+                    status = self.assert_ok(self.fab('migrations'))
+                    self.assertNotIn('Unfinished', status.stdout)
+                    self.assertEqual(self.registered(), ['1_a.py'])
+
+    def test_what_was_unfinished_before_does_not_go_on_either(self) -> None:
+        self.migration('2_b.py', BAD)
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.kill('notes')
+        refused = self.fab('migrations:execute,2')
+        self.assert_error(refused, f'dbrestore of {self.name} started')
+
+    def test_who_has_put_it_right_by_hand_goes_on(self) -> None:
+        self.kill('notes')
+        forgotten = self.fab(f'migrations:forget,{self.name}')
+        self.assert_ok(forgotten)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.registered(), ['1_a.py', '2_b.py'])
+
+    def test_killed_before_the_exchange_all_is_as_it_was(self) -> None:
+        before = self.fab('migrations').stdout
+        program = self.folder / 'fabfile.py'
+        text = program.read_text()
+        program.write_text(
+            text
+            + """
+exchange.Exchange._may_rename = lambda self: os.kill(os.getpid(), signal.SIGKILL)
+"""
+        )
+        self.kill('')
+        program.write_text(text)
+        self.assertEqual(self.fab('migrations').stdout, before)
+        self.assert_ok(self.fab('migrations:execute'))
+
+
 class TypedTest(FabTest):
     """The commands as they are typed, in a project with the default folder."""
 
