@@ -162,10 +162,10 @@ class WatchTest(FleetTest):
         self.go('a', 'c')
         self.assertEqual(process.wait(60), 0, said.read_text())
         last = schema.check(self.rest(watching)[-1])
-        self.assertEqual(
-            [(each['database'], each['run']['outcome']) for each in last['databases']],
-            [('a', 'executed'), ('c', 'executed')],
-        )
+        # In the order in which they were seen to end.
+        ended = {each['database']: each['run']['outcome'] for each in last['databases']}
+        self.assertEqual(ended, {'a': 'executed', 'c': 'executed'})
+        self.assertEqual(len(last['databases']), 2)
 
     def test_ctrl_c_ends_the_watching_alone(self) -> None:
         process, said = self.begin('a', 'c')
@@ -202,7 +202,9 @@ class WatchTest(FleetTest):
         shown = '\n'.join(self.rest(self.watched()))
         self.assertEqual(process.wait(60), 0, said.read_text())
         ended = re.findall(r'^  ([a-d]): 1_a\.py executed in ', shown, re.M)
-        self.assertEqual(ended, list('abcd'))
+        # The first ones may have ended before there was anybody to watch.
+        self.assertGreater(len(ended), 1)
+        self.assertEqual(ended, list('abcd')[-len(ended) :])
 
 
 class OddTest(FleetTest):
