@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
 
@@ -31,65 +31,114 @@ from migopy.tell import LINES, Narrator, Voice
 from migopy.terminal import told_by
 
 
+class Typed(NamedTuple):
+    """A command as it was typed for a manager that has many databases.
+
+    `method` is the manager's for it; `selection` says for which databases it is, and
+    has the options that are left for the command itself.
+    """
+
+    manager: Any
+    method: Any
+    values: Sequence[str]
+    selection: Selection
+
+    @property
+    def name(self) -> str:
+        """Give the command's name."""
+        return str(self.method.__name__)
+
+    @property
+    def command(self) -> Command:
+        """Give the command with its values, without options."""
+        return Command(self.name, *self.values)
+
+    @property
+    def is_ours(self) -> bool:
+        """Tell whether it is migopy's own, not one that the fabfile has written."""
+        return not is_own(self.manager, self.method)
+
+    @property
+    def is_grave(self) -> bool:
+        """Tell whether it may do harm in databases that nobody meant."""
+        options = self.selection.options
+        is_listing = self.name == 'dbrestore' and not self.values
+        # What was forgotten comes back from nowhere.
+        is_forgetting = self.name == 'undo' and 'forget' in options
+        is_trial = options.get('dry_run') == 'yes'
+        # Of a new command of the fabfile's nothing is known.
+        is_new = self.name not in OF_DATABASE
+        is_grave = is_new or is_forgetting or self.name in GRAVE
+        return is_grave and not is_trial and not is_listing
+
+
 def perform(
     manager: Any,
     site: Site,
     spelling: Spelling,
     method: Any,
     values: Sequence[str],
-    typed: Mapping[str, str],
+    options: Mapping[str, str],
 ) -> Any:
-    """Carry out a command for the databases that `typed` selects, or for all.
+    """Carry out a command for the databases that `options` select, or for all.
 
     Raises what the command does where one database is named, `Failed` where
     some of many did.
     """
-    command = method.__name__
-    selection = Selection.of(command, typed)
-    require_taken(method, command, values, selection.options)
-    is_grave = _is_grave(command, values, selection)
-    if is_grave and not selection.is_said:
-        if command == 'dbrestore':
-            raise DumpOfOne(values[0], selection.kept)
-        raise SayWhich(command, values, selection)
+    selection = Selection.of(method.__name__, options)
+    typed = Typed(manager, method, values, selection)
+    require_taken(method, typed.name, values, selection.options)
+    _require_choice(typed)
     members = Members(manager, site)
     try:
         databases = members.databases(declared_by(manager), where_declared(manager))
         chosen = selection.wanted.of(databases)
-        canaries = _canaries(selection, chosen)
+        # Looked for before anything is done, in case it fits none.
+        _canaries(selection, chosen)
         if selection.wanted.is_one and len(chosen) == 1:
-            return _for_one(manager, members, method, values, selection, chosen[0])
-        is_ours = not is_own(manager, method)
-        _require_for_many(command, values, selection, is_ours)
+            return _for_one(typed, members, chosen[0])
+        _require_for_many(typed)
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])
-        crowd = Crowd(
-            members, voice, spelling, command, values, selection.sure(command)
-        )
-        if selection.wanted.asks_for_failed:
-            chosen = crowd.those_that_failed(chosen)
-            if not chosen:
-                return voice.green('The last run has failed in no database')
-            canaries = _canaries(selection, chosen)
-        chosen = selection.wanted.drawn(chosen)
-        # A canary comes first, whatever was drawn.
-        meant = {each.title for each in [*chosen, *canaries]}
-        chosen = [each for each in databases if each.title in meant]
-        if not voice.is_custom:
-            voice.white(f'{_counted(chosen, databases)} on {members.where}')
-        if is_grave and command in GRAVE:
-            _ask(command, chosen, selection)
-        if command == 'rehearse' and is_ours:
+        return _for_many(typed, members, voice, spelling, databases, chosen)
+    finally:
+        members.disconnect()
+
+
+def _for_many(
+    typed: Typed,
+    members: Members,
+    voice: Voice,
+    spelling: Spelling,
+    databases: Sequence[Database],
+    chosen: Sequence[Database],
+) -> None:
+    """Carry out a command for those `chosen` of all `databases`; raises `Failed`."""
+    selection, name = typed.selection, typed.name
+    crowd = Crowd(members, voice, spelling, name, typed.values, selection.sure(name))
+    if selection.wanted.asks_for_failed:
+        chosen = crowd.those_that_failed(chosen)
+        if not chosen:
+            voice.green('The last run has failed in no database')
+            return
+    canaries = _canaries(selection, chosen)
+    # A canary comes first, whatever was drawn.
+    drawn = [*selection.wanted.drawn(chosen), *canaries]
+    titles = {each.title for each in drawn}
+    chosen = [each for each in databases if each.title in titles]
+    if not voice.is_custom:
+        voice.white(f'{_counted(chosen, databases)} on {members.where}')
+    if typed.is_grave and name in GRAVE:
+        _ask(name, chosen, selection)
+    if typed.is_ours and name == 'watch':
+        _watch(crowd, chosen, voice, spelling, selection)
+    elif typed.is_ours and name in LOOKING:
+        crowd.show(chosen)
+    else:
+        if typed.is_ours and name == 'rehearse':
             from migopy.tell import REALLY_RUNS
 
             voice.red(REALLY_RUNS)
-        if command == 'watch' and is_ours:
-            return _watch(crowd, chosen, voice, spelling, selection)
-        if command in LOOKING and is_ours:
-            return crowd.show(chosen)
-        _carry_out(crowd, chosen, canaries, Command(command, *values), selection)
-        return None
-    finally:
-        members.disconnect()
+        _carry_out(crowd, chosen, canaries, typed.command, selection)
 
 
 def _canaries(
@@ -101,33 +150,29 @@ def _canaries(
     return fitting('canary', selection.canary, databases)
 
 
-def _is_grave(command: str, values: Sequence[str], selection: Selection) -> bool:
-    """Tell whether a command may do harm in all of them that nobody meant."""
-    is_listing = command == 'dbrestore' and not values
-    # What was forgotten comes back from nowhere.
-    is_forgetting = command == 'undo' and 'forget' in selection.options
-    is_trial = selection.options.get('dry_run') == 'yes'
-    # Of a new command of the fabfile's nothing is known.
-    is_new = command not in OF_DATABASE
-    is_grave = is_new or is_forgetting or command in GRAVE
-    return is_grave and not is_trial and not is_listing
+def _require_choice(typed: Typed) -> None:
+    """Raise `SayWhich` or `DumpOfOne` for a grave command of unnamed databases."""
+    if not typed.is_grave or typed.selection.is_said:
+        return
+    if typed.name == 'dbrestore':
+        raise DumpOfOne(typed.values[0], typed.selection.kept)
+    raise SayWhich(typed.name, typed.values, typed.selection)
 
 
-def _require_for_many(
-    command: str, values: Sequence[str], selection: Selection, is_ours: bool
-) -> None:
-    """Make sure that a command can be for several; `is_ours` is: not the fabfile's.
+def _require_for_many(typed: Typed) -> None:
+    """Raise an error for a command that cannot be for several databases as it stands.
 
-    Raises `DumpOfOne`, `SayWhatToUndo`, and what `rehearse` does.
+    That is `DumpOfOne`, `SayWhatToUndo`, or what `rehearse` raises.
     """
-    if command == 'rehearse' and is_ours:
+    name, values, selection = typed.name, typed.values, typed.selection
+    if name == 'rehearse' and typed.is_ours:
         # What it needs takes long to import, and other commands need it not.
         from migopy.many.rehearsing import require_for_many
 
         require_for_many(values, selection)
-    if command == 'dbrestore' and values:
+    if name == 'dbrestore' and values:
         raise DumpOfOne(values[0], selection.kept)
-    if needs_name(command, values, selection) and is_ours:
+    if needs_name(name, values, selection) and typed.is_ours:
         raise SayWhatToUndo(selection)
 
 
@@ -177,28 +222,21 @@ def _ask(command: str, databases: Sequence[Database], selection: Selection) -> N
     Asking(where, is_sure).require(f'Go on with {command}')
 
 
-def _for_one(
-    manager: Any,
-    members: Members,
-    method: Any,
-    values: Sequence[str],
-    selection: Selection,
-    database: Database,
-) -> Any:
+def _for_one(typed: Typed, members: Members, database: Database) -> Any:
     """Carry out a command for one database, as if there were no others."""
-    member = members.member(database, manager.logger)
+    member = members.member(database, typed.manager.logger)
     narrator: Narrator = member.manager._text
     narrator.about(member.site.settings.server.title)
-    command = method.__name__
     lines = LINES.get()
     if lines is not None:
         lines.concern(database.name, member.site.settings.server.where)
+    call = member, typed.name, typed.values, typed.selection.options
     try:
         with told_by(narrator.speaker):
-            names = would_mark(member, command, values, selection.options)
+            names = would_mark(*call)
             if names is not None:
                 return narrator.speaker.white(marking(names))
-            return call_for_one(member, command, values, selection.options)
+            return call_for_one(*call)
     except Exception as error:
         is_told = narrator.has_told(error)
         found: Exception = error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from migopy.commands import Command
@@ -29,6 +29,44 @@ FIRST_LOOKS = 3
 FIRST_EVERY = 0.2
 
 
+@dataclass
+class Seen:
+    """What has been seen of many databases, look after look.
+
+    Invariant: `left` are those that are looked at again, so not the ones that `failed`.
+    `owners` are who held the locks at the last look, by the databases' titles; `ended`
+    are the runs of such that hold none any more.
+    """
+
+    left: list[Database]
+    failed: list[Outcome] = field(default_factory=list)
+    owners: dict[str, str] = field(default_factory=dict)
+    ended: list[tuple[str, Run]] = field(default_factory=list)
+    #: Whether anything was seen to run, and the looks since that have seen nothing.
+    has_seen: bool = False
+    quiet: int = 0
+
+    def take(self, looks: Sequence[Outcome]) -> list[Outcome]:
+        """Take a look at all that are left; give those where something runs."""
+        self.failed += [each for each in looks if each.is_failure]
+        for each in looks:
+            title = each.database.title
+            self.owners[title] = each.seen.holder.owner if each.seen else ''
+            self.ended += [(title, run) for run in each.ended]
+        failed = {each.database.title for each in self.failed}
+        self.left = [each for each in self.left if each.title not in failed]
+        running = [each for each in looks if each.seen is not None]
+        self.has_seen = self.has_seen or bool(running)
+        self.quiet = 0 if running else self.quiet + 1
+        return running
+
+    @property
+    def is_over(self) -> bool:
+        """Tell whether there is nothing to wait for any more."""
+        looks = QUIET_LOOKS if self.has_seen else FIRST_LOOKS
+        return not self.left or self.quiet >= looks
+
+
 def watch(
     crowd: Crowd,
     databases: Sequence[Database],
@@ -42,43 +80,32 @@ def watch(
     ended its runs. Ctrl-C ends the looking and nothing else. Raises `Failed` where
     some could not be looked at.
     """
-    left, failed = list(databases), list[Outcome]()
-    owners: dict[str, str] = {}
-    ended: list[tuple[str, Run]] = []
-    has_seen, quiet = False, 0
+    seen = Seen(list(databases))
     try:
         while True:
             began = time.monotonic()
-            looks = crowd.looks(left, partial(_look, dict(owners), worker))
+            looks = crowd.looks(seen.left, partial(_look, dict(seen.owners), worker))
             for each in looks:
                 if each.is_failure:
                     crowd.tell(each)
-                    failed.append(each)
-                title = each.database.title
-                owners[title] = each.seen.holder.owner if each.seen else ''
-                ended += [(title, run) for run in each.ended]
-            unseen = {each.database.title for each in failed}
-            left = [each for each in left if each.title not in unseen]
-            running = [each for each in looks if each.seen is not None]
-            has_seen = has_seen or bool(running)
-            quiet = 0 if running else quiet + 1
-            if not left or quiet >= (QUIET_LOOKS if has_seen else FIRST_LOOKS):
+            running = seen.take(looks)
+            if seen.is_over:
                 break
-            if has_seen:
-                viewer.show(running, len(left))
+            if seen.has_seen:
+                viewer.show(running, len(seen.left))
             took = time.monotonic() - began
-            time.sleep(max(LOOK_EVERY, took) if has_seen else FIRST_EVERY)
+            time.sleep(max(LOOK_EVERY, took) if seen.has_seen else FIRST_EVERY)
     except KeyboardInterrupt:
-        viewer.ended(ended, is_over=False)
+        viewer.ended(seen.ended, is_over=False)
         return
     finally:
         viewer.close()
-    if has_seen:
-        viewer.ended(ended, is_over=True)
-    elif left:
-        viewer.nothing(len(left))
-    if failed:
-        titles = [each.database.title for each in failed]
+    if seen.has_seen:
+        viewer.ended(seen.ended, is_over=True)
+    elif seen.left:
+        viewer.nothing(len(seen.left))
+    if seen.failed:
+        titles = [each.database.title for each in seen.failed]
         again = selection.narrow(Command('watch'))
         raise Failed(titles, len(databases), ['To look again, type: ', again])
 
