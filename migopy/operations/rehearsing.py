@@ -216,8 +216,9 @@ def on_scratch(
             steps = loaded(scratch, order, plan, migrations, observer)
         finally:
             # A file may write while it is imported, and swallow that it may not.
-            if watch.refused is not None:
-                raise watch.refused
+            refused = watch.end()
+            if refused is not None:
+                raise refused
         downs = [_down_of(step, plan, order.transaction) for step in steps]
         with scratch.listener.own_work():
             prepare(scratch, plan, migrations, observer)

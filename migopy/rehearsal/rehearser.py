@@ -45,13 +45,15 @@ class Ground(Site, Protocol):
 class Ear:
     """The observer of one run; hooks and people hear nothing of it but warnings."""
 
-    def __init__(self, teller: Teller) -> None:
+    def __init__(self, teller: Teller, place: int, count: int) -> None:
+        """Take who is told, and which of how many migrations it is."""
         self.speaker = teller.speaker
         self._teller = teller
+        self._place = place
+        self._count = count
         self.run: Run | None = None
         self.effects = Effects()
         self.failure: Failure | None = None
-        self.place, self.count = 1, 1
 
     def warned(self, text: str) -> None:
         """Pass a warning on."""
@@ -60,7 +62,7 @@ class Ear:
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Tell what is about to run."""
         self.effects = effects
-        self._teller.begins(step, self.place, self.count, effects)
+        self._teller.begins(step, self._place, self._count, effects)
 
     def stopped(self, step: Step) -> None:
         """Tell that it is over."""
@@ -194,9 +196,8 @@ class Rehearser:
         self, step: Step, preservers: Sequence[Preserver], place: int, count: int
     ) -> Stage:
         """Run one function as `execute` or `rollback` does."""
-        ear = Ear(self._teller)
-        ear.place, ear.count = place, count
-        self._watch.preservers, self._watch.refused = preservers, None
+        ear = Ear(self._teller, place, count)
+        self._watch.begin(preservers)
         kept = sum(each.seconds for each in preservers)
         error: BaseException | None = None
         try:
@@ -210,11 +211,9 @@ class Rehearser:
                 raise
             error = raised
         finally:
-            self._watch.preservers = ()
+            refused = self._watch.end()
         kept = sum(each.seconds for each in preservers) - kept
-        failure = ear.failure
-        if self._watch.refused is not None:
-            failure = _failure(step, self._watch.refused)
+        failure = ear.failure if refused is None else _failure(step, refused)
         milliseconds = 0 if ear.run is None else ear.run.duration_ms or 0
         if isinstance(error, RefusedElsewhere) and failure is None:
             raise error

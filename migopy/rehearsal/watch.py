@@ -42,7 +42,7 @@ class Watch:
     """The guard of a rehearsal.
 
     Invariant: nothing is written but to the scratch server, and where that is not its
-    own, to the scratch database. Before a collection is written, `preservers` know.
+    own, to the scratch database. Before a collection is written, preservers hear of it.
     """
 
     def __init__(self, client: Any, database: str, is_private: bool) -> None:
@@ -50,9 +50,17 @@ class Watch:
         self._client = client
         self._database = database
         self._is_private = is_private
-        self.preservers: Sequence[Preserver] = ()
-        #: The first write that was refused.
-        self.refused: WroteElsewhere | None = None
+        self._preservers: Sequence[Preserver] = ()
+        self._refused: WroteElsewhere | None = None
+
+    def begin(self, preservers: Sequence[Preserver]) -> None:
+        """Have preservers know of each write, until `end`."""
+        self._preservers, self._refused = preservers, None
+
+    def end(self) -> WroteElsewhere | None:
+        """Let go of the preservers; give the first write since that was refused."""
+        self._preservers = ()
+        return self._refused
 
     def see(self, name: str, database: str, command: Any, address: Address) -> None:
         """See a command before it is sent; raises `RefusedElsewhere`."""
@@ -72,7 +80,7 @@ class Watch:
             host, port = address
             where = host if port is None else f'{host}:{port}'
             found = WroteElsewhere(name, target, where)
-            self.refused = self.refused or found
+            self._refused = self._refused or found
             raise RefusedElsewhere(found.message)
         self._prepare(parts)
 
@@ -80,5 +88,5 @@ class Watch:
         own = f'{self._database}.'
         names = [each[len(own) :] for each in parts if each.startswith(own)]
         is_of_all = self._database in parts
-        for each in self.preservers:
+        for each in self._preservers:
             each.about_to_write(None if is_of_all else names)
