@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import bson
 from pymongo.collection import Collection
 
+from migopy.backfill.batch_loop import BatchLoop
 from migopy.backfill.checkpoints import images_here
 from migopy.backfill.leaving import Call
 from migopy.backfill.loops import TRIED, require_no_loop
 from migopy.backfill.target import require_collection, target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
-from migopy.backfill.turns import Turns
 from migopy.callers import calling_lines
 from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
 
@@ -70,7 +69,7 @@ def batches(
     is_tried = tried is not None and (transaction or tried.keeps_images)
     throttle = throttle_of(collection, pace, size)
     query = bson.encode(filter or {}, codec_options=collection.codec_options)
-    turns = Turns(
+    loop = BatchLoop(
         collection,
         target,
         filter or {},
@@ -79,6 +78,4 @@ def batches(
         Call(collection.full_name, query, calling_lines()),
         tried.effects if tried is not None and is_tried else None,
     )
-    loop = turns.loop()
-    turns.reference = weakref.ref(loop)
-    return loop
+    return loop.begin()

@@ -10,9 +10,8 @@ from typing import Any, Callable
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts
-from migopy.backfill.beginning import begin
-from migopy.backfill.call import Backfill
 from migopy.backfill.loops import require_no_loop
+from migopy.backfill.resuming import begin
 from migopy.backfill.session import is_bound
 from migopy.backfill.target import (
     require_collection,
@@ -22,6 +21,7 @@ from migopy.backfill.target import (
 from migopy.backfill.threads import threads
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
+from migopy.backfill.update_call import UpdateCall
 from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
 from migopy.terminal import meter
 
@@ -69,19 +69,7 @@ def update_each(
     the others are. The next run tries those that failed first. Raises
     `ReplacedMeanwhile` at the end, where it is another collection by then.
     """
-    require_collection(
-        'update_each',
-        collection,
-        'update_each(db.notes, function, {…})',
-        'update_each(db.notes.find({…}), function)',
-    )
-    if not callable(function):
-        raise TypeError(
-            'update_each needs a function that is called with each document, not a'
-            f' {type(function).__name__}: lambda document: {{…}}'
-        )
-    if on_error not in ('raise', 'collect'):
-        raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")
+    _require_usable(collection, function, on_error)
     require_yes_or_no('exactly_once', exactly_once)
     if not is_count(workers) or not (batch_size is None or is_count(batch_size)):
         raise ValueError('batch_size and workers must be whole numbers from 1 on')
@@ -95,7 +83,7 @@ def update_each(
     can_once = can_be_once(collection, exactly_once)
     throttle = throttle_of(collection, pace, batch_size)
     throttle.sizes.way.saw(answered)
-    backfill = Backfill(
+    backfill = UpdateCall(
         collection,
         target,
         function,
@@ -114,3 +102,20 @@ def update_each(
         backfill.run(submit, in_flight, session, stack.enter_context(meter()))
     require_the_same(collection, target)
     return backfill.counts
+
+
+def _require_usable(collection: object, function: object, on_error: str) -> None:
+    """Raise `TypeError` or `ValueError` for what a call cannot use."""
+    require_collection(
+        'update_each',
+        collection,
+        'update_each(db.notes, function, {…})',
+        'update_each(db.notes.find({…}), function)',
+    )
+    if not callable(function):
+        raise TypeError(
+            'update_each needs a function that is called with each document, not a'
+            f' {type(function).__name__}: lambda document: {{…}}'
+        )
+    if on_error not in ('raise', 'collect'):
+        raise ValueError(f"on_error={on_error!r} is neither 'raise' nor 'collect'")

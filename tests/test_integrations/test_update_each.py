@@ -21,7 +21,13 @@ from bson.son import SON
 from pymongo.errors import BulkWriteError, WriteError
 
 from migopy import DELETE, update_each
-from migopy.backfill import Checkpoints, Counts, DocumentsFailed, beginning, checkpoints
+from migopy.backfill import (
+    Checkpoints,
+    Counts,
+    DocumentsFailed,
+    checkpoints,
+    resuming,
+)
 from migopy.backfill.documents import AS_IT_IS, packed
 from migopy.backfill.pages import Pages
 from migopy.backfill.writes import Writes
@@ -505,7 +511,7 @@ class GoingOnTest(UpdateEachTest):
                 else:
                     break
                 begun = 'after' in kept.entries[0]
-                with kept.run().in_force(), mock.patch.object(beginning, 'say') as say:
+                with kept.run().in_force(), mock.patch.object(resuming, 'say') as say:
                     update_each(collection, self.renamed(stop, seen), batch_size=size)
                 self.assertEqual(say.called, begun)
                 everything = [
@@ -544,7 +550,7 @@ class GoingOnTest(UpdateEachTest):
             seen.clear()
             run = kept.run()
             try:
-                with run.in_force(), mock.patch.object(beginning, 'say'):
+                with run.in_force(), mock.patch.object(resuming, 'say'):
                     update_each(self.db.notes, change, batch_size=2, **options)
             finally:
                 run.save()
@@ -578,7 +584,7 @@ class GoingOnTest(UpdateEachTest):
             self.failed(change, batch_size=1, on_error='collect')
         run.save()
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(beginning, 'say'):
+        with kept.run().in_force(), mock.patch.object(resuming, 'say'):
             self.failed(change, batch_size=1, on_error='collect')
         self.assertEqual(seen, [1, 2, 3, 4])
 
@@ -622,7 +628,7 @@ class GoingOnTest(UpdateEachTest):
                 seen[:] = []
                 again = kept.run()
                 stopped = contextlib.suppress(KeyboardInterrupt)
-                with again.in_force(), mock.patch.object(beginning, 'say'), stopped:
+                with again.in_force(), mock.patch.object(resuming, 'say'), stopped:
                     update_each(self.db.notes, function, query, batch_size=1)
                 self.assertEqual(seen, expected)
 
@@ -642,7 +648,7 @@ class GoingOnTest(UpdateEachTest):
         run.save()
         self.assertEqual(seen, [0, 1, 2, 3, 4, 0, 1])
         seen.clear()
-        with kept.run().in_force(), mock.patch.object(beginning, 'say') as say:
+        with kept.run().in_force(), mock.patch.object(resuming, 'say') as say:
             update_each(self.db.notes, note, batch_size=1)
             update_each(self.db.other, note, batch_size=1)
         self.assertIn(seen, ([0, 1, 2], [1, 2]))
@@ -677,7 +683,7 @@ class GoingOnTest(UpdateEachTest):
         ):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 6)
-        with kept.run().in_force(), mock.patch.object(beginning, 'say'):
+        with kept.run().in_force(), mock.patch.object(resuming, 'say'):
             update_each(self.db.notes, lambda note: None, batch_size=1)
         self.assertEqual(kept.saved, 7)
 

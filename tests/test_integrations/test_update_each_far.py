@@ -11,7 +11,7 @@ from unittest import mock
 from pymongo.monitoring import CommandListener
 
 import migopy
-from migopy.backfill import once, sizes
+from migopy.backfill import exactly_once, sizes
 from migopy.backfill.sizes import BASE, MOST, STEP, Way
 from tests.faults.proxy import DelayedLine
 from tests.project import PlainTest
@@ -114,7 +114,7 @@ class FarTest(PlainTest):
         self.execute_beside_others()
 
     def test_so_is_one_that_is_to_be_written_exactly_once(self) -> None:
-        with mock.patch.object(once, 'CONFLICTS_IF_REQUIRED', 4):
+        with mock.patch.object(exactly_once, 'CONFLICTS_IF_REQUIRED', 4):
             self.execute_beside_others(', exactly_once=True')
 
     def execute_beside_others(self, options: str = '') -> None:

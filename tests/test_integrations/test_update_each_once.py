@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener
 
-from migopy.backfill import DocumentsFailed, NotOnce, once
+from migopy.backfill import DocumentsFailed, NotOnce, exactly_once
 from migopy.files.migration import checksum_of
 from migopy.signals import Terminated
 from migopy.state import LockLost
@@ -192,7 +192,7 @@ class OnceTest(PlainTest):
             notes = self.db.notes
             notes.update_one({'_id': 5}, {'$set': {'x': 1}}, session=session)
             with (
-                mock.patch.object(once, 'CONFLICTS_IF_REQUIRED', 2),
+                mock.patch.object(exactly_once, 'CONFLICTS_IF_REQUIRED', 2),
                 self.assertRaises(NotOnce) as caught,
             ):
                 self.execute()

@@ -12,8 +12,8 @@ from bson.codec_options import CodecOptions, TypeCodec, TypeRegistry
 from pymongo.errors import OperationFailure
 
 import migopy
-from migopy.backfill import DocumentsFailed, once, writes
-from migopy.backfill.once import TRIPS, TRIPS_WITH_IMAGES
+from migopy.backfill import DocumentsFailed, exactly_once, writes
+from migopy.backfill.exactly_once import TRIPS, TRIPS_WITH_IMAGES
 from migopy.server import mongod
 from migopy.undo.capture import NO_RUNS
 from tests.commands import Commands
@@ -226,7 +226,7 @@ class ImagesTest(PagesTest):
 
     def test_a_page_that_is_tried_again_is_kept_once(self) -> None:
         fails = iter([True])
-        write = once.Writes.write
+        write = exactly_once.Writes.write
 
         def busy(self: Any, changes: Any) -> Any:
             written = write(self, changes)
@@ -236,6 +236,6 @@ class ImagesTest(PagesTest):
                 raise error
             return written
 
-        with mock.patch.object(once.Writes, 'write', busy):
+        with mock.patch.object(exactly_once.Writes, 'write', busy):
             manager = self.execute(lambda note: {'$inc': {'n': 100}}, undo=True)
         self.assert_undone(manager)

@@ -18,12 +18,12 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
-from migopy.backfill.beginning import say_where
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, images_here, save
 from migopy.backfill.documents import RAW, id_of, shown
-from migopy.backfill.once import Once
+from migopy.backfill.exactly_once import ExactlyOnce
 from migopy.backfill.pages import Pages
+from migopy.backfill.resuming import say_where
 from migopy.backfill.session import is_in_transaction
 from migopy.backfill.sizes import BASE, SECONDS
 from migopy.backfill.target import Target
@@ -49,7 +49,7 @@ class TooLarge(Exception):
     """A page cannot be written in a transaction; a smaller one perhaps."""
 
 
-class Backfill:
+class UpdateCall:
     """One call of `update_each`.
 
     Invariant: batches are settled in the order in which they were read, so all that
@@ -126,7 +126,7 @@ class Backfill:
         Returns whether that could be done; else the function is given the rest again.
         """
         sizes = self._throttle.sizes
-        once = Once(
+        once = ExactlyOnce(
             self._collection,
             self._raw,
             self._checkpoint,
@@ -142,7 +142,7 @@ class Backfill:
         return self._write_once(once, self._following(submit), submit, show)
 
     def _write_once(
-        self, once: Once, batches: Iterator[Batch], submit: Submit, show: Meter
+        self, once: ExactlyOnce, batches: Iterator[Batch], submit: Submit, show: Meter
     ) -> bool:
         """Write batches, each in a transaction; raises `TooLarge`."""
         # It is counted while the first page is read.
@@ -165,7 +165,7 @@ class Backfill:
         return True
 
     def _settle_once(
-        self, once: Once, batch: Batch, wait: Callable[[], Written]
+        self, once: ExactlyOnce, batch: Batch, wait: Callable[[], Written]
     ) -> bool:
         """Wait for a batch, trying again with what was changed meanwhile.
 

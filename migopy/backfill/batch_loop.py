@@ -16,7 +16,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from migopy.backfill.answers import Counts
-from migopy.backfill.beginning import begin, say_where
+from migopy.backfill.batch_timer import BatchTimer
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import RAW, id_of
@@ -24,9 +24,9 @@ from migopy.backfill.images import Looked, LoopImages, NoLoopImages
 from migopy.backfill.leaving import Call, Loop
 from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
 from migopy.backfill.pages import Pages
+from migopy.backfill.resuming import begin, say_where
 from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
-from migopy.backfill.timed import Timed
 from migopy.backfill.transactions import (
     TRANSACTION,
     UNDO,
@@ -53,7 +53,7 @@ READS = 1
 READS_AND_COMMITS = 3
 
 
-class Turns:
+class BatchLoop:
     """One call of `batches`.
 
     Invariant: the checkpoint is behind a batch only if the loop has gone on from it,
@@ -76,8 +76,8 @@ class Turns:
         is this one. `tried` hears what is written where each batch would be one if it
         were no dry run.
         """
-        #: Gives the loop while it goes on.
-        self.reference: weakref.ref[Loop] | None = None
+        #: The loop itself; held weakly, it ends with its `for`.
+        self._reference: weakref.ref[Loop] | None = None
         self._collection = collection
         self._name = collection.name
         self._target = target
@@ -91,10 +91,19 @@ class Turns:
         )
         self._pages = Pages(raw, query)
 
-    def loop(self) -> Loop:
-        """Give the batches; raises `InLoop`, `NotOnce`, `OutsideBatch`, `Stopped`."""
+    def begin(self) -> Loop:
+        """Give the batches; to go on raises what `_batches` does."""
+        loop = self._batches()
+        self._reference = weakref.ref(loop)
+        return loop
+
+    def _batches(self) -> Loop:
+        """Go from batch to batch.
+
+        Raises `InLoop`, `NotOnce`, `OutsideBatch`, `Stopped`.
+        """
         require_no_loop('migopy.batches', self._collection.full_name)
-        LOOP.set(self.reference)
+        LOOP.set(self._reference)
         try:
             uuid = self._target.uuid
             checkpoint = begin(self._collection, uuid, 'migopy.batches', self._query)
@@ -126,7 +135,7 @@ class Turns:
             done = checkpoint.count
             show(self._name, done, total)
             self._throttle.wait(self._throttle.size)
-            timed = Timed(effects)
+            timed = BatchTimer(effects)
             documents, batch = self._next(checkpoint)
             if not documents:
                 return
@@ -147,30 +156,25 @@ class Turns:
         session: ClientSession,
         show: Meter,
     ) -> Loop:
+        """Give batches, each in a transaction of its own with its checkpoint.
+
+        One that the server does not commit is given again.
+        """
         total = total_of(self._collection.find(self._query))
-        concern = self._collection.write_concern
-        transaction = PageTransaction(
-            self._collection.full_name,
-            concern if concern.acknowledged else WriteConcern(1),
-            checkpoint,
-            session,
-            CONFLICTS,
-            self._wanted,
-        )
+        transaction = self._transaction(checkpoint, session)
         pages = transaction.pages
         images = self._images_of_loop()
         deadline = time.monotonic() + PATIENCE
         conflicts = 0
-        #: How far it is if the commit has succeeded of which nobody knows.
+        #: How far the loop is if a commit has succeeded whose reply was lost.
         sent: Place | None = None
         while True:
             show(self._name, checkpoint.count, total)
             self._throttle.wait(self._throttle.size)
-            timed = Timed(effects)
+            timed = BatchTimer(effects)
             try:
                 transaction.look_at_the_lock()
                 transaction.begin()
-                is_added = False
                 with images.batch() as looked:
                     with session.bind(end_session=False):
                         documents, batch = self._next(checkpoint)
@@ -178,8 +182,9 @@ class Turns:
                         session.abort_transaction()
                         return
                     place = checkpoint.following(batch, [])
-                    if pages.add(transaction.kept(place), session):
-                        is_added, pages.is_unsure = True, False
+                    is_added = pages.add(transaction.kept(place), session)
+                    if is_added:
+                        pages.is_unsure = False
                         with self._inside(session, effects, looked):
                             done = checkpoint.count
                             yield from self._call.give(documents, done, effects)
@@ -192,10 +197,10 @@ class Turns:
                     deadline = time.monotonic() + PATIENCE
                     commit(session, deadline)
                 else:
+                    # So a commit before, whose reply was lost, has succeeded.
                     session.abort_transaction()
                     pages.require_added()
-                    place = sent or place
-                checkpoint.go_to(place)
+                checkpoint.go_to(sent or place)
                 pages.count()
                 images.settle()
                 conflicts, sent = 0, None
@@ -208,6 +213,21 @@ class Turns:
                 time.sleep(PAUSE * max(conflicts, 1))
             finally:
                 self._abort(session)
+
+    def _transaction(
+        self, checkpoint: Checkpoint, session: ClientSession
+    ) -> PageTransaction:
+        """Give the transaction of each batch, one after the other."""
+        concern = self._collection.write_concern
+        return PageTransaction(
+            self._collection.full_name,
+            # What is not acknowledged cannot be taken for written.
+            concern if concern.acknowledged else WriteConcern(1),
+            checkpoint,
+            session,
+            CONFLICTS,
+            self._wanted,
+        )
 
     @property
     def _wanted(self) -> str:

@@ -45,7 +45,7 @@ TRIPS_WITH_IMAGES = 6
 REFUSED_AT_MOST = 20
 
 
-class Once:
+class ExactlyOnce:
     """Writes batches, one at a time, each with its checkpoint in one transaction.
 
     Invariant: a batch and the checkpoint after it are both written or both not, and a
@@ -135,29 +135,22 @@ class Once:
             try:
                 self._transaction.begin()
                 place = self._place(batch, known)
-                if not self._add(place):
-                    self._session.abort_transaction()
-                    self._pages.require_added()
-                    # So the commit of an attempt had succeeded.
-                    written, place = sent or (Written(), place)
-                else:
+                if self._add(place):
                     written = self._write_kept(changes)
                     if written.again:
                         self._session.abort_transaction()
                         self._pages.is_unsure = False
                         return written
                     if written.failures:
-                        failed = [each.id for each in written.failures]
-                        place = self._place(batch, known + failed)
-                        self._pages.correct(
-                            self._transaction.kept(place), self._session
-                        )
+                        place = self._corrected(batch, known, written.failures)
                     sent = written, place
                     commit(self._session, deadline)
-                self._checkpoint.go_to(place)
-                self._pages.count()
-                if self._images is not None:
-                    self._images.settle()
+                else:
+                    # So a commit before, whose reply was lost, has succeeded.
+                    self._session.abort_transaction()
+                    self._pages.require_added()
+                    written, place = sent or (Written(), place)
+                self._settle(place)
                 return written
             except PyMongoError as error:
                 if self._session.in_transaction:
@@ -165,6 +158,21 @@ class Once:
                 conflicts += not is_passing(error)
                 self._transaction.require_another_try(error, conflicts, deadline)
             time.sleep(min(PAUSE * max(conflicts, 1), LONGEST_PAUSE))
+
+    def _corrected(
+        self, batch: Batch, known: Sequence[Any], failures: Sequence[Failed]
+    ) -> Place:
+        """Take documents that have failed out of the checkpoint that was added."""
+        place = self._place(batch, [*known, *(each.id for each in failures)])
+        self._pages.correct(self._transaction.kept(place), self._session)
+        return place
+
+    def _settle(self, place: Place) -> None:
+        """Hear that a batch was committed, after which the call is at a place."""
+        self._checkpoint.go_to(place)
+        self._pages.count()
+        if self._images is not None:
+            self._images.settle()
 
     def _add(self, place: Place) -> bool:
         """Begin with the checkpoint, which costs the server next to nothing."""

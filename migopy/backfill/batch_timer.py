@@ -8,7 +8,7 @@ from migopy.backfill.throttle import Throttle
 from migopy.effects import Recording
 
 
-class Timed:
+class BatchTimer:
     """The time of one batch of a loop.
 
     Invariant: where the loop's commands are heard, only the answers to its writes
