@@ -9,10 +9,9 @@ from contextvars import ContextVar
 from itertools import takewhile
 from typing import Any, Callable, NamedTuple, Optional
 
-from bson.errors import InvalidBSON
-
 from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
+from migopy.backfill.entries import is_sound
 from migopy.backfill.images import PageImages
 from migopy.backfill.loops import loops_end
 from migopy.effects import Recording
@@ -145,23 +144,23 @@ class Checkpoints:
         pages: KeptPages | None = None,
         pace: Wanted = None,
         heartbeats: Callable[[], Any] = lambda: None,
-        images: PageImages | None = None,
         recording: Callable[[], Recorded] = nullcontext,
     ) -> None:
         """Take the entries of the run before, and what writes those of this run.
 
-        One that is not as it was written is as if it were not there, with those after
-        it. `was_written` tells of a namespace whether this run has sent it a write;
-        `pages` keeps them in the transactions that write them, where there can be any.
-        `pace` is that of calls that have none of their own, and `heartbeats` gives the
-        client that hears of the members. `images` keeps what documents were, where
-        that is wanted. `recording` gives what hears the writes in its block.
+        An entry that is not as migopy writes it is left out, and all after it.
+        `was_written` tells of a namespace whether this run has sent it a write;
+        `pages` keeps entries in the transactions that write documents, where there can
+        be any. `pace` is for calls that have none of their own, and `heartbeats` gives
+        the client that hears of the members. `recording` gives what hears the writes
+        in its block.
         """
         self.entries: list[Document] = []
         self.pages = pages
         self.pace = pace
         self.heartbeats = heartbeats
-        self.images = images
+        #: What keeps images of documents, while the calls are served.
+        self.images: PageImages | None = None
         self.recording = recording
         self._earlier = list(takewhile(is_sound, earlier))
         self._save = save
@@ -169,11 +168,15 @@ class Checkpoints:
         self._saved = time.monotonic()
 
     @contextmanager
-    def in_force(self) -> Iterator[None]:
-        """Serve the calls in the block, in this thread; raises `OutsideBatch`."""
+    def in_force(self, images: PageImages | None = None) -> Iterator[None]:
+        """Serve the calls in the block, in this thread; raises `OutsideBatch`.
+
+        `images` keeps what documents were, where that is wanted.
+        """
+        self.images = images
         token = CHECKPOINTS.set(self)
         try:
-            with loops_end(are_allowed=self.images is None):
+            with loops_end(are_allowed=images is None):
                 yield
         finally:
             CHECKPOINTS.reset(token)
@@ -214,6 +217,23 @@ class Checkpoints:
         same = takewhile(lambda entry: not self._has_written(entry), rest)
         return [*self.entries, *same]
 
+    @property
+    def known(self) -> list[Document] | None:
+        """Give the same for the run's document; `None` where only the database knows.
+
+        A page that was on its way when the run ended may be written, or not.
+        """
+        return None if self._is_unsure else self.kept
+
+    @property
+    def is_kept(self) -> bool:
+        """Tell whether there is something that the next run can go on from."""
+        return self._is_unsure or bool(self.kept)
+
+    @property
+    def _is_unsure(self) -> bool:
+        return self.pages is not None and self.pages.is_unsure
+
     def kept_with(self, mine: Document, entry: Document) -> list[Document]:
         """Give the same with `entry` in the place of one of this run."""
         return [entry if each is mine else each for each in self.kept]
@@ -239,33 +259,6 @@ class Checkpoints:
     def note_time(self) -> None:
         """Hear that the lock was looked at."""
         self._saved = time.monotonic()
-
-
-def is_sound(entry: Any) -> bool:
-    """Tell whether an entry of the history is what a `Checkpoint` has kept there."""
-    if not isinstance(entry, dict) or not isinstance(entry.get('key'), str):
-        return False
-    count, failed = entry.get('count', 0), entry.get('failed', [])
-    wrote = entry.get('wrote', [])
-    return (
-        type(count) is int
-        and isinstance(entry.get('done', False), bool)
-        and isinstance(failed, list)
-        and all(map(_is_packed, failed))
-        and isinstance(wrote, list)
-        and all(isinstance(each, str) for each in wrote)
-        and ('after' not in entry or _is_packed(entry['after']))
-    )
-
-
-def _is_packed(data: Any) -> bool:
-    if not isinstance(data, bytes):
-        return False
-    try:
-        unpacked(data)
-    except (InvalidBSON, KeyError):
-        return False
-    return True
 
 
 #: Those of the run of a migration that is going on in this context.

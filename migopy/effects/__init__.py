@@ -17,6 +17,7 @@ from migopy.effects.guards import Keeper as Keeper
 from migopy.effects.guards import RefusedWrite as RefusedWrite
 from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.process import listen as listen
+from migopy.effects.recording import BeforeBuild as BeforeBuild
 from migopy.effects.recording import Recording as Recording
 from migopy.effects.tally import Changes as Changes
 from migopy.effects.tally import Effects as Effects

@@ -21,7 +21,7 @@ from migopy.effects.evidence import Evidence
 from migopy.effects.guards import Guard
 from migopy.effects.ledger import same_transaction
 from migopy.effects.own_work import OwnWork
-from migopy.effects.recording import BUILDS, Recording, Sent
+from migopy.effects.recording import BUILDS, BeforeBuild, Recording, Sent
 
 #: Recordings that a command is of, and those that it may be of.
 Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
@@ -62,19 +62,27 @@ class EffectsListener(CommandListener):
         evidence: Evidence | None = None,
         guard: Guard | None = None,
         guards_strays: bool = False,
+        before_build: BeforeBuild | None = None,
     ) -> Iterator[Recording]:
         """Count the commands of this context and its threads until the block's end.
 
-        `database` is the name of the one that the work is for; it helps to tell whose
-        a thread is where several recordings are open. What is given can be read at
-        any time, in the block and after it. `evidence` takes where the changes are,
-        and `guard` sees each command before it is sent; with `guards_strays` those of
-        threads of an unknown origin, too, where no other recording is open.
+        `database` is the name of the database that the work is for; it helps to tell
+        whose a thread is where several recordings are open. What is given can be read
+        at any time, in the block and after it. `evidence` notes where the changes are.
+        `guard` sees each command before it is sent; with `guards_strays` also those of
+        threads of an unknown origin, where no other recording is open. `before_build`
+        hears of each command that builds indexes before it is sent.
         """
         recording = Recording(
-            self, self._unanswered, database, self._known(), evidence, guard
+            self,
+            self._unanswered,
+            database,
+            self._known(),
+            evidence,
+            guard,
+            guards_strays,
+            before_build,
         )
-        recording.guards_strays = guards_strays
         self._open(recording)
         token = self._current.set(recording)
         with self._own_work.working(own=False):
@@ -137,7 +145,8 @@ class EffectsListener(CommandListener):
         if name == BUILDS:
             for each in owners:
                 each.show_build(event)
-        self._unanswered[event.request_id] = name, command, event, owners, others
+        sent = Sent(name, command, event, owners, others)
+        self._unanswered[event.request_id] = sent
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
         """Hear from PyMongo that a command was answered."""
@@ -211,7 +220,7 @@ class EffectsListener(CommandListener):
             rest = [each for each in self._recordings if each is not recording]
             self._set_open(tuple(rest))
             for request_id, sent in self._unanswered.copy().items():
-                if not any(each.is_open for each in sent[3] + sent[4]):
+                if not any(each.is_open for each in sent.owners + sent.others):
                     self._unanswered.pop(request_id, None)
             if not self._recordings:
                 offspring.leave(self)
@@ -223,11 +232,11 @@ class EffectsListener(CommandListener):
         if name == 'commitTransaction':
             for each in of:
                 each.ledger.doubt_commit(command)
-            self._unanswered[event.request_id] = name, command, event, of, ()
+            self._unanswered[event.request_id] = Sent(name, command, event, of, ())
             return
         # Whatever is answered: nothing but a commit makes a transaction's writes last.
-        for request_id, (_, sent, *_) in self._unanswered.copy().items():
-            if same_transaction(sent, command):
+        for request_id, sent in self._unanswered.copy().items():
+            if same_transaction(sent.command, command):
                 self._unanswered.pop(request_id, None)
         for each in of:
             each.ledger.abort(command)
@@ -278,15 +287,9 @@ class EffectsListener(CommandListener):
         known = self._known()
         if known is not None:
             # A pool's threads may serve more than the one that started them.
-            return [
-                known,
-                *(
-                    each
-                    for each in self._innermost
-                    if each.database == database != known.database
-                    and known not in each.chain
-                ),
-            ]
+            others = self._innermost if database != known.database else ()
+            fitting = [each for each in others if each.database == database]
+            return [known, *(each for each in fitting if known not in each.chain)]
         fitting = [each for each in self._innermost if each.database in ('', database)]
         candidates = fitting or list(self._innermost)
         former = self._current.get(None) or self._origin()

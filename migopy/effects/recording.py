@@ -18,15 +18,8 @@ from migopy.effects.offspring import Children
 from migopy.effects.refusals import NO_ANSWER
 from migopy.effects.tally import Document, Effects, Tally, changes_of
 
-#: A command that was sent: its name, itself, PyMongo's event, and the recordings it is
-#: of and those it may be of.
-Sent = tuple[
-    str,
-    Document,
-    CommandStartedEvent,
-    'tuple[Recording, ...]',
-    'tuple[Recording, ...]',
-]
+#: Hears of a command that builds indexes: the database, the command, the address.
+BeforeBuild = Callable[[str, Document, Address], None]
 
 #: The label of errors after which a transaction may be tried again, and the codes of
 #: those that say that it is over.
@@ -38,6 +31,20 @@ BUILDS = 'createIndexes'
 
 #: How many things that cannot be known are told.
 MOST_UNKNOWNS = 10
+
+
+class Sent(NamedTuple):
+    """A command that was sent, as PyMongo's event tells it.
+
+    `owners` are the recordings that it belongs to, `others` those that it may belong
+    to.
+    """
+
+    name: str
+    command: Document
+    event: CommandStartedEvent
+    owners: tuple[Recording, ...]
+    others: tuple[Recording, ...]
 
 
 class Unended(NamedTuple):
@@ -67,13 +74,16 @@ class Recording(Effects):
         outer: Recording | None = None,
         evidence: Evidence | None = None,
         guard: Guard | None = None,
+        guards_strays: bool = False,
+        before_build: BeforeBuild | None = None,
     ) -> None:
-        """Take what hears the commands, and those it has heard no answer of.
+        """Take the listener, and its commands that are not answered yet.
 
-        `database` is the name of the one that the step is for; `outer` is the
-        recording that this one is a part of, and that counts all it counts.
-        `evidence` takes where the changes are, if anybody wants to know,
-        and `guard` sees each command before it is sent.
+        `database` is the name of the database that the step is for; `outer` is the
+        recording that this one is a part of, and that counts all it counts. `evidence`
+        notes where the changes are. `guard` sees each command before it is sent, with
+        `guards_strays` also what threads of an unknown origin send. `before_build`
+        hears of each command that builds indexes before it is sent.
         """
         super().__init__()
         self.database = database
@@ -86,8 +96,6 @@ class Recording(Effects):
         self.refuses_strays = False
         #: Who keeps what is changed past it, if anybody does.
         self.keeper: Keeper | None = None
-        #: Whether the guard sees what threads of an unknown origin send.
-        self.guards_strays = False
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
         #: The first command that met an error in the transaction that is kept to.
@@ -99,12 +107,11 @@ class Recording(Effects):
         self.ledger = Ledger()
         self.evidence = evidence
         self.guard = guard
+        self.guards_strays = guards_strays
         self.children = Children()
         #: The sessions of commands whose connection was lost before an answer.
         self.lost: list[bytes] = []
-        #: Is told of a command that builds indexes before it is sent: the database,
-        #: the command, the server's address.
-        self.before_build: Callable[[str, Document, Address], None] | None = None
+        self._before_build = before_build
         #: Commands that build indexes and had no good answer, with their databases.
         self.unbuilt: list[tuple[str, Document]] = []
         self._listener = listener
@@ -129,7 +136,9 @@ class Recording(Effects):
         transactions, be it in another transaction, with another client or in no
         transaction at all.
         """
-        sent = [each for each in self._sent() if not self.ledger.is_inside(each[1])]
+        sent = [
+            each for each in self._sent() if not self.ledger.is_inside(each.command)
+        ]
         return Effects(self._noting(self.ledger.outside(), sent))
 
     def unknowns(self) -> list[str]:
@@ -167,12 +176,12 @@ class Recording(Effects):
             self.unbuilt.append((database, command))
 
     def unended(self) -> Unended:
-        """Tell what of its commands may still run on the server.
-
-        They have no answer: the caller was interrupted, or does not wait any more.
-        """
-        sent = self._unanswered.copy().values()
-        mine = [(each[2].database_name, each[1]) for each in sent if self in each[3]]
+        """Tell which of its commands, that have no answer, may still run."""
+        mine = [
+            (each.event.database_name, each.command)
+            for each in self._unanswered.copy().values()
+            if self in each.owners
+        ]
         asked = [command['lsid']['id'] for _, command in mine if 'lsid' in command]
         builds = [each for each in mine if BUILDS in each[1]]
         sessions = list(dict.fromkeys([*asked, *self.lost]))
@@ -208,8 +217,8 @@ class Recording(Effects):
 
     def show_build(self, event: CommandStartedEvent) -> None:
         """Show a command that builds indexes to who is to be told of it."""
-        if self.before_build is not None:
-            self.before_build(event.database_name, event.command, event.connection_id)
+        if self._before_build is not None:
+            self._before_build(event.database_name, event.command, event.connection_id)
 
     def refuse(self, event: CommandStartedEvent) -> None:
         """Raise `RefusedWrite` for a write past the session that is kept to."""
@@ -273,7 +282,7 @@ class Recording(Effects):
 
     def _sent(self) -> Iterable[Sent]:
         sent = self._unanswered.copy().values()
-        return [each for each in sent if self in each[3] or self in each[4]]
+        return [each for each in sent if self in each.owners or self in each.others]
 
     def _noting(self, total: Tally, sent: Iterable[Sent]) -> Tally:
         for name, command, event, owners, _ in sent:

@@ -6,12 +6,12 @@ import time
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymongo
 from pymongo.client_session import ClientSession
 
-from migopy.effects import Effects, Recording
+from migopy.effects import BeforeBuild, Effects, Recording
 from migopy.lazy import lazy
 from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
@@ -39,6 +39,9 @@ from migopy.state import (
 )
 from migopy.terminal import told_by
 from migopy.traces import summary
+
+if TYPE_CHECKING:
+    from migopy.backfill import Checkpoints
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,6 @@ class Performer:
         self._plan = plan
         self._observer = observer
         self._writer = GuardedWriter(site.lock)
-        self._is_kept = False
 
     def perform(
         self,
@@ -86,8 +88,9 @@ class Performer:
         `LockLost`.
         """
         began = time.perf_counter()
-        with self._site.listener.recording(self._site.db.name) as effects:
-            effects.before_build = teller_of_members(self._site, step, self._observer)
+        checkpoints: Checkpoints | None = None
+        teller = teller_of_members(self._site, step, self._observer)
+        with self._recording(before_build=teller) as effects:
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
@@ -102,7 +105,8 @@ class Performer:
                             partial(self._attempt, step, run, effects),
                         )
                     else:
-                        self._call_plainly(step, run, effects)
+                        checkpoints = self._checkpoints(run, effects)
+                        self._call_plainly(step, run, effects, checkpoints)
                         self._end(run, began, effects)
             except LockLost:
                 end_on_server(self._site, step, effects, self._observer)
@@ -115,8 +119,9 @@ class Performer:
                     raise LockLost(self._site.lock.holder()) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._site.db.name)
-                kept = bool(run.interrupted) and self._is_kept
-                return Outcome(effects, error, aftermath, written, kept)
+                is_kept = checkpoints is not None and checkpoints.is_kept
+                goes_on = bool(run.interrupted) and is_kept
+                return Outcome(effects, error, aftermath, written, goes_on)
             finally:
                 self._observer.stopped(step)
         return Outcome(effects)
@@ -152,34 +157,43 @@ class Performer:
             end=lambda: list(still_running(self._site, effects)),
         )
 
-    def _call_plainly(self, step: Step, run: Run, effects: Recording) -> None:
-        """Call the function outside of a transaction.
+    def _recording(
+        self, before_build: BeforeBuild | None = None
+    ) -> AbstractContextManager[Recording]:
+        listener, name = self._site.listener, self._site.db.name
+        return listener.recording(name, before_build=before_build)
 
-        `update_each` goes on where the last run stopped, if that is unfinished.
+    def _checkpoints(self, run: Run, effects: Recording) -> Checkpoints:
+        """Give what keeps how far the run's calls of `update_each` have come.
+
+        They go on where the last run stopped, if that is unfinished.
         """
         # `fab migrations` runs nothing and is to start fast.
         from migopy.backfill import Checkpoints
 
         site = self._site
-        pages = KeptPages(site.history, run.id, site.lock, site.listener.own_work)
-        earlier = self._plan.unfinished_of(run)
-        paging = pages_of(step, run, site, effects, earlier, self._observer)
-        checkpoints = Checkpoints(
+        return Checkpoints(
             earlier=self._earlier(run),
             save=partial(self._save, run),
             was_written=partial(_has_written, effects),
-            pages=pages,
+            pages=KeptPages(site.history, run.id, site.lock, site.listener.own_work),
             pace=site.settings.pace,
             heartbeats=lambda: site.heartbeats,
-            recording=partial(site.listener.recording, site.db.name),
+            recording=self._recording,
         )
+
+    def _call_plainly(
+        self, step: Step, run: Run, effects: Recording, checkpoints: Checkpoints
+    ) -> None:
+        """Call the function outside of a transaction."""
+        earlier = self._plan.unfinished_of(run)
+        paging = pages_of(step, run, self._site, effects, earlier, self._observer)
+        told = told_by(self._observer.speaker)
         try:
-            told = told_by(self._observer.speaker)
-            with paging as checkpoints.images, checkpoints.in_force(), told:
-                carry_out(step, site, self._durable_db, effects)
+            with paging as images, checkpoints.in_force(images), told:
+                carry_out(step, self._site, self._durable_db, effects)
         finally:
-            run.checkpoints = None if pages.is_unsure else checkpoints.kept
-            self._is_kept = pages.is_unsure or bool(checkpoints.kept)
+            run.checkpoints = checkpoints.known
 
     def _earlier(self, run: Run) -> list[dict[str, Any]]:
         """Give how far the runs before have come that were left unfinished.

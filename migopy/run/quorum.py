@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pymongo
 from pymongo.errors import PyMongoError
 
-from migopy.effects import Address
+from migopy.effects import Address, BeforeBuild
 from migopy.run.observer import Observer
 from migopy.run.site import Site
 from migopy.run.step import Step
@@ -23,9 +23,7 @@ LOOK_SECONDS = 6.0
 VOTERS = 'votingMembers'
 
 
-def teller_of_members(
-    site: Site, step: Step, observer: Observer
-) -> Callable[[str, Document, Address], None]:
+def teller_of_members(site: Site, step: Step, observer: Observer) -> BeforeBuild:
     """Give what is to hear of a step's index builds before they are sent.
 
     It warns, once a step, of one that would wait for members that are down. It asks

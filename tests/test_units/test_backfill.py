@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy import DELETE
-from migopy.backfill import DocumentsFailed, checkpoints
+from migopy.backfill import DocumentsFailed, checkpoints, entries
 from migopy.backfill.answers import Counts, kind_of
 from migopy.backfill.changes import Batch, Changes
 from migopy.backfill.checkpoints import Checkpoint, Checkpoints
@@ -157,13 +157,13 @@ class CheckpointTest(unittest.TestCase):
     def test_what_it_has_not_written_itself_is_not_gone_on_from(self) -> None:
         good = {'collection': 'db.c', 'key': 'k', 'after': packed(5), 'count': 5}
         odd: list[Any] = [None, 1, 'x', [], {}, b'x', True, [b'x'], [1], packed(5)]
-        self.assertTrue(checkpoints.is_sound({**good, 'failed': [packed(4)]}))
-        self.assertTrue(checkpoints.is_sound({'collection': 'db.c', 'key': 'k'}))
+        self.assertTrue(entries.is_sound({**good, 'failed': [packed(4)]}))
+        self.assertTrue(entries.is_sound({'collection': 'db.c', 'key': 'k'}))
         for value in odd:
-            self.assertFalse(checkpoints.is_sound(value), value)
+            self.assertFalse(entries.is_sound(value), value)
             for field in ('key', 'after', 'count', 'failed', 'done'):
                 entry = {**good, field: value}
-                is_sound = checkpoints.is_sound(entry)
+                is_sound = entries.is_sound(entry)
                 kept = Checkpoints([entry], lambda entries: None, lambda name: False)
                 begun = kept.begin('db.c', 'k')
                 with self.subTest(field=field, value=value):
