@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from migopy.commands import Again, Command
@@ -42,22 +42,20 @@ def require_dependencies(
 ) -> None:
     """Make sure that what migrations depend on runs before them, or is applied.
 
-    With `in_trial` they are only tried, and nobody is led to anything else.
-    A file says so with `needs`; one with an `upgrade`, as pymongo-migrate's, with
-    `dependencies`, a list of the names of others: each the `name` in its file or the
-    file's own. Raises `DependencyRefused`.
+    A file says what it depends on with `needs`; one with an `upgrade`, as
+    pymongo-migrate has it, with `dependencies`, a list of names: each the `name` in
+    another file or that file's own. With `in_trial` migrations are only tried, so the
+    next step runs nothing for good. Raises `DependencyRefused`.
     """
-    before: set[str] = {*plan.registered, *plan.done}
-    done = [old for old, by in plan.replaced.items() if by in plan.registered]
-    before.update(done)
+    applied = [old for old, by in plan.replaced.items() if by in plan.registered]
+    before: set[str] = {*plan.registered, *plan.done, *applied}
     for step in steps:
-        if step.direction == 'up':
-            for each in step.loaded.said().needs:
-                found = named(each, plan.migrations) or plan.stands_for(each)
-                _require(step, each, 'needs', found, plan, before, in_trial)
-            for each in _dependencies(step):
-                found = _found(each, plan.migrations) or plan.stands_for(each)
-                _require(step, each, 'dependencies', found, plan, before, in_trial)
+        for word, dependency, needed in _needed(step, plan):
+            if needed is None:
+                if not {dependency, f'{dependency}.py'} & before:
+                    raise _without_file(step, dependency, word)
+            elif needed.name not in before:
+                raise _not_before(step, needed, plan, in_trial)
         before.add(step.name)
 
 
@@ -101,54 +99,60 @@ def _dependencies(step: Step) -> list[str]:
     )
 
 
-def _require(
-    step: Step,
-    dependency: str,
-    word: str,
-    needed: Migration | None,
-    plan: Plan,
-    before: set[str],
-    in_trial: bool,
-) -> None:
-    if needed is None:
-        if {dependency, f'{dependency}.py'} & before:
-            return
-        raise DependencyRefused(
-            step.name,
-            dependency,
-            'of which there is no file here',
-            f'Bring its file, or take the name out of `{word}`, then type',
-            Again(),
-        )
-    if needed.name in before:
+def _needed(step: Step, plan: Plan) -> Iterator[tuple[str, str, Migration | None]]:
+    """Give what a step depends on: the file's word for it, the name, and its file."""
+    if step.direction != 'up':
         return
+    for each in step.loaded.said().needs:
+        found = named(each, plan.migrations) or plan.stands_for(each)
+        yield 'needs', each, found
+    for each in _dependencies(step):
+        found = _found(each, plan.migrations) or plan.stands_for(each)
+        yield 'dependencies', each, found
+
+
+def _without_file(step: Step, dependency: str, word: str) -> DependencyRefused:
+    return DependencyRefused(
+        step.name,
+        dependency,
+        'of which there is no file here',
+        f'Bring its file, or take the name out of `{word}`, then type',
+        Again(),
+    )
+
+
+def _not_before(
+    step: Step, needed: Migration, plan: Plan, in_trial: bool
+) -> DependencyRefused:
+    """Say why what is needed has not run before a step, and what helps."""
     if plan.phase_of(needed) == BACKGROUND:
-        _refuse_background(step, needed, plan, in_trial)
-    order = [each.name for each in plan.migrations]
-    if order.index(needed.name) >= order.index(step.name):
-        raise DependencyRefused(
+        return _in_background(step, needed, plan, in_trial)
+    if plan.place_of(needed) >= plan.place_of(step.migration):
+        return DependencyRefused(
             step.name,
             needed.name,
             'which comes after it',
             'Give the files numbers in the order in which they are to run, then type',
             Command(),
         )
-    next: Command | Again = Command('execute', needed.name)
-    what_next = 'Execute that first'
+    why = 'which is not applied'
     if in_trial:
-        what_next, next = 'To take that with it, type', Again(to=step.name)
-    raise DependencyRefused(
-        step.name, needed.name, 'which is not applied', what_next, next
-    )
+        taken = 'To take that with it, type'
+        return DependencyRefused(
+            step.name, needed.name, why, taken, Again(to=step.name)
+        )
+    first = Command('execute', needed.name)
+    return DependencyRefused(step.name, needed.name, why, 'Execute that first', first)
 
 
-def _refuse_background(
+def _in_background(
     step: Step, needed: Migration, plan: Plan, in_trial: bool
-) -> None:
+) -> DependencyRefused:
+    """Say why what a worker is to run has not run, and what helps."""
+    is_running = any(run.name == needed.name for run in plan.at_work)
     why = 'which has not run in the background'
     next: Command | Again = Command('work', needed.name)
     what_next = 'To run it'
-    is_running = any(run.name == needed.name for run in plan.at_work)
     if is_running:
         why = 'which a worker runs at this moment'
         what_next, next = 'To wait until it has ended, type', Again(wait='yes')
@@ -159,7 +163,7 @@ def _refuse_background(
     if plan.unfinished_of(needed) and not is_running:
         # By its name it would be run again, before anybody has decided that.
         what_next, next = 'It is unfinished, see', Command()
-    raise DependencyRefused(step.name, needed.name, why, what_next, next)
+    return DependencyRefused(step.name, needed.name, why, what_next, next)
 
 
 def _found(dependency: str, migrations: Sequence[Migration]) -> Migration | None:
