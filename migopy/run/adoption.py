@@ -72,9 +72,10 @@ def adoption_of(
 ) -> Adoption:
     """Find the file that each record of a tool is of.
 
-    By the whole name first, then by a name or an id in the file, by the number or the
-    time that the name begins with, and by its words; each only where it is of one file
-    and of one record alone. `rolled_back` tells when migopy has rolled back which.
+    The whole name is compared first, then a name or an id in the file, the number or
+    the time that the name begins with, and its words; a match counts only where it is
+    of one file and one record alone. `rolled_back` tells when migopy has rolled back
+    which migration.
     """
     files = list(plan.migrations)
     found: dict[int, tuple[Migration, str]] = {}
@@ -132,14 +133,19 @@ def _up_to(record: ForeignRecord, files: Sequence[Migration]) -> list[Match]:
     return [Match(record, each, _kind(str(each.number))) for each in fitting]
 
 
-#: What a rule compares of a name of a record and of a file; `''` fits nothing. Then
-#: what it says of that, and whether a record and a file that agree in it may be one.
-Rule = tuple[
-    Callable[[str], str],
-    Callable[[Migration], Sequence[str]],
-    Callable[[str], str],
-    Callable[[ForeignRecord, Migration], bool],
-]
+class Rule(NamedTuple):
+    """A rule by which a record may be matched to a file.
+
+    Both give keys, of which `''` fits nothing; a record and a file that share a key
+    are one migration, if `may_be_one` does not say otherwise.
+    """
+
+    key_of_name: Callable[[str], str]
+    keys_of_file: Callable[[Migration], Sequence[str]]
+    #: What the key is, for a person who reads how a file was found.
+    kind_of_key: Callable[[str], str]
+    may_be_one: Callable[[ForeignRecord, Migration], bool]
+
 
 #: A record and the files that it fits by a rule: each one's name, and by what.
 Fitting = tuple[ForeignRecord, dict[str, tuple[Migration, str]]]
@@ -163,19 +169,18 @@ def _fitting(
     rule: Rule, records: Sequence[ForeignRecord], files: Sequence[Migration]
 ) -> list[Fitting]:
     """Give the records that fit files by a rule, each with all that it fits."""
-    of_record, of_file, said, may_be_of = rule
     by_key: dict[str, list[Migration]] = {}
     for migration in files:
-        for key in dict.fromkeys(of_file(migration)):
+        for key in dict.fromkeys(rule.keys_of_file(migration)):
             by_key.setdefault(key, []).append(migration)
     found = []
     for record in records:
-        keys = dict.fromkeys(filter(None, map(of_record, record.names)))
+        keys = dict.fromkeys(filter(None, map(rule.key_of_name, record.names)))
         fitting = {
-            each.name: (each, said(key))
+            each.name: (each, rule.kind_of_key(key))
             for key in keys
             for each in by_key.get(key, ())
-            if may_be_of(record, each)
+            if rule.may_be_one(record, each)
         }
         if fitting:
             found.append((record, fitting))
@@ -251,13 +256,15 @@ def _not_of_one_day_alone(record: ForeignRecord, migration: Migration) -> bool:
 
 #: In the order in which they are tried.
 RULES: tuple[Rule, ...] = (
-    (plain, lambda each: [plain(each.name)], lambda key: 'name', _always),
-    (_as_it_is, _inside, lambda key: 'name in it', _always),
-    (
+    Rule(plain, lambda each: [plain(each.name)], lambda key: 'name', _always),
+    Rule(_as_it_is, _inside, lambda key: 'name in it', _always),
+    Rule(
         _numbers,
         lambda each: [str(each.number), _numbers(each.name)],
         _kind,
         _not_of_one_day_alone,
     ),
-    (_words, lambda each: [_words(each.name)], lambda key: 'words', _not_of_two_times),
+    Rule(
+        _words, lambda each: [_words(each.name)], lambda key: 'words', _not_of_two_times
+    ),
 )
