@@ -214,10 +214,10 @@ def ways_on(run: Run, file: Migration | None) -> list[Part]:
             *('  ', Command('dbrestore', run.name), '  - do it to its end\n'),
             *('  ', Command('forget', run.name), '  - take the database as it is'),
         ]
-    ways = ways_out(run.name, run.direction, file)
-    if file is not None and goes_on(run):
-        return ['  ', Command('work'), '  - go on where it stopped\n', *ways[3:]]
-    return ways
+    if file is None or not goes_on(run):
+        return ways_out(run.name, run.direction, file)
+    on: list[Part] = ['  ', Command('work'), '  - go on where it stopped\n']
+    return [*on, *_ways_back(run.name, file), *_mark(run.name, 'applied')]
 
 
 def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
@@ -232,21 +232,35 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
             ' there are more ways.\n  ',
             *(Command('forget', name), '  - forget it, if it is gone for good'),
         ]
-    mark = 'mark it as applied' if direction == 'up' else 'mark it as rolled back'
-    # What has no down is undone from images, and goes on with them.
-    has_down = any(map(file.defines, DOWN))
-    does = 'run its down' if has_down else 'restore what it has changed'
-    down: list[Part] = ['  ', Command('rollback', name), f'  - {does}\n']
-    if direction == 'down' and not has_down:
-        return [*down, '  ', Command('ignore', name), f'  - {mark}']
-    # Whether there are images, the database knows; without any, rollback says so.
-    is_way_back = has_down or file.defines('undo')
+    mark = _mark(name, 'applied' if direction == 'up' else 'rolled back')
+    if direction == 'down' and not _has_down(file):
+        return [*_restoring(name), *mark]
     again = Command('work' if _is_in_background(file) else 'execute', name)
-    return [
-        *('  ', again, '  - run its up again\n'),
-        *(down if is_way_back else []),
-        *('  ', Command('ignore', name), f'  - {mark}'),
-    ]
+    up: list[Part] = ['  ', again, '  - run its up again\n']
+    return [*up, *_ways_back(name, file), *mark]
+
+
+def _ways_back(name: str, file: Migration) -> list[Part]:
+    """List the command that undoes a migration, if there is one.
+
+    Whether there are images, the database knows; without any, rollback says so.
+    """
+    if _has_down(file):
+        return ['  ', Command('rollback', name), '  - run its down\n']
+    return _restoring(name) if file.defines('undo') else []
+
+
+def _restoring(name: str) -> list[Part]:
+    """Give the command that restores what has no `down` from images."""
+    return ['  ', Command('rollback', name), '  - restore what it has changed\n']
+
+
+def _mark(name: str, state: str) -> list[Part]:
+    return ['  ', Command('ignore', name), f'  - mark it as {state}']
+
+
+def _has_down(file: Migration) -> bool:
+    return any(map(file.defines, DOWN))
 
 
 def _is_in_background(file: Migration) -> bool:
