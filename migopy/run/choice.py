@@ -118,10 +118,7 @@ class Choice:
             raise NoFile(fitting[0], fitting[0] in plan.registered)
 
     def name_of(self, name: str) -> str:
-        """Give the whole name of a migration, of one without a file too.
-
-        Raises `UnknownMigration`, `AmbiguousName`.
-        """
+        """Give a migration's whole name, also without a file; raises as `find`."""
         try:
             return self.find(name).name
         except NoFile as error:
@@ -136,34 +133,22 @@ class Choice:
     ) -> list[Migration]:
         """Select what `execute` runs: all that is unregistered, or the one named.
 
-        With `to` those up to and with that one, and only those of some phases. One that
-        runs again when it changes runs by its name though it has not. One for
-        other environments can be named where all phases are wanted, as by `ignore`.
-        Raises what `find` does, `AlreadyRegistered`, `OtherEnvironment`, `OtherPhase`,
-        `AtWork`, `Renamed`, `LateRefused`, and of files that replace others
-        `HalfReplaced`, `StillThere`. The unfinished one can be named.
+        With `to` it selects those up to and with that one, and only those of the given
+        phases. An unfinished one can be named. So can one that runs again when it
+        changes, changed or not; and one for other environments, where all phases are
+        wanted, as by `ignore`. Raises what `find` does, `AlreadyRegistered`,
+        `OtherEnvironment`, `OtherPhase`, `AtWork`, `Renamed`, `LateRefused`, and for
+        files that replace others `HalfReplaced`, `StillThere`.
         """
         chosen = None if name is None else self.find(name)
         last = None if to is None else self.find(to)
         self._refuse_half_replaced()
         self._refuse_wrong(chosen, phases)
         self._refuse_unfinished(chosen)
-        plan = self._plan
         if chosen is not None:
-            if chosen.name in plan.ran_as_part:
-                raise RanAsPart(chosen.name, plan.ran_as_part[chosen.name])
-            is_settled = not plan.unfinished_of(chosen)
-            # One that runs again when it changes runs by its name at any time.
-            if chosen.name in plan.registered.keys() - plan.repeats and is_settled:
-                raise AlreadyRegistered(chosen.name)
-            places = plan.other_places_of(chosen)
-            if places and len(phases) < len(PHASES):
-                raise OtherEnvironment(chosen.name, places, plan.environment)
-            if plan.phase_of(chosen) not in phases:
-                raise OtherPhase(chosen.name, plan.phase_of(chosen))
-            self._refuse_at_work([chosen])
-            self._refuse_renamed([chosen])
+            self._refuse_run(chosen, phases)
             return [chosen]
+        plan = self._plan
         wanted = [each for each in plan.unregistered if plan.phase_of(each) in phases]
         late = [each for each in plan.late if each in wanted]
         if last is not None:
@@ -174,6 +159,23 @@ class Choice:
         self._refuse_at_work(wanted)
         self._refuse_renamed(wanted)
         return wanted
+
+    def _refuse_run(self, chosen: Migration, phases: Collection[str]) -> None:
+        """Refuse one that was named, and is not to run now; see `to_execute`."""
+        plan, name = self._plan, chosen.name
+        if name in plan.ran_as_part:
+            raise RanAsPart(name, plan.ran_as_part[name])
+        is_settled = not plan.unfinished_of(chosen)
+        # One that runs again when it changes runs by its name at any time.
+        if name in plan.registered.keys() - plan.repeats and is_settled:
+            raise AlreadyRegistered(name)
+        places = plan.other_places_of(chosen)
+        if places and len(phases) < len(PHASES):
+            raise OtherEnvironment(name, places, plan.environment)
+        if plan.phase_of(chosen) not in phases:
+            raise OtherPhase(name, plan.phase_of(chosen))
+        self._refuse_at_work([chosen])
+        self._refuse_renamed([chosen])
 
     def to_work(self, name: str | None) -> list[Migration]:
         """Select what a worker can run: all in the background, or the one named.
@@ -196,8 +198,7 @@ class Choice:
         Raises `Unfinished` where a person is to decide first, `Before` where one of
         those `pending` is to run first, and `Renamed`.
         """
-        plan = self._plan
-        runs = plan.unfinished_of(chosen)
+        plan, runs = self._plan, self._plan.unfinished_of(chosen)
         if runs and not goes_on(runs[-1]):
             raise Unfinished(runs, plan.file_of)
         self._refuse_renamed([chosen])
@@ -235,23 +236,22 @@ class Choice:
         """Select what `rollback` undoes, the newest first by the time of execution.
 
         That is the one named, which must be registered or unfinished, or with `force`
-        any, as in 1.0; the `last` so many, or all
-        where there are fewer; or all that were executed after the one named in `to`.
-        What runs again when it changes is no step of that way back.
-        Raises what `find` does, `NameNeeded`, `NotApplied`, `NotExecuted`,
-        `NotRunAsOne`.
+        any, as in 1.0; or the `last` so many, all where there are fewer; or all that
+        were executed after the one named in `to`. What runs again when it changes is no
+        step of that way back. Raises what `find` does, `NameNeeded`, `NotApplied`,
+        `NotExecuted`, `NotRunAsOne`.
         """
         names = [record.name for record in self._plan.executed]
         if name is not None:
             chosen = self.find(name)
             self._refuse_unfinished(chosen)
-            known = chosen.name in self._plan.registered
             self._refuse_at_work([chosen])
             if chosen.name in self._plan.ran_as_part:
                 raise RanAsPart(chosen.name, self._plan.ran_as_part[chosen.name])
             if chosen.name in self._plan.stand_ins:
                 raise NotRunAsOne(chosen.name, self._plan.replaces[chosen.name])
-            if not (known or force or self._plan.unfinished_of(chosen)):
+            is_known = chosen.name in self._plan.registered or force
+            if not is_known and not self._plan.unfinished_of(chosen):
                 raise NotApplied(chosen.name)
             return [chosen]
         self._refuse_unfinished(None)

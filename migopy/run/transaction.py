@@ -142,10 +142,11 @@ def kept_inside(
 ) -> Iterator[None]:
     """Let a step write in a session's transaction alone, during the block.
 
-    What can be refused is, before it is sent, and so is what `keeper` refuses. Raises
-    `NotImaged` for that, `KeptInside` for that, also where
-    the step has swallowed it, and `WroteOutside` for what could not be refused.
-    Raises `CaughtError` where the step has gone on after an error that ended it.
+    A write past the transaction is refused before it is sent, where that can be done,
+    and so is what `keeper` refuses. Raises `KeptInside` for the one and `NotImaged` for
+    the other, also where the step has swallowed the refusal; `WroteOutside` for what
+    could not be refused; and `CaughtError` where the step has gone on after an error
+    that ended the transaction.
     """
     # Typed, nothing but migrations writes in this process.
     strays = ERRAND.get() is not None
