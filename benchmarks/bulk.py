@@ -10,25 +10,23 @@ import textwrap
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
 
 from pymongo import MongoClient
 
+from benchmarks.ground import FABFILE, Ground
 from benchmarks.measuring import (
     Sample,
     fab,
     interleaved,
     megabytes,
     milliseconds,
+    peak,
     ratio,
     table,
     timed,
     tool,
 )
 from tests.faults.proxy import DelayedLine
-
-if TYPE_CHECKING:
-    from benchmarks.__main__ import Benchmarks
 
 #: Seconds that a message takes each way to a server far away.
 WAY = 0.02
@@ -122,46 +120,36 @@ EACH = """
 #: What is done far away.
 FAR_AWAY = {
     '0_nothing.py': 'def up(db):\n    pass\n',
-    '1_by_hand.py': BY_HAND,
-    '2_update_each.py': EACH.replace('{options}', ''),
-    '3_larger_batches.py': EACH.replace('{options}', ', batch_size=10_000'),
+    '1_by_hand.py': BY_HAND + CHANGE,
+    '2_update_each.py': EACH.replace('{options}', '') + CHANGE,
+    '3_larger_batches.py': EACH.replace('{options}', ', batch_size=10_000') + CHANGE,
 }
 
-FABFILE = """
-    import migopy
 
-    class Migrations(migopy.MigrationsManager):
-        MONGO_URI = '{uri}'
-        MONGO_DATABASE = '{database}'
-
-    migrations = Migrations.create_task()
-"""
-
-
-def dump(benchmarks: Benchmarks) -> None:
+def dump(ground: Ground) -> None:
     """`dbdump` and `dbrestore` of the cities, against what is least, and the tools."""
-    project = benchmarks.cities
-    benchmarks.load_cities()
-    fab(benchmarks.floor, 'reset')
+    project = ground.project('dumped', FABFILE.replace('{database}', 'cities'))
+    ground.load_cities()
+    fab(ground.floor, 'reset')
     fab(project, 'migrations:dbdump')
     (made,) = (project / 'mongodumps').glob('*_cities')
     size = sum(file.stat().st_size for file in made.rglob('*') if file.is_file())
     (project / 'load.py').write_text(
-        textwrap.dedent(LOADER).replace('{uri}', benchmarks.uri)
+        textwrap.dedent(LOADER).replace('{uri}', ground.uri)
     )
     name, data = made.name, made / 'cities' / 'cities.bson'
     dumping = {
-        'start': benchmarks.find,
+        'start': ground.find,
         'dbdump': partial(fab, project, 'migrations:dbdump'),
-        'copy of the files': partial(benchmarks.copied, made),
+        'copy of the files': partial(ground.copied, made),
     }
     restoring = {
-        'start': benchmarks.find,
+        'start': ground.find,
         'dbrestore': partial(fab, project, f'migrations:dbrestore,{name},yes=yes'),
         # One of the two collections, which are the same.
         'insert_many of half': partial(timed, 'python', project, 'load.py', str(data)),
     }
-    uri = f'--uri={benchmarks.uri}'
+    uri = f'--uri={ground.uri}'
     if mongodump := tool('mongodump'):
         arguments = [uri, '--db=cities', '--quiet', f'--out={project}/tools']
         dumping['mongodump'] = partial(timed, mongodump, project, *arguments)
@@ -173,27 +161,25 @@ def dump(benchmarks: Benchmarks) -> None:
         (f'A dump of {megabytes(size)}', dumping),
         (f'The way back of {megabytes(size)}', restoring),
     ):
-        runs = interleaved(max(1, benchmarks.rounds // 5), cases)
+        runs = interleaved(max(1, ground.rounds // 5), cases)
         _tell(title, runs)
     for program in ('mongodump', 'mongorestore'):
         if not tool(program):
             print(f'{program} is not installed, so it is not measured.')
 
 
-def far(benchmarks: Benchmarks) -> None:
+def far(ground: Ground) -> None:
     """Change some cities through a slow line, by hand and by `update_each`."""
-    benchmarks.load_cities()
+    ground.load_cities()
     runs: dict[float, dict[str, list[Sample]]] = {}
     for seconds in (0.0, WAY):
-        line = DelayedLine(benchmarks.server.members[0].port, seconds)
+        line = DelayedLine(ground.server.members[0].port, seconds)
         with line.running():
-            project = benchmarks.folder / f'far{seconds}'
-            _make(project, line.uri, 'far', FAR_AWAY)
+            project = ground.project(_far(seconds), FABFILE, FAR_AWAY, line.uri)
             cases = {
-                name: partial(_changed_far, benchmarks, project, name)
-                for name in FAR_AWAY
+                name: partial(_changed_far, ground, project, name) for name in FAR_AWAY
             }
-            runs[seconds] = interleaved(max(1, benchmarks.rounds // 5), cases)
+            runs[seconds] = interleaved(max(1, ground.rounds // 5), cases)
     each = {}
     for seconds, samples in runs.items():
         walls = {name: median(run.wall for run in samples[name]) for name in samples}
@@ -217,14 +203,13 @@ def far(benchmarks: Benchmarks) -> None:
     )
 
 
-def db(benchmarks: Benchmarks) -> None:
+def db(ground: Ground) -> None:
     """CPU of a loop of `insert_one` with a migration's `db` against PyMongo's own."""
-    project = benchmarks.folder / 'inserting'
     text = INSERTS.replace('LOOP', str(LOOP))
-    _make(project, benchmarks.uri, 'inserting', {'1_insert.py': text})
+    project = ground.project('inserting', FABFILE, {'1_insert.py': text})
     ratios, each = [], []
-    for _ in range(max(1, benchmarks.rounds // 5)):
-        with MongoClient(benchmarks.uri) as client:
+    for _ in range(max(1, ground.rounds // 5)):
+        with MongoClient(ground.uri) as client:
             client.drop_database('inserting')
         fab(project, 'migrations:execute')
         for line in (project / 'fab.log').read_text().splitlines():
@@ -240,22 +225,16 @@ def db(benchmarks: Benchmarks) -> None:
     )
 
 
-def _make(folder: Path, uri: str, database: str, migrations: dict[str, str]) -> None:
-    (folder / 'mongomigrations').mkdir(parents=True)
-    text = textwrap.dedent(FABFILE).replace('{uri}', uri)
-    (folder / 'fabfile.py').write_text(text.replace('{database}', database))
-    for name, source in migrations.items():
-        text = textwrap.dedent(source).replace('{uri}', uri)
-        if 'change' in text:
-            text += textwrap.dedent(CHANGE)
-        (folder / 'mongomigrations' / name).write_text(text)
+def _far(seconds: float) -> str:
+    """Name the project, and the database, of a server so far away."""
+    return f'far_{round(seconds * 1000)}'
 
 
-def _changed_far(benchmarks: Benchmarks, project: Path, name: str) -> Sample:
+def _changed_far(ground: Ground, project: Path, name: str) -> Sample:
     """Execute one of the changes on some cities, as they were."""
-    with MongoClient(benchmarks.uri) as client:
-        client.drop_database('far')
-        some = [{'$limit': FAR}, {'$out': {'db': 'far', 'coll': 'cities'}}]
+    with MongoClient(ground.uri) as client:
+        client.drop_database(project.name)
+        some = [{'$limit': FAR}, {'$out': {'db': project.name, 'coll': 'cities'}}]
         client.cities.original.aggregate(some)
     return fab(project, f'migrations:execute,{name}')
 
@@ -271,12 +250,8 @@ def _tell(title: str, runs: dict[str, list[Sample]]) -> None:
                 milliseconds(whole),
                 milliseconds(max(0.0, whole - start)),
                 milliseconds(median(run.cpu for run in samples)),
-                f'{ratio(samples, runs["start"], _peak):.2f}',
+                f'{ratio(samples, runs["start"], peak):.2f}',
             ]
         )
     head = ['process', 'wall', 'beyond a start', 'CPU', 'peak to a start']
     table(title, head, rows)
-
-
-def _peak(sample: Sample) -> float:
-    return sample.peak

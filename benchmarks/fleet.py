@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Protocol
-
 from pymongo import MongoClient
 
+from benchmarks.ground import Ground
 from benchmarks.measuring import Sample, fab, megabytes, milliseconds, table
 
 #: Databases, few and many, by which one sees whether memory grows with their number.
@@ -63,31 +61,20 @@ FLOOR = """
 """
 
 
-class Projects(Protocol):
-    """What makes a project's folder."""
-
-    uri: str
-
-    def project(
-        self, name: str, fabfile: str, migrations: dict[str, str] | None = None
-    ) -> Path:
-        """Make a folder with a fabfile, and migrations if any."""
-
-
-def measure(projects: Projects) -> None:
+def measure(ground: Ground) -> None:
     """Print the tables."""
     steps = {f'{number:03}_step.py': STEP for number in range(1, STEPS + 1)}
     rows, shown = [], []
     for count in (FEW, MANY):
         name = f'fleet{count}'
         text = FABFILE.replace('COUNT', str(count))
-        project = projects.project(name, text, steps)
-        floor = projects.project(f'made{count}', FLOOR.replace('COUNT', str(count)))
+        project = ground.project(name, text, steps)
+        floor = ground.project(f'made{count}', FLOOR.replace('COUNT', str(count)))
         made = fab(floor, 'make')
         found = fab(floor, 'find')
-        empty(projects.uri, f'made{count}')
+        empty(ground.uri, f'made{count}')
         for workers in WORKERS:
-            empty(projects.uri, name)
+            empty(ground.uri, name)
             sample = fab(project, f'migrations:execute,workers={workers}')
             rows.append(row(count, workers, sample, made))
         status = fab(project, 'migrations')
@@ -99,7 +86,7 @@ def measure(projects: Projects) -> None:
                 megabytes(status.peak),
             ]
         )
-        empty(projects.uri, name)
+        empty(ground.uri, name)
     head = ['databases', 'workers', 'in all', 'databases a second', 'peak']
     table(
         f'{STEPS} migrations in each of many new databases',

@@ -124,3 +124,32 @@ def milliseconds(seconds: float) -> str:
 def megabytes(size: float) -> str:
     """Set a size."""
     return f'{size / 1e6:.1f} MB'
+
+
+def wall(sample: Sample) -> float:
+    """Give a sample's seconds."""
+    return sample.wall
+
+
+def cpu(sample: Sample) -> float:
+    """Give a sample's seconds of CPU."""
+    return sample.cpu
+
+
+def peak(sample: Sample) -> float:
+    """Give a sample's bytes."""
+    return sample.peak
+
+
+def beyond(samples: Sequence[Sample], start: Sequence[Sample], count: float) -> float:
+    """Give the seconds for one of `count` things, without those of a bare start.
+
+    Where they are few, and the machine is busy, they may be lost in the noise: then 0.
+    """
+    bare = median(run.wall for run in start)
+    return max(median(run.wall for run in samples) - bare, 0.0) / count
+
+
+def times(one: float, other: float) -> str:
+    """Set how many times `other` is in `one`; '-' where either was lost in noise."""
+    return f'{one / other:.2f}' if one and other else '-'

@@ -14,6 +14,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from benchmarks.ground import Ground
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -68,19 +69,19 @@ PACES = {
 }
 
 
-def measure(folder: Path, rounds: int) -> None:
+def measure(ground: Ground) -> None:
     """Print the tables, each of a set of three members on loopback."""
     with (
         replica_set(members=3, **STEADY) as cluster,
         MongoClient(cluster.uri) as client,
     ):
         projects = {
-            name: _project(folder / 'pace' / name, cluster.uri, pace)
+            name: _project(ground.folder / 'pace' / name, cluster.uri, pace)
             for name, pace in PACES.items()
         }
-        _quiet(projects, client, max(5, rounds // 2))
+        _quiet(projects, client, max(5, ground.rounds // 2))
         _slowed(projects, client, cluster)
-    shutil.rmtree(folder / 'pace')
+    shutil.rmtree(ground.folder / 'pace')
 
 
 def _quiet(projects: dict[str, Path], client: MongoClient[Any], rounds: int) -> None:

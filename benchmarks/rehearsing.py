@@ -11,8 +11,9 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from benchmarks.ground import Ground
 from benchmarks.measuring import Sample, fab, megabytes, milliseconds, ratio, table
-from tests.server import ReplicaSet, replica_set
+from tests.server import replica_set
 
 #: Collections, documents in each, and bytes of each: 300 MB.
 COLLECTIONS, DOCUMENTS, BYTES = 5, 60_000, 1_000
@@ -41,16 +42,18 @@ MIGRATION = """
 """
 
 
-def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
+def measure(ground: Ground) -> None:
     """Measure in pairs, on the same database one after the other."""
-    uri = server.members[0].uri
-    dumps = folder / 'rehearse_dumps'
-    here = _project(folder / 'rehearse', uri, dumps)
+    uri = ground.server.members[0].uri
+    dumps = ground.folder / 'rehearse_dumps'
+    here = _project(ground.folder / 'rehearse', uri, dumps)
     pairs: list[tuple[Sample, Sample, Sample]] = []
     with replica_set(members=1) as scratch, MongoClient[Any](uri) as client:
-        there = _project(folder / 'rehearse_scratch', scratch.members[0].uri, dumps)
+        there = _project(
+            ground.folder / 'rehearse_scratch', scratch.members[0].uri, dumps
+        )
         size = _fill(client)
-        for _ in range(max(1, rounds // 5)):
+        for _ in range(max(1, ground.rounds // 5)):
             rehearsed = fab(here, 'migrations:rehearse')
             dumped = fab(here, 'migrations:dbdump')
             [name] = (each for each in os.listdir(dumps) if each.endswith('_rehearse'))

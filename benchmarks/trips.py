@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
+from benchmarks.ground import FABFILE, Ground
 from benchmarks.measuring import fab, is_installed, milliseconds, table, timed
 from tests.faults.proxy import Line, command_of, read_message
-from tests.server import ReplicaSet
 
 #: Seconds that a message takes each way.
 WAY = 0.02
@@ -25,16 +25,6 @@ CONNECTING = frozenset({'hello', 'ismaster', 'isMaster', 'ping'})
 
 #: What is typed, and with how many migrations pending.
 CASES = (('status', 1), ('execute', 0), ('execute', 1), ('execute', 10))
-
-FABFILE = """
-    import migopy
-
-    class Migrations(migopy.MigrationsManager):
-        MONGO_URI = '{uri}'
-        MONGO_DATABASE = '{database}'
-
-    migrations = Migrations.create_task()
-"""
 
 MONGRATOR = """
     uri = "{uri}"
@@ -128,21 +118,21 @@ class SlowLine(Line):
                 each.shutdown(socket.SHUT_RDWR)
 
 
-def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
+def measure(ground: Ground) -> None:
     """Tell what status and `execute` of 0, 1 and 10 wait for, beside mongrator."""
-    port = server.members[0].port
+    port = ground.server.members[0].port
     rows = []
     for kind, run in RUNS.items():
         if kind == 'mongrator' and not is_installed(kind):
             continue
         for name, files in CASES:
             near, far, asked, turns = [], [], [], []
-            for number in range(max(1, rounds // 5)):
+            for number in range(max(1, ground.rounds // 5)):
                 for walls, seconds in ((near, 0.0), (far, WAY)):
                     line = SlowLine(port, seconds)
                     with line.running():
                         database = f'{kind}_{name}_{files}_{number}_{bool(seconds)}'
-                        project = Project(folder / 'trips', line.uri, database)
+                        project = Project(ground.folder / 'trips', line.uri, database)
                         project.add(1)
                         run(project.folder, 'execute')
                         project.add(files)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
+from benchmarks.ground import Ground
 from benchmarks.measuring import (
     Sample,
     fab,
@@ -19,7 +20,6 @@ from benchmarks.measuring import (
     ratio,
     table,
 )
-from tests.server import ReplicaSet
 
 #: Documents, of some 247 bytes.
 DOCUMENTS = 200_000
@@ -59,10 +59,10 @@ EACH = """
 """
 
 
-def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
-    """Measure it in a folder, against a server."""
-    uri = server.members[0].uri
-    project = folder / 'undo'
+def measure(ground: Ground) -> None:
+    """Measure it."""
+    uri = ground.server.members[0].uri
+    project = ground.folder / 'undo'
     steps = project / 'mongomigrations'
     steps.mkdir(parents=True)
     fabfile = textwrap.dedent(FABFILE).replace('{uri}', uri)
@@ -81,7 +81,7 @@ def measure(folder: Path, server: ReplicaSet, rounds: int) -> None:
             cases[file] = partial(executed, project, client, file, stored)
             if images:
                 cases[f'rollback of {file}'] = partial(undone, project, file)
-        runs = interleaved(max(1, rounds // 5), cases)
+        runs = interleaved(max(1, ground.rounds // 5), cases)
     rows = []
     for name, samples in runs.items():
         without = runs.get(name.replace('_undo', ''), samples)
