@@ -1,7 +1,7 @@
 """How it is typed.
 
-The rooms that import a Fabric or Invoke are no part of this door: `fab` is imported
-when a task is created, `invoke` when a namespace is.
+The rooms that import Fabric or Invoke are not handed out here: `fab` is imported when a
+task is created, `invoke` when a namespace is.
 """
 
 from migopy.face.asking import Asking

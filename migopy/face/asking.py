@@ -1,4 +1,4 @@
-"""Ask a person before what cannot be taken back, where there is one to ask."""
+"""Ask for confirmation of what cannot be taken back, if there is a person to ask."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class NotWanted(MigopyException):
 
 
 class Asking(NamedTuple):
-    """Whom and whether to ask.
+    """Asks for confirmation, unless somebody `is_sure`.
 
-    Invariant: only a person is asked who has typed the command on this machine's
-    terminal: not a script, not plain Python, and nobody where another machine's migopy
-    has sent the command. `where` is the database that it is about.
+    Invariant: nobody is asked but a person who has typed the command on this machine's
+    terminal. A script, plain Python, and a command that another machine's migopy has
+    sent are not asked. `where` is the database that the command is about.
     """
 
     where: str
@@ -51,7 +51,7 @@ def can_be_asked() -> bool:
 
 
 def ask_first(command: Command, host: str, spelling: Spelling) -> None:
-    """Ask on this machine before a command that another one cannot ask about.
+    """Ask here before a command is sent to a machine that cannot ask.
 
     Raises `NotWanted` unless the answer is yes.
     """

@@ -1,4 +1,4 @@
-"""What a task of Invoke's does: carry out a command, on this machine or another."""
+"""What a task of Invoke does: carry out a command, on this machine or another one."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from migopy.face.spelling import FlagSpelling
 from migopy.face.typed import ONCE, READING, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
 
-#: What this process was started for.
+#: Stands for this process, in the ids of its commands.
 LINE = uuid.uuid4()
 
 
@@ -118,9 +118,9 @@ def _typed(
 
 
 def _errand(commands: Commands, typed: Typed) -> Errand:
-    """Give the errand of a command: that which was sent here, or a new one.
+    """Give the errand of a command: the one that was sent along with it, or a new one.
 
-    Raises `NotForHere` for one that was sent elsewhere.
+    Raises `NotForHere` for one that was sent with another command.
     """
     received = taken()
     if received is not None:
@@ -136,7 +136,8 @@ def _errand(commands: Commands, typed: Typed) -> Errand:
 def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -> Any:
     """Call the hook, then run the command, here or on the machine of this task.
 
-    With `is_dry`, Invoke's own `--dry`, what does more than look is only told.
+    With `is_dry`, Invoke's own `--dry`, a command that changes anything is not run; it
+    is said how to try it.
     """
     manager_class, command = commands.manager_class, typed.command
     with told_in_json(manager_class, typed.name, command.options):
@@ -175,7 +176,10 @@ def _not_run(command: Command, flags: Sequence[Flag]) -> list[Part]:
 
 
 def _run_here(manager_class: type[Manager], command: Command) -> Any:
-    """Run a command on this machine; what the person has been told ends quietly."""
+    """Run a command on this machine.
+
+    An error that the person has been told of ends the process without a traceback.
+    """
     name = command.name or None
     with told_in_json(manager_class, name, command.options):
         manager = manager_class()
@@ -223,7 +227,7 @@ def _run_there(commands: Commands, typed: Typed, errand: Errand) -> None:
 
 
 def _connection(context: Context) -> Any:
-    """Give a task's machine, `None` where Invoke has called it, which knows none."""
+    """Give a task's machine; `None` under Invoke, which has no machines."""
     if type(context) is Context:
         return None
     try:
@@ -234,10 +238,10 @@ def _connection(context: Context) -> Any:
 
 
 def _before(connection: Any) -> list[str]:
-    """Give the words that lead to the same place again: the program, its options.
+    """Give the words that lead to the same place again: the program and its options.
 
-    Where the fabfile itself made the connection, those that lead there; Invoke alone
-    cannot, but Fabric can with Invoke's file.
+    If the fabfile itself made the connection, the words name its host. Invoke alone
+    cannot go there, but Fabric can, with Invoke's file.
     """
     words = [*program.name_words(), *program.option_words(program.KEPT)]
     if connection is None or program.hosts():

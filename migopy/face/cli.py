@@ -1,4 +1,4 @@
-"""The command `migopy`: a line typed in a shell in, an exit status out."""
+"""The command `migopy`: takes a line typed in a shell, gives an exit status."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from migopy.tell import Voice
 from migopy.terminal import ColorsLogger, kept_stdout
 from migopy.version import VERSION
 
-#: The command that is there where no manager is, too.
+#: The command that works without a manager, too.
 HELP = 'help'
 
 #: Set by the shell's part of argcomplete.
@@ -42,7 +42,7 @@ def run(base: type[Any], typed: Sequence[str], program: str) -> int:
         complete(base, os.environ)
         return 0
     settle()
-    # A client that the project's files make is to be heard as well.
+    # Before the project's files are loaded, so that clients that they make are heard.
     listen()
     try:
         with signals.raised():
@@ -57,7 +57,7 @@ def run(base: type[Any], typed: Sequence[str], program: str) -> int:
 
 
 def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
-    """Carry it out, and tell of an error that nobody has told of yet."""
+    """Carry the line out, and say what went wrong, unless that was said already."""
     spelling, voice = CommandSpelling(program), Voice(ColorsLogger())
     try:
         line = parted(typed)
@@ -69,7 +69,7 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
             if line.wants_help:
                 return _show_help(base, line, spelling)
-            # What a file prints while it is loaded is no line of JSON.
+            # What a file prints while it is loaded must not stand among lines of JSON.
             told = told_in_json(base, _first(line), _in_json(line))
             with told, _kept_stdout(line.in_json):
                 try:
@@ -113,7 +113,7 @@ def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int
 
 
 def _first(line: Line) -> str | None:
-    """Give the word that is typed first, which names the command if all is well."""
+    """Give the first word that is no option; if all is well it names the command."""
     return next((word for word in line.words if not word.startswith('-')), None)
 
 
@@ -126,7 +126,7 @@ def _in_json(line: Line) -> dict[str, str]:
 
 
 def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
-    """Show what there is to type, also where there is no manager yet."""
+    """Show what there is to type, even if there is no manager yet."""
     from migopy.face.manual import help_of, overview_of
 
     said = Voice(ColorsLogger('stdout'))
@@ -147,9 +147,9 @@ def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
 def command_in(
     words: Sequence[str], subtasks: Subtasks
 ) -> tuple[str | None, Sequence[str]]:
-    """Give the name of the command that is typed first, and the words behind it.
+    """Give the name of the command, and the words behind it.
 
-    Raises `WrongOptions` where an option stands before it.
+    Raises `WrongOptions` if an option stands before the command.
     """
     names = subtasks.names
     by_word = {word_of(name): name for name in names}

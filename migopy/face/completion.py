@@ -33,7 +33,7 @@ def complete(base: type[Any], environment: Mapping[str, str]) -> None:
     """Tell the shell what can be typed next, and end the process.
 
     `base` is the class that all managers derive from; outside of a project its commands
-    are told. Without argcomplete nothing is.
+    are offered. Without argcomplete nothing is.
     """
     try:
         import argcomplete
@@ -97,7 +97,7 @@ def _given(names: Sequence[str], **_of_argcomplete: object) -> Sequence[str]:
 
 
 def _manager_in(environment: Mapping[str, str]) -> str | None:
-    """Give what a line that is not whole yet says of `--manager`."""
+    """Give the value of `--manager` in a line that somebody is still typing."""
     words = environment.get(LINE, '').split()
     for place, word in enumerate(words[:-1]):
         if word == '--manager':
@@ -107,5 +107,5 @@ def _manager_in(environment: Mapping[str, str]) -> str | None:
 
 
 def _in_help(text: str) -> str:
-    """Give a text as argparse takes it, for which a % begins what it fills in."""
+    """Write each % twice, as argparse fills in something behind a single one."""
     return text.replace('%', '%%')

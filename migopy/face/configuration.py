@@ -28,11 +28,11 @@ PREFIX = 'MIGOPY_'
 #: The variable that names the manager, as `--manager` does.
 MANAGER = 'MIGOPY_MANAGER'
 
-#: Ends the variable that names a file with the value: what containers give secrets in.
+#: Ends a variable that names a file with the value, as containers give secrets.
 FILE = '_FILE'
 
-#: Variables that are no settings: of the server from PyPI, of a command that another
-#: machine sends, of migopy's own tests.
+#: Variables that are no settings: the path of a mongod, what another machine sends with
+#: a command, and those of migopy's own tests.
 OTHERS = ('MIGOPY_MONGOD', 'MIGOPY_SENT')
 OF_TESTS = r'MIGOPY_(TEST|FAULTS|WRITE_DOCS)'
 
@@ -47,7 +47,7 @@ PATHS = (
     'PROJECT_DIRECTORY',
 )
 
-#: Settings that are a number or none at all, and how the latter is written.
+#: Settings that may be a number or none, and how none is written.
 NUMBERS_OR_NONE = ('MONGO_DUMP_KEEP', 'UNDO_DAYS', 'UNDO_KEEP')
 NONE = 'none'
 
@@ -58,7 +58,7 @@ YES = {'yes': True, 'true': True, '1': True, 'no': False, 'false': False, '0': F
 
 
 class BadSetting(MigopyException):
-    """A setting in the environment or in pyproject.toml that cannot be as it is.
+    """A setting in the environment or in pyproject.toml that cannot be used.
 
     `where` is the variable or the key.
     """
@@ -69,9 +69,10 @@ class BadSetting(MigopyException):
 
 
 def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    """Read the settings of an environment; raises `BadSetting` for any other.
+    """Read the settings of an environment.
 
-    A variable that is empty is none.
+    An empty variable counts as not set. Raises `BadSetting` for a variable that begins
+    with `MIGOPY_` and is none of migopy's, and for a value that cannot be used.
     """
     given: dict[str, Given] = {}
     for variable in sorted(environment):
@@ -90,7 +91,7 @@ def from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
 def from_table(table: Mapping[str, Any], file: str) -> dict[str, Given]:
     """Read the settings of a table `[tool.migopy]`; raises `BadSetting`.
 
-    `file` is the path of that which the table is in. Relative paths lie beside it.
+    `file` is the path of the file that has the table. Relative paths lie beside it.
     """
     given: dict[str, Given] = {}
     folder, file_name = os.path.split(file)
@@ -113,7 +114,7 @@ def from_table(table: Mapping[str, Any], file: str) -> dict[str, Given]:
 
 
 def _beside(folder: str, name: str, value: Any) -> Any:
-    """Have a relative path lie in a folder."""
+    """Give the value of a setting, a relative path joined to a folder."""
     if name in PATHS and value is not None:
         return os.path.join(folder, value)
     if name in ('MONGO_URI', 'MONGO_HOST') and str(value).startswith(EMBEDDED):
@@ -123,7 +124,10 @@ def _beside(folder: str, name: str, value: Any) -> Any:
 
 
 def _setting_of(variable: str) -> tuple[str, bool]:
-    """Give the setting of a variable, and whether it names a file with the value."""
+    """Give the setting of a variable, and whether it names a file with the value.
+
+    Raises `BadSetting` if it is the variable of no setting.
+    """
     name = variable[len(PREFIX) :]
     if name in CHECKS:
         return name, False
@@ -192,7 +196,7 @@ def _value(variable: str, name: str, text: str) -> Any:
 def _reader(name: str) -> tuple[Callable[[str], Any], str]:
     default = getattr(Defaults, name)
     if name == 'UNDO':
-        # Beside yes and no it takes words, which are looked at afterwards.
+        # It takes words beside yes and no, which are checked afterwards.
         return lambda text: YES.get(text.strip().lower(), text), 'yes or no'
     if isinstance(default, bool):
         return lambda text: YES[text.strip().lower()], 'yes or no'

@@ -1,6 +1,6 @@
 """The same command on a remote machine, through Fabric 2's and 3's `Connection`.
 
-This room imports what a connection needs, so only where there is one.
+Import this room only where there is a connection: it imports Fabric and Paramiko.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ def is_connection(context: object) -> bool:
 
 
 def is_first(connection: Connection, names: list[str]) -> bool:
-    """Tell whether a machine is the first of those that were typed, or was not."""
+    """Tell whether a machine is the first of those typed; True if none was typed."""
     return not names or Connection(names[0], config=connection.config) == connection
 
 
 def name_of(connection: Connection) -> str:
-    """Give what one types to get to a machine: `-H` takes it."""
+    """Give what to type behind `-H` to get to a machine."""
     name = str(connection.original_host)
     if connection.user != connection.config.user:
         name = f'{connection.user}@{name}'
@@ -58,8 +58,8 @@ def run(
 
     `preparation` is a command to begin with, `sent` what the command brings along.
     What they write appears here as it comes, each line behind the machine's name; with
-    `in_json` lines of JSON alone on stdout. Raises `HostFailed` unless all ends well,
-    `KeyboardInterrupt` where a person has had the command interrupted there.
+    `in_json` stdout has lines of JSON alone. Raises `HostFailed` unless all ends well,
+    `KeyboardInterrupt` if a person has interrupted the command there.
     """
     host = name_of(connection)
     hosts.require_utf8(host, command)
@@ -67,7 +67,7 @@ def run(
     line = _line(command, directory, preparation, variables)
     try:
         connection.open()
-    # ValueError: of an option that is given twice, say; EOFError of a bad handshake.
+    # ValueError comes of an option that is given twice, EOFError of a bad handshake.
     except (SSHException, OSError, EOFError, ValueError) as error:
         said = str(error) or type(error).__name__
         raise HostFailed(host, f'no connection. {said}') from error
@@ -92,7 +92,7 @@ def run(
 
 
 def _joined(connection: Connection, promise: Any, host: str) -> Any:
-    """Give how a command that has ended did; raises `HostFailed` where that is lost."""
+    """Give the result of a command; raises `HostFailed` if it cannot be known."""
     try:
         return promise.join()
     except CommandTimedOut as error:
@@ -106,9 +106,9 @@ def _joined(connection: Connection, promise: Any, host: str) -> Any:
 def _begun(
     connection: Connection, line: str, options: Mapping[str, Any]
 ) -> tuple[Any, bool]:
-    """Begin a command; give its promise, and whether Ctrl-C came before it was there.
+    """Begin a command; give its promise, and whether Ctrl-C came meanwhile.
 
-    It may run there already, and is then to hear of that.
+    By then the command may run on the machine already, and has to be interrupted there.
     """
     promise = None
     try:
@@ -125,12 +125,12 @@ def _begun(
 
 
 def _wait(connection: Connection, runner: Any, was_interrupted: bool) -> bool:
-    """Wait for a command's end, and give whether it was interrupted by Ctrl-C.
+    """Wait for a command's end, and tell whether it was interrupted by Ctrl-C.
 
-    The first one interrupts the command there, and is waited for: it says itself
-    where that has left it. A second one, or a signal that ends this process, closes
-    the connection, which ends the command's terminal. `was_interrupted` is whether the
-    first one has come already.
+    The first Ctrl-C interrupts the command on the machine, which then says itself what
+    is left unfinished: that is waited for. A second one, or a signal that ends this
+    process, closes the connection, which ends the command's terminal.
+    `was_interrupted` is whether the first one has come already.
     """
     if was_interrupted:
         runner.send_interrupt(KeyboardInterrupt())
@@ -164,7 +164,7 @@ def _line(
 
 
 def _folder(path: str) -> str:
-    """Quote a path, but for the `~` or `~user` that the shell there is to expand."""
+    """Quote a path, except a leading `~` or `~user`, which the shell there expands."""
     home, rest = re.fullmatch(r'(~[\w.-]*(?:/|$))?(.*)', path, re.DOTALL).groups()  # type: ignore[union-attr]
     return (home or '') + (shlex.quote(rest) if rest or not home else '')
 
@@ -172,8 +172,8 @@ def _folder(path: str) -> str:
 class Lines:
     r"""A stream for what a machine writes, each line behind the machine's name.
 
-    Invariant: what is written is passed on at once, but for a `\r` at the end, which
-    may be the first half of the line's end on a terminal.
+    Invariant: what is written is passed on at once, except for a `\r` at the end, which
+    may be the first half of a line end on a terminal.
     """
 
     def __init__(self, name: str, stream: TextIO) -> None:

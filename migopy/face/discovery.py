@@ -76,9 +76,9 @@ def by_name(
 ) -> FoundManager:
     """Find the manager that was named, `FILE.py:CLASS` or `MODULE:CLASS`.
 
-    `folder` is where a relative path begins and modules are looked for first; `option`
-    is what the name was typed behind. Without a class it is the one that there is.
-    Raises `NoManager`, `SeveralManagers`, `NotLoaded`.
+    `folder` is where relative paths begin, and where modules are looked for first.
+    `option` is what the name was typed behind. A name without a class means the only
+    one in the file. Raises `NoManager`, `SeveralManagers`, `NotLoaded`.
     """
     typed = f'{option}{which}'
     where, _, class_name = which.rpartition(':')
@@ -117,7 +117,8 @@ def by_search(folder: str, base: type) -> FoundManager | None:
     """Find the manager of a project, in a folder or one of those around it.
 
     It is the one in `migopyfile.py` or `fabfile.py`. A file without a manager is
-    passed over, and so is a folder around this one to which anybody may write.
+    passed over, and so is a folder around this one that anybody may write to. Raises
+    `SeveralManagers`, `NotLoaded`.
     """
     for path in _candidates(folder):
         place = os.path.relpath(path, folder)
@@ -149,7 +150,7 @@ def _text(path: str) -> str:
 
 
 def folders_around(folder: str) -> Iterator[str]:
-    """Iterate over a folder and those around it that not anybody may write to.
+    """Iterate over a folder and those around it, without those that all may write to.
 
     What lies there is executed, so it must not be a stranger's.
     """
@@ -212,7 +213,7 @@ def _imported(module: str, typed: str, folder: str) -> ModuleType:
         try:
             return import_module(module)
         except ModuleNotFoundError as error:
-            # Not one that it imports itself.
+            # The module itself is missing, not one that it imports.
             if error.name and f'{module}.'.startswith(f'{error.name}.'):
                 raise NoManager(f'{typed}: there is no module {error.name}.') from error
             raise

@@ -1,4 +1,4 @@
-"""The task of Fabric 1: a subtask and its options in, an exit status out.
+"""The task of Fabric 1: takes a subtask and its options, gives an exit status.
 
 This room, `fab_line` and `remote` are the importers of Fabric 1. It is itself imported
 only when a task is created.
@@ -49,15 +49,15 @@ class RemoteManager(Manager, Protocol):
         """Give the command that runs a subtask elsewhere."""
 
 
-#: What this process was started for; its forked children (`fab -P`) have the same.
+#: Stands for this process, and its forked children (`fab -P`), in the ids of commands.
 LINE = uuid.uuid4()
 
 
 def create(manager_class: type[RemoteManager]) -> Callable[..., Any]:
     """Make the function that Fabric calls.
 
-    It must stay a plain function: one Fabric `Task` object in a fabfile hides all
-    its plain functions.
+    It must stay a plain function: a single `Task` object of Fabric in a fabfile hides
+    all plain functions.
     """
     taken()
     require_readable(manager_class)
@@ -100,7 +100,7 @@ def under_fab(
         received = taken()
         if received is not None:
             errand = unpack(received, text_typed(subtask, as_typed(values, options)))
-        # Told in here, an error says what leads to where the command came from.
+        # An error told in here spells commands for the machine that sent this one.
         with carrying_out(errand), exit_status(manager_class):
             return carry_out(manager_class, subtask, values, options)
     return None

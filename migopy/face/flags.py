@@ -15,7 +15,7 @@ from migopy.commands import PLACEHOLDERS, Command
 #: Parameters whose names say little on a command line; `spec_migr` is of 1.0.
 NAMES = {'spec_migr': 'name', 'subtask': 'command'}
 
-#: Several values that a command cannot do without: they are typed as one word.
+#: `*values` that a command needs at least one of; they are typed as one word.
 NEEDED = {'title'}
 
 
@@ -24,9 +24,9 @@ class Flag(NamedTuple):
 
     Invariant: `name` is what stands on the command line, with `_` where `-` is typed,
     and no two flags of a command have the same. A flag that `is_needed` may be typed
-    as a word alone, in the order of the parameters. A switch has no value; it `is_on`
-    where nobody says otherwise, and what it `says` is what it is typed for. An option
-    that is neither yes nor no as long as nobody has typed it has a switch for each.
+    as a word alone, in the order of the parameters. A switch has no value: to type it
+    is to say what it `says`, yes or no, and `is_on` is what holds without it. An option
+    that is neither yes nor no until somebody types it has a switch for each.
     """
 
     parameter: inspect.Parameter
@@ -137,9 +137,9 @@ def arguments(
 ) -> tuple[list[str], dict[str, str]]:
     """Turn what flags were given into values and options, as `perform` takes them.
 
-    `given` has each flag's name: with `None`, an empty list or a switch's own state
-    where nobody has typed it. Raises `ValueError` that says which flag lacks another,
-    or what is no `KEY=VALUE`.
+    `given` has each flag by its name. One that nobody has typed is `None`, an empty
+    list, or a switch as it is by itself. Raises `ValueError` for a flag that needs
+    another one before it, and for what is no `KEY=VALUE`.
     """
     values: list[str] = []
     options: dict[str, str] = {}
@@ -200,7 +200,7 @@ def dashed(name: str) -> str:
 
 
 def option_words(name: str, text: str) -> list[str]:
-    """Give the words for an option, of a command whose flags are not known here."""
+    """Give the words for an option of a command whose flags are not known here."""
     # An example of a fabfile's own command says by its value that it is yes or no.
     if PLACEHOLDERS.get(name, 'yes') == 'yes' and text in ('yes', 'no'):
         return [dashed(name if text == 'yes' else f'no_{name}')]

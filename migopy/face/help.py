@@ -1,4 +1,4 @@
-"""What `help` shows of the commands: from their docstrings and parameters."""
+"""What `help` shows of commands, from their docstrings and parameters."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
 
 
 def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
-    """Show all that a command's docstring says: how it is typed, and the rest."""
+    """Give how a command is typed, and the lines of its docstring."""
     usage = usage_of(subtask, subtask.__name__)
     first, rest = explanation(subtask)
     lines = [wrapped(first)]
@@ -53,7 +53,7 @@ def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
 
 
 def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:
-    """Spell the examples in a command's docstring, and its options in the text."""
+    """Give a docstring with its examples and options spelled as one types them here."""
     names = [re.escape(each.name.rstrip('_')) for each in usage.parameters]
     option = re.compile(rf'\b({"|".join(names or ["(?!)"])})=(\w+)')
 
@@ -67,7 +67,7 @@ def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:
 
 
 def folded(usage: str, indent: int) -> str:
-    """Break how a command is typed between its options, on a narrow terminal."""
+    """Break the usage of a command between its options, on a narrow terminal."""
     lines = [' ' * indent]
     for part in usage.replace('[', '\n[').split('\n'):
         if len(lines[-1]) + len(part) > width() and is_terminal(sys.stdout):

@@ -1,4 +1,4 @@
-"""What each face needs of a manager, and does before a command that was typed."""
+"""What each face needs of a manager, and what it does before a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from migopy.face.process import open_streams
 from migopy.server import leave_without_sleeping, require_sound
 from migopy.tell import Voice
 
-#: What says where on another machine a command is to run.
+#: Settings that say where on another machine a command is to run.
 ELSEWHERE = ('REMOTE_DIRECTORY', 'REMOTE_PREFIX')
 
 
@@ -31,7 +31,7 @@ class Manager(Protocol):
 
     @classmethod
     def speaker(cls) -> Voice:
-        """Give what speaks where there is no manager yet, or none any more."""
+        """Give the voice to use while there is no manager: before and after it."""
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already."""
@@ -49,10 +49,10 @@ def settle() -> None:
     """Make this process one that carries out commands and then ends."""
     open_streams()
     leave_without_sleeping()
-    # Else Python shows PyMongo's account of each attempt at a server that is gone.
+    # Without a handler Python would print what PyMongo logs of a server that is gone.
     logging.getLogger('pymongo').addHandler(logging.NullHandler())
-    # What was imported stays until the end: the collector need not look at it again
-    # and again among the records of thousands of migrations.
+    # What was imported stays until the end, so the collector need not look at it again
+    # each time that thousands of records make it run.
     gc.freeze()
 
 
@@ -61,8 +61,8 @@ def run_hook(
 ) -> None:
     """Call `task_hook`, which fabfiles write with and without `@classmethod`.
 
-    Raises `BadSettings` where the class, as the hook has left it, cannot say where the
-    command is to run: the manager that looks at its settings may be made elsewhere.
+    Raises `BadSettings` if afterwards REMOTE_DIRECTORY or REMOTE_PREFIX cannot be used:
+    the manager, which checks all settings, may be made on another machine only.
     """
     hook = getattr(manager_class, 'task_hook')  # noqa: B009 - not of the type
     is_plain = isinstance(

@@ -1,4 +1,4 @@
-"""A command on a remote machine, whichever Fabric sends it: before, and when it fails.
+"""What is said of a command on a remote machine, whichever Fabric sends it.
 
 Nothing here imports Fabric.
 """
@@ -15,21 +15,21 @@ from migopy.errors import MigopyException
 from migopy.face.sent import SENT
 from migopy.terminal import is_coloured
 
-#: Seconds between signs of life, where Fabric is not told any. Without them a
+#: Seconds between signs of life, unless Fabric is told another number. Without them a
 #: firewall drops a connection that is silent during a long migration, and nobody
 #: notices that a machine is gone.
 KEEPALIVE = 30
 
-#: Seconds in which a lost connection has also ended for Paramiko.
+#: Seconds after which Paramiko has noticed, too, that a connection is lost.
 ENDING = 1
 
 #: The exit status of a shell that does not find a program.
 NOT_FOUND = 127
 
-#: Paramiko's, where the remote command left none.
+#: Paramiko's exit status of a remote command that left none.
 NO_STATUS = -1
 
-#: What is known of a command when the connection has ended before it.
+#: What to say of a command when the connection has ended before it.
 UNKNOWN = (
     'To see whether the command was stopped there, or went on to its end, type: ',
     Command(),
@@ -37,10 +37,10 @@ UNKNOWN = (
 
 
 class HostFailed(MigopyException):
-    """A remote machine where a command did not end well.
+    """A command did not end well on a remote machine.
 
-    `host` is its host string in Fabric; `status` the command's exit status, `None`
-    where there is none to be known.
+    `host` is the machine's host string in Fabric, `status` the exit status of the
+    command, `None` if that is not known.
     """
 
     def __init__(self, host: str, *reason: Part, status: int | None = None) -> None:
@@ -56,7 +56,7 @@ def key_shown(kind: str, key: bytes) -> str:
 
 
 def accepted_unknown(host: str, key: str) -> str:
-    """Say that a machine's key was accepted, though nobody had made it known here.
+    """Say that a machine's key was accepted though it is not known here.
 
     `key` is as `key_shown` gives it.
     """
@@ -71,14 +71,14 @@ def accepted_unknown(host: str, key: str) -> str:
 
 
 def runs_here(host: str) -> str:
-    """Say that a machine which Fabric has for the task has no part in it."""
+    """Say that a command runs here, though Fabric has a machine for the task."""
     return f'{host}: REMOTE_DIRECTORY is not set, so the command runs on this machine'
 
 
 def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
-    """Give the remote command's environment variables: coloured there if it is here.
+    """Give the remote command's environment variables.
 
-    Unless it is to be plain.
+    It writes in colours if this process does, unless `is_plain`.
     """
     is_bright = is_coloured(sys.stdout) and not is_plain
     colour = 'FORCE_COLOR' if is_bright else 'NO_COLOR'
@@ -86,7 +86,7 @@ def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
 
 
 def require_utf8(host: str, command: str) -> None:
-    """Raise `HostFailed` for what was typed in another encoding."""
+    """Raise `HostFailed` for a command that was typed in another encoding."""
     try:
         command.encode()
     except UnicodeEncodeError as error:
@@ -95,7 +95,7 @@ def require_utf8(host: str, command: str) -> None:
 
 
 def ended_with(host: str, status: int, said: str) -> HostFailed:
-    """Say how a remote command failed; `said` is what was not shown, if anything."""
+    """Say how a remote command failed; `said` is its output, if it was not shown."""
     reason = f'the command ended with exit status {status}'
     if status == NOT_FOUND:
         reason += (
@@ -108,7 +108,7 @@ def ended_with(host: str, status: int, said: str) -> HostFailed:
 
 
 def killed(host: str) -> HostFailed:
-    """Say that a signal ended the command, and the connection stands."""
+    """Say that a signal ended the command; the connection is still open."""
     return HostFailed(host, 'a signal ended the command.')
 
 

@@ -1,4 +1,4 @@
-"""What a face has to do so that a command which is asked for in JSON tells no less."""
+"""What a face does so that a command in JSON tells all that it tells a person."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migopy.terminal import ColorsLogger, WriteLine, kept_stdout
 
 
 class Asked(Protocol):
-    """What it needs of a manager's class."""
+    """What this room needs of a manager's class."""
 
     TASK_NAME: str
 
@@ -29,7 +29,7 @@ def told_in_json(
     subtask: str | None,
     options: Mapping[str, str],
 ) -> Iterator[None]:
-    """Tell in JSON, too, of what ends a command before it can tell of it itself.
+    """Tell in JSON, too, of an error that ends a command before it has begun.
 
     The error is raised all the same.
     """
@@ -45,10 +45,10 @@ def told_in_json(
 
 
 class Relay:
-    """Takes what a command writes on another machine, where two streams are one.
+    """Sorts what a command writes on another machine, where two streams come as one.
 
     Invariant: lines of JSON go to stdout, with the machine's name in them; all else is
-    for a person, so it goes to stderr.
+    for a person and goes to stderr.
     """
 
     def __init__(self, host: str, write_line: WriteLine) -> None:
@@ -80,7 +80,7 @@ class Relay:
 
 @contextmanager
 def relay(host: str, in_json: bool) -> Iterator[Relay | None]:
-    """Give what sorts a machine's lines, `None` where all go to stdout as they are."""
+    """Give what sorts a machine's lines; `None` if they go to stdout as they are."""
     if not in_json:
         yield None
         return

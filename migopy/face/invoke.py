@@ -1,7 +1,7 @@
 """The tasks for Fabric 2 and 3 and for Invoke: a task for each command.
 
-This room, `carrying` and `connection` are the importers of Invoke and of Fabric 2 and
-3. It is itself imported only when a namespace is created.
+Only this room, `carrying` and `connection` import Invoke and Fabric 2 and 3. It is
+itself imported when a namespace is created.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from migopy.face.which_fabric import OldInvoke, fabrics
 
 
 class ValuesBehindCommas(MigopyException):
-    """A command typed as Fabric 1 has it, with values; `command` is what it means."""
+    """A command was typed as in Fabric 1, with values; `command` is what it means."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -47,9 +47,9 @@ def create(
 ) -> Collection:
     """Make the namespace: the commands' collection, and the fabfile's other tasks.
 
-    A command typed as Fabric 1 has it, `migrations:execute`, is a task of that name,
-    made where it was typed: so it is in no list of tasks. With values it is an error
-    that says what to type, and so is a command that is none, or has no such flag.
+    A command typed as in Fabric 1, `migrations:execute`, is a task of that name. It is
+    made only if it was typed, so that no list of tasks shows it. With values it is an
+    error that says what to type, as are an unknown command and an unknown flag.
     """
     if sys.version_info >= (3, 11) and invoke.__version__.startswith(('0.', '1.')):
         raise OldInvoke(invoke.__version__, fabrics())
@@ -65,7 +65,7 @@ def create(
     _refuse_mistake(commands, words)
     unknown = unknown_in(words, manager_class.TASK_NAME, flags)
     if unknown:
-        # Whatever else the fabfile calls so, takes the place of this task.
+        # If the fabfile has a task of that name, it takes the place of this one.
         collection.add_task(task_for_unknown(commands, unknown), name=unknown)
     for subtask in subtasks:
         task = task_of(commands, subtask)
@@ -84,7 +84,7 @@ def create(
 
 
 def _refuse_mistake(commands: Commands, words: Sequence[str]) -> None:
-    """End the process if a line has words that no task and no program takes."""
+    """End the process if a line has words that neither a task nor Invoke takes."""
     manager_class, flags, default = commands
     name = manager_class.TASK_NAME
     error = mistake_in(words, name, flags, default, program.own_flags())
@@ -95,7 +95,7 @@ def _refuse_mistake(commands: Commands, words: Sequence[str]) -> None:
 
 
 def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
-    """Make the task for a command that is none: it says which ones there are."""
+    """Make the task for an unknown command: it says which ones there are."""
 
     def body(context: Context) -> None:
         spelling = spelling_behind(commands, body, program.name_words())

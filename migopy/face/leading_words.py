@@ -1,4 +1,4 @@
-"""Which words of the command line have to stand before a next command, too."""
+"""Which words of the command line a next command has to begin with, too."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def words_before(
 ) -> list[str]:
     """Give the words of a command line (without `fab`) that lead to the same place.
 
-    Those are options that say where, and tasks that do nothing but set something, such
-    as `production`. A task that does anything else is left out, as nobody wants it
-    done again for a look at the status; `commands` are the fabfile's tasks by name.
+    These are options that say where, and tasks such as `production` that do nothing but
+    set something. A task that does anything else is left out: nobody wants it done
+    again for a look at the status. `commands` are the fabfile's tasks by name.
     """
     kept: list[str] = []
     long_options = tuple(f'{long}=' for long in OPTIONS.values())

@@ -52,7 +52,7 @@ def _for_help(usage: str, description: str) -> Parser:
 def told_apart(
     text: str, usage: Usage, spelling: Spelling
 ) -> tuple[str, dict[str, str]]:
-    """Tell the sentences of a docstring that are about an option from the others."""
+    """Give the general text of a docstring, and what it says of each option."""
     examples = [
         as_typed_here(each[0], usage, spelling) for each in EXAMPLE.finditer(text)
     ]
@@ -78,6 +78,6 @@ def told_apart(
 
 
 def _is_about(name: str, sentence: str) -> bool:
-    """Tell whether a sentence names an option; that of `from_` is typed `from`."""
+    """Tell whether a sentence names an option; `from_` is typed `from`."""
     option = name.rstrip('_')
     return re.search(rf'\b{option}=\w', sentence) is not None

@@ -1,4 +1,4 @@
-"""What is marked on a manager's methods, and whether it has many databases."""
+"""Marks on a manager's methods, and whether a manager has many databases."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT = 'default'
 #: The attribute that marks a method of migopy's own; an override has none.
 ORIGINAL = 'migopy_original'
 
-#: Migopy's own commands that say which database they are about.
+#: Migopy's own commands that are about a database.
 OF_DATABASE = frozenset(
     """
     accept adopt baseline check dbdump dbrestore execute forget history ignore list
@@ -38,8 +38,8 @@ MEANING_OF_MANY = {
     'all': 'all databases, where that has to be said',
 }
 
-#: The options of each command about a database, where a manager has many of them: for
-#: which ones it is, and how they are done. A parameter cannot be called `except`.
+#: The options that commands about a database have where a manager has many of them: for
+#: which ones they are, and how those are gone through. `except` can be no parameter.
 OF_MANY: Sequence[inspect.Parameter] = [
     inspect.Parameter(
         name,
@@ -68,8 +68,7 @@ def original(method: Method) -> Method:
 def has_many(manager: Any) -> bool:
     """Tell whether a manager has many databases, by its setting or its method.
 
-    A command of the fabfile's own that is called `databases`, and marked as one, is
-    none of it.
+    A command of the fabfile's own that is called `databases` does not count.
     """
     if not hasattr(manager, 'databases'):
         return False
@@ -77,7 +76,7 @@ def has_many(manager: Any) -> bool:
 
 
 def has_method(manager: Any) -> bool:
-    """Tell whether it is a method of the fabfile's that gives the databases."""
+    """Tell whether a method of the fabfile gives the databases."""
     method = manager.databases
     return not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
 
@@ -95,9 +94,9 @@ def require_one_kind(manager: Any) -> None:
 
 
 def is_for_each(manager: Any, name: str) -> bool:
-    """Tell whether a manager has many databases and a command is done in each of them.
+    """Tell whether a command is carried out in each of a manager's many databases.
 
-    The fabfile's own commands are, and of migopy's those that are about a database.
+    The fabfile's own commands are, and those of migopy that are about a database.
     """
     if not has_many(manager):
         return False

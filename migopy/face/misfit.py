@@ -1,4 +1,4 @@
-"""What is said where what was typed does not fit a command."""
+"""What to say of values and options that a command does not take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Pa
     `flag` is how it was typed, where options are flags.
     """
     near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
-    # What nobody can have called an option is shown as the text that it is.
+    # A text that can be the name of no option is shown as it was typed.
     is_letter = len(option) == 1 and flag != ''
     is_spelled = option.isidentifier() and '_' not in flag and not is_letter
     shown: Part = Option(option) if is_spelled else flag or repr(option)
@@ -30,10 +30,10 @@ def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Pa
 
 
 def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
-    """Say how an option is typed that stands where a value does, nothing of a value.
+    """Say how an option is typed that stands in the place of a value; else nothing.
 
-    It stands there without a value, or as other programs have it: `--dry-run`. What is
-    no text was not typed: a task of the fabfile gave it.
+    It may stand there without its value, or as in other programs: `--dry-run`. A value
+    that is no text was not typed: a task of the fabfile has given it.
     """
     if not isinstance(value, str):
         return []
@@ -50,7 +50,7 @@ def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
 def misfit(
     signature: inspect.Signature, values: Sequence[str], options: Mapping[str, str]
 ) -> list[Part]:
-    """Say what is missing or too much, nothing where that is not what is wrong."""
+    """Say what is missing or too much; nothing if something else is wrong."""
     parameters = signature.parameters.values()
     by_place = [each for each in parameters if each.kind is each.POSITIONAL_OR_KEYWORD]
     for each in by_place[len(values) :]:

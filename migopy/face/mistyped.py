@@ -1,7 +1,7 @@
-"""What was typed for Invoke's program, and is no command of a namespace or no flag.
+"""Unknown commands and flags in a line that was typed for Invoke.
 
-Invoke says of each no more than that it has no idea what it is. What is told here is
-certain before the program knows all of its tasks.
+Invoke itself says only that it has no idea what a word is. What is said here is certain
+even before Invoke knows all of its tasks.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from migopy.face.flags import Flag
 from migopy.face.misfit import no_such_option
 from migopy.face.typed import WrongOptions
 
-#: What no task is called: a migration, by its name or number.
+#: A migration, by its name or number, which no task is named like.
 MIGRATION = re.compile(r'\d+|.*\.py')
 
 HELP = ('-h', '--help')
@@ -23,7 +23,7 @@ HELP = ('-h', '--help')
 def unknown_in(
     words: Sequence[str], collection: str, commands: Collection[str]
 ) -> str | None:
-    """Give the name that stands first in a line and is none of the commands."""
+    """Give the unknown command that a line begins with, `None` if it is known."""
     found = re.fullmatch(rf'{re.escape(collection)}\.([\w-]+)', (words or [''])[0])
     name = found[1].replace('-', '_') if found else None
     return name if name not in commands else None
@@ -36,10 +36,10 @@ def mistake_in(
     default: str,
     of_program: Collection[str],
 ) -> WrongOptions | None:
-    """Give what is wrong behind the command that stands first, `None` if nothing is.
+    """Give what is wrong behind the command that a line begins with, if anything.
 
-    `commands` are those of the collection with their flags, `default` the one that it
-    stands for by itself. `of_program` are the flags that are understood anywhere.
+    `commands` are those of the collection with their flags, `default` is the one that
+    the collection's name stands for. `of_program` are flags that are taken anywhere.
     """
     typed, *behind = words or ['']
     begin, _, name = typed.rpartition('.')

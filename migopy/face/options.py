@@ -19,13 +19,13 @@ SWITCHES = {
     'help': 'show this',
 }
 
-#: And the one option of every command that has a value.
+#: What `--help` says of the one option of every command that has a value.
 MANAGER = 'the class: FILE.py:CLASS or MODULE:CLASS'
 
 #: Options of every command, by their names.
 GENERAL = (*SWITCHES, 'manager')
 
-#: What argparse says, and how one says it.
+#: Messages of argparse, and what to say instead.
 OURS = (
     ('expected one argument', r'\1 needs a value'),
     ('ignored explicit argument .*', r'\1 takes no value'),
@@ -86,7 +86,7 @@ def add_options(
         how: dict[str, Any] = {'metavar': each.placeholder}
         if each.is_switch:
             how = {'action': 'store_const', 'const': each.says}
-        # What `fab` takes by its name as well, `name=001`, without a need to show it.
+        # `fab` takes values by their names, too, `name=001`. It need not be shown.
         shown = parameter.kind is parameter.KEYWORD_ONLY or each.is_switch
         action = parser.add_argument(
             each.typed,

@@ -1,4 +1,4 @@
-"""What is typed behind `migopy`, told apart as the commands' signatures say.
+"""What is typed behind `migopy`, parsed by the signatures of the commands.
 
 `options`, which needs argparse, is loaded where an option is typed.
 """
@@ -19,7 +19,7 @@ NUMBER = re.compile(r'-\.?\d')
 
 
 class Line(NamedTuple):
-    """What was typed, its parts told apart but not looked at.
+    """What was typed, taken apart but not checked.
 
     `words` are the command, its values and its options; `behind` are the values that
     stand behind `--`.
@@ -42,7 +42,7 @@ class Typed(NamedTuple):
 
 
 def parted(typed: Sequence[str]) -> Line:
-    """Tell the options of every command from the rest; raises `NotReadable`."""
+    """Take the options that every command has out of a line; raises `NotReadable`."""
     words = list(typed)
     behind: list[str] = []
     if '--' in words:
@@ -104,7 +104,10 @@ def _options(
 
 
 def _require_no_option(word: str, name: str, usage: Usage) -> None:
-    """Refuse an option as `fab` has it, `dry_run=yes`, which would pass for a name."""
+    """Raise `WrongOptions` for an option as `fab` has it, `dry_run=yes`.
+
+    It would be taken for the name of a migration.
+    """
     option, equals, text = word.partition('=')
     for each in usage.parameters:
         if equals and each.name == option:

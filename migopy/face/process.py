@@ -1,4 +1,4 @@
-"""How a process that carries out one command ends."""
+"""The streams of a process that carries out one command, and its exit status."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def exit_status_of(error: BaseException) -> int:
 
 
 def open_streams() -> None:
-    """Open to nowhere what was closed before Python began, as by `2>&-`.
+    """Open /dev/null for each stream that was closed before Python began (`2>&-`).
 
-    Python has `None` in its place, which what prints or flushes does not expect; and
-    the next connection would be what a program takes for its stderr.
+    Python has `None` in its place, which most code does not expect. And the next
+    connection would get the stream's number: a program would write its errors there.
     """
     for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
         if getattr(sys, name) is None:
@@ -32,15 +32,15 @@ def open_streams() -> None:
 
 
 def let_go_of_streams() -> None:
-    """Have the end of the process not fail because nobody reads what it wrote.
+    """Flush stdout and stderr, so that a reader that is gone makes no error at the end.
 
-    Python empties its buffers at the end. A reader that has gone, `| head`, would make
-    that an error and the exit status 120.
+    Python flushes them when it ends. After `| head` that would fail, and make the exit
+    status 120.
     """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        # None of a program without a console; closed by a migration; nobody reads.
+        # The stream is None, or a migration has closed it, or nobody reads it.
         except (AttributeError, ValueError, OSError):
             _into_nothing(stream)
 

@@ -1,7 +1,7 @@
-"""What was typed, where Invoke's or Fabric 2's or 3's program runs.
+"""What was typed for the program of Invoke or of Fabric 2 or 3.
 
-Looked up, not imported: the program is running already, or there is none, in plain
-Python.
+The program is looked up, not imported: it is running already, or, in plain Python,
+there is none.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEPT = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: That which another machine has to be told of, where the same file lies.
+#: Those of them that another machine is told, too: the same file lies there.
 SENT_ALONG = frozenset({'collection'})
 
 
@@ -37,9 +37,9 @@ def name_words() -> list[str]:
 
 
 def option_words(kept: frozenset[str]) -> list[str]:
-    """Give those of the program's options that are to be kept, as they are typed.
+    """Give the program's options that are to be `kept`, as they are typed.
 
-    They may have been typed behind a task as well as before all of them.
+    They may have been typed before the tasks or behind one.
     """
     words: list[str] = []
     for option in _options():
@@ -56,7 +56,7 @@ def option_words(kept: frozenset[str]) -> list[str]:
 
 
 def as_fabric(words: Sequence[str]) -> list[str]:
-    """Turn words for Invoke's program into those by which Fabric's takes its file."""
+    """Turn the words of a line for `inv` into those for `fab` with the same file."""
     program = invoke_program()
     if program is None or any('hosts' in option.names for option in _options()):
         return list(words)
@@ -79,7 +79,7 @@ def _options() -> list[Any]:
 
 
 def first_words() -> Sequence[str]:
-    """List what was typed from the first task on, before it is known what it means."""
+    """List what was typed from the first task on, as it was typed."""
     program = invoke_program()
     return [str(word) for word in program.core.unparsed] if program else []
 
@@ -94,10 +94,10 @@ def own_flags() -> set[str]:
 
 
 def collection_of(body: Callable[..., Any]) -> str | None:
-    """Find the name of the collection in which a task with this function is.
+    """Find the name of the collection that has a task with this function.
 
-    Whatever the fabfile calls it: `db.migrations`. `''` where it is in none, `None`
-    where no program runs, or one that has not read its tasks yet.
+    It is what the fabfile calls it: `db.migrations`, say. `''` if the task is in none;
+    `None` if no program runs, or it has not read its tasks yet.
     """
     collection: Any = getattr(invoke_program(), 'collection', None)
     for name in collection.task_names if collection else ():

@@ -1,4 +1,4 @@
-"""The project that a command is about: its manager, and what stands over that."""
+"""The project that a command is about: its manager, and settings from elsewhere."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from migopy.server import CHECKS, ServerUri
 
 PROJECT = 'PROJECT_DIRECTORY'
 
-#: Settings that `MONGO_URI` stands over, and those that it does if it names a user.
+#: Settings that `MONGO_URI` overrides, and those that it overrides if it names a user.
 UNDER_URI = ('MONGO_HOST', 'MONGO_PORT')
 UNDER_USER = ('MONGO_USER', 'MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 
@@ -40,10 +40,10 @@ PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 
 
 class Project(NamedTuple):
-    """A manager's class, with the settings of this place over its own.
+    """A manager's class, in which settings from elsewhere override its own.
 
-    `place` says which file has the class, `''` where there is none; `given` where
-    those settings are.
+    `place` says which file has the class, `''` if none has. `given` says of each such
+    setting where it comes from.
     """
 
     manager_class: type[Any]
@@ -66,11 +66,11 @@ class NothingFound(MigopyException):
 
 
 def project_here(base: type[Any], which: str | None) -> Project:
-    """Find the manager, and put over its settings those that are given here.
+    """Find the manager, and override its settings by those from elsewhere.
 
-    They stand in this order: those of the class, of pyproject.toml, of the
-    environment. `which` is what `--manager` says. Raises `NothingFound`, `NoManager`,
-    `SeveralManagers`, `NotLoaded`, `BadSetting`.
+    pyproject.toml overrides the class, and the environment overrides both. `which` is
+    what `--manager` says. Raises `NothingFound`, `NoManager`, `SeveralManagers`,
+    `NotLoaded`, `BadSetting`.
     """
     folder = working_directory()
     table = table_in(folders_around(folder))
@@ -115,10 +115,10 @@ def _manager(
 
 
 def subtasks_of(manager_class: type[Any], base: type[Any]) -> Subtasks:
-    """Give the commands of a class, to be looked at.
+    """Give the commands of a class, for a look at their signatures and docstrings.
 
-    None is called, so the manager that they are bound to need not be a whole one:
-    `__init__` would look at settings and connect.
+    None is called, so the manager is made without `__init__`, which would check its
+    settings and connect.
     """
     return Subtasks(object.__new__(manager_class), base)
 
@@ -126,9 +126,10 @@ def subtasks_of(manager_class: type[Any], base: type[Any]) -> Subtasks:
 def together(
     manager_class: type[Any], layers: Sequence[Mapping[str, Given]]
 ) -> dict[str, Given]:
-    """Put layers of settings over each other, the last one on top.
+    """Put layers of settings together; each overrides those before it.
 
-    Raises `BadSetting` for one that what lies below would leave without effect.
+    Raises `BadSetting` for a setting that would have no effect, because of one in an
+    earlier layer.
     """
     given: dict[str, Given] = {}
     for layer in layers:
@@ -141,7 +142,10 @@ def together(
 
 
 def _require_effect(layer: Mapping[str, Given], uri: Given) -> None:
-    """Make sure that nothing in a layer is passed over; `uri` is that of below."""
+    """Raise `BadSetting` for a setting in a layer that would have no effect.
+
+    `uri` is the `MONGO_URI` of the layers before.
+    """
     for name in OF_FABRIC:
         if name in layer:
             raise BadSetting(
@@ -180,7 +184,7 @@ def _value(manager_class: type[Any], given: Mapping[str, Given], name: str) -> G
 def _directory(manager: FoundManager, given: Mapping[str, Given], file: str) -> Given:
     """Give the folder that relative paths lie in, as an absolute path.
 
-    What is none is left for the manager to tell, and a property of the class as well.
+    A value that is no path is left as it is: the manager will refuse it.
     """
     value, where = _value(manager.manager_class, given, PROJECT)
     if CHECKS[PROJECT](value) is not None:

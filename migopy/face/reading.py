@@ -1,4 +1,4 @@
-"""Options that were typed, read as what they have to be."""
+"""Options that were typed, read as yes or no, as a number, as one of some words."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from migopy.texts import whole_number
 
 
 def help_of(subtask: str) -> Command:
-    """Give the next step after an option that cannot be as it is.
+    """Give the next step after an option that cannot be used: the command's help.
 
-    The command with a right option would leave out the rest of what was typed, such as
+    The command with a corrected option would lack the rest of what was typed, such as
     the name of the one migration that was meant.
     """
     return Command('help', subtask) if subtask else Command('help')
@@ -34,7 +34,7 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
 
 
 def only_one(subtask: str, options: Mapping[str, object]) -> None:
-    """Refuse options that exclude each other; raises `WrongOptions`."""
+    """Raise `WrongOptions` if more than one of some options was given."""
     given = [option for option, value in options.items() if value is not None]
     if len(given) > 1:
         parts = [
@@ -75,7 +75,7 @@ def number(value: str | int, subtask: str, option: str) -> int:
 
 
 def read_speed(value: str | float) -> float | None:
-    """Read a number of documents a second, `none` for none; raises `WrongOptions`."""
+    """Read documents a second, `none` for no limit; raises `WrongOptions`."""
     if str(value).lower() == 'none':
         return None
     try:

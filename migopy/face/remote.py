@@ -21,7 +21,7 @@ from migopy.face.hosts import HostFailed, lost, require_utf8
 from migopy.face.in_json import relay
 from migopy.face.sent import taken
 
-#: Machines and their keys that a person has been told of in this process.
+#: Machines, each with a key that a person has been told of in this process.
 TOLD: set[tuple[str, str]] = set()
 
 
@@ -31,16 +31,16 @@ def is_sent() -> bool:
 
 
 def is_turn_of_another_host() -> bool:
-    """Tell whether Fabric repeats this task, and this is not its first host's turn."""
+    """Tell whether Fabric repeats this task, and it is not the first host's turn."""
     all_hosts = env.get('all_hosts')
     return bool(all_hosts) and env.host_string != all_hosts[0]
 
 
 def connect() -> list[str]:
-    """Connect to the machine that Fabric has for this task, unless that is done.
+    """Connect to the machine that Fabric has for this task, if it is not connected.
 
-    Gives a sentence for each machine on the way, a gateway too, whose key Fabric has
-    accepted unknown: of each once in a process. Raises `HostFailed`.
+    Gives a sentence for each machine on the way, gateways too, whose key Fabric has
+    accepted without knowing it; each is given once in a process. Raises `HostFailed`.
     """
     host = str(env.host_string)
     with settings(keepalive=env.keepalive or hosts.KEEPALIVE), named(host):
@@ -95,7 +95,7 @@ def run(
 
 
 def write_whole_lines() -> None:
-    """Have each line written at once, whole and when it comes.
+    """Have each line written whole, as soon as it comes.
 
     Where stdout is a file or a pipe, Fabric leaves the lines of parallel tasks in the
     buffer until they end.
@@ -114,8 +114,8 @@ def environment(sent: str, is_plain: bool = False) -> dict[str, str]:
 def named(host: str) -> Iterator[None]:
     """Raise `HostFailed` for what goes wrong with the connection in the block.
 
-    What Fabric has told already, such as that it must not ask for a password, and
-    what it is set to handle itself (`--skip-bad-hosts`), goes on as it is.
+    Errors that Fabric has told already, such as that it must not ask for a password,
+    and those that it is set to handle (`--skip-bad-hosts`) are passed on as they are.
     """
     try:
         yield
@@ -148,7 +148,7 @@ def failure(host: str, result: Any) -> HostFailed:
 
 
 def is_connected(host: str) -> bool:
-    """Tell whether a connection stands; one that is ending is given time for it."""
+    """Tell whether a connection is open; one that is closing is given time for that."""
     transport = connections[host].get_transport()
     transport.join(hosts.ENDING)
     return bool(transport.is_active())

@@ -1,4 +1,4 @@
-"""What a command brings along that one machine's migopy sends to another."""
+"""What one machine's migopy sends to another one along with a command."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SENT = 'MIGOPY_SENT'
 
 
 class NotForHere(MigopyException):
-    """The environment has what was sent with another command."""
+    """What is in the environment was sent with another command."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -37,14 +37,14 @@ def taken() -> str | None:
 
 
 def take_from(environment: MutableMapping[str, str]) -> str | None:
-    """Take it out of an environment."""
+    """Take what was sent out of an environment; `None` if there is nothing."""
     return environment.pop(SENT, None)
 
 
 def pack(errand: Errand, command: str, directory: str | None) -> str:
     """Put an errand into a text for the environment.
 
-    It is good for one command, in one directory if that is given.
+    The text is valid for one command only, and if `directory` is given, only there.
     """
     content = {
         'id': errand.id,
@@ -59,8 +59,8 @@ def pack(errand: Errand, command: str, directory: str | None) -> str:
 def unpack(text: str, command: str) -> Errand:
     """Give the errand that was sent with a command to this machine.
 
-    Raises `NotForHere` for one that belongs elsewhere: with it a command for a remote
-    machine would be carried out on this one.
+    Raises `NotForHere` if it belongs to another command or place: a command for a
+    remote machine would be carried out on this one.
     """
     try:
         content = json.loads(base64.urlsafe_b64decode(text))
@@ -72,7 +72,7 @@ def unpack(text: str, command: str) -> Errand:
         )
         directory = content['directory']
         belongs = content['command'] == _digest(errand.id, command)
-        # A shell that was reached by SSH has it.
+        # A shell that was reached by SSH has this variable.
         belongs = belongs and 'SSH_CONNECTION' in os.environ
         if directory is not None:
             belongs = belongs and _same_folder(directory, os.getcwd())

@@ -29,8 +29,8 @@ class CommandSpelling(ForAll):
     ) -> None:
         """Take how the program is called, and the words that lead to the manager.
 
-        `place` is the file with its class, if any, and `given` says of settings that
-        stand over those of the class where they are: `MIGOPY_MONGO_URI`.
+        `place` is the file with its class, if any. `given` says of settings that
+        override those of the class where they come from: `MIGOPY_MONGO_URI`.
         """
         self._begin = [program, *map(shlex.quote, before)]
         self._place = place
@@ -80,7 +80,7 @@ def word_of(name: str) -> str:
 
 
 def _shown(flag: Flag) -> str:
-    """Show a parameter as `migopy` has it: a value where `fab` needs no name either."""
+    """Show a parameter as one types it for `migopy`, with its flag if it needs one."""
     parameter = flag.parameter
     if parameter.kind is parameter.VAR_POSITIONAL:
         return f'{flag.placeholder} ...'

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-#: Where a task's function keeps the class that it is of. Fabric's decorators and its
-#: task objects pass it on.
+#: The attribute of a task's function that has its manager's class. Fabric's decorators
+#: and task objects pass it on.
 MANAGER = 'migopy_manager'
 
 
@@ -19,8 +19,8 @@ def task_name(manager_class: type, own: str, running: str, tasks: object) -> str
     """Give the name by which a manager's task is typed: `db.migrations`, say.
 
     `running` is the task that Fabric runs, `tasks` are the fabfile's, `own` is the name
-    that the manager has for its task. The one that runs may be another's that calls
-    it. The name of another manager's task would lead to other data.
+    that the manager has for its task. The task that runs may be another one, which
+    calls the manager's. The name of another manager's task would lead to other data.
     """
     names = dict(_names(tasks))
     if names.get(running) is manager_class:
@@ -32,9 +32,9 @@ def task_name(manager_class: type, own: str, running: str, tasks: object) -> str
 
 
 def _names(tasks: object, inside: str = '') -> Iterator[tuple[str, object]]:
-    """Give the name of each task, and the manager whose it is.
+    """Give the name of each task, and its manager.
 
-    A module with a task of its own is one as well, by the module's name.
+    A module that has a default task is itself a task, by the module's name.
     """
     if not isinstance(tasks, Mapping):
         return

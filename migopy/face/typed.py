@@ -1,4 +1,4 @@
-"""Which methods of a manager are its subtasks, and how one is called."""
+"""Which methods of a manager are its subtasks, and how a subtask is called."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ READING = frozenset(
     {'check', 'help', 'history', 'list', 'show_status', 'verify', 'watch'}
 )
 
-#: Commands that are about this machine or take effect at once: where Fabric repeats a
-#: task for each host, they are carried out for the first alone.
+#: Commands that are about this machine or take effect at once. Where Fabric repeats a
+#: task for each host, they are carried out for the first host only.
 ONCE = frozenset(
     """
     create dbrestore pause resume speed squash stop unlock watch
@@ -46,16 +46,17 @@ HABITS = {
 
 
 class UnknownSubtask(MigopyException):
-    """A command that is none; `name` was typed, `known` are those there are.
+    """There is no such command; `name` was typed, `known` are those there are.
 
-    Invariant: it runs nothing, and what merely looks alike is suggested only where
-    that changes nothing.
+    Invariant: nothing was run, and a command whose name merely looks alike is suggested
+    only if it changes nothing.
     """
 
     def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
         """Take what was typed, and what there is; `is_alone` is whether that was all.
 
-        What else was typed, of other tools, may mean anything here.
+        Values and options that were typed with another tool's command in mind may mean
+        anything here, so the command is not suggested with them.
         """
         self.name = name
         self.known = known
@@ -76,7 +77,7 @@ class UnknownSubtask(MigopyException):
 
 
 class WrongOptions(MigopyException):
-    """Options that a subtask does not take; `subtask` is its name."""
+    """A subtask does not take what was typed; `subtask` is its name."""
 
     def __init__(self, subtask: str, *said: Part) -> None:
         """Take the command, the reason in parts, and at the end what may be typed."""
@@ -105,8 +106,8 @@ class Subtasks:
     """The subtasks of a manager.
 
     Invariant: a subtask is a method that is marked, or overrides a subtask, or is a
-    public one that a class derived from `base` adds. Attributes are looked at, never
-    evaluated, so what only pretends to be marked is none.
+    public one that a class derived from `base` adds. Attributes are never evaluated, so
+    an object that answers to any name is no subtask.
     """
 
     def __init__(self, manager: object, base: type) -> None:
@@ -139,7 +140,7 @@ class Subtasks:
 
     @property
     def default(self) -> Subtask:
-        """Give the one for no name: what the most derived class marks so."""
+        """Give the one for no name: the most derived class that marks one decides."""
         for cls in type(self._manager).__mro__:
             for name, attribute in vars(cls).items():
                 if getattr(attribute, MARK, None) == DEFAULT:
@@ -173,7 +174,7 @@ def call(
 def _shown(
     name: str, values: Sequence[object], options: Mapping[str, object]
 ) -> Command:
-    """Give what was typed as a message may show it: without a password in a URI."""
+    """Give what was typed, without passwords in URIs, so that a message may show it."""
     given = [each for each in values if each is not None]
     shown = {key: _text(each) for key, each in options.items() if each is not None}
     return Command(name, *map(_text, given), **shown)
@@ -189,7 +190,7 @@ def _text(value: object) -> str:
 def _by_parameter(
     signature: inspect.Signature, options: Mapping[str, str]
 ) -> dict[str, str]:
-    """Give options by the names of parameters: that of `from` can only be `from_`."""
+    """Give options by the names of their parameters: `from` is a parameter `from_`."""
     return {
         f'{key}_' if f'{key}_' in signature.parameters else key: text
         for key, text in options.items()

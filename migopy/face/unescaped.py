@@ -1,4 +1,4 @@
-"""A word that was typed for Fabric 1 and that it cannot read: `on=mongodb://h/?a=b`."""
+"""Words that Fabric 1 cannot read: `migrations:rehearse,on=mongodb://h/?a=b`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from migopy.server import redacted
 
 
 class Word(NamedTuple):
-    """What a word means: the task, the command, what stands behind it.
+    """A word of a command line: the task, the command, its values and options.
 
-    Invariant: of several `=` in one part the first ends the option's name.
+    Invariant: of several `=` in one part the first one ends the option's name.
     """
 
     task: str
@@ -41,9 +41,9 @@ class Word(NamedTuple):
 
 
 class Unescaped(MigopyException):
-    r"""A `=` in a value, which is to be typed `\=`.
+    r"""A value has a `=`, which has to be typed `\=`.
 
-    Invariant: the text has no password of a URI.
+    Invariant: the text shows no password of a URI.
     """
 
     def __init__(self, word: Word) -> None:

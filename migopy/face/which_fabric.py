@@ -1,4 +1,4 @@
-"""What to write or type where the Fabric that a fabfile asks for is not there."""
+"""Which Fabric is installed, and what to type if a fabfile needs another one."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class NoClassicFabric(MigopyException, ImportError):
 
 
 class NoInvoke(MigopyException, ImportError):
-    """A namespace was asked for where Invoke is not, or Fabric 1 runs the fabfile.
+    """A namespace was asked for without Invoke, or while Fabric 1 runs the fabfile.
 
     `installed` is what pip knows of Fabric.
     """
@@ -71,7 +71,7 @@ class NoInvoke(MigopyException, ImportError):
 
 
 class OldInvoke(MigopyException, ImportError):
-    """An Invoke that can make no task on this Python; `version` is its version."""
+    """Invoke is too old to make a task on this Python; `version` is its version."""
 
     def __init__(self, version: str, installed: Sequence[str]) -> None:
         self.version = version
@@ -83,7 +83,7 @@ class OldInvoke(MigopyException, ImportError):
 
 
 def is_called_as_task(cls: type) -> bool:
-    """Tell whether `fab` is calling a class, which for Fabric 1 is a task by its name.
+    """Tell whether `fab` is calling a class: for Fabric 1 any callable is a task.
 
     Fabric is asked only where it runs.
     """
@@ -95,9 +95,10 @@ def is_called_as_task(cls: type) -> bool:
 
 
 def in_place_of_class(cls: type[Any], typed: str) -> str:
-    """Say what to do in place of calling a class; `typed` is the command as a task's.
+    """Say what to do instead of calling a class.
 
-    Where the fabfile has no task, it has to have one first.
+    `typed` is the command as one types it for a task. A fabfile that has no task yet
+    has to get one first.
     """
     state = sys.modules.get('fabric.state')
     called = getattr(state, 'commands', {}).get(cls.TASK_NAME, cls)
@@ -119,7 +120,7 @@ def over_each_other(installed: Sequence[str]) -> str:
 
 
 def way_to_fabric_1(installed: Sequence[str]) -> str:
-    """Say what to type for the API of Fabric 1, if anything that harms no other one."""
+    """Say what to type to get Fabric 1, or that it would damage another Fabric."""
     if not installed:
         return 'Or type: pip install fab-classic'
     if len(installed) > 1:
@@ -133,7 +134,7 @@ def way_to_fabric_1(installed: Sequence[str]) -> str:
 
 
 def broken(installed: str) -> str:
-    """Say that a Fabric is there for pip, but not whole, and how to get it whole."""
+    """Say that files of an installed Fabric are gone, and how to get them back."""
     name, version = installed.split()
     return (
         f'{installed} is installed, but not whole: another Fabric, which owns the same'
@@ -169,7 +170,7 @@ def task_for_later(manager_class: type[Any]) -> Callable[..., Any]:
 
 def fabrics() -> list[str]:
     """List the installed distributions that own the package `fabric`."""
-    # It takes as long as a tenth of a command that needs it not.
+    # To import it takes a tenth of the time of a whole command, and few need it.
     from importlib import metadata
 
     found = []

@@ -1,4 +1,4 @@
-"""How a command is called on the manager of one database, which may be a new one."""
+"""How a command is called for one of many databases, which may be a new one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from migopy.many.members import Member
 from migopy.many.standing import is_new
 from migopy.operations import pending
 
-#: Options of `execute` that leave it all that is pending, up to a point.
+#: Options with which `execute` still takes all that is pending, up to a point.
 TAKING_ALL = frozenset({'phase', 'wait', 'preflight', 'to', 'show', 'dry_run'})
 
 #: What a dry run of `execute` says it would do to a migration in a new database.
@@ -21,10 +21,11 @@ MARKED = 'marked as applied'
 def call_for_one(
     member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
 ) -> Any:
-    """Call a command; in a new database `execute` marks all where that is wanted.
+    """Call a command for one database.
 
-    `NEW_DATABASES` says so. What is named, or planned, is executed all the same.
-    Raises what the command does.
+    In a new database `execute` only marks all as applied if `NEW_DATABASES` says so; a
+    migration that is named, and a plan, are executed all the same. Raises what the
+    command does.
     """
     if _only_marks(member, command, values, options):
         to = {name: text for name, text in options.items() if name == 'to'}
@@ -35,7 +36,7 @@ def call_for_one(
 def would_mark(
     member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
 ) -> list[str] | None:
-    """List what a dry run would only mark, in a new database; `None` if it runs it."""
+    """List what a dry run would only mark as applied; `None` if it would run it."""
     is_trial = options.get('dry_run') == 'yes'
     if not is_trial or not _only_marks(member, command, values, options):
         return None
@@ -43,7 +44,7 @@ def would_mark(
 
 
 def marking(names: Sequence[str]) -> str:
-    """Say what would be marked in a new database."""
+    """Say what would be marked as applied in a new database."""
     return (
         "It is new, and NEW_DATABASES is 'ignore', so nothing would be run, and"
         f' {MARKED}: {enumerated(names) or "nothing"}'

@@ -1,4 +1,4 @@
-"""A command for many databases, several at a time: done, told, counted."""
+"""A command for many databases, several at a time: carried out, told, counted."""
 
 from __future__ import annotations
 
@@ -42,14 +42,15 @@ from migopy.state import FAILED
 from migopy.tell import Voice, gather_answers, ways_to_run
 from migopy.terminal import meter, spoken_by, told_by, whole_lines
 
-#: What is done for one database; the last argument is whether a lock is waited for.
+#: What is done for one database; the last argument says whether to wait for its lock.
 Deed = Callable[[Member, Outcome, bool], Outcome]
 
 
 class Crowd:
-    """A command, and the databases that it is carried out for.
+    """A command that is carried out for many databases.
 
-    Invariant: each database has an outcome of its own; what fails in one is no other's.
+    Invariant: each database has an outcome of its own; a failure in one is none in
+    another.
     """
 
     def __init__(
@@ -92,7 +93,11 @@ class Crowd:
         return [each for each in databases if each.title in failed]
 
     def show(self, databases: Sequence[Database]) -> None:
-        """Show where all databases stand; raises `Failed`, and for `check` more."""
+        """Show where all databases stand.
+
+        Raises `Failed`, and for `check` `DoesNotFit`; an error that all databases would
+        meet as it is.
+        """
         looks = self._outcomes(databases, self._look)
         outcomes = list(in_order(databases, looks))
         standings = [
@@ -117,9 +122,9 @@ class Crowd:
             raise DoesNotFit('Some migrations need attention, see above.')
 
     def looks(self, databases: Sequence[Database], deed: Deed) -> list[Outcome]:
-        """Look at something in each database, in their order, and tell nothing of it.
+        """Look at something in each database; give the outcomes in their order.
 
-        Raises an error that all databases would meet.
+        Nothing is told of it. Raises an error that all databases would meet.
         """
         given = self._outcomes(databases, deed, is_shown=False)
         with closing(given) as outcomes:
@@ -136,7 +141,7 @@ class Crowd:
     def carry_out(self, databases: Sequence[Database]) -> Tally:
         """Carry the command out for databases, and tell of each; give what came of it.
 
-        Raises an error that all databases would meet, after those under way.
+        Raises an error that all databases would meet, once those under way have ended.
         """
         began = time.monotonic()
         counts = Counter(dict.fromkeys(WORDS, 0))
@@ -167,7 +172,7 @@ class Crowd:
             all_idle = counts[NOTHING] == len(databases)
             if self._command in TOLD_ONCE and all_idle and len(idle) == 1:
                 self._report.line('white', *idle)
-            # What all would meet says itself that nothing was done.
+            # An error that all would meet says itself that nothing was done.
             is_told = of_all is None or any(counts[each] for each in (DONE, NOTHING))
             if is_told and not self._is_shown and counts[NOT_BEGUN] < len(databases):
                 self._report.ended(counts, time.monotonic() - began)
@@ -215,7 +220,7 @@ class Crowd:
     # What is done for one database, in a thread of its own.
 
     def _do(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
-        """Carry the command out; without `waits` not for another command's lock."""
+        """Carry the command out; without `waits` do not wait for its lock."""
         if outcome.database.found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
         if not waits:
@@ -258,7 +263,7 @@ class Crowd:
     ) -> Outcome:
         """Do something for a database, and give how that ended, whatever happens.
 
-        `are_apart` is whether some of all may be on servers of their own.
+        `are_apart` is whether some databases may be on servers of their own.
         """
         outcome = self._empty(database)
         unreached = self._members.error_of(database)
@@ -279,7 +284,7 @@ class Crowd:
                 raise member.site.explained(error) from error
             finally:
                 self._members.done(database)
-        # Whatever a migration raises, SystemExit too, is the outcome of this one.
+        # Whatever a migration raises, SystemExit too, is this database's outcome alone.
         except BaseException as error:
             if are_apart and isinstance(error, OF_LOST):
                 self._members.unreached(database, error)

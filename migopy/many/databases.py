@@ -18,15 +18,15 @@ from migopy.face import OF_DATABASE
 #: MongoDB's own databases, which no pattern takes.
 SYSTEM = frozenset({'admin', 'config', 'local'})
 
-#: What `only=` takes for those whose last run failed, by their own histories.
+#: `only=failed` selects those whose last run failed, by their own histories.
 FAILED_ONES = 'failed'
 
-#: What names of most databases are made of; others are shown quoted.
+#: The characters of most databases' names; other names are shown in quotes.
 PLAIN_NAME = re.compile(r'[\w-]+(?:@[\w.:,-]+)?', re.ASCII)
 
 
 class NoDatabases(MigopyException):
-    """None is named, or a pattern fits none on the server; `source` gives them."""
+    """No database is named, or a pattern fits none; `source` is what names them."""
 
     def __init__(self, what: str, source: str) -> None:
         super().__init__(
@@ -42,7 +42,7 @@ class NoSuchDatabase(MigopyException):
 
     def __init__(self, option: str, word: str, names: Sequence[str]) -> None:
         self.word = word
-        # Of very many, those that are spelled much like it.
+        # Of very many only those that are spelled much like it.
         like = get_close_matches(word, names, n=3) if len(names) > NAMES_SHOWN else []
         there_are = enumerated([shown(name) for name in like or names])
         super().__init__(
@@ -76,9 +76,9 @@ def narrowed_to(command: Command, only: str) -> Command:
 
 
 class SpellingForOne(NamedTuple):
-    """How commands are typed that are for some of many databases alone.
+    """How commands are typed that are for some of many databases only.
 
-    Invariant: a command that is spelled by it is carried out for no other database.
+    Invariant: a command as it spells it is carried out for no other database.
     """
 
     spelling: Spelling
@@ -108,9 +108,9 @@ class SpellingForOne(NamedTuple):
 class Database(NamedTuple):
     """One of many databases.
 
-    Invariant: `title` is unique among them: the name, with the server where several
-    have one name. `settings` are a manager's that hold for this one alone. `found` is
-    whether the server has it, as a pattern has found it there.
+    Invariant: `title` is unique among them: the name, with the server if several have
+    that name. `settings` are those of the manager that hold for this database only.
+    `found` is whether a pattern has found it on the server.
     """
 
     name: str
@@ -120,11 +120,11 @@ class Database(NamedTuple):
 
     @property
     def only(self) -> str:
-        """Give what to type behind `only=` for this one alone."""
+        """Give what to type behind `only=` for this database only."""
         return typed_only(self.title)
 
     def spelling(self, spelling: Spelling) -> Spelling:
-        """Give how commands are spelled that are for this one alone."""
+        """Give how commands are spelled that are for this database only."""
         return SpellingForOne(spelling, self.only)
 
 
@@ -217,9 +217,10 @@ def found_by(pattern: str, names: Iterable[str]) -> list[str]:
 def titled(
     databases: Iterable[tuple[str, str, Mapping[str, Any], bool]],
 ) -> list[Database]:
-    """Give each database a title of its own; what is there twice is taken once.
+    """Make the databases, each with a title of its own; doubles are taken once.
 
-    Takes a name, where its server is, its settings, and whether it was found there.
+    Takes of each the name, where its server is, its settings, and whether it was found
+    there.
     """
     several = {
         (name, place_of(where)): (own, found) for name, where, own, found in databases
@@ -232,7 +233,7 @@ def titled(
 
 
 def place_of(where: str) -> str:
-    """Give a server's place, which is the same for a URI and for host and port."""
+    """Give a server's address in one form, whether it was a URI or host and port."""
     hosts = where.removeprefix('mongodb://')
     if '://' in hosts:
         return hosts

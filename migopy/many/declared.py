@@ -1,4 +1,4 @@
-"""What a fabfile gives as its databases, checked one by one."""
+"""The databases that a fabfile declares, checked one by one."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from migopy.many.databases import SYSTEM, is_pattern, shown
 from migopy.server import CHECKS, BadSettings, OneOfMany, meant_by, require_sound
 from migopy.traces import excerpt
 
-#: Settings that a database cannot have for itself.
+#: Settings that a single database cannot override.
 OF_ALL = frozenset({'MONGO_DATABASE', 'MONGO_DATABASES'})
 
-#: How an error calls what gives them.
+#: What errors call the place where databases are declared.
 SETTING, METHOD = 'MONGO_DATABASES', 'the method databases'
 
 #: What the databases may be.
@@ -40,26 +40,27 @@ class DatabasesFailed(MigopyException):
 
 
 class Declared(NamedTuple):
-    """A name, or a pattern of several, and the settings for those alone."""
+    """A name, or a pattern of several, and the settings for these databases only."""
 
     name: str
     own: Mapping[str, Any]
 
 
 def where_declared(manager: Any) -> str:
-    """Say what gives a manager's databases: its setting, or its method."""
+    """Say where a manager's databases are declared: in its setting or its method."""
     return METHOD if has_method(manager) else SETTING
 
 
 def in_sentence(source: str) -> str:
-    """Begin a sentence with what gives the databases."""
+    """Give the place where databases are declared as the beginning of a sentence."""
     return f'T{source[1:]}' if source == METHOD else source
 
 
 def declared_by(manager: Any) -> list[Declared]:
-    """Ask a manager for its databases; its method is called here, and once.
+    """Ask a manager for its databases; its method is called once, here.
 
-    Raises `BadSettings` for what cannot be one, `DatabasesFailed`.
+    Raises `BadSettings` for what cannot be a database, `DatabasesFailed` if the method
+    raises an error.
     """
     if not has_method(manager):
         answers = list(_each(manager.MONGO_DATABASES or [], SETTING))
@@ -88,7 +89,7 @@ def declared_by(manager: Any) -> list[Declared]:
 def _each(answer: Any, source: str) -> Iterator[Any]:
     if isinstance(answer, str):
         return iter([answer])
-    # Of a dict one might expect that its values count.
+    # Somebody may expect that the values of a dict count.
     if isinstance(answer, Mapping) or not isinstance(answer, Iterable):
         raise _bad(f'What {source} gives {WISH}; it is {_kind(answer)}.')
     return iter(answer)
@@ -97,7 +98,7 @@ def _each(answer: Any, source: str) -> Iterator[Any]:
 def _checked(answer: Any, source: str) -> Declared:
     """Read a name, or a pair of a name and settings; raises `BadSettings`."""
     pair = (answer, {}) if isinstance(answer, str) else answer
-    # It may have a password in it, so it is not shown.
+    # The answer may have a password in it, so it is not shown.
     wrong = f'What {source} gives {WISH}; one of them is {_kind(answer)}.'
     try:
         name, own = pair

@@ -1,4 +1,4 @@
-"""What came of a command in many databases, and with which error it ends, if any."""
+"""What came of a command in many databases, and the error that it ends with."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MOST_NAMED = 20
 class Failing(NamedTuple):
     """A database where a command failed.
 
-    `in_history` is whether its own history tells of it; `ways` are how what it has
-    left unfinished is settled, nothing where it has left nothing so. `is_for_good` is
-    whether the same command would be refused there again.
+    `in_history` is whether the database's own history tells of it. `ways` are the ways
+    to settle what was left unfinished, empty if nothing was. `is_for_good` is whether
+    the same command would be refused there again.
     """
 
     title: str
@@ -33,7 +33,7 @@ class Failing(NamedTuple):
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
-        """Keep of an outcome what the end is to tell."""
+        """Take from an outcome what is told of it at the end."""
         error = outcome.error
         is_for_good = isinstance(error, MigopyException) and error.is_for_good
         title, in_history = outcome.database.title, is_in_history(outcome)
@@ -43,8 +43,8 @@ class Failing(NamedTuple):
 class Tally(NamedTuple):
     """What came of a command in many databases.
 
-    `gone` are the titles of those that are no more, `refused` is why nothing was done
-    where it was in none. `is_whole` is whether all have had their turn.
+    `gone` are the titles of those that do not exist any more. `refused` is why nothing
+    was done, if nothing was done in any. `is_whole` is whether all have had their turn.
     """
 
     failed: Sequence[Failing]
@@ -113,7 +113,7 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
         if only != FAILED_ONES:
             of_all = f'For {them}, type' if len(tally.failed) > 1 else 'Type'
             return [f'{of_all} one of:\n', *said]
-        # It may stand for others by then, where to run `up` again hurts nobody.
+        # By then `failed` may be other databases; to run `up` again hurts none of them.
         again = next(each for each in said if isinstance(each, Command))
         if again.name == 'execute':
             return [f'To run it again in {them}, type: ', again]

@@ -13,19 +13,19 @@ from migopy.many.gathered import Outcome
 from migopy.signals import Held, Stopped, held, is_interruption
 from migopy.state import Locked
 
-#: What does the command to one database, and gives how that ended. The second argument
-#: is whether to wait for another command's lock.
+#: Carries the command out for one database, and gives how that ended. The second
+#: argument is whether to wait for another command's lock.
 Work = Callable[[Database, bool], Outcome]
 
-#: Seconds until one hears that no database has ended.
+#: Seconds between two signs that no database has ended yet.
 TICK = 0.25
 
 
 class Fleet:
-    """Databases whose turn comes, those that are under way, and those that are done.
+    """Databases that a command is carried out for by several threads.
 
-    Invariant: a database is in one thread at a time, and its turn comes once, or twice
-    if another command held its lock the first time: then it is waited for last.
+    Invariant: a database is in one thread at a time. Its turn comes once, or twice if
+    another command held its lock the first time: those are waited for at the end.
     """
 
     def __init__(
@@ -37,8 +37,8 @@ class Fleet:
     ) -> None:
         """Take the databases, and how many at a time.
 
-        With `fail_fast` no other one is begun after a failure, and never after one
-        that all would meet.
+        With `fail_fast` no database is begun after a failure. After an error that all
+        would meet none is begun in any case.
         """
         self._work = work
         self._workers = workers
@@ -59,10 +59,10 @@ class Fleet:
         return [*self._next, *self._locked]
 
     def outcomes(self) -> Generator[Outcome | None, None, None]:
-        """Do the command to all; give each outcome when it is there.
+        """Carry the command out for all; give each outcome as soon as it is there.
 
-        Gives `None` where for a moment there was none. An interruption is raised after
-        those that are under way have ended, as is `Stopped`; a second one at once.
+        Gives `None` now and then if there is none. An interruption, or `Stopped`, is
+        raised when those under way have ended; a second interruption at once.
         """
         give = self._one_by_one if self._workers == 1 else self._at_once
         yield from give(waits=False)
@@ -72,7 +72,7 @@ class Fleet:
             yield from give(waits=True)
 
     def _one_by_one(self, waits: bool) -> Iterator[Outcome | None]:
-        """Do the command in this thread, which an interruption reaches."""
+        """Work in this thread, which an interruption reaches."""
         while self._next and not self._is_stopped:
             # What is set for one database holds for no other.
             apart = copy_context()
@@ -83,7 +83,7 @@ class Fleet:
 
     def _at_once(self, waits: bool) -> Iterator[Outcome | None]:
         started: list[threading.Thread] = []
-        # Wherever it comes, also while an outcome is told, those under way end first.
+        # Whenever an interruption comes, those under way end first.
         with held() as interruption:
             # Daemons: at a second Ctrl-C the process ends, and the next command finds
             # what they have left unfinished.
@@ -118,7 +118,7 @@ class Fleet:
             raise self._end_of_all
 
     def _start(self, thread: threading.Thread, started: list[threading.Thread]) -> None:
-        """Start a thread; where the system gives no more, those there are do it all."""
+        """Start a thread; if the system gives no more, those there are do all."""
         try:
             with self._turn:
                 self._busy += 1
@@ -132,7 +132,7 @@ class Fleet:
             started.append(thread)
 
     def _heard(self, outcome: Outcome, waits: bool) -> Iterator[Outcome]:
-        """Give an outcome, unless it is only that the database is locked so far."""
+        """Give an outcome, unless the database is locked and will have another turn."""
         if isinstance(outcome.error, Locked) and not waits:
             self._locked.append(outcome.database)
             return

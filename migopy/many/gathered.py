@@ -40,7 +40,7 @@ class Lines:
 class Note(NamedTuple):
     """A message about a dry run, and the method of a logger that says it.
 
-    One that `is_private` shows documents, so no log is to keep it.
+    A note that `is_private` shows documents, so it must be kept in no log.
     """
 
     method: str
@@ -58,7 +58,7 @@ class Notes(Voice):
 
     @property
     def on_terminal(self) -> Notes:
-        """Give what keeps that which is for a person at a terminal alone."""
+        """Give what keeps the messages for a person at a terminal only."""
         return Notes(self.said, is_private=True)
 
     def white(self, message: object) -> None:
@@ -84,13 +84,13 @@ class Notes(Voice):
 class Gathered:
     """An observer that says nothing and keeps what there is to say.
 
-    Invariant: it is of one database; of what has ended it keeps texts and numbers.
+    Invariant: it is about one database, and keeps texts and numbers, no documents.
     """
 
     def __init__(self, speaker: Any, database: str, spelling: Spelling) -> None:
         """Take what writes the lines of a migration's loops, and the database's name.
 
-        The collections of that database are kept without its name; `spelling` is how
+        The collections of that database are named without it; `spelling` is how
         commands about it are typed.
         """
         #: What a dry run has found out, as a person is told of it.
@@ -225,9 +225,9 @@ class Gathered:
 class Outcome:
     """How a command ended for one of many databases.
 
-    Invariant: it is data. `error` is `None` where it ended well. `said` is what the
-    command had to show, a message each; `seconds` is how long it took. `gathered` is
-    what was done to it, `standing` what was read of it by a command that looks.
+    Invariant: it is data. `error` is `None` if it ended well. `said` are the messages
+    that the command had to show; `seconds` is how long it took. `gathered` is what was
+    done to the database, `standing` what a command that only looks has read of it.
     """
 
     database: Database
@@ -236,15 +236,14 @@ class Outcome:
     said: Sequence[str] = ()
     seconds: float = 0.0
     standing: Standing | None = None
-    #: The command that holds the lock, and the runs of one that held it before; of
-    #: `watch` alone.
+    #: For `watch`: the command that holds the lock, and the runs of the one before it.
     seen: Seen | None = None
     ended: Sequence[Run] = ()
-    #: The same as data, where JSON was asked for.
+    #: What the command had to show, as data, if JSON was asked for.
     shown: Mapping[str, Any] = field(default_factory=dict)
-    #: Whether it was gone when its turn came.
+    #: Whether the database was gone when its turn came.
     is_gone: bool = False
-    #: Whether there was nothing to do, which `error` may say.
+    #: Whether there was nothing to do; `error` may be what says so.
     is_idle: bool = False
     #: Whether every other database would meet the same error.
     is_of_all: bool = False

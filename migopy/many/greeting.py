@@ -14,7 +14,7 @@ from migopy.many.selecting import Selection
 class Greeted(NamedTuple):
     """Which databases can be begun, and why the others cannot.
 
-    Invariant: `error` is there where `unreached` is not empty.
+    Invariant: if some are `unreached`, `error` says why.
     """
 
     reached: Sequence[Database]
@@ -30,10 +30,10 @@ def are_apart(databases: Sequence[Database]) -> bool:
 def greet(
     members: Members, databases: Sequence[Database], selection: Selection
 ) -> Greeted:
-    """Look whether the server that most share can be used at all.
+    """Find out whether the server that most databases share can be used at all.
 
-    Where it cannot, those on other servers can, but for `fail_fast`. Raises the error
-    where there are none.
+    If it cannot, only those on other servers are begun, or with `fail_fast` none.
+    Raises the error if there are no other servers.
     """
     apart = are_apart(databases)
     if selection.workers == 1 and not apart:

@@ -80,7 +80,7 @@ def tell_looked(running: Sequence[Outcome], count: int) -> None:
                 'watched',
                 database=each.database.title,
                 **of_seen(each.seen),
-                # What only a look at one database is for.
+                # These are seen only by a look at one database.
                 **dict.fromkeys(('builds', 'operations', 'load', 'unseen')),
             )
     lines.event('looked', databases=count, running=len(running))

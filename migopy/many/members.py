@@ -29,10 +29,10 @@ from migopy.server import await_first_contact, explained
 from migopy.site import Site
 from migopy.site_settings import SiteSettings, settings_of
 
-#: What a manager keeps that is of one database.
+#: The attributes of a manager that belong to one database.
 OF_ONE = ('_site', '_text', 'mongo_client', 'db', 'collection')
 
-#: Clusters that nobody uses at this moment whose clients are kept.
+#: How many clusters keep their clients while nobody uses them.
 IDLE = 8
 
 
@@ -51,7 +51,7 @@ class Members:
     """
 
     def __init__(self, manager: Defaults, site: Site) -> None:
-        """Take the manager, and its site, which has the cluster of most.
+        """Take the manager, and its site, which has the cluster that most are on.
 
         Raises what reading the folder of migrations does.
         """
@@ -60,7 +60,7 @@ class Members:
         self._directory = KeptDirectory(site.directory)
         self._turn = threading.Lock()
         self._clusters: dict[str, Cluster] = {}
-        #: The servers of all that were listed, and what no text may show of any.
+        #: The servers of all that were listed, and the secrets that no text may show.
         self.where = ''
         self.secrets: list[str] = []
         self._in_use: Counter[str] = Counter()
@@ -68,9 +68,9 @@ class Members:
         self._unreached: dict[str, MigopyException] = {}
 
     def databases(self, given: Iterable[Declared], source: str) -> list[Database]:
-        """List the databases that a fabfile gives, those that patterns find among them.
+        """List the databases that a fabfile declares, with those that patterns find.
 
-        `source` says what gives them. Raises `NoDatabases` where there is none.
+        `source` says where they are declared. Raises `NoDatabases` if there is none.
         """
         listed: list[tuple[str, str, Mapping[str, Any], bool]] = []
         for name, own in given:
@@ -94,8 +94,8 @@ class Members:
     def greet(self, databases: Iterable[Database]) -> None:
         """Log in at the server that most share, once, before several threads do.
 
-        Where a user is refused, PyMongo has every other thread wait ten seconds, and
-        each then counts as one more attempt. Raises `MigopyException`.
+        If the server refused the user, PyMongo would have every other thread wait ten
+        seconds and log in once more. Raises `MigopyException`.
         """
         ordinary = next((each for each in databases if not each.settings), None)
         if ordinary is None:
@@ -113,7 +113,7 @@ class Members:
     ) -> Member:
         """Make the manager for one database; `logger` takes what it says.
 
-        `gathered` is told what happens, in place of a person.
+        If `gathered` is given, it is told what happens, instead of a person.
         """
         manager = self._configured(database.name, database.settings)
         settings = settings_of(manager)
@@ -128,17 +128,17 @@ class Members:
         return Member(manager, site)
 
     def unreached(self, database: Database, error: MigopyException) -> None:
-        """Hear that a database's server did not answer, with what error."""
+        """Hear that a database's server did not answer, and the error."""
         self._unreached[self._place(database)] = error
 
     def error_of(self, database: Database) -> MigopyException | None:
-        """Give the error of its server, if that did not answer: nobody waits again."""
+        """Give the error of a server that did not answer; nobody is to wait again."""
         return self._unreached.get(self._place(database)) if self._unreached else None
 
     def done(self, database: Database) -> None:
-        """Hear that nobody uses a database's cluster for it any more.
+        """Hear that the work on a database is over.
 
-        Of clusters that nobody uses a few are kept, as the next database may be there.
+        A few clusters that nobody uses are kept, as the next database may be there.
         """
         if not database.settings:
             return
@@ -161,7 +161,7 @@ class Members:
         for each in OF_ONE:
             attributes.pop(each, None)
         attributes.update(own, MONGO_DATABASE=name, MONGO_DATABASES=None)
-        # One user of all is in one place; one of a tenant's own in its database.
+        # A user for all is looked up in admin, a tenant's own user in its database.
         if manager.MONGO_USER and not manager.MONGO_AUTH_SOURCE and not own:
             attributes['MONGO_AUTH_SOURCE'] = 'admin'
         return manager
@@ -188,7 +188,7 @@ class Members:
                     client_maker(manager),
                     manager._notify,
                 )
-                # The one that was asked for last comes last.
+                # The one that was used last stands last, so it is kept longest.
                 self._clusters[key] = cluster
             if own:
                 self._in_use[key] += 1
@@ -209,7 +209,7 @@ def _key(settings: SiteSettings) -> str:
 
 
 def _servers(all_where: Iterable[str]) -> str:
-    """Say on which servers databases are; of many only how many there are."""
+    """Say on which servers databases are; if there are many, only how many."""
     servers = {place_of(each): each for each in all_where}
     if len(servers) < 4:
         return ', '.join(sorted(servers.values()))

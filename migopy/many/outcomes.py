@@ -1,4 +1,4 @@
-"""What an outcome means: nothing to do here, an error of this one, an error of all."""
+"""What an outcome means: nothing to do, an error here, or an error of all databases."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from migopy.server import AccessDenied, NoPrimary, ServerUnreachable, Unsupporte
 #: Commands that show all databases in one table, unless a fabfile has its own.
 LOOKING = frozenset({'check', 'show_status'})
 
-#: Commands of which nothing is said where they had nothing to do.
+#: Commands that say nothing of a database in which they had nothing to do.
 QUIET = frozenset({'execute', 'ignore', 'rehearse', 'rollback', 'verify', 'work'})
 
-#: Commands that say once, of all, why they had nothing to do.
+#: Commands that say once, for all databases, why they had nothing to do.
 TOLD_ONCE = frozenset({'verify'})
 
-#: Errors that every database would meet, as files and what was typed are the same.
+#: Errors that every database would meet: they come of files or of what was typed.
 FOR_ALL = (
     BadParallel,
     BadSaid,
@@ -48,11 +48,11 @@ FOR_ALL = (
     WrongOptions,
 )
 
-#: Errors of a server that nobody who asks it next is spared. (It elects a primary
-#: within seconds.)
+#: Errors of a server that the next database on it would meet, too. (A missing primary
+#: is none of them: a new one is elected within seconds.)
 OF_LOST = (ServerUnreachable, UnsupportedServer)
 
-#: Errors of a server that most databases share.
+#: Errors that all databases on one server meet.
 OF_SERVER = (NoPrimary, *OF_LOST)
 
 #: Errors that say that there is nothing to do here, but perhaps in other databases.
@@ -64,7 +64,7 @@ IDLE = (
 )
 
 #: Errors of a typed name that fits nothing, and the commands that look it up in the
-#: database, so that it may fit in another one.
+#: database: for those it may fit in another one.
 UNKNOWN = (AmbiguousName, UnknownMigration)
 LOOKED_UP = frozenset({'forget', 'history', 'rename'})
 

@@ -1,7 +1,7 @@
-"""`rehearse` of many databases: one after the other, and a line for what is well.
+"""`rehearse` of many databases, one after the other, with a line for what is well.
 
-While one migration is rehearsed, what threads of an unknown origin send is kept from
-all other databases. With two at a time nobody could tell whose threads they are.
+While a migration is rehearsed, threads of unknown origin may write to no other
+database. With two rehearsals at a time nobody could tell to which one a thread belongs.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from migopy.tell import LINES, RehearsalTeller
 
 
 class SampleOfWhat(MigopyException):
-    """A sample was asked for, and not said of which databases; `sample` is its size."""
+    """A sample was asked for without a choice of databases; `sample` is its size."""
 
     def __init__(self, values: Sequence[str], selection: Selection) -> None:
         self.sample = selection.options['sample']
@@ -48,7 +48,7 @@ class OfOne(MigopyException):
 
 
 def require_for_many(values: Sequence[str], selection: Selection) -> None:
-    """Refuse what only a rehearsal of one database takes, and what may be mistaken.
+    """Refuse options that are for one database, and a sample that may be misread.
 
     Raises `OfOne`, `SampleOfWhat`, `WrongOptions`.
     """
@@ -60,7 +60,7 @@ def require_for_many(values: Sequence[str], selection: Selection) -> None:
         raise WrongOptions('rehearse', *said, Command('rehearse', *values, **again))
     if 'from' in options:
         raise OfOne('from', 'names a dump, which is of one database', values, selection)
-    # It may have a password in it, so it is not shown.
+    # The URI may have a password in it, so it is not shown.
     if 'on' in options and Settings(uri=options['on']).database_name:
         raise OfOne('on', 'names one database to copy to', values, selection)
     if 'sample' in options and not selection.is_said:
@@ -68,7 +68,7 @@ def require_for_many(values: Sequence[str], selection: Selection) -> None:
 
 
 class Keeping(Protocol):
-    """Who keeps what there is to say of one of many databases."""
+    """What keeps the messages about one of many databases."""
 
     speaker: Any
     database: str
@@ -80,9 +80,9 @@ class Keeping(Protocol):
 
 
 class InLines:
-    """A logger that has loops told in lines, each with a database's name before it.
+    """A logger of a loop's lines, each with the database's name before it.
 
-    Invariant: no bar is shown for it, as there is one of all databases.
+    Invariant: no bar is shown for the loop, as there is one for all databases.
     """
 
     is_quiet = True
@@ -101,7 +101,7 @@ class InLines:
 class QuietTeller(RehearsalTeller):
     """Keeps what a rehearsal of one of many databases has found.
 
-    Invariant: of a migration that is well it keeps a line, of others all.
+    Invariant: it keeps one line about a migration that is well, and all about others.
     """
 
     def __init__(self, kept: Keeping, spelling: Spelling) -> None:
@@ -115,7 +115,7 @@ class QuietTeller(RehearsalTeller):
         return self._speaker
 
     def warned(self, text: str) -> None:
-        """Keep what does not keep it from going on."""
+        """Keep a warning."""
         self._kept.warned(text)
 
     def copying(self, names: Sequence[str], origin: str, where: str) -> None:

@@ -1,6 +1,6 @@
 """The options that say for which of many databases a command is, and how many at once.
 
-Where a manager has one database, no command takes them.
+If a manager has one database, no command takes them.
 """
 
 from __future__ import annotations
@@ -14,28 +14,28 @@ from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
 from migopy.many.databases import Database, Wanted, narrowed_to
 from migopy.traces import summary
 
-#: What is typed for which databases a command is, and how they are done.
+#: The options that say for which databases a command is, and how to go through them.
 OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
 
 #: Those of them that say for which databases it is.
 WHICH = frozenset({'only', 'except', 'sample', 'canary', 'all'})
 
-#: Databases at a time, where nothing is said.
+#: Databases at a time, if nothing else is said.
 WORKERS = 4
 
 #: Commands that nobody should give to a thousand databases by habit.
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
-#: The same for commands that do one database after the other.
+#: The commands that go through the databases one by one.
 ONE_BY_ONE = 1
 WORKERS_OF = {'rehearse': ONE_BY_ONE}
 
-#: Options that a command has for itself, whatever else they mean.
+#: Options that a command has for itself, with a meaning of its own.
 OWN = {'rehearse': frozenset({'sample'})}
 
 
 class SayWhich(MigopyException):
-    """A grave command for many databases, of which none was named."""
+    """A grave command was typed without saying for which of many databases."""
 
     def __init__(self, command: str, values: Sequence[str], selection: Selection):
         typed = {**selection.typed, 'all': 'yes'}
@@ -49,7 +49,7 @@ class SayWhich(MigopyException):
 
 
 class SayWhatToUndo(MigopyException):
-    """A rollback in many databases that does not say what is to be undone."""
+    """A rollback in many databases does not say what is to be undone."""
 
     def __init__(self, selection: Selection) -> None:
         super().__init__(
@@ -97,7 +97,7 @@ class Selection(NamedTuple):
 
     @property
     def kept(self) -> Mapping[str, str]:
-        """Give what was typed but for which databases are meant."""
+        """Give what was typed, without the options that choose databases."""
         return {
             name: text
             for name, text in self.typed.items()
@@ -112,7 +112,7 @@ class Selection(NamedTuple):
         wanted = WHICH - {'all'}
         which = {key: text for key, text in self.typed.items() if key in wanted}
         if name in GRAVE and 'only' not in which:
-            # Nobody is led to undo something in all of them.
+            # A next step must never undo something in all of them.
             which['only'] = 'NAME'
         if not which:
             return command
@@ -126,7 +126,7 @@ class Selection(NamedTuple):
         ]
 
     def sure(self, command: str) -> Selection:
-        """Give the same with the answer to what a grave command asks of a person."""
+        """Give the same, with `yes=yes` for a grave command, which was asked about."""
         if command not in GRAVE:
             return self
         return self._replace(options={**self.options, 'yes': 'yes'})

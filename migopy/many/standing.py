@@ -17,18 +17,18 @@ from migopy.tell import elsewhere_of, phases_to_run
 class Standing(NamedTuple):
     """How far a database is, and what does not fit in it.
 
-    Invariant: it keeps no plan, only what is told of one. `applied_up_to` is the
-    highest migration that is applied, `''` for none; `pending` are how many others
-    and the first of them. `remarks` are what needs attention, a text each.
+    Invariant: it keeps only what is told of a plan, not the plan. `applied_up_to` is
+    the highest migration that is applied, `''` for none. `pending` is how many are
+    pending, `first_pending` the first of them. `remarks` say what needs attention.
     """
 
     applied_up_to: str
     pending: int
     first_pending: str
     remarks: Sequence[str]
-    #: Whether `check` is to fail for what is not pending.
+    #: Whether `check` has to fail, whatever is pending.
     does_not_fit: bool
-    #: The phases of what can be run now, none where something stands in the way.
+    #: The phases of what can be run now; none if something is in the way.
     phases: frozenset[str] = frozenset()
 
     @classmethod
@@ -41,11 +41,11 @@ class Standing(NamedTuple):
     ) -> Standing:
         """Read it from a plan; `pending` are the names of what `execute` would run.
 
-        `background` are those of what it leaves to a worker, which do not fit either
-        with `is_all_wanted`.
+        `background` are the names of what it leaves to a worker; they make `check` fail
+        if `is_all_wanted`.
         """
         last = plan.last_registered
-        # Until a phase, what comes after it is left as well.
+        # If only one phase is wanted, what comes after it is left for later as well.
         later = 'To run in the background' if is_all_wanted else 'To run later'
         return cls(
             last.name if last else '',
@@ -58,14 +58,14 @@ class Standing(NamedTuple):
 
 
 def standing_of(manager: Any, plan: Plan, phase: str | None) -> Standing:
-    """Read where a manager's database stands; until a phase, if one is wanted."""
+    """Read where a manager's database stands, up to a phase if one is given."""
     names = pending(manager, plan, phase or AFTER)
     rest = [each for each in pending(manager, plan) if each not in names]
     return Standing.of(plan, names, rest, is_all_wanted=phase is None)
 
 
 class Row(NamedTuple):
-    """Databases that stand alike."""
+    """Databases that stand at the same point."""
 
     applied_up_to: str
     pending: int
@@ -79,7 +79,7 @@ def is_new(site: Site) -> bool:
 
 
 def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:
-    """Group databases, given with their titles, by where they stand: most first."""
+    """Group databases by where they stand, the largest group first."""
     groups: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for title, standing in standings:
         groups[standing[:3]].append(title)

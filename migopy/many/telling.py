@@ -15,18 +15,18 @@ from migopy.tell import Voice, failure_text
 from migopy.terminal import duration, table, unnamed
 from migopy.traces import summary
 
-#: Failures that are told in full when they happen; of more only the first line.
+#: How many failures are told in full; of further ones the first line is told.
 IN_FULL = 10
 
-#: Lines of a kind that are shown; of more only the number is told.
+#: How many lines of a kind are shown; of further ones the number is told.
 MOST = 50
 
 
 class FleetReport:
     """Tells of many databases, through a manager's voice.
 
-    Invariant: what is said of a database names it, and is said in one piece when it is
-    done, so that lines of two databases never mix.
+    Invariant: what is said of a database names it, and is said in one piece at its end,
+    so that lines of two databases never mix.
     """
 
     def __init__(
@@ -41,14 +41,14 @@ class FleetReport:
         self._turn = threading.Lock()
 
     def line(self, method: str, text: str) -> None:
-        """Say something from the thread of one database, while no other one speaks."""
+        """Say something from the thread of one database, while no other one does."""
         with self._turn, unnamed():
             getattr(self._voice, method)(text)
 
     def done(self, outcome: Outcome) -> None:
         """Say how a command has ended for one database.
 
-        Of one with nothing to do nothing is said.
+        If there was nothing to do, nothing is said.
         """
         with self._turn:
             self._done(outcome)
@@ -56,7 +56,7 @@ class FleetReport:
     def _done(self, outcome: Outcome) -> None:
         name = shown(outcome.database.title)
         for warning in outcome.gathered.warnings:
-            # The same is often true of all.
+            # The same warning often comes from all databases.
             if warning not in self._warnings and len(self._warnings) < MOST:
                 self._warnings.add(warning)
                 self._voice.white(f'{name}: {warning}')
@@ -139,7 +139,7 @@ class FleetReport:
 
 
 class Named:
-    """A logger that says at once what a migration's loops tell, with a name before it.
+    """A logger that says at once what a migration's loops tell, behind a name.
 
     Invariant: each message is said in one piece.
     """

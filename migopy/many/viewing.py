@@ -15,15 +15,16 @@ from migopy.state import FAILED, Run
 from migopy.tell import Rates, Voice, line_of_run, lines_of_seen
 from migopy.terminal import LINE_EVERY, board, is_for_board
 
-#: Databases that are shown at a time; of more only the number is told.
+#: How many databases are shown at a time; of further ones the number is told.
 MOST = 20
 
 
 class FleetViewer:
     """Shows what runs in many databases to a person, and to a machine.
 
-    Invariant: on a terminal it is in one place and new with each look; elsewhere a line
-    for each database is written every ten seconds, and one where what runs waits.
+    Invariant: on a terminal it stays in one place and is drawn anew with each look.
+    Elsewhere a line for each database is written every ten seconds, and one whenever a
+    database begins to wait for something else.
     """
 
     def __init__(self, voice: Voice, spelling: Spelling, stop: Command) -> None:
@@ -76,7 +77,7 @@ class FleetViewer:
     def ended(self, ended: Sequence[tuple[str, Run]], is_over: bool) -> None:
         """Show how runs have ended that were watched, given with their databases.
 
-        `is_over` is whether nothing runs any more; else somebody looks no longer.
+        `is_over` is whether nothing runs any more; else a person has stopped watching.
         """
         self.close()
         answer_ended(ended)
@@ -92,7 +93,7 @@ class FleetViewer:
             self._voice.white(spelled(said, self._spelling))
 
     def close(self) -> None:
-        """Leave what is on the terminal as it is."""
+        """Stop drawing; what is on the terminal stays there."""
         self._stack.close()
 
     def _write(
@@ -102,7 +103,7 @@ class FleetViewer:
         summary: str,
         now: float,
     ) -> None:
-        """Write all that runs, if it is time, or only what waits since."""
+        """Write of all that run, if it is time, else only of those that wait anew."""
         waits = {
             each.database.title: each.seen.doing.waits
             for each in running

@@ -17,11 +17,11 @@ from migopy.many.selecting import Selection
 from migopy.many.viewing import FleetViewer
 from migopy.state import Run, Steering, runs_of
 
-#: Seconds between two looks, at least; it is never longer at work than it rests.
+#: Seconds between two looks, at least; the rest is never shorter than the look was.
 LOOK_EVERY = 1.0
 
-#: Looks in a row that must have seen nothing. A command on many databases holds no lock
-#: between two of them, so one that sees nothing tells little.
+#: Looks in a row that have to see nothing before it is over. A command on many
+#: databases holds no lock between two of them, so a single look tells little.
 QUIET_LOOKS = 5
 
 #: The same before anything was seen, and the seconds between those.
@@ -76,9 +76,9 @@ def watch(
 ) -> None:
     """Show what runs in any of the databases, until nothing has run for a while.
 
-    It only reads: of each database the documents of its lock, and of a command that has
-    ended its runs. Ctrl-C ends the looking and nothing else. Raises `Failed` where
-    some could not be looked at.
+    It only reads: the documents of each database's lock, and the runs of a command that
+    has ended. Ctrl-C ends the watching and nothing else. Raises `Failed` if some could
+    not be looked at.
     """
     seen = Seen(list(databases))
     try:
