@@ -21,6 +21,7 @@ ORDER = (
     'traces',
     'callers',
     'folders',
+    'contents',
     'lazy',
     'naps',
     'pace',

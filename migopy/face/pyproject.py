@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import Any, NamedTuple
 
+from migopy.contents import content_of
 from migopy.face.configuration import BadSetting
 
 NAME = 'pyproject.toml'
@@ -34,8 +35,7 @@ def table_in(folders: Iterable[str]) -> Table:
     for folder in folders:
         path = os.path.join(folder, NAME)
         try:
-            with open(path, 'rb') as file:
-                text = file.read().decode(errors='replace')
+            text = content_of(path).decode(errors='replace')
         except (FileNotFoundError, NotADirectoryError):
             continue
         except OSError as error:

@@ -13,6 +13,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 
 from migopy.commands import Again
+from migopy.contents import content_of
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
@@ -152,8 +153,7 @@ def import_package(directory: Directory) -> None:
     content = b''
     if os.path.exists(init):
         try:
-            with open(init, 'rb') as file:
-                content = file.read()
+            content = content_of(init)
         except OSError as error:
             raise ImportFailed(os.path.basename(init), init, error) from error
     import_source(package, init, content, folder=path)

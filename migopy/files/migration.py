@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
+from migopy.contents import content_of
 from migopy.errors import MigopyException
 from migopy.files.metadata import REPEAT, UNREADABLE, Said, said_in, written_out
 
@@ -16,11 +17,6 @@ if TYPE_CHECKING:
 
 #: The folder beside the files where those lie that others replace.
 ARCHIVE = 'archive'
-
-READ_ONLY = os.O_RDONLY | getattr(os, 'O_BINARY', 0)
-
-#: Bytes, more than most migrations have.
-READ_AT_ONCE = 65_536
 
 #: Files that are read before any of them is looked at: to go to and fro between the
 #: system and Python took a tenth longer.
@@ -76,16 +72,7 @@ class Migration(NamedTuple):
     def content(self) -> bytes:
         """Read the file; raises `Unreadable`."""
         try:
-            # In half the time of `open`, which counts with ten thousand files.
-            descriptor = os.open(self.path, READ_ONLY)
-            try:
-                content = part = os.read(descriptor, READ_AT_ONCE)
-                while len(part) == READ_AT_ONCE:
-                    part = os.read(descriptor, READ_AT_ONCE)
-                    content += part
-                return content
-            finally:
-                os.close(descriptor)
+            return content_of(self.path)
         except OSError as error:
             raise Unreadable(self.name, self.path, error) from error
 

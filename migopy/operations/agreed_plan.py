@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option
+from migopy.contents import content_of
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions, help_of
 from migopy.files import ARCHIVE, checksum_of
@@ -189,6 +190,6 @@ def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in others:
         # One that cannot be read can be imported by none.
-        with suppress(OSError), open(os.path.join(folder, name), 'rb') as file:
-            found[name] = checksum_of(file.read())
+        with suppress(OSError):
+            found[name] = checksum_of(content_of(os.path.join(folder, name)))
     return found

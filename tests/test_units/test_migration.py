@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 import migopy
+from migopy.contents import READ_AT_ONCE
 from migopy.files import (
     BadSaid,
     ImportFailed,
@@ -48,6 +49,26 @@ class FileTest(unittest.TestCase):
             load(self.migration, PACKAGE)
         self.assertNotIn(f'{PACKAGE}.001_x', sys.modules)
         return caught.exception
+
+
+class ContentTest(FileTest):
+    def test_a_file_of_any_length_is_read_whole(self) -> None:
+        for length in (0, 1, READ_AT_ONCE - 1, READ_AT_ONCE, 2 * READ_AT_ONCE + 1):
+            content = os.urandom(length)
+            (self.folder / '001_x.py').write_bytes(content)
+            self.assertEqual(self.migration.content(), content)
+
+    def test_what_is_no_file_is_not_waited_for(self) -> None:
+        path = self.folder / '001_x.py'
+        os.mkfifo(path)
+        with self.assertRaisesRegex(Unreadable, 'cannot be read: it is no file'):
+            self.migration.content()
+        path.unlink()
+        for target in ('/dev/zero', '/dev/null'):
+            path.symlink_to(target)
+            with self.assertRaisesRegex(Unreadable, 'cannot be read: it is no file'):
+                self.migration.content()
+            path.unlink()
 
 
 class LoadTest(FileTest):
