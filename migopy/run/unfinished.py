@@ -201,7 +201,8 @@ def describe(run: Run) -> str:
             ' database is incomplete'
         )
     if run.outcome is None:
-        why = 'the process ended in the middle of it'
+        # Nobody has heard of its end, and its lock has run out.
+        why = 'killed, cut off or suspended in the middle of it'
     else:
         why = run.error or 'it failed after it had written'
     return f'{run.name}: {run.direction} {begun}, {why}'

@@ -379,7 +379,7 @@ class InterruptedTest(FabTest):
         self.assertIn(
             f'Unfinished: {name}: {direction} started'
             f' {run["started"]:%Y-%m-%d %H:%M:%S} UTC by {Agent.current()} (process'
-            f' {pid}), the process ended in the middle of it',
+            f' {pid}), killed, cut off or suspended in the middle of it',
             shown.stdout,
         )
         self.assertRegex(shown.stdout, rf'\d +{name} +unfinished ')
