@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from migopy.commands import Command, FabSpelling, Spelling, spelled
 from migopy.scope import within
@@ -45,6 +46,10 @@ class MigopyException(Exception):
         lines = [part for command in next for part in ('\nType: ', command)]
         self._said = (*said, *lines)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it as it is: a constructor takes other arguments than the message."""
+        return _unpickled, (type(self), self.args), vars(self)
+
     @property
     def next(self) -> list[Command]:
         """List the commands that the message names, in its order."""
@@ -79,6 +84,10 @@ class MigopyException(Exception):
 
     def __str__(self) -> str:
         return self.spelled(FabSpelling())
+
+
+def _unpickled(kind: type[MigopyException], args: Sequence[object]) -> MigopyException:
+    return kind.__new__(kind, *args)
 
 
 def kept_within(error: BaseException, typed: Command) -> BaseException:

@@ -95,9 +95,6 @@ class DocumentsFailed(MigopyException):
         lines = [text, note, f'Of all in this call: {counts}']
         super().__init__('\n'.join(filter(None, lines)))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.namespace, self.failures, self.counts, self.note)
-
 
 def kind_of(answer: object) -> type | None:
     """Tell what a function wants done; raises `TypeError`."""

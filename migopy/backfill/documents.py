@@ -82,6 +82,9 @@ def id_of(document: RawBSONDocument) -> Any:
 class UnreadableId(MigopyException):
     """The text of an `_id` is not UTF-8, so no query can name it."""
 
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
     def __init__(self, key: Any) -> None:
         text = key if isinstance(key, str) else key.raw
         super().__init__(

@@ -6,7 +6,7 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pymongo.errors import OperationFailure, PyMongoError
 
@@ -54,9 +54,6 @@ class InLoop(MigopyException):
             ' `for batch in migopy.batches(…):`, so that it ends with its last line.'
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.what, self.namespace)
-
 
 class OutsideBatch(MigopyException):
     """A write past the transaction of a batch; it is not part of it.
@@ -79,18 +76,12 @@ class OutsideBatch(MigopyException):
             f' a session, or do without {wanted}.'
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.what, self.wanted)
-
 
 class UnkeptBatch(MigopyException):
     """The transaction of a batch has come to nothing.
 
     `left` is the loop, `reason` what the server says.
     """
-
-    # As it is pickled and shown, whatever room it is in.
-    __module__ = 'migopy.backfill'
 
     def __init__(self, left: Left, reason: str, why: str) -> None:
         """Take the loop, what the server says, and `why` for a person."""
@@ -103,9 +94,6 @@ class UnkeptBatch(MigopyException):
         if left.is_tried:
             what = 'Executed, it would fail, and nothing of that batch would be kept.'
         super().__init__(f'{left.namespace}: {why} {what}')
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.left, self.reason)
 
 
 class BatchAborted(UnkeptBatch):

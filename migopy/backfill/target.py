@@ -16,6 +16,9 @@ from migopy.errors import MigopyException
 class NotACollection(MigopyException):
     """`update_each` cannot work on `namespace`; `kind` is what that is."""
 
+    # As it is pickled and shown, whatever room it is in.
+    __module__ = 'migopy.backfill'
+
     def __init__(self, namespace: str, kind: str, reason: str) -> None:
         self.namespace = namespace
         self.kind = kind
@@ -39,9 +42,6 @@ class ReplacedMeanwhile(MigopyException):
             ' may have been left out. Run again, it begins with the first document of'
             ' the one that is there now.'
         )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.namespace,)
 
 
 @dataclass(frozen=True)

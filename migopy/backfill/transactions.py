@@ -62,14 +62,6 @@ class NotOnce(MigopyException):
             ' last documents twice'
         )
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (
-            self.namespace,
-            self.reason,
-            self.is_for_all,
-            self.wanted,
-        )
-
 
 def can_be_once(
     collection: Collection[Any], is_required: bool, wanted: str = EXACTLY_ONCE

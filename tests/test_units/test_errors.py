@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 import unittest
+from collections.abc import Iterator
 
 import migopy
+import migopy.backfill
 from migopy.commands import Command, FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution, listing
+
+
+def kinds_of(kind: type[MigopyException]) -> Iterator[type[MigopyException]]:
+    """Iterate over the errors that derive from one."""
+    for each in kind.__subclasses__():
+        yield each
+        yield from kinds_of(each)
 
 
 class MigopyExceptionTest(unittest.TestCase):
@@ -31,6 +41,27 @@ class MigopyExceptionTest(unittest.TestCase):
 
     def test_has_the_message_of_1_0(self) -> None:
         self.assertEqual(MigopyException('went wrong').message, 'went wrong')
+
+    def test_each_is_pickled_whatever_it_is_made_of(self) -> None:
+        """A process pool hands it over."""
+        for kind in (MigopyException, *kinds_of(MigopyException)):
+            with self.subTest(kind):
+                error = kind.__new__(kind)
+                MigopyException.__init__(error, 'Type: ', Command('execute', to='4'))
+                error.name = '004_x.py'
+                again = pickle.loads(pickle.dumps(error))
+                self.assertIs(type(again), kind)
+                self.assertEqual(str(again), 'Type: fab migrations:execute,to=4')
+                self.assertEqual((again.next, again.name), (error.next, error.name))
+
+    def test_those_of_a_loop_are_of_its_wing(self) -> None:
+        """A traceback and a pickle name them so, whatever room they are in."""
+        found = vars(migopy.backfill).values()
+        kinds = [each for each in found if isinstance(each, type)]
+        errors = [each for each in kinds if issubclass(each, MigopyException)]
+        self.assertGreater(len(errors), 5)
+        for each in errors:
+            self.assertEqual(each.__module__, 'migopy.backfill', each)
 
     def test_stop_is_no_error_of_migopy_s(self) -> None:
         """Else it would be shown in red."""
