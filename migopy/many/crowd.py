@@ -93,11 +93,7 @@ class Crowd:
         return [each for each in databases if each.title in failed]
 
     def show(self, databases: Sequence[Database]) -> None:
-        """Show where all databases stand.
-
-        Raises `Failed`, and for `check` `DoesNotFit`; an error that all databases would
-        meet as it is.
-        """
+        """Show where all stand; raises `Failed`, an error of all, `DoesNotFit`."""
         looks = self._outcomes(databases, self._look)
         outcomes = list(in_order(databases, looks))
         standings = [
