@@ -24,6 +24,7 @@ from migopy.dumps.format import Stored as Stored
 from migopy.dumps.listed import SNAPSHOT_TOO_OLD as SNAPSHOT_TOO_OLD
 from migopy.dumps.listed import changes_noticed as changes_noticed
 from migopy.dumps.listed import extent_of as extent_of
+from migopy.dumps.listed import has_snapshots as has_snapshots
 from migopy.dumps.listed import stored_in as stored_in
 from migopy.dumps.raw import raw_batches as raw_batches
 from migopy.dumps.restoring import Filler as Filler

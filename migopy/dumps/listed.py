@@ -17,6 +17,9 @@ from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
 from migopy.server import OUTSIDE_STABLE_API
 
+#: MongoDB 5.0, the first to read from a snapshot outside of transactions.
+_SNAPSHOT_WIRE_VERSION = 13
+
 SNAPSHOT_TOO_OLD = 239
 SNAPSHOT_UNAVAILABLE = 246
 
@@ -98,6 +101,13 @@ def changes_noticed(stored: Stored) -> Iterator[None]:
         if error.code in codes:
             raise Changed(f'The collection {stored.label} was changed') from error
         raise
+
+
+def has_snapshots(db: Database[Any]) -> bool:
+    """Tell whether the server gives sessions that read all of one moment."""
+    hello = db.client.admin.command('hello')
+    replicates = 'setName' in hello or hello.get('msg') == 'isdbgrid'
+    return replicates and hello['maxWireVersion'] >= _SNAPSHOT_WIRE_VERSION
 
 
 class Extent(NamedTuple):

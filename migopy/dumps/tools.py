@@ -7,14 +7,12 @@ import os
 import subprocess
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Callable
+from typing import Any
 from urllib.parse import quote
 
+from migopy.dumps.format import Say
 from migopy.errors import listing
 from migopy.server import ServerUri, is_uri, redacted, secrets_in
-
-Say = Callable[[str], None]
-"""Takes a line for a person to read."""
 
 # Of PyMongo's options those that decide which server is reached, as whom, and how; the
 # tools' driver has the same names for them.

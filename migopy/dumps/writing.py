@@ -28,13 +28,11 @@ from migopy.dumps.listed import (
     Listed,
     changes_noticed,
     extent_of,
+    has_snapshots,
     stored_in,
 )
 from migopy.dumps.raw import raw_batches
 from migopy.folders import create_file
-
-# MongoDB 5.0, the first to read from a snapshot outside of transactions.
-_SNAPSHOT_WIRE_VERSION = 13
 
 _TRIES = 5
 _TRY_AGAIN_SECONDS = 0.5
@@ -89,11 +87,8 @@ class Dumper:
         return True
 
     def _snapshot(self) -> contextlib.AbstractContextManager[ClientSession | None]:
-        client = self._db.client
-        hello = client.admin.command('hello')
-        replicates = 'setName' in hello or hello.get('msg') == 'isdbgrid'
-        if replicates and hello['maxWireVersion'] >= _SNAPSHOT_WIRE_VERSION:
-            return client.start_session(snapshot=True)
+        if has_snapshots(self._db):
+            return self._db.client.start_session(snapshot=True)
         self._say(
             'This server gives no snapshot: what is written while the dump runs may be'
             ' in one collection of it and not in another.'

@@ -20,13 +20,11 @@ from migopy.dumps import (
     Stored,
     changes_noticed,
     extent_of,
+    has_snapshots,
     plain,
     raw_batches,
     stored_in,
 )
-
-#: MongoDB 5.0, the first to read from a snapshot outside of transactions.
-SNAPSHOT_WIRE_VERSION = 13
 
 
 @dataclass(frozen=True)
@@ -103,15 +101,10 @@ class Copier:
     def _most(self, stored: Stored) -> int | None:
         return None if stored.name in self._whole else self._sample
 
-    @contextlib.contextmanager
-    def _snapshot(self) -> Iterator[ClientSession | None]:
-        hello = self._source.client.admin.command('hello')
-        replicates = 'setName' in hello or hello.get('msg') == 'isdbgrid'
-        if not replicates or hello['maxWireVersion'] < SNAPSHOT_WIRE_VERSION:
-            yield None
-            return
-        with self._source.client.start_session(snapshot=True) as session:
-            yield session
+    def _snapshot(self) -> contextlib.AbstractContextManager[ClientSession | None]:
+        if has_snapshots(self._source):
+            return self._source.client.start_session(snapshot=True)
+        return contextlib.nullcontext()
 
     def _batches(self, stored: Stored) -> Iterator[list[bytes]]:
         for batch in _read_ahead(lambda: self._encoded(stored)):
