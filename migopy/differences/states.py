@@ -16,6 +16,7 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.differences.raw import Value, documents, id_of, with_id
 from migopy.dumps import raw_batches
+from migopy.server import UNAUTHORIZED
 
 #: A collection that is not there: reading it tells of the transaction alone.
 NOWHERE = 'migopy_nowhere'
@@ -25,8 +26,6 @@ WRITE_CONFLICT = 112
 
 #: Documents that the server sends at once: some megabytes at most, as a rule.
 BATCH = 4000
-
-UNAUTHORIZED = 13
 
 #: How often a document is asked for. Another one's write is over at the second time,
 #: the transaction's own is not.

@@ -13,7 +13,6 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.dumps.format import STAGED, SYSTEM_JS
 
-UNAUTHORIZED = 13
 NAMESPACE_NOT_FOUND = 26
 
 

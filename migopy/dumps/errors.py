@@ -10,7 +10,6 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy import server
 from migopy.commands import Again, Command
-from migopy.dumps.database import UNAUTHORIZED
 from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
 from migopy.dumps.folder import Dump
@@ -162,7 +161,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
         [first, *_] = details.get('writeErrors') or [details]
         code = first.get('code', error.code)
         reason = server.reason_of(error)
-        if code == UNAUTHORIZED:
+        if code == server.UNAUTHORIZED:
             reason += '. The roles backup and restore, on admin, allow it.'
         if code == _NOT_VALID:
             reason += (

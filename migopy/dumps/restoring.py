@@ -14,7 +14,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from migopy.dumps.database import UNAUTHORIZED, plain
+from migopy.dumps.database import plain
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     KNOWN_OPTIONS,
@@ -24,6 +24,7 @@ from migopy.dumps.format import (
     Progress,
     Stored,
 )
+from migopy.server import UNAUTHORIZED
 
 _UNKNOWN_INDEX_OPTION = 197
 

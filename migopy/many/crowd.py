@@ -18,7 +18,7 @@ from migopy.many.databases import Database, shown, typed_only
 from migopy.many.ending import Failing, Tally
 from migopy.many.errors import Failed
 from migopy.many.fleet import Fleet, in_order
-from migopy.many.gathered import Gathered, Lines, Outcome
+from migopy.many.gathered import Gathered, Outcome
 from migopy.many.greeting import are_apart, greet
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
@@ -39,7 +39,7 @@ from migopy.many.standing import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
-from migopy.tell import Voice, gather_answers, ways_to_run
+from migopy.tell import KeptLines, Voice, gather_answers, ways_to_run
 from migopy.terminal import meter, spoken_by, told_by, whole_lines
 
 #: What is done for one database; the last argument says whether to wait for its lock.
@@ -267,7 +267,7 @@ class Crowd:
             return replace(outcome, error=unreached)
         answers = gather_answers()
         began = time.monotonic()
-        lines = Lines()
+        lines = KeptLines()
         gathered = outcome.gathered
         try:
             member = self._members.member(database, lines, gathered)

@@ -24,19 +24,6 @@ if TYPE_CHECKING:
     from migopy.state import Holder, Run, Seen
 
 
-class Lines:
-    """A logger that keeps what is said of one database."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def white(self, message: object) -> None:
-        """Keep a message."""
-        self.said.append(str(message))
-
-    white_bold = red = green = white
-
-
 class Note(NamedTuple):
     """A message about a dry run, and the method of a logger that says it.
 

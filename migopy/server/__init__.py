@@ -23,6 +23,7 @@ from migopy.server.client import (
 from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
     OUTSIDE_STABLE_API,
+    UNAUTHORIZED,
     UNUSABLE,
     AccessDenied,
     DatabaseError,
@@ -56,6 +57,7 @@ __all__ = [
     'OBJECTS',
     'OUTSIDE_STABLE_API',
     'SECRET',
+    'UNAUTHORIZED',
     'UNUSABLE',
     'AccessDenied',
     'BadSettings',

@@ -9,7 +9,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
-from migopy.server import reason_of
+from migopy.server import UNAUTHORIZED, reason_of
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
     create,
@@ -24,8 +24,6 @@ from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import Document, World
-
-UNAUTHORIZED = 13
 
 #: Who is told of each command: its name, its database, itself.
 Told = Callable[[str, str, 'Mapping[str, Any]'], None]

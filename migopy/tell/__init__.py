@@ -11,7 +11,7 @@ from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
 from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
 from migopy.tell.report import Report
-from migopy.tell.voice import Voice
+from migopy.tell.voice import KeptLines, Voice
 
 if TYPE_CHECKING:
     from migopy.tell.json_answers import JsonReport
@@ -44,6 +44,7 @@ __all__ = [
     'REALLY_RUNS',
     'JsonEvents',
     'JsonReport',
+    'KeptLines',
     'Lines',
     'Narrator',
     'Rates',

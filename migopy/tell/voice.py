@@ -10,6 +10,19 @@ from migopy.terminal import ColorsLogger
 from migopy.texts import fit, text_of
 
 
+class KeptLines:
+    """A logger that keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def white(self, message: object) -> None:
+        """Keep a message."""
+        self.said.append(str(message))
+
+    white_bold = red = green = white
+
+
 class Voice:
     """A manager's logger for what migopy says.
 

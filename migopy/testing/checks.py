@@ -7,20 +7,7 @@ from typing import Any
 from migopy.commands import FabSpelling
 from migopy.operations import order_up
 from migopy.rehearsal import Copied
-from migopy.tell import Voice, rehearsal_teller
-
-
-class Gathering:
-    """A logger that keeps what is said."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def white(self, message: object) -> None:
-        """Keep a message."""
-        self.said.append(str(message))
-
-    white_bold = red = green = white
+from migopy.tell import KeptLines, Voice, rehearsal_teller
 
 
 def check(manager: Any, name: str) -> None:
@@ -30,14 +17,14 @@ def check(manager: Any, name: str) -> None:
     """
     from migopy.operations import rehearsing
 
-    gathering, site = Gathering(), manager._site
-    teller = rehearsal_teller(Voice(gathering), FabSpelling(), site.db.name)
+    kept, site = KeptLines(), manager._site
+    teller = rehearsal_teller(Voice(kept), FabSpelling(), site.db.name)
     order = order_up(manager, 'rehearse', name)
     with site.locked('rehearse', 0, _nobody):
         copied = Copied({}, {})
         heard, _ = rehearsing.on_scratch(site, order, copied, teller, is_private=True)
     if not all(each.is_well for each in heard.found):
-        raise AssertionError('\n'.join(gathering.said))
+        raise AssertionError('\n'.join(kept.said))
 
 
 def _nobody(_what: object) -> None:
