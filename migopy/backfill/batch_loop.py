@@ -250,7 +250,7 @@ class BatchLoop:
         """
         with ExitStack() as stack:
             if effects is not None:
-                # Typed, nothing but migrations writes in this process.
+                # In the process of a typed command, each write is a migration's.
                 strays = ERRAND.get() is not None
                 keeper = looked.keeper if looked is not None else None
                 stack.enter_context(effects.kept_to(session.session_id, strays, keeper))

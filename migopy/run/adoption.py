@@ -1,4 +1,4 @@
-"""Which files the records of another tool are of."""
+"""Match the records of another tool to the files here."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ NUMBERS = re.compile(r'\d+(?:_\d+)*(?=_|$)')
 
 
 class Match(NamedTuple):
-    """A record of another tool and the file that it is of.
+    """A record of another tool, and the file that it belongs to.
 
-    Invariant: no file is matched twice, and `how` says by what it was found. One
-    without a file, or that counts as not applied, is not to be registered. `fitting`
-    are the names of files that it fits where it is of none: several, or one that other
-    records fit as well.
+    Invariant: no file is matched twice, and `how` says by what it was found. A record
+    without a file, or one that counts as not applied, is not to be registered. Where
+    it belongs to no file, `fitting` are the names that it fits: several, or one that
+    other records fit as well.
     """
 
     record: ForeignRecord
@@ -112,7 +112,7 @@ def adoption_of(
 
 
 def _is_before(match: Match, rolled_back: datetime | None) -> bool:
-    """Tell whether it was applied there before migopy rolled it back, if it did."""
+    """Tell whether the other tool applied it before migopy rolled it back."""
     at = match.record.at
     return rolled_back is not None and (at is None or at < rolled_back)
 
@@ -154,7 +154,7 @@ Fitting = tuple[ForeignRecord, dict[str, tuple[Migration, str]]]
 def _alone(
     fitting: Sequence[Fitting],
 ) -> Iterator[tuple[ForeignRecord, Migration, str]]:
-    """Give the pairs of a rule of which neither has a second one."""
+    """Give the pairs in which the record fits one file, and the file one record."""
     pairs = [
         (record, *found)
         for record, those in fitting
@@ -188,7 +188,7 @@ def _fitting(
 
 
 def plain(name: str) -> str:
-    """Give a name as others may spell it, too: `2020_07_add_x` of `2020-07-AddX.js`."""
+    """Give a name in its plain form: `2020_07_add_x` for `2020-07-AddX.js`."""
     bare = os.path.basename(name.replace('\\', '/'))
     stem, ending = os.path.splitext(bare)
     if ending.lower() not in ENDINGS:
@@ -198,9 +198,9 @@ def plain(name: str) -> str:
 
 
 def _numbers(name: str) -> str:
-    """Give the number that a name begins with, of several parts all digits in a row.
+    """Give the number that a name begins with; the digits of its parts are joined.
 
-    In classes of mongo-migrate-ts a time stands behind: `AddX1595592000000`.
+    Classes of mongo-migrate-ts end with a time: `AddX1595592000000`.
     """
     form = plain(name)
     match = NUMBERS.match(form)
@@ -211,7 +211,7 @@ def _numbers(name: str) -> str:
 
 
 def _words(name: str) -> str:
-    """Give the words of a name without its numbers, `''` for a single letter."""
+    """Give the words of a name without its numbers; `''` for a single letter."""
     form = plain(name)
     match = NUMBERS.match(form)
     words = re.sub(r'\d{13}$', '', form[match.end() :] if match else form).strip('_')
@@ -238,7 +238,7 @@ def _always(record: ForeignRecord, migration: Migration) -> bool:
 
 
 def _not_of_two_times(record: ForeignRecord, migration: Migration) -> bool:
-    """Tell whether no two times say that they are two migrations of the same words."""
+    """Tell whether no two different times show that they are two migrations."""
     times = {
         number
         for name in (record.names[0], migration.name)
@@ -248,7 +248,7 @@ def _not_of_two_times(record: ForeignRecord, migration: Migration) -> bool:
 
 
 def _not_of_one_day_alone(record: ForeignRecord, migration: Migration) -> bool:
-    """Tell whether more than the same day says that they are one migration."""
+    """Tell whether they share more than the day, where that is all of the number."""
     if len(_numbers(migration.name)) != DAY_DIGITS:
         return True
     return not all(_words(name) for name in (record.names[0], migration.name))

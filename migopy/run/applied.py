@@ -34,14 +34,14 @@ class Applied:
 
     @cached_property
     def ran_as_part(self) -> dict[str, str]:
-        """Give what has no record and ran as a part of another: its record's name."""
+        """Give by name what ran as a part of another one, and that one's name."""
         squashes = [each for each in self.own.values() if each.replaces]
         parts = ((old, each.name) for each in squashes for old in each.replaces)
         return {old: name for old, name in parts if old not in self.own}
 
     @cached_property
     def done(self) -> dict[str, Record]:
-        """Give all that has run, of its own or as a part, by name."""
+        """Give all that has run, by itself or as a part of another one, by name."""
         if not self.ran_as_part:
             return self.own
         parts = {
@@ -52,7 +52,7 @@ class Applied:
 
     @cached_property
     def stand_ins(self) -> dict[str, Record]:
-        """Give those that have no record, as what they replace has them, by name."""
+        """Give records for files without one, if all that they replace have one."""
         return replacing.stand_ins(self.replaces, self.done)
 
     @cached_property
@@ -92,7 +92,7 @@ class Applied:
     def elsewhere_squashed(self) -> dict[str, Sequence[str]]:
         """Give what has run in place of others that are known here: those, by name.
 
-        It has no file: this folder is one of before it was made, or made otherwise.
+        It has no file: this folder is older than it, or was made in another way.
         """
         gone = [name for name in self._without_file if self.own[name].replaces]
         if not gone:
@@ -106,7 +106,7 @@ class Applied:
 
     @cached_property
     def _without_file(self) -> Sequence[str]:
-        """List the registered names without a file here that is it or stands for it."""
+        """List the registered names that have no file here, nor one in their place."""
         files, replaced = self._files, self.replaced
         return [each for each in self.own if each not in files and each not in replaced]
 
@@ -118,7 +118,7 @@ class Applied:
         return records
 
     def records_of(self, migration: Migration | Run) -> list[Record]:
-        """List a migration's records, of which there may be doubles."""
+        """List a migration's records; there may be more than one."""
         return self._records.get(migration.name, [])
 
     @property

@@ -51,9 +51,9 @@ async def _awaited(
 
 
 def _require_begun(session: ClientSession, database: str) -> None:
-    """Begin a session's transaction on the server, by a read of next to nothing.
+    """Begin a session's transaction on the server, with a read of next to nothing.
 
-    A server begins it with the first command, and only one client can send that.
+    A server begins it with the first command, which only one client can send.
     """
     if not has_one_log(session.client):
         raise NoSharedTransaction('the server is a router (mongos)')
@@ -65,10 +65,10 @@ def _require_begun(session: ClientSession, database: str) -> None:
 async def _in_transaction_of(
     session: ClientSession, client: AsyncMongoClient[Any]
 ) -> AsyncIterator[Any]:
-    """Give a session of another client that is in a session's transaction.
+    """Give a session of another client that shares a session's transaction.
 
     To the server a transaction is a session's id and a number, whoever sends them.
-    PyMongo keeps both in a private place; where it is not found, nothing is run.
+    PyMongo keeps both in private attributes; where they are missing, nothing is run.
     """
     twin: Any = client.start_session()
     original: Any = session

@@ -20,8 +20,8 @@ from migopy.state import TRANSIENT, begin, commit
 ATTEMPTS = 5
 LONGEST = 120.0
 
-#: How often one is tried that the server aborts for a write conflict. It is what a
-#: server says, too, whose cache is too small for the transaction.
+#: How often a transaction is tried that the server aborts for a write conflict. A
+#: server whose cache is too small for the transaction says the same.
 CONFLICTS = 3
 WRITE_CONFLICT = 112
 
@@ -71,7 +71,7 @@ def _attempt(
 
 
 def _require_transient(error: PyMongoError, number: int) -> None:
-    """Raise an error again, in clearer words, that another attempt would meet, too."""
+    """Raise an error, in clearer words, if another attempt would meet it as well."""
     code = error.code if isinstance(error, OperationFailure) else None
     if not error.has_error_label(TRANSIENT):
         raise error

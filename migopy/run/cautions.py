@@ -11,7 +11,7 @@ from migopy.state import IGNORED
 
 
 def warn_of_helpers(steps: Sequence[Step], observer: Observer) -> None:
-    """Warn of functions that are called `require` or `verify`, and are not called."""
+    """Warn of functions named `require` or `verify` that are not called."""
     for step in steps:
         names = step.loaded.helpers_like_conditions if step.direction == 'up' else ()
         for name in names:
@@ -24,7 +24,7 @@ def warn_of_helpers(steps: Sequence[Step], observer: Observer) -> None:
 def warn_of_other_than_executed(
     plan: Plan, steps: Sequence[Step], observer: Observer
 ) -> None:
-    """Warn of a `down` whose `up` has not run as it stands in the file now."""
+    """Warn of a `down` where another `up` has run than the one in the file now."""
     for step in (each for each in steps if each.undo is None):
         record = plan.registered.get(step.name)
         if record is None:

@@ -40,7 +40,7 @@ from migopy.run.replacing import (
 from migopy.run.unfinished import Unfinished, goes_on
 from migopy.texts import whole_number
 
-#: How similar a name is to a typed one that it may have been meant by.
+#: How similar a name must be to what was typed, to be suggested.
 SIMILARITY = 0.8
 
 
@@ -89,7 +89,7 @@ class Choice:
                 raise Replaced(old, by)
 
     def _nearest(self, wanted: str) -> list[str]:
-        """List the names, three at most, that a mistyped one may have been meant by."""
+        """List up to three names that may have been meant by a mistyped one."""
         numbered = {each.name: each.name for each in self._plan.migrations}
         # The same without the number, which not everybody types.
         bare = {name.partition('_')[2]: name for name in numbered}
@@ -99,9 +99,9 @@ class Choice:
         return list(dict.fromkeys(known[each] for each in near))
 
     def require_not_missing(self, name: str) -> None:
-        """Raise `NoFile` for what names a migration that has no file any more.
+        """Raise `NoFile` if a migration of this name has lost its file.
 
-        Raises `AmbiguousName` where it fits several of those.
+        Raises `AmbiguousName` if the name fits several of those.
         """
         wanted = os.path.basename(name.strip())
         plan = self._plan
@@ -180,8 +180,8 @@ class Choice:
     def to_work(self, name: str | None) -> list[Migration]:
         """Select what a worker can run: all in the background, or the one named.
 
-        By its name it is run again, too, where an error has left it unfinished. Raises
-        as `to_execute` does.
+        One that is named runs again even where an error has left it unfinished. Raises
+        what `to_execute` does.
         """
         if name is not None:
             return self.to_execute(name, allow_late=True, phases=[BACKGROUND])
@@ -274,7 +274,7 @@ class Choice:
             raise Unfinished(in_the_way, plan.file_of)
 
     def _refuse_wrong(self, chosen: Migration | None, phases: Collection[str]) -> None:
-        """Refuse where it cannot be told in which phase one is that may be wanted."""
+        """Refuse where a file does not say in a usable way which phase it is for."""
         for name, why in self._plan.wrong:
             if len(phases) < len(PHASES) and (chosen is None or chosen.name == name):
                 raise BadSaid(name, why)

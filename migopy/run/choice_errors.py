@@ -1,4 +1,4 @@
-"""Why a command does not take what was typed: each reason with the next step."""
+"""The reasons why a command does not take what was typed, with the next step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class UnknownMigration(MigopyException):
 
 
 class NoNumberOfRuns(MigopyException):
-    """What `history` was given is a number that is too small; `text` was typed."""
+    """A number of runs for `history` that is too small; `text` was typed."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -67,7 +67,7 @@ class NoFile(MigopyException):
 
 
 class Renamed(MigopyException):
-    """Pending files that are those of applied migrations whose own are missing.
+    """Pending files with the content of applied migrations whose files are missing.
 
     `renamed` has the old name by the new one. Executed, they would run twice.
     """
@@ -87,9 +87,9 @@ class Renamed(MigopyException):
 
 
 class AlreadyRegistered(MigopyException):
-    """A migration that is not to run, or be registered, twice; `name` is its name.
+    """A migration that is registered already; `name` is its name.
 
-    Only who wanted it to run, as `is_to_run` says, is led to a rollback.
+    Only whoever wanted it to run, as `is_to_run` says, is told of a rollback.
     """
 
     def __init__(self, name: str, is_to_run: bool = False) -> None:
@@ -144,9 +144,9 @@ class OtherPhase(MigopyException):
 
 
 class Before(MigopyException):
-    """A migration that is to wait for one of a smaller number; `earlier` is its name.
+    """A migration has to wait for one with a smaller number; `earlier` is its name.
 
-    `name` is the name of what is to wait, `to` up to which one was to run.
+    `name` is the name of the one that waits, `to` that of the last one wanted.
     """
 
     def __init__(self, name: str, earlier: str, to: str | None = None) -> None:
@@ -160,7 +160,7 @@ class Before(MigopyException):
 
 
 class AtWork(MigopyException):
-    """A migration that a worker runs at this moment; `run` is that run."""
+    """A worker is running the migration at this moment; `run` is that run."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -188,7 +188,7 @@ class NotApplied(MigopyException):
 
 
 class NotExecuted(MigopyException):
-    """A migration to go back to that is not executed; `name` is its name."""
+    """The migration to go back to was not executed; `name` is its name."""
 
     is_for_good = True
 

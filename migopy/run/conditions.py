@@ -18,12 +18,12 @@ from migopy.run.returned import require_done
 from migopy.run.site import Site
 from migopy.run.step import Step, call_here
 
-#: The id of a session that there is not: no write is part of it.
+#: The id of no session at all, so no write belongs to it.
 NO_SESSION = {'id': b''}
 
 
 class NotAsItShouldBe(MigopyException):
-    """A `require` or a `verify` has not said that all is well.
+    """A `require` or a `verify` has returned something other than `True` or nothing.
 
     `name` is the migration's, `function` which of the two.
     """
@@ -64,10 +64,10 @@ def carry_out(
     effects: Recording,
     session: ClientSession | None = None,
 ) -> None:
-    """Call `require`, the step's own function, and `verify`; of parts those of each.
+    """Call `require`, the step's own function, and `verify`; those of parts in between.
 
-    In a transaction that is the session's. Raises what they raise, `NotAsItShouldBe`,
-    `WroteWhileLooking`, `LeftUndone`.
+    With `session` they are called in its transaction. Raises what they raise,
+    `NotAsItShouldBe`, `WroteWhileLooking`, `LeftUndone`.
     """
     if step.require is not None:
         _ask_before(step.name, step.require, site, db, session)
@@ -119,9 +119,9 @@ def _call(
 
 
 def function_of(error: BaseException | None, otherwise: str) -> str:
-    """Tell by its traceback which function of a file an error came out of.
+    """Tell by the traceback which function of a file raised an error.
 
-    That is `require`, `verify`, or what it is otherwise.
+    That is `require`, `verify`, or else what `otherwise` says.
     """
     while error is not None:
         for code in _codes(error.__traceback__):
@@ -144,7 +144,7 @@ def only_reading(
     `name` is the migration's, `function` what runs in the block. Raises
     `WroteWhileLooking`, also where the refusal has been swallowed.
     """
-    # Typed, nothing but migrations writes in this process.
+    # In the process of a typed command, each write is a migration's.
     strays = ERRAND.get() is not None
     with listener.recording(db.name) as effects:
         try:
@@ -157,7 +157,7 @@ def only_reading(
 
 
 def _require_yes(name: str, function: str, answer: object) -> None:
-    # Nothing is what a function returns that says with `assert` what is wrong.
+    # A function that checks with `assert` returns nothing.
     if answer is not None and answer is not True:
         raise NotAsItShouldBe(name, function, answer)
 

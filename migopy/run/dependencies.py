@@ -115,7 +115,7 @@ def _without_file(step: Step, dependency: str, word: str) -> DependencyRefused:
     return DependencyRefused(
         step.name,
         dependency,
-        'of which there is no file here',
+        'which has no file here',
         f'Bring its file, or take the name out of `{word}`, then type',
         Again(),
     )

@@ -77,9 +77,9 @@ class Hooked(Protocol):
 class Hooks:
     """The observer that calls a manager's hooks, for one command.
 
-    Invariant: an error of a hook is told and ends nothing; only who interrupts it
-    (Ctrl-C, SIGTERM) interrupts the command. What a hook does to the database is no
-    migration's.
+    Invariant: an error of a hook is reported and ends nothing; only an interruption
+    (Ctrl-C, SIGTERM) ends the command. What a hook does to the database counts for no
+    migration.
     """
 
     def __init__(
@@ -165,5 +165,5 @@ class Hooks:
             self._warn(f'{hook} failed, which changes nothing:\n{excerpt(error, "")}')
 
     def __getattr__(self, event: str) -> Callable[..., None]:
-        """Take an event that no hook is for."""
+        """Ignore an event for which there is no hook."""
         return lambda *what: None

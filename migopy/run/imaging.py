@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 
 def with_images(steps: Sequence[Step], wish: bool | str, client: Any) -> list[Step]:
-    """Have steps keep images where they are wanted, before anything runs.
+    """Mark the steps that are to keep images, before anything runs.
 
     `wish` is the manager's. Raises `NoTransactions`, `NoImagesHere`, `BadUndo`.
     """
     wishes = [each.loaded.images(wish) for each in steps]
-    # Most keep none, and very many are not made anew for nothing.
+    # Most keep none; ten thousand steps are not copied for nothing.
     steps = [
         step._replace(images=images) if images else step
         for step, images in zip(steps, wishes)
@@ -53,10 +53,10 @@ def pages_of(
     earlier: Sequence[Run],
     observer: Observer,
 ) -> Iterator[PageImages | None]:
-    """Give what keeps images of the pages of a step that is in no transaction.
+    """Give what keeps images of the pages of a step that runs without a transaction.
 
-    In the block it can write nothing else. `earlier` are runs that have left it
-    unfinished. Raises `OutsidePages`, `NotImaged`, `NotCovered`, `WroteOutside`.
+    In the block the step can write nothing but pages. `earlier` are runs that have left
+    it unfinished. Raises `OutsidePages`, `NotImaged`, `NotCovered`, `WroteOutside`.
     """
     if step.images is not True:
         if step.images:
@@ -77,7 +77,7 @@ def pages_of(
         settle_left(images, kept)
         images.save(kept)
         known, limit = CurrentSet(kept), site.settings.undo_mb
-        # Typed, nothing but migrations writes in this process.
+        # In the process of a typed command, each write is a migration's.
         strays = ERRAND.get() is not None
         try:
             keeper = DefinitionKeeper(images, known, limit, own_names(site))
@@ -104,16 +104,16 @@ def keeper_of(step: Step, site: Site) -> Keeper | None:
 
 
 def begun(site: Site, run: Run, earlier: Sequence[Run]) -> ImageSet:
-    """Give what is known of the images of a run before it has any.
+    """Give the set of images that a run adds to, before it has any of its own.
 
-    They go on those of the runs before that have left the migration unfinished. Raises
-    `NotCovered` where those have none.
+    It is the set of the earlier runs that have left the migration unfinished, or a new
+    one. Raises `NotCovered` where those runs have kept no images.
     """
     from migopy.undo import ImageSet, NotCovered
 
     found: ImageSet | None = site.images.of_runs([each.id for each in earlier])
     kept = found or ImageSet(run.name, site.lock.now(), [])
-    # One that was killed before it began has no images, and needs none.
+    # A run that was killed before it began has no images, and needs none.
     if any(not each.images and each.id not in kept.runs for each in earlier):
         raise NotCovered(['what a run before has written, which is unfinished'])
     kept.runs.append(run.id)
@@ -154,8 +154,8 @@ def images_of(
 class StepImages(NoImages):
     """Keeps images of what a step has changed in its transaction.
 
-    Invariant: there are images of all that the step has changed, or none, and then the
-    transaction fails, or it is said that there are none.
+    Invariant: there are images of all that the step has changed, or there are none;
+    then the transaction fails, or a person is told so.
     """
 
     def __init__(
@@ -220,7 +220,7 @@ class StepImages(NoImages):
             raise NotCovered(problems)
 
     def _is_known(self, name: str) -> bool:
-        """Tell whether effects are of collections, and of none of migopy's own."""
+        """Tell whether effects are on collections, and on none of migopy's own."""
         own = own_names(self._site)
         return '.' in name and not own.intersection(names_in(name))
 
@@ -232,9 +232,10 @@ def own_names(site: Site) -> set[str]:
 
 
 def names_in(name: str) -> list[str]:
-    """List the collections that effects may be of, by the name that they stand under.
+    """List the collections that effects under a name may be on.
 
-    Of a write to several it is all their names, and a collection may be called so.
+    A write to several collections is noted under all their names, joined by ` + `; a
+    single collection may also be called like that.
     """
     names = [name, *name.split(' + ')]
     return [each for each in dict.fromkeys(names) if '.' in each]

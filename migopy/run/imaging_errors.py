@@ -1,4 +1,4 @@
-"""Why no images can be kept of what a migration is about to do."""
+"""The reasons why a migration cannot do what no image can be kept of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ IN_TRANSACTIONS = frozenset(
 
 
 class NotImaged(MigopyException):
-    """A command that no image can be kept of was refused before it was sent.
+    """A command was refused before it was sent, as no image can be kept of it.
 
     `command` is its name, `namespace` what it was for.
     """
@@ -31,7 +31,7 @@ class NotImaged(MigopyException):
 
 
 class OutsidePages(MigopyException):
-    """A write of which no image can be kept was refused before it was sent.
+    """A write outside of pages and batches was refused before it was sent.
 
     `command` is its name, `namespace` what it was for.
     """
@@ -51,14 +51,14 @@ class OutsidePages(MigopyException):
 
 
 def _else(refused: RefusedWrite) -> str:
-    """Say what else helps: a transaction takes no $out, and drops no database."""
+    """Name the settings that help: no transaction takes `$out` or drops a database."""
     if refused.command in IN_TRANSACTIONS:
         return '`undo = False` or `transaction = True`'
     return '`undo = False`'
 
 
 def refusal_of(refused: RefusedWrite) -> NotImaged | OutsidePages:
-    """Give the error for a write that was refused as no image can be kept of it."""
+    """Give the error for a write that a keeper of images has refused."""
     return NotImaged(refused) if refused.reason else OutsidePages(refused)
 
 

@@ -42,7 +42,7 @@ class Problem(NamedTuple):
 
 
 def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]]:
-    """Look at all files of migrations: names, numbers, and whether they could run.
+    """Check all files of migrations: names, numbers, and whether they could run.
 
     Each is imported, as it is before a run. Gives how many there are, and what is
     wrong, in order. Raises `NoDirectory`.

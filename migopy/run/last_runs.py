@@ -1,4 +1,4 @@
-"""Which runs of the history are asked for: so many of the last, or one migration's."""
+"""The runs of the history that were asked for: the last ones, or one migration's."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ MOST = 2**31 - 1
 
 
 def last_runs(history: History, plan: Plan, which: str) -> Iterable[Run]:
-    """Read the last runs: so many, or those of one migration, or all for `''`.
+    """Read the last runs: a number of them, those of one migration, or all for `''`.
 
-    They can be gone through once, and are read meanwhile where they may be many.
+    They can be iterated over once; where they may be many they are read meanwhile.
     Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
     """
     ahead = plan.open_runs.ahead
     number = whole_number(which.lstrip('-'))
     if not which or (number is not None and which[0] not in '-0'):
         return history.each(min(number or 0, MOST), without=ahead)
-    # Of one that is neither here nor registered only the history knows.
+    # A migration without a file and a record is known to the history alone.
     named = history.each(name=which, without=ahead) if is_utf8(which) else ()
     runs = list(named)
     if runs:

@@ -1,4 +1,4 @@
-"""What a step has left running on the server, and ending it before the lock is free."""
+"""End what a failed step has left running on the server, before the lock is free."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from migopy.server import end_builds, end_sessions, how_to_end
 def end_on_server(
     site: Site, step: Step, effects: Recording, observer: Observer
 ) -> None:
-    """End what a step that has failed has still running; name what cannot be ended."""
+    """End what a failed step still has running; warn of what cannot be ended."""
     with site.listener.own_work():
         for said in still_running(site, effects):
             observer.warned(f'{step.name}: {said}')
 
 
 def still_running(site: Site, effects: Recording) -> Iterator[str]:
-    """End what a step has running, and say of all that goes on how to end it.
+    """End what a step has running, and say how to end what goes on all the same.
 
     MongoDB goes on with a long write whose client was interrupted or timed out, and
     with an index build whose command has ended.

@@ -1,4 +1,4 @@
-"""What the history is told of a run: marks before steps, ends after them."""
+"""Write to the history that runs begin, before their steps, and how they end."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from migopy.state import (
 
 Document = dict[str, Any]
 
-#: How many steps are marked at once. Where a step that is marked begins with the
-#: registration of the one before it, that says as much as a mark of its own.
+#: How many steps are marked at once. A step that was marked in advance begins when the
+#: one before it is registered, which tells as much as a mark of its own.
 MARKED_AT_ONCE = 100
 
 #: What PyMongo calls a server that passes commands on to shards.
@@ -43,7 +43,7 @@ class Marks:
     def __init__(
         self, history: History, lock: Lock, plan: Plan, version: str, at_once: int
     ) -> None:
-        """Take what the runs are made of; so many steps at most are marked at once."""
+        """Take what runs are made of; up to `at_once` steps are marked together."""
         self._history = history
         self._lock = lock
         self._writer = GuardedWriter(lock)
@@ -63,8 +63,8 @@ class Marks:
     ) -> Run:
         """Give the run of the step at a place, marked; further ones may be too.
 
-        `session` is that of its transaction: who finds it killed ends what that leaves
-        open. Raises `LockLost`.
+        `session` is that of its transaction, which the next command ends if this one is
+        killed. Raises `LockLost`.
         """
         if not self._marked:
             next_ones = steps[place : place + self._at_once]
@@ -115,8 +115,8 @@ class Marks:
     def send(self) -> None:
         """Send the ends that are not written yet, and do not wait for an answer.
 
-        For a command that releases its lock next and waits for that. What is lost is
-        made up for by the next command that writes.
+        For a command that then waits until its lock is released. If the message is
+        lost, the next command that writes makes up for it.
         """
         if self._ends:
             with suppress(PyMongoError):
@@ -148,8 +148,8 @@ class Marks:
 def _to_mark(steps: Sequence[Step]) -> Sequence[Step]:
     """Give the first steps that can be marked at once.
 
-    One in a transaction is alone: what it registers is not seen before it is over. So
-    is a `down`: what it unregisters does not say that another one begins.
+    A step in a transaction is marked alone: what it registers is not seen before it is
+    over. So is a `down`, which unregisters and so does not tell that the next begins.
     """
     alone = (
         number
@@ -160,7 +160,7 @@ def _to_mark(steps: Sequence[Step]) -> Sequence[Step]:
 
 
 def has_one_log(client: Any) -> bool:
-    """Tell whether all that is written through a client is in one server's log.
+    """Tell whether all writes of a client are in one server's log, in their order.
 
     Behind a router each shard has its own.
     """

@@ -1,4 +1,4 @@
-"""What files say that they need: names that fit nothing, and circles.
+"""Check what files say that they need: names that fit nothing, and circles.
 
 Pure: files and records are given.
 """
@@ -22,7 +22,7 @@ def problems(
     registered: Collection[str],
     repeats: Collection[str] = (),
 ) -> Iterator[tuple[str, str]]:
-    """Give the pending ones whose needs no order can meet: the name, and why.
+    """Give the pending files whose needs no order can meet: the name, and why.
 
     `said` is what pending files say of themselves, by name; `repeats` are the names of
     those that run after all others.
@@ -52,7 +52,7 @@ def _of_no_file(need: str, registered: Collection[str]) -> str:
     """Say that a need names no file, `''` where what it names is applied."""
     if {need, f'{need}.py'} & set(registered):
         return ''
-    return f'needs {need}, of which there is no file here'
+    return f'needs {need}, which has no file here'
 
 
 def _out_of_order(name: str, needed: str, repeats: Collection[str]) -> str:
@@ -77,7 +77,7 @@ def _elsewhere(
 
 
 def _only_in(needed: Said, said: Said) -> Sequence[str]:
-    """Give the environments that a file is for alone, where another runs elsewhere."""
+    """Give the environments that a needed file is limited to, if that is too few."""
     own = said.environments
     if own and all(map(needed.is_for, own)):
         return ()

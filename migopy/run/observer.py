@@ -31,7 +31,7 @@ class Aftermath(Enum):
     UNFINISHED = 'unfinished'
     #: Its transaction was aborted.
     ABORTED = 'aborted'
-    #: Its transaction was aborted, as it did what none can do.
+    #: Its transaction was aborted, as it did what no transaction can do.
     REFUSED = 'refused'
     #: Its transaction may have been committed, and registered with it, or not.
     IN_DOUBT = 'in doubt'
@@ -94,7 +94,7 @@ class Failure:
 
 
 class Observers:
-    """Several observers side by side: text for a person and JSON for a machine, say.
+    """Several observers side by side, such as text for a person and JSON lines.
 
     Invariant: each hears every event, in the order in which they were given; the first
     one is the speaker.
@@ -185,7 +185,7 @@ class Observer(Protocol):
         """Hear what a step would do, had it not been a dry run."""
 
     def found(self, step: Step, findings: Sequence[Finding]) -> None:
-        """Hear what was found out of commands of a step that no transaction can do.
+        """Hear what was found out about commands that no transaction can do.
 
         The values of a finding are what people have stored: they are for no log.
         """
@@ -193,10 +193,10 @@ class Observer(Protocol):
     def untold(
         self, step: Step, effects: Effects, reason: str, after: Sequence[str]
     ) -> None:
-        """Hear that what a step would do is known up to a point only.
+        """Hear that it is known only up to a point what a step would do.
 
-        `effects` are what it would have done until then. Those `after` it are tried as
-        if it did nothing more.
+        `effects` are what it would have done until then. The steps `after` it are tried
+        as if it did nothing more.
         """
 
     def compared(
@@ -204,13 +204,13 @@ class Observer(Protocol):
     ) -> None:
         """Hear which documents a step would change, if that was asked for.
 
-        They are what people have stored: they are for the eyes of who asked, and for
-        no log. `since` names the first step of the dry run, where that is another one:
-        it is the state before it that was compared.
+        Documents are what people have stored: they are shown to whoever asked, and not
+        logged. `since` names the first step of the dry run if that is another one; then
+        the state before that one was compared.
         """
 
     def foreseen(self, findings: Sequence[Foreseen]) -> None:
-        """Hear what is better known before steps run, if anything is.
+        """Hear what a person should know before steps run, if there is anything.
 
         The values of a finding are what people have stored: they are for no log.
         """

@@ -1,4 +1,4 @@
-"""What is to run, and is registered in another collection of the database."""
+"""Find migrations that are registered in another collection of the database."""
 
 from __future__ import annotations
 
@@ -49,16 +49,16 @@ def require_not_elsewhere(
 ) -> None:
     """Make sure that what is to run has not run under another setting.
 
-    Looked for is only where nothing is registered yet. A record is of a file by its
-    name and its content. Those of 1.0 have no content; they are of files here if each
-    of them has one, as another project would have names of its own. Of a single file
-    there is only a warning: two projects may have one in common.
-    Raises `RegisteredElsewhere`.
+    It looks only where nothing is registered yet. A record belongs to a file with its
+    name and content. Records of 1.0 have no content; they count if each of them has a
+    file here, as another project would have other names. For a single file there is
+    only a warning, as two projects may have one in common. Raises
+    `RegisteredElsewhere`.
     """
     if plan.records:
         return
     here = registry.collection.name
-    # Whose rights are for migopy's collections alone has to do without this.
+    # A user with rights for migopy's collections alone does without this check.
     with suppress(OperationFailure):
         for other in _others(registry):
             common = _names_in_both(other, plan.migrations)
@@ -85,7 +85,7 @@ def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]
 
 
 def _others(registry: Registry) -> Iterator[Registry]:
-    """Give the collections beside it that may hold what migopy has registered."""
+    """Iterate over the other collections that may be registries of migopy."""
     database = registry.collection.database
     there = set(database.list_collection_names(authorizedCollections=True))
     there.discard(registry.collection.name)

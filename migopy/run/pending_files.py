@@ -1,4 +1,4 @@
-"""What is read of pending files for a plan: what they say, and old names."""
+"""Read pending files for a plan: what they say of themselves, and their old names."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from migopy.run.repeating import in_order, look_through
 def as_files_say(plan: Plan) -> Plan:
     """Add to a plan what its pending files say, and which are applied ones renamed.
 
-    Of applied files is read which of them run again, and which are as they were run.
+    Applied files are read for which run again, and which are as they were run.
     """
     repeats, unchanged = look_through(plan.migrations, plan.own)
     ordered = in_order(plan.migrations, repeats)
     plan = replace(plan, migrations=ordered, repeats=repeats, unchanged=unchanged)
-    # A plan that is made anew has all of its names to sort again.
+    # A new plan would have to sort all of its names again.
     if said := said_of(plan):
         plan = replace(plan, said=said)
     # What is replaced is not missing.
@@ -34,7 +34,7 @@ def as_files_say(plan: Plan) -> Plan:
 def renamed_of(plan: Plan) -> dict[str, str]:
     """Read the pending files, and give those that are applied ones under a new name.
 
-    Gives the old name, of which there is no file any more, by the new one.
+    The result has the old name, which has no file any more, by the new one.
     """
     gone = {plan.registered[name].checksum: name for name in plan.missing}
     gone.pop(None, None)
@@ -67,7 +67,7 @@ def said_of(plan: Plan) -> dict[str, Said]:
 def replaces_of(plan: Plan) -> dict[str, Sequence[str]]:
     """Give which migrations each file replaces, by name, where it replaces any.
 
-    What is applied is read only where something is looked for that has no file.
+    Applied files are read only if a name is looked for that has no file.
     """
     found: dict[str, Sequence[str]] = {
         name: each.replaces for name, each in plan.said.items() if each.replaces

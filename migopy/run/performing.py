@@ -1,4 +1,4 @@
-"""Perform one step: call its function, in a transaction or not, and note the end."""
+"""Perform one step: call its function, in a transaction or not; note how it ended."""
 
 from __future__ import annotations
 
@@ -130,9 +130,9 @@ class Performer:
     def _durable_db(self) -> Any:
         """Give the database to migrations so that it keeps what it has acknowledged.
 
-        Replica sets do so since MongoDB 5.0. Others may lose the last moments in a
-        crash or a failover, and the migration would be registered all the same when the
-        server is back. A write concern that the fabfile has set is left as it is.
+        Replica sets do so since MongoDB 5.0. Other servers may lose their last moments
+        in a crash or a failover, and the migration would still be registered when the
+        server is back. A write concern that the fabfile has set stays as it is.
         """
         db = self._site.db
         if db.write_concern.is_server_default:
@@ -196,11 +196,11 @@ class Performer:
             run.checkpoints = checkpoints.known
 
     def _earlier(self, run: Run) -> list[dict[str, Any]]:
-        """Give how far the runs before have come that were left unfinished.
+        """Give how far earlier runs have come that were left unfinished.
 
-        They go no further then, a process that was only suspended either. One that was
-        killed before it came to say how far it is leaves what was said before it, if
-        the file is the same since: then it did before that what this run does as well.
+        From then on they go no further, even if a process was only suspended. If the
+        last one was killed before it noted how far it was, what the run before it noted
+        holds, as long as the file has not changed since.
         """
         earlier: list[dict[str, Any]] | None = None
         is_same = True

@@ -1,4 +1,4 @@
-"""Hold the files against the registry: what is pending, and what does not fit."""
+"""Compare the files with the registry: what is pending, and what does not fit."""
 
 from __future__ import annotations
 
@@ -26,11 +26,10 @@ from migopy.state import Holder, Run
 class Plan(Applied):
     """All files against all records and open runs, at one moment.
 
-    Invariant: pure; made of what was read, it reads nothing, writes nothing and
-    prints nothing. `checksums` has those of the registered files whose record has
-    another, by name; `runs` are those that the history calls unsettled, and `holders`
-    are who holds the two locks. `said` has what pending files say of themselves, by
-    name, where they say anything.
+    Invariant: pure; made of what was read, it reads nothing, writes nothing and prints
+    nothing. `checksums` has, by name, the checksums of registered files whose record
+    has another; `runs` are those that the history calls unsettled, and `holders` hold
+    the two locks. `said` has, by name, what pending files say of themselves.
     """
 
     checksums: Mapping[str, str] = field(default_factory=dict)
@@ -59,7 +58,7 @@ class Plan(Applied):
 
     @cached_property
     def elsewhere(self) -> dict[str, Sequence[str]]:
-        """Give what has not run and is for other environments: which, by its name."""
+        """Give by name what has not run and is for other environments: which ones."""
         return {
             name: said.environments
             for name, said in self.said.items()
@@ -77,7 +76,7 @@ class Plan(Applied):
         return () if said.is_for(self.environment) else said.environments
 
     def phase_of(self, migration: Migration) -> str:
-        """Tell the phase of a migration: of an applied one that of its record."""
+        """Tell a migration's phase; an applied one has that of its record."""
         record = self.registered.get(migration.name)
         if record is None or migration.name in self.again:
             return self.said_of(migration).phase
@@ -92,8 +91,8 @@ class Plan(Applied):
     def late(self) -> list[Migration]:
         """List the unregistered with a smaller number than a registered one.
 
-        One whose phase comes first in a roll-out is not what makes another one late.
-        Nor is one that runs after all others, whatever its number is.
+        A migration of an earlier phase of a roll-out does not make another one late,
+        nor does one that runs after all others, whatever its number is.
         """
         if not self.unregistered:
             return []
@@ -111,7 +110,7 @@ class Plan(Applied):
 
     @property
     def to_compare(self) -> list[Migration]:
-        """List the registered that may be other files than their records say."""
+        """List the registered migrations whose files may differ from their records."""
         registered = self.registered
         return [
             each
@@ -139,7 +138,7 @@ class Plan(Applied):
     def equal_numbers(self) -> list[list[str]]:
         """List the groups of names that share a number.
 
-        Groups that are all registered are among them, though they do no harm.
+        Groups that are all registered are included, though they do no harm.
         """
         if len({each.number for each in self.once}) == len(self.once):
             return []
@@ -161,9 +160,9 @@ class Plan(Applied):
 
     @property
     def in_the_way(self) -> list[Run]:
-        """List the unfinished runs that no other migration runs beside.
+        """List the unfinished runs that keep other migrations from running.
 
-        What a worker has begun in the background is no deploy's concern.
+        What a worker has begun in the background does not concern a deploy.
         """
         return [run for run in self.unfinished if not is_of_worker(run)]
 
@@ -203,7 +202,7 @@ class Plan(Applied):
 
     @property
     def open_numbers(self) -> list[list[str]]:
-        """List the groups of equal numbers of which one is still to run."""
+        """List the groups of equal numbers that have a pending migration in them."""
         pending = {each.name for each in self.unregistered}
         return [names for names in self.equal_numbers if pending.intersection(names)]
 

@@ -1,4 +1,4 @@
-"""An index build that would wait for a member that is down, told before it is sent."""
+"""Warn of an index build that would wait for a member that is down."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ VOTERS = 'votingMembers'
 
 
 def teller_of_members(site: Site, step: Step, observer: Observer) -> BeforeBuild:
-    """Give what is to hear of a step's index builds before they are sent.
+    """Give what hears of a step's index builds before they are sent.
 
-    It warns, once a step, of one that would wait for members that are down. It asks
+    Once a step, it warns of a build that would wait for members that are down. It asks
     the server only where a set has several members.
     """
     told: set[str] = set()

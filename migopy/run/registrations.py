@@ -1,9 +1,9 @@
 """Register what has run; many quick migrations wait for a majority together.
 
-A registration is written after its migration's own writes. Whatever a failover takes
-away, it takes from the end of the server's log, so never the registration alone. What
-waiting for a majority adds is that "executed" is not taken back. So the quick ones of a
-long run are said to be executed a little later, after one wait for all of them.
+A registration is written after its migration's own writes. A failover takes away the
+end of the server's log, so never the writes without the registration. Waiting for a
+majority makes sure that "executed", once said, stays true. So of many quick migrations
+it is said a little later, after one wait for all of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from migopy.run.unfinished import ways_out
 from migopy.server import reason_of
 from migopy.state import UNWRITTEN, GuardedWriter, History, Lock, Registry, Run
 
-#: Steps from which on their registrations wait for a majority together.
+#: From this many steps on, registrations wait for a majority together.
 MANY = 50
 
 #: Seconds between two waits for a majority.

@@ -16,13 +16,13 @@ from migopy.state import Record
 
 
 class Repeat(NamedTuple):
-    """What was read of such a file: its checksum, and what it says of itself."""
+    """What was read of a file that runs again: its checksum, and what it says."""
 
     checksum: str
     said: Said
 
 
-#: Such files by name.
+#: The files that run again, by name.
 Repeats = Mapping[str, Repeat]
 
 
@@ -67,7 +67,7 @@ def repeats_of(migrations: Sequence[Migration]) -> dict[str, Repeat]:
 def look_through(
     migrations: Sequence[Migration], records: Mapping[str, Record]
 ) -> LookedThrough:
-    """Read each file once, for both; one that cannot be read is in neither."""
+    """Read each file once; one that cannot be read is in neither result."""
     repeats: dict[str, Repeat] = {}
     unchanged: set[str] = set()
     for each, (checksum, is_repeatable) in glances(migrations):
@@ -82,7 +82,7 @@ def look_through(
 
 
 def in_order(migrations: Sequence[Migration], repeats: Repeats) -> list[Migration]:
-    """Put those that run again behind all others, in order of name."""
+    """Put the files that run again after all others, in order of name."""
     if not repeats:
         return list(migrations)
     once = [each for each in migrations if each.name not in repeats]
@@ -91,7 +91,7 @@ def in_order(migrations: Sequence[Migration], repeats: Repeats) -> list[Migratio
 
 
 def due(repeats: Repeats, records: Mapping[str, Record]) -> frozenset[str]:
-    """Give the names of those that have run with another content, or an unknown one."""
+    """Give the names of files that last ran with another content, or an unknown one."""
     return frozenset(
         name
         for name, each in repeats.items()

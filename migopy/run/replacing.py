@@ -1,4 +1,4 @@
-"""Files that replace others: what they stand for, and what does not fit of them.
+"""Files that replace others: what they stand for, and what does not fit.
 
 Pure: files and records are given.
 """
@@ -17,7 +17,7 @@ Replaces = Mapping[str, Sequence[str]]
 
 
 class HalfReplaced(MigopyException):
-    """A file replaces migrations of which some are applied and some are not.
+    """A file replaces migrations that are applied in part.
 
     `name` is its name, `why` what does not fit, `wanting` the last that is not applied.
     """
@@ -34,7 +34,7 @@ class HalfReplaced(MigopyException):
 
 
 class StillThere(MigopyException):
-    """A file replaces others of which some are not in the archive; `name` is its."""
+    """A file replaces others that are not all in the archive; `name` is its name."""
 
     def __init__(self, name: str, why: str) -> None:
         self.name = name
@@ -108,9 +108,9 @@ class InPlaceOf(MigopyException):
 
 
 def stand_ins(replaces: Replaces, records: Mapping[str, Record]) -> dict[str, Record]:
-    """Make a record of each file that has none, where all that it replaces have one.
+    """Make records for files that have none, if all that they replace have one.
 
-    It is as that of the last of them, without a checksum.
+    Each is a copy of the last of those records, without a checksum.
     """
     return {
         name: records[olds[-1]]._replace(name=name, checksum=None)
@@ -122,7 +122,7 @@ def stand_ins(replaces: Replaces, records: Mapping[str, Record]) -> dict[str, Re
 def half_applied(
     replaces: Replaces, records: Collection[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Give the files that replace what is applied in part, and what is not."""
+    """Iterate over files that replace what is applied in part, and what is not."""
     for name, olds in replaces.items():
         wanting = [old for old in olds if old not in records]
         if name not in records and 0 < len(wanting) < len(olds):
@@ -132,7 +132,7 @@ def half_applied(
 def still_there(
     replaces: Replaces, migrations: Sequence[Migration]
 ) -> Iterator[tuple[str, list[Migration]]]:
-    """Give the files that replace what is still among the files, and that."""
+    """Iterate over files that replace what is still among the files, and that."""
     files = {each.name: each for each in migrations}
     for name, olds in replaces.items():
         there = [files[old] for old in olds if old in files]
@@ -143,7 +143,7 @@ def still_there(
 def problems(
     migrations: Sequence[Migration], replaces: Replaces, records: Collection[str]
 ) -> Iterator[tuple[str, str]]:
-    """Give the files that cannot be what they replace: the name, and why."""
+    """Iterate over files that cannot stand for what they replace: the name, and why."""
     for name, wanting in half_applied(replaces, records):
         yield name, half(replaces[name], wanting)
     for name, there in still_there(replaces, migrations):
@@ -151,11 +151,11 @@ def problems(
 
 
 def half(olds: Sequence[str], wanting: Sequence[str]) -> str:
-    """Say of which replaced ones there is no record."""
+    """Say which of the replaced migrations are not applied."""
     return f'replaces {enumerated(olds)}, not applied here: {enumerated(wanting)}'
 
 
 def there_still(there: Sequence[Migration]) -> str:
-    """Say which replaced ones have their file still."""
+    """Say which of the replaced migrations still have their file."""
     names = enumerated([each.name for each in there])
     return f'replaces what is still among the migrations: {names}'

@@ -1,4 +1,4 @@
-"""What a migration's function returns: nothing that is still to be done."""
+"""Make sure that a migration's function returns no work that is still to be done."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class LeftUndone(MigopyException):
         super().__init__(
             f'{step.name}: its {step.direction} returned {what}, and nobody does what'
             ' it stands for; it is not registered.\n'
-            # What to type then depends on what it has left behind.
+            # What to type next depends on what it has left behind.
             f'Do the work within {step.direction}(db){how}.'
         )
 

@@ -31,8 +31,8 @@ BATCH = 1000
 class Runner:
     """Runs steps under a lock that is held.
 
-    Invariant: a start is marked before the function runs, and an end is told to the
-    observer only after the registry has it. Who lost the lock writes neither.
+    Invariant: a start is marked before the function runs, and the observer hears of an
+    end only after the registry has it. A runner that has lost the lock writes neither.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class Runner:
     def ignore(self, migrations: Sequence[Migration]) -> None:
         """Register migrations without running them.
 
-        One whose `down` was left half done is instead unregistered: its `down` is
-        taken as done. Of one that has a record, that is replaced. Raises `LockLost`,
+        A migration whose `down` was left half done is unregistered instead: its `down`
+        counts as done. An existing record is replaced. Raises `LockLost`,
         `NotRegistered`.
         """
         marks = self._marks(1)
@@ -130,9 +130,9 @@ class Runner:
             self._observer.finished(run, effects)
 
     def _leave(self, marks: Marks, registrations: Registrations) -> None:
-        """Say and write what is known of the steps that have ended, if that works.
+        """Report and write what is known of the steps that have ended, if possible.
 
-        Lost, it is made up for by the next command that writes.
+        What cannot be written the next command that writes makes up for.
         """
         with suppress(*UNWRITTEN), self._site.listener.own_work():
             self._tell_of_those_before(registrations)
@@ -161,7 +161,7 @@ class Runner:
     ) -> Sequence[Ended]:
         """Run and register one step; give those that are durable now."""
         step = steps[place]
-        # Before anything is marked, as another database may be long about it.
+        # Before anything is marked: another database may take long.
         with step.turn, self._session_for(step) as session:
             run = marks.begin(steps, place, session)
             self._begun()
@@ -222,9 +222,9 @@ def _can_be_in_parts(step: Step, outcome: Outcome) -> bool:
 
 
 def _rest_of(asked: Command, names: Sequence[str]) -> Command:
-    """Give the command that goes on with what is left, the migrations of these names.
+    """Give the command that goes on with the migrations that are left.
 
-    That is the same one, but for `last`, which counts those that are left.
+    It is the same one, except that `last` counts only those.
     """
     if asked.values:
         return Command(asked.name, names[0], **asked.options)

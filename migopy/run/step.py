@@ -62,7 +62,7 @@ class Step(NamedTuple):
 
     @property
     def turn(self) -> AbstractContextManager[object]:
-        """Give what is to be held while it runs, so that it waits for its turn.
+        """Give the context in which the step runs when it is its turn.
 
         With `parallel = False` in the file it runs for one database at a time.
         """
@@ -90,10 +90,10 @@ class Step(NamedTuple):
 
 
 def call_here(call: Callable[[], object]) -> object:
-    """Make a call of a file's function, in this process alone; give what it returns.
+    """Call a file's function, in this process alone; give what it returns.
 
-    A child that the function has forked, and that returns from it too, ends here:
-    it must neither register the migration nor let go of the lock.
+    If the function forks, the child ends here when it returns: it must neither register
+    the migration nor release the lock.
     """
     process = os.getpid()
     try:

@@ -28,7 +28,7 @@ REFUSED = frozenset({20, 263, 50791, 51071, 257, 388})
 #: Those of them that say that it is too large for one.
 TOO_LARGE = frozenset({257, 388})
 
-#: How MongoDB tells that a transaction is gone, among them that its time was out.
+#: The codes by which MongoDB says that a transaction is over, also for its time limit.
 GONE = frozenset({251, 290})
 
 #: MongoDB's own limit in seconds, where a user may not ask for the one in force.
@@ -36,10 +36,10 @@ LIFETIME = 60
 
 
 class NoTransactions(MigopyException):
-    """The server has no transactions; `what` needs them."""
+    """The server has no transactions, and `what` needs one."""
 
     def __init__(self, what: str, without: Sequence[Part]) -> None:
-        """Take what needs them, and how one does without: `or have … in the file`."""
+        """Take what needs one, and how to do without: `or have … in the file`."""
         self.what = what
         super().__init__(
             f'{what} needs a transaction, and this server has none: it is not a member'
@@ -148,7 +148,7 @@ def kept_inside(
     could not be refused; and `CaughtError` where the step has gone on after an error
     that ended the transaction.
     """
-    # Typed, nothing but migrations writes in this process.
+    # In the process of a typed command, each write is a migration's.
     strays = ERRAND.get() is not None
     try:
         with effects.kept_to(session.session_id, strays, keeper):
@@ -172,7 +172,7 @@ def _refusal(refused: RefusedWrite) -> MigopyException:
 
 
 def is_gone(session: ClientSession, database: str) -> bool:
-    """Ask the server whether a transaction is over, by a read of next to nothing."""
+    """Ask the server whether a transaction is over, with a read of next to nothing."""
     # What few transactions need takes its time to be imported.
     from migopy.differences import look
 
@@ -214,9 +214,9 @@ def aborted(client: Any) -> Iterator[ClientSession]:
 
 @contextmanager
 def timed(client: Any) -> Iterator[None]:
-    """Turn the end of a transaction whose time is out into `TooLong`.
+    """Raise `TooLong` where the server ends a transaction for its time limit.
 
-    PyMongo would take it for a transient error and run the same long work again.
+    PyMongo would take that for a transient error and repeat the same long work.
     """
     began = time.monotonic()
     try:

@@ -37,7 +37,7 @@ from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
 from migopy.traces import excerpt, line_in
 
-#: Errors that a constraint brings, which a dry run may not have been able to drop.
+#: Errors raised by constraints, which a dry run may not have been able to drop.
 OF_CONSTRAINTS = frozenset({11000, 121})
 
 #: Gives who is told of the commands of a step.
@@ -60,9 +60,9 @@ def try_out(
     gives who is told of the commands of a step. Nothing is marked or registered, and no
     lock is needed.
 
-    What a transaction refuses is answered by what stands in for the server, but in a
-    step that is to run in one. Where the outcome of a step cannot be known, the next
-    ones are tried as far as they have nothing to do with what it has touched.
+    What no transaction can do is answered by what stands in for the server, except in a
+    step that is to run in a transaction. If the outcome of a step cannot be known, the
+    next steps are tried as far as they do not depend on what it has touched.
 
     Raises what a migration raised, `CannotTry` for one that fails in its transaction,
     `NotAllShown` at the end, and `TrialWrote` for one that wrote past it.
@@ -100,8 +100,8 @@ class Ended(NamedTuple):
 class Trial:
     """The steps of a dry run.
 
-    Invariant: of each step either all that it would do was told, or where and why that
-    ends; its name is in `not_shown` then.
+    Invariant: for each step the observer hears all that it would do, or where and why
+    that ends; then its name is in `not_shown`.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class Trial:
         self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
         self._comparer = Comparer(show or 0, site.db.name)
         self.not_shown: list[str] = []
-        #: Collections of which it is not known what they would hold, with the reason.
+        #: Collections whose content is not known any more, with the reason.
         self._doubtful: dict[str, str] = {}
-        #: What the steps have written in the transaction of this moment.
+        #: What the steps have written in the current transaction, and which step.
         self._written: dict[str, str] = {}
 
     def run(self, place: int, world: World, states: States | None) -> int:
@@ -230,7 +230,7 @@ class Trial:
             self._observer.found(step, standin.findings)
 
     def _doubt(self, step: Step, standin: StandIn, is_over: bool) -> None:
-        """Remember of which collections nothing is known any more."""
+        """Remember the collections whose content is not known any more."""
         self.not_shown.append(step.name)
         for namespace in standin.touched:
             reason = f'what {step.name} leaves there is not known'
@@ -265,7 +265,7 @@ class Trial:
 def _why_ended(
     step: Step, error: BaseException, world: World, effects: Recording
 ) -> Ended | None:
-    """Give why an error says nothing of what would be; `None` where it does."""
+    """Say why an error does not tell what would happen; `None` where it does."""
     line = line_in(error, step.migration.path)
     where = '' if line is None else f'line {line}: '
     if isinstance(error, Unanswerable):

@@ -7,8 +7,8 @@ import time
 from migopy.differences import Comparison, States, compare
 from migopy.effects import Changes, Effects, Evidence
 
-#: Seconds for one collection, and for all of a dry run: its transaction does not live
-#: for ever.
+#: Seconds for one collection, and for all of a dry run, whose transaction the server
+#: ends after a minute.
 EACH = 5.0
 ALL = 20.0
 
@@ -16,8 +16,8 @@ ALL = 20.0
 class Comparer:
     """Looks for the first documents that steps have changed.
 
-    Invariant: only collections that a step has touched are read; for all steps
-    together it takes `ALL` seconds and one collection's `EACH` at most.
+    Invariant: it reads only collections that a step has touched, for `EACH` seconds a
+    collection and `ALL` seconds in total at most.
     """
 
     def __init__(self, wanted: int, database: str) -> None:
@@ -46,7 +46,7 @@ class Comparer:
 
 
 def touched(effects: Effects) -> list[str]:
-    """List the collections whose documents were changed, or may have been."""
+    """List the collections whose documents have changed, or may have."""
     names: dict[str, None] = {}
     for namespace, changes in effects.changes.items():
         if _may_have_changed(changes):

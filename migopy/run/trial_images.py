@@ -1,4 +1,4 @@
-"""What a dry run refuses, as no image could be kept of it where it is executed."""
+"""Refuse in a dry run what would be refused for want of an image when executed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ MADE_IN_TRANSACTIONS = frozenset({'create', 'createIndexes'})
 
 
 def refusing(step: Step, site: Site, told: Told | None) -> TriedPages | None:
-    """Give what refuses the writes of a step of which no image could be kept.
+    """Give what refuses a step's writes that no image could be kept of.
 
-    `None` where none are kept, or where all that its transaction changes is found
-    afterwards. `told` hears of each command before.
+    It is `None` where no images are kept, or where the transaction's changes are found
+    afterwards. `told` hears of each command first.
     """
     if step.images is not True or step.in_transaction:
         return None
@@ -60,7 +60,7 @@ class TriedPages:
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
-        """Say why a write was refused in the block, also where that was swallowed.
+        """Raise the reason of a refusal in the block, also where that was swallowed.
 
         Raises `NotImaged`, `OutsidePages`.
         """

@@ -1,4 +1,4 @@
-"""What a dry run has written past its transaction, which cannot be taken back."""
+"""Notice what a dry run has written past its transaction, and keep that known."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def require_nothing_past(
 ) -> None:
     """Make sure that a step has written nothing that lasts; raises `TrialWrote`.
 
-    What it wrote is kept in the history, which the next status tells of. A child
-    process is not heard, so it counts as having written.
+    What it wrote is kept in the history, so that the next status shows it. A child
+    process cannot be heard, so it counts as having written.
     """
     outside = effects.outside
     children = effects.children.told()

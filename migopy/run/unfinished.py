@@ -1,4 +1,4 @@
-"""In which state each run is that the history leaves open, and the ways out."""
+"""The state of each run that the history leaves open, and the ways out."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class State(Enum):
 class OpenRuns:
     """The runs whose end the history does not tell, by their state.
 
-    Invariant: each run is in one list, the oldest first. Of those that have ended the
-    registry tells; `took_effect` has the ids of those that changed it themselves.
+    Invariant: each run is in one list, the oldest first. The registry tells which have
+    ended; `took_effect` has the ids of those that changed it themselves.
     """
 
     ahead: Sequence[Run] = ()
@@ -68,7 +68,7 @@ def sort_out(
     records: Mapping[str, Sequence[Record]],
     holders: Sequence[Holder],
 ) -> OpenRuns:
-    """Hold the runs that the history calls unsettled against the registry.
+    """Compare the runs that the history calls unsettled with the registry.
 
     `records` are the registry's by name, `holders` who holds the locks.
     """
@@ -132,7 +132,7 @@ def _is_marked_in_advance(run: Run) -> bool:
 def _is_settled(run: Run, now: Sequence[object]) -> bool:
     """Tell whether a migration's records have changed since a run of it began.
 
-    They do when the run has ended well, or a later one that settles it.
+    They change when the run ends well, or a later one that settles it.
     """
     if run.direction == 'down' and run.records:
         return not any(each in run.records for each in now)

@@ -144,7 +144,7 @@ class OrderTest(PlainTest):
             ({'001_a.py': ['001_a.py']}, 'needs itself'),
             (
                 {'001_a.py': ['000_gone.py']},
-                'needs 000_gone.py, of which there is no file here',
+                'needs 000_gone.py, which has no file here',
             ),
             (
                 {'001_a.py': ['003_c'], '002_b.py': ['001_a'], '003_c.py': ['002_b']},
