@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
-from pymongo.errors import PyMongoError
-
 from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.files import Migration
@@ -39,11 +37,14 @@ class NotRegistered(MigopyException):
 
     def __init__(self, run: Run, file: Migration | None, cause: BaseException) -> None:
         self.name = run.name
-        reason = reason_of(cause) if isinstance(cause, PyMongoError) else cause
+        said: Sequence[object] = [reason_of(cause)]
+        if isinstance(cause, MigopyException):
+            said = cause.parts
         super().__init__(
             f'{run.name}: its {run.direction} has run, but that could not be'
-            f' registered: {reason}\n'
-            'It counts as unfinished until you type one of:\n',
+            ' registered: ',
+            *said,
+            '\nIt counts as unfinished until you type one of:\n',
             *ways_out(run.name, run.direction, file),
         )
 

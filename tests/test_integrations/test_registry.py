@@ -23,7 +23,7 @@ from migopy.run import NotRegistered
 from migopy.state import History, Lock, Registry, read
 from migopy.state.usable import Invalid, NoRegistry, Unmergeable
 from tests.faults import failing, obliging_server
-from tests.project import FabTest, PlainTest
+from tests.project import CommandTest, FabTest, PlainTest
 
 NOTES = """
     def up(db):
@@ -197,6 +197,22 @@ class UnusableTest(PlainTest):
         self.db.create_collection('migrations_lock', viewOn='other', pipeline=[])
         said = self.refused(NoRegistry, 'execute')
         self.assertIn('migrations_lock is a view, in which migopy can keep', said)
+
+
+class RefusedTest(CommandTest):
+    """What has run, and could not be registered."""
+
+    def test_a_migration_that_drops_the_lock_of_its_command(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.migrations_lock.drop()')
+        result = self.migopy('execute')
+        self.assert_error(
+            result,
+            'could not be registered: This command lost its lock: it has been taken'
+            ' away. It was cut off or suspended for too long, or somebody typed'
+            ' unlock, or a migration dropped its collection. Nothing was registered'
+            ' since.\nSee what is unfinished: migopy\nIt counts as unfinished',
+        )
+        self.assertNotIn('fab ', result.stderr)
 
 
 class DocumentTest(PlainTest):
