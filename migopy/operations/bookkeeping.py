@@ -21,7 +21,7 @@ from migopy.run import (
     UnknownMigration,
 )
 from migopy.site import Site
-from migopy.state import Agent, GuardedWriter, Record, Run
+from migopy.state import IGNORED, Agent, GuardedWriter, Record, Run
 
 ACCEPTED = 'accepted'
 FORGOTTEN = 'forgotten'
@@ -134,13 +134,14 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
 def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
     """Remove the record of an applied migration whose file is gone for good.
 
-    Raises what `Choice.find` does, and `FileIsThere`.
+    Or of one that was ignored, which has not run: it is pending then. Raises what
+    `Choice.find` does, and `FileIsThere`.
     """
     with site.locked('forget', wait, observer.waiting):
         if is_carried_out(site, observer):
             return
         plan = site.plan()
-        gone = _missing(plan, name)
+        gone = _ignored(plan, name) or _missing(plan, name)
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
@@ -192,6 +193,16 @@ def _missing(plan: Plan, name: str) -> Migration:
         return Migration(error.name, 0, '')
     is_applied = bool(plan.records_of(found))
     raise FileIsThere(found.name, found.name in plan.repeats, is_applied)
+
+
+def _ignored(plan: Plan, name: str) -> Migration | None:
+    """Give a migration that has its file and was registered without being run."""
+    try:
+        found = Choice(plan).find(name)
+    except (UnknownMigration, NoFile):
+        return None
+    is_ignored = {record.how for record in plan.records_of(found)} == {IGNORED}
+    return found if is_ignored else None
 
 
 def _change(

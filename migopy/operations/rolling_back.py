@@ -45,8 +45,9 @@ def _roll_back(
             raise ChangedMeanwhile(order.asked)
         wanted = int(order.asked.options.get('last', 0))
         if wanted > len(migrations):
+            there = 'one was' if len(migrations) == 1 else f'{len(migrations)} were'
             observer.warned(
-                f'{wanted} were to be rolled back, but {len(migrations)} were executed:'
+                f'{wanted} were to be rolled back, but {there} executed:'
                 ' all of them are rolled back'
             )
         with importable(site.directory):

@@ -168,7 +168,7 @@ class Choice:
         is_settled = not plan.unfinished_of(chosen)
         # One that runs again when it changes runs by its name at any time.
         if name in plan.registered.keys() - plan.repeats and is_settled:
-            raise AlreadyRegistered(name)
+            raise AlreadyRegistered(name, plan.registered[name].how)
         places = plan.other_places_of(chosen)
         if places and len(phases) < len(PHASES):
             raise OtherEnvironment(name, places, plan.environment)

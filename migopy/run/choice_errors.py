@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from migopy.commands import Command, Option, Part, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import BACKGROUND, BEFORE
-from migopy.state import Run
+from migopy.state import IGNORED, Run
 
 
 class UnknownMigration(MigopyException):
@@ -89,15 +89,25 @@ class Renamed(MigopyException):
 class AlreadyRegistered(MigopyException):
     """A migration that is registered already; `name` is its name.
 
-    Only whoever wanted it to run, as `is_to_run` says, is told of a rollback.
+    `how` is how it was registered. Only whoever wanted it to run, as `is_to_run` says,
+    is told of a rollback, and nobody of a `down` that would undo what has never run.
     """
 
-    def __init__(self, name: str, is_to_run: bool = False) -> None:
+    def __init__(
+        self, name: str, how: str | None = None, is_to_run: bool = False
+    ) -> None:
         self.name = name
+        self.how = how
         next_step: list[Part] = ['See all: ', Command('list')]
         if is_to_run:
             undone = Command('rollback', name)
             next_step = ['To run it again, first undo it: ', undone]
+        if is_to_run and how == IGNORED:
+            unmarked = Command('forget', name)
+            next_step = [
+                'It was ignored, not run. To have it pending again: ',
+                unmarked,
+            ]
         said = f'{name} is registered already; nothing was done.\n'
         super().__init__(said, *next_step)
 

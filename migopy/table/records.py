@@ -43,7 +43,8 @@ class Records(Overridable, Wiring):
         """Forget an applied migration whose file is gone for good.
 
         Example: forget,001_add_index.py
-        It is not called missing any more. Nothing is run.
+        It is not called missing any more. One that was ignored is pending again,
+        though its file is there. Nothing is run.
         """
         from migopy.operations import bookkeeping
 

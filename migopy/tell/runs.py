@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migopy.run import OpenRuns, State
-from migopy.state import Run
+from migopy.state import ROLLED_BACK, Run
 from migopy.terminal import duration
 
 
@@ -16,7 +16,15 @@ def took(open_runs: OpenRuns, run: Run) -> str:
 
 
 def outcome(open_runs: OpenRuns, run: Run) -> str:
-    """Say in a word or two how a run ended, or that it has not."""
+    """Say in a word or two how a run ended, or that it has not.
+
+    One of a `down` that has not rolled back says so, as it may have undone some.
+    """
+    said = _outcome(open_runs, run)
+    return f'{said} (down)' if run.direction == 'down' and said != ROLLED_BACK else said
+
+
+def _outcome(open_runs: OpenRuns, run: Run) -> str:
     state = open_runs.state_of(run)
     if state is State.UNFINISHED:
         return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'

@@ -108,6 +108,23 @@ class BookkeepingTest(PlainTest):
         self.assertIn('fab migrations:list', message)
         self.assertNotIn('rollback', message)
 
+    def test_forget_takes_back_that_one_was_ignored(self) -> None:
+        self.migration('003_c.py', INSERT)
+        self.manager().ignore()
+        said = self.refused('execute', '3')
+        self.assertIn('It was ignored, not run', said)
+        # Its down would delete what others have written.
+        self.assertNotIn('rollback', said)
+        self.assertTrue(said.endswith('fab migrations:forget,003_c.py'), said)
+        self.manager().forget('3')
+        self.assertEqual(self.manager().unregistered(), ['003_c.py'])
+        self.assertEqual(
+            self.outcomes(), [('003_c.py', 'ignored'), ('003_c.py', 'forgotten')]
+        )
+        self.assertEqual(list(self.db.a.find()), self.data)
+        self.manager().execute('3')
+        self.refused('forget', '3')
+
     def test_of_a_pending_one_no_rollback_is_offered(self) -> None:
         self.migration('003_c.py', INSERT)
         for typed in (('forget', '3'), ('rename', '3', '1')):

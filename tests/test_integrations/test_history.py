@@ -113,6 +113,17 @@ class DocumentTest(PlainTest):
         self.assertFalse(run['unsettled'])
         self.assertIsNotNone(run['ended'])
 
+    def test_of_a_down_that_did_not_end_well_says_that_it_was_one(self) -> None:
+        self.migration('001_a.py', INSERT + "        raise ValueError('odd')\n")
+        self.manager().execute()
+        with self.assertRaises(ValueError):
+            self.manager().rollback('1')
+        self.manager().history()
+        self.assertIn('failed, unfinished (down)', self.logger.said[-1][1])
+        self.manager().ignore('1')
+        self.manager().history()
+        self.assertIn('ignored (down)', self.logger.said[-1][1])
+
     def test_of_an_ignored_one(self) -> None:
         self.migration('001_a.py', INSERT)
         self.manager().ignore()

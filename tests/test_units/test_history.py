@@ -149,7 +149,7 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def test_down_of_an_unregistered_one_is_unfinished(self) -> None:
         self.assert_unfinished(plan(runs=[run('down')]))
-        self.assert_settled(plan(record(), runs=[run('down')]), 'interrupted')
+        self.assert_settled(plan(record(), runs=[run('down')]), 'interrupted (down)')
 
     def test_records_may_have_any_id(self) -> None:
         """As `down` of a record that somebody wrote by hand."""
