@@ -71,6 +71,26 @@ class SeveralManagers(MigopyException):
         )
 
 
+class TwoFiles(MigopyException):
+    """A module and a package of one name have a manager each; `found` are both.
+
+    Fabric 1 and Python take the package, Fabric 2 and 3 the module.
+    """
+
+    def __init__(self, *found: FoundManager) -> None:
+        self.found = found
+        ways = [
+            f'--manager {place}:{manager_class.__name__}'
+            for manager_class, place, _ in found
+        ]
+        places = ' and '.join(each.place for each in found)
+        super().__init__(
+            f'{places} have a manager each, and not every program takes the same one;'
+            f' nothing was done. Say which:\n{listing(ways)}\n'
+            'Or delete the one that is not in use.'
+        )
+
+
 def by_name(
     which: str, folder: str, base: type, option: str = '--manager '
 ) -> FoundManager:
@@ -91,7 +111,7 @@ def by_name(
         if not where.endswith('.py'):
             raise NoManager(f'{typed}: {where} is no file of Python, {KINDS}.')
         module = load(path)
-        place = os.path.dirname(os.path.abspath(path))
+        place = _folder_of(path)
     elif '' in where.split('.'):
         raise NoManager(f'{typed}: {where!r} is no module, {KINDS}.')
     else:
@@ -118,19 +138,32 @@ def by_search(folder: str, base: type) -> FoundManager | None:
 
     It is the one in `migopyfile.py` or `fabfile.py`. A file without a manager is
     passed over, and so is a folder around this one that anybody may write to. Raises
-    `SeveralManagers`, `NotLoaded`.
+    `SeveralManagers`, `TwoFiles`, `NotLoaded`.
     """
     for path in _candidates(folder):
-        place = os.path.relpath(path, folder)
-        try:
-            found = only_manager(load(path), place, base)
-        except NeedsFabric:
-            if 'migopy' in _text(path):
-                raise
-            continue
+        found = _manager_of(path, folder, base)
+        package = os.path.join(path[: -len('.py')], '__init__.py')
+        if found is not None and os.path.isfile(package):
+            other = _manager_of(package, folder, base)
+            if other is not None and other.manager_class is not found.manager_class:
+                raise TwoFiles(found, other)
         if found is not None:
-            return FoundManager(found, place, project_directory(found))
+            return found
     return None
+
+
+def _manager_of(path: str, folder: str, base: type) -> FoundManager | None:
+    """Give the one manager in a file that was found from `folder`, if any."""
+    place = os.path.relpath(path, folder)
+    try:
+        found = only_manager(load(path), place, base)
+    except NeedsFabric:
+        if 'migopy' in _text(path):
+            raise
+        return None
+    if found is None:
+        return None
+    return FoundManager(found, place, project_directory(found))
 
 
 def _candidates(folder: str) -> Iterator[str]:
@@ -142,6 +175,12 @@ def _candidates(folder: str) -> Iterator[str]:
             ):
                 if os.path.isfile(path):
                     yield path
+
+
+def _folder_of(path: str) -> str:
+    """Give the folder that a file lies in, or that its package does."""
+    folder, file = os.path.split(os.path.abspath(path))
+    return os.path.dirname(folder) if file == '__init__.py' else folder
 
 
 def _text(path: str) -> str:

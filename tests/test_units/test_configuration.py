@@ -529,6 +529,31 @@ class FoundTest(FolderTest):
             sys.modules.pop('fabfile')
             self.assertEqual(self.here('fabfile.py:Blog').__name__, 'Blog')
 
+    def test_a_module_and_a_package_of_one_name(self) -> None:
+        """`fab` of Fabric 1 runs the one, that of Fabric 3 the other."""
+        self.write('fabfile.py', MANAGER)
+        self.write('fabfile/__init__.py', MANAGER.replace("'shop'", "'other'"))
+        (self.folder / 'deep').mkdir()
+        for folder, way in (('.', ''), ('deep', '../')):
+            with self.subTest(folder), self.inside(folder):
+                with self.assertRaises(discovery.TwoFiles) as caught:
+                    self.here()
+                said = str(caught.exception)
+                ways = re.findall('--manager (.+)', said)
+                expected = ['fabfile.py:Migrations', 'fabfile/__init__.py:Migrations']
+                self.assertEqual(ways, [f'{way}{each}' for each in expected], said)
+                for which, database in zip(ways, ('shop', 'other')):
+                    manager = self.here(which)
+                    self.assertEqual(manager.MONGO_DATABASE, database)
+                    self.assertEqual(manager.PROJECT_DIRECTORY, str(self.folder))
+        self.write('fabfile/__init__.py', '')
+        with self.inside():
+            self.assertEqual(self.here().MONGO_DATABASE, 'shop')
+        self.write('fabfile/__init__.py', MANAGER.replace("'shop'", "'other'"))
+        self.write('fabfile.py', '')
+        with self.inside():
+            self.assertEqual(self.here().MONGO_DATABASE, 'other')
+
     def test_one_that_is_named(self) -> None:
         self.write(
             'db/steps.py',
