@@ -1,4 +1,4 @@
-"""Folders of this user alone, and files in them that are what they seem.
+"""Folders of this user alone, and files that are whole and what they seem.
 
 Dumps and the private server's data may lie where others can write too, `/tmp` say.
 Whoever laid a folder, a link or a pipe there beforehand is not to be handed data, nor
@@ -11,6 +11,7 @@ import contextlib
 import os
 import shlex
 import stat
+import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
@@ -105,6 +106,24 @@ def create_file(path: Path) -> BinaryIO:
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | _BINARY
     return open(os.open(path, flags, 0o600), 'wb')
+
+
+def write_whole(path: str, text: str, mode: int) -> None:
+    """Write a file of text anew, whole, or leave all as it was.
+
+    It is UTF-8, and what that lacks is escaped; `mode` are its permissions. Raise
+    `OSError`.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    descriptor, made = tempfile.mkstemp(dir=folder, prefix='.new-')
+    try:
+        with open(descriptor, 'w', encoding='utf-8', errors='backslashreplace') as file:
+            file.write(text)
+        os.chmod(made, mode)
+        os.replace(made, path)
+    except BaseException:
+        os.unlink(made)
+        raise
 
 
 def size_of_regular(path: Path) -> int | None:

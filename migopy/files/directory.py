@@ -34,8 +34,10 @@ class NoDirectory(MigopyException):
     def __init__(self, path: str, cause: OSError) -> None:
         self.path = path
         made = Command('create', 'what_it_does')
-        first: tuple[object, ...] = ('Make it with a first migration: ', made, '\n')
-        if isinstance(cause, NotADirectoryError):
+        first: tuple[object, ...] = ('See to it that it can be read, ',)
+        if isinstance(cause, FileNotFoundError):
+            first = ('Make it with a first migration: ', made, '\n')
+        elif isinstance(cause, NotADirectoryError):
             first = ('Move what is there elsewhere, ',)
         super().__init__(
             f'Migrations directory {path}: {cause.strerror}.\n',

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
@@ -15,6 +14,7 @@ from migopy.commands import Again, Command
 from migopy.differences import Comparison, changes
 from migopy.errors import MigopyException, enumerated
 from migopy.files import importable
+from migopy.folders import write_whole
 from migopy.operations.agreed_plan import FORMAT, helpers_of
 from migopy.operations.orders import Order
 from migopy.operations.preflighting import Foreseen, foresee
@@ -183,23 +183,9 @@ def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
     With values in it, only the user who types the command can read them.
     """
     text = json.dumps(plan, indent=2, ensure_ascii=False, default=str)
+    mode = 0o600 if plan['has_values'] else 0o644
     for path, content in zip(paths, (f'{text}\n', as_markdown(plan, paths[0]))):
         try:
-            _write(path, content, plan['has_values'])
+            write_whole(path, content, mode)
         except OSError as error:
             raise NotWritten(path, error) from error
-
-
-def _write(path: str, text: str, only_for_me: bool) -> None:
-    folder = os.path.dirname(os.path.abspath(path))
-    descriptor, made = tempfile.mkstemp(dir=folder, prefix='.plan-')
-    try:
-        with os.fdopen(
-            descriptor, 'w', encoding='utf-8', errors='backslashreplace'
-        ) as file:
-            file.write(text)
-        os.chmod(made, 0o600 if only_for_me else 0o644)
-        os.replace(made, path)
-    except BaseException:
-        os.unlink(made)
-        raise

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from migopy.commands import Command, Part
+from migopy.commands import Again, Command, Part
 from migopy.errors import MigopyException, enumerated
 from migopy.files import ARCHIVE, BEFORE, NUMBERS, Migration, importable, load_all
+from migopy.folders import write_whole
 from migopy.operations.asking import Asking
 from migopy.run import Choice, Plan, Step, still_there
 from migopy.site import Site
@@ -248,14 +248,13 @@ def _write(folder: str, name: str, text: str) -> str:
     path = os.path.join(folder, name)
     try:
         os.makedirs(os.path.join(folder, ARCHIVE), exist_ok=True)
-        descriptor, made = tempfile.mkstemp(dir=folder, prefix='.squash-')
-        with os.fdopen(descriptor, 'w', encoding='utf-8') as file:
-            file.write(text)
-        os.chmod(made, 0o644)
-        os.replace(made, path)
+        write_whole(path, text, 0o644)
     except OSError as error:
         raise NotSquashed(
-            f'{path} cannot be written: {error}', 'See the status: ', Command()
+            f'{path} cannot be written: {error.strerror}',
+            'See to it that there is room, and that its folder can be written to, then'
+            ' type',
+            Again(),
         ) from error
     return path
 

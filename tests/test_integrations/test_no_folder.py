@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import unittest.mock
+from collections.abc import Iterator
 from pathlib import Path
 
-from migopy import MigopyException, MigrationsManager
-from migopy.files import create
-from migopy.files.directory import Directory
-from migopy.files.names import FileNames
-from tests.project import NOTHING, FabTest, PlainTest
-
-#: What names of files fit where nothing is set.
-PATTERN = MigrationsManager.MIGRATIONS_FILE_PATTERN
+from migopy import MigopyException
+from tests.project import FabTest, PlainTest
 
 
 class NoFolderTest(PlainTest):
@@ -21,7 +18,8 @@ class NoFolderTest(PlainTest):
         """Do what cannot be done; give what is said."""
         with self.assertRaises(MigopyException) as caught:
             manager = self.manager(**settings)
-            options = {'file': values[0]} if command == 'plan' else {}
+            option = {'plan': 'file', 'squash': 'to'}.get(command)
+            options = {option: values[0]} if option else {}
             manager.perform(command, () if options else values, options)
         said = str(caught.exception)
         # Below a file's own failure stands what Python says.
@@ -78,6 +76,30 @@ class NoFolderTest(PlainTest):
         self.assertIn('__init__.py cannot be imported, so nothing was run', said)
         self.assertTrue(said.endswith('then type: fab migrations:execute,001_a.py'))
 
+    def test_a_folder_that_cannot_be_read(self) -> None:
+        why = PermissionError(13, 'Permission denied')
+        with unittest.mock.patch('os.scandir', side_effect=why):
+            said = self.refused('show_status')
+        self.assertIn('Permission denied.\nSee to it that it can be read, or set', said)
+        self.assertNotIn('create', said)
+
+    def test_what_a_full_disk_does_not_take_leaves_nothing(self) -> None:
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name)
+        self.manager().show_status()
+        before = self.files()
+        plan = str(self.folder / 'plan.json')
+        asked = {'create': 'add_x', 'plan': plan, 'squash': '002_b.py'}
+        for command, value in asked.items():
+            with self.subTest(command), full_disk():
+                said = self.refused(command, value)
+            self.assertIn('File too large', said)
+            self.assertRegex(said, f'then type: fab migrations:{command},.*{value}$')
+            self.assertEqual(self.files(), before)
+
+    def files(self) -> list[Path]:
+        return sorted(each for each in self.folder.rglob('*') if each.is_file())
+
     def test_a_helper_that_leads_nowhere(self) -> None:
         self.migration('001_a.py')
         link = self.folder / 'mongomigrations/_helper.py'
@@ -88,29 +110,15 @@ class NoFolderTest(PlainTest):
         self.assertEqual(self.registered(), ['001_a.py'])
 
 
-class DiskFullTest(PlainTest):
-    def test_nothing_is_left_of_a_migration_that_was_not_written(self) -> None:
-        folder = self.folder / 'mongomigrations'
-        directory = Directory(str(self.folder), str(folder), FileNames(PATTERN))
-        full = OSError(28, 'No space left on device')
-        opening = unittest.mock.patch('builtins.open', failing(full))
-        with opening, self.assertRaises(MigopyException) as caught:
-            create(directory, 'add_x', NOTHING)
-        self.assertIn('No space left on device', str(caught.exception))
-        self.assertEqual([*folder.glob('[0-9]*')], [])
-
-
-def failing(error: OSError) -> object:
-    """Open files that take nothing more, as on a full disk."""
-    original = open
-
-    def opened(path: str | Path, mode: str = 'r', **options: str) -> object:
-        file = original(path, mode, **options)  # type: ignore[call-overload]
-        if 'x' in mode:
-            file.flush = unittest.mock.Mock(side_effect=error)
-        return file
-
-    return opened
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Have no file take anything, in the block, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class OddUriTest(FabTest):
