@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.defaults import Defaults
 from migopy.lazy import lazy
+from migopy.machine import LACKING, exhausted_by
 from migopy.server import (
     UNUSABLE,
     Settings,
@@ -58,8 +59,11 @@ class Cluster:
             with self._without_warnings():
                 client = self._make_client(*place, **options)
         # OSError: of a certificate's file, say.
-        except (PyMongoError, *UNUSABLE) as error:
-            raise explained(error, self._settings) from error
+        except (PyMongoError, *UNUSABLE, *LACKING) as error:
+            exhausted = exhausted_by(error)
+            if exhausted is None and not isinstance(error, (PyMongoError, *UNUSABLE)):
+                raise
+            raise exhausted or explained(error, self._settings) from error
         if is_made_for_us(client, self._make_client, before):
             self._resources.callback(close, client)
         for each in self._passed_over:

@@ -35,6 +35,7 @@ from migopy.face import (
 )
 from migopy.files import Functions, functions_of
 from migopy.lazy import lazy
+from migopy.machine import LACKING, exhausted_by
 from migopy.run import Hooked, Hooks, Observer, Observers
 from migopy.server import CHECKS, OBJECTS, names_given, require_sound
 from migopy.site import Site
@@ -194,6 +195,11 @@ class Wiring(Doors):
             if self.has_told(error):
                 raise
             raise self._site.explained(error) from error
+        except LACKING as error:
+            exhausted = exhausted_by(error)
+            if exhausted is None or self.has_told(error):
+                raise
+            raise exhausted from error
 
     def _lines(self, write_line: WriteLine, subtask: str | None) -> Lines:
         """Make the lines of JSON about a command."""

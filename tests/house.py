@@ -22,6 +22,7 @@ ORDER = (
     'callers',
     'folders',
     'contents',
+    'machine',
     'lazy',
     'naps',
     'pace',

@@ -1,0 +1,40 @@
+"""What a machine has no more of for a process: threads, memory, open files."""
+
+from __future__ import annotations
+
+import errno
+
+from migopy.commands import Command
+from migopy.errors import MigopyException
+
+#: What Python raises where there is no more of something.
+LACKING = (MemoryError, OSError, RuntimeError)
+
+#: What it says where the system makes no other thread.
+NO_THREAD = "can't start new thread"
+
+
+class MachineExhausted(MigopyException):
+    """A process gets no more of something from its machine; `what` says of what."""
+
+    is_of_process = True
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        super().__init__(
+            f'This machine gives the command no more {what}.\n'
+            'Raise the limit (ulimit -a shows it; a container has its own), then see'
+            ' what has run: ',
+            Command(),
+        )
+
+
+def exhausted_by(error: Exception) -> MachineExhausted | None:
+    """Tell whether an error means that there is no more of something."""
+    if isinstance(error, MemoryError):
+        return MachineExhausted('memory')
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return MachineExhausted('open files')
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        return MachineExhausted('threads')
+    return None
