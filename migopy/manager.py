@@ -68,7 +68,8 @@ class MigrationsManager(
     def list(self) -> None:
         """Show every migration: its state, when, how long and by whom."""
         plan = self._site.survey(in_full=True)
-        self._report.listing(listing(plan, pending(self, plan)))
+        waiting = pending(self, plan)
+        self._report.listing(listing(plan, waiting), plan, waiting)
 
     @task
     def create(self, *title: str) -> None:

@@ -70,9 +70,11 @@ class JsonReport(Report):
         super().history(open_runs, runs)
         self._lines.answer(history=[of_run(open_runs, run) for run in runs])
 
-    def listing(self, entries: Sequence[Entry]) -> None:
+    def listing(
+        self, entries: Sequence[Entry], plan: Plan, pending: Sequence[str]
+    ) -> None:
         """Answer every migration in order."""
-        super().listing(entries)
+        super().listing(entries, plan, pending)
         self._lines.answer(list=[of_entry(each) for each in entries])
 
     def settings(self, rows: Iterable[Sequence[str]]) -> None:

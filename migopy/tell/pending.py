@@ -38,13 +38,31 @@ def tell_pending(
             voice.red(lines[name])
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
-    waiting = {
-        phases.get(name, BEFORE)
-        for name in pending
-        if any(plan.phase_of(each) == BACKGROUND for each in waits.get(name) or ())
-    }
-    if said := ways_to_run(phases_to_run(plan, pending), waiting):
+    if said := ways_to_run(phases_to_run(plan, pending), _waiting(plan, pending)):
         voice.white(spelled(said, spelling))
+
+
+def next_of(plan: Plan, pending: Sequence[str]) -> Command | None:
+    """Give the command that is to be typed first, `None` where none can be now."""
+    phases, waiting = phases_to_run(plan, pending), _waiting(plan, pending)
+    if phases <= waiting:
+        return None
+    said = ways_to_run(phases, waiting)
+    return next(part for part in said if isinstance(part, Command))
+
+
+def _waiting(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
+    """Give the phases in which something needs what is still in the background.
+
+    What is in the background itself comes behind it in any case.
+    """
+    return frozenset(
+        plan.phase_of(file)
+        for file in plan.unregistered
+        if file.name in plan.said and file.name in pending
+        for needed in plan.waits_for(file)
+        if plan.phase_of(needed) == BACKGROUND
+    ) - {BACKGROUND}
 
 
 def phases_to_run(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
@@ -153,16 +171,6 @@ def _replaced_in(entries: Sequence[Entry]) -> Iterator[str]:
             olds.setdefault(each.replaced_by, []).append(each.name)
     for name, names in olds.items():
         yield f'Replaced by {name}: {enumerated(names)}'
-
-
-def next_of(remarks: Sequence[Sequence[str]]) -> Command:
-    """Give the command for the first of those pending, by what a list says of each."""
-    if all(BACKGROUND in each for each in remarks):
-        return Command('work')
-    if not any(AFTER in each for each in remarks):
-        return Command('execute')
-    others = [each for each in remarks if AFTER not in each and BACKGROUND not in each]
-    return Command('execute', phase=BEFORE if others else AFTER)
 
 
 def _with_remarks(

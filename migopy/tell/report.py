@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST, enumerated
-from migopy.run import PENDING, Entry, OpenRuns, Plan, by_migration, describe, ways_on
+from migopy.run import Entry, OpenRuns, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import age, size
@@ -125,7 +125,9 @@ class Report(OtherTerminal):
         titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
         self._voice.white(table(titles, rows))
 
-    def listing(self, entries: Sequence[Entry]) -> None:
+    def listing(
+        self, entries: Sequence[Entry], plan: Plan, pending: Sequence[str]
+    ) -> None:
         """Show every migration in order, the pending ones in red as `status` does."""
         rows = [
             (
@@ -144,10 +146,8 @@ class Report(OtherTerminal):
         counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
         many = 'migration' if len(entries) == 1 else 'migrations'
         said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
-        stopped = {'running', 'unfinished', 'renamed'}
-        pending = [each.also for each in entries if each.state == PENDING]
-        if pending and stopped.isdisjoint(i for each in entries for i in each.also):
-            self._say(f'{said}. To execute those pending: ', next_of(pending))
+        if (first := next_of(plan, pending)) is not None:
+            self._say(f'{said}. To execute those pending: ', first)
         else:
             self._voice.white(said)
 

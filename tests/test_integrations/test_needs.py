@@ -36,14 +36,31 @@ class NeedsTest(FabTest):
             ' was run.\nTo run it: fab migrations:work,001_a.py',
         )
         self.assertEqual(self.registered(), [])
+        first = 'To execute those pending: fab migrations:'
+        listed = self.fab('migrations:list').results
+        self.assertIn(f'3 pending. {first}execute,phase=before', listed)
         self.assert_ok(self.fab('migrations:execute,phase=before'))
+        # What waits for it would be refused.
+        self.assertIn(f'{first}work\n', self.fab('migrations:list').stdout)
         self.assert_ok(self.fab('migrations:work'))
+        listed = self.fab('migrations:list').stdout
+        self.assertIn(f'{first}execute,phase=after\n', listed)
         self.assert_ok(self.fab('migrations:execute'))
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
         # What is gone was there when it was needed.
         (self.folder / 'mongomigrations/001_a.py').unlink()
         self.migration('004_d.py', needing('001_a', '003_c'))
         self.assert_ok(self.fab('migrations:execute'))
+
+    def test_one_in_the_background_runs_behind_what_it_needs_there(self) -> None:
+        self.migration('001_a.py', needing(phase='background'))
+        self.migration('002_b.py', needing('001_a.py', phase='background'))
+        shown = self.fab('migrations').results
+        self.assertIn('\nIn the background: fab migrations:work\n', f'{shown}\n')
+        listed = self.fab('migrations:list').stdout
+        self.assertIn('To execute those pending: fab migrations:work\n', listed)
+        self.assert_ok(self.fab('migrations:work'))
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
 
     def test_it_is_waited_for(self) -> None:
         self.migration('001_a.py', needing(phase='background', text=WAITING))
