@@ -20,6 +20,15 @@ WHERE = 'migopy_where'
 ENVIRONMENT = 'ENVIRONMENT'
 OWN_VARIABLE, USUAL_VARIABLE = 'MIGOPY_ENVIRONMENT', 'ENVIRONMENT'
 
+#: The setting in whose place a method of the fabfile may be.
+DATABASES, METHOD = 'MONGO_DATABASES', 'databases'
+
+#: The attribute, of 1.0, that marks a method as a command.
+MARK = 'migopy_task'
+
+#: The attribute that marks a method of migopy's own; an override has none.
+ORIGINAL = 'migopy_original'
+
 #: What stands for a value that nobody may see.
 HIDDEN = '(set, not shown)'
 
@@ -61,6 +70,10 @@ def shown(manager: Defaults) -> list[Shown]:
     """List the settings of a manager, each as a person may see it."""
     rows = []
     for name in CHECKS:
+        if name == DATABASES and has_method(manager):
+            where = _where(manager, METHOD)
+            rows.append(Shown(name, f'(the method {METHOD})', where))
+            continue
         given = (
             environment_of(manager)
             if name == ENVIRONMENT
@@ -68,6 +81,12 @@ def shown(manager: Defaults) -> list[Shown]:
         )
         rows.append(Shown(name, _visible(name, given.value), given.where))
     return rows
+
+
+def has_method(manager: Any) -> bool:
+    """Tell whether a method of the fabfile gives the databases."""
+    method = getattr(manager, METHOD)
+    return not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
 
 
 def environment_of(manager: Defaults) -> Given:
@@ -116,7 +135,7 @@ def _visible(name: str, value: Any) -> str:
         return ServerUri.of(str(value)).where
     if name == 'MONGO_CLIENT_OPTIONS':
         return ', '.join(f'{option}: …' for option in value) or '{}'
-    if name == 'MONGO_DATABASES' and _is_names(value):
+    if name == DATABASES and _is_names(value):
         return ', '.join([value] if isinstance(value, str) else value)
     if name in SECRET and name != 'MONGO_URI':
         return HIDDEN

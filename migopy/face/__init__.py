@@ -9,9 +9,7 @@ from migopy.face.help import in_full, overview
 from migopy.face.marked import (
     OF_DATABASE,
     OF_MANY,
-    ORIGINAL,
     has_many,
-    has_method,
     is_for_each,
     is_own,
     original,
@@ -39,7 +37,6 @@ from migopy.face.which_fabric import (
 __all__ = [
     'OF_DATABASE',
     'OF_MANY',
-    'ORIGINAL',
     'Asking',
     'NoClassicFabric',
     'NoInvoke',
@@ -48,7 +45,6 @@ __all__ = [
     'call',
     'fabrics',
     'has_many',
-    'has_method',
     'has_option',
     'help_of',
     'in_full',

@@ -7,16 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from migopy.commands import Command, Where
+from migopy.origins import ORIGINAL, has_method
 from migopy.server import BadSettings
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 
-#: The attribute, of 1.0, that marks a method: `True`, or `DEFAULT`.
-MARK = 'migopy_task'
+#: What `MARK` marks the command with that no name stands for; all others by `True`.
 DEFAULT = 'default'
-
-#: The attribute that marks a method of migopy's own; an override has none.
-ORIGINAL = 'migopy_original'
 
 #: Migopy's own commands that are about a database.
 OF_DATABASE = frozenset(
@@ -73,12 +70,6 @@ def has_many(manager: Any) -> bool:
     if not hasattr(manager, 'databases'):
         return False
     return has_method(manager) or manager.MONGO_DATABASES is not None
-
-
-def has_method(manager: Any) -> bool:
-    """Tell whether a method of the fabfile gives the databases."""
-    method = manager.databases
-    return not hasattr(method, ORIGINAL) and not hasattr(method, MARK)
 
 
 def require_one_kind(manager: Any) -> None:

@@ -10,8 +10,9 @@ from typing import Any, TypeVar, overload
 
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
-from migopy.face.marked import DEFAULT, MARK, OF_MANY, is_for_each
+from migopy.face.marked import DEFAULT, OF_MANY, is_for_each
 from migopy.face.misfit import misfit, no_such_option, typed_as_value
+from migopy.origins import MARK
 from migopy.server import redacted
 
 Method = TypeVar('Method', bound=Callable[..., Any])

@@ -7,16 +7,9 @@ from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException
-from migopy.face import (
-    ORIGINAL,
-    WrongOptions,
-    help_of,
-    is_yes,
-    number,
-    one_of,
-    only_one,
-)
+from migopy.face import WrongOptions, help_of, is_yes, number, one_of, only_one
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
+from migopy.origins import ORIGINAL
 from migopy.run import AlreadyRegistered, Choice, Plan
 from migopy.state import Run
 

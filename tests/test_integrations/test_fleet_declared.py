@@ -59,6 +59,25 @@ class MethodTest(FleetTest):
                 self.assertNotIn('Traceback', result.stderr)
                 self.assertNotIn('s3cret', result.stderr)
 
+    def test_settings_name_the_method(self) -> None:
+        for body, row in (
+            (
+                "def databases(self): return ['s3cret']",
+                r'MONGO_DATABASES +\(the method databases\) +Migrations in fabfile.py',
+            ),
+            # A command of the fabfile's own, and nothing at all.
+            (
+                'databases = migopy.task(lambda self: None)',
+                r'MONGO_DATABASES +None +default',
+            ),
+            ('x = 1', r'MONGO_DATABASES +None +default'),
+        ):
+            with self.subTest(body):
+                self.given_by(body)
+                shown = self.assert_ok(self.fab('migrations:settings', COLUMNS='200'))
+                self.assertRegex(shown.stdout, row)
+                self.assertNotIn('s3cret', shown.said)
+
     def test_what_it_raises_is_shown_from_the_fabfile_on(self) -> None:
         self.given_by("""
             def databases(self):
