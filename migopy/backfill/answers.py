@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 class Delete:
-    """The kind of `DELETE`, of which there is one."""
+    """The type of `DELETE`, its only instance."""
 
     __module__ = 'migopy.backfill'
 
@@ -66,8 +66,8 @@ class Counts:
 class DocumentsFailed(MigopyException):
     """Documents of `update_each` failed.
 
-    `failures` are pairs of `_id` and text, of the first thousand; `counts` says what
-    came of all. `note` is what else is to be known of them. The first error is chained.
+    `failures` are pairs of `_id` and text for the first thousand; `counts` says what
+    came of all documents, `note` what else one should know. The first error is chained.
     """
 
     # As it is pickled and shown, whatever room it is in.

@@ -1,4 +1,4 @@
-"""How long the writes of a batch take, beside what else the loop's body does."""
+"""How long the writes of a batch take, apart from what else the loop's body does."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from migopy.effects import Recording
 class BatchTimer:
     """The time of one batch of a loop.
 
-    Invariant: where the loop's commands are heard, only the answers to its writes
-    count. What its body does beside them is no work of the server, and in smaller
-    batches it would only be done more often.
+    Invariant: if the loop's commands are heard, only the time of its writes counts.
+    What else its body does is no work of the server, and smaller batches would only
+    have it done more often.
     """
 
     def __init__(self, effects: Recording | None) -> None:

@@ -28,27 +28,26 @@ def batches(
 ) -> Iterator[list[Any]]:
     """Give the documents in lists of up to `size`, in the order of `_id`.
 
-    When the loop goes on to the next batch, the one before is done. In a migration the
-    loop goes on behind the last one that was done where the run before stopped, if that
-    is unfinished, of the same direction, and this is the same call: the same one in
-    order, the same collection and filter, and this run has sent no write before it to
-    the collection, nor to one that the loop has written to. The batch in which a loop
-    was left, by an error or by `break`, is not done. After `kill -9` the batches of the
-    last second may be given again.
+    A batch is done when the loop goes on to the next one; a batch in which the loop was
+    left, by an error or by `break`, is not. In a migration the loop goes on after the
+    last batch that an earlier, unfinished run in the same direction has done, if this
+    is the same call: the same one in order, with the same collection and filter, and if
+    this run has not written before it to the collection, nor to one that the loop has
+    written to. After `kill -9` the batches of the last second may be given again.
 
-    With `transaction` all that is written while a batch is at hand is in one
-    transaction with how far the loop is, whatever is killed. That needs a replica set.
-    Its writes are in it by themselves, in the loop's thread and with the same client.
-    The same batch is given again if the server could not commit it. In a migration
-    that is one transaction, and in a dry run, all of it is in that one, and from the
-    beginning. Where images are to be kept each batch is a transaction in any case.
+    With `transaction`, all that is written between two batches is in one transaction
+    with the loop's position, whatever is killed. That needs a replica set. Writes in
+    the loop's thread and with the same client are part of it by themselves. A batch is
+    given again if the server could not commit it. In a migration that is a transaction
+    itself, and in a dry run, all is part of that one and begins with the first
+    document. Where images are kept, each batch is a transaction in any case.
 
     `pace` is as in `update_each`: between batches it waits, or is stopped.
 
-    Raises `NotACollection` for a view and a time-series collection, and `NotOnce` where
-    a transaction is wanted and cannot be, before anything is done; `InLoop` within
-    another loop over batches, `OutsideBatch` after a write past the transaction, and
-    `ReplacedMeanwhile` at the end, where it is another collection by then.
+    Before anything is done it raises `NotACollection` for a view or a time-series
+    collection, `NotOnce` if a transaction is wanted and not possible, and `InLoop`
+    within another loop over batches; later `OutsideBatch` after a write past the
+    transaction, and at the end `ReplacedMeanwhile` if it is another collection then.
     """
     require_collection(
         'batches',

@@ -62,8 +62,8 @@ class Failed(NamedTuple):
 class Batch:
     """What is to be done with the documents of a page.
 
-    `retried` are the `_id`s of one that failed in the run before; else `last` is the
-    last `_id`.
+    `last` is the page's last `_id`. A page of documents that failed in an earlier run
+    has their `_id`s in `retried` instead.
     """
 
     changes: list[Change] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Batch:
     counts: Counts = field(default_factory=Counts)
     retried: Sequence[Any] = ()
     last: Any = None
-    #: The `_id`s of all, where images are kept of what a loop changes.
+    #: The `_id`s of all documents, where images are kept of what a loop changes.
     ids: Sequence[Any] = ()
 
     def leave(self, keys: Sequence[Any], error: Exception) -> None:
@@ -80,7 +80,7 @@ class Batch:
         self.failures += [Failed(key, error) for key in keys]
 
     def replace(self, keys: Sequence[Any], repeated: Batch) -> None:
-        """Take what is to be done with documents now, those that are still there."""
+        """Replace what is to be done with documents that others have changed."""
         self.changes = self._without(keys) + repeated.changes
         self.failures += repeated.failures
         self.counts.left += repeated.counts.left
@@ -92,7 +92,7 @@ class Batch:
 
 
 class ChangedMeanwhile(Exception):
-    """Others changed a document each time that it was to be replaced or deleted."""
+    """Others changed a document each time it was about to be replaced or deleted."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(f'others changed it {attempts} times meanwhile')
@@ -133,7 +133,7 @@ class Changes:
     ) -> Batch:
         """Call the function for each document, up to the first failure if asked to.
 
-        After so many `seconds` the others are left for the next batch.
+        After `seconds` the other documents are left for the next batch.
         """
         batch = Batch(retried=retried)
         end = time.monotonic() + seconds

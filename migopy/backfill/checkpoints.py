@@ -1,4 +1,4 @@
-"""How far calls of `update_each` have come, for the run that goes on."""
+"""How far the calls of `update_each` in a run have come, so that the next goes on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from migopy.state import KeptPages
 #: Seconds between two checkpoints at least.
 CHECKPOINT_EVERY = 1.0
 
-#: Failed documents that are remembered by `_id`; of more only the number is known.
+#: Failed documents that are remembered by `_id`; of further ones only the number is.
 REMEMBERED = 1000
 
 
@@ -32,7 +32,7 @@ Recorded = AbstractContextManager[Optional[Recording]]
 class Place(NamedTuple):
     """How far a call is: its entry, and the number of documents that are done.
 
-    `is_certain` is false from the moment on that more have failed than are remembered.
+    `is_certain` is false once more documents have failed than are remembered.
     """
 
     entry: Document
@@ -43,22 +43,22 @@ class Place(NamedTuple):
 class Checkpoint:
     """How far one call has come.
 
-    Invariant: all documents up to `after` are written, but for those in `failed`.
-    Both, and what is kept of them, stay as they are from the moment on that more fail
-    than are remembered: those are repeated with all that follow.
+    Invariant: all documents up to `after` are written, except those in `failed`. Once
+    more fail than are remembered, both stay as they are, and so does what is kept of
+    them: the next run repeats those with all that follow.
     """
 
     def __init__(
         self, entry: Document, changed: Callable[[], None], anew: str = ''
     ) -> None:
-        """Begin with what `entry` holds, and keep it there.
+        """Begin with what `entry` holds, and keep it up to date.
 
-        `changed` hears each time that it says more. `anew` is why it does not go on
-        from what the run before has done.
+        `changed` is called each time it says more. `anew` says why the call does not
+        go on from what the run before has done.
         """
         entry.setdefault('count', 0)
         entry.setdefault('done', False)
-        # A list of its own: the run before goes on having the one that it had.
+        # A copy: the entry of the run before keeps its own list.
         entry['failed'] = list(entry.get('failed', ()))
         self.entry = entry
         self.anew = anew
@@ -96,10 +96,10 @@ class Checkpoint:
         return bool(self.entry['done'])
 
     def following(self, batch: Batch, failed: Sequence[Any]) -> Place:
-        """Tell how far it is once the next batch is written but for `failed`."""
+        """Tell how far the call is when the next batch is written, but for `failed`."""
         count = self.count + batch.counts.matched - len(failed)
         known: list[bytes] = self.entry['failed']
-        # Of those that are tried again, no more can fail than have failed before.
+        # Of documents that are retried, no more can fail than have failed before.
         fits = batch.retried or len(known) + len(failed) <= REMEMBERED
         if not (self._place.is_certain and fits):
             return Place(self.entry, count, is_certain=False)
@@ -113,12 +113,12 @@ class Checkpoint:
         return Place(entry, count)
 
     def go_to(self, place: Place) -> None:
-        """Hear that it is as far as that."""
+        """Hear that the call has come to a place."""
         self.entry.update(place.entry)
         self._place = place
 
     def passed(self, batch: Batch, failed: Sequence[Any]) -> None:
-        """Hear that a batch is written, the next one in order, but for `failed`."""
+        """Hear that the next batch in order is written, except for `failed`."""
         self.go_to(self.following(batch, failed))
         if self._place.is_certain:
             self._changed()
@@ -132,8 +132,8 @@ class Checkpoint:
 class Checkpoints:
     """How far the calls of `update_each` in one run of a migration have come.
 
-    Invariant: a call goes on from an entry of the run before only where that can
-    leave out no document; where it begins anew, no later entry holds either.
+    Invariant: a call goes on from an entry of the run before only if that leaves out no
+    document; if it begins anew, all later entries are void.
     """
 
     def __init__(
@@ -182,7 +182,7 @@ class Checkpoints:
             CHECKPOINTS.reset(token)
 
     def begin(self, namespace: str, key: str) -> Checkpoint:
-        """Give the checkpoint of the next call; `key` tells it from any other."""
+        """Give the checkpoint of the next call, which `key` identifies."""
         place = len(self.entries)
         entry: Document = {'collection': namespace, 'key': key}
         self.entries.append(entry)
@@ -199,7 +199,7 @@ class Checkpoints:
         return Checkpoint(entry, self._save_in_time, anew if is_told else '')
 
     def _anew(self, earlier: Document, namespace: str, key: str) -> str:
-        """Say why a call does not go on from an entry, '' where it does."""
+        """Say why a call does not go on from an entry; '' where it does."""
         if earlier['key'] != key:
             return 'its filter, its function or its collection is another one now'
         if self._was_written(namespace) or self._has_written(earlier):
@@ -208,9 +208,9 @@ class Checkpoints:
 
     @property
     def kept(self) -> list[Document]:
-        """Give what the next run is to begin with.
+        """Give the entries that the next run is to begin with.
 
-        Those that this run has not come to are among them, up to the first one whose
+        They include those that this run has not come to, up to the first one whose
         collection it has written to.
         """
         rest = self._earlier[len(self.entries) :]
@@ -235,11 +235,11 @@ class Checkpoints:
         return self.pages is not None and self.pages.is_unsure
 
     def kept_with(self, mine: Document, entry: Document) -> list[Document]:
-        """Give the same with `entry` in the place of one of this run."""
+        """Give the same entries, with `entry` in the place of this run's `mine`."""
         return [entry if each is mine else each for each in self.kept]
 
     def _has_written(self, entry: Document) -> bool:
-        """Tell whether this run has written to what a call of the run before was of."""
+        """Tell whether this run has written to a collection of an earlier call."""
         names = [str(entry.get('collection')), *entry.get('wrote', ())]
         return any(map(self._was_written, names))
 
@@ -248,7 +248,7 @@ class Checkpoints:
             self.save()
 
     def is_time(self) -> bool:
-        """Tell whether the lock was last looked at a second ago, or longer."""
+        """Tell whether the lock was last checked a second ago or longer."""
         return time.monotonic() - self._saved >= CHECKPOINT_EVERY
 
     def save(self) -> None:
@@ -257,11 +257,11 @@ class Checkpoints:
         self.note_time()
 
     def note_time(self) -> None:
-        """Hear that the lock was looked at."""
+        """Hear that the lock was checked."""
         self._saved = time.monotonic()
 
 
-#: Those of the run of a migration that is going on in this context.
+#: The checkpoints of the run of a migration that is going on in this context.
 CHECKPOINTS: ContextVar[Checkpoints | None] = ContextVar('CHECKPOINTS', default=None)
 
 

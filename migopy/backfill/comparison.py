@@ -1,10 +1,10 @@
 """A query that finds a document only if it still is what was seen.
 
-The server compares values: 1, 1.0 and Decimal 1.00 are equal to it, so are 0.0 and
+The server compares values: to it 1, 1.0 and Decimal 1.00 are equal, so are 0.0 and
 -0.0, and under a collection's collation `TEST` may equal `test`. A replacement would
-undo what others wrote then. So what looks alike is compared by its type, or by its
-text, as well. The bits of a NaN and the numbers in the scope of JavaScript code are
-what no server tells apart.
+then undo what others wrote. So what looks alike is also compared by its type or its
+text. No server tells apart the bits of a NaN, and the numbers in the scope of
+JavaScript code.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from bson.raw_bson import RawBSONDocument
 
 Expression = dict[str, Any]
 
-#: Levels below a place that are compared by types: each takes four of the 200 levels
-#: that a statement may have. What is nested deeper is compared by values alone.
+#: Levels below a place that are compared by type as well: each takes four of the 200
+#: levels that a statement may have. What is nested deeper is compared by value alone.
 LEVELS = 40
 
-#: Places that are looked at one by one; where there are more, the document is one.
+#: Places that are compared one by one; if there are more, the whole document is.
 PLACES = 16
 
-#: Values that are compared by their type; those whose digits are compared as well;
-#: those in which a collation may see no difference.
+#: Values that are compared by type; those whose digits are compared as well; and texts,
+#: between which a collation may see no difference.
 NUMBER, DIGITS, TEXT = 'number', 'digits', 'text'
 
 
 class Place(NamedTuple):
     """A list or a document within a document that holds what looks alike.
 
-    `path` leads to it, in an expression; `levels` says how deep it is to the last such
-    value below it, and `kinds` what there is.
+    `path` leads to it in an expression; `levels` says how deep such values lie below
+    it, `kinds` of which kinds they are.
     """
 
     path: str
@@ -45,18 +45,18 @@ class Place(NamedTuple):
 
 
 def unchanged(seen: RawBSONDocument, collated: bool) -> Expression:
-    """Give a query for a document that is what was seen.
+    """Give a query that matches only a document that is still what was seen.
 
     `collated` is whether the collection has a collation, or may have one.
     """
-    # MongoDB 4.4 makes a query for a field of `{$eq: ['$$ROOT', <constant>]}`, and
-    # fails as `$$ROOT` is none. Of a variable it makes none.
+    # MongoDB 4.4 rewrites `{$eq: ['$$ROOT', <constant>]}` as a query for a field, and
+    # fails as `$$ROOT` is no field. With a variable it does not.
     same: Expression = {'$eq': ['$$ROOT', '$$seen']}
     places = tuple(islice(_places(seen, '$$one', collated), PLACES + 1))
     if len(places) > PLACES:
         places = tuple(_whole(seen, '$$one', collated))
     if places:
-        # What is not equal may have no such places.
+        # A document that is not equal may not have these places.
         same = {'$cond': [same, _are_alike(places, collated), False]}
     return {'$expr': {'$let': {'vars': {'seen': {'$literal': seen}}, 'in': same}}}
 
@@ -85,7 +85,7 @@ def _whole(value: Any, path: str, collated: bool) -> Iterator[Place]:
 
 
 def _levels(members: Iterable[Any], collated: bool, kinds: set[str]) -> int:
-    """Tell how deep it is to the last value that has to be looked at; 0 for none."""
+    """Tell how deep the last value to be compared lies; 0 if there is none."""
     deepest = 0
     for each in members:
         if _is_nested(each):
@@ -98,7 +98,7 @@ def _levels(members: Iterable[Any], collated: bool, kinds: set[str]) -> int:
 
 
 def _is_nested(value: Any) -> bool:
-    # Checked for each value; whether it is any Mapping takes ten times as long.
+    # Checked for each value; to check for any Mapping takes ten times as long.
     return isinstance(value, (RawBSONDocument, list))
 
 
@@ -123,7 +123,7 @@ def _kind(value: Any, collated: bool) -> str | None:
 
 @lru_cache(maxsize=256)
 def _are_alike(places: tuple[Place, ...], collated: bool) -> Expression:
-    """Give what is true if the types (and digits, texts) of both are the same."""
+    """Give an expression: are the types (and digits, texts) of both the same?"""
     both = {
         '$map': {
             'input': ['$$ROOT', '$$seen'],
@@ -131,7 +131,7 @@ def _are_alike(places: tuple[Place, ...], collated: bool) -> Expression:
             'in': [_outline_of(place, collated) for place in places],
         }
     }
-    # One expression for both is half as much to be sent and parsed.
+    # One expression for both halves what is sent and parsed.
     return {'$eq': [{'$size': {'$setUnion': [both]}}, 1]}
 
 
@@ -145,7 +145,7 @@ def _outline_of(place: Place, collated: bool) -> Expression:
 def _outline(
     members: Any, suffix: str, levels: int, kinds: frozenset[str], collated: bool
 ) -> Expression:
-    """Give what lists the types of members; `$$m1<suffix>` is one of them."""
+    """Give an expression that lists the types of members, each as `$$m1<suffix>`."""
     name = f'm{levels}'
     value = f'$${name}{suffix}'
     kind = {'$type': value}

@@ -20,12 +20,12 @@ Document = dict[str, Any]
 AS_IT_IS: CodecOptions[Document] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO
 )
-#: Reads a document of which the `_id` is wanted, whatever the others' text is.
+#: Reads a document for its `_id`, even if texts in other fields are not UTF-8.
 RAW = AS_IT_IS.with_options(
     document_class=RawBSONDocument, unicode_decode_error_handler='surrogateescape'
 )
 
-#: How a document begins of which the `_id` is an ObjectId, or a small number.
+#: The beginning of a document whose `_id` is an ObjectId, or a small number.
 _OBJECT_ID = b'\x07_id\0'
 _INT32 = b'\x10_id\0'
 
@@ -46,23 +46,23 @@ def unpacked(data: bytes) -> Any:
 
 
 def shown(key: Any) -> str:
-    """Give an `_id` as a message shows it, cut off where it is very long."""
+    """Give an `_id` as a message shows it, cut if it is very long."""
     return shortened(repr(key), SHOWN_OF_ID)
 
 
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give a query for what fits two queries; the second may be empty."""
+    """Combine two queries; the second may be empty."""
     return {'$and': [one, other]} if other else one
 
 
 def id_of(document: RawBSONDocument) -> Any:
-    """Give the `_id` of a document, a document as `_id` decoded too.
+    """Give the `_id` of a document; one that is a document itself is decoded.
 
     Raises `UnreadableId`.
     """
     raw = document.raw
-    # Nearly all are of these types. To decode a document for its `_id` alone takes as
-    # long as all else that is done with it here.
+    # Nearly all are of these types, and decoding a document for its `_id` alone takes
+    # as long as all else that is done with it here.
     begins = raw[4:9]
     if begins == _OBJECT_ID:
         return ObjectId(bytes(raw[9:21]))

@@ -38,36 +38,37 @@ def update_each(
 ) -> Counts:
     """Call `function(document)` for each document and write what it returns.
 
-    That is an update (`{'$set': …}`, or a list: an aggregation pipeline), a whole new
-    document, `None` to leave it, or `migopy.DELETE`. The function is called in this
-    thread, in the order of `_id`, while up to `workers` bulks of `batch_size`
-    documents are being written; by default that is 1,000, and up to 16,000 small ones
-    where the server is so far away that most of the time would be waiting for it. No
-    document is ever made. A replacement or deletion takes place only if the document is
-    still what the function saw, else the function is called again with what it is now.
-    (What does not fit into 16 MB together with its replacement is replaced in any
-    case.) An update is made by `_id`, and where there is a filter only if it still
+    It returns an update (`{'$set': …}`, or a list: an aggregation pipeline), a whole
+    new document, `None` to leave it, or `migopy.DELETE`. The function is called in this
+    thread, in the order of `_id`, while up to `workers` bulks of `batch_size` documents
+    are being written; by default that is 1,000, and up to 16,000 small ones if the
+    server is so far away that most of the time would be spent waiting for it. No
+    document is ever made. A document is replaced or deleted only if it still is what
+    the function saw; if not, the function is called again with what it is now. (A
+    document that does not fit into 16 MB together with its replacement is replaced in
+    any case.) An update is made by `_id`, and if there is a filter, only if it still
     fits.
 
-    In a migration it goes on where the run before stopped, if that is unfinished, of
-    the same direction, and this is the same call: the same one in order, the same
-    collection, filter and name of the function, and this run has sent no write to the
-    collection before it. None is left out. On a replica set each batch is written in
-    one transaction with how far that is, one batch after the other, so what the
-    function returns for a document is written once, whatever is killed. Where that
-    cannot be, which is said, the documents of the last moments may be written twice;
-    with `exactly_once` it raises `NotOnce` instead. In a transaction and in a dry run
-    all is done in this thread and from the beginning.
+    In a migration it goes on where an earlier, unfinished run in the same direction
+    stopped, if this is the same call: the same one in order, with the same collection,
+    filter and name of the function, and if this run has not written to the collection
+    before it. No document is left out. On a replica set each batch is written in one
+    transaction with the call's position, one batch after the other, so what the
+    function returns for a document is written once, whatever is killed. If that is not
+    possible, a person is told so, and the documents of the last moments may be written
+    twice; with `exactly_once` it raises `NotOnce` instead. In a transaction and in a
+    dry run all is done in this thread and from the beginning.
 
     `pace` is `'careful'`, the default for a replica set of several members, `'full'`,
     or a `migopy.Pace`: between batches it slows down and waits while secondaries are
     behind or the server is busy, and says so.
 
-    Raises `NotACollection` for a view and a time-series collection, and `InLoop` in a
-    loop over `batches`, before anything is done; and `DocumentsFailed`, which names the
-    `_id`, once all before that document is written; with `on_error='collect'` once all
-    the others are. The next run tries those that failed first. Raises
-    `ReplacedMeanwhile` at the end, where it is another collection by then.
+    Before anything is done it raises `NotACollection` for a view or a time-series
+    collection, and `InLoop` in a loop over `batches`. If a document fails it raises
+    `DocumentsFailed`, which names the `_id`, once all documents before it are written;
+    with `on_error='collect'` once all the others are. The next run tries those that
+    failed first. At the end it raises `ReplacedMeanwhile` if it is another collection
+    then.
     """
     _require_usable(collection, function, on_error)
     require_yes_or_no('exactly_once', exactly_once)

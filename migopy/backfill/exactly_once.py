@@ -24,8 +24,8 @@ from migopy.backfill.transactions import (
 from migopy.backfill.writes import EndedTransaction, Writes, Written
 from migopy.state import commit, is_passing
 
-#: How often a page is tried that the server aborts, as others write its documents or as
-#: its cache is too small; and how often where it is to be exactly once.
+#: How often a page is tried that the server aborts, as others write its documents or
+#: its cache is too small; and how often if it must be written exactly once.
 CONFLICTS = 3
 CONFLICTS_IF_REQUIRED = 30
 
@@ -33,7 +33,7 @@ CONFLICTS_IF_REQUIRED = 30
 PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
-#: For how many seconds a page is tried where a network or a primary fails.
+#: For how many seconds a page is tried if the network or the primary fails.
 PATIENCE = 120.0
 
 #: Round trips of a page, one after the other: its checkpoint, its writes, the commit;
@@ -41,7 +41,7 @@ PATIENCE = 120.0
 TRIPS = 3
 TRIPS_WITH_IMAGES = 6
 
-#: Documents of a page that the server may refuse; each of them is one more try.
+#: Documents of a page that the server may refuse; each costs one more try.
 REFUSED_AT_MOST = 20
 
 
@@ -61,9 +61,9 @@ class ExactlyOnce:
         is_required: bool,
         way: Way,
     ) -> None:
-        """Write to `collection`; `raw` is the same one, as documents are read.
+        """Write to `collection`; `raw` is the same collection, for reading.
 
-        In a run whose pages are kept; `session` is for the transactions alone. `way`
+        The run must keep pages; `session` is used for these transactions alone. `way`
         hears how long their first commands take.
         """
         checkpoints = CHECKPOINTS.get()
@@ -90,11 +90,11 @@ class ExactlyOnce:
         )
 
     def write(self, batch: Batch) -> Written:
-        """Write a batch, in any thread; the checkpoint goes past it with that.
+        """Write a batch together with the checkpoint after it, in any thread.
 
-        What is refused is left out of it and among the failures. Where documents are
-        to be seen `again` nothing was written. Raises `NotOnce`, `LockLost`, and what
-        is the fault of no single document.
+        Documents that the server refuses are left out and are among the failures. If
+        some are to be seen `again`, nothing was written. Raises `NotOnce`, `LockLost`,
+        and errors that are the fault of no single document.
         """
         refused: list[Failed] = []
         while True:
@@ -120,7 +120,7 @@ class ExactlyOnce:
     def _write(
         self, batch: Batch, changes: Sequence[Change], refused: Sequence[Failed]
     ) -> Written:
-        """Write what is left of a batch, trying again where the server asks for it."""
+        """Write the rest of a batch, trying again when the server asks for that."""
         known = [each.id for each in (*batch.failures, *refused)]
         if not changes:
             self._checkpoint.passed(batch, known)
@@ -128,7 +128,7 @@ class ExactlyOnce:
         self._transaction.look_at_the_lock()
         deadline = time.monotonic() + PATIENCE
         conflicts = 0
-        #: What the last attempt had written before its commit, and the place after it.
+        #: What the last attempt had sent to be committed, and the place after it.
         sent: tuple[Written, Place] | None = None
         while True:
             self._pages.is_unsure = True
@@ -175,7 +175,7 @@ class ExactlyOnce:
             self._images.settle()
 
     def _add(self, place: Place) -> bool:
-        """Begin with the checkpoint, which costs the server next to nothing."""
+        """Write the checkpoint first, which costs the server next to nothing."""
         began = time.monotonic()
         is_added = self._pages.add(self._transaction.kept(place), self._session)
         self._way.saw(time.monotonic() - began)

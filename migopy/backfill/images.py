@@ -1,4 +1,4 @@
-"""What keeps images of what a page or a batch changes, with it."""
+"""The interfaces of what keeps images of what a page or a batch changes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class Looked(Protocol):
 
 
 class LoopImages(Protocol):
-    """Keeps what batches change, each in the transaction of the batch."""
+    """Keeps images of what batches change, each in the batch's transaction."""
 
     def batch(self) -> AbstractContextManager[Any]:
         """Open the session's transaction; give a `Looked` for the block."""
 
     def keep(self, looked: Any, ids: Sequence[Any], effects: Effects | None) -> None:
-        """Keep what a batch has changed, whose documents have these `_id`s.
+        """Keep images of what a batch of documents with these `_id`s has changed.
 
         `effects` are those of the loop.
         """
@@ -51,7 +51,7 @@ class NoLoopImages:
 
 
 class PageImages(Protocol):
-    """Keeps what the documents of a page were, in the transaction that writes it."""
+    """Keeps images of a page's documents, in the transaction that writes the page."""
 
     @property
     def session(self) -> ClientSession:

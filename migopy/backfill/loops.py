@@ -1,4 +1,4 @@
-"""The loop over `batches` that goes on here: one at a time, and left in good order."""
+"""The loop over `batches` that goes on here: one at a time, and properly left."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class InLoop(MigopyException):
 
 
 class OutsideBatch(MigopyException):
-    """A write past the transaction of a batch; it is not part of it.
+    """A write in a loop was not part of the transaction of its batch.
 
     `what` is the write. The batch is given again by the next run.
     """
@@ -78,7 +78,7 @@ class OutsideBatch(MigopyException):
 
 
 class UnkeptBatch(MigopyException):
-    """The transaction of a batch has come to nothing.
+    """Nothing that was written in the transaction of a batch is kept.
 
     `left` is the loop, `reason` what the server says.
     """
@@ -89,7 +89,7 @@ class UnkeptBatch(MigopyException):
         self.reason = reason
         what = (
             f'Nothing of that batch is kept; the {left.done:,} documents before it are'
-            ' done, and its up goes on behind them when it is run again.'
+            ' done, and its up goes on after them when it is run again.'
         )
         if left.is_tried:
             what = 'Executed, it would fail, and nothing of that batch would be kept.'
@@ -213,7 +213,7 @@ def _close_loop() -> None:
 
 
 def is_of_pages() -> bool:
-    """Tell whether what is sent here is a page, or a part of a loop over `batches`."""
+    """Tell whether this context is sending a page, or is in a loop over `batches`."""
     return SENDING.get() or _open_loop() is not None
 
 

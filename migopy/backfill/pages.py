@@ -1,4 +1,4 @@
-"""What is read: page after page in the order of `_id`.
+"""Documents read page after page, in the order of `_id`.
 
 Each page is a query of its own: no cursor has to outlive hours of work, and PyMongo
 may send it again where a network or a primary fails.
@@ -35,10 +35,10 @@ class Pages:
     def after(self, size: int, *key: Any) -> list[RawBSONDocument]:
         """Read the next `size` documents, up to 16 MB of them.
 
-        `$gt` outside of `$expr` would only find the `_id`s of one type. `min` keeps the
-        server from reading all before, where `$expr` alone does not (before MongoDB
-        5.0, and in a clustered collection); but it leaves out MaxKey, and the strict
-        Stable API does not know it.
+        `$gt` outside of `$expr` would find only `_id`s of one type. `min` keeps the
+        server from reading all documents before, which `$expr` alone does not before
+        MongoDB 5.0 and in a clustered collection; but it leaves out MaxKey, and is not
+        in the strict Stable API.
         """
         # One batch holds a page: without its size the server gives 101 documents.
         find = partial(
@@ -62,7 +62,7 @@ class Pages:
         return page or find(query).to_list()
 
     def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
-        """Read those of certain `_id`s that are there and still fit."""
+        """Read the documents with these `_id`s that are there and still fit."""
         query = both({'_id': {'$in': list(keys)}}, self._query)
         size = len(keys) + 1
         found = self._collection.find(

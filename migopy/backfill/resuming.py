@@ -1,4 +1,4 @@
-"""Where a call begins: with the first document, or behind what was done before."""
+"""Where a call begins: with the first document, or after what was done before."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def begin(
 
 
 def say_where(name: str, checkpoint: Checkpoint) -> bool:
-    """Say where a call goes on, or that it starts over, where a run came before.
+    """Say where a call goes on or that it starts over, if there was an earlier run.
 
     Returns whether anything is left to do.
     """

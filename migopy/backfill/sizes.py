@@ -1,7 +1,7 @@
 """How many documents a page has: more of them where the server is far away.
 
-A page costs round trips, however many documents it has. Near by they take next to
-nothing; far away most of the time would go by waiting for the line.
+A page costs round trips, however many documents it has. They take next to nothing if
+the server is near; if it is far away, most of the time would be spent waiting for them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-#: Documents of a page where nobody says how many, and of one where the server is far.
+#: Documents of a page by default, and at most if the server is far away.
 BASE = 1000
 MOST = 16_000
 
@@ -22,36 +22,36 @@ BYTES = 8_000_000
 #: The part of a page's time that its round trips are to take.
 SHARE = 0.15
 
-#: Seconds that a page which is larger than `BASE` may take without them, so that who
-#: wants it to stop does not wait long; and the part of a pace's target to keep below.
+#: Seconds that a page larger than `BASE` may take without its round trips, so that it
+#: can be stopped soon; and the part of a pace's target to stay below.
 SECONDS = 0.75
 BELOW_TARGET = 0.8
 
-#: Seconds in which no server writes a document: what seems to be faster is noise.
+#: Seconds for one document that no server falls below: anything faster is noise.
 FASTEST = 10e-6
 
-#: Seconds of work for a document before any was measured: most take less than half.
+#: Seconds assumed for a document before any was measured; most take less than half.
 ASSUMED = 100e-6
 
-#: How many times as large as the one before a page is at most, as what was measured may
-#: have been held up by something else.
+#: How many times larger than the one before a page may be, as something else may have
+#: delayed what was measured.
 STEP = 4
 
 
 class Way:
     """How long a message takes to the server and back.
 
-    Invariant: it is the least that was seen, as all else that holds up a reply makes
-    it longer.
+    Invariant: it is the shortest time seen, as anything that delays a reply makes it
+    longer.
     """
 
     def __init__(self, client: object) -> None:
-        """Begin with what a `MongoClient` knows; another one tells nothing."""
+        """Take the client, which is asked if it is a `MongoClient`."""
         self._client = client
         self._least = math.inf
 
     def saw(self, seconds: float) -> None:
-        """Hear how long a reply took that costs the server next to nothing."""
+        """Hear how long a command took that costs the server next to nothing."""
         self._least = min(self._least, seconds)
 
     @property
@@ -68,9 +68,9 @@ class Way:
 class Sizes:
     """How many documents the pages of one call may have.
 
-    Invariant: what the caller has said, where that was said; else `BASE` for the first
-    one, and more only where the line would be waited for too long. No more is written
-    at once than what was measured last allows.
+    Invariant: the caller's number, if there is one; else `BASE` for the first page, and
+    more only if round trips would take too large a share of the time. No more documents
+    are written at once than the last measurements allow.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Sizes:
         self.grows = given is None
         #: Round trips of a page, one after the other.
         self.trips = 1
-        #: Seconds of work for how many documents, of which older ones count for less.
+        #: Seconds of work, and for how many documents; older ones count for less.
         self._worked = 0.0
         self._documents = 0.0
 
@@ -112,7 +112,7 @@ class Sizes:
 
     @property
     def at_once(self) -> int:
-        """Give how many documents of a page that was read to write at once."""
+        """Give how many documents of a page to write at once."""
         if not self.grows:
             return self.most
         each = ASSUMED
@@ -122,6 +122,6 @@ class Sizes:
         return max(BASE, round(min(waited / SHARE, self._seconds) / each))
 
     def stop_growing(self) -> None:
-        """Have no page be larger than `BASE` from now on."""
+        """Keep all pages at `BASE` documents from now on."""
         self.grows = False
         self.most = BASE

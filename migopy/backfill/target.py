@@ -26,7 +26,7 @@ class NotACollection(MigopyException):
 
 
 class ReplacedMeanwhile(MigopyException):
-    """Others have dropped, renamed or replaced a collection that was gone through.
+    """Others have dropped, renamed or replaced the collection of a call meanwhile.
 
     `namespace` is its name.
     """
@@ -57,7 +57,7 @@ class Target:
 
 
 def require_collection(what: str, given: object, right: str, wrong: str) -> None:
-    """Raise `TypeError` where `what` was given no collection to go through.
+    """Raise `TypeError` if `what` was given anything but a collection.
 
     `right` is how it is written, `wrong` how others have it.
     """
@@ -69,7 +69,7 @@ def require_collection(what: str, given: object, right: str, wrong: str) -> None
 
 
 def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
-    """Ask the server what a collection is that is given to `what`.
+    """Ask the server about a collection that was given to `what`.
 
     Raises `NotACollection` for a view and for a time-series collection.
     """
@@ -80,10 +80,10 @@ def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
             lambda: list(collection.database.list_collections(filter=name))
         )
     except OperationFailure:
-        # A role may write and still not be told. It may be another one each time.
+        # A role may write and still not list. Then it may be another one each time.
         return Target(uuid=ObjectId())
     if not found:
-        # In a transaction it may be one that only the transaction sees.
+        # In a transaction the collection may be one that only the transaction sees.
         return Target()
     [said] = found
     options = said.get('options', {})
@@ -105,7 +105,7 @@ def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
 
 
 def require_the_same(collection: Collection[Any], target: Target) -> None:
-    """Make sure that a collection is still the one that it was, as far as is told.
+    """Make sure that a collection is still the same one, as far as the server tells.
 
     Raises `ReplacedMeanwhile`.
     """

@@ -14,10 +14,10 @@ Submit = Callable[..., Callable[[], Any]]
 
 @contextmanager
 def threads(count: int) -> Iterator[Submit]:
-    """Give what starts work in threads; for 0 it is done here when it is waited for."""
+    """Give what starts work in threads; with 0, work is done here when awaited."""
     if not count:
         yield partial
         return
-    # One more than there are bulks, which reads.
+    # One more thread than there are bulks: it reads.
     with ThreadPoolExecutor(count + 1, 'migopy-update') as pool:
         yield lambda work, *arguments: pool.submit(work, *arguments).result

@@ -19,14 +19,14 @@ from migopy.terminal import HELM, duration, say, wait_for
 
 Result = TypeVar('Result')
 
-#: Documents of the smallest batch, and how many more the next one has where it is fast:
-#: so many, and from `BASE` on a fourth of its own.
+#: Documents of the smallest batch, and how many more the next one has after a fast one:
+#: `MORE`, and from `BASE` on a fourth of its size.
 SMALLEST = 10
 MORE = 50
 FOURTH = 4
 
-#: The part of a limit from which on it goes slowly; beyond the limit it waits. Members
-#: tell whole seconds: it is 3 of 5, and 2 of 3.
+#: The part of a limit from which on writing slows down; beyond the limit it waits.
+#: Members report whole seconds: that is 3 of 5, and 2 of 3.
 SLOW_FROM = 0.6
 
 #: Seconds between two lines that say why it is slow.
@@ -39,12 +39,11 @@ NAP = 0.1
 def throttle_of(
     collection: Collection[Any], wanted: Wanted, size: int | None
 ) -> Throttle:
-    """Give the pace of a call that may write `size` documents a batch.
+    """Give the throttle of a call that may write `size` documents a batch.
 
-    Where nobody says how many, they are more if the server is far away.
-
-    Where none is wanted here or in the run, it is a careful one for a replica set with
-    more members than one. In a transaction it is none: that is not to wait.
+    Without a size, batches are larger if the server is far away. If neither the call
+    nor the run names a pace, it is careful for a replica set of several members. In a
+    transaction there is no pace: a transaction must not wait.
     """
     checkpoints = CHECKPOINTS.get()
     client = collection.database.client
@@ -69,8 +68,8 @@ def throttle_of(
 class Throttle:
     """The pace of one call.
 
-    Invariant: it waits between batches only, never in a transaction; the size of a
-    batch is between `SMALLEST` and what `sizes` say.
+    Invariant: it waits between batches only, never in a transaction; a batch has at
+    least `SMALLEST` documents, and at most what `sizes` allow.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class Throttle:
         self._watch = watch
         self.sizes = sizes
         self._helm = HELM.get()
-        #: Documents of a batch, as long as they are fewer than there may be.
+        #: Documents of a batch while it is held below the largest size, else `None`.
         self._held: int | None = None
         self._next = 0.0
         self._said = -SAY_EVERY
@@ -103,10 +102,10 @@ class Throttle:
         count: int,
         trips: int,
     ) -> Callable[[], Result]:
-        """Start to write a batch of `count` changes when its time has come.
+        """Start to write a batch of `count` changes when the pace allows it.
 
-        That takes so many round trips, one after the other. Raises `Stopped` in its
-        place where somebody wants that.
+        Writing takes `trips` round trips, one after the other. Raises `Stopped` if
+        somebody has asked for that.
         """
         self._obey()
         if not count:
@@ -126,9 +125,9 @@ class Throttle:
     def took(self, seconds: float, size: int, trips: int) -> None:
         """Hear how long a batch of so many documents took.
 
-        Batches halve where that is too long, and grow by a few where it is not. What
-        the messages were under way, in so many round trips, is not the server's work:
-        smaller batches would only make more of them.
+        Batches halve if that is too long, else they grow a little. The time of the
+        round trips does not count, as it is not the server's work: smaller batches
+        would only make more of them.
         """
         self._took = seconds
         worked = self.sizes.took(seconds, size, trips)
@@ -140,7 +139,7 @@ class Throttle:
                 self._held = None
 
     def _halve(self, size: int) -> None:
-        """Have the next batch be half of this size, if that is not too small."""
+        """Make the next batch half of this size, but not smaller than `SMALLEST`."""
         self._held = max(min(SMALLEST, self._largest), size // 2)
 
     def wait(self, documents: int) -> None:
@@ -169,7 +168,7 @@ class Throttle:
         self._tell('')
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
-        """Wait until nothing is near a limit, and say so; then begin slowly."""
+        """Wait until nothing is near a limit, saying so, then start again slowly."""
         self._halve(min(self.size, BASE))
         began = said = time.monotonic()
         say(f'{self._name}: paused: {worst.text}')
@@ -186,7 +185,7 @@ class Throttle:
 
     @property
     def _limit(self) -> float | None:
-        """Give the documents a second: what somebody has typed, else the pace's."""
+        """Give the documents a second: as typed with `speed`, else the pace's."""
         typed = self._helm.max_per_second if self._helm else None
         return self._pace.max_per_second if typed is None else typed
 

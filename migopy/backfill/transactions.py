@@ -55,7 +55,7 @@ class NotOnce(MigopyException):
 
     @property
     def in_place_of_it(self) -> str:
-        """Say what holds instead, where it is not insisted on."""
+        """Say what happens instead, where nobody insists on it."""
         name = self.namespace.partition('.')[2]
         return (
             f'{name}: {self.reason}; if this run is killed, the next one may write the'
@@ -68,9 +68,8 @@ def can_be_once(
 ) -> bool:
     """Tell whether each page of a collection can be a transaction of its own here.
 
-    Where it cannot, that is said in a run of a migration. Raises `NotOnce` if it is
-    required, as `wanted` says, but not in a transaction: there all is done once, or not
-    at all.
+    If it cannot, a run of a migration says so. Raises `NotOnce` if it is required, as
+    `wanted` says; but not in a transaction, where all is done once or not at all.
     """
     if is_in_transaction():
         return False
@@ -111,7 +110,7 @@ def _why_not(collection: Collection[Any], pages: KeptPages | None) -> str:
 
 
 def code_of(error: PyMongoError) -> int | None:
-    """Give what the server has answered, to a bulk what it has of the first write."""
+    """Give the code of the server's error; for a bulk, that of its first write."""
     if isinstance(error, BulkWriteError):
         refused = error.details.get('writeErrors') or [{}]
         code: int | None = refused[0].get('code')
@@ -122,7 +121,7 @@ def code_of(error: PyMongoError) -> int | None:
 class PageTransaction:
     """The transaction of a page, with its checkpoint in it; one after the other.
 
-    Invariant: none begins while the lock was not seen to be ours for a second.
+    Invariant: none begins unless the lock was seen to be ours within the last second.
     """
 
     def __init__(
@@ -134,10 +133,10 @@ class PageTransaction:
         conflicts: int,
         wanted: str = EXACTLY_ONCE,
     ) -> None:
-        """Take the session, which is for them alone, in a run whose pages are kept.
+        """Take the session, which is for them alone; the run must keep pages.
 
-        A page is tried so often where the server aborts it for `conflicts`; `concern`
-        is how it is acknowledged, `wanted` what it is for.
+        A page is tried up to `conflicts` times if the server aborts it for conflicts;
+        `concern` is its write concern, `wanted` what it is for.
         """
         checkpoints = CHECKPOINTS.get()
         assert checkpoints is not None and checkpoints.pages is not None  # noqa: S101
@@ -156,7 +155,7 @@ class PageTransaction:
         begin(self._session, self._concern)
 
     def kept(self, place: Place) -> list[Document]:
-        """Give what is kept with a page, after which it is as far as `place`."""
+        """Give the entries to keep with a page, after which the call is at `place`."""
         return self._checkpoints.kept_with(self._checkpoint.entry, place.entry)
 
     def look_at_the_lock(self) -> None:
@@ -173,7 +172,7 @@ class PageTransaction:
     def require_another_try(
         self, error: PyMongoError, conflicts: int, deadline: float
     ) -> None:
-        """Raise an error, or `NotOnce`, if another try would meet it as well."""
+        """Raise the error, or `NotOnce`, if another try would meet it as well."""
         if (code := code_of(error)) in NEVER:
             reason = reason_of(error)
             if code in TOO_LARGE:

@@ -1,7 +1,7 @@
 """One call of `update_each`.
 
-Pages are read ahead and bulks are written behind the function, which is called in the
-caller's thread.
+Pages are read ahead of the function and bulks are written after it, in other threads;
+the function is called in the caller's thread.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from migopy.signals import Stopped, Terminated
 from migopy.terminal import Meter, say, total_of
 from migopy.traces import summary
 
-#: A batch that is being written, and what waits for what became of it.
+#: A batch that is being written, and a call that waits for the result.
 Pending = tuple[Batch, Callable[[], Written]]
 
-#: Round trips of a bulk that is in no transaction of its own.
+#: Round trips of a bulk outside of a transaction of its own.
 TRIPS = 1
 
-#: How often a document that others change all the time is given to the function.
+#: How often a document is given to the function again, if others keep changing it.
 ATTEMPTS = 100
 
 
 class TooLarge(Exception):
-    """A page cannot be written in a transaction; a smaller one perhaps."""
+    """A page is too large for a transaction; a smaller one may not be."""
 
 
 class UpdateCall:
@@ -123,7 +123,7 @@ class UpdateCall:
     def _work_once(self, submit: Submit, session: ClientSession, show: Meter) -> bool:
         """Write each batch in a transaction, while the function is given the next.
 
-        Returns whether that could be done; else the function is given the rest again.
+        Returns whether that could be done; if not, the function gets the rest again.
         """
         sizes = self._throttle.sizes
         once = ExactlyOnce(
@@ -145,7 +145,7 @@ class UpdateCall:
         self, once: ExactlyOnce, batches: Iterator[Batch], submit: Submit, show: Meter
     ) -> bool:
         """Write batches, each in a transaction; raises `TooLarge`."""
-        # It is counted while the first page is read.
+        # Documents are counted while the first page is read.
         count_all = submit(total_of, self._everything)
         writing: tuple[Batch, Callable[[], Written]] | None = None
         for batch in batches:
@@ -167,10 +167,10 @@ class UpdateCall:
     def _settle_once(
         self, once: ExactlyOnce, batch: Batch, wait: Callable[[], Written]
     ) -> bool:
-        """Wait for a batch, trying again with what was changed meanwhile.
+        """Wait for a batch, and repeat what others have changed meanwhile.
 
         Returns whether the next one can be written in a transaction as well. Raises
-        `NotOnce`, and `TooLarge` before that.
+        `TooLarge` if smaller pages may help, else `NotOnce`.
         """
         try:
             written = wait()
@@ -211,7 +211,7 @@ class UpdateCall:
                 if self._stops_at_failure and (batch.failures or self._failures):
                     break
         except (KeyboardInterrupt, Stopped, Terminated):
-            # Threads are writing them already; not noted, they are written twice.
+            # Threads are writing these already: if not noted, they are written twice.
             if in_flight:
                 self._settle_all(pending)
             raise
@@ -223,7 +223,7 @@ class UpdateCall:
             self._settle_first(pending)
 
     def _settle_first(self, pending: deque[Pending]) -> None:
-        """Settle the first that is pending; interrupted in that, none is any more."""
+        """Settle the first pending batch; if interrupted, none is pending any more."""
         batch, wait = pending[0]
         written = wait()
         _, *later = pending
@@ -240,7 +240,7 @@ class UpdateCall:
         yield from self._following(submit)
 
     def _following(self, submit: Submit) -> Iterator[Batch]:
-        """Read behind the checkpoint, page after page, and give the function those."""
+        """Read page after page after the checkpoint, and call the function."""
         after = [self._checkpoint.after] if self._checkpoint.begun else []
         sizes = self._throttle.sizes
         began = time.monotonic()
@@ -260,7 +260,7 @@ class UpdateCall:
                 documents = documents[batch.counts.matched :]
 
     def _settle(self, batch: Batch, written: Written) -> None:
-        """See to what of a batch was changed meanwhile, and note how far that is."""
+        """Repeat what others have changed meanwhile, and note how far the call is."""
         for _ in range(ATTEMPTS):
             if not written.again:
                 break
@@ -277,7 +277,7 @@ class UpdateCall:
         self._checkpoint.passed(batch, [each.id for each in failures])
 
     def _count(self, batch: Batch, written: Written) -> list[Failed]:
-        """Count what became of a batch, and note and give what failed of it."""
+        """Count what became of a batch; note what failed, and give it."""
         failures = [*batch.failures, *written.failures]
         batch.counts.add(written.counts)
         batch.counts.failed = len(failures)

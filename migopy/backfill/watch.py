@@ -1,4 +1,4 @@
-"""What is looked at while many documents are written: how busy a replica set is."""
+"""How busy a replica set is, looked at while many documents are written."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SILENT_SECONDS = 60.0
 #: The part of an oplog's room that is used where it is full.
 FULL = 0.9
 
-#: Seconds within which a member that can be reached has answered.
+#: Seconds within which a reachable member should have answered.
 FIRST_ANSWER = 10.0
 
-#: What commands tell that need the role clusterMonitor.
+#: What the commands tell that need the role clusterMonitor.
 MONITORED = {
     'serverStatus': 'flow control, dirty cache, queued operations',
     'replSetGetConfig': 'hidden members',
@@ -53,7 +53,7 @@ class Watch:
     """
 
     def __init__(self, client: Any, heartbeats: Any, pace: Pace) -> None:
-        """Take the client that works, and one that hears of members twice a second."""
+        """Take the client that writes, and one that hears of members twice a second."""
         self.unread: list[str] = []
         self._client = client
         self._heartbeats = heartbeats
@@ -70,7 +70,7 @@ class Watch:
         self._held_at_first: float | None = None
 
     def look(self) -> list[Strain]:
-        """Tell what is near a limit, or beyond it; at most twice a second anew."""
+        """Tell what is near a limit or beyond it; look twice a second at most."""
         now = time.monotonic()
         if now - self._looked >= LOOK_EVERY:
             self._strains = [*self._lags(now), *self._monitored()]
@@ -130,10 +130,10 @@ class Watch:
     def _window(
         self, status: Mapping[str, Any], oplog: Mapping[str, Any], wanted: float
     ) -> Iterator[Strain]:
-        """Tell how short the oplog is; one that is not full yet is as old as its set.
+        """Tell how short the oplog is, if it is full.
 
-        Where it held little before this work began, waiting would not make it longer:
-        then half of that is the limit.
+        If it held little before this work began, waiting would not make it longer, so
+        half of that is the limit then.
         """
         first = getattr(_at(status, 'oplog', 'earliestOptime'), 'time', None)
         last = getattr(_at(status, 'oplog', 'latestOptime'), 'time', None)
@@ -159,7 +159,7 @@ class Watch:
                 reply: Mapping[str, Any] = db.command(command, value, **options)
                 return reply
         except OperationFailure as error:
-            # What is only too slow to tell is busy; its writes tell how much.
+            # A server that is too slow to tell is busy, as its writes will show.
             if not error.timeout:
                 self._refused.add(command)
                 self._note(MONITORED[command])

@@ -1,4 +1,4 @@
-"""What is written: the changes of a page in one unordered bulk, and what came of it."""
+"""Write the changes of a page in one unordered bulk, and find out what became of it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ TOO_LARGE = 10334
 
 @dataclass
 class Written:
-    """What became of changes; the function is to see the documents `again` again."""
+    """What became of changes; the function has to see the documents in `again` anew."""
 
     counts: Counts = field(default_factory=Counts)
     failures: list[Failed] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Writes:
     ) -> None:
         """Write to `collection`; `raw` is the same one, which reads what is there.
 
-        `session` is that of the transaction, where it is none that is bound here.
+        `session` is that of the transaction, unless it is the one that is bound here.
         """
         self._in_transaction = in_transaction
         self._session = session
@@ -91,7 +91,7 @@ class Writes:
     def write(self, changes: Sequence[Change]) -> Written:
         """Make changes.
 
-        Raises what is the fault of no single document, and `EndedTransaction`.
+        Raises errors that are the fault of no single document, and `EndedTransaction`.
         """
         if not changes:
             return Written()
@@ -108,13 +108,13 @@ class Writes:
                 cause = WriteError(each.get('errmsg', ''), each.get('code'), each)
                 failures.append(Failed(changes[place].id, cause))
             if self._in_transaction:
-                # All that is sent from now on fails, and looks as if it were transient.
+                # All that is sent from now on fails, and the errors look transient.
                 raise EndedTransaction(failures[0]) from error
             changes = [each for n, each in enumerate(changes) if n not in refused]
         except Exception as error:
             if isinstance(error, PyMongoError) and not _is_of_a_document(error):
                 raise
-            # BSON cannot hold one of them, and nobody says which.
+            # One of them does not fit into BSON, and nothing says which one.
             if len(changes) == 1:
                 return Written(failures=[Failed(changes[0].id, error)])
             middle = len(changes) // 2
@@ -129,7 +129,7 @@ class Writes:
         """Send changes; give what a bulk of PyMongo gives, or raises."""
         if self._session is not None and len(changes) <= STATEMENTS:
             kinds = {change.kind for change in changes}
-            # What is more than one command takes is not sent, not even in part.
+            # If it is more than one command takes, nothing of it was sent.
             with suppress(DocumentTooLarge):
                 if DeleteOne not in kinds:
                     return self._command('update', 'updates', 'nMatched', changes)
@@ -171,7 +171,7 @@ class Writes:
         failures: list[Failed],
         reply: Mapping[str, Any],
     ) -> Written:
-        """Find out what the sums in the server's reply say of each change."""
+        """Work out from the sums in the server's reply what became of each change."""
         kinds = Counter(change.kind for change in changes)
         counts = Counts(
             updated=kinds[UpdateOne],
@@ -190,7 +190,7 @@ class Writes:
     def _changed_meanwhile(
         self, changes: Sequence[Change], counts: Counts
     ) -> list[Any]:
-        """List the `_id`s of documents that are neither replaced nor deleted.
+        """List the `_id`s of documents that were not replaced or deleted as wanted.
 
         They, and those that do not exist any more, are taken out of `counts`.
         """
@@ -222,7 +222,7 @@ def _is_of_a_document(error: PyMongoError) -> bool:
 
 
 def about_capped(name: str, error: Exception | None) -> str:
-    """Say what is the matter where a capped collection has refused a document."""
+    """Explain an error of a capped collection; `''` for any other error."""
     if not (isinstance(error, WriteError) and 'capped collection' in str(error)):
         return ''
     return (

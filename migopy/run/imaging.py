@@ -210,7 +210,7 @@ class StepImages(NoImages):
                 pairs = self._capture.pairs(namespace, was_there)
                 count = keep(images, kept, namespace, pairs, self._session, limit)
                 defined = changes.collection or changes.indexes
-                # What was inserted may be gone again, and has made it all the same.
+                # An insert makes the collection even if the document is gone again.
                 filled = count or (changes.inserted and ' + ' not in name)
                 if not was_there and (filled or defined):
                     kept.made.append(namespace)

@@ -39,12 +39,12 @@ WAITING = 1_000_000
 #: Documents that are looked up at once.
 AT_ONCE = 1000
 
-#: Chunks in a row whose documents are no run of the collection, from which on they are
-#: looked up one by one.
+#: After so many chunks whose documents do not stand in a row in the collection,
+#: documents are looked up one by one.
 NO_RUNS = 2
 
-#: Of three transactions that are opened one after the other with this read concern each
-#: sees what those before it see.
+#: With this read concern, each of three transactions that are opened one after another
+#: sees what the one before it sees.
 LEVEL = 'local'
 
 
@@ -52,10 +52,9 @@ class Capture:
     """The state before a transaction, to find out what that has changed.
 
     Invariant: a pair is what the transaction has made of a document, and nothing that
-    others have. What the transaction changes is in the state that was opened after it
-    as it was: else its write would have met a conflict. What differs otherwise others
-    have changed between the state that was opened before and that one; of that a trial
-    write tells whose it is.
+    others have. The state opened after the transaction has its documents as they were
+    before, or its writes would have met a conflict. What else differs, others have
+    changed between the two states; a trial write tells whose a change is.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Capture:
             if not was_there:
                 yield batch
                 continue
-            # Where all documents are changed, to read them in a row costs a third.
+            # If all documents are changed, reading them in a row costs a third.
             is_whole = no_runs < NO_RUNS and self._was_run(namespace, batch)
             no_runs = 0 if is_whole else no_runs + 1
             own = batch if is_whole else self._own(namespace, batch)
@@ -96,13 +95,13 @@ class Capture:
     def pairs_of(
         self, namespace: str, ids: Sequence[Value], was_there: bool
     ) -> Iterator[list[Difference]]:
-        """Iterate over the same, if only documents with these `_id`s may be of it."""
+        """Do the same where only documents with these `_id`s may have changed."""
         return in_chunks(self._looked_up(namespace, ids, was_there))
 
     def _looked_up(
         self, namespace: str, ids: Sequence[Value], was_there: bool
     ) -> Iterator[Difference]:
-        """Iterate over what was changed of these documents, each of them once."""
+        """Iterate over the changes of these documents, each of them once."""
         seen: set[Value] = set()
         for place in range(0, len(ids), AT_ONCE):
             some = ids[place : place + AT_ONCE]
@@ -138,9 +137,9 @@ class Capture:
         after: Mapping[Value, bytes],
         was_there: bool,
     ) -> Iterator[Difference]:
-        """Iterate over what documents by `_id` tell, of which some are in one state."""
+        """Iterate over the differences of documents that may be in one state alone."""
         new = [each for each in after if each not in before]
-        # Equal to the server, as 1 and 1.0 are: one was put in the other's place.
+        # Equal to the server, as 1 and 1.0 are: one has replaced the other.
         same = look_up(collection, new, self._before) if was_there else {}
         replaced = {id_of(each) for each in same.values()}
         for id, document in before.items():
@@ -154,14 +153,14 @@ class Capture:
     def _was_run(self, namespace: str, batch: Sequence[Difference]) -> bool:
         """Tell whether documents were the same already in the state opened first.
 
-        Where they do not stand one after another, it is not told.
+        It is false if they do not stand one after another, even where they were.
         """
         collection = self._states.collection(namespace)
         run = [each.before for each in batch if each.before is not None]
         return len(run) == len(batch) and is_run(collection, run, self._earlier)
 
     def _own(self, namespace: str, batch: Sequence[Difference]) -> list[Difference]:
-        """List those that the transaction has made."""
+        """List the differences that the transaction itself has made."""
         collection = self._states.collection(namespace)
         ids = [each.id for each in batch]
         earlier = look_up(collection, ids, self._earlier)
@@ -220,7 +219,7 @@ def keep(
 
 
 def in_chunks(differences: Iterable[Difference]) -> Iterator[list[Difference]]:
-    """Put as many pairs together as a chunk has."""
+    """Put pairs together in lists as large as a chunk."""
     pairs: list[Difference] = []
     size = 0
     for each in differences:

@@ -37,7 +37,7 @@ def grouped(kept: ImageSet, chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 
 
 def groups_of(images: Images, kept: ImageSet) -> Iterator[list[Chunk]]:
-    """Read the chunks that are left, those together that can go so; see `chunks`."""
+    """Read the chunks that are left, in groups; raises what `Images.chunks` does."""
     return grouped(kept, images.chunks(kept))
 
 

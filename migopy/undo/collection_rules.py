@@ -11,16 +11,16 @@ from pymongo.client_session import ClientSession
 from migopy.differences import collection_of
 from migopy.undo.unique_keys import fields_of
 
-#: The privilege to write what a validator would refuse.
+#: The privilege to write documents that a validator would refuse.
 PASSING = 'bypassDocumentValidation'
 
 
 class Rules(NamedTuple):
     """What a collection asks of a document that is written.
 
-    `unique` are the fields, of the document itself, that unique indexes look at; with
-    `is_partial` one of those looks at others as well. `passes` is whether a validator
-    is to be passed by.
+    `unique` are the top-level fields that unique indexes look at; with `is_partial`,
+    one of the indexes looks at others as well. `passes` is whether to bypass a
+    validator.
     """
 
     unique: frozenset[bytes]
@@ -28,7 +28,7 @@ class Rules(NamedTuple):
     passes: bool
 
     def keep_apart(self, one: bytes, other: bytes) -> bool:
-        """Tell whether a unique index sees another document in the second one."""
+        """Tell whether a unique index may have different keys for two documents."""
         if self.is_partial:
             return True
         if not self.unique:

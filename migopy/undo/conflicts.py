@@ -1,4 +1,4 @@
-"""What others have changed, counted."""
+"""Count what others have changed since a migration."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from migopy.undo.document_decisions import Conflict, Decision
 
 
 class FoundConflicts:
-    """What others have changed: the first documents of it, and how many there are.
+    """The conflicts of an undo: the first ones, and how many there are.
 
     Invariant: each document counts once.
     """
 
     def __init__(self, repeated: Collection[str] = ()) -> None:
-        """Take the collections of which images may hold a document several times."""
+        """Take the collections whose images may hold a document several times."""
         self._repeated = repeated
         self._noted: set[tuple[str, Value]] = set()
         self.first: list[Conflict] = []
@@ -25,7 +25,7 @@ class FoundConflicts:
         self.defined = self.lost = 0
 
     def note(self, namespace: str, id: Value, decision: Decision) -> None:
-        """Count a document where a decision is one of a conflict."""
+        """Count a document if the decision about it met a conflict."""
         if decision.conflict is None or (namespace, id) in self._noted:
             return
         if namespace in self._repeated:
@@ -33,7 +33,7 @@ class FoundConflicts:
         self.add(Conflict(namespace, id, *decision.conflict))
 
     def add(self, conflict: Conflict) -> None:
-        """Count what others have changed; of definitions all are kept."""
+        """Count a conflict; those of definitions are all kept."""
         self.count += 1
         self.defined += conflict.id is None
         self.lost += conflict.lost is not None

@@ -1,4 +1,4 @@
-"""What of a definition a command is about to change, and what no image keeps."""
+"""Tell which parts of a definition a command changes, and what no image keeps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HOW = frozenset({'comment', 'lsid', 'maxTimeMS', 'txnNumber', 'writeConcern'})
 
 
 class Unkept(Exception):
-    """A command changes what no image keeps; the text says why, in a part of one."""
+    """A command changes what no image keeps; the text says why, as a clause."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Touched:
 def touched_by(
     name: str, command: Mapping[str, Any], before: Definition | None
 ) -> Touched:
-    """Tell what a command changes of a definition that is `None` if there is none yet.
+    """Tell what a command changes of a definition; `before` is `None` if there is none.
 
-    Where the server is going to refuse it, nothing. Raises `Unkept`.
+    It is nothing if the server is going to refuse the command. Raises `Unkept`.
     """
     look = LOOKS.get(name)
     if look is None:

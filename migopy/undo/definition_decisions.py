@@ -1,4 +1,4 @@
-"""What is to be done about a definition that a migration has changed; pure."""
+"""Decide what to do about a definition that a migration has changed; pure."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ DROP_MADE, MAKE_VIEW, DROP_VIEW = 'drop made', 'make view', 'drop view'
 RENAME, BRING_BACK = 'rename', 'bring back'
 
 
-#: What an action is to be of that is done already, but for the rest of it.
+#: The value of an action that may be done already, and only has to be finished.
 GONE = 'gone'
 
 
 class Action(NamedTuple):
     """One thing to be done to what is called `namespace`.
 
-    `name` is an index's, or the collection that it is renamed from or brought back
-    from; `value` what it is to be. `in_place` drops what others have made there.
+    `name` is an index, or the collection to rename or bring back from; `value` is the
+    wanted definition. `in_place` drops what others have made there.
     """
 
     what: str
@@ -34,7 +34,7 @@ class Action(NamedTuple):
 
 
 class World:
-    """Definitions as they are, or would be when what was decided is done.
+    """Definitions as they are, or will be once the noted actions are done.
 
     Invariant: each is read once; what is noted changes nothing on the server.
     """
@@ -51,11 +51,11 @@ class World:
         return self._known[namespace]
 
     def place(self, namespace: str) -> str:
-        """Give the name that the documents of a collection stand under by now."""
+        """Give the name under which a collection's documents are found now."""
         return self._places.get(namespace, namespace)
 
     def note(self, action: Action) -> None:
-        """Take an action for done."""
+        """Note an action as done."""
         namespace, name = action.namespace, action.name
         now = self.of(namespace)
         if action.what in (RENAME, BRING_BACK):
@@ -81,9 +81,9 @@ class World:
 def decide_on(
     namespace: str, record: DefinitionRecord, world: World, wish: str
 ) -> Iterator[Action | Conflict]:
-    """Decide of a definition by what it is now: what is to be done, what is in the way.
+    """Decide by what a definition is now: what is to be done, and what is in the way.
 
-    Each action is to be noted in the world before the next one is asked for.
+    The caller notes each action in the world before it asks for the next one.
     """
     touched, before = record.touched, record.before
     if not record.is_settled:

@@ -1,4 +1,4 @@
-"""Commands that change definitions, seen before they are sent: what was is kept."""
+"""Keep definitions before a command that changes them is sent."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DefinitionKeeper:
     """Keeps what definitions were, and then lets a command go that changes one.
 
     Invariant: what a command drops or changes is kept, and a majority has it, before
-    the command is sent; so whatever is killed when, nothing of it is lost.
+    the command is sent; so nothing is lost, whatever is killed and when.
     """
 
     def __init__(
@@ -56,24 +56,24 @@ class DefinitionKeeper:
         self._known = known
         self._asides = Asides(images.client)
         self._limit = limit
-        #: By what tells commands apart while they are on their way.
+        #: Chunks of commands on their way, by the `id` of the command.
         self._sent: dict[int, Chunk] = {}
-        #: Whether there are some whose outcome could not be looked up as yet.
+        #: Whether there are commands whose outcome could not be looked up yet.
         self._is_left = False
 
     def inside(
         self, name: str, database: str, command: Mapping[str, Any]
     ) -> str | None:
-        """Let pages go: where they are of is looked at before the first one."""
+        """Let pages go; their collection was checked before the first one."""
         return None
 
     def take(
         self, name: str, database: str, command: Mapping[str, Any], address: Any
     ) -> str | None:
-        """Keep what a command is about to change; say why not, where that cannot be.
+        """Keep what a command is about to change, or say why that is not possible.
 
-        `None` means that the command may go. Where nobody can say it better, the
-        reason is `''`.
+        `None` lets the command go. The reason may be `''`, where there is no better
+        one.
         """
         if name not in DEFINING:
             return ''
@@ -90,7 +90,7 @@ class DefinitionKeeper:
             except MigopyException as error:
                 return error.message
             except PyMongoError as error:
-                # PyMongo swallows the errors of those it tells, and sends the command.
+                # PyMongo swallows errors of its listeners, and sends the command.
                 return f'what it was could not be kept: {reason_of(error)}'
             time.sleep(PAUSE)
 
@@ -147,7 +147,7 @@ class DefinitionKeeper:
     def _dropped(
         self, record: DefinitionRecord, namespace: str, kept: ImageSet
     ) -> DefinitionRecord:
-        """Find a place for what is to be dropped, and count it; raises `Unkept`."""
+        """Choose where to set aside what is dropped, and count it; raises `Unkept`."""
         dropped = record.replaced or record.before
         if dropped is None or dropped.kind != COLLECTION:
             return record
@@ -185,9 +185,9 @@ def require_kept(
 
 
 def settle_left(images: Images, kept: ImageSet) -> None:
-    """Look up what came of commands whose answer nobody has heard.
+    """Look up what came of commands whose reply was lost.
 
-    Nothing else changes definitions meanwhile. Raises `PyMongoError`.
+    Nothing else may change definitions meanwhile. Raises `PyMongoError`.
     """
     with images.own_work():
         for chunk in unsettled(images, kept):

@@ -1,4 +1,4 @@
-"""What is kept of one command that changes a definition: a chunk of its own kind."""
+"""The record of one command that changed a definition, kept as a chunk."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Document = dict[str, Any]
 class DefinitionRecord:
     """What a command has made of a definition.
 
-    Invariant: `before` was kept before the command was sent. `aside` is where what it
-    drops has gone whole, documents and all, `replaced` what that was defined as where
-    it stood under the new name of what is renamed. `after` is of use where
-    `is_settled` says that what came of the command is known.
+    Invariant: `before` was kept before the command was sent. `aside` is the collection
+    to which what it drops was moved, with all documents; for a rename that replaced a
+    collection, `replaced` is that one's definition. `after` means something only if
+    `is_settled`: then it is known what came of the command.
     """
 
     command: str

@@ -1,4 +1,4 @@
-"""Definitions set back on the server, as it was decided."""
+"""Set definitions back on the server, as decided."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from migopy.undo.set_aside import Asides
 
 Document = dict[str, Any]
 
-#: What `collMod` takes for an option that was not there.
+#: What to give `collMod` for an option that was not there.
 WITHOUT: Document = {
     'changeStreamPreAndPostImages': {'enabled': False},
     'validationAction': 'error',
@@ -37,7 +37,7 @@ WITHOUT: Document = {
     'validator': {},
 }
 
-#: What becomes of what an action is of, as a dry run says it.
+#: What each action does, in the words of a dry run: `index x would be dropped`.
 DONE = {
     BRING_BACK: 'brought back',
     DROP_INDEX: 'dropped',
@@ -51,7 +51,7 @@ DONE = {
 
 
 class DefinitionRestorer:
-    """Does on the server what was decided of definitions.
+    """Does on the server what was decided about definitions.
 
     Invariant: each action is one that can be done again, and then does nothing more.
     """
@@ -66,7 +66,7 @@ class DefinitionRestorer:
         self._asides = Asides(images.client)
 
     def apply(self, action: Action, place: str) -> None:
-        """Do it; `place` is a name for what is set aside by it.
+        """Do an action; `place` is a name for a collection that it sets aside.
 
         Raises `InTheWay`, `PyMongoError`.
         """
@@ -88,7 +88,7 @@ class DefinitionRestorer:
             raise InTheWay(self._kept.name, namespace, reason, code, what) from error
 
     def would(self, action: Action) -> None:
-        """Say what would be done."""
+        """Say what an action would do."""
         if action.value is not GONE:
             name = name_here(self._images, action.namespace)
             self._say(f'{name}: {said_as(action)} would be {DONE[action.what]}')
@@ -111,7 +111,7 @@ class DefinitionRestorer:
 
 
 def said_as(action: Action) -> str:
-    """Say what it is that an action restores."""
+    """Name what an action restores."""
     if action.what == MODIFY and not action.name:
         return f'what it is defined as ({", ".join(sorted(action.value))})'
     if action.name and action.what not in (RENAME, BRING_BACK):

@@ -1,4 +1,4 @@
-"""Definitions in the collection of images: chunks of a kind of their own."""
+"""Keep the records of definitions in the collection of images, as chunks."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ PATIENCE = 30.0
 
 
 class Busy(Exception):
-    """A page is being written at this moment, so nothing can be added."""
+    """A page is being written at this moment, so no record can be added."""
 
 
 def add_record(
     images: Images, kept: ImageSet, namespace: str, record: DefinitionRecord
 ) -> Chunk:
-    """Add what is kept of a definition, so that a majority has it.
+    """Add the record of a definition, and wait until a majority has it.
 
     It is counted in `kept`. Raises `Busy`, `PyMongoError`.
     """
@@ -63,7 +63,7 @@ def note_outcome(images: Images, chunk: Chunk, record: DefinitionRecord) -> None
 
 
 def recorded(images: Images, kept: ImageSet, **wanted: Any) -> list[Chunk]:
-    """Read the chunks of definitions that are left, the last one first.
+    """Read the chunks with records of definitions that are left, the last one first.
 
     `wanted` are values of fields of their records.
     """
@@ -75,7 +75,7 @@ def recorded(images: Images, kept: ImageSet, **wanted: Any) -> list[Chunk]:
 
 
 def unsettled(images: Images, kept: ImageSet) -> list[Chunk]:
-    """Read of which definitions it is not known what came of their change."""
+    """Read the records of commands whose outcome is not known."""
     return recorded(images, kept, is_settled=False) if kept.defined else []
 
 

@@ -16,14 +16,14 @@ Document = dict[str, Any]
 #: What `listCollections` calls them.
 COLLECTION, VIEW, TIME_SERIES = 'collection', 'view', 'timeseries'
 
-#: The index that a collection has whatever is done.
+#: The index that each collection has.
 ID_INDEX = '_id_'
 
-#: What the server keeps of a validator that is gone, and what is so without it.
+#: Options that the server keeps after a validator is gone; these values are defaults.
 OPTION_DEFAULTS = {'validationLevel': 'strict', 'validationAction': 'error'}
 
-#: A field that the validator of a collection asks for that holds the place of one
-#: that is about to be dropped, while that is set aside.
+#: The field that the validator of a placeholder asks for: the collection that holds the
+#: place of one that is set aside before it is dropped.
 PLACEHOLDER = 'migopy_undo_placeholder'
 
 
@@ -41,7 +41,7 @@ class Definition:
     indexes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def is_like(self, other: Definition | None) -> bool:
-        """Tell whether another one is the same, whichever collection it is of."""
+        """Tell whether another definition is the same, for whichever collection."""
         if other is None or self.kind != other.kind:
             return False
         return _plain(self.options) == _plain(other.options) and all(
@@ -54,11 +54,11 @@ class Definition:
         return replace(self, indexes=_with(self.indexes, name, index))
 
     def with_option(self, name: str, value: Any) -> Definition:
-        """Give it with an option, `None` for without it."""
+        """Give it with an option; `None` takes the option out."""
         return replace(self, options=_with(self.options, name, value))
 
     def as_bytes(self) -> bytes:
-        """Give it as it is kept: a document in one may have names that no field has."""
+        """Give it as bytes to be kept: documents in it may have names no field has."""
         return encode({**vars(self), 'indexes': list(self.indexes.values())})
 
     @classmethod
@@ -70,7 +70,7 @@ class Definition:
 
 
 def definition_of(client: Any, namespace: str) -> Definition | None:
-    """Read a definition, `None` where there is nothing of that name.
+    """Read a definition; `None` if there is nothing of that name.
 
     A placeholder is nothing. Raises `PyMongoError`.
     """
@@ -89,7 +89,7 @@ def definition_of(client: Any, namespace: str) -> Definition | None:
 
 
 def has_placeholder(client: Any, namespace: str) -> bool:
-    """Tell whether a collection's place is held; raises `PyMongoError`."""
+    """Tell whether a placeholder has this name; raises `PyMongoError`."""
     with client.start_session() as session:
         found = _found(client, namespace, session)
     return found is not None and is_placeholder(found['options'])
@@ -102,9 +102,9 @@ def is_placeholder(options: Mapping[str, Any]) -> bool:
 
 
 def same(one: Any, other: Any) -> bool:
-    """Tell whether values of definitions are the same, or both are not there.
+    """Tell whether two values of definitions are the same, or both missing.
 
-    The order of the outermost fields is of no matter, that in a key is.
+    The order of the outermost fields does not matter; that within a key does.
     """
     return bool(_sorted(one) == _sorted(other))
 

@@ -19,8 +19,8 @@ from migopy.undo.field_merging import NoSuchPlace, set_back
 #: The names from a document down to a field.
 Path = tuple[bytes, ...]
 
-#: What is done where others have changed the same: nothing at all is restored, or those
-#: documents are left as they are, or others' fields are, or nothing of others is left.
+#: What to do about what others have changed as well: restore nothing at all; leave
+#: those documents as they are; leave others' fields alone; or undo others' changes.
 STOP, KEEP, THEIRS, OURS = 'stop', 'keep', 'theirs', 'ours'
 
 #: What others have done.
@@ -34,9 +34,9 @@ REORDERED = 'was changed since, in the order of its fields'
 class Conflict(NamedTuple):
     """What others have changed where the migration had changed it.
 
-    That is a document, or where `id` is `None` a part of a definition. `lost` is the
-    unique index in which another document has by now what this one had, and the `_id`
-    of that.
+    It is a document, or if `id` is `None`, a part of a definition. If another document
+    has taken a unique value that this one had, `lost` is the index and the `_id` of
+    that other document.
     """
 
     namespace: str
@@ -47,10 +47,10 @@ class Conflict(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What a document is to be: `wanted`, `None` where it is to be gone.
+    """What a document is to become: `wanted`, or `None` if it is to be deleted.
 
-    `is_left` means that it stays as it is. `conflict` is what others have done, and to
-    which fields, where that is in the way.
+    With `is_left` it stays as it is. `conflict` is what others have done that is in the
+    way, and to which fields.
     """
 
     wanted: bytes | None
@@ -59,11 +59,11 @@ class Decision(NamedTuple):
 
 
 def decide(pair: Difference, current: bytes | None, wish: str) -> Decision:
-    """Decide of a document by what it is now; pure.
+    """Decide what a document is to become, by what it is now; pure.
 
-    One that is as the migration has left it is to be what it was. Where others have
-    changed other fields, only the migration's are. All else is a conflict, which `wish`
-    decides.
+    If it is as the migration has left it, it becomes what it was. If others have
+    changed other fields, only the migration's fields are set back. All else is a
+    conflict, which `wish` decides.
     """
     before, after = pair
     if current == before:
@@ -117,8 +117,8 @@ def _by_field(
 def _clashes(mine: Change, theirs: Sequence[Change], field: Path) -> bool:
     """Tell whether others have changed a field, one that it is in, or one in it.
 
-    `field` is that of the change, or the array that it is in. Where they have made of
-    it what it was there is nothing to decide.
+    `field` is that of the change, or the array that it is in. If others have set it
+    back to what it was, there is nothing to decide.
     """
     for each in theirs:
         length = min(len(field), len(each.path))
@@ -131,7 +131,7 @@ def _clashes(mine: Change, theirs: Sequence[Change], field: Path) -> bool:
 def _field_of(path: Path, document: bytes) -> Path:
     """Give the path of a field, or that of the outermost array that it is in.
 
-    An item's number says nothing of which one it is, as others take items out, too.
+    An item's number does not identify it, as others may have removed items.
     """
     for length in range(1, len(path)):
         found = _value_at(path[:length], document)
@@ -141,7 +141,7 @@ def _field_of(path: Path, document: bytes) -> Path:
 
 
 def _whole(change: Change, before: bytes, after: bytes) -> Change:
-    """Give the change of a whole array in the place of that of an item."""
+    """Widen the change of an array's item to one of the whole array."""
     path = _field_of(change.path, after)
     if path == change.path:
         return change

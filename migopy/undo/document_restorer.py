@@ -1,4 +1,4 @@
-"""Documents restored from pairs, in one transaction."""
+"""Restore documents from pairs, in one transaction."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from migopy.undo.errors import InTheWay, NotExact
 from migopy.undo.image_sets import ImageSet
 from migopy.undo.raw_writer import RawWriter
 
-#: What the server answers to a document that a unique index or a validator refuses.
+#: The server's codes for a document that a unique index or a validator refuses.
 REFUSED = frozenset({11000, 121})
 
 #: Documents of a collection by `_id`.
@@ -28,10 +28,10 @@ Documents = dict[Value, bytes]
 class DocumentRestorer:
     """Restores documents in the transaction of a session.
 
-    Invariant: only what `decide` says is written, of documents as the transaction sees
-    them, so what others commit meanwhile makes it fail. What was written is read again
-    and is what it was, byte by byte. Documents that a unique index may keep apart are
-    taken away first and come back in `finish`, so that their order is of no matter.
+    Invariant: only what `decide` says is written, for documents as the transaction sees
+    them, so that it fails if others commit a change meanwhile. What was written is read
+    again and compared, byte by byte. Documents that a unique index may tell apart are
+    deleted first and come back in `finish`, so that their order does not matter.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class DocumentRestorer:
         self.conflicts = FoundConflicts(kept.repeated)
 
     def restore(self, namespace: str, pairs: Sequence[Difference]) -> None:
-        """Restore documents of a collection, but for what is to come back later.
+        """Restore documents of a collection, except those that come back in `finish`.
 
         Raises `InTheWay`, `NotExact`, `PyMongoError`.
         """
@@ -82,7 +82,7 @@ class DocumentRestorer:
                 away.pop(id, None)
             else:
                 there = id_of(current)
-                # Where the `_id` was of another type, it is another document.
+                # With an `_id` of another type it is another document.
                 is_same = wanted is not None and there == id_of(wanted)
                 if wanted and is_same and not rules.keep_apart(current, wanted):
                     changed[there] = wanted
@@ -96,7 +96,7 @@ class DocumentRestorer:
         self._require_exact(namespace, changed)
 
     def finish(self) -> None:
-        """Bring back what was taken away; raises as `restore` does."""
+        """Bring back what was deleted first; raises what `restore` does."""
         for namespace, away in self._away.items():
             documents = list(away.values())
             with self._told(namespace):
@@ -126,7 +126,7 @@ class DocumentRestorer:
 
     @contextmanager
     def _told(self, namespace: str) -> Iterator[None]:
-        """Say of a document that the server refuses which migration's it is."""
+        """Raise `InTheWay` for a document that the server refuses in the block."""
         try:
             yield
         except OperationFailure as error:

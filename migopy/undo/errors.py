@@ -1,4 +1,4 @@
-"""What keeps images from being kept, or documents from being restored."""
+"""The errors that keep images from being made, or documents from being restored."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from migopy.undo.document_decisions import STOP, Conflict
 #: Characters of an `_id` that a message shows.
 SHOWN = 200
 
-#: Of an undo that was interrupted.
+#: The end of a message about an undo that was interrupted before.
 BEGUN = (
-    '\nNothing more was restored. A part was before, and what is decided now is for'
-    ' the rest.'
+    '\nNothing more was restored. A part had been restored before; what you decide now'
+    ' is for the rest.'
 )
 
 REST_ALONE = (
-    'An undo before has restored a part of it already: what is decided of conflicts now'
-    ' is for the rest'
+    'An earlier undo has restored a part of it already: what you decide about conflicts'
+    ' now is for the rest'
 )
 
 
@@ -42,7 +42,7 @@ class NotCovered(MigopyException):
     def __init__(self, what: Sequence[str]) -> None:
         self.what = what
         lines = ''.join(f'\n  {one_line(each)}' for each in what[:MOST])
-        self.cause = f'Of this no images can be kept, so it could not be undone:{lines}'
+        self.cause = f'No images can be kept of this, so it could not be undone:{lines}'
         super().__init__(
             f'{self.cause}\n'
             'Leave it out, or have `undo = False` at the top of the file.'
@@ -50,7 +50,7 @@ class NotCovered(MigopyException):
 
 
 class OfNoImages(MigopyException):
-    """No images are kept of collections of a kind; `reason` says of which."""
+    """No images can be kept of a collection of this kind; `reason` says why."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -83,14 +83,14 @@ class TooManyImages(MigopyException):
 class Conflicts(MigopyException):
     """Others have since changed what a migration changed.
 
-    `name` is the migration's, `conflicts` are the first of them, those of definitions
-    all, and `count` is how many there are.
+    `name` is the migration's; `conflicts` are the first of them, and all of those of
+    definitions; `count` is how many there are.
     """
 
     def __init__(
         self, name: str, found: FoundConflicts, wish: str, is_begun: bool = False
     ) -> None:
-        """Take what was found, and what was decided of it.
+        """Take what was found, and what a person has decided about it.
 
         `is_begun` is whether a part is restored already.
         """
@@ -151,7 +151,7 @@ def left_to_others(found: FoundConflicts) -> str:
 
 
 def described(conflict: Conflict) -> str:
-    """Say in a line which document it is, and what others have done to it."""
+    """Say in a line what others have done to which document or definition."""
     if conflict.id is None:
         return one_line(f'{conflict.namespace} {conflict.what}')
     if conflict.lost is not None:
@@ -208,7 +208,7 @@ def _with_lost(name: str, wish: str) -> Sequence[object]:
 
 
 def shown(id: Value) -> str:
-    """Give an `_id` as a message shows it, cut off where it is very long."""
+    """Give an `_id` as a message shows it, cut if it is very long."""
     try:
         text = repr(id.decoded())
     except (BSONError, ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""Fields set back in a document that others have changed elsewhere."""
+"""Set fields back in a document that others have changed in other places."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from migopy.differences import (
     elements,
 )
 
-#: What is to be set back of a document, by name: a value, `None` for a field that was
-#: not there, or the same of a document within it.
+#: What to set back in a document, by name: a value, `None` for a field that was not
+#: there, or the same for a document in it.
 Tree = Mapping[bytes, Union[Value, 'Tree', None]]
 
 
 class NoSuchPlace(Exception):
-    """A field is to be set back in what is no document any more."""
+    """A field cannot be set back, as what it was in is no document any more."""
 
 
 def set_back(document: bytes, changes: Iterable[Change]) -> bytes:
-    """Give a document with the fields of changes as they were before those.
+    """Give a document with the changed fields as they were before.
 
     Fields that are there keep their place, others come last. Raises `NoSuchPlace`.
     """

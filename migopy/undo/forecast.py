@@ -1,4 +1,4 @@
-"""What an undo is going to do, and what others have done that is in its way."""
+"""Find out what an undo would do, and what others have done that is in its way."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from migopy.undo.unique_values import Claim, Restored, Who, claims, lost, who
 class Foreseen:
     """What is to be done to definitions, to how many documents, and the conflicts.
 
-    `left` are documents, by collection and `_id`, that are to stay as they are, as
-    another one has a unique value that they had.
+    `left` are documents, by collection and `_id`, that stay as they are because another
+    document has taken a unique value of theirs.
     """
 
     def __init__(self, repeated: Collection[str] = ()) -> None:
-        """Take the collections of which images may hold a document several times."""
+        """Take the collections whose images may hold a document several times."""
         self.actions: list[Action] = []
         self.documents: dict[str, int] = {}
         self.conflicts = FoundConflicts(repeated)
@@ -51,9 +51,9 @@ def foresee(images: Images, kept: ImageSet, wish: str) -> Foreseen:
 
 
 def may_be_taken(images: Images, kept: ImageSet, wish: str) -> bool:
-    """Tell whether documents are to have unique values again that they have not now.
+    """Tell whether documents may have to get unique values back.
 
-    What they are now is not looked up. Raises `Damaged`, `PyMongoError`.
+    What they have now is not looked up. Raises `Damaged`, `PyMongoError`.
     """
     world = World(images.client)
     names = {
@@ -70,7 +70,7 @@ def may_be_taken(images: Images, kept: ImageSet, wish: str) -> bool:
 
 
 def _gave_up(pair: Difference, names: Collection[bytes]) -> bool:
-    """Tell whether a migration has changed one of these fields of a document."""
+    """Tell whether a migration has changed or deleted one of these fields."""
     before, after = pair
     if before is None or after is None:
         return before is not None
@@ -83,7 +83,7 @@ def _unique_in(world: World, namespace: str) -> list[Unique]:
 
 
 def _after(records: Iterable[Chunk], client: Any, wish: str) -> World:
-    """Give definitions as they would be in the end."""
+    """Give definitions as they would be after the whole undo."""
     world = World(client)
     for chunk in records:
         assert chunk.record is not None  # noqa: S101
@@ -96,8 +96,8 @@ def _after(records: Iterable[Chunk], client: Any, wish: str) -> World:
 class _Forecaster:
     """Looks at chunk after chunk.
 
-    Invariant: `found` is what is known after the last one, but for what `settle` finds
-    of the unique values in `claimed`.
+    Invariant: after the last chunk all is in `found`, except what `settle` finds out
+    about the unique values in `claimed`.
     """
 
     def __init__(
@@ -111,13 +111,13 @@ class _Forecaster:
         self._wish = wish
         self._world, self._real = World(client), World(client)
         self._final = _after(records, client, wish)
-        #: Where documents are by now, by the number of their chunk.
+        #: The collection where documents are now, by the number of their chunk.
         self._places: dict[int, str] = {}
-        #: What documents would be by then, if they may come again.
+        #: What documents would be by then, where later chunks may hold them, too.
         self._would_be: dict[tuple[str, Value], bytes | None] = {}
 
     def at_definition(self, namespace: str, record: DefinitionRecord) -> None:
-        """Decide of a definition."""
+        """Decide about a definition."""
         for each in decide_on(namespace, record, self._world, self._wish):
             if isinstance(each, Conflict):
                 self.found.conflicts.add(each)
@@ -126,7 +126,7 @@ class _Forecaster:
                 self._world.note(each)
 
     def at_documents(self, group: Sequence[Chunk]) -> None:
-        """Decide of documents, and find who has the unique values that they had."""
+        """Decide about documents, and find out who has their unique values now."""
         namespace, found = group[0].namespace, self.found
         place = self._world.place(namespace)
         self._places.update({each.number: place for each in group})
@@ -153,14 +153,14 @@ class _Forecaster:
         self.claimed += claims(self._client, namespace, place, unique, restored)
 
     def _unique(self, namespace: str, place: str) -> list[Unique]:
-        """List the unique indexes that a document meets by then, and in the end."""
+        """List the unique indexes that there are by then, and after the whole undo."""
         unique: dict[Unique, None] = {}
         for world in (self._world, self._final):
             unique.update(dict.fromkeys(_unique_in(world, namespace)))
         return found_by(unique, _unique_in(self._real, place))
 
     def settle(self, chunks: Iterable[Chunk]) -> None:
-        """Find out which documents cannot have again what others have now."""
+        """Find out which documents cannot get their unique values back."""
         for claim in lost(self.claimed, self._fates(chunks)).values():
             self.found.left.add((claim.namespace, claim.id))
             self.found.documents[claim.namespace] -= 1
@@ -169,10 +169,10 @@ class _Forecaster:
             self.found.conflicts.add(conflict)
 
     def _fates(self, chunks: Iterable[Chunk]) -> dict[Who, bytes | None]:
-        """Tell what is to become of those who have unique values or are to have them.
+        """Tell what becomes of documents that have claimed values or are to get them.
 
-        Of others than the undo's it tells nothing. What nobody has decided of as yet is
-        taken for decided: it is said anyway.
+        Documents that the undo does not touch are left out. Conflicts that nobody has
+        decided count as decided, as they are reported anyway.
         """
         wish = OURS if self._wish == STOP else self._wish
         concerned = {

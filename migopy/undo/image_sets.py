@@ -1,4 +1,4 @@
-"""What is known of a migration's images, and of one chunk of them."""
+"""The set of images of a migration, and one chunk of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from migopy.undo.definition_records import DefinitionRecord
 
 Document = dict[str, Any]
 
-#: Selects what is known of images, and no chunks.
+#: Selects the documents of sets, and no chunks.
 KEPT: Document = {
     '_id': {'$type': 'objectId'},
     'name': {'$type': 'string'},
@@ -25,11 +25,11 @@ KEPT: Document = {
 
 @dataclass
 class ImageSet:
-    """What is known of a migration's images: a document of its own.
+    """The images of one migration, as a document tells of them.
 
-    Invariant: its chunks are those whose `_id` begins with its id, and only while it
-    is there they are of use. `runs` are the runs of `up` that have made them. `bytes`
-    are those of the documents as they were, `stored` those of the chunks. `made` are
+    Invariant: its chunks have an `_id` that begins with its id, and are of use only
+    while this document exists. `runs` are the runs of `up` that have made them. `bytes`
+    is the size of the documents as they were, `stored` that of the chunks. `made` are
     the collections that the migration has made.
     """
 
@@ -42,20 +42,20 @@ class ImageSet:
     stored: int = 0
     chunks: int = 0
     made: list[str] = field(default_factory=list)
-    #: How many chunks are of definitions, and where collections were set aside that
-    #: were dropped.
+    #: How many chunks are records of definitions, and where dropped collections were
+    #: set aside.
     defined: int = 0
     aside: list[str] = field(default_factory=list)
     #: The collections whose documents were changed page by page or batch by batch, and
-    #: those of them of which there may be a document in several.
+    #: those of them that may have a document in several pages or batches.
     paged: list[str] = field(default_factory=list)
     repeated: list[str] = field(default_factory=list)
     #: The mark of an undo that has begun to restore them chunk by chunk, and how many
     #: of the last chunks that has restored.
     undo: ObjectId | None = None
     undone: int = 0
-    #: Whether documents can be restored from them: not of what is not applied. It is
-    #: not kept, but found out.
+    #: Whether documents can be restored from it: not if the migration is not applied.
+    #: It is not kept, but found out.
     is_of_use: bool = True
 
     def document(self) -> Document:
@@ -86,9 +86,9 @@ class ImageSet:
 
 @dataclass
 class Chunk:
-    """Pairs of one collection, kept and deleted together, or a definition of one.
+    """Pairs of one collection, kept and deleted together, or a record of a definition.
 
-    `record` is that definition, and then there are no pairs.
+    With `record` there are no pairs.
     """
 
     id: ObjectId
@@ -100,9 +100,9 @@ class Chunk:
 
 
 class CurrentSet:
-    """What is known of the images of a run that is going on.
+    """The set of images of the run that is going on, for several threads.
 
-    Invariant: `kept` is what the database has of them, or is about to have.
+    Invariant: `kept` is what the database has of it, or is about to have.
     """
 
     def __init__(self, kept: ImageSet) -> None:

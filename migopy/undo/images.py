@@ -21,10 +21,10 @@ from migopy.undo.packing import Damaged, packed, unpacked
 
 Document = dict[str, Any]
 
-#: Bytes of a chunk in one document, of which the server takes 16 MB.
+#: Bytes of a chunk in one document; the server takes documents of up to 16 MB.
 PIECE = 8_000_000
 
-#: Bytes of chunks that are read at once, where they are of the same size; or two.
+#: Bytes of chunks that are read at once, if they are of the same size; at least two.
 READ_AHEAD = 2_000_000
 
 
@@ -51,7 +51,7 @@ class Images:
         return self.collection.database.client
 
     def own_work(self) -> AbstractContextManager[object]:
-        """Leave out of all effects what is done in the block."""
+        """Have no effects count what is done in the block."""
         return self._own_work()
 
     def note(self, namespace: str, what: str) -> None:
@@ -61,18 +61,18 @@ class Images:
     # Reading.
 
     def names(self) -> list[str]:
-        """List the collections of the database that are of images."""
+        """List the collections of the database that hold images."""
         names = self.collection.database.list_collection_names()
         return [each for each in names if self.is_own(f'.{each}')]
 
     def all(self) -> list[ImageSet]:
-        """Read of which migrations images are kept, the oldest first."""
+        """Read the sets of all migrations, the oldest first."""
         return [
             ImageSet.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])
         ]
 
     def of_runs(self, runs: Sequence[Any]) -> ImageSet | None:
-        """Find those that one of these runs has made, the newest."""
+        """Find the newest set that one of these runs has made."""
         ours = [each for each in runs if isinstance(each, ObjectId)]
         found = self.collection.find_one(
             {**KEPT, 'runs': {'$in': ours}}, sort=[('_id', -1)]
@@ -80,12 +80,12 @@ class Images:
         return None if found is None else ImageSet.of(found)
 
     def again(self, kept: ImageSet) -> ImageSet:
-        """Read again what is known of images, as an undo has left it so far."""
+        """Read a set again, as an undo has left it so far."""
         found = self.collection.find_one({'_id': kept.id})
         return kept if found is None else ImageSet.of(found)
 
     def namespaces(self, kept: ImageSet) -> set[str]:
-        """Name the collections that the chunks are of."""
+        """Name the collections that the chunks of a set are of."""
         found = self.collection.find(of_chunks(kept.id), {'ns': True})
         return {each['ns'] for each in found}
 
@@ -116,7 +116,7 @@ class Images:
             raise Damaged(kept.name)
 
     def is_own(self, namespace: str) -> bool:
-        """Tell whether a collection is of images."""
+        """Tell whether a collection holds images."""
         own = self.collection.name
         name = namespace.partition('.')[2]
         return name == own or name.startswith(f'{own}.')
@@ -152,9 +152,9 @@ class Images:
     def add_and_save(
         self, documents: Sequence[Document], kept: ImageSet, session: ClientSession
     ) -> None:
-        """Add documents of chunks, and write what is known of them, in one command."""
+        """Add documents of chunks, and write their set, in one command."""
         writes = [
-            # None is there, so it is an insert: another one would be a duplicate.
+            # None is there, so it inserts; if one were there, it would be a duplicate.
             ReplaceOne({'_id': each['_id'], 'ns': None}, each, upsert=True)
             for each in documents
         ]
@@ -163,7 +163,7 @@ class Images:
             self.collection.bulk_write([*writes, known], session=session)
 
     def save(self, kept: ImageSet, session: ClientSession | None = None) -> None:
-        """Write what is known of images."""
+        """Write the document of a set."""
         with self._own_work():
             self.collection.replace_one(
                 {'_id': kept.id}, kept.document(), upsert=True, session=session
@@ -172,10 +172,10 @@ class Images:
     def begin_undo(
         self, kept: ImageSet, session: ClientSession, mark: ObjectId | None = None
     ) -> None:
-        """Note the session of an undo, and end what is left of the one before.
+        """Note the session of an undo, and end what an earlier one has left open.
 
-        A process that was killed leaves its transaction open for a minute. With a mark
-        the undo that has it goes on alone.
+        A process that was killed leaves its transaction open for a minute. With a mark,
+        only the undo that has the mark goes on.
         """
         mine = {'_id': kept.id}
         note: Document = {'session': session.session_id['id']}
@@ -184,7 +184,7 @@ class Images:
         with self._own_work(), self.client.start_session() as other:
             found = self.collection.find_one(mine, ['session'], session=other) or {}
             left = found.get('session')
-            # Its own is that of the attempt before.
+            # Its own session is that of its attempt before.
             if isinstance(left, bytes) and left != note['session']:
                 # A user who may not end it waits until the server does.
                 with suppress(OperationFailure):
@@ -197,8 +197,8 @@ class Images:
     ) -> bool:
         """Delete chunks in a row, the last one first, in the transaction of an undo.
 
-        Returns whether they were there and the undo with this mark is the one that goes
-        on; else the transaction is to be aborted.
+        Returns whether they were there and the undo still has the mark; if not, the
+        caller aborts the transaction.
         """
         id, last, first = chunks[0].id, chunks[0].number, chunks[-1].number
         with self._own_work():
@@ -216,7 +216,7 @@ class Images:
     def forget(
         self, ids: Iterable[ObjectId], session: ClientSession | None = None
     ) -> None:
-        """Delete images, first what says that they are there."""
+        """Delete sets of images, each document of a set before its chunks."""
         with self._own_work():
             for id in ids:
                 self._drop_aside(id, session)
@@ -224,12 +224,12 @@ class Images:
                 self.collection.delete_many(of_chunks(id), session=session)
 
     def forget_left(self) -> None:
-        """Delete what is left of images that were being deleted in a crash."""
+        """Delete what a crash has left of sets that were being deleted."""
         left = self.collection.find({'runs': False}, {'_id': True})
         self.forget([each['_id'] for each in left])
 
     def _drop_aside(self, id: ObjectId, session: ClientSession | None) -> None:
-        """Drop the collections that were set aside; from then on nobody restores."""
+        """Drop the collections that were set aside; after that nothing is restored."""
         wanted = {'_id': id, 'aside': {'$type': 'string'}}
         found = self.collection.find_one(wanted, session=session)
         if found is not None:
@@ -242,9 +242,9 @@ class Images:
 
 
 def of_chunks(id: ObjectId, first: int | None = None, last: int = 0) -> Document:
-    """Select chunks by `_id`, all of them or from one number to another.
+    """Select the chunks of a set by `_id`, all or from one number to another.
 
-    An `_id` with more fields stands behind its beginning.
+    An `_id` with more fields sorts after one that is its beginning.
     """
     begin: Document = {'images': id}
     end: Document = {'images': id, 'chunk': MaxKey()}

@@ -1,4 +1,4 @@
-"""What batches of documents have changed, as images, with each batch."""
+"""Keep images of what batches change, with each batch."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from migopy.undo.targeted_ids import values_of
 from migopy.undo.unkept_collections import UnkeptCollections
 from migopy.undo.write_notes import WriteNotes
 
-#: Seconds from which on it is said that a batch waits for its images.
+#: If the images of a batch take longer, a person is told so; in seconds.
 SLOW = 1.0
 
 
 class Looked(NamedTuple):
-    """What sees the writes of a batch, and finds out what they have changed."""
+    """What sees the writes of a batch, and what finds out what they have changed."""
 
     capture: Capture
     keeper: WriteNotes
@@ -34,9 +34,9 @@ class Looked(NamedTuple):
 class LoopImager:
     """Keeps images of what the body of a loop over `batches` changes.
 
-    Invariant: a batch is written with its images and with what is known of them, or not
-    at all. Documents whose `_id`s the writes name are looked up; a collection that
-    another write was for is read from end to end.
+    Invariant: a batch is written together with its images and their set, or not at all.
+    Documents are looked up if the writes name their `_id`s; after any other write its
+    whole collection is read.
     """
 
     def __init__(
@@ -60,10 +60,9 @@ class LoopImager:
         self._namespace = namespace
         self._kinds = UnkeptCollections(images)
         self._sent = known.kept
-        #: The collections of which it was said that they are slow.
+        #: The collections that a person was told are slow.
         self._told: set[str] = set()
-        #: Whether no document of the loop's own collection has an image yet but those
-        #: of the batches before.
+        #: Whether, before this loop, no document of its collection had an image.
         self._is_first = namespace not in known.kept.paged
 
     @contextmanager
@@ -75,7 +74,7 @@ class LoopImager:
             yield Looked(capture, WriteNotes(self._kinds, self._own))
 
     def keep(self, looked: Looked, ids: Sequence[Any], effects: Effects | None) -> None:
-        """Keep images of what a batch has changed, whose documents have these `_id`s.
+        """Keep images of what a batch of documents with these `_id`s has changed.
 
         `effects` are those of the loop. Raises `TooManyImages`, `PyMongoError`.
         """
@@ -89,7 +88,7 @@ class LoopImager:
                 was_there = looked.capture.exists(namespace)
                 count = self._keep(kept, looked, namespace, was_there, ids)
                 changes = total.get(namespace)
-                # What was inserted may be gone again, and has made it all the same.
+                # An insert makes the collection even if the document is gone again.
                 makes = changes and (
                     changes.inserted or changes.collection or changes.indexes
                 )
@@ -139,7 +138,7 @@ class LoopImager:
         return count
 
     def _tell(self, namespace: str, seconds: float) -> None:
-        """Say once what makes a batch slow that has its collection read."""
+        """Say once why a batch is slow whose collection has to be read."""
         if seconds > SLOW and namespace not in self._told:
             self._told.add(namespace)
             name = name_here(self._images, namespace)

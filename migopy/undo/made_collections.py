@@ -1,4 +1,4 @@
-"""Collections that a migration has made, dropped if nobody has written into them."""
+"""Drop collections that a migration has made, if nobody has written into them."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from migopy.differences import collection_of
 from migopy.undo.image_sets import ImageSet
 from migopy.undo.images import Images
 
-#: The server's answers where there is no such collection, or one of the new name.
+#: The server's codes if there is no such collection, or one of the new name already.
 NO_SUCH_COLLECTION = 26
 IS_THERE = 48
 
-#: Stands before the number of images in the name of a collection that is set aside.
+#: The beginning of the name of a collection that is set aside.
 ASIDE = 'migopy_undone'
 
 
 def drop_made(images: Images, kept: ImageSet, say: Callable[[str], None]) -> None:
     """Drop the collections that a migration has made; say which are not empty.
 
-    Each is set aside under another name first, so that nobody can write into it between
-    a look and the drop: who writes then makes it anew. Raises `PyMongoError`.
+    Each is renamed first, so that nobody can write into it between the look and the
+    drop: whoever writes then makes it anew. Raises `PyMongoError`.
     """
     for place, namespace in enumerate(kept.made):
         is_gone = drop_if_empty(images, namespace, f'{kept.id}.{place}')
@@ -34,7 +34,7 @@ def drop_made(images: Images, kept: ImageSet, say: Callable[[str], None]) -> Non
 def would_drop(
     images: Images, kept: ImageSet, collection: Any, say: Callable[[str], None]
 ) -> None:
-    """Drop a collection in a dry run if it is empty there; else say that it stays."""
+    """Drop a collection in a dry run if it is empty there, or say that it stays."""
     if collection.find_one({}, {'_id': 1}) is None:
         collection.drop()
     else:
@@ -53,7 +53,7 @@ def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
 
 
 def said_of(images: Images, kept: ImageSet, namespace: str, is_gone: bool) -> str:
-    """Say of a collection that a migration has made what has become of it."""
+    """Say what has become of a collection that a migration has made."""
     name = name_here(images, namespace)
     if is_gone:
         return f'collection {name} dropped, as {kept.name} had made it'
@@ -64,7 +64,7 @@ def said_of(images: Images, kept: ImageSet, namespace: str, is_gone: bool) -> st
 
 
 def name_here(images: Images, namespace: str) -> str:
-    """Give a collection's name, without that of the database if it is the own one."""
+    """Give a collection's name, with the database only if it is another one."""
     database, _, name = namespace.partition('.')
     return name if database == images.collection.database.name else namespace
 
@@ -76,14 +76,14 @@ def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:
     try:
         collection.rename(aside.name)
     except OperationFailure as error:
-        # An undo before this one may have come so far.
+        # An undo before this one may have done that already.
         if error.code not in (NO_SUCH_COLLECTION, IS_THERE):
             raise
     return True
 
 
 def _drop(images: Images, collection: Collection[Any], aside: Collection[Any]) -> bool:
-    """Drop what was set aside, or bring it back where it has documents by now.
+    """Drop what was set aside, or bring it back if it has documents by now.
 
     Raises `OperationFailure` where it was made anew meanwhile; nothing is lost then.
     """

@@ -1,4 +1,4 @@
-"""Documents before and after a migration, in few bytes."""
+"""Pack documents before and after a migration into few bytes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ INSERTED, DELETED, CHANGED = 0, 1, 2
 #: What stands at the beginning of a pair: its kind, and the bytes of its document.
 HEAD = struct.Struct('<BI')
 
-#: What stands behind the document before, of one that was changed: how many bytes of it
-#: are the same at the beginning and at the end, and how many others are between them.
+#: What follows the old document if it was changed: how many bytes are the same at the
+#: beginning and at the end, and how many new ones are between them.
 CHANGE = struct.Struct('<III')
 
-#: Bytes at the beginning of a document: its length, which is known anyway.
+#: Bytes at the beginning of a document: its length, which need not be compared.
 LENGTH = 4
 
 #: How hard zlib tries; more takes much more time than it saves.
@@ -42,7 +42,7 @@ def packed(pairs: Iterable[Difference]) -> bytes:
     """Put pairs into bytes, compressed."""
     parts: list[bytes] = []
     head, change = HEAD.pack, CHANGE.pack
-    # A loop for each document: calls would be most of its time.
+    # All in one loop: calls would take most of the time.
     for before, after in pairs:
         if before is None:
             document = after or b''
@@ -53,7 +53,7 @@ def packed(pairs: Iterable[Difference]) -> bytes:
             parts += head(DELETED, size), before
             continue
         if after.startswith(before[LENGTH:-1], LENGTH):
-            # Fields were added behind all others, which is what migrations do most.
+            # Fields were added after all others, which is what migrations mostly do.
             same, end = size - LENGTH - 1, 1
         else:
             same, end = _around(before, after)
@@ -71,7 +71,7 @@ def unpacked(data: bytes) -> list[Difference]:
 
 
 def _around(before: bytes, after: bytes) -> tuple[int, int]:
-    """Count the bytes that are the same at the beginning, and those at the end."""
+    """Count the equal bytes at the beginning, and those at the end."""
     most = min(len(before), len(after)) - LENGTH
     same = _same(before[LENGTH : LENGTH + most], after[LENGTH : LENGTH + most])
     rest = most - same
@@ -84,14 +84,14 @@ def _around(before: bytes, after: bytes) -> tuple[int, int]:
 def _same(
     one: bytes, other: bytes, byteorder: Literal['little', 'big'] = 'little'
 ) -> int:
-    """Count the bytes that are the same at the beginning, or at the end with `big`.
+    """Count the equal bytes at the beginning, or with `big` at the end.
 
-    Both are of one length. As numbers, which are compared at once.
+    Both have the same length. They are compared at once, as two large numbers.
     """
     differing = int.from_bytes(one, byteorder) ^ int.from_bytes(other, byteorder)
     if not differing:
         return len(one)
-    # The lowest bit that is another, and with it the first byte.
+    # The lowest bit that differs tells the first byte that does.
     return ((differing & -differing).bit_length() - 1) // 8
 
 

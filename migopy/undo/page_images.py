@@ -1,4 +1,4 @@
-"""What pages of documents have changed, as images, with each page."""
+"""Keep images of what pages of `update_each` change, with each page."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from migopy.undo.unkept_collections import UnkeptCollections
 class Looked(NamedTuple):
     """The documents of a page before it is written, and how they were asked for.
 
-    They are `in_a_row` where no others stand among them, each for itself; else they are
-    `before`, one behind the other.
+    If no other documents stand among them in the collection, they are in `in_a_row`,
+    one by one; if not, they are in `before`, concatenated.
     """
 
     asked: list[Asked]
@@ -43,8 +43,7 @@ class Looked(NamedTuple):
 class PageImager:
     """Keeps images of the pages of `update_each`, and of the batches of loops.
 
-    Invariant: a page is written with its images and with what is known of them, or not
-    at all. `kept` is what is known of the pages that were committed.
+    Invariant: a page is written together with its images and their set, or not at all.
     """
 
     def __init__(
@@ -65,7 +64,7 @@ class PageImager:
         self._limit = limit
         self._own = own
         self._sent = known.kept
-        #: How many pages in a row were no run of the collection.
+        #: How many pages, one after another, did not stand in a row.
         self._no_runs = 0
 
     def begin(self, namespace: str) -> None:
@@ -98,7 +97,7 @@ class PageImager:
         """
         collection = collection_of(self._images.client, namespace)
         if self._no_runs < NO_RUNS:
-            # Read in a row they cost the server two thirds, the client half.
+            # Read in a row, they cost the server two thirds as much, the client half.
             run = run_of(seen)
             if found(collection, run, self.session) == b''.join(seen):
                 self._no_runs = 0
@@ -124,7 +123,7 @@ class PageImager:
         data = found(collection, asked, self.session)
         if run:
             now = list(documents(data))
-            # A page makes no document, so where none is gone these are the same ones.
+            # A page makes no document, so if none is gone these are the same ones.
             if len(now) == len(run):
                 return [Difference(*two) for two in zip(run, now) if two[0] != two[1]]
             before = b''.join(run)

@@ -1,4 +1,4 @@
-"""Documents written as they were: as bytes, whatever PyMongo makes of their values."""
+"""Write documents as bytes, exactly as they were, whatever PyMongo makes of them."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ DUPLICATE = 11000
 class RawWriter:
     """Writes documents of collections in the transaction of a session.
 
-    Invariant: what is written is written as it is given. A validator is passed by, if
-    the user may do that.
+    Invariant: documents are written byte by byte as given. A validator is bypassed if
+    the caller says so.
     """
 
     def __init__(self, client: Any, session: ClientSession | None) -> None:
@@ -40,9 +40,9 @@ class RawWriter:
     def replace(
         self, namespace: str, documents: Mapping[Value, bytes], passing: bool
     ) -> None:
-        """Put documents in the place of those with their `_id`s.
+        """Replace the documents that have these `_id`s.
 
-        `passing` passes a validator by. Raises `PyMongoError`.
+        `passing` bypasses a validator. Raises `PyMongoError`.
         """
         statements: list[tuple[Any, int]] = [
             ({'q': with_id(id), 'u': RawBSONDocument(each)}, len(each))
@@ -51,7 +51,7 @@ class RawWriter:
         self._run(namespace, 'update', 'updates', statements, _passing(passing))
 
     def insert(self, namespace: str, documents: Sequence[bytes], passing: bool) -> None:
-        """Insert documents; `passing` passes a validator by. Raises `PyMongoError`."""
+        """Insert documents; `passing` bypasses a validator. Raises `PyMongoError`."""
         statements = [(RawBSONDocument(each), len(each)) for each in documents]
         self._run(namespace, 'insert', 'documents', statements, _passing(passing))
 

@@ -1,4 +1,4 @@
-"""A collection that is about to be dropped, set aside whole."""
+"""Set a collection aside as a whole, before it is dropped."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ class Asides:
     """Sets collections aside, and brings them back.
 
     Invariant: a collection is under its name or aside, never both and never neither.
-    While it is aside and the command that drops it has not done that, a placeholder
-    stands in its place, which takes no document; so whether it was dropped is seen
-    after a crash as well.
+    While it is aside and the command has not dropped it yet, a placeholder that takes
+    no document has its name; so even after a crash it shows whether it was dropped.
     """
 
     def __init__(self, client: Any) -> None:
@@ -31,7 +30,7 @@ class Asides:
         self.rename(holder.full_name, namespace)
 
     def settle(self, namespace: str, aside: str) -> None:
-        """Bring a collection back whose drop was not done, if it was not."""
+        """Bring a collection back if the command has not dropped it after all."""
         is_there = has_placeholder(self._client, namespace)
         is_aside = definition_of(self._client, aside) is not None
         if is_aside and (is_there or has_placeholder(self._client, _holder(aside))):
@@ -39,7 +38,7 @@ class Asides:
         self.drop(_holder(aside))
 
     def settle_replaced(self, namespace: str, record: DefinitionRecord) -> None:
-        """Bring a collection back that was to be replaced, if it was not."""
+        """Bring a collection back if the rename has not replaced it after all."""
         source = definition_of(self._client, namespace)
         is_renamed = source is None or source.uuid != record.before_uuid
         is_gone = definition_of(self._client, record.touched.to) is None
@@ -47,7 +46,7 @@ class Asides:
             self.rename(record.aside, record.touched.to)
 
     def rename(self, source: str, target: str, in_place: bool = False) -> None:
-        """Rename a collection, with `in_place` in the place of what is there."""
+        """Rename a collection; with `in_place` it replaces what has the new name."""
         command: dict[str, Any] = {'renameCollection': source, 'to': target}
         if in_place:
             command['dropTarget'] = True

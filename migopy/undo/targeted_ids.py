@@ -1,4 +1,4 @@
-"""Which documents a command may change, where it says so: by `_id`."""
+"""Tell which documents a command may change, if it names them by `_id`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bson import SON, Binary, Decimal128, Int64, ObjectId, encode
 
 from migopy.differences import Value, elements
 
-#: What is written alike whatever codec the command's collection has. A UUID is not.
+#: Types that are encoded the same with any codec options. UUIDs are not.
 PLAIN = frozenset(
     {
         Binary,
@@ -35,7 +35,7 @@ Ids = Iterator['list[Any] | None']
 def aimed_at(name: str, command: Mapping[str, Any]) -> list[Value] | None:
     """List the `_id`s of all documents that a command may change.
 
-    `None` where it does not say which those are.
+    `None` if it does not name them.
     """
     look = LOOKS.get(name)
     if look is None:
@@ -49,7 +49,7 @@ def aimed_at(name: str, command: Mapping[str, Any]) -> list[Value] | None:
 
 
 def values_of(ids: list[Any]) -> list[Value]:
-    """Give `_id`s as the server has them."""
+    """Encode `_id`s as the server has them."""
     _, array = next(elements(encode({'ids': ids})))
     return [each for _, each in elements(array.data)]
 
@@ -78,7 +78,7 @@ def _modified(command: Mapping[str, Any]) -> Ids:
 
 
 def _selected(query: Any, statement: Mapping[str, Any]) -> list[Any] | None:
-    # In another order of letters several documents may have the same `_id`.
+    # Under a collation several documents may match the same `_id`.
     if not isinstance(query, Mapping) or statement.get('collation'):
         return None
     wanted = query.get('_id', NOTHING)
@@ -86,7 +86,7 @@ def _selected(query: Any, statement: Mapping[str, Any]) -> list[Any] | None:
         [(operator, value)] = wanted.items()
         if operator == '$eq':
             return _equal(value)
-        # What is made where none of several is there has an `_id` of the server's.
+        # An upsert for none of several gets an `_id` that the server makes.
         if operator == '$in' and not statement.get('upsert'):
             is_plain = isinstance(value, (list, tuple)) and all(map(_is_plain, value))
             return list(value) if is_plain else None

@@ -1,4 +1,4 @@
-"""An undo: a migration's documents as they were before it."""
+"""An undo: a migration's documents restored as they were before it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from migopy.undo.made_collections import drop_made, name_here, would_drop
 from migopy.undo.packing import Damaged
 from migopy.undo.raw_writer import DUPLICATE
 
-#: Documents and bytes of them up to which all is restored in one transaction.
+#: Up to so many documents, and bytes of them, all is restored in one transaction.
 DOCUMENTS = 50_000
 BYTES = 32_000_000
 
@@ -51,9 +51,9 @@ LOCK_EVERY = 1.0
 class Undo:
     """Restores what a migration has changed, as its `down` would.
 
-    Invariant: called in a transaction, all is done in that. Else each chunk is restored
-    in a transaction of its own, with which its images go; so an undo that was killed
-    goes on where it was, and no chunk is restored twice.
+    Invariant: called in a transaction, it does all in that one. If not, each chunk is
+    restored in a transaction of its own that also deletes its images; so an undo that
+    was killed goes on where it was, and no chunk is restored twice.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Undo:
             raise
 
     def _as_wished(self, command: Command) -> Command:
-        """Give the command with what was decided of others' changes, if anything."""
+        """Add to a command what was decided about others' changes, if anything."""
         if self._wish == STOP:
             return command
         options = {**command.options, 'conflicts': self._wish}
@@ -152,7 +152,7 @@ class Undo:
             self._is_told = True
 
     def _tell_left(self, found: FoundConflicts) -> None:
-        """Say what is not restored, once, though a transaction may begin again."""
+        """Say what is not restored; only once, even if a transaction is repeated."""
         if found.count and self._wish in (KEEP, THEIRS) and not self._is_left_told:
             self._say(left_to_others(found))
             self._is_left_told = True
@@ -182,7 +182,7 @@ class Undo:
             self._say(f'{name}: {counted(count)} would be restored')
 
     def _look_through(self) -> Foreseen:
-        """Make sure that all images are there, and that nobody is in the way."""
+        """Make sure that all images are there, and that no conflict is undecided."""
         found = foresee(self._images, self._kept, self._wish)
         self._require_agreed(found.conflicts)
         return found
@@ -195,9 +195,10 @@ class Undo:
                 pass
 
     def _go_through(self, mark: ObjectId, session: ClientSession) -> bool:
-        """Restore chunks, some at a time.
+        """Restore chunks, group by group.
 
-        Returns whether there may be more, after several that had to go together.
+        Returns whether there may be more to do, after groups that had to be restored
+        together.
         """
         self._check()
         checked = time.monotonic()
@@ -219,7 +220,7 @@ class Undo:
         return False
 
     def _redefine(self, chunk: Chunk, record: DefinitionRecord) -> None:
-        """Set a definition back; nothing is done of what is so already."""
+        """Set a definition back, as far as it is not so already."""
         self._check()
         world = World(self._images.client)
         applying = DefinitionRestorer(self._images, self._kept, self._say)
@@ -245,7 +246,7 @@ class Undo:
         mark: ObjectId,
         session: ClientSession,
     ) -> None:
-        """Restore chunks in a transaction, tried again where others are in its way."""
+        """Restore chunks in a transaction, tried again if others are in its way."""
         deadline = time.monotonic() + PATIENCE
         for number in range(1, ATTEMPTS + 1):
             try:
@@ -284,9 +285,9 @@ class Undo:
         )
 
     def _require_agreed(self, found: FoundConflicts) -> None:
-        """Make sure that somebody has decided of what others have changed.
+        """Make sure that a person has decided about what others have changed.
 
-        To take a unique value from a document of theirs is not for an undo to decide.
+        No decision lets an undo take a unique value away from another document.
         """
         is_refused = found.lost if self._wish == OURS else self._wish == STOP
         if found.count and is_refused:

@@ -1,4 +1,4 @@
-"""What unique indexes have of documents: keys, of which each is there only once."""
+"""The keys that documents have in unique indexes, each of them only once."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ from typing import Any, NamedTuple
 
 from migopy.differences import ARRAY, DOCUMENT, Value, elements
 
-#: What an index has of a document: the values of its fields, in their order.
+#: A document's key in an index: the values of the index's fields, in order.
 Key = tuple[Value, ...]
 
-#: What an index has of a field that is not there.
+#: The value in a key for a field that is missing.
 NULL = Value(0x0A, b'')
 
-#: Types that a query takes otherwise than an index: an array, of which an index has the
-#: items, and two that MongoDB has given up.
+#: Types that a query treats differently from an index: arrays, whose items an index has
+#: one by one, and two that MongoDB has given up.
 UNTOLD = frozenset({ARRAY, 0x06, 0x0C})
 
 DECIMAL = 0x13
-#: Bytes of a value from which on it is not asked for: it has to go into a query.
+#: Bytes of a value that is too long to be put into a query.
 LONGEST = 1_000_000
 
 NUMBERS = frozenset({0x01, 0x10, 0x12, DECIMAL})
 
-#: Options of an index of which it is not foreseen what it has of a document, or which
-#: no query can be told to use.
+#: Options of an index whose keys are not foreseen here, or that no query can be told to
+#: use.
 NOT_PLAIN = ('collation', 'hidden', 'partialFilterExpression')
 
 
 class Untold(Exception):
-    """It cannot be told what an index has of a document."""
+    """A document's key in an index is not known."""
 
 
 class Unique(NamedTuple):
@@ -44,9 +44,9 @@ class Unique(NamedTuple):
     hint: str = ''
 
     def key_of(self, fields: Mapping[bytes, Value]) -> Key | None:
-        """Give what the index has of a document's fields, `None` where it is not told.
+        """Give a document's key by its fields; `None` where it is not known.
 
-        A sparse one is told only where all fields are there.
+        For a sparse index it is known only if all fields are there.
         """
         try:
             key = tuple(_at(path, fields) for path in self.paths)
@@ -56,9 +56,9 @@ class Unique(NamedTuple):
 
 
 def plain_unique(indexes: Mapping[str, Mapping[str, Any]]) -> list[Unique]:
-    """List the unique indexes whose keys can be foreseen, of those of a collection.
+    """List a collection's unique indexes whose keys can be foreseen.
 
-    One that has `_id` in it keeps no documents apart.
+    One with `_id` in it is left out, as it never refuses a document.
     """
     return [
         Unique(
@@ -72,7 +72,7 @@ def plain_unique(indexes: Mapping[str, Mapping[str, Any]]) -> list[Unique]:
 
 
 def found_by(wanted: Iterable[Unique], there: Iterable[Unique]) -> list[Unique]:
-    """List those unique indexes whose keys one that is there tells, with its name."""
+    """List the wanted indexes whose keys an existing index can find, as its hint."""
     by_paths = {each.paths: each for each in there}
     return [
         each._replace(
@@ -90,7 +90,7 @@ def names_of(indexes: Sequence[Unique]) -> frozenset[bytes]:
 
 
 def fields_of(document: bytes, names: Collection[bytes]) -> dict[bytes, Value]:
-    """Give those of a document's fields that have these names."""
+    """Give the fields of a document that have these names."""
     found: dict[bytes, Value] = {}
     for name, value in elements(document):
         if name in names:
@@ -101,7 +101,7 @@ def fields_of(document: bytes, names: Collection[bytes]) -> dict[bytes, Value]:
 
 
 def comparable(value: Value) -> Hashable:
-    """Give what is equal for values that are equal to an index, as 1 and 1.0 are."""
+    """Give a value that is equal whenever an index takes two for equal: 1 and 1.0."""
     if value.type in NUMBERS:
         return 'number', _number(value)
     if value.type in (DOCUMENT, ARRAY):

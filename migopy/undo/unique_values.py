@@ -1,4 +1,4 @@
-"""Unique values that documents are to have again, and who has them by now."""
+"""Find the documents that now have unique values which others are to get back."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ from migopy.undo.unique_keys import (
 AT_ONCE = 1000
 MOST_BYTES = 4_000_000
 
-#: Types of which `$in` takes not all values for what they are: a document, a regex.
+#: Types that `$in` may take for operators or patterns: a document, a regex.
 NOT_IN = frozenset({DOCUMENT, 0x0B})
 
-#: What is equal for all names of one document: its collection, and its `_id`.
+#: What identifies a document: its collection, and its `_id` in a comparable form.
 Who = tuple[str, Hashable]
 
-#: What documents are going to be, `None` for gone.
+#: What documents are going to be; `None` if they are going to be deleted.
 Fates = Mapping[Who, 'bytes | None']
 
 
@@ -50,10 +50,9 @@ class Restored(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """A unique value that a document is to have again, and another one has now.
+    """A unique value that one document is to get back and another one has now.
 
-    `place` is the name that their collection stands under by now, `namespace` the one
-    that it had.
+    `place` is the name that their collection has now, `namespace` the one it had.
     """
 
     namespace: str
@@ -65,7 +64,7 @@ class Claim(NamedTuple):
 
     @property
     def claimer(self) -> Who:
-        """Tell which document is to have it again."""
+        """Tell which document is to get it back."""
         return who(self.place, self.id)
 
     @property
@@ -75,7 +74,7 @@ class Claim(NamedTuple):
 
 
 def who(place: str, id: Value) -> Who:
-    """Tell which document an `_id` is of, whatever type of number it is."""
+    """Identify a document by its `_id`, whatever type of number that is."""
     return place, comparable(id)
 
 
@@ -86,9 +85,9 @@ def claims(
     indexes: Sequence[Unique],
     restored: Sequence[Restored],
 ) -> Iterator[Claim]:
-    """Find who has the unique values that documents are to have again.
+    """Find out who has the unique values that documents are to get back.
 
-    A document that has them already is asked nothing. Raises `PyMongoError`.
+    Documents that have them already are not looked up. Raises `PyMongoError`.
     """
     names = names_of(indexes)
     keys: dict[Unique, dict[Value, Key]] = {each: {} for each in indexes}
@@ -109,10 +108,10 @@ def claims(
 
 
 def lost(found: Sequence[Claim], fates: Fates) -> dict[Who, Claim]:
-    """Tell which documents cannot have a unique value again, with one such value each.
+    """Tell which documents cannot get a unique value back, with one such value each.
 
-    Its holder keeps it, or is to lose it and cannot be restored for that reason itself.
-    `fates` are what is planned for those that are of the undo.
+    Either its holder keeps it, or the holder should lose it but cannot be restored for
+    the same reason. `fates` are what is planned for documents of the undo.
     """
     waiting: dict[Who, list[Claim]] = {}
     refused: list[Claim] = []
@@ -143,7 +142,7 @@ def _has(claim: Claim, document: bytes | None) -> bool:
 def _held(
     collection: Collection[Any], index: Unique, keys: Mapping[Value, Key]
 ) -> Iterator[tuple[Value, Hashable, Value]]:
-    """Iterate over keys that are there: whose they are to be, and whose they are."""
+    """Iterate over keys that exist: who is to get each, and who has it now."""
     names = names_of([index])
     for part in _parts(keys):
         by_key: dict[Hashable, Value] = {}
@@ -175,7 +174,7 @@ def _having(
 
 
 def _alternatives(index: Unique, keys: Sequence[Key]) -> Iterator[Value]:
-    """Write queries for keys: one for all that are the same but for the last field."""
+    """Make queries for keys, one for all keys that differ only in the last field."""
     fields = [b'.'.join(each) for each in index.paths]
     last: dict[Key, list[Value]] = {}
     for key in keys:

@@ -1,4 +1,4 @@
-"""Collections of a kind that no images are kept of, known by the first write."""
+"""Refuse writes to kinds of collections that no images can be kept of."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from migopy.undo.images import Images
 
 
 class TransactionKeeper:
-    """A keeper for what is one transaction."""
+    """A keeper for a step in one transaction, which lets nothing past it."""
 
     def take(
         self, name: str, database: str, command: Mapping[str, Any], address: Any
@@ -44,7 +44,7 @@ class UnkeptCollections(TransactionKeeper):
         if written is None or written in self._known:
             return None
         self._known.add(written)
-        # A second connection is needed for a look.
+        # Looking needs a second connection.
         if self._images.client.options.pool_options.max_pool_size == 1:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What a transaction may change, noted before each of its writes is sent."""
+"""Note what a transaction may change, before each of its writes is sent."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from migopy.undo.unkept_collections import TransactionKeeper, UnkeptCollections
 class WriteNotes(TransactionKeeper):
     """Notes the collections and the documents that writes in a transaction are for.
 
-    Invariant: what the transaction changes is in `noted`, by collection: all documents
-    that it may have changed by `_id`, or `None` where it is not known which. A write of
-    which no image can be kept is refused, and so is one past the transaction.
+    Invariant: `noted` has, by collection, the `_id`s of all documents that the
+    transaction may have changed, or `None` where they are not known. A write that no
+    image can be kept of is refused, and so is one past the transaction.
     """
 
     def __init__(self, kinds: UnkeptCollections, own: Set[str]) -> None:

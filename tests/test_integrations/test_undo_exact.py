@@ -317,14 +317,14 @@ class ChunksTest(ExactTest):
         self.assertEqual(caught.exception.count, 1)
         self.assertNotIn('Nothing was restored', str(caught.exception))
         self.assertIn(
-            'Nothing more was restored. A part was before, and what is decided now is'
-            ' for the rest.',
+            'Nothing more was restored. A part had been restored before; what you'
+            ' decide now is for the rest.',
             str(caught.exception),
         )
         self.logger.said.clear()
         manager.rollback('001', conflicts='ours')
         self.assertIn(
-            'An undo before has restored a part of it already: what is decided of'
+            'An earlier undo has restored a part of it already: what you decide about'
             ' conflicts now is for the rest',
             self.logger.of('white'),
         )
