@@ -17,11 +17,11 @@ from migopy.differences.states import States
 from migopy.effects import Clues
 from migopy.server import reason_of
 
-#: Seconds that the search by filters takes at most, and one filter of it.
+#: Seconds that the search by clues may take, and one filter of it.
 GUESSING = 1.5
 ONE_GUESS = 0.5
 
-#: Filters' documents that are looked at, in place of each that is wanted.
+#: How many documents of a filter are looked at for each that is wanted.
 LOOKED_AT = 4
 
 
@@ -29,9 +29,9 @@ LOOKED_AT = 4
 class Comparison:
     """What was found of one collection, `database.collection`.
 
-    Invariant: each difference is the transaction's own. `wanted` is how many were
-    looked for. Fewer were found because there are no more (`is_whole`), or because the
-    time was out after `compared` documents, or for a `reason`.
+    Invariant: each difference was made by the transaction. `wanted` is how many were
+    looked for. If fewer were found, there are no more (`is_whole`), or time ran out
+    after `compared` documents, or there is a `reason`.
     """
 
     namespace: str
@@ -92,7 +92,7 @@ def _search(states: States, comparison: Comparison, clues: Clues, until: float) 
 def _guessed(
     states: States, namespace: str, clues: Clues, wanted: int, until: float
 ) -> Iterator[Difference]:
-    """Iterate over what differs of the documents that clues lead to."""
+    """Iterate over the differences of documents that clues lead to."""
     until = min(until, time.monotonic() + GUESSING)
     for id in _ids(states, namespace, clues, wanted):
         if time.monotonic() > until:
@@ -104,7 +104,7 @@ def _guessed(
 
 def _ids(states: States, namespace: str, clues: Clues, wanted: int) -> Iterator[Value]:
     for id in clues.ids:
-        # What its client alone can encode is left to the scan.
+        # Types that only the project's client can encode are left to the scan.
         try:
             yield id_of(encode({'_id': id}))
         except (BSONError, ValueError, TypeError):
@@ -118,7 +118,7 @@ def _selected(
 ) -> Iterator[Value]:
     """Iterate over the `_id`s that a filter selects now, outside of any transaction.
 
-    An error would end the transactions, here it ends the search.
+    In a transaction an error would end that; here it ends only the search.
     """
     try:
         batches = states.collection(namespace).find_raw_batches(

@@ -11,8 +11,8 @@ from migopy.differences.raw import ARRAY, DOCUMENT, Value, elements
 class Change(NamedTuple):
     """A field before and after, `None` where it is not there.
 
-    Invariant: the two are not the same. `path` are the names from the document down to
-    the field, as bytes; those of an array's items are their numbers.
+    Invariant: the two are not the same. `path` has the names from the document down to
+    the field, as bytes; an array's items are named by their numbers.
     """
 
     path: tuple[bytes, ...]
@@ -23,9 +23,9 @@ class Change(NamedTuple):
 def changes(before: bytes | None, after: bytes | None) -> list[Change]:
     """List what has changed from one document to another, in the order of fields.
 
-    Documents within documents are compared by field, arrays of one length by item,
-    other arrays as a whole. Nothing is listed where only the order of fields differs,
-    or where a name stands twice. A document that is not there has no fields.
+    Documents within documents are compared by field, arrays of equal length by item,
+    other arrays as a whole. Nothing is listed if only the order of fields differs, or
+    if a name stands twice. A document that does not exist has no fields.
     """
     old, new = _fields(before), _fields(after)
     if old is None or new is None:
@@ -57,14 +57,14 @@ def _of_field(
 ) -> Iterator[Change]:
     if before == after:
         return
-    # Where the order of fields is all that differs, it is shown as a whole.
+    # If only the order of its fields differs, the value is shown as a whole.
     yield from _within(path, before, after) or [Change(path, before, after)]
 
 
 def _within(
     path: tuple[bytes, ...], before: Value | None, after: Value | None
 ) -> list[Change]:
-    """List what has changed within a value; nothing where it is to be taken whole."""
+    """List what has changed within a value; nothing if it is compared as a whole."""
     if before is None or after is None or before.type != after.type:
         return []
     if before.type not in (DOCUMENT, ARRAY):

@@ -24,7 +24,7 @@ from migopy.differences.raw import (
 )
 from migopy.dumps import raw_batches
 
-#: `_id`s in one query, and their bytes.
+#: How many `_id`s, and bytes of them, are put into one query.
 AT_ONCE = 4000
 MOST_BYTES = 4_000_000
 
@@ -61,7 +61,7 @@ def found(
 ) -> bytes:
     """Give the documents that were asked for, one behind the other.
 
-    They are in the order of the index, so in the same one each time. Raises
+    They are in the order of the index, so each time in the same order. Raises
     `PyMongoError`.
     """
     return b''.join(_found(collection, *each, session) for each in asked)
@@ -72,8 +72,8 @@ def is_run(
 ) -> bool:
     """Tell whether documents are there as they are, in this order, one after another.
 
-    That is a read of one part of the index. Where it is not so, or where the type of
-    `_id` is not one that is read so, it is `False`. Raises `PyMongoError`.
+    That takes one read of a part of the index. It is `False` as well if `_id`s of this
+    type cannot be read so. Raises `PyMongoError`.
     """
     first = id_of(run[0])
     if first.type not in ORDERED:
@@ -92,7 +92,7 @@ def is_run(
     )
     with closing(batches):
         for data, _ in batches:
-            # Others that stand between them may be large: none of those is waited for.
+            # Other documents between them may be large, so none of them is waited for.
             if not wanted.startswith(data, place):
                 return False
             place += len(data)
@@ -102,8 +102,8 @@ def is_run(
 def run_of(documents: Sequence[bytes]) -> list[Asked]:
     """Make the query for documents from the first of these to the last, by `_id`.
 
-    Nothing where the type of their `_id` is not one that is read so. Whoever asks finds
-    out whether others stand between them: one more may come than these are.
+    Nothing if `_id`s of this type cannot be read so. If other documents are between
+    them, one more document comes than these are.
     """
     first, last = id_of(documents[0]), id_of(documents[-1])
     if first.type not in ORDERED:
@@ -118,8 +118,8 @@ def look_up(
 ) -> dict[Value, bytes]:
     """Give the documents with these `_id`s, each by the `_id` that was asked for.
 
-    One whose `_id` is equal to the server and of another type, as 1 and 1.0 are, is
-    the one that was asked for. Raises `PyMongoError`.
+    For the server 1 and 1.0 are equal, so a document is found by an `_id` of either
+    type. Raises `PyMongoError`.
     """
     known: dict[Value, bytes] = {}
     for part in _parts(ids):

@@ -13,7 +13,7 @@ from bson import decode
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
-#: Reads whatever the server may have.
+#: Options that decode whatever the server may have.
 READABLE: CodecOptions[Any] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler='replace',
@@ -22,7 +22,7 @@ READABLE: CodecOptions[Any] = CodecOptions(
 DOCUMENT, ARRAY = 0x03, 0x04
 REGEX = 0x0B
 
-#: Bytes of a value whose type has always as many.
+#: The size in bytes of values whose type has a fixed size.
 SIZES = {
     0x01: 8,
     0x06: 0,
@@ -38,10 +38,10 @@ SIZES = {
     0xFF: 0,
 }
 
-#: Bytes beside those that the value's own length says.
+#: Bytes to add to the length with which a value begins.
 BESIDE = {0x02: 4, 0x03: 0, 0x04: 0, 0x05: 5, 0x0C: 16, 0x0D: 4, 0x0E: 4, 0x0F: 0}
 
-#: Types of an `_id` of which `$gte` finds all that come behind it: double, string,
+#: Types of an `_id` for which `$gte` finds all that come behind it: double, string,
 #: binary, ObjectId, date, int, long.
 ORDERED = frozenset({0x01, 0x02, 0x05, 0x07, 0x09, 0x10, 0x12})
 
@@ -90,7 +90,7 @@ def id_of(document: bytes) -> Value:
 
     Raises `LookupError` where a document has none.
     """
-    # All but a few hold it there, and all documents are asked for it.
+    # Nearly all documents have it there, and every one is asked for it.
     if document[5:9] == b'_id\0':
         kind = document[4]
         size = SIZES.get(kind)

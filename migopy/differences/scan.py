@@ -10,12 +10,12 @@ from migopy.differences.raw import LENGTH, SIZES, Value, id_of, length_at
 from migopy.differences.states import States
 from migopy.texts import alike
 
-#: Bytes that are compared at once: first as many, then twice as many each time, up to
-#: the larger number or one document.
+#: Bytes that are compared at once: first `WINDOW`, then twice as many each time, up to
+#: `LARGEST` or one document.
 WINDOW = 4096
 LARGEST = 1 << 20
 
-#: Documents that are the same in a row, from which on bytes are compared again.
+#: After so many equal documents in a row, bytes are compared again.
 IN_A_ROW = 8
 
 
@@ -37,8 +37,8 @@ class Difference(NamedTuple):
 class Reader:
     """Reads documents of batches, one after the other or many at once.
 
-    Invariant: `left` bytes were received and not passed over yet, which are whole
-    documents; it is 0 only at the end.
+    Invariant: `left` is how many bytes were received and not passed over yet; these are
+    whole documents. It is 0 only at the end.
     """
 
     def __init__(self, batches: Iterator[bytes]) -> None:
@@ -80,15 +80,14 @@ class Reader:
 class Scan:
     """Compares the two states of a collection, document by document, until a time.
 
-    Invariant: each difference is given once, nearly in the order of `_id`; `compared`
-    counts the documents before that were compared, and `is_whole` is whether those are
-    all.
+    Invariant: each difference is given once, nearly in the order of `_id`. `compared`
+    is how many documents of the state before were compared, `is_whole` whether these
+    were all.
 
-    Bytes that are the same are passed over without a look at what they are. Where they
-    are not, the `_id`s tell which documents were changed, and where those are not the
-    same, a look into the other state: of two orders that are the same, the smaller
-    one of two `_id`s is in one state only. So no order of BSON is to be known here,
-    nor a collation.
+    Equal bytes are passed over without a look at the documents. Where bytes differ,
+    documents with the same `_id` have changed. Where the `_id`s differ, the smaller one
+    is missing in the other state, as both have the same order: a look there tells which
+    one it is. So neither the order of BSON nor a collation need be known here.
     """
 
     def __init__(self, states: States, namespace: str, until: float) -> None:
@@ -123,14 +122,15 @@ class Scan:
                     after.skip(len(found.after))
 
     def _told_apart(self, old: bytes | None, new: bytes | None) -> Iterator[Difference]:
-        """Iterate over what the next documents tell, which have two `_id`s."""
+        """Iterate over the differences that two documents with two `_id`s tell."""
         if old is None or new is None:
             yield Difference(old, new)
             return
         is_gone = self._states.after(self._namespace, id_of(old)) is None
         is_new = self._states.before(self._namespace, id_of(new)) is None
         if not is_gone and not is_new:
-            # Equal to the server, as 1 and 1.0 are: one was put in the other's place.
+            # The `_id`s are equal to the server, as 1 and 1.0 are: one replaced the
+            # other.
             yield Difference(old, new)
         if is_gone:
             yield Difference(old, None)
@@ -169,7 +169,7 @@ def pass_over_changed(before: Reader, after: Reader) -> tuple[list[Difference], 
     length = LENGTH.unpack_from
     changed: list[Difference] = []
     count = in_a_row = 0
-    # A loop for each document that has changed: calls would be most of its time.
+    # All is in one loop: calls for each document would take most of the time.
     while place < end and place_of_other < end_of_other and in_a_row < IN_A_ROW:
         following = place + length(one, place)[0]
         following_of_other = place_of_other + length(other, place_of_other)[0]
@@ -189,9 +189,9 @@ def pass_over_changed(before: Reader, after: Reader) -> tuple[list[Difference], 
 
 
 def aligned(before: bytes, after: bytes) -> list[Difference] | None:
-    """Give what differs of documents that have the same `_id`s in the same order.
+    """Give the differences of documents that have the same `_id`s in the same order.
 
-    `None` where they have not.
+    `None` if they do not.
     """
     one, other = Reader(iter([before])), Reader(iter([after]))
     differences: list[Difference] = []

@@ -18,10 +18,10 @@ from migopy.differences.raw import Value, documents, id_of, with_id
 from migopy.dumps import raw_batches
 from migopy.server import UNAUTHORIZED
 
-#: A collection that is not there: reading it tells of the transaction alone.
+#: A collection that does not exist: to read it does nothing but begin a transaction.
 NOWHERE = 'migopy_nowhere'
 
-#: What the server answers where another transaction has written a document.
+#: The error of a write to a document that another transaction has written to.
 WRITE_CONFLICT = 112
 
 #: Documents that the server sends at once: some megabytes at most, as a rule.
@@ -35,7 +35,7 @@ ASKED = 3
 class States:
     """The state before a transaction, and the one that the transaction sees.
 
-    Invariant: both are of one moment but for what others have committed between the
+    Invariant: both are of one moment, except for what others have committed between the
     two openings; `is_own` tells such a document from the transaction's own.
     """
 
@@ -85,10 +85,9 @@ class States:
     ) -> bool:
         """Tell whether it is the transaction that has written a document.
 
-        A write of the same document, in another transaction that is aborted at once,
-        meets a conflict then. Raises `OperationFailure` where the user has no right to
-        write it so; if it is to be known `for_certain`, where anything else keeps the
-        server from telling, too.
+        If so, a write to the document in another transaction, which is aborted at once,
+        meets a conflict. Raises `OperationFailure` if the user has no right to that
+        write; if it is to be known `for_certain`, also for any other error.
         """
         return all(
             self._conflicts(namespace, before, after, for_certain) for _ in range(ASKED)
@@ -111,7 +110,7 @@ class States:
         return False
 
     def _write(self, namespace: str, before: bytes | None, after: bytes | None) -> None:
-        """Write a document in the way that the transaction has written it."""
+        """Write to a document in the way in which the transaction did."""
         collection = self.collection(namespace)
         with self._client.start_session() as session:
             session.start_transaction()
@@ -164,9 +163,9 @@ def state_before(
 ) -> Iterator[ClientSession]:
     """Give a session whose transaction sees the database as it is now.
 
-    The transaction that it is to be compared with is to be opened right after it. Its
-    read concern is `level`, and it writes nothing. With `local` it sees all that one
-    sees which was opened before it with `local`; with `snapshot` it may be a moment
+    It has the read concern `level`, and writes nothing. The transaction to compare it
+    with has to be opened right after it. With `local` it sees all that a transaction
+    sees that was opened before it with `local`; with `snapshot` it may be a moment
     behind. `collection` is one that the user may read.
     """
     with client.start_session() as session:
@@ -183,7 +182,7 @@ def state_before(
 
 def look(session: ClientSession, database: str, collection: str = NOWHERE) -> None:
     """Read next to nothing: a transaction sees a database as of its first read."""
-    # Of a document that may be any tool's, PyMongo may not be able to read a field.
+    # PyMongo may not be able to decode the fields of whatever document comes first.
     nothing = {'_id': 0, 'nothing': {'$literal': True}}
     query = {'find': collection, 'limit': 1, 'projection': nothing}
     session.client[database].command(query, session=session)

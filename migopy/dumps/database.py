@@ -17,7 +17,7 @@ NAMESPACE_NOT_FOUND = 26
 
 
 def plain(db: Database[Any]) -> Database[Any]:
-    """Give the database without what an application set for itself."""
+    """Give the database with PyMongo's own settings, whatever the project has set."""
     return db.client.get_database(
         db.name,
         codec_options=CodecOptions(),
@@ -28,10 +28,11 @@ def plain(db: Database[Any]) -> Database[Any]:
 
 
 def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
-    """Pick, of a database's collections, what belongs in a dump, but for `apart`.
+    """Pick what belongs in a dump from a database's collections, without `apart`.
 
-    Of the server's own that is `system.js` alone, as with mongodump: views and time
-    series are listed by their own names as well. What a killed restore left never is.
+    Of the server's own collections only `system.js` does, as with mongodump; views and
+    time series are listed by their own names, too. What a killed restore has left never
+    does.
     """
     return sorted(
         name
@@ -42,7 +43,7 @@ def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
 
 
 def drop(db: Database[Any], names: Iterable[str]) -> None:
-    """Drop collections, those of them that are there."""
+    """Drop collections, as far as they exist; `system.js` is only emptied."""
     for name in names:
         if name == SYSTEM_JS:
             db[name].delete_many({})
@@ -53,7 +54,8 @@ def drop(db: Database[Any], names: Iterable[str]) -> None:
 def servers_of(db: Database[Any]) -> list[str]:
     """List the addresses of the members of a database's server.
 
-    They are those that the members have for each other, as a tunnel may lead there.
+    They are the addresses that the members use for each other: here a tunnel may give
+    them others.
     """
     hello = db.client.admin.command('hello')
     nodes = [f'{host}:{port}' for host, port in db.client.nodes]
@@ -61,7 +63,7 @@ def servers_of(db: Database[Any]) -> list[str]:
 
 
 def free_bytes(db: Database[Any]) -> int | None:
-    """Give the room on the server's disk, `None` where the server does not tell."""
+    """Give the free bytes on the server's disk, `None` if it does not tell."""
     try:
         stats = db.command('dbStats')
         return int(stats['fsTotalSize']) - int(stats['fsUsedSize'])

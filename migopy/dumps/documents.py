@@ -9,12 +9,12 @@ from pathlib import Path
 from migopy.folders import open_regular
 
 BATCH_BYTES = 1024 * 1024
-"""What is read, written and sent at a time, so that memory is bounded."""
+"""How many bytes are read, written and sent at a time, so that memory is bounded."""
 
 SIZE = struct.Struct('<i')
-"""What a document begins with, and an array."""
+"""The size in bytes, with which a document begins, and an array, too."""
 
-# The server's own limit: 16 MB, and what it may add to a document itself.
+# The server's limit: 16 MB, and what the server itself may add to a document.
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
 
 
@@ -43,9 +43,9 @@ def read_batches(path: Path) -> Iterator[list[bytes]]:
 
 
 def _whole_documents(data: bytes) -> tuple[list[bytes], int, int]:
-    """Give those that these bytes begin with, their end, and what the next one lacks.
+    """Give the whole documents at the start of some bytes, and where they end.
 
-    The next one is damaged where it lacks nothing.
+    Gives also how many bytes the next document lacks; with 0 it is damaged.
     """
     documents: list[bytes] = []
     add, size_at = documents.append, SIZE.unpack_from

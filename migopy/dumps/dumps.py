@@ -46,9 +46,9 @@ class Dumps:
     """The dumps in a folder, `MONGO_DUMP_DIRECTORY`.
 
     Invariant: what it lists is complete and on the disk. A dump is written under a
-    hidden name, in a folder that the process holds locked, and gets its own name when
-    it is complete. What a killed process left under a hidden name is removed by the
-    next dump, and nothing that is neither that nor a dump ever is.
+    hidden name, in a folder that the process has locked, and gets its own name when it
+    is complete. What a killed process has left under a hidden name is removed by the
+    next dump. Nothing else but dumps is ever removed.
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Dumps:
     ) -> Dump:
         """Give the dump of this name, or the one whose name begins so.
 
-        With `foreign` it may be, by its whole name, one that mongodump has made for
-        somebody, which no manifest vouches for, or one that was made on another server
-        than on one of `servers`, if those are given. Raise `UnknownDump` where there is
-        none, or more than one, `ForeignDump` and `DumpOfOtherServer` where it is such.
+        With `foreign` it may be, by its whole name, a dump that mongodump has made for
+        somebody, without a manifest, or one of another server than `servers`, if those
+        are given; without it these raise `ForeignDump` and `DumpOfOtherServer`. Raise
+        `UnknownDump` if there is none, or more than one.
         """
         dumps = self.of(database)
         fitting = [dump for dump in dumps if dump.name == name] or [

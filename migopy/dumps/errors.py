@@ -28,7 +28,7 @@ FAILURES = (
     Unreadable,
     ToolFailed,
 )
-"""What can go wrong by no fault of the program's."""
+"""Errors that come from outside: the server, the disk, a dump, a tool."""
 
 _NOT_VALID = 121
 
@@ -111,7 +111,7 @@ class UnknownDump(MigopyException):
 
 
 class ForeignDump(MigopyException):
-    """A dump that mongodump has made for somebody, without a manifest of migopy's."""
+    """A dump was made by mongodump alone, without a manifest of migopy's."""
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
@@ -123,7 +123,7 @@ class ForeignDump(MigopyException):
 
 
 class DumpOfOtherServer(MigopyException):
-    """A dump of a database that has the same name, on another server."""
+    """A dump is of a database of the same name on another server."""
 
     def __init__(self, dump: Dump) -> None:
         self.dump = dump
@@ -150,7 +150,7 @@ class DirectoryUnreadable(MigopyException):
 
 
 def reason_of(error: BaseException, directory: Path) -> str:
-    """Say what went wrong, and what would allow it; `directory` is where it went on."""
+    """Say what went wrong, and what would mend it; `directory` is that of the dumps."""
     if isinstance(error, NotTaken):
         reason = reason_of(error.error, directory)
         name = shown(error.collection)

@@ -58,11 +58,11 @@ class Exchange:
     then taken everything that is in the dump, each document and each index, in
     collections beside (`migopy_restoring.…`). `switch` renames these into place.
 
-    Some cannot be renamed: time series, encrypted collections, and all of them for a
-    user without the right or under the strict Stable API. Then what is staged is a
-    trial, one collection at a time, and `switch` drops and fills. So it is done `in
-    place` as well, for a disk that has no room for everything twice. Views are dropped
-    and made, they hold nothing. `system.js` cannot be dropped, its documents are
+    Some collections cannot be renamed: time series, encrypted ones, and for a user
+    without the right or under the strict Stable API all of them. These are only staged
+    for a trial, one at a time, and `switch` drops and fills them. The same is done with
+    `in place`, for a disk that has no room for everything twice. Views hold nothing, so
+    they are dropped and made. `system.js` cannot be dropped: its documents are
     exchanged one by one.
     """
 
@@ -75,7 +75,7 @@ class Exchange:
         size: int,
         mark: Mark | None = None,
     ) -> None:
-        """Take what is to be in the database, but for what stands `apart`.
+        """Take what is to be in the database; collections in `apart` are left alone.
 
         `size` is that of it all, in bytes; `mark` stands while it is exchanged.
         """
@@ -138,15 +138,15 @@ class Exchange:
             is_in_place = stored.name in self._staged or stored.name == SYSTEM_JS
             if not (is_in_place or stored.is_view or stored.name == self._last):
                 self._place(stored, kinds)
-        # An old view on one that is new could close a circle. But for those that have
-        # been exchanged for a collection by now.
+        # An old view on a new one could close a circle. Views that have been exchanged
+        # for a collection by now are gone already.
         placed = {stored.name for stored in self._contents if not stored.is_view}
         placed.add(self._last)
         old = [name for name in there if kinds[name] == 'view' and name not in placed]
         drop(self._db, old)
         for stored in self._contents:
             if stored.is_view and stored.name != self._last:
-                # Where a collection or a time series is in its way.
+                # A collection or a time series may have its name.
                 drop(self._db, [stored.name])
                 self._filler.create(stored, stored.name)
                 self.done += 1
@@ -183,8 +183,8 @@ class Exchange:
         if stored.name == SYSTEM_JS:
             self._filler.try_functions(stored)
         elif stored.is_view:
-            # On what stands for the one below it: so the server notices circles, and is
-            # not disturbed by what has that name today.
+            # It is made on the staged one below it, so that the server notices circles,
+            # whatever has that name today.
             below = names.get(stored.options['viewOn'], f'{STAGED}nothing')
             self._filler.create(stored, name, view_on=below)
         elif stored.name not in self._staged:

@@ -28,7 +28,7 @@ TIME_FORMAT = '%Y%m%dT%H%M%SZ'
 _COMPRESSED = '.gz'
 _MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 
-# What a clock may be set back by without anybody calling it wrong.
+# A clock that was set back by no more than this counts as right.
 _TOLERANCE = timedelta(minutes=1)
 
 

@@ -37,7 +37,7 @@ METADATA = '.metadata.json'
 DATA = '.bson'
 
 SYSTEM_JS = 'system.js'
-"""Of the server's own collections the one that is dumped; it cannot be dropped."""
+"""The only collection of the server's own that is dumped; it cannot be dropped."""
 
 LONGEST_STEM = 238
 """Characters of a file's name before its ending, the longest being that of gzip."""
@@ -46,7 +46,7 @@ STAGED = 'migopy_restoring.'
 """Stands before the number in the name of a collection that a restore is filling."""
 
 OPTIONS_NOT_TAKEN = ('autoIndexId', 'flags', 'recordIdsReplicated', 'temp')
-"""Shown by listCollections, refused by `create` or not for it to say."""
+"""Options that listCollections shows, and that `create` refuses or must not get."""
 
 KNOWN_OPTIONS = {
     *OPTIONS_NOT_TAKEN,
@@ -68,7 +68,7 @@ KNOWN_OPTIONS = {
     'validator',
     'viewOn',
 }
-"""What is taken from metadata into the command `create`, and no other field of it."""
+"""The options in metadata that the command `create` gets; it gets no others."""
 
 _BUCKETS = 'system.buckets.'
 """Stands before a time series' name in that of the collection with its documents."""
@@ -91,7 +91,7 @@ _UNSOUND = (
     RecursionError,
     BSONError,
 )
-"""What comes of metadata that say something else than mongodump writes."""
+"""Errors that come of metadata which mongodump does not write."""
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ class Listed:
     """A collection, a view or a time series, as the server has it now.
 
     `uuid` is that of the collection with the documents, in hex; a view has none. Two
-    are equal where nothing was changed between, but for documents.
+    are equal if nothing but documents was changed in between.
     """
 
     stored: Stored = field(compare=False)
@@ -91,7 +91,7 @@ def _described(db: Database[Any], name: str, options: Document) -> Stored:
 
 @contextmanager
 def changes_noticed(stored: Stored) -> Iterator[None]:
-    """Raise `Changed` for what a read of a collection dropped meanwhile ends with."""
+    """Raise `Changed` if a collection was dropped while it was read in the block."""
     codes = {NAMESPACE_NOT_FOUND, _QUERY_PLAN_KILLED}
     if not stored.is_capped:
         codes.add(SNAPSHOT_UNAVAILABLE)
@@ -113,7 +113,7 @@ def has_snapshots(db: Database[Any]) -> bool:
 class Extent(NamedTuple):
     """About how many documents a collection has, and how many of them make a batch.
 
-    A batch of 0 is one of as many as the server likes.
+    A batch size of 0 leaves it to the server.
     """
 
     documents: int
@@ -123,7 +123,7 @@ class Extent(NamedTuple):
 def extent_of(collection: Collection[Any]) -> Extent:
     """Ask how much there is to read, each shard for its part.
 
-    PyMongo holds a reply several times over while it is read, so that is to be small.
+    PyMongo holds a reply in memory several times over, so batches are to be small.
     """
     try:
         found = list(collection.aggregate([{'$collStats': {'storageStats': {}}}]))

@@ -1,4 +1,4 @@
-"""Collections filled by `mongorestore`, under other names, and looked at afterwards."""
+"""Collections filled by `mongorestore`, under other names, and checked afterwards."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _AT_A_TIME = 200
 class Mongorestore:
     """Fill collections by mongorestore, which is faster than PyMongo.
 
-    Invariant: it ends with status 0 also where documents failed; so what it made is
-    counted, and what it has not made in full is dropped, for PyMongo to make.
+    Invariant: what it has not filled completely is dropped, for PyMongo to fill. That
+    is found out by counting, as it ends with status 0 even if documents failed.
     """
 
     def __init__(self, tool: Tool, db: Database[Any], dump: Dump, say: Say) -> None:
@@ -76,8 +76,8 @@ class Mongorestore:
 def _takes(stored: Stored) -> bool:
     """Tell whether mongorestore (100.18) finds the name of what it restores.
 
-    It has to look up a name that was too long for a file's; it unescapes it then,
-    though it is not escaped. A `$` is a sign in its patterns.
+    If a name is too long for a file, it looks it up in the metadata, and unescapes it
+    though it is not escaped. A `$` has a meaning in its patterns.
     """
     if '$' in stored.name:
         return False

@@ -35,8 +35,8 @@ def raw_batches(
     """Read a collection; `options` are those of PyMongo's `find_raw_batches`.
 
     A server sends batch after batch without being asked for each (an exhaust cursor),
-    but where there is a limit. A router does not know how, before 7.1. Where `at_once`
-    is false it does not: in a transaction something else may be sent meanwhile.
+    unless there is a limit. A router before 7.1 cannot do that. With `at_once` false it
+    is not done: in a transaction something else may have to be sent meanwhile.
     """
     cursor: RawBatchCursor[Any]
     if _is_server(collection):
@@ -53,8 +53,8 @@ def raw_batches(
 class _RawBatches(RawBatchCursor[Any]):
     """PyMongo's cursor of raw batches, for a third of the time.
 
-    PyMongo makes an object of each document of a reply, and lets them go. Where it is
-    built otherwise than 4.17 to 4.20 are, it keeps its own way.
+    PyMongo makes an object of each document of a reply, only to throw it away. In a
+    PyMongo that is built otherwise than 4.17 to 4.20 it keeps doing so.
     """
 
     def _unpack_response(self, response: Any, *arguments: Any, **named: Any) -> Any:

@@ -40,8 +40,8 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(
 class Filler:
     """Make collections, views and time series as they are stored, under any name.
 
-    Invariant: memory is bounded by one batch of 16 MB. Nothing that the server refuses
-    is left out: it is raised.
+    Invariant: memory is bounded by one batch of 16 MB. If the server refuses anything,
+    an error is raised; nothing is left out.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Filler:
     ) -> None:
         """Take the database, and what gives a collection's documents in batches.
 
-        Of a scratch one nothing needs to outlive a crash, so nothing waits for that.
+        A scratch database need not outlive a crash, so no write waits for the disk.
         """
         self._db = plain(db)
         if is_scratch:
@@ -65,7 +65,8 @@ class Filler:
     def fill(self, stored: Stored, name: str, is_small: bool = False) -> None:
         """Make what is stored under a name that nothing has yet.
 
-        What is small gets its indexes first: the server makes them at once then.
+        A small collection gets its indexes first: on an empty one they are made at
+        once.
         """
         self.create(stored, name)
         if is_small and not stored.is_view:
@@ -100,7 +101,7 @@ class Filler:
         self._db.command({'create': name, **options})
 
     def replace_functions(self, stored: Stored) -> None:
-        """Make the documents of `system.js`, which can't be renamed, those stored."""
+        """Put the stored documents in the place of those of `system.js`."""
         functions = self._db[SYSTEM_JS]
         kept = []
         self._progress(stored.name, 0, stored.count)
@@ -144,10 +145,10 @@ class Filler:
         collection: Collection[Any],
         documents: Sequence[bytes],
     ) -> bool | None:
-        """Insert documents; tell whether they could pass a validator by.
+        """Insert documents; tell whether they have bypassed a validator.
 
-        That takes a right that `readWrite` has not. Without it, those that the
-        validator accepts can be restored all the same.
+        That takes a right that `readWrite` does not have. Without it only documents
+        that the validator accepts can be restored.
         """
         # With options of their own these would take three times as long to make.
         batch = list(map(RawBSONDocument, documents))
@@ -180,8 +181,8 @@ class Filler:
         except OperationFailure as error:
             if error.code != _UNKNOWN_INDEX_OPTION:
                 raise
-            # As mongorestore has it: servers of long ago kept any option. Not at once,
-            # as the strict Stable API does not know this.
+            # As mongorestore does: old servers kept any option. It is not sent at
+            # first, as the strict Stable API does not know it.
             self._db.command({**command, 'ignoreUnknownIndexOptions': True})
 
 

@@ -14,8 +14,8 @@ from migopy.dumps.format import Say
 from migopy.errors import listing
 from migopy.server import ServerUri, is_uri, redacted, secrets_in
 
-# Of PyMongo's options those that decide which server is reached, as whom, and how; the
-# tools' driver has the same names for them.
+# The options of PyMongo that decide which server is reached, as whom, and how. The
+# tools have the same names for them.
 _OPTIONS = (
     'authMechanism',
     'authMechanismProperties',
@@ -44,7 +44,7 @@ _SPELLINGS = {
     'tlsallowinvalidhostnames': 'tlsInsecure',
 }
 
-# With these the URI's path does not say where the user is looked up.
+# With these mechanisms the URI's path does not say where the user is looked up.
 _EXTERNAL = ('GSSAPI', 'MONGODB-AWS', 'MONGODB-OIDC', 'MONGODB-X509')
 
 _END_SECONDS = 10.0

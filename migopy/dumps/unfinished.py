@@ -1,4 +1,4 @@
-"""Dumps that are being made or removed: hidden, and nobody's once a process is dead."""
+"""Hidden folders of dumps that are being made or removed, and their removal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def finish(folder: Path) -> Path:
 
 
 def remove(dump: Path) -> None:
-    """Remove a dump; what is half removed must not be listed. Raise `OSError`."""
+    """Remove a dump; it is hidden first, so never listed in part. Raise `OSError`."""
     shutil.rmtree(dump.rename(_hidden(dump)))
 
 

@@ -41,10 +41,10 @@ _TRY_AGAIN_SECONDS = 0.5
 class Dumper:
     """Write a database into a folder, by PyMongo.
 
-    Invariant: memory is bounded, by batches of about a megabyte; by the server's of
-    16 MB where a collection's documents are of most unequal size. Each collection in
-    the folder is whole; where the server gives a snapshot, all are as they were at one
-    time, or a line says which are not.
+    Invariant: memory is bounded by batches of about a megabyte, or of 16 MB if the
+    documents of a collection differ very much in size. Each collection in the folder is
+    whole. If the server gives a snapshot, all are as they were at one moment, or a line
+    says which ones are not.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Dumper:
             )
 
     def _set_time(self, listed: Iterable[Listed]) -> None:
-        """Read a little: a session's first read sets the time of all the others."""
+        """Read a little, as a session's first read sets the time of all others."""
         for one in listed:
             if self._session and one.uuid and not one.stored.is_capped:
                 collection = self._db[one.stored.data_name]
@@ -174,7 +174,7 @@ class Dumper:
                 self._progress(stored.name, done, max(done, total))
 
     def _check_still_there(self, one: Listed) -> None:
-        """Make sure it was this collection: one that is gone reads as an empty one."""
+        """Raise `Changed` if the collection is gone: then it was read as empty."""
         named = {'name': one.stored.data_name}
         uuids = [
             found['info'].get('uuid')

@@ -1,6 +1,6 @@
 """What lies on disk: the migrations and their folder.
 
-What imports migrations is loaded when its names are asked for.
+The rooms that import migrations are loaded when one of their names is asked for.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,8 @@
-"""Files whose code is kept packed until it is called, where there are very many.
+"""Modules of migrations that are kept as packed code until they are called.
 
-A module takes two kilobytes, and all are imported before the first one runs. Of a file
-that has an `up` and a `down` and nothing else it is made again when it is called, from
-what was compiled: nobody can tell it from the one that was there before.
+A module takes two kilobytes, and all are imported before the first one runs. If a file
+has an `up` and a `down` and nothing else, its module is thrown away and made again when
+it is called, from the code that was compiled. Nobody can tell it from the first one.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from typing import Any
 from migopy.files.loaded import LoadedMigration
 from migopy.files.migration import Migration
 
-#: Files that are packed together, as they are much alike.
+#: How many files are packed together: much alike, they take less room so.
 TOGETHER = 100
 
-#: What can be done twice, as it does nothing but import and make functions. Each Python
-#: has some of them.
+#: Instructions that may run twice: they only import, and make functions. No Python has
+#: all of them.
 HARMLESS = frozenset(
     opmap[name]
     for name in (
@@ -50,7 +50,7 @@ HARMLESS = frozenset(
     if name in opmap
 )
 
-#: A function of one of these kinds is not over when it returns.
+#: Flags of functions whose work is not done when they return.
 NOT_DONE = (
     inspect.CO_GENERATOR
     | inspect.CO_COROUTINE
@@ -62,9 +62,9 @@ NOT_DONE = (
 UP = ('up',)
 UP_AND_DOWN = ('up', 'down')
 
-#: What stands for a module that says nothing of itself.
+#: Stands for a module without `transaction`, `undo` and so on.
 SILENT = ModuleType('asleep')
-#: What stands for the turn of one that need not wait for it.
+#: Stands for the turn of a module that each call makes anew.
 NO_TURN = nullcontext()
 
 #: Makes the module of a migration from its code.
@@ -72,7 +72,7 @@ Make = Callable[[Migration, CodeType], ModuleType]
 
 
 class Sleepers:
-    """What puts files to sleep, one after the other."""
+    """Puts files to sleep, one after the other."""
 
     def __init__(self, make: Make) -> None:
         """Take what makes a module again."""
@@ -80,7 +80,7 @@ class Sleepers:
         self._pack = Pack()
 
     def put(self, loaded: LoadedMigration, code: CodeType) -> LoadedMigration:
-        """Give a file that sleeps until it is called, or itself where it cannot.
+        """Give the migration as one that sleeps until it is called, if it can.
 
         `code` is what its module was made of.
         """

@@ -31,11 +31,11 @@ def down(db: Database[dict[str, Any]]) -> None:
     """Undo what up did."""
 '''
 
-#: Letters of Latin alphabets that are no other letter with a mark.
+#: Latin letters that Unicode does not take apart into a letter and a mark.
 LETTERS = str.maketrans({'ł': 'l', 'ø': 'o', 'đ': 'd', 'æ': 'ae', 'œ': 'oe'})
 
 
-#: What says that a file is where a folder is to be.
+#: Errors that say that a file is in the place of the folder.
 NO_FOLDER = (FileExistsError, NotADirectoryError)
 
 
@@ -143,7 +143,7 @@ def read_template(path: str) -> str:
 
 def _next_number(directory: Directory) -> str:
     migrations = directory.migrations()
-    # What runs after all others whatever its number is may have a high one.
+    # Repeatable ones run after all others; they may have any number.
     ordinary = [each for each in migrations if not each.is_repeatable()]
     last = ordinary[-1] if ordinary else None
     number = last.number + 1 if last else 1
@@ -157,7 +157,7 @@ def _next_number(directory: Directory) -> str:
 
 
 def _times(directory: Directory) -> list[str]:
-    """Give the time in each form; of the exact one no file has the number yet."""
+    """Give the time in each form; no file has the number of the exact one yet."""
     now = datetime.now(timezone.utc)
     taken = {each.number for each in directory.migrations()}
     while int(f'{now:{STAMPS[0]}}') in taken:
@@ -170,7 +170,7 @@ def _fitting(numbers: Sequence[str], slug: str, file_names: FileNames) -> str:
     for sign in '_-':
         for number in numbers:
             name = f'{number}{sign}{slug.replace("_", sign)}.py'
-            # A pattern may take the rest of the digits for words.
+            # A pattern may take some of the digits for a part of the name.
             if file_names.numbers_in(name) == re.sub(r'\D', '', number):
                 return name
     raise NotCreated(
@@ -193,9 +193,9 @@ def _slug(title: str) -> str:
 
 
 def _sentence(title: str) -> str:
-    """Set a title as it can stand in a docstring: `add_user_index` in words.
+    """Write a title as a docstring begins: `add_user_index` in words.
 
-    What could steer a terminal, or end the line, is left out.
+    What could steer a terminal, or end the string, is left out.
     """
     words = ' '.join(UNFIT.sub(' ', _without_ending(title)).split())
     if ' ' not in words:

@@ -52,7 +52,7 @@ class NoDirectory(MigopyException):
 class Directory:
     """The folder that holds the migrations.
 
-    Invariant: it is read with one listing, which makes it a package where it was none.
+    Invariant: one listing reads it, and adds the `__init__.py` that it may lack.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Directory:
         self.functions_of = functions
         self.path = os.path.normpath(os.path.join(base, relative))
         self.file_names = file_names
-        #: What was imported of it, where each file is to be imported once.
+        #: What was imported, if each file is to be imported only once.
         self.loaded: dict[Migration, Any] | None = None
         inside = os.path.relpath(self.path, base)
         if inside.split(os.sep)[0] in (os.pardir, os.curdir):
@@ -122,9 +122,9 @@ class Directory:
 def _package(path: str) -> str:
     """Give the name under which a folder is imported, `db.steps` for `db/steps`.
 
-    A dot within a folder's name would be taken for another folder, and a folder
-    `migopy` or `json` for the package that others import by that name. One further in,
-    `code/migrations`, comes in nobody's way, and may import from `..models`.
+    A dot in a folder's name would be taken for another folder. A folder `migopy` or
+    `json` would be taken for the package that others import by that name. A folder
+    further in, `code/migrations`, is in nobody's way, and may import from `..models`.
     """
     first, *inner = path.replace('.', '_').split(os.sep)
     if not inner and (first in TAKEN or first in STANDARD):

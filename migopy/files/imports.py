@@ -1,4 +1,4 @@
-"""What to write for imports that Python 2 or PyMongo 2 knew, as files of 2014 have."""
+"""What to write instead of imports that only Python 2 or PyMongo 2 knew."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NAMES = {
     'ReplicaSetConnection': 'from pymongo import MongoClient',
     'MongoReplicaSetClient': 'from pymongo import MongoClient',
 }
-#: The same of its modules, of which most moved to the package `bson`.
+#: Modules that PyMongo had; most of them have moved to the package `bson`.
 MODULES = {
     'pymongo.connection': 'from pymongo import MongoClient',
     'pymongo.replica_set_connection': 'from pymongo import MongoClient',
@@ -28,7 +28,7 @@ MODULES = {
 
 
 def advice(cause: BaseException, path: str) -> str:
-    """Tell in a line what to write for an import that failed, `''` if unknown."""
+    """Give a line that says what to write instead of a failed import, or `''`."""
     if not isinstance(cause, ImportError):
         return ''
     instead = MODULES.get(cause.name or '')

@@ -1,4 +1,4 @@
-"""The folder of migrations as it was at one moment, for many databases."""
+"""The folder of migrations as it was at one moment, shared by many databases."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from migopy.lazy import lazy
 class KeptMigration(Migration):
     """A migration whose file is read once.
 
-    Invariant: whoever asks gets the same content, though the file may change meanwhile.
+    Invariant: everybody gets the same content, even if the file changes meanwhile.
     """
 
     @lazy
@@ -46,8 +46,8 @@ class KeptMigration(Migration):
 class KeptDirectory(Directory):
     """A folder that is listed once, and whose files are read and imported once.
 
-    Invariant: all that use it have the same migrations, whatever happens to the files
-    while they do. In `loaded` is each migration that was imported.
+    Invariant: all users of it get the same migrations, even if files change meanwhile.
+    `loaded` has each migration that was imported.
     """
 
     def __init__(self, directory: Directory) -> None:

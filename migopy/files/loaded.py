@@ -15,13 +15,13 @@ from migopy.files.metadata import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.migration import Migration
 from migopy.files.shapes import CONDITIONS, Functions
 
-#: What was meant for `transaction`, in any case of its letters.
+#: Words that were meant to be `transaction`, in small letters.
 SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
 
-#: Images where they can be kept, and none where they cannot.
+#: The value of `undo` that keeps images where it can, and goes on where it cannot.
 BEST_EFFORT = 'best effort'
 
-#: What their parameter is called.
+#: The name of the parameter of conditions.
 DATABASE = 'db'
 
 
@@ -43,7 +43,7 @@ class NoSuchFunction(MigopyException):
 
 
 class InEventLoop(MigopyException):
-    """An `async` function is to run where an event loop runs already.
+    """An `async` function would run in a thread that has an event loop already.
 
     `name` is the migration's, `function` the function's.
     """
@@ -61,7 +61,8 @@ class InEventLoop(MigopyException):
 class BadTransaction(MigopyException):
     """A migration's `transaction` cannot be used; `name` is the migration's.
 
-    It is no truth value, or `word` stands there in its place; `wrong` says which.
+    It is neither True nor False, or another `word` stands in its place; `wrong` says
+    which.
     """
 
     def __init__(self, name: str, value: object, word: str = 'transaction') -> None:
@@ -79,7 +80,7 @@ class BadTransaction(MigopyException):
 
 
 class BadParallel(MigopyException):
-    """A migration's `parallel` is no truth value; `name` is the migration's."""
+    """A migration's `parallel` is neither True nor False; `name` is the migration's."""
 
     def __init__(self, name: str, value: object) -> None:
         self.name = name
@@ -105,9 +106,9 @@ class BadUndo(MigopyException):
 class LoadedMigration(NamedTuple):
     """A migration that has been imported.
 
-    Invariant: the checksum is of the very content that was compiled, and the module's
+    Invariant: the checksum is that of the content that was compiled, and the module's
     body has run once. `functions` are its `up`, `down` and so on, as far as it has
-    them. Who holds `turn` is alone in the module, if all ask for it.
+    them. `turn` is a lock for those who must be alone in the module.
     """
 
     migration: Migration
@@ -115,7 +116,7 @@ class LoadedMigration(NamedTuple):
     module: ModuleType
     functions: Functions
     turn: AbstractContextManager[object] = nullcontext()
-    #: What that content says of itself.
+    #: What the content says of itself, read without importing it.
     written: Said = NOTHING
 
     @property
@@ -131,7 +132,7 @@ class LoadedMigration(NamedTuple):
         """
         for name, value in vars(self.module).items():
             is_other_word = name != 'transaction' and name.lower() in SPELT_WRONG
-            # Passed over, it would run without the transaction that was meant.
+            # If it were passed over, the migration would run without the transaction.
             if is_other_word and value in (True, False):
                 raise BadTransaction(self.name, value, name)
         in_background = self.said().phase == BACKGROUND
@@ -144,10 +145,10 @@ class LoadedMigration(NamedTuple):
         return wish
 
     def images(self, default: bool | str) -> bool | str:
-        """Tell whether images are to be kept of what it changes: `undo` in the file.
+        """Tell whether to keep images of what it changes: `undo` in the file decides.
 
-        `'best effort'` is to go without them where they cannot be. Raises `BadUndo`,
-        and `BadSaid` where it is spelt in another way.
+        `'best effort'` keeps them only where that is possible. Raises `BadUndo`, and
+        `BadSaid` if `undo` is spelt in another way.
         """
         self._require_spelt('undo', (True, BEST_EFFORT))
         wish = getattr(self.module, 'undo', default)
@@ -159,10 +160,10 @@ class LoadedMigration(NamedTuple):
         return bool(wish) and wish
 
     def said(self) -> Said:
-        """Tell what the file says of itself; raises `BadSaid`.
+        """Tell what the file says of itself.
 
-        All that decides when it runs was read from the file as it is written, so what
-        it says by other means would be passed over: it is refused.
+        The plan was made from the text of the file. Raises `BadSaid` if the imported
+        module says something else, because the plan has not known of that.
         """
         written = self.written
         if written.wrong:
@@ -190,9 +191,9 @@ class LoadedMigration(NamedTuple):
         return wish
 
     def _require_spelt(self, word: str, meant: Sequence[object]) -> None:
-        """Raise `BadSaid` for a word in capitals that has a value that is meant.
+        """Raise `BadSaid` for the word in capitals, with one of the `meant` values.
 
-        Passed over, it would be as if nothing had been said.
+        Otherwise it would be passed over as a constant of the file's own.
         """
         for name, value in vars(self.module).items():
             is_other = name != word and name.lower() == word
@@ -217,9 +218,8 @@ class LoadedMigration(NamedTuple):
     def condition(self, name: str) -> Callable[[Any], object] | None:
         """Find `require` or `verify`, `None` where the file has none.
 
-        Migopy's is the one that can be called with a `db` alone; any other of that
-        name is a helper, which files of 1.0 may have. Raises `NoSuchFunction` as
-        `function` does.
+        A condition can be called with `db` alone. Any other function of that name is a
+        helper, as files of 1.0 may have. Raises `NoSuchFunction` as `function` does.
         """
         function = self.functions.get(name)
         if not callable(function) or not _takes_database(function):
@@ -228,7 +228,7 @@ class LoadedMigration(NamedTuple):
 
     @property
     def helpers_like_conditions(self) -> list[str]:
-        """List the functions that are called as conditions are, and are none."""
+        """List the functions that are named like conditions and are none."""
         functions = {name: self.functions.get(name) for name in CONDITIONS}
         return [
             name
@@ -251,7 +251,7 @@ class LoadedMigration(NamedTuple):
 
 
 def _is_in_event_loop() -> bool:
-    # What only a few migrations need takes its time to be imported.
+    # asyncio takes its time to import, and only a few migrations need it.
     if 'asyncio' not in sys.modules:
         return False
     import asyncio
@@ -269,7 +269,7 @@ def _takes_one(function: Callable[..., object]) -> bool:
         inspect.signature(function).bind(None)
     except TypeError:
         return False
-    except ValueError:  # as of some that are written in C
+    except ValueError:  # some functions in C have no signature
         pass
     return True
 

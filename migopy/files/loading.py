@@ -24,10 +24,10 @@ from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
 from migopy.traces import excerpt
 
-#: Files whose modules are kept as they are until the last one has run.
+#: How many modules are kept as they are; those of further files may sleep.
 AWAKE = 200
 
-#: One import at a time: a package may take the place of another project's.
+#: One import at a time: a package may have to replace another project's.
 IMPORTING = threading.RLock()
 
 
@@ -54,7 +54,7 @@ def load_all(
 ) -> list[LoadedMigration]:
     """Import migrations of one folder, while no other thread imports any.
 
-    What a folder has kept in `loaded` is not imported again. Raises `Unreadable`,
+    What the folder has in `loaded` is not imported again. Raises `Unreadable`,
     `ImportFailed`, `OtherShape`.
     """
     package, functions = directory.package, directory.functions_of
@@ -74,7 +74,7 @@ def _load_many(
     package: str,
     functions: Callable[[ModuleType], Functions],
 ) -> list[LoadedMigration]:
-    """Import migrations, of which those behind the first ones may sleep."""
+    """Import migrations; all but the first ones may sleep until they are called."""
 
     def again(migration: Migration, code: CodeType) -> ModuleType:
         return import_code(migration.module_name(package), migration.path, code)
@@ -98,8 +98,8 @@ def load(
     """Import a migration's file as a module of `package`; `functions` finds them in it.
 
     The module is made from the file as it is now, never taken from an earlier import.
-    What replaces others and has no `up` of its own has theirs. `place` is the folder
-    that the module takes itself to lie in, where that is another one.
+    A file that replaces others and has no `up` of its own gets theirs. `place` is the
+    folder for the module's `__file__`, if it is not the file's own.
     Raises `Unreadable`, `ImportFailed`, and what `functions` does.
     """
     content = migration.content()
@@ -141,7 +141,7 @@ def importable(directory: Directory) -> Iterator[None]:
 
 
 def import_package(directory: Directory) -> None:
-    """Import the folder of the migrations as a package, unless that is done."""
+    """Import the folder of the migrations as a package, if that is not done yet."""
     package, path = directory.package, directory.path
     if path in getattr(sys.modules.get(package), '__path__', ()):
         return
@@ -162,8 +162,8 @@ def import_package(directory: Directory) -> None:
 class LoaderOfCode(SourceFileLoader):
     """A loader that takes the code it is given, not what the file has by then.
 
-    Bytecode of an earlier import would be taken for the file's if second and size
-    agree, so an edit might not be run, yet its checksum recorded.
+    Python takes bytecode of an earlier import for the file's if time and size agree. So
+    an edited file might not run, though its checksum is recorded.
     """
 
     def __init__(self, fullname: str, path: str, code: CodeType) -> None:
@@ -176,7 +176,7 @@ class LoaderOfCode(SourceFileLoader):
 
 
 def _code_of(module: ModuleType) -> CodeType:
-    """Give what a module was made of that was imported here."""
+    """Give the code of a module that was imported here."""
     loader = module.__loader__
     assert isinstance(loader, LoaderOfCode)  # noqa: S101 - it was
     return loader.code

@@ -15,11 +15,10 @@ from migopy.files.metadata import REPEAT, UNREADABLE, Said, said_in, written_out
 if TYPE_CHECKING:
     import ast
 
-#: The folder beside the files where those lie that others replace.
+#: The folder beside the files for those that another file replaces.
 ARCHIVE = 'archive'
 
-#: Files that are read before any of them is looked at: to go to and fro between the
-#: system and Python took a tenth longer.
+#: How many files are read before they are looked at: one by one it took a tenth longer.
 READ_TOGETHER = 32
 
 #: What some editors put at the beginning of a file in UTF-8.
@@ -37,17 +36,17 @@ class Unreadable(MigopyException):
         )
 
 
-#: What a plan has to know of each file: its checksum, and whether it runs again. One
-#: with names takes four times as long to make.
+#: What a plan has to know of each file: its checksum, and whether it is repeatable. A
+#: tuple with names takes four times as long to make.
 Glance = tuple[str, bool]
 
 
 class Migration(NamedTuple):
     """A file of the migrations directory.
 
-    Invariant: `name` is the file's name as it is compared and registered, `number`
-    what the pattern's `migr_nr` found in it, `file` the name as the disk has it. None
-    of them needs the file to be read.
+    Invariant: `name` is the file's name as it is compared and registered, `number` is
+    what the pattern's `migr_nr` found in it, `file` is the name on the disk. To know
+    them the file need not be read.
     """
 
     name: str
@@ -79,8 +78,8 @@ class Migration(NamedTuple):
     def defines(self, function: str) -> bool:
         """Tell whether the file has a function of this name, without importing it.
 
-        Where that cannot be told, as the file cannot be parsed, it is taken to have it.
-        One without an `up` that replaces others has what all of them have.
+        A file that cannot be parsed is taken to have it. One without an `up` that
+        replaces others has the functions that all of those have.
         """
         if self._defines(function):
             return True
@@ -102,7 +101,7 @@ class Migration(NamedTuple):
         tree = self._tree()
         if tree is None:
             return True
-        # Functions and imports have a name, an import another one, and names an id.
+        # A definition has a `name`, an import may have an `asname`, a variable an `id`.
         return any(
             getattr(node, attribute, None) in (function, '*')
             for node in ast.walk(tree)
@@ -110,7 +109,7 @@ class Migration(NamedTuple):
         )
 
     def text_in(self, variable: str) -> str | None:
-        """Give the text that the file sets a variable to, `None` where it sets none."""
+        """Give the text that the file sets a variable to, `None` if it does not."""
         value = self.value_in(variable)
         return value if isinstance(value, str) else None
 
@@ -163,7 +162,7 @@ class Migration(NamedTuple):
 
 def _parsed(content: bytes) -> ast.Module | None:
     """Parse a file's content; `None` where that cannot be done."""
-    # Only what has gone wrong, or says something of itself, needs it.
+    # Few files need it: those that say something of themselves, or have gone wrong.
     import ast
 
     try:
@@ -201,8 +200,8 @@ def said_of(content: bytes) -> Said:
 def checksum_of(content: bytes) -> str:
     """Hash a file's content: `sha256:` and 64 hexadecimal digits.
 
-    What a checkout on another system changes, line ends and a byte order mark, changes
-    no checksum.
+    Line ends and a byte order mark do not count, as a checkout on another system may
+    change them.
     """
     if content.startswith(BYTE_ORDER_MARK):
         content = content[len(BYTE_ORDER_MARK) :]

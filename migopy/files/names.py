@@ -12,12 +12,12 @@ from migopy.texts import is_utf8, same_name, whole_number
 
 
 class BadFileNames(MigopyException):
-    """Files that are no migrations lie among them; `names` are theirs."""
+    """Files that cannot be migrations lie among them; `names` are theirs."""
 
     def __init__(
         self, names: list[str], pattern: str, twins: Sequence[str] = ()
     ) -> None:
-        """Take the names, and which of them are those of other files, too."""
+        """Take the names; `twins` differ from other names by their spelling only."""
         self.names = names
         why = f'do not fit MIGRATIONS_FILE_PATTERN ({pattern})'
         parts = ''
@@ -53,7 +53,7 @@ class BadPattern(MigopyException):
         )
 
 
-#: The groups of a pattern that make the number begin so.
+#: The names of the groups that make the number begin with this.
 NUMBER = 'migr_nr'
 
 #: Numbers as a name may begin with them, in one part or in several.
@@ -68,8 +68,9 @@ def is_ending(name: str) -> bool:
 class FileNames:
     """Which file names are migrations, and in what order they run.
 
-    Invariant: every `.py` name either fits the pattern, begins with `_`, is one of the
-    `helpers`, or is an error: no migration is passed over because of its name.
+    Invariant: every `.py` name fits the pattern, or begins with `_`, or is one of the
+    `helpers`; any other is an error, so no migration is passed over because of its
+    name.
     """
 
     def __init__(self, pattern: str, helpers: Collection[str] = ()) -> None:
@@ -119,7 +120,7 @@ class FileNames:
                 continue
             match = matching(known) if is_ending(name) else None
             number = whole_number(match[first] or '') if match else None
-            # Registered, one of two spellings would stand for the other one.
+            # Of two spellings of one name, one would count as registered by the other.
             is_kept = is_plain or (is_utf8(name) and known not in spelled)
             if match is None or number is None or not is_kept:
                 bad.append(name)

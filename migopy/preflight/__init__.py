@@ -1,6 +1,6 @@
 """A look before a run: what a file and the server tell of migrations, as findings.
 
-It reads alone, in bounded time. What it cannot find out, it does not tell.
+It only reads, in bounded time. What it cannot find out it does not tell.
 """
 
 from migopy.preflight.asking import Server as Server

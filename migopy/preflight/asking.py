@@ -1,4 +1,4 @@
-"""What the server is asked before a run: nothing is written, and time is bounded."""
+"""Questions to the server before a run: nothing is written, and time is bounded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pymongo.errors import ConnectionFailure, PyMongoError
 
 Document = dict[str, Any]
 
-#: Milliseconds for one question, and seconds for all of a look.
+#: Milliseconds for one question, and seconds for all questions of a look.
 EACH_MS = 3000
 ALL = 30.0
 
@@ -22,10 +22,10 @@ ALL = 30.0
 class Server:
     """The server, as it is asked before a run.
 
-    Invariant: what is asked reads, and takes `EACH_MS` and, with all else, `ALL` at
-    most. What it does not answer, be it for want of rights or of time, is `None`:
-    nothing is found then. The answers are those of one moment; the same is not asked
-    twice.
+    Invariant: a question only reads. It takes at most `EACH_MS` milliseconds, and all
+    together at most `ALL` seconds. What the server does not answer, for want of rights
+    or of time, is `None`, and nothing is found then. Most answers are kept, so that the
+    same is not asked twice.
     """
 
     def __init__(self, client: Any, database: str) -> None:
@@ -67,7 +67,7 @@ class Server:
         ms: int = EACH_MS,
         **options: Any,
     ) -> list[Document] | None:
-        """Give what a pipeline gives: a few rows."""
+        """Give the few rows that a pipeline gives, `None` if there is no answer."""
         database, _, name = namespace.partition('.')
         given = {key: value for key, value in options.items() if value is not None}
         reply = self.ask(
@@ -78,7 +78,7 @@ class Server:
         return None if reply is None else list(reply['cursor']['firstBatch'])
 
     def count(self, namespace: str) -> int:
-        """Count documents by the server's own count; 0 where there is no such thing."""
+        """Give the server's own count of documents; 0 for a view or an unknown name."""
         if namespace not in self._counts:
             database, _, name = namespace.partition('.')
             is_view = self.kind(namespace) == 'view'
@@ -87,7 +87,7 @@ class Server:
         return self._counts[namespace]
 
     def kind(self, namespace: str) -> str:
-        """Give the type of a collection, `''` where there is none."""
+        """Give the type of a collection, `''` if it does not exist."""
         return str(self._described(namespace).get('type', ''))
 
     def options(self, namespace: str) -> Document:
@@ -95,7 +95,7 @@ class Server:
         return dict(self._described(namespace).get('options', {}))
 
     def stats(self, namespace: str) -> Document:
-        """Give the figures of a collection's storage, `{}` where they are not told."""
+        """Give the figures of a collection's storage, `{}` if there is no answer."""
         if namespace not in self._stats:
             rows = self.rows(namespace, [{'$collStats': {'storageStats': {}}}])
             self._stats[namespace] = rows[0].get('storageStats') if rows else None

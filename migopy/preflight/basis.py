@@ -1,4 +1,4 @@
-"""What a server has that a plan depends on: collections, their sizes, their indexes."""
+"""What a plan depends on: the collections, their sizes, their indexes."""
 
 from __future__ import annotations
 

@@ -11,13 +11,13 @@ from migopy.preflight.looking import Look
 from migopy.preflight.sightings import Sighting
 from migopy.terminal import duration
 
-#: Documents from which on a build is told of.
+#: How many documents make the build of an index worth telling.
 LARGE = 1_000_000
 
-#: Documents of a sample.
+#: Documents in a sample.
 SAMPLE = 10_000
 
-#: Bytes of an entry beside its values, and of a document beside its fields.
+#: Bytes of an index entry beside its values, and of a document beside its fields.
 OF_ENTRY = 12
 OF_DOCUMENT = 5
 
@@ -25,7 +25,7 @@ MB = 1_000_000
 
 
 class Size(NamedTuple):
-    """What an index comes to: bytes, and seconds to read and sort its values."""
+    """The size of an index in bytes, and the seconds to read and sort its values."""
 
     size: int
     seconds: float
@@ -78,7 +78,7 @@ def _judged(
 def measured(
     look: Look, namespace: str, index: Mapping[str, Any], documents: int
 ) -> Size | None:
-    """Reckon an index by the first documents; `None` where the server does not say."""
+    """Estimate an index by the first documents; `None` without an answer."""
     fields = {f'f{n}': f'${key}' for n, key in enumerate(index['key'])}
     values = {'_id': 0, **fields}
     began = time.monotonic()
@@ -105,7 +105,7 @@ def _is_there(look: Look, sighting: Sighting, index: Mapping[str, Any]) -> bool:
 
 
 def free(look: Look) -> int | None:
-    """Give the bytes that are free where the data is; `None` where it is not told."""
+    """Give the free bytes on the disk of the data; `None` if they are not known."""
     stats = look.server.ask(look.server.database, {'dbStats': 1}) or {}
     if 'fsTotalSize' not in stats or look.server.is_router:
         return None

@@ -1,4 +1,4 @@
-"""All that is looked for in a file, and what its comments allow."""
+"""All checks of a file, and the findings that its comments allow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ NAMES = frozenset(
 
 
 def source_of(migration: Migration, direction: str) -> Source | None:
-    """Parse a file; `None` where it is no Python, which its import tells."""
+    """Parse a file; `None` if it is no Python, which its import will tell."""
     try:
         return Source(migration, direction, migration.content())
     except (SyntaxError, ValueError):
@@ -50,13 +50,13 @@ def source_of(migration: Migration, direction: str) -> Source | None:
 
 
 def read(reading: Reading) -> list[Finding]:
-    """Look for all that can be seen in a file."""
+    """Check a file for all that can be seen in it."""
     found = [each for look in LOOKS for each in look(reading)]
     return in_order([*found, *_of_comments(reading)])
 
 
 def not_allowed(source: Source | None, findings: Iterable[Finding]) -> list[Finding]:
-    """Leave out what comments of the file allow, each with its reason."""
+    """Leave out the findings that comments of the file allow with a reason."""
     return [
         each
         for each in findings
@@ -65,7 +65,7 @@ def not_allowed(source: Source | None, findings: Iterable[Finding]) -> list[Find
 
 
 def _of_comments(reading: Reading) -> Iterator[Finding]:
-    """Find comments that allow nothing: without a reason, or of no finding."""
+    """Find comments that allow nothing: they give no reason, or name no finding."""
     for line, allowances in reading.source.allowed.items():
         for each in allowances:
             if each.name not in NAMES:

@@ -1,4 +1,4 @@
-"""What a file does its work with: clients, threads, cursors, JavaScript."""
+"""Checks of the clients, cursors, threads and JavaScript that a file uses."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.reading import Reading, constant
 from migopy.preflight.source import Call
 
-#: What makes a client, of PyMongo or of what stands on it.
+#: Classes of clients, of PyMongo and of Motor.
 CLIENTS = frozenset(
     """
     AsyncIOMotorClient AsyncMongoClient MongoClient MotorClient
     """.split()  # noqa: SIM905
 )
 
-#: What hands work to threads, and to processes, which nobody hears.
+#: Classes that hand work to threads, and to processes, whose commands nobody hears.
 THREADS = frozenset({'Thread', 'ThreadPool', 'ThreadPoolExecutor'})
 PROCESSES = frozenset({'Pool', 'Process', 'ProcessPoolExecutor'})
 
-#: What hands one piece of work over, and what brings its error back.
+#: Methods that hand a piece of work over, and methods that bring its error back.
 HANDING = frozenset({'apply_async', 'imap', 'imap_unordered', 'map', 'submit'})
 LOOKING = frozenset({'as_completed', 'exception', 'get', 'result'})
 
@@ -41,7 +41,7 @@ def javascript(reading: Reading) -> Iterator[Finding]:
 
 
 def endless_cursors(reading: Reading) -> Iterator[Finding]:
-    """Find cursors that the server is not to close."""
+    """Find cursors that are not to time out."""
     for call in reading.source.calls:
         endless = constant(call.keyword('no_cursor_timeout')) is True
         old = call.collection is not None and call.method == 'find'
@@ -58,7 +58,7 @@ def endless_cursors(reading: Reading) -> Iterator[Finding]:
 
 
 def clients(reading: Reading) -> Iterator[Finding]:
-    """Find clients of the file's own."""
+    """Find clients that the file makes itself."""
     engines = _imports(reading.source.tree, 'mongoengine')
     for call in reading.source.calls:
         engine = call.dotted == 'mongoengine.connect' or (
@@ -80,7 +80,7 @@ def clients(reading: Reading) -> Iterator[Finding]:
 
 
 def threads(reading: Reading) -> Iterator[Finding]:
-    """Find threads whose errors are lost, and what no transaction takes."""
+    """Find threads whose errors are lost, and work that no transaction includes."""
     source = reading.source
     of_processes = _imports(source.tree, 'multiprocessing', 'concurrent.futures')
     of_threads = _imports(
@@ -126,7 +126,7 @@ def _of_threads(reading: Reading, call: Call, kind: str) -> Iterator[Finding]:
 
 
 def _looks_at_results(reading: Reading) -> bool:
-    """Tell whether what threads are given is asked how it ended."""
+    """Tell whether the file looks how the work that it hands to threads has ended."""
     calls = reading.source.calls
     if any(each.method in LOOKING for each in calls):
         return True

@@ -1,4 +1,4 @@
-"""Calls that write, judged by how they stand in the file."""
+"""Checks of the calls in a file that write or drop something."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from migopy.preflight.reading import (
 )
 from migopy.preflight.source import DOWN, Call
 
-#: What makes clients, databases and collections that write with a concern.
+#: Classes that take a write concern.
 CONCERNED = frozenset({'AsyncMongoClient', 'MongoClient', 'WriteConcern'})
 
-#: Documents from which on a loop that writes them one by one takes long.
+#: How many documents make a loop that writes them one by one slow.
 MANY = 10_000
 
 
@@ -59,7 +59,7 @@ def empty_filters(reading: Reading) -> Iterator[Finding]:
 
 
 def write_concerns(reading: Reading) -> Iterator[Finding]:
-    """Find writes that nobody waits for, and those that an election can undo."""
+    """Find writes that do not wait for an answer, and those an election can undo."""
     for call in reading.source.calls:
         if call.dotted.rpartition('.')[2] not in CONCERNED and not reading.writes(call):
             continue
@@ -136,7 +136,7 @@ def _has(reading: Reading, writing: Call, now: Call) -> bool:
 
 
 def _is_measured(call: Call, node: ast.AST) -> bool:
-    """Tell whether it is turned into something else: a text, a year, a duration."""
+    """Tell whether a time is made into something else: a text, a year, a duration."""
     return any(
         isinstance(each, (ast.Attribute, ast.JoinedStr))
         and each is not getattr(node, 'func', None)
@@ -148,7 +148,7 @@ def _is_measured(call: Call, node: ast.AST) -> bool:
 def loops(reading: Reading) -> Iterator[Finding]:
     """Find loops over a large collection that write one document at a time.
 
-    Only of what no dry run has counted; of that the counts tell.
+    If the file was tried, `single_writes` tells it by the commands that were counted.
     """
     for call in reading.source.calls if not reading.is_tried else ():
         if call.loop is None or not reading.writes(call) or call.method == 'bulk_write':
@@ -167,7 +167,7 @@ def loops(reading: Reading) -> Iterator[Finding]:
 
 
 def _looped_over(reading: Reading, call: Call) -> str | None:
-    """Give the collection that a call's loop reads all of."""
+    """Give the collection that is read as a whole by the loop around a call."""
     iterated = getattr(call.loop, 'iter', None)
     for each in reading.source.calls:
         is_there = iterated is not None and any(

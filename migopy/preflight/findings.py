@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How grave a finding is: a problem stops a run that asks for that, a notice does not.
+#: How grave a finding is: a problem stops a run with PREFLIGHT, a notice does not.
 PROBLEM, NOTICE = 'problem', 'notice'
 
 #: Where it was found.
@@ -18,11 +18,11 @@ class Finding:
     """Something about a migration that is better known before it runs.
 
     Invariant: it is data. `name` is what `# migopy: allow=` calls it, `seen` is
-    `SERVER` or `FILE`. `what` is a line that tells nothing of what people have stored;
-    `cost` and `instead` are one each, or empty. `figures` are the numbers in them, by
-    name; seconds are estimates. `line` counts from 1, 0 where it is not known.
-    `values` are what people have stored, each with how often it is there, if that is
-    known: they are for the eyes of who asked, and for no log.
+    `SERVER` or `FILE`. `what` is one line, without anything that people have stored;
+    `cost` and `instead` are one line each, or empty. `figures` are the numbers in them,
+    by name; seconds are estimates. `line` counts from 1; 0 is not known. `values` are
+    what people have stored, each with how often it is there, if that is known. They are
+    shown to whoever asked, and written to no log.
     """
 
     name: str
@@ -59,9 +59,9 @@ class Finding:
 
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
-    """Sort by migration and line, the same thing of one line once.
+    """Sort by migration and line; of equal findings on one line the first is kept.
 
-    Where a loop comes to the same line often, its first finding of a name is kept.
+    A loop may come to the same line many times.
     """
     kept: dict[Any, Finding] = {}
     for each in findings:

@@ -1,4 +1,4 @@
-"""All that is found of steps before they run, by their files and by the server."""
+"""All findings about steps before they run: of their files and of the server."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
 class Ahead(NamedTuple):
     """A step that is to be judged: its file, and what a dry run has told of it.
 
-    `tried` is `None` where it was not tried.
+    `tried` is `None` if it was not tried.
     """
 
     migration: Migration
@@ -54,8 +54,8 @@ class Ahead(NamedTuple):
 def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
     """Find what is better known before steps run.
 
-    `own` is the name of the registry's collection. Reads alone. Raises
-    `ConnectionFailure` where the server is gone.
+    Nothing is written. `own` is the name of the registry's collection. Raises
+    `ConnectionFailure` if the server is gone.
     """
     privileges = Privileges(server)
     found: list[Finding] = []
@@ -114,7 +114,7 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
 def _of_all(
     step: Ahead, name: str, severity: str, what: str, cost: str, instead: str = ''
 ) -> Finding:
-    """Make a finding of a whole step, which is of no line of its file."""
+    """Make a finding about a whole step, not about a line of its file."""
     file = step.migration
     return Finding(name, severity, SERVER, file.name, file.path, 0, what, cost, instead)
 

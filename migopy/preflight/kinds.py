@@ -1,4 +1,4 @@
-"""Collections that refuse what others take, and that others watch."""
+"""Checks of capped, time series and sharded collections, and of change streams."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from migopy.preflight.sightings import Sighting
 
 WRITES = ('delete', 'findAndModify', 'insert', 'update')
 
-#: Capped collections let documents be deleted since 5.0.
+#: The first MongoDB that deletes documents of capped collections.
 DELETES_FROM_CAPPED = (5, 0)
 
-#: Since 7.0 one document is found by whatever filter in a sharded collection.
+#: The first MongoDB that finds one document of a sharded collection by any filter.
 ANY_FILTER = (7, 0)
 
-#: What ends the change streams of a collection.
+#: Commands that end the change streams of a collection.
 ENDING = ('drop', 'renameCollection')
 
 
@@ -71,7 +71,7 @@ def _of_series(look: Look, sighting: Sighting, where: str) -> Iterator[Finding]:
 
 
 def watched(look: Look) -> Iterator[Finding]:
-    """Find collections that go away while others watch them by a change stream."""
+    """Find collections that go away though change streams watch them."""
     for sighting in look.sightings.of(*ENDING):
         where = look.short(sighting.namespace)
         images = look.server.options(sighting.namespace).get(
@@ -97,7 +97,7 @@ def watched(look: Look) -> Iterator[Finding]:
 
 
 def _streams(look: Look, namespace: str) -> int:
-    """Count the change streams of a collection that the user may see."""
+    """Count the change streams of a collection, as far as the user may see them."""
     name = namespace.partition('.')[2]
     for every in (True, False):
         reply = look.server.ask(

@@ -1,4 +1,4 @@
-"""What a run writes, against the oplog and against the limits of a transaction."""
+"""Checks of what a step writes against the oplog and the limits of transactions."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from migopy.terminal import duration
 if TYPE_CHECKING:
     from migopy.effects import Changes
 
-#: Bytes that an update, and that a deletion, takes in the oplog, beside its values.
+#: Bytes that an update, a deletion and an insertion take in the oplog beside values.
 OF_UPDATE = 200
 OF_DELETION = 120
 OF_INSERTION = 100
 
-#: The part of the oplog from which on writes are told of, and the whole of it.
+#: The part of the oplog from which on writes are told of.
 MUCH = 0.25
 
-#: Seconds that a transaction may last where the server does not tell, and the part of
-#: them from which on that is told.
+#: Seconds that a transaction may last if the server does not tell, and the part of them
+#: from which on a step is told of.
 LIFETIME = 60.0
 LONG = 0.5
 
-#: Documents that are many for one transaction.
+#: How many documents are many for one transaction.
 MANY = 100_000
 
 MB = 1_000_000
@@ -59,7 +59,7 @@ def oplog(look: Look) -> Iterator[Finding]:
 
 
 def transaction_limits(look: Look) -> Iterator[Finding]:
-    """Find steps that are long or large for the transaction that they are to run in."""
+    """Find steps that take too long, or change too much, for one transaction."""
     if not look.tried.in_transaction:
         return
     reply = look.server.ask(
@@ -95,7 +95,7 @@ def transaction_limits(look: Look) -> Iterator[Finding]:
 
 
 def _written(look: Look) -> int:
-    """Reckon the bytes that a step writes into the oplog."""
+    """Estimate the bytes that a step writes into the oplog."""
     total = 0.0
     for namespace, changes in _changes(look).items():
         size = look.server.stats(namespace).get('avgObjSize') or _first(look, namespace)

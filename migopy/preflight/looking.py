@@ -1,4 +1,4 @@
-"""What a look at the server has to judge: what one step of a dry run has sent."""
+"""One step of a dry run, for the checks that ask the server about it."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class Tried:
     """What a dry run has told of one step.
 
-    Invariant: `sightings` are what it has sent, `found` what was found out of commands
-    that no transaction can do, `effects` what it would do. `seconds` is how long it
-    took; `error` is what it raised, if that ended it.
+    Invariant: `sightings` are the commands it has sent, `found` is what was found out
+    about commands that no transaction can do, `effects` is what it would do. `seconds`
+    is how long it took; `error` is what ended it, if anything did.
     """
 
     sightings: Sightings
@@ -59,7 +59,7 @@ class Look:
         values: Sequence[tuple[Any, int | None]] = (),
         **figures: Any,
     ) -> Finding:
-        """Make a finding of what is the case, what it costs, what to write instead."""
+        """Make a finding: what is the case, what it costs, what to write instead."""
         named = self.sightings.name, self.sightings.path, line
         return Finding(
             name, severity, SERVER, *named, what, cost, instead, figures, values

@@ -1,4 +1,4 @@
-"""Members of a replica set that an index build waits for."""
+"""Checks of the members of a replica set that an index build waits for."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from migopy.preflight.asking import Server
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.looking import Look
 
-#: Seconds to wait for what the client has not heard of yet, and between two looks.
+#: Seconds to wait for members that the client has not heard of, and between two looks.
 PATIENCE = 3.0
 PAUSE = 0.1
 
-#: Seconds that a member is behind from which on it is told. Members say it of
-#: themselves each ten seconds.
+#: How many seconds behind make a member worth telling. Each one tells every ten seconds
+#: how far it is.
 BEHIND = 60.0
 
 
 def members(look: Look) -> Iterator[Finding]:
-    """Find voting members that are down or far behind, where an index is to be made."""
+    """Find voting members that are down or far behind, if an index is to be built."""
     builds = [
         each
         for each in look.sightings.of('createIndexes')
@@ -57,7 +57,7 @@ def members(look: Look) -> Iterator[Finding]:
 
 
 def down_and_behind(server: Server) -> tuple[list[str], dict[str, float]]:
-    """List the voting members that are down, and those that are behind by seconds."""
+    """List the voting members that are down, and those behind, with the seconds."""
     status = server.ask('admin', {'replSetGetStatus': 1})
     config = server.ask('admin', {'replSetGetConfig': 1})
     if status is None or config is None:
@@ -80,7 +80,7 @@ def down_and_behind(server: Server) -> tuple[list[str], dict[str, float]]:
 def as_the_client_sees(server: Server) -> tuple[list[str], dict[str, float]]:
     """List them as far as a client hears of them, which needs no right.
 
-    Of those that answer none is hidden, and which of them vote is not told.
+    A client does not hear of hidden members, nor which members vote.
     """
     until = time.monotonic() + PATIENCE
     arbiters = set(server.hello.get('arbiters', ()))

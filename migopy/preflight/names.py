@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 
-#: Names that a database has in migration files, and what a copy of a collection is
-#: made with.
+#: Names that a database usually has in migration files, and methods that give a copy of
+#: a collection.
 DATABASES = frozenset({'database', 'db', 'mongo_db', 'mydb'})
 COPYING = frozenset({'with_options'})
 
@@ -16,8 +16,8 @@ GIVING = frozenset({'create_collection', 'get_collection'})
 class Names:
     """The collections and texts that the names of a file stand for.
 
-    Invariant: a name stands for a collection only where each assignment of the file
-    gives it that one. What cannot be read is not guessed.
+    Invariant: a name stands for a collection only if each assignment in the file gives
+    it that one. What cannot be read is not guessed.
     """
 
     def __init__(self) -> None:
@@ -72,14 +72,14 @@ class Names:
         if isinstance(node, ast.Constant):
             return node.value if isinstance(node.value, str) else None
         name = dotted_name(node)
-        # What a class has is `self.NAME` in its methods.
+        # An attribute of a class is `self.NAME` in its methods.
         return self._texts.get(name) or self._texts.get(name.partition('.')[2])
 
 
 def dotted_name(node: ast.expr) -> str:
-    """Write a name as it stands there, `a.b.c`; `''` for what is no name.
+    """Write a name as it stands in the file, `a.b.c`; `''` for what is no name.
 
-    What a name is an attribute of is `()` where that is an expression.
+    An attribute of an expression, such as of a call, is `().name`.
     """
     if isinstance(node, ast.Attribute):
         return f'{dotted_name(node.value) or "()"}.{node.attr}'

@@ -12,7 +12,7 @@ from migopy.standin import Finding as Found
 
 
 class Obstacle(NamedTuple):
-    """How one kind is told: `what` it is, and `instead` of it."""
+    """How one kind is told: what it is, what it costs, what to do instead."""
 
     what: str
     cost: str
@@ -54,7 +54,7 @@ KINDS = {
 
 
 def obstacles(look: Look) -> Iterator[Finding]:
-    """Tell of what stands in the way, at the line that would make the index."""
+    """Find documents in the way of an index or a validator that would be made."""
     for found in look.tried.found:
         kind = KINDS.get(found.obstacle)
         if kind is None:
@@ -81,7 +81,7 @@ def obstacles(look: Look) -> Iterator[Finding]:
 
 
 def _line_of(look: Look, found: Found) -> int:
-    """Give the line that has sent the command, 0 where there are several."""
+    """Give the line that has sent the command, 0 if there are several."""
     lines = set()
     for sighting in look.sightings.of('createIndexes', 'collMod', 'create'):
         named = [

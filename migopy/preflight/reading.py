@@ -1,4 +1,4 @@
-"""What is looked for in a file's text, and what helps to judge it."""
+"""A file that is checked, and helpers for its checks."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from migopy.preflight.findings import FILE, Finding
 from migopy.preflight.source import Call, Source
 
-#: Methods of a collection that write, by what they are called for; those of PyMongo 2
-#: share their names with methods of dictionaries and lists.
+#: Methods of a collection that write: one document, any number, and those of PyMongo 2,
+#: whose names dictionaries and lists have as well.
 ONE = frozenset(
     """
     delete_one find_one_and_delete find_one_and_replace find_one_and_update replace_one
@@ -20,7 +20,7 @@ ONE = frozenset(
 WRITES = ONE | {'bulk_write', 'delete_many', 'insert_many', 'insert_one', 'update_many'}
 OLD_WRITES = frozenset({'find_and_modify', 'insert', 'remove', 'save', 'update'})
 
-#: What makes the operations of a bulk.
+#: Classes of the operations of a bulk.
 OPERATIONS = frozenset(
     """
     DeleteMany DeleteOne InsertOne ReplaceOne UpdateMany UpdateOne
@@ -29,10 +29,10 @@ OPERATIONS = frozenset(
 
 
 class Reading(NamedTuple):
-    """A file to be judged.
+    """A file to be checked.
 
     Invariant: nothing of it is run. `size` gives the number of documents of a
-    collection, `None` where it is not known; `is_tried` is whether a dry run has told
+    collection, `None` if it is not known; `is_tried` is whether a dry run has told
     what the file sends.
     """
 
@@ -51,7 +51,7 @@ class Reading(NamedTuple):
         instead: str = '',
         **figures: Any,
     ) -> Finding:
-        """Make a finding of what is the case, what it costs, what to write instead."""
+        """Make a finding: what is the case, what it costs, what to write instead."""
         named = self.source.name, self.source.path, line
         return Finding(name, severity, FILE, *named, what, cost, instead, figures)
 

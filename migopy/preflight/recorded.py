@@ -1,4 +1,4 @@
-"""The commands of a dry run, as they are shown to who is to agree to them."""
+"""The commands of a dry run, as they are shown to whoever has to agree to them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from migopy.preflight.sightings import OF_TRANSACTIONS, ON_THE_WAY
 KEPT = 2000
 KEPT_BYTES = 4_000_000
 
-#: What names collections, indexes and options, so that it is shown as it is.
+#: Commands that are shown as they are: they have names and options, and no data.
 SHOWN_COMMANDS = frozenset(
     """
     collMod create createIndexes deleteIndexes drop dropDatabase dropIndexes
@@ -36,9 +36,9 @@ OPTIONS = json_util.RELAXED_JSON_OPTIONS
 class Recorder:
     """The commands of one migration that write, in the order in which they were sent.
 
-    Invariant: `count` is of all, and `digest` of all that can be written down, in
-    full; `commands` are the first ones, equal ones in a row once with their `times`.
-    Without `values` each value is shown by its type alone.
+    Invariant: `count` counts all of them, and `digest` is of all that can be written
+    down, in full. `commands` are the first ones; equal ones in a row are there once,
+    with their `times`. Without `values` each value is shown by its type only.
     """
 
     def __init__(self, values: bool) -> None:
@@ -106,7 +106,7 @@ def _shown(part: Mapping[str, Any]) -> dict[str, Any]:
 
 def _types(value: Any) -> Any:
     if isinstance(value, dict):
-        # An extended value, such as {"$oid": "…"}, is one value.
+        # In Extended JSON {"$oid": "…"} is a single value.
         [key, *others] = value or ['']
         if not others and key in EXTENDED:
             return f'<{EXTENDED[key]}>'
@@ -117,7 +117,7 @@ def _types(value: Any) -> Any:
 
 
 def _once(shown: list[Any]) -> list[Any]:
-    """Show what is the same in a row once, with how often it is there."""
+    """Show a list of equal items as one item, and how many there are."""
     same = len(shown) > 1 and all(each == shown[0] for each in shown)
     return [shown[0], f'<{len(shown):,} of these>'] if same else shown
 

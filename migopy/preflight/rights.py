@@ -1,4 +1,4 @@
-"""Rights that the user lacks for what migrations do, and migopy for them."""
+"""Checks of the rights that migrations, and migopy itself, need."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from migopy.preflight.findings import PROBLEM, Finding
 from migopy.preflight.looking import Look
 from migopy.preflight.sightings import Sighting
 
-#: The actions that commands need on the collection they name.
+#: The actions that a command needs on the collection that it names.
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     'collMod': ('collMod',),
     'convertToCapped': ('convertToCapped',),
@@ -25,7 +25,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     'update': ('update',),
 }
 
-#: What migopy itself does to its collections while it executes, by the end of the name.
+#: The actions that migopy needs on its own collections, by the endings of their names.
 OF_OUR_OWN: Mapping[str, tuple[str, ...]] = {
     '': ('find', 'insert'),
     '_history': ('find', 'insert', 'update'),
@@ -36,7 +36,7 @@ OF_OUR_OWN: Mapping[str, tuple[str, ...]] = {
 class Privileges:
     """What the user of a client may do.
 
-    Invariant: where the server asks for no user, everything.
+    Invariant: if the server needs no login, everything is allowed.
     """
 
     def __init__(self, server: Server) -> None:
@@ -87,7 +87,10 @@ class Lack(NamedTuple):
 def own_rights(
     look: Look, privileges: Privileges, collection: str
 ) -> Iterator[Finding]:
-    """Find what migopy may not do to its own collections, by the registry's name."""
+    """Find what migopy may not do to its own collections.
+
+    `collection` is the registry's name.
+    """
     for ending, actions in OF_OUR_OWN.items():
         namespace = f'{look.server.database}.{collection}{ending}'
         lacked = privileges.lacks(namespace, actions)

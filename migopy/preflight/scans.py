@@ -1,4 +1,4 @@
-"""Filters that read a large collection from end to end."""
+"""Checks of filters that read all of a large collection, and of single writes."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from migopy.preflight.looking import SELECTING, Look, statements_of
 from migopy.preflight.sightings import Sighting
 from migopy.terminal import duration
 
-#: Documents from which on a collection is large for one command, and for many.
+#: How many documents make a collection large for one command, and for many commands.
 LARGE = 100_000
 LARGE_FOR_MANY = 10_000
 
-#: Commands that are many.
+#: How many commands are many.
 MANY = 100
 
-#: Documents of a sample, and the part of them that is most of a collection.
+#: Documents in a sample, and the part of a collection that counts as most of it.
 SAMPLE = 10_000
 MOST = 0.3
 
 #: Seconds of scanning that are a problem.
 TOO_LONG = 60.0
 
-#: Commands of one line from which on they had better be a bulk.
+#: How many commands of one line had better be a bulk.
 SINGLE = 1000
 
 
@@ -150,7 +150,7 @@ def _has_stage(plan: Any, stage: str) -> bool:
 
 
 def single_writes(look: Look) -> Iterator[Finding]:
-    """Find lines that have sent very many writes of one document."""
+    """Find lines that have sent very many writes of a single document."""
     for sighting in look.sightings.of('insert', 'update', 'delete', 'findAndModify'):
         if sighting.single < SINGLE or not sighting.line:
             continue

@@ -1,4 +1,4 @@
-"""What a dry run has sent, and from which lines of the file."""
+"""The commands that a dry run has sent, and the lines of the file that sent them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from migopy.effects import namespace_of
 
 Document = Mapping[str, Any]
 
-#: Commands that are kept of one line, and lines that are told apart.
+#: How many commands of one line are kept, and how many lines are told apart.
 KEPT = 20
 MOST_LINES = 500
 
-#: What has a list of statements or documents, each of which may be large.
+#: Commands with a list of statements or documents, and its key. It may be large.
 LISTS = {'update': 'updates', 'delete': 'deletes', 'insert': 'documents'}
 
-#: Statements that are kept of a command.
+#: How many statements of a command are kept.
 KEPT_STATEMENTS = 20
 
 #: What PyMongo adds to a command for the way to the server.
@@ -30,9 +30,8 @@ OF_TRANSACTIONS = frozenset({'startTransaction', 'autocommit', 'readConcern'})
 class Sighting:
     """The commands of one kind, for one collection, that one line of a file has sent.
 
-    Invariant: `count` and `statements` are of all, `commands` are the first `KEPT`,
-    each with its first `KEPT_STATEMENTS`. `line` is 0 where no line of the file led to
-    them.
+    Invariant: `count` and `statements` count all, `commands` are the first `KEPT`, each
+    with its first `KEPT_STATEMENTS`. `line` is 0 if no line of the file led to them.
     """
 
     name: str
@@ -41,7 +40,7 @@ class Sighting:
     line: int
     count: int = 0
     statements: int = 0
-    #: Commands of one statement: what a loop sends, and a bulk does not.
+    #: How many commands had a single statement, as a loop sends them.
     single: int = 0
     commands: list[dict[str, Any]] = field(default_factory=list)
 
@@ -56,10 +55,10 @@ class Sighting:
 
 
 class Sightings:
-    """What one step of a dry run has sent, in the order in which it began to.
+    """What one step of a dry run has sent, in the order of the first of each kind.
 
     Invariant: its size is bounded by the number of lines, not of commands. `is_whole`
-    is whether the step came to its end; where it did not, `reason` says why.
+    is whether the step came to its end; if it did not, `reason` says why.
     """
 
     def __init__(self, name: str, path: str) -> None:
@@ -84,11 +83,11 @@ class Sightings:
         seen.take(command)
 
     def all(self) -> list[Sighting]:
-        """List them, in the order in which the first of each was sent."""
+        """List all sightings, in the order of the first command of each."""
         return list(self._by_line.values())
 
     def of(self, *names: str) -> list[Sighting]:
-        """List those of commands of these names."""
+        """List the sightings of commands of these names."""
         return [each for each in self._by_line.values() if each.name in names]
 
     def _line(self) -> int:
@@ -117,7 +116,7 @@ READING = frozenset({'aggregate', 'count', 'distinct', 'find'})
 
 
 def _trimmed(name: str, command: Document) -> dict[str, Any]:
-    """Copy a command, its lists cut, without what is for the way alone."""
+    """Copy a command with its lists cut, without what PyMongo has added."""
     drop = ON_THE_WAY | OF_TRANSACTIONS
     kept = {key: value for key, value in command.items() if key not in drop}
     listed = LISTS.get(name)

@@ -1,4 +1,4 @@
-"""One migration file, read as Python reads it: calls, loops, comments that allow."""
+"""One migration file, parsed: its calls, their loops, and comments that allow."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migopy.preflight.names import Names, dotted_name
 DOWN = frozenset({'backward', 'down', 'downgrade', 'revert', 'rollback', 'unapply'})
 UP = frozenset({'apply', 'forward', 'migrate', 'up', 'upgrade'})
 
-#: What a comment begins with that allows something on its line.
+#: The beginning of a comment that allows a finding on its line.
 ALLOW = 'migopy: allow='
 
 
@@ -29,10 +29,9 @@ class Allowance(NamedTuple):
 class Call(NamedTuple):
     """A call in a file.
 
-    Invariant: `method` is the last part of what is called, `dotted` all of it as far
-    as it is names. `collection` is the name of the collection that it is on, if that
-    can be read; `loop` is the innermost loop that it stands in, `function` the
-    function, if any.
+    Invariant: `method` is the last part of the name that is called, `dotted` the whole
+    name. `collection` is the name of the collection whose method it is, if that can be
+    read. `loop` and `function` are the innermost ones around it, if any.
     """
 
     node: ast.Call
@@ -45,7 +44,7 @@ class Call(NamedTuple):
 
     @property
     def line(self) -> int:
-        """Give the line on which the call's own name stands."""
+        """Give the line with the name that is called."""
         function = self.node.func
         return function.end_lineno or self.node.lineno
 
@@ -67,8 +66,7 @@ class Call(NamedTuple):
 class Source:
     """A migration file, parsed; nothing of it is run.
 
-    Invariant: `calls` are those that the direction can come to: not those of the
-    functions of the other one.
+    Invariant: `calls` has no calls in functions of the other direction.
     """
 
     def __init__(self, migration: Migration, direction: str, content: bytes) -> None:
@@ -112,7 +110,7 @@ class Source:
 
 
 def _allowances(content: bytes) -> Iterator[tuple[int, list[Allowance]]]:
-    """Find the comments that allow something; a text that looks like one is none."""
+    """Find the comments that allow something, but no texts that look like one."""
     for token in tokenize.tokenize(io.BytesIO(content).readline):
         if token.type != tokenize.COMMENT:
             continue
@@ -172,7 +170,7 @@ class _Reader(ast.NodeVisitor):
 
     def visit_If(self, node: ast.If) -> None:
         if any(getattr(each, 'id', '') == '__name__' for each in ast.walk(node.test)):
-            # What runs where the file is a script is no part of the migration.
+            # This part runs only if the file is started as a script.
             return
         self.generic_visit(node)
 

@@ -1,4 +1,4 @@
-"""Indexes that are dropped though they are in use, or before another one is made."""
+"""Checks of indexes that are dropped while in use, or before another one is made."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from migopy.preflight.findings import NOTICE, Finding
 from migopy.preflight.looking import Look
 from migopy.preflight.sightings import Sighting
 
-#: Documents from which on a collection without an index is felt.
+#: How many documents make a missing index felt.
 LARGE = 10_000
 
-#: Uses that are not those of a look or two, migopy's own dry runs among them.
+#: How many uses are more than a few looks, such as those of migopy's own dry runs.
 USED = 10
 
 
@@ -73,7 +73,7 @@ def drops_and_builds(look: Look) -> Iterator[Finding]:
 
 
 def dropped(look: Look, sighting: Sighting) -> list[Mapping[str, Any]]:
-    """List the indexes that are to be dropped, as far as they are there."""
+    """List the indexes that are to be dropped, as far as they exist."""
     known = look.server.indexes(sighting.namespace)
     found: list[Mapping[str, Any]] = []
     for command in sighting.commands:

@@ -1,6 +1,6 @@
 """Migrations rehearsed on a copy: what they do, undo and do again.
 
-Nothing of it is imported before a rehearsal begins, but what tells of one.
+It is imported only when a rehearsal begins, or is told of.
 """
 
 from migopy.rehearsal.copying import Copied as Copied

@@ -1,4 +1,4 @@
-"""How the state of a database differs from an earlier one."""
+"""How a database differs from what it was at an earlier moment."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Deviation, Kind
 from migopy.server import reason_of
 
-#: Documents of a collection that are shown, and seconds to find them.
+#: How many documents of a collection are shown, and seconds to find them.
 SHOWN = 3
 SECONDS = 10.0
 
-#: The bytes before an ObjectId that is the `_id` of a document, behind the document's
-#: length; and where what stands behind it begins.
+#: A document that has an ObjectId as its `_id` begins with its length, then these
+#: bytes; and the place where the other fields begin.
 LENGTH, OBJECT_ID = 4, b'\x07_id\x00'
 BEHIND_ID = LENGTH + len(OBJECT_ID) + 12
 
@@ -73,7 +73,8 @@ def deviations(
 ) -> list[Deviation]:
     """List how `now` differs from `was`, with some documents where they do.
 
-    `is_made_again`: the same code has made both, each with `_id`s of its own.
+    `is_made_again` is whether the same code has made both, so that new documents have
+    other `_id`s.
     """
     found = []
     for name in sorted({*was, *now}):
@@ -90,7 +91,7 @@ def deviations(
 
 
 def _alone(name: str, shape: Shape, kind: Kind) -> Deviation:
-    """Tell of a collection that one of two states has alone."""
+    """Tell of a collection that only one of two states has."""
     if not shape.is_bare:
         return Deviation(name, kind)
     return Deviation(name, Kind.EMPTY, 'missing' if kind is Kind.MISSING else 'new')
@@ -122,7 +123,7 @@ def _documents(
     beside: Database[Any],
     search: Search,
 ) -> Deviation:
-    """Find the first documents that differ, as far as what was is still known."""
+    """Find the first documents that differ, if those of before were kept."""
     comparison = search.comparison
     try:
         if not was.has_documents:
@@ -148,21 +149,21 @@ def _documents(
 class Search:
     """A search for what differs, which keeps the first few documents.
 
-    Documents of which the order of fields differs come to nothing more, so they are
-    only counted. Where all are `made_again`, it also looks whether they differ in
-    nothing but the ObjectIds that they were given as `_id`s.
+    Documents that differ only in the order of their fields are counted, not kept. If
+    all were `made_again`, it also looks whether they differ only in ObjectIds that were
+    generated as `_id`s.
     """
 
     def __init__(self, namespace: str, made_again: bool) -> None:
         self.comparison = Comparison(namespace, SHOWN)
         self.reordered = 0
         self._has_new_ids_alone = made_again
-        #: How many more there were than there are, by a digest of all but the `_id`.
+        #: How many more there were than there are now, by a digest without the `_id`.
         self._bodies: Counter[bytes] = Counter()
 
     @property
     def found_new_ids_alone(self) -> bool:
-        """Tell whether there is each document again that is gone, by another `_id`."""
+        """Tell whether each document that is gone is there again, by another `_id`."""
         found = self._has_new_ids_alone and self.comparison.is_whole
         return found and bool(self._bodies) and not any(self._bodies.values())
 
@@ -183,7 +184,7 @@ class Search:
         comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
 
     def _counted(self, difference: Difference) -> bool:
-        """Count what is in one state alone; tell whether it is, and by an ObjectId."""
+        """Count a document by its fields; tell whether just one state has its `_id`."""
         before, after = difference
         document = before or after or b''
         if (before and after) or not document.startswith(OBJECT_ID, LENGTH):

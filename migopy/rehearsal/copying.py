@@ -31,8 +31,8 @@ from migopy.dumps import (
 class Copied:
     """How many documents of each collection there are, and how many were copied.
 
-    Invariant: where nothing was left out the two are the same; they are estimates of
-    the server where that was asked for a part.
+    Invariant: the two are equal if nothing was left out. They are estimates of the
+    server if only a part was asked for.
     """
 
     there: Mapping[str, int]
@@ -42,7 +42,7 @@ class Copied:
     def factor(self, names: Set[str]) -> float | None:
         """Give how many times more documents some collections have than were copied.
 
-        `None` where all of theirs were.
+        `None` if all were copied.
         """
         taken = sum(self.taken.get(each, 0) for each in names)
         there = sum(self.there.get(each, 0) for each in names)
@@ -52,8 +52,8 @@ class Copied:
 class Copier:
     """Copies a database, which it only reads.
 
-    Invariant: all is of one moment where the server gives a snapshot; memory is bounded
-    by some batches of a megabyte.
+    Invariant: the copy is of one moment if the server gives a snapshot. Memory is
+    bounded by a few batches of a megabyte.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Copier:
         whole: Set[str],
         progress: Progress,
     ) -> None:
-        """Take the two, and how many documents of each collection at most.
+        """Take both databases, and how many documents of each collection at most.
 
         Those named in `whole` are copied in full.
         """
@@ -131,7 +131,7 @@ class Copier:
         most = self._most(stored)
         how: dict[str, Any] = {'hint': [('$natural', 1)]}
         if most is not None:
-            # The newest: what they refer to is rather there as well.
+            # The newest ones: what they refer to is more likely to be there as well.
             how = {'sort': [('$natural' if stored.is_capped else '_id', -1)]}
             how['limit'] = most
         how['batch_size'] = extent_of(collection).batch_size
@@ -142,7 +142,7 @@ class Copier:
 
 
 def _read_ahead(batches: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
-    """Iterate over batches, of which the next is read while one is worked on."""
+    """Iterate over batches; the next one is read while one is worked on."""
     iterator = batches()
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, iterator, None)
@@ -152,6 +152,6 @@ def _read_ahead(batches: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
 
 
 def of_dump(contents: Sequence[Stored]) -> Copied:
-    """Tell of what a dump has filled a database with, which is all of it."""
+    """Describe a copy that was filled from a dump, which has all documents."""
     counts = {each.name: each.count or 0 for each in contents if not each.is_view}
     return Copied(counts, counts)

@@ -1,4 +1,4 @@
-"""What a database is like at one moment, so short that two can be compared."""
+"""A fingerprint of a database at one moment, short enough to be compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from migopy.undo import OPTION_DEFAULTS
 SYSTEM = 'system.'
 BUCKETS = 'system.buckets.'
 
-#: The digest of no documents.
+#: The digest of a collection without documents.
 NOTHING = 'd41d8cd98f00b204e9800998ecf8427e'
 
 
@@ -25,8 +25,8 @@ NOTHING = 'd41d8cd98f00b204e9800998ecf8427e'
 class Shape:
     """A collection, view or time series: all about it but its documents.
 
-    Invariant: `digest` is the same for two only if their documents are, byte for byte;
-    a view has none. `options` and `indexes` are by name, each as bytes.
+    Invariant: two have the same `digest` only if their documents are the same, byte for
+    byte; a view has none. `options` and `indexes` are by name, each as bytes.
     """
 
     kind: str
@@ -37,7 +37,7 @@ class Shape:
 
     @property
     def is_bare(self) -> bool:
-        """Tell whether it is as the server makes one by itself."""
+        """Tell whether it is as the server creates one at a first write."""
         others = self.options or set(self.indexes) - {'_id_'}
         return self.has_documents and self.digest == NOTHING and not others
 
@@ -59,8 +59,8 @@ def fingerprint_of(
 ) -> Fingerprint:
     """Take the fingerprint of a database, but for the collections in `apart`.
 
-    Where an `earlier` one is given, nothing but what is `touched` was written since:
-    the documents of the rest are not read again.
+    If an `earlier` one is given, only the collections in `touched` were written since;
+    the documents of the others are not read again.
     """
     db = plain(db)
     found = {
@@ -113,7 +113,7 @@ def _digests(db: Database[Any], names: list[str] | None = None) -> Mapping[str, 
 
 
 def _read(db: Database[Any], name: str) -> str | None:
-    """Make a digest from what can be read, where the server gives none."""
+    """Make a digest of all documents, if the server gives none; `None` if refused."""
     digest = hashlib.sha256()
     try:
         for batch in db[name].find_raw_batches({}, sort=[('_id', 1)]):

@@ -14,7 +14,7 @@ from migopy.errors import MigopyException, enumerated
 #: The collection that says that a database is a rehearsal's scratch one.
 MARK = 'migopy_rehearsal'
 
-#: What is behind a database's name in that of the one that keeps what was before.
+#: Endings of the names of the databases that keep documents as they were.
 BESIDE = ('_before', '_after')
 
 
@@ -58,10 +58,11 @@ class InUse(MigopyException):
 
 
 def require_another(original: Database[Any], scratch: Database[Any]) -> None:
-    """Raise `SameDatabase` where both are one; nothing is written but to an empty one.
+    """Raise `SameDatabase` if both are the same one.
 
-    One server has many names, so it is asked: by its process, or, behind a router,
-    by a document that is there for a moment.
+    A server may have many names, so its process is compared, or, behind a router, a
+    document is looked for that is there for a moment. It is written only if the scratch
+    database is empty.
     """
     if original.name.lower() != scratch.name.lower():
         return
@@ -83,7 +84,7 @@ def require_another(original: Database[Any], scratch: Database[Any]) -> None:
 
 
 def require_scratch(database: Database[Any]) -> None:
-    """Raise `NotScratch` unless a database is empty, or a rehearsal's already."""
+    """Raise `NotScratch` unless a database is empty, or marked as a rehearsal's."""
     names = database.list_collection_names()
     if names and MARK not in names:
         raise NotScratch(database.name, sorted(names))
@@ -109,18 +110,18 @@ def occupied(database: Database[Any], kept: str) -> Iterator[None]:
 
 
 def mark(database: Database[Any]) -> None:
-    """Say in a database that it is a rehearsal's."""
+    """Mark a database as a rehearsal's."""
     database[MARK].update_one({'_id': 'scratch'}, {'$set': {'is': True}}, upsert=True)
 
 
 def beside(database: Database[Any], suffix: str) -> Database[Any]:
-    """Give a database beside another one, of its name and more."""
+    """Give the database beside another one whose name has a suffix."""
     client: Any = database.client
     return Database(client, f'{database.name}{suffix}')
 
 
 def _empty(database: Database[Any], kept: str) -> None:
-    """Drop what a killed rehearsal has left in a database, but for one collection."""
+    """Drop what a killed rehearsal has left in a database, except one collection."""
     for name in database.list_collection_names():
         if name not in (MARK, kept) and not name.startswith('system.'):
             database.drop_collection(name)

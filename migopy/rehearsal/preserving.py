@@ -1,4 +1,4 @@
-"""Documents kept as they were, at the last moment before they are written."""
+"""Collections that are copied at the last moment before they are written to."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ ORDERING = ('collation',)
 
 
 class Preserver:
-    """Keeps collections as they are in one state, in a database beside.
+    """Keeps collections as they are at one moment, in a database beside.
 
-    Invariant: of a collection that is in `kept` the documents of that state are beside;
-    `seconds` is how long that took.
+    Invariant: the database beside has the documents of each collection in `kept` as
+    they were at that moment; `seconds` is how long it took to copy them.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Preserver:
         own_work: Callable[[], AbstractContextManager[object]],
         most: int | None = None,
     ) -> None:
-        """Take the database, where to keep, and what state it is in now.
+        """Take the database, the one beside it, and the state that it is in now.
 
         A collection of more bytes than `most` is not kept.
         """
@@ -46,14 +46,14 @@ class Preserver:
         self._own_work = own_work
         self._turn = threading.Lock()
         self.kept: set[str] = set()
-        #: What may have been written since that state.
+        #: The collections that may have been written to since.
         self.touched: set[str] = set()
-        #: Why those could not be kept that are not.
+        #: Why a collection could not be kept, by its name.
         self.reasons: dict[str, str] = {}
         self.seconds = 0.0
 
     def about_to_write(self, names: Iterable[str] | None) -> None:
-        """Keep what is about to be written; `None` is all of it."""
+        """Keep the collections that are about to be written to, for `None` all."""
         names = list(self._state) if names is None else list(names)
         with self._turn:
             self.touched.update(names)
@@ -62,7 +62,7 @@ class Preserver:
                 known = name in self.kept or name in self.reasons
                 if shape is not None and shape.has_documents and not known:
                     began = time.monotonic()
-                    # In an empty context: no part of what the migration is in.
+                    # In an empty context, so outside of the migration's transaction.
                     Context().run(self._keep, name)
                     self.seconds += time.monotonic() - began
 
@@ -94,7 +94,7 @@ class Preserver:
     def is_sound(self, name: str) -> bool:
         """Tell whether what is kept of a collection is what it was, byte for byte.
 
-        It is not where something else has written to it first, which nobody hears.
+        It is not if something that nobody hears has written to it before.
         """
         if name not in self.kept:
             return False

@@ -1,4 +1,4 @@
-"""Rehearse a migration on a scratch database: up, down, up, and what that leaves."""
+"""Rehearse migrations on a scratch database: up, down, up, and compare."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from migopy.run import (
 from migopy.signals import is_interruption
 from migopy.state import LockLost, Run
 
-#: Bytes of a collection that is kept after the first `up` as well.
+#: Collections up to so many bytes are kept after the first `up` as well.
 KEPT_TWICE = 100_000_000
 
 
@@ -43,7 +43,7 @@ class Ground(Site, Protocol):
 
 
 class Ear:
-    """The observer of one run; hooks and people hear nothing of it but warnings."""
+    """The observer of one run, which passes on little more than warnings."""
 
     def __init__(self, teller: Teller, place: int, count: int) -> None:
         """Take who is told, and which of how many migrations it is."""
@@ -84,7 +84,7 @@ class Rehearser:
     """Rehearses migrations, one after the other, on a scratch database.
 
     Invariant: each begins with what the one before has left after its second `up`. The
-    lock of the scratch database is held, and nothing else is written.
+    lock of the scratch database is held, and no other database is written to.
     """
 
     def __init__(
@@ -97,8 +97,7 @@ class Rehearser:
     ) -> None:
         """Take the scratch site, the guard of all that is sent, and what was copied.
 
-        `undo_of` gives what restores from the images of an `up` that has run, if that
-        is a way back.
+        `undo_of` gives the step that undoes an `up` by its images, if there is one.
         """
         self._undo_of = undo_of
         self._ground = ground
@@ -114,12 +113,12 @@ class Rehearser:
     def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
         """Rehearse all, until one fails; give the names of those that had no turn.
 
-        `downs` are those of `ups`, `None` where a migration has none; its images are
-        the way back then, if it keeps any. What runs again whenever it changes has to
-        give the same a second time.
+        `downs` belong to the `ups` in their order. A migration without a `down` has
+        `None`; if it keeps images, they are its way back. A repeatable one has to give
+        the same result a second time.
         """
         count = len(ups)
-        # What is a migration's own is told apart when it runs.
+        # All but the migrations themselves is migopy's own work.
         with self._ground.listener.own_work():
             state = self._state()
             for place, (up, down) in enumerate(zip(ups, downs), start=1):
@@ -170,11 +169,12 @@ class Rehearser:
         since: Fingerprint | None = None,
         preserver: Preserver | None = None,
     ) -> Fingerprint:
-        """Take the state that the database is in, as it has come out of another one.
+        """Take the fingerprint of the database.
 
-        All is read where a stage may have written what nobody has heard.
+        With a state from before, only what was written to since is read again; all is
+        read if a stage may have written what nobody has heard.
         """
-        # Images hold what was dropped in collections of their own.
+        # Images keep dropped collections in collections of their own.
         apart = {*self._apart, *self._ground.images.names()}
         if found is None or preserver is None or _may_be_unheard(found):
             return fingerprint_of(self._db, apart)
@@ -182,7 +182,7 @@ class Rehearser:
 
     def _preserver(self, which: int, state: Fingerprint) -> Preserver:
         own_work = self._ground.listener.own_work
-        # What was before is what people look for; a second copy takes its time.
+        # What was before is what people look for; a second copy of all takes long.
         most = KEPT_TWICE if which else None
         return Preserver(self._db, self._beside[which], state, own_work, most)
 
@@ -225,7 +225,7 @@ class Rehearser:
         )
 
     def _weigh(self, found: Rehearsed, before: Fingerprint, now: Fingerprint) -> None:
-        """Add what cannot be told: from a sample, and of what nobody hears."""
+        """Add the estimate of a sample, and cautions about what cannot be told."""
         [stage] = found.stages
         effects, own = stage.effects, f'{self._db.name}.'
         namespaces = [one for each in effects.changes for one in each.split(' + ')]
@@ -265,4 +265,4 @@ def _failure(step: Step, error: MigopyException) -> Failure:
 
 
 def _pass_over(*_what: object) -> None:
-    """Hear of what nobody is told of in a rehearsal."""
+    """Take an event that is not told in a rehearsal."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """How a collection differs from what it should be."""
+    """In what a collection differs from what it should be."""
 
     MISSING = 'missing'
     EXTRA = 'extra'
@@ -24,13 +24,12 @@ class Kind(Enum):
     INDEX_EXTRA = 'index extra'
     INDEX_CHANGED = 'index changed'
     DOCUMENTS = 'documents'
-    #: Of its documents nothing but the order of fields differs, which few care about.
+    #: Its documents differ only in the order of their fields, which few care about.
     ORDER = 'order of fields'
-    #: Its documents have other `_id`s, made anew when they were, and differ in nothing
-    #: else.
+    #: Its documents differ only in their `_id`s, which were generated anew.
     IDS = 'generated ids'
-    #: It is there, or not, and has neither documents nor options nor indexes: the
-    #: server makes such a one by itself.
+    #: It is new or missing, without documents, options or indexes: the server creates
+    #: such a collection by itself.
     EMPTY = 'empty'
 
 
@@ -41,8 +40,8 @@ HARMLESS = frozenset({Kind.ORDER, Kind.IDS, Kind.EMPTY})
 class Deviation(NamedTuple):
     """A collection that differs from what it should be.
 
-    `name` is of the option or the index, or says how; `comparison` has some of the
-    documents.
+    `name` is that of the option or the index, or says what it is now. `comparison` has
+    some of the documents that differ.
     """
 
     collection: str
@@ -62,7 +61,7 @@ class Caution(NamedTuple):
 class Stage:
     """A run of `up`, `down` or `undo`; `failure` is why it did not come to its end.
 
-    `milliseconds` is what it took without what the rehearsal did itself meanwhile.
+    `milliseconds` is what it took, without the rehearsal's own work meanwhile.
     """
 
     direction: str
@@ -73,15 +72,14 @@ class Stage:
 
 @dataclass
 class Rehearsed:
-    """What came of one migration: `up`, then, if it has one, `down`, and `up` again.
+    """What came of one migration: of its `up`, its `down` if any, and `up` again.
 
-    Without a `down` it is the undo from images, if it keeps any.
+    Without a `down` the undo from images takes its place, if it keeps any. If it
+    `repeats`, its `up` is run twice in a row.
 
-    One that `repeats` has its `up` run twice, without a `down` between.
-
-    Invariant: stages stand in the order in which they ran, those that did not are not
-    there. `after_down` is how the database then differed from what it was before,
-    `after_up` how it differed after the second `up` from after the first.
+    Invariant: stages stand in the order in which they ran; those that did not run are
+    not there. `after_down` is how the database after the `down` differed from what it
+    was before, `after_up` how it differed after the second `up` from after the first.
     """
 
     name: str
@@ -121,7 +119,7 @@ class Teller(Protocol):
         """Give what writes the lines of a migration's own loops."""
 
     def warned(self, text: str) -> None:
-        """Hear of something that does not keep it from going on."""
+        """Hear a warning; the rehearsal goes on."""
 
     def copying(self, names: Sequence[str], origin: str, where: str) -> None:
         """Hear that the database is about to be copied for these migrations.

@@ -16,13 +16,13 @@ from migopy.folders import SharedFolder, require_private
 #: How the folders of such servers are called, among the temporary files.
 PREFIX = 'migopy-rehearsal-'
 
-#: Bytes on the disk for each byte of data: documents, indexes, and what is kept to
-#: compare with.
+#: Bytes on the disk for each byte of data: documents, indexes, and copies to compare
+#: with.
 ROOM = 2
 
 
 class NoRoomHere(MigopyException):
-    """The disk of a private server has too little room; both are bytes."""
+    """The disk has too little room for a private server; both numbers are bytes."""
 
     def __init__(self, needed: int, free: int, folder: str) -> None:
         self.needed = needed
@@ -37,7 +37,7 @@ class NoRoomHere(MigopyException):
 
 @contextlib.contextmanager
 def private_server() -> Iterator[str]:
-    """Give the URI of a new private mongod; its data go with it.
+    """Give the URI of a new private mongod, which is gone with its data afterwards.
 
     What a killed rehearsal has left is removed first. Raises `NoMongod`,
     `MongodFailed`.
@@ -62,11 +62,11 @@ def require_room(data: int) -> None:
 
 
 def sweep() -> None:
-    """Remove what rehearsals of this user have left that were killed."""
+    """Remove what killed rehearsals of this user have left."""
     from migopy.server.embedded import PrivateMongod
 
     for folder in Path(tempfile.gettempdir()).resolve().glob(f'{PREFIX}*'):
-        # Whatever is wrong with one, it is not this rehearsal's.
+        # Whatever is wrong with it, this rehearsal goes on.
         with contextlib.suppress(OSError, MigopyException):
             if not _is_own(folder):
                 continue

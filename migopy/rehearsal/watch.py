@@ -1,4 +1,4 @@
-"""What a rehearsed migration sends, seen before it goes: refused, or prepared for."""
+"""The guard that sees what a rehearsed migration sends, and refuses some of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from migopy.effects import READS, Address, namespace_of
 from migopy.errors import MigopyException
 from migopy.rehearsal.preserving import Preserver
 
-#: Commands that end transactions, whose writes were seen already.
+#: Commands that end a transaction, whose writes were seen already.
 ENDS = frozenset({'abortTransaction', 'commitTransaction'})
 
 
@@ -41,8 +41,9 @@ class WroteElsewhere(MigopyException):
 class Watch:
     """The guard of a rehearsal.
 
-    Invariant: nothing is written but to the scratch server, and where that is not its
-    own, to the scratch database. Before a collection is written, preservers hear of it.
+    Invariant: nothing is written outside of the scratch server, and if that server is
+    not private, outside of the scratch database. Preservers hear of each write before
+    it.
     """
 
     def __init__(self, client: Any, database: str, is_private: bool) -> None:

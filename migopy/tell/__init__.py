@@ -1,6 +1,6 @@
 """How it is said.
 
-What speaks JSON is loaded when its names are asked for: few commands need it.
+The rooms that speak JSON are loaded when one of their names is asked for.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Records of another tool, each with the file that it is of."""
+"""Records of another tool, each with the file that it belongs to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDEST_RECORD = 60
 
 
 def row_of(match: Match) -> tuple[str, str, str, str]:
-    """Give the row of a table: the record, its time, the file, by what it was found."""
+    """Give the row of a table: the record, its time, the file, how that was found."""
     file, how = 'no file', match.how
     if match.migration is not None:
         file = match.migration.name

@@ -1,4 +1,4 @@
-"""What documents would be changed, as lines: those that came, went, and changed."""
+"""Documents that a step would insert, delete or change, as lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from migopy.tell.values import TYPES, cut, cut_both, identity, in_full, name
 if TYPE_CHECKING:
     from migopy.tell.voice import Voice
 
-#: Fields of a document that are shown.
+#: How many fields of a document are shown.
 FIELDS = 12
 
 #: Stands for a field that is not there.

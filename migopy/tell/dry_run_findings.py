@@ -1,4 +1,4 @@
-"""What was found out of commands that a transaction refuses, as lines."""
+"""What a dry run has found out about commands that no transaction takes, as lines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def tell_findings(voice: Voice, findings: Sequence[Finding], database: str) -> None:
-    """Say each in a line, its values to a person at the terminal alone.
+    """Say each in a line; its values are shown only to a person at a terminal.
 
     The collections of `database` are named without it.
     """
@@ -27,7 +27,7 @@ def tell_findings(voice: Voice, findings: Sequence[Finding], database: str) -> N
 
 
 def values_of(values: Sequence[tuple[Any, int | None]]) -> str:
-    """List what people have stored, for the eyes of who asked."""
+    """List what people have stored, for whoever asked, and for no log."""
     listed = ', '.join(_value(*each) for each in values)
     return f'{listed}, …' if len(values) > 1 else listed
 

@@ -14,7 +14,7 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     how = 'was interrupted' if is_interruption(failure.error) else 'failed'
     error = excerpt(failure.error, failure.migration.path)
     if isinstance(failure.error, Stopped):
-        # Where it was is of no interest: it was a good place to stop.
+        # The traceback is of no interest: it stopped where it may stop.
         how, error = 'was stopped', f'{failure.error}.'
     if isinstance(failure.error, MigopyException):
         error = error.replace(str(failure.error), failure.error.spelled(spelling))
@@ -69,7 +69,7 @@ def _unchanged(failure: Failure) -> list[Part]:
     """Say that nothing was written or all of it taken back, and what can be typed."""
     aftermath, asked = failure.aftermath, failure.asked
     is_undo = failure.function == 'undo'
-    # An undo that others are in the way of says itself what can be typed.
+    # An undo that others have got in the way of says itself what can be typed.
     says_next = isinstance(failure.error, MigopyException) and failure.error.next
     if is_undo:
         is_whole = aftermath in (Aftermath.ABORTED, Aftermath.REFUSED)
@@ -83,7 +83,7 @@ def _unchanged(failure: Failure) -> list[Part]:
         # What migopy has found itself stands above already.
         is_ours = isinstance(failure.error, MigopyException)
         why = '' if is_ours else f': {failure.refusal}'
-        # Else each of two errors would send to the other one.
+        # Without this, each of two errors would advise what leads to the other.
         images = (
             ' With undo = True and no transaction, only update_each and loops over'
             ' migopy.batches may change documents; for anything else have'

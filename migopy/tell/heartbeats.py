@@ -1,4 +1,4 @@
-"""Signs of life, now and then, of work that takes long."""
+"""Signs of life of work that takes long, now and then."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from collections.abc import Callable
 from migopy.naps import Naps
 from migopy.terminal import DISPLAY, LINE_EVERY
 
-#: Seconds until work that says nothing is first told of.
+#: Seconds until the first sign of life.
 SILENCE = 5.0
 
 #: Seconds between two looks whether it is time.
 LOOK_EVERY = 0.25
 
-#: Looks without work until the thread ends.
+#: After so many looks without work the thread ends.
 IDLE_LOOKS = 40
 
 #: Seconds that the end of the process waits for it, which may be writing to a pipe.
@@ -24,10 +24,10 @@ LAST_LOOK = 1.0
 
 
 class Heartbeats:
-    """Calls, now and then, what tells of work that takes long.
+    """Calls a function now and then while some work takes long.
 
-    Invariant: nothing is told of work that has ended. One thread serves for any number
-    of works, one after the other, and ends by itself when there are none.
+    Invariant: it is not called for work that has ended. One thread serves any number of
+    works, one after the other, and ends by itself when there are none.
     """
 
     def __init__(self, beside_bars: bool = False) -> None:
@@ -59,7 +59,8 @@ class Heartbeats:
     def end(self) -> None:
         """Hear that the work is over.
 
-        Bars that were begun in it end with it, whatever still refers to their loops.
+        Bars that were begun in it end now, even if something still refers to their
+        loops.
         """
         with self._turn:
             self._tell = None

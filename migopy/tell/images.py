@@ -1,4 +1,4 @@
-"""Images, as a person reads of them."""
+"""Images, as rows of a table and as data."""
 
 from __future__ import annotations
 

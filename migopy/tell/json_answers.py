@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 class JsonReport(Report):
     """Keeps what was asked for, for the last line of JSON, and shows it as well.
 
-    Invariant: what it shows goes to a person, on stderr; the line has the same as data.
+    Invariant: what it shows goes to a person, on stderr; the line has the same, as
+    data.
     """
 
     def __init__(self, lines: Lines, voice: Voice, spelling: Spelling) -> None:

@@ -58,7 +58,7 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
 
 
 def of_run(open_runs: OpenRuns | None, run: Run) -> Document:
-    """Tell of one run; how it ended is read from the open ones too, if given."""
+    """Tell of one run; how it ended may be known from `open_runs`, if given."""
     outcome = open_runs.outcome_of(run) if open_runs else run.outcome
     document: Document = {
         'name': run.name,
@@ -178,7 +178,7 @@ def _settling(plan: Plan, run: Run, spelling: Spelling) -> list[Mapping[str, Any
 
 
 def _kept(effects: Mapping[str, Any] | None) -> Document | None:
-    """Give what the history has kept of effects, whatever else is there."""
+    """Give the effects in a history record, without what others may have put there."""
     if effects is None:
         return None
     rows = effects.get('collections')

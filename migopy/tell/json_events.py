@@ -37,7 +37,7 @@ class JsonEvents:
     """
 
     def __init__(self, lines: Lines, spelling: Spelling, database: str) -> None:
-        """Take the lines, and what commands and collections are named after."""
+        """Take the lines, and how commands and collections are named."""
         self._lines = lines
         self._spelling = spelling
         self._database = database

@@ -1,4 +1,4 @@
-"""What happens, told as lines of JSON: how a line is made and where it goes.
+"""Lines of JSON about what happens: how a line is made and where it goes.
 
 docs/machines.rst describes the lines.
 """
@@ -16,14 +16,14 @@ from migopy.server import redacted, spellings_of
 from migopy.terminal import count_no_more, counted_by
 from migopy.texts import text_of
 
-#: The version of the schema; a field that is taken away or means something else makes
-#: a new one, a further field does not.
+#: The version of the schema. It changes if a field is removed or gets another meaning,
+#: not if a field is added.
 SCHEMA = 1
 
-#: How deep a value of somebody else's may be.
+#: How many levels of a value are written; deeper ones are written as text.
 DEEPEST = 20
 
-#: Integers that each reader of JSON has exactly.
+#: The largest integer that every reader of JSON reads exactly.
 LARGEST = 2**53
 
 
@@ -34,7 +34,7 @@ class Lines:
     characters. The last one is of the event `ended`.
     """
 
-    #: Whether what happens is to be told, too, as it happens.
+    #: Whether to tell what happens while it happens.
     wants_events = True
 
     def __init__(
@@ -110,7 +110,7 @@ class Lines:
             text = redacted(text, self._secrets)
         if text.isascii():
             return text
-        # Half of a surrogate pair is refused by some readers.
+        # Some readers refuse half of a surrogate pair.
         return text.encode('utf-8', 'backslashreplace').decode()
 
 
@@ -146,9 +146,10 @@ def told_in(lines: Lines) -> Iterator[None]:
 
 
 def gather_answers() -> Answers | None:
-    """Have nothing more of this context told in lines of JSON but by who gathers it.
+    """Have this context write no more lines of JSON, and keep its answers instead.
 
-    Gives what keeps what is shown here, `None` where JSON was not asked for.
+    Gives what keeps them, for the one who writes the lines; `None` if JSON was not
+    asked for.
     """
     answers = None if LINES.get() is None else Answers()
     LINES.set(answers)

@@ -68,7 +68,7 @@ class Narrator:
             self._voice.white(title)
 
     def waiting(self, holder: Holder) -> None:
-        """Say for whom this command waits."""
+        """Say which command this one waits for."""
         if holder.is_gone:
             self._voice.white(f'The command that held the lock is gone: {holder}')
             return
@@ -198,7 +198,7 @@ class Narrator:
         self, step: Step, comparisons: Sequence[Comparison], since: str
     ) -> None:
         """Show documents that a step would change, on the terminal alone."""
-        # What is imported late: `fab migrations` compares nothing and is to start fast.
+        # Imported late: `fab migrations` compares nothing, and has to start fast.
         from migopy.tell.differences import tell
 
         tell(self._voice.on_terminal, comparisons, since, self.database)

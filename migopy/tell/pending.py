@@ -15,9 +15,9 @@ from migopy.tell.voice import Voice
 def tell_pending(
     voice: Voice, spelling: Spelling, plan: Plan, pending: Sequence[str]
 ) -> None:
-    """Show 1.0's list of what has not run, with its phase where it is not the usual.
+    """Show 1.0's list of what has not run, with phases other than the usual one.
 
-    What to type is said only where nothing stands in the way.
+    What to type is said only if nothing is in the way.
     """
     files = {each.name: each for each in plan.unregistered if each.name in plan.said}
     phases = {name: plan.phase_of(file) for name, file in files.items()}
@@ -66,7 +66,7 @@ def _waiting(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
 
 
 def phases_to_run(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
-    """Give the phases of what can be run now, none where something is in the way."""
+    """Give the phases of what can be run now; none if something is in the way."""
     running = [run.name for run in plan.at_work]
     stopped = plan.in_the_way or plan.renamed or plan.wrong
     if stopped or len(plan.open_runs.running) > len(running):
@@ -82,10 +82,10 @@ def phases_to_run(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
 def ways_to_run(found: Collection[str], waiting: Collection[str] = ()) -> list[Part]:
     """Say what to type for what is pending in each phase, a line each, in their order.
 
-    In phases that are `waiting` something needs what is still in the background, so it
-    would be refused before that has ended.
+    In the phases that are `waiting` something needs a migration that is still in the
+    background, and would be refused before that has ended.
     """
-    # Whoever has phases is not to type what runs all of them, out of its time.
+    # Who has phases must not type a command that runs all of them at once.
     in_phase = BEFORE if AFTER in found else None
     begin = 'To execute them' if in_phase is None else 'Before the new code'
     ways = {
@@ -107,7 +107,7 @@ def ways_to_run(found: Collection[str], waiting: Collection[str] = ()) -> list[P
 
 
 def elsewhere_of(plan: Plan) -> str:
-    """Say of what is for other environments why it does not run here."""
+    """Say why migrations for other environments do not run here."""
     if plan.environment:
         return f'Not for {plan.environment}'
     return 'For some environments alone, and none is named here'
@@ -116,7 +116,7 @@ def elsewhere_of(plan: Plan) -> str:
 def tell_elsewhere(voice: Voice, spelling: Spelling, plan: Plan) -> None:
     """Show what is for other environments, and what to set if this is one of them.
 
-    And what has run from another folder in place of files of this one.
+    Show also what has run from another folder instead of files in this one.
     """
     _tell_squashed(voice, plan)
     if not plan.elsewhere:
@@ -153,7 +153,7 @@ def state_of(entry: Entry) -> str:
 
 
 def tell_listed(voice: Voice, lines: Sequence[str], entries: Sequence[Entry]) -> None:
-    """Show a table of all, the pending ones in red, and what stands for others."""
+    """Show a table of all, the pending ones in red, and what each replaces."""
     head, *texts = lines
     voice.white(head)
     both = zip(texts, entries)

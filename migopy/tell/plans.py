@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-#: Commands of a migration that are shown; the file has more.
+#: How many commands of a migration are shown; the file has more.
 SHOWN = 50
 
 
@@ -73,7 +73,7 @@ def _commands(migration: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Have a text in one line that is no markup."""
+    """Write a text in one line, with a backslash before signs of Markdown."""
     one_line = ' '.join(str(text).split())
     return ''.join(f'\\{each}' if each in '\\`*_<>[]|#' else each for each in one_line)
 

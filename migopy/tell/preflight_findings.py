@@ -1,4 +1,4 @@
-"""What a look before a run has found: in lines, as annotations, as JSON."""
+"""What preflight has found: in lines, as annotations, as JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from migopy.texts import one_line
 if TYPE_CHECKING:
     from migopy.preflight import Finding
 
-#: How it is said where something was found, for a person.
+#: What a person is told of where something was found.
 SEEN = {'server': 'seen on the server', 'file': 'read in the file'}
 
 #: The levels of GitHub's annotations.
@@ -27,7 +27,7 @@ def tell_foreseen(
 ) -> None:
     """Show findings in one of the forms: `text`, `github`, `json`.
 
-    What people have stored is told in text alone, and to no log.
+    What people have stored is told only in text, and to no log.
     """
     if form == 'json':
         found = [each.as_document() for each in findings]

@@ -23,8 +23,8 @@ def as_annotation(problem: Problem) -> str:
 def annotation(level: str, path: str, line: int, title: str, message: str) -> str:
     """Set what is said of a line as a workflow command of a level, such as `error`.
 
-    Its path is one of the checkout. In a command `%`, line ends and, in what stands
-    before the message, `:` and `,` are written as GitHub's own toolkit writes them.
+    The path is relative to the checkout. `%`, line ends, and in the path `:` and `,`
+    are escaped as GitHub's own toolkit does.
     """
     checkout = os.environ.get('GITHUB_WORKSPACE') or os.getcwd()
     path = os.path.relpath(os.path.realpath(path), os.path.realpath(checkout))

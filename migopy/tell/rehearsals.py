@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from migopy.effects import Effects, Recording
     from migopy.run import Failure, Step
 
-#: Deviations that are told of one migration.
+#: How many deviations of one migration are told.
 MOST = 20
 
-#: What is said of a collection that differs, by how it does.
+#: What is said of a collection that differs, by the kind of deviation.
 DIFFERS = {
     Kind.MISSING: 'collection {0} is missing',
     Kind.EXTRA: 'collection {0} is new',
@@ -39,7 +39,7 @@ DIFFERS = {
     Kind.ORDER: 'documents of {0} have their fields in another order, nothing else',
 }
 
-#: What is said of what a rehearsal cannot tell.
+#: What is said of things that a rehearsal cannot tell.
 CAUTIONS = {
     'other database': 'it wrote to {0}, which was not copied and is not compared',
     'unheard': '{0}: what that does is neither refused nor compared',
@@ -75,7 +75,7 @@ class RehearsalTeller:
         return self._voice
 
     def warned(self, text: str) -> None:
-        """Say something that does not keep it from going on."""
+        """Say a warning; the rehearsal goes on."""
         self._voice.white(text)
         self._event('warned', message=text)
 
@@ -133,7 +133,7 @@ class RehearsalTeller:
             self._voice.white(f'  {each}')
 
     def limits(self, found: Rehearsed) -> Iterator[str]:
-        """Say what of a migration was not rehearsed, or cannot be told."""
+        """Say which parts of a migration were not rehearsed, or cannot be told."""
         if not found.way_back and found.failure is None:
             what = 'its up was run twice, as it may be at any time'
             if not found.repeats:
@@ -193,7 +193,7 @@ class RehearsalTeller:
         return f'it failed in its {failure.function or failure.direction}:\n{error}'
 
     def _deviations(self, when: str, found: Sequence[Deviation]) -> None:
-        # What is imported late: few commands compare anything.
+        # Imported late: few commands compare anything.
         from migopy.tell.differences import lines
 
         if not found:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from migopy.undo import ImageSet
 
 
-#: Records of another tool that are shown.
+#: How many records of another tool are shown.
 MOST_RECORDS = 50
 
 
@@ -101,7 +101,8 @@ class Report(OtherTerminal):
         from migopy.tell.problems import lines_of
 
         for line in lines_of(problems, form):
-            # Without a colour: a line that begins with one is no annotation.
+            # Without a colour, which would make GitHub take no annotation from the
+            # line.
             self._voice.white(line)
         if not problems:
             files = 'file' if count == 1 else 'files'

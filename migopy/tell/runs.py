@@ -11,7 +11,7 @@ def took(open_runs: OpenRuns, run: Run) -> str:
     """Say how long a run took, as far as that is known."""
     if run.duration_ms is not None:
         return duration(run.duration_ms)
-    # The process was killed before it could tell; that the migration ended is known.
+    # The process was killed before it could tell, though the migration had ended.
     return '?' if open_runs.outcome_of(run) else ''
 
 

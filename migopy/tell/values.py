@@ -13,8 +13,8 @@ from bson.datetime_ms import DatetimeMS
 
 from migopy.texts import alike, one_line
 
-#: Characters of a value, of a name, and of what stands before the first difference of
-#: two long values.
+#: How many characters are shown of a value, of a name, and before the first difference
+#: of two long values.
 WIDEST = 60
 WIDEST_NAME = 40
 BEFORE = 12
@@ -22,7 +22,7 @@ BEFORE = 12
 #: How many items of an array, or fields of a document, are looked at.
 ITEMS = 20
 
-#: Documents within documents that are looked into.
+#: How many levels of documents within documents are shown.
 DEPTH = 5
 
 #: Bytes of binary data that are shown.
@@ -31,7 +31,7 @@ BYTES = 8
 #: The subtype of a UUID.
 UUID = 4
 
-#: Names of types, by their number, where two values look the same.
+#: Names of types by their number, for two values that look the same.
 TYPES = {
     0x01: 'double',
     0x02: 'string',
@@ -51,7 +51,7 @@ TYPES = {
 def in_full(value: Any, depth: int = DEPTH) -> str:
     """Give a value in one line, without what could steer a terminal.
 
-    It is as long as it is, but for parts that nobody reads to their end.
+    It is not cut, except for parts that nobody would read to their end.
     """
     if isinstance(value, str) and not isinstance(value, Code):
         return repr(str(value))
@@ -125,7 +125,7 @@ def name(part: bytes) -> str:
 
 
 def identity(value: Any) -> str:
-    """Give an `_id`, as short as it can be told from others."""
+    """Give an `_id` in one line; an ObjectId is never cut."""
     if isinstance(value, ObjectId):
         return repr(value)
     return cut(in_full(value))

@@ -1,4 +1,4 @@
-"""The logger that lines leave by, given nothing that could steer a terminal."""
+"""A logger for all that is said, which gets no secrets and no control characters."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Voice:
     """A manager's logger for what migopy says.
 
     Invariant: what the logger gets has no control characters but line ends and tabs,
-    and no secrets, whatever a database or a migration has put into it. A quiet one
-    says errors and what was asked for, and nothing else.
+    and no secrets, whatever a database or a migration has put into it. A quiet voice
+    says only errors and what was asked for.
     """
 
     def __init__(
@@ -63,9 +63,9 @@ class Voice:
 
     @property
     def on_terminal(self) -> Voice:
-        """Give the voice for what no log is to keep: it has never the fabfile's logger.
+        """Give the voice for what must be kept in no log: never the fabfile's logger.
 
-        It says it on stderr, in the order in which all else is said.
+        It writes to stderr, so that the order of all that is said stays.
         """
         return Voice(ColorsLogger(), self._secrets)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Seconds over which a rate is measured.
 RATE_OVER = 10.0
 
-#: Operations that are shown.
+#: How many operations are shown.
 MOST = 3
 
 
@@ -40,18 +40,18 @@ class Sight(Protocol):
 
     @property
     def unread(self) -> Sequence[str]:
-        """Give what of that the user may not know."""
+        """Give what the user has no right to see of all that."""
 
 
 class Rates:
-    """How fast loops go, by what was seen of them in the last seconds."""
+    """How fast a loop goes, by what was seen of it in the last seconds."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
         self._title = ''
 
     def of(self, loop: Loop, now: float) -> float | None:
-        """Give the documents a second; what a loop tells itself for the first look."""
+        """Give the documents a second; at first those that the loop tells itself."""
         if loop.title != self._title or (self._seen and loop.done < self._seen[-1][1]):
             self._seen.clear()
             self._title = loop.title
@@ -67,8 +67,9 @@ class Rates:
 class Viewer:
     """Shows what `watch` sees to a person.
 
-    Invariant: on a terminal it is in one place and new each second; elsewhere a line is
-    written every ten seconds, and where something else is done or waited for.
+    Invariant: on a terminal it stays in one place and is drawn anew each second.
+    Elsewhere a line is written every ten seconds, and whenever something else is done
+    or waited for.
     """
 
     def __init__(self, voice: Voice, spelling: Spelling) -> None:
@@ -124,7 +125,7 @@ class Viewer:
 
 
 def lines_of_seen(seen: Seen, rates: Rates, now: float) -> Iterator[str]:
-    """Say what a command does that was seen, and what it was asked; a line each."""
+    """Say what a command does, and what somebody has asked it to do; a line each."""
     doing: Doing | None = seen.doing
     if doing is None:
         yield f'{seen.holder}: no migration has begun or told of itself yet'

@@ -65,12 +65,12 @@ class Bar:
 class Display:
     """The bars on the terminal, those of outer loops first.
 
-    Invariant: it is on while there is a bar, and what others write comes above. The
-    bar of an inner loop goes when that ends; that of the outermost stays to be read.
+    Invariant: it is on while there is a bar, and what others write comes above. The bar
+    of an inner loop is removed when that ends; the bar of the outermost loop stays.
     """
 
     def __init__(self) -> None:
-        # The end of a forgotten loop may come at any moment, within `draw` too.
+        # A forgotten loop may end at any moment, in the middle of `draw`, too.
         self._lock = threading.RLock()
         self._progress: Progress | None = None
         self._tasks: dict[Bar, TaskID] = {}
@@ -85,16 +85,16 @@ class Display:
     ) -> None:
         """Draw a bar, a new one at the bottom; the title is cut, never the numbers.
 
-        Why it waits stands behind them as far as there is room, of `paused: …` the
-        first word at least.
+        Behind the numbers it says why the loop waits, if there is room; of `paused: …`
+        at least the first word.
         """
         with self._lock, unnamed():
             if self._progress is None:
                 self._progress = _rich_progress()
                 has_names = is_taken_over(sys.stderr)
                 self._progress.start()
-                # What rich has put there takes text of several threads for one line.
-                # At its end it puts back itself what was there before.
+                # rich has put a stream there that mixes text of several threads. At its
+                # end rich puts back what was there before.
                 if has_names:
                     take_over()
             if bar not in self._tasks:
@@ -147,7 +147,7 @@ def _rich_progress() -> Progress:
     return Progress(
         BarColumn(bar_width=BAR_WIDTH),
         TextColumn('{task.description}', markup=False),
-        # A line that comes above is for the terminal to break, where it is copied from.
+        # Lines above are broken by the terminal, so that they can be copied whole.
         console=Console(
             stderr=True, no_color=not is_coloured(sys.stderr), soft_wrap=True
         ),

@@ -1,4 +1,4 @@
-"""A text in one place on the terminal, drawn anew as it changes."""
+"""A text that stays in one place on the terminal, drawn anew as it changes."""
 
 from __future__ import annotations
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
 
-#: Characters between columns, and of a column that is made as narrow as can be.
+#: How many characters are between columns, and in the narrowest column.
 GAP = 2
 NARROWEST = 10
 
-#: Characters of a word that is broken in no terminal, such as a migration's name.
+#: A word of up to so many characters, such as a migration's name, is never broken.
 UNBROKEN = 80
 
-#: Characters of a cell's further lines that a column is made as wide as.
+#: The second and further lines of a cell make a column at most this wide.
 WRAPPED = 30
 
 
@@ -199,7 +199,7 @@ def _columns(text: str) -> int:
     """Count the columns of a terminal that a text takes."""
     if _is_plain(text):
         return len(text)
-    # rich takes a tenth of a second to import, which few tables need to pay.
+    # rich takes a tenth of a second to import, and few tables need it.
     from rich.cells import cell_len
 
     return cell_len(text)

@@ -8,19 +8,19 @@ from migopy.terminal.console import duration
 def line(title: str, count: int, total: int | None, seconds: float) -> str:
     """Say how far a loop is: `notes: 12,000 of 31,995 (38%), 1,200/s, 16.7 s left`.
 
-    A total that has been exceeded is none.
+    A total that has been exceeded is not shown.
     """
     said = numbers(count, total, seconds)
     return f'{title}: {said}' if title else said
 
 
 def numbers(count: int, total: int | None, seconds: float) -> str:
-    """Say it without the title."""
+    """Say how far a loop is, without a title."""
     return how_far(count, total, count / seconds if count and seconds else None)
 
 
 def how_far(count: int, total: int | None, rate: float | None) -> str:
-    """Say it without the title; `rate` is so many a second, if that is known."""
+    """Say how far a loop is; `rate` is how many a second it does, if that is known."""
     if total is not None and count > total:
         total = None
     said = f'{count:,}'

@@ -1,4 +1,4 @@
-"""What a loop tells how far it is, and what may hold it up or stop it from outside."""
+"""What a running loop reports to, and what may slow it down or stop it."""
 
 from __future__ import annotations
 
@@ -28,5 +28,5 @@ class Helm(Protocol):
         """Hear why it does not go on at this moment; `''` where it does."""
 
 
-#: That of the migration that runs in this context.
+#: The helm of the migration that runs in this context.
 HELM: ContextVar[Helm | None] = ContextVar('HELM', default=None)

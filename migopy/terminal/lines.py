@@ -1,4 +1,4 @@
-"""What several threads print at once: whole lines, each with a name before it."""
+"""Whole lines of what several threads print at once, each behind a name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any, TextIO, cast
 
 
 class Speaking:
-    """Who prints in a thread, and the lines that are begun; by the stream's name.
+    """The name for what a thread prints, and its unfinished lines, by stream.
 
-    Invariant: of a line that is begun nothing has been written yet.
+    Invariant: nothing of an unfinished line has been written yet.
     """
 
     def __init__(self, name: str) -> None:
@@ -33,14 +33,15 @@ class Speaking:
         self._begun.clear()
 
 
-#: Who prints here; `None` for a thread whose text is written as it comes.
+#: Who prints in this context; `None` has all text written as it comes.
 SPEAKING: ContextVar[Speaking | None] = ContextVar('speaking', default=None)
 
 
 class WholeLines:
-    """Stands in for stdout or stderr: of a thread that has a name it writes lines.
+    """Stands in for stdout or stderr, and writes whole lines of threads with a name.
 
-    Invariant: such a line reaches the stream in one piece. All else is the stream's.
+    Invariant: such a line reaches the stream in one piece. All else is the stream's
+    own.
     """
 
     def __init__(self, name: str, stream: TextIO) -> None:

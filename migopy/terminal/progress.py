@@ -18,14 +18,14 @@ from migopy.terminal.totals import title_of, total_of
 
 Item = TypeVar('Item')
 
-#: Takes these as they are now and then, and the seconds since the title is told of.
+#: Takes a title, what is done, the total, and the seconds since the title was new.
 Tell = Callable[[str, int, Optional[int], float], None]
 
 #: Seconds between two lines in a log.
 LINE_EVERY = 10.0
 
-#: Terminals that are not for bars. The last is what Fabric gives to a remote command,
-#: whose lines it shows when they end.
+#: Terminals that are not for bars. The last one is what Fabric gives to a remote
+#: command; it shows its lines only when they end.
 WITHOUT_BARS = ('dumb', 'unknown', 'vt100')
 
 #: What writes the lines: a manager's `logger` while it runs a subtask.
@@ -34,7 +34,7 @@ LOGGER: ContextVar[Any] = ContextVar('logger')
 #: The bar of the loop that goes on in this context, if there is one.
 BAR: ContextVar[Bar | None] = ContextVar('bar', default=None)
 
-#: What is told of the loops as well, in figures, if anything.
+#: The function that is told of loops as well, in figures, if there is one.
 COUNTED: ContextVar[Tell | None] = ContextVar('counted', default=None)
 
 

@@ -1,4 +1,4 @@
-"""Stdout kept for one kind of line; whatever else is written goes to stderr."""
+"""Stdout reserved for lines of one kind; whatever else is written goes to stderr."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ WriteLine = Callable[[str], None]
 
 
 class KeptStdout:
-    """What stdout was when it was first kept, for as long as anybody keeps it.
+    """Stdout, reserved for lines for as long as anybody keeps it.
 
-    Invariant: while it is kept, lines alone reach it, each whole; what this process,
-    its threads and the programs that it starts write to stdout reaches stderr.
+    Invariant: meanwhile only those lines reach it, each whole. What this process, its
+    threads and the programs that it starts write to stdout reaches stderr.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class KeptStdout:
         try:
             self._left = self._left[os.write(descriptor, self._left) :]
         except BlockingIOError:
-            # Who has opened the pipe may have it so; it takes more in a moment.
+            # The reader may have made the pipe non-blocking; it takes more in a moment.
             select.select([], [descriptor], [])
         except OSError:
             self._left = b''
@@ -108,11 +108,11 @@ def is_real(stream: TextIO) -> bool:
 
 
 def duplicate(descriptor: int) -> int:
-    """Give another descriptor for the same file, none of the three that all know."""
+    """Give another descriptor for the same file, with a number above 2."""
     other = os.dup(descriptor)
     if other > 2:
         return other
-    # Where stderr is closed its number is free.
+    # If stderr is closed, its number is free.
     try:
         return duplicate(descriptor)
     finally:

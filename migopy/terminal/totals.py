@@ -1,4 +1,4 @@
-"""How many items a loop will have, and what it goes through."""
+"""How many items a loop will have, and the name of what it goes through."""
 
 from __future__ import annotations
 

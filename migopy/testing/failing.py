@@ -1,4 +1,4 @@
-"""A migration run for a test, which sees of a failure what it can do about it."""
+"""A migration run for a test, whose errors are told as a test needs them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ CALLS = {'execute': 'up', 'rollback': 'down'}
 def run(function: Callable[[], object]) -> None:
     """Call what runs a migration; its errors begin with the migration's own lines.
 
-    They name calls of the test where migopy's own would name commands, which are for
-    the project's database.
+    Where migopy would name a command, they name the call of the test: a command would
+    be for the project's own database.
     """
     __tracebackhide__ = True
     error = _error_of(function)
@@ -32,7 +32,7 @@ def _error_of(function: Callable[[], object]) -> Exception | None:
         if isinstance(error, MigopyException):
             error.change_commands(_in_a_test)
         own = _first_own(error.__traceback__)
-        # What comes from migopy alone and is no message of it is a fault of migopy.
+        # An error from migopy alone that is none of its messages is a fault of migopy.
         is_fault = own is None and not isinstance(error, MigopyException)
         return error if is_fault else error.with_traceback(own)
     return None

@@ -1,4 +1,4 @@
-"""The folder of a run's private server; nothing is imported for it."""
+"""The folder of the private server of a test run; it needs no import of migopy."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ PREFIX = 'migopy_test_'
 class Migrations:
     """The migrations of a project, for tests on the server `uri`.
 
-    Invariant: each database that it gives is a test's own, and `drop` drops them. What
-    many tests begin with is migrated once and copied; it is kept in memory.
+    Invariant: each database that it gives belongs to one test, and `drop` drops them. A
+    state that many tests begin with is migrated once, kept in memory, and copied.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Migrations:
         """
         migrations = self._selected(at, before)
         if at is not None:
-            # A copy does not tell, as others begin with what ran before that one.
+            # A copy does not tell, as it may have been made for another test.
             self._require_to_run(migrations[-1].name)
         return self._with(migrations)
 
@@ -132,8 +132,7 @@ class Migrations:
         db = self.empty()
         if not migrations:
             return db
-        # Of a file that is changed meanwhile the old copy is of no use, nor is that of
-        # another environment.
+        # A copy is of no use after a file has changed, or in another environment.
         site: Any = self._on(PREFIX)._site
         files = [f'{each.name} {each.checksum()}' for each in migrations]
         key = (site.settings.environment, *files)

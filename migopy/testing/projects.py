@@ -1,4 +1,4 @@
-"""The manager of a project, as its tests have it: on a server of theirs."""
+"""The manager of a project for its tests, on a server of theirs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: What is not to be as in the project: where the database is, and what is done beside.
+#: Settings that differ from the project: where the database is, and no dumps.
 INSTEAD: dict[str, Any] = {
     'MONGO_DATABASES': None,
     'MONGO_HOST': None,
@@ -38,7 +38,7 @@ HOOKS = ('before_migration', 'after_migration', 'after_run')
 
 
 class Silent:
-    """A logger of nothing, as pytest and unittest say themselves what went wrong."""
+    """A logger that says nothing: pytest and unittest say what went wrong."""
 
     def white(self, message: object) -> None:
         """Say nothing."""
@@ -51,7 +51,7 @@ def manager_of(which: str | None = None) -> type[MigrationsManager]:
 
     Raises what is wrong with it, as the command `migopy` does.
     """
-    # A client that the file makes is to be heard; and it needs no Fabric here.
+    # First, so that clients that the file makes are heard. It needs no Fabric here.
     listen()
     with carrying_out(Errand(spelling=FabSpelling())):
         found: type[MigrationsManager] = project_here(

@@ -11,7 +11,7 @@ from pathlib import Path
 from migopy.server.embedded import PrivateMongod
 from migopy.testing.folder import PREFIX, remove
 
-#: Seconds after which a folder is one that a killed run has left.
+#: After so many seconds a folder counts as left by a killed run.
 OLD = 86_400.0
 
 
@@ -28,7 +28,7 @@ def server_in(folder: Path) -> Iterator[str]:
 
 
 def _sweep() -> None:
-    """Remove what runs have left that were killed long ago."""
+    """Remove what runs that were killed long ago have left."""
     for folder in Path(tempfile.gettempdir()).glob(f'{PREFIX}*'):
         with contextlib.suppress(OSError):
             if time.time() - folder.stat().st_mtime > OLD:
