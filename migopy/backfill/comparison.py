@@ -123,7 +123,7 @@ def _kind(value: Any, collated: bool) -> str | None:
 
 @lru_cache(maxsize=256)
 def _are_alike(places: tuple[Place, ...], collated: bool) -> Expression:
-    """Give an expression: are the types (and digits, texts) of both the same?"""
+    """Give an expression that is true if both have the same types, digits and texts."""
     both = {
         '$map': {
             'input': ['$$ROOT', '$$seen'],
