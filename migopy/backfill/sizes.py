@@ -68,9 +68,9 @@ class Way:
 class Sizes:
     """How many documents the pages of one call may have.
 
-    Invariant: the caller's number, if there is one; else `BASE` for the first page, and
-    more only if round trips would take too large a share of the time. No more documents
-    are written at once than the last measurements allow.
+    Invariant: the caller's number, if there is one; else `BASE`, and more only if round
+    trips would take too large a share of the time. No more documents are written at
+    once than the last measurements allow.
     """
 
     def __init__(
@@ -99,6 +99,11 @@ class Sizes:
         self._worked = self._worked / 2 + worked
         self._documents = self._documents / 2 + documents
         return worked
+
+    def begin(self) -> None:
+        """Hear that the first page is about to be asked for."""
+        if self.grows:
+            self.most = max(self.most, min(self.at_once, STEP * BASE))
 
     def read(self, page: Sequence[RawBSONDocument]) -> None:
         """Hear of a page that was read, before the next one is asked for."""

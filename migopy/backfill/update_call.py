@@ -243,6 +243,7 @@ class UpdateCall:
         """Read page after page after the checkpoint, and call the function."""
         after = [self._checkpoint.after] if self._checkpoint.begun else []
         sizes = self._throttle.sizes
+        sizes.begin()
         began = time.monotonic()
         page = submit(self._pages.after, self._throttle.size, *after)
         while documents := page():

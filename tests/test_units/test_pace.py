@@ -305,11 +305,16 @@ class SizesTest(unittest.TestCase):
                 self.way.saw(seconds or 10)
                 sizes = Sizes(None, self.way if seconds else None)
                 sizes.trips = 3
-                found = []
-                for _ in range(2):
-                    sizes.read([])
-                    found.append(sizes.most)
-                self.assertEqual(found, wanted)
+                sizes.begin()
+                found = [sizes.most]
+                sizes.read([])
+                self.assertEqual([*found, sizes.most], wanted)
+
+    def test_what_the_caller_says_is_kept_to_from_the_first_page_on(self) -> None:
+        self.way.saw(0.04)
+        sizes = Sizes(200, self.way)
+        sizes.begin()
+        self.assertEqual(sizes.most, 200)
 
     def test_what_was_read_too_large_is_written_in_parts(self) -> None:
         self.way.saw(0.04)
