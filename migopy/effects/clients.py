@@ -1,4 +1,4 @@
-"""Which clients of this process are heard."""
+"""Tell whether all clients of this process are heard."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pymongo.monitoring import CommandListener
 def unwatched_clients(listener: CommandListener) -> bool:
     """Tell whether a client lives in this process that `listener` does not hear.
 
-    PyMongo keeps its clients in a private place, and only where a process can be
-    forked; where it is not found the answer is True, for it cannot be known.
+    PyMongo keeps its clients in a private attribute, and only where a process can be
+    forked; if it is missing the answer is True, as it cannot be known.
     """
     try:
         clients = [*MongoClient._clients.values(), *AsyncMongoClient._clients.values()]

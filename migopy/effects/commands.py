@@ -1,4 +1,4 @@
-"""What commands do to what, and what their replies tell of it."""
+"""What each command writes to, and what its reply tells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Callable
 from migopy.effects.refusals import FAILED_TO_PARSE, reason_of
 from migopy.effects.tally import RENAMED_TO, Changes, Document, add_new, shown
 
-#: Commands that write nothing. One that stands in no list is taken for a write.
+#: Commands that write nothing. One in none of the lists counts as a write.
 READS = frozenset(
     """
     authenticate buildInfo buildinfo collStats collstats connPoolStats connectionStatus
@@ -22,7 +22,7 @@ READS = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: Commands that change what documents lie in, and no document.
+#: Commands that change collections and indexes, but no document.
 DEFINING = frozenset(
     """
     collMod compact create createIndexes createSearchIndexes deleteIndexes dropIndexes
@@ -32,7 +32,7 @@ DEFINING = frozenset(
 
 
 def namespace_of(name: str, database: str, command: Document) -> str | None:
-    """Give what a command writes to, `None` for one that only reads."""
+    """Give the namespace that a command writes to, `None` for one that only reads."""
     if name in ON_A_COLLECTION:
         return f'{database}.{command[name]}'
     target = TARGETS.get(name)
@@ -82,7 +82,7 @@ ON_A_COLLECTION = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: Commands that name it elsewhere. What stands in neither is about the database.
+#: Commands that name it elsewhere. One in neither list is about the database.
 TARGETS: dict[str, Callable[[str, Document], str | None]] = {
     'aggregate': _aggregate_target,
     'bulkWrite': _bulk_target,
@@ -99,14 +99,14 @@ def count_reply(
     """Add to the changes what a reply tells of a command."""
     concern = command.get('writeConcern')
     if concern and concern.get('w') == 0:
-        # PyMongo made the reply up.
+        # The reply is PyMongo's own.
         changes.note(f'written by an unacknowledged {name} (count unknown)')
         return
     try:
         COUNTERS[name](changes, command, reply)
     except (KeyError, TypeError, IndexError):
-        # A command that has no count, or a reply that is not a mongod's: it came from
-        # a router, or from an imitation.
+        # A command that is not counted, or a reply that no mongod gives: it came from a
+        # router, or from an imitation.
         changes.note(f'{name} done')
 
 
@@ -133,7 +133,7 @@ def _note_partial(
 ) -> None:
     """Note a statement for many documents that stopped at one of them.
 
-    The server says `n: 0` of it, though those before were written.
+    The server reports `n: 0` for it, although the documents before were written.
     """
     for error in reply.get('writeErrors', ()):
         statement = statements[error['index']]
@@ -188,7 +188,7 @@ def _count_dropped_indexes(
 ) -> None:
     before, which = reply['nIndexesWas'], command['index']
     if which == '*':
-        # A clustered collection has no index _id_, so one index may be any.
+        # In a clustered collection, which has no index _id_, one index may be any.
         if before:
             unsure = ', if there were any' if before == 1 else ''
             changes.note(f'all indexes but _id_ dropped{unsure}')

@@ -1,4 +1,4 @@
-"""Where a migration's changes are likely to be found: its first filters and `_id`s."""
+"""Note where a migration's changes are likely to be: its first filters and `_id`s."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Evidence:
     def take(
         self, name: str, database: str, command: Document, reply: Document
     ) -> None:
-        """Take what a command and its reply tell; one of another kind tells nothing."""
+        """Take what a command and its reply tell; most kinds tell nothing."""
         look = LOOKS.get(name)
         if look is None:
             return

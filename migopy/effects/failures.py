@@ -12,8 +12,8 @@ from migopy.effects.tally import Document
 class FailedCommand(NamedTuple):
     """A command that the server answered with an error.
 
-    Invariant: in a transaction it has ended that on the server, whatever the caller
-    makes of the error. `file` and `line` are where it was sent from.
+    Invariant: if it was in a transaction, that has ended on the server, whatever the
+    caller makes of the error. `file` and `line` are where it was sent from.
     """
 
     command: str
@@ -24,7 +24,7 @@ class FailedCommand(NamedTuple):
 
     @classmethod
     def now(cls, command: str, namespace: str, failure: Document) -> FailedCommand:
-        """Make it of a server's answer, in the thread and at the time of that."""
+        """Make it of a server's reply, in the thread that gets the reply."""
         caller = calling_file()
         error = failure
         if failure.get('writeErrors'):

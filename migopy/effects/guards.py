@@ -1,4 +1,4 @@
-"""Who is asked before a command is sent, and the refusal of one."""
+"""The interfaces of what is asked before a command is sent, and the refusal."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Address = tuple[str, Optional[int]]
 
 
 class Guard(Protocol):
-    """Who sees what is sent before it is."""
+    """Sees commands before they are sent."""
 
     def see(
         self, name: str, database: str, command: Document, address: Address
     ) -> None:
-        """See a command for a server's address.
+        """See a command that is about to be sent to an address.
 
-        What is raised here, no `Exception`, keeps it from going.
+        To keep it from being sent, raise a `BaseException` that is no `Exception`.
         """
 
 
 class Keeper(Protocol):
-    """Who keeps what a step is about to change, and refuses what it cannot keep."""
+    """Keeps what a step is about to change, and refuses what it cannot keep."""
 
     def inside(self, name: str, database: str, command: Document) -> str | None:
-        """See a write in the session's transactions; give why it may not go.
+        """See a write in the session's transactions; say why it may not be sent.
 
-        Raises nothing.
+        `None` lets it go. Raises nothing.
         """
 
     def take(
@@ -36,21 +36,19 @@ class Keeper(Protocol):
     ) -> str | None:
         """Keep what a write past the session changes, and give `None`.
 
-        Or give why the write may not go, perhaps `''`.
-
-        Raises nothing.
+        Or say why the write may not be sent, perhaps `''`. Raises nothing.
         """
 
     def settle(self, command: Document) -> None:
-        """Hear that a command was answered that may have been taken."""
+        """Hear that a command was answered; it may be one that was taken."""
 
 
 class RefusedWrite(BaseException):
     """A write past the session that a step is to keep to; it was not sent.
 
-    `command` is its name, `namespace` what it was for, `reason` why its keeper has
-    refused it, if that had one. No `Exception`, as PyMongo swallows those of a
-    listener, and a migration may swallow its own.
+    `command` is its name, `namespace` what it was for, `reason` what its keeper said,
+    if there was one. It is no `Exception`, as PyMongo swallows those of a listener, and
+    a migration may swallow its own.
     """
 
     def __init__(self, command: str, namespace: str, reason: str = '') -> None:

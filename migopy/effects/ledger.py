@@ -1,4 +1,4 @@
-"""What came of commands: counted, in doubt, or part of a transaction that is open."""
+"""Keep account of commands: counted, in doubt, or in an open transaction."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from migopy.effects.commands import DEFINING, count_reply, namespace_of
 from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
 from migopy.effects.tally import Changes, Document, Tally, add_tally, changes_of, sum_of
 
-#: How many writes may be sent again at one time: threads, in practice fewer.
+#: How many retried writes are remembered at a time: one a thread, in practice fewer.
 ATTEMPTS = 1000
 
 #: Why it is not known whose a write was.
@@ -20,8 +20,8 @@ UNTOLD = "in a thread that may be another migration's"
 class Attempt(NamedTuple):
     """A retryable write that PyMongo may be sending again under the same number.
 
-    `doubt` is the collection and the phrase to note if no reply ever comes; `None`
-    says that the reply was counted.
+    `doubt` is the collection and the phrase to note if no reply ever comes; it is
+    `None` once a reply was counted.
     """
 
     number: int
@@ -30,9 +30,9 @@ class Attempt(NamedTuple):
 
 @dataclass
 class Transaction:
-    """What a transaction did that is neither committed nor aborted.
+    """What an open transaction has done so far.
 
-    `doubt` says why it is not known whether it was committed, if that was tried.
+    If a commit was tried and its outcome is not known, `doubt` says why.
     """
 
     number: int
@@ -40,7 +40,7 @@ class Transaction:
     doubt: str = ''
 
     def outcome(self) -> Tally:
-        """Give what it did, noting where that may not have been committed."""
+        """Give what it did, with a note if that may not have been committed."""
         outcome = sum_of([self.tally])
         if self.doubt:
             for changes in outcome.values():
@@ -55,22 +55,22 @@ class Ledger:
     committed; a write that was sent again counts once; an error that does not prove
     that nothing was done is noted.
 
-    `session` is the id of the session whose transactions are the step's own, `None`
-    where any may be.
+    `session` is the id of the session whose transactions are the step's own; `None` if
+    all transactions are.
     """
 
     def __init__(self) -> None:
         self.session: bytes | None = None
         self._lock = threading.Lock()
-        #: The commands on their way of which it was kept what they change, by `id`.
+        #: The commands on their way whose changes a keeper has kept, by `id`.
         self._covered: set[int] = set()
-        #: What a dry run has answered for itself.
+        #: What a dry run has answered in place of the server.
         self._pretended: Tally = {}
         self._settled: Tally = {}
-        #: What transactions of the step's own session have committed, and what was
-        #: done of which it is kept what it has changed.
+        #: What transactions of the step's own session have committed, and what was done
+        #: by commands whose changes were kept.
         self._committed: Tally = {}
-        # Both by the id of the session, of which PyMongo keeps a small pool.
+        # Both by the id of the session; PyMongo keeps a small pool of sessions.
         self._attempts: dict[bytes, Attempt] = {}
         self._transactions: dict[bytes, Transaction] = {}
 
@@ -94,14 +94,14 @@ class Ledger:
     def is_inside(self, command: Document) -> bool:
         """Tell whether a command is part of one of the step's own transactions.
 
-        One of which it was kept what it changes is as good as that.
+        A command whose changes were kept counts as that.
         """
         if 'autocommit' not in command:
             return id(command) in self._covered
         return not self._is_foreign(command['lsid']['id'])
 
     def cover(self, command: Document) -> None:
-        """Take a command that is about to be sent for one of the step's own."""
+        """Count a command that is about to be sent as one of the step's own."""
         with self._lock:
             self._covered.add(id(command))
 
@@ -113,7 +113,7 @@ class Ledger:
             return is_covered
 
     def has(self, command: Document) -> bool:
-        """Tell whether the transaction that a command is of has been written in."""
+        """Tell whether anything was written in the transaction of a command."""
         return self._transaction(command) is not None
 
     def count(
@@ -124,7 +124,7 @@ class Ledger:
         reply: Document,
         is_own: bool = True,
     ) -> None:
-        """Count what a reply tells; it is only noted of what may not be its own."""
+        """Count what a reply tells; if it may be another's, only note it."""
         with self._lock:
             if name == 'commitTransaction':
                 home = self._home(command['lsid']['id'])
@@ -167,7 +167,7 @@ class Ledger:
         failure: Document,
         is_own: bool = True,
     ) -> None:
-        """Note what an error leaves open."""
+        """Note what is not known after an error."""
         if name == 'commitTransaction':
             if 'TransientTransactionError' in failure.get('errorLabels', ()):
                 self.abort(command)

@@ -1,4 +1,4 @@
-"""Hearing the commands of this process's clients, and telling them to recordings."""
+"""Hear the commands of this process's clients, and tell them to recordings."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from migopy.effects.ledger import same_transaction
 from migopy.effects.own_work import OwnWork
 from migopy.effects.recording import BUILDS, BeforeBuild, Recording, Sent
 
-#: Recordings that a command is of, and those that it may be of.
+#: The recordings that a command belongs to, and those that it may belong to.
 Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
 
 ENDS = frozenset({'abortTransaction', 'commitTransaction'})
 
 
 class EffectsListener(CommandListener):
-    """Hears the commands of clients and tells them to the recordings they are of.
+    """Hears the commands of clients and tells them to the recordings they belong to.
 
     Invariant: a command that writes is remembered from its start to its end, and only
     while a recording is open; it is counted by the recording of the context that sent
-    it and by those around that one. Where the context has none, its thread's origin,
-    its transaction and its database tell; where they do not either, each recording
-    that it may be of notes it.
+    it and by those around that one. If the context has none, the origin of the thread,
+    the transaction and the database decide; if they do not either, each recording that
+    it may belong to notes it.
 
     Give it to `MongoClient(event_listeners=[...])`, or use the one of `listen()`.
     Told of an event by both, it counts it once.
@@ -45,9 +45,9 @@ class EffectsListener(CommandListener):
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._recordings: tuple[Recording, ...] = ()
-        #: Those of them that no other one is a part of.
+        #: The open recordings that have no other one within them.
         self._innermost: tuple[Recording, ...] = ()
-        #: Whether any of them has a guard.
+        #: Whether any open recording has a guard.
         self._guarded = False
         self._unanswered: dict[int, Sent] = {}
         self._own_work = OwnWork()
@@ -97,7 +97,8 @@ class EffectsListener(CommandListener):
         """Leave out what this thread does in the block: it is migopy's own work.
 
         No recording of any thread counts it, except what is recorded within it.
-        Commits and aborts are heard all the same, they tell what the rest came to.
+        Commits and aborts are heard all the same, as they decide what becomes of the
+        rest.
         """
         with self._own_work.working(own=True):
             yield
@@ -111,7 +112,7 @@ class EffectsListener(CommandListener):
         for each in known.chain if known else ():
             each.ledger.note(namespace, what)
 
-    # PyMongo calls these for every command, so the way of a plain write is short: each
+    # PyMongo calls these for every command, so a plain write takes a short path: each
     # property of an event costs a call.
 
     def started(self, event: CommandStartedEvent) -> None:
@@ -138,7 +139,7 @@ class EffectsListener(CommandListener):
                 return
         else:
             owners, others = recording.chain, ()
-            # Who looks alone refuses it before anything is kept of it.
+            # The innermost refuses it before an outer one keeps anything of it.
             for each in reversed(owners):
                 if each.only is not None:
                     each.refuse(event)
@@ -171,7 +172,7 @@ class EffectsListener(CommandListener):
             if each.is_open:
                 tell = each.ledger.count if done else each.ledger.doubt
                 tell(name, database, command, reply, is_own=False)
-        # A signal in the midst of this leaves it as one that may have written.
+        # If a signal comes before this, the command may have written.
         self._unanswered.pop(event.request_id, None)
 
     def failed(self, event: CommandFailedEvent) -> None:
@@ -190,7 +191,7 @@ class EffectsListener(CommandListener):
         self._unanswered.pop(event.request_id, None)
 
     def thread_started(self, thread: threading.Thread) -> None:
-        """Hear that this thread starts another: what that one does is its work, too."""
+        """Hear that this thread starts another, whose work counts as its own."""
         if not self._own_work.own and (recording := self._known()) is not None:
             self._origins[thread] = recording
 
@@ -226,7 +227,7 @@ class EffectsListener(CommandListener):
                 offspring.leave(self)
 
     def _ending(self, event: CommandStartedEvent) -> None:
-        """Hear of the end of a transaction, by its number, in whichever thread."""
+        """Hear of the end of a transaction, which may be sent by any thread."""
         name, command = event.command_name, event.command
         of = tuple(each for each in self._recordings if each.ledger.has(command))
         if name == 'commitTransaction':
@@ -242,13 +243,13 @@ class EffectsListener(CommandListener):
             each.ledger.abort(command)
 
     def _known(self) -> Recording | None:
-        """Give the open recording of this context, or of who started this thread."""
+        """Give the open recording of this context, or of the thread's starter."""
         recording = self._current.get(None) or self._origin()
         chain = recording.chain if recording else ()
         return next((each for each in reversed(chain) if each.is_open), None)
 
     def _guard_of_strays(self) -> Recording | None:
-        """Give the only recording there is, if its guard sees what strays send."""
+        """Give the only recording, if it guards threads of an unknown origin."""
         if len(self._innermost) != 1:
             return None
         [only] = self._innermost
@@ -258,7 +259,7 @@ class EffectsListener(CommandListener):
         return self._origins.get(threading.current_thread())
 
     def _whose(self, event: CommandStartedEvent) -> Owners:
-        """Find whose a command is that was sent in a context without a recording."""
+        """Find the recordings for a command from a context without one."""
         command = event.command
         namespace = namespace_of(event.command_name, event.database_name, command)
         if namespace is None:
@@ -282,7 +283,7 @@ class EffectsListener(CommandListener):
     def _candidates(self, database: str) -> list[Recording]:
         """Give the recordings that may have written to a database from this thread.
 
-        One alone is certain, or as good as that: nobody else is there.
+        A single one is as good as certain, as there is no other.
         """
         known = self._known()
         if known is not None:

@@ -1,9 +1,9 @@
-"""Threads and child processes, heard when they are started.
+"""Hear of threads and child processes when they are started.
 
-Python tells audit hooks of them, in the thread that starts them: of processes always
-but for those of `multiprocessing` that are not forked, of threads since 3.12. A hook
-cannot be taken back, so there is one for the whole process, and it returns at once
-while nobody listens.
+Python calls audit hooks in the thread that starts them: for all processes except those
+of `multiprocessing` that are not forked, and since 3.12 for threads. A hook cannot be
+removed, so there is one for the whole process, which returns at once while nobody
+listens.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PROCESSES: dict[str, int | None] = {
     'os.system': None,
 }
 
-#: Those of threads, by the release of Python.
+#: The audit events of threads; which one depends on the release of Python.
 THREADS = frozenset({'_thread.start_new_thread', '_thread.start_joinable_thread'})
 
 EVENTS = THREADS | frozenset(PROCESSES)
@@ -36,7 +36,7 @@ MOST_PROGRAMS = 5
 
 
 class Listener(Protocol):
-    """Who wants to hear."""
+    """What hears of threads and processes."""
 
     def thread_started(self, thread: threading.Thread) -> None:
         """Hear, in the thread that starts it, that a thread is about to begin."""
@@ -50,7 +50,7 @@ _listeners: tuple[Listener, ...] = ()
 
 
 def hear(listener: Listener) -> None:
-    """Tell a listener from now on."""
+    """Begin to tell a listener."""
     global _listeners
     _install()
     with _turn:
@@ -58,7 +58,7 @@ def hear(listener: Listener) -> None:
 
 
 def leave(listener: Listener) -> None:
-    """Tell a listener no more."""
+    """Stop telling a listener."""
     global _listeners
     with _turn:
         _listeners = tuple(each for each in _listeners if each is not listener)
@@ -94,8 +94,8 @@ def _program(event: str, args: tuple[Any, ...]) -> str:
 class Children:
     """The child processes that were started, from now to `close`.
 
-    Invariant: one that was started and heard is known by its program; of others it is
-    known that there are some, if they have been waited for or are of `multiprocessing`.
+    Invariant: a process that was heard is known by its program; of others it is known
+    only that there are some, if they were waited for or are of `multiprocessing`.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Children:
         self._programs[program] = None
 
     def close(self) -> None:
-        """Look for the last time."""
+        """Look one last time whether there are any."""
         self._after = _traces()
 
     def told(self) -> list[str]:

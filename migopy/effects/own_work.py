@@ -1,4 +1,4 @@
-"""Whether what this thread sends is migopy's own work."""
+"""Tell whether the commands of this thread are migopy's own work."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from contextlib import contextmanager
 
 
 class OwnWork(threading.local):
-    """What is so in this thread: whether its commands are migopy's own."""
+    """Whether this thread's commands are migopy's own, and no migration's."""
 
     own = False
 
     @contextmanager
     def working(self, own: bool) -> Iterator[None]:
-        """Have it so in the block."""
+        """Set it for the block."""
         before = self.own
         self.own = own
         try:

@@ -29,7 +29,7 @@ OVER = frozenset({251, 290})
 #: The command that builds indexes.
 BUILDS = 'createIndexes'
 
-#: How many things that cannot be known are told.
+#: How many unknown things are named.
 MOST_UNKNOWNS = 10
 
 
@@ -48,10 +48,10 @@ class Sent(NamedTuple):
 
 
 class Unended(NamedTuple):
-    """What may still run on the server though nobody waits for it any more.
+    """What may still run on the server although nobody waits for it any more.
 
-    `sessions` are the ids of those that it runs in. `builds` are commands that build
-    indexes, with their databases: a build may go on behind its ended command.
+    `sessions` are the ids of the sessions that it runs in. `builds` are commands that
+    build indexes, with their databases: a build may outlive its command.
     """
 
     sessions: list[bytes]
@@ -61,9 +61,9 @@ class Unended(NamedTuple):
 class Recording(Effects):
     """Effects that are being counted.
 
-    Invariant: it counts the commands that are known to be its own, notes those that
-    may be, and passes over all others; a command that is neither answered nor refused
-    before it did anything is noted; closed, it does not change any more.
+    Invariant: it counts the commands that are known to be its own, notes those that may
+    be, and ignores all others. It also notes commands that got no reply and were not
+    refused before they did anything. Once closed, it does not change any more.
     """
 
     def __init__(
@@ -87,21 +87,20 @@ class Recording(Effects):
         """
         super().__init__()
         self.database = database
-        #: Itself and those it is a part of, the outermost first.
+        #: Itself and the recordings it is a part of, the outermost first.
         self.chain: tuple[Recording, ...] = (*(outer.chain if outer else ()), self)
         self.is_open = True
-        #: The id of the only session that it may write in, at this moment.
+        #: The id of the only session in which it may write now, if it is limited.
         self.only: bytes | None = None
         #: Whether that holds for threads of an unknown origin, too.
         self.refuses_strays = False
-        #: Who keeps what is changed past it, if anybody does.
+        #: What keeps changes outside of that session, if there is such a keeper.
         self.keeper: Keeper | None = None
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
-        #: The first command that met an error in the transaction that is kept to.
+        #: The first command that met an error in a transaction of that session.
         self.failed: FailedCommand | None = None
-        #: How many commands of its own that write were answered, and in how many
-        #: seconds in all.
+        #: How many of its own writes were answered, and how many seconds they took.
         self.answers = 0
         self.seconds = 0.0
         self.ledger = Ledger()
@@ -120,12 +119,12 @@ class Recording(Effects):
 
     @property
     def changes(self) -> Tally:
-        """Give the changes by namespace, with a note for what is not answered yet."""
+        """Give the changes by namespace, with notes for commands without a reply."""
         return self._noting(self.ledger.total(), self._sent())
 
     @property
     def answered(self) -> Effects:
-        """Give what was done so far, whatever is on its way."""
+        """Give what was done so far, without what is on its way."""
         return Effects(self.ledger.total())
 
     @property
@@ -142,10 +141,10 @@ class Recording(Effects):
         return Effects(self._noting(self.ledger.outside(), sent))
 
     def unknowns(self) -> list[str]:
-        """Say what may have been written that nobody heard, each in a sentence's part.
+        """Say, in clauses, what may have been written without being heard.
 
-        Such as `a child process was started (mongoimport)`. Empty means: all that was
-        written outside of the transaction is in `outside`, with its figures.
+        One is `a child process was started (mongoimport)`. If there are none, all that
+        was written outside of the transaction is in `outside`, with its figures.
         """
         said = self.unheard()
         for namespace, changes in self.outside.changes.items():
@@ -157,9 +156,9 @@ class Recording(Effects):
         return _shortened(said)
 
     def unheard(self) -> list[str]:
-        """Say who may have written without being heard: `unknowns` that no figure has.
+        """Say who may have written without being heard.
 
-        What is perhaps changed is told with the figures, too; these stand nowhere else.
+        These are the `unknowns` that are not told with the figures as well.
         """
         said = self.children.told()
         if not self._has_heard_all():
@@ -167,7 +166,7 @@ class Recording(Effects):
         return _shortened(said)
 
     def lose(self, database: str, command: Document, failure: Document) -> None:
-        """Hear that a command failed, by the server's answer or for want of one."""
+        """Hear that a command failed, with a server's error or without a reply."""
         if not self.is_open:
             return
         if 'ok' not in failure and 'lsid' in command:
@@ -193,11 +192,11 @@ class Recording(Effects):
     ) -> Iterator[None]:
         """Refuse, in the block, all writes but those of a session's transaction.
 
-        `session_id` is a session's `session_id`. A write that is known to be this
-        recording's is not sent; in its place `RefusedWrite` is raised, and it stays in
-        `refused`. One from a thread of an unknown origin may be the application's, so
-        it is sent and stands in `outside`; with `strays` it is refused, too, where no
-        other recording is open. What `keeper` takes is sent, and counts as the step's.
+        `session_id` is a session's `session_id`. Another write that is known to be this
+        recording's is not sent: `RefusedWrite` is raised, and kept in `refused`. A
+        write from a thread of an unknown origin may be the application's, so it is sent
+        and is in `outside`; with `strays` it is refused as well, if no other recording
+        is open. What `keeper` takes is sent, and counts as the step's.
         """
         self.ledger.session = self.only = session_id['id']
         self.failed = None
@@ -209,14 +208,14 @@ class Recording(Effects):
             self.only = self.keeper = None
 
     def show(self, event: CommandStartedEvent) -> None:
-        """Show a command that is about to be sent to who is to see it."""
+        """Show a command that is about to be sent to the guards."""
         sent = event.command_name, event.database_name, event.command
         for each in self.chain:
             if each.guard is not None:
                 each.guard.see(*sent, event.connection_id)
 
     def show_build(self, event: CommandStartedEvent) -> None:
-        """Show a command that builds indexes to who is to be told of it."""
+        """Show a command that builds indexes before it is sent."""
         if self._before_build is not None:
             self._before_build(event.database_name, event.command, event.connection_id)
 
@@ -241,14 +240,14 @@ class Recording(Effects):
             self.ledger.cover(command)
             return
         refused = RefusedWrite(name, namespace, reason)
-        # Who keeps it to the session around this one is to know of it as well.
+        # A recording around this one that is limited to a session has to know as well.
         for each in self.chain:
             if each.only is not None:
                 each.refused = each.refused or refused
         raise refused
 
     def settle(self, command: Document, microseconds: int) -> None:
-        """Hear that a command was answered, or is not going to be, after that time."""
+        """Hear how long a command took until its reply, or until it failed."""
         self.answers += 1
         self.seconds += microseconds / 1e6
         if self.keeper is not None and self.ledger.uncover(command):
@@ -257,9 +256,9 @@ class Recording(Effects):
     def meet_error(
         self, name: str, database: str, command: Document, failure: Document
     ) -> None:
-        """Hear that a command met an error that ends the transaction it was sent in.
+        """Hear of an error, which ends the transaction that the command was in.
 
-        Not one that says that it has ended, or may be tried again.
+        Errors are left out that say the transaction is over or may be tried again.
         """
         if TRANSIENT in failure.get('errorLabels', ()) or failure.get('code') in OVER:
             return
@@ -269,7 +268,7 @@ class Recording(Effects):
             self.failed = FailedCommand.now(name, namespace, failure)
 
     def close(self) -> None:
-        """Take what is not answered now for unanswered for good."""
+        """Close it: commands without a reply now count as never answered."""
         self._unanswered = dict(enumerate(self._sent()))
         self._is_sure = self._has_heard_all()
         self.children.close()

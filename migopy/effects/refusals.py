@@ -1,4 +1,4 @@
-"""What an error proves: whether the command had done anything when it failed."""
+"""Tell by an error whether the command may have done anything before it failed."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ NOT_DONE = frozenset(
     ]
 )
 
-#: The commands that do one thing. Those for many documents (insert, update, delete)
-#: are of them: they tell the errors of single documents in a reply that succeeded.
+#: The commands that do one thing. insert, update and delete are among them: they report
+#: the errors of single documents in a reply that succeeded.
 ATOMIC = frozenset(
     """
     create createIndexes delete deleteIndexes drop dropIndexes findAndModify
@@ -60,7 +60,7 @@ ATOMIC = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: Errors of a server that is not the primary. It may have been when it began.
+#: Errors of a server that is not the primary; it may have been when it began.
 NOT_PRIMARY = frozenset([10107, 13435, 13436])
 
 

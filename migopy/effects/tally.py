@@ -1,4 +1,4 @@
-"""What was done, as a value: counts by collection, their sums, and words for them."""
+"""What was done, as a value: counts by collection, their sums, and texts for them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Document = Mapping[str, Any]
 
 RENAMED_TO = 'renamed to '
 
-#: Characters of the line that tells of effects: a line of a log, not a megabyte.
+#: Characters of the line about effects, which is to fit into a log.
 LONGEST_LINE = 1000
 
-#: What the history keeps of one run: collections, and their bytes; phrases of each
-#: kind for a collection, and the characters of a name or phrase. A document of MongoDB
-#: has 16 MB, and the run has more to say than this.
+#: What the history keeps of one run: collections, and their bytes; phrases of each kind
+#: for a collection, and the characters of a name or phrase. A document of MongoDB has
+#: at most 16 MB, and the run's document holds more than this.
 MOST_ROWS = 1000
 MOST_BYTES = 4_000_000
 MOST_PHRASES = 100
 LONGEST_PHRASE = 500
 
-#: What of `Changes` tells of no change.
+#: The fields of `Changes` that do not mean that anything has changed.
 NO_CHANGE = frozenset({'matched', 'is_written_to'})
 
 
@@ -40,8 +40,8 @@ class Changes:
     not tell whether they changed, so they are neither in `matched` nor in `modified`.
     `collection` and `indexes` hold the ends of phrases (`made`; `x_1 dropped`),
     `notes` whole ones (`written by $out (count unknown)`), each of them once.
-    `is_written_to` is whether anything else was sent to it than definitions, such as
-    of an index: what may have changed its documents, even if it changed none.
+    `is_written_to` is whether any command was sent to it that could have changed
+    documents, even if it changed none; making an index is no such command.
     """
 
     inserted: int = 0
@@ -73,11 +73,11 @@ class Changes:
         self.is_written_to |= other.is_written_to
 
     def note(self, phrase: str) -> None:
-        """Name what has no count."""
+        """Note something that has no count."""
         add_new(self.notes, [phrase])
 
     def doubt(self, phrase: str) -> None:
-        """Name what is not known to have changed anything, or not to have."""
+        """Note something that may have changed documents, or not."""
         self.note(phrase)
         self.is_written_to = True
 
@@ -98,7 +98,7 @@ class Changes:
         return said + self.notes
 
     def as_document(self) -> dict[str, Any]:
-        """Give what is not nothing, of long lists of phrases the first ones."""
+        """Give all values that are not empty; of long lists the first phrases."""
         return {
             key: _shortened(value) if isinstance(value, list) else value
             for key, value in vars(self).items()
@@ -156,8 +156,8 @@ class Effects:
     def as_document(self) -> dict[str, Any]:
         """Give it as the history keeps it; names are values there, never keys.
 
-        Of many collections the first are kept, as far as a document of MongoDB has
-        room for them, and the number of the others.
+        If there are too many collections for one document of MongoDB, the first ones
+        are kept, and the number of the others.
         """
         changes = self.changes
         rows: list[dict[str, Any]] = []
@@ -191,7 +191,7 @@ class Effects:
 
 
 def changes_of(tally: Tally, namespace: str) -> Changes:
-    """Give the changes of a namespace, new ones where there are none."""
+    """Give the changes of a namespace, adding new ones if there are none."""
     changes = tally.get(namespace)
     if changes is None:
         changes = tally[namespace] = Changes()
@@ -236,7 +236,7 @@ def described(namespace: str, changes: Changes, own: str) -> str:
 
 
 def shown(name: str) -> str:
-    """Give a name as it is, or in quotes where it could be misread."""
+    """Give a name as it is, or in quotes if it could be misread."""
     return name if re.fullmatch(r'[\w.$-]+', name) else repr(name)
 
 
