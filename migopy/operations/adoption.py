@@ -1,7 +1,7 @@
 """Take over what another tool has applied: `adopt`.
 
-Theirs is only read. What is registered is what migopy would have registered, with the
-time at which it was applied there.
+The other tool's records are only read. What is registered is what migopy would have
+registered, with the time at which the other tool applied it.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class SeveralTools(MigopyException):
 
 
 def look(site: Site, where: Where) -> list[Adoption]:
-    """Hold the records of other tools against the files here.
+    """Compare the records of other tools with the files here.
 
     Raises `NothingToAdopt`, `WrongOptions`.
     """
@@ -91,7 +91,7 @@ def look(site: Site, where: Where) -> list[Adoption]:
 
 
 def _rolled_back(site: Site) -> dict[str, datetime]:
-    """Tell when migrations were rolled back to which nothing was done since."""
+    """Tell when migopy rolled back the migrations that nothing was done to since."""
     last = {run.name: run for run in site.history.each() if run.outcome is not None}
     return {
         name: run.ended
@@ -149,7 +149,7 @@ def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
         return _some(found, where, said)
     found = [registry_of(tool, collection) for tool in TOOLS]
     said = f'No tool that is known has written the documents in {where.collection}'
-    # What fits one tool by a field of the same name may fit another as well.
+    # Two tools may have a field of the same name, so that both fit.
     return _some(found, where, said)[:1]
 
 
@@ -181,7 +181,7 @@ def _register(
 
 
 def _run(site: Site, match: Match) -> Run:
-    """Make the entry of the history: who has adopted what, and when."""
+    """Make the history's entry of who has adopted what, and when."""
     assert match.migration is not None  # noqa: S101 - only such are to be registered
     migration = match.migration
     run = entry_of(site, migration.name, ADOPTED, migration.checksum())

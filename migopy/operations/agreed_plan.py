@@ -1,4 +1,4 @@
-"""A plan that somebody has agreed to, held against what is going to run."""
+"""A plan that somebody has agreed to, compared with what is going to run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMAT = 1
 
 
 class NoPlan(MigopyException):
-    """A file that is no plan; `path` is where it is."""
+    """A file is no plan; `path` is where it is."""
 
     def __init__(self, path: str, reason: str) -> None:
         self.path = path
@@ -43,7 +43,7 @@ class OtherThanPlanned(MigopyException):
         super().__init__(
             f'What would run is not what {path} says, so nothing was run:\n'
             f'{listing(differences)}\nTo plan it anew: ',
-            # Of the same ones: nobody has agreed to more.
+            # For the same migrations: nobody has agreed to more.
             Command('plan', *names, to=agreed.to, file=path),
         )
 
@@ -91,7 +91,7 @@ class AgreedPlan(NamedTuple):
 
 
 def require_alone(path: str, others: Mapping[str, object]) -> None:
-    """Raise `WrongOptions` where more was typed than the plan, which says it all."""
+    """Raise `WrongOptions` if more was typed than the plan, which says it all."""
     for name, value in others.items():
         if value not in (None, 'no', False):
             told = Option(name, str(value)) if name.isidentifier() else name
@@ -112,14 +112,14 @@ def order_of(manager: Manager, agreed: AgreedPlan, waits: bool) -> Order:
 
 
 def paths_of(file: str, database: str) -> tuple[str, str]:
-    """Give where a plan and its page are written; `database` is one of many's title."""
+    """Give the paths of a plan and its page; `database` is the title of one of many."""
     stem = file[: -len('.json')] if file.endswith('.json') else file
     stem = f'{stem}-{database.replace("/", "_")}' if database else stem
     return f'{stem}.json', f'{stem}.md'
 
 
 def read(typed: str, database: str) -> AgreedPlan:
-    """Read a plan, of one of many databases its own; raises `NoPlan`."""
+    """Read a plan; one of many databases has its own. Raises `NoPlan`."""
     of_it, _ = paths_of(typed, database)
     path = of_it if database and os.path.exists(of_it) else typed
     try:
@@ -184,12 +184,12 @@ def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
     others = [each for each in names if each.endswith('.py') and each not in known]
     archive = os.path.join(folder, ARCHIVE)
     if os.path.isdir(archive):
-        # A file that replaces those there calls them.
+        # Files in the archive are called by the file that replaces them.
         archived = sorted(os.listdir(archive))
         others += [f'{ARCHIVE}/{each}' for each in archived if each.endswith('.py')]
     found = {}
     for name in others:
-        # One that cannot be read can be imported by none.
+        # No migration can import a file that cannot be read.
         with suppress(OSError):
             found[name] = checksum_of(content_of(os.path.join(folder, name)))
     return found

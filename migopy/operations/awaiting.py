@@ -1,4 +1,4 @@
-"""`wait=yes`: what a worker runs in the background is waited for, without a lock."""
+"""`wait=yes`: wait for what a worker runs in the background, without a lock."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ PAUSE = 1
 def await_needed(site: Site, order: Order, observer: Observer) -> None:
     """Wait until nothing that an order takes needs what is still in the background.
 
-    The observer is told for which one, and whether a worker runs it. Raises
-    `Unfinished` where that needs a person to decide.
+    The observer hears for which one, and whether a worker runs it. Raises `Unfinished`
+    if a person has to decide about it first.
     """
     told: tuple[str, bool] | None = None
     while True:

@@ -1,6 +1,6 @@
-"""Put the registry right where files were changed, removed or renamed on purpose.
+"""Correct the registry after files were changed, removed or renamed on purpose.
 
-None of these commands runs a migration or touches data; each stands in the history.
+None of these commands runs a migration or touches data; the history has each of them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ RENAMED = 'renamed'
 class FileIsThere(MigopyException):
     """A migration to be forgotten or renamed has its file; `name` is its name.
 
-    `runs_again` is whether it is one that does, `is_applied` whether it has a record.
-    Who wanted to change a record is led to nothing that touches data.
+    `runs_again` is whether it runs again when it changes, `is_applied` whether it has a
+    record. The next step named touches no data, as only a record was to change.
     """
 
     is_for_good = True
@@ -89,7 +89,7 @@ class NoNewFile(MigopyException):
 class RecordNotNamed(MigopyException):
     """No write can name the record of the migration `name`: its `_id` is null, say.
 
-    Migopy writes no such; other tools may.
+    Migopy writes no such record; other tools may.
     """
 
     def __init__(self, name: str, collection: str, applied: str) -> None:
@@ -104,7 +104,7 @@ class RecordNotNamed(MigopyException):
 
 
 def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
-    """Take the file of an applied migration as it is now for what was executed.
+    """Accept the file of an applied migration, as it is now, as what was executed.
 
     Raises what `Choice.find` does, `NothingToPutRight` and `RecordNotNamed`.
     """
@@ -182,8 +182,8 @@ def _named_anew(site: Site, plan: Plan, old: str, new: str) -> Migration:
 def _missing(plan: Plan, name: str) -> Migration:
     """Give an applied migration without a file, as if it had one.
 
-    A number or a short name is looked for among those without a file first: a renamed
-    one has left its number to its new file.
+    A number or a short name is looked for first among those without a file: after a
+    rename, the new file has the same number.
     """
     choice = Choice(plan)
     try:
@@ -208,7 +208,7 @@ def _ignored(plan: Plan, name: str) -> Migration | None:
 def _change(
     site: Site, records: list[Record], migration: Migration, **fields: Any
 ) -> None:
-    """Write fields into the records of what is then a migration's."""
+    """Write fields into records, which are a migration's from then on."""
     collection = site.registry.collection
     for record in records:
         if record.id is None:

@@ -1,4 +1,4 @@
-"""`execute` and `ignore`: pending migrations are run, or registered without."""
+"""`execute` and `ignore`: run pending migrations, or register them without that."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _run_after_dump(
     observer: Observer,
     dump: Callable[[], object],
 ) -> None:
-    """Run steps after a dump; where one fails, the dump is the way back."""
+    """Run steps after a dump; if one fails, the observer hears of the dump."""
     before = names_of_dumps(site)
     dump()
     try:

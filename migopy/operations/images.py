@@ -1,4 +1,4 @@
-"""Images that are kept: listed, forgotten, deleted where they are too many."""
+"""`undo`: list images and forget them, and delete those that are too many."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NoImagesKept(MigopyException):
             f'No images are kept of {name}: it was executed without `undo = True`, or'
             ' they were forgotten, or deleted (UNDO_KEEP, UNDO_DAYS). Nothing was'
             ' done.\n'
-            'See of which there are: ',
+            'See which migrations have images: ',
             Command('undo', 'list'),
             *also,
         )
@@ -57,7 +57,7 @@ class MayNotKeep(MigopyException):
 
 
 class NotRolledBack(MigopyException):
-    """`undo` was typed for a rollback; `what` was given, as a migration's name."""
+    """`undo` was typed to roll back; `what` was given, the name of a migration."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -68,7 +68,7 @@ class NotRolledBack(MigopyException):
 
 
 class NotAList(MigopyException):
-    """`undo` was typed with what names no migration; `what` was given."""
+    """`undo` was typed with `what`, which is no migration's name."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -98,7 +98,7 @@ def is_denied(error: OperationFailure) -> bool:
 
 
 def require_right(site: Site, steps: Sequence[Step]) -> None:
-    """Make sure that images may be kept where they are to be; raises `MayNotKeep`."""
+    """Make sure that the user may keep images, if a step does; raises `MayNotKeep`."""
     for step in steps:
         if step.images is True:
             try:
@@ -128,7 +128,7 @@ def require_list(site: Site, what: str) -> None:
 
 
 def kept(site: Site) -> list[ImageSet]:
-    """List of which migrations images are kept, the oldest first."""
+    """List the sets of images, the oldest first."""
     found = site.images.all()
     return _named(found, site.plan()) if found else []
 
@@ -141,7 +141,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
     with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
         listed = _named(site.images.all(), plan)
-        # Of one that is forgotten there may be no file and no record.
+        # A forgotten migration may have neither a file nor a record.
         is_listed = any(each.name == name for each in listed)
         wanted = name if is_listed else Choice(plan).name_of(name)
         found = [each for each in listed if each.name == wanted]
@@ -154,9 +154,9 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
 
 
 def _named(found: Sequence[ImageSet], plan: Plan) -> list[ImageSet]:
-    """Give images by the names that their migrations have by now.
+    """Give sets of images with the names that their migrations have by now.
 
-    Those of one that was forgotten, ignored or has come to nothing are of no use.
+    Those of migrations that are forgotten, ignored or not applied are of no use.
     """
     names = {each.id: each.name for each in plan.records if _is_of_run(each)}
     named = []
@@ -174,9 +174,9 @@ def _is_of_run(record: Record) -> bool:
 
 
 def _is_needed(kept: ImageSet, plan: Plan) -> bool:
-    """Tell whether a migration that is half done has to have its images.
+    """Tell whether a migration is half done or half undone, and needs its images.
 
-    That is one that is unfinished or at work, or one that is half undone.
+    Half done is one that is unfinished or running.
     """
     runs = {each.id for each in (*plan.unfinished, *plan.at_work)}
     if runs.intersection(kept.runs):
@@ -186,9 +186,9 @@ def _is_needed(kept: ImageSet, plan: Plan) -> bool:
 
 
 def prune(site: Site) -> None:
-    """Delete images that nothing can be restored from any more, and those too many.
+    """Delete images that are of no use any more, and those beyond the limits.
 
-    The lock is held. A user who may not read them keeps none, and deletes none.
+    The lock is held. A user who may not read images keeps none, and deletes none.
     """
     try:
         found = site.images.all()

@@ -1,4 +1,4 @@
-"""What a command was asked to do: from what was typed to what it takes of a plan."""
+"""Orders: what a command was asked to do, made of what was typed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ChangedMeanwhile(MigopyException):
 
 
 class NothingHere(MigopyException):
-    """There is nothing to do in this database; of many another one may have it."""
+    """There is nothing to do in this database; another one of many may have it."""
 
 
 class NothingToPutRight(NothingHere):
@@ -74,7 +74,7 @@ MOST_SHOWN = 1000
 
 
 class Manager(Protocol):
-    """What an order depends on of a manager."""
+    """The parts of a manager that an order depends on."""
 
     ALLOW_LATE: bool
     TRANSACTION: bool
@@ -85,10 +85,10 @@ class Manager(Protocol):
 
 
 class Undoing(NamedTuple):
-    """How images are to be used where documents are to be as they were.
+    """How a rollback is to use images.
 
     `is_wanted` is whether they are preferred to a `down`, `is_refused` whether they are
-    not to be used at all; `conflicts` decides of what others have changed since.
+    not to be used at all; `conflicts` decides about what others have changed since.
     """
 
     is_wanted: bool = False
@@ -99,10 +99,10 @@ class Undoing(NamedTuple):
 class Order(NamedTuple):
     """A command that changes migrations, as it was given.
 
-    Invariant: nothing has been read for it. `asked` is the command, `direction` the
-    function that it runs, and `select` gives the migrations that it takes of a plan.
-    `wait` is for the lock, in seconds; `transaction` is whether a migration runs in
-    one where its file does not say. `undoing` is for `rollback` alone.
+    Invariant: to make it, nothing was read. `asked` is the command, `direction` the
+    function that it runs, and `select` gives the migrations that it takes from a plan.
+    `wait` is for the lock, in seconds; `transaction` is whether migrations run in one
+    if their files do not say. `undoing` is for `rollback` alone.
     """
 
     asked: Command
@@ -111,9 +111,9 @@ class Order(NamedTuple):
     wait: float
     transaction: bool
     undoing: Undoing = Undoing()
-    #: What it leaves of a plan to a worker.
+    #: Gives the migrations of a plan that it leaves to a worker.
     leaves: Callable[[Plan], list[Migration]] = lambda plan: []
-    #: Whether it runs nothing in this database for good.
+    #: Whether it only tries migrations, so that nothing of this database changes.
     in_trial: bool = False
 
     @property
@@ -123,7 +123,7 @@ class Order(NamedTuple):
         return [*self.asked.values, *([] if to is None else [to])]
 
 
-#: Commands that take what is to run in the background, too.
+#: Commands that also take what is to run in the background.
 OF_ALL_PHASES = ('ignore', 'rehearse')
 
 
@@ -144,8 +144,8 @@ def order_up(
 ) -> Order:
     """Take what `execute` or `ignore` was given; raises `WrongOptions`.
 
-    `execute` leaves to a worker what is to run in the background, a dry run of one
-    that is named aside.
+    `execute` leaves to a worker what is to run in the background, unless it is a dry
+    run of a migration that is named.
     """
     only_one(command, {'a name': name, 'to': to})
     only_one(command, {'a name': name, 'phase': phase})
@@ -183,7 +183,7 @@ def order_work(manager: Manager, name: str | None) -> Order:
     def select(plan: Plan) -> list[Migration]:
         choice = Choice(plan)
         taken = narrowed(manager, choice.to_work(name), name)
-        # Where each waits for another one, the first tells for which.
+        # If each waits for another one, the first one's error says for which.
         ready = [each for each in taken if not plan.waits_for(each)]
         chosen = (ready or taken)[:1]
         if name is None and chosen:
@@ -219,7 +219,7 @@ def order_down(
     is_refused = undo is not None and not is_yes(undo, 'rollback', 'undo')
     decided = None if wish == 'stop' else wish
     only_one('rollback', {'undo': undo if is_refused else None, 'conflicts': decided})
-    # A `down` decides of no conflicts.
+    # A `down` knows no conflicts, so to decide about them means images.
     is_wanted = (undo is not None and not is_refused) or decided is not None
     only_one('rollback', {'a name': name, 'last': last, 'to': to})
     count = None if last is None else number(last, 'rollback', 'last')
@@ -257,7 +257,7 @@ def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | 
 def narrowed(
     manager: Manager, migrations: list[Migration], name: str | None = None
 ) -> list[Migration]:
-    """Leave out what an override of `unregistered` does; raises `LeftOut`."""
+    """Leave out what an override of `unregistered` leaves out; raises `LeftOut`."""
     if hasattr(manager.unregistered, ORIGINAL):
         return migrations
     wanted = set(manager.unregistered())
@@ -268,7 +268,7 @@ def narrowed(
 
 
 def pending(manager: Manager, plan: Plan, until: str | None = None) -> list[str]:
-    """List the names of what is pending, `until` a phase and with it.
+    """List the names of what is pending, up to the phase `until` if one is given.
 
     Raises `WrongOptions`.
     """

@@ -1,4 +1,4 @@
-"""One typed command on several hosts, whose database may be one."""
+"""One typed command on several hosts that may share a database."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from migopy.state import FAILED
 def is_done(site: Site, order: Order, observer: Observer) -> bool:
     """Tell whether this typed command has been carried out here for another host.
 
-    Fabric repeats a command for each host, and several may have one database. What
-    takes all that is pending may be repeated; what names migrations, or counts them,
-    would be done to others. Raises `FailedBefore`.
+    Fabric repeats a command for each host, and several hosts may share a database. A
+    command for all that is pending may be repeated; one that names or counts migrations
+    would do it to further ones. Raises `FailedBefore`.
     """
     is_of_some = bool(order.asked.values or order.asked.options)
     return is_of_some and is_carried_out(site, observer)
 
 
 def is_carried_out(site: Site, observer: Observer) -> bool:
-    """Tell whether the history has what this typed command has done for another host.
+    """Tell by the history whether this typed command was done for another host.
 
     The observer is told. Raises `FailedBefore`.
     """
@@ -29,7 +29,7 @@ def is_carried_out(site: Site, observer: Observer) -> bool:
     if errand is None:
         return False
     runs = site.history.of_command(errand.id)
-    # Each time under the lock has an owner of its own.
+    # Each time that the lock is taken there is a new owner.
     if len({run.owner for run in runs}) < errand.times:
         return False
     failed = [run for run in runs if run.outcome == FAILED]

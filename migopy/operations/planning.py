@@ -1,4 +1,4 @@
-"""`plan`: what would run, written down for somebody to agree to."""
+"""`plan`: write down what would run, for somebody to agree to."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from migopy.run import Observer, require_transactions
 from migopy.site import Site
 from migopy.tell import as_markdown
 
-#: The finding that says what `known_to_its_end` and `reason` say.
+#: The finding that `known_to_its_end` and `reason` tell already.
 NOT_SHOWN = 'not-shown'
 
 #: Documents of each collection that are compared.
@@ -61,7 +61,7 @@ def make(
 ) -> tuple[dict[str, Any], Foreseen]:
     """Plan what an order takes, by a dry run; give the plan and what was foreseen.
 
-    Nothing is changed. Without `values` nothing of it tells what people have stored.
+    Nothing is changed. Without `values` it shows nothing of what people have stored.
     Raises `CannotPlan` where a migration fails, `Locked`, `NoTransactions`.
     """
     plan, migrations = selected_unlocked(site, order)
@@ -120,7 +120,7 @@ def _migration(
         'checksum': checksum,
         'in_transaction': tried.in_transaction,
         'known_to_its_end': tried.sightings.is_whole,
-        # It may tell of values, as an error of the server's does.
+        # It may show values, as an error of the server does.
         'reason': tried.sightings.reason if values else '',
         'effects': effects.as_document() if effects else {},
         'summary': effects.describe(site.db.name) if effects else '',
@@ -137,7 +137,7 @@ def _migration(
 
 
 def _relative(finding: dict[str, Any], site: Site) -> dict[str, Any]:
-    # A plan is read on other machines, too.
+    # A plan is also read on other machines.
     return {**finding, 'path': os.path.relpath(finding['path'], site.settings.base)}
 
 

@@ -1,4 +1,4 @@
-"""`preflight`: what is better known before migrations run."""
+"""`preflight`: look for what one should know before migrations run."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class ProblemsAhead(MigopyException):
 class Foreseen(NamedTuple):
     """What a look before a run has come to.
 
-    Invariant: `names` are the migrations that it was for, `not_tried` those of which
+    Invariant: `names` are the migrations that were looked at; of those in `not_tried`
     only the file was read.
     """
 
@@ -66,7 +66,7 @@ class Foreseen(NamedTuple):
 def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
     """Look at what an order takes, by a dry run and by what the server says then.
 
-    Nothing is changed. Where there can be no dry run, the files are read alone. Raises
+    Nothing is changed. Where no dry run is possible, only the files are read. Raises
     `Locked` where another command runs, `TrialWrote`, and what keeps migrations from
     being imported.
     """
@@ -112,7 +112,7 @@ def foresee(
     """Try migrations, and judge what comes of it.
 
     They are imported for this alone: what is executed later is imported anew. With
-    `show` documents are compared, of which `notes` hears.
+    `show`, documents are compared and `notes` hears the result.
     """
     with site.listener.own_work():
         server = Server(site.db.client, site.db.name)
@@ -138,7 +138,7 @@ def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Foreseen:
         for each in steps
     ]
     with site.listener.own_work():
-        # A dry run may have taken longer than a look may.
+        # The dry run may have taken longer than the time that one look has.
         server = Server(site.db.client, site.db.name)
         findings = judge(server, ahead, site.settings.collection)
     names = [each.name for each in steps]
@@ -155,7 +155,7 @@ def _try(
     notes: TrialNotes,
     show: int | None,
 ) -> None:
-    """Try steps for what they send; what a migration raises is kept, and no error."""
+    """Try steps to see what they send; an error of a migration is only noted."""
     both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, notes))
     try:
         try_out(site, plan, both, steps, asked, show, notes.watch)
@@ -170,7 +170,7 @@ def _try(
 
 
 class Progress:
-    """Lets an observer hear of a dry run what is on its way, and nothing else."""
+    """Lets an observer hear only how far a dry run is."""
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer

@@ -27,7 +27,7 @@ from migopy.terminal import told_by
 def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
     """Give the plan and what an order takes of it, for a command that only looks.
 
-    It holds no lock, so it begins only where nobody else does; raises `Locked`. Nor
+    It takes no lock, so it begins only if nobody holds it; raises `Locked`. Nor
     does it where nothing could be registered; raises as `require_registrable` does.
     """
     plan = site.plan()
@@ -89,7 +89,7 @@ def loaded(
 def prepare(
     site: Site, plan: Plan, migrations: Sequence[Migration], observer: Observer
 ) -> None:
-    """Make sure that nothing of a command that is gone runs on the server any more.
+    """End what commands that are gone have left running on the server.
 
     Makes the indexes of migopy's collections, unless an earlier command has; then it
     could also write there what these migrations will need, unless one is unfinished.
@@ -116,7 +116,7 @@ def _gone(site: Site, plan: Plan) -> list[Process]:
     """List the processes whose runs are unfinished, and that hold no lock."""
     me, now = Agent.current(), site.lock.now()
     at_work = {each.agent for each in plan.holders} - {me}
-    # In a container that was started anew the one before had the same id.
+    # After a container restarts, its process may have the id of the one before.
     seconds: dict[Agent, float] = {me: time.monotonic() - BEGAN}
     gone = []
     for run in plan.unfinished:

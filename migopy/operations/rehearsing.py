@@ -1,4 +1,4 @@
-"""`rehearse`: pending migrations run on a copy of the database, back and forth."""
+"""`rehearse`: run pending migrations on a copy of the database, up, down and up."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class How(NamedTuple):
         """Take what was typed; raises `WrongOptions`."""
         only_one('rehearse', {'sample': sample, 'from': dump})
         if on is not None and not on.startswith(('mongodb://', 'mongodb+srv://')):
-            # It may have a password in it, so it is not shown.
+            # The URI may have a password in it, so it is not shown.
             reason = ' takes the URI of a server; nothing was done'
             raise WrongOptions('rehearse', Option('on'), reason, AGAIN)
         return cls(sample, dump, on)
@@ -121,7 +121,7 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         if not how.dump and not names:
             return False
         if how.dump is not None:
-            # Before anybody is warned of what runs.
+            # Before anybody is told what would run.
             _require_dump(site, how.dump)
         server = None if how.on is None else server_named(site, how.on)
         try:

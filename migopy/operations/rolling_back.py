@@ -1,4 +1,4 @@
-"""`rollback`: executed migrations are undone, the newest first."""
+"""`rollback`: undo executed migrations, the newest first."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def _roll_back(
 
 
 def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
-    """Ask about several migrations, while nobody else waits for the lock.
+    """Ask a person about several migrations, before the lock is taken.
 
-    Returns the names that a person has agreed to, `None` where there is one at most.
+    Returns the names that were agreed to; `None` if there is at most one.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
         return None

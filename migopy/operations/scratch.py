@@ -1,4 +1,4 @@
-"""The sites that a rehearsal runs on: of a private server, or of one that was named."""
+"""The sites that a rehearsal runs on: a private server's, or a named server's."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from migopy.server import BadSettings, Settings, await_first_contact, reason_of
 from migopy.site import Site
 from migopy.state import Locked
 
-#: Behind the name of the database, where `on` names none.
+#: The end of the database's name, if `on` names none.
 SUFFIX = '_rehearsal'
 
 #: What PyMongo's option says for each way to read a UUID.
@@ -60,14 +60,14 @@ def private_scratch(site: Site, is_whole: bool) -> Iterator[Site]:
     `is_whole` is whether all of the database is to be copied there.
     """
     if is_whole:
-        # Who may not ask how large it is hears of a full disk later.
+        # A user who may not ask for the size learns of a full disk later.
         with suppress(OperationFailure):
             require_room(int(site.db.command('dbStats')['dataSize']))
     with private_server() as uri, ExitStack() as opened:
         server = Settings(uri=uri, database=site.db.name, options=_types(site))
         scratch = _site_on(server, site)
         opened.callback(scratch.disconnect)
-        # Nothing is to go by itself, and be taken for a migration's work.
+        # No document may expire and count as a migration's work.
         scratch.client.admin.command('setParameter', 1, ttlMonitorEnabled=False)
         opened.enter_context(scratch.locked('rehearse', 0, _nobody))
         yield scratch

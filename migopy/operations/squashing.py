@@ -1,4 +1,4 @@
-"""`squash`: one file that does what several have done, which go into an archive."""
+"""`squash`: make one file of several, and move those into an archive."""
 
 from __future__ import annotations
 
@@ -62,18 +62,18 @@ class Squashed(NamedTuple):
 def squash(
     site: Site, to: str, transaction: bool, asking: Asking, of_many: bool
 ) -> Squashed:
-    """Make one file of all up to and with one, behind an earlier one made so.
+    """Make one file of all files up to and with one, after the last one made so.
 
-    What they replace is moved into the archive after the new file is whole, so that
-    whatever ends it between leaves a folder that nothing is executed of, and that the
-    same command puts right. Of many databases none is looked at. `transaction` is the
-    manager's default. Raises what `Choice.find` does, `NotSquashed`, `HalfMoved` and
-    what keeps a file from being run.
+    The old files are moved into the archive once the new file is complete. If anything
+    ends it in between, nothing is executed from that folder until the same command has
+    finished the move. For many databases, none of them is looked at. `transaction` is
+    the manager's default. Raises what `Choice.find` does, `NotSquashed`, `HalfMoved`
+    and what keeps a file from being run.
     """
     files = Plan(site.directory.migrations())
     begun = dict(still_there(_all_replaced(files), files.migrations))
     for name, there in begun.items():
-        # Whatever was typed: that is to be done first.
+        # Whatever was typed, a move that was begun is finished first.
         names = [each.name for each in there]
         asking.require(_doing(names))
         _move(site, name, there)
@@ -139,16 +139,16 @@ def _chosen(plan: Plan, files: Plan, to: str) -> list[Migration]:
     squashed = [place for place, each in enumerate(chosen) if each.said().replaces]
     chosen = chosen[squashed[-1] + 1 :] if squashed else chosen
     if len(chosen) < 2:
-        behind = ' behind the last file that replaces others' if squashed else ''
+        after = ' after the last file that replaces others' if squashed else ''
         raise NotSquashed(
-            f'Up to {last.name} there are no two files to be squashed{behind}',
+            f'Up to {last.name} there are no two files to be squashed{after}',
             *('See all: ', Command('list')),
         )
     return chosen
 
 
 def _require_settled(plan: Plan, chosen: Sequence[Migration]) -> None:
-    """Make sure that all of them are applied or none is, and as they were executed."""
+    """Make sure that all or none are applied, and unchanged since."""
     names = {each.name for each in chosen}
     for name, why in plan.wrong:
         if name in names:
@@ -180,7 +180,7 @@ def _require_settled(plan: Plan, chosen: Sequence[Migration]) -> None:
 
 
 def _instead(alike: Sequence[Step]) -> list[Part]:
-    """Say what can be squashed in place of more, if there are several of these."""
+    """Say what can be squashed instead, if several are alike."""
     if len(alike) < 2:
         return ['See all: ', Command('list')]
     before = Command('squash', to=alike[-1].name)
@@ -188,9 +188,9 @@ def _instead(alike: Sequence[Step]) -> list[Part]:
 
 
 def _top(steps: Sequence[Step], undo: bool | str, later: set[str]) -> Iterator[str]:
-    """Give the lines that say how the new file is run, as all of them are.
+    """Give the lines that say how the new file is run: like all the old ones.
 
-    Raises `NotSquashed` where they are not run alike, or need one of those `later`.
+    Raises `NotSquashed` if these are not run alike, or need a file that comes `later`.
     """
     traits: dict[str, list[object]] = {
         'phase': [each.loaded.said().phase for each in steps],

@@ -1,8 +1,7 @@
-"""`pause`, `resume`, `speed` and `stop`: a command that runs elsewhere is steered.
+"""`pause`, `resume`, `speed` and `stop`: steer a command that runs elsewhere.
 
-It is the worker where `worker` is true, or where there is no other command. What is
-asked stands in the lock's document, where that command reads it with the writes that it
-makes anyway.
+That is the worker if `worker` is true, or if there is no other command. A request is
+written into the lock's document, which that command reads whenever it renews the lock.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ from migopy.operations.orders import NothingHere
 from migopy.site import Site
 from migopy.state import Doing, Holder, Run, Seen, Steering, runs_of
 
-#: Seconds to wait until a command has told what it does, until it has heard what is
-#: asked, and until it has ended.
+#: Seconds to wait until a command has told what it does, until it has heard a request,
+#: and until it has ended.
 TOLD_WITHIN = 3.0
 HEARD_WITHIN = 10.0
 ENDED_WITHIN = 60.0
@@ -28,7 +27,7 @@ LOOK_EVERY = 0.1
 
 
 class NothingRuns(NothingHere):
-    """No command holds the lock, so there is none to be steered."""
+    """No command holds the lock, so there is nothing to steer."""
 
     def __init__(self, command: str) -> None:
         self.command = command
@@ -40,7 +39,7 @@ class NothingRuns(NothingHere):
 
 
 class NoMigrationRuns(MigopyException):
-    """The command that holds the lock runs no migration now; `holder` is a `Holder`."""
+    """The command with the lock runs no migration now; `holder` is a `Holder`."""
 
     def __init__(self, command: str, holder: Holder) -> None:
         self.holder = holder
@@ -52,7 +51,7 @@ class NoMigrationRuns(MigopyException):
 
 
 class NotSteerable(MigopyException):
-    """The migration that runs is in no loop that can be steered; `name` is its name."""
+    """The running migration is in no loop that can be steered; `name` is its name."""
 
     def __init__(self, command: str, name: str) -> None:
         self.name = name
@@ -65,7 +64,7 @@ class NotSteerable(MigopyException):
 
 
 class NotInTransaction(MigopyException):
-    """A transaction is not to wait; `name` is the migration that runs in one."""
+    """A transaction must not wait; `name` is the migration that runs in one."""
 
     def __init__(self, command: str, name: str) -> None:
         self.name = name
@@ -90,11 +89,11 @@ class NotPaused(MigopyException):
 
 
 class Steered(NamedTuple):
-    """What was asked, of which migration, and what came of it.
+    """A request to a running migration, and what came of it.
 
-    `doing` is what it did last; `is_heard` is false where it has not answered in time,
-    or has ended otherwise than by this command. `run` is what the history has of a
-    migration that has ended since, `was_stopped` whether a `stop` was what ended it.
+    `doing` is what it did last; `is_heard` is false if it has not answered in time, or
+    has ended for another reason. `run` is the history's entry of a migration that has
+    ended since, `was_stopped` whether a `stop` has ended it.
     """
 
     command: str
@@ -102,18 +101,18 @@ class Steered(NamedTuple):
     is_heard: bool
     run: Run | None = None
     was_stopped: bool = False
-    #: Whether the worker was meant, while there may be another command.
+    #: Whether the worker was meant, even if there is another command.
     worker: bool = False
     max_per_second: float | None = None
 
 
 def pause(site: Site, worker: bool) -> Steered:
-    """Have what runs wait between two batches; raises as `_ask` does."""
+    """Make what runs wait between two batches; raises what `_ask` does."""
     return _ask(site, 'pause', worker, _waits, paused=True)
 
 
 def resume(site: Site, worker: bool) -> Steered:
-    """Have what was paused go on; raises as `_ask` does, and `NotPaused`."""
+    """Make what was paused go on; raises what `_ask` does, and `NotPaused`."""
     seen = Steering(site.lock).look(worker=worker)
     if seen is not None and not seen.asked.paused:
         raise NotPaused(seen)
@@ -127,7 +126,7 @@ def speed(site: Site, worker: bool, max_per_second: float | None) -> Steered:
 
 
 def stop(site: Site, worker: bool) -> Steered:
-    """Have what runs end after its batch, and wait for that; raises as `_ask` does."""
+    """Make what runs end after its batch, and wait; raises what `_ask` does."""
     return _ask(site, 'stop', worker, lambda doing: False, ENDED_WITHIN, stop=True)
 
 
@@ -143,7 +142,7 @@ def _ask(
     patience: float = HEARD_WITHIN,
     **wish: bool | float | None,
 ) -> Steered:
-    """Ask something of what runs, and wait until it has heard and `is_done`.
+    """Send a request to what runs, and wait until it has heard it and `is_done`.
 
     Raises `NothingRuns`, `NoMigrationRuns`, `NotSteerable`, `NotInTransaction`.
     """

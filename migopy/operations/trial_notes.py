@@ -1,4 +1,4 @@
-"""What a dry run tells of each step, noted for a look at it afterwards."""
+"""Note what a dry run tells of each step, to look at it afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A dry run: migrations run in a transaction that is then aborted."""
+"""A dry run: run migrations in a transaction that is then aborted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from migopy.site import Site
 if TYPE_CHECKING:
     from migopy.operations.trial_notes import TrialNotes
 
-#: What a dry run tells itself.
+#: The findings that a dry run tells itself.
 TOLD = frozenset(
     """
     arrays duplicates fails geo not-shown text validator
@@ -31,7 +31,7 @@ TOLD = frozenset(
 
 
 def _without(order: Order) -> list[Part]:
-    """Say how an order is tried where there are no transactions."""
+    """Say how to try an order without transactions."""
     if order.direction == 'down':
         return ['.']
     to = order.asked.options.get('to')
@@ -74,7 +74,7 @@ def dry_run(
 def _tell_foreseen(
     site: Site, observer: Observer, steps: Sequence[Step], notes: TrialNotes
 ) -> None:
-    """Tell what a dry run has not told itself, of those that it has tried."""
+    """Tell the findings about steps that the dry run has not told itself."""
     from migopy.operations.preflighting import look_at
 
     foreseen = look_at(site, steps, notes)

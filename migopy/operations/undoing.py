@@ -1,4 +1,4 @@
-"""Images in `rollback`, which restores from them."""
+"""Restore from images in `rollback`."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def steps_down(
     migrations: Sequence[Migration],
     observer: Observer,
 ) -> list[Step]:
-    """Import what is to be rolled back, and take images where there is no `down`.
+    """Import what is to be rolled back; use images where there is no `down`.
 
     Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
     `NoImagesKept`, `NeverExecuted`, `UndoRefused`.
@@ -115,7 +115,7 @@ def _step_down(
 def undo_of(
     site: Site, order: Order, plan: Plan, loaded: LoadedMigration, observer: Observer
 ) -> Step | None:
-    """Give the step that restores from images, `None` where none are kept.
+    """Give the step that restores from images; `None` if none are kept.
 
     Raises `NoImagesKept` where they are wanted, and `CoveredInPart`.
     """
@@ -142,14 +142,14 @@ def undo_of(
 
 
 def _is_bare(run: Run) -> bool:
-    """Tell whether a run may have changed what no images are kept of."""
+    """Tell whether a run may have changed documents without keeping images."""
     return run.direction == 'up' and not run.images
 
 
 def require_none_half_undone(
     site: Site, plan: Plan, files: Sequence[LoadedMigration]
 ) -> None:
-    """Make sure that what `up` or `down` is to run of is not half undone.
+    """Make sure that migrations whose `up` or `down` is to run are not half undone.
 
     Raises `HalfUndone`.
     """
@@ -166,7 +166,8 @@ def _kept_of(
 ) -> ImageSet | None:
     """Find the images of what a migration has changed, as far as it has run.
 
-    Whose file keeps none, and who may not read any, has none, unless they are wanted.
+    Unless they are wanted, there are none if its file keeps none and the user may not
+    read them.
     """
     migration = loaded.migration
     unfinished = plan.unfinished_of(migration)

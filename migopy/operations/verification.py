@@ -1,4 +1,4 @@
-"""`verify` of applied migrations: whether what they did is still so."""
+"""`verify`: check whether what applied migrations did is still so."""
 
 from __future__ import annotations
 
@@ -67,9 +67,9 @@ class Looked(NamedTuple):
 def verify(site: Site, name: str | None, observer: Observer) -> int:
     """Run `verify` of the applied migrations that have one, or of the one named.
 
-    Returns how many have one. Writes nothing, and refuses what they would write. An
-    error of one does not keep the others from being looked at. Raises what
-    `Choice.find` does, `NothingToVerify`, `NotVerified`.
+    Returns how many have one. It writes nothing, and refuses what they would write. If
+    one fails, the others are looked at all the same. Raises what `Choice.find` does,
+    `NothingToVerify`, `NotVerified`.
     """
     plan = site.plan(unsettled=False)
     migrations = _chosen(plan, name)
@@ -100,7 +100,7 @@ def verify(site: Site, name: str | None, observer: Observer) -> int:
 
 
 def _chosen(plan: Plan, name: str | None) -> list[Migration]:
-    # What is to run again has not run as its file is now.
+    # A migration that is to run again has not run with its current file.
     registered = plan.registered.keys() - plan.again
     if name is None:
         return [each for each in plan.migrations if each.name in registered]
@@ -114,7 +114,7 @@ def _chosen(plan: Plan, name: str | None) -> list[Migration]:
 
 
 def _look_at(site: Site, migration: Migration, observer: Observer) -> Looked:
-    """Look at one migration, and warn of what may have written all the same."""
+    """Look at one migration, and warn of what may have been written all the same."""
     content = migration.content()
     if not any(word in content for word in WORDS):
         return Looked(False)
@@ -148,7 +148,7 @@ def _looked_at(site: Site, migration: Migration, observer: Observer) -> Looked:
             function = 'verify'
             for asked, condition in conditions:
                 ask_after(asked, condition, site, db)
-    # The server is gone: the others would only wait for it, one after the other.
+    # The server is gone: each of the others would only wait for it again.
     except ConnectionFailure:
         raise
     except ImportFailed as error:

@@ -1,4 +1,4 @@
-"""`watch`: what runs is looked at until it has ended."""
+"""`watch`: show what runs until it has ended."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ LOOK_EVERY = 1.0
 class Sight(NamedTuple):
     """What is seen at one moment.
 
-    `load` says how far secondaries are behind and how busy the server is, `unread` what
-    of that the user may not know.
+    `load` says how far secondaries are behind and how busy the server is, `unread`
+    which of this the user may not read.
     """
 
     seen: Seen
@@ -30,7 +30,7 @@ class Sight(NamedTuple):
 
 
 class Viewer(Protocol):
-    """Who shows what is seen."""
+    """Shows what is seen."""
 
     def show(self, sight: Sight) -> None:
         """Show what is seen now."""
@@ -42,7 +42,7 @@ class Viewer(Protocol):
         """Show that it has ended; `runs` is what the history has of it."""
 
     def left(self) -> None:
-        """Show that it is not looked at any more, and goes on."""
+        """Show that the looking has ended, and that what runs goes on."""
 
 
 def watch(site: Site, viewer: Viewer, worker: bool) -> None:

@@ -1,4 +1,4 @@
-"""`work`: migrations that say `phase = 'background'` are run, beside deploys."""
+"""`work`: run migrations that say `phase = 'background'`, beside deploys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def work(site: Site, order: Order, observer: Observer) -> bool:
-    """Run `up` of what is to run in the background, one after the other.
+    """Run `up` of the migrations for the background, one after the other.
 
     Returns whether there was anything to run. Raises as `execute` does.
     """
@@ -35,11 +35,11 @@ def work(site: Site, order: Order, observer: Observer) -> bool:
 
 
 def _work(site: Site, order: Order, observer: Observer) -> bool:
-    """Hold the worker's lock, and the other commands' only while one is begun.
+    """Hold the worker's lock, and the other commands' lock only to begin a migration.
 
-    So what is to run is decided where no other command can decide otherwise, and what
-    runs is known to them by its mark in the history: no migration is run, ignored or
-    rolled back by two at once.
+    So no other command can decide differently at the same moment, and they know what
+    runs by its mark in the history: no migration is run, ignored or rolled back by two
+    commands at once.
     """
     done: list[str] = []
     with _alone(site, order, observer) as at_work:
@@ -49,7 +49,7 @@ def _work(site: Site, order: Order, observer: Observer) -> bool:
             step = _next(site, order, observer, done)
             if step is None:
                 return bool(done)
-            # For its turn, where that is another database's, no deploy has to wait.
+            # No deploy waits while this waits for a turn that another database has.
             with step.turn, ExitStack() as deploys:
                 deploys.enter_context(
                     site.locked(order.asked.name, order.wait, observer.waiting)
@@ -88,7 +88,7 @@ def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step
 
 
 def _selected(order: Order, plan: Plan, done: list[str]) -> list[Migration]:
-    # The one that was named is selected once.
+    # A migration that was named is selected once.
     return [] if done and order.names else order.select(plan)
 
 

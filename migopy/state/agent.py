@@ -16,8 +16,8 @@ from migopy.state.fields import text_of
 class Agent:
     """A user on a host, in a process.
 
-    Invariant: read from a document it is made of what that holds; a field that is
-    absent or of another type reads `?`, a process id that is none reads 0.
+    Invariant: any document can be read; a text that is absent or of another type reads
+    `?`, a process id that is no number reads 0.
     """
 
     user: str
@@ -49,9 +49,9 @@ class Agent:
 
 
 def place() -> str:
-    """Tell where this process is, so that its id means something: `` if not known.
+    """Identify the list of processes in which an id means this one; '' if unknown.
 
-    Two containers may have one host name, but not one list of processes.
+    Two containers may share a host name, but not a list of processes.
     """
     try:
         with open('/proc/sys/kernel/random/boot_id', encoding='ascii') as file:
@@ -61,7 +61,7 @@ def place() -> str:
 
 
 def is_gone(pid: int) -> bool:
-    """Tell whether no process of this machine has an id."""
+    """Tell whether no process of this machine has this id."""
     try:
         os.kill(pid, 0)
     # OverflowError: no process has a number that large.

@@ -1,4 +1,4 @@
-"""How writes of migopy's own are acknowledged, and when they are sent again."""
+"""How migopy's own writes are acknowledged, and when they are sent again."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from pymongo.read_concern import ReadConcern
 from migopy.commands import Command
 from migopy.errors import MigopyException
 
-#: A majority has on disk what is acknowledged with it. A server of 4.4 without a
-#: replica set has it there only if `j` says so.
+#: What is acknowledged with it, a majority has on disk. A server of 4.4 without a
+#: replica set writes it to disk only if `j` says so.
 MAJORITY = WriteConcern('majority', j=True)
 
-#: Milliseconds to wait for a majority. One may not come, where of a primary, a
-#: secondary and an arbiter the secondary is down.
+#: Milliseconds to wait for a majority. It may never come: in a set of a primary, a
+#: secondary and an arbiter, if the secondary is down.
 MAJORITY_MS = 20_000
 
-#: For what migopy writes itself and is not to be taken back.
+#: For migopy's own writes that no failover may take back.
 DURABLE = WriteConcern('majority', j=True, wtimeout=MAJORITY_MS)
 
-#: For what need not wait: as it precedes in the server's log all that is written later,
-#: it survives whatever keeps that.
+#: For writes that need not wait: they come before all later ones in the server's log,
+#: so that they survive if any of those do.
 MARK = WriteConcern(1)
 
-#: For what is not waited for, as its loss does no harm.
+#: For writes whose loss does no harm, so that no reply is waited for.
 UNHEARD = WriteConcern(0)
 
 #: For transactions: with `local`, too, all reads are from one snapshot on the primary;
@@ -68,7 +68,7 @@ UNKNOWN_COMMIT = 'UnknownTransactionCommitResult'
 
 
 def is_passing(error: Exception) -> bool:
-    """Tell whether an error is one that the same command may not meet again."""
+    """Tell whether the same command may succeed if it is sent again."""
     return isinstance(error, ConnectionFailure) or (
         isinstance(error, OperationFailure) and error.code in PASSING
     )
@@ -93,7 +93,7 @@ class NoMajority(MigopyException):
 
 
 def no_majority(error: PyMongoError, client: Any) -> NoMajority | None:
-    """Tell whether an error means that no majority has answered, and who has not."""
+    """Give `NoMajority` for an error that means so, with who has not answered."""
     if not isinstance(error, WTimeoutError) and getattr(error, 'code', None) != 64:
         return None
     members = client.topology_description.server_descriptions()
@@ -109,7 +109,7 @@ def no_majority(error: PyMongoError, client: Any) -> NoMajority | None:
 def repeat(work: Callable[[], object], seconds: float) -> None:
     """Call `work`, which may be repeated, until the network lets it succeed.
 
-    Raises what `work` does, at the latest when it still fails after so many seconds.
+    Raises what `work` raises, if that is not passing or goes on after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -139,7 +139,7 @@ def begin(
 
 
 def commit(session: ClientSession, deadline: float) -> None:
-    """Commit a session's transaction, again while nobody knows whether it was.
+    """Commit a session's transaction; repeat that while its outcome is unknown.
 
     Raises what PyMongo does, at the latest when `time.monotonic()` is at `deadline`.
     """

@@ -1,8 +1,8 @@
-"""Documents read field by field where PyMongo cannot read them as a whole.
+"""Read documents field by field if PyMongo cannot read them as a whole.
 
-MongoDB keeps what PyMongo refuses to decode, such as binary data of subtype 2 whose
-inner length is wrong. One such field of another tool's, or of an attacker's, is not to
-keep every command from its work.
+MongoDB stores what PyMongo refuses to decode, such as binary data of subtype 2 with a
+wrong inner length. One such field, of another tool or an attacker, must not keep every
+command from its work.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from pymongo.collection import Collection
 
 Document = dict[str, Any]
 
-#: Documents as bytes: decoded all at once, ten thousand take 8 MB instead of 5.
+#: Documents as bytes: ten thousand take 5 MB, decoded all at once 8 MB.
 RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
 
-#: Documents that are decoded at once, for which PyMongo needs a third less time.
+#: Documents that are decoded together, which takes PyMongo a third less time.
 AT_ONCE = 100
 
 #: Bytes of a value, by the BSON specification's number of its type.
@@ -51,14 +51,14 @@ _LENGTH = struct.Struct('<i')
 
 
 def raw(collection: Collection[Document]) -> Collection[Any]:
-    """Give a collection of migopy's with its documents as bytes, for `readable`."""
+    """Give a collection whose documents come as bytes, for `readable`."""
     return collection.with_options(codec_options=RAW)
 
 
 def all_readable(
     documents: Iterable[bytes], options: CodecOptions[Any]
 ) -> Iterator[Document]:
-    """Decode documents as `readable` does, a hundred at a time."""
+    """Decode documents like `readable`, a hundred at a time."""
     documents = iter(documents)
     while batch := list(islice(documents, AT_ONCE)):
         try:
@@ -71,8 +71,8 @@ def all_readable(
 def batch_of(cursor: bytes) -> tuple[Iterator[bytes], int]:
     """Take a reply's `cursor` apart: its documents, and its id, 0 if these are all.
 
-    PyMongo would make an object of each, for two fifths of the time that it takes to
-    read ten thousand, and 3 MB.
+    PyMongo would make an object of each document, which for ten thousand takes two
+    fifths of the time and 3 MB.
     """
     fields = {
         cursor[begin + 1 : value - 1]: slice(value, end)
@@ -83,7 +83,7 @@ def batch_of(cursor: bytes) -> tuple[Iterator[bytes], int]:
 
 
 def _documents(content: bytes, array: slice) -> Iterator[bytes]:
-    """Give the documents of an array, in which there is nothing else."""
+    """Iterate over the documents of an array that holds nothing else."""
     place, end, length_at = array.start + 4, array.stop - 1, _LENGTH.unpack_from
     while place < end:
         start = content.index(0, place) + 1
@@ -92,7 +92,7 @@ def _documents(content: bytes, array: slice) -> Iterator[bytes]:
 
 
 def readable(document: RawBSONDocument, options: CodecOptions[Any]) -> Document:
-    """Decode a document; a field that PyMongo cannot read is as if it were not there.
+    """Decode a document; fields that PyMongo cannot read are left out.
 
     `options` are those of the collection that it is from.
     """
@@ -116,9 +116,9 @@ def _fields(content: bytes) -> Iterator[bytes]:
 
 
 def _places(content: bytes) -> Iterator[tuple[int, int, int]]:
-    """Give where each field of a document begins, where its value does, and the end.
+    """Iterate over fields: where each one begins, where its value does, and the end.
 
-    What is no BSON ends them; a server keeps none.
+    It stops at anything that is no BSON, which a server does not store.
     """
     start, end = 4, len(content) - 1
     while start < end:
@@ -131,7 +131,7 @@ def _places(content: bytes) -> Iterator[tuple[int, int, int]]:
 
 
 def _size(content: bytes, kind: int, start: int) -> int | None:
-    """Give the bytes of a value that begins at `start`, `None` where that is none."""
+    """Give the size of the value that begins at `start`; `None` if there is none."""
     if kind in _SIZES:
         return _SIZES[kind]
     if kind == _REGEX:

@@ -1,4 +1,4 @@
-"""What other tools have left in the database, read as records of migrations."""
+"""Read what other tools have left in the database as records of migrations."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from migopy.texts import one_line
 
 Document = dict[str, Any]
 
-#: The fields in which documents of any tool may say that a migration is not applied,
-#: and what they say of such a one, by its letters alone.
+#: The fields by which documents of any tool may say that a migration is not applied,
+#: and the values that say so, compared by their letters alone.
 STATES = ('state', 'status', 'direction', 'type', 'execType')
 UNDONE = {
     *('down', 'downgrade', 'downgraded', 'backward', 'backwards', 'revert', 'reverted'),
@@ -28,23 +28,23 @@ FAILED = {'fail', 'failed', 'failure', 'error', 'errored', 'aborted', 'interrupt
 NOT_BEGUN = {'new', 'pending', 'planned', 'skipped', 'canceled', 'cancelled'}
 NOT_ENDED = {'started', 'running', 'inprogress', 'processing', 'dirty'}
 NOT_APPLIED = UNDONE | FAILED | NOT_BEGUN | NOT_ENDED
-#: The same of fields that are true or false.
+#: The same for fields that are true or false.
 FLAGS = {'success': False, 'applied': False, 'executed': False, 'dirty': True}
 
 
 class ForeignRecord(NamedTuple):
     """A migration as another tool's record has it.
 
-    Invariant: `names` are the texts that it is known by, the first is the tool's own.
-    `at` is when it was applied, in UTC as far as the tool keeps it so, and
-    `not_applied` says why it is none that counts as applied, `''` for one that does.
+    Invariant: `names` are the texts that identify it, first the tool's own. `at` is
+    when it was applied, in UTC if the tool keeps it so. `not_applied` says why it does
+    not count as applied, `''` if it does.
     """
 
     names: Sequence[str]
     at: datetime | None = None
     duration_ms: int | None = None
     not_applied: str = ''
-    #: It stands for all files up to this number.
+    #: If given, it stands for all files up to this number.
     up_to: int | None = None
 
 
@@ -69,7 +69,7 @@ class ForeignRegistry(NamedTuple):
 
 
 def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry | None:
-    """Read a collection as a tool's; `None` where it has none of its documents."""
+    """Read a collection as that of a tool; `None` if it has no document of the tool."""
     found = [
         each
         for each in _documents(collection)
@@ -83,9 +83,9 @@ def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry
 
 
 def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
-    """Make one of records that say the same, with the time of the first.
+    """Merge records that say the same into one, with the time of the first.
 
-    Tools without a lock write two where two deploys ran at once.
+    Tools without a lock write two if two deploys run at once.
     """
     merged: dict[tuple[object, ...], ForeignRecord] = {}
     for record in sorted(records, key=lambda each: (each.at is None, str(each.at))):
@@ -95,11 +95,11 @@ def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
 
 
 def known_by(field: str, time: str | None) -> Tool:
-    """Make a tool of any kind, whose documents name a migration in a field.
+    """Make a reader for an unknown tool, whose documents name a migration in `field`.
 
-    `time` is the field of the time at which it was applied; either may be a path, as
-    `runs.at`. What many tools call one that is undone, or has failed, is understood; it
-    does not count as applied.
+    `time` is the field with the time at which it was applied; either may be a path such
+    as `runs.at`. Words that many tools use for undone or failed migrations are
+    understood; those do not count as applied.
     """
 
     def read(documents: Sequence[Document]) -> list[ForeignRecord]:
@@ -117,7 +117,7 @@ def known_by(field: str, time: str | None) -> Tool:
 
 
 def last_of(value: object) -> Mapping[str, Any]:
-    """Give a document in a document, of a list the last one; an empty one for none."""
+    """Give an inner document, the last one of a list; an empty one if it is none."""
     last = value[-1] if isinstance(value, list) and value else value
     return last if isinstance(last, Mapping) else {}
 
@@ -133,8 +133,8 @@ def _place(document: Mapping[str, Any], path: str) -> tuple[Mapping[str, Any], s
 def _not_applied(document: Mapping[str, Any]) -> str:
     """Give the field by which a document says that its migration is not applied.
 
-    `state: down`, say; `''` where it has none. A part of it may say so, as the last one
-    of a list of runs.
+    It may be `state: down`; it is `''` if there is none. An inner document may say so,
+    such as the last one of a list of runs.
     """
     if said := _said(document):
         return said
@@ -145,7 +145,7 @@ def _not_applied(document: Mapping[str, Any]) -> str:
 
 
 def _without(document: Mapping[str, Any], time: str | None) -> str:
-    """Tell of a time that is null, by which tools say that one has not run yet."""
+    """Give a time field that is null, by which tools say that one has not run yet."""
     there, field = _place(document, time) if time else ({}, '')
     return f'{time}: null' if field in there and there[field] is None else ''
 

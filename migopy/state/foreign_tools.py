@@ -1,4 +1,4 @@
-"""The tools whose records of applied migrations are known, and how each is read.
+"""The tools whose records of migrations are known, and how each one is read.
 
 The documents are as pymongo-migrate 1.0, mongodb-migrations 1.3, mongomig 0.4,
 mongrator 0.4, beanie 2.2, migrate-mongo 14 and mongo-migrate-ts 2 were seen to write
@@ -95,8 +95,8 @@ BEANIE_ROOT = 'root'
 def _beanie(documents: Sequence[Document]) -> list[ForeignRecord]:
     """Read a log in which one entry is current: what comes after it was undone.
 
-    Going back, beanie makes a new entry for the one it came to, and goes by the names.
-    Where it has undone all, that is `root`, which is no migration.
+    When it goes back, beanie adds an entry for the migration it came to; it orders
+    migrations by name. After it has undone all, that is `root`, which is none.
     """
     documents = [each for each in documents if label_of(each, 'name') != BEANIE_ROOT]
     current = [
@@ -122,9 +122,9 @@ MARKED_DONE = frozenset({'MANUAL_MARKED_AS_EXECUTED', 'MANUAL_MARKED_AS_APPLIED'
 
 
 def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read a log with several entries for a change, of which the last one counts.
+    """Read a log with several entries for a change, the last of which counts.
 
-    `IGNORED` says that it was passed over, having been executed before.
+    `IGNORED` says that a change was skipped, as it had been executed before.
     """
     last: dict[tuple[str, ...], Document] = {}
     for document in sorted(documents, key=_when):
@@ -153,7 +153,7 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
 
 
 def _when(document: Mapping[str, Any]) -> str:
-    """Give what to sort by; an entry without a time counts for less than others."""
+    """Give the sort key of an entry; those without a time come first."""
     at = time_of(document, 'timestamp')
     return '' if at is None else str(at)
 
@@ -164,7 +164,7 @@ def _class_name(document: Mapping[str, Any]) -> str:
 
 
 def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read the one document, of the version that all was migrated up to."""
+    """Read the one document, which has the version that was migrated up to."""
     records = []
     for document in documents:
         version = number_of(document, 'version')
@@ -179,14 +179,14 @@ def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
     return records
 
 
-#: What an operation of udata is called that leaves a migration applied, if it succeeds.
+#: The operations of udata that leave a migration applied, if they succeed.
 UDATA_APPLIED = frozenset({'migrate', 'record'})
 
 
 def _udata(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read records that hold all operations of a migration, of which the last counts.
+    """Read records that hold all operations of a migration, the last of which counts.
 
-    Until 2019 they held none: a record itself was written after a success alone.
+    Until 2019 they held none, and a record was written only after a success.
     """
     records = []
     for document in documents:

@@ -1,4 +1,4 @@
-"""Writes that only the holder of the lock can make."""
+"""Write what only the holder of the lock may write."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from migopy.state.lock import Lock
 
 Document = dict[str, Any]
 
-#: What a guarded write may meet.
+#: The errors that a guarded write may raise.
 UNWRITTEN = (LockLost, NoMajority, PyMongoError)
 
-#: MongoDB's ConversionFailure, which a guarded write provokes where the lock is lost.
+#: MongoDB's ConversionFailure, which a guarded write provokes if the lock is lost.
 CONVERSION_FAILURE = 241
 
-#: How often a write is tried whose lock runs out each time.
+#: How often a write is tried if the lock runs out each time.
 ATTEMPTS = 3
 
 
 class GuardedWriter:
     """Writes to migopy's collections under a lock that is held.
 
-    Invariant: a write is one operation on the server, and fails as a whole where the
-    lock is not ours or its time is out. So who has lost the lock writes nothing,
-    however late its commands arrive.
+    Invariant: a write is one operation on the server, and fails as a whole if the lock
+    is not ours or has run out. So a command that has lost the lock writes nothing,
+    however late its writes arrive.
     """
 
     def __init__(self, lock: Lock) -> None:
@@ -64,8 +64,8 @@ class GuardedWriter:
         It takes less time than `merge`, which waits for others. Raises `LockLost`.
         """
         source = self._lock.collection
-        # A plain command, which makes no cursor: an eighth of the time of each. It
-        # hears of no majority, so only what waits for none can be sent so.
+        # A plain command makes no cursor, which saves an eighth of the time. It does
+        # not report a missing majority, so it is only for writes that wait for none.
         command = {
             'aggregate': source.name,
             'pipeline': [
@@ -110,7 +110,7 @@ class GuardedWriter:
         raise LockLost(self._lock.holder())
 
     def _guarded(self, given: Document) -> list[Document]:
-        """Make the pipeline that gives a document, or fails where the lock is lost."""
+        """Make a pipeline that gives a document, or fails if the lock is lost."""
         own = [
             {'$match': {'_id': self._lock.id, 'owner': self._lock.owner}},
             {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},

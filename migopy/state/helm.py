@@ -13,8 +13,8 @@ from migopy.terminal import HELM, Meter, duration, say
 
 Document = dict[str, Any]
 
-#: Seconds from the begin of a step until it is told of, and between two tellings: in a
-#: loop, and elsewhere.
+#: Seconds from the beginning of a step until it is first reported, and between two
+#: reports: in a loop, and elsewhere.
 FIRST_AFTER = 1.0
 LOOP_EVERY = 0.7
 STEP_EVERY = 5.0
@@ -22,14 +22,14 @@ STEP_EVERY = 5.0
 #: Seconds of one sleep of what is paused or slowed down.
 NAP = 0.1
 
-#: Characters of a text that is told.
+#: Characters of a text in a report.
 WIDEST = 500
 
 
 class Asked(NamedTuple):
-    """What others ask of the command that runs; `by` is who asked last.
+    """The requests of others to the running command; `by` is who asked last.
 
-    Invariant: any document can be read. `number` grows with each thing that is asked.
+    Invariant: any document can be read. `number` grows with each request.
     """
 
     number: int = 0
@@ -59,8 +59,8 @@ NOTHING = Asked()
 class Helm:
     """Where a command that holds the lock is steered from.
 
-    Invariant: nothing in it waits for a server. The thread that renews the lock asks
-    what is `told`, and lets it `hear` what others ask; what runs obeys where it may.
+    Invariant: nothing in it waits for a server. The thread that renews the lock writes
+    what is `told`, and lets it `hear` what others ask; what runs obeys where it can.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Helm:
         self._waits = ''
         self._began = 0.0
         self._told: float | None = None
-        #: When the next item's time has come, where somebody has set a speed.
+        #: When the next item may begin, if somebody has set a speed.
         self._next = 0.0
 
     # What the running step does.
@@ -85,9 +85,9 @@ class Helm:
         effects: Callable[[], str],
         end: Callable[[], object] = str,
     ) -> Iterator[None]:
-        """Tell in the block of a step, and let its loops be steered.
+        """Report a step during the block, and let its loops be steered.
 
-        `about` is what is told of it as it is; `effects` gives what it has done so far.
+        `about` is reported as it is; `effects` gives what the step has done so far.
         `end` is called, in another thread, if the lock is lost in the block.
         """
         self._effects, self._end = effects, end
@@ -105,7 +105,7 @@ class Helm:
 
     @contextmanager
     def loop(self) -> Iterator[Meter]:
-        """Tell that a loop goes on in the block, and give what hears how far it is."""
+        """Report a loop during the block, and give what hears how far it is."""
         self._loops += 1
         outer = self._loop
         try:
@@ -123,17 +123,17 @@ class Helm:
 
     @property
     def max_per_second(self) -> float | None:
-        """Give how many items or documents a second somebody wants, if anybody does."""
+        """Give the speed that somebody has set, in items a second, or `None`."""
         return None if self._is_atomic else self.asked.max_per_second
 
     def waits(self, why: str) -> None:
-        """Hear why it does not go on at this moment; `''` where it does."""
+        """Hear why the step waits at this moment; `''` if it goes on."""
         self._waits = why
 
     def obey(self, items: int = 0) -> None:
-        """Wait as long as somebody wants before so many items; raises `Stopped`.
+        """Wait before so many items, if somebody has asked for it; raises `Stopped`.
 
-        What runs in a transaction does not wait: the server would end it.
+        A step in a transaction does not wait: the server would end that.
         """
         if self.asked is NOTHING:
             return
@@ -181,7 +181,7 @@ class Helm:
 
     @property
     def is_due(self) -> bool:
-        """Tell whether there is something to be told now."""
+        """Tell whether a report is due now."""
         now = time.monotonic()
         if self._step is None:
             return False
@@ -190,7 +190,7 @@ class Helm:
         return now - self._told >= (LOOP_EVERY if self._loops else STEP_EVERY)
 
     def told(self) -> Any:
-        """Give what is told, as an expression of MongoDB's."""
+        """Give the report, as an expression of MongoDB's."""
         self._told = time.monotonic()
         step, loop = self._step, self._loop
         if step is None:
@@ -215,7 +215,7 @@ class Helm:
         return {'$mergeObjects': [{'$literal': document}, {'at': '$$NOW'}]}
 
     def lose(self) -> None:
-        """Hear that the lock is lost: what runs is to end, as another may begin."""
+        """Hear that the lock is lost: the step has to end, as another may begin."""
         if self._step is not None:
             self._end()
 
@@ -224,5 +224,5 @@ class Helm:
         asked = Asked.of(document)
         if asked != self.asked:
             self.asked = asked
-            # Who has asked waits to hear that it was heard.
+            # Whoever has asked waits for the report that says it was heard.
             self._told = None

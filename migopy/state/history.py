@@ -32,9 +32,9 @@ BATCH = 2500
 class History:
     """The collection of runs.
 
-    Invariant: a run's document is written before the run starts and completed when
-    it has ended. Where several were written at once, each names the one `after` whose
-    registration it begins, and has not begun before that. Reading never writes.
+    Invariant: a run's document is written before the run starts and completed when it
+    has ended. If several were written at once, each begins when the run that it names
+    in `after` is registered, and not before. Reading never writes.
     """
 
     def __init__(self, collection: Collection[Document]) -> None:
@@ -66,11 +66,11 @@ class History:
             )
 
     def send(self, ends: Sequence[Document]) -> None:
-        """Send what is to be merged into the documents of runs; wait for no answer.
+        """Send what is to be merged into the documents of runs, without waiting.
 
-        By another connection it may come behind the lock's release, and what others
-        do then. So it asks for no lock, and brings back no run that was forgotten and
-        no name that was changed.
+        On another connection it may arrive after the lock is released, and after what
+        others do then. So it needs no lock, and restores neither a run that was
+        forgotten nor a name that was changed.
         """
         unheard = self.collection.with_options(write_concern=UNHEARD)
         changes = [
@@ -94,11 +94,11 @@ class History:
         collection.insert_one(run.document())
 
     def take_over(self, run: Run) -> list[Document] | None:
-        """Give how far an earlier run has come, which can go no further then.
+        """Give how far an earlier run has come, and keep it from going any further.
 
-        It is `None` of one that was killed before it said anything of that.
-        What is left of its last transaction is ended: a killed process leaves that open
-        for a minute. A user who may not end it waits until the server does.
+        It is `None` if the run was killed before it noted anything. Its last
+        transaction is ended, which a killed process leaves open for a minute; a user
+        who may not end it waits until the server does.
         """
         collection = self.collection.with_options(write_concern=DURABLE)
         mine = {'_id': run.id}
@@ -122,7 +122,7 @@ class History:
     def unsettled(self) -> list[Run]:
         """Read the runs that may have left something half done, the oldest first.
 
-        What cannot be a run of migopy's stands in no migration's way.
+        Documents that cannot be runs of migopy are left out.
         """
         return self.unsettled_of(raw(self.collection).find(UNSETTLED))
 
@@ -141,7 +141,7 @@ class History:
     ) -> Iterator[Run]:
         """Read the last `count` runs (0: all), of one migration or all, newest last.
 
-        `without` are runs to be left out. They are read as they are asked for.
+        `without` are runs to leave out. Runs are read as they are iterated over.
         """
         query: Document = {'name': name} if name else {}
         if without:

@@ -20,8 +20,8 @@ RUNNING = 'Another migration command is running'
 #: The `_id` of the worker's lock.
 WORKER = 'worker'
 
-#: How many times as long as it should a lock lasts that is suspicious. Those who share
-#: a database may have set other times, and a new primary's clock may differ.
+#: A lock is suspicious if it lasts so many times longer than it should. Less may be due
+#: to other settings for the same database, or to a new primary's clock.
 FAR = 10
 
 
@@ -39,7 +39,7 @@ class Holder:
     command: str
     since: datetime | None
     expires: datetime | None
-    #: Where the process id means something, as `place` gives it.
+    #: The list of processes in which the id means something, as `place` gives it.
     place: str = '?'
     #: The seconds that it said the lock lasts without renewal.
     ttl: float | None = field(default=None, compare=False)
@@ -47,7 +47,7 @@ class Holder:
     lasts: float | None = field(default=None, compare=False)
     #: The seconds that a lock lasts by the settings of who reads it.
     usual: float | None = field(default=None, compare=False)
-    #: The owner that had it before, and did not release it, if any.
+    #: The owner that had the lock before and did not release it, if there is one.
     former: str = field(default='', compare=False)
     #: Whether it is the worker's lock, which is not in the way of other commands.
     is_worker: bool = False
@@ -85,10 +85,10 @@ class Holder:
 
     @property
     def lasts_too_long(self) -> bool:
-        """Tell whether the lock is to last for far longer than one does.
+        """Tell whether the lock lasts far longer than locks do.
 
-        A server's clock may have been set back; or somebody has written it who wants
-        nobody to deploy.
+        A server's clock may have been set back, or somebody has written it to keep all
+        others from deploying.
         """
         if self.lasts is None or self.usual is None:
             return False
@@ -96,10 +96,10 @@ class Holder:
 
     @property
     def renewed(self) -> float | None:
-        """Give the seconds since it last renewed the lock, where that can be known.
+        """Give the seconds since it last renewed the lock; `None` if that is not known.
 
-        It is 0 where a clock was set back a little. What lasts far longer than it says
-        itself was never renewed.
+        It is 0 if a clock was set back a little. A lock that lasts far longer than it
+        says itself was never renewed.
         """
         if self.ttl is None or self.lasts is None or math.isinf(self.lasts):
             return None
@@ -109,7 +109,7 @@ class Holder:
 
     @property
     def is_gone(self) -> bool:
-        """Tell whether its process is known to have ended: on this machine, killed."""
+        """Tell whether its process, on this machine, is known to have ended."""
         return self.place == place() != '' and is_gone(self.agent.pid)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Which pages of a run are written: kept in the transaction that writes each."""
+"""Keep which pages of a run are written, in the transaction that writes each."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ Document = dict[str, Any]
 class KeptPages:
     """How many pages of a run are written, in its document of the history.
 
-    Invariant: a page is added only to the number before it, in the transaction that
-    writes it. So none is added twice, and none by a run that another one has taken
-    over (see `History.take_over`), however late its commands arrive.
+    Invariant: a page is added only if the number is that of the page before, in the
+    transaction that writes it. So no page is added twice, and none by a run that
+    another one has taken over (`History.take_over`), however late its commands arrive.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class KeptPages:
         self._lock = lock
         self._own_work = own_work
         self._count = 0
-        #: Whether a page is on its way, so that the document alone knows how far it is.
+        #: Whether a page is on its way, so that only the database knows how far it is.
         self.is_unsure = False
 
     @property
@@ -51,7 +51,7 @@ class KeptPages:
     def open(self, session: ClientSession, checkpoints: Sequence[Document]) -> None:
         """Note the session of the transactions that follow; raises `LockLost`.
 
-        Who takes over after a crash ends with it what is left of them.
+        After a crash the next run uses it to end what is left of them.
         """
         note = {
             '_id': self._run_id,
@@ -65,7 +65,7 @@ class KeptPages:
     def add(self, checkpoints: Sequence[Document], session: ClientSession) -> bool:
         """Add a page in a session's transaction, with how far the calls are then.
 
-        Returns whether the number before it was there.
+        Returns whether the number was that of the page before.
         """
         query = {'_id': self._run_id, 'pages': self._count}
         change = {'pages': self._count + 1, 'checkpoints': list(checkpoints)}
@@ -76,7 +76,7 @@ class KeptPages:
         return added.matched_count == 1
 
     def correct(self, checkpoints: Sequence[Document], session: ClientSession) -> None:
-        """Change what was said with the page that the transaction has added."""
+        """Correct the checkpoints of the page that the transaction has added."""
         change = {'checkpoints': list(checkpoints)}
         with self._own_work():
             self._collection.update_one(

@@ -35,15 +35,15 @@ Document = dict[str, Any]
 class Lock:
     """The right to change a database's migrations, in one document.
 
-    Invariant: of all commands at most one is the owner; only the owner releases;
-    time is the server's. While held, a thread renews it, so it lasts as long as the
-    work; of a holder that died it is free after `ttl` seconds. With each renewal goes
-    what the helm tells, and comes what others ask.
+    Invariant: at most one command is the owner, and only the owner releases; time is
+    the server's. While the lock is held a thread renews it, so it lasts as long as the
+    work; if the holder dies it is free after `ttl` seconds. Each renewal writes what
+    the helm reports, and reads what others ask.
     """
 
     ID = 'lock'
-    #: The document of the other lock: that of the worker, which runs migrations in the
-    #: background while other commands hold theirs.
+    #: The document of the worker's lock, under which migrations run in the background
+    #: while other commands hold theirs.
     WORKER = WORKER
 
     def __init__(
@@ -62,7 +62,7 @@ class Lock:
         self.ttl = ttl
         #: A random id, new each time that the lock is held.
         self.owner = ''
-        #: That of the command that holds it.
+        #: The helm of the command that holds it.
         self.helm = Helm()
         #: The owners that had it before and did not release it.
         self.formers: list[str] = []
@@ -84,13 +84,13 @@ class Lock:
 
     @property
     def is_lost(self) -> bool:
-        """Tell whether it was found lost, which costs no request."""
+        """Tell whether it was found lost; this asks no server."""
         return self._renewal.is_lost
 
     def now(self) -> datetime:
         """Give the server's time, in UTC without a zone, while the lock is held.
 
-        The clocks of those who deploy may differ; what they did has one order.
+        The clocks of deploying machines may differ; this gives one order to all.
         """
         since, then = self._since
         now = since + timedelta(seconds=time.monotonic() - then)
@@ -101,11 +101,11 @@ class Lock:
         return next(iter(self._holders([self.id])), None)
 
     def holders(self) -> list[Holder]:
-        """Read who holds it, and who holds the other one."""
+        """Read who holds the lock and who holds the worker's."""
         return self._holders([self.ID, self.WORKER])
 
     def _holders(self, which: Sequence[str]) -> list[Holder]:
-        # A command of this machine whose process is gone holds it no more.
+        # A command of this machine whose process is gone does not hold it any more.
         found = raw(self.collection).aggregate(
             [
                 {'$match': {'_id': {'$in': list(which)}}},
@@ -122,9 +122,9 @@ class Lock:
     ) -> Iterator[None]:
         """Hold the lock during the block.
 
-        Waits up to `wait` seconds for another holder, of whom `waiting` is told
-        once; then raises `Locked`. A failure of the network is raised as itself.
-        Another thread with the same object waits until the block has ended.
+        It waits up to `wait` seconds for another holder, which `waiting` is told once,
+        and then raises `Locked`. Errors of the network are raised as they are. Another
+        thread with the same object waits until the block has ended.
         """
         with self._block:
             self._thread = threading.get_ident()
@@ -152,8 +152,8 @@ class Lock:
     def unlock(self, force: bool = False) -> Holder | None:
         """Take the lock away from whoever holds it; returns whom it robbed.
 
-        Raises `StillRunning` for one that still renews it, unless `force`. The primary
-        alone acknowledges it: a majority may be what is missing.
+        Raises `StillRunning` if the holder still renews it, unless `force`. Only the
+        primary has to acknowledge that, as a majority may be what is missing.
         """
         holder = self.holder()
         if holder is not None and not force and self._seems_alive(holder):
@@ -162,11 +162,11 @@ class Lock:
         try:
             document = collection.find_one_and_delete({'_id': self.id})
         except InvalidBSON:
-            # It is gone all the same.
+            # The document was deleted all the same.
             return holder
         if document is None:
             return None
-        # As it was read before, it says how long it was to last.
+        # The one that was read before also knows how long it was to last.
         robbed = self._holder_of(document)
         return holder if holder == robbed else robbed
 
@@ -219,12 +219,12 @@ class Lock:
                 )
                 return self._holder_of(document)
             except InvalidBSON:
-                # The same again gives the same answer, as bytes. Not at first: PyMongo
-                # takes no heed of how old an error is that comes in bytes, and would
-                # not know for seconds what a secondary is.
+                # The same again gives the same answer, as bytes. Not the first time:
+                # PyMongo does not look at how old an error is that comes as bytes, and
+                # would for seconds not know what a secondary is.
                 collection = raw(self.collection)
             except DuplicateKeyError:
-                # Two upserts met: the other one made the document, so look again.
+                # Two upserts met, and the other one made the document: look again.
                 continue
             except PyMongoError as error:
                 missing = no_majority(error, self.collection.database.client)
@@ -245,7 +245,7 @@ class Lock:
         return holder.renewed < 1.2 * (holder.ttl or self.ttl) * RENEWAL
 
     def _freed(self, holder: Holder) -> bool:
-        """Free the lock of a process that is gone; tell whether it was that one's."""
+        """Free the lock of a process that is gone; tell whether it still had it."""
         gone = {'_id': self.id, 'owner': holder.owner}
         return self.collection.delete_one(gone).deleted_count == 1
 

@@ -1,4 +1,4 @@
-"""The runs that belong to one time that the lock was held."""
+"""The runs under one owner of the lock, which is new each time it is held."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def runs_of(history: History, owner: str) -> list[Run]:
 
 
 def end_left(history: History, owners: Sequence[str]) -> None:
-    """End the transactions that commands have left open which have the lock no more.
+    """End the transactions that commands without their lock have left open.
 
     A process that was killed leaves its transaction open for a minute, in which others
-    wait who write the same documents. What is of another user the server ends itself.
+    who write the same documents wait. Those of another user the server ends itself.
     """
     if not owners:
         return

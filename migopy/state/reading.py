@@ -1,4 +1,4 @@
-"""The registry and the history read with one request, as a command begins."""
+"""Read the registry and the history with one request, as a command begins."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from migopy.state.lock import Lock
 from migopy.state.registry import EVERYTHING, Contents, Registry
 from migopy.state.runs import Run
 
-#: The field in which a document of the history comes, and how such a document begins;
-#: one of the registry begins with its `_id`. Bytes, as some cannot be decoded.
+#: The field that holds a document of the history, and how such a result begins; one of
+#: the registry begins with its `_id`. They are bytes, as some cannot be decoded.
 RUN = 'run'
 BEGINS = slice(4, 9)
 HAS_RUN = b'\x03run\0'
@@ -40,7 +40,7 @@ def read(
 ) -> tuple[Sequence[Run], Sequence[Holder], Contents]:
     """Read the runs that may have left something half done, and what is registered.
 
-    Where there are such runs, who holds the locks is read, too. `in_full` is of
+    If there are such runs, it also reads who holds the locks. `in_full` is as in
     `Registry.read`.
     """
     try:
@@ -48,12 +48,12 @@ def read(
     except ServerSelectionTimeoutError:
         raise
     except (OperationFailure, ConnectionFailure, MoreThanOneReply):
-        # Two requests may succeed, and tell by their own which one was refused; where
-        # the connection was lost, they are sent once more.
+        # Two requests may succeed, or show which one is refused; and if the connection
+        # was lost, they are a second try.
         runs, contents = history.unsettled(), None
     holders = lock.holders() if runs else []
     if runs or contents is None:
-        # In this order: a run that ends well meanwhile is in the registry then.
+        # In this order: if a run ends well meanwhile, the registry has it then.
         contents = registry.read(in_full)
     return runs, holders, contents
 

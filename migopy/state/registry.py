@@ -25,15 +25,15 @@ Document = dict[str, Any]
 #: IndexOptionsConflict, IndexKeySpecsConflict: there is an index much like it.
 CONFLICTS = frozenset({85, 86})
 
-#: Documents that one answer of the server may hold: as many as fit.
+#: Documents in one reply of the server: as many as fit.
 EVERYTHING = 1_000_000
 
 
 class Record(NamedTuple):
     """A registered migration, as its document says.
 
-    Invariant: the document means registered. Whatever it does not say, as one of
-    1.0 that holds a name alone, is `None`; fields that are not known are passed over.
+    Invariant: the document means registered. What it does not say is `None`, as in one
+    of 1.0, which has only a name; unknown fields are ignored.
     """
 
     id: Any
@@ -65,7 +65,7 @@ class Record(NamedTuple):
     @classmethod
     def of(cls, document: Document) -> Record:
         """Read a document of the collection."""
-        # Of ten thousand a call for each field that is not there would be felt.
+        # With ten thousand, a call for each missing field would be felt.
         return cls(
             document.get('_id'),
             kept_line(same_name(document['name'])),
@@ -95,7 +95,7 @@ class Registry:
     """
 
     FIELDS = ('name', 'executed_at', 'checksum', 'how', 'phase', 'replaces')
-    #: What only a person wants to know who lists them all.
+    #: What only a person wants to know, in a list of all.
     FURTHER = ('duration_ms', 'by')
 
     def __init__(self, collection: Collection[Document]) -> None:
@@ -104,7 +104,7 @@ class Registry:
     def read(self, in_full: bool = False) -> Contents:
         """Read all that is registered, the oldest first, with one query.
 
-        With `in_full` how long each took, and who did it, too.
+        With `in_full` it includes how long each took, and who did it.
         """
         fields = self.fields(in_full)
         query = raw(self.collection).find({}, fields, batch_size=EVERYTHING)
@@ -175,7 +175,7 @@ class Registry:
         return f'the collection {self.collection.name} gets no unique index on name'
 
     def _has_index(self) -> bool:
-        """Tell whether a unique index on `name` stands, in whatever form."""
+        """Tell whether there is a unique index on `name`, in whatever form."""
         return any(
             index.get('unique') and list(index['key'].items()) == [('name', 1)]
             for index in self.collection.list_indexes()

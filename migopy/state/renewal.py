@@ -1,4 +1,4 @@
-"""A lock that is held: renewed until it is released."""
+"""Renew a lock while it is held, then release it."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from migopy.state.helm import Helm
 
 Document = dict[str, Any]
 
-#: Of a lock's time the part after which it is renewed.
+#: The part of a lock's time after which it is renewed.
 RENEWAL = 1 / 3
 
-#: Seconds between two looks whether it is time for that, or to tell something.
+#: Seconds between two looks whether a renewal or a report is due.
 TICK = 0.2
 
 
 class Renewal:
     """Renews a lock that this process has.
 
-    Invariant: once it was found lost it stays so. With each renewal goes what the helm
-    tells, and comes what others ask.
+    Invariant: once found lost, it stays lost. Each renewal writes what the helm
+    reports, and reads what others ask.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class Renewal:
             self.release()
 
     def release(self) -> None:
-        """Let others have it."""
-        # Undone by a failover, it frees itself when its time is out.
+        """Release the lock."""
+        # If a failover undoes that, the lock frees itself when its time is up.
         collection = self._collection.with_options(write_concern=MARK)
         try:
             with pymongo.timeout(RELEASE_SECONDS):
                 collection.delete_one(self._mine)
         except PyMongoError:
-            # It frees itself when its time is out; a first error is not hidden.
+            # It frees itself when its time is up; this must not hide a first error.
             return
 
     def _renew_until(self, released: threading.Event) -> None:
@@ -104,18 +104,18 @@ class Renewal:
                     return
 
     def _is_ours(self, is_due: bool) -> bool:
-        """Renew it; tell whether it is this command's still, as far as that is known.
+        """Renew it; tell whether it is still ours, as far as that is known.
 
-        Where nobody answers, the next turn asks again, and every write asks anyway.
+        If nobody answers, the next turn asks again, and every write asks anyway.
         """
         try:
-            # What is told in between need not outlive a failover.
+            # Reports between two renewals need not outlive a failover.
             return self._renew(DURABLE if is_due else MARK)
         except PyMongoError:
             return True
 
     def _renew(self, concern: WriteConcern) -> bool:
-        """Renew it, with what the helm tells, which hears what is asked."""
+        """Renew it, write the helm's report, and let the helm hear what is asked."""
         renewed = {'expires': expiry(self._ttl), 'doing': self._helm.told()}
         collection = self._collection.with_options(write_concern=concern)
         try:
@@ -126,7 +126,7 @@ class Renewal:
                 return_document=ReturnDocument.AFTER,
             )
         except InvalidBSON:
-            # What is asked cannot be read; it is ours all the same.
+            # The request cannot be read, but the lock is ours.
             return True
         if found is None:
             return False
@@ -135,5 +135,5 @@ class Renewal:
 
 
 def expiry(ttl: float) -> Document:
-    """Give when a lock is free that is not renewed, as an expression of MongoDB's."""
+    """Give the time at which a lock runs out, as an expression of MongoDB's."""
     return {'$add': ['$$NOW', int(ttl * 1000)]}

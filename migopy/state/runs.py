@@ -32,9 +32,9 @@ SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'i
 class Run:
     """One run of a migration's `up` or `down`, or the restore of a dump.
 
-    Invariant: `outcome` is `None` from before the run starts until it is known how it
-    ended. `unsettled` is true while the migration may be half done because of this
-    run: not ended, or failed after it had written.
+    Invariant: `outcome` is `None` until it is known how the run ended. `unsettled` is
+    true while the migration may be half done because of this run: it has not ended, or
+    failed after it had written.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Run:
         self.duration_ms = duration_ms
         self.unsettled = unsettled
         if not unsettled:
-            # What was kept of them is of no use any more.
+            # They are of no use any more.
             self.checkpoints = [] if self.checkpoints else None
 
     def document(self) -> Document:
@@ -147,7 +147,7 @@ class Run:
 
     @classmethod
     def of(cls, document: Document) -> Run:
-        """Read a document; a field that migopy does not write so is passed over."""
+        """Read a document; a field of another type than migopy writes is ignored."""
         started = date_of(document, 'started')
         return cls(
             id=document.get('_id'),  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The command that holds the lock, as others see it and steer it."""
+"""See and steer the command that holds the lock, from another one."""
 
 from __future__ import annotations
 
@@ -49,8 +49,9 @@ class Loop(NamedTuple):
 class Doing:
     """What a command has told of the migration that it runs.
 
-    Invariant: any document can be read. `seconds` is how long that runs, `age` how many
-    seconds ago it was told; `heard` is the number of what was asked last then.
+    Invariant: any document can be read. `seconds` is how long the migration has run,
+    `age` how many seconds ago that was reported; `heard` is the number of the last
+    request that it had heard by then.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Doing:
 
 
 class Seen(NamedTuple):
-    """A command that holds the lock at this moment, what it does and is asked."""
+    """A command that holds the lock at this moment, what it does and was asked."""
 
     holder: Holder
     doing: Doing | None
@@ -98,10 +99,10 @@ class Seen(NamedTuple):
 
 
 class Steering:
-    """Looks at the command that holds a lock, and asks something of it.
+    """Looks at the command that holds a lock, and sends it requests.
 
-    Invariant: what is asked stands in the lock's document, so it ends with the lock
-    and can reach no other command.
+    Invariant: a request is in the lock's document, so it ends with the lock and can
+    reach no other command.
     """
 
     def __init__(self, lock: Lock) -> None:
@@ -111,7 +112,7 @@ class Steering:
     def look(self, owner: str | None = None, worker: bool = False) -> Seen | None:
         """Read who holds a lock at this moment, by the server's clock.
 
-        It is the one of `owner`, if that is given; else the worker's where `worker` is
+        With `owner` it is that one's lock; if not, it is the worker's if `worker` is
         true or nobody holds the other one.
         """
         found = raw(self._collection).aggregate(
@@ -136,10 +137,10 @@ class Steering:
         return Seen(holder, doing, Asked.of(document.get('asked')))
 
     def ask(self, holder: Holder, **wish: bool | float | None) -> Asked | None:
-        """Ask something of the command that holds the lock, if it still does.
+        """Send a request to the command that holds the lock, if it still does.
 
-        Gives what it is asked then, `None` where it has ended. Who has typed `stop`
-        stays the one who asked last: it is who has stopped it.
+        Gives all that it is asked then; `None` if it has ended. Whoever has typed
+        `stop` stays the one who asked last, having stopped it.
         """
         asked: dict[str, object] = {
             f'asked.{name}': {'$literal': value} for name, value in wish.items()
