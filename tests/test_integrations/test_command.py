@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import unittest
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from typing import Any
 from pymongo import MongoClient
 
 from tests import schema
+from tests.faults import eventually
 from tests.project import (
     FAB,
     MIGOPY,
@@ -247,10 +247,7 @@ class StatusTest(CommandTest):
     def test_3_where_another_command_runs(self) -> None:
         self.migration('001_waits.py', WAITING)
         running = self.start('execute')
-        deadline = time.monotonic() + TIMEOUT
-        while not self.contents('ran'):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         try:
             result = self.migopy('execute', MIGOPY_LOCK_WAIT='0')
             self.assert_error(result, 'type: migopy unlock', status=3)
@@ -591,10 +588,7 @@ class ContainerTest(CommandTest):
             text=True,
         )
         self.addCleanup(end, process)
-        deadline = time.monotonic() + TIMEOUT
-        while not self.contents('ran'):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         self.assertEqual(self.contents('ran'), [{'begun': 1}])
         [child] = subprocess.run(
             ['pgrep', '-P', str(process.pid)], capture_output=True, text=True

@@ -18,7 +18,6 @@ import re
 import shlex
 import shutil
 import sys
-import time
 import unittest
 import uuid
 from collections.abc import Callable
@@ -29,6 +28,7 @@ import yaml
 from pymongo import MongoClient
 
 from tests import environments, readme, server, transcripts
+from tests.faults import eventually
 from tests.project import FAB, FABFILE, FabTest
 from tests.readme import Block
 
@@ -959,10 +959,7 @@ class WrongTest(PageTest):
         (self.folder / 'mongomigrations/004_add_flag.py').unlink()
         self.migration('004_count_users.py', WAITS)
         self.holder = self.start('migrations:execute')
-        deadline = time.monotonic() + 30
-        while not self.contents('begun'):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.contents('begun'), 'the migration has begun')
 
     def as_on_the_page(self, output: str) -> str:
         """Have waited for as long as a command does by default."""

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from tests.faults import eventually
 from tests.project import FabTest, Result
 
 RAN = """
@@ -222,10 +223,7 @@ class InterruptTest(FabTest):
 
     def interrupted(self) -> None:
         process = self.start('migrations')
-        deadline = time.monotonic() + 60
-        while not (self.folder / 'begun').exists():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: (self.folder / 'begun').exists(), 'it has begun')
         time.sleep(0.3)
         os.kill(process.pid, signal.SIGINT)
         result = self.ended(process)

@@ -234,8 +234,9 @@ class DependenciesTest(PlainTest):
         self.assertIn('which is no list of names', self.refused())
 
     def test_of_a_file_of_migopy_s_own_shape_they_are_its_own_matter(self) -> None:
-        self.migration('001_a.py', 'dependencies = 5\ndef up(db): pass')
+        self.migration('001_a.py', 'dependencies = 5\ndef up(db): db.a.insert_one({})')
         self.manager().execute()
+        self.assertEqual(self.contents('a'), [{}])
 
 
 class AsyncTest(PlainTest):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-import time
 from typing import Any
 from unittest import mock
 
 import migopy
 from migopy import MigrationInfo, MigrationOutcome, MigrationsManager, RunOutcome
 from migopy.run import registrations
+from tests.faults import eventually
 from tests.project import FABFILE, FabTest, PlainTest
 
 INSERTS = """
@@ -254,11 +254,7 @@ class InterruptedTest(FabTest):
         self.write('where', where)
         (self.folder / 'waits').unlink(missing_ok=True)
         process = self.start('migrations:execute')
-        deadline = time.monotonic() + 60
-        while not (self.folder / 'waits').exists():
-            self.assertLess(time.monotonic(), deadline)
-            self.assertIsNone(process.poll())
-            time.sleep(0.02)
+        eventually(lambda: (self.folder / 'waits').exists(), 'the hook waits')
         process.send_signal(number)
         result = self.ended(process)
         self.assertEqual(result.status, 128 + number, result.said)

@@ -8,7 +8,6 @@ import json
 import re
 import signal
 import threading
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from migopy.state import EXECUTED, IGNORED, ROLLED_BACK
 from migopy.tell import heartbeats, json_events, json_watching, rehearsals
 from migopy.terminal import progress as progress_of
 from tests import environments, schema
+from tests.faults import eventually
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest, Result
 
 INSERTS = """
@@ -346,10 +346,7 @@ class JsonTest(FabTest):
                 self.db.ran.drop()
                 self.migration('001_a.py', WAITING)
                 process = self.start('migrations:execute,json=yes')
-                deadline = time.monotonic() + 60
-                while not self.contents('ran'):
-                    self.assertLess(time.monotonic(), deadline)
-                    time.sleep(0.02)
+                eventually(lambda: self.contents('ran'), 'the migration has begun')
                 process.send_signal(number)
                 result = self.ended(process)
                 self.assertEqual(result.status, 128 + number, result.said)
@@ -362,10 +359,7 @@ class JsonTest(FabTest):
     def test_who_waits_for_the_lock(self) -> None:
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
-        deadline = time.monotonic() + 60
-        while not self.contents('ran'):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         [running] = self.one('migrations')['status']['running']
         self.assertEqual((running['name'], running['pid']), ('001_a.py', first.pid))
         second = self.start('migrations:execute,json=yes')

@@ -11,6 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from migopy.texts import UNFIT
+from tests.faults import eventually
 from tests.project import NOTHING, WAITING, FabTest, PlainTest
 
 LEAVES_OUT = """
@@ -111,10 +112,7 @@ class ListTest(FabTest):
     def test_one_that_runs_at_this_moment(self) -> None:
         self.migration('001_a.py', WAITING)
         process = self.start('migrations:execute')
-        deadline = time.monotonic() + 60
-        while not self.contents('ran'):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         self.assertEqual(self.entries()['001_a.py']['also'], ['running'])
         (self.folder / 'go').touch()
         self.assert_ok(self.ended(process))

@@ -447,7 +447,7 @@ class NetworkTest(unittest.TestCase):
             failing(self.client, 'findAndModify', closeConnection=True),
             self.lock().held('execute', 0, nobody),
         ):
-            pass
+            self.assertIsNotNone(self.lock().holder())
 
     def test_a_write_is_repeated_while_the_network_fails(self) -> None:
         for how in ({'closeConnection': True}, {'errorCode': 11602}):

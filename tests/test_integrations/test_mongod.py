@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -23,6 +22,7 @@ from migopy.server import ServerUri, mongod, programs
 from migopy.server.embedded import PrivateMongod, open_lock, try_lock
 from migopy.server.mongod import MongodFailed
 from tests import server
+from tests.faults import eventually
 
 PATIENCE = 60
 """Seconds in which a command of these tests says its next word, or has failed."""
@@ -344,10 +344,7 @@ except KeyboardInterrupt:
                 self.assertEqual([1], self.numbers(again))
 
     def await_end(self):
-        deadline = time.monotonic() + PATIENCE
-        while self.runs():
-            self.assertLess(time.monotonic(), deadline, 'the mongod does not end')
-            time.sleep(0.01)
+        eventually(lambda: not self.runs(), 'the mongod has ended')
 
 
 class SeveralCommandsTest(PrivateMongodTest):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
+from tests.faults import eventually
 from tests.project import NOTHING, WAITING, FabTest, PlainTest
 
 RAN = "def up(db): db.ran.insert_one({{'name': '{0}'}})\ndef down(db): pass"
@@ -89,10 +89,7 @@ class NeedsTest(FabTest):
 
     def until(self, said: Path, text: str) -> None:
         """Wait until a command has said something."""
-        deadline = time.monotonic() + 60
-        while text not in said.read_text():
-            self.assertLess(time.monotonic(), deadline, said.read_text())
-            time.sleep(0.02)
+        eventually(lambda: text in said.read_text(), text)
 
     def test_json(self) -> None:
         self.migration('001_a.py', needing(phase='background'))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-import time
 from typing import Any
 from unittest import mock
 
@@ -16,6 +15,7 @@ from migopy import MigopyException
 from migopy.rehearsal import rehearser
 from migopy.rehearsal.server import PREFIX
 from tests import schema
+from tests.faults import eventually
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
 
 NAME = '001_split.py'
@@ -483,9 +483,7 @@ class InterruptedTest(FabTest):
         for number in (signal.SIGINT, signal.SIGTERM):
             process = self.start('migrations:rehearse', TMPDIR=str(own))
             begun = self.folder / 'begun'
-            deadline = time.monotonic() + 60
-            while not begun.exists() and time.monotonic() < deadline:
-                time.sleep(0.05)
+            eventually(begun.exists, 'the migration has begun')
             begun.unlink()
             process.send_signal(number)
             self.assertEqual(self.ended(process).status, 128 + number)

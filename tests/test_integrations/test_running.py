@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from typing import Any
 
 from migopy.state import DURABLE
 from tests.commands import Commands
+from tests.faults import eventually
 from tests.project import FabTest, PlainTest
 
 RAN = """
@@ -199,11 +199,7 @@ class FailingTest(FabTest):
             """,
         )
         process = self.start('migrations:execute')
-        deadline = time.monotonic() + 60
-        while not self.db.started.find_one():
-            self.assertIsNone(process.poll())
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.02)
+        eventually(lambda: self.db.started.find_one(), 'the migration has begun')
         os.kill(process.pid, signal.SIGINT)
         result = self.ended(process)
         self.assertEqual((result.status, result.stdout), (130, ''), result.said)

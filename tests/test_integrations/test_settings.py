@@ -23,6 +23,7 @@ from pymongo.server_api import ServerApi
 import migopy
 from migopy.server import Settings, await_first_contact
 from tests import server
+from tests.faults import eventually
 from tests.project import FabTest, PlainTest
 
 FABFILE = """
@@ -525,7 +526,7 @@ class EmbeddedTest(SettingsTest):
             """,
         )
         first = self.start('migrations:execute')
-        await_file(self.folder / 'first-runs')
+        eventually((self.folder / 'first-runs').exists, 'the file is there')
         second = self.assert_ok(self.fab('migrations'))
         self.assertIn('1_a.py', second.stdout)
         self.assertEqual(len(running_in(self.data)), 1)
@@ -546,7 +547,7 @@ class EmbeddedTest(SettingsTest):
             """,
         )
         process = self.start('migrations:execute')
-        await_file(self.folder / 'runs')
+        eventually((self.folder / 'runs').exists, 'the file is there')
         process.kill()
         process.wait()
         self.assertFalse(self.server_is_gone())
@@ -588,12 +589,3 @@ def running_in(data: Path) -> list[int]:
         if b'--dbpath=' + os.fsencode(data / 'db') in words:
             found.append(int(process.name))
     return found
-
-
-def await_file(file: Path) -> None:
-    """Wait until somebody has made a file."""
-    deadline = time.monotonic() + 60
-    while not file.exists():
-        if time.monotonic() > deadline:
-            raise AssertionError(f'{file} has not been made')
-        time.sleep(0.02)

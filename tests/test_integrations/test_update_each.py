@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 import uuid
 from typing import Any, Callable
 from unittest import mock
@@ -31,6 +30,7 @@ from migopy.backfill import (
 from migopy.backfill.documents import AS_IT_IS, packed
 from migopy.backfill.pages import Pages
 from migopy.backfill.writes import Writes
+from tests.faults import eventually
 from tests.project import FabTest, PlainTest, clean_environment
 from tests.server import DatabaseTest
 
@@ -928,11 +928,9 @@ class KilledTest(FabTest):
                 self.assertLess(calls.count(2), 1000)
 
     def await_checkpoint(self) -> None:
-        deadline = time.monotonic() + 60
         query = {'checkpoints.count': {'$gt': 100}}
-        while not self.db.migrations_history.find_one(query):
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.01)
+        history = self.db.migrations_history
+        eventually(lambda: history.find_one(query), 'a checkpoint')
 
 
 class MemoryTest(DatabaseTest):

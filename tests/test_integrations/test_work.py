@@ -6,12 +6,11 @@ import json
 import signal
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 from migopy import MigrationsManager
 from migopy.state import Holder, Locked
+from tests.faults import eventually
 from tests.project import NOTHING, WAITING, CommandTest, FabTest, PlainTest
 
 IN_BACKGROUND = "    phase = 'background'\n"
@@ -40,14 +39,6 @@ FILLING = """
 """
 
 
-def until(what: Callable[[], Any]) -> None:
-    """Wait for what is meant."""
-    deadline = time.monotonic() + 60
-    while not what():
-        assert time.monotonic() < deadline, 'it has not come'
-        time.sleep(0.02)
-
-
 class WorkTest(FabTest):
     def setUp(self) -> None:
         super().setUp()
@@ -57,7 +48,7 @@ class WorkTest(FabTest):
         """Start a worker that waits in the middle of `002_fill.py`."""
         self.migration('002_fill.py', FILLING)
         worker = self.start('migrations:work')
-        until((self.folder / 'there').exists)
+        eventually((self.folder / 'there').exists, 'the migration has begun')
         return worker
 
     def go(self) -> None:
@@ -180,7 +171,9 @@ class WorkTest(FabTest):
     def test_a_second_worker_waits_for_the_first(self) -> None:
         first = self.filling()
         second, said = self.start_heard('migrations:work')
-        until(lambda: "Waiting for a worker's lock: " in said.read_text())
+        eventually(
+            lambda: "Waiting for a worker's lock: " in said.read_text(), 'it says so'
+        )
         self.assertIn('fab migrations:unlock,worker=yes\n', said.read_text())
         self.assertIn(
             'seems to be running',
@@ -198,9 +191,9 @@ class WorkTest(FabTest):
         self.go()
         self.migration('001_a.py', WAITING.replace("'go'", "'end'"))
         deploy = self.start('migrations:execute')
-        until(lambda: self.contents('ran'))
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         worker, said = self.start_heard('migrations:work')
-        until(lambda: 'comes after 001_a.py' in said.read_text())
+        eventually(lambda: 'comes after 001_a.py' in said.read_text(), 'it says so')
         self.assertEqual(worker.wait(timeout=60), 1)
         (self.folder / 'end').touch()
         self.assert_ok(self.ended(deploy))
@@ -211,7 +204,7 @@ class WorkTest(FabTest):
         self.migration('003_c.py', WAITING.replace("'go'", "'end'"))
         self.migration('004_d.py')
         deploy = self.start('migrations:execute')
-        until(lambda: self.contents('ran'))
+        eventually(lambda: self.contents('ran'), 'the migration has begun')
         marks = list(self.db.migrations_history.find({'name': '004_d.py'}))
         self.assertEqual(len(marks), 1)
         worker.send_signal(signal.SIGTERM)

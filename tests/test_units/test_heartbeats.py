@@ -13,6 +13,7 @@ from unittest import mock
 from migopy.tell import heartbeats
 from migopy.tell.heartbeats import Heartbeats
 from migopy.terminal.progress import progress
+from tests.faults import eventually
 from tests.terminal import Terminal
 
 
@@ -60,10 +61,9 @@ class HeartbeatsTest(unittest.TestCase):
                 beats.begin(self.tell)
                 self.assertLessEqual(threading.active_count(), before + 1)
                 beats.end()
-            deadline = time.monotonic() + 20
-            while threading.active_count() > before:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.01)
+            eventually(
+                lambda: threading.active_count() <= before, 'the thread has ended'
+            )
             self.heard.clear()
             beats.begin(self.tell)
             self.assertTrue(self.heard.wait(10))
