@@ -229,7 +229,7 @@ class DependenciesTest(PlainTest):
 
     def test_what_there_is_not_is_refused_and_what_is_no_list(self) -> None:
         self.file('001_a.py', ['000_gone'])
-        self.assertIn('000_gone, of which there is no file', self.refused())
+        self.assertIn('depends on 000_gone, which has no file here', self.refused())
         self.file('001_a.py', 5)
         self.assertIn('which is no list of names', self.refused())
 
