@@ -110,11 +110,16 @@ class PrivateMongod:
         """Hold the gate, with this process's id written on it for those who wait."""
         try:
             with self._lock('gate', fcntl.LOCK_EX) as gate:
-                os.truncate(gate, 0)
-                os.pwrite(gate, str(os.getpid()).encode(), 0)
+                # On a full disk they do not hear of it.
+                with contextlib.suppress(OSError):
+                    os.truncate(gate, 0)
+                    os.pwrite(gate, str(os.getpid()).encode(), 0)
                 yield
         except OSError as error:
-            raise MongodFailed(self.folder, f'failed: {error}') from error
+            raise MongodFailed(
+                self.folder,
+                f'failed: {error}\nMend that, then type the command again.',
+            ) from error
 
     @contextlib.contextmanager
     def _lock(self, name: str, how: int) -> Iterator[int]:
@@ -201,7 +206,9 @@ class PrivateMongod:
     def _stop(self) -> None:
         """Stop the mongod cleanly and wait for its end."""
         address, _ = self._state()
-        self._remember(address, stopping=True)
+        # On a full disk it is stopped without a note for who finds it half stopped.
+        with contextlib.suppress(OSError):
+            self._remember(address, stopping=True)
         child = self._children.get(self.folder)
         if self._is_scratch and child is not None:
             # It would write to the disk what is deleted then.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import resource
 import time
 from collections.abc import Iterator
 from typing import Any, Callable
@@ -79,3 +80,14 @@ def failing(
         yield
     finally:
         client.admin.command({**point, 'mode': 'off'})
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """Have no file take anything of this process, in the block, as on a full disk."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

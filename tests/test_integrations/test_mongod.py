@@ -22,7 +22,7 @@ from migopy.server import ServerUri, mongod, programs
 from migopy.server.embedded import PrivateMongod, open_lock, try_lock
 from migopy.server.mongod import MongodFailed
 from tests import server
-from tests.faults import eventually
+from tests.faults import eventually, full_disk
 
 PATIENCE = 60
 """Seconds in which a command of these tests says its next word, or has failed."""
@@ -568,6 +568,21 @@ class ForeignerTest(PrivateMongodTest):
             (self.folder / 'server.json').write_text(text)
             with PrivateMongod(self.folder).running() as uri:
                 self.assertEqual(1, mongod.ask(socket_of(uri), {'hello': 1})['ok'])
+
+    def test_a_full_disk_leaves_no_mongod_running(self):
+        stack = contextlib.ExitStack()
+        uri = stack.enter_context(PrivateMongod(self.folder).running())
+        with full_disk():
+            stack.close()
+        with self.assertRaises(OSError):
+            mongod.ask(socket_of(uri), {'hello': 1})
+
+    def test_where_a_full_disk_keeps_it_from_starting_one_reads_so(self):
+        with PrivateMongod(self.folder).running():
+            pass
+        error = self.assertRaisesRegex(MongodFailed, r'too large.*\n.*type the command')
+        with full_disk(), error, PrivateMongod(self.folder).running():
+            self.fail('there is no room for it')
 
     def test_a_process_that_got_the_id_of_a_mongod_that_crashed(self):
         with PrivateMongod(self.folder).running():

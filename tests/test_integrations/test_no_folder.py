@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import resource
 import unittest.mock
-from collections.abc import Iterator
 from pathlib import Path
 
 from migopy import MigopyException
+from tests.faults import full_disk
 from tests.project import FabTest, PlainTest
 
 
@@ -108,17 +106,6 @@ class NoFolderTest(PlainTest):
         self.manager().plan(file=path)
         self.manager().execute(plan=path)
         self.assertEqual(self.registered(), ['001_a.py'])
-
-
-@contextlib.contextmanager
-def full_disk() -> Iterator[None]:
-    """Have no file take anything, in the block, as on a disk that is full."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class OddUriTest(FabTest):
