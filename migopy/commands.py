@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, Union
 
@@ -55,6 +55,8 @@ class Usage(NamedTuple):
 
     name: str
     parameters: Sequence[inspect.Parameter]
+    #: Parameters of migopy's own that a class which overrides it does not hand on.
+    kept_back: Collection[str] = ()
 
 
 class Option(NamedTuple):

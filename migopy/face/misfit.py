@@ -6,18 +6,27 @@ import difflib
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 
-from migopy.commands import PLACEHOLDERS, Option, Part
+from migopy.commands import PLACEHOLDERS, Option, Part, Usage, Where
 from migopy.errors import enumerated
 
 #: How similar to an option an unknown one is that was meant as it.
 SIMILARITY = 0.6
 
 
-def no_such_option(option: str, known: Iterable[str], flag: str = '') -> list[Part]:
+def no_such_option(
+    option: str, known: Iterable[str], usage: Usage | None, flag: str = ''
+) -> list[Part]:
     """Say that a command has no such option, and which one may be meant.
 
-    `flag` is how it was typed, where options are flags.
+    `flag` is how it was typed, where options are flags. Of one that migopy's own would
+    take, `usage` tells.
     """
+    if usage and option in usage.kept_back:
+        return [
+            *(Option(option), f' is not handed on by the {usage.name}() ', Where()),
+            '; nothing was done.\nTo have all options, write it as'
+            f' {usage.name}(self, *args, **kwargs) and hand both on to super()',
+        ]
     near = difflib.get_close_matches(option, list(known), 1, cutoff=SIMILARITY)
     # A text that can be the name of no option is shown as it was typed.
     is_letter = len(option) == 1 and flag != ''

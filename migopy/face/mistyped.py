@@ -75,7 +75,7 @@ def _wrong_word(
         elif word.startswith('--'):
             known = [each.name.rstrip('_') for each in flags]
             option = flag.lstrip('-').replace('-', '_')
-            return no_such_option(option, known, flag)
+            return no_such_option(option, known, None, flag)
         elif needed:
             needed -= 1
         else:

@@ -125,4 +125,4 @@ def _further_option(word: str, name: str, usage: Usage) -> tuple[str, str]:
     from migopy.face.options import GENERAL
 
     known = [*GENERAL, *(each.name for each in flags_of(usage.parameters))]
-    raise WrongOptions(name, *no_such_option(option, known, flag), usage)
+    raise WrongOptions(name, *no_such_option(option, known, usage, flag), usage)

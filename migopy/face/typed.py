@@ -230,7 +230,7 @@ def _require_known(
             if option in known:
                 useless = ' says which databases, and none is looked at here'
                 raise WrongOptions(name, Option(option), useless, usage)
-            raise WrongOptions(name, *no_such_option(option, known), usage)
+            raise WrongOptions(name, *no_such_option(option, known, usage), usage)
 
 
 def has_option(manager_class: type, name: str, option: str) -> bool:
@@ -257,16 +257,21 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
     """
     parameters = tuple(inspect.signature(subtask).parameters.values())
     manager = getattr(subtask, '__self__', None)
-    for cls in type(manager).__mro__:
-        attribute = vars(cls).get(name)
-        if isinstance(attribute, FunctionType):
-            parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
-            if not _passes_all_on(parameters):
-                break
+    classes = type(manager).__mro__
+    found = [vars(cls)[name] for cls in classes if name in vars(cls)]
+    all_of_them = [
+        tuple(inspect.signature(each).parameters.values())[1:]
+        for each in found
+        if isinstance(each, FunctionType)
+    ]
+    own = [each for each in all_of_them if not _passes_all_on(each)] or all_of_them[-1:]
+    parameters = own[0] if own else parameters
+    known = {each.name for each in parameters}
+    kept_back = {one.name.rstrip('_') for each in own[1:] for one in each} - known
     if is_for_each(manager, name):
         taken = {each.name for each in parameters}
         parameters += tuple(each for each in OF_MANY if each.name not in taken)
-    return Usage(name, parameters)
+    return Usage(name, parameters, kept_back)
 
 
 def _passes_all_on(parameters: Sequence[inspect.Parameter]) -> bool:

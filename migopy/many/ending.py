@@ -81,7 +81,9 @@ def _ways(outcome: Outcome) -> list[Part]:
     if failure is not None:
         if not failure.is_unfinished or failure.goes_on:
             return []
-        return ways_out(failure.name, failure.direction, failure.migration)
+        return ways_out(
+            failure.name, failure.direction, failure.migration, failure.resumes
+        )
     if not isinstance(error, Unfinished) or len(by_migration(error.runs)) != 1:
         return []
     said: list[Part] = []

@@ -67,6 +67,8 @@ class Failure:
     function: str = ''
     #: Whether the next worker goes on where this one was stopped.
     goes_on: bool = False
+    #: Whether its backfill, run again, does not begin with the first document.
+    resumes: bool = False
     #: Whether images are to be kept of it, or it is to fail.
     keeps_images: bool = False
 

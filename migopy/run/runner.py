@@ -21,7 +21,7 @@ from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import is_too_large, why_refused
-from migopy.run.unfinished import is_of_worker
+from migopy.run.unfinished import is_of_worker, resumes
 from migopy.state import FAREWELL_SECONDS, IGNORED, UNWRITTEN, GuardedWriter, Run
 
 #: Documents in one write of `ignore`.
@@ -209,6 +209,7 @@ class Runner:
             earlier=self._plan.unfinished_of(run),
             function=function_of(error, step.doing),
             goes_on=is_of_worker(run) and outcome.goes_on,
+            resumes=resumes(run),
             keeps_images=step.images is True,
         )
 

@@ -216,16 +216,26 @@ def ways_on(run: Run, file: Migration | None) -> list[Part]:
             *('  ', Command('forget', run.name), '  - take the database as it is'),
         ]
     if file is None or not goes_on(run):
-        return ways_out(run.name, run.direction, file)
+        return ways_out(run.name, run.direction, file, resumes(run))
     on: list[Part] = ['  ', Command('work'), '  - go on where it stopped\n']
     return [*on, *_ways_back(run.name, file), *_mark(run.name, 'applied')]
 
 
-def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
+def resumes(run: Run) -> bool:
+    """Tell whether the same again does not begin with the first document.
+
+    `update_each`, or a loop over `batches`, has kept how far it was.
+    """
+    return bool(run.checkpoints)
+
+
+def ways_out(
+    name: str, direction: str, file: Migration | None, is_resumed: bool = False
+) -> list[Part]:
     """List the commands that settle an unfinished `up` or `down`, a line each.
 
     `file` is the migration's, if it has one: without it, or without a `down` in it,
-    there are fewer ways.
+    there are fewer ways. `is_resumed` is what `resumes` tells of the run.
     """
     if file is None:
         return [
@@ -237,17 +247,21 @@ def ways_out(name: str, direction: str, file: Migration | None) -> list[Part]:
     if direction == 'down' and not _has_down(file):
         return [*_restoring(name), *mark]
     again = Command('work' if _is_in_background(file) else 'execute', name)
-    up: list[Part] = ['  ', again, '  - run its up again\n']
-    return [*up, *_ways_back(name, file), *mark]
+    up: list[Part] = ['  ', again, '  - run its up again']
+    on = ', which goes on where its backfill stopped' if is_resumed else ''
+    if direction == 'up':
+        return [*up, f'{on}\n', *_ways_back(name, file), *mark]
+    return [*up, '\n', *_ways_back(name, file, on), *mark]
 
 
-def _ways_back(name: str, file: Migration) -> list[Part]:
+def _ways_back(name: str, file: Migration, on: str = '') -> list[Part]:
     """List the command that undoes a migration, if there is one.
 
-    Whether there are images, the database knows; without any, rollback says so.
+    Whether there are images, the database knows; without any, rollback says so. `on`
+    is what is said of a `down` that goes on.
     """
     if _has_down(file):
-        return ['  ', Command('rollback', name), '  - run its down\n']
+        return ['  ', Command('rollback', name), f'  - run its down{on}\n']
     return _restoring(name) if file.defines('undo') else []
 
 

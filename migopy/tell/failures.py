@@ -45,7 +45,9 @@ def _left_behind(failure: Failure) -> list[Part]:
         return [
             f'This attempt {now}; it is unfinished since that of {began}.'
             ' Type one of:\n',
-            *ways_out(failure.name, failure.direction, failure.migration),
+            *ways_out(
+                failure.name, failure.direction, failure.migration, failure.resumes
+            ),
         ]
     if aftermath is Aftermath.LOOKED:
         return ['To look again: ', asked]
@@ -54,7 +56,9 @@ def _left_behind(failure: Failure) -> list[Part]:
         return [
             f'It may have written already ({written}), so it is unfinished.'
             ' Type one of:\n',
-            *ways_out(failure.name, failure.direction, failure.migration),
+            *ways_out(
+                failure.name, failure.direction, failure.migration, failure.resumes
+            ),
         ]
     if aftermath is Aftermath.IN_DOUBT:
         return [

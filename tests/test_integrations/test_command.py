@@ -95,6 +95,17 @@ class LifeTest(CommandTest):
         self.assert_ok(self.migopy('rollback', '1', **poison))
         self.assertEqual(self.contents('notes'), [])
 
+    def test_a_flag_that_a_command_of_2014_does_not_hand_on(self) -> None:
+        text = (self.folder / 'fabfile.py').read_text()
+        old = '    def execute(self, spec_migr=None): super().execute(spec_migr)'
+        line = next(each for each in text.splitlines() if 'MONGO_DATABASE' in each)
+        self.write('fabfile.py', text.replace(line, f'{line}\n{old}'))
+        result = self.migopy('execute', '--dry-run')
+        self.assert_error(
+            result, '--dry-run is not handed on by the execute() in fabfile.py'
+        )
+        self.assertEqual(self.registered(), [])
+
     def test_what_fails_says_the_ways_out_as_they_are_typed(self) -> None:
         self.migration('002_fails.py', FAILS)
         result = self.migopy('execute')

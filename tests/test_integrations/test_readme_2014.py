@@ -293,6 +293,19 @@ class ConfigurationTest(FabTest):
             self.assert_ok(self.fab('migrations:rollback,v2.py'))
             self.assertEqual(self.contents('notes'), [])
 
+    def test_what_its_execute_does_not_hand_on_is_told(self) -> None:
+        self.write('steps/v1.py', NOTES)
+        self.write('fabfile.py', self.filled(self.fabfile))
+        result = self.fab('migrations:execute,dry_run=yes')
+        self.assert_error(
+            result, 'execute: dry_run= is not handed on by the execute() in the fabfile'
+        )
+        self.assertIn('execute(self, *args, **kwargs) and hand both', result.stderr)
+        self.assertTrue(result.stderr.endswith('migrations:execute[,NAME]\n'))
+        unknown = self.fab('migrations:execute,colour=yes')
+        self.assert_error(unknown, 'execute: there is no colour=; nothing was done.')
+        self.assertEqual(self.contents('notes'), [])
+
     def test_an_overridden_dump_that_calls_super(self) -> None:
         lost = "self.logger.white('dump to ' + self.MONGO_DUMP_DIRECTORY)"
         self.assertIn(lost, self.fabfile)

@@ -836,6 +836,22 @@ class MigrationTest(PlainTest):
         self.perform('execute', '1_a.py')
         self.assertEqual(self.calls(), [1] * 3 + [2] * 2 + [1] * 5)
 
+    def test_what_to_type_next_tells_that_it_goes_on(self) -> None:
+        on = ', which goes on where its backfill stopped\n'
+        self.write_up(bad=5, bad_down=6)
+        self.expect_failure()
+        self.assertTrue(self.said(f'run its up again{on}'))
+        self.logger.said.clear()
+        self.manager().show_status()
+        self.assertTrue(self.said(f'run its up again{on}'))
+        self.write_up(bad_down=6)
+        self.perform('execute', '1_a.py')
+        self.expect_failure('1_a.py', subtask='rollback')
+        self.logger.said.clear()
+        self.manager().show_status()
+        self.assertTrue(self.said('run its up again\n'))
+        self.assertTrue(self.said(f'run its down{on}'))
+
     def test_a_down_goes_on_as_well(self) -> None:
         self.write_up(bad_down=6)
         self.perform()
