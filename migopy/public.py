@@ -1,8 +1,8 @@
 """The public names: what `import migopy` gives."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from migopy.lazy import late
 from migopy.version import VERSION
 
 if TYPE_CHECKING:
@@ -58,10 +58,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in ROOMS:
-        return getattr(import_module(f'migopy.{ROOMS[name]}'), name)
-    raise AttributeError(f'module {__package__!r} has no attribute {name!r}')
+__getattr__ = late('migopy', ROOMS)
 
 
 def __dir__() -> list[str]:
