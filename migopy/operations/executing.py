@@ -30,10 +30,10 @@ def execute(
 ) -> Plan | None:
     """Run `up` of what an order takes, each registered right after it.
 
-    `dump` is called before the first one, under the lock. One that `looks_ahead` runs
-    nothing where that tells of a problem, and with an `agreed` plan nothing but that.
-    Returns the plan where there was nothing to run. Raises what a migration raised, or
-    what kept it from running.
+    `dump` is called before the first one, under the lock. With `looks_ahead`, nothing
+    runs if the look finds a problem; with an `agreed` plan, nothing else runs. Returns
+    the plan if there was nothing to run. Raises what a migration raised, or what kept
+    it from running.
     """
     try:
         plan = _execute(site, order, observer, dump, looks_ahead, agreed)
@@ -60,9 +60,9 @@ def _execute(
         plan = site.plan()
         migrations = order.select(plan)
         runner = Runner(site, plan, observer)
-        if agreed is not None and not migrations:
-            agreed.require(site, [], plan, observer)
         if not migrations:
+            if agreed is not None:
+                agreed.require(site, [], plan, observer)
             runner.complete_history()
             return site.surveyed(plan)
         with importable(site.directory):
@@ -83,11 +83,16 @@ def _execute(
                 from migopy.operations.images import prune
 
                 prune(site)
-        if left := order.leaves(plan):
-            observer.left([each.name for each in left])
-        if plan.elsewhere and not order.names:
-            observer.elsewhere(list(plan.elsewhere), plan.environment)
+        _tell_what_is_left(order, plan, observer)
     return None
+
+
+def _tell_what_is_left(order: Order, plan: Plan, observer: Observer) -> None:
+    """Tell what an order leaves to a worker, and what is for other environments."""
+    if left := order.leaves(plan):
+        observer.left([each.name for each in left])
+    if plan.elsewhere and not order.names:
+        observer.elsewhere(list(plan.elsewhere), plan.environment)
 
 
 def _run_after_dump(
@@ -114,7 +119,7 @@ def _run_after_dump(
 def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
     """Register what an order takes without running it.
 
-    Returns the plan where there was nothing to register.
+    Returns the plan if there was nothing to register.
     """
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if is_done(site, order, observer):

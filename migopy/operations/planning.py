@@ -13,7 +13,7 @@ from bson import decode, json_util
 from migopy.commands import Again, Command
 from migopy.differences import Comparison, changes
 from migopy.errors import MigopyException, enumerated
-from migopy.files import importable
+from migopy.files import Migration, importable
 from migopy.folders import write_whole
 from migopy.operations.agreed_plan import FORMAT, helpers_of
 from migopy.operations.orders import Order
@@ -71,16 +71,9 @@ def make(
     if migrations:
         with importable(site.directory):
             foreseen = foresee(site, plan, migrations, order, observer, notes, COMPARED)
-    tried = notes.steps
-    failed = [each.name for each in migrations if each.name not in tried]
-    failed += [name for name, each in tried.items() if each.error is not None]
-    if failed:
-        asked = order.asked
-        options = {'to': asked.options.get('to'), 'dry_run': 'yes'}
-        again = Command('execute', *asked.values, **options)
-        raise CannotPlan(failed, again)
-    seen = [sighting for each in tried.values() for sighting in each.sightings.all()]
-    touched = {each.namespace for each in seen}
+    _require_tried(order, migrations, notes)
+    tried = notes.steps.values()
+    touched = {seen.namespace for each in tried for seen in each.sightings.all()}
     with site.listener.own_work():
         basis = basis_of(Server(site.db.client, site.db.name), touched)
     name = order.asked.values[0] if order.asked.values else None
@@ -98,6 +91,18 @@ def make(
         'helpers': helpers_of(site, [each.name for each in plan.migrations]),
         'state': {'checksum': checksum_of(basis), 'collections': basis},
     }, foreseen
+
+
+def _require_tried(
+    order: Order, migrations: Sequence[Migration], notes: TrialNotes
+) -> None:
+    """Make sure that a dry run has come to its end; raises `CannotPlan`."""
+    failed = [each.name for each in migrations if each.name not in notes.steps]
+    failed += [name for name, each in notes.steps.items() if each.error is not None]
+    if failed:
+        asked = order.asked
+        options = {'to': asked.options.get('to'), 'dry_run': 'yes'}
+        raise CannotPlan(failed, Command('execute', *asked.values, **options))
 
 
 def _migration(

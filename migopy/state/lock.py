@@ -193,27 +193,15 @@ class Lock:
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
     def _try(self, command: str) -> Holder:
-        agent = Agent.current()
-        mine = {
-            '_id': self.id,
-            'owner': self.owner,
-            'former': '$owner',
-            'user': {'$literal': agent.user},
-            'host': {'$literal': agent.host},
-            'pid': agent.pid,
-            'subtask': {'$literal': command},
-            'since': '$$NOW',
-            'expires': expiry(self.ttl),
-            'place': place(),
-            'ttl': self.ttl,
-        }
+        """Take the lock if it is free; give who holds it then."""
         free = {'$not': [{'$gt': ['$expires', '$$NOW']}]}
+        taken = {'$cond': [free, self._mine(command), '$$ROOT']}
         collection: Collection[Any] = self.collection
         while True:
             try:
                 document: Any = collection.find_one_and_update(
                     {'_id': self.id},
-                    [{'$replaceWith': {'$cond': [free, mine, '$$ROOT']}}],
+                    [{'$replaceWith': taken}],
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
@@ -234,6 +222,23 @@ class Lock:
                     raise
                 self._renewal.release()
                 raise missing from error
+
+    def _mine(self, command: str) -> Document:
+        """Give the document of the lock in our hands, as an expression of MongoDB's."""
+        agent = Agent.current()
+        return {
+            '_id': self.id,
+            'owner': self.owner,
+            'former': '$owner',
+            'user': {'$literal': agent.user},
+            'host': {'$literal': agent.host},
+            'pid': agent.pid,
+            'subtask': {'$literal': command},
+            'since': '$$NOW',
+            'expires': expiry(self.ttl),
+            'place': place(),
+            'ttl': self.ttl,
+        }
 
     def _new_renewal(self) -> Renewal:
         mine = {'_id': self.id, 'owner': self.owner}
