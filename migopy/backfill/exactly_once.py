@@ -45,6 +45,18 @@ TRIPS_WITH_IMAGES = 6
 REFUSED_AT_MOST = 20
 
 
+class TooLarge(Exception):
+    """A page is too large for a transaction; one of so many `documents` may not be.
+
+    `is_retried` is whether it has what failed in the run before.
+    """
+
+    def __init__(self, documents: int, is_retried: bool) -> None:
+        self.documents = documents
+        self.is_retried = is_retried
+        super().__init__(documents)
+
+
 class ExactlyOnce:
     """Writes batches, one at a time, each with its checkpoint in one transaction.
 

@@ -126,7 +126,7 @@ class Sizes:
         waited = self.trips * self.way.seconds
         return max(BASE, round(min(waited / SHARE, self._seconds) / each))
 
-    def stop_growing(self) -> None:
-        """Keep all pages at `BASE` documents from now on."""
+    def keep_to(self, documents: int) -> None:
+        """Keep all pages at so many documents from now on, or fewer."""
         self.grows = False
-        self.most = BASE
+        self.most = documents

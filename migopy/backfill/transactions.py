@@ -44,6 +44,7 @@ class NotOnce(MigopyException):
         reason: str,
         is_for_all: bool = True,
         wanted: str = EXACTLY_ONCE,
+        is_too_large: bool = False,
     ) -> None:
         """Take why what was `wanted` cannot be."""
         self.namespace = namespace
@@ -51,6 +52,8 @@ class NotOnce(MigopyException):
         #: Whether it holds for the whole collection, not for one page alone.
         self.is_for_all = is_for_all
         self.wanted = wanted
+        #: Whether fewer documents may be written so.
+        self.is_too_large = is_too_large
         super().__init__(f'{namespace}: {wanted} cannot be kept, as {reason}.')
 
     @property
@@ -179,7 +182,12 @@ class PageTransaction:
                 reason = f'{reason} (give it fewer documents at a time)'
             # A bulk's error shows all that was sent.
             cause = None if isinstance(error, BulkWriteError) else error
-            raise NotOnce(self._namespace, reason, wanted=self._wanted) from cause
+            raise NotOnce(
+                self._namespace,
+                reason,
+                wanted=self._wanted,
+                is_too_large=code in TOO_LARGE,
+            ) from cause
         if not error.has_error_label(TRANSIENT) or time.monotonic() > deadline:
             raise error
         if conflicts >= self._conflicts:

@@ -21,7 +21,7 @@ from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, images_here, save
 from migopy.backfill.documents import RAW, id_of, shown
-from migopy.backfill.exactly_once import ExactlyOnce
+from migopy.backfill.exactly_once import ExactlyOnce, TooLarge
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import say_where
 from migopy.backfill.session import is_in_transaction
@@ -43,10 +43,6 @@ TRIPS = 1
 
 #: How often a document is given to the function again, if others keep changing it.
 ATTEMPTS = 100
-
-
-class TooLarge(Exception):
-    """A page is too large for a transaction; a smaller one may not be."""
 
 
 class UpdateCall:
@@ -135,11 +131,14 @@ class UpdateCall:
             sizes.way,
         )
         sizes.trips = once.trips
-        try:
-            return self._write_once(once, self._batches(submit), submit, show)
-        except TooLarge:
-            sizes.stop_growing()
-        return self._write_once(once, self._following(submit), submit, show)
+        batches = self._batches(submit)
+        while True:
+            try:
+                return self._write_once(once, batches, submit, show)
+            except TooLarge as large:
+                sizes.keep_to(large.documents)
+                begin = self._batches if large.is_retried else self._following
+                batches = begin(submit)
 
     def _write_once(
         self, once: ExactlyOnce, batches: Iterator[Batch], submit: Submit, show: Meter
@@ -184,8 +183,11 @@ class UpdateCall:
                 batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
                 written = once.write(batch)
         except NotOnce as error:
-            if self._throttle.sizes.grows and batch.counts.matched > BASE:
-                raise TooLarge from error
+            count, is_retried = batch.counts.matched, bool(batch.retried)
+            if self._throttle.sizes.grows and count > BASE:
+                raise TooLarge(BASE, is_retried) from error
+            if error.is_too_large and count > 1:
+                raise TooLarge(count // 2, is_retried) from error
             if once.is_required:
                 raise
             say(error.in_place_of_it)

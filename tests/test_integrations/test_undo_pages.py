@@ -89,6 +89,24 @@ class PagesTest(PlainTest):
         self.assertFalse(any('data' in text for _, text in self.logger.said))
         self.assertEqual(state_of(self.db), self.before)
 
+    def test_pages_halve_until_their_images_fit_into_a_transaction(self) -> None:
+        add, tried, added = Images.add_and_save, list[int](), list[int]()
+
+        def add_few(self: Images, documents: Any, kept: Any, session: Any) -> None:
+            tried.append(kept.documents - sum(added))
+            if tried[-1] > 3:
+                sent = {'index': 0, 'errmsg': 'will not fit', 'code': 388}
+                raise BulkWriteError({'writeErrors': [sent]})
+            add(self, documents, kept, session)
+            added.append(tried[-1])
+
+        with mock.patch.object(Images, 'add_and_save', add_few):
+            self.manager().execute()
+        # In order, each once.
+        self.assertEqual(tried, [10, 5, *[2] * 22, 1])
+        self.assertEqual(self.db.a.count_documents({'x': 1}), 37)
+        self.assert_undone(self.manager())
+
     def test_one_that_failed_goes_on_or_is_undone(self) -> None:
         failing = EACH.replace(
             'def change(document):',

@@ -364,7 +364,7 @@ class SizesTest(unittest.TestCase):
         sizes.took(0.2, BASE, 3)
         sizes.read([])
         self.assertGreater(sizes.most, BASE)
-        sizes.stop_growing()
+        sizes.keep_to(BASE)
         sizes.took(0.2, BASE, 3)
         sizes.read([])
         self.assertEqual(sizes.most, BASE)
