@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
@@ -15,7 +14,7 @@ from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
 from migopy.many.calling import MARKED, call_for_one, marking, would_mark
 from migopy.many.databases import Database, shown, typed_only
-from migopy.many.ending import Failing, Tally
+from migopy.many.ending import Counts, Tally
 from migopy.many.errors import Failed
 from migopy.many.fleet import Fleet, in_order
 from migopy.many.gathered import Gathered, Outcome
@@ -23,16 +22,11 @@ from migopy.many.greeting import are_apart, greet
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
 from migopy.many.outcomes import (
-    DONE,
-    NOT_BEGUN,
-    NOTHING,
     OF_LOST,
     QUIET,
     TOLD_ONCE,
-    WORDS,
     is_idle,
     is_of_all,
-    word,
 )
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing, standing_of
@@ -140,45 +134,29 @@ class Crowd:
         Raises an error that all databases would meet, once those under way have ended.
         """
         began = time.monotonic()
-        counts = Counter(dict.fromkeys(WORDS, 0))
-        failed: list[Failing] = []
-        gone: list[str] = []
-        of_all: BaseException | None = None
-        refused: BaseException | None = None
-        idle: set[str] = set()
+        counts = Counts(len(databases))
         try:
             with closing(self._outcomes(databases, self._do)) as ended:
-                told = in_order(databases, ended) if self._is_shown else ended
-                for outcome in told:
-                    counts[word(outcome)] += 1
-                    if outcome.is_of_all:
-                        of_all = outcome.error
-                        continue
-                    self._report.done(outcome)
-                    tell_outcome(outcome, self._for_one(outcome.database))
-                    if outcome.is_failure:
-                        failed.append(Failing.of(outcome))
-                    if outcome.is_gone:
-                        gone.append(outcome.database.title)
-                    refused = outcome.error or refused
-                    if outcome.is_idle:
-                        idle.add('\n'.join(outcome.said))
+                for outcome in in_order(databases, ended) if self._is_shown else ended:
+                    counts.take(outcome)
+                    if not outcome.is_of_all:
+                        self._report.done(outcome)
+                        tell_outcome(outcome, self._for_one(outcome.database))
         finally:
-            counts[NOT_BEGUN] = len(databases) - sum(counts.values())
-            all_idle = counts[NOTHING] == len(databases)
-            if self._command in TOLD_ONCE and all_idle and len(idle) == 1:
-                self._report.line('white', *idle)
-            # An error that all would meet says itself that nothing was done.
-            is_told = of_all is None or any(counts[each] for each in (DONE, NOTHING))
-            if is_told and not self._is_shown and counts[NOT_BEGUN] < len(databases):
-                self._report.ended(counts, time.monotonic() - began)
-        if isinstance(of_all, MigopyException):
-            of_all.change_commands(self._selection.narrow)
-        if of_all is not None:
-            raise of_all
-        is_refused = counts[NOTHING] == len(databases)
-        why = refused if is_refused else None
-        return Tally(failed, gone, why, not counts[NOT_BEGUN])
+            counts.end()
+            self._tell(counts, time.monotonic() - began)
+        if isinstance(counts.of_all, MigopyException):
+            counts.of_all.change_commands(self._selection.narrow)
+        if counts.of_all is not None:
+            raise counts.of_all
+        return counts.tally()
+
+    def _tell(self, counts: Counts, seconds: float) -> None:
+        """Say at the end what was done in all, and once why there was nothing to do."""
+        if self._command in TOLD_ONCE and counts.are_idle and len(counts.idle) == 1:
+            self._report.line('white', *counts.idle)
+        if counts.are_worth_telling and not self._is_shown:
+            self._report.ended(counts.words, seconds)
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
         phases = {phase for _, each in standings for phase in each.phases}

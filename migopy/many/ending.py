@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from migopy.commands import Command, Part
@@ -10,7 +12,14 @@ from migopy.errors import MigopyException
 from migopy.many.databases import FAILED_ONES, typed_only
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.gathered import Outcome
-from migopy.many.outcomes import is_in_history
+from migopy.many.outcomes import (
+    DONE,
+    NOT_BEGUN,
+    NOTHING,
+    WORDS,
+    is_in_history,
+    word,
+)
 from migopy.many.selecting import Selection
 from migopy.run import Unfinished, by_migration, ways_out
 
@@ -51,6 +60,60 @@ class Tally(NamedTuple):
     gone: Sequence[str]
     refused: BaseException | None
     is_whole: bool
+
+
+@dataclass
+class Counts:
+    """What has come so far of a command in `of` databases.
+
+    Invariant: `words` counts the outcomes by what they are in a word, in the order of
+    `WORDS`. `of_all` is an error that every database would meet, `refused` the last one
+    of any other. `idle` is what was said of databases with nothing to do.
+    """
+
+    of: int
+    words: Counter[str] = field(
+        default_factory=lambda: Counter(dict.fromkeys(WORDS, 0))
+    )
+    failed: list[Failing] = field(default_factory=list)
+    gone: list[str] = field(default_factory=list)
+    idle: set[str] = field(default_factory=set)
+    of_all: BaseException | None = None
+    refused: BaseException | None = None
+
+    def take(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.words[word(outcome)] += 1
+        if outcome.is_of_all:
+            self.of_all = outcome.error
+            return
+        if outcome.is_failure:
+            self.failed.append(Failing.of(outcome))
+        if outcome.is_gone:
+            self.gone.append(outcome.database.title)
+        if outcome.is_idle:
+            self.idle.add('\n'.join(outcome.said))
+        self.refused = outcome.error or self.refused
+
+    def end(self) -> None:
+        """Count the databases that have not had their turn by now."""
+        self.words[NOT_BEGUN] = self.of - sum(self.words.values())
+
+    @property
+    def are_idle(self) -> bool:
+        """Tell whether there was nothing to do in any of the databases."""
+        return self.words[NOTHING] == self.of
+
+    @property
+    def are_worth_telling(self) -> bool:
+        """Tell whether there is more to say than what `of_all` says itself."""
+        did = self.of_all is None or bool(self.words[DONE] or self.words[NOTHING])
+        return did and self.words[NOT_BEGUN] < self.of
+
+    def tally(self) -> Tally:
+        """Give what came of the command, once `end` was called."""
+        why = self.refused if self.are_idle else None
+        return Tally(self.failed, self.gone, why, not self.words[NOT_BEGUN])
 
 
 def settle(tally: Tally, count: int, typed: Command, selection: Selection) -> None:
