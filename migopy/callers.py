@@ -1,4 +1,4 @@
-"""Which file called: the one to be told of what it uses."""
+"""Find the file that called, to tell its author what it uses."""
 
 from __future__ import annotations
 

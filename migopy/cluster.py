@@ -1,4 +1,4 @@
-"""A server or a cluster of them, as one client sees it: one database's or many's."""
+"""A server or a cluster, as one client sees it, for one database or many."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from migopy.server import (
 class Cluster:
     """What a client is made of, and the client.
 
-    Invariant: there is one client at most, made when it is first asked for; what was
-    made or started here ends with `disconnect`, what the application made does not.
+    Invariant: there is one client at most, made when it is first asked for. What was
+    made or started here ends with `disconnect`; what the application made does not.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Cluster:
 
     @lazy
     def heartbeats(self) -> Any:
-        """Give a client that hears of members often, if one can be made for that."""
+        """Give a client that hears of members more often, if one can be made."""
         place, options = self.connection
         with self._without_warnings():
             client = listening_client(self._make_client, place, options)

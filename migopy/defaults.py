@@ -26,8 +26,8 @@ class Defaults:
 
     #: Where the migrations lie: beside the fabfile, unless it is an absolute path.
     MIGRATIONS_DIRECTORY = 'mongomigrations'
-    #: What a file's name is like; `migr_nr` is the number. Several groups whose names
-    #: begin so make one number together.
+    #: The pattern of a file's name; `migr_nr` is the number. If several groups have
+    #: names that begin so, their digits together are the number.
     MIGRATIONS_FILE_PATTERN = r'(?P<migr_nr>[0-9]+)_[a-z0-9_]+\.py'
     #: Names of files in that folder that are no migrations (`base.py`).
     MIGRATIONS_HELPERS: Sequence[str] = ()
@@ -35,12 +35,12 @@ class Defaults:
     MIGRATION_NUMBERING = 'number'
     #: A file, beside the fabfile, that new migrations are made from.
     MIGRATION_TEMPLATE: str | None = None
-    #: The collection of registered migrations; with `_lock`, `_history` and `_undo`
-    #: behind it, the names of others.
+    #: The collection of registered migrations; followed by `_lock`, `_history` and
+    #: `_undo`, it names others.
     MIGRATIONS_COLLECTION = 'migrations'
-    #: What this environment is called, where a file says in which ones it is to run
-    #: (`environments`). `MIGOPY_ENVIRONMENT` in the process's environment stands over
-    #: it; where neither is set, `ENVIRONMENT` there is taken.
+    #: The name of this environment, for files that say in which ones they are to run
+    #: (`environments`). `MIGOPY_ENVIRONMENT` in the process's environment overrules it;
+    #: if neither is set, `ENVIRONMENT` there is taken.
     ENVIRONMENT: str | None = None
     #: Whether to execute a migration whose number is smaller than a registered one's.
     ALLOW_LATE = True
@@ -68,11 +68,11 @@ class Defaults:
     #: Whether a migration runs in a transaction where its file does not say.
     TRANSACTION = False
 
-    #: Whether images are kept of what a migration changes, where its file does not say,
-    #: so that `rollback` needs no `down`: True, False, or 'best effort'.
+    #: Whether images are kept of what a migration changes, if its file does not say, so
+    #: that `rollback` needs no `down`: True, False, or 'best effort'.
     UNDO: bool | str = False
-    #: MB of images that a migration may have, compressed; of how many migrations they
-    #: are kept, and for how many days (`None`: for ever).
+    #: MB of images that a migration may have, compressed; for how many migrations
+    #: images are kept, and for how many days (`None`: for ever).
     UNDO_MB: float = 500
     UNDO_KEEP: int | None = 5
     UNDO_DAYS: float | None = None

@@ -1,4 +1,4 @@
-"""What the faces ask a manager's class, before there is a manager."""
+"""What the faces ask of a manager's class, before there is a manager."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Doors(Defaults):
     def create_task(cls) -> Callable[..., Any]:
         """Make the function for the fabfile; this is what imports Fabric.
 
-        Where another face loads the fabfile, that is left to who calls the function.
+        If another face loads the fabfile, Fabric is imported only when it is called.
         Raises `BadSettings` for a `TASK_NAME` that is no name.
         """
         require_sound({'TASK_NAME': cls.TASK_NAME}, [])
@@ -45,8 +45,8 @@ class Doors(Defaults):
     def speaker(cls) -> Voice:
         """Give what speaks where there is no manager yet, or none any more.
 
-        It shows no secret of the class's settings, as far as these can be read. Where
-        the class's logger is none, it is migopy's own that says so.
+        It shows no secret of the class's settings, as far as these can be read. If the
+        class's logger is unusable, migopy's own says so.
         """
         logger = cls.logger if is_logger(cls.logger) else ColorsLogger()
         return Voice(logger, secrets_of(cls))

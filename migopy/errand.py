@@ -15,10 +15,10 @@ from migopy.commands import FabSpelling, Spelling
 class Errand:
     """What somebody typed: Fabric carries it out once for each host.
 
-    Invariant: `id` is the same on every host. `times` is how often the same command
-    was typed in one line, so how often at most it takes effect in one database.
-    `before` are the words to be typed before it to get to the same place again,
-    `['production']` of `fab production migrations:execute`.
+    Invariant: `id` is the same on every host. `times` is how often the same command was
+    typed in one line, so it takes effect at most so often in one database. `before` are
+    the words to type before it to get to the same place again: `['production']` for
+    `fab production migrations:execute`.
     """
 
     id: str = field(default_factory=lambda: uuid.uuid4().hex)
@@ -34,7 +34,7 @@ class Errand:
     is_quiet: bool = False
 
 
-#: That which is carried out in this context; none in plain Python.
+#: The errand that is carried out in this context; none in plain Python.
 ERRAND: ContextVar[Errand | None] = ContextVar('ERRAND', default=None)
 
 
@@ -56,7 +56,7 @@ def carrying_out(errand: Errand) -> Iterator[None]:
 
 
 def is_for_fab() -> bool:
-    """Tell whether this is not the errand of another face than Fabric 1's."""
+    """Tell whether this is an errand of Fabric 1, or of no face at all."""
     errand = ERRAND.get()
     return errand is None or errand.spelling is None
 

@@ -29,10 +29,10 @@ class MigopyException(Exception):
     #: What the command `migopy` ends with; `fab` ends with 1 for each.
     exit_status = 1
 
-    #: Whether it is of this machine or process, so that whatever database a command is
-    #: for, it meets the same.
+    #: Whether it is about this machine or process, so that a command meets it for each
+    #: database.
     is_of_process = False
-    #: Whether the same command meets it again, also when what it says has been done.
+    #: Whether the same command meets it again even when what it says has been done.
     is_for_good = False
     #: Whether its commands are ways out of what is half done, for a person to choose.
     has_ways_out = False
@@ -67,7 +67,7 @@ class MigopyException(Exception):
         )
 
     def keep_within(self, typed: Command) -> None:
-        """Have no command in the message go further than what was typed."""
+        """Keep the commands in the message from going further than what was typed."""
         if not self.has_ways_out:
             self._said = tuple(
                 each for part in self._said for each in within(part, typed)

@@ -1,4 +1,4 @@
-"""What is made, or imported, when it is asked for first, whatever thread asks."""
+"""Make or import things when they are first asked for, by whatever thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar('T')
 
 
 class lazy(cached_property[T]):  # noqa: N801 - written as `cached_property` is
-    """A `cached_property` that is made once, also where several threads ask at a time.
+    """A `cached_property` that is made once, even if several threads ask at a time.
 
     Since Python 3.12 `cached_property` lets each of them make one, and keeps the last:
     of a manager's parts, one thread would hold the lock of one and write with another.

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, TypeVar, cast
 from migopy.defaults import Defaults
 from migopy.server import CHECKS, SECRET, ServerUri, is_uri, redacted
 
-#: The attribute of a class that says where the values come from which it puts over
+#: The attribute of a derived class that says where its values come from, which replace
 #: those of the class that it derives from.
 WHERE = 'migopy_where'
 
 #: The setting that each face takes from the process's environment, and the variables
-#: there: one stands over the setting, and the other, which is not migopy's own, under.
+#: there: the first overrules the setting; the second, not migopy's own, is a default.
 ENVIRONMENT = 'ENVIRONMENT'
 OWN_VARIABLE, USUAL_VARIABLE = 'MIGOPY_ENVIRONMENT', 'ENVIRONMENT'
 
@@ -51,7 +51,7 @@ class Shown(NamedTuple):
 
 
 def over(manager_class: type[Manager], given: Mapping[str, Given]) -> type[Manager]:
-    """Derive a class that has other values for some settings, all else as it is."""
+    """Derive a class with other values for some settings."""
     if not given:
         return manager_class
     attributes = {
@@ -100,7 +100,7 @@ def environment_of(manager: Defaults) -> Given:
         (os.environ.get(USUAL_VARIABLE), f'{USUAL_VARIABLE} in the environment'),
     )
     for value, where in candidates:
-        # What is no text is refused when the settings are looked at.
+        # A value that is no text is refused when the settings are checked.
         if isinstance(value, str) and value.strip():
             return Given(value.strip(), where)
     return Given(None, _where(manager, ENVIRONMENT))
@@ -143,7 +143,7 @@ def _visible(name: str, value: Any) -> str:
 
 
 def _is_names(value: Any) -> bool:
-    """Tell whether it is names and patterns alone, without settings of their own."""
+    """Tell whether it is only names and patterns, without settings of their own."""
     names = [value] if isinstance(value, str) else value
     return isinstance(names, (list, tuple)) and all(
         isinstance(name, str) for name in names

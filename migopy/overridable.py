@@ -24,7 +24,7 @@ class Overridable:
     _site: Site
 
     def sorted(self, file_names: Iterable[str]) -> list[str]:
-        """Sort names of migration files by number; raises on a name that is none."""
+        """Sort names of migration files by number; raises for any other name."""
         names = FileNames(self.MIGRATIONS_FILE_PATTERN, self.MIGRATIONS_HELPERS)
         return [name for _, name in names.sorted(file_names)]
 
@@ -38,11 +38,11 @@ class Overridable:
 
     @original
     def databases(self) -> Iterable[Any]:
-        """List the databases that the migrations are for, where they are many.
+        """List the databases that the migrations are for, if there are many.
 
-        By default they are `MONGO_DATABASES`. An override gives names, patterns, or
-        pairs of a name and a dict of settings (`MONGO_URI`, …) for that one alone. It
-        is called anew by each command.
+        By default these are `MONGO_DATABASES`. An override gives names, patterns, or
+        pairs of a name and a dict of settings (`MONGO_URI`, …) for that one alone. Each
+        command calls it again.
         """
         return self.MONGO_DATABASES or []
 

@@ -39,7 +39,7 @@ class Pace(NamedTuple):
         return minute >= begin or minute < end
 
 
-#: What may be said in place of one: 'careful', 'full', or nothing.
+#: What a setting or argument may be: a pace, 'careful', 'full', or nothing.
 Wanted = Union[Pace, str, None]
 
 CAREFUL = Pace()
@@ -62,13 +62,13 @@ def is_count(value: Any) -> bool:
 
 
 def require_yes_or_no(name: str, value: Any) -> None:
-    """Raise `ValueError` for what is neither: `'no'` would count as a yes."""
+    """Raise `ValueError` if it is no `bool`: `'no'` would count as a yes."""
     if not isinstance(value, bool):
         raise ValueError(f'{name} must be True or False, not {value!r}')
 
 
 def wish_for(value: Any) -> str | None:
-    """Say what a pace should be, to stand after `must be`; `None` where it is."""
+    """Say what a pace should be, to follow `must be`; `None` if it is right."""
     if value is None or (isinstance(value, str) and value in NAMED):
         return None
     if not isinstance(value, Pace):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from migopy.commands import Again, Command, Part
 
-#: Commands that can be tried, and those that try migrations whatever is typed.
+#: Commands that have a dry run, and those that only try migrations in any case.
 TRIED = ('execute', 'rollback')
 TRYING = ('plan', 'preflight', 'rehearse')
 
@@ -28,10 +28,11 @@ def within(part: object, typed: Command) -> Iterator[Part | object]:
 def _again(again: Again, typed: Command) -> Command:
     """Give what was typed, to be typed again.
 
-    With `to` a name does not go, and the phase of one is not that of all before it.
+    A name does not go together with `to`, and the phase of one migration need not be
+    that of all before it.
     """
     values, options = typed.values, dict(typed.options)
-    # Whoever was sure was so of what was asked then.
+    # A `yes` was the answer to the question at that time.
     options.pop('yes', None)
     if 'to' in again.more:
         values = ()

@@ -1,4 +1,4 @@
-"""What ends a process from outside, turned into an exception, in one place."""
+"""Turn what ends a process from outside into exceptions, in one place."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ class Stopped(SystemExit):
 def raised() -> Iterator[None]:
     """Raise `Terminated` at SIGTERM and SIGHUP during the block, as Ctrl-C raises.
 
-    So what a stopped container or a lost connection interrupts is recorded, and the
-    lock is free at once. Only in the main thread, and not where a signal is handled
-    or ignored already (nohup, an outer block, a program with handlers of its own).
+    So the work that a stopped container or a lost connection interrupts is recorded,
+    and the lock is free at once. It works only in the main thread, and not for signals
+    that are handled or ignored already (by nohup, an outer block, or the program).
     """
 
     def terminate(number: int, _frame: object) -> None:
-        # A terminal that closes may send two: let none disturb what is done now.
+        # A closing terminal may send two: none must disturb what is done from now on.
         for each in caught:
             signal.signal(each, signal.SIG_IGN)
         raise Terminated(number)
@@ -89,10 +89,10 @@ class Held:
 
 @contextmanager
 def held() -> Iterator[Held]:
-    """Hold back, to its end, the first Ctrl-C, SIGTERM or SIGHUP of the block.
+    """Hold back the first Ctrl-C, SIGTERM or SIGHUP until the end of the block.
 
-    It is raised there, whatever ends the block; a second one is raised at once. Only in
-    the main thread, and only what would be raised without it.
+    It is raised there, whatever ends the block; a second one is raised at once. It
+    works only in the main thread, and only for what would be raised without it.
     """
     first = Held()
     before = {}

@@ -1,4 +1,4 @@
-"""One database and its rooms, wired from settings."""
+"""One database and what belongs to it, wired from settings."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ Document = dict[str, Any]
 class Site:
     """One database, its migrations, and what is kept of them.
 
-    Invariant: all in it is of this one database. It shares nothing with another site
-    but what it was given, so sites work side by side in threads of one process.
+    Invariant: all in it belongs to this one database. It shares nothing with another
+    site except what it was given, so sites work side by side in threads of one process.
     """
 
     version = VERSION
@@ -66,10 +66,10 @@ class Site:
         directory: Directory | None = None,
         is_of_many: bool = False,
     ) -> None:
-        """Take the cluster, and what tells of calls that PyMongo dropped.
+        """Take the cluster, and `notify`, which hears of calls that PyMongo dropped.
 
-        `functions` gives those of a migration's module; `directory` is given where it
-        is that of many databases.
+        `functions` gives the functions of a migration's module; `directory` is given if
+        many databases share it.
         """
         self._functions = functions
         self.settings = settings
@@ -91,7 +91,7 @@ class Site:
             return TEMPLATE
         return read_template(os.path.join(settings.base, settings.template))
 
-    # Its rooms.
+    # Its parts.
 
     @property
     def client(self) -> Any:
@@ -100,7 +100,7 @@ class Site:
 
     @property
     def heartbeats(self) -> Any:
-        """Give a client that hears of members often, if one can be made for that."""
+        """Give a client that hears of members more often, if one can be made."""
         return self.cluster.heartbeats
 
     def async_client(self) -> AsyncMongoClient[Document]:
@@ -177,14 +177,14 @@ class Site:
 
     @lazy
     def _reached(self) -> Collection[Document]:
-        """Give the collection of registered migrations, of a server that was found."""
+        """Give the collection of registered migrations, once a server was reached."""
         collection: Collection[Document] = self._database[self.settings.collection]
         await_first_contact(self.client, self.settings.server)
         return collection
 
     @property
     def secrets(self) -> Sequence[str]:
-        """Give what nobody may read in a text."""
+        """Give the secrets that no text may show."""
         return self.settings.server.secrets
 
     def explained(self, error: Exception) -> MigopyException:
@@ -194,7 +194,7 @@ class Site:
     # What is read from them.
 
     def plan(self, unsettled: bool = True, in_full: bool = False) -> Plan:
-        """Read the files and the registry: what a command needs that changes them.
+        """Read the files and the registry, for a command that changes migrations.
 
         Without `unsettled` the history is not read; with `in_full` the records tell
         how long each took, and by whom.
@@ -217,7 +217,7 @@ class Site:
         return as_files_say(plan)
 
     def survey(self, in_full: bool = False) -> Plan:
-        """Read all there is to know, for a person who looks."""
+        """Read all there is to know, for a person."""
         return self.surveyed(self.plan(in_full=in_full))
 
     def surveyed(self, plan: Plan) -> Plan:
@@ -226,16 +226,16 @@ class Site:
         return plan if changed == plan.checksums else replace(plan, checksums=changed)
 
     def runs(self, which: str) -> tuple[OpenRuns, Iterable[Run]]:
-        """Read the last runs: so many, or those of one migration, or all for `''`.
+        """Read the last runs: so many, those of one migration, or all for `''`.
 
-        Before them come those that are open; nothing else of the plan is kept while
-        runs are read. Raises what `last_runs` does.
+        The runs that are open come first in the result; nothing else of the plan is
+        kept while runs are read. Raises what `last_runs` does.
         """
         plan = self.plan()
         return plan.open_runs, last_runs(self.history, plan, which)
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
-        # Of ten thousand files only those are kept that somebody will hear of.
+        # Of ten thousand checksums, only those that have changed are kept.
         for migration in plan.to_compare:
             checksum = migration.checksum()
             if checksum != plan.registered[migration.name].checksum:
@@ -257,9 +257,9 @@ class Site:
         waiting: Callable[[Holder], None],
         names: Sequence[str | None] = (),
     ) -> Iterator[None]:
-        """Hold the lock, which a command that another one calls holds already.
+        """Hold the lock; a command that is called by another one has it already.
 
-        Of names that fit nothing one hears before it is waited for.
+        `names` that fit no migration raise an error before it waits for the lock.
         """
         if self.lock.is_held:
             yield
@@ -286,5 +286,5 @@ class Site:
         try:
             Choice(Plan(self.directory.migrations())).find(name)
         except UnknownMigration:
-            # It may be that of a file which is gone.
+            # It may be the name of a migration whose file is gone.
             Choice(self.plan()).find(name)

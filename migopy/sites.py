@@ -20,9 +20,9 @@ def site_of(
 ) -> Site:
     """Make the site of a manager's settings.
 
-    `notify` takes what a person should know of what PyMongo passes over; `functions`
-    gives those of a migration's module. `is_of_many` is whether the manager has many
-    databases, of which it is none.
+    `notify` takes what a person should know about what PyMongo ignores; `functions`
+    gives the functions of a migration's module. `is_of_many` is whether the manager has
+    many databases, so that this site is none of them.
     """
     settings = settings_of(manager)
     cluster = Cluster(settings.server, settings.base, client_maker(manager), notify)

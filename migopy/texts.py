@@ -58,7 +58,7 @@ def kept_line(value: object) -> str:
 
 
 def text_of(value: object) -> str:
-    """Give what a value says of itself, whatever its `__str__` does."""
+    """Give a value as text, whatever its `__str__` does."""
     try:
         return str(value)
     except Exception as error:
@@ -68,10 +68,10 @@ def text_of(value: object) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Read a number without a sign, `None` where it is anything else.
+    """Read a number without a sign; give `None` for anything else.
 
-    Nor is what has more digits than the name of a file can have; Python refuses those
-    of thousands.
+    That includes numbers with more digits than the name of a file can have; Python
+    refuses thousands of them.
     """
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
 
@@ -86,7 +86,7 @@ def _escaped(match: re.Match[str]) -> str:
 
 
 def alike(one: AnyStr, other: AnyStr) -> int:
-    """Count the characters, or bytes, that two begin with both, by halves."""
+    """Count the characters or bytes that both begin with, by bisection."""
     low, high = 0, min(len(one), len(other)) + 1
     while high - low > 1:
         middle = (low + high) // 2

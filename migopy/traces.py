@@ -16,7 +16,7 @@ from migopy.errors import MigopyException
 from migopy.signals import Stopped, Terminated
 from migopy.texts import fit, shortened, text_of
 
-#: Whose frames say nothing to the author of a migration.
+#: Files whose frames tell the author of a migration nothing.
 MACHINERY = (
     *(
         os.path.dirname(str(module)) + os.sep
@@ -42,11 +42,10 @@ BULK = 'BulkWriteError: '
 
 
 def excerpt(error: BaseException, path: str) -> str:
-    """Set an exception as Python does, its traceback from the file `path` on.
+    """Format an exception as Python does, with its traceback from the file `path` on.
 
-    Where that file has no part in it, it begins after migopy's own frames, as that of
-    a cause does. Those of migopy and of the driver are left out of it, also where they
-    have called a function of the file.
+    If that file has no part in it, the traceback begins after migopy's own frames, as
+    that of a cause does. Frames of migopy and of the driver are left out everywhere.
     """
     within = (
         frame
@@ -59,7 +58,7 @@ def excerpt(error: BaseException, path: str) -> str:
     while each is not None:
         each.stack[:] = [f for f in each.stack if not is_machinery(f.filename)]
         each = each.__cause__ or each.__context__
-    # Of migopy's own kind of error its text says all there is.
+    # An error of migopy's own says all in its text.
     of_ours = isinstance(error, MigopyException) and not shown.stack
     text = str(error) if of_ours else ''.join(shown.format())
     lines = text.rstrip().splitlines()
@@ -82,7 +81,7 @@ def line_in(error: BaseException, path: str) -> int | None:
 def summary(error: BaseException) -> str:
     """Say in a line what an exception says, with its type.
 
-    Of an interruption it says who interrupted.
+    For an interruption it says who interrupted.
     """
     if isinstance(error, Stopped):
         return f'stopped by {error.by}'
@@ -97,7 +96,7 @@ def summary(error: BaseException) -> str:
 
 
 def _without_reply(line: str) -> str:
-    # PyMongo adds the server's whole reply, which only of a bulk tells something new.
+    # PyMongo adds the server's whole reply, which tells more only for a bulk.
     if BULK in line:
         return line
     return line.partition(', full error: {')[0]

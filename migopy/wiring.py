@@ -1,4 +1,4 @@
-"""What a manager is made of: its site, who tells, and how commands are called."""
+"""What a manager is made of: its site, its speaker, and how commands are called."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Wiring(Doors):
     it, has them.
     """
 
-    #: Which of many databases it is for; `None` where it is for its own, or for all.
+    #: Which of many databases it is for; `None` if it is for its own, or for all.
     _of_many: OneOfMany | None = None
 
     def __init__(self, *typed: str, **options: str) -> None:
@@ -76,15 +76,15 @@ class Wiring(Doors):
         # As in 1.0, a new manager has its client; it connects when it is first used.
         server = self._site.settings.server
         if server.database_name and server.embedded_folder is None:
-            # A command that was typed says itself what keeps it from its client; it
-            # may be one that needs none, where no client can be made.
+            # A typed command may need no client, and if it does, it says itself why it
+            # has none.
             with suppress(*(() if ERRAND.get() is None else (MigopyException,))):
                 self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether the person has been told of an error already.
 
-        Of one in one of many databases, that database's own narrator has told.
+        An error in one of many databases was told by that database's own narrator.
         """
         return getattr(error, 'is_told', False) or self._text.has_told(error)
 
@@ -229,7 +229,7 @@ class Wiring(Doors):
 
     @property
     def _narrator(self) -> Observer:
-        """Give who hears of a run: a person, a machine that asked for JSON, hooks."""
+        """Give what hears of a run: text for a person, JSON for a machine, hooks."""
         observers: list[Any] = [self._text]
         lines = LINES.get()
         if lines is not None and lines.wants_events:

@@ -1,8 +1,8 @@
-"""Index builds that go on behind their ended commands, and ending them.
+"""Find and end index builds that go on after their commands have ended.
 
-MongoDB may go on with the build of an index when the command that has begun it has
-ended (SERVER-101507): an expired `maxTimeMS` in its last phase does that. `dropIndexes`
-of exactly the names of a build aborts it, and needs no further right than building.
+MongoDB may go on building an index after the command that began it has ended
+(SERVER-101507), such as when its `maxTimeMS` expires in the last phase. `dropIndexes`
+with exactly the names of a build aborts it, and needs no further right than building.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Left(NamedTuple):
 def end_builds(client: Any, commands: Sequence[tuple[str, Document]]) -> list[Left]:
     """End the index builds of commands, given with their databases, that go on.
 
-    An index that is made stays, and so does what another client builds or waits for.
-    Gives those that go on after five seconds, and those of which nobody can tell
-    whether they are another client's, as their user may not see that.
+    Finished indexes stay, and so does what another client builds or waits for. Gives
+    the builds that still go on after five seconds, and those that may be another
+    client's, where the user may not see whose they are.
     """
     left: dict[Left, None] = {}
     sessions = {command['lsid']['id'] for _, command in commands if 'lsid' in command}
@@ -70,7 +70,7 @@ def end_builds(client: Any, commands: Sequence[tuple[str, Document]]) -> list[Le
 
 
 def _ended(client: Any, command: Left, sessions: set[bytes]) -> list[Left]:
-    """End what goes on of a command; give what is not known to be its own."""
+    """End the builds of a command; give those not known to be its own or ended."""
     deadline = time.monotonic() + ENDING_SECONDS
     while True:
         left = []
@@ -86,7 +86,7 @@ def _ended(client: Any, command: Left, sessions: set[bytes]) -> list[Left]:
 
 
 def _going_on(client: Any, command: Left) -> list[Left]:
-    """Give what goes on of a command that could not be ended in time."""
+    """Give the builds of a command that could not be ended in time."""
     try:
         with pymongo.timeout(ENDING_SECONDS):
             return _found(client, command)
@@ -95,7 +95,7 @@ def _going_on(client: Any, command: Left) -> list[Left]:
 
 
 def _found(client: Any, command: Left) -> list[Left]:
-    """List the builds of which each index is one of the command's."""
+    """List the builds whose indexes are all among the command's."""
     wanted = set(command.names)
     return [
         build
@@ -105,7 +105,7 @@ def _found(client: Any, command: Left) -> list[Left]:
 
 
 def _builds_on(client: Any, database: str, collection: str) -> Iterator[Left]:
-    """List what is being built on a collection at this moment, a build each."""
+    """Iterate over the builds on a collection at this moment."""
     options = {'includeBuildUUIDs': True, 'comment': LOOKING}
     try:
         reply = client[database].command(
@@ -124,7 +124,7 @@ def _builds_on(client: Any, database: str, collection: str) -> Iterator[Left]:
 
 
 def _is_ours(client: Any, build: Left, sessions: set[bytes]) -> bool | None:
-    """Tell whether a build is of these sessions alone; `None` if that is not told."""
+    """Tell whether a build belongs to these sessions alone; `None` if not known."""
     wanted = {
         'ns': f'{build.database}.{build.collection}',
         'command.createIndexes': build.collection,
@@ -137,7 +137,7 @@ def _is_ours(client: Any, build: Left, sessions: set[bytes]) -> bool | None:
     except OperationFailure:
         return None
     of = {row['command'].get('lsid', {}).get('id') for row in rows}
-    # A new primary goes on with a build, and knows of no session.
+    # A new primary goes on with a build without knowing its session.
     return None if not of or None in of else sessions.issuperset(of)
 
 

@@ -1,6 +1,6 @@
-"""What a fabfile has set, looked at before it is used: each setting by itself.
+"""Check what a fabfile has set before it is used, each setting by itself.
 
-A setting that does not exist would be passed over, and the default server used.
+A misspelt setting would otherwise be ignored, and the default server used.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from migopy.server.secrets import redacted
 from migopy.server.settings import BadSettings
 from migopy.server.values import CHECKS, OBJECTS, has_user
 
-#: Whose values nobody may see, of whatever type they are.
+#: Settings whose values nobody may see, of whatever type they are.
 SECRET = ('MONGO_CLIENT_OPTIONS', 'MONGO_DATABASES', 'MONGO_URI', *SAME)
 
-#: Types of values that a setting has; a method of a setting's name is none.
+#: Types of values that settings have; a method with the name of one is no setting.
 PLAIN = (str, int, float, os.PathLike, Mapping)
 
 
@@ -42,7 +42,7 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
     used = {name for name in names if values.get(name) not in (None, '')}
     for name in sorted(names - set(values)):
         meant = meant_by(name)
-        # Who has set that one as well has this one for himself.
+        # If the setting itself is set too, this name is the fabfile's own.
         if meant and not used & {meant, *SAME.get(meant, ())}:
             raise BadSettings(
                 f'{name} is no setting of migopy; {meant} is.\nRename it ',
@@ -63,7 +63,7 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
 
 
 def names_given(manager: object, base: type) -> set[str]:
-    """List the names, as those of settings, that a manager's own classes set.
+    """List the names that a manager's own classes set and that may mean settings.
 
     Its own are those between it and `base`, mixins among them. Names in upper case are
     listed, and a setting's in lower case that has a plain value.
@@ -79,7 +79,7 @@ def names_given(manager: object, base: type) -> set[str]:
 
 
 def meant_by(name: str) -> str | None:
-    """Give the setting that an unknown name was meant to be, if it was one."""
+    """Give the setting that an unknown name was probably meant to be, if any."""
     if name in CHECKS or not name.startswith(PREFIXES):
         return None
     usual = re.sub('^MONGODB_', 'MONGO_', name)
@@ -90,6 +90,6 @@ def meant_by(name: str) -> str | None:
 
 
 def shown_value(name: str, value: object) -> str:
-    """Show a value that cannot be, behind its setting's name; `''` for a secret."""
+    """Show a wrong value, to follow its setting's name; `''` for a secret."""
     is_secret = name in SECRET or (name == 'MONGO_HOST' and has_user(str(value)))
     return '' if is_secret else f' = {redacted(repr(value))}'

@@ -20,8 +20,8 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.server.settings import Settings
 
-#: Until a server that was never reached is given up. One that was reached before may
-#: be electing a primary, for which PyMongo's own time holds.
+#: Seconds after which a server that was never reached is given up. One that was reached
+#: before may be electing a primary; then PyMongo's own time counts.
 FIRST_CONTACT_SECONDS = 5.0
 
 #: What PyMongo takes for an `appName` at most.
@@ -30,10 +30,10 @@ APP_NAME_BYTES = 128
 #: PyMongo's shortest time between two looks at a member, in milliseconds.
 HEARTBEATS_MS = 500
 
-#: Seconds, too few for a request: it fails before it is sent.
+#: Seconds that are too few for a request, so that it fails before it is sent.
 NO_TIME = 1e-6
 
-#: Reads whatever others have written: dates out of range, texts that are none.
+#: Reads whatever others have written: dates out of range, texts that are not UTF-8.
 AS_THEY_ARE: CodecOptions[Any] = CodecOptions(
     datetime_conversion=DatetimeConversion.DATETIME_AUTO,
     unicode_decode_error_handler='replace',
@@ -41,10 +41,10 @@ AS_THEY_ARE: CodecOptions[Any] = CodecOptions(
 
 
 def own_collection(collection: Collection[Any]) -> Collection[Any]:
-    """Give a collection of migopy's as it needs it, whatever the client is like.
+    """Give a collection of migopy's with the options that it needs.
 
-    Read on the primary, for another member may not know yet what has just been
-    registered, and with PyMongo's own types and methods.
+    It is read from the primary, as another member may not know yet what was just
+    registered, and with PyMongo's own types and methods, whatever the client has.
     """
     client = collection.database.client
     concern = collection.write_concern
@@ -62,8 +62,8 @@ def own_collection(collection: Collection[Any]) -> Collection[Any]:
 def is_made_for_us(client: object, make: object, before: ObjectId) -> bool:
     """Say whether `make` has made this client for us, so that we close it.
 
-    A class makes a new one. What a function gives may be the application's own, made
-    earlier, which is its to close. `before` is an id from before `make` was called.
+    A class makes a new one. A function may give the application's own, made earlier,
+    which the application closes. `before` is an id from before `make` was called.
 
     PyMongo gives a client an `ObjectId` when it is made, and those of a process are
     counted. It is shown in the client's `topology_description`, PyMongo 4.17 to 4.20;
@@ -90,8 +90,8 @@ def named_client(
     """Have what makes a client tell the server whose it is, by its `appName`.
 
     It shows in `$currentOp`, the profiler and the server's log: `migopy`, the project's
-    folder, this machine and process. Who has set an `appName`, or makes the client by a
-    function, has it as it is.
+    folder, this machine and process. If the fabfile sets an `appName`, or makes the
+    client by a function, that stays.
     """
     is_class = isinstance(make, type) and issubclass(make, MongoClient)
     if not is_class or settings.sets('appName'):
@@ -127,22 +127,22 @@ def listening_client(
 def await_first_contact(client: object, settings: Settings) -> None:
     """Wait until the client has found a server, for five seconds at most.
 
-    It is the wait that the first command would begin with, so that it costs no round
-    trip of its own. Who has set `serverSelectionTimeoutMS` has set this time as well.
-    Raise PyMongo's `ServerSelectionTimeoutError`.
+    The first command would begin with the same wait, so this costs no round trip. If
+    the fabfile sets `serverSelectionTimeoutMS`, that counts instead. Raise PyMongo's
+    `ServerSelectionTimeoutError`.
     """
     if not isinstance(client, MongoClient) or settings.sets('serverSelectionTimeoutMS'):
         return
-    # A client that a fabfile's function has made has perhaps a time of its own.
+    # A client made by a function of the fabfile may have a time of its own.
     if client.options.server_selection_timeout == SERVER_SELECTION_TIMEOUT:
         with pymongo.timeout(FIRST_CONTACT_SECONDS):
             _ = client.is_primary  # waits for a server
 
 
 def without_last_word() -> AbstractContextManager[object]:
-    """Have a client that is closed in the block send nothing more to its server.
+    """Let a client be closed in the block without sending anything more.
 
-    PyMongo ends its sessions then, which is a round trip, and waits half a minute for
-    a server that has gone. A server ends them by itself after half an hour.
+    PyMongo would end its sessions, which costs a round trip, and wait half a minute for
+    a server that is gone. A server ends them by itself after half an hour.
     """
     return pymongo.timeout(NO_TIME)

@@ -1,8 +1,8 @@
-"""What goes on on the server when its client does not wait any more, and ending it.
+"""End what goes on on the server although its client does not wait any more.
 
-MongoDB does not end a write, say a long `update_many`, when its client is gone or has
-timed out. `killSessions` ends what runs in a session, and needs no further right where
-the session is of the same user.
+MongoDB goes on with a write, such as a long `update_many`, when its client is gone or
+has timed out. `killSessions` ends what runs in a session, and needs no further right if
+the session is the same user's.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 #: Seconds to wait for the server, and for its operations to end.
 ENDING_SECONDS = 5.0
 
-#: What tells a look at what is running from all else that is.
+#: The comment by which a look at what is running is told apart from the rest.
 LOOKING = 'migopy looks whether what it has begun has ended'
 
 #: Seconds between two looks.

@@ -1,4 +1,4 @@
-"""PyMongo's errors as ones that say what to do."""
+"""Turn PyMongo's errors into ones that say what to do."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from migopy.server.settings import BadSettings, Settings
 
 AUTHENTICATION_FAILED = 18
 
-#: The settings that have the password.
+#: The settings for the password.
 PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
 UNAUTHORIZED = 13
 OUTSIDE_STABLE_API = 323
 
-#: What a role has to allow for a command, where it is called otherwise.
+#: What a role has to allow for a command, if that has another name.
 ACTIONS = {
     'aggregate': 'find',
     'count': 'find',
@@ -66,7 +66,7 @@ class ServerUnreachable(MigopyException):
 
 
 class NoPrimary(MigopyException):
-    """A server answers, but none that takes writes; `where` is its address."""
+    """A server answers, but none takes writes; `where` is its address."""
 
     def __init__(self, where: str, *what_to_do: Part) -> None:
         self.where = where
@@ -97,7 +97,7 @@ class AccessDenied(MigopyException):
 
 
 class DatabaseError(MigopyException):
-    """The server, or the way to it, failed otherwise; the cause is chained."""
+    """The server or the connection failed in another way; the cause is chained."""
 
 
 #: What `MongoClient` raises besides its own errors for options that it cannot use; a
@@ -143,7 +143,7 @@ def explained(
 
 
 def reason_of(error: BaseException, settings: Settings | None = None) -> str:
-    """Give what an error of PyMongo's says, without its driver's own notes.
+    """Give what an error of PyMongo says, without the driver's own notes.
 
     One line without a period at its end, never empty, and without secrets.
     """
@@ -260,7 +260,7 @@ def _at_fault(error: Exception, settings: Settings) -> str:
     if 'password is required' in text and settings.place != 'MONGO_URI':
         return 'MONGO_USER_PASSWORD'
     for name, value in settings.options.items():
-        # Of values only paths: others may stand in a text by chance.
+        # Short values may be in a text by chance.
         if name.lower() in text or (len(str(value)) > 3 and str(value).lower() in text):
             return 'MONGO_CLIENT_OPTIONS'
     return settings.place

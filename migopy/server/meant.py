@@ -1,8 +1,8 @@
-"""Names that are meant as settings, as other tools or a hurry have them."""
+"""Names that are probably meant as settings, from other tools or typed in a hurry."""
 
 from __future__ import annotations
 
-#: Names of unknown settings that begin so are looked at.
+#: Unknown names with these beginnings are checked.
 PREFIXES = (
     'MONGO_',
     'MONGODB_',
@@ -18,10 +18,10 @@ PREFIXES = (
     'NEW_DATA',
 )
 
-#: How similar to a setting an unknown name is that was meant as one.
+#: How similar to a setting an unknown name must be to be taken for it.
 SIMILARITY = 0.85
 
-#: What is not similar, but meant all the same, in other tools or in a hurry.
+#: Names that are not similar, but mean a setting all the same.
 MEANT = {
     'MONGO_AUTH_DATABASE': 'MONGO_AUTH_SOURCE',
     'MONGO_AUTH_DB': 'MONGO_AUTH_SOURCE',
@@ -52,7 +52,7 @@ MEANT = {
     'UNDO_SIZE_MB': 'UNDO_MB',
 }
 
-#: Of these either does.
+#: Settings of which either one will do.
 SAME = {
     'MONGO_USER_PASS': ('MONGO_USER_PASSWORD',),
     'MONGO_USER_PASSWORD': ('MONGO_USER_PASS',),

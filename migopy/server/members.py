@@ -1,4 +1,4 @@
-"""What a client knows of the one server that it is to stay with."""
+"""What a client knows of replica set members."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KINDS = {'RSSecondary': 'secondary', 'RSArbiter': 'arbiter', 'RSPrimary': 'prim
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a replica set; `kind` is empty for what is none."""
+    """A member of a replica set; `kind` is empty for another server."""
 
     kind: str
     replica_set: str
@@ -27,14 +27,14 @@ class Member:
         return f'{article} {self.kind} of the replica set {self.replica_set}'
 
     def uri(self, with_user: bool) -> str:
-        """Give a URI of the whole set; its user, if any, is left to the reader."""
+        """Give a URI of the whole set, with a placeholder for its user, if any."""
         user = 'user:password@' if with_user else ''
         hosts = ','.join(self.hosts)
         return f'mongodb://{user}{hosts}/?replicaSet={self.replica_set}'
 
 
 def only_member(client: MongoClient[Any]) -> Member | None:
-    """Give what a client with a direct connection knows; `None` for another client."""
+    """Give the member that a client is directly connected to, else `None`."""
     topology = client.topology_description
     if topology.topology_type_name != 'Single':
         return None

@@ -1,7 +1,7 @@
-"""What commands that are gone have left running on the server, and ending it.
+"""End what commands that are gone have left running on the server.
 
-A process that was killed ends nothing, and MongoDB goes on with its long write or its
-index build. The `appName` of its client tells the machine and the process.
+A killed process cannot end anything, and MongoDB goes on with its long write or index
+build. The `appName` of its client tells the machine and the process.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ BEGAN = time.monotonic()
 
 
 class Process(NamedTuple):
-    """A process on a machine, and how many seconds what is its remains runs at least.
+    """A process on a machine, and for how many seconds its remains must have run.
 
-    What it has begun later is none: it may go on with other work.
+    Operations that have run for less are not its remains, but may be other work.
     """
 
     host: str
@@ -92,7 +92,7 @@ def _running(
         with pymongo.timeout(ENDING_SECONDS):
             rows = list(admin.aggregate(look, comment=LOOKING))
     except OperationFailure:
-        # Where not even one's own is told, nothing can be ended either.
+        # A user who may not see even its own operations cannot end any either.
         return
     for row in rows:
         if row.get('microsecs_running', 0) >= process.seconds * 1e6:

@@ -14,12 +14,12 @@ from migopy.server.ending import LOOKING
 #: Seconds to wait for what a server tells.
 LOOK_SECONDS = 2.0
 
-#: Operations that are told of, those that run longest.
+#: How many operations are shown, the longest first.
 MOST = 20
 
 
 class Build(NamedTuple):
-    """An index build: `done` of `total` in the phase it is in, where that is told."""
+    """An index build: `done` of `total` in its current phase, if that is known."""
 
     collection: str
     indexes: str
@@ -40,8 +40,8 @@ class Operation(NamedTuple):
 class Running(NamedTuple):
     """What runs in a database, the longest first.
 
-    `sees_all` is false where the user may see only what is the user's own, and so not
-    how far index builds are.
+    `sees_all` is false if the user may see only its own operations, and so not how far
+    index builds are.
     """
 
     builds: list[Build]
@@ -50,7 +50,7 @@ class Running(NamedTuple):
 
 
 def running_in(client: Any, database: str) -> Running:
-    """Ask the server what runs in a database; nothing where it does not tell."""
+    """Ask the server what runs in a database; give nothing if it does not tell."""
     mine = {
         'ns': {'$regex': f'^{re.escape(database)}[.]'},
         'active': True,
@@ -92,7 +92,7 @@ def _running(rows: list[dict[str, Any]], database: str, sees_all: bool) -> Runni
         if isinstance(command, Mapping) and 'createIndexes' in command:
             build = _build(row, command, collection, seconds)
             known = builds.get(build[:2])
-            # The server's own thread tells how far it is, the client's does not.
+            # Only the row of the server's own thread tells how far a build is.
             if known is None or known.total is None:
                 builds[build[:2]] = build
         else:

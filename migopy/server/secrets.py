@@ -1,4 +1,4 @@
-"""Secrets kept out of texts; the one place in migopy that does it."""
+"""Keep secrets out of texts; the one place in migopy that does this."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from urllib.parse import quote, quote_plus
 
 MASK = '***'
 
-#: Of `MongoClient`'s options, in lower case, those whose value nobody may see.
+#: The options of `MongoClient`, in lower case, whose value nobody may see.
 SECRET_OPTIONS = ('password', 'tlscertificatekeyfilepassword', 'sslpemkeyfilepassword')
 
 #: Where `authMechanismProperties` is a text, the values in it that nobody may see.
 _SECRET_PROPERTIES = re.compile(r'(?:TOKEN|PASSWORD):([^,]+)')
 
-# A password reaches to the last @ before a space; one that nobody has encoded may hold
-# anything, but what begins with a port and ends there is none.
+# A password reaches to the last @ before a space. If it is not encoded it may hold
+# anything; but what begins with a port number and ends there is no password.
 _IN_URI = re.compile(
     r'(?P<begin>://[^\s:/?#@]*:)'
     r'(?:\S{1,1000}(?=@)|(?!\d{1,5}(?:[/?,\s]|$))[^\n@]{1,200}(?=@))'
@@ -24,14 +24,14 @@ _IN_URI = re.compile(
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
-    """Put `***` for the password in each URI, and for each of `secrets`.
+    """Replace the password in each URI, and each of `secrets`, by `***`.
 
     A secret is found as it is, as a URI spells it and as Python shows it, but only as
     a whole word: `ro` is not starred out of `error`, which would give it away.
     """
     text = _IN_URI.sub(rf'\g<begin>{MASK}', text)
     for spelling in spellings_of(secrets):
-        # Of many databases there are many, of which few stand in a text.
+        # With many databases there are many secrets, few of them in a text.
         if spelling not in text:
             continue
         text = _whole_word(spelling).sub(MASK, text)
@@ -39,7 +39,7 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def spellings_of(secrets: Iterable[str]) -> list[str]:
-    """List the ways in which secrets may stand in a text, the longest first."""
+    """List the spellings of secrets that a text may have, the longest first."""
     spellings = {
         spelling
         for secret in secrets
@@ -55,7 +55,7 @@ def spellings_of(secrets: Iterable[str]) -> list[str]:
 
 
 def secrets_in(options: Mapping[str, Any]) -> list[str]:
-    """List the secrets among options for `MongoClient`, whose names' case is free."""
+    """List the secrets among options for `MongoClient`, whatever case names are in."""
     found = []
     for name, value in options.items():
         if name.lower() in SECRET_OPTIONS and value:

@@ -1,4 +1,4 @@
-"""Where the database is and as whom to connect, as a fabfile sets it."""
+"""Where the database is and as which user to connect, as a fabfile sets it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class NoDatabase(MigopyException):
 
 
 class OneOfMany(MigopyException):
-    """What is about one database was asked of a manager that has many."""
+    """A manager of many databases was asked for something of a single one."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -46,7 +46,7 @@ class BadSettings(MigopyException):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the database is, and as whom to connect.
+    """Where the database is, and as which user to connect.
 
     Invariant: no text made from it shows the password.
     """
@@ -87,7 +87,7 @@ class Settings:
 
     @property
     def title(self) -> str:
-        """Name the database and the server, `` where no database is named."""
+        """Name the database and the server; '' if no database is named."""
         name = self.database_name
         return f'{name} on {self.where}' if name else ''
 
@@ -123,12 +123,12 @@ class Settings:
         return 'of the URI (authSource)'
 
     def sets(self, option: str) -> bool:
-        """Say whether an option of `MongoClient` is set, in whatever way."""
+        """Tell whether an option of `MongoClient` is set, in the URI or otherwise."""
         names = {name.lower() for name in self.options}
         return option.lower() in names | set(self._parts.options)
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
-        """Give the arguments for `MongoClient`, those in place and those by name."""
+        """Give the arguments for `MongoClient`, by position and by name."""
         options: dict[str, Any] = dict(self.options)
         if self.user and not self._parts.user:
             options.setdefault('username', self.user)
@@ -143,7 +143,7 @@ class Settings:
 
     @property
     def passed_over(self) -> list[str]:
-        """Say which options of the URI PyMongo passes over, and why."""
+        """Say which options of the URI PyMongo ignores, and why."""
         return odd_options(self._uri)
 
     @property

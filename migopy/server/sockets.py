@@ -1,4 +1,4 @@
-"""Where the socket of a private mongod lies: in its folder, or where that cannot be."""
+"""Where a private mongod has its socket: in its folder, or elsewhere if it must."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from migopy.folders import SharedFolder, require_private
 from migopy.server.mongod import Address, MongodFailed
 
-#: mongod makes a socket of this name of itself, for its usual port; one is enough.
+#: mongod makes a socket with this name by itself, for its usual port; one is enough.
 NAME = 'mongodb-27017.sock'
 
-#: How the folder of one is called that has no place in the mongod's own.
+#: The beginning of the name of a folder for a socket outside of the mongod's.
 PREFIX = 'migopy-socket-'
 
-#: These part a list of addresses, and a host from its port.
+#: Characters that separate addresses, and a host from its port.
 PARTING = frozenset(',:')
 
 
 def free_path(folder: Path, last: Address) -> str:
-    """Give the path of a socket that a mongod can make, and only this user enter.
+    """Give a path where a mongod can make a socket that only this user reaches.
 
     It is in the folder, unless the path is too long for a socket (about 100 bytes),
     has a comma or a colon, or the file system knows no sockets. Then it is where the
@@ -47,7 +47,7 @@ def free_path(folder: Path, last: Address) -> str:
 
 
 def give_back(path: Address) -> None:
-    """Remove the folder of a socket that had no place in the mongod's own."""
+    """Remove the folder of a socket that was outside of the mongod's folder."""
     if isinstance(path, str) and _is_outside(path):
         with contextlib.suppress(OSError):
             Path(path).unlink(missing_ok=True)
@@ -55,7 +55,7 @@ def give_back(path: Address) -> None:
 
 
 def _can_be(path: Path) -> bool:
-    """Say whether a socket can be made; what an earlier mongod left is removed."""
+    """Tell whether a socket can be made; one that an earlier mongod left is removed."""
     if PARTING & set(str(path)):
         return False
     try:

@@ -1,4 +1,4 @@
-"""The parts of a MongoDB URI; the one place in migopy that takes one apart."""
+"""Take MongoDB URIs apart; the one place in migopy that does this."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _HEARING = threading.RLock()
 class ServerUri:
     """A MongoDB URI in parts, cut where PyMongo cuts it, without asking the DNS.
 
-    Invariant: neither `where` nor `repr()` shows a part of a password, also where
-    somebody forgot to percent-encode it and PyMongo refuses the URI.
+    Invariant: neither `where` nor `repr()` shows a part of a password, even if somebody
+    forgot to percent-encode it and PyMongo refuses the URI.
     """
 
     scheme: str
@@ -38,15 +38,15 @@ class ServerUri:
     where: str
     user: str = field(repr=False)
     password: str = field(repr=False)
-    #: What may be a password, as it is written.
+    #: Parts that may be a password, as they are written.
     secrets: tuple[str, ...] = field(repr=False)
     database: str
-    #: By their names in lower case. None where PyMongo cannot read them.
+    #: By their names in lower case; there are none if PyMongo cannot read them.
     options: dict[str, str] = field(repr=False)
 
     @classmethod
     def of(cls, text: str) -> ServerUri:
-        """Take a URI apart; what is no URI gives empty parts."""
+        """Take a URI apart; any other text gives empty parts."""
         scheme, _, rest = text.partition('://')
         before, _, query = rest.partition('?')
         place, _, path = before.partition('/')
@@ -71,10 +71,10 @@ class ServerUri:
 
 @contextmanager
 def heard_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Give what PyMongo warns of in the block, in place of showing it.
+    """Collect what PyMongo warns of in the block, instead of showing it.
 
-    Python has one place for that in a process, so threads take turns: else one would
-    hear another's, and the last one to end would leave all unheard.
+    Python has one place for that in a process, so threads take turns: otherwise one
+    would get another's warnings, and the last to end would leave all of them hidden.
     """
     with _HEARING, warnings.catch_warnings(record=True) as said:
         warnings.simplefilter('always')
@@ -82,12 +82,12 @@ def heard_warnings() -> Iterator[list[warnings.WarningMessage]]:
 
 
 def odd_options(text: str) -> list[str]:
-    """Say which options of a URI PyMongo passes over, or a part, a sentence each.
+    """Say which options of a URI PyMongo ignores as a whole or in part, one a line.
 
     No value is shown: it may be a secret.
     """
     if '@' in text.partition('?')[2]:
-        return []  # what stands there may be a part of a password
+        return []  # it may be a part of a password
     odd: list[str] = []
     taken: set[str] = set()
     for option in filter(None, text.partition('?')[2].replace(';', '&').split('&')):
@@ -113,7 +113,7 @@ def odd_options(text: str) -> list[str]:
 
 
 def with_ports(hosts: str, port: int | str) -> str:
-    """Give hosts as they are connected to: `port` is for those that name none."""
+    """Give hosts with their ports; `port` is for those that name none."""
     try:
         found = split_hosts(hosts, int(port))
     except (ConfigurationError, ValueError):
@@ -128,12 +128,12 @@ def _with_port(place: tuple[str, int | None]) -> str:
 
 
 def is_uri(text: str) -> bool:
-    """Say whether a text is meant as a URI, of whatever scheme."""
+    """Tell whether a text is meant as a URI, of whatever scheme."""
     return '://' in text
 
 
 def _hidden(before: str, query: str) -> tuple[str, str]:
-    """Cut a URI's user information from its hosts; in doubt more is hidden."""
+    """Separate a URI's user information from its hosts; if in doubt, hide more."""
     hidden, _, rest = before.rpartition('@')
     place = rest.partition('/')[0]
     value, at, behind = query.rpartition('@')

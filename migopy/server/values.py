@@ -1,4 +1,4 @@
-"""What the value of each setting should be."""
+"""Check the value of each setting."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from migopy.server.settings import EMBEDDED
 from migopy.server.uris import SCHEMES, ServerUri, is_uri
 
 Wish = str
-"""What a value should be, to stand after `must be`."""
+"""What a value should be, to follow `must be`."""
 
 Check = Callable[[Any], 'Wish | None']
-"""Gives what a value should be, `None` where it is."""
+"""Gives what a value should be; `None` if the value is right."""
 
 DATABASE_BYTES = 63
 
@@ -81,7 +81,7 @@ def _host(value: Any) -> Wish | None:
 
 
 def has_user(host: str) -> bool:
-    """Tell whether a user, and maybe a password, stands before a host, as in a URI.
+    """Tell whether a host has a user before it, and maybe a password, as in a URI.
 
     In the path of a socket an @ may stand.
     """
@@ -120,9 +120,9 @@ def _uri(value: Any) -> Wish | None:
 
 
 def _without_ends(value: str, what: str) -> Wish | None:
-    """Refuse what a file's line end or a slip of the hand has left around a value.
+    """Refuse white space around a value, such as the line end of a file.
 
-    The server would take it for a part of a name, and make what has that name.
+    The server would take it as a part of a name, and make what has that name.
     """
     if value == value.strip():
         return None
@@ -166,7 +166,7 @@ def _is_odd(letter: str) -> bool:
 
 
 def _databases(value: Any) -> Wish | None:
-    # What is in it is looked at when it is used, as what a method gives is.
+    # Its items are checked when they are used, like those that a method gives.
     good = value is None or isinstance(value, (str, list, tuple))
     return None if good and value != '' else 'a pattern such as tenant_*, or a list'
 
@@ -282,4 +282,4 @@ CHECKS: dict[str, Check] = {
 """The settings, each with what looks at its value."""
 
 OBJECTS: dict[str, Check] = {'logger': _logger, 'MongoClient': _maker}
-"""What a class alone can set, as no text stands for it."""
+"""Settings that only a class can make, as no text can express them."""
