@@ -23,8 +23,12 @@ HELP = ('-h', '--help')
 def unknown_in(
     words: Sequence[str], collection: str, commands: Collection[str]
 ) -> str | None:
-    """Give the unknown command that a line begins with, `None` if it is known."""
-    found = re.fullmatch(rf'{re.escape(collection)}\.([\w-]+)', (words or [''])[0])
+    """Give the unknown command that a line begins with, `None` if it is known.
+
+    A fabfile may have the collection in others.
+    """
+    within = rf'(?:.+\.)?{re.escape(collection)}\.([\w-]+)'
+    found = re.fullmatch(within, (words or [''])[0])
     name = found[1].replace('-', '_') if found else None
     return name if name not in commands else None
 

@@ -174,6 +174,9 @@ class ElsewhereTest(InvokeTest):
         self.assertIn(f'To execute them: {line}\n', result.stdout)
         self.assert_ok(self.type(line))
         self.assertEqual(self.registered(), ['001_a.py'])
+        result = self.fab('-c', 'other', 'the-db.migrations.exceute')
+        known = '\n  fab the-db.migrations.execute\n'
+        self.assert_error(result, "There is no command 'exceute'", known)
 
     def test_names_with_underscores_where_invoke_is_told_so(self) -> None:
         self.write('fabric.json', '{"tasks": {"auto_dash_names": false}}')

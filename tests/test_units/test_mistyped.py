@@ -104,6 +104,9 @@ class InvokeTest(unittest.TestCase):
             ('other.exeucte', None),
             ('migrations.exeucte --to 4', 'exeucte'),
             ('migrations.count-all', 'count_all'),
+            ('the-db.migrations.exeucte', 'exeucte'),
+            ('the-db.migrations.execute', None),
+            ('the-migrations.exeucte', None),
         ):
             with self.subTest(line):
                 found = unknown_in(line.split(), 'migrations', FLAGS)
