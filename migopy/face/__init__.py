@@ -15,8 +15,15 @@ from migopy.face.marked import (
     original,
     require_one_kind,
 )
-from migopy.face.reading import help_of, is_yes, number, one_of, only_one, read_speed
-from migopy.face.typed import (
+from migopy.face.option_values import (
+    help_of,
+    is_yes,
+    number,
+    one_of,
+    only_one,
+    read_speed,
+)
+from migopy.face.subtasks import (
     Subtasks,
     WrongOptions,
     call,

@@ -21,7 +21,7 @@ from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
-from migopy.face.typed import ONCE, READING, WrongOptions, as_typed
+from migopy.face.subtasks import ONCE, READING, WrongOptions, as_typed
 from migopy.signals import is_interruption, status_after
 
 #: Stands for this process, in the ids of its commands.

@@ -17,7 +17,7 @@ from migopy.face.parsing import Line, parted, read
 from migopy.face.process import exit_status_of, let_go_of_streams
 from migopy.face.project import Project, project_here, subtasks_of
 from migopy.face.spelling import CommandSpelling, word_of
-from migopy.face.typed import Subtasks, WrongOptions, as_typed, usage_of
+from migopy.face.subtasks import Subtasks, WrongOptions, as_typed, usage_of
 from migopy.signals import is_interruption, status_after
 from migopy.tell import Voice
 from migopy.terminal import ColorsLogger, kept_stdout
@@ -127,7 +127,7 @@ def _in_json(line: Line) -> dict[str, str]:
 
 def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
     """Show what there is to type, even if there is no manager yet."""
-    from migopy.face.manual import help_of, overview_of
+    from migopy.face.help_option import help_of, overview_of
 
     said = Voice(ColorsLogger('stdout'))
     try:

@@ -13,12 +13,12 @@ from typing import Any
 from migopy.commands import Usage
 from migopy.errors import MigopyException
 from migopy.face.flags import flags_of
-from migopy.face.manual import told_apart
+from migopy.face.help_option import told_apart
 from migopy.face.marked import OF_DATABASE
 from migopy.face.options import Parser, add_general, add_options
 from migopy.face.project import project_here, subtasks_of
 from migopy.face.spelling import CommandSpelling, word_of
-from migopy.face.typed import Subtasks, explanation, usage_of
+from migopy.face.subtasks import Subtasks, explanation, usage_of
 from migopy.files import FileNames
 from migopy.site_settings import settings_of
 

@@ -28,14 +28,14 @@ from migopy.face.fab_line import (
     was_typed_itself,
     will_tell_in_json,
 )
+from migopy.face.fabfile_tasks import mark, task_name
 from migopy.face.help import ESSENTIALS
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.leading_words import words_before
 from migopy.face.sent import SENT, pack, taken, unpack
-from migopy.face.tasks import mark, task_name
-from migopy.face.typed import ONCE, as_typed
+from migopy.face.subtasks import ONCE, as_typed
 from migopy.face.unescaped import Unescaped
 from migopy.signals import Terminated, is_interruption, status_after
 from migopy.terminal import keep_stdout_for_good

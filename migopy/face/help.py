@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 
 from migopy.commands import Command, Option, Spelling, Usage
-from migopy.face.typed import Subtask, explanation, usage_of
+from migopy.face.subtasks import Subtask, explanation, usage_of
 from migopy.terminal import is_terminal, width, wrapped
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.

@@ -27,7 +27,13 @@ from migopy.face.marked import MEANING_OF_MANY, OF_MANY
 from migopy.face.mistyped import mistake_in, unknown_in
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
-from migopy.face.typed import Subtask, Subtasks, UnknownSubtask, explanation, usage_of
+from migopy.face.subtasks import (
+    Subtask,
+    Subtasks,
+    UnknownSubtask,
+    explanation,
+    usage_of,
+)
 from migopy.face.which_fabric import OldInvoke, fabrics
 
 

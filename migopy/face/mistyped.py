@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from migopy.commands import Option, Part, Usage
 from migopy.face.flags import Flag
 from migopy.face.misfit import no_such_option
-from migopy.face.typed import WrongOptions
+from migopy.face.subtasks import WrongOptions
 
 #: A migration, by its name or number, which no task is named like.
 MIGRATION = re.compile(r'\d+|.*\.py')

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Option, Usage
 from migopy.face.flags import flags_of
 from migopy.face.misfit import no_such_option
-from migopy.face.typed import Subtask, WrongOptions, usage_of
+from migopy.face.subtasks import Subtask, WrongOptions, usage_of
 
 #: A negative number is a value.
 NUMBER = re.compile(r'-\.?\d')

@@ -22,7 +22,7 @@ from migopy.face.discovery import (
     folders_around,
 )
 from migopy.face.pyproject import Table, table_in
-from migopy.face.typed import Subtasks
+from migopy.face.subtasks import Subtasks
 from migopy.origins import Given, over, where_of
 from migopy.server import CHECKS, ServerUri
 

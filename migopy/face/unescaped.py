@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from migopy.commands import command_line
 from migopy.errors import MigopyException
-from migopy.face.typed import as_typed
+from migopy.face.subtasks import as_typed
 from migopy.server import redacted
 
 

@@ -16,9 +16,8 @@ from migopy.many.calling import MARKED, call_for_one, marking, would_mark
 from migopy.many.databases import Database, shown, typed_only
 from migopy.many.ending import Counts, Tally
 from migopy.many.errors import Failed
-from migopy.many.fleet import Fleet, in_order
+from migopy.many.first_contact import are_apart, greet
 from migopy.many.gathered import Gathered, Outcome
-from migopy.many.greeting import are_apart, greet
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
 from migopy.many.outcomes import (
@@ -31,6 +30,7 @@ from migopy.many.outcomes import (
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
+from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
 from migopy.tell import KeptLines, Voice, gather_answers, ways_to_run
@@ -174,7 +174,8 @@ class Crowd:
         selection = self._selection
         greeted = greet(self._members, databases, selection)
         work = partial(self._tried, deed, are_apart(databases))
-        fleet = Fleet(greeted.reached, work, selection.workers, selection.fail_fast)
+        count, fail_fast = selection.workers, selection.fail_fast
+        workers = Workers(greeted.reached, work, count, fail_fast)
         done = len(greeted.unreached)
         for each in greeted.unreached:
             yield replace(self._empty(each), error=greeted.error)
@@ -183,7 +184,7 @@ class Crowd:
             whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
             meter() if is_shown else nullcontext(_unshown) as show,
-            closing(fleet.outcomes()) as outcomes,
+            closing(workers.outcomes()) as outcomes,
         ):
             for outcome in outcomes:
                 if outcome is not None:

@@ -20,7 +20,7 @@ from fabric.api import cd, hide, prefix, run, settings
 from fabric.network import disconnect_all
 
 from migopy import MigrationsManager
-from migopy.face.typed import as_typed
+from migopy.face.subtasks import as_typed
 from tests import readme, ssh, transcripts
 from tests.machines import NOWHERE, WAITS, MachinesTest
 from tests.nasty import NASTY, random_values

@@ -12,7 +12,7 @@ from fabric.context_managers import settings
 from fabric.operations import _shell_wrap
 
 from migopy.commands import command_line, quoted
-from migopy.face.typed import as_typed
+from migopy.face.subtasks import as_typed
 from tests.nasty import NASTY, random_values
 
 

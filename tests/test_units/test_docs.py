@@ -12,7 +12,7 @@ import pymongo
 
 import migopy
 from migopy.defaults import Defaults
-from migopy.face.typed import Subtasks
+from migopy.face.subtasks import Subtasks
 from migopy.files import FileNames
 from migopy.files.metadata import READERS
 from migopy.terminal.progress import line

@@ -25,10 +25,10 @@ from migopy.many.databases import (
     shown,
     titled,
 )
-from migopy.many.fleet import Fleet
 from migopy.many.gathered import Gathered, Outcome
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing, remarks_of, rows_of
+from migopy.many.workers import Workers
 from migopy.server import redacted
 from migopy.state import Holder, Locked
 
@@ -219,21 +219,21 @@ class FleetTest(unittest.TestCase):
             return {'error': Locked(holder, 0)}
         return {}
 
-    def told(self, fleet: Fleet) -> list[str]:
-        return [each.database.name for each in fleet.outcomes() if each is not None]
+    def told(self, workers: Workers) -> list[str]:
+        return [each.database.name for each in workers.outcomes() if each is not None]
 
     def test_each_is_done_once_whatever_the_number_of_workers(self) -> None:
         names = [f'{number:03}' for number in range(200)]
-        for workers in (1, 4, 300):
+        for count in (1, 4, 300):
             self.done.clear()
-            fleet = Fleet(databases(*names), self.work, workers, False)
-            self.assertEqual(sorted(self.told(fleet)), names)
+            workers = Workers(databases(*names), self.work, count, False)
+            self.assertEqual(sorted(self.told(workers)), names)
             self.assertEqual(sorted(self.done), names)
-            self.assertEqual(fleet.not_begun, [])
+            self.assertEqual(workers.not_begun, [])
 
     def test_none_at_all(self) -> None:
-        for workers in (1, 4):
-            self.assertEqual(self.told(Fleet([], self.work, workers, False)), [])
+        for count in (1, 4):
+            self.assertEqual(self.told(Workers([], self.work, count, False)), [])
 
     def test_workers_are_side_by_side(self) -> None:
         meeting = threading.Barrier(3)
@@ -242,8 +242,8 @@ class FleetTest(unittest.TestCase):
             meeting.wait(PATIENCE)
             return self.outcome(database)
 
-        fleet = Fleet(databases('a', 'b', 'c'), work, 3, False)
-        self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'c'])
+        workers = Workers(databases('a', 'b', 'c'), work, 3, False)
+        self.assertEqual(sorted(self.told(workers)), ['a', 'b', 'c'])
 
     def test_one_worker_is_this_thread(self) -> None:
         threads: list[threading.Thread] = []
@@ -252,7 +252,7 @@ class FleetTest(unittest.TestCase):
             threads.append(threading.current_thread())
             return self.outcome(database)
 
-        self.told(Fleet(databases('a', 'b'), work, 1, False))
+        self.told(Workers(databases('a', 'b'), work, 1, False))
         self.assertEqual(threads, [threading.current_thread()] * 2)
 
     def test_the_context_is_that_of_the_command(self) -> None:
@@ -264,23 +264,23 @@ class FleetTest(unittest.TestCase):
             seen.append(typed.get('none'))
             return self.outcome(database)
 
-        self.told(Fleet(databases('a', 'b'), work, 2, False))
+        self.told(Workers(databases('a', 'b'), work, 2, False))
         self.assertEqual(seen, ['this one'] * 2)
 
     def test_a_failure_is_no_other_database_s(self) -> None:
-        for workers in (1, 2):
-            fleet = Fleet(databases('bad', 'a', 'b'), self.work, workers, False)
-            self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'bad'])
+        for count in (1, 2):
+            workers = Workers(databases('bad', 'a', 'b'), self.work, count, False)
+            self.assertEqual(sorted(self.told(workers)), ['a', 'b', 'bad'])
 
     def test_with_fail_fast_no_other_one_is_begun(self) -> None:
-        fleet = Fleet(databases('a', 'bad', 'b', 'c'), self.work, 1, True)
-        self.assertEqual(self.told(fleet), ['a', 'bad'])
-        self.assertEqual(titles(fleet.not_begun), ['b', 'c'])
+        workers = Workers(databases('a', 'bad', 'b', 'c'), self.work, 1, True)
+        self.assertEqual(self.told(workers), ['a', 'bad'])
+        self.assertEqual(titles(workers.not_begun), ['b', 'c'])
 
     def test_nor_after_an_error_of_all(self) -> None:
-        fleet = Fleet(databases('all', 'b', 'c'), self.work, 1, False)
-        self.assertEqual(self.told(fleet), ['all'])
-        self.assertEqual(titles(fleet.not_begun), ['b', 'c'])
+        workers = Workers(databases('all', 'b', 'c'), self.work, 1, False)
+        self.assertEqual(self.told(workers), ['all'])
+        self.assertEqual(titles(workers.not_begun), ['b', 'c'])
 
     def test_work_that_breaks_is_never_taken_for_done(self) -> None:
         """A fault of migopy's own, in a thread."""
@@ -288,10 +288,10 @@ class FleetTest(unittest.TestCase):
         def work(database: Database, waits: bool) -> Outcome:
             raise MemoryError
 
-        for workers in (1, 2):
-            fleet = Fleet(databases('a', 'b', 'c'), work, workers, False)
-            with self.subTest(workers), self.assertRaises(MemoryError):
-                self.told(fleet)
+        for count in (1, 2):
+            workers = Workers(databases('a', 'b', 'c'), work, count, False)
+            with self.subTest(count), self.assertRaises(MemoryError):
+                self.told(workers)
 
     def test_fewer_threads_than_asked_for_do_it_all(self) -> None:
         begun: list[threading.Thread] = []
@@ -303,15 +303,15 @@ class FleetTest(unittest.TestCase):
             begun.append(thread)
             start(thread)
 
-        fleet = Fleet(databases('a', 'b', 'c'), self.work, 3, False)
+        workers = Workers(databases('a', 'b', 'c'), self.work, 3, False)
         with mock.patch.object(threading.Thread, 'start', refuse):
-            self.assertEqual(sorted(self.told(fleet)), ['a', 'b', 'c'])
+            self.assertEqual(sorted(self.told(workers)), ['a', 'b', 'c'])
 
     def test_locked_ones_come_last(self) -> None:
-        for workers in (1, 2):
+        for count in (1, 2):
             self.done.clear()
-            fleet = Fleet(databases('locked', 'a', 'b'), self.work, workers, False)
-            self.assertEqual(self.told(fleet)[-1], 'locked')
+            workers = Workers(databases('locked', 'a', 'b'), self.work, count, False)
+            self.assertEqual(self.told(workers)[-1], 'locked')
             self.assertEqual(self.done.count('locked'), 2)
             self.assertEqual(self.done[-1], 'locked')
 
@@ -323,8 +323,8 @@ class FleetTest(unittest.TestCase):
             self.assertTrue(go_on.wait(PATIENCE))
             return self.outcome(database)
 
-        fleet = Fleet(databases(*'abcdef'), work, 2, False)
-        outcomes = fleet.outcomes()
+        workers = Workers(databases(*'abcdef'), work, 2, False)
+        outcomes = workers.outcomes()
         self.assertIsNone(next(outcomes))  # two are under way
         self.assertTrue(begun.wait(PATIENCE))
         # Not while it is waited for an outcome: what is interrupted tells of one.
@@ -339,7 +339,7 @@ class FleetTest(unittest.TestCase):
         self.assertFalse(
             [each for each in threading.enumerate() if each.name == 'migopy-database']
         )
-        self.assertTrue(fleet.not_begun)
+        self.assertTrue(workers.not_begun)
 
 
 class StandingTest(unittest.TestCase):

@@ -15,7 +15,7 @@ from migopy.face.flags import flags_of
 from migopy.face.mistyped import mistake_in, unknown_in
 from migopy.face.project import subtasks_of
 from migopy.face.spelling import FlagSpelling
-from migopy.face.typed import usage_of
+from migopy.face.subtasks import usage_of
 from migopy.face.which_fabric import way_to_fabric_1
 
 HOUSE = Path(inspect.getfile(migopy)).parent

@@ -9,12 +9,12 @@ from typing import Any
 from migopy import MigrationsManager
 from migopy.commands import Command, FabSpelling, Option, Where
 from migopy.face.cli import command_in
-from migopy.face.manual import help_of, overview_of
+from migopy.face.help_option import help_of, overview_of
 from migopy.face.options import NotReadable
 from migopy.face.parsing import parted, read
 from migopy.face.project import subtasks_of
 from migopy.face.spelling import CommandSpelling, word_of
-from migopy.face.typed import Subtasks, WrongOptions, usage_of
+from migopy.face.subtasks import Subtasks, WrongOptions, usage_of
 
 
 class Migrations(MigrationsManager):

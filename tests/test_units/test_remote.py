@@ -19,7 +19,7 @@ from migopy import signals
 from migopy.commands import command_line, quoted
 from migopy.face import hosts, remote
 from migopy.face.sent import SENT
-from migopy.face.typed import as_typed
+from migopy.face.subtasks import as_typed
 from migopy.signals import Terminated
 
 HOST = 'ann@db.example.com:2222'

@@ -10,7 +10,7 @@ from migopy.face.help import EXAMPLE, as_typed_here
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
 from migopy.face.options import Parser, add_general, add_options
 from migopy.face.spelling import word_of
-from migopy.face.typed import Subtask, Subtasks, explanation, usage_of
+from migopy.face.subtasks import Subtask, Subtasks, explanation, usage_of
 
 
 def help_of(subtask: Subtask, name: str, spelling: Spelling) -> str:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Option
-from migopy.face.typed import WrongOptions
+from migopy.face.subtasks import WrongOptions
 from migopy.texts import whole_number
 
 

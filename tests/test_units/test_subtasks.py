@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 from migopy.commands import Command, command_line
-from migopy.face.typed import (
+from migopy.face.subtasks import (
     Subtasks,
     UnknownSubtask,
     WrongOptions,

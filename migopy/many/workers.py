@@ -21,8 +21,8 @@ Work = Callable[[Database, bool], Outcome]
 TICK = 0.25
 
 
-class Fleet:
-    """Databases that a command is carried out for by several threads.
+class Workers:
+    """The threads in which a command is carried out for many databases.
 
     Invariant: a database is in one thread at a time. Its turn comes once, or twice if
     another command held its lock the first time: those are waited for at the end.
@@ -32,7 +32,7 @@ class Fleet:
         self,
         databases: Sequence[Database],
         work: Work,
-        workers: int,
+        count: int,
         fail_fast: bool,
     ) -> None:
         """Take the databases, and how many at a time.
@@ -41,7 +41,7 @@ class Fleet:
         would meet none is begun in any case.
         """
         self._work = work
-        self._workers = workers
+        self._count = count
         self._fail_fast = fail_fast
         self._next = deque(databases)
         self._locked: list[Database] = []
@@ -64,7 +64,7 @@ class Fleet:
         Gives `None` now and then if there is none. An interruption, or `Stopped`, is
         raised when those under way have ended; a second interruption at once.
         """
-        give = self._one_by_one if self._workers == 1 else self._at_once
+        give = self._one_by_one if self._count == 1 else self._at_once
         yield from give(waits=False)
         if not self._is_stopped:
             self._next.extend(self._locked)
@@ -94,7 +94,7 @@ class Fleet:
                     name='migopy-database',
                     daemon=True,
                 )
-                for _ in range(min(self._workers, len(self._next)))
+                for _ in range(min(self._count, len(self._next)))
             ]
             try:
                 for each in threads:
