@@ -1,4 +1,4 @@
-"""The dropped methods that tell of a database or a server, or set what it records."""
+"""The dropped methods that describe a database or a server, or set its profiler."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Calls that no transaction can do, answered in a dry run by what stands in.
+"""Answer calls that no transaction can do, in a dry run, by what stands in.
 
-PyMongo's public methods are turned into the server's commands, as PyMongo does it, and
-put to whoever answers in this context; outside of a dry run nobody does.
+PyMongo's public methods are turned into the server's commands, as PyMongo does, and put
+to what answers in this context; outside of a dry run nothing does.
 """
 
 from __future__ import annotations
@@ -235,7 +235,7 @@ class AnsweredDatabase(CommentedDatabase):
         return [each['name'] for each in batch_of(reply)]
 
 
-#: What `Database.command` takes for itself.
+#: The arguments of `Database.command` that are no part of the command.
 OF_COMMAND = (
     'allowable_errors',
     'check',
@@ -245,7 +245,7 @@ OF_COMMAND = (
     'session',
 )
 
-#: What `create_collection` takes for the collection that it gives.
+#: The arguments of `create_collection` for the collection that it returns.
 OF_COLLECTION = ('codec_options', 'read_preference', 'write_concern', 'read_concern')
 
 

@@ -1,4 +1,4 @@
-"""Who answers in a dry run what no transaction can do, and how it is put to them."""
+"""What answers in a dry run what no transaction can do, and how it is asked."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pymongo.command_cursor import CommandCursor
 
 from migopy.pymongo3.sending import Document, without_none
 
-#: NamespaceNotFound, which PyMongo takes for a success where something is dropped.
+#: NamespaceNotFound, which PyMongo takes for a success when something is dropped.
 NOT_FOUND = 26
 
 
 class Answers(Protocol):
-    """Who answers in place of the server."""
+    """Answers in place of the server."""
 
     def answer(self, database: str, command: Document) -> Document | None:
-        """Give the reply to a command, `None` where the server is to be asked.
+        """Give the reply to a command; `None` if the server is to be asked.
 
-        A cursor's is its first and only batch. Raises `OperationFailure` as PyMongo.
+        A cursor has one batch. Raises `OperationFailure` as PyMongo does.
         """
 
 
@@ -43,9 +43,9 @@ def answered_by(answers: Answers | None) -> Iterator[None]:
 def answer(
     database: str, command: Document, session: ClientSession | None = None
 ) -> Document | None:
-    """Give the answer to a command, `None` where the server is to be asked.
+    """Give the answer to a command; `None` if the server is to be asked.
 
-    Who names a session wants to be outside of the dry run's.
+    A call with a session of its own is not part of the dry run's transaction.
     """
     answers = ANSWERS.get()
     if answers is None or session is not None:
@@ -59,7 +59,7 @@ def batch_of(reply: Document) -> list[Any]:
 
 
 def listed(collection: Collection[Any], documents: list[Any]) -> CommandCursor[Any]:
-    """Give a cursor over documents that are here already."""
+    """Give a cursor over documents that are already known."""
     info = {'id': 0, 'ns': collection.full_name, 'firstBatch': documents}
     return CommandCursor(collection, info, None)
 
@@ -67,7 +67,7 @@ def listed(collection: Collection[Any], documents: list[Any]) -> CommandCursor[A
 def answer_aggregation(
     collection: Collection[Any], pipeline: Sequence[Any], options: Mapping[str, Any]
 ) -> CommandCursor[Any] | None:
-    """Give the answer to an aggregation, `None` where the transaction can do it."""
+    """Give the answer to an aggregation; `None` if the transaction can do it."""
     if ANSWERS.get() is None or not pipeline or not isinstance(pipeline, list):
         return None
     command = {'aggregate': collection.name, 'pipeline': pipeline, **options}

@@ -105,7 +105,7 @@ class LegacyCollection(AnsweredCollection):
     @property
     def _write_response_codec_options(self) -> CodecOptions[Any]:
         # PyMongo writes single documents with a copy of the options that it makes with
-        # the collection, when the file may not have shown yet of which PyMongo it is.
+        # the collection, when it may not be known yet for which PyMongo the file is.
         options = self.codec_options
         if options is self._options_at_first:
             return self._response_options
@@ -115,8 +115,8 @@ class LegacyCollection(AnsweredCollection):
     def _write_response_codec_options(self, made: CodecOptions[Any]) -> None:
         """Keep PyMongo's copy for as long as the options are the same."""
         self._options_at_first = self.codec_options
-        # What decodes types is not asked of replies to writes; PyMongo would make a
-        # copy without it for each reply.
+        # Replies to writes are decoded without custom types; PyMongo would make a copy
+        # of the options without them for each reply.
         self._response_options = made._replace(type_registry=_NO_TYPES)
 
     def find(self, *args: Any, **kwargs: Any) -> LegacyCursor:
@@ -163,7 +163,7 @@ class LegacyCollection(AnsweredCollection):
         *args: Any,
         **kwargs: Any,
     ) -> CommandCursor[Any]:
-        # PyMongo has no public way to say of which class the cursor shall be.
+        # PyMongo has no public way to choose the class of the cursor.
         if cursor_class is CommandCursor:
             cursor_class = LegacyCommandCursor
         return super()._aggregate(
@@ -233,7 +233,7 @@ class LegacyCursor(Cursor[Any]):
 class LegacyCommandCursor(CommandCursor[Any]):
     """A `CommandCursor` of PyMongo 4 that can be read as PyMongo 2's answer too.
 
-    Invariant: what is read as `['result']` is all that the cursor had still to give.
+    Invariant: `['result']` has all documents that the cursor had not given yet.
     """
 
     _result: list[Any] | None = None
@@ -252,7 +252,7 @@ class LegacyCommandCursor(CommandCursor[Any]):
 
 
 def refuse_attribute(name: str, deprecations: Deprecations) -> None:
-    """Say of an attribute that PyMongo 2 let be set what became of it."""
+    """Refuse to set an attribute that PyMongo 2 let be set, or say it is ignored."""
     if name in REFUSED_ATTRIBUTES:
         refuse(f'{name} = …', REFUSED_ATTRIBUTES[name])
     if name in PASSED_OVER_ATTRIBUTES:
@@ -262,14 +262,14 @@ def refuse_attribute(name: str, deprecations: Deprecations) -> None:
 def legacy_collection(
     plain: Collection[Any], deprecations: Deprecations
 ) -> LegacyCollection:
-    """Give a collection that PyMongo made the class it must have here."""
+    """Turn a collection that PyMongo made into a legacy one."""
     return LegacyCollection(
         plain.database, plain.name, deprecations=deprecations, **options_of(plain)
     )
 
 
 def options_of(source: Any) -> Document:
-    """Collect the options that a database or a collection hands on to its like."""
+    """Collect the options that a database or a collection passes on."""
     return {
         'codec_options': source.codec_options,
         'read_preference': source.read_preference,

@@ -1,4 +1,4 @@
-"""Commands that say to a DBA which run of a migration they are of.
+"""Add a comment to commands that tells a DBA which run of a migration sent them.
 
 The server shows a command's `comment` in `$currentOp`, its log and its profiler.
 MongoDB takes one with each command since 4.4.
@@ -17,13 +17,13 @@ from pymongo.database import Database
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 
-#: What the commands say that are sent in this context and have no comment of their own.
+#: The comment of commands in this context that have none of their own.
 COMMENT: ContextVar[str | None] = ContextVar('COMMENT', default=None)
 
 
 @contextmanager
 def commented(text: str) -> Iterator[None]:
-    """Have commands say this of themselves in the block."""
+    """Give commands in the block this comment."""
     token = COMMENT.set(text)
     try:
         yield
@@ -32,14 +32,14 @@ def commented(text: str) -> Iterator[None]:
 
 
 def _said(method: Method) -> Method:
-    """Give a method of PyMongo whose command has a comment in any case."""
+    """Wrap a method of PyMongo so that its command has a comment in any case."""
     names = getattr(method, '__wrapped__', method).__code__.co_varnames
-    # Some take it among the options of their command, by its name alone.
+    # Some methods take it only by name, among the options of their command.
     place = names.index('comment') if 'comment' in names else len(names)
 
     @wraps(method)
     def saying(*args: Any, **kwargs: Any) -> Any:
-        # Where so many are given by their places, the author has given one.
+        # With more arguments by position, the author has given one.
         if len(args) <= place and kwargs.get('comment') is None:
             text = COMMENT.get()
             if text is not None:
@@ -50,7 +50,7 @@ def _said(method: Method) -> Method:
 
 
 class CommentedCollection(Collection[Any]):
-    """A collection whose commands have a comment; an author's own stands.
+    """A collection whose commands have a comment; an author's own stays.
 
     `find` is not among them, as its arguments are those of a cursor.
     """

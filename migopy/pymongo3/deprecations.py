@@ -1,4 +1,4 @@
-"""What a file is told, and given, because it uses what PyMongo 4 dropped."""
+"""Tell files that they use what PyMongo 4 dropped, and give them UUIDs to match."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _UNSPECIFIED = UuidRepresentation.UNSPECIFIED
 class Deprecations:
     """Say that a file uses what PyMongo 4 dropped, and what to write instead.
 
-    Invariant: each use is said at most once a file, from whatever thread, whatever
-    the interpreter's warning filters remember. From its first use on a file counts as
-    one of PyMongo 3, and no file is one that read a UUID as PyMongo 4 gives it.
+    Invariant: each use is told at most once a file, from whatever thread, whatever the
+    interpreter's warning filters remember. From its first use on, a file counts as
+    written for PyMongo 3; a file that has read a UUID as PyMongo 4 gives it never does.
     """
 
     def __init__(self, notify: Callable[[str], None] | None = None) -> None:
@@ -57,9 +57,9 @@ class Deprecations:
         )
 
     def watched(self, options: CodecOptions[Any]) -> CodecOptions[Any]:
-        """Let these options notice the UUIDs that come as PyMongo 3 did not give them.
+        """Let these options notice UUIDs that PyMongo 3 would have given differently.
 
-        Options that say how UUIDs are to come, or that have types of their own, stay.
+        Options that say how to read UUIDs, or that have custom types, stay.
         """
         says_how = options.uuid_representation != _UNSPECIFIED
         if says_how or options.type_registry != TypeRegistry():
@@ -67,13 +67,13 @@ class Deprecations:
         return options.with_options(type_registry=self._registry)
 
     def for_caller(self, options: CodecOptions[Any]) -> CodecOptions[Any]:
-        """Give watched options as the calling file needs them: PyMongo 3's, or not."""
+        """Give watched options as the calling file needs them: PyMongo 3's, or its own."""
         if options.type_registry is not self._registry:
             return options
         if not self._old_files and options.uuid_representation == _UNSPECIFIED:
-            return options  # and none of the many calls looks for who made it
+            return options  # without looking for the caller, for each of many calls
         if options.uuid_representation != _UNSPECIFIED:
-            # The file has said itself how they are to come.
+            # The file says itself how to read them.
             return options.with_options(type_registry=TypeRegistry())
         if calling_file().file_name not in self._old_files:
             return options
@@ -82,7 +82,7 @@ class Deprecations:
         )
 
     def uuid_read(self, value: Binary) -> Any:
-        """Give a UUID as the calling file must have it."""
+        """Give a UUID as the calling file needs it."""
         caller = calling_file()
         with self._lock:
             is_old = caller.file_name in self._old_files
@@ -105,7 +105,7 @@ class Deprecations:
 
 
 class _UuidDecoder(TypeDecoder):
-    """Ask, for each UUID that PyMongo 4 gives as a `Binary`, how it is to come."""
+    """Decide, for each UUID that PyMongo 4 gives as a `Binary`, how to give it."""
 
     bson_type = Binary
 
@@ -113,7 +113,7 @@ class _UuidDecoder(TypeDecoder):
         self._deprecations = deprecations
 
     def transform_bson(self, value: Any) -> Any:
-        """Take a value that is binary; give what stands in the document."""
+        """Take a binary value; give what the document is to have."""
         if value.subtype in (_OLD_UUID, _UUID):
             return self._deprecations.uuid_read(value)
         return value

@@ -23,7 +23,7 @@ _PASSED_OVER = (
     'secondary_acceptable_latency_ms',
     'slave_okay',
 )
-#: Those that asked for something; without it they are passed over.
+#: Arguments that are refused if they asked for something, else ignored.
 _REFUSED = {
     'max_scan': 'write limit=… or max_time_ms=… instead, as MongoDB 4.2 dropped it too',
     'snapshot': "write hint='_id_' instead, as MongoDB 4.0 dropped it too",
@@ -78,7 +78,7 @@ def modernized(arguments: Document, deprecations: Deprecations) -> Document:
         advice = 'write find(hint=…, sort=…, …) instead'
         deprecations.say('find(modifiers=…)', advice)
         modifiers = _modern_modifiers(modern.pop('modifiers') or {})
-        # PyMongo 3 let an argument count for more than the modifier.
+        # In PyMongo 3 an argument overrules the modifier.
         modern = {**modifiers, **modern}
     return modern
 

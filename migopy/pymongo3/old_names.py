@@ -1,8 +1,8 @@
-"""`db.connection` and `db.system_js`, which meant something else than a collection.
+"""`db.connection` and `db.system_js`, which used to be no collections.
 
-A collection of that name keeps what PyMongo 4 gives it. What can have meant the
-client, or a function on the server, is refused: it would do something else, or
-nothing, without a word.
+As collections of these names they work as in PyMongo 4. What may have meant the client,
+or a function on the server, is refused: otherwise it would silently do something else,
+or nothing.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ class ConnectionCollection(LegacyCollection):
     """`db.connection`, or what follows it: a collection, or PyMongo 2's client.
 
     Invariant: `db.connection` and `db.connection.log` are the collections of these
-    names. None below is reached by way of them, as it could be meant to be another
-    database's; `db['connection.log.old']` reaches them all.
+    names. No collection below is reached through them, as another database's may be
+    meant; `db['connection.log.old']` reaches them all.
     """
 
     def __getitem__(self, name: str) -> LegacyCollection:

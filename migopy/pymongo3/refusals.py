@@ -11,7 +11,7 @@ _REPRESENTATIONS = {3: 'pythonLegacy', 4: 'standard'}
 
 
 class DroppedByPyMongo(MigopyException):
-    """A file uses what PyMongo 4 has no more, and nothing can be done in its place."""
+    """A file uses what PyMongo 4 does not have any more, and nothing can replace it."""
 
     def __init__(self, use: str, advice: str) -> None:
         super().__init__(f'PyMongo 4 dropped {use}: {advice}')
@@ -22,8 +22,8 @@ class DroppedByPyMongo(MigopyException):
 class UuidsReadAsBinary(MigopyException):
     """A file of PyMongo 3 has read a UUID as PyMongo 4 gives it.
 
-    What it compared with one may have come out wrong, so it is stopped before the
-    call that shows of which PyMongo the file is.
+    Its comparisons with that UUID may have been wrong, so it is stopped before the call
+    that shows that it was written for PyMongo 3.
     """
 
     def __init__(self, use: str, subtype: int) -> None:
@@ -37,7 +37,7 @@ class UuidsReadAsBinary(MigopyException):
 
 
 def uuid_advice(subtype: int) -> str:
-    """Say what to write so that UUIDs of a subtype come as `uuid.UUID`."""
+    """Say what to write so that UUIDs of a subtype are read as `uuid.UUID`."""
     # PyMongo's numbers for these representations are those of the subtypes.
     return (
         'To get uuid.UUID, begin with db = db.with_options(codec_options='
@@ -48,7 +48,7 @@ def uuid_advice(subtype: int) -> str:
 
 
 def refuse(use: str, advice: str) -> NoReturn:
-    """Raise the error for a use that PyMongo 4 has no more."""
+    """Raise the error for a use of what PyMongo 4 does not have any more."""
     raise DroppedByPyMongo(use, advice)
 
 
@@ -101,5 +101,5 @@ REFUSED_ATTRIBUTES = {
     'write_concern': _CONCERN,
 }
 
-#: Those that change nothing that matters to a migration.
+#: Attributes that change nothing that matters to a migration.
 PASSED_OVER_ATTRIBUTES = ('safe', 'secondary_acceptable_latency_ms', 'slave_okay')

@@ -19,7 +19,7 @@ def with_write_concern(
     """Give the collection with the write concern that a dropped method was called with.
 
     `safe` is PyMongo 2's: true asks for an acknowledgement, false for none. Raises
-    `TypeError` for an option that is none of a write concern.
+    `TypeError` for any other option.
     """
     safe = options.pop('safe', None)
     if safe is not None:
