@@ -67,7 +67,7 @@ class Deprecations:
         return options.with_options(type_registry=self._registry)
 
     def for_caller(self, options: CodecOptions[Any]) -> CodecOptions[Any]:
-        """Give watched options as the calling file needs them: PyMongo 3's, or its own."""
+        """Give watched options as the calling file needs them, for PyMongo 3 or not."""
         if options.type_registry is not self._registry:
             return options
         if not self._old_files and options.uuid_representation == _UNSPECIFIED:
