@@ -201,7 +201,7 @@ class Runner:
             direction=step.direction,
             error=kept_within(error, rest),
             aftermath=outcome.aftermath,
-            asked=rest,
+            asked=_in_place_of_plan(rest, names[place:]) if place else rest,
             done=names[:place],
             not_run=names[place + 1 :],
             written=outcome.written,
@@ -232,3 +232,16 @@ def _rest_of(asked: Command, names: Sequence[str]) -> Command:
     if 'last' in asked.options:
         return Command(asked.name, **{**asked.options, 'last': len(names)})
     return asked
+
+
+def _in_place_of_plan(asked: Command, names: Sequence[str]) -> Command:
+    """Give what goes on with the migrations that are left of a plan, if it was one.
+
+    That is to be made anew, as it says that those run, too, which have run.
+    """
+    if 'plan' not in asked.options:
+        return asked
+    file = asked.options['plan']
+    if len(names) == 1:
+        return Command('plan', names[0], file=file)
+    return Command('plan', to=names[-1], file=file)

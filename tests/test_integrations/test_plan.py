@@ -176,6 +176,31 @@ class MadeTest(PlanTest):
 class ExecutedTest(PlanTest):
     """What was agreed to runs."""
 
+    def test_where_one_of_them_fails_the_rest_is_planned_anew(self) -> None:
+        """Else the next step would be refused: the first one would not run again."""
+        self.db.flags.insert_one({'_id': 1})
+        flagged = "if not db.flags.find_one(): raise ValueError('no flag')"
+        self.migration('002_b.py', up(flagged))
+        for names, anew in (
+            (['002_b.py', '003_c.py'], 'plan,to=003_c.py,file=plan.json'),
+            (['002_b.py'], 'plan,002_b.py,file=plan.json'),
+        ):
+            with self.subTest(names):
+                self.db.migrations.delete_many({})
+                self.migration('003_c.py', up('pass'))
+                if len(names) == 1:
+                    (self.folder / 'mongomigrations/003_c.py').unlink()
+                self.planned()
+                self.db.flags.delete_many({})
+                failed = self.execute()
+                self.assertEqual(failed.status, 1, failed.said)
+                said = f'then type: fab migrations:{anew}\n'
+                self.assertTrue(failed.stderr.endswith(said), failed.said)
+                self.db.flags.insert_one({'_id': 1})
+                self.assert_ok(self.fab(f'migrations:{anew}'))
+                self.assert_ok(self.execute())
+                self.assertEqual(self.registered(), ['001_a.py', *names])
+
     def test_exactly_that(self) -> None:
         self.planned()
         self.assert_ok(self.execute())
