@@ -103,10 +103,9 @@ class AlreadyRegistered(MigopyException):
             undone = Command('rollback', name)
             next_step = ['To run it again, first undo it: ', undone]
         if is_to_run and how == IGNORED:
-            unmarked = Command('forget', name)
             next_step = [
-                'It was ignored, not run. To have it pending again: ',
-                unmarked,
+                'It was ignored: its up() was not run to its end. To have it pending: ',
+                Command('forget', name),
             ]
         said = f'{name} is registered already; nothing was done.\n'
         super().__init__(said, *next_step)

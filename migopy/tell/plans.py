@@ -16,7 +16,9 @@ def as_markdown(plan: Mapping[str, Any], path: str) -> str:
 
 
 def _lines(plan: Mapping[str, Any], path: str) -> Iterator[str]:
-    yield f'# Plan of {len(plan["migrations"]):,} migrations of {plan["database"]}'
+    count = len(plan['migrations'])
+    migrations = 'migration' if count == 1 else 'migrations'
+    yield f'# Plan of {count:,} {migrations} of {plan["database"]}'
     yield ''
     yield f'Made {plan["made"]} by a dry run on {_code(plan["server"])}; nothing was'
     yield f'changed. All of it is in {_code(path)}.'

@@ -112,7 +112,7 @@ class BookkeepingTest(PlainTest):
         self.migration('003_c.py', INSERT)
         self.manager().ignore()
         said = self.refused('execute', '3')
-        self.assertIn('It was ignored, not run', said)
+        self.assertIn('It was ignored: its up() was not run to its end.', said)
         # Its down would delete what others have written.
         self.assertNotIn('rollback', said)
         self.assertTrue(said.endswith('fab migrations:forget,003_c.py'), said)

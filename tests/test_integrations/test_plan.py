@@ -88,6 +88,7 @@ class MadeTest(PlanTest):
         self.assertEqual((users['documents'], users['indexes']), (5, ['_id_']))
         self.assertEqual(notes['documents'], 0)
         page = (self.folder / 'plan.md').read_text()
+        self.assertTrue(page.startswith('# Plan of 2 migrations of '), page)
         self.assertIn('## 001\\_a.py\n', page)
         self.assertIn('- would do: users 5 updated\n', page)
         self.assertIn('(times 5)', page)
