@@ -71,13 +71,9 @@ def squash(
     and what keeps a file from being run.
     """
     files = Plan(site.directory.migrations())
-    begun = dict(still_there(_all_replaced(files), files.migrations))
-    for name, there in begun.items():
-        # Whatever was typed, a move that was begun is finished first.
-        names = [each.name for each in there]
-        asking.require(_doing(names))
-        _move(site, name, there)
-        return Squashed(os.path.join(site.directory.path, name), names)
+    # Whatever was typed, a move that was begun is finished first.
+    for name, there in still_there(_all_replaced(files), files.migrations):
+        return _finished(site, name, there, asking)
     plan = files if of_many else site.surveyed(site.plan())
     chosen = _chosen(plan, files, to)
     _require_settled(plan, chosen)
@@ -88,28 +84,46 @@ def squash(
         ]
     later = {each.name for each in plan.migrations if each.number > chosen[-1].number}
     top = list(_top(steps, site.settings.undo, later))
-    archive = os.path.join(site.directory.path, ARCHIVE)
+    _require_room(site, chosen, to)
+    new = _name(site, chosen[-1], to)
     names = [each.name for each in chosen]
+    asking.require(_doing(names))
+    path = _write(site.directory.path, new, _text(names, top))
+    _move(site, new, chosen)
+    downs = [
+        each.name for each in steps if not callable(each.loaded.functions.get('down'))
+    ]
+    return Squashed(path, names, downs)
+
+
+def _finished(
+    site: Site, name: str, there: Sequence[Migration], asking: Asking
+) -> Squashed:
+    """Move what an earlier command has left among the migrations."""
+    names = [each.name for each in there]
+    asking.require(_doing(names))
+    _move(site, name, there)
+    return Squashed(os.path.join(site.directory.path, name), names)
+
+
+def _require_room(site: Site, chosen: Sequence[Migration], to: str) -> None:
+    """Make sure that the archive has no file of these names yet."""
     for each in chosen:
-        path = os.path.join(archive, each.name)
+        path = os.path.join(site.directory.path, ARCHIVE, each.name)
         if os.path.lexists(path):
             again = 'Move that elsewhere, then type: ', Command('squash', to=to)
             raise NotSquashed(f'There is a file {path}', *again)
-    new = _name(site, chosen[-1], to)
-    asking.require(_doing(names))
-    text = FILE.format(
+
+
+def _text(names: Sequence[str], top: Sequence[str]) -> str:
+    """Write the new file: the names that it replaces, and how it is run."""
+    return FILE.format(
         first=names[0],
         last=names[-1],
         archive=ARCHIVE,
         names='\n'.join(f'    {name!r},' for name in names),
         top=''.join(f'{line}\n' for line in top),
     )
-    path = _write(site.directory.path, new, text)
-    _move(site, new, chosen)
-    downs = [
-        each.name for each in steps if not callable(each.loaded.functions.get('down'))
-    ]
-    return Squashed(path, names, downs)
 
 
 def _all_replaced(files: Plan) -> dict[str, Sequence[str]]:
