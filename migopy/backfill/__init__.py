@@ -16,8 +16,6 @@ from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.loops import Tried as Tried
 from migopy.backfill.loops import is_of_pages as is_of_pages
 from migopy.backfill.loops import loops_tried as loops_tried
-from migopy.backfill.session import bound_session as bound_session
-from migopy.backfill.session import is_bound as is_bound
 from migopy.backfill.target import NotACollection as NotACollection
 from migopy.backfill.target import ReplacedMeanwhile as ReplacedMeanwhile
 from migopy.backfill.transactions import NotOnce as NotOnce

@@ -12,7 +12,6 @@ from pymongo.collection import Collection
 from migopy.backfill.answers import Answer, Counts
 from migopy.backfill.loops import require_no_loop
 from migopy.backfill.resuming import begin
-from migopy.backfill.session import is_bound
 from migopy.backfill.target import (
     require_collection,
     require_the_same,
@@ -23,6 +22,7 @@ from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import can_be_once, session_for
 from migopy.backfill.update_call import UpdateCall
 from migopy.pace import Wanted, is_count, require_yes_or_no, wish_for
+from migopy.server import is_bound
 from migopy.terminal import meter
 
 

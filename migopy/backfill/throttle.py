@@ -9,12 +9,11 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import CHECKPOINTS
-from migopy.backfill.session import is_bound
 from migopy.backfill.sizes import BASE, Sizes, Way
 from migopy.backfill.threads import Submit
 from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
-from migopy.server import has_members
+from migopy.server import has_members, is_bound
 from migopy.terminal import HELM, duration, say, wait_for
 
 Result = TypeVar('Result')

@@ -13,9 +13,8 @@ from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
-from migopy.backfill.session import is_bound, is_in_transaction
 from migopy.errors import MigopyException
-from migopy.server import reason_of
+from migopy.server import is_bound, is_in_transaction, reason_of
 from migopy.state import TRANSIENT, KeptPages, begin
 from migopy.terminal import say
 

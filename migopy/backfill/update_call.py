@@ -24,13 +24,13 @@ from migopy.backfill.documents import RAW, id_of, shown
 from migopy.backfill.exactly_once import ExactlyOnce, TooLarge
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import say_where
-from migopy.backfill.session import is_in_transaction
 from migopy.backfill.sizes import BASE, SECONDS
 from migopy.backfill.target import Target
 from migopy.backfill.threads import Submit
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import NotOnce
 from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
+from migopy.server import is_in_transaction
 from migopy.signals import Stopped, Terminated
 from migopy.terminal import Meter, say, total_of
 from migopy.traces import summary

@@ -4,6 +4,11 @@ The private server of `embedded:` has a room of its own, which is imported by wh
 needs it: `migopy.server.embedded`.
 """
 
+from migopy.server.bound_session import (
+    bound_session,
+    is_bound,
+    is_in_transaction,
+)
 from migopy.server.builds import Left, end_builds
 from migopy.server.checks import (
     SECRET,
@@ -76,6 +81,7 @@ __all__ = [
     'Settings',
     'UnsupportedServer',
     'await_first_contact',
+    'bound_session',
     'end_builds',
     'end_remains',
     'end_sessions',
@@ -83,6 +89,8 @@ __all__ = [
     'has_members',
     'heard_warnings',
     'how_to_end',
+    'is_bound',
+    'is_in_transaction',
     'is_logger',
     'is_made_for_us',
     'is_uri',

@@ -11,9 +11,9 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.backfill import bound_session, is_bound
 from migopy.commands import Command
 from migopy.differences import Value
+from migopy.server import bound_session, is_bound
 from migopy.state import TRANSIENT, begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules

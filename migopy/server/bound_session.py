@@ -1,4 +1,4 @@
-"""The session that is bound where `update_each` is called."""
+"""The session that `session.bind()` has bound where this is called."""
 
 from __future__ import annotations
 
