@@ -102,9 +102,13 @@ class MachinesTest(FabTest):
 
     def out(self, result: Result, host: ssh.Host | None = None) -> str:
         """Give what a machine wrote, the first one if none is named."""
-        start = f'[{(host or self.machine).name}] out: '
+        start = self.start_of_line(host or self.machine)
         lines = [line.partition(start) for line in result.stdout.splitlines()]
         return '\n'.join(text for _, found, text in lines if found)
+
+    def start_of_line(self, host: ssh.Host) -> str:
+        """Give what stands before each line that a machine has written."""
+        return f'[{host.name}] out: '
 
     def assert_fails(self, result: Result, *messages: str) -> None:
         """Fail unless it ended with status 1 and these messages, one a line."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How grave a finding is: a problem stops a run with PREFLIGHT, a notice does not.
+#: How grave a finding is: a problem stops a run that asks for that, a notice does not.
 PROBLEM, NOTICE = 'problem', 'notice'
 
 #: Where it was found.

@@ -38,16 +38,19 @@ def kinds(look: Look) -> Iterator[Finding]:
                 'the migration fails there',
                 'transaction = False in the file',
             )
-        elif is_capped and sighting.name == 'delete':
-            if look.server.version < DELETES_FROM_CAPPED:
-                yield look.finding(
-                    'capped',
-                    PROBLEM,
-                    sighting.line,
-                    f'{where} is capped, and its documents cannot be deleted',
-                    'the migration fails there',
-                    'a new capped collection with what is to stay, then a rename',
-                )
+        elif (
+            is_capped
+            and sighting.name == 'delete'
+            and look.server.version < DELETES_FROM_CAPPED
+        ):
+            yield look.finding(
+                'capped',
+                PROBLEM,
+                sighting.line,
+                f'{where} is capped, and its documents cannot be deleted',
+                'the migration fails there',
+                'a new capped collection with what is to stay, then a rename',
+            )
         elif is_series and sighting.name in ('findAndModify', 'update'):
             yield from _of_series(look, sighting, where)
 
@@ -138,15 +141,14 @@ def shard_keys(look: Look) -> Iterator[Finding]:
                 continue
             where, key = look.short(sighting.namespace), ', '.join(sorted(keys))
             by_id = '_id' in each['filter'] and sighting.name != 'findAndModify'
-            fails = not each['multi'] and not by_id
+            is_of_one = not each['multi'] and not by_id
+            fails = is_of_one and look.server.version < ANY_FILTER
             yield look.finding(
                 'shard-key',
-                PROBLEM if fails and look.server.version < ANY_FILTER else NOTICE,
+                PROBLEM if fails else NOTICE,
                 sighting.line,
                 f'{sighting.name} on {where} does not name the shard key, {key}',
-                'it fails on such a server'
-                if fails and look.server.version < ANY_FILTER
-                else 'it goes to every shard',
+                'it fails on such a server' if fails else 'it goes to every shard',
                 f'a filter that has {key}',
                 shard_key=sorted(keys),
             )

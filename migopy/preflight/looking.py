@@ -81,11 +81,10 @@ def statements_of(sighting: Sighting) -> list[Mapping[str, Any]]:
 
     `multi` is whether it is to change all that it finds.
     """
-    selecting = SELECTING.get(sighting.name)
-    found: list[Mapping[str, Any]] = []
-    for command in sighting.commands if selecting else ():
-        found += selecting(command) if selecting else []
-    return found
+    select = SELECTING.get(sighting.name)
+    if select is None:
+        return []
+    return [each for command in sighting.commands for each in select(command)]
 
 
 def _of_updates(command: Mapping[str, Any]) -> list[Mapping[str, Any]]:

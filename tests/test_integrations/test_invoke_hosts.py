@@ -86,11 +86,9 @@ class HostsTest(MachinesTest):
         """Give what migopy calls a machine, where the user is the same as here."""
         return host.name.partition('@')[2]
 
-    def out(self, result: Result, host: ssh.Host | None = None) -> str:
-        """Give what a machine wrote, the first one if none is named."""
-        start = f'[{self.name(host or self.machine)}] '
-        lines = [line.partition(start) for line in result.stdout.splitlines()]
-        return '\n'.join(text for _, found, text in lines if found)
+    def start_of_line(self, host: ssh.Host) -> str:
+        """Give what stands before each line that a machine has written."""
+        return f'[{self.name(host)}] '
 
 
 class CommandTest(HostsTest):
