@@ -29,6 +29,23 @@ FAILS = """
         raise ValueError('no more')
 """
 
+#: Three threads that nothing wakes, and the end of a process, but for Python's own.
+STUCK = """
+    import os, threading, time
+    from pymongo.periodic_executor import PeriodicExecutor
+    from pymongo.synchronous import monitor
+
+    from migopy.face.hook import settle
+
+    settle()
+    stuck = [PeriodicExecutor(9, 9, threading.Event().wait) for _ in range(3)]
+    for each in stuck:
+        each.open()
+    began = time.monotonic()
+    monitor._shutdown_resources()
+    os._exit(time.monotonic() - began > 2.9)
+"""
+
 
 class LeavingTest(ProjectTest):
     """All threads have ended when the last of what is called at exit is."""
@@ -80,6 +97,14 @@ class WokenTest(LeavingTest):
             settle()
             assert network_layer._POLL_TIMEOUT == 0.02
             """
+        )
+
+
+class OutOfReachTest(LeavingTest):
+    def test_one_second_is_waited_for_all_members_that_do_not_answer(self) -> None:
+        """As a firewall has it that drops what is sent; PyMongo waits one for each."""
+        subprocess.run(
+            [sys.executable, '-c', textwrap.dedent(STUCK)], timeout=60, check=True
         )
 
 
