@@ -37,10 +37,10 @@ class ReplacedMeanwhile(MigopyException):
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         super().__init__(
-            f'{namespace} is not the collection any more that was gone through: it was'
-            ' dropped, renamed or replaced meanwhile (by $out, say). Documents of it'
-            ' may have been left out. Run again, it begins with the first document of'
-            ' the one that is there now.'
+            f'{namespace} is not the same collection any more: it was dropped, renamed'
+            ' or replaced (by $out, say) while its documents were changed. Some may'
+            ' have been left out. Run again, it begins with the first document of the'
+            ' collection that is there now.'
         )
 
 

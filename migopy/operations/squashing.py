@@ -186,7 +186,7 @@ def _require_settled(plan: Plan, chosen: Sequence[Migration]) -> None:
     pending = [each for each in chosen if each.name not in plan.registered]
     if applied and pending:
         raise NotSquashed(
-            f'Applied here are only some of them, pending: '
+            f'Only some of them are applied here; pending: '
             f'{enumerated([each.name for each in pending])}',
             'Execute those first: ',
             Command('execute', to=pending[-1].name),

@@ -174,7 +174,7 @@ class AtWork(MigopyException):
     def __init__(self, run: Run) -> None:
         self.run = run
         super().__init__(
-            f'{run.name} is running at this moment, by a worker: {run.agent} (process'
+            f'A worker is running {run.name} at this moment: {run.agent} (process'
             f' {run.agent.pid}); nothing was done.\nWait until it has ended, or stop'
             ' that process with Ctrl-C or SIGTERM, then type the command again. See: ',
             Command(),
@@ -249,8 +249,9 @@ class AlreadyBegun(MigopyException):
         self.name = name
         self.count = count
         super().__init__(
-            'A baseline is for a database that has nothing registered yet; this one has'
-            f' {count:,}. Nothing was done.\n'
+            'A baseline is for a database that has nothing registered yet; here'
+            f' {count:,} {"is" if count == 1 else "are"} registered.'
+            ' Nothing was done.\n'
             f'To mark what is pending up to {name} as applied all the same: ',
             Command('ignore', to=name),
         )

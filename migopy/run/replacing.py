@@ -26,7 +26,7 @@ class HalfReplaced(MigopyException):
         self.name = name
         self.wanting = wanting
         super().__init__(
-            f'{name} {why}. It can be neither run nor passed over, so nothing was'
+            f'{name} {why}. It can neither be run nor be skipped, so nothing was'
             f' done.\nBring back the folder as it was before {name} was made (from'
             ' version control, say), then type: ',
             Command('execute', to=wanting),

@@ -47,8 +47,8 @@ class LeftUndone(MigopyException):
     def __init__(self, step: Step, what: str, how: str = '') -> None:
         self.name = step.name
         super().__init__(
-            f'{step.name}: its {step.direction} returned {what}, and nobody does what'
-            ' it stands for; it is not registered.\n'
+            f'{step.name}: its {step.direction} returned {what}, which does nothing by'
+            ' itself; it is not registered.\n'
             # What to type next depends on what it has left behind.
             f'Do the work within {step.direction}(db){how}.'
         )

@@ -94,7 +94,7 @@ class BaselineTest(PlainTest):
         with self.assertRaises(MigopyException) as caught:
             self.manager().baseline('5')
         message = str(caught.exception)
-        self.assertIn('this one has 1. Nothing was done.', message)
+        self.assertIn('here 1 is registered. Nothing was done.', message)
         self.assertIn('fab migrations:ignore,to=005_x.py', message)
         self.assertEqual(self.registered(), ['001_x.py'])
 

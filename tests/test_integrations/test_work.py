@@ -86,7 +86,7 @@ class WorkTest(FabTest):
             'rollback,002,force=yes',
         ):
             said = self.error(f'migrations:{command}')
-            self.assertIn('002_fill.py is running at this moment, by a worker', said)
+            self.assertIn('A worker is running 002_fill.py at this moment', said)
         self.assertEqual(self.registered(), [])
         worker.kill()
         self.ended(worker)
