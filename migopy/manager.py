@@ -263,6 +263,8 @@ class MigrationsManager(
             command = self._subtasks.get(subtask)
             self._report.help(*in_full(command, self._spelling))
 
+    # What several of them do.
+
     def _execute_plan(
         self, path: str, typed: Mapping[str, object], waits: bool, preflight: str | None
     ) -> None:

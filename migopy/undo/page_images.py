@@ -115,7 +115,9 @@ class PageImager:
         with self._known.lock:
             self._sent = kept = replace(self._known.kept)
         chunks = in_chunks(pairs)
-        keep(self._images, kept, namespace, chunks, self.session, self._limit, True)
+        keep(
+            self._images, kept, namespace, chunks, self.session, self._limit, saves=True
+        )
 
     def _pairs(self, namespace: str, looked: Looked) -> list[Difference]:
         collection = collection_of(self._images.client, namespace)
