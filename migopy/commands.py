@@ -21,7 +21,7 @@ class Command:
     values: tuple[str, ...]
     options: Mapping[str, str]
 
-    def __init__(self, name: str = '', *values: object, **options: object) -> None:
+    def __init__(self, name: str = '', /, *values: object, **options: object) -> None:
         """Take the name, then what stands behind it; `None` among the options is none.
 
         `Command('execute', '003', dry_run='yes')`.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from migopy import signals
+from migopy.commands import Command
 from migopy.effects import listen
 from migopy.errand import Errand, carrying_out
 from migopy.errors import MigopyException, StopTaskExecution
@@ -28,6 +29,16 @@ HELP = 'help'
 
 #: Set by the shell's part of argcomplete.
 ASKED_TO_COMPLETE = '_ARGCOMPLETE'
+
+
+class AsForFab(MigopyException):
+    """A command was typed as `fab` has it; `command` is what it means."""
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        super().__init__(
+            'That is how fab has it typed; nothing was done.\nHere, type: ', command
+        )
 
 
 def run(base: type[Any], typed: Sequence[str], program: str) -> int:
@@ -149,7 +160,8 @@ def command_in(
 ) -> tuple[str | None, Sequence[str]]:
     """Give the name of the command, and the words behind it.
 
-    Raises `WrongOptions` if an option stands before the command.
+    Raises `WrongOptions` if an option stands before the command, `AsForFab` if it is
+    typed as `fab` has it.
     """
     names = subtasks.names
     by_word = {word_of(name): name for name in names}
@@ -159,6 +171,8 @@ def command_in(
         return None, []
     first, *others = words
     if not first.startswith('-'):
+        if first not in by_word:
+            _refuse_form_of_fab(first, by_word)
         return by_word.get(first, first), others
     for each in others:
         if each in by_word:
@@ -168,3 +182,12 @@ def command_in(
                 usage_of(subtasks.get(by_word[each]), each),
             )
     return None, words
+
+
+def _refuse_form_of_fab(word: str, by_word: Mapping[str, str]) -> None:
+    """Raise `AsForFab` for a command that is typed `execute,001` or `migrations:…`."""
+    _, colon, behind = word.partition(':')
+    meant = Command.parse(behind if colon else word)
+    if meant.name in by_word and '' not in meant.options:
+        name = by_word[meant.name]
+        raise AsForFab(Command(name, *meant.values, **meant.options))

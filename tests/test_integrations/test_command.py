@@ -95,6 +95,23 @@ class LifeTest(CommandTest):
         self.assert_ok(self.migopy('rollback', '1', **poison))
         self.assertEqual(self.contents('notes'), [])
 
+    def test_what_is_typed_as_fab_has_it_is_told_as_it_is_here(self) -> None:
+        for typed, here in {
+            'execute,001,dry_run=yes': 'migopy execute 001 --dry-run',
+            'migrations:execute': 'migopy execute',
+            'migrations:rollback,last=2': 'migopy rollback --last 2',
+            'migrations:show_status': 'migopy status',
+            # Whatever an option is called.
+            'execute,name=1,self=2': 'migopy execute --name 1 --self 2',
+        }.items():
+            with self.subTest(typed):
+                result = self.migopy(typed)
+                said = 'That is how fab has it typed; nothing was done.\nHere, type: '
+                self.assertEqual((result.status, result.stderr), (1, f'{said}{here}\n'))
+        self.assertEqual(self.registered(), [])
+        for typed in ('execute:', 'excute,001', 'execute,=1', 'migrations:', ':', ','):
+            self.assert_error(self.migopy(typed), 'There is no command')
+
     def test_a_flag_that_a_command_of_2014_does_not_hand_on(self) -> None:
         text = (self.folder / 'fabfile.py').read_text()
         old = '    def execute(self, spec_migr=None): super().execute(spec_migr)'
