@@ -64,19 +64,14 @@ class Sides:
 
 
 def deviations(
-    was: Fingerprint,
-    now: Fingerprint,
-    preserver: Preserver,
-    db: Database[Any],
-    beside: Database[Any],
-    is_made_again: bool,
+    preserver: Preserver, now: Fingerprint, is_made_again: bool
 ) -> list[Deviation]:
-    """List how `now` differs from `was`, with some documents where they do.
+    """List how a database differs now from what was preserved, with some documents.
 
     `is_made_again` is whether the same code has made both, so that new documents have
     other `_id`s.
     """
-    found = []
+    was, found = preserver.state, []
     for name in sorted({*was, *now}):
         if name not in now:
             found.append(_alone(name, was[name], Kind.MISSING))
@@ -85,8 +80,8 @@ def deviations(
         else:
             found += list(_shapes(name, was[name], now[name]))
             if was[name].digest != now[name].digest:
-                search = Search(f'{db.name}.{name}', is_made_again)
-                found.append(_documents(name, was[name], preserver, db, beside, search))
+                search = Search(f'{preserver.db.name}.{name}', is_made_again)
+                found.append(_documents(name, preserver, search))
     return found
 
 
@@ -115,25 +110,18 @@ def _changed(was: Mapping[str, bytes], now: Mapping[str, bytes]) -> list[str]:
     return sorted(key for key in {*was, *now} if was.get(key) != now.get(key))
 
 
-def _documents(
-    name: str,
-    was: Shape,
-    preserver: Preserver,
-    db: Database[Any],
-    beside: Database[Any],
-    search: Search,
-) -> Deviation:
+def _documents(name: str, preserver: Preserver, search: Search) -> Deviation:
     """Find the first documents that differ, if those of before were kept."""
     comparison = search.comparison
     try:
-        if not was.has_documents:
+        if not preserver.state[name].has_documents:
             comparison.reason = 'it is no plain collection'
         elif not preserver.is_sound(name):
             comparison.reason = preserver.reasons.get(
                 name, 'something has written to it that migopy does not hear'
             )
         else:
-            sides: Any = Sides(beside, db, name)
+            sides: Any = Sides(preserver.beside, preserver.db, name)
             search.through(
                 Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
             )

@@ -40,9 +40,9 @@ class Preserver:
         A collection of more bytes than `most` is not kept.
         """
         self._most = most
-        self._db = db
-        self._beside = beside
-        self._state = state
+        self.db = db
+        self.beside = beside
+        self.state = state
         self._own_work = own_work
         self._turn = threading.Lock()
         self.kept: set[str] = set()
@@ -54,11 +54,11 @@ class Preserver:
 
     def about_to_write(self, names: Iterable[str] | None) -> None:
         """Keep the collections that are about to be written to, for `None` all."""
-        names = list(self._state) if names is None else list(names)
+        names = list(self.state) if names is None else list(names)
         with self._turn:
             self.touched.update(names)
             for name in names:
-                shape = self._state.get(name)
+                shape = self.state.get(name)
                 known = name in self.kept or name in self.reasons
                 if shape is not None and shape.has_documents and not known:
                     began = time.monotonic()
@@ -67,7 +67,7 @@ class Preserver:
                     self.seconds += time.monotonic() - began
 
     def _keep(self, name: str) -> None:
-        options = self._state[name].options
+        options = self.state[name].options
         ordering = {
             key: decode(options[key])[key] for key in ORDERING if key in options
         }
@@ -76,9 +76,9 @@ class Preserver:
                 if self._is_too_large(name):
                     self.reasons[name] = 'it is too large to be kept a second time'
                     return
-                self._beside.command({'create': name, **ordering})
-                out = {'$out': {'db': self._beside.name, 'coll': name}}
-                self._db[name].aggregate([out])
+                self.beside.command({'create': name, **ordering})
+                out = {'$out': {'db': self.beside.name, 'coll': name}}
+                self.db[name].aggregate([out])
         # An `Exception` would not reach the migration, as PyMongo swallows it.
         except PyMongoError as error:
             self.reasons[name] = reason_of(error)
@@ -88,7 +88,7 @@ class Preserver:
     def _is_too_large(self, name: str) -> bool:
         if self._most is None:
             return False
-        size: int = self._db.command('collStats', name)['size']
+        size: int = self.db.command('collStats', name)['size']
         return size > self._most
 
     def is_sound(self, name: str) -> bool:
@@ -98,10 +98,10 @@ class Preserver:
         """
         if name not in self.kept:
             return False
-        return digest_of(self._beside, name) == self._state[name].digest
+        return digest_of(self.beside, name) == self.state[name].digest
 
     def forget(self) -> None:
         """Drop what was kept."""
         for name in {*self.kept, *self.reasons}:
-            self._beside.drop_collection(name)
+            self.beside.drop_collection(name)
         self.kept.clear()

@@ -148,12 +148,12 @@ class Rehearser:
             if found.failure is not None:
                 return self._end(found, after, [was, first])
             now = self._state(found, after, first)
-            found.after_down = self._deviations(before, now, was, 0)
+            found.after_down = deviations(was, now, is_made_again=False)
         found.stages.append(self._run(up, [first], place, count))
         if found.failure is not None:
             return self._end(found, after, [was, first])
         again = self._state(found, after, first)
-        found.after_up = self._deviations(after, again, first, 1)
+        found.after_up = deviations(first, again, is_made_again=True)
         return self._end(found, again, [was, first])
 
     def _end(
@@ -185,12 +185,6 @@ class Rehearser:
         # What was before is what people look for; a second copy of all takes long.
         most = KEPT_TWICE if which else None
         return Preserver(self._db, self._beside[which], state, own_work, most)
-
-    def _deviations(
-        self, was: Fingerprint, now: Fingerprint, preserver: Preserver, which: int
-    ) -> list[Any]:
-        beside, is_made_again = self._beside[which], which == 1
-        return deviations(was, now, preserver, self._db, beside, is_made_again)
 
     def _run(
         self, step: Step, preservers: Sequence[Preserver], place: int, count: int
