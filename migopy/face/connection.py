@@ -65,13 +65,7 @@ def run(
     hosts.require_utf8(host, command)
     variables = hosts.environment(sent, is_plain=in_json)
     line = _line(command, directory, preparation, variables)
-    try:
-        connection.open()
-    # ValueError comes of an option that is given twice, EOFError of a bad handshake.
-    except (SSHException, OSError, EOFError, ValueError) as error:
-        said = str(error) or type(error).__name__
-        raise HostFailed(host, f'no connection. {said}') from error
-    connection.transport.set_keepalive(hosts.KEEPALIVE)
+    _open(connection, host)
     is_hidden = connection.config.run.hide in (True, 'both', 'out', 'stdout')
     with relay(host, in_json) as sorting:
         shown = None if is_hidden else Lines(host, sys.stdout)
@@ -83,12 +77,31 @@ def run(
         result = _joined(connection, promise, host)
     if was_interrupted:
         raise KeyboardInterrupt
-    if result.exited == hosts.NO_STATUS:
+    said = result.stdout.replace('\r\n', '\n').strip() if is_hidden else ''
+    _require_success(connection, host, result.exited, said)
+
+
+def _open(connection: Connection, host: str) -> None:
+    """Connect to a machine; raises `HostFailed`."""
+    try:
+        connection.open()
+    # ValueError comes of an option that is given twice, EOFError of a bad handshake.
+    except (SSHException, OSError, EOFError, ValueError) as error:
+        said = str(error) or type(error).__name__
+        raise HostFailed(host, f'no connection. {said}') from error
+    connection.transport.set_keepalive(hosts.KEEPALIVE)
+
+
+def _require_success(connection: Connection, host: str, status: int, said: str) -> None:
+    """Raise `HostFailed` for a command that has not ended well.
+
+    `said` is its output, if it was not shown.
+    """
+    if status == hosts.NO_STATUS:
         connection.transport.join(hosts.ENDING)
         raise hosts.killed(host) if connection.is_connected else hosts.lost(host)
-    if result.exited:
-        said = result.stdout.replace('\r\n', '\n').strip() if is_hidden else ''
-        raise hosts.ended_with(host, result.exited, said)
+    if status:
+        raise hosts.ended_with(host, status, said)
 
 
 def _joined(connection: Connection, promise: Any, host: str) -> Any:
