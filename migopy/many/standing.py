@@ -100,7 +100,9 @@ def remarks_of(
 
 def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
     running = [run.name for run in plan.open_runs.running]
-    unfinished = list(dict.fromkeys(run.name for run in plan.unfinished))
+    restores = [f'dbrestore of {run.name}' for run in plan.restores]
+    runs = [run.name for run in plan.unfinished if not run.is_restore]
+    unfinished = list(dict.fromkeys([*restores, *runs]))
     for what, names in (
         ('Unfinished', unfinished),
         (later, left),

@@ -466,6 +466,17 @@ class KilledTest(FabTest):
         refused = self.fab('migrations:execute,2')
         self.assert_error(refused, f'dbrestore of {self.name} started')
 
+    def test_where_there_are_many_databases_it_is_told_for_each(self) -> None:
+        self.kill('notes')
+        text = (self.folder / 'fabfile.py').read_text()
+        name = f"'{self.db.name}'"
+        self.assertIn(name, text)
+        many = text.replace('MONGO_DATABASE ', 'MONGO_DATABASES ')
+        self.write('fabfile.py', many.replace(name, f'[{name}]'))
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        told = f'Unfinished: dbrestore of {self.name}'
+        self.assertIn(told, shown)
+
     def test_who_has_put_it_right_by_hand_goes_on(self) -> None:
         self.kill('notes')
         forgotten = self.fab(f'migrations:forget,{self.name}')
