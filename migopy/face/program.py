@@ -13,7 +13,7 @@ from typing import Any
 
 from migopy.files import invoke_program
 
-#: The options before a command that say where it is to run, and of which file it is.
+#: The options before a command that say where it is to run, and which file it is in.
 #: None of them has a secret.
 KEPT = frozenset(
     """

@@ -19,7 +19,7 @@ from migopy.texts import same_name
 #: Packages that migopy itself, or a fabfile, imports.
 TAKEN = frozenset({'bson', 'fabric', 'gridfs', 'invoke', 'migopy', 'pymongo'})
 
-#: Python's own modules, of which 3.9 has no list.
+#: Python's own modules; 3.9 has no list of them.
 STANDARD: Collection[str]
 if sys.version_info >= (3, 10):
     STANDARD = sys.stdlib_module_names

@@ -161,7 +161,7 @@ class Gathered:
     def untold(
         self, step: Step, effects: Effects, reason: str, after: Sequence[str]
     ) -> None:
-        """Keep that what a step would do is known up to a point only."""
+        """Keep up to which point it is known what a step would do, and why."""
         self.trials.append((step.name, effects.describe(self.database)))
         self._narrator.untold(step, effects, reason, after)
 

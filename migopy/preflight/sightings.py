@@ -111,7 +111,7 @@ def _namespace(name: str, database: str, command: Document) -> str | None:
     return f'{database}.{value}' if name in READING else target
 
 
-#: Commands that read a collection, of which the filter is looked at.
+#: Commands that read a collection; their filters are looked at.
 READING = frozenset({'aggregate', 'count', 'distinct', 'find'})
 
 

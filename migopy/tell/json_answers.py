@@ -96,7 +96,7 @@ class JsonReport(Report):
         self._lines.answer(help={'title': title, 'lines': lines})
 
     def adoptions(self, found: Sequence[Adoption], register: Command | None) -> None:
-        """Answer which records of other tools are of which files."""
+        """Answer which records of other tools belong to which files."""
         super().adoptions(found, register)
         self._lines.answer(adoptions=[of_adoption(each) for each in found])
 
@@ -111,7 +111,7 @@ class JsonReport(Report):
         self._lines.answer(unlocked=of_holder(holder) if holder else None)
 
     def images(self, kept: Sequence[ImageSet]) -> None:
-        """Answer of which migrations images are kept, the oldest first."""
+        """Answer which migrations have images, the oldest first."""
         super().images(kept)
         self._lines.answer(images=[of_kept(each) for each in kept])
 

@@ -113,7 +113,7 @@ def of_failure(failure: Failure, spelling: Spelling) -> Document:
 
 
 def of_adoption(adoption: Adoption) -> Document:
-    """Tell which records of a tool are of which files, and which of none."""
+    """Tell which records of a tool belong to which files, and which to none."""
     return {
         'tool': adoption.registry.tool,
         'collection': adoption.registry.collection,

@@ -97,7 +97,7 @@ class Report(OtherTerminal):
             self._voice.red(f'Unfinished: {len(unfinished) - MOST:,} more migrations')
 
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
-        """Show what is wrong with files, of which there are `count`, a line each."""
+        """Show what is wrong with `count` files, a line for each problem."""
         from migopy.tell.problems import lines_of
 
         for line in lines_of(problems, form):
