@@ -222,7 +222,11 @@ class Wiring(Doors):
     @lazy
     def _site(self) -> Site:
         many = has_many(self)
-        return site_of(self, self._notify, self.migration_functions, many)
+        functions = self.migration_functions
+        if type(self).migration_functions is Wiring.migration_functions:
+            # As it is: what it looks for is known before a file is imported.
+            functions = functions_of
+        return site_of(self, self._notify, functions, many)
 
     def _notify(self, text: str) -> None:
         self._narrator.warned(text)

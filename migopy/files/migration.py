@@ -96,17 +96,10 @@ class Migration(NamedTuple):
         return [Migration(name, self.number, archive, name) for name in names]
 
     def _defines(self, function: str) -> bool:
-        import ast
-
-        tree = self._tree()
-        if tree is None:
+        try:
+            return names_one_of(self.content(), function)
+        except Unreadable:
             return True
-        # A definition has a `name`, an import may have an `asname`, a variable an `id`.
-        return any(
-            getattr(node, attribute, None) in (function, '*')
-            for node in ast.walk(tree)
-            for attribute in ('name', 'asname', 'id')
-        )
 
     def text_in(self, variable: str) -> str | None:
         """Give the text that the file sets a variable to, `None` if it does not."""
@@ -158,6 +151,41 @@ class Migration(NamedTuple):
     def checksum(self) -> str:
         """Read the file and give its checksum; raises `Unreadable`."""
         return checksum_of(self.content())
+
+
+def names_one_of(content: bytes, *names: str) -> bool:
+    """Tell whether a file's content has one of these names, without importing it.
+
+    What cannot be parsed is taken to have it, and so is what imports all names.
+    """
+    import ast
+
+    tree = _parsed(content)
+    if tree is None:
+        return True
+    # A definition has a `name`, an import may have an `asname`, a variable an `id`.
+    return any(
+        getattr(node, attribute, None) in (*names, '*')
+        for node in ast.walk(tree)
+        for attribute in ('name', 'asname', 'id')
+    )
+
+
+def calls_at_its_top(content: bytes) -> bool:
+    """Tell whether a file's content calls anything outside of functions and classes.
+
+    What cannot be parsed does not.
+    """
+    import ast
+
+    tree = _parsed(content)
+    passive = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Raise)
+    return any(
+        isinstance(node, ast.Call)
+        for statement in (tree.body if tree else ())
+        if not isinstance(statement, passive)
+        for node in ast.walk(statement)
+    )
 
 
 def _parsed(content: bytes) -> ast.Module | None:

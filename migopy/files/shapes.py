@@ -17,6 +17,9 @@ CONDITIONS = ('require', 'verify')
 #: The names of what migopy calls.
 OWN = ('up', 'down', *CONDITIONS)
 
+#: What a file has one of whose functions can be found.
+SHAPES = (*OWN, 'upgrade', 'migrate', 'Migration', 'Forward', 'mongomig_format')
+
 #: A file's functions by migopy's names for them.
 Functions = Mapping[str, Any]
 

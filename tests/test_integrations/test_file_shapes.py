@@ -114,6 +114,27 @@ class ShapesTest(PlainTest):
         told = self.logger.of('red')[-1]
         self.assertIn('fab migrations:rollback,001_x.py  - run its down', told)
 
+    def test_a_script_is_not_run_by_looking_for_what_it_has(self) -> None:
+        """It would be on each try, the dry ones as well."""
+        uri = self.manager().db.client.address
+        script = f"""
+            from pymongo import MongoClient
+            db = MongoClient({uri!r}[0], {uri!r}[1], directConnection=True)
+            db[{self.db.name!r}].notes.insert_one({{'n': 1}})
+            """
+        message = self.refused('001_x.py', script)
+        self.assertIn('has no function `up`, so nothing was run', message)
+        self.assertEqual(self.contents('notes'), [])
+        for command, options in (
+            ('execute', {'dry_run': 'yes'}),
+            ('preflight', {}),
+            ('check', {'offline': 'yes'}),
+        ):
+            with self.subTest(command):
+                with self.assertRaises(MigopyException):
+                    self.manager().perform(command, (), options)
+                self.assertEqual(self.contents('notes'), [])
+
     def test_of_beanie_and_mongomig_are_told_by_their_names(self) -> None:
         for tool, text in (
             ('beanie', 'class Forward: ...\nclass Backward: ...'),

@@ -71,8 +71,8 @@ class OfflineTest(FabTest):
             ('004_no_up.py', 'def down(db):\n    pass\n'),
             ('005_async.py', 'async def up(db):\n    yield\n'),
             ('006_transaction.py', 'transaction = 1\n\ndef up(db):\n    pass\n'),
-            ('007_exits.py', 'import sys\nsys.exit(0)\n'),
-            ('008_deeper.py', 'import json\n\n\njson.loads("[")\n'),
+            ('007_exits.py', 'import sys\nup = sys.exit(0)\n'),
+            ('008_deeper.py', 'import json\n\n\nup = json.loads("[")\n'),
             ('009_merge.py', '<<<<<<< HEAD\ndef up(db):\n    pass\n'),
         ):
             self.migration(name, text)

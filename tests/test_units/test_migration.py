@@ -241,7 +241,7 @@ class LoadTest(FileTest):
         error = self.failed_import(
             """
             import sys
-            sys.exit(0)
+            up = sys.exit(0)
             """
         )
         self.assertIsInstance(error.cause, SystemExit)
