@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Option
-from migopy.face import WrongOptions, in_full, is_yes, one_of, overview, task
+from migopy.face import WrongOptions, file_of, in_full, is_yes, one_of, overview, task
 from migopy.files import create
 from migopy.operations import (
     DoesNotFit,
@@ -78,8 +78,8 @@ class MigrationsManager(
         Example: create,add_user_index
         Quote a title with spaces for the shell, or write _ for them.
         """
-        words, numbering = ','.join(title), self.MIGRATION_NUMBERING
-        path = create(self._site.directory, words, self._site.template, numbering)
+        site, words = self._site, ','.join(map(str, filter(None, title)))
+        path = create(site.directory, words, site.template, self.MIGRATION_NUMBERING)
         self._report.created(os.path.relpath(path))
 
     @task
@@ -260,7 +260,7 @@ class MigrationsManager(
         if subtask is None:
             self._report.help('', overview(self._subtasks, self._spelling))
         else:
-            command = self._subtasks.get(subtask)
+            command = self._subtasks.get(str(subtask))
             self._report.help(*in_full(command, self._spelling))
 
     # What several of them do.
@@ -272,7 +272,7 @@ class MigrationsManager(
 
         agreed_plan.require_alone(path, typed)
         of_many = '' if self._of_many is None else self._of_many.title
-        agreed = agreed_plan.read(path, of_many)
+        agreed = agreed_plan.read(file_of(path, 'execute', 'plan'), of_many)
         order = agreed_plan.order_of(self, agreed, waits)
         self._execute(order, preflight, agreed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from typing import AnyStr
@@ -74,6 +75,14 @@ def whole_number(text: str) -> int | None:
     refuses thousands of them.
     """
     return int(text) if text.isdecimal() and len(text) <= LONGEST_NUMBER else None
+
+
+def name_given(given: object) -> str:
+    """Give the name that stands for a migration: as text, a number or a path.
+
+    Whoever calls a manager from Python has them in any of these.
+    """
+    return os.path.basename(str(given).strip())
 
 
 def shortened(text: str, width: int) -> str:

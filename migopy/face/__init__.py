@@ -16,6 +16,7 @@ from migopy.face.marked import (
     require_one_kind,
 )
 from migopy.face.option_values import (
+    file_of,
     help_of,
     is_yes,
     number,
@@ -51,6 +52,7 @@ __all__ = [
     'WrongOptions',
     'call',
     'fabrics',
+    'file_of',
     'has_many',
     'has_option',
     'help_of',

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Option
@@ -74,12 +75,25 @@ def number(value: str | int, subtask: str, option: str) -> int:
     )
 
 
+def file_of(value: str | os.PathLike[str], subtask: str, option: str) -> str:
+    """Read an option that is the path of a file; raises `WrongOptions`."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if isinstance(path, str):
+        return path
+    raise WrongOptions(
+        subtask,
+        Option(option, str(value)),
+        ' is no path of a file; nothing was done',
+        help_of(subtask),
+    )
+
+
 def read_speed(value: str | float) -> float | None:
     """Read documents a second, `none` for no limit; raises `WrongOptions`."""
     if str(value).lower() == 'none':
         return None
     try:
-        speed = float(value)
+        speed = float(str(value))
     except ValueError:
         speed = math.nan
     if speed > 0 and math.isfinite(speed):

@@ -97,7 +97,7 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
             told = Option(name, str(value)) if name.isidentifier() else name
             raise WrongOptions(
                 'execute',
-                Option('plan', path),
+                Option('plan', str(path)),
                 ' says what runs, so ',
                 told,
                 ' does not go with it; nothing was done',

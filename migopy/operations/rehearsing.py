@@ -54,7 +54,7 @@ class How(NamedTuple):
     def of(cls, sample: int | None, dump: str | None, on: str | None) -> How:
         """Take what was typed; raises `WrongOptions`."""
         only_one('rehearse', {'sample': sample, 'from': dump})
-        if on is not None and not on.startswith(('mongodb://', 'mongodb+srv://')):
+        if on is not None and not str(on).startswith(('mongodb://', 'mongodb+srv://')):
             # The URI may have a password in it, so it is not shown.
             reason = ' takes the URI of a server; nothing was done'
             raise WrongOptions('rehearse', Option('on'), reason, AGAIN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Collection, Sequence
 
 from migopy.files import BACKGROUND, BEFORE, PHASES, BadSaid, Migration, begins_with
@@ -38,7 +37,7 @@ from migopy.run.replacing import (
     there_still,
 )
 from migopy.run.unfinished import Unfinished, goes_on
-from migopy.texts import whole_number
+from migopy.texts import name_given, whole_number
 
 #: How similar a name must be to what was typed, to be suggested.
 SIMILARITY = 0.8
@@ -59,7 +58,7 @@ class Choice:
 
         Raises `UnknownMigration`, `AmbiguousName`, `NoFile`, `Replaced`.
         """
-        wanted = os.path.basename(name.strip())
+        wanted = name_given(name)
         plan = self._plan
         named = plan.file_of(wanted) or plan.file_of(f'{wanted}.py')
         if named is not None:
@@ -103,7 +102,7 @@ class Choice:
 
         Raises `AmbiguousName` if the name fits several of those.
         """
-        wanted = os.path.basename(name.strip())
+        wanted = name_given(name)
         plan = self._plan
         gone = [*plan.missing, *(run.name for run in plan.unfinished)]
         gone = [each for each in dict.fromkeys(gone) if plan.file_of(each) is None]

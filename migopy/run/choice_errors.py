@@ -18,7 +18,8 @@ class UnknownMigration(MigopyException):
         self.nearest = nearest
         meant = f' Did you mean {" or ".join(nearest)}?' if nearest else ''
         super().__init__(
-            f'There is no migration {name!r}.{meant}\nSee those that have not run: ',
+            f'There is no migration {str(name)!r}.{meant}\nSee those that have not run:'
+            ' ',
             Command(),
             ', and those that have: ',
             Command('history'),
@@ -44,7 +45,7 @@ class AmbiguousName(MigopyException):
         self.name = name
         self.candidates = candidates
         super().__init__(
-            f'{name!r} may be any of:\n{listing(candidates)}\nType the whole name.'
+            f'{str(name)!r} may be any of:\n{listing(candidates)}\nType the whole name.'
         )
 
 

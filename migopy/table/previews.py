@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migopy.commands import Option
-from migopy.face import WrongOptions, help_of, is_yes, one_of, task
+from migopy.face import WrongOptions, file_of, help_of, is_yes, one_of, task
 from migopy.operations import order_up
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
@@ -63,9 +63,10 @@ class Previews(Overridable, Wiring):
         if not file:
             said = Option('file'), ' needs a value; nothing was done'
             raise WrongOptions('plan', *said, help_of('plan'))
+        path = file_of(file, 'plan', 'file')
         order = order_up(self, 'plan', name, to, in_trial=True)
         paths = agreed_plan.paths_of(
-            file, '' if self._of_many is None else self._of_many.title
+            path, '' if self._of_many is None else self._of_many.title
         )
         made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
         self._report.foreseen(foreseen.names, foreseen.findings, 'text')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 from unittest import mock
 
@@ -11,6 +12,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 import migopy
+from migopy import MigopyException
 from tests.project import NOTHING, PlainTest
 
 FAILING = """
@@ -304,6 +306,57 @@ class TaskFunctionTest(PlainTest):
         self.manager_class(MongoClient=make).create_task()()
         with self.assertRaises(pymongo.errors.InvalidOperation):
             clients[0].admin.command('ping')
+
+
+class GivenTest(PlainTest):
+    """What a fabfile's own task gives to commands: no texts alone, as fab does."""
+
+    def test_a_number_and_a_path_stand_for_a_name(self) -> None:
+        first = self.migration('1_a.py', f'{NOTHING}\n    def verify(db): pass\n')
+        self.migration('2_b.py')
+        manager = self.manager()
+        manager.execute(1)  # type: ignore[arg-type]
+        self.assertEqual(self.registered(), ['1_a.py'])
+        manager.preflight(to=2)  # type: ignore[arg-type]
+        manager.execute(to=2)  # type: ignore[arg-type]
+        manager.rollback(to=first)  # type: ignore[arg-type]
+        self.assertEqual(self.registered(), ['1_a.py'])
+        manager.verify(1)  # type: ignore[arg-type]
+        manager.history(1)
+        manager.rollback(first)  # type: ignore[arg-type]
+        plan = self.folder / 'plan.json'
+        manager.plan(file=plan)  # type: ignore[arg-type]
+        manager.execute(plan=plan)  # type: ignore[arg-type]
+        self.assertEqual(self.registered(), ['1_a.py', '2_b.py'])
+
+    def test_what_is_neither_is_refused_in_migopy_s_words(self) -> None:
+        self.migration('1_a.py')
+        manager = self.manager(MONGO_DUMP_DIRECTORY=str(self.folder / 'dumps'))
+        # `watch` ends when somebody ends it, and a rehearsal takes long.
+        names = {each.__name__ for each in manager.tasks()} - {'watch', 'rehearse'}
+        tried = 0
+        for name in sorted(names):
+            command = getattr(manager, name)
+            parameters = inspect.signature(command).parameters.values()
+            needed = {
+                each.name: '9'
+                for each in parameters
+                if each.default is each.empty and each.kind is not each.VAR_POSITIONAL
+            }
+            for each in parameters:
+                if each.kind is each.VAR_POSITIONAL or name == 'dbrestore':
+                    continue
+                for value in (object(), b'1', ['1'], {'1': 1}, 1.5):
+                    tried += 1
+                    given = {**needed, each.name: value}
+                    with (
+                        self.subTest(command=name, of=each.name, value=value),
+                        self.assertRaises(MigopyException),
+                    ):
+                        command(**given)
+        self.assertGreater(tried, 100)
+        self.assertEqual(self.db.list_collection_names(), ['migrations_lock'])
+        self.assertEqual(self.contents('migrations_lock'), [])
 
 
 class DeployScriptTest(PlainTest):
