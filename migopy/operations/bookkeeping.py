@@ -141,7 +141,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         if is_carried_out(site, observer):
             return
         plan = site.plan()
-        gone = _ignored(plan, name) or _missing(plan, name)
+        gone = _to_forget(plan, name)
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
@@ -195,14 +195,15 @@ def _missing(plan: Plan, name: str) -> Migration:
     raise FileIsThere(found.name, found.name in plan.repeats, is_applied)
 
 
-def _ignored(plan: Plan, name: str) -> Migration | None:
-    """Give a migration that has its file and was registered without being run."""
+def _to_forget(plan: Plan, name: str) -> Migration:
+    """Give an applied migration without a file, or else one that was ignored."""
     try:
-        found = Choice(plan).find(name)
-    except (UnknownMigration, NoFile):
-        return None
-    is_ignored = {record.how for record in plan.records_of(found)} == {IGNORED}
-    return found if is_ignored else None
+        return _missing(plan, name)
+    except FileIsThere as error:
+        found = plan.file_of(error.name)
+        if found is None or {each.how for each in plan.records_of(found)} != {IGNORED}:
+            raise
+        return found
 
 
 def _change(

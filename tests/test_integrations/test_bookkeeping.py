@@ -125,6 +125,18 @@ class BookkeepingTest(PlainTest):
         self.manager().execute('3')
         self.refused('forget', '3')
 
+    def test_by_a_number_forget_takes_the_missing_one_not_its_ignored_successor(
+        self,
+    ) -> None:
+        """The successor would be pending, and be run by the next execute."""
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        self.migration('001_b.py', 'def up(db): db.b.insert_one({})')
+        self.manager().ignore('001_b')
+        self.manager().forget('1')
+        self.assertEqual(self.manager().unregistered(), [])
+        self.manager().forget('1')
+        self.assertEqual(self.manager().unregistered(), ['001_b.py'])
+
     def test_of_a_pending_one_no_rollback_is_offered(self) -> None:
         self.migration('003_c.py', INSERT)
         for typed in (('forget', '3'), ('rename', '3', '1')):
