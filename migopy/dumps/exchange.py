@@ -13,6 +13,7 @@ from migopy.dumps.database import drop, dumped, free_bytes, plain
 from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
+from migopy.state import NOT_WRITTEN
 
 
 class NotTaken(Exception):
@@ -117,7 +118,7 @@ class Exchange:
                 raise NotTaken(stored.name, names[stored.name], error) from error
         drop(self._db, [names[one.name] for one in self._contents if one.is_view])
         if self._mark:
-            self._db[self._mark.collection].insert_one(dict(self._mark.document))
+            self._set(self._mark)
 
     def switch(self) -> None:
         """Put everything in place, and drop what the dump does not have.
@@ -172,6 +173,14 @@ class Exchange:
         """Drop the collections of a restore that did not come to its end."""
         names = self._db.list_collection_names()
         drop(self._db, [name for name in names if name.startswith(STAGED)])
+
+    def _set(self, mark: Mark) -> None:
+        """Write the mark where it can be kept: a restore is to mend anything else."""
+        try:
+            self._db[mark.collection].insert_one(dict(mark.document))
+        except OperationFailure as error:
+            if error.code not in NOT_WRITTEN:
+                raise
 
     def _require_room(self) -> None:
         free = free_bytes(self._db)

@@ -39,10 +39,11 @@ if TYPE_CHECKING:
     from migopy.state.guarded import UNWRITTEN, GuardedWriter
     from migopy.state.kept_pages import KeptPages
     from migopy.state.steering import Doing, Loop, Seen, Steering
-    from migopy.state.usable import require_usable
+    from migopy.state.usable import NOT_WRITTEN, require_usable
 
 #: The rooms of the names that are loaded late.
 LATE = {
+    'NOT_WRITTEN': 'usable',
     'TOOLS': 'foreign_tools',
     'UNWRITTEN': 'guarded',
     'Doing': 'steering',
@@ -67,6 +68,7 @@ __all__ = [
     'IGNORED',
     'MAJORITY',
     'MARK',
+    'NOT_WRITTEN',
     'RESTORE',
     'ROLLED_BACK',
     'TOOLS',

@@ -342,6 +342,18 @@ class RestoreTest(DumpingTest):
         self.migrations.dbrestore(self.name, in_place='yes')
         self.assertEqual(self.state(), self.before)
 
+    def test_a_history_that_takes_nothing_is_no_obstacle(self) -> None:
+        """It is exchanged, too."""
+        for options in ({'viewOn': 'notes'}, {'validator': {'never': 1}}):
+            with self.subTest(options):
+                self.change()
+                self.db.drop_collection('migrations_history')
+                self.db.create_collection('migrations_history', **options)
+                self.migrations.dbrestore(self.name)
+                # The server keeps it when the last view is gone.
+                self.db.drop_collection('system.views')
+                self.assertEqual(self.state(), self.before)
+
     def test_without_a_dump_says_how_to_make_one(self) -> None:
         shutil.rmtree(self.dumps)
         self.migrations.dbrestore()
