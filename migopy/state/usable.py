@@ -48,11 +48,15 @@ class NoRegistry(MigopyException):
 
 
 class Unmergeable(MigopyException):
-    """The server merges nothing into a `collection`, or from it, as it is made so."""
+    """The server merges nothing into a `collection`, or from it, as it is made so.
 
-    def __init__(self, collection: str, made: str) -> None:
+    `free` is a name that nothing has in that database.
+    """
+
+    def __init__(self, collection: str, made: str, free: str) -> None:
         self.collection = collection
-        name, plain = json.dumps(collection), json.dumps(f'{collection}_plain')
+        self.free = free
+        name, plain = json.dumps(collection), json.dumps(free)
         super().__init__(
             f'{collection} {made}, so the server does not let migopy write what it has'
             ' to keep, and nothing was run.\n'
@@ -100,12 +104,12 @@ def require_usable(
         options = described.get(collection.name, {})
         made = _made(options)
         if made and not _takes_merges(collection):
-            raise Unmergeable(collection.name, made)
+            raise Unmergeable(collection.name, made, _free_name(collection))
         if _is_strict(options) and not _passes(sample, collection, options):
             raise Invalid(collection.name)
     if 'collation' in described.get(lock.name, {}):
         # What is merged comes from there, and is compared by it.
-        raise Unmergeable(lock.name, 'has a collation')
+        raise Unmergeable(lock.name, 'has a collation', _free_name(lock))
 
 
 def require_lockable(lock: Collection[Document]) -> None:
@@ -134,6 +138,15 @@ def _made(options: Document) -> str:
     if 'clusteredIndex' in options:
         return 'is a clustered collection'
     return 'has a collation' if 'collation' in options else ''
+
+
+def _free_name(collection: Collection[Document]) -> str:
+    """Give a name for a copy beside a collection; `$out` would replace what has it."""
+    taken = collection.database.list_collection_names()
+    name = f'{collection.name}_plain'
+    while name in taken:
+        name += '_'
+    return name
 
 
 def _takes_merges(collection: Collection[Document]) -> bool:

@@ -149,6 +149,16 @@ class UnusableTest(PlainTest):
                         self.assertEqual(len(self.contents('notes')), 1)
                         self.client.drop_database(self.db.name)
 
+    def test_the_copy_takes_the_name_of_no_other_collection(self) -> None:
+        self.migration('001_a.py', NOTES)
+        self.db.create_collection('migrations', **MADE['has a collation'])
+        for name in ('migrations_plain', 'migrations_plain_'):
+            self.db[name].insert_one({'of': 'others'})
+        self.in_mongosh(self.refused(Unmergeable, 'execute'))
+        self.manager().execute()
+        for name in ('migrations_plain', 'migrations_plain_'):
+            self.assertEqual(self.contents(name), [{'of': 'others'}])
+
     def test_of_each_collection_that_is_validated(self) -> None:
         self.migration('001_a.py', NOTES)
         for name in ('migrations', 'migrations_history', 'migrations_lock'):
