@@ -13,6 +13,7 @@ from migopy.effects.evidence import Clues as Clues
 from migopy.effects.evidence import Evidence as Evidence
 from migopy.effects.failures import FailedCommand as FailedCommand
 from migopy.effects.guards import Address as Address
+from migopy.effects.guards import Guard as Guard
 from migopy.effects.guards import Keeper as Keeper
 from migopy.effects.guards import RefusedWrite as RefusedWrite
 from migopy.effects.listener import EffectsListener as EffectsListener

@@ -135,6 +135,17 @@ class Effects:
         changes = self.changes
         return self.more > 0 or any(each.wrote for each in changes.values())
 
+    def has_written(self, namespace: str) -> bool:
+        """Tell whether what changes documents was sent to a collection, if in vain.
+
+        What defines an index or a validator changes none.
+        """
+        database = namespace.partition('.')[0]
+        return any(
+            each.is_written_to and (name == database or namespace in name.split(' + '))
+            for name, each in self.changes.items()
+        )
+
     def __add__(self, other: Effects) -> Effects:
         return Effects(sum_of([self.changes, other.changes]), self.more + other.more)
 

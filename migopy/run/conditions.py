@@ -14,6 +14,7 @@ from pymongo.client_session import ClientSession
 from migopy.effects import EffectsListener, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
+from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
 from migopy.run.site import Site
 from migopy.run.step import Step, call_here
@@ -62,20 +63,22 @@ def carry_out(
     site: Site,
     db: Any,
     effects: Recording,
+    own: OwnCollections,
     session: ClientSession | None = None,
 ) -> None:
     """Call `require`, the step's own function, and `verify`; those of parts in between.
 
-    With `session` they are called in its transaction. Raises what they raise,
-    `NotAsItShouldBe`, `WroteWhileLooking`, `LeftUndone`.
+    `own` is told of all commands. With `session` they are called in its transaction.
+    Raises what they raise, `NotAsItShouldBe`, `WroteWhileLooking`, `TakesOwn`,
+    `LeftUndone`.
     """
     if step.require is not None:
         _ask_before(step.name, step.require, site, db, session)
     if step.parts:
         for part in step.parts:
-            carry_out(part, site, db, effects, session)
+            carry_out(part, site, db, effects, own, session)
     else:
-        returned = _call(step.function, site, db, session)
+        returned = own.call(partial(_call, step.function, site, db, session))
         require_done(step, returned, effects)
     if step.verify is not None:
         ask_after(step.name, step.verify, site, db, session)

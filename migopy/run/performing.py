@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pymongo
 from pymongo.client_session import ClientSession
 
-from migopy.effects import BeforeBuild, Effects, Recording
+from migopy.effects import BeforeBuild, Effects, Guard, Recording
 from migopy.lazy import lazy
 from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
@@ -19,6 +19,7 @@ from migopy.run.conditions import carry_out
 from migopy.run.imaging import images_of, keeper_of, pages_of
 from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
+from migopy.run.own_collections import OwnCollections
 from migopy.run.plan import Plan
 from migopy.run.quorum import teller_of_members
 from migopy.run.site import Site
@@ -73,6 +74,7 @@ class Performer:
         self._plan = plan
         self._observer = observer
         self._writer = GuardedWriter(site.lock)
+        self._own = OwnCollections(site)
 
     def perform(
         self,
@@ -90,7 +92,7 @@ class Performer:
         began = time.perf_counter()
         checkpoints: Checkpoints | None = None
         teller = teller_of_members(self._site, step, self._observer)
-        with self._recording(before_build=teller) as effects:
+        with self._recording(self._own, teller) as effects:
             try:
                 # Who interrupts a hook here interrupts a migration that wrote nothing.
                 self._observer.starting(step, place, count, effects)
@@ -158,10 +160,14 @@ class Performer:
         )
 
     def _recording(
-        self, before_build: BeforeBuild | None = None
+        self, guard: Guard | None = None, before_build: BeforeBuild | None = None
     ) -> AbstractContextManager[Recording]:
-        listener, name = self._site.listener, self._site.db.name
-        return listener.recording(name, before_build=before_build)
+        return self._site.listener.recording(
+            self._site.db.name,
+            guard=guard,
+            guards_strays=self._own.guards_strays,
+            before_build=before_build,
+        )
 
     def _checkpoints(self, run: Run, effects: Recording) -> Checkpoints:
         """Give what keeps how far the run's calls of `update_each` have come.
@@ -175,7 +181,7 @@ class Performer:
         return Checkpoints(
             earlier=self._earlier(run),
             save=partial(self._save, run),
-            was_written=partial(_has_written, effects),
+            was_written=effects.has_written,
             pages=KeptPages(site.history, run.id, site.lock, site.listener.own_work),
             pace=site.settings.pace,
             heartbeats=lambda: site.heartbeats,
@@ -191,7 +197,7 @@ class Performer:
         told = told_by(self._observer.speaker)
         try:
             with paging as images, checkpoints.in_force(images), told:
-                carry_out(step, self._site, self._durable_db, effects)
+                carry_out(step, self._site, self._durable_db, effects, self._own)
         finally:
             run.checkpoints = checkpoints.known
 
@@ -230,7 +236,7 @@ class Performer:
         earlier = self._plan.unfinished_of(run)
         with images_of(step, run, self._site, session, earlier) as images:
             with inside, bound, told_by(self._observer.speaker):
-                carry_out(step, self._site, self._site.db, effects, session)
+                carry_out(step, self._site, self._site.db, effects, self._own, session)
             images.keep(effects, self._observer)
         self._end(run, began, effects)
         registry, history = self._site.registry, self._site.history
@@ -284,15 +290,3 @@ def said_of(effects: Recording, database: str) -> str:
 
 def _milliseconds(began: float) -> int:
     return round((time.perf_counter() - began) * 1000)
-
-
-def _has_written(effects: Effects, namespace: str) -> bool:
-    """Tell whether what changes documents was sent to a collection, even to no effect.
-
-    What defines an index or a validator changes none.
-    """
-    database = namespace.partition('.')[0]
-    return any(
-        changes.is_written_to and (name == database or namespace in name.split(' + '))
-        for name, changes in effects.changes.items()
-    )

@@ -17,6 +17,7 @@ from migopy.errors import kept_within
 from migopy.pymongo3 import answered_by, commented
 from migopy.run.conditions import carry_out, function_of
 from migopy.run.observer import Aftermath, Failure, Observer
+from migopy.run.own_collections import OwnCollections
 from migopy.run.plan import Plan
 from migopy.run.site import Site
 from migopy.run.step import Step
@@ -138,16 +139,15 @@ class Trial:
         while place < len(self._steps):
             step = self._steps[place]
             evidence = None if states is None else Evidence()
-            told = None if self._watch is None else self._watch(step)
-            pages = refusing(step, self._site, told)
-            if pages is not None:
-                told = pages.hear
-            standin = StandIn(world, self._doubtful, step.in_transaction, told)
+            watcher = None if self._watch is None else self._watch(step)
+            pages = refusing(step, self._site, watcher)
+            own = OwnCollections(self._site, watcher if pages is None else pages.hear)
+            standin = StandIn(world, self._doubtful, step.in_transaction, own.hear)
             listener, database = self._site.listener, self._site.db.name
             with listener.recording(database, evidence, standin) as effects:
                 self._observer.trying(step, place + 1, len(self._steps), effects)
                 try:
-                    ended = self._try(place, world, standin, effects, pages)
+                    ended = self._try(place, world, standin, effects, pages, own)
                 finally:
                     self._observer.stopped(step)
             place += 1
@@ -173,6 +173,7 @@ class Trial:
         standin: StandIn,
         effects: Recording,
         pages: TriedPages | None,
+        own: OwnCollections,
     ) -> Ended | None:
         """Call a step's function; give why it has ended early, if it has.
 
@@ -180,7 +181,7 @@ class Trial:
         """
         step, not_run = self._steps[place], self._names[place + 1 :]
         try:
-            self._call(step, world.session, standin, effects, pages)
+            self._call(step, world.session, standin, effects, pages, own)
             cause: BaseException | None = None
         except BaseException as error:
             cause = error
@@ -208,6 +209,7 @@ class Trial:
         standin: StandIn,
         effects: Recording,
         pages: TriedPages | None,
+        own: OwnCollections,
     ) -> None:
         site = self._site
         answers = Answering(standin, effects, site.listener)
@@ -223,7 +225,7 @@ class Trial:
             answered_by(None if step.in_transaction else answers),
             commented(f'migopy: dry run of {step.direction} of {step.name}'),
         ):
-            carry_out(step, site, site.db, effects, session)
+            carry_out(step, site, site.db, effects, own, session)
 
     def _found(self, step: Step, standin: StandIn) -> None:
         if standin.findings:

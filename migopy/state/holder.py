@@ -164,7 +164,7 @@ class LockLost(MigopyException):
     def __init__(self, holder: Holder | None) -> None:
         self.holder = holder
         now = f'it is held by {holder}' if holder else 'it has been taken away'
-        dropped = '' if holder else ', or a migration dropped its collection'
+        dropped = '' if holder else ', or its collection was dropped'
         super().__init__(
             f'This command lost its lock: {now}. It was cut off or suspended for too'
             f' long, or somebody typed unlock{dropped}. Nothing was registered since.\n'

@@ -212,14 +212,14 @@ class UnusableTest(PlainTest):
 class RefusedTest(CommandTest):
     """What has run, and could not be registered."""
 
-    def test_a_migration_that_drops_the_lock_of_its_command(self) -> None:
-        self.migration('001_a.py', 'def up(db): db.migrations_lock.drop()')
+    def test_a_migration_that_deletes_the_lock_of_its_command(self) -> None:
+        self.migration('001_a.py', 'def up(db): db.migrations_lock.delete_one({})')
         result = self.migopy('execute')
         self.assert_error(
             result,
             'could not be registered: This command lost its lock: it has been taken'
             ' away. It was cut off or suspended for too long, or somebody typed'
-            ' unlock, or a migration dropped its collection. Nothing was registered'
+            ' unlock, or its collection was dropped. Nothing was registered'
             ' since.\nSee what is unfinished: migopy\nIt counts as unfinished',
         )
         self.assertNotIn('fab ', result.stderr)

@@ -7,6 +7,7 @@ from unittest import mock
 
 from migopy.run import NotImaged, OutsidePages
 from migopy.run.conditions import WroteWhileLooking
+from migopy.run.own_collections import TakesOwn
 from migopy.undo import Conflicts, OfNoImages
 from tests.definitions import HEAD, DefinitionsTest
 from tests.images import definitions_of, state_of
@@ -89,17 +90,17 @@ class DefinedTest(DefinitionsTest):
                 'index.unique',
             ),
             ("db.command('convertToCapped', 'a', size=9999)", 'undo = False'),
-            ('db.client.drop_database(db.name)', 'undo = False'),
+            ('db.client.drop_database(db.name)', 'what migopy keeps'),
             (
                 "db.client.admin.command('renameCollection', f'{db.name}.a', to='z.a')",
                 'another database',
             ),
-            ('db.migrations.drop()', 'undo = False'),
-            ('db.migrations_undo.drop()', 'undo = False'),
+            ('db.migrations.drop()', 'what migopy keeps'),
+            ('db.migrations_undo.drop()', 'what migopy keeps'),
         ):
             with self.subTest(line):
                 self.migration('001_a.py', f'{HEAD}    {line}\n')
-                kinds = NotImaged, OutsidePages
+                kinds = NotImaged, OutsidePages, TakesOwn
                 with self.assertRaisesRegex(kinds, said):
                     self.manager().execute()
                 self.assertEqual(self.state(), self.before)

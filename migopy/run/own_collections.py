@@ -1,0 +1,131 @@
+"""Refuse a migration the commands that would take away what migopy keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from migopy.effects import Address, namespace_of
+from migopy.errand import ERRAND
+from migopy.errors import MigopyException
+from migopy.run.site import Site
+from migopy.standin import Told
+
+#: What may take a collection away, or all that is in it.
+TAKES_AWAY = frozenset(
+    """
+    aggregate convertToCapped delete drop dropDatabase mapReduce mapreduce
+    renameCollection
+    """.split()  # noqa: SIM905
+)
+
+
+class TakesOwn(MigopyException):
+    """A migration was about to take away what migopy keeps; it was not sent.
+
+    `command` is what was to be sent, `namespace` what it was for, `names` the
+    collections that are to be left alone.
+    """
+
+    def __init__(self, command: str, namespace: str, names: list[str]) -> None:
+        self.command = command
+        self.namespace = namespace
+        self.names = names
+        super().__init__(
+            f'It tried to take away what migopy keeps ({command} on {namespace}): its'
+            ' lock, the record of what has run, or images. That was refused before it'
+            ' was sent.\nDrop or empty your collections one by one, and leave out'
+            f' {", ".join(names)} and each whose name begins with {names[-1]}.'
+        )
+
+
+class RefusedOwn(BaseException):
+    """What `TakesOwn` tells of; `error` is that.
+
+    No `Exception`, as PyMongo swallows those of a listener.
+    """
+
+    def __init__(self, error: TakesOwn) -> None:
+        self.error = error
+        super().__init__(error.message)
+
+
+class OwnCollections:
+    """The guard of the collections in which migopy keeps the lock, runs and images.
+
+    Invariant: single documents of them may be read and written, as those that somebody
+    has always corrected so; none is dropped, renamed, replaced or emptied as a whole.
+    """
+
+    def __init__(self, site: Site, told: Told | None = None) -> None:
+        """Take the site; `told` hears of each command that is not refused."""
+        self._told = told
+        self._database = site.db.name
+        registry = site.registry.collection.full_name
+        # As the site names it, which would import what only images need.
+        images = f'{registry}_undo'
+        beside = site.history.collection, site.lock.collection
+        self._names = {registry, images, *(each.full_name for each in beside)}
+        self._within = f'{images}.'
+        #: Whether threads of an unknown origin are a migration's, as when typed.
+        self.guards_strays = ERRAND.get() is not None
+        #: The first refusal; a migration may have swallowed it.
+        self.refused: TakesOwn | None = None
+
+    def see(
+        self, name: str, database: str, command: Mapping[str, Any], address: Address
+    ) -> None:
+        """See a command before it is sent; raises `RefusedOwn`."""
+        self.hear(name, database, command)
+
+    def hear(self, name: str, database: str, command: Mapping[str, Any]) -> None:
+        """Hear of a command that is sent or answered; raises `RefusedOwn`."""
+        if name in TAKES_AWAY:
+            self._require_spared(name, database, command)
+        if self._told is not None:
+            self._told(name, database, command)
+
+    def call(self, function: Callable[[], object]) -> object:
+        """Call a migration's function; raises `TakesOwn` where it was refused that."""
+        try:
+            returned = function()
+        except RefusedOwn as refused:
+            raise refused.error from refused
+        if self.refused is not None:
+            raise self.refused
+        return returned
+
+    def _require_spared(
+        self, name: str, database: str, command: Mapping[str, Any]
+    ) -> None:
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return
+        is_ours = self._is_own(namespace)
+        if name == 'renameCollection':
+            is_ours = is_ours or self._is_own(str(command.get('to')))
+        if is_ours and _takes_all(name, command):
+            ours = sorted(each.partition('.')[2] for each in self._names)
+            error = TakesOwn(name, namespace, ours)
+            self.refused = self.refused or error
+            raise RefusedOwn(error)
+
+    def _is_own(self, namespace: str) -> bool:
+        return (
+            namespace in self._names
+            or namespace == self._database
+            or namespace.startswith(self._within)
+        )
+
+
+def _takes_all(name: str, command: Mapping[str, Any]) -> bool:
+    """Tell whether a command leaves nothing of what was in its collection."""
+    if name == 'aggregate':
+        return '$out' in command['pipeline'][-1]
+    if name in ('mapReduce', 'mapreduce'):
+        out = command['out']
+        return isinstance(out, str) or 'replace' in out
+    if name == 'delete':
+        statements = command.get('deletes', ())
+        return any(not each['q'] and each['limit'] == 0 for each in statements)
+    return True
