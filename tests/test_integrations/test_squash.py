@@ -288,7 +288,9 @@ class SquashTest(PlainTest):
     def test_what_is_changed_unfinished_or_half_applied_is_refused(self) -> None:
         self.manager().execute('001')
         said = self.refused('squash', to='003')
-        self.assertIn('only some of them, pending: 002_b.py, 003_c.py', said)
+        self.assertIn(
+            'Only some of them are applied here; pending: 002_b.py, 003_c.py', said
+        )
         self.assertIn('fab migrations:execute,to=003_c.py', said)
         self.migration('001_a.py', add('a') + '    # changed\n')
         said = self.refused('squash', to='002')
