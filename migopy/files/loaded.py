@@ -10,6 +10,7 @@ from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from migopy.commands import Again
+from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.files.metadata import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.migration import Migration
@@ -20,6 +21,9 @@ SPELT_WRONG = frozenset({'transaction', 'transactions', 'transactional'})
 
 #: The value of `undo` that keeps images where it can, and goes on where it cannot.
 BEST_EFFORT = 'best effort'
+
+#: What importing a file usually does.
+NO_EFFECTS = Effects()
 
 #: The name of the parameter of conditions.
 DATABASE = 'db'
@@ -118,6 +122,8 @@ class LoadedMigration(NamedTuple):
     turn: AbstractContextManager[object] = nullcontext()
     #: What the content says of itself, read without importing it.
     written: Said = NOTHING
+    #: What was done while it was imported, by the statements outside of its functions.
+    at_import: Effects = NO_EFFECTS
 
     @property
     def name(self) -> str:

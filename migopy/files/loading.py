@@ -14,6 +14,7 @@ from types import CodeType, ModuleType
 
 from migopy.commands import Again
 from migopy.contents import content_of
+from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
@@ -118,6 +119,23 @@ def load(
     if functions is functions_of and _is_script(migration, content):
         # Importing it would run it, on each try, the dry ones as well.
         raise NoSuchFunction(migration.name, 'up', 'has no function `up`')
+    with listen().recording() as effects:
+        module, found = _imported(migration, content, package, functions, place)
+    checksum = checksum_of(content)
+    turn, written = threading.Lock(), said_of(content)
+    loaded = LoadedMigration(migration, checksum, module, found, turn, written)
+    # Of thousands of files, nothing is kept that says nothing.
+    return loaded._replace(at_import=effects) if effects.wrote else loaded
+
+
+def _imported(
+    migration: Migration,
+    content: bytes,
+    package: str,
+    functions: Callable[[ModuleType], Functions],
+    place: str | None,
+) -> tuple[ModuleType, Functions]:
+    """Import a file's content; give the module and its functions."""
     name, path = migration.module_name(package), migration.path
     module = import_source(name, path, content, place=place)
     try:
@@ -131,9 +149,7 @@ def load(
         here = migration.directory
         parts = [load(each, package, functions, here) for each in migration.archived()]
         found = {**in_turn(parts), **found}
-    checksum = checksum_of(content)
-    turn, written = threading.Lock(), said_of(content)
-    return LoadedMigration(migration, checksum, module, found, turn, written)
+    return module, found
 
 
 def _is_script(migration: Migration, content: bytes) -> bool:

@@ -178,7 +178,7 @@ class Gathered:
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""
 
-    def tried_all(self) -> None:
+    def tried_all(self, imported: Sequence[str]) -> None:
         """Hear that a dry run is over."""
 
     def awaiting(self, name: str, is_running: bool) -> None:

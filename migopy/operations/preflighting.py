@@ -22,6 +22,7 @@ from migopy.run import (
     require_dependencies,
     steps_of,
     try_out,
+    warn_of_imports,
 )
 from migopy.site import Site
 from migopy.terminal import told_by
@@ -119,6 +120,7 @@ def foresee(
         can_be_tried = server.has_transactions
     with told_by(observer.speaker):
         steps = steps_of(migrations, site.directory, order.direction, order.transaction)
+    warn_of_imports(steps, observer)
     require_dependencies(steps, plan, order.in_trial)
     notes = notes or TrialNotes()
     if can_be_tried:

@@ -16,6 +16,7 @@ from migopy.run import (
     require_transactions,
     steps_of,
     warn_of_helpers,
+    warn_of_imports,
     with_images,
 )
 from migopy.server import BEGAN, Process, end_remains
@@ -78,6 +79,7 @@ def loaded(
                 require_right(site, steps)
     require_dependencies(steps, plan, order.in_trial)
     warn_of_helpers(steps, observer)
+    warn_of_imports(steps, observer)
     for step in steps:
         if step.in_transaction:
             without = ', or have `transaction = False` at the top of the file.'

@@ -68,7 +68,8 @@ def dry_run(
             _tell_foreseen(site, observer, steps, notes)
             raise
         _tell_foreseen(site, observer, steps, notes)
-    return observer.tried_all()
+    imported = [each.name for each in steps if each.loaded.at_import.wrote]
+    return observer.tried_all(imported)
 
 
 def _tell_foreseen(

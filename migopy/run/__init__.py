@@ -47,7 +47,11 @@ from migopy.run.unfinished import (
 
 if TYPE_CHECKING:
     from migopy.run.adoption import Adoption, Match, adoption_of
-    from migopy.run.cautions import warn_of_helpers, warn_of_other_than_executed
+    from migopy.run.cautions import (
+        warn_of_helpers,
+        warn_of_imports,
+        warn_of_other_than_executed,
+    )
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import require_dependencies, warn_of_dependents
     from migopy.run.imaging import with_images
@@ -99,6 +103,7 @@ LATE = {
     'try_out': 'trial',
     'warn_of_dependents': 'dependencies',
     'warn_of_helpers': 'cautions',
+    'warn_of_imports': 'cautions',
     'warn_of_other_than_executed': 'cautions',
 }
 
@@ -173,6 +178,7 @@ __all__ = [
     'try_out',
     'warn_of_dependents',
     'warn_of_helpers',
+    'warn_of_imports',
     'warn_of_other_than_executed',
     'ways_on',
     'ways_out',

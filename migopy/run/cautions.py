@@ -21,6 +21,18 @@ def warn_of_helpers(steps: Sequence[Step], observer: Observer) -> None:
             )
 
 
+def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
+    """Warn of files that have written while they were imported, which all tries do."""
+    for step in steps:
+        written = step.loaded.at_import.describe()
+        if written:
+            observer.warned(
+                f'{step.name} has written while it was imported: {written}. What stands'
+                ' outside of its functions is done each time that the file is imported,'
+                ' for a dry run or preflight, too: move it into its up'
+            )
+
+
 def warn_of_other_than_executed(
     plan: Plan, steps: Sequence[Step], observer: Observer
 ) -> None:

@@ -220,8 +220,11 @@ class Observer(Protocol):
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""
 
-    def tried_all(self) -> None:
-        """Hear that a dry run is over, and that it has changed nothing."""
+    def tried_all(self, imported: Sequence[str]) -> None:
+        """Hear that a dry run is over, and that it has changed nothing.
+
+        `imported` are the files that have written while they were imported.
+        """
 
     def verified(self, migration: Migration) -> None:
         """Hear that `verify` of an applied migration found all as it should be."""

@@ -194,8 +194,8 @@ class JsonEvents:
     def nothing_to_try(self) -> None:
         """Say nothing: the last line says that all is well."""
 
-    def tried_all(self) -> None:
-        """Say nothing: each step was told of."""
+    def tried_all(self, imported: Sequence[str]) -> None:
+        """Say nothing: each step was told of, and what an import has written."""
 
     def verified(self, migration: Migration) -> None:
         """Tell that `verify` of a migration found all as it should be."""

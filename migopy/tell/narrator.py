@@ -213,9 +213,12 @@ class Narrator:
         """Say that nothing would run."""
         self._voice.green('Nothing would run')
 
-    def tried_all(self) -> None:
+    def tried_all(self, imported: Sequence[str]) -> None:
         """Say that a dry run is over."""
-        self._voice.green('Dry run: nothing was changed')
+        but = ''
+        if imported:
+            but = f' but what the import of {enumerated(imported)} has written'
+        self._voice.green(f'Dry run: nothing was changed{but}')
 
     def verified(self, migration: Migration) -> None:
         """Say that a migration is as it should be."""

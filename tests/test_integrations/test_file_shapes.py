@@ -135,6 +135,39 @@ class ShapesTest(PlainTest):
                     self.manager().perform(command, (), options)
                 self.assertEqual(self.contents('notes'), [])
 
+    def test_what_an_import_has_written_is_told_wherever_it_happens(self) -> None:
+        uri = self.manager().db.client.address
+        text = f"""
+            from pymongo import MongoClient
+            db = MongoClient({uri!r}[0], {uri!r}[1], directConnection=True)
+            db[{self.db.name!r}].notes.insert_one({{'n': 1}})
+
+            def up(db):
+                db.notes.update_many({{}}, {{'$set': {{'n': 2}}}})
+            """
+        self.migration('001_x.py', text)
+        self.migration('002_y.py', 'def up(db): pass')
+        for count, (command, options) in enumerate(
+            (('execute', {'dry_run': 'yes'}), ('preflight', {}), ('execute', {})), 1
+        ):
+            with self.subTest(command, **options):
+                self.logger.said.clear()
+                self.manager().perform(command, (), options)
+                self.assertEqual(len(self.contents('notes')), count)
+                said = '\n'.join(text for _, text in self.logger.said)
+                self.assertIn(
+                    '001_x.py has written while it was imported:'
+                    f' {self.db.name}.notes 1 inserted.',
+                    said,
+                )
+                self.assertNotIn('nothing was changed\n', f'{said}\n')
+                if options:
+                    self.assertIn(
+                        'Dry run: nothing was changed but what the import of 001_x.py'
+                        ' has written',
+                        said,
+                    )
+
     def test_of_beanie_and_mongomig_are_told_by_their_names(self) -> None:
         for tool, text in (
             ('beanie', 'class Forward: ...\nclass Backward: ...'),
