@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from migopy.effects import Address, namespace_of
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.run.site import Site
-from migopy.standin import Told
+
+# An `execute` imports nothing of a dry run.
+if TYPE_CHECKING:
+    from migopy.standin import Told
 
 #: What may take a collection away, or all that is in it.
 TAKES_AWAY = frozenset(
