@@ -105,7 +105,7 @@ def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int
     """Read a command, call the hook, then run it."""
     with told_in_json(manager_class, _first(line), _in_json(line)):
         subtasks = subtasks_of(manager_class, base)
-        name, words = command_in(line.words, subtasks)
+        name, words = command_in(line, subtasks)
         subtask = subtasks.get(name) if name else subtasks.default
         called = word_of(name or subtask.__name__)
         typed = read(subtask, called, words, line)
@@ -147,7 +147,7 @@ def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
         Voice(ColorsLogger()).white(error.spelled(spelling))
         here = Project(base, '', {})
     subtasks = subtasks_of(here.manager_class, base)
-    name, _ = command_in(line.words, subtasks)
+    name, _ = command_in(line, subtasks)
     if name:
         said.white(help_of(subtasks.get(name), word_of(name), spelling))
     else:
@@ -155,9 +155,7 @@ def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
     return 0
 
 
-def command_in(
-    words: Sequence[str], subtasks: Subtasks
-) -> tuple[str | None, Sequence[str]]:
+def command_in(line: Line, subtasks: Subtasks) -> tuple[str | None, Sequence[str]]:
     """Give the name of the command, and the words behind it.
 
     Raises `WrongOptions` if an option stands before the command, `AsForFab` if it is
@@ -167,12 +165,12 @@ def command_in(
     by_word = {word_of(name): name for name in names}
     for name in names:
         by_word |= {name: name, name.replace('_', '-'): name}
-    if not words:
+    if not line.words:
         return None, []
-    first, *others = words
+    first, *others = line.words
     if not first.startswith('-'):
         if first not in by_word:
-            _refuse_form_of_fab(first, by_word)
+            _refuse_form_of_fab(line, subtasks, by_word)
         return by_word.get(first, first), others
     for each in others:
         if each in by_word:
@@ -181,13 +179,24 @@ def command_in(
                 f'{first} stands before the command; nothing was done',
                 usage_of(subtasks.get(by_word[each]), each),
             )
-    return None, words
+    return None, line.words
 
 
-def _refuse_form_of_fab(word: str, by_word: Mapping[str, str]) -> None:
-    """Raise `AsForFab` for a command that is typed `execute,001` or `migrations:…`."""
+def _refuse_form_of_fab(
+    line: Line, subtasks: Subtasks, by_word: Mapping[str, str]
+) -> None:
+    """Raise `AsForFab` for a command that is typed `execute,001` or `migrations:…`.
+
+    What stands behind it belongs to what it means: without `--dry-run` that would run.
+    """
+    word, *others = line.words
     _, colon, behind = word.partition(':')
     meant = Command.parse(behind if colon else word)
-    if meant.name in by_word and '' not in meant.options:
-        name = by_word[meant.name]
-        raise AsForFab(Command(name, *meant.values, **meant.options))
+    if meant.name not in by_word or '' in meant.options:
+        return
+    name = by_word[meant.name]
+    if line.wants_help:
+        raise AsForFab(Command(HELP, word_of(name)))
+    typed = read(subtasks.get(name), word_of(name), others, line)
+    options = {**meant.options, **typed.options}
+    raise AsForFab(Command(name, *meant.values, *typed.values, **options))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -108,6 +109,19 @@ class LifeTest(CommandTest):
                 result = self.migopy(typed)
                 said = 'That is how fab has it typed; nothing was done.\nHere, type: '
                 self.assertEqual((result.status, result.stderr), (1, f'{said}{here}\n'))
+        # Nothing that stands behind it is left out: the rest alone would do more.
+        for behind, here in {
+            ('--dry-run',): 'migopy execute --dry-run',
+            ('001', '--to=2'): 'migopy execute 001 --to 2',
+            ('--', '-1'): 'migopy execute -- -1',
+            ('--help',): 'migopy help execute',
+        }.items():
+            with self.subTest(behind):
+                result = self.migopy('migrations:execute', *behind)
+                self.assertTrue(result.stderr.endswith(f'type: {here}\n'), result)
+        [answer] = self.migopy('execute,1', '--json').stdout.splitlines()
+        [command] = json.loads(answer)['error']['next']
+        self.assertEqual(command['options'], {'json': 'yes'})
         self.assertEqual(self.registered(), [])
         for typed in ('execute:', 'excute,001', 'execute,=1', 'migrations:', ':', ','):
             self.assert_error(self.migopy(typed), 'There is no command')

@@ -49,7 +49,7 @@ SUBTASKS = subtasks_of(Migrations, MigrationsManager)
 def typed(line: str) -> tuple[str | None, list[str], dict[str, str]]:
     """Read a line as it is typed behind `migopy`."""
     whole = parted(shlex.split(line))
-    name, words = command_in(whole.words, SUBTASKS)
+    name, words = command_in(whole, SUBTASKS)
     subtask = SUBTASKS.get(name) if name else SUBTASKS.default
     found = read(subtask, name or '', words, whole)
     return name, list(found.values), dict(found.options)
