@@ -22,7 +22,7 @@ def site_of(
 
     `notify` takes what a person should know about what PyMongo ignores; `functions`
     gives the functions of a migration's module. `is_of_many` is whether the manager has
-    many databases, so that this site is none of them.
+    many databases, and this site stands for none of them.
     """
     settings = settings_of(manager)
     cluster = Cluster(settings.server, settings.base, client_maker(manager), notify)

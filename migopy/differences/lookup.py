@@ -70,7 +70,7 @@ def found(
 def is_run(
     collection: Collection[Any], run: Sequence[bytes], session: ClientSession | None
 ) -> bool:
-    """Tell whether documents are there as they are, in this order, one after another.
+    """Tell whether documents stand there unchanged, in this order, with none between.
 
     That takes one read of a part of the index. It is `False` as well if `_id`s of this
     type cannot be read so. Raises `PyMongoError`.

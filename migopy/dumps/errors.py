@@ -166,7 +166,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
         if code == _NOT_VALID:
             reason += (
                 '. It is older than the validator of its collection; the role restore,'
-                ' on admin, allows to put it back.'
+                ' on admin, lets you put it back.'
             )
         if code == server.OUTSIDE_STABLE_API:
             reason += '. Leave strict out of server_api for this command.'

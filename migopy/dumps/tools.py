@@ -55,7 +55,7 @@ class ToolFailed(Exception):
 
 
 class Connection:
-    """What `MongoClient` was given, for the tools to reach the same server, as whom.
+    """What `MongoClient` was given, so that the tools reach the same server as it.
 
     Invariant: no text made from it shows a secret, but for `uri()`, which only a tool's
     pipe gets.

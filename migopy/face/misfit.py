@@ -39,7 +39,7 @@ def no_such_option(
 
 
 def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
-    """Say how an option is typed that stands in the place of a value; else nothing.
+    """Say how to type an option that was typed where a value stands; else nothing.
 
     It may stand there without its value, or as in other programs: `--dry-run`. A value
     that is no text was not typed: a task of the fabfile has given it.

@@ -149,7 +149,7 @@ def needs_name(command: str, values: Sequence[str], selection: Selection) -> boo
 
 
 class InDatabase(MigopyException):
-    """What went wrong in one of many databases, which `database` is.
+    """What went wrong in one of many databases; `database` is that one.
 
     The cause is chained; `is_told` is whether a person has been told of it already.
     """

@@ -166,8 +166,8 @@ def _kept_of(
 ) -> ImageSet | None:
     """Find the images of what a migration has changed, as far as it has run.
 
-    Unless they are wanted, there are none if its file keeps none and the user may not
-    read them.
+    A user who may not read images gets none where the file keeps none, unless they were
+    asked for.
     """
     migration = loaded.migration
     unfinished = plan.unfinished_of(migration)

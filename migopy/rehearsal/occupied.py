@@ -60,9 +60,9 @@ class InUse(MigopyException):
 def require_another(original: Database[Any], scratch: Database[Any]) -> None:
     """Raise `SameDatabase` if both are the same one.
 
-    A server may have many names, so its process is compared, or, behind a router, a
-    document is looked for that is there for a moment. It is written only if the scratch
-    database is empty.
+    A server may have many names, so its process is compared. Behind a router a document
+    is written to the scratch database for a moment, if that is empty, and looked for in
+    the other one.
     """
     if original.name.lower() != scratch.name.lower():
         return

@@ -17,7 +17,7 @@ MOST = 2**31 - 1
 def last_runs(history: History, plan: Plan, which: str) -> Iterable[Run]:
     """Read the last runs: a number of them, those of one migration, or all for `''`.
 
-    They can be iterated over once; where they may be many they are read meanwhile.
+    They can be iterated over once; where there may be many, that reads them.
     Raises `UnknownMigration`, `AmbiguousName`, `NoNumberOfRuns`.
     """
     ahead = plan.open_runs.ahead

@@ -19,7 +19,8 @@ Replaces = Mapping[str, Sequence[str]]
 class HalfReplaced(MigopyException):
     """A file replaces migrations that are applied in part.
 
-    `name` is its name, `why` what does not fit, `wanting` the last that is not applied.
+    `name` is its name, `why` what does not fit, `wanting` the name of the last one that
+    is not applied.
     """
 
     def __init__(self, name: str, why: str, wanting: str) -> None:
@@ -67,7 +68,7 @@ class NotRunAsOne(MigopyException):
         self.name = name
         super().__init__(
             f'{name} counts as applied, as what it replaces is:'
-            f' {enumerated(replaces)}. It was not run here as one, so nothing was'
+            f' {enumerated(replaces)}. It has not run here itself, so nothing was'
             ' done.\nTo roll those back, bring back the folder as it was before'
             f' {name} was made. See: ',
             Command('history'),

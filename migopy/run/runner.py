@@ -235,9 +235,9 @@ def _rest_of(asked: Command, names: Sequence[str]) -> Command:
 
 
 def _in_place_of_plan(asked: Command, names: Sequence[str]) -> Command:
-    """Give what goes on with the migrations that are left of a plan, if it was one.
+    """Give the command that goes on with the migrations that are left.
 
-    That is to be made anew, as it says that those run, too, which have run.
+    After `execute,plan=…` that is a new `plan`: the old one has those that have run.
     """
     if 'plan' not in asked.options:
         return asked

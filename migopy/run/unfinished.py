@@ -222,7 +222,7 @@ def ways_on(run: Run, file: Migration | None) -> list[Part]:
 
 
 def resumes(run: Run) -> bool:
-    """Tell whether the same again does not begin with the first document.
+    """Tell whether it goes on where it stopped when it is run again.
 
     `update_each`, or a loop over `batches`, has kept how far it was.
     """

@@ -46,7 +46,7 @@ class Left(NamedTuple):
 
 
 def end_builds(client: Any, commands: Sequence[tuple[str, Document]]) -> list[Left]:
-    """End the index builds of commands, given with their databases, that go on.
+    """End the index builds that still go on of commands, given with their databases.
 
     Finished indexes stay, and so does what another client builds or waits for. Gives
     the builds that still go on after five seconds, and those that may be another

@@ -21,7 +21,7 @@ def as_annotation(problem: Problem) -> str:
 
 
 def annotation(level: str, path: str, line: int, title: str, message: str) -> str:
-    """Set what is said of a line as a workflow command of a level, such as `error`.
+    """Write what is said of a file's line as GitHub's `::error` or another level.
 
     The path is relative to the checkout. `%`, line ends, and in the path `:` and `,`
     are escaped as GitHub's own toolkit does.

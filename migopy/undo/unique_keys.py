@@ -35,7 +35,7 @@ class Untold(Exception):
 class Unique(NamedTuple):
     """A unique index: its name, and the paths of its fields.
 
-    `hint` is the name of one by which its keys are found, if that is another.
+    `hint` is the name of the index by which its keys are found, if that is another.
     """
 
     name: str

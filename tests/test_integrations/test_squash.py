@@ -180,7 +180,7 @@ class SquashTest(PlainTest):
             said = self.refused(command, '001_a.py')
             self.assertIn('001_a.py is a part of 003_squashed.py', said)
         self.assertIn('002_b.py is a part', self.refused('forget', '2'))
-        self.assertIn('was not run here as one', self.refused('rollback', '003'))
+        self.assertIn('has not run here itself', self.refused('rollback', '003'))
         self.assertIn(
             'is a part of 003_squashed.py', self.refused('rollback', last='1')
         )
