@@ -47,7 +47,7 @@ class Known:
 class Constraint(NamedTuple):
     """A unique index, or a validator, that the server does not know of.
 
-    `spec` is the index, or else there is the validator. `broken` is by how many
+    One of `spec`, the index, and `validator` is `None`. `broken` is by how many
     documents or values it was broken when it was made.
     """
 

@@ -90,6 +90,17 @@ class OwnTest(PlainTest):
             self.db.migrations_history.delete_many({'name': '001_x.py'})
             self.db.migrations.delete_one({'name': '001_x.py'})
 
+    def test_an_async_function_is_refused_it_as_well(self) -> None:
+        for body in (
+            'await db.client.drop_database(db.name)',
+            'await asyncio.gather(db.migrations.drop(), return_exceptions=True)',
+        ):
+            text = f'import asyncio\nasync def up(db):\n    {body}'
+            self.migration('001_x.py', text)
+            with self.subTest(body):
+                self.assertIn('refused before it was sent', self.refused('execute'))
+                self.assertEqual(self.registered(), ['000_x.py'])
+
     def test_under_another_name_it_is_refused_as_well(self) -> None:
         self.migration('000_x.py', up('db.migrations.drop()'))
         self.manager(MIGRATIONS_COLLECTION='ours').execute()
