@@ -186,7 +186,7 @@ class RemainsTest(Running):
 
     def test_what_it_may_have_begun_later_is_let_be(self) -> None:
         name = f'migopy shop{app_name_of("web(1)", 4242)}'
-        slow = {'$where': 'sleep(50) || true'}
+        slow = {'$where': 'sleep(500) || true'}
         with MongoClient(self.uri, appname=name) as client:
             notes = client[self.db.name].notes
             change = {'$set': {'x': 1}}
