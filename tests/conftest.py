@@ -6,6 +6,8 @@ import importlib
 import os
 import pkgutil
 
+from tests.server import SHARED
+
 #: Wings whose rooms are loaded late. A test that puts `sys.modules` back as it was
 #: would have them loaded twice, and what another one changes in one not be seen.
 LATE = ('backfill', 'differences', 'dumps', 'rehearsal', 'run', 'standin', 'state')
@@ -27,6 +29,15 @@ def pytest_xdist_auto_num_workers() -> int:
     if os.environ.get('MIGOPY_TEST_URI'):
         return 1
     return WORKERS_PER_CORE * cores()
+
+
+def pytest_sessionfinish() -> None:
+    """Stop the server that the tests of this process have shared.
+
+    Not at its exit: a busy machine takes longer to clean up after thousands of tests
+    than xdist's ten seconds, after which it kills the process.
+    """
+    SHARED.close()
 
 
 def cores() -> int:

@@ -309,25 +309,30 @@ def replica_set(
         yield cluster
 
 
+#: What ends the server that all tests of this process share, if one was started.
+SHARED = contextlib.ExitStack()
+
+
 @functools.cache
 def uri() -> str:
     """Give the URI of the server that all tests of this process share.
 
     It is MIGOPY_TEST_URI, or else a single-node replica set that the first call
-    starts and the end of the process stops. A test process that is killed leaves its
-    mongod running and its folder `migopy-tests-*`, in memory or among temporary files.
+    starts and the end of the session stops, or without pytest that of the process. A
+    test process that is killed leaves its mongod running and its folder
+    `migopy-tests-*`, in memory or among temporary files.
     """
     given = os.environ.get('MIGOPY_TEST_URI')
     if given:
         return given
-    stack, process = contextlib.ExitStack(), os.getpid()
+    process = os.getpid()
 
     @atexit.register
     def stop() -> None:
         if os.getpid() == process:  # not where a forked child ends
-            stack.close()
+            SHARED.close()
 
-    return stack.enter_context(replica_set(members=1)).members[0].uri
+    return SHARED.enter_context(replica_set(members=1)).members[0].uri
 
 
 def client(**options: Any) -> MongoClient[dict[str, Any]]:
