@@ -211,7 +211,7 @@ def db(ground: Ground) -> None:
     for _ in range(max(1, ground.rounds // 5)):
         with MongoClient(ground.uri) as client:
             client.drop_database('inserting')
-        fab(project, 'migrations:execute')
+        timed('fab', project, 'migrations:execute')
         for line in (project / 'fab.log').read_text().splitlines():
             kind, *figures = line.split() or ['']
             if kind == 'ratios':

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Callable
 
 from benchmarks.ground import FABFILE, Ground
-from benchmarks.measuring import fab, is_installed, milliseconds, table, timed
+from benchmarks.measuring import is_installed, milliseconds, table, timed
 from tests.faults.proxy import Line, command_of, read_message
 
 #: Seconds that a message takes each way.
@@ -187,7 +187,7 @@ class Project:
 
 def _migopy(folder: Path, command: str) -> float:
     typed = 'migrations' if command == 'status' else f'migrations:{command}'
-    return fab(folder, typed).wall
+    return timed('fab', folder, typed).wall
 
 
 def _mongrator(folder: Path, command: str) -> float:

@@ -13,7 +13,7 @@ from migopy.naps import Naps
 
 #: Seconds until a thread that waits for a server looks whether it is to end. PyMongo's
 #: own are 0.5; a look takes some 10 µs.
-LOOK_EVERY = 0.02
+LOOK_EVERY = 0.005
 
 #: Seconds to wait for all of them: one may be in the middle of a connection to a server
 #: that does not answer, and goes on with that for longer than anybody waits.

@@ -93,9 +93,10 @@ class WokenTest(LeavingTest):
             from pymongo import network_layer
 
             from migopy.face.hook import settle
+            from migopy.server.leaving import LOOK_EVERY
 
             settle()
-            assert network_layer._POLL_TIMEOUT == 0.02
+            assert network_layer._POLL_TIMEOUT == LOOK_EVERY < 0.05
             """
         )
 
