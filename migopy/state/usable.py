@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from pymongo.collection import Collection
@@ -95,7 +95,7 @@ def require_usable(
     three are as migopy makes them. Who may not ask has to do without this. Raises
     `NoRegistry`, `Unmergeable`, `Invalid`.
     """
-    now = datetime.now()
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
     run = Run(name, 'up', f'sha256:{"0" * 64}', '0' * 32, Agent.current(), '2.0', now)
     mark = run.document()
     run.end(EXECUTED, now, 0)

@@ -10,7 +10,7 @@ import socket
 import textwrap
 import time
 import unittest
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from unittest import mock
 
@@ -158,6 +158,18 @@ class UnusableTest(PlainTest):
         self.manager().execute()
         for name in ('migrations_plain', 'migrations_plain_'):
             self.assertEqual(self.contents(name), [{'of': 'others'}])
+
+    def test_east_of_greenwich_no_time_is_in_the_future(self) -> None:
+        """As a validator sees it, which knows of UTC alone."""
+        self.migration('001_a.py', NOTES)
+        soon = datetime.now(timezone.utc) + timedelta(hours=1)
+        before = {'started': {'$lt': soon}}
+        self.db.create_collection('migrations_history', validator=before)
+        self.addCleanup(time.tzset)
+        with mock.patch.dict(os.environ, TZ='Asia/Tokyo'):
+            time.tzset()
+            self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_of_each_collection_that_is_validated(self) -> None:
         self.migration('001_a.py', NOTES)
