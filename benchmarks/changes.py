@@ -22,6 +22,17 @@ from benchmarks.measuring import (
 #: Documents that the slow loops change; of more they would take minutes.
 LOOP = 5_000
 
+#: One document after another, as far as `LOOP`.
+CHANGE_SOME = """
+        def change_some(cities):
+            for city in cities.find().limit(LOOP):
+                place = [city['longitude'], city['latitude']]
+                point = {'type': 'Point', 'coordinates': place}
+                cities.update_one({'_id': city['_id']}, {
+                    '$set': {'location': point},
+                    '$unset': {'longitude': '', 'latitude': ''}})
+        """
+
 #: The same change of a city, told in four ways.
 CHANGES = {
     '1_update_each.py': """
@@ -46,30 +57,16 @@ CHANGES = {
     '3_loop.py': """
         def up(db):
             change_some(db.cities)
-
-        def change_some(cities):
-            for city in cities.find().limit(LOOP):
-                place = [city['longitude'], city['latitude']]
-                point = {'type': 'Point', 'coordinates': place}
-                cities.update_one({'_id': city['_id']}, {
-                    '$set': {'location': point},
-                    '$unset': {'longitude': '', 'latitude': ''}})
-        """,
+        """
+    + CHANGE_SOME,
     '4_loop_w1.py': """
         from pymongo import WriteConcern
 
         def up(db):
             one = WriteConcern(1)
             change_some(db.cities.with_options(write_concern=one))
-
-        def change_some(cities):
-            for city in cities.find().limit(LOOP):
-                place = [city['longitude'], city['latitude']]
-                point = {'type': 'Point', 'coordinates': place}
-                cities.update_one({'_id': city['_id']}, {
-                    '$set': {'location': point},
-                    '$unset': {'longitude': '', 'latitude': ''}})
-        """,
+        """
+    + CHANGE_SOME,
     '5_replace_each.py': """
         import migopy
 
