@@ -14,7 +14,7 @@ from migopy.differences import collection_of
 Document = dict[str, Any]
 
 #: What `listCollections` calls them.
-COLLECTION, VIEW, TIME_SERIES = 'collection', 'view', 'timeseries'
+COLLECTION, VIEW = 'collection', 'view'
 
 #: The index that each collection has.
 ID_INDEX = '_id_'
