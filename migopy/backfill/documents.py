@@ -29,6 +29,9 @@ RAW = AS_IT_IS.with_options(
 _OBJECT_ID = b'\x07_id\0'
 _INT32 = b'\x10_id\0'
 
+#: The type of an `_id` that PyMongo decodes, but never writes.
+_DB_POINTER = 0x0C
+
 #: Characters of an `_id` that a message shows.
 SHOWN_OF_ID = 200
 
@@ -71,24 +74,32 @@ def id_of(document: RawBSONDocument) -> Any:
     key = document['_id']
     try:
         if isinstance(key, RawBSONDocument):
-            return unpacked(packed(key))
-        if isinstance(key, str):
-            key.encode()
+            data = packed(key)
+            key = unpacked(data)
+            is_same = packed(key) == data
+        else:
+            is_same = begins[0] != _DB_POINTER
+            if isinstance(key, str):
+                key.encode()
     except (UnicodeEncodeError, InvalidBSON) as error:
-        raise UnreadableId(key) from error
+        raise UnreadableId(key, 'the text of its _id is not UTF-8') from error
+    if not is_same:
+        # No query would find it, and pages might begin with it for ever.
+        reason = 'its _id has a field twice, or a type that PyMongo does not write'
+        raise UnreadableId(key, reason)
     return key
 
 
 class UnreadableId(MigopyException):
-    """The text of an `_id` is not UTF-8, so no query can name it."""
+    """An `_id` is what PyMongo cannot send as it is, so no query can name it."""
 
     # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
-    def __init__(self, key: Any) -> None:
-        text = key if isinstance(key, str) else key.raw
+    def __init__(self, key: Any, reason: str) -> None:
+        text = key.raw if isinstance(key, RawBSONDocument) else key
         super().__init__(
-            f'The document with _id {shown(text)} cannot be named in a query: the text'
-            ' of its _id is not UTF-8. Give it another _id, with the driver that wrote'
-            ' it, or leave it out by a filter.'
+            f'The document with _id {shown(text)} cannot be named in a query:'
+            f' {reason}. Give it another _id, with the driver that wrote it, or leave'
+            ' it out by a filter.'
         )

@@ -322,6 +322,34 @@ class TextTest(DatabaseTest):
                 self.db.odd.drop()
 
 
+class NamedByNobodyTest(DatabaseTest):
+    """An `_id` that is decoded, and encoded again is another one."""
+
+    def test_it_is_neither_passed_over_nor_read_for_ever(self) -> None:
+        keys = {
+            'a field twice': {'a': 2, 'b': 1},
+            'undefined': {'a': None},
+            'a pointer': bson.Code('abc'),
+        }
+        for what, key in keys.items():
+            data = bson.encode({'_id': key})
+            if what == 'a field twice':
+                data = data.replace(b'b', b'a')
+            elif what == 'undefined':
+                data = data.replace(b'\x0aa', b'\x06a')
+            else:
+                data = data.replace(b'\x0d_id', b'\x0c_id')[:-1] + b'5' * 12 + b'\0'
+                data = len(data).to_bytes(4, 'little') + data[4:]
+            self.db.odd.insert_one(RawBSONDocument(data))
+            self.db.odd.insert_one({'_id': bson.MaxKey()})
+            for size in (1, 1000):
+                with self.subTest(what, size=size):
+                    with self.assertRaises(UnreadableId) as caught:
+                        update_each(self.db.odd, set_x, batch_size=size)
+                    self.assertIn('has a field twice, or', str(caught.exception))
+            self.db.odd.drop()
+
+
 class StableApiTest(DatabaseTest):
     """The strict Stable API, which lacks a part of what is used elsewhere."""
 
