@@ -27,6 +27,8 @@ from migopy.run import (
     UnknownMigration,
     as_files_say,
     last_runs,
+    read_open_runs,
+    runs_of,
 )
 from migopy.server import (
     NoDatabase,
@@ -228,11 +230,14 @@ class Site:
     def runs(self, which: str) -> tuple[OpenRuns, Iterable[Run]]:
         """Read the last runs: so many, those of one migration, or all for `''`.
 
-        The runs that are open come first in the result; nothing else of the plan is
-        kept while runs are read. Raises what `last_runs` does.
+        The runs that are open come first in the result. Raises what `last_runs` and
+        `runs_of` do.
         """
-        plan = self.plan()
-        return plan.open_runs, last_runs(self.history, plan, which)
+        open_runs = read_open_runs(self.history, self.lock, self.registry)
+        found = last_runs(self.history, open_runs, which)
+        if found is None:
+            found = runs_of(which, self.history, open_runs, self.plan(unsettled=False))
+        return open_runs, found
 
     def _changed(self, plan: Plan) -> Iterator[tuple[str, str]]:
         # Of ten thousand checksums, only those that have changed are kept.

@@ -27,7 +27,7 @@ from migopy.run.choice_errors import (
     UnknownMigration,
 )
 from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
-from migopy.run.last_runs import last_runs
+from migopy.run.last_runs import last_runs, read_open_runs, runs_of
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers
 from migopy.run.pending_files import as_files_say
@@ -169,10 +169,12 @@ __all__ = [
     'last_runs',
     'listing',
     'only_reading',
+    'read_open_runs',
     'repeats_of',
     'require_dependencies',
     'require_not_elsewhere',
     'require_transactions',
+    'runs_of',
     'steps_of',
     'still_there',
     'try_out',

@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import os
 import re
+import shutil
 import socket
 from datetime import datetime, timedelta
 from typing import Any
@@ -284,6 +285,19 @@ class TableTest(FabTest):
         )
         shown = self.assert_ok(self.fab('migrations:history')).stdout
         self.assertEqual(re.findall(r'\d+_a\.py', shown), names)
+
+    def test_reads_the_registry_only_for_what_is_unsettled(self) -> None:
+        """Ten thousand files and records are nothing that the history is made of."""
+        self.migration('001_a.py')
+        self.assert_ok(self.fab('migrations:execute'))
+        shutil.rmtree(self.folder / 'mongomigrations')
+        self.db.command('profile', 2)
+        shown = self.assert_ok(self.fab('migrations:history')).results
+        self.db.command('profile', 0)
+        self.assertIn('001_a.py', shown)
+        sent = [each['command'] for each in self.db['system.profile'].find()]
+        self.assertIn("'aggregate': 'migrations_history'", str(sent))
+        self.assertNotIn("'migrations'", str(sent))
 
     def test_of_nothing(self) -> None:
         result = self.assert_ok(self.fab('migrations:history'))
