@@ -104,13 +104,14 @@ def executed_by_mongrator(ground: Ground, project: Path) -> Sample:
 
 
 def status(ground: Ground) -> None:
-    """`fab migrations`, where all is executed, against its floor."""
+    """`fab migrations` and `history`, where all is executed, against the floor."""
     cases = {'floor': ground.find}
     for count in COUNTS:
         project = of_many(ground, count)
         ground.empty(project)
         fab(project, 'migrations:execute')
         cases[f'{count:,}'] = partial(fab, project, 'migrations')
+        cases[f'history, {count:,}'] = partial(fab, project, 'migrations:history')
         if is_installed('mongrator'):
             timed('mongrator', project, 'up')
             cases[f'mongrator, {count:,}'] = partial(

@@ -25,8 +25,8 @@ Document = dict[str, Any]
 UNSETTLED: Document = {'unsettled': True}
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
-#: How many runs come with one reply: some megabytes at most of ten thousand.
-BATCH = 2500
+#: How many runs come with one reply: half a megabyte.
+BATCH = 1000
 
 
 class History:

@@ -21,7 +21,7 @@ from migopy.tell.pending import (
     tell_listed,
     tell_pending,
 )
-from migopy.tell.runs import outcome, took
+from migopy.tell.runs import tell_runs
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
 
@@ -110,21 +110,7 @@ class Report(OtherTerminal):
 
     def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Show runs as a table, in the order given."""
-        rows = [
-            (
-                f'{run.started:%Y-%m-%d %H:%M:%S}',
-                '\n'.join(filter(None, [run.name, run.error])),
-                outcome(open_runs, run),
-                took(open_runs, run),
-                str(run.agent),
-            )
-            for run in runs
-        ]
-        if not rows:
-            self._voice.white('No migration has run yet')
-            return
-        titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
-        self._voice.white(table(titles, rows))
+        tell_runs(self._voice, open_runs, runs)
 
     def listing(
         self, entries: Sequence[Entry], plan: Plan, pending: Sequence[str]

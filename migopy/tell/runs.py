@@ -1,10 +1,38 @@
-"""How one run is said: how it ended, and how long it took."""
+"""How runs are said: when each began, how it ended, and how long it took."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from migopy.run import OpenRuns, State
 from migopy.state import ROLLED_BACK, Run
-from migopy.terminal import duration
+from migopy.tell.voice import Voice
+from migopy.terminal import duration, table_rows
+
+#: How many rows are printed at once: a text of all would be copied some times.
+ROWS_AT_ONCE = 1000
+
+
+def tell_runs(voice: Voice, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
+    """Show runs as a table, in the order given."""
+    # Most are of few users and take as long as others: one text serves all of these.
+    same: dict[str, str] = {}
+    rows = [
+        (
+            f'{run.started:%Y-%m-%d %H:%M:%S}',
+            '\n'.join(filter(None, [run.name, run.error])),
+            outcome(open_runs, run),
+            same.setdefault(said := took(open_runs, run), said),
+            same.setdefault(said := str(run.agent), said),
+        )
+        for run in runs
+    ]
+    if not rows:
+        return voice.white('No migration has run yet')
+    texts = table_rows(('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By'), rows)
+    for begin in range(0, len(texts), ROWS_AT_ONCE):
+        voice.white('\n'.join(texts[begin : begin + ROWS_AT_ONCE]))
+    return None
 
 
 def took(open_runs: OpenRuns, run: Run) -> str:
