@@ -9,7 +9,8 @@ from types import new_class
 from typing import Any, NamedTuple, TypeVar, cast
 
 from migopy.defaults import Defaults
-from migopy.server import CHECKS, SECRET, ServerUri, is_uri, redacted
+from migopy.secrets import redacted
+from migopy.server import CHECKS, SECRET, ServerUri, is_uri
 
 #: The attribute of a derived class that says where its values come from, which replace
 #: those of the class that it derives from.

@@ -6,13 +6,14 @@ import concurrent.futures
 import contextlib
 import os
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 
 import bson
 import pymongo
 
 from migopy.errors import MigopyException
+from migopy.secrets import redacted
 from migopy.signals import Stopped, Terminated
 from migopy.texts import fit, shortened, text_of
 
@@ -45,7 +46,8 @@ def excerpt(error: BaseException, path: str) -> str:
     """Format an exception as Python does, with its traceback from the file `path` on.
 
     If that file has no part in it, the traceback begins after migopy's own frames, as
-    that of a cause does. Frames of migopy and of the driver are left out everywhere.
+    that of a cause does. Frames of migopy and of the driver are left out everywhere,
+    and passwords of URIs.
     """
     within = (
         frame
@@ -61,11 +63,11 @@ def excerpt(error: BaseException, path: str) -> str:
     # An error of migopy's own says all in its text.
     of_ours = isinstance(error, MigopyException) and not shown.stack
     text = str(error) if of_ours else ''.join(shown.format())
-    lines = text.rstrip().splitlines()
+    lines = redacted(text).rstrip().splitlines()
     if len(lines) > LONGEST:
         left_out = f'  … {len(lines) - LONGEST:,} lines …'
         lines = [*lines[: LONGEST // 2], left_out, *lines[-LONGEST // 2 :]]
-    return fit('\n'.join(shortened(_without_reply(line), WIDEST) for line in lines))
+    return fit('\n'.join(_cut(_without_reply(line), WIDEST) for line in lines))
 
 
 def line_in(error: BaseException, path: str) -> int | None:
@@ -78,8 +80,8 @@ def line_in(error: BaseException, path: str) -> int | None:
     return lines[-1] if lines else None
 
 
-def summary(error: BaseException) -> str:
-    """Say in a line what an exception says, with its type.
+def summary(error: BaseException, secrets: Iterable[str] = ()) -> str:
+    """Say in a line what an exception says, with its type, without secrets.
 
     For an interruption it says who interrupted.
     """
@@ -89,10 +91,19 @@ def summary(error: BaseException) -> str:
         return f'stopped by {error.signal.name}'
     if isinstance(error, KeyboardInterrupt):
         return 'interrupted (Ctrl-C)'
-    lines = text_of(error).strip().splitlines() or ['no message']
+    said = redacted(text_of(error), secrets)
+    lines = said.strip().splitlines() or ['no message']
     kind = type(error).__name__
     first = ' '.join(_without_reply(f'{kind}: {lines[0]}').split())
-    return shortened(fit(first), SUMMARY_WIDTH)
+    return _cut(fit(first), SUMMARY_WIDTH)
+
+
+def _cut(line: str, width: int) -> str:
+    """Cut a line before a word, as half a secret could not be told any more."""
+    if len(line) <= width:
+        return line
+    whole = line[: line.rfind(' ', width // 2, width) + 1]
+    return f'{whole}…' if whole else shortened(line, width)
 
 
 def _without_reply(line: str) -> str:

@@ -16,6 +16,7 @@ ORDER = (
     'scope',
     'errors',
     'texts',
+    'secrets',
     'errand',
     'signals',
     'traces',

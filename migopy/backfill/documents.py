@@ -12,7 +12,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 
 from migopy.errors import MigopyException
-from migopy.texts import shortened
+from migopy.secrets import shortened
 
 Document = dict[str, Any]
 

@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 from migopy.dumps.format import Say
 from migopy.errors import listing
-from migopy.server import ServerUri, is_uri, redacted, secrets_in
+from migopy.secrets import redacted, secrets_in
+from migopy.server import ServerUri, is_uri
 
 # The options of PyMongo that decide which server is reached, as whom, and how. The
 # tools have the same names for them.

@@ -12,13 +12,13 @@ from typing import Any
 from migopy.defaults import Defaults
 from migopy.errors import MigopyException
 from migopy.origins import Given
+from migopy.secrets import redacted
 from migopy.server import (
     CHECKS,
     DATA,
     EMBEDDED,
     SECRET,
     meant_by,
-    redacted,
     shown_value,
 )
 

@@ -13,7 +13,7 @@ from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, OF_MANY, is_for_each
 from migopy.face.misfit import misfit, no_such_option, typed_as_value
 from migopy.origins import MARK
-from migopy.server import redacted
+from migopy.secrets import redacted
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]

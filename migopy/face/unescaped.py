@@ -8,7 +8,7 @@ from typing import NamedTuple
 from migopy.commands import command_line
 from migopy.errors import MigopyException
 from migopy.face.subtasks import as_typed
-from migopy.server import redacted
+from migopy.secrets import redacted
 
 
 class Word(NamedTuple):

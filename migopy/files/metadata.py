@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
-from migopy.texts import same_name, shortened
+from migopy.secrets import shortened
+from migopy.texts import same_name
 
 if TYPE_CHECKING:
     import ast

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from migopy.server import redacted
+from migopy.secrets import redacted
 from migopy.signals import is_interruption
 from migopy.state import FAILED, IGNORED, Run
 from migopy.traces import excerpt, summary
@@ -133,7 +133,7 @@ class Hooks:
         outcome = MigrationOutcome(
             FAILED,
             effects=redacted(failure.written, self._secrets),
-            error=redacted(summary(failure.error), self._secrets),
+            error=summary(failure.error, self._secrets),
             is_unfinished=failure.is_unfinished,
         )
         info = MigrationInfo(failure.name, failure.direction)
@@ -150,7 +150,7 @@ class Hooks:
             self._done,
             self._failed,
             [name for name in self._planned if name not in begun],
-            redacted(summary(error), self._secrets) if error else '',
+            summary(error, self._secrets) if error else '',
         )
         self._call('after_run', outcome)
 

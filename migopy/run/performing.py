@@ -25,7 +25,6 @@ from migopy.run.quorum import teller_of_members
 from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import kept_inside, why_refused
-from migopy.server import redacted
 from migopy.signals import is_interruption
 from migopy.state import (
     FAILED,
@@ -272,7 +271,7 @@ class Performer:
             unsettled = effects.wrote or bool(effects.unknowns())
             clean = Aftermath.NOTHING
         run.end(FAILED, self._site.lock.now(), _milliseconds(began), unsettled)
-        run.error = redacted(summary(error), self._site.secrets)
+        run.error = summary(error, self._site.secrets)
         run.interrupted = is_interruption(error) or None
         run.effects = effects.as_document()
         # The start is marked, so a failure that cannot be noted is no less known.

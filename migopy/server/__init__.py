@@ -42,7 +42,6 @@ from migopy.server.leaving import leave_without_sleeping
 from migopy.server.members import has_members
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
-from migopy.server.secrets import redacted, secrets_in, spellings_of
 from migopy.server.settings import (
     DATA,
     EMBEDDED,
@@ -101,11 +100,8 @@ __all__ = [
     'names_given',
     'own_collection',
     'reason_of',
-    'redacted',
     'require_sound',
     'running_in',
-    'secrets_in',
     'shown_value',
-    'spellings_of',
     'without_last_word',
 ]

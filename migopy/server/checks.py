@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from migopy.commands import Command, Where
+from migopy.secrets import redacted
 from migopy.server.meant import MEANT, PREFIXES, SAME, SIMILARITY
-from migopy.server.secrets import redacted
 from migopy.server.settings import BadSettings
 from migopy.server.values import CHECKS, OBJECTS, has_user
 

@@ -20,8 +20,8 @@ from pymongo.errors import (
 
 from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
+from migopy.secrets import redacted
 from migopy.server.members import Member, only_member
-from migopy.server.secrets import redacted
 from migopy.server.settings import BadSettings, Settings
 
 AUTHENTICATION_FAILED = 18

@@ -8,7 +8,7 @@ from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
-from migopy.server.secrets import secrets_in
+from migopy.secrets import secrets_in
 from migopy.server.uris import ServerUri, is_uri, odd_options, with_ports
 
 EMBEDDED = 'embedded:'

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migopy.errors import enumerated
+from migopy.secrets import shortened
 from migopy.tell.amounts import moment
-from migopy.texts import shortened
 
 if TYPE_CHECKING:
     from migopy.run import Match

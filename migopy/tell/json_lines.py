@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from datetime import datetime, timezone
 from typing import Any
 
-from migopy.server import redacted, spellings_of
+from migopy.secrets import redacted, spellings_of
 from migopy.terminal import count_no_more, counted_by
 from migopy.texts import text_of
 
@@ -106,7 +106,7 @@ class Lines:
 
     def _text(self, value: object) -> str:
         text = text_of(value)
-        if '://' in text or any(each in text for each in self._spellings):
+        if ':' in text or any(each in text for each in self._spellings):
             text = redacted(text, self._secrets)
         if text.isascii():
             return text

@@ -11,6 +11,7 @@ from typing import Any
 from bson import Binary, Code, Int64, ObjectId, Regex
 from bson.datetime_ms import DatetimeMS
 
+from migopy.secrets import redacted, shortened
 from migopy.texts import alike, one_line
 
 #: How many characters are shown of a value, of a name, and before the first difference
@@ -102,11 +103,12 @@ def _binary(value: bytes) -> str:
 
 def cut(text: str, width: int = WIDEST) -> str:
     """Cut a long text at its end."""
-    return text if len(text) <= width else f'{text[: width - 1]}…'
+    return shortened(text, width)
 
 
 def cut_both(one: str, other: str) -> tuple[str, str]:
     """Cut two long texts so that the first difference can be seen."""
+    one, other = redacted(one), redacted(other)
     if len(one) <= WIDEST and len(other) <= WIDEST:
         return one, other
     same = alike(one, other)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from migopy.server import redacted
+from migopy.secrets import redacted
 from migopy.terminal import ColorsLogger
 from migopy.texts import fit, text_of
 

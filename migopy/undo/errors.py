@@ -9,7 +9,8 @@ from bson.errors import BSONError
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
-from migopy.texts import one_line, shortened
+from migopy.secrets import shortened
+from migopy.texts import one_line
 from migopy.undo.conflicts import FoundConflicts
 from migopy.undo.document_decisions import STOP, Conflict
 

@@ -28,7 +28,7 @@ from migopy.differences import Comparison, Difference, aligned, changes
 from migopy.differences.raw import Value, document_of, elements, id_of, with_id
 from migopy.differences.scan import IN_A_ROW, Reader, pass_over_changed, pass_over_same
 from migopy.tell.differences import fields, lines
-from migopy.tell.values import cut_both, in_full
+from migopy.tell.values import cut_both, identity, in_full
 from migopy.texts import alike
 
 #: A value of each type that PyMongo writes.
@@ -283,6 +283,16 @@ class ValuesTest(unittest.TestCase):
         one, other = cut_both(repr('a' * 500), repr('b' * 500))
         self.assertEqual(len(one), 60)
         self.assertTrue(one.startswith("'aaa") and one.endswith('…'))
+
+    def test_no_password_of_a_uri_is_cut_in_half(self) -> None:
+        address = f'mongodb://ann:{"s3cret" * 30}@h/'
+        for one, other in (
+            (f'{address}{"x" * 100}old', f'{address}{"x" * 100}new'),
+            (f'{"x" * 60}{address}', f'{"y" * 60}{address}'),
+        ):
+            for text in cut_both(one, other):
+                self.assertNotIn('s3', text)
+        self.assertNotIn('s3', identity(f'{"x" * 60}{address}'))
 
     def test_how_far_texts_are_alike(self) -> None:
         for one, other, count in (

@@ -29,7 +29,7 @@ from migopy.many.gathered import Gathered, Outcome
 from migopy.many.selecting import Selection
 from migopy.many.standing import Standing, remarks_of, rows_of
 from migopy.many.workers import Workers
-from migopy.server import redacted
+from migopy.secrets import redacted
 from migopy.state import Holder, Locked
 
 #: Seconds after which a test that waits for another thread has failed.

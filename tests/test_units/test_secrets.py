@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import unittest
 
-from migopy.server import redacted, secrets_in
+from migopy.secrets import redacted, secrets_in
 
 
 class InUriTest(unittest.TestCase):
@@ -17,6 +18,9 @@ class InUriTest(unittest.TestCase):
             # As somebody writes it who does not encode it.
             "mongodb://ann:s@c/r:e'?t@h/": 'mongodb://ann:***@h/',
             'mongodb://ann:a pass phrase@h/': 'mongodb://ann:***@h/',
+            'mongodb://ann@ex.com:s3cret@h/': 'mongodb://ann@ex.com:***@h/',
+            # As PHP and JSON have it.
+            r'mongodb:\/\/ann:s3cret@h\/': r'mongodb:\/\/ann:***@h\/',
         }
         for text, expected in texts.items():
             with self.subTest(text):
@@ -26,11 +30,28 @@ class InUriTest(unittest.TestCase):
         for text in (
             'mongodb://h:27017/shop',
             'mongodb://ann@h:27017/',
+            'mongodb://ann@h:27017/ and mail ann@example.com',
             'see http://h:8080 or write to ann@example.com',
             'http://h:8080/a: mail ann@example.com',
             'no URI: at all @ all',
         ):
             self.assertEqual(redacted(text), text)
+
+    def test_those_among_its_options_are_hidden(self) -> None:
+        texts = {
+            'mongodb://h/?tls=true&tlsCertificateKeyFilePassword=s3c&x=y': (
+                'mongodb://h/?tls=true&tlsCertificateKeyFilePassword=***&x=y'
+            ),
+            'at mongodb://h/?sslpemkeyfilepassword=s3c, and': (
+                'at mongodb://h/?sslpemkeyfilepassword=***, and'
+            ),
+            'mongodb://h/?authMechanismProperties=A:b,AWS_SESSION_TOKEN:s%2F3&x=y': (
+                'mongodb://h/?authMechanismProperties=A:b,AWS_SESSION_TOKEN:***&x=y'
+            ),
+        }
+        for text, expected in texts.items():
+            with self.subTest(text):
+                self.assertEqual(redacted(text), expected)
 
     def test_a_long_text_takes_no_long_time(self) -> None:
         text = 'mongodb://ann:' * 20_000
@@ -44,6 +65,12 @@ class SecretsTest(unittest.TestCase):
 
     def test_as_python_shows_it(self) -> None:
         self.assertEqual(redacted(repr({'p': "a\\b'c"}), ["a\\b'c"]), '{\'p\': "***"}')
+
+    def test_as_json_has_it(self) -> None:
+        secret = 'a"b/ä'
+        for text in (json.dumps(secret), json.dumps(secret).replace('/', r'\/')):
+            with self.subTest(text):
+                self.assertEqual(redacted(text, [secret]), '"***"')
 
     def test_only_as_a_whole_word(self) -> None:
         """A password `ro` in `error` and `from` would be given away."""

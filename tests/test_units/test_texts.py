@@ -102,6 +102,17 @@ class ErrorTest(unittest.TestCase):
                     said.encode()
                     self.assertNotIn('\x1b', said)
 
+    def test_no_secret_is_cut_in_half(self) -> None:
+        """A half of one would not be found any more by what hides secrets."""
+        secret = 'hunter22  !ann'
+        for said in (f'mongodb://ann:{"s3cret" * 20}@h/', f'as {secret} is', 's3cret'):
+            for place in range(150, 200):
+                error = ValueError('x' * place + f' {said}')
+                line = summary(error, [secret])
+                self.assertNotRegex(line, 's3(?!cret$)|hunt', place)
+                wide = ValueError('x' * (place + 1800) + f' {said}')
+                self.assertNotRegex(excerpt(wide, 'nowhere.py'), 's3(?!cret$)', place)
+
     def test_causes_are_told_without_the_server_s_reply(self) -> None:
         try:
             try:

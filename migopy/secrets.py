@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
+
+from migopy.texts import shortened as cut
 
 MASK = '***'
 
@@ -16,26 +19,41 @@ SECRET_OPTIONS = ('password', 'tlscertificatekeyfilepassword', 'sslpemkeyfilepas
 _SECRET_PROPERTIES = re.compile(r'(?:TOKEN|PASSWORD):([^,]+)')
 
 # A password reaches to the last @ before a space. If it is not encoded it may hold
-# anything; but what begins with a port number and ends there is no password.
+# anything; but what begins with a port number and ends there is no password. Nor is a
+# user that is a mail address encoded by everybody.
+_NO_PORT = r'(?!\d{1,5}(?:[/?,\s]|$))'
 _IN_URI = re.compile(
-    r'(?P<begin>://[^\s:/?#@]*:)'
-    r'(?:\S{1,1000}(?=@)|(?!\d{1,5}(?:[/?,\s]|$))[^\n@]{1,200}(?=@))'
+    r'(?P<begin>:(?:\\?/){2}(?:[^\s:/?#@]*:|[^\s:/?#]*:' + _NO_PORT + '))'
+    rf'(?:\S{{1,1000}}(?=@)|{_NO_PORT}[^\n@]{{1,200}}(?=@))'
+)
+
+#: What stands before a secret among the options of a URI.
+_OPTION = re.compile(
+    rf'([?&;](?:{"|".join(SECRET_OPTIONS)})=|\bAWS_SESSION_TOKEN(?::|%3A))[^\s&;,"\']+',
+    re.IGNORECASE,
 )
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """Replace the password in each URI, and each of `secrets`, by `***`.
 
-    A secret is found as it is, as a URI spells it and as Python shows it, but only as
-    a whole word: `ro` is not starred out of `error`, which would give it away.
+    A secret is found as it is, and as a URI, Python or JSON has it, but only as a whole
+    word: `ro` is not starred out of `error`, which would give it away. A text that is
+    to be cut goes through here before: of one cut in half, nothing is found.
     """
     text = _IN_URI.sub(rf'\g<begin>{MASK}', text)
+    text = _OPTION.sub(rf'\g<1>{MASK}', text)
     for spelling in spellings_of(secrets):
         # With many databases there are many secrets, few of them in a text.
         if spelling not in text:
             continue
         text = _whole_word(spelling).sub(MASK, text)
     return text
+
+
+def shortened(text: str, width: int) -> str:
+    """Cut a text that is longer than so many characters, without passwords of URIs."""
+    return cut(redacted(text), width)
 
 
 def spellings_of(secrets: Iterable[str]) -> list[str]:
@@ -49,6 +67,8 @@ def spellings_of(secrets: Iterable[str]) -> list[str]:
             quote(secret, safe=''),
             quote_plus(secret),
             repr(secret)[1:-1],
+            json.dumps(secret)[1:-1],
+            json.dumps(secret)[1:-1].replace('/', r'\/'),
         )
     }
     return sorted(spellings, key=len, reverse=True)
