@@ -13,12 +13,15 @@ def main() -> None:
     gc.disable()
     from migopy.face.cli import run
     from migopy.manager import MigrationsManager
+    from migopy.signals import end_at_ctrl_c
 
     gc.enable()
     program = 'migopy'
     if os.path.basename(sys.argv[0]) == '__main__.py':
         program = f'{os.path.basename(sys.executable)} -m migopy'
-    sys.exit(run(MigrationsManager, sys.argv[1:], program))
+    status = run(MigrationsManager, sys.argv[1:], program)
+    end_at_ctrl_c()
+    sys.exit(status)
 
 
 if __name__ == '__main__':

@@ -119,6 +119,17 @@ def held() -> Iterator[Held]:
             before[signal.Signals(first.number)](first.number, None)
 
 
+def end_at_ctrl_c() -> None:
+    """Have the next Ctrl-C end this process at once, as all that is left is its end.
+
+    Python's own handler would interrupt what is called at exit, and show a traceback of
+    each. It works only in the main thread, and where Ctrl-C has that handler.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def is_interruption(error: BaseException) -> bool:
     """Tell whether it was a person or a signal that ended the work, not a fault."""
     return isinstance(error, (KeyboardInterrupt, Stopped, Terminated))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -19,10 +18,11 @@ from migopy.face.asking import ask_first
 from migopy.face.flags import Flag, arguments
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
+from migopy.face.process import leave
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
 from migopy.face.subtasks import ONCE, READING, WrongOptions, as_typed
-from migopy.signals import is_interruption, status_after
+from migopy.signals import is_interruption
 
 #: Stands for this process, in the ids of its commands.
 LINE = uuid.uuid4()
@@ -89,12 +89,12 @@ def under_invoke(
         return None
     except MigopyException as error:
         manager_class.speaker().red(error.spelled(spelling))
-        sys.exit(status_after(error))
+        leave(error)
     except BaseException as error:
         if not is_interruption(error):
             raise
         manager_class.speaker().red('Interrupted.')
-        sys.exit(status_after(error))
+        leave(error)
 
 
 def _typed(
@@ -188,7 +188,8 @@ def _run_here(manager_class: type[Manager], command: Command) -> Any:
             return manager.perform(name, command.values, command.options)
     except BaseException as error:
         if manager.has_told(error):
-            sys.exit(status_after(error))
+            manager.disconnect()
+            leave(error)
         raise
     finally:
         manager.disconnect()

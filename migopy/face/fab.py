@@ -34,10 +34,11 @@ from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.leading_words import words_before
+from migopy.face.process import leave
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.subtasks import ONCE, as_typed
 from migopy.face.unescaped import Unescaped
-from migopy.signals import Terminated, is_interruption, status_after
+from migopy.signals import Terminated, is_interruption
 from migopy.terminal import keep_stdout_for_good
 
 
@@ -181,12 +182,12 @@ def exit_status(manager_class: type[RemoteManager]) -> Iterator[None]:
     except MigopyException as error:
         tell(manager_class, error)
         if is_under_fab():
-            sys.exit(status_after(error))
+            leave(error)
     except BaseException as error:
         if not (is_under_fab() and is_interruption(error)):
             raise
         manager_class.speaker().red('Interrupted.')
-        sys.exit(status_after(error))
+        leave(error)
 
 
 def tell(manager_class: type[RemoteManager], error: MigopyException) -> None:
@@ -214,7 +215,8 @@ def run_here(
         if not manager.has_told(error):
             raise
         if is_fab:
-            sys.exit(status_after(error))
+            manager.disconnect()
+            leave(error)
         if isinstance(error, MigopyException):
             raise StopTaskExecution from error
         raise

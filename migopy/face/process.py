@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import NoReturn
 
 from migopy.errors import MigopyException
-from migopy.signals import status_after
+from migopy.signals import end_at_ctrl_c, is_interruption, status_after
 
 
 def exit_status_of(error: BaseException) -> int:
@@ -18,6 +19,16 @@ def exit_status_of(error: BaseException) -> int:
     if isinstance(error, MigopyException):
         return error.exit_status
     return status_after(error)
+
+
+def leave(error: BaseException) -> NoReturn:
+    """End this process after an error of which the person has been told.
+
+    After a Ctrl-C, another one finds nothing to interrupt any more.
+    """
+    if is_interruption(error):
+        end_at_ctrl_c()
+    sys.exit(status_after(error))
 
 
 def open_streams() -> None:

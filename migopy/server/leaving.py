@@ -10,6 +10,7 @@ from pymongo import network_layer, periodic_executor
 from pymongo.synchronous import monitor
 
 from migopy.naps import Naps
+from migopy.signals import end_at_ctrl_c
 
 #: Seconds until a thread that waits for a server looks whether it is to end. PyMongo's
 #: own are 0.5; a look takes some 10 µs.
@@ -49,6 +50,7 @@ def _end_executors(naps: Naps) -> None:
 
     PyMongo waits a second for each, and several members may be out of reach.
     """
+    end_at_ctrl_c()
     executors = [each for ref in list(periodic_executor._EXECUTORS) if (each := ref())]
     for each in executors:
         each.close()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import textwrap
 
 from tests.invoking import InvokeTest
-from tests.project import CommandTest, FabTest, ProjectTest, clean_environment
+from tests.project import CommandTest, FabTest, ProjectTest, Result, clean_environment
 
 #: Python imports it before all else, so what it registers is called last.
 TELLS = """
@@ -27,6 +28,19 @@ ADDS = """
 FAILS = """
     def up(db):
         raise ValueError('no more')
+"""
+
+#: Is interrupted in its up, and once more at the end of the process.
+INTERRUPTED_TWICE = """
+    import atexit, os, signal, time
+
+    @atexit.register
+    def interrupt():
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+
+    def up(db):
+        interrupt()
 """
 
 #: Three threads that nothing wakes, and the end of a process, but for Python's own.
@@ -60,6 +74,13 @@ class LeavingTest(ProjectTest):
         alive = self.folder / 'alive'
         self.assertEqual(alive.read_text().split(), [])
         alive.unlink()
+
+    def assert_ended_at_once(self, result: Result) -> None:
+        """Assert that a second Ctrl-C has ended a command, and told nothing more."""
+        self.assertEqual(result.status, -signal.SIGINT, result.said)
+        self.assertIn('001_twice.py was interrupted in its up', result.stderr)
+        self.assertNotIn('ignored', result.stderr)
+        self.assertEqual(result.stderr.count('Traceback'), 1, result.stderr)
 
     def assert_ended(self, program: str) -> None:
         """Assert it of what runs this text."""
@@ -120,6 +141,10 @@ class FabLeavingTest(FabTest, LeavingTest):
         self.assertEqual(self.fab('migrations:execute', **self.early).status, 1)
         self.assert_none_is_alive()
 
+    def test_of_one_that_is_interrupted_twice(self) -> None:
+        self.migration('001_twice.py', INTERRUPTED_TWICE)
+        self.assert_ended_at_once(self.fab('migrations:execute'))
+
 
 class CommandLeavingTest(CommandTest, LeavingTest):
     def test_of_migopy(self) -> None:
@@ -129,6 +154,10 @@ class CommandLeavingTest(CommandTest, LeavingTest):
                 self.assert_ok(self.fab(*typed, **self.early))
                 self.assert_none_is_alive()
 
+    def test_of_one_that_is_interrupted_twice(self) -> None:
+        self.migration('001_twice.py', INTERRUPTED_TWICE)
+        self.assert_ended_at_once(self.fab('execute'))
+
 
 class InvokeLeavingTest(InvokeTest, LeavingTest):
     def test_of_invoke(self) -> None:
@@ -137,3 +166,7 @@ class InvokeLeavingTest(InvokeTest, LeavingTest):
             with self.subTest(typed):
                 self.assert_ok(self.fab(typed, **self.early))
                 self.assert_none_is_alive()
+
+    def test_of_one_that_is_interrupted_twice(self) -> None:
+        self.migration('001_twice.py', INTERRUPTED_TWICE)
+        self.assert_ended_at_once(self.fab('migrations.execute'))
