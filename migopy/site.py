@@ -67,11 +67,12 @@ class Site:
         functions: Callable[[ModuleType], Functions],
         directory: Directory | None = None,
         is_of_many: bool = False,
+        others: frozenset[str] = frozenset(),
     ) -> None:
         """Take the cluster, and `notify`, which hears of calls that PyMongo dropped.
 
         `functions` gives the functions of a migration's module; `directory` is given if
-        many databases share it.
+        many databases share it, and `others` are those on the same server.
         """
         self._functions = functions
         self.settings = settings
@@ -79,6 +80,7 @@ class Site:
         self._notify = notify
         self._directory = directory
         self._is_of_many = is_of_many
+        self.others = others
         self.listener: EffectsListener = listen()
 
     def disconnect(self) -> None:

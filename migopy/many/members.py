@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -64,6 +64,8 @@ class Members:
         self.where = ''
         self.secrets: list[str] = []
         self._in_use: Counter[str] = Counter()
+        #: The names of those that were listed, by the places of their servers.
+        self._names: dict[str, frozenset[str]] = {}
         #: The errors of servers that did not answer, by their places.
         self._unreached: dict[str, MigopyException] = {}
 
@@ -89,6 +91,7 @@ class Members:
         if not listed:
             raise NoDatabases(f'{in_sentence(source)} names no database', source)
         self.where = _servers([where for _, where, _, _ in listed])
+        self._names = _by_place((name, where) for name, where, _, _ in listed)
         return titled(listed)
 
     def greet(self, databases: Iterable[Database]) -> None:
@@ -120,7 +123,8 @@ class Members:
         cluster = self._cluster(settings, database.settings)
         notify = manager._notify if gathered is None else gathered.warned
         functions = self._directory.functions_of
-        site = Site(settings, cluster, notify, functions, self._directory)
+        names = self._names.get(place_of(settings.server.where), frozenset())
+        site = Site(settings, cluster, notify, functions, self._directory, others=names)
         vars(manager).update(_site=site, _of_many=database, logger=logger)
         if gathered is not None:
             observer: Observer = gathered
@@ -206,6 +210,14 @@ class Members:
 def _key(settings: SiteSettings) -> str:
     place, options = settings.server.arguments()
     return repr((place, sorted(options.items())))
+
+
+def _by_place(listed: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
+    """Sort names of databases by the places of their servers."""
+    names: defaultdict[str, set[str]] = defaultdict(set)
+    for name, where in listed:
+        names[place_of(where)].add(name)
+    return {place: frozenset(each) for place, each in names.items()}
 
 
 def _servers(all_where: Iterable[str]) -> str:

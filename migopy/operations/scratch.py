@@ -105,7 +105,8 @@ def _site_on(server: Settings, site: Site) -> Site:
     cluster = Cluster(server, settings.base, MongoClient)
     # Files are read and imported once, whatever happens to them meanwhile.
     directory = KeptDirectory(site.directory)
-    return Site(settings, cluster, _nobody, directory.functions_of, directory)
+    functions = directory.functions_of
+    return Site(settings, cluster, _nobody, functions, directory, others=site.others)
 
 
 def _types(site: Site) -> dict[str, Any]:

@@ -57,18 +57,20 @@ class OwnCollections:
     """The guard of the collections in which migopy keeps the lock, runs and images.
 
     Invariant: single documents of them may be read and written, as those that somebody
-    has always corrected so; none is dropped, renamed, replaced or emptied as a whole.
+    has always corrected so; none is dropped, renamed, replaced or emptied as a whole,
+    in the database of the migration nor in another one of many that share their files.
     """
 
     def __init__(self, site: Site, told: Told | None = None) -> None:
         """Take the site; `told` hears of each command that is not refused."""
         self._told = told
         self._database = site.db.name
-        registry = site.registry.collection.full_name
+        self._others = site.others
+        registry = site.registry.collection.name
         # As the site names it, which would import what only images need.
         images = f'{registry}_undo'
         beside = site.history.collection, site.lock.collection
-        self._names = {registry, images, *(each.full_name for each in beside)}
+        self._names = {registry, images, *(each.name for each in beside)}
         self._within = f'{images}.'
         #: Whether threads of an unknown origin are a migration's, as when typed.
         self.guards_strays = ERRAND.get() is not None
@@ -108,16 +110,18 @@ class OwnCollections:
         if name == 'renameCollection':
             is_ours = is_ours or self._is_own(str(command.get('to')))
         if is_ours and _takes_all(name, command):
-            ours = sorted(each.partition('.')[2] for each in self._names)
-            error = TakesOwn(name, namespace, ours)
+            error = TakesOwn(name, namespace, sorted(self._names))
             self.refused = self.refused or error
             raise RefusedOwn(error)
 
     def _is_own(self, namespace: str) -> bool:
+        database, _, collection = namespace.partition('.')
+        if database != self._database and database not in self._others:
+            return False
         return (
-            namespace in self._names
-            or namespace == self._database
-            or namespace.startswith(self._within)
+            not collection
+            or collection in self._names
+            or collection.startswith(self._within)
         )
 
 

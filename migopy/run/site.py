@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Protocol
 
 from pymongo import AsyncMongoClient
@@ -17,6 +17,10 @@ class Site(Protocol):
     @property
     def db(self) -> Any:
         """Give the database, as migrations get it."""
+
+    @property
+    def others(self) -> Collection[str]:
+        """Give the other databases on its server that are for the same migrations."""
 
     def async_client(self) -> AsyncMongoClient[Any]:
         """Make a client of PyMongo's asynchronous kind, for the running event loop."""

@@ -706,7 +706,7 @@ class OrderTest(FleetTest):
             '001_a.py',
             f"""
             def up(db):
-                db.client.drop_database('{self.name('c')}')
+                db.client['{self.name('c')}'].settings.drop()
             """,
         )
         said = self.shown(self.assert_ok(self.fab('migrations:execute,workers=1')))

@@ -162,7 +162,7 @@ class NextTest(FleetTest):
 
     def test_a_canary_that_is_gone_keeps_the_others_from_beginning(self) -> None:
         self.migration(
-            '001_a.py', f"def up(db): db.client.drop_database('{self.name('b')}')"
+            '001_a.py', f"def up(db): db.client['{self.name('b')}'].settings.drop()"
         )
         canary = f'canary={self.name("a")} {self.name("b")}'
         self.assert_error(

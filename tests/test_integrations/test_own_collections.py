@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from migopy import MigopyException
+from tests.fleets import FleetTest
 from tests.project import FabTest, PlainTest
 from tests.shapes import up
 
@@ -141,3 +142,26 @@ class OwnTypedTest(FabTest):
             self.assertEqual(result.status, 1)
             self.assertIn('refused before it was sent', result.stderr)
         self.assertEqual(self.registered(), [])
+
+
+class OwnOfManyTest(FleetTest):
+    """What is kept in the other databases that are for the same migrations."""
+
+    def test_no_migration_takes_away_another_tenant(self) -> None:
+        other, free = self.name('b'), f'{self.db.name}x'
+        self.client[free].a.insert_one({})
+        self.addCleanup(self.client.drop_database, free)
+        for body in (
+            f'db.client.drop_database({other!r})',
+            f'db.client[{other!r}].migrations_lock.drop()',
+            f'db.client.drop_database({free!r})',
+        ):
+            self.migration('001_x.py', up(f'if db.name.endswith("_a"): {body}'))
+            for typed in ('execute,dry_run=yes', 'execute'):
+                with self.subTest(body, typed=typed):
+                    result = self.fab(f'migrations:{typed},only={self.name("*")}')
+                    is_refused = 'that was refused before' in result.said.lower()
+                    self.assertEqual(is_refused, other in body, result.said)
+        self.assertEqual(self.names_in('b'), ['001_x.py'])
+        self.assertEqual(self.client[free].a.count_documents({}), 0)
+        self.assertEqual(self.names_in('a'), ['001_x.py'])
