@@ -32,11 +32,11 @@ from migopy.rehearsal import (
     Watch,
     of_dump,
 )
-from migopy.run import Plan, Step
+from migopy.run import NotRegistered, Plan, Step
 from migopy.server import Settings
 from migopy.server import reason_of as reason_of_error
 from migopy.site import Site
-from migopy.state import Locked
+from migopy.state import Locked, LockLost
 from migopy.terminal import meter, told_by
 
 
@@ -126,10 +126,10 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         server = None if how.on is None else server_named(site, how.on)
         try:
             heard, not_run = _on_copy(site, order, how, teller, names, server)
-        except PyMongoError as error:
+        # What these say to do next is about your database, where nothing has run.
+        except (PyMongoError, NotRegistered, LockLost) as error:
             where = 'a private server' if server is None else server.where
-            reason = reason_of_error(error, server)
-            raise Stopped(where, site.db.name, reason) from error
+            raise Stopped(where, site.db.name, _why_stopped(error, server)) from error
         if not heard.found:
             return False
         teller.over(heard.found, not_run)
@@ -159,6 +159,17 @@ def _on_copy(
         with meter() as progress:
             copied = _filled(site, scratch, how, progress)
         return on_scratch(scratch, order, copied, teller, is_private)
+
+
+def _why_stopped(error: BaseException | None, server: Settings | None) -> str:
+    """Give the reason why a rehearsal came to no end, without what to do about it."""
+    if isinstance(error, NotRegistered):
+        why = _why_stopped(error.__cause__, server)
+        return f'{error.name} has run, but that could not be registered there: {why}'
+    if isinstance(error, LockLost):
+        return 'it lost its lock there, as it was suspended too long or by unlock'
+    assert error is not None  # noqa: S101 - one that is not registered has a cause
+    return reason_of_error(error, server)
 
 
 def _names(site: Site, order: Order) -> list[str]:

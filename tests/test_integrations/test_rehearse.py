@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from migopy import MigopyException
 from migopy.rehearsal import rehearser
 from migopy.rehearsal.server import PREFIX
+from migopy.state import LockLost
 from tests import schema
 from tests.faults import eventually
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
@@ -379,6 +380,28 @@ class RehearseTest(PlainTest):
             """,
         )
         self.assertIn('It tried to write to', self.fails())
+
+    def test_what_ends_it_early_is_not_told_as_of_the_real_database(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                db.users.insert_one({'_id': 9})
+                db.client.close()
+            """,
+        )
+        with self.assertRaises(MigopyException) as raised:
+            self.manager().rehearse()
+        said = str(raised.exception)
+        self.assertRegex(said, f'{NAME} has run, .* not be registered .*close')
+        self.assertIn(f'{self.db.name} was only read', said)
+        self.assertNotRegex(said, 'unfinished|rollback|ignore')
+        lost = mock.patch.object(rehearser.Rehearser, 'rehearse')
+        with lost as method, self.assertRaises(MigopyException) as raised:
+            method.side_effect = LockLost(None)
+            self.manager().rehearse()
+        self.assertIn(f'{self.db.name} was only read', str(raised.exception))
+        self.assertNotIn('unfinished', str(raised.exception))
 
     def test_hooks_hear_nothing(self) -> None:
         heard: list[Any] = []
