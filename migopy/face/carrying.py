@@ -18,7 +18,7 @@ from migopy.face.asking import ask_first
 from migopy.face.flags import Flag, arguments
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
-from migopy.face.process import leave
+from migopy.face.process import leave, require_shown
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
 from migopy.face.subtasks import ONCE, READING, WrongOptions, as_typed
@@ -142,7 +142,7 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -
     manager_class, command = commands.manager_class, typed.command
     with told_in_json(manager_class, typed.name, command.options):
         run_hook(manager_class, typed.name, typed.text)
-    connection = typed.connection
+    connection, name = typed.connection, command.name or commands.default
     if connection is not None and not errand.is_sent:
         from migopy.face.connection import is_first, name_of
 
@@ -151,14 +151,17 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -
         if command.name in ONCE and not is_first(connection, names):
             return voice.white(f'{command.name} has been run for {names[0]} already')
         if manager_class.REMOTE_DIRECTORY is not None:
-            return _run_there(commands, typed, errand)
+            _run_there(commands, typed, errand)
+            return require_shown(name, command.values, command.options)
         if not voice.is_custom:
             voice.white(hosts.runs_here(name_of(connection)))
-    if is_dry and (command.name or commands.default) not in READING:
+    if is_dry and name not in READING:
         said = _not_run(command, commands.flags[command.name])
         spelling = spelling_behind(commands, typed.body, errand.before)
         return manager_class.speaker().white(spelled(said, spelling))
-    return _run_here(manager_class, command)
+    result = _run_here(manager_class, command)
+    require_shown(name, command.values, command.options)
+    return result
 
 
 def _not_run(command: Command, flags: Sequence[Flag]) -> list[Part]:

@@ -15,7 +15,7 @@ from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
 from migopy.face.parsing import Line, parted, read
-from migopy.face.process import exit_status_of, let_go_of_streams
+from migopy.face.process import exit_status_of, let_go_of_streams, require_shown
 from migopy.face.project import Project, project_here, subtasks_of
 from migopy.face.spelling import CommandSpelling, word_of
 from migopy.face.subtasks import Subtasks, WrongOptions, as_typed, usage_of
@@ -74,6 +74,7 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
         line = parted(typed)
         if line.wants_version:
             Voice(ColorsLogger('stdout')).white(f'migopy {VERSION}')
+            require_shown(HELP, [], {})
             return 0
         before = [] if line.manager is None else ['--manager', line.manager]
         spelling = CommandSpelling(program, before)
@@ -120,6 +121,7 @@ def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int
         raise
     finally:
         manager.disconnect()
+    require_shown(subtask.__name__, typed.values, typed.options)
     return 0
 
 
@@ -152,6 +154,7 @@ def _show_help(base: type[Any], line: Line, spelling: CommandSpelling) -> int:
         said.white(help_of(subtasks.get(name), word_of(name), spelling))
     else:
         said.white(overview_of(subtasks, spelling, here.place))
+    require_shown(HELP, [], {})
     return 0
 
 

@@ -34,7 +34,7 @@ from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.hosts import HostFailed, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.leading_words import words_before
-from migopy.face.process import leave
+from migopy.face.process import leave, require_shown
 from migopy.face.sent import SENT, pack, taken, unpack
 from migopy.face.subtasks import ONCE, as_typed
 from migopy.face.unescaped import Unescaped
@@ -49,6 +49,9 @@ class RemoteManager(Manager, Protocol):
     def fab_command(cls, subtask: str | None, option: str | None) -> str:
         """Give the command that runs a subtask elsewhere."""
 
+
+#: The command for no name.
+STATUS = 'show_status'
 
 #: Stands for this process, and its forked children (`fab -P`), in the ids of commands.
 LINE = uuid.uuid4()
@@ -122,7 +125,8 @@ def carry_out(
     with settings(shell_env=shell_env), in_json():
         run_hook(manager_class, subtask, option)
     if is_for_a_remote_machine(manager_class):
-        return run_there(manager_class, subtask, option, options, errand)
+        run_there(manager_class, subtask, option, options, errand)
+        return require_shown(subtask or STATUS, values, options)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
         manager_class.speaker().white(f'{subtask} has been run for {first} already')
@@ -130,7 +134,9 @@ def carry_out(
     say_where(manager_class)
     with in_json():
         manager = manager_class()
-    return run_here(manager, subtask, values, options)
+    result = run_here(manager, subtask, values, options)
+    require_shown(subtask or STATUS, values, options)
+    return result
 
 
 def require_readable(manager_class: type[RemoteManager]) -> None:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from migopy.errors import MigopyException
+from migopy.face.subtasks import READING
 from migopy.signals import end_at_ctrl_c, is_interruption, status_after
+from migopy.terminal import STDOUT
+
+#: Commands that only look unless they are given this option.
+LISTING = {'adopt': 'yes', 'undo': 'forget'}
 
 
 def exit_status_of(error: BaseException) -> int:
@@ -19,6 +25,33 @@ def exit_status_of(error: BaseException) -> int:
     if isinstance(error, MigopyException):
         return error.exit_status
     return status_after(error)
+
+
+class NotShown(MigopyException):
+    """Stdout has not taken what a command shows; `error` says why."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+        super().__init__(
+            f'What this shows could not be written to stdout: {error.strerror}'
+        )
+
+
+def require_shown(name: str, values: Sequence[str], options: Mapping[str, str]) -> None:
+    """Raise `NotShown` if stdout has not taken all that a command shows.
+
+    One that has changed something has done what it was typed for all the same.
+    """
+    if STDOUT.lost and _only_looks(name, values, options):
+        raise NotShown(STDOUT.lost)
+
+
+def _only_looks(name: str, values: Sequence[str], options: Mapping[str, str]) -> bool:
+    if name == 'dbrestore':
+        return not values and 'name' not in options
+    if name in LISTING:
+        return LISTING[name] not in options
+    return name in READING or options.get('dry_run') == 'yes'
 
 
 def leave(error: BaseException) -> NoReturn:

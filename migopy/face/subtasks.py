@@ -20,7 +20,9 @@ Subtask = Callable[..., Any]
 
 #: Commands that only look, so a mistyped one may be taken for them.
 READING = frozenset(
-    {'check', 'help', 'history', 'list', 'show_status', 'verify', 'watch'}
+    """
+    check help history list preflight settings show_status verify watch
+    """.split()  # noqa: SIM905
 )
 
 #: Commands that are about this machine or take effect at once. Where Fabric repeats a

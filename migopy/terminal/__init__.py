@@ -28,6 +28,7 @@ from migopy.terminal.progress import meter as meter
 from migopy.terminal.progress import say as say
 from migopy.terminal.progress import told_by as told_by
 from migopy.terminal.progress import wait_for as wait_for
+from migopy.terminal.stdout import STDOUT as STDOUT
 from migopy.terminal.stdout import WriteLine as WriteLine
 from migopy.terminal.stdout import keep_stdout_for_good as keep_stdout_for_good
 from migopy.terminal.stdout import kept_stdout as kept_stdout

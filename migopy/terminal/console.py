@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import os
 import shutil
@@ -11,6 +10,8 @@ import textwrap
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
+
+from migopy.terminal.stdout import STDOUT
 
 #: How many characters are between columns, and in the narrowest column.
 GAP = 2
@@ -100,14 +101,22 @@ class ColorsLogger:
             message = Str(message).color(colour)
         # A migration goes on though nobody may be listening any more, as when the
         # connection to a remote machine is lost.
-        with contextlib.suppress(OSError):
-            try:
-                stream.write(f'{message}\n')
-            except UnicodeEncodeError:
-                encoding = stream.encoding or 'ascii'
-                plain = message.replace(RULE, '-').encode(encoding, 'backslashreplace')
-                stream.write(f'{plain.decode(encoding)}\n')
-            stream.flush()
+        try:
+            _write_line(stream, message)
+        except OSError as error:
+            if self._stream == 'stdout':
+                STDOUT.miss(error)
+
+
+def _write_line(stream: TextIO, line: str) -> None:
+    """Write a line at once, in what characters the stream has."""
+    try:
+        stream.write(f'{line}\n')
+    except UnicodeEncodeError:
+        encoding = stream.encoding or 'ascii'
+        plain = line.replace(RULE, '-').encode(encoding, 'backslashreplace')
+        stream.write(f'{plain.decode(encoding)}\n')
+    stream.flush()
 
 
 def duration(milliseconds: int) -> str:

@@ -18,7 +18,9 @@ class KeptStdout:
     """Stdout, reserved for lines for as long as anybody keeps it.
 
     Invariant: meanwhile only those lines reach it, each whole. What this process, its
-    threads and the programs that it starts write to stdout reaches stderr.
+    threads and the programs that it starts write to stdout reaches stderr. `lost` says
+    why stdout has not taken all that was written to it, if so; a reader that is gone
+    is no reason.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,7 @@ class KeptStdout:
         self._stream: TextIO | None = None
         self._descriptor: int | None = None
         self._left = b''
+        self.lost: OSError | None = None
 
     def keep(self) -> None:
         """Keep it; until `release` was called as often as this."""
@@ -58,16 +61,33 @@ class KeptStdout:
 
     def write_line(self, line: str) -> None:
         """Write a line to it, at once; nobody may be listening any more."""
-        # As with a logger: a migration goes on all the same.
-        with self._turn, suppress(OSError):
-            if self._stream is not None:
-                self._stream.write(f'{line}\n')
-                self._stream.flush()
-            elif self._descriptor is not None:
-                # What Ctrl-C has cut off is written before the next line.
-                self._left += f'{line}\n'.encode()
-                while self._left:
-                    self._write_some(self._descriptor)
+        with self._turn:
+            try:
+                self._write_whole(line)
+            # As with a logger: a migration goes on all the same.
+            except OSError as error:
+                self._lose(error)
+
+    def miss(self, error: OSError) -> None:
+        """Hear that a text could not be written to `sys.stdout`."""
+        with self._turn:
+            # While it is kept, that is stderr.
+            if not self._keepers:
+                self._lose(error)
+
+    def _lose(self, error: OSError) -> None:
+        if not isinstance(error, ConnectionError):
+            self.lost = self.lost or error
+
+    def _write_whole(self, line: str) -> None:
+        if self._stream is not None:
+            self._stream.write(f'{line}\n')
+            self._stream.flush()
+        elif self._descriptor is not None:
+            # What Ctrl-C has cut off is written before the next line.
+            self._left += f'{line}\n'.encode()
+            while self._left:
+                self._write_some(self._descriptor)
 
     def _write_some(self, descriptor: int) -> None:
         try:

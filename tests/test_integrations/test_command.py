@@ -15,7 +15,7 @@ from typing import Any
 
 from pymongo import MongoClient
 
-from tests import schema
+from tests import environments, schema
 from tests.faults import eventually
 from tests.project import (
     FAB,
@@ -337,6 +337,47 @@ class StatusTest(CommandTest):
         )
         self.assertEqual(process.stdout, '0\n', process.stderr)
         self.assertNotIn('BrokenPipe', process.stderr)
+
+    def test_a_full_disk_is_an_error_of_what_only_looks(self) -> None:
+        self.migration('001_add_note.py', ADDS)
+        python = environments.fabric_3()
+        for program, *commands in (
+            (
+                MIGOPY,
+                *('--help', '--version', 'help', 'status', 'list', 'history --json'),
+                *('settings', 'settings --json', 'preflight', 'dbrestore --json'),
+                *('undo', 'execute --dry-run --json'),
+            ),
+            (FAB, 'migrations', 'migrations:list,json=yes'),
+            (python / 'fab', 'migrations', 'migrations.list --json'),
+        ):
+            if program == python / 'fab':
+                file = self.folder / 'fabfile.py'
+                file.write_text(file.read_text().replace('migrations = ', 'ns = '))
+                file.write_text(file.read_text().replace('_task', '_namespace'))
+            for command in commands:
+                with self.subTest(program=program, command=command):
+                    status, said = self.on_a_full_disk(f'{program} {command}')
+                    self.assertEqual(status, 1, said)
+                    self.assertIn('stdout: No space left on device\n', said)
+                    self.assertNotIn('Traceback', said)
+        for command in ('create b', 'execute --json', 'rollback 1 --json'):
+            with self.subTest(command):
+                status, said = self.on_a_full_disk(f'{MIGOPY} {command}')
+                self.assertEqual(status, 0, said)
+
+    def on_a_full_disk(self, typed: str) -> tuple[int, str]:
+        """Type a line whose stdout takes nothing; give its status and its stderr."""
+        process = subprocess.run(
+            ['sh', '-c', f'{typed} >/dev/full'],
+            cwd=self.folder,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=TIMEOUT,
+        )
+        return process.returncode, process.stderr
 
     def test_streams_that_are_closed_are_no_error(self) -> None:
         """As of a service or a job whose shell has typed `2>&-`."""
