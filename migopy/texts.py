@@ -10,7 +10,7 @@ from typing import AnyStr
 #: Control characters but the line end and the tab, the marks that turn the direction
 #: of writing, and halves of surrogate pairs, which no terminal can be given.
 UNFIT = re.compile(
-    '[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
+    '[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
 )
 
 #: Characters of a line from a database: names of files are shorter.

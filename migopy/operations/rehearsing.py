@@ -33,11 +33,12 @@ from migopy.rehearsal import (
     of_dump,
 )
 from migopy.run import NotRegistered, Plan, Step
-from migopy.server import Settings
+from migopy.server import SCHEMES, Settings
 from migopy.server import reason_of as reason_of_error
 from migopy.site import Site
 from migopy.state import Locked, LockLost
 from migopy.terminal import meter, told_by
+from migopy.texts import is_utf8
 
 
 class How(NamedTuple):
@@ -54,7 +55,7 @@ class How(NamedTuple):
     def of(cls, sample: int | None, dump: str | None, on: str | None) -> How:
         """Take what was typed; raises `WrongOptions`."""
         only_one('rehearse', {'sample': sample, 'from': dump})
-        if on is not None and not str(on).startswith(('mongodb://', 'mongodb+srv://')):
+        if on is not None and not (str(on).startswith(SCHEMES) and is_utf8(str(on))):
             # The URI may have a password in it, so it is not shown.
             reason = ' takes the URI of a server; nothing was done'
             raise WrongOptions('rehearse', Option('on'), reason, AGAIN)

@@ -50,7 +50,7 @@ from migopy.server.settings import (
     OneOfMany,
     Settings,
 )
-from migopy.server.uris import ServerUri, heard_warnings, is_uri
+from migopy.server.uris import SCHEMES, ServerUri, heard_warnings, is_uri
 from migopy.server.values import CHECKS, OBJECTS, is_logger
 
 __all__ = [
@@ -60,6 +60,7 @@ __all__ = [
     'EMBEDDED',
     'OBJECTS',
     'OUTSIDE_STABLE_API',
+    'SCHEMES',
     'SECRET',
     'UNAUTHORIZED',
     'UNUSABLE',

@@ -11,6 +11,7 @@ from typing import Any
 from migopy.pace import wish_for
 from migopy.server.settings import EMBEDDED
 from migopy.server.uris import SCHEMES, ServerUri, is_uri
+from migopy.texts import is_utf8
 
 Wish = str
 """What a value should be, to follow `must be`."""
@@ -32,7 +33,15 @@ def _text(value: Any) -> Wish | None:
 
 
 def _text_or_none(value: Any) -> Wish | None:
-    return None if value is None or isinstance(value, str) else 'a text or None'
+    if value is None or isinstance(value, str):
+        return _sendable(value)
+    return 'a text or None'
+
+
+def _sendable(value: Any) -> Wish | None:
+    """Refuse a text that no server can be told: a variable may have any bytes."""
+    good = not isinstance(value, str) or is_utf8(value)
+    return None if good else 'a text in UTF-8'
 
 
 def _path(value: Any) -> Wish | None:
@@ -77,7 +86,7 @@ def _host(value: Any) -> Wish | None:
             'a host without a user before it: MONGO_USER and MONGO_USER_PASSWORD are'
             ' for that'
         )
-    return _without_ends(value, 'a host')
+    return _without_ends(value, 'a host') or _sendable(value)
 
 
 def has_user(host: str) -> bool:
@@ -113,7 +122,8 @@ def _uri(value: Any) -> Wish | None:
     uri = ServerUri.of(value)
     odd = _database(uri.database)
     return (
-        _without_ends(value, 'a URI')
+        _sendable(value)
+        or _without_ends(value, 'a URI')
         or (f'a URI with {odd}' if odd else None)
         or _acknowledged(uri.options)
     )
@@ -135,6 +145,8 @@ def _client_options(value: Any) -> Wish | None:
     for name, setting in (('host', 'MONGO_HOST'), ('port', 'MONGO_PORT')):
         if name in value:
             return f'without {name}, for which there is {setting}'
+    if any(_sendable(text) for pair in value.items() for text in pair):
+        return 'a dict with texts in UTF-8 alone'
     return _acknowledged({name.lower(): one for name, one in value.items()})
 
 
@@ -181,7 +193,7 @@ def _collection(value: Any) -> Wish | None:
         and value
         and not re.search(r'[$\0-\x1f]|\.\.|^[. ]|[. ]$|^system\.', value)
     )
-    return None if good else 'the name of a collection, such as migrations'
+    return _sendable(value) if good else 'the name of a collection, such as migrations'
 
 
 def _kept(value: Any) -> Wish | None:

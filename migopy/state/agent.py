@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from migopy.state.fields import text_of
+from migopy.texts import kept_line
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Agent:
         # A container's user id may have no name: KeyError, from Python 3.13 OSError.
         except (KeyError, OSError, ImportError):
             user = str(getattr(os, 'getuid', int)())
-        return cls(user, socket.gethostname(), os.getpid())
+        # A variable may have any bytes, also such as no server can be told.
+        return cls(kept_line(user), kept_line(socket.gethostname()), os.getpid())
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> Agent:

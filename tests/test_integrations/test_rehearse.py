@@ -460,6 +460,7 @@ class OnTest(PlainTest):
             (same.replace('127.0.0.1', 'localhost'), 'is the server of the database'),
             (self.on(self.other), r'is not empty \(notes\)'),
             ('embedded:folder', 'takes the URI of a server'),
+            ('mongodb://\udcff@h/d', 'takes the URI of a server'),
             ('mongodb://u:secret@h:x/d', 'on= cannot be used: (?!.*secret)'),
             (
                 'mongodb://u:secret@127.0.0.1:1/d?serverSelectionTimeoutMS=100',

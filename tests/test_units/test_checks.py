@@ -240,6 +240,22 @@ class ValuesTest(CheckTest):
                     first, _, _ = message.partition('\n')
                     self.assertRegex(first, r' must be .*[^.]\.$')
 
+    def test_a_text_that_no_server_can_be_told_is_named(self) -> None:
+        """A variable of the environment may have any bytes."""
+        odd = 'a\udcff'
+        for name, value in (
+            ('MONGO_HOST', odd),
+            ('MONGO_URI', f'mongodb://ann:{odd}@h/'),
+            ('MONGO_USER', odd),
+            ('MONGO_USER_PASSWORD', odd),
+            ('MONGO_AUTH_SOURCE', odd),
+            ('MIGRATIONS_COLLECTION', odd),
+            ('MONGO_CLIENT_OPTIONS', {'username': odd}),
+            ('MONGO_CLIENT_OPTIONS', {odd: 'ann'}),
+        ):
+            with self.subTest(name):
+                self.assertRegex(self.message({name: value}), f'{name}.* UTF-8')
+
     def test_what_can_be_is_left_alone(self) -> None:
         right: dict[str, tuple[Any, ...]] = {
             'MIGRATIONS_DIRECTORY': (Path('a'), 'a'),

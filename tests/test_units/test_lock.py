@@ -35,6 +35,10 @@ class AgentTest(unittest.TestCase):
             with self.subTest(error), mock.patch('getpass.getuser', side_effect=error):
                 self.assertEqual(Agent.current().user, str(os.getuid()))
 
+    def test_one_of_any_bytes_can_be_kept_and_shown(self) -> None:
+        with mock.patch.dict(os.environ, LOGNAME='\udcff\n\x1b'):
+            self.assertEqual(Agent.current().user, r'\udcff\n\x1b')
+
 
 class HolderTest(unittest.TestCase):
     def test_is_read_from_the_document(self) -> None:

@@ -28,6 +28,11 @@ class FitTest(unittest.TestCase):
         self.assertEqual(fit('\ud800'), r'\ud800')
         self.assertEqual(fit('a\rb'), r'a\rb')
 
+    def test_so_is_each_mark_that_turns_the_direction(self) -> None:
+        marks = '\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e'
+        for mark in f'{marks}\u2066\u2067\u2068\u2069':
+            self.assertEqual(fit(mark), f'\\u{ord(mark):04x}')
+
     def test_what_a_text_is_made_of_stays(self) -> None:
         for text in ('', 'Zürich', 'a\n\tb', '日本語', 'a b', '━━ 5'):
             self.assertEqual(fit(text), text)
