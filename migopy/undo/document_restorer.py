@@ -16,7 +16,7 @@ from migopy.undo.conflicts import FoundConflicts
 from migopy.undo.document_decisions import Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
 from migopy.undo.image_sets import ImageSet
-from migopy.undo.raw_writer import RawWriter
+from migopy.undo.raw_writer import RawWriter, is_replaceable
 
 #: The server's codes for a document that a unique index or a validator refuses.
 REFUSED = frozenset({11000, 121})
@@ -31,7 +31,8 @@ class DocumentRestorer:
     Invariant: only what `decide` says is written, for documents as the transaction sees
     them, so that it fails if others commit a change meanwhile. What was written is read
     again and compared, byte by byte. Documents that a unique index may tell apart are
-    deleted first and come back in `finish`, so that their order does not matter.
+    deleted first and come back in `finish`, so that their order does not matter; so are
+    those that the server takes for no replacement.
     """
 
     def __init__(
@@ -84,7 +85,12 @@ class DocumentRestorer:
                 there = id_of(current)
                 # With an `_id` of another type it is another document.
                 is_same = wanted is not None and there == id_of(wanted)
-                if wanted and is_same and not rules.keep_apart(current, wanted):
+                if (
+                    wanted
+                    and is_same
+                    and is_replaceable(wanted)
+                    and not rules.keep_apart(current, wanted)
+                ):
                     changed[there] = wanted
                     continue
                 gone.append(there)

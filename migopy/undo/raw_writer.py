@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, WriteError
 
-from migopy.differences import Value, with_id
+from migopy.differences import (
+    DOCUMENT,
+    Value,
+    document_with,
+    elements,
+    id_of,
+    with_id,
+)
 
 Document = dict[str, Any]
 
@@ -18,6 +26,12 @@ STATEMENTS = 4000
 BYTES = 8_000_000
 
 DUPLICATE = 11000
+
+#: How a field begins whose name has a `$` in front; values may look like that, too.
+DOLLAR = re.compile(rb'[\x01-\x13\x7f\xff]\$')
+
+#: What the server fills with the time where a whole document has it.
+EMPTY = Value(0x11, bytes(8))
 
 
 class RawWriter:
@@ -49,11 +63,25 @@ class RawWriter:
             for id, each in documents.items()
         ]
         self._run(namespace, 'update', 'updates', statements, _passing(passing))
+        self._empty_timestamps(namespace, documents.values(), passing)
 
     def insert(self, namespace: str, documents: Sequence[bytes], passing: bool) -> None:
         """Insert documents; `passing` bypasses a validator. Raises `PyMongoError`."""
         statements = [(RawBSONDocument(each), len(each)) for each in documents]
         self._run(namespace, 'insert', 'documents', statements, _passing(passing))
+        self._empty_timestamps(namespace, documents, passing)
+
+    def _empty_timestamps(
+        self, namespace: str, documents: Iterable[bytes], passing: bool
+    ) -> None:
+        """Empty the timestamps again that the server has filled."""
+        statements: list[tuple[Any, int]] = []
+        for each in documents:
+            if fields := _empty_in(each):
+                change = document_with([(b'$set', Value(DOCUMENT, fields))])
+                update = {'q': with_id(id_of(each)), 'u': RawBSONDocument(change)}
+                statements.append((update, len(change)))
+        self._run(namespace, 'update', 'updates', statements, _passing(passing))
 
     def _run(
         self,
@@ -70,6 +98,30 @@ class RawWriter:
             for error in reply.get('writeErrors', ()):
                 kind = DuplicateKeyError if error['code'] == DUPLICATE else WriteError
                 raise kind(error.get('errmsg', ''), error['code'], error)
+
+
+def is_replaceable(document: bytes) -> bool:
+    """Tell whether the server takes a document in place of another one.
+
+    Names with a `$` in front it only takes in a document that is inserted.
+    """
+    return DOLLAR.search(document) is None
+
+
+def _empty_in(document: bytes) -> bytes:
+    """Give a document of the empty timestamps that another one has, if it has any."""
+    if EMPTY.data not in document:
+        return b''
+    fields = [
+        (name, value)
+        for name, value in elements(document)
+        if value == EMPTY and _can_be_set(name)
+    ]
+    return document_with(fields) if fields else b''
+
+
+def _can_be_set(name: bytes) -> bool:
+    return name not in (b'', b'_id') and b'.' not in name and name[:1] != b'$'
 
 
 def _passing(passing: bool) -> Document:

@@ -143,6 +143,25 @@ class ExactTest(RunningTest):
             "    db.a.insert_one({'_id': float(each['_id']), 'x': 1})",
         )
 
+    def test_what_the_server_refuses_or_changes_in_a_whole_document(self) -> None:
+        # `$` is refused in a replacement, and an empty timestamp is filled.
+        documents = [{'_id': 0, 'a': [{'$x': 1, 'b': 2}]}, {'_id': 1, 't': 1, 'n': 1}]
+        if self.db.client.server_info()['versionArray'] >= [5]:
+            documents += [{'_id': 2, '$x': 1}, {'_id': 3, '$set': {'n': 4}, 'n.x': 1}]
+        empty = {'t': Timestamp(0, 0), 'u': Timestamp(0, 0)}
+        for change in (
+            "db.a.update_many({}, {'$set': {'t': 2}})",
+            "db.a.update_many({}, {'$set': {'b': 2}, '$unset': {'a': 1, 'n': 1}})",
+            'db.a.delete_many({})',
+        ):
+            for is_unique in (False, True):
+                with self.subTest(change, is_unique=is_unique):
+                    self.db.a.drop()
+                    self.db.a.create_index('n', unique=is_unique, sparse=True)
+                    self.db.a.insert_many(documents)
+                    self.db.a.update_one({'_id': 1}, {'$set': empty})
+                    self.assert_undone(change)
+
     def test_documents_near_16_mb(self) -> None:
         # An earlier server aborts now and then what is half as large as its log.
         self.needs_version(5, 0)
