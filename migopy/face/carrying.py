@@ -18,10 +18,11 @@ from migopy.face.asking import ask_first
 from migopy.face.flags import Flag, arguments
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
+from migopy.face.marked import READING
 from migopy.face.process import leave, require_shown
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
-from migopy.face.subtasks import ONCE, READING, WrongOptions, as_typed
+from migopy.face.subtasks import ONCE, WrongOptions, as_typed
 from migopy.signals import is_interruption
 
 #: Stands for this process, in the ids of its commands.

@@ -15,6 +15,13 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 #: What `MARK` marks the command with that no name stands for; all others by `True`.
 DEFAULT = 'default'
 
+#: Commands that only look, so a mistyped one may be taken for them.
+READING = frozenset(
+    """
+    check help history list preflight settings show_status verify watch
+    """.split()  # noqa: SIM905
+)
+
 #: Migopy's own commands that are about a database.
 OF_DATABASE = frozenset(
     """

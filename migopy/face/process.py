@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from migopy.errors import MigopyException
-from migopy.face.subtasks import READING
+from migopy.face.marked import READING
 from migopy.signals import end_at_ctrl_c, is_interruption, status_after
 from migopy.terminal import STDOUT
 

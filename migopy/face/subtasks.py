@@ -10,20 +10,13 @@ from typing import Any, TypeVar, overload
 
 from migopy.commands import Command, Option, Part, Usage, escape
 from migopy.errors import MigopyException
-from migopy.face.marked import DEFAULT, OF_MANY, is_for_each
+from migopy.face.marked import DEFAULT, OF_MANY, READING, is_for_each
 from migopy.face.misfit import misfit, no_such_option, typed_as_value
 from migopy.origins import MARK
 from migopy.secrets import redacted
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
-
-#: Commands that only look, so a mistyped one may be taken for them.
-READING = frozenset(
-    """
-    check help history list preflight settings show_status verify watch
-    """.split()  # noqa: SIM905
-)
 
 #: Commands that are about this machine or take effect at once. Where Fabric repeats a
 #: task for each host, they are carried out for the first host only.
