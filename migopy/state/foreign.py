@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -51,7 +51,7 @@ class ForeignRecord(NamedTuple):
 class Tool(NamedTuple):
     """Another tool: its name, its collections, and how its documents are read.
 
-    `field` is what each document of it has.
+    `field` is what each document of it has, `''` if that is up to `read`.
     """
 
     name: str
@@ -73,7 +73,7 @@ def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry
     found = [
         each
         for each in _documents(collection)
-        if operator.contains(*_place(each, tool.field))
+        if not tool.field or operator.contains(*_place(each, tool.field))
     ]
     records = _merged(tool.read(found))
     if not records:
@@ -99,21 +99,35 @@ def known_by(field: str, time: str | None) -> Tool:
 
     `time` is the field with the time at which it was applied; either may be a path such
     as `runs.at`. Words that many tools use for undone or failed migrations are
-    understood; those do not count as applied.
+    understood; those do not count as applied. One document may have a list of all.
     """
 
     def read(documents: Sequence[Document]) -> list[ForeignRecord]:
         return [
             ForeignRecord(
                 [name],
-                time_of(*_place(document, time)) if time else None,
-                not_applied=_not_applied(document) or _without(document, time),
+                time_of(*_place(each, time)) if time else None,
+                not_applied=_not_applied(each) or _without(each, time),
             )
             for document in documents
-            if (name := label_of(*_place(document, field)))
+            for each in _one_by_one(document, field)
+            if (name := label_of(*_place(each, field)))
         ]
 
-    return Tool('another tool', (), field, read)
+    return Tool('another tool', (), '', read)
+
+
+def _one_by_one(document: Document, path: str) -> Iterator[Document]:
+    """Give the document once for each entry of a list that a path leads through."""
+    outer, _, rest = path.partition('.')
+    value = document.get(outer)
+    if path in document or not rest or not isinstance(value, (list, Mapping)):
+        yield document
+        return
+    for entry in value if isinstance(value, list) else [value]:
+        if isinstance(entry, Mapping):
+            for inner in _one_by_one({**entry}, rest):
+                yield {**document, outer: inner}
 
 
 def last_of(value: object) -> Mapping[str, Any]:

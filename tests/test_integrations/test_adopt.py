@@ -474,6 +474,28 @@ class AdoptTest(PlainTest):
         shown = self.shown(collection='log', field='title', time='ran')
         self.assertRegex(shown, r'002_b.js +ran: null')
 
+    def test_of_any_other_tool_all_that_one_document_lists(self) -> None:
+        """As node-migrate keeps them."""
+        self.files('001_a.py', '002_b.py', '003_c.py', '004_d.py')
+        found = self.adopted(
+            'log',
+            {
+                'lastRun': '002-b.js',
+                'migrations': [
+                    {'title': '001-a.js', 'timestamp': 1584700205000.0},
+                    {'title': '002-b.js', 'timestamp': 1584700205000.0},
+                    {'title': '003-c.js', 'timestamp': None},
+                    {'other': 1},
+                ],
+            },
+            {'migrations': {'title': '004-d.js', 'timestamp': AT}},
+            {'migrations': []},
+            collection='log',
+            field='migrations.title',
+            time='migrations.timestamp',
+        )
+        self.assertEqual(found, dict.fromkeys(['001_a.py', '002_b.py', '004_d.py'], AT))
+
     def test_one_day_alone_makes_no_two_one(self) -> None:
         """Registered for the other one, it would never run."""
         self.files('20210817_users.py', '20210818_tags.py')
