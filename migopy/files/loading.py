@@ -20,25 +20,14 @@ from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
 from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
-from migopy.files.migration import (
-    Migration,
-    calls_at_its_top,
-    checksum_of,
-    names_one_of,
-    said_of,
-)
-from migopy.files.shapes import SHAPES, Functions, functions_of
+from migopy.files.migration import Migration, checksum_of, said_of
+from migopy.files.scripts import is_script
+from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
 from migopy.traces import excerpt
 
 #: How many modules are kept as they are; those of further files may sleep.
 AWAKE = 200
-
-#: What nearly all files have; the others are parsed before they are imported.
-USUAL = (b'def up(', b'def upgrade(', b'def migrate(')
-
-#: By one of these a file may give itself functions that do not stand in it.
-DYNAMIC = ('globals', 'locals', 'vars', 'exec', 'setattr')
 
 #: One import at a time: a package may have to replace another project's.
 IMPORTING = threading.RLock()
@@ -116,7 +105,7 @@ def load(
     Raises `Unreadable`, `ImportFailed`, `NoSuchFunction`, and what `functions` does.
     """
     content = migration.content()
-    if functions is functions_of and _is_script(migration, content):
+    if functions is functions_of and is_script(migration, content):
         # Importing it would run it, on each try, the dry ones as well.
         raise NoSuchFunction(migration.name, 'up', 'has no function `up`')
     with listen().recording() as effects:
@@ -150,14 +139,6 @@ def _imported(
         parts = [load(each, package, functions, here) for each in migration.archived()]
         found = {**in_turn(parts), **found}
     return module, found
-
-
-def _is_script(migration: Migration, content: bytes) -> bool:
-    """Tell whether a file does something when imported and surely has no function."""
-    if any(each in content for each in USUAL) or not calls_at_its_top(content):
-        return False
-    # One that replaces others has theirs.
-    return not names_one_of(content, *SHAPES, *DYNAMIC) and not migration.archived()
 
 
 @contextmanager

@@ -128,7 +128,7 @@ class Migration(NamedTuple):
     def _tree(self) -> ast.Module | None:
         """Parse the file; `None` where it cannot be read or parsed."""
         try:
-            return _parsed(self.content())
+            return parsed(self.content())
         except Unreadable:
             return None
 
@@ -160,7 +160,7 @@ def names_one_of(content: bytes, *names: str) -> bool:
     """
     import ast
 
-    tree = _parsed(content)
+    tree = parsed(content)
     if tree is None:
         return True
     # A definition has a `name`, an import may have an `asname`, a variable an `id`.
@@ -171,24 +171,7 @@ def names_one_of(content: bytes, *names: str) -> bool:
     )
 
 
-def calls_at_its_top(content: bytes) -> bool:
-    """Tell whether a file's content calls anything outside of functions and classes.
-
-    What cannot be parsed does not.
-    """
-    import ast
-
-    tree = _parsed(content)
-    passive = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Raise)
-    return any(
-        isinstance(node, ast.Call)
-        for statement in (tree.body if tree else ())
-        if not isinstance(statement, passive)
-        for node in ast.walk(statement)
-    )
-
-
-def _parsed(content: bytes) -> ast.Module | None:
+def parsed(content: bytes) -> ast.Module | None:
     """Parse a file's content; `None` where that cannot be done."""
     # Few files need it: those that say something of themselves, or have gone wrong.
     import ast
@@ -222,7 +205,7 @@ def _readable(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Glan
 
 def said_of(content: bytes) -> Said:
     """Read what a file's content says of itself."""
-    return said_in(content, _parsed)
+    return said_in(content, parsed)
 
 
 def checksum_of(content: bytes) -> str:

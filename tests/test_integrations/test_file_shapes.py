@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from textwrap import dedent
 from typing import Any
 from unittest import mock
 
@@ -134,6 +135,49 @@ class ShapesTest(PlainTest):
                 with self.assertRaises(MigopyException):
                     self.manager().perform(command, (), options)
                 self.assertEqual(self.contents('notes'), [])
+
+    def test_a_file_that_gives_itself_its_functions_is_none(self) -> None:
+        """1.0 took such files."""
+        self.migration(
+            '__init__.py',
+            """
+            import sys
+
+            def register(name, **functions):
+                vars(sys.modules[name]).update(functions)
+            """,
+        )
+        own = """
+            def run(db): db.ran.insert_one({'n': __name__})
+            print(run.__name__)
+            """
+        for number, line in enumerate(
+            (
+                'import sys; sys.modules[__name__].up = run',
+                'from sys import modules; modules[__name__].up = run',
+                'import sys; this = sys.modules[__name__]; this.up = this.down = run',
+                'from . import register; register(__name__, up=run)',
+                'import mongomigrations as m; m.register(name=__name__, up=run)',
+            ),
+            start=1,
+        ):
+            self.migration(f'{number:03}_x.py', f'{dedent(own)}{line}')
+        self.manager().execute()
+        self.assertEqual(len(self.contents('ran')), 5)
+
+    def test_a_script_with_a_logger_of_its_own_name_is_one(self) -> None:
+        message = self.refused(
+            '001_x.py',
+            """
+            import logging
+            log = logging.getLogger(__name__)
+            logging.getLogger(__name__).setLevel('INFO')
+            if __name__ == '__main__':
+                print('run by hand')
+            raise AssertionError(log.info('imported'))
+            """,
+        )
+        self.assertIn('has no function `up`, so nothing was run', message)
 
     def test_what_an_import_has_written_is_told_wherever_it_happens(self) -> None:
         uri = self.manager().db.client.address
