@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote_plus, unquote_plus
 
+from bson import json_util
 from pymongo.database import Database
 
 from migopy.dumps.database import drop
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import LONGEST_STEM, Say, Stored
+from migopy.dumps.restoring import has_empty_timestamp
 from migopy.dumps.tools import Tool, ToolFailed
 
 # A command line has its limits; each name stands in it four times.
@@ -21,8 +23,11 @@ _AT_A_TIME = 200
 class Mongorestore:
     """Fill collections by mongorestore, which is faster than PyMongo.
 
-    Invariant: what it has not filled completely is dropped, for PyMongo to fill. That
-    is found out by counting, as it ends with status 0 even if documents failed.
+    Invariant: what it has not filled as it is stored is dropped, for PyMongo to fill.
+    Documents are counted, as it ends with status 0 even if some failed; indexes and
+    options are compared, as older versions change some. A document that the server
+    changes in an insert, which versions before 100.12 do not set right, it does not
+    get.
     """
 
     def __init__(self, tool: Tool, db: Database[Any], dump: Dump, say: Say) -> None:
@@ -36,9 +41,11 @@ class Mongorestore:
 
         `names` has for each collection what is stored, and the name it gets.
         """
-        taken = {name: pair for name, pair in names.items() if _takes(pair[0])}
         # It reads whatever lies in the folder.
-        if not taken or self._dump.foreign or not self._dump.holds_nothing_else():
+        if self._dump.foreign or not self._dump.holds_nothing_else():
+            return {}
+        taken = {name: pair for name, pair in names.items() if self._takes(pair[0])}
+        if not taken:
             return {}
         whole = {}
         try:
@@ -66,14 +73,35 @@ class Mongorestore:
             ]
         self._tool.run(*arguments, f'--dir={self._dump.path}')
 
+    def _takes(self, stored: Stored) -> bool:
+        return _finds(stored) and not any(
+            any(has_empty_timestamp(document) for document in documents)
+            for documents in self._dump.batches(stored)
+        )
+
     def _is_whole(self, stored: Stored, staged: str) -> bool:
         collection = self._db[staged]
-        return collection.estimated_document_count() == stored.count and len(
-            list(collection.list_indexes())
-        ) == len(stored.indexes)
+        return (
+            collection.estimated_document_count() == stored.count
+            and _spelled(collection.options()) == _spelled(stored.options)
+            and _all_spelled(collection.list_indexes()) == _all_spelled(stored.indexes)
+        )
 
 
-def _takes(stored: Stored) -> bool:
+def _all_spelled(indexes: Iterable[Mapping[str, Any]]) -> list[str]:
+    return sorted(map(_spelled, indexes))
+
+
+def _spelled(definition: Mapping[str, Any]) -> str:
+    """Spell a definition so that equal texts mean the same, in the same order.
+
+    Old servers keep the namespace in that of an index, and PyMongo leaves it out.
+    """
+    given = {name: value for name, value in definition.items() if name != 'ns'}
+    return json_util.dumps(given, json_options=json_util.CANONICAL_JSON_OPTIONS)
+
+
+def _finds(stored: Stored) -> bool:
     """Tell whether mongorestore (100.18) finds the name of what it restores.
 
     If a name is too long for a file, it looks it up in the metadata, and unescapes it

@@ -187,17 +187,27 @@ class Filler:
 
 
 def _with_empty_timestamp(documents: Sequence[bytes]) -> Iterator[RawBSONDocument]:
-    """Find what an insert sets to the present: a top-level `Timestamp(0, 0)`."""
+    """Find what is to be put as it is, once it was inserted."""
     for raw in documents:
-        # A look at the bytes spares most documents the decoding: a timestamp's type,
-        # and the end of a name with eight bytes of nothing.
-        if b'\x11' in raw and _NOTHING in raw:
+        if has_empty_timestamp(raw):
             document = RawBSONDocument(raw, _RAW)
-            empty = {k for k, value in document.items() if value == Timestamp(0, 0)}
             # One without `_id`, of a capped collection of long ago, cannot be found
             # again.
-            if empty - {'_id'} and '_id' in document:
+            if '_id' in document:
                 yield document
+
+
+def has_empty_timestamp(raw: bytes) -> bool:
+    """Tell whether an insert sets a field to now: a top-level `Timestamp(0, 0)`.
+
+    That of an `_id` stays.
+    """
+    # A look at the bytes spares most documents the decoding: a timestamp's type, and
+    # the end of a name with eight bytes of nothing.
+    if b'\x11' not in raw or _NOTHING not in raw:
+        return False
+    fields = RawBSONDocument(raw, _RAW).items()
+    return any(name != '_id' and value == Timestamp(0, 0) for name, value in fields)
 
 
 def _put_as_is(

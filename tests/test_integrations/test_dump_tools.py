@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from bson import Timestamp
+
 import tests
 from migopy.dumps import Connection, DumpFailed, Dumps
 from tests.dumps import FAKE_TOOL, DumpTest, FolderTest, database, everything, left
@@ -318,6 +320,29 @@ class MongorestoreTest(DumpTest):
         self.install("target.insert_many(documents[1:] if old == 'a' else documents)")
         self.restore()
         self.assertEqual(self.before, everything(self.db))
+
+    def test_what_it_defines_otherwise_pymongo_fills(self) -> None:
+        """Versions before 100.12 turn some descending indexes round, for example."""
+        for body in (
+            "target.create_index([('x', -1)], name='x_1')",
+            "target.create_index('x', sparse=True)",
+            "target.create_index('x'); target.database.command('collMod', target.name,"
+            " validator={'x': 1})",
+        ):
+            with self.subTest(body):
+                self.install(f'target.insert_many(documents)\nif old == "a": {body}')
+                self.restore()
+                self.assertEqual(self.before, everything(self.db))
+
+    def test_what_an_insert_would_change_pymongo_fills(self) -> None:
+        """The server sets an empty timestamp to now; so do versions before 100.12."""
+        self.db['a'].update_one({'_id': 5}, [{'$set': {'at': Timestamp(0, 0)}}])
+        self.dump = self.dumps(apart={'lock'}).make(self.db)
+        self.before = everything(self.db)
+        self.install('target.insert_many(documents)')
+        self.restore()
+        self.assertEqual(self.before, everything(self.db))
+        self.assertNotIn(f'--nsInclude={self.db.name}.a', self.notes.read_text())
 
     def test_where_it_fails_pymongo_fills(self) -> None:
         self.install("target.insert_many(documents); sys.exit('no such option')")
