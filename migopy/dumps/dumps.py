@@ -33,6 +33,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, Mark, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
+from migopy.dumps.foreign import cautions
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
@@ -187,6 +188,13 @@ class Dumps:
                 raise RestoreFailed(dump.name, db.name, state, reason) from error
             self._say(f'Interrupted. The database {db.name} is incomplete: {state}')
             raise
+
+    def cautions(self, db: Database[Any], dump: Dump) -> list[str]:
+        """Tell what a person is to know before a dump of mongodump's is restored.
+
+        Raises `RestoreRefused` where it is not sound.
+        """
+        return cautions(db, dump, self._apart) if dump.foreign else []
 
     def fill(self, db: Database[Any], dump: Dump) -> list[Stored]:
         """Fill an empty database with what is in a dump; give what that is.

@@ -146,6 +146,17 @@ class Dump:
         names = [n[len(start) :] for n in self.files if n.startswith(start)]
         return read_contents(folder, names)
 
+    @property
+    def names(self) -> set[str]:
+        """Read the names of the collections that it holds; raises `Damaged`."""
+        files = (self.path / name for name in self.files if name.endswith(METADATA))
+        return {Stored.read(file).name for file in files}
+
+    @property
+    def has_oplog(self) -> bool:
+        """Tell whether mongodump has kept what was written meanwhile beside it."""
+        return os.path.lexists(self.path / f'oplog{DATA}')
+
     def batches(self, stored: Stored) -> Iterator[list[bytes]]:
         """Read the documents of one of its collections; raises `Damaged`."""
         return read_batches(self.path / self.database / stored.data_file)

@@ -65,6 +65,8 @@ def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> N
     servers = _servers(site) if which.of_here else frozenset()
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         dump = dumps.find(site.db.name, which.name, which.foreign, servers)
+        for line in dumps.cautions(site.db, dump):
+            observer.warned(line)
         asking.require(f'Bring the database back to {dump.name}')
         locked = site.locked('dbrestore', which.wait, observer.waiting)
         with locked, without_worker(site, 'dbrestore', which.wait, observer):

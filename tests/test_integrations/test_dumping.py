@@ -337,6 +337,25 @@ class RestoreTest(DumpingTest):
         self.migrations.dbrestore('dump', foreign='yes')
         self.assertEqual(self.state(), self.before)
 
+    def test_one_that_is_foreign_and_of_some_collections_says_what_is_dropped(
+        self,
+    ) -> None:
+        foreign = self.dumps / 'dump'
+        shutil.copytree(self.dumps / self.name, foreign)
+        (foreign / 'migopy.json').unlink()
+        for path in foreign.glob('*/migrations*'):
+            path.unlink()
+        (foreign / 'oplog.bson').touch()
+        self.migrations.dbrestore('dump', foreign='yes')
+        said = [text for _, text in self.logger.said]
+        self.assertIn(
+            f'dump lacks what {self.db.name} has, which is dropped: migrations,'
+            ' migrations_history',
+            said[0],
+        )
+        self.assertIn('oplog.bson is not replayed', said[1])
+        self.assertIn('Going to bring', said[2])
+
     def test_in_place_brings_the_same_back(self) -> None:
         self.change()
         self.migrations.dbrestore(self.name, in_place='yes')
