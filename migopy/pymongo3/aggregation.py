@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
+from pymongo.write_concern import WriteConcern
 
 from migopy.pymongo3.sending import Document, without_none, write_command
 
@@ -111,6 +112,9 @@ def map_reduce(
     """
     if not isinstance(out, (str, Mapping)):
         raise TypeError("map_reduce()'s out must be a collection's name or a mapping")
+    if isinstance(out, Mapping) and 'inline' in out:
+        # It writes nothing, and with a concern the server refuses it.
+        collection = collection.with_options(write_concern=WriteConcern())
     command = _map_reduce_command(collection, map, reduce, out, options)
     reply = write_command(collection, command, session)
     result = reply.get('result')
