@@ -248,7 +248,7 @@ def _before(connection: Any) -> list[str]:
     If the fabfile itself made the connection, the words name its host. Invoke alone
     cannot go there, but Fabric can, with Invoke's file.
     """
-    words = [*program.name_words(), *program.option_words(program.KEPT)]
+    words = program.words_before()
     if connection is None or program.hosts():
         return words
     from migopy.face.connection import name_of

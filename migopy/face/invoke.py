@@ -9,22 +9,24 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import invoke
 from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import Task
 
-from migopy.commands import Command
+from migopy.commands import Command, Spelling
+from migopy.errand import Errand, carrying_out
 from migopy.errors import MigopyException
 from migopy.face import program
 from migopy.face.carrying import Commands, spelling_behind, under_invoke
 from migopy.face.flags import Flag, flags_of, with_json
 from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
+from migopy.face.in_json import told_in_json
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
-from migopy.face.mistyped import mistake_in, unknown_in
+from migopy.face.mistyped import MIGRATION, mistake_in, unknown_in
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
 from migopy.face.subtasks import (
@@ -35,6 +37,15 @@ from migopy.face.subtasks import (
     usage_of,
 )
 from migopy.face.which_fabric import OldInvoke, fabrics
+
+#: A migration behind a command of which nothing is known.
+A_MIGRATION = Flag(
+    inspect.Parameter('migration', inspect.Parameter.POSITIONAL_OR_KEYWORD),
+    'migration',
+    is_needed=True,
+    is_switch=False,
+    is_on=False,
+)
 
 
 class ValuesBehindCommas(MigopyException):
@@ -81,10 +92,8 @@ def create(
             namespace.add_task(task, name=habit, default=False)
         elif words[:1] and words[0].startswith(f'{habit},'):
             meant = Command.parse(words[0].partition(':')[2])
-            spelling = spelling_behind(commands, task.body, program.name_words())
-            told = ValuesBehindCommas(meant).spelled(spelling)
-            manager_class.speaker().red(told)
-            sys.exit(1)
+            spelling = spelling_behind(commands, task.body, program.words_before())
+            _refuse(manager_class, ValuesBehindCommas(meant), meant.name, spelling)
     namespace.add_collection(collection)
     return namespace
 
@@ -95,22 +104,43 @@ def _refuse_mistake(commands: Commands, words: Sequence[str]) -> None:
     name = manager_class.TASK_NAME
     error = mistake_in(words, name, flags, default, program.own_flags())
     if error is not None:
-        spelling = FlagSpelling(program.name_words(), name, flags, default)
+        spelling = FlagSpelling(program.words_before(), name, flags, default)
+        _refuse(manager_class, error, error.subtask, spelling)
+
+
+def _refuse(
+    manager_class: type[Manager], error: MigopyException, name: str, spelling: Spelling
+) -> NoReturn:
+    """Tell an error, in JSON too if that was typed, and end the process."""
+    in_json = {'json': 'yes'} if '--json' in program.first_words() else {}
+    try:
+        errand = Errand(spelling=spelling)
+        with carrying_out(errand), told_in_json(manager_class, name, in_json):
+            raise error
+    except MigopyException:
         manager_class.speaker().red(error.spelled(spelling))
         sys.exit(1)
 
 
 def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
-    """Make the task for an unknown command: it says which ones there are."""
+    """Make the task for an unknown command: it says which ones there are.
 
-    def body(context: Context) -> None:
-        spelling = spelling_behind(commands, body, program.name_words())
+    It takes any flag that a command has, and a migration, or Invoke would say of those
+    that they are wrong.
+    """
+
+    def body(context: Context, **_given: Any) -> None:
+        spelling = spelling_behind(commands, body, program.words_before())
         error = UnknownSubtask(name, sorted(commands.flags))
-        commands.manager_class.speaker().red(error.spelled(spelling))
-        sys.exit(1)
+        _refuse(commands.manager_class, error, name, spelling)
 
-    _sign(body, ())
-    return Task(body, name=name)
+    known = {each.name: each for flags in commands.flags.values() for each in flags}
+    flags = [each._replace(is_needed=False) for each in known.values()]
+    behind = program.first_words()[1:2]
+    values = [A_MIGRATION] if any(map(MIGRATION.fullmatch, behind)) else []
+    _sign(body, [*values, *flags])
+    positional = [each.name for each in values]
+    return Task(body, name=name, positional=positional, auto_shortflags=False)
 
 
 def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
@@ -122,7 +152,7 @@ def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:
         return under_invoke(commands, name, body, context, given)
 
     first, rest = explanation(subtask)
-    spelling = spelling_behind(commands, body, program.name_words())
+    spelling = spelling_behind(commands, body, program.words_before())
     body.__name__ = name
     rest = as_typed_here(rest, usage_of(subtask, name), spelling)
     body.__doc__ = f'{first}\n\n{rest}'.strip()

@@ -55,6 +55,11 @@ def option_words(kept: frozenset[str]) -> list[str]:
     return words
 
 
+def words_before() -> list[str]:
+    """Give the words that lead to the same tasks again: the program and its options."""
+    return [*name_words(), *option_words(KEPT)]
+
+
 def as_fabric(words: Sequence[str]) -> list[str]:
     """Turn the words of a line for `inv` into those for `fab` with the same file."""
     program = invoke_program()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.invoking import INSERT, InvokeTest
 
 
@@ -30,6 +32,41 @@ class MistypedTest(InvokeTest):
                 for each in said:
                     self.assert_error(result, each)
                 self.assertEqual(self.registered(), [])
+
+    def test_an_unknown_command_has_flags_and_a_migration_behind_it(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for line in (
+            'migrations.exeucte --name 001 --dry-run',
+            'migrations.exeucte 001 --json deploy',
+            'migrations.rollbak --last=1 --yes',
+        ):
+            with self.subTest(line):
+                result = self.fab(*line.split())
+                self.assert_error(
+                    result, 'There is no command', 'fab migrations.accept'
+                )
+                self.assertEqual('"ok":false' in result.stdout, '--json' in line)
+
+    def test_what_is_to_be_typed_has_the_program_s_own_options(self) -> None:
+        (self.folder / 'fabfile.py').rename(self.folder / 'other.py')
+        for line, said in (
+            ('migrations.exeucte', '\n  fab -c other migrations.execute\n'),
+            ('migrations.execute --dryrun', 'Type: fab -c other migrations.execute ['),
+            (
+                'migrations:execute,1',
+                'Type: fab -c other migrations.execute --name 1\n',
+            ),
+        ):
+            with self.subTest(line):
+                self.assert_error(self.fab('-c', 'other', *line.split()), said)
+        shown = self.assert_ok(self.fab('-c', 'other', '--help', 'migrations.execute'))
+        self.assertIn('Example: fab -c other migrations.execute --name', shown.stdout)
+
+    def test_in_json_too(self) -> None:
+        result = self.fab('migrations.execute', '--dryrun', '--json')
+        self.assert_error(result, 'did you mean --dry-run?')
+        [told] = map(json.loads, result.stdout.splitlines())
+        self.assertEqual((told['command'], told['ok']), ('execute', False))
 
     def test_what_is_no_utf8_is_told_as_any_other_name(self) -> None:
         result = self.fab('migrations.execute', '--name', '\udcff\udcfe')
