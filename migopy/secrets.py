@@ -51,6 +51,17 @@ def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     return text
 
 
+def redacted_in(value: Any) -> Any:
+    """Replace the password in each URI of a value of dicts and lists."""
+    if isinstance(value, str):
+        return redacted(value)
+    if isinstance(value, Mapping):
+        return {redacted_in(key): redacted_in(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redacted_in(each) for each in value]
+    return value
+
+
 def shortened(text: str, width: int) -> str:
     """Cut a text that is longer than so many characters, without passwords of URIs."""
     return cut(redacted(text), width)

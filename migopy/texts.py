@@ -42,6 +42,11 @@ def fit(text: str) -> str:
     return UNFIT.sub(_escaped, text)
 
 
+def fit_in_json(text: str) -> str:
+    r"""Show in JSON what could steer a terminal as JSON has it: `\u001b`."""
+    return UNFIT.sub(lambda match: f'\\u{ord(match[0]):04x}', text)
+
+
 def one_line(value: object) -> str:
     r"""Show a value that came from elsewhere in one line, line ends as `\n`."""
     text = fit(text_of(value))

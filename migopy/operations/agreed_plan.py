@@ -17,6 +17,7 @@ from migopy.operations.orders import Manager, Order, order_up
 from migopy.preflight import Server, basis_of
 from migopy.run import Observer, Plan, Step
 from migopy.site import Site
+from migopy.texts import one_line
 
 #: The version of what is written.
 FORMAT = 1
@@ -127,16 +128,41 @@ def read(typed: str, database: str) -> AgreedPlan:
             content = json.load(file)
     except OSError as error:
         raise NoPlan(path, error.strerror or 'it cannot be read') from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NoPlan(path, 'it is no JSON') from error
     if not isinstance(content, dict) or 'migopy_plan' not in content:
         raise NoPlan(path, 'plan did not write it')
     if content['migopy_plan'] != FORMAT:
         raise NoPlan(path, 'another version of migopy wrote it')
-    keys = {'migrations', 'helpers', 'database', 'asked', 'state'}
-    if not keys <= set(content):
+    if not _is_whole(content):
         raise NoPlan(path, 'it is not whole')
     return AgreedPlan(path, content)
+
+
+def _is_whole(content: Mapping[str, Any]) -> bool:
+    """Tell whether all is there that a plan is read for, and is what it should be."""
+    asked, state = content.get('asked'), content.get('state')
+    helpers = content.get('helpers')
+    return (
+        isinstance(content.get('database'), str)
+        and isinstance(asked, dict)
+        and all(isinstance(asked.get(key) or '', str) for key in ('name', 'to'))
+        and isinstance(helpers, dict)
+        and isinstance(state, dict)
+        and _are_rows(state.get('collections'), {'collection': str, 'checksum': str})
+        and _are_rows(
+            content.get('migrations'),
+            {'name': str, 'checksum': str, 'in_transaction': bool},
+        )
+    )
+
+
+def _are_rows(rows: object, fields: Mapping[str, type]) -> bool:
+    return isinstance(rows, list) and all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), kind) for name, kind in fields.items())
+        for row in rows
+    )
 
 
 def _changed_since(
@@ -155,12 +181,13 @@ def _differences(
 ) -> Iterator[str]:
     content = agreed.content
     if content['database'] != site.db.name:
-        yield f'it is for the database {content["database"]}, not {site.db.name}'
+        meant = one_line(content['database'])
+        yield f'it is for the database {meant}, not {site.db.name}'
     names = [step.name for step in steps]
     wanted = {each['name']: each for each in content['migrations']}
     for name in wanted:
         if name not in names:
-            yield f'{name} is planned, and would not run'
+            yield f'{one_line(name)} is planned, and would not run'
     for step in steps:
         if step.name not in wanted:
             yield f'{step.name} would run, and is not planned'
@@ -174,7 +201,7 @@ def _differences(
     helpers = helpers_of(site, all_names)
     for name in sorted({*helpers, *content['helpers']}):
         if helpers.get(name) != content['helpers'].get(name):
-            yield f'{name}, which migrations may import, is not the same'
+            yield f'{one_line(name)}, which migrations may import, is not the same'
 
 
 def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:

@@ -22,8 +22,10 @@ from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Recorder, Server, basis_of, checksum_of
 from migopy.run import Observer, require_transactions
+from migopy.secrets import redacted_in
 from migopy.site import Site
 from migopy.tell import as_markdown
+from migopy.texts import fit, fit_in_json
 
 #: The finding that `known_to_its_end` and `reason` tell already.
 NOT_SHOWN = 'not-shown'
@@ -185,11 +187,14 @@ def _document(raw: bytes | None) -> Any:
 def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
     """Write a plan and its page, each whole or not at all; raises `NotWritten`.
 
-    With values in it, only the user who types the command can read them.
+    With values in it, only the user who types the command can read them. There are no
+    passwords of URIs in it, and nothing that steers the terminal of who reads it.
     """
+    plan = redacted_in(plan)
     text = json.dumps(plan, indent=2, ensure_ascii=False, default=str)
     mode = 0o600 if plan['has_values'] else 0o644
-    for path, content in zip(paths, (f'{text}\n', as_markdown(plan, paths[0]))):
+    page = fit(as_markdown(plan, paths[0]))
+    for path, content in zip(paths, (f'{fit_in_json(text)}\n', page)):
         try:
             write_whole(path, content, mode)
         except OSError as error:

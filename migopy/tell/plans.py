@@ -18,7 +18,7 @@ def as_markdown(plan: Mapping[str, Any], path: str) -> str:
 def _lines(plan: Mapping[str, Any], path: str) -> Iterator[str]:
     count = len(plan['migrations'])
     migrations = 'migration' if count == 1 else 'migrations'
-    yield f'# Plan of {count:,} {migrations} of {plan["database"]}'
+    yield f'# Plan of {count:,} {migrations} of {_plain(plan["database"])}'
     yield ''
     yield f'Made {plan["made"]} by a dry run on {_code(plan["server"])}; nothing was'
     yield f'changed. All of it is in {_code(path)}.'

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from migopy.tell.dry_run_findings import values_of
 from migopy.tell.problems import annotation
 from migopy.tell.voice import Voice
-from migopy.texts import one_line
+from migopy.texts import fit_in_json, one_line
 
 if TYPE_CHECKING:
     from migopy.preflight import Finding
@@ -31,7 +31,8 @@ def tell_foreseen(
     """
     if form == 'json':
         found = [each.as_document() for each in findings]
-        voice.white(json.dumps(found, indent=2, default=str, ensure_ascii=False))
+        text = json.dumps(found, indent=2, default=str, ensure_ascii=False)
+        voice.white(fit_in_json(text))
         return
     for each in findings:
         if form == 'github':

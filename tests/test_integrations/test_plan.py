@@ -7,6 +7,7 @@ import re
 import stat
 from typing import Any
 
+from migopy.operations.agreed_plan import NoPlan, read
 from tests.project import FabTest, Result
 from tests.shapes import up
 
@@ -162,6 +163,27 @@ class MadeTest(PlanTest):
             self.assertNotIn('To run that', said)
         self.assert_ok(self.fab('migrations:execute,plan=plan.json'))
 
+    def test_nothing_in_it_steers_a_terminal_or_is_a_password(self) -> None:
+        """Names come from the database; who agrees to a plan reads it in a terminal."""
+        self.migration(
+            '001_a.py',
+            up(
+                """
+                address = 'mongodb://ann:s3cret@db.example/'
+                db['a\\x1b[2J\\x9b\\u202e`|'].insert_one({'x\\x1b\\x9b': address})
+                db.notes.insert_one({'_id': 'x' * 2500 + address})
+                """
+            ),
+        )
+        plan = self.planned(',values=yes')
+        names = [each['collection'] for each in plan['state']['collections']]
+        self.assertIn(f'{self.db.name}.a\x1b[2J\x9b\u202e`|', names)
+        for end in ('json', 'md'):
+            text = (self.folder / f'plan.{end}').read_text()
+            self.assertIn('ann:***@db', text)
+            self.assertNotIn('s3cret', text)
+            self.assertNotRegex(text, '[\x1b\x9b\u202e]')
+
     def test_its_name_may_be_no_utf8(self) -> None:
         name = '\udcff.json'
         self.assert_ok(self.fab(f'migrations:plan,file={name}'))
@@ -266,6 +288,40 @@ class ExecutedTest(PlanTest):
         for text in ('{', '[]', '{}', '{"migopy_plan": 9}', '{"migopy_plan": 1}'):
             self.write('plan.json', text)
             self.refused('plan.json is no plan: ')
+
+    def test_what_is_a_plan_in_part(self) -> None:
+        plan = self.planned()
+        for key, value in (
+            ('database', None),
+            ('asked', 'to'),
+            ('asked', {'to': 5}),
+            ('helpers', ['x']),
+            ('state', {}),
+            ('state', {'collections': [{}]}),
+            ('migrations', 5),
+            ('migrations', ['001_a.py']),
+            ('migrations', [{'name': '001_a.py'}]),
+        ):
+            self.write('plan.json', json.dumps({**plan, key: value}))
+            with (
+                self.subTest(key),
+                self.assertRaisesRegex(NoPlan, 'plan.json is no plan: it is not whole'),
+            ):
+                read(str(self.folder / 'plan.json'), '')
+        self.write('plan.json', '[' * 100_000)
+        with self.assertRaisesRegex(NoPlan, 'it is no JSON'):
+            read(str(self.folder / 'plan.json'), '')
+
+    def test_no_name_in_it_forges_a_line(self) -> None:
+        plan = self.planned()
+        plan['migrations'][0]['name'] = 'x\n001_a.py executed'
+        plan['helpers'] = {'y\n002_b.py executed': ''}
+        plan['database'] = 'z\nDone'
+        self.write('plan.json', json.dumps(plan))
+        self.refused(
+            'What would run is not what plan.json says', r'x\n001_a.py executed'
+        )
+        self.assertNotRegex(self.execute().said, r'\n *(Done|00[12]_..py executed)')
 
     def test_what_does_not_go_with_it(self) -> None:
         self.planned()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import textwrap
@@ -10,11 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from migopy.files import Migration
-from migopy.preflight import Recorder, Server, Sightings, Tried
+from migopy.preflight import Finding, Recorder, Server, Sightings, Tried
 from migopy.preflight.file_checks import not_allowed, read, source_of
 from migopy.preflight.kinds import shard_keys
 from migopy.preflight.looking import Look
 from migopy.preflight.reading import Reading
+from migopy.tell import Voice
+from migopy.tell.preflight_findings import tell_foreseen
+from migopy.tell.voice import KeptLines
 
 SIZES = {'users': 12_000, 'settings': 1, 'empty': 0}
 
@@ -375,6 +379,17 @@ class ShardKeyTest(unittest.TestCase):
         ):
             with self.subTest(fits):
                 self.assertEqual(self.severities(fits, 6, 0), [])
+
+
+class FormTest(unittest.TestCase):
+    def test_json_is_whole_whatever_a_name_has_in_it(self) -> None:
+        what = 'a\x1b\x9b\u202e\ud800é'
+        found = Finding('name', 'notice', 'server', '001_x.py', '001_x.py', 1, what)
+        logger = KeptLines()
+        tell_foreseen(Voice(logger), ['001_x.py'], [found], 'json')
+        [said] = logger.said
+        self.assertNotRegex(said, '[\x1b\x9b\u202e\ud800]')
+        self.assertEqual(json.loads(said)[0]['what'], what)
 
 
 class RecorderTest(unittest.TestCase):
