@@ -13,6 +13,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command
 from migopy.differences import Value
+from migopy.pymongo3 import legacy_database
 from migopy.server import bound_session, is_bound
 from migopy.state import TRANSIENT, begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
@@ -125,7 +126,7 @@ class Undo:
                 would_drop(
                     self._images,
                     self._kept,
-                    (db if is_own else db.client[database])[name],
+                    (db if is_own else legacy_database(db.client, database))[name],
                     self._say,
                 )
             return
