@@ -38,8 +38,8 @@ SUMMARY_WIDTH = 200
 LONGEST = 200
 WIDEST = 2000
 
-#: The error whose text is told in full.
-BULK = 'BulkWriteError: '
+#: The errors whose text is told in full.
+BULKS = ('BulkWriteError: ', 'ClientBulkWriteException: ')
 
 
 def excerpt(error: BaseException, path: str) -> str:
@@ -108,7 +108,7 @@ def _cut(line: str, width: int) -> str:
 
 def _without_reply(line: str) -> str:
     # PyMongo adds the server's whole reply, which tells more only for a bulk.
-    if BULK in line:
+    if any(each in line for each in BULKS):
         return line
     return line.partition(', full error: {')[0]
 

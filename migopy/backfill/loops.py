@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import NamedTuple
 
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from migopy.backfill.leaving import LEFT, LOST, Left, Loop
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
-from migopy.server import reason_of
+from migopy.server import code_of, has_label, reason_of
 from migopy.state import TRANSIENT
 
 #: What the server answers to a command that no transaction can do.
@@ -170,9 +170,9 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
         left = LEFT.get()
         if left is None:
             raise
-        if isinstance(error, OperationFailure) and error.code == NOT_IN_TRANSACTION:
+        if code_of(error) == NOT_IN_TRANSACTION:
             raise NotInBatch(left, reason_of(error)) from error
-        if not error.has_error_label(TRANSIENT):
+        if not has_label(error, TRANSIENT):
             raise
         raise BatchAborted(left, reason_of(error)) from error
     except RefusedWrite as refused:

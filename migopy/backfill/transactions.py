@@ -9,12 +9,13 @@ from typing import Any
 from pymongo import MongoClient, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, OperationFailure, PyMongoError
+from pymongo.errors import BulkWriteError, PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
 from migopy.errors import MigopyException
-from migopy.server import is_bound, is_in_transaction, reason_of
+from migopy.server import BULK_ERRORS, has_label, is_bound, is_in_transaction, reason_of
+from migopy.server import code_of as server_code
 from migopy.state import TRANSIENT, KeptPages, begin
 from migopy.terminal import say
 
@@ -117,7 +118,7 @@ def code_of(error: PyMongoError) -> int | None:
         refused = error.details.get('writeErrors') or [{}]
         code: int | None = refused[0].get('code')
         return code
-    return error.code if isinstance(error, OperationFailure) else None
+    return server_code(error)
 
 
 class PageTransaction:
@@ -180,14 +181,14 @@ class PageTransaction:
             if code in TOO_LARGE:
                 reason = f'{reason} (give it fewer documents at a time)'
             # A bulk's error shows all that was sent.
-            cause = None if isinstance(error, BulkWriteError) else error
+            cause = None if isinstance(error, BULK_ERRORS) else error
             raise NotOnce(
                 self._namespace,
                 reason,
                 wanted=self._wanted,
                 is_too_large=code in TOO_LARGE,
             ) from cause
-        if not error.has_error_label(TRANSIENT) or time.monotonic() > deadline:
+        if not has_label(error, TRANSIENT) or time.monotonic() > deadline:
             raise error
         if conflicts >= self._conflicts:
             reason = f'the server aborted a page {conflicts} times'

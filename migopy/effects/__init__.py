@@ -6,6 +6,8 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 (`$out`, an unacknowledged write, a lost connection) is named, never guessed.
 """
 
+from migopy.effects.bulk import BULK_WRITE as BULK_WRITE
+from migopy.effects.bulk import parts_of as parts_of
 from migopy.effects.clients import unwatched_clients as unwatched_clients
 from migopy.effects.commands import READS as READS
 from migopy.effects.commands import namespace_of as namespace_of

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from migopy.effects.bulk import parts_of
 from migopy.effects.tally import Document
 
 #: How many filters, and how many `_id`s, are kept of one collection.
@@ -49,6 +50,12 @@ class Evidence:
         self, name: str, database: str, command: Document, reply: Document
     ) -> None:
         """Take what a command and its reply tell; most kinds tell nothing."""
+        for part in parts_of(name, database, command):
+            self._take(*part, reply)
+
+    def _take(
+        self, name: str, database: str, command: Document, reply: Document
+    ) -> None:
         look = LOOKS.get(name)
         if look is None:
             return

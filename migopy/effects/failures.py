@@ -6,7 +6,13 @@ import os
 from typing import NamedTuple
 
 from migopy.callers import calling_file
+from migopy.effects.bulk import first_failure
 from migopy.effects.tally import Document
+
+
+def has_errors(reply: Document) -> bool:
+    """Tell whether a command that succeeded has met errors in a part of its work."""
+    return 'writeErrors' in reply or bool(reply.get('nErrors'))
 
 
 class FailedCommand(NamedTuple):
@@ -23,12 +29,19 @@ class FailedCommand(NamedTuple):
     line: int
 
     @classmethod
-    def now(cls, command: str, namespace: str, failure: Document) -> FailedCommand:
-        """Make it of a server's reply, in the thread that gets the reply."""
+    def now(
+        cls, command: str, namespace: str, sent: Document, failure: Document
+    ) -> FailedCommand:
+        """Make it of a server's reply, in the thread that gets the reply.
+
+        `sent` is the command as it was sent.
+        """
         caller = calling_file()
         error = failure
         if failure.get('writeErrors'):
             error = failure['writeErrors'][0]
+        elif failure.get('nErrors') and (told := first_failure(sent, failure)):
+            namespace, error = told
         reason = str(error.get('errmsg') or error.get('codeName') or 'an error')
         return cls(command, namespace, reason, caller.file_name, caller.line)
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from migopy.effects.bulk import told_apart
 from migopy.effects.commands import DEFINING, count_reply, namespace_of
 from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
 from migopy.effects.tally import Changes, Document, Tally, add_tally, changes_of, sum_of
@@ -135,12 +136,16 @@ class Ledger:
             namespace = namespace_of(name, database, command)
             if namespace is None:
                 return
-            changes = changes_of(self._tally(command), namespace)
-            changes.is_written_to |= name not in DEFINING
-            if is_own:
-                count_reply(name, changes, command, reply)
+            tally = self._tally(command)
+            if is_own and (told := told_apart(name, command, reply)) is not None:
+                add_tally(tally, told)
             else:
-                _note_untold(name, changes, command, reply)
+                changes = changes_of(tally, namespace)
+                changes.is_written_to |= name not in DEFINING
+                if is_own:
+                    count_reply(name, changes, command, reply)
+                else:
+                    _note_untold(name, changes, command, reply)
             if 'writeConcernError' in reply and is_retryable(command):
                 self._remember(command, None)
 

@@ -18,6 +18,7 @@ from pymongo.monitoring import (
 from migopy.effects import offspring
 from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
+from migopy.effects.failures import has_errors
 from migopy.effects.guards import Guard
 from migopy.effects.ledger import same_transaction
 from migopy.effects.own_work import OwnWork
@@ -165,7 +166,7 @@ class EffectsListener(CommandListener):
                         each.evidence.take(name, database, command, reply)
                 else:
                     each.ledger.doubt(name, database, command, reply)
-                if not done or 'writeErrors' in reply:
+                if not done or has_errors(reply):
                     each.meet_error(name, database, command, reply)
             each.settle(command, event.duration_micros)
         for each in others:

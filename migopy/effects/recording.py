@@ -265,7 +265,7 @@ class Recording(Effects):
         inside = 'autocommit' in command and command['lsid']['id'] == self.only
         if inside and self.failed is None:
             namespace = namespace_of(name, database, command) or database
-            self.failed = FailedCommand.now(name, namespace, failure)
+            self.failed = FailedCommand.now(name, namespace, command, failure)
 
     def close(self) -> None:
         """Close it: commands without a reply now count as never answered."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import json_util
 
-from migopy.effects import READS, namespace_of
+from migopy.effects import READS, namespace_of, parts_of
 from migopy.preflight.sightings import OF_TRANSACTIONS, ON_THE_WAY
 
 #: Commands of one migration that are kept, and bytes of them.
@@ -58,6 +58,10 @@ class Recorder:
         """Take a command that is about to be sent, or was answered in its place."""
         if name in READS or namespace_of(name, database, command) is None:
             return
+        for part in parts_of(name, database, command):
+            self._take(*part)
+
+    def _take(self, name: str, database: str, command: Mapping[str, Any]) -> None:
         drop = ON_THE_WAY | OF_TRANSACTIONS
         sent = {key: value for key, value in command.items() if key not in drop}
         self.count += 1

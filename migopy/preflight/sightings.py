@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migopy.effects import namespace_of
+from migopy.effects import namespace_of, parts_of
 
 Document = Mapping[str, Any]
 
@@ -71,15 +71,20 @@ class Sightings:
 
     def saw(self, name: str, database: str, command: Document) -> None:
         """Take a command that is about to be sent, or was answered in its place."""
+        line = self._line()
+        for part in parts_of(name, database, command):
+            self._take(*part, line)
+
+    def _take(self, name: str, database: str, command: Document, line: int) -> None:
         namespace = _namespace(name, database, command)
         if namespace is None:
             return
-        key = name, namespace, self._line()
+        key = name, namespace, line
         seen = self._by_line.get(key)
         if seen is None:
             if len(self._by_line) >= MOST_LINES:
                 return
-            seen = self._by_line[key] = Sighting(name, database, namespace, key[2])
+            seen = self._by_line[key] = Sighting(name, database, namespace, line)
         seen.take(command)
 
     def all(self) -> list[Sighting]:

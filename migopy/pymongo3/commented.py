@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any, Callable, TypeVar, cast
 
+from pymongo import MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
 
@@ -82,6 +83,10 @@ class CommentedCollection(Collection[Any]):
     update_many = _said(Collection.update_many)
     update_one = _said(Collection.update_one)
     watch = _said(Collection.watch)
+
+
+#: The `bulk_write` of a client.
+commented_bulk_write = _said(MongoClient.bulk_write)
 
 
 class CommentedDatabase(Database[Any]):

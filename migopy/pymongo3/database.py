@@ -16,6 +16,7 @@ from migopy.pymongo3.collection import (
     options_of,
     refuse_attribute,
 )
+from migopy.pymongo3.commented import commented_bulk_write
 from migopy.pymongo3.deprecations import Deprecations
 from migopy.pymongo3.methods import CLIENT_METHODS
 from migopy.pymongo3.old_names import ConnectionCollection, SystemJsCollection
@@ -161,6 +162,10 @@ class LegacyClient(pymongo.MongoClient[Any]):
         name = getattr(name_or_database, 'name', name_or_database)
         if args or kwargs or answer(name, {'dropDatabase': 1}) is None:
             self._stands_for.drop_database(name_or_database, *args, **kwargs)
+
+    def bulk_write(self, *args: Any, **kwargs: Any) -> Any:
+        """Write to several collections, as PyMongo does, with a comment."""
+        return commented_bulk_write(self._stands_for, *args, **kwargs)
 
     def server_info(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Describe the server, as PyMongo does."""

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from migopy.run.observer import Observer
 from migopy.run.step import Step
 from migopy.run.transaction import TooLarge, timed
-from migopy.server import end_sessions, reason_of
+from migopy.server import code_of, end_sessions, has_label, reason_of
 from migopy.signals import is_interruption
 from migopy.state import TRANSIENT, begin, commit
 
@@ -72,10 +72,9 @@ def _attempt(
 
 def _require_transient(error: PyMongoError, number: int) -> None:
     """Raise an error, in clearer words, if another attempt would meet it as well."""
-    code = error.code if isinstance(error, OperationFailure) else None
-    if not error.has_error_label(TRANSIENT):
+    if not has_label(error, TRANSIENT):
         raise error
     text = reason_of(error)
     is_full = 'ache full' in text
-    if (code == WRITE_CONFLICT or is_full) and number >= CONFLICTS:
+    if (code_of(error) == WRITE_CONFLICT or is_full) and number >= CONFLICTS:
         raise TooLarge(number, text) from error

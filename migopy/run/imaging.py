@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pymongo.client_session import ClientSession
 
-from migopy.effects import Keeper, Recording, RefusedWrite
+from migopy.effects import Changes, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
 from migopy.files import BEST_EFFORT
 from migopy.run.imaging_errors import NoImagesHere, refusal_of
@@ -200,22 +200,26 @@ class StepImages(NoImages):
 
         limit = self._site.settings.undo_mb
         problems = list(effects.unknowns())
+        # A collection may stand alone, and beside others as well.
+        touched: dict[str, Changes] = {}
         for name, changes in effects.changes.items():
-            is_known = self._is_known(name)
-            if not is_known:
+            if not self._is_known(name):
                 problems.append(f'{name}: {"; ".join(changes.phrases())}')
                 continue
             for namespace in names_in(name):
-                was_there = self._capture.exists(namespace)
-                pairs = self._capture.pairs(namespace, was_there)
-                count = keep(images, kept, namespace, pairs, self._session, limit)
-                defined = changes.collection or changes.indexes
-                # An insert makes the collection even if the document is gone again.
-                filled = count or (changes.inserted and ' + ' not in name)
-                if not was_there and (filled or defined):
-                    kept.made.append(namespace)
-                elif defined:
-                    problems.append(f'{name}: {"; ".join(changes.phrases())}')
+                own = touched.setdefault(namespace, Changes())
+                if namespace == name:
+                    own.add(changes)
+        for namespace, changes in touched.items():
+            was_there = self._capture.exists(namespace)
+            pairs = self._capture.pairs(namespace, was_there)
+            count = keep(images, kept, namespace, pairs, self._session, limit)
+            defined = changes.collection or changes.indexes
+            # An insert makes the collection even if the document is gone again.
+            if not was_there and (count or changes.inserted or defined):
+                kept.made.append(namespace)
+            elif defined:
+                problems.append(f'{namespace}: {"; ".join(changes.phrases())}')
         if problems:
             raise NotCovered(problems)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from migopy.effects import Address, namespace_of
+from migopy.effects import Address, namespace_of, parts_of
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.run.site import Site
@@ -85,8 +85,9 @@ class OwnCollections:
 
     def hear(self, name: str, database: str, command: Mapping[str, Any]) -> None:
         """Hear of a command that is sent or answered; raises `RefusedOwn`."""
-        if name in TAKES_AWAY:
-            self._require_spared(name, database, command)
+        for part in parts_of(name, database, command):
+            if part[0] in TAKES_AWAY:
+                self._require_spared(*part)
         if self._told is not None:
             self._told(name, database, command)
 

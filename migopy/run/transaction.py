@@ -15,7 +15,7 @@ from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWri
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.run.imaging_errors import NotImaged
-from migopy.server import end_sessions, reason_of
+from migopy.server import code_of, end_sessions, reason_of
 from migopy.signals import is_interruption
 from migopy.state import begin
 
@@ -156,7 +156,7 @@ def kept_inside(
     except RefusedWrite as refused:
         raise _refusal(refused) from refused
     except OperationFailure as error:
-        if error.code in GONE and effects.failed is not None:
+        if code_of(error) in GONE and effects.failed is not None:
             raise CaughtError(effects.failed) from error
         raise
     if effects.outside.wrote:
@@ -222,7 +222,7 @@ def timed(client: Any) -> Iterator[None]:
     try:
         yield
     except OperationFailure as error:
-        limit = _lifetime(client) if error.code in GONE else None
+        limit = _lifetime(client) if code_of(error) in GONE else None
         if limit is not None and time.monotonic() - began >= limit:
             raise TooLong(limit) from error
         raise
@@ -236,7 +236,7 @@ def why_refused(error: BaseException) -> str | None:
         return 'it uses a client of its own, which is outside of the transaction'
     if isinstance(error, InvalidOperation) and 'multi-document' in str(error):
         return str(error)
-    if isinstance(error, OperationFailure) and error.code in REFUSED:
+    if code_of(error) in REFUSED:
         return reason_of(error)
     return None
 
@@ -245,7 +245,7 @@ def is_too_large(error: BaseException) -> bool:
     """Tell whether an error means that one transaction cannot hold all of it."""
     if isinstance(error, TooLarge):
         return True
-    return isinstance(error, OperationFailure) and error.code in TOO_LARGE
+    return code_of(error) in TOO_LARGE
 
 
 def _lifetime(client: Any) -> float:

@@ -33,7 +33,7 @@ from migopy.run.trial_comparison import Comparer
 from migopy.run.trial_errors import CannotTry, NotAllShown
 from migopy.run.trial_images import TriedPages, refusing
 from migopy.run.trial_writes import require_nothing_past
-from migopy.server import reason_of
+from migopy.server import code_of, reason_of
 from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
 from migopy.traces import excerpt, line_in
@@ -283,7 +283,7 @@ def _why_ended(
         if failed and failed.namespace in world.loosened and is_constraint(error):
             reason = f'{where}what would be gone is still there: {reason_of(error)}'
             return Ended(reason, is_over=True)
-        if error.code in GONE:
+        if code_of(error) in GONE:
             reason = f'{where}the server has ended the transaction, which may last 60 s'
             return Ended(reason, is_over=True)
     if isinstance(error, Exception) and why_refused(error) is not None:

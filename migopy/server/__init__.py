@@ -10,6 +10,7 @@ from migopy.server.bound_session import (
     is_in_transaction,
 )
 from migopy.server.builds import Left, end_builds
+from migopy.server.bulks import BULK_ERRORS, code_of, has_label
 from migopy.server.checks import (
     SECRET,
     meant_by,
@@ -55,6 +56,7 @@ from migopy.server.values import CHECKS, OBJECTS, is_logger
 
 __all__ = [
     'BEGAN',
+    'BULK_ERRORS',
     'CHECKS',
     'DATA',
     'EMBEDDED',
@@ -82,10 +84,12 @@ __all__ = [
     'UnsupportedServer',
     'await_first_contact',
     'bound_session',
+    'code_of',
     'end_builds',
     'end_remains',
     'end_sessions',
     'explained',
+    'has_label',
     'has_members',
     'heard_warnings',
     'how_to_end',

@@ -7,7 +7,6 @@ import re
 import pymongo
 from pymongo import MongoClient
 from pymongo.errors import (
-    BulkWriteError,
     ConfigurationError,
     ConnectionFailure,
     InvalidName,
@@ -21,6 +20,7 @@ from pymongo.errors import (
 from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
+from migopy.server.bulks import BULK_ERRORS, whole_error
 from migopy.server.members import Member, only_member
 from migopy.server.settings import BadSettings, Settings
 
@@ -149,7 +149,8 @@ def reason_of(error: BaseException, settings: Settings | None = None) -> str:
     """
     # A KeyError's text is in quotes.
     text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-    if isinstance(error, BulkWriteError):
+    error = whole_error(error)
+    if isinstance(error, BULK_ERRORS):
         details = error.details.get('writeErrors') or []
         concerns = error.details.get('writeConcernErrors') or []
         text = next((each['errmsg'] for each in [*details, *concerns]), text)

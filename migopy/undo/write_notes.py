@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from migopy.differences import Value
-from migopy.effects import namespace_of
+from migopy.effects import namespace_of, parts_of
 from migopy.undo.targeted_ids import aimed_at
 from migopy.undo.unkept_collections import TransactionKeeper, UnkeptCollections
 
@@ -35,16 +35,17 @@ class WriteNotes(TransactionKeeper):
         reason = self._kinds.inside(name, database, command)
         if reason is not None:
             return reason
-        names = namespace.split(' + ') if name == 'bulkWrite' else [namespace]
+        parts = parts_of(name, database, command)
+        names = [str(namespace_of(*each)) for each in parts]
         if any('.' not in each for each in names):
             return 'it is not known what it writes to'
         if not self._own.isdisjoint(names):
             return 'migopy keeps that for itself'
-        ids = aimed_at(name, command)
-        for each in names:
-            known = self.noted.setdefault(each, {})
+        for namespace, (kind, _, part) in zip(names, parts):
+            ids = aimed_at(kind, part)
+            known = self.noted.setdefault(namespace, {})
             if ids is None:
-                self.noted[each] = None
+                self.noted[namespace] = None
             elif known is not None:
                 known.update(dict.fromkeys(ids))
         return None

@@ -333,6 +333,8 @@ BULK: dict[str, Any] = {
     'ops': [
         {'insert': 0, 'document': {}},
         {'update': 1, 'filter': {}, 'updateMods': {}, 'multi': True},
+        {'delete': 0, 'filter': {}},
+        {'delete': 1, 'filter': {}},
     ],
     'nsInfo': [{'ns': 'geo.towns'}, {'ns': 'geo.cities'}],
 }
@@ -354,20 +356,34 @@ class OtherServersTest(ListenerTest):
         """MongoDB 8.0's bulkWrite gives one sum for all its collections."""
         self.assertEqual(
             self.described(BULK, BULK_REPLY),
-            'cities and towns 3 inserted, 7 matched, 5 updated, 4 deleted',
+            'cities 2 inserted, 7 matched, 5 updated; cities and towns 4 deleted;'
+            ' towns 1 inserted',
         )
-        one = {**BULK, 'nsInfo': [{'ns': 'geo.towns'}]}
+        ops = [{**each, next(iter(each)): 0} for each in BULK['ops']]
         self.assertEqual(
-            self.described(one, BULK_REPLY),
+            self.described({**BULK, 'ops': ops}, BULK_REPLY),
             'towns 3 inserted, 7 matched, 5 updated, 4 deleted',
         )
 
     def test_bulk_write_that_failed_in_part(self) -> None:
         """An update of many that failed may have changed some."""
-        reply = {**dict.fromkeys(BULK_REPLY, 0), 'nErrors': 1}
-        note = 'perhaps changed by bulkWrite (some of it failed)'
-        self.assertEqual(self.described(BULK, reply), f'cities and towns {note}')
-        self.assertEqual(self.described({**BULK, 'ops': BULK['ops'][:1]}, reply), '')
+        error = {'ok': 0, 'idx': 1, 'code': 121, 'errmsg': 'no'}
+        reply = {**dict.fromkeys(BULK_REPLY, 0), 'nErrors': 1, 'nInserted': 1}
+        told = {**reply, 'cursor': {'id': 0, 'firstBatch': [error]}}
+        note = 'perhaps changed by bulkWrite'
+        self.assertEqual(
+            self.described(BULK, told), f'cities {note} (error 121); towns 1 inserted'
+        )
+        # In a later reply, or in none.
+        later = {**reply, 'cursor': {'id': 7, 'firstBatch': []}}
+        for unclear, why in ((later, 'some failed'), (reply, 'some of it failed')):
+            said = self.described(BULK, unclear)
+            self.assertIn(f'cities and towns {note}', said.replace('1 inserted, ', ''))
+            self.assertIn(f'({why})', said)
+        only = {**BULK, 'ops': BULK['ops'][:1]}
+        refused = {**told, 'nInserted': 0}
+        refused['cursor'] = {'id': 0, 'firstBatch': [{**error, 'idx': 0}]}
+        self.assertEqual(self.described(only, refused), '')
 
     def test_unacknowledged_bulk_write(self) -> None:
         unacknowledged = {**BULK, 'writeConcern': {'w': 0}}

@@ -1,0 +1,44 @@
+"""The errors of a client's `bulk_write`: what the server has said in them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo.errors import (
+    BulkWriteError,
+    ClientBulkWriteException,
+    OperationFailure,
+    PyMongoError,
+)
+
+#: Errors that have those of many writes in them.
+BULK_ERRORS = (BulkWriteError, ClientBulkWriteException)
+
+
+def whole_error(error: BaseException) -> BaseException:
+    """Give the error that has ended a client's `bulk_write` as a whole.
+
+    It has the server's code and labels, which PyMongo's error around it has not. Where
+    there is none, single writes have failed, or it is another error: then it is given.
+    """
+    if isinstance(error, ClientBulkWriteException):
+        within = error.error
+        if isinstance(within, PyMongoError):
+            return within
+    return error
+
+
+def code_of(error: BaseException) -> int | None:
+    """Give the server's code for an error; of a client's `bulk_write`, its first."""
+    whole = whole_error(error)
+    if isinstance(whole, ClientBulkWriteException):
+        refused: list[Any] = whole.details.get('writeErrors') or [{}]
+        code: int | None = refused[0].get('code')
+        return code
+    return whole.code if isinstance(whole, OperationFailure) else None
+
+
+def has_label(error: PyMongoError, label: str) -> bool:
+    """Tell whether the server has given an error a label."""
+    whole = whole_error(error)
+    return isinstance(whole, PyMongoError) and whole.has_error_label(label)
