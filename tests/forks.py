@@ -28,7 +28,7 @@ from typing import Any
 #: does for a user: those are about processes, imports, streams, signals and faces.
 MODULES = (
     *('adopt', 'bookkeeping', 'daily', 'differences', 'dry_run', 'dumping'),
-    *('environments', 'fleet', 'fleet_given', 'fleet_next', 'fleet_rehearse'),
+    *('environments', 'fleet', 'fleet_next', 'fleet_rehearse'),
     *('foreign', 'history', 'hooks', 'index_builds', 'json', 'json_fuzz', 'list'),
     *('many', 'names', 'needs', 'offline', 'phases', 'plan', 'preflight', 'rehearse'),
     *('repeat', 'squash', 'standin', 'status', 'steering', 'transaction'),
@@ -53,11 +53,12 @@ STATUS = struct.Struct('i')
 
 def are_for(module: str) -> bool:
     """Tell whether the commands of a module's tests are forked."""
-    return (
-        module.rpartition('test_integrations.test_')[2] in MODULES
-        and os.environ.get(FRESH) != '1'
-        and _can_be_waited_for()
-    )
+    return module.rpartition('test_integrations.test_')[2] in MODULES and are_possible()
+
+
+def are_possible() -> bool:
+    """Tell whether commands can be forked here, and nobody wants them fresh."""
+    return os.environ.get(FRESH) != '1' and _can_be_waited_for()
 
 
 @functools.cache
@@ -86,7 +87,9 @@ class Forked(subprocess.Popen[str]):
             each for each in environment.items() if each[0].startswith(AT_START)
         )
         python = Path(arguments[0]).with_name('python')
-        self.pid = source(python, frozenset(at_start)).fork(request, streams)
+        with _ONE_EACH:
+            its_source = source(python, frozenset(at_start))
+        self.pid = its_source.fork(request, streams)
         os.close(end)
         self._child_created = True
         self._close_pipe_fds(*pipes)
@@ -130,6 +133,10 @@ class Source:
         with self._turn:
             socket.send_fds(self._socket, [json.dumps(request).encode()], streams)
             return int(self._socket.recv(MOST))
+
+
+#: Threads that ask for the first command at once get the same source.
+_ONE_EACH = threading.Lock()
 
 
 @functools.cache

@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from pathlib import Path
 
+from tests import forks
 from tests.project import FAB, TIMEOUT, Result, clean_environment
 
 
@@ -23,8 +24,9 @@ class Processes:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-        """Start `fab` and do not wait for it."""
-        process = subprocess.Popen(
+        """Start `fab` and do not wait for it; see `tests.forks`."""
+        start = forks.Forked if forks.are_possible() else subprocess.Popen[str]
+        process = start(
             [str(FAB), *arguments],
             cwd=self._folder,
             env=clean_environment(**environment),

@@ -7,6 +7,8 @@ import os
 import signal
 import subprocess
 import unittest
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests import forks
@@ -49,11 +51,13 @@ TELLING = """
 class ForksTest(FabTest):
     fabfile = TELLING
 
-    def begin(self, kind: Any, *arguments: str) -> subprocess.Popen[str]:
+    def begin(
+        self, kind: Any, *arguments: str, **environment: str
+    ) -> subprocess.Popen[str]:
         process: subprocess.Popen[str] = kind(
             [str(self.program), *arguments],
             cwd=self.folder,
-            env=clean_environment(OF_THE_TEST='é'),
+            env=clean_environment(OF_THE_TEST='é', **environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -70,6 +74,16 @@ class ForksTest(FabTest):
             told.append(json.loads(result.stdout))
         self.maxDiff = None
         self.assertEqual(*told)
+
+    def test_threads_may_be_the_first_at_once(self) -> None:
+        """An environment that no other test has needs a source of its own."""
+        own = {'LC_OF_THE_TEST': uuid.uuid4().hex}
+        with ThreadPoolExecutor(4) as pool:
+            begun = [
+                pool.submit(self.begin, forks.Forked, 'tell', **own) for _ in range(4)
+            ]
+            for each in begun:
+                self.assertEqual(self.ended(each.result()).status, 3)
 
     def test_what_is_migopy_s_is_imported_anew(self) -> None:
         names = (*forks.IMPORTED, 'fabric', 'migopy')
