@@ -13,6 +13,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from migopy.state.concerns import DURABLE, MARK, NoMajority, no_majority, repeat
 from migopy.state.holder import LockLost
 from migopy.state.lock import Lock
+from migopy.state.slow import told_if_slow
 
 Document = dict[str, Any]
 
@@ -56,7 +57,7 @@ class GuardedWriter:
         ]
         source = self._lock.collection.with_options(write_concern=write_concern)
         send = partial(source.aggregate, pipeline)
-        self.repeat(partial(self._run, send), patience)
+        self.repeat(partial(self._run, send, target), patience)
 
     def insert(self, target: Collection[Document], document: Document) -> None:
         """Insert a new document, which the primary alone acknowledges.
@@ -77,7 +78,7 @@ class GuardedWriter:
         }
         send = partial(source.database.command, command)
         try:
-            self.repeat(partial(self._run, send))
+            self.repeat(partial(self._run, send, target))
         except DuplicateKeyError as error:
             # An earlier attempt succeeded; its reply was lost.
             if (error.details or {}).get('keyPattern') != {'_id': 1}:
@@ -97,10 +98,10 @@ class GuardedWriter:
                 raise
             raise missing from error
 
-    def _run(self, send: Callable[[], object]) -> None:
+    def _run(self, send: Callable[[], object], target: Collection[Document]) -> None:
         for _ in range(ATTEMPTS):
             try:
-                send()
+                told_if_slow(send, target)
                 return
             except OperationFailure as error:
                 if error.code != CONVERSION_FAILURE:

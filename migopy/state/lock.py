@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from bson.errors import InvalidBSON
@@ -27,6 +28,7 @@ from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
 from migopy.state.renewal import RENEWAL, Renewal, expiry
+from migopy.state.slow import told_if_slow
 from migopy.state.usable import NOT_WRITTEN, require_lockable
 
 Document = dict[str, Any]
@@ -159,8 +161,9 @@ class Lock:
         if holder is not None and not force and self._seems_alive(holder):
             raise StillRunning(holder)
         collection = self.collection.with_options(write_concern=MARK)
+        take = partial(collection.find_one_and_delete, {'_id': self.id})
         try:
-            document = collection.find_one_and_delete({'_id': self.id})
+            document = told_if_slow(take, collection)
         except InvalidBSON:
             # The document was deleted all the same.
             return holder
@@ -176,7 +179,7 @@ class Lock:
         deadline = time.monotonic() + wait
         told = False
         while True:
-            holder = self._try(command)
+            holder = told_if_slow(partial(self._try, command), self.collection)
             if holder.owner == self.owner:
                 self._since = (holder.since or datetime.min, time.monotonic())
                 self.formers += filter(None, [holder.former])

@@ -14,17 +14,23 @@ import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable
+from unittest import mock
 
 from pymongo import MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
+from migopy.state import slow
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
 from migopy.state.holder import Holder, Locked, LockLost
 from migopy.state.lock import Lock
+from migopy.terminal import told_by
 from tests import server
 from tests.commands import Commands
 from tests.faults import PATIENCE, eventually, failing, obliging_server
@@ -805,6 +811,42 @@ class DeployTest(FabTest):
         result = self.assert_error(self.fab('migrations:execute'), 'cannot be reached')
         self.assertNotIn('another', result.stderr.lower())
         self.assertNotIn('unlock', result.stderr)
+
+
+class SlowServerTest(PlainTest):
+    """A server that is late with a write of migopy's own, as one that takes none."""
+
+    def test_what_is_waited_for_is_said(self) -> None:
+        self.migration('1_a.py', 'def up(db): pass')
+        for command, of, name in (
+            ('execute', Lock, '_try'),
+            ('unlock', Collection, 'find_one_and_delete'),
+        ):
+            work = partial(self.manager().perform, command, (), {})
+            self.require_said(of, name, work)
+
+    def test_by_a_guarded_write_too(self) -> None:
+        lock = Lock(self.db.migrations_lock, 60)
+        with lock.held('execute', 0, nobody), told_by(self.logger):
+            insert = partial(GuardedWriter(lock).insert, self.db.migrations_lock, {})
+            self.require_said(Database, 'command', insert)
+
+    def require_said(self, of: type, name: str, work: Callable[[], Any]) -> None:
+        """Have a method answer when it was said that it has not."""
+        self.logger.said.clear()
+        said = f'has not answered a write to {self.db.name}.migrations_lock for 0.05 s'
+        answer: Any = getattr(of, name)
+
+        def late(*arguments: Any, **options: Any) -> Any:
+            eventually(lambda: said in str(self.logger.said), 'a line')
+            return answer(*arguments, **options)
+
+        with (
+            mock.patch.object(slow, 'SILENCE', 0.05),
+            mock.patch.object(of, name, late),
+        ):
+            work()
+        self.assertIn(said, str(self.logger.said))
 
 
 class PlainPythonTest(PlainTest):

@@ -1,0 +1,32 @@
+"""Say what is waited for where the server answers a write of migopy's own late."""
+
+from __future__ import annotations
+
+import threading
+from contextvars import copy_context
+from typing import Any, Callable, TypeVar
+
+from pymongo.collection import Collection
+
+from migopy.terminal import say
+
+Answer = TypeVar('Answer')
+
+#: Seconds without an answer until a person is told.
+SILENCE = 5.0
+
+
+def told_if_slow(write: Callable[[], Answer], to: Collection[Any]) -> Answer:
+    """Call what writes to a collection; say so once if that takes long."""
+    said = (
+        f'Waiting for the server, which has not answered a write to {to.full_name} for'
+        f' {SILENCE:g} s: it may be busy, wait for another member, or be locked against'
+        ' writes, as for a backup (db.fsyncUnlock() ends that)'
+    )
+    reminder = threading.Timer(SILENCE, copy_context().run, (say, said))
+    reminder.daemon = True
+    reminder.start()
+    try:
+        return write()
+    finally:
+        reminder.cancel()
