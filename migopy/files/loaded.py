@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from migopy.commands import Again
 from migopy.effects import Effects
 from migopy.errors import MigopyException
+from migopy.files.idle import IdleLoop, require_none_idle
 from migopy.files.metadata import BACKGROUND, NOTHING, BadSaid, Said, said_by
 from migopy.files.migration import Migration
 from migopy.files.shapes import CONDITIONS, Functions
@@ -124,6 +125,8 @@ class LoadedMigration(NamedTuple):
     written: Said = NOTHING
     #: What was done while it was imported, by the statements outside of its functions.
     at_import: Effects = NO_EFFECTS
+    #: The loops of Python 2 in it that do nothing.
+    idle: Sequence[IdleLoop] = ()
 
     @property
     def name(self) -> str:
@@ -211,7 +214,7 @@ class LoadedMigration(NamedTuple):
         """Find `up` or `down`.
 
         Raises `NoSuchFunction`, also for a generator function: a call would return at
-        once and leave the work undone. Raises `InEventLoop`.
+        once and leave the work undone. Raises `InEventLoop`, `DoesNothing`.
         """
         function = self.functions.get(name)
         if not callable(function):
@@ -219,6 +222,7 @@ class LoadedMigration(NamedTuple):
         if not _takes_one(function):
             reason = f'has a function `{name}` that cannot be called with `db` alone'
             raise NoSuchFunction(self.name, name, reason)
+        require_none_idle(self.name, name, self.idle)
         return self._done_when_it_returns(name, function)
 
     def condition(self, name: str) -> Callable[[Any], object] | None:

@@ -18,6 +18,7 @@ from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
 from migopy.files.directory import Directory
+from migopy.files.idle import idle_loops
 from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
 from migopy.files.migration import Migration, checksum_of, said_of
@@ -114,7 +115,10 @@ def load(
     turn, written = threading.Lock(), said_of(content)
     loaded = LoadedMigration(migration, checksum, module, found, turn, written)
     # Of thousands of files, nothing is kept that says nothing.
-    return loaded._replace(at_import=effects) if effects.wrote else loaded
+    if effects.wrote:
+        loaded = loaded._replace(at_import=effects)
+    idle = idle_loops(content)
+    return loaded._replace(idle=idle) if idle else loaded
 
 
 def _imported(

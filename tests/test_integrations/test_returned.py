@@ -71,6 +71,35 @@ class LeftUndoneTest(PlainTest):
         [message] = self.logger.of('red')
         self.assertIn('It may have written already (a 1 inserted)', message)
 
+    def test_a_loop_of_python_2_that_does_nothing_is_refused_before(self) -> None:
+        """Python 2 went through it at once; registered, it would never be run."""
+        map_alone, filter_alone = (
+            'map(db.a.insert_one, [{}])',
+            'filter(db.a.save, [{}])',
+        )
+        for loop, text in (
+            ('map', f'def up(db):\n    db.b.insert_one({{}})\n    {map_alone}'),
+            ('filter', f'def work(db):\n    if db:\n        {filter_alone}\nup = work'),
+            ('map', f'class Migration:\n  def upgrade(self, db=1):\n    {map_alone}'),
+        ):
+            with self.subTest(text):
+                message = self.refused(text)
+                self.assertIn(f'{NAME}, line 3: {loop}(…) alone does nothing', message)
+                self.assertEqual(self.contents('b'), [])
+
+    def test_such_a_loop_stands_in_the_way_only_of_what_has_it(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db): db.a.insert_one({})
+            def down(db): map(db.a.delete_one, [{}])
+            """,
+        )
+        self.manager().execute()
+        with self.assertRaisesRegex(Exception, r'line 3: map\(…\) alone does nothing'):
+            self.manager().rollback('1')
+        self.assertEqual(self.registered(), [NAME])
+
 
 class DoneTest(PlainTest):
     def test_results_and_data_are_fine(self) -> None:
@@ -94,6 +123,25 @@ class DoneTest(PlainTest):
             self.migration(f'{number:03}_x.py', f'def up(db): return {expression}')
         self.manager().execute()
         self.assertEqual(len(self.registered()), 13)
+
+    def test_loops_that_do_something(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                list(map(db.a.insert_one, [{}]))
+                any(filter(db.a.delete_one, []))
+            """,
+        )
+        self.migration(
+            '002_own.py',
+            """
+            def map(function, items): return [function(each) for each in items]
+            def up(db): map(db.a.insert_one, [{}])
+            """,
+        )
+        self.manager().execute()
+        self.assertEqual(len(self.contents('a')), 2)
 
     def test_models_of_one_s_own_are_where_something_was_written(self) -> None:
         self.migration(
