@@ -11,6 +11,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne
 
 from migopy.backfill.documents import shown
 from migopy.errors import MigopyException, listing
+from migopy.texts import one_line
 
 #: Failed documents that a message shows.
 SHOWN = 20
@@ -84,14 +85,15 @@ class DocumentsFailed(MigopyException):
         self.failures = failures
         self.counts = counts
         self.note = note
+        where = one_line(namespace)
         if counts.failed == 1:
             key, reason = failures[0]
-            text = f'{namespace}: the document with _id {shown(key)} failed: {reason}'
+            text = f'{where}: the document with _id {shown(key)} failed: {reason}'
         else:
             rows = [f'_id {shown(key)}: {reason}' for key, reason in failures[:SHOWN]]
             if counts.failed > SHOWN:
                 rows.append(f'and {counts.failed - SHOWN:,} more')
-            text = f'{namespace}: {counts.failed:,} documents failed:\n{listing(rows)}'
+            text = f'{where}: {counts.failed:,} documents failed:\n{listing(rows)}'
         lines = [text, note, f'Of all in this call: {counts}']
         super().__init__('\n'.join(filter(None, lines)))
 

@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.errors import MigopyException
+from migopy.texts import one_line
 
 
 class NotACollection(MigopyException):
@@ -22,7 +23,9 @@ class NotACollection(MigopyException):
     def __init__(self, namespace: str, kind: str, reason: str) -> None:
         self.namespace = namespace
         self.kind = kind
-        super().__init__(f'{namespace} is a {kind}: {reason} Nothing was done.')
+        super().__init__(
+            f'{one_line(namespace)} is a {kind}: {reason} Nothing was done.'
+        )
 
 
 class ReplacedMeanwhile(MigopyException):
@@ -37,10 +40,10 @@ class ReplacedMeanwhile(MigopyException):
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
         super().__init__(
-            f'{namespace} is not the same collection any more: it was dropped, renamed'
-            ' or replaced (by $out, say) while its documents were changed. Some may'
-            ' have been left out. Run again, it begins with the first document of the'
-            ' collection that is there now.'
+            f'{one_line(namespace)} is not the same collection any more: it was'
+            ' dropped, renamed or replaced (by $out, say) while its documents were'
+            ' changed. Some may have been left out. Run again, it begins with the'
+            ' first document of the collection that is there now.'
         )
 
 
@@ -92,7 +95,7 @@ def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:
             collection.full_name,
             'view',
             f'nothing can be written to it. Give {what} the collection that it shows,'
-            f' {options["viewOn"]}.',
+            f' {one_line(options["viewOn"])}.',
         )
     if said['type'] == 'timeseries':
         raise NotACollection(

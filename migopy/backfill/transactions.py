@@ -18,6 +18,7 @@ from migopy.server import BULK_ERRORS, has_label, is_bound, is_in_transaction, r
 from migopy.server import code_of as server_code
 from migopy.state import TRANSIENT, KeptPages, begin
 from migopy.terminal import say
+from migopy.texts import one_line
 
 #: What the server answers where no transaction can do it (IllegalOperation,
 #: TransactionTooLarge, OperationNotSupportedInTransaction and the next one too large).
@@ -54,7 +55,9 @@ class NotOnce(MigopyException):
         self.wanted = wanted
         #: Whether fewer documents may be written so.
         self.is_too_large = is_too_large
-        super().__init__(f'{namespace}: {wanted} cannot be kept, as {reason}.')
+        super().__init__(
+            f'{one_line(namespace)}: {wanted} cannot be kept, as {reason}.'
+        )
 
     @property
     def in_place_of_it(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional, Protocol
 
 from migopy.effects.tally import Document
+from migopy.texts import one_line
 
 #: Where a command goes: a host and its port, or a socket's path.
 Address = tuple[str, Optional[int]]
@@ -47,12 +48,12 @@ class RefusedWrite(BaseException):
     """A write past the session that a step is to keep to; it was not sent.
 
     `command` is its name, `namespace` what it was for, `reason` what its keeper said,
-    if there was one. It is no `Exception`, as PyMongo swallows those of a listener, and
-    a migration may swallow its own.
+    if there was one, each in one line. It is no `Exception`, as PyMongo swallows those
+    of a listener, and a migration may swallow its own.
     """
 
     def __init__(self, command: str, namespace: str, reason: str = '') -> None:
         self.command = command
-        self.namespace = namespace
-        self.reason = reason
+        self.namespace = namespace = one_line(namespace)
+        self.reason = one_line(reason)
         super().__init__(f'{command} on {namespace} is outside of the transaction')

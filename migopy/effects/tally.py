@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import encode
 
-from migopy.texts import shortened
+from migopy.texts import one_line, shortened
 
 Document = Mapping[str, Any]
 
@@ -161,7 +161,7 @@ class Effects:
         changes = self.changes
         own = f'{database}.'
         names = sorted(changes, key=lambda name: (not name.startswith(own), name))
-        groups = [described(name, changes[name], own) for name in names]
+        groups = [one_line(described(name, changes[name], own)) for name in names]
         return joined([group for group in groups if group], self.more)
 
     def as_document(self) -> dict[str, Any]:

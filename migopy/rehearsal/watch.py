@@ -8,6 +8,7 @@ from typing import Any
 from migopy.effects import READS, Address, namespace_of
 from migopy.errors import MigopyException
 from migopy.rehearsal.preserving import Preserver
+from migopy.texts import one_line
 
 #: Commands that end a transaction, whose writes were seen already.
 ENDS = frozenset({'abortTransaction', 'commitTransaction'})
@@ -31,10 +32,10 @@ class WroteElsewhere(MigopyException):
         self.namespace = namespace
         self.where = where
         super().__init__(
-            f'It tried to write to {where} ({command} on {namespace}), which does not'
-            ' belong to the rehearsal. It has a client of its own, as models of an ODM'
-            ' have. The write was refused before it was sent. Let the migration use the'
-            ' db that it is given'
+            f'It tried to write to {where} ({command} on {one_line(namespace)}), which'
+            ' does not belong to the rehearsal. It has a client of its own, as models'
+            ' of an ODM have. The write was refused before it was sent. Let the'
+            ' migration use the db that it is given'
         )
 
 

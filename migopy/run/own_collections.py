@@ -9,6 +9,7 @@ from migopy.effects import Address, namespace_of, parts_of
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.run.site import Site
+from migopy.texts import one_line
 
 # An `execute` imports nothing of a dry run.
 if TYPE_CHECKING:
@@ -35,9 +36,10 @@ class TakesOwn(MigopyException):
         self.namespace = namespace
         self.names = names
         super().__init__(
-            f'It tried to take away what migopy keeps ({command} on {namespace}): its'
-            ' lock, the record of what has run, or images. That was refused before it'
-            ' was sent.\nDrop or empty your collections one by one, and leave out'
+            f'It tried to take away what migopy keeps ({command} on'
+            f' {one_line(namespace)}): its lock, the record of what has run, or'
+            ' images. That was refused before it was sent.\nDrop or empty your'
+            ' collections one by one, and leave out'
             f' {", ".join(names)} and each whose name begins with {names[-1]}.'
         )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.differences import Change, Comparison, Difference, Value, changes
 from migopy.tell.values import TYPES, cut, cut_both, identity, in_full, name
+from migopy.texts import one_line
 
 if TYPE_CHECKING:
     from migopy.tell.voice import Voice
@@ -38,7 +39,7 @@ def tell(
 
 def lines(comparison: Comparison, database: str) -> Iterator[Line]:
     """Set one collection's differences; `database` is the one not to be named."""
-    collection = comparison.namespace.removeprefix(f'{database}.')
+    collection = one_line(comparison.namespace.removeprefix(f'{database}.'))
     for difference in comparison.differences:
         sign, method = sign_of(difference)
         shown = identity(difference.id.decoded())

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from migopy.commands import Command, Spelling, spelled
 from migopy.tell.voice import Voice
 from migopy.terminal import LINE_EVERY, board, duration, how_far, is_for_board
+from migopy.texts import one_line
 
 if TYPE_CHECKING:
     from migopy.server import Build, Running
@@ -84,7 +85,7 @@ class Viewer:
     def show(self, sight: Sight) -> None:
         """Show what is seen now."""
         now = time.monotonic()
-        lines = list(self._seen(sight, now))
+        lines = [one_line(each) for each in self._seen(sight, now)]
         if not self._voice.is_custom and is_for_board():
             if self._draw is None:
                 self._draw = self._stack.enter_context(board())

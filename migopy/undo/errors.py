@@ -126,7 +126,7 @@ class InTheWay(MigopyException):
         self.namespace = namespace
         self.code = code
         super().__init__(
-            f'{namespace}: {what} cannot be restored as it was before {name}:'
+            f'{one_line(namespace)}: {what} cannot be restored as it was before {name}:'
             f' {one_line(reason)}.\nSee to what stands in its way, then type: ',
             Command('rollback', name, undo='yes'),
         )
@@ -138,8 +138,8 @@ class NotExact(MigopyException):
     def __init__(self, name: str, namespace: str, id: Value) -> None:
         self.name = name
         super().__init__(
-            f'{namespace} _id {shown(id)}: the server does not take it exactly as it'
-            f' was before {name} (an empty timestamp in it, say).'
+            f'{one_line(namespace)} _id {shown(id)}: the server does not take it'
+            f' exactly as it was before {name} (an empty timestamp in it, say).'
         )
 
 

@@ -9,6 +9,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
+from migopy.texts import one_line
 from migopy.undo.image_sets import ImageSet
 from migopy.undo.images import Images
 
@@ -54,7 +55,7 @@ def drop_if_empty(images: Images, namespace: str, place: str) -> bool:
 
 def said_of(images: Images, kept: ImageSet, namespace: str, is_gone: bool) -> str:
     """Say what has become of a collection that a migration has made."""
-    name = name_here(images, namespace)
+    name = one_line(name_here(images, namespace))
     if is_gone:
         return f'collection {name} dropped, as {kept.name} had made it'
     return (

@@ -106,6 +106,15 @@ class DescribeTest(unittest.TestCase):
             'collection old made and renamed to older',
         )
 
+    def test_it_is_one_line_whatever_names_have_in_it(self) -> None:
+        end = '\n002_b.py executed'
+        for changes in (
+            Changes(inserted=1),
+            Changes(indexes=[f'index x{end} made']),
+            Changes(collection=[f'renamed to geo.b{end}']),
+        ):
+            self.assertNotIn('\n', Effects({f'geo.a{end}': changes}).describe('geo'))
+
     def test_order_of_collections(self) -> None:
         """One's own by the alphabet, whoever wrote first, then those of others."""
         one = Changes(inserted=1)

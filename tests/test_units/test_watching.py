@@ -8,7 +8,7 @@ from unittest import mock
 
 from migopy.commands import FabSpelling
 from migopy.operations.watching import Sight
-from migopy.server import Build, Running
+from migopy.server import Build, Operation, Running
 from migopy.state import Agent, Doing, Holder, Loop, Seen
 from migopy.state.helm import Asked
 from migopy.tell import Voice
@@ -72,6 +72,14 @@ class ViewerTest(unittest.TestCase):
                 self.viewer.show(sight({**odd, 'effects': '\x1b[31m', 'waits': [1]}))
         for _, line in self.logger.said:
             self.assertNotIn('\x1b', line)
+
+    def test_no_name_of_another_forges_a_line(self) -> None:
+        other = Operation('update', 'a\nEnded: b', 5, 'c\nEnded: d')
+        build = Build('a\nEnded: b', 'i\nEnded: x', 5, None, None)
+        seen = Seen(HOLDER, Doing.of(DOING, NOW), Asked())
+        self.viewer.show(Sight(seen, Running([build], [other]), [], []))
+        [line] = self.logger.of('white')
+        self.assertNotIn('\n', line)
 
     def test_one_that_has_told_nothing_yet(self) -> None:
         seen = Seen(HOLDER, None, Asked.of('odd'))
