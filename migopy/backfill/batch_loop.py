@@ -35,7 +35,7 @@ from migopy.backfill.transactions import (
 )
 from migopy.effects import Recording
 from migopy.errand import ERRAND
-from migopy.server import end_sessions
+from migopy.server import end_sessions, reason_of
 from migopy.state import commit, is_passing
 from migopy.terminal import Meter, meter, total_of
 
@@ -203,6 +203,7 @@ class BatchLoop:
                 checkpoint.go_to(sent or place)
                 pages.count()
                 images.settle()
+                self._throttle.goes_on()
                 conflicts, sent = 0, None
                 timed.tell(self._throttle, len(documents), READS_AND_COMMITS)
             except PyMongoError as error:
@@ -210,6 +211,7 @@ class BatchLoop:
                     session.abort_transaction()
                 conflicts += not is_passing(error)
                 transaction.require_another_try(error, conflicts, deadline)
+                self._throttle.tries_again(reason_of(error), deadline - PATIENCE)
                 time.sleep(PAUSE * max(conflicts, 1))
             finally:
                 self._abort(session)

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 from migopy.backfill.changes import Batch, Change, Failed
 from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
 from migopy.backfill.loops import NOT_IN_TRANSACTION
-from migopy.backfill.sizes import Way
+from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import (
     EXACTLY_ONCE,
     UNDO,
@@ -22,6 +22,7 @@ from migopy.backfill.transactions import (
     PageTransaction,
 )
 from migopy.backfill.writes import EndedTransaction, Writes, Written
+from migopy.server import reason_of
 from migopy.state import commit, is_passing
 
 #: How often a page is tried that the server aborts, as others write its documents or
@@ -71,12 +72,12 @@ class ExactlyOnce:
         checkpoint: Checkpoint,
         session: ClientSession,
         is_required: bool,
-        way: Way,
+        throttle: Throttle,
     ) -> None:
         """Write to `collection`; `raw` is the same collection, for reading.
 
-        The run must keep pages; `session` is used for these transactions alone. `way`
-        hears how long their first commands take.
+        The run must keep pages; `session` is used for these transactions alone.
+        `throttle` hears how long their first commands take, and what is tried again.
         """
         checkpoints = CHECKPOINTS.get()
         assert checkpoints is not None and checkpoints.pages is not None  # noqa: S101
@@ -88,7 +89,7 @@ class ExactlyOnce:
         if self._images is not None:
             self._images.begin(self._namespace)
         self._session = session
-        self._way = way
+        self._throttle = throttle
         self.trips = TRIPS if self._images is None else TRIPS_WITH_IMAGES
         self.is_required = is_required or self._images is not None
         self._wanted = EXACTLY_ONCE if self._images is None else UNDO
@@ -138,7 +139,8 @@ class ExactlyOnce:
             self._checkpoint.passed(batch, known)
             return Written()
         self._transaction.look_at_the_lock()
-        deadline = time.monotonic() + PATIENCE
+        began = time.monotonic()
+        deadline = began + PATIENCE
         conflicts = 0
         #: What the last attempt had sent to be committed, and the place after it.
         sent: tuple[Written, Place] | None = None
@@ -169,6 +171,7 @@ class ExactlyOnce:
                     self._session.abort_transaction()
                 conflicts += not is_passing(error)
                 self._transaction.require_another_try(error, conflicts, deadline)
+                self._throttle.tries_again(reason_of(error), began)
             time.sleep(min(PAUSE * max(conflicts, 1), LONGEST_PAUSE))
 
     def _corrected(
@@ -183,6 +186,7 @@ class ExactlyOnce:
         """Hear that a batch was committed, after which the call is at a place."""
         self._checkpoint.go_to(place)
         self._pages.count()
+        self._throttle.goes_on()
         if self._images is not None:
             self._images.settle()
 
@@ -190,7 +194,7 @@ class ExactlyOnce:
         """Write the checkpoint first, which costs the server next to nothing."""
         began = time.monotonic()
         is_added = self._pages.add(self._transaction.kept(place), self._session)
-        self._way.saw(time.monotonic() - began)
+        self._throttle.sizes.way.saw(time.monotonic() - began)
         return is_added
 
     def _write_kept(self, changes: Sequence[Change]) -> Written:

@@ -37,6 +37,10 @@ ASSUMED = 100e-6
 #: delayed what was measured.
 STEP = 4
 
+#: Pages that have to be written, after one was too large, until they may be twice as
+#: large again; it is twice as many after each further one that was.
+WELL = 16
+
 
 class Way:
     """How long a message takes to the server and back.
@@ -70,15 +74,15 @@ class Sizes:
 
     Invariant: the caller's number, if there is one; else `BASE`, and more only if round
     trips would take too large a share of the time. No more documents are written at
-    once than the last measurements allow.
+    once than the last measurements allow, and fewer for a while after a page that was
+    too large.
     """
 
     def __init__(
         self, given: int | None, way: Way | None = None, target: float | None = None
     ) -> None:
         """Take what the caller says, if anything; `target` is that of the pace."""
-        #: Documents of the next page at most.
-        self.most = BASE if given is None else given
+        self._most = BASE if given is None else given
         self.way = way or Way(None)
         self._seconds = min(SECONDS, (target or math.inf) * BELOW_TARGET)
         #: Whether a page may become larger than `BASE`, as nobody has said how large.
@@ -88,6 +92,16 @@ class Sizes:
         #: Seconds of work, and for how many documents; older ones count for less.
         self._worked = 0.0
         self._documents = 0.0
+        #: Documents of a page for a while, as a larger one was too large; how many have
+        #: been written so, and how many have to be.
+        self._kept: int | None = None
+        self._well = 0
+        self._patience = WELL // 2
+
+    @property
+    def most(self) -> int:
+        """Give the documents of the next page at most."""
+        return self._most if self._kept is None else min(self._most, self._kept)
 
     def took(self, seconds: float, documents: int, trips: int) -> float:
         """Hear how long a page took to be written, with so many round trips.
@@ -98,12 +112,17 @@ class Sizes:
         worked = max(seconds - trips * self.way.seconds, 0.0)
         self._worked = self._worked / 2 + worked
         self._documents = self._documents / 2 + documents
+        if self._kept is not None:
+            self._well += 1
+            if self._well >= self._patience:
+                self._well = 0
+                self._kept = min(2 * self._kept, max(self._most, MOST))
         return worked
 
     def begin(self) -> None:
         """Hear that the first page is about to be asked for."""
         if self.grows:
-            self.most = max(self.most, min(self.at_once, STEP * BASE))
+            self._most = max(self._most, min(self.at_once, STEP * BASE))
 
     def read(self, page: Sequence[RawBSONDocument]) -> None:
         """Hear of a page that was read, before the next one is asked for."""
@@ -113,7 +132,7 @@ class Sizes:
         if wanted > BASE and page:
             size = sum(len(each.raw) for each in page) / len(page)
             wanted = min(wanted, BYTES / size)
-        self.most = max(BASE, round(wanted))
+        self._most = max(BASE, round(wanted))
 
     @property
     def at_once(self) -> int:
@@ -124,9 +143,11 @@ class Sizes:
         if self._documents:
             each = max(self._worked / self._documents, FASTEST)
         waited = self.trips * self.way.seconds
-        return max(BASE, round(min(waited / SHARE, self._seconds) / each))
+        most = max(BASE, round(min(waited / SHARE, self._seconds) / each))
+        return most if self._kept is None else min(most, self._kept)
 
     def keep_to(self, documents: int) -> None:
-        """Keep all pages at so many documents from now on, or fewer."""
-        self.grows = False
-        self.most = documents
+        """Keep pages at so many documents until enough of them were written."""
+        self._kept = documents
+        self._well = 0
+        self._patience *= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import copy_context
 from typing import Any, Callable, TypeVar
 
 from pymongo import MongoClient
@@ -30,6 +31,9 @@ SLOW_FROM = 0.6
 
 #: Seconds between two lines that say why it is slow.
 SAY_EVERY = 10.0
+
+#: Seconds that a batch is tried again before a line says so.
+AGAIN_AFTER = 5.0
 
 #: Seconds of one sleep, so that an interruption and an end of the reason are noticed.
 NAP = 0.1
@@ -86,6 +90,9 @@ class Throttle:
         self._said = -SAY_EVERY
         self._told = 0
         self._took = 0.0
+        #: The context of the call, for what other threads say; whether they said it.
+        self._context = copy_context()
+        self._is_again = False
 
     @property
     def size(self) -> int:
@@ -143,6 +150,7 @@ class Throttle:
 
     def wait(self, documents: int) -> None:
         """Wait until a batch of so many documents may be written; raises `Stopped`."""
+        self._context = copy_context()
         self._obey()
         limit = self._limit
         if limit is not None:
@@ -165,6 +173,22 @@ class Throttle:
             self._tell(f'slowed down: {worst.text}')
             self._sleep_until(now + max(self._took, NAP))
         self._tell('')
+
+    def tries_again(self, why: str, since: float) -> None:
+        """Say, in any thread, why the one batch at hand is tried again since then."""
+        self._is_again = True
+        said = f'a batch is tried again: {why}'
+        self._context.run(self._tell, said)
+        now = time.monotonic()
+        if now - since >= AGAIN_AFTER and now - self._said >= SAY_EVERY:
+            self._said = now
+            self._context.run(say, f'{self._name}: {said}')
+
+    def goes_on(self) -> None:
+        """Hear that no batch is tried again any more."""
+        if self._is_again:
+            self._is_again = False
+            self._context.run(self._tell, '')
 
     def _pause(self, watch: Watch, worst: Strain) -> None:
         """Wait until nothing is near a limit, saying so, then start again slowly."""

@@ -128,7 +128,7 @@ class UpdateCall:
             self._checkpoint,
             session,
             self._exactly_once,
-            sizes.way,
+            self._throttle,
         )
         sizes.trips = once.trips
         batches = self._batches(submit)
@@ -183,6 +183,7 @@ class UpdateCall:
                 batch.leave(written.again, ChangedMeanwhile(ATTEMPTS))
                 written = once.write(batch)
         except NotOnce as error:
+            self._throttle.goes_on()
             count, is_retried = batch.counts.matched, bool(batch.retried)
             if self._throttle.sizes.grows and count > BASE:
                 raise TooLarge(BASE, is_retried) from error

@@ -14,10 +14,11 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener
 
-from migopy.backfill import DocumentsFailed, NotOnce, exactly_once
+from migopy.backfill import DocumentsFailed, NotOnce, exactly_once, throttle
 from migopy.files.migration import checksum_of
 from migopy.signals import Terminated
 from migopy.state import LockLost
+from migopy.state.helm import Helm
 from tests.faults import failing, obliging_server, soon_heard
 from tests.project import PlainTest, RecordingLogger
 from tests.server import standalone
@@ -201,6 +202,33 @@ class OnceTest(PlainTest):
         self.assertEqual(self.calls(), [1] * 4 + [0] * 6)
         self.execute()
         self.assertEqual(self.calls(), [1] * 10)
+
+    def test_why_one_is_tried_again_is_said_where_that_takes_long(self) -> None:
+        self.write_up(self.COUNT, 'exactly_once=True')
+        reports: list[str] = []
+        with self.client.start_session() as session:
+            session.start_transaction()
+            notes = self.db.notes
+            notes.update_one({'_id': 5}, {'$set': {'x': 1}}, session=session)
+
+            class Releasing(RecordingLogger):
+                def white(self, message: object) -> None:
+                    super().white(message)
+                    if 'a batch is tried again' in str(message):
+                        session.abort_transaction()
+
+            logger = Releasing()
+            with (
+                mock.patch.object(throttle, 'AGAIN_AFTER', 0.1),
+                mock.patch.object(Helm, 'waits', lambda _, why: reports.append(why)),
+            ):
+                self.execute(logger=logger)
+        self.assertEqual(self.calls(), [1] * 10)
+        [said] = [each for each in logger.of('white') if 'tried again' in each]
+        self.assertIn('notes: a batch is tried again: WriteConflict', said)
+        # `watch` is told at once, and that it goes on.
+        self.assertEqual(f'notes: {reports[0]}', said)
+        self.assertEqual(reports[-1], '')
 
     def test_without_a_replica_set_it_is_said_or_refused(self) -> None:
         with standalone() as server, MongoClient(server.uri) as client:

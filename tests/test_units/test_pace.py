@@ -16,7 +16,7 @@ from pymongo.errors import NetworkTimeout, OperationFailure
 
 from migopy.backfill import throttle as throttle_room
 from migopy.backfill import watch as watch_room
-from migopy.backfill.sizes import BASE, MOST, Sizes, Way
+from migopy.backfill.sizes import BASE, MOST, WELL, Sizes, Way
 from migopy.backfill.throttle import SMALLEST, Throttle
 from migopy.backfill.watch import Strain, Watch
 from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
@@ -358,7 +358,32 @@ class SizesTest(unittest.TestCase):
             self.way.saw(seconds)
         self.assertEqual(self.way.seconds, 0.04)
 
-    def test_they_grow_no_more_where_a_large_one_could_not_be_written(self) -> None:
+    def test_after_one_that_was_too_large_they_grow_again_carefully(self) -> None:
+        for given, small in ((1000, 500), (1000, 250), (None, BASE)):
+            with self.subTest(given, small=small):
+                self.way = Way(None)
+                self.way.saw(0.04)
+                sizes = Sizes(given, self.way)
+                self.written(sizes, 3)
+                usual = sizes.most
+                for times in (1, 2, 4):
+                    sizes.keep_to(small)
+                    self.assertEqual(sizes.at_once, small)
+                    for size in (small, 2 * small):
+                        self.assertEqual(sizes.most, min(size, usual))
+                        self.written(sizes, times * WELL - 1)
+                        self.assertEqual(sizes.most, min(size, usual))
+                        self.written(sizes, 1)
+                self.written(sizes, 1000)
+                self.assertEqual(sizes.most, usual)
+
+    def written(self, sizes: Sizes, pages: int) -> None:
+        """Have pages written at 40 µs for each document."""
+        for _ in range(pages):
+            sizes.took(0.12 + sizes.most * 40e-6, sizes.most, 3)
+            sizes.read([])
+
+    def test_they_stay_small_where_a_large_one_could_not_be_written(self) -> None:
         self.way.saw(0.04)
         sizes = Sizes(None, self.way)
         sizes.took(0.2, BASE, 3)
