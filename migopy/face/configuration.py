@@ -36,8 +36,12 @@ FILE = '_FILE'
 OTHERS = ('MIGOPY_MONGOD', 'MIGOPY_SENT')
 OF_TESTS = r'MIGOPY_(TEST|FAULTS|WRITE_DOCS)'
 
-#: What Kubernetes sets in each pod where a service is called `migopy`.
-OF_A_SERVICE = r'MIGOPY_(SERVICE_(HOST|PORT)\w*|PORT_\d+_(TCP|UDP|SCTP)\w*|PORT=(tcp|udp|sctp)://.*)'
+#: What Kubernetes sets in each pod where a service is called `migopy`, or
+#: `migopy-mongodb`.
+OF_A_SERVICE = (
+    r'MIGOPY_(\w+_)?'
+    r'(SERVICE_(HOST|PORT)\w*|PORT_\d+_(TCP|UDP|SCTP)\w*|PORT=(tcp|udp|sctp)://.*)'
+)
 
 #: Settings that are paths.
 PATHS = (
@@ -138,6 +142,8 @@ def _setting_of(variable: str) -> tuple[str, bool]:
 
 
 def _is_other(variable: str, text: str) -> bool:
+    if variable[len(PREFIX) :] in CHECKS:
+        return False
     return (
         variable in (MANAGER, *OTHERS)
         or re.match(OF_TESTS, variable) is not None

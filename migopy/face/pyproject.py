@@ -15,9 +15,11 @@ NAME = 'pyproject.toml'
 
 #: Whether a file has the table, in one of the ways to write it. Most have none, and to
 #: read them takes longer than this.
-HAS_TABLE = (
-    r'\btool\b["\']?\s*\.\s*["\']?migopy\b|^\s*\[\s*tool\s*\]\s*$(?s:.*)^\s*migopy\b'
-)
+HAS_TABLE = r"""(?x)
+    \btool\b["']? \s* \. \s* ["']?migopy\b
+    | ^\s* \[ \s* ["']?tool["']? \s* \] (?s:.*) ^\s* ["']?migopy\b
+    | ^\s* ["']?tool["']? \s* = .* \bmigopy\b
+"""
 
 
 class Table(NamedTuple):

@@ -226,6 +226,10 @@ class EnvironmentTest(FolderTest):
             'MIGOPY_SERVICE_HOST': '10.0.0.1',
             'MIGOPY_SERVICE_PORT': '80',
             'MIGOPY_SERVICE_PORT_HTTP': '80',
+            'MIGOPY_MONGODB_SERVICE_HOST': '10.0.0.2',
+            'MIGOPY_MONGODB_SERVICE_PORT_MONGODB': '27017',
+            'MIGOPY_MONGODB_PORT': 'tcp://10.0.0.2:27017',
+            'MIGOPY_MONGODB_PORT_27017_TCP_ADDR': '10.0.0.2',
             'MIGOPY_PORT': 'tcp://10.0.0.1:80',
             'MIGOPY_PORT_80_TCP': 'tcp://10.0.0.1:80',
             'MIGOPY_PORT_80_TCP_ADDR': '10.0.0.1',
@@ -266,6 +270,8 @@ class TableTest(FolderTest):
             '[tool]\nmigopy = {mongo_database = "shop", lock_wait = 5}',
             '[ tool . "migopy" ]\nmongo_database = "shop"\nlock_wait = 5',
             'tool.migopy.mongo_database = "shop"\ntool.migopy.lock_wait = 5',
+            'tool = {migopy = {mongo_database = "shop", lock_wait = 5}}',
+            '["tool"] # ours\n"migopy" = {mongo_database = "shop", lock_wait = 5}',
         ):
             given = self.table(text)
             values = {name: each.value for name, each in given.items()}
