@@ -24,6 +24,9 @@ NOWHERE = 'migopy_nowhere'
 #: The error of a write to a document that another transaction has written to.
 WRITE_CONFLICT = 112
 
+#: The error of a write that the collection's validator rejects.
+REJECTED = 121
+
 #: Documents that the server sends at once: some megabytes at most, as a rule.
 BATCH = 4000
 
@@ -101,7 +104,13 @@ class States:
         for_certain: bool,
     ) -> bool:
         try:
-            self._write(namespace, before, after)
+            try:
+                self._write(namespace, before, after)
+            except OperationFailure as error:
+                if error.code != REJECTED:
+                    raise
+                # Who has written it has passed the validator by.
+                self._write(namespace, before, after, bypass=True)
         except OperationFailure as error:
             is_conflict = error.code == WRITE_CONFLICT
             if error.code == UNAUTHORIZED or (for_certain and not is_conflict):
@@ -109,15 +118,22 @@ class States:
             return is_conflict
         return False
 
-    def _write(self, namespace: str, before: bytes | None, after: bytes | None) -> None:
+    def _write(
+        self,
+        namespace: str,
+        before: bytes | None,
+        after: bytes | None,
+        bypass: bool | None = None,
+    ) -> None:
         """Write to a document in the way in which the transaction did."""
         collection = self.collection(namespace)
+        by: dict[str, Any] = {'bypass_document_validation': bypass}
         with self._client.start_session() as session:
             session.start_transaction()
             try:
                 if before is None:
                     document = RawBSONDocument(after or b'')
-                    collection.insert_one(document, session=session)
+                    collection.insert_one(document, session=session, **by)
                 elif after is None or id_of(before) != id_of(after):
                     collection.delete_one(with_id(id_of(before)), session=session)
                 else:
@@ -125,7 +141,7 @@ class States:
                     # `replace_one` would read it, which cannot be done of every one.
                     whole = {'$literal': RawBSONDocument(after)}
                     query, update = with_id(id_of(before)), [{'$replaceWith': whole}]
-                    collection.update_one(query, update, session=session)
+                    collection.update_one(query, update, session=session, **by)
             finally:
                 session.abort_transaction()
 

@@ -87,7 +87,7 @@ def _line_of(look: Look, found: Found) -> int:
         named = [
             index.get('name')
             for command in sighting.commands
-            for index in command.get('indexes', ())
+            for index in command.get('indexes', (command.get('index', {}),))
         ]
         is_it = not found.subject or found.subject in named
         if sighting.namespace == found.namespace and is_it:

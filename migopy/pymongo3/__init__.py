@@ -20,6 +20,7 @@ from migopy.pymongo3.collection import LegacyCollection as LegacyCollection
 from migopy.pymongo3.collection import LegacyCursor as LegacyCursor
 from migopy.pymongo3.commented import COMMENT as COMMENT
 from migopy.pymongo3.commented import commented as commented
+from migopy.pymongo3.counting import count_in_transaction as count_in_transaction
 from migopy.pymongo3.database import LegacyDatabase as LegacyDatabase
 from migopy.pymongo3.database import legacy_database as legacy_database
 from migopy.pymongo3.methods import CLIENT_METHODS as CLIENT_METHODS

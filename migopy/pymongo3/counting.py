@@ -11,6 +11,9 @@ from pymongo.errors import ConfigurationError
 
 from migopy.pymongo3.sending import bound_session, without_none
 
+#: What a `find` may ask for, and not an aggregation.
+NOT_AGGREGATED = frozenset({'$near', '$nearSphere', '$where'})
+
 
 def count(
     collection: Collection[Any],
@@ -42,7 +45,7 @@ def send_count(
         options['hint'] = dict(options['hint'])
     current = session or bound_session(collection)
     if current is not None and current.in_transaction:
-        return collection.count_documents(query, session=session, **options)
+        return count_in_transaction(collection, query, session, **options)
     reply = collection.database.command(
         'count',
         collection.name,
@@ -53,3 +56,28 @@ def send_count(
         **options,
     )
     return int(reply['n'])
+
+
+def count_in_transaction(
+    collection: Collection[Any],
+    query: Mapping[str, Any],
+    session: ClientSession | None,
+    **options: Any,
+) -> int:
+    """Count as `count` does, where that command is refused.
+
+    By aggregation; what that does not know is found, and counted here.
+    """
+    if not _has(query, NOT_AGGREGATED):
+        return collection.count_documents(query, session=session, **options)
+    options['max_time_ms'] = options.pop('maxTimeMS', None)
+    found = collection.find(query, {'_id': 1}, session=session, **options)
+    return sum(1 for _ in found)
+
+
+def _has(query: Any, operators: frozenset[str]) -> bool:
+    """Tell whether a filter has any of some operators, at any depth."""
+    if isinstance(query, Mapping):
+        deeper = any(_has(each, operators) for each in query.values())
+        return deeper or not operators.isdisjoint(query)
+    return isinstance(query, list) and any(_has(each, operators) for each in query)

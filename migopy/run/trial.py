@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, nullcontext
-from typing import NamedTuple
 
 from pymongo.client_session import ClientSession
-from pymongo.errors import OperationFailure
 
 from migopy.backfill import Tried, loops_tried
 from migopy.commands import Command
@@ -21,25 +19,15 @@ from migopy.run.own_collections import OwnCollections
 from migopy.run.plan import Plan
 from migopy.run.site import Site
 from migopy.run.step import Step
-from migopy.run.transaction import (
-    GONE,
-    CaughtError,
-    aborted,
-    is_gone,
-    kept_inside,
-    why_refused,
-)
+from migopy.run.transaction import aborted, kept_inside, why_refused
 from migopy.run.trial_comparison import Comparer
+from migopy.run.trial_ends import Ended, why_ended
 from migopy.run.trial_errors import CannotTry, NotAllShown
 from migopy.run.trial_images import TriedPages, refusing
 from migopy.run.trial_writes import require_nothing_past
-from migopy.server import code_of, reason_of
 from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
-from migopy.traces import excerpt, line_in
-
-#: Errors raised by constraints, which a dry run may not have been able to drop.
-OF_CONSTRAINTS = frozenset({11000, 121})
+from migopy.traces import excerpt
 
 #: Gives who is told of the commands of a step.
 Watch = Callable[[Step], Told]
@@ -86,16 +74,6 @@ def try_out(
                 place = trial.run(place, World(client, session, outside), states)
     if trial.not_shown:
         raise NotAllShown(trial.not_shown)
-
-
-class Ended(NamedTuple):
-    """Why a step's trial has ended before its end.
-
-    `is_over` is whether its transaction has ended with it.
-    """
-
-    reason: str
-    is_over: bool
 
 
 class Trial:
@@ -190,7 +168,7 @@ class Trial:
             with self._site.listener.own_work():
                 broken = standin.settle()
             return Ended(broken, is_over=False) if broken else None
-        ended = _why_ended(step, cause, world, effects)
+        ended = why_ended(step, cause, world, standin, effects)
         if ended is not None and not step.in_transaction:
             return ended
         if isinstance(cause, Exception) and why_refused(cause) is not None:
@@ -262,39 +240,3 @@ class Trial:
             not_run=not_run,
             function=function_of(error, step.doing),
         )
-
-
-def _why_ended(
-    step: Step, error: BaseException, world: World, effects: Recording
-) -> Ended | None:
-    """Say why an error does not tell what would happen; `None` where it does."""
-    line = line_in(error, step.migration.path)
-    where = '' if line is None else f'line {line}: '
-    if isinstance(error, Unanswerable):
-        return Ended(f'{where}{error.reason}', is_over=False)
-    if isinstance(error, CaughtError):
-        return Ended(
-            'it goes on after an error that ends the transaction of a dry run:'
-            f' {error.failed}',
-            is_over=True,
-        )
-    failed = effects.failed
-    if isinstance(error, OperationFailure):
-        if failed and failed.namespace in world.loosened and is_constraint(error):
-            reason = f'{where}what would be gone is still there: {reason_of(error)}'
-            return Ended(reason, is_over=True)
-        if code_of(error) in GONE:
-            reason = f'{where}the server has ended the transaction, which may last 60 s'
-            return Ended(reason, is_over=True)
-    if isinstance(error, Exception) and why_refused(error) is not None:
-        over = is_gone(world.session, effects.database)
-        return Ended(f'{where}{why_refused(error)}', is_over=over)
-    return None
-
-
-def is_constraint(error: OperationFailure) -> bool:
-    """Tell whether a unique index or a validator has brought an error."""
-    codes = {error.code}
-    details = error.details or {}
-    codes.update(each.get('code') for each in details.get('writeErrors', ()))
-    return bool(codes & OF_CONSTRAINTS)

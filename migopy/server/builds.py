@@ -20,8 +20,9 @@ from migopy.server.ending import ENDING_SECONDS, LOOK_EVERY, LOOKING
 
 Document = Mapping[str, Any]
 
-#: What the server answers where there is no such index or collection any more.
-GONE = frozenset({26, 27})
+#: What the server answers where there is no such index or collection any more, or no
+#: collection but a view.
+GONE = frozenset({26, 27, 166})
 
 
 class Left(NamedTuple):

@@ -44,17 +44,26 @@ def duplicates(world: World, namespace: str, index: Document) -> Found:
     keys = list(index['key'])
     if any(not isinstance(way, (int, float)) for way in index['key'].values()):
         return Found()
+    around = _around(keys)
+    places = [part for key in keys for part in key.split('.') if part.isdigit()]
+    if places or not set(around).isdisjoint(keys):
+        return Found(unknown='a key is a place in an array, or within another key')
     stages: list[Document] = []
     if index.get('partialFilterExpression'):
         stages.append({'$match': index['partialFilterExpression']})
+    for each in around:
+        one_by_one = {'path': f'${each}', 'preserveNullAndEmptyArrays': True}
+        stages.append({'$unwind': one_by_one})
     if index.get('sparse'):
         stages.append({'$match': {'$or': [{key: {'$exists': True}} for key in keys]}})
     parts = {f'k{place}': f'${key}' for place, key in enumerate(keys)}
-    stages.append(
-        {'$project': {'_id': 0, **{k: _entries(v) for k, v in parts.items()}}}
-    )
+    stages.append({'$project': {k: _entries(v) for k, v in parts.items()}})
     stages += [{'$unwind': f'${part}'} for part in parts]
     entry = {part: f'${part}' for part in parts}
+    if around:
+        # A document may have the same entry several times.
+        stages.append({'$group': {'_id': {'of': '$_id', 'k': entry}}})
+        entry = {part: f'$_id.k.{part}' for part in parts}
     stages += [
         {'$group': {'_id': entry, 'n': {'$sum': 1}}},
         {'$match': {'n': {'$gt': 1}}},
@@ -95,6 +104,16 @@ def broken_since(world: World) -> list[str]:
             said.append(f'{constraint.name} may refuse what is written later')
     world.written_since.clear()
     return said
+
+
+def _around(keys: Sequence[str]) -> list[str]:
+    """List the fields around those of an index, outer ones first.
+
+    If one is an array, each of its items has an entry of its own in the index.
+    """
+    parts = [key.split('.') for key in keys]
+    found = {tuple(each[:n]) for each in parts for n in range(1, len(each))}
+    return ['.'.join(each) for each in sorted(found)]
 
 
 def _entries(path: str) -> Document:

@@ -1,12 +1,10 @@
-"""Collections made, changed, dropped, renamed and listed in a dry run."""
+"""Collections made, dropped, renamed and listed in a dry run."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from migopy.standin import checks
+from migopy.standin.changes import have_validator
 from migopy.standin.documents import empty, insert, read_all
-from migopy.standin.findings import MISFITS, Finding, counted
+from migopy.standin.findings import Finding, counted
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import (
     Constraint,
@@ -63,7 +61,7 @@ def create(
             with probing(world.client) as session:
                 tried = {**command, 'create': scratch()}
                 world.database(database).command(tried, session=session)
-            _have_validator(world, namespace, options.get('validator'), 0)
+            have_validator(world, namespace, options, 0)
         reply = {'ok': 1.0}
         text = f'would make {made.kind} {namespace}'
         findings.append(Finding(f'{text}, which was not tried on the server'))
@@ -142,15 +140,21 @@ def rename(
     there = world.known(target)
     if there is not None and not command.get('dropTarget'):
         raise refused(48, 'NamespaceExists', 'target namespace exists')
+    if known.kind == 'view':
+        raise refused(166, 'CommandNotSupportedOnView', f'cannot rename view: {source}')
     if known.kind != 'collection':
         raise Unanswerable(f'{source} is a {known.kind}, whose renaming is not tried')
     said = world.documents(source)
     findings.append(Finding(f'would rename {source} to {target}: {said}'))
-    documents = None if source in world.off_limits else read_all(world, source)
+    # No transaction deletes from a capped one.
+    is_capped = bool(known.options.get('capped')) and not known.is_new
+    is_kept = is_capped or source in world.off_limits
+    documents = None if is_kept else read_all(world, source)
     if there is not None:
         _have_gone(world, target, there, f'{target} would be replaced')
     if documents is None:
-        reason = f'{source} would be renamed, and it has too many documents'
+        why = 'is capped' if is_capped else 'has too many documents'
+        reason = f'{source} would be renamed, and it {why}'
         world.off_limits.update({source: reason, target: reason})
     else:
         world.collection(source).delete_many({}, session=world.session)
@@ -159,103 +163,14 @@ def rename(
     world.remove(source)
     world.make(target, Known(known.kind, known.options, known.indexes))
     world.written.add(target)
+    world.unmade.add(target)
     for index in known.indexes.values():
         if index.get('unique'):
             name = f'the unique index {target}.{index["name"]}'
             world.constraints.append(Constraint(target, name, index, None, 0))
-    _have_validator(world, target, known.options.get('validator'), 0)
+    have_validator(world, target, known.options, 0)
     world.written_since.discard(target)
     return {'ok': 1.0}
-
-
-def modify(
-    world: World, database: str, command: Document, findings: list[Finding]
-) -> Document:
-    """Answer `collMod`: of a validator it is found out what it would reject."""
-    namespace = f'{database}.{command["collMod"]}'
-    known = world.known(namespace)
-    if known is None:
-        raise no_namespace()
-    if known.kind != 'collection':
-        findings.append(Finding(f'would change {known.kind} {namespace}, not tried'))
-        world.off_limits[namespace] = f'{namespace} would be another {known.kind}'
-        return {'ok': 1.0}
-    reply: Document = {'ok': 1.0}
-    changed = [key for key in command if key not in ('collMod', 'comment', 'index')]
-    if 'index' in command:
-        reply.update(_modify_index(known, command['index'], namespace))
-        findings.append(
-            Finding(f'would change index {namespace}.{_index_name(command["index"])}')
-        )
-    if command.get('validator'):
-        _require_validator(world, database, command['validator'])
-        found = checks.misfits(world, namespace, command['validator'])
-        count = world.documents(namespace)
-        said = (
-            f'{found.amount} of them do not fit' if found.number else 'all of them fit'
-        )
-        if found.unknown:
-            said = f'not looked through: {found.unknown}'
-        text = f'would change the validator of {namespace}: {count}, {said}'
-        obstacle = MISFITS if found.number else ''
-        number = found.number
-        findings.append(Finding(text, found.values, obstacle, namespace, '', number))
-        if known.options.get('validator'):
-            world.loosened.add(namespace)
-        _forget(world, namespace)
-        _have_validator(world, namespace, command['validator'], found.number)
-    elif changed:
-        if 'validator' in command:
-            world.loosened.add(namespace)
-            _forget(world, namespace)
-        names = ', '.join(changed)
-        findings.append(Finding(f'would change {names} of {namespace}'))
-    known.options = {**known.options, **{key: command[key] for key in changed}}
-    return reply
-
-
-def _forget(world: World, namespace: str) -> None:
-    world.constraints[:] = [
-        each
-        for each in world.constraints
-        if each.namespace != namespace or each.validator is None
-    ]
-
-
-def _have_validator(world: World, namespace: str, validator: Any, broken: int) -> None:
-    """Have a validator there, unless it is none, that nobody enforces."""
-    if validator:
-        name = f'the validator of {namespace}'
-        world.constraints.append(Constraint(namespace, name, None, validator, broken))
-        world.written_since.discard(namespace)
-
-
-def _require_validator(world: World, database: str, validator: Any) -> None:
-    """Have the server judge a validator; raises what it raises."""
-    with probing(world.client) as session:
-        world.database(database).command(
-            {'create': scratch(), 'validator': validator}, session=session
-        )
-
-
-def _index_name(index: Document) -> str:
-    if 'name' in index:
-        return str(index['name'])
-    return '_'.join(f'{key}_{way}' for key, way in index['keyPattern'].items())
-
-
-def _modify_index(known: Known, change: Document, namespace: str) -> Document:
-    """Change an index as it is to be seen; give what the server says of it."""
-    name = _index_name(change)
-    if name not in known.indexes:
-        text = f'cannot find index {name} for ns {namespace}'
-        raise refused(27, 'IndexNotFound', text)
-    index, reply = known.indexes[name], {}
-    for option in change:
-        if option not in ('name', 'keyPattern'):
-            reply[f'{option}_old'] = index.get(option)
-            reply[f'{option}_new'] = index[option] = change[option]
-    return {key: value for key, value in reply.items() if value is not None}
 
 
 def list_collections(

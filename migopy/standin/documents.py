@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 
 from migopy.standin.world import World
@@ -15,7 +15,11 @@ from migopy.standin.world import World
 MOST = 100_000
 MOST_BYTES = 64_000_000
 
-RAW: CodecOptions[Any] = CodecOptions(document_class=RawBSONDocument)
+#: Documents as they are; their dates may be ones that no `datetime` can be.
+RAW: CodecOptions[Any] = CodecOptions(
+    document_class=RawBSONDocument,
+    datetime_conversion=DatetimeConversion.DATETIME_AUTO,
+)
 
 #: Documents in one insert.
 BATCH = 1000

@@ -34,6 +34,8 @@ def create_indexes(
     """Answer `createIndexes`; raises what the server would raise."""
     namespace = f'{database}.{command["createIndexes"]}'
     known = world.known(namespace)
+    if known is not None and known.kind == 'view':
+        raise _is_view(namespace)
     if known is not None and known.kind != 'collection':
         raise Unanswerable(
             f'{namespace} is a {known.kind}, whose indexes are not tried'
@@ -56,13 +58,14 @@ def create_indexes(
             findings.append(Finding(f'would make index {said}: {documents}'))
             continue
         found = checks.duplicates(world, namespace, index)
-        _tell_unique(findings, namespace, index['name'], documents, found)
+        tell_unique(findings, namespace, index['name'], documents, found)
         if found.values:
             raise _duplicate(namespace, index, found.values[0][0])
         name = f'the unique index {said}'
         world.constraints.append(Constraint(namespace, name, index, None, 0))
         world.written_since.discard(namespace)
     known.indexes.update({index['name']: index for index in made})
+    world.unmade.add(namespace)
     world.make(namespace, known)
     return reply
 
@@ -128,13 +131,14 @@ def _about(error: OperationFailure, namespace: str, scratch: str) -> OperationFa
     return refused(error.code or 0, name, text)
 
 
-def _tell_unique(
+def tell_unique(
     findings: list[Finding],
     namespace: str,
     index: str,
     documents: str,
     found: checks.Found,
 ) -> None:
+    """Tell what a unique index would meet."""
     text = f'would make index {namespace}.{index} (unique): {documents}'
     obstacle = DUPLICATES if found.number else ''
     if found.unknown:
@@ -194,6 +198,8 @@ def drop_indexes(
     known = world.known(namespace)
     if known is None:
         raise no_namespace()
+    if known.kind == 'view':
+        raise _is_view(namespace)
     before = len(known.indexes)
     for index in _meant(known, command['index'], namespace):
         known.indexes.pop(index['name'])
@@ -224,14 +230,7 @@ def _meant(known: Known, which: Any, namespace: str) -> list[Document]:
         ]
         return [each for each in known.indexes.values() if each['name'] not in kept]
     if isinstance(which, Mapping):
-        fitting = [
-            each
-            for each in known.indexes.values()
-            if list(each['key'].items()) == list(which.items())
-        ]
-        if not fitting:
-            raise refused(27, 'IndexNotFound', f"can't find index with key: {which}")
-        named = [fitting[0]['name']]
+        named = [index_of_keys(known, which)['name']]
     else:
         named = [which] if isinstance(which, str) else list(which)
     for each in named:
@@ -242,6 +241,26 @@ def _meant(known: Known, which: Any, namespace: str) -> list[Document]:
     return [known.indexes[each] for each in named]
 
 
+def index_of_keys(known: Known, keys: Mapping[str, Any]) -> Document:
+    """Give the one index that has these keys; raises what the server would raise."""
+    fitting = [
+        each
+        for each in known.indexes.values()
+        if list(each['key'].items()) == list(keys.items())
+    ]
+    if not fitting:
+        raise refused(27, 'IndexNotFound', f"can't find index with key: {keys}")
+    if len(fitting) > 1:
+        text = f'{len(fitting)} indexes with key: {keys}, must use index name'
+        raise refused(181, 'AmbiguousIndexKeyPattern', text)
+    return fitting[0]
+
+
+def _is_view(namespace: str) -> OperationFailure:
+    text = f'Namespace {namespace} is a view, not a collection'
+    return refused(166, 'CommandNotSupportedOnView', text)
+
+
 def list_indexes(
     world: World, database: str, command: Document, findings: list[Finding]
 ) -> Document:
@@ -249,7 +268,6 @@ def list_indexes(
     namespace = f'{database}.{command["listIndexes"]}'
     known = world.known(namespace)
     if known is not None and known.kind == 'view':
-        text = f'Namespace {namespace} is a view, not a collection'
-        raise refused(166, 'CommandNotSupportedOnView', text)
+        raise _is_view(namespace)
     found = [dict(each) for each in known.indexes.values()] if known else []
     return {'cursor': {'id': 0, 'ns': namespace, 'firstBatch': found}, 'ok': 1.0}

@@ -11,7 +11,7 @@ from pymongo import ReplaceOne, UpdateOne
 from migopy.standin.documents import BATCH, RAW, empty, insert, limited
 from migopy.standin.findings import Finding, counted
 from migopy.standin.unanswerable import Unanswerable
-from migopy.standin.world import Document, World, probing
+from migopy.standin.world import Document, World, probing, refused
 
 #: First stages that tell of the server and not of what is stored.
 ASKING = frozenset(
@@ -121,6 +121,7 @@ def _merge(
     keys = [on] if isinstance(on, str) else list(on)
     matched = how.get('whenMatched', 'merge')
     missing = how.get('whenNotMatched', 'insert')
+    _require_unique(world, namespace, keys)
     if any('.' in key for key in keys):
         raise Unanswerable('$merge on a field within another is not tried in a dry run')
     if matched not in ('merge', 'replace', 'keepExisting') or missing == 'fail':
@@ -134,6 +135,16 @@ def _merge(
     for start in range(0, len(operations), BATCH):
         batch = operations[start : start + BATCH]
         collection.bulk_write(batch, session=world.session)
+
+
+def _require_unique(world: World, namespace: str, keys: list[str]) -> None:
+    """Make sure that an index keeps the fields unique by which documents are merged."""
+    known = world.known(namespace)
+    indexes = [] if known is None else list(known.indexes.values())
+    unique = [set(each['key']) for each in indexes if each.get('unique')]
+    if set(keys) not in [{'_id'}, *unique]:
+        text = 'Cannot find index to verify that join fields will be unique'
+        raise refused(51183, 'Location51183', text)
 
 
 def _operation(

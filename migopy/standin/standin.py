@@ -9,21 +9,22 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
+from migopy.pymongo3 import count_in_transaction
 from migopy.server import UNAUTHORIZED, reason_of
+from migopy.standin.changes import modify
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
     create,
     drop,
     drop_database,
     list_collections,
-    modify,
     rename,
 )
 from migopy.standin.findings import Finding
 from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
 from migopy.standin.unanswerable import Unanswerable
-from migopy.standin.world import Document, World
+from migopy.standin.world import Document, World, refused
 
 #: Who is told of each command: its name, its database, itself.
 Told = Callable[[str, str, 'Mapping[str, Any]'], None]
@@ -77,6 +78,14 @@ TAKEN_AS_DONE = frozenset(
 #: What is never sent where it is answered here.
 UNSENT = frozenset(ANSWERS) - {'aggregate'} | TAKEN_AS_DONE
 
+#: Parts that commands cannot be without.
+REQUIRED = {
+    'createIndexes': 'indexes',
+    'deleteIndexes': 'index',
+    'dropIndexes': 'index',
+    'renameCollection': 'to',
+}
+
 #: Stages of a pipeline that read another collection, and where they name it.
 READING = {'$lookup': 'from', '$graphLookup': 'from', '$unionWith': 'coll'}
 
@@ -115,6 +124,9 @@ class StandIn:
         """
         name = next(iter(command))
         self._touch(name, database, command)
+        if name in REQUIRED and REQUIRED[name] not in command:
+            text = f"BSON field '{name}.{REQUIRED[name]}' is missing but required"
+            raise refused(40414, 'Location40414', text)
         known = ANSWERS.get(name)
         if name in UNSENT:
             self._told(name, database, command)
@@ -184,9 +196,11 @@ class StandIn:
 
     def _count(self, database: str, command: Document) -> Document:
         collection = self._world.database(database)[command['count']]
-        options = {key: command[key] for key in ('limit', 'skip') if command.get(key)}
+        names = 'collation', 'hint', 'limit', 'maxTimeMS', 'skip'
+        options = {key: command[key] for key in names if command.get(key)}
         query = command.get('query') or {}
-        return {'n': collection.count_documents(query, **options), 'ok': 1.0}
+        n = count_in_transaction(collection, query, None, **options)
+        return {'n': n, 'ok': 1.0}
 
 
 class Answering:

@@ -77,6 +77,8 @@ class World:
         self.off_limits: dict[str, str] = {}
         #: Where constraints are still enforced that would be gone.
         self.loosened: set[str] = set()
+        #: Where there would be indexes that are not there.
+        self.unmade: set[str] = set()
         #: What the transaction itself has made and would have dropped.
         self.remains: set[str] = set()
         #: Unique indexes and validators that would be there and that nobody enforces.

@@ -394,6 +394,16 @@ class StatesTest(server.DatabaseTest):
             found, [(0, True, True), (3, True, False), (9, False, True)]
         )
 
+    def test_with_documents_that_a_validator_was_kept_from(self) -> None:
+        self.db.create_collection('a', validator={'n': {'$type': 'int'}})
+        self.db.a.insert_many({'_id': n, 'n': n} for n in range(2))
+        with self.states() as (states, session):
+            passing: Any = {'bypass_document_validation': True, 'session': session}
+            self.db.a.insert_one({'_id': 9, 'n': 'x'}, **passing)
+            self.db.a.update_one({'_id': 0}, {'$set': {'n': 'x'}}, **passing)
+            found = self.pairs(self.compared(states))
+        self.assertCountEqual(found, [(0, True, True), (9, False, True)])
+
     def test_with_a_writer_running(self) -> None:
         self.db.a.insert_many({'_id': n, 'n': 0, 't': 'x' * 50} for n in range(MANY))
         stop = threading.Event()

@@ -216,6 +216,13 @@ class TimedOutTest(Building, PlainTest):
         )
         eventually(lambda: not self.building(), 'the end of the build')
 
+    def test_there_is_none_on_a_view(self) -> None:
+        self.db.create_collection('some', viewOn='notes', pipeline=[])
+        self.migration('1_a.py', "def up(db): db.some.create_index('x')")
+        with self.assertRaises(PyMongoError):
+            self.manager().execute('1')
+        self.assertEqual(self.said(), [])
+
     def test_that_of_another_client_goes_on(self) -> None:
         self.migration('1_a.py', ENDED)
         other = threading.Thread(target=self.db.notes.create_index, args=['x'])

@@ -100,6 +100,14 @@ class ServerTest(PreflightTest):
         self.assertEqual(found['line'], 5)
         self.assertIn('would reject 2 documents that are there', found['what'])
 
+    def test_none_that_leaves_them_alone(self) -> None:
+        self.db.users.insert_many([{'age': 1}, {'age': 'x'}])
+        for how in ("validationLevel='moderate'", "validationAction='warn'"):
+            with self.subTest(how):
+                validator = "validator={'age': {'$type': 'int'}}"
+                body = f"db.command('collMod', 'users', {validator}, {how})"
+                self.assertEqual(self.found(body), [])
+
     def test_none_that_all_documents_fit(self) -> None:
         self.db.users.insert_many([{'age': 1}, {'age': 2}])
         body = "db.command('collMod', 'users', validator={'age': {'$type': 'int'}})"

@@ -6,6 +6,7 @@ import contextlib
 import unittest.mock
 from typing import Any
 
+from bson import DatetimeMS
 from pymongo import ASCENDING
 from pymongo.errors import OperationFailure
 
@@ -25,7 +26,11 @@ class TriedTest(FabTest):
         names = sorted(self.db.list_collection_names())
         return (
             self.db.command('dbHash')['md5'],
-            [(name, self.db[name].index_information()) for name in names],
+            [
+                (name, self.db[name].index_information())
+                for name in names
+                if 'viewOn' not in self.db[name].options()
+            ],
             [self.db[name].options() for name in names],
         )
 
@@ -145,11 +150,93 @@ class FoundTest(TriedTest):
             said,
         )
 
+    def test_a_validator_that_rejects_nothing(self) -> None:
+        """With a warning only, or with none for what does not fit yet."""
+        self.db.users.insert_many({'_id': n, 'age': n} for n in range(5))
+        self.db.create_collection('strict', validator={'n': 1})
+        self.db.strict.insert_one({'_id': 1, 'n': 1})
+        grown = "validator={'age': {'$lt': 3}}"
+        for body in (
+            f"""
+            db.command('collMod', 'users', {grown}, validationAction='warn')
+            db.users.insert_one({{'age': 7}})
+            """,
+            f"""
+            db.command('collMod', 'users', {grown}, validationLevel='moderate')
+            db.users.update_many({{'age': {{'$gt': 2}}}}, {{'$inc': {{'age': 1}}}})
+            """,
+            """
+            db.command('collMod', 'strict', validationLevel='off')
+            db.strict.update_one({}, {'$set': {'more': 1}})
+            """,
+        ):
+            with self.subTest(body):
+                self.tried(body)
+
+    def test_an_index_is_changed_by_its_keys(self) -> None:
+        self.db.users.insert_many({'_id': n, 'age': n, 'city': 1} for n in range(2))
+        self.db.users.create_index('age', name='by_age')
+        said = self.tried(
+            """
+            age = {'keyPattern': {'age': 1.0}, 'hidden': True}
+            db.command('collMod', 'users', index=age)
+            assert db.users.index_information()['by_age']['hidden']
+            """
+        )
+        self.assertIn('  would change index users.by_age\n', said)
+
+    def test_an_index_that_becomes_unique(self) -> None:
+        self.needs_version(6, 0)
+        self.db.users.insert_many({'_id': n, 'age': n, 'city': 1} for n in range(2))
+        said = self.tried(
+            """
+            for name in ('age', 'city'):
+                db.users.create_index(name)
+                index = {'keyPattern': {name: 1}}
+                db.command('collMod', 'users', index={**index, 'prepareUnique': True})
+                db.command('collMod', 'users', index={**index, 'unique': True})
+            """,
+            status=1,
+        )
+        self.assertIn('users.age_1 (unique): 2 documents, no duplicates', said)
+        self.assertIn('users.city_1 (unique): 2 documents, 1 duplicated value', said)
+        self.assertIn('OperationFailure: Cannot convert the index to unique', said)
+
+    def test_what_needs_an_index_that_would_be_there_is_no_failure(self) -> None:
+        self.db.users.insert_one({'_id': 1, 'n': 1, 'name': 'x'})
+        made = "db.users.create_index('n')"
+        for body in (
+            f"{made}\ndb.users.delete_many({{'n': 1}}, hint='n_1')",
+            f"{made}\nlist(db.users.find({{'n': 1}}, hint='n_1'))",
+            "db.users.create_index([('name', 'text')])\n"
+            "list(db.users.find({'$text': {'$search': 'x'}}))",
+        ):
+            with self.subTest(body):
+                said = self.tried(body, status=1)
+                self.assertIn('cannot be shown to its end: line 6: it wants an', said)
+                self.assertNotIn('failed in its up', said)
+        said = self.tried("db.users.count_documents({'n': 1}, hint='m_1')", status=1)
+        self.assertIn('failed in its up', said)
+
+    def test_a_capped_collection_is_renamed(self) -> None:
+        self.db.create_collection('log', capped=True, size=4096)
+        self.db.log.insert_one({})
+        said = self.tried("db.log.rename('old')", 'list(db.old.find())', status=1)
+        self.assertIn('001_x.py would do: collection log renamed to old\n', said)
+        self.assertIn('line 5: it uses old: ', said)
+        self.assertIn('would be renamed, and it is capped', said)
+
+    def test_dates_that_are_far_away_are_merged(self) -> None:
+        self.db.users.insert_one({'_id': 1, 'far': DatetimeMS(10**15)})
+        said = self.tried("db.users.aggregate([{'$merge': 'other'}])")
+        self.assertIn('  would merge 1 document into other\n', said)
+
     def test_the_errors_of_the_server(self) -> None:
         """The same ones as without a dry run, and the dry run goes on after each."""
         self.db.users.insert_one({'_id': 1})
         self.db.users.create_index([('a', ASCENDING)], name='a')
         self.db.other.insert_one({})
+        self.db.create_collection('some', viewOn='users', pipeline=[])
         calls = [
             "db.users.drop_index('nothing')",
             "db.users.drop_index('_id_')",
@@ -165,6 +252,17 @@ class FoundTest(TriedTest):
             "db.users.rename('users')",
             "db.nothing.rename('more')",
             "db.users.aggregate([{'$nonsense': 1}, {'$out': 'x'}])",
+            "db.users.aggregate([{'$merge': {'into': 'other', 'on': 'n'}}])",
+            "db.command('collMod', 'users', nonsense=1)",
+            "db.command('collMod', 'users', validationLevel='nonsense')",
+            "db.command('collMod', 'users', index={'name': 'a'})",
+            "db.command('collMod', 'users', index={'name': 'b', 'hidden': True})",
+            "db.command('collMod', 'users', index={'hidden': True})",
+            "db.command('collMod', 'users', viewOn='other', pipeline=[])",
+            "db.some.rename('more')",
+            "db.some.create_index('a')",
+            "db.some.drop_index('a')",
+            "db.command('dropIndexes', 'users')",
         ]
         codes = []
         for call in calls:
@@ -357,6 +455,10 @@ class FoundTest(TriedTest):
             assert db.command('buildInfo')['version']
             assert db.command('collStats', 'users')['count'] == 1
             assert db.command('count', 'users', query={'_id': 2}) == {'n': 0, 'ok': 1.0}
+            where = {'$or': [{'$where': 'this._id == 1'}]}
+            assert db.command('count', 'users', query=where, limit=5)['n'] == 1
+            assert db.users.count(where) == 1
+            assert db.command('count', 'users', query={'a': None}, hint='a_1')['n'] == 1
             assert db.command('listIndexes', 'users')['cursor']['firstBatch'][1]['key']
             assert db.name in db.client.list_database_names()
             stats = list(db.users.aggregate([{'$indexStats': {}}]))
@@ -480,7 +582,8 @@ class DuplicatesTest(TriedTest):
             {'a': 1.0, 'b': [2, 3], 'c': {'d': 'y'}, 't': 'a'},
             {'a': None, 'b': [], 'c': {}, 't': 'b'},
             {'b': [[]], 'c': {'d': ['x', 'x']}, 't': 'c'},
-            {'a': '1', 'b': 7, 't': 'd'},
+            {'a': '1', 'b': 7, 't': 'd', 'e': [{'x': 1, 'y': 1}, {'x': 2, 'y': 2}]},
+            {'a': 5, 'b': 8, 't': 'e', 'e': [{'x': 1, 'y': 2}, {'x': 3, 'y': 3}]},
         ]
         self.db.data.insert_many(documents)
         indexes = [
@@ -494,6 +597,11 @@ class DuplicatesTest(TriedTest):
             ("'a'", ", partialFilterExpression={'t': {'$gt': 'b'}}"),
             ("[('a', 1), ('t', 1)]", ''),
             ("[('a', 1), ('b', -1)]", ''),
+            # Each item of an array has an entry of its own, and no others.
+            ("[('e.x', 1), ('e.y', 1)]", ', sparse=True'),
+            ("'e.x'", ', sparse=True'),
+            ("'e.0.y'", ', sparse=True'),
+            ("'e.z'", ", partialFilterExpression={'e.x': 3}"),
         ]
         calls = [
             f"db.data.create_index({keys}, unique=True, name='i'{more})"
