@@ -90,6 +90,7 @@ class IndexTest(LegacyTest):
         self.assertEqual((answer['nIndexes'], answer['ok']), (2, 1.0))
 
     def test_reindex_in_a_replica_set_is_the_servers_error(self) -> None:
+        self.needs_version(5, 0)
         self.db.notes.insert_one({'x': 1})
         with self.assertRaisesRegex(OperationFailure, 'standalone'):
             self.old.notes.reindex()

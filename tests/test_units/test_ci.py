@@ -24,7 +24,7 @@ def patterns(name: str) -> list[str]:
 
 class ListsTest(unittest.TestCase):
     def test_each_module_is_there_and_is_run_once(self) -> None:
-        for name in ('each_python', 'each_library', 'each_mongodb'):
+        for name in ('each_python', 'each_mongodb', 'old_library', 'old_mongodb'):
             found: list[str] = []
             for pattern in patterns(name):
                 with self.subTest(name, pattern=pattern):
