@@ -129,11 +129,15 @@ if 'out' in options:
 
 
 def database(name: str = 'shop', set_name: str | None = 'rs0') -> Any:
-    """Stand in for a `Database` whose server answers `hello` and nothing else."""
+    """Stand in for an empty database whose server answers `hello`, and no more."""
     hello = {'setName': set_name} if set_name else {}
     admin = SimpleNamespace(command=lambda command: hello)
     nodes = frozenset({('db.example', 27018)})
-    return SimpleNamespace(name=name, client=SimpleNamespace(admin=admin, nodes=nodes))
+    found = SimpleNamespace(name=name, list_collections=list)
+    found.client = SimpleNamespace(
+        admin=admin, nodes=nodes, get_database=lambda name, **options: found
+    )
+    return found
 
 
 def spoil(dump: Path, database: str, chance: random.Random) -> None:

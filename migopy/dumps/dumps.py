@@ -39,7 +39,7 @@ from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
 from migopy.dumps.unfinished import begun, finish, remove
-from migopy.dumps.writing import Dumper
+from migopy.dumps.writing import Dumper, keep_order
 from migopy.folders import private_directory, require_private
 
 
@@ -257,7 +257,7 @@ class Dumps:
         with begun(self.directory, db.name) as folder:
             tool = self._tool('mongodump', db)
             if tool:
-                self._dump_with(tool, db.name, folder)
+                self._dump_with(tool, db, folder)
             else:
                 apart, say, progress = self._apart, self._say, self._progress
                 Dumper(db, folder / db.name, apart, say, progress).run()
@@ -277,13 +277,14 @@ class Dumps:
         replica_set = db.client.admin.command('hello').get('setName')
         return Tool(path, self._connection, replica_set, self._say)
 
-    def _dump_with(self, tool: Tool, database: str, folder: Path) -> None:
+    def _dump_with(self, tool: Tool, db: Database[Any], folder: Path) -> None:
         self._say(f'{tool.path} reads each collection at a time of its own.')
         excluded = [f'--excludeCollection={name}' for name in sorted(self._apart)]
         excluded.append(f'--excludeCollectionsWithPrefix={STAGED}')
-        tool.run(f'--db={database}', *excluded, f'--out={folder}')
+        tool.run(f'--db={db.name}', *excluded, f'--out={folder}')
         # It makes nothing for a database without collections.
-        (folder / database).mkdir(exist_ok=True)
+        (folder / db.name).mkdir(exist_ok=True)
+        keep_order(db, folder / db.name, self._apart)
 
     def _mongorestore(self, db: Database[Any], dump: Dump) -> Mongorestore | None:
         tool = self._tool('mongorestore', db)

@@ -26,6 +26,7 @@ from migopy.dumps.listed import (
     SNAPSHOT_UNAVAILABLE,
     Changed,
     Listed,
+    Unreadable,
     changes_noticed,
     extent_of,
     has_snapshots,
@@ -36,6 +37,19 @@ from migopy.folders import create_file
 
 _TRIES = 5
 _TRY_AGAIN_SECONDS = 0.5
+
+
+def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
+    """Set what mongodump has written of options in the order that they have.
+
+    Before 100.9.1 it wrote them in any order, that of the fields of a view's `$sort`
+    included. What was changed in between is left as it has written it.
+    """
+    with contextlib.suppress(Unreadable):
+        for one in stored_in(plain(db), apart):
+            path = folder / f'{file_stem(one.stored.name)}{METADATA}'
+            if path.exists() and Stored.read(path) == one.stored:
+                path.write_text(one.metadata, encoding='utf-8')
 
 
 class Dumper:

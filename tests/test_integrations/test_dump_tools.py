@@ -215,6 +215,43 @@ class ToolTest(FolderTest):
         self.assertEqual({'uri': 'mongodb://localhost:27017/?'}, self.noted()['config'])
 
 
+#: Stands in for mongodump before 100.9.1, which wrote options in any order.
+OLD_DUMP = r"""#!{python}
+import json, pathlib, sys
+sys.path[:0] = {path!r}
+import pymongo
+from migopy.dumps.writing import Dumper
+
+options = dict(a[2:].split('=', 1) for a in sys.argv[1:] if '=' in a)
+with open(options['config']) as config:
+    client = pymongo.MongoClient(json.load(config)['uri'])
+folder = pathlib.Path(options['out']) / options['db']
+Dumper(client[options['db']], folder, set(), print, lambda *far: None).run()
+for path in folder.glob('*.metadata.json'):
+    path.write_text(json.dumps(json.loads(path.read_text()), sort_keys=True))
+"""
+
+
+class MongodumpTest(DumpTest):
+    def test_options_keep_their_order(self) -> None:
+        sort = [{'$sort': {'z': 1, 'a': 1}}]
+        self.db.create_collection('view', viewOn='notes', pipeline=sort)
+        self.db['notes'].insert_one({'_id': 1})
+        before = everything(self.db)
+        tools = self.directory.parent / 'bin'
+        tools.mkdir(parents=True)
+        path = [str(Path(tests.__file__).parent.parent)]
+        tool = tools / 'mongodump'
+        tool.write_text(OLD_DUMP.format(python=sys.executable, path=path))
+        tool.chmod(0o700)
+        with mock.patch.dict(os.environ, PATH=str(tools)):
+            dump = self.dumps(Connection(self.uri)).make(self.db)
+        self.assertIn('reads each collection at a time of its own', self.said[0])
+        self.db.drop_collection('view')
+        self.dumps().restore(self.db, dump)
+        self.assertEqual(before, everything(self.db))
+
+
 #: Stands in for mongorestore, of a few collections without options.
 FAKE_RESTORE = r"""#!{python}
 import json, os, pathlib, sys
