@@ -26,6 +26,8 @@ MACHINERY = (
             pymongo.__file__,
             bson.__file__,
             concurrent.futures.__file__,
+            # Most commands do without it, so it is not imported for its place.
+            os.path.join(os.path.dirname(os.__file__), 'asyncio', '__init__.py'),
         )
     ),
     str(contextlib.__file__),

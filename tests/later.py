@@ -35,6 +35,15 @@ RAW = DEFAULT_CODEC_OPTIONS.with_options(document_class=RawBSONDocument)
 #: What the reply to bulkWrite counts.
 COUNTS = ('nErrors', 'nInserted', 'nMatched', 'nModified', 'nUpserted', 'nDeleted')
 
+#: What a member of a replica set says of itself, and what only a shard knows.
+OF_A_MEMBER = frozenset(
+    {'setName', 'setVersion', 'hosts', 'primary', 'me', 'electionId', 'secondary'}
+)
+OF_SHARDS = frozenset({'dbHash', 'replSetGetConfig', 'replSetGetStatus', 'top'})
+
+#: Commands whose replies a router gives by shard.
+RAW_REPLIES = frozenset({'collMod', 'createIndexes', 'deleteIndexes', 'dropIndexes'})
+
 #: What a part of a bulkWrite has of the whole.
 SHARED = ('lsid', 'txnNumber', 'autocommit', '$clusterTime', 'writeConcern')
 
@@ -44,13 +53,15 @@ class LaterServer(Line):
 
     Invariant: `bulkWrite` is done as insert, update and delete of one document or
     statement each, so in or outside of a transaction what comes of it is the server's.
-    With `batch`, no more results than that are in the first reply.
+    With `batch`, no more results than that are in the first reply. With `routes` it is
+    the router of a sharded cluster, whose only shard the mongod is.
     """
 
-    def __init__(self, port: int, version: int = 8, batch: int | None = None) -> None:
+    def __init__(self, port: int, version: int = 8) -> None:
         super().__init__(port)
         self.version = version
-        self.batch = batch
+        self.batch: int | None = None
+        self.routes = False
         #: All bulkWrite commands that have come.
         self.heard: list[Document] = []
         #: What the next ones are answered, in place of being done.
@@ -102,6 +113,8 @@ class Conversation:
         elif flags & MORE_TO_COME:
             self._server.sendall(message)
             return
+        elif self._later.routes and name in OF_SHARDS:
+            answer = {'ok': 0.0, 'code': 59, 'errmsg': f'no such command: {name}'}
         else:
             self._server.sendall(message)
             reply = read_message(self._server)
@@ -126,12 +139,19 @@ class Conversation:
             }
         if name == 'drop' and reply.get('code') == 26:
             return {'ok': 1.0}
+        if self._later.routes and reply.get('ok') and name in RAW_REPLIES:
+            return {'raw': {'shard/127.0.0.1': reply}, 'ok': 1.0}
+        if self._later.routes and reply.get('ok') and name == 'drop':
+            return {'ok': 1.0}
         return None
 
     def _greeting(self, reply: Document) -> Document:
         reply['maxWireVersion'] = WIRE_VERSIONS[self._later.version]
         # So that each is asked for.
         reply.pop('topologyVersion', None)
+        if self._later.routes:
+            kept = {key: reply[key] for key in reply if key not in OF_A_MEMBER}
+            return {**kept, 'msg': 'isdbgrid'}
         return reply
 
     def _ask(self, command: Document) -> Document:

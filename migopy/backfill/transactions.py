@@ -110,7 +110,10 @@ def _why_not(collection: Collection[Any], pages: KeptPages | None) -> str:
     if not isinstance(client, MongoClient) or client is not pages.client:
         return "it is reached by another client than the fabfile's"
     members = client.topology_description.server_descriptions().values()
-    if not any(each.server_type_name.startswith('RS') for each in members):
+    kinds = {each.server_type_name for each in members}
+    if kinds & {'Mongos', 'LoadBalancer'}:
+        return 'the server is a router of a sharded cluster'
+    if not any(each.startswith('RS') for each in kinds):
         return 'the server is no replica set and has no transactions'
     return 'a session is bound where it is called' if is_bound() else ''
 

@@ -11,6 +11,7 @@ from migopy.effects.bulk import parts_of as parts_of
 from migopy.effects.clients import unwatched_clients as unwatched_clients
 from migopy.effects.commands import READS as READS
 from migopy.effects.commands import namespace_of as namespace_of
+from migopy.effects.commands import whole_reply as whole_reply
 from migopy.effects.evidence import Clues as Clues
 from migopy.effects.evidence import Evidence as Evidence
 from migopy.effects.failures import FailedCommand as FailedCommand

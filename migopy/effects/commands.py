@@ -11,19 +11,34 @@ from migopy.effects.tally import RENAMED_TO, Changes, Document, add_new, shown
 #: Commands that write nothing. One in none of the lists counts as a write.
 READS = frozenset(
     """
-    authenticate buildInfo buildinfo collStats collstats connPoolStats connectionStatus
-    count currentOp dataSize datasize dbHash dbStats dbhash dbstats distinct endSessions
-    explain features find getCmdLineOpts getDefaultRWConcern getLastError getLog getMore
-    getParameter getnonce getShardMap hello hostInfo isMaster isdbgrid ismaster
+    analyzeShardKey authenticate balancerCollectionStatus balancerStatus buildInfo
+    buildinfo checkMetadataConsistency checkShardingIndex collStats collstats
+    connectionStatus connPoolStats count currentOp dataSize datasize dbHash dbhash
+    dbStats dbstats distinct endSessions explain features find getClusterParameter
+    getCmdLineOpts getDefaultRWConcern getLastError getLog getMore getnonce getParameter
+    getShardMap getShardVersion hello hostInfo isdbgrid isMaster ismaster
     killAllSessions killAllSessionsByPattern killCursors killOp killSessions
-    listCollections listCommands listDatabases listIndexes lockInfo logout ping
-    planCacheListFilters refreshSessions replSetGetConfig replSetGetStatus rolesInfo
-    saslContinue saslStart serverStatus startSession top usersInfo validate whatsmyuri
+    listCollections listCommands listDatabases listIndexes listShards lockInfo logout
+    ping planCacheListFilters refreshSessions replSetGetConfig replSetGetStatus
+    rolesInfo saslContinue saslStart serverStatus startSession top usersInfo validate
+    whatsmyuri
+    """.split()  # noqa: SIM905
+)
+
+#: Commands that say where the shards of a cluster keep a collection. Their own value is
+#: the collection's name with that of its database.
+PLACING = frozenset(
+    """
+    abortMoveCollection abortReshardCollection abortUnshardCollection clearJumboFlag
+    configureCollectionBalancing configureQueryAnalyzer mergeAllChunksOnShard
+    mergeChunks moveChunk moveCollection moveRange refineCollectionShardKey
+    reshardCollection setAllowMigrations shardCollection split unshardCollection
+    updateZoneKeyRange
     """.split()  # noqa: SIM905
 )
 
 #: Commands that change collections and indexes, but no document.
-DEFINING = frozenset(
+DEFINING = PLACING | frozenset(
     """
     collMod compact create createIndexes createSearchIndexes deleteIndexes dropIndexes
     dropSearchIndex reIndex updateSearchIndex
@@ -35,6 +50,8 @@ def namespace_of(name: str, database: str, command: Document) -> str | None:
     """Give the namespace that a command writes to, `None` for one that only reads."""
     if name in ON_A_COLLECTION:
         return f'{database}.{command[name]}'
+    if name in PLACING:
+        return str(command[name])
     target = TARGETS.get(name)
     return target(database, command) if target else database
 
@@ -103,11 +120,28 @@ def count_reply(
         changes.note(f'written by an unacknowledged {name} (count unknown)')
         return
     try:
-        COUNTERS[name](changes, command, reply)
+        COUNTERS[name](changes, command, whole_reply(reply))
     except (KeyError, TypeError, IndexError):
         # A command that is not counted, or a reply that no mongod gives: it came from a
         # router, or from an imitation.
         changes.note(f'{name} done')
+
+
+def whole_reply(reply: Document) -> Document:
+    """Give a server's reply as it is, of a router's that of one shard.
+
+    A router puts the replies of its shards together by their names, without figures of
+    its own. The one where most indexes were made is given.
+    """
+    by_shard = reply.get('raw')
+    if not isinstance(by_shard, Mapping) or not by_shard:
+        return reply
+    return max(map(dict, by_shard.values()), key=_indexes_made)
+
+
+def _indexes_made(reply: Document) -> int:
+    made = reply.get('numIndexesAfter', 0) - reply.get('numIndexesBefore', 0)
+    return int(made)
 
 
 def _count_insert(changes: Changes, command: Document, reply: Document) -> None:

@@ -13,7 +13,7 @@ from migopy.effects.tally import Document
 MOST = 50
 
 #: Options of a statement, and of its command, that its filter may depend on.
-OPTIONS = ('collation', 'hint')
+OPTIONS = ('collation', 'hint', 'sort')
 
 
 @dataclass
@@ -93,10 +93,7 @@ def _modified(command: Document, reply: Document) -> Found:
     upserted = reply.get('lastErrorObject', {}).get('upserted')
     if upserted is not None:
         yield 'id', upserted
-    selected = _filter(command, command.get('query') or {}, command)
-    if command.get('sort'):
-        selected['sort'] = command['sort']
-    yield 'filter', selected
+    yield 'filter', _filter(command, command.get('query') or {}, command)
 
 
 def _filter(statement: Document, query: Any, command: Document) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from migopy.effects import whole_reply
 from migopy.standin import checks
 from migopy.standin.findings import DUPLICATES, Finding
 from migopy.standin.unanswerable import Unanswerable
@@ -103,9 +104,8 @@ def _tried(
             if there:
                 old = {'createIndexes': name, 'indexes': there}
                 database.command(old, session=session)
-            reply = database.command(
-                {'createIndexes': name, 'indexes': indexes}, session=session
-            )
+            made_of = {'createIndexes': name, 'indexes': indexes}
+            reply = whole_reply(database.command(made_of, session=session))
     except OperationFailure as error:
         raise _about(error, namespace, f'{database.name}.{name}') from error
     made: list[Document] = []

@@ -58,20 +58,27 @@ INSIDE = frozenset(
 #: the server outside of the transaction. (`validate` and `dbHash` would wait.)
 ASKING = frozenset(
     """
-    buildInfo buildinfo collStats collstats connPoolStats connectionStatus currentOp
-    dataSize datasize dbStats dbstats explain features getCmdLineOpts
-    getDefaultRWConcern getLog getParameter getShardMap hello hostInfo isMaster isdbgrid
-    ismaster listCommands listDatabases ping planCacheListFilters replSetGetConfig
-    replSetGetStatus rolesInfo serverStatus top usersInfo whatsmyuri
+    analyzeShardKey balancerCollectionStatus balancerStatus buildInfo buildinfo
+    collStats collstats
+    connPoolStats connectionStatus currentOp dataSize datasize dbStats dbstats explain
+    features getClusterParameter getCmdLineOpts getDefaultRWConcern getLog getParameter
+    getShardMap getShardVersion hello hostInfo isMaster isdbgrid ismaster listCommands
+    listDatabases listShards ping planCacheListFilters replSetGetConfig replSetGetStatus
+    rolesInfo serverStatus top usersInfo whatsmyuri
     """.split()  # noqa: SIM905
 )
 
 #: What only changes how a server works, not what is stored: taken as done.
 TAKEN_AS_DONE = frozenset(
     """
-    compact createRole createUser dropRole dropUser enableSharding grantPrivilegesToRole
-    grantRolesToUser profile refineCollectionShardKey reIndex revokeRolesFromUser
-    setParameter shardCollection updateRole updateUser
+    addShardToZone balancerStart balancerStop compact configureCollectionBalancing
+    configureQueryAnalyzer createRole createSearchIndexes createUser dropRole
+    dropSearchIndex dropUser enableSharding grantPrivilegesToRole grantRolesToUser
+    moveChunk moveCollection moveRange planCacheClear profile refineCollectionShardKey
+    reIndex removeQuerySettings removeShardFromZone reshardCollection
+    revokeRolesFromUser setAllowMigrations setClusterParameter setDefaultRWConcern
+    setParameter setQuerySettings shardCollection split unshardCollection updateRole
+    updateSearchIndex updateUser updateZoneKeyRange
     """.split()  # noqa: SIM905
 )
 

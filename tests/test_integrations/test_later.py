@@ -228,3 +228,46 @@ class OlderTest(LaterTest):
         told = self.refused(ALL_KINDS)
         self.assertIn('requires MongoDB server version 8.0+', told)
         self.assertIn('It had written nothing', told)
+
+
+class RouterTest(LaterTest):
+    """Migrations behind the router of a sharded cluster, or what stands in for one."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.later.routes = True
+
+    def test_indexes_are_tried_and_counted_by_the_replies_of_shards(self) -> None:
+        self.db.a.create_index('m')
+        body = """
+            db.a.create_index('n', unique=True)
+            db.a.drop_index('m_1')
+            """
+        told = 'a index n_1 made, index m_1 dropped'
+        said = self.executed(body, dry_run='yes')
+        self.assertIn(f'would do: {told}', said)
+        self.assertIn('would make index a.n_1 (unique): 3 documents', said)
+        self.assertIn(told, self.executed(body))
+
+    def test_a_transaction_is_one_there_as_well(self) -> None:
+        body = 'db.a.update_many({}, {"$inc": {"n": 1}})'
+        self.assertIn('a 3 updated', self.executed(body, INSIDE, dry_run='yes'))
+        self.assertIn('a 3 updated', self.executed(body, INSIDE))
+        self.assertEqual([each['n'] for each in self.db.a.find()], [1, 2, 3])
+
+    def test_what_is_not_there_is_refused_and_says_why(self) -> None:
+        body = 'db.a.update_many({}, {"$inc": {"n": 1}})'
+        self.assertIn('is a router of a sharded cluster', self.refused(body, KEPT))
+        once = 'migopy.update_each(db.a, lambda a: {"$inc": {"n": 1}}, **options)'
+        strict = once.replace('**options', 'exactly_once=True')
+        self.assertIn('as the server is a router of a', self.refused(strict))
+        said = self.executed(once.replace(', **options', ''))
+        self.assertIn('a: the server is a router of a sharded cluster; if', said)
+        self.db.migrations.delete_many({})
+        text = up(body.replace('db.a', 'await db.a'), INSIDE)
+        self.migration('001_x.py', text.replace('def up', 'async def up'))
+        for options in ({'dry_run': 'yes'}, {}):
+            with self.assertRaisesRegex(MigopyException, 'is a router'):
+                self.manager().perform('execute', (), options)
+        # Of Python's own files, which have called it, nothing is said.
+        self.assertNotIn('asyncio', '\n'.join(self.logger.of('red')))

@@ -410,8 +410,25 @@ class OtherServersTest(ListenerTest):
     def test_indexes_behind_a_router(self) -> None:
         """A mongos puts the shards' replies into one, with no figures of its own."""
         command = {'createIndexes': 'cities', 'indexes': [{'name': 'x_1'}]}
-        reply = {'raw': {'shard/host': {'numIndexesBefore': 1, 'numIndexesAfter': 2}}}
-        self.assertEqual(self.described(command, reply), 'cities createIndexes done')
+        before, after = (
+            {'numIndexesBefore': 1, 'numIndexesAfter': number} for number in (1, 2)
+        )
+        for raw, told in (
+            ({'a/host': before, 'b/host': after}, 'cities index x_1 made'),
+            ({'a/host': before, 'b/host': before}, ''),
+            ({}, 'cities createIndexes done'),
+        ):
+            self.assertEqual(self.described(command, {'raw': raw}), told)
+        command = {'dropIndexes': 'cities', 'index': 'x_1'}
+        reply = {'raw': {'a/host': {'nIndexesWas': 2, 'ok': 1.0}}}
+        self.assertEqual(self.described(command, reply), 'cities index x_1 dropped')
+
+    def test_where_a_collection_is_kept(self) -> None:
+        """Commands of a cluster are told by the collection that they are for."""
+        for name in ('shardCollection', 'moveCollection', 'setAllowMigrations'):
+            command = {name: 'geo.cities', 'key': {'x': 1}}
+            self.assertEqual(self.described(command, {}), f'cities {name} done')
+        self.assertEqual(self.described({'listShards': 1}, {}), '')
 
     def test_a_reply_that_is_not_understood_is_named(self) -> None:
         """So that a write in it is not lost."""
