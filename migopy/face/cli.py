@@ -83,14 +83,16 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
                 return _show_help(base, line, spelling)
             # What a file prints while it is loaded must not stand among lines of JSON.
             told = told_in_json(base, _first(line), _in_json(line))
+            here: Project | None = None
             with told, _kept_stdout(line.in_json):
                 try:
                     here = project_here(base, line.manager)
                 except MigopyException:
                     if _first(line) != HELP or line.in_json:
                         raise
-                    others = [each for each in line.words if each != HELP]
-                    return _show_help(base, line._replace(words=others), spelling)
+            if here is None:
+                others = [each for each in line.words if each != HELP]
+                return _show_help(base, line._replace(words=others), spelling)
         voice = here.manager_class.speaker()
         spelling = CommandSpelling(program, before, here.place, here.given)
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):

@@ -515,6 +515,13 @@ class HelpTest(CommandTest):
         self.assertRegex(self.migopy('--version').stdout, r'^migopy 2\.\d+\.\S+\n$')
         self.assert_error(self.migopy(), 'Neither ', '--manager FILE.py:CLASS')
 
+    def test_a_file_that_cannot_be_loaded_is_told_once(self) -> None:
+        self.write('fabfile.py', 'import nosuch\n')
+        for typed in (['help'], ['--help'], ['help', 'list']):
+            result = self.assert_ok(self.migopy(*typed))
+            with self.subTest(typed):
+                self.assertEqual(result.stderr.count('No module named'), 1)
+
     def test_an_unknown_command_is_told_all_there_are(self) -> None:
         result = self.assert_error(self.migopy('migrate'), 'migopy execute\n')
         self.assertIn("There is no command 'migrate'; nothing was done.", result.stderr)
