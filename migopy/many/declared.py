@@ -16,6 +16,9 @@ from migopy.traces import excerpt
 #: Settings that a single database cannot override.
 OF_ALL = frozenset({'MONGO_DATABASE', 'MONGO_DATABASES'})
 
+#: Settings of a server that a URI takes the place of.
+PLACES = ('MONGO_HOST', 'MONGO_PORT')
+
 #: What errors call the place where databases are declared.
 SETTING, METHOD = 'MONGO_DATABASES', 'the method databases'
 
@@ -83,7 +86,11 @@ def declared_by(manager: Any) -> list[Declared]:
     except Exception as error:
         path = inspect.getsourcefile(type(manager)) or ''
         raise DatabasesFailed(error, path) from error
-    return [_checked(each, METHOD) for each in answers]
+    given = [_checked(each, METHOD) for each in answers]
+    if manager.MONGO_URI:
+        for each in given:
+            _require_to_count(each)
+    return given
 
 
 def _each(answer: Any, source: str) -> Iterator[Any]:
@@ -136,6 +143,19 @@ def _require_settings(name: str, own: Mapping[str, Any]) -> None:
         require_sound(own, [])
     except BadSettings as error:
         raise BadSettings(f'{shown(name)}: ', *error.parts) from error
+
+
+def _require_to_count(given: Declared) -> None:
+    """Raise `BadSettings` for what the `MONGO_URI` of all takes the place of.
+
+    Else it would be another server than the one that was meant.
+    """
+    idle = [each for each in PLACES if given.own.get(each) is not None]
+    if idle and 'MONGO_URI' not in given.own:
+        raise _bad(
+            f'{shown(given.name)}: {idle[0]} counts for nothing beside the MONGO_URI of'
+            ' all. Give it a MONGO_URI of its own, or None for that.'
+        )
 
 
 def _bad(text: str) -> BadSettings:

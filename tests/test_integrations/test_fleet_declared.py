@@ -112,6 +112,20 @@ class MethodTest(FleetTest):
         self.assertRegex(said, '^1 database on ')
         self.assertIn('a: 001_a.py executed', said)
 
+    def test_a_server_that_would_not_count_is_refused(self) -> None:
+        self.migration('001_a.py', PICKY)
+        name = self.name('a')
+        for setting in ("'MONGO_HOST': 'nowhere.invalid'", "'MONGO_PORT': 1"):
+            self.given_by(f"""
+                def databases(self):
+                    yield {name!r}, {{{setting}}}
+            """)
+            self.assert_error(
+                self.fab('migrations:execute'),
+                f'{name}: {setting[1:11]} counts for nothing beside the MONGO_URI',
+            )
+        self.assertEqual(self.names_in('a'), [])
+
 
 class NewTest(FleetTest):
     """`NEW_DATABASES = 'ignore'`: what is new begins with all that there is."""
