@@ -171,11 +171,12 @@ def log_of(folder: Path) -> str:
 
     Of a library that is missing say which package has it.
     """
+    path = folder / 'mongod.log'
     lines = _log(folder).decode(errors='replace').splitlines()
+    if not lines:
+        return f'Its log, {path}, is empty.'
     errors = [line for line in lines if '"s":"E"' in line or '"s":"F"' in line]
-    log = '\n'.join(
-        [f'From its log, {folder / "mongod.log"}:', *(errors or lines)[-5:]]
-    )
+    log = '\n'.join([f'From its log, {path}:', *(errors or lines)[-5:]])
     missing = re.search(r'loading shared libraries: (\S+?):', '\n'.join(lines[-5:]))
     if missing is None:
         return log

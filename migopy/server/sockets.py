@@ -37,6 +37,7 @@ def free_path(folder: Path, last: Address) -> str:
     else:
         outside = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve() / NAME
     if not _can_be(outside):
+        give_back(str(outside))
         raise MongodFailed(
             folder,
             f'can make its socket neither there nor as {outside}: the path may be too'

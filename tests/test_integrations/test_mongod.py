@@ -282,6 +282,7 @@ class OneCommandTest(PrivateMongodTest):
         error = self.assertRaisesRegex(MongodFailed, 'Set TMPDIR')
         with nowhere, error, PrivateMongod(self.folder).running():
             self.fail('no socket can be made')
+        self.assertEqual([*long.glob('migopy-socket-*')], [])
 
     def test_ctrl_c_does_not_reach_it_before_the_command_has_ended(self):
         command = self.command(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import tempfile
 import threading
 import time
 import unittest
 from contextlib import contextmanager
+from pathlib import Path
 
 from migopy.server import mongod
 from tests.server import free_port
@@ -55,3 +57,10 @@ class AskTest(unittest.TestCase):
                 mongod.ask(port, {'hello': 1}, seconds=0.2)
             self.assertLess(time.monotonic() - begin, 2)
             silence.set()
+
+
+class LogTest(unittest.TestCase):
+    def test_one_without_a_line_is_told_to_be_empty(self):
+        with tempfile.TemporaryDirectory() as folder:
+            Path(folder, 'mongod.log').touch()
+            self.assertRegex(mongod.log_of(Path(folder)), r'mongod\.log, is empty\.$')
