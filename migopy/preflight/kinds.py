@@ -135,7 +135,10 @@ def shard_keys(look: Look) -> Iterator[Finding]:
         rows = look.server.rows(
             'config.collections', [{'$match': {'_id': sighting.namespace}}]
         )
-        keys = set(rows[0].get('key', {})) if rows else set()
+        row = rows[0] if rows else {}
+        # MongoDB 8 gives a key to what it moved whole; 4.4 keeps what was dropped.
+        is_sharded = not (row.get('unsplittable') or row.get('dropped'))
+        keys = set(row.get('key', {})) if is_sharded else set()
         for each in statements_of(sighting):
             if not keys or keys <= {*map(str, each['filter'])}:
                 continue

@@ -351,8 +351,12 @@ class Router(Server):
         if 'buildInfo' in command:
             return {'versionArray': list(self._version)}
         [match] = command['pipeline']
-        is_sharded = match == {'$match': {'_id': 'shop.users'}}
-        rows = [{'_id': 'shop.users', 'key': {'country': 1}}] if is_sharded else []
+        known: list[dict[str, Any]] = [
+            {'_id': 'shop.users', 'key': {'country': 1}},
+            {'_id': 'shop.moved', 'key': {'_id': 1}, 'unsplittable': True},
+            {'_id': 'shop.gone', 'key': {'country': 1}, 'dropped': True},
+        ]
+        rows = [each for each in known if match['$match']['_id'] == each['_id']]
         return {'cursor': {'firstBatch': rows}}
 
 
@@ -375,6 +379,8 @@ class ShardKeyTest(unittest.TestCase):
         for fits in (
             {'update': 'users', 'updates': [{'q': {'country': 'CH', 'a': 1}}]},
             {'update': 'plans', 'updates': [by_name]},
+            {'update': 'moved', 'updates': [by_name]},
+            {'update': 'gone', 'updates': [by_name]},
             {'insert': 'users', 'documents': [{}]},
         ):
             with self.subTest(fits):
