@@ -217,7 +217,7 @@ class StepImages(NoImages):
             defined = changes.collection or changes.indexes
             # An insert makes the collection even if the document is gone again.
             if not was_there and (count or changes.inserted or defined):
-                kept.made.append(namespace)
+                kept.add_made(namespace)
             elif defined:
                 problems.append(f'{namespace}: {"; ".join(changes.phrases())}')
         if problems:

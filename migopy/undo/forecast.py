@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from migopy.differences import Difference, Value, collection_of, look_up
+from migopy.differences import (
+    Difference,
+    Value,
+    collection_of,
+    documents,
+    id_of,
+    look_up,
+)
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.conflicts import FoundConflicts
-from migopy.undo.definition_decisions import Action, World, decide_on
+from migopy.undo.definition_decisions import DROP_MADE, Action, World, decide_on
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definition_store import recorded
 from migopy.undo.document_decisions import LOST, OURS, STOP, Conflict, decide
@@ -42,9 +49,12 @@ def foresee(images: Images, kept: ImageSet, wish: str) -> Foreseen:
     looking = _Forecaster(images.client, kept, wish, records)
     for group in groups_of(images, kept):
         if group[0].record is not None:
+            looking.at_made(group[0].number)
             looking.at_definition(group[0].namespace, group[0].record)
         else:
             looking.at_documents(group)
+    if kept.defined:
+        looking.at_made(-1)
     if looking.claimed:
         looking.settle(images.chunks(kept))
     return looking.found
@@ -82,11 +92,16 @@ def _unique_in(world: World, namespace: str) -> list[Unique]:
     return [] if definition is None else plain_unique(definition.indexes)
 
 
-def _after(records: Iterable[Chunk], client: Any, wish: str) -> World:
+def _after(records: Iterable[Chunk], client: Any, kept: ImageSet, wish: str) -> World:
     """Give definitions as they would be after the whole undo."""
     world = World(client)
+    made = kept.made
     for chunk in records:
         assert chunk.record is not None  # noqa: S101
+        first = kept.made_before(chunk.number)
+        for namespace in made[first:]:
+            world.note(Action(DROP_MADE, namespace))
+        made = made[:first]
         for each in decide_on(chunk.namespace, chunk.record, world, wish):
             if not isinstance(each, Conflict):
                 world.note(each)
@@ -110,11 +125,24 @@ class _Forecaster:
         self._kept = kept
         self._wish = wish
         self._world, self._real = World(client), World(client)
-        self._final = _after(records, client, wish)
+        self._final = _after(records, client, kept, wish)
+        #: The collections that the migration had made by then.
+        self._made = kept.made
         #: The collection where documents are now, by the number of their chunk.
         self._places: dict[int, str] = {}
         #: What documents would be by then, where later chunks may hold them, too.
         self._would_be: dict[tuple[str, Value], bytes | None] = {}
+
+    def at_made(self, number: int) -> None:
+        """Drop those that were made after a chunk, as far as they are empty by then."""
+        first = self._kept.made_before(number)
+        for namespace in reversed(self._made[first:]):
+            is_there = self._world.of(namespace) is not None
+            if is_there and self._is_emptied(self._world.place(namespace)):
+                action = Action(DROP_MADE, namespace)
+                self.found.actions.append(action)
+                self._world.note(action)
+        self._made = self._made[:first]
 
     def at_definition(self, namespace: str, record: DefinitionRecord) -> None:
         """Decide about a definition."""
@@ -189,6 +217,15 @@ class _Forecaster:
                 decision = decide(pair, current, wish)
                 fates[one] = current if decision.is_left else decision.wanted
         return fates
+
+    def _is_emptied(self, place: str) -> bool:
+        """Tell whether all documents of a collection would be deleted by then."""
+        collection = collection_of(self._client, place)
+        return all(
+            self._would_be.get((place, id_of(each)), each) is None
+            for batch in collection.find_raw_batches({}, {'_id': True})
+            for each in documents(batch)
+        )
 
     def _now(self, place: str, pairs: Sequence[Difference]) -> dict[Value, bytes]:
         if not pairs:

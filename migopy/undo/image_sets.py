@@ -42,6 +42,8 @@ class ImageSet:
     stored: int = 0
     chunks: int = 0
     made: list[str] = field(default_factory=list)
+    #: For each of these, how many chunks there were once it was made.
+    made_at: list[int] = field(default_factory=list)
     #: How many chunks are records of definitions, and where dropped collections were
     #: set aside.
     defined: int = 0
@@ -58,6 +60,15 @@ class ImageSet:
     #: It is not kept, but found out.
     is_of_use: bool = True
 
+    def add_made(self, namespace: str) -> None:
+        """Note that a collection was made, with the last chunks that there are."""
+        self.made = [*self.made, namespace]
+        self.made_at = [*self.made_at, self.chunks]
+
+    def made_before(self, number: int) -> int:
+        """Count the collections that were made before the chunk of a number was."""
+        return sum(each <= number for each in self.made_at)
+
     def document(self) -> Document:
         """Give the document that is kept."""
         return {
@@ -70,6 +81,7 @@ class ImageSet:
             'stored': self.stored,
             'chunks': self.chunks,
             'made': self.made,
+            'made_at': self.made_at,
             'defined': self.defined,
             'aside': self.aside,
             'paged': self.paged,

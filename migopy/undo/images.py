@@ -192,6 +192,15 @@ class Images:
                     self.client.admin.command('killSessions', ended, session=other)
             self.collection.update_one(mine, {'$set': note}, session=other)
 
+    def leave_made(self, kept: ImageSet, count: int) -> None:
+        """Note that of the collections that were made only the first ones are left."""
+        kept.made, kept.made_at = kept.made[:count], kept.made_at[:count]
+        left = {'made': kept.made, 'made_at': kept.made_at}
+        with self._own_work(), self.client.start_session() as session:
+            self.collection.update_one(
+                {'_id': kept.id}, {'$set': left}, session=session
+            )
+
     def drop_chunks(
         self, chunks: Sequence[Chunk], mark: ObjectId, session: ClientSession
     ) -> bool:

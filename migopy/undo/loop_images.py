@@ -93,7 +93,7 @@ class LoopImager:
                     changes.inserted or changes.collection or changes.indexes
                 )
                 if not was_there and (count or makes):
-                    kept.made = [*kept.made, namespace]
+                    kept.add_made(namespace)
         self._images.save(kept, self._session)
 
     def settle(self) -> None:

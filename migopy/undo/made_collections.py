@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from pymongo.collection import Collection
@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
 from migopy.texts import one_line
-from migopy.undo.image_sets import ImageSet
+from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
 
 #: The server's codes if there is no such collection, or one of the new name already.
@@ -27,9 +27,24 @@ def drop_made(images: Images, kept: ImageSet, say: Callable[[str], None]) -> Non
     Each is renamed first, so that nobody can write into it between the look and the
     drop: whoever writes then makes it anew. Raises `PyMongoError`.
     """
-    for place, namespace in enumerate(kept.made):
-        is_gone = drop_if_empty(images, namespace, f'{kept.id}.{place}')
-        say(said_of(images, kept, namespace, is_gone))
+    _drop_from(images, kept, 0, say)
+
+
+def drop_made_after(
+    images: Images, kept: ImageSet, chunk: Chunk, say: Callable[[str], None]
+) -> None:
+    """Drop those that were made after a chunk, which is about to be undone itself.
+
+    So its definition finds a name free that the migration has taken again. `kept` has
+    none of them afterwards, even after a crash. Raises `PyMongoError`.
+    """
+    first = kept.made_before(chunk.number)
+    if first == len(kept.made):
+        return
+    record = chunk.record
+    names = (chunk.namespace, record.touched.to if record is not None else '')
+    _drop_from(images, kept, first, say, names)
+    images.leave_made(kept, first)
 
 
 def would_drop(
@@ -68,6 +83,20 @@ def name_here(images: Images, namespace: str) -> str:
     """Give a collection's name, with the database only if it is another one."""
     database, _, name = namespace.partition('.')
     return name if database == images.collection.database.name else namespace
+
+
+def _drop_from(
+    images: Images,
+    kept: ImageSet,
+    first: int,
+    say: Callable[[str], None],
+    decided: Container[str] = (),
+) -> None:
+    """Drop the ones from a place on; what stays of those in `decided` is not told."""
+    for place, namespace in enumerate(kept.made[first:], first):
+        is_gone = drop_if_empty(images, namespace, f'{kept.id}.{place}')
+        if is_gone or namespace not in decided:
+            say(said_of(images, kept, namespace, is_gone))
 
 
 def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:

@@ -29,7 +29,12 @@ from migopy.undo.errors import REST_ALONE, Conflicts, InTheWay, counted, left_to
 from migopy.undo.forecast import Foreseen, foresee, may_be_taken
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
-from migopy.undo.made_collections import drop_made, name_here, would_drop
+from migopy.undo.made_collections import (
+    drop_made,
+    drop_made_after,
+    name_here,
+    would_drop,
+)
 from migopy.undo.packing import Damaged
 from migopy.undo.raw_writer import DUPLICATE
 
@@ -103,10 +108,8 @@ class Undo:
 
     def _as_wished(self, command: Command) -> Command:
         """Add to a command what was decided about others' changes, if anything."""
-        if self._wish == STOP:
-            return command
-        options = {**command.options, 'conflicts': self._wish}
-        return Command(command.name, *command.values, **options)
+        wish = {} if self._wish == STOP else {'conflicts': self._wish}
+        return Command(command.name, *command.values, **{**command.options, **wish})
 
     def _undo(self, db: Any) -> None:
         self._tell()
@@ -223,6 +226,7 @@ class Undo:
     def _redefine(self, chunk: Chunk, record: DefinitionRecord) -> None:
         """Set a definition back, as far as it is not so already."""
         self._check()
+        drop_made_after(self._images, self._kept, chunk, self._say)
         world = World(self._images.client)
         applying = DefinitionRestorer(self._images, self._kept, self._say)
         conflicts = FoundConflicts()

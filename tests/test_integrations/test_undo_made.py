@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from tests.images import state_of
+from contextlib import ExitStack
+from typing import Any
+from unittest import mock
+
+from migopy.undo import Conflicts
+from tests.definitions import HEAD as DEFINING
+from tests.definitions import DefinitionsTest
+from tests.images import CHUNK_BY_CHUNK, state_of
 from tests.project import PlainTest
 
 HEAD = 'transaction = undo = True\n\ndef up(db):\n'
+
+LOOP = 'for batch in migopy.batches(db.a, 7):\n    '
 
 
 class MadeTest(PlainTest):
@@ -88,3 +97,66 @@ class MadeTest(PlainTest):
         found: list[dict[str, object]] = last['effects']['collections']
         own = f'{self.db.name}.'
         return [{**each, 'name': each['name'].removeprefix(own)} for each in found]
+
+
+class AgainTest(DefinitionsTest):
+    """A batch makes what the migration has dropped or renamed: nobody else's work."""
+
+    def fill(self) -> None:
+        super().fill()
+        self.db.create_collection('e', validator={'n': {'$gte': 0}})
+
+    def execute(self, text: str) -> Any:
+        lines = ''.join(f'    {each}\n' for each in text.splitlines())
+        self.migration('001_a.py', DEFINING + lines)
+        manager = self.manager()
+        manager.execute()
+        self.assertNotEqual(self.state(), self.before)
+        return manager
+
+    def test_it_is_undone(self) -> None:
+        for text in (
+            f'db.b.drop()\n{LOOP}db.b.insert_one({{}})',
+            f'db.e.drop()\n{LOOP}db.e.insert_one({{"n": 1}})',
+            f'db.v.drop()\n{LOOP}db.v.insert_one({{}})',
+            f"db.b.rename('z')\n{LOOP}db.b.insert_one({{}})\ndb.b.create_index('x')",
+            f"db.e.rename('z')\n{LOOP}db.e.insert_one({{}})",
+            f'{LOOP}db.m.insert_one({{}})\ndb.m.drop()\n{LOOP}db.m.insert_one({{}})',
+            f'db.b.drop()\n{LOOP}db.b.insert_one({{}})\n'
+            f'db.b.drop()\n{LOOP}db.b.insert_one({{}})',
+            f"{LOOP}db.m.insert_one({{}})\ndb.m.rename('b', dropTarget=True)\n"
+            f'{LOOP}db.m.insert_one({{}})',
+        ):
+            for patched in ({}, CHUNK_BY_CHUNK):
+                with self.subTest(text, patched=patched), ExitStack() as patches:
+                    for name, value in patched.items():
+                        patches.enter_context(mock.patch(f'migopy.undo.{name}', value))
+                    self.execute(text).rollback('001')
+                    self.assert_undone()
+
+    def test_with_what_others_have_written_it_is_theirs(self) -> None:
+        text = f'db.b.drop()\n{LOOP}db.b.insert_one({{}})'
+        manager = self.execute(text)
+        self.db.b.insert_one({'_id': 'mine'})
+        after = self.state()
+        with self.assertRaisesRegex(Conflicts, 'b was made again since'):
+            manager.rollback('001')
+        self.assertEqual(self.state(), after)
+        manager.rollback('001', conflicts='keep')
+        self.assertEqual(list(self.db.b.find()), [{'_id': 'mine'}])
+        self.db.b.drop()
+        self.db.b.insert_one({'_id': 1, 'b': 1})
+        self.before = self.state()
+        self.execute(text)
+        self.db.b.insert_one({'_id': 'mine'})
+        manager.rollback('001', conflicts='ours')
+        self.assert_undone()
+        said = '\n'.join(each for _, each in self.logger.said)
+        self.assertNotIn('stays', said.rpartition('executed in')[2])
+
+    def test_a_dry_run_says_so(self) -> None:
+        manager = self.execute(f'db.b.drop()\n{LOOP}db.b.insert_one({{}})')
+        manager.rollback('001', dry_run='yes')
+        said = [each for _, each in self.logger.said]
+        self.assertIn('b: the collection would be dropped, if it is empty then', said)
+        self.assertIn('b: the collection would be brought back', said)
