@@ -12,7 +12,7 @@ from migopy.commands import Command, Option
 from migopy.contents import content_of
 from migopy.errors import MigopyException, listing
 from migopy.face import WrongOptions, help_of
-from migopy.files import ARCHIVE, checksum_of
+from migopy.files import checksum_of
 from migopy.operations.orders import Manager, Order, order_up
 from migopy.preflight import Server, basis_of
 from migopy.run import Observer, Plan, Step
@@ -205,18 +205,21 @@ def _differences(
 
 
 def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
-    """Give the checksums of the other Python files of the folder, by name."""
+    """Give the checksums of the other Python files of the folder, by name.
+
+    Those of its packages are among them, and of the archive, whose files are called by
+    the one that replaces them.
+    """
     folder, known = site.directory.path, frozenset(migrations)
-    names = sorted(os.listdir(folder))
-    others = [each for each in names if each.endswith('.py') and each not in known]
-    archive = os.path.join(folder, ARCHIVE)
-    if os.path.isdir(archive):
-        # Files in the archive are called by the file that replaces them.
-        archived = sorted(os.listdir(archive))
-        others += [f'{ARCHIVE}/{each}' for each in archived if each.endswith('.py')]
     found = {}
-    for name in others:
-        # No migration can import a file that cannot be read.
-        with suppress(OSError):
-            found[name] = checksum_of(content_of(os.path.join(folder, name)))
-    return found
+    for place, folders, names in os.walk(folder):
+        # Of no other folders can a migration import anything by its name.
+        folders[:] = [each for each in folders if each.isidentifier()]
+        paths = [os.path.join(place, each) for each in names if each.endswith('.py')]
+        others = [each for each in paths if os.path.relpath(each, folder) not in known]
+        for path in others:
+            # No migration can import a file that cannot be read.
+            with suppress(OSError):
+                name = os.path.relpath(path, folder)
+                found[name] = checksum_of(content_of(path))
+    return dict(sorted(found.items()))

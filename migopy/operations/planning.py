@@ -99,8 +99,8 @@ def _require_tried(
     order: Order, migrations: Sequence[Migration], notes: TrialNotes
 ) -> None:
     """Make sure that a dry run has come to its end; raises `CannotPlan`."""
-    failed = [each.name for each in migrations if each.name not in notes.steps]
-    failed += [name for name, each in notes.steps.items() if each.error is not None]
+    ended = {name for name, each in notes.steps.items() if each.error is None}
+    failed = [each.name for each in migrations if each.name not in ended]
     if failed:
         asked = order.asked
         options = {'to': asked.options.get('to'), 'dry_run': 'yes'}

@@ -148,8 +148,10 @@ class MadeTest(PlanTest):
 
     def test_one_that_fails_is_not_planned(self) -> None:
         self.migration('002_b.py', up('1 / 0'))
+        self.migration('003_c.py', up('pass'))
         result = self.fab('migrations:plan')
-        self.assert_error(result, '002_b.py cannot be planned', 'no plan was written')
+        said = '\n002_b.py, 003_c.py cannot be planned'
+        self.assert_error(result, said, 'no plan was written')
         self.assertFalse((self.folder / 'plan.json').exists())
 
     def test_one_of_nothing_says_so(self) -> None:
@@ -253,10 +255,12 @@ class ExecutedTest(PlanTest):
         self.refused('001_a.py is planned, and would not run')
 
     def test_a_helper_is_another(self) -> None:
-        self.migration('_shared.py', 'A = 1\n')
-        self.planned()
-        self.migration('_shared.py', 'A = 2\n')
-        self.refused('_shared.py, which migrations may import, is not the same')
+        for name in ('_shared.py', 'lib/deep/names.py'):
+            with self.subTest(name):
+                self.migration(name, 'A = 1\n')
+                self.planned()
+                self.migration(name, 'A = 2\n')
+                self.refused(f'{name}, which migrations may import, is not the same')
 
     def test_indexes_that_are_others_are_told(self) -> None:
         self.planned()
