@@ -12,6 +12,7 @@ HOUSE = Path(migopy.__file__).parent
 #: import those before it.
 ORDER = (
     'version',
+    'codes',
     'commands',
     'scope',
     'errors',

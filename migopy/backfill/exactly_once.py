@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError
 
 from migopy.backfill.changes import Batch, Change, Failed
 from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
-from migopy.backfill.loops import NOT_IN_TRANSACTION
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import (
     EXACTLY_ONCE,
@@ -22,6 +21,7 @@ from migopy.backfill.transactions import (
     PageTransaction,
 )
 from migopy.backfill.writes import EndedTransaction, Writes, Written
+from migopy.codes import NOT_IN_TRANSACTION
 from migopy.server import reason_of
 from migopy.state import commit, is_passing
 

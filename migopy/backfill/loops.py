@@ -11,13 +11,11 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.backfill.leaving import LEFT, LOST, Left, Loop
+from migopy.codes import NOT_IN_TRANSACTION
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
 from migopy.server import code_of, has_label, reason_of
 from migopy.state import TRANSIENT
-
-#: What the server answers to a command that no transaction can do.
-NOT_IN_TRANSACTION = 263
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)

@@ -13,19 +13,13 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
+from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE
 from migopy.errors import MigopyException
 from migopy.server import BULK_ERRORS, has_label, is_bound, is_in_transaction, reason_of
 from migopy.server import code_of as server_code
 from migopy.state import TRANSIENT, KeptPages, begin
 from migopy.terminal import say
 from migopy.texts import one_line
-
-#: What the server answers where no transaction can do it (IllegalOperation,
-#: TransactionTooLarge, OperationNotSupportedInTransaction and the next one too large).
-NEVER = frozenset({20, 257, 263, 388})
-
-#: Those of them that say that it is too large for one.
-TOO_LARGE = frozenset({257, 388})
 
 #: The options of calls that want it.
 EXACTLY_ONCE = 'exactly_once=True'
@@ -182,7 +176,7 @@ class PageTransaction:
         self, error: PyMongoError, conflicts: int, deadline: float
     ) -> None:
         """Raise the error, or `NotOnce`, if another try would meet it as well."""
-        if (code := code_of(error)) in NEVER:
+        if (code := code_of(error)) in NEVER_IN_TRANSACTION:
             reason = reason_of(error)
             if code in TOO_LARGE:
                 reason = f'{reason} (give it fewer documents at a time)'

@@ -14,18 +14,12 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
+from migopy.codes import NOT_VALID, UNAUTHORIZED, WRITE_CONFLICT
 from migopy.differences.raw import Value, documents, id_of, with_id
 from migopy.dumps import raw_batches
-from migopy.server import UNAUTHORIZED
 
 #: A collection that does not exist: to read it does nothing but begin a transaction.
 NOWHERE = 'migopy_nowhere'
-
-#: The error of a write to a document that another transaction has written to.
-WRITE_CONFLICT = 112
-
-#: The error of a write that the collection's validator rejects.
-REJECTED = 121
 
 #: Documents that the server sends at once: some megabytes at most, as a rule.
 BATCH = 4000
@@ -107,7 +101,7 @@ class States:
             try:
                 self._write(namespace, before, after)
             except OperationFailure as error:
-                if error.code != REJECTED:
+                if error.code != NOT_VALID:
                     raise
                 # Who has written it has passed the validator by.
                 self._write(namespace, before, after, bypass=True)

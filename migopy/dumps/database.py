@@ -11,9 +11,8 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
+from migopy.codes import NAMESPACE_NOT_FOUND
 from migopy.dumps.format import STAGED, SYSTEM_JS
-
-NAMESPACE_NOT_FOUND = 26
 
 
 def plain(db: Database[Any]) -> Database[Any]:

@@ -9,6 +9,7 @@ from bson.errors import BSONError
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy import server
+from migopy.codes import NOT_VALID, OUTSIDE_STABLE_API, UNAUTHORIZED
 from migopy.commands import Again, Command
 from migopy.dumps.documents import Damaged
 from migopy.dumps.exchange import NoRoom, NotTaken
@@ -29,8 +30,6 @@ FAILURES = (
     ToolFailed,
 )
 """Errors that come from outside: the server, the disk, a dump, a tool."""
-
-_NOT_VALID = 121
 
 
 class DumpFailed(MigopyException):
@@ -161,14 +160,14 @@ def reason_of(error: BaseException, directory: Path) -> str:
         [first, *_] = details.get('writeErrors') or [details]
         code = first.get('code', error.code)
         reason = server.reason_of(error)
-        if code == server.UNAUTHORIZED:
+        if code == UNAUTHORIZED:
             reason += '. The roles backup and restore, on admin, allow it.'
-        if code == _NOT_VALID:
+        if code == NOT_VALID:
             reason += (
                 '. It is older than the validator of its collection; the role restore,'
                 ' on admin, lets you put it back.'
             )
-        if code == server.OUTSIDE_STABLE_API:
+        if code == OUTSIDE_STABLE_API:
             reason += '. Leave strict out of server_api for this command.'
         return reason
     if isinstance(error, OSError):

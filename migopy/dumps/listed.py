@@ -12,10 +12,10 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import InvalidName, OperationFailure
 
-from migopy.dumps.database import NAMESPACE_NOT_FOUND, dumped
+from migopy.codes import NAMESPACE_NOT_FOUND, OUTSIDE_STABLE_API
+from migopy.dumps.database import dumped
 from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
-from migopy.server import OUTSIDE_STABLE_API
 
 #: MongoDB 5.0, the first to read from a snapshot outside of transactions.
 _SNAPSHOT_WIRE_VERSION = 13

@@ -14,6 +14,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from migopy.codes import UNAUTHORIZED
 from migopy.dumps.database import plain
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
@@ -24,7 +25,6 @@ from migopy.dumps.format import (
     Progress,
     Stored,
 )
-from migopy.server import UNAUTHORIZED
 
 _UNKNOWN_INDEX_OPTION = 197
 

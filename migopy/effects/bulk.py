@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from migopy.effects.refusals import FAILED_TO_PARSE, reason_of
+from migopy.codes import FAILED_TO_PARSE
+from migopy.effects.refusals import reason_of
 from migopy.effects.tally import Changes, Document, Tally, changes_of
 
 BULK_WRITE = 'bulkWrite'

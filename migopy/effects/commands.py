@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Callable
 
-from migopy.effects.refusals import FAILED_TO_PARSE, reason_of
+from migopy.codes import FAILED_TO_PARSE
+from migopy.effects.refusals import reason_of
 from migopy.effects.tally import RENAMED_TO, Changes, Document, add_new, shown
 
 #: Commands that write nothing. One in none of the lists counts as a write.

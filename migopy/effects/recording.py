@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from migopy.codes import TRANSACTION_OVER
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
 from migopy.effects.evidence import Evidence
@@ -21,10 +22,8 @@ from migopy.effects.tally import Document, Effects, Tally, changes_of
 #: Hears of a command that builds indexes: the database, the command, the address.
 BeforeBuild = Callable[[str, Document, Address], None]
 
-#: The label of errors after which a transaction may be tried again, and the codes of
-#: those that say that it is over.
+#: The label of errors after which a transaction may be tried again.
 TRANSIENT = 'TransientTransactionError'
-OVER = frozenset({251, 290})
 
 #: The command that builds indexes.
 BUILDS = 'createIndexes'
@@ -260,7 +259,9 @@ class Recording(Effects):
 
         Errors are left out that say the transaction is over or may be tried again.
         """
-        if TRANSIENT in failure.get('errorLabels', ()) or failure.get('code') in OVER:
+        if TRANSIENT in failure.get('errorLabels', ()):
+            return
+        if failure.get('code') in TRANSACTION_OVER:
             return
         inside = 'autocommit' in command and command['lsid']['id'] == self.only
         if inside and self.failed is None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from migopy.codes import FAILED_TO_PARSE
 from migopy.effects.tally import Document
 
 NO_ANSWER = 'no answer'
-
-FAILED_TO_PARSE = 9
 
 #: Errors that any command meets before it does anything.
 NEVER_BEGUN = frozenset(

@@ -9,15 +9,13 @@ from datetime import timedelta
 from bson import ObjectId
 from pymongo.errors import OperationFailure
 
+from migopy.codes import UNAUTHORIZED
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
 from migopy.undo import ImageSet
-
-#: What the server answers to a user who may not read images.
-UNAUTHORIZED = 13
 
 
 class NoImagesKept(MigopyException):

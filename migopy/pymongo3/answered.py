@@ -15,7 +15,8 @@ from pymongo.client_session import ClientSession
 from pymongo.command_cursor import CommandCursor
 from pymongo.errors import CollectionInvalid, OperationFailure
 
-from migopy.pymongo3.answers import ANSWERS, NOT_FOUND, answer, batch_of, listed
+from migopy.codes import NAMESPACE_NOT_FOUND
+from migopy.pymongo3.answers import ANSWERS, answer, batch_of, listed
 from migopy.pymongo3.commented import CommentedCollection, CommentedDatabase
 from migopy.pymongo3.sending import Document
 
@@ -73,7 +74,7 @@ class AnsweredCollection(CommentedCollection):
             if self._answer('dropIndexes', session, index=name):
                 return
         except OperationFailure as error:
-            if error.code == NOT_FOUND:
+            if error.code == NAMESPACE_NOT_FOUND:
                 return
             raise
         if name == '*':
@@ -194,7 +195,7 @@ class AnsweredDatabase(CommentedDatabase):
         try:
             reply = answer(self.name, {'drop': name}, session)
         except OperationFailure as error:
-            if error.code != NOT_FOUND:
+            if error.code != NAMESPACE_NOT_FOUND:
                 raise
             return dict(error.details or {})
         return reply or super().drop_collection(

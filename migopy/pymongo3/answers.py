@@ -13,9 +13,6 @@ from pymongo.command_cursor import CommandCursor
 
 from migopy.pymongo3.sending import Document, without_none
 
-#: NamespaceNotFound, which PyMongo takes for a success when something is dropped.
-NOT_FOUND = 26
-
 
 class Answers(Protocol):
     """Answers in place of the server."""

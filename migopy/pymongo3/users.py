@@ -8,7 +8,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, OperationFailure
 
-_UNAUTHORIZED = 13
+from migopy.codes import UNAUTHORIZED
 
 
 def add_user(
@@ -43,7 +43,7 @@ def _user_exists(
     try:
         reply = database.command('usersInfo', name, session=session)
     except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
+        if error.code != UNAUTHORIZED:
             raise
         # A server without users lets the first one be created, but none be listed.
         return False

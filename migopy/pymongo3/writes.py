@@ -18,15 +18,13 @@ from pymongo.errors import (
     WriteError,
 )
 
+from migopy.codes import DUPLICATE_KEY, FAILED_TO_PARSE
 from migopy.pymongo3.sending import (
     Document,
     with_write_concern,
     write_command,
     write_concern_error,
 )
-
-_DUPLICATE_KEY = 11000
-_FAILED_TO_PARSE = 9
 
 
 def insert(
@@ -86,7 +84,7 @@ def _raise_last_error(error: BulkWriteError) -> NoReturn:
     write_errors = error.details['writeErrors']
     if write_errors:
         last = write_errors[-1]
-        duplicate = last['code'] == _DUPLICATE_KEY
+        duplicate = last['code'] == DUPLICATE_KEY
         kind = DuplicateKeyError if duplicate else WriteError
         raise kind(last['errmsg'], last['code'], last) from error
     raise write_concern_error(error.details['writeConcernErrors'][-1]) from error
@@ -140,7 +138,7 @@ def update(
         if multi:
             raise WriteError(
                 "multi=True needs operators ('$set' and so on), not a whole document",
-                _FAILED_TO_PARSE,
+                FAILED_TO_PARSE,
             )
         change: Any = target.replace_one
     else:

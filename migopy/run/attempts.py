@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from migopy.codes import WRITE_CONFLICT
 from migopy.run.observer import Observer
 from migopy.run.step import Step
 from migopy.run.transaction import TooLarge, timed
@@ -23,7 +24,6 @@ LONGEST = 120.0
 #: How often a transaction is tried that the server aborts for a write conflict. A
 #: server whose cache is too small for the transaction says the same.
 CONFLICTS = 3
-WRITE_CONFLICT = 112
 
 
 def commit_together(

@@ -10,6 +10,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 
+from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE, TRANSACTION_OVER
 from migopy.commands import Part
 from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
 from migopy.errand import ERRAND
@@ -18,18 +19,6 @@ from migopy.run.imaging_errors import NotImaged
 from migopy.server import code_of, end_sessions, reason_of
 from migopy.signals import is_interruption
 from migopy.state import begin
-
-#: What MongoDB answers to something that no transaction can do (IllegalOperation,
-#: OperationNotSupportedInTransaction; writes to `system.js` and reads of `system.views`
-#: have codes of their own), or that is too large for one (TransactionTooLarge,
-#: TransactionTooLargeForCache).
-REFUSED = frozenset({20, 263, 50791, 51071, 257, 388})
-
-#: Those of them that say that it is too large for one.
-TOO_LARGE = frozenset({257, 388})
-
-#: The codes by which MongoDB says that a transaction is over, also for its time limit.
-GONE = frozenset({251, 290})
 
 #: MongoDB's own limit in seconds, where a user may not ask for the one in force.
 LIFETIME = 60
@@ -156,7 +145,7 @@ def kept_inside(
     except RefusedWrite as refused:
         raise _refusal(refused) from refused
     except OperationFailure as error:
-        if code_of(error) in GONE and effects.failed is not None:
+        if code_of(error) in TRANSACTION_OVER and effects.failed is not None:
             raise CaughtError(effects.failed) from error
         raise
     if effects.outside.wrote:
@@ -179,7 +168,7 @@ def is_gone(session: ClientSession, database: str) -> bool:
     try:
         look(session, database)
     except OperationFailure as error:
-        return error.code in GONE
+        return error.code in TRANSACTION_OVER
     return False
 
 
@@ -222,7 +211,7 @@ def timed(client: Any) -> Iterator[None]:
     try:
         yield
     except OperationFailure as error:
-        limit = _lifetime(client) if code_of(error) in GONE else None
+        limit = _lifetime(client) if code_of(error) in TRANSACTION_OVER else None
         if limit is not None and time.monotonic() - began >= limit:
             raise TooLong(limit) from error
         raise
@@ -236,7 +225,7 @@ def why_refused(error: BaseException) -> str | None:
         return 'it uses a client of its own, which is outside of the transaction'
     if isinstance(error, InvalidOperation) and 'multi-document' in str(error):
         return str(error)
-    if code_of(error) in REFUSED:
+    if code_of(error) in NEVER_IN_TRANSACTION:
         return reason_of(error)
     return None
 

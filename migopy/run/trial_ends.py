@@ -7,15 +7,13 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import OperationFailure
 
+from migopy.codes import OF_CONSTRAINTS, TRANSACTION_OVER
 from migopy.effects import Recording
 from migopy.run.step import Step
-from migopy.run.transaction import GONE, CaughtError, is_gone, why_refused
+from migopy.run.transaction import CaughtError, is_gone, why_refused
 from migopy.server import code_of, reason_of
 from migopy.standin import StandIn, Unanswerable, World
 from migopy.traces import line_in
-
-#: Errors raised by constraints, which a dry run may not have been able to drop.
-OF_CONSTRAINTS = frozenset({11000, 121})
 
 #: Errors of a `hint`, of `$near`, `$text` and `$geoNear` for which there is no index.
 WITHOUT_INDEX = frozenset({2, 27, 291})
@@ -58,7 +56,7 @@ def why_ended(
         if unmade and _wants_index(error) and is_gone(world.session, effects.database):
             reason = f'{where}it wants an index that would be there: '
             return Ended(f'{reason}{reason_of(error)}', is_over=True)
-        if code_of(error) in GONE:
+        if code_of(error) in TRANSACTION_OVER:
             reason = f'{where}the server has ended the transaction, which may last 60 s'
             return Ended(reason, is_over=True)
     if isinstance(error, Exception) and why_refused(error) is not None:

@@ -28,8 +28,6 @@ from migopy.server.client import (
 )
 from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
-    OUTSIDE_STABLE_API,
-    UNAUTHORIZED,
     UNUSABLE,
     AccessDenied,
     DatabaseError,
@@ -61,10 +59,8 @@ __all__ = [
     'DATA',
     'EMBEDDED',
     'OBJECTS',
-    'OUTSIDE_STABLE_API',
     'SCHEMES',
     'SECRET',
-    'UNAUTHORIZED',
     'UNUSABLE',
     'AccessDenied',
     'BadSettings',

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy.codes import NAMESPACE_NOT_FOUND
 from migopy.server.client import AS_THEY_ARE
 from migopy.server.ending import ENDING_SECONDS, LOOK_EVERY, LOOKING
 
@@ -22,7 +23,7 @@ Document = Mapping[str, Any]
 
 #: What the server answers where there is no such index or collection any more, or no
 #: collection but a view.
-GONE = frozenset({26, 27, 166})
+GONE = frozenset({NAMESPACE_NOT_FOUND, 27, 166})
 
 
 class Left(NamedTuple):

@@ -17,6 +17,7 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from migopy.codes import OUTSIDE_STABLE_API, UNAUTHORIZED
 from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
@@ -28,8 +29,6 @@ AUTHENTICATION_FAILED = 18
 
 #: The settings for the password.
 PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
-UNAUTHORIZED = 13
-OUTSIDE_STABLE_API = 323
 
 #: What a role has to allow for a command, if that has another name.
 ACTIONS = {

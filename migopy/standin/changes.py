@@ -7,12 +7,11 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
-from migopy.server import UNAUTHORIZED
+from migopy.codes import NAMESPACE_NOT_FOUND, UNAUTHORIZED
 from migopy.standin import checks
 from migopy.standin.findings import MISFITS, Finding
 from migopy.standin.indexes import index_of_keys, tell_unique
 from migopy.standin.world import (
-    NOT_FOUND,
     Constraint,
     Document,
     Known,
@@ -87,7 +86,7 @@ def _require_understood(world: World, database: str, command: Document) -> None:
     try:
         world.database(database).command(tried, session=world.outside)
     except OperationFailure as error:
-        if error.code not in (NOT_FOUND, OUT_OF_TIME, UNAUTHORIZED):
+        if error.code not in (NAMESPACE_NOT_FOUND, OUT_OF_TIME, UNAUTHORIZED):
             raise
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from migopy.codes import DUPLICATE_KEY
 from migopy.effects import whole_reply
 from migopy.standin import checks
 from migopy.standin.findings import DUPLICATES, Finding
 from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.unindexable import Refused, unindexable
 from migopy.standin.world import (
-    DUPLICATE,
     Constraint,
     Document,
     Known,
@@ -182,7 +182,7 @@ def _duplicate(namespace: str, index: Document, value: Any) -> OperationFailure:
     values = value if len(index['key']) > 1 else [value]
     pairs = ', '.join(f'{key}: {each!r}' for key, each in zip(index['key'], values))
     return refused(
-        DUPLICATE,
+        DUPLICATE_KEY,
         'DuplicateKey',
         f'E11000 duplicate key error collection: {namespace} index: {index["name"]}'
         f' dup key: {{ {pairs} }}',

@@ -7,10 +7,11 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from migopy.codes import UNAUTHORIZED
 from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
 from migopy.pymongo3 import count_in_transaction
-from migopy.server import UNAUTHORIZED, reason_of
+from migopy.server import reason_of
 from migopy.standin.changes import modify
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (

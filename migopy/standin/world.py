@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
+from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND
 from migopy.standin.findings import counted
 from migopy.standin.unanswerable import Unanswerable
 
@@ -227,18 +228,14 @@ def refused(code: int, name: str, text: str) -> OperationFailure:
     """Make the error that PyMongo makes of a server's answer."""
     details = {'ok': 0.0, 'errmsg': text, 'code': code, 'codeName': name}
     kind = pymongo.errors.OperationFailure
-    if code == DUPLICATE:
+    if code == DUPLICATE_KEY:
         kind = pymongo.errors.DuplicateKeyError
     return kind(f'{text}, full error: {details}', code, details)
 
 
-DUPLICATE = 11000
-NOT_FOUND = 26
-
-
 def no_namespace() -> OperationFailure:
     """Make the error for a collection that is not there."""
-    return refused(NOT_FOUND, 'NamespaceNotFound', 'ns not found')
+    return refused(NAMESPACE_NOT_FOUND, 'NamespaceNotFound', 'ns not found')
 
 
 #: Operators of a filter on names and types that are understood.

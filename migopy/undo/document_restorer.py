@@ -9,6 +9,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
+from migopy.codes import OF_CONSTRAINTS
 from migopy.differences import Difference, Value, collection_of, id_of, look_up
 from migopy.server import reason_of
 from migopy.undo.collection_rules import CollectionRules
@@ -17,9 +18,6 @@ from migopy.undo.document_decisions import Decision, decide
 from migopy.undo.errors import InTheWay, NotExact
 from migopy.undo.image_sets import ImageSet
 from migopy.undo.raw_writer import RawWriter, is_replaceable
-
-#: The server's codes for a document that a unique index or a validator refuses.
-REFUSED = frozenset({11000, 121})
 
 #: Documents of a collection by `_id`.
 Documents = dict[Value, bytes]
@@ -136,7 +134,7 @@ class DocumentRestorer:
         try:
             yield
         except OperationFailure as error:
-            if error.code not in REFUSED:
+            if error.code not in OF_CONSTRAINTS:
                 raise
             reason = reason_of(error)
             raise InTheWay(self._name, namespace, reason, error.code) from error

@@ -8,14 +8,14 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+from migopy.codes import NAMESPACE_NOT_FOUND
 from migopy.differences import collection_of
 from migopy.texts import one_line
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
 
-#: The server's codes if there is no such collection, or one of the new name already.
-NO_SUCH_COLLECTION = 26
-IS_THERE = 48
+#: The server's code if there is a collection of the new name already.
+NAMESPACE_EXISTS = 48
 
 #: The beginning of the name of a collection that is set aside.
 ASIDE = 'migopy_undone'
@@ -107,7 +107,7 @@ def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:
         collection.rename(aside.name)
     except OperationFailure as error:
         # An undo before this one may have done that already.
-        if error.code not in (NO_SUCH_COLLECTION, IS_THERE):
+        if error.code not in (NAMESPACE_NOT_FOUND, NAMESPACE_EXISTS):
             raise
     return True
 

@@ -10,6 +10,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, WriteError
 
+from migopy.codes import DUPLICATE_KEY
 from migopy.differences import (
     DOCUMENT,
     Value,
@@ -24,8 +25,6 @@ Document = dict[str, Any]
 #: Statements of one command, and bytes of their documents, or one document.
 STATEMENTS = 4000
 BYTES = 8_000_000
-
-DUPLICATE = 11000
 
 #: How a field begins whose name has a `$` in front; values may look like that, too.
 DOLLAR = re.compile(rb'[\x01-\x13\x7f\xff]\$')
@@ -96,7 +95,8 @@ class RawWriter:
             command = {name: collection, field: part, 'ordered': True, **options}
             reply = self._client[database].command(command, session=self._session)
             for error in reply.get('writeErrors', ()):
-                kind = DuplicateKeyError if error['code'] == DUPLICATE else WriteError
+                is_duplicate = error['code'] == DUPLICATE_KEY
+                kind = DuplicateKeyError if is_duplicate else WriteError
                 raise kind(error.get('errmsg', ''), error['code'], error)
 
 

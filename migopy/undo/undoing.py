@@ -11,6 +11,7 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
+from migopy.codes import DUPLICATE_KEY
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.pymongo3 import legacy_database
@@ -36,7 +37,6 @@ from migopy.undo.made_collections import (
     would_drop,
 )
 from migopy.undo.packing import Damaged
-from migopy.undo.raw_writer import DUPLICATE
 
 #: Up to so many documents, and bytes of them, all is restored in one transaction.
 DOCUMENTS = 50_000
@@ -213,7 +213,7 @@ class Undo:
                     self._redefine(group[0], record)
                 self._in_transaction(lambda: [group], mark, session)  # noqa: B023
             except InTheWay as error:
-                if error.code != DUPLICATE or record is not None:
+                if error.code != DUPLICATE_KEY or record is not None:
                     raise
                 # Documents of several chunks may have exchanged their values.
                 self._in_transaction(self._rest, mark, session)

@@ -289,6 +289,15 @@ class OnceTest(PlainTest):
         self.assertTrue(self.said(f'notes: {reason}; {TWICE}'))
         self.assertEqual(self.calls(), [1] * 10)
 
+    def test_what_no_transaction_writes_is_written_without_one_and_said(self) -> None:
+        self.db['system.js'].insert_one({'_id': 'f', 'value': 1})
+        self.write_up(self.COUNT)
+        file = self.folder / 'mongomigrations/1_a.py'
+        file.write_text(file.read_text().replace('db.notes', "db['system.js']"))
+        self.execute()
+        self.assertEqual(self.db['system.js'].find_one({'calls': 1})['_id'], 'f')
+        self.assertTrue(self.said(TWICE))
+
     def test_in_a_transaction_all_is_once_anyway(self) -> None:
         self.write_up(self.COUNT, 'exactly_once=True')
         path = self.folder / 'mongomigrations' / '1_a.py'

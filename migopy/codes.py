@@ -1,0 +1,28 @@
+"""Errors of a server that decide what comes next, by their numbers."""
+
+from __future__ import annotations
+
+FAILED_TO_PARSE = 9
+UNAUTHORIZED = 13
+NAMESPACE_NOT_FOUND = 26
+#: Another transaction has written to the document.
+WRITE_CONFLICT = 112
+#: A validator refuses the document.
+NOT_VALID = 121
+NOT_IN_TRANSACTION = 263
+OUTSIDE_STABLE_API = 323
+DUPLICATE_KEY = 11000
+
+#: A transaction is over, also for its time limit (NoSuchTransaction,
+#: TransactionExceededLifetimeLimitSeconds).
+TRANSACTION_OVER = frozenset({251, 290})
+
+#: It is too large for one transaction (TransactionTooLarge and the same `ForCache`).
+TOO_LARGE = frozenset({257, 388})
+
+#: No transaction can do it, or hold all of it (IllegalOperation; writes to `system.js`
+#: and reads of `system.views` have codes of their own).
+NEVER_IN_TRANSACTION = frozenset({20, NOT_IN_TRANSACTION, 50791, 51071}) | TOO_LARGE
+
+#: A unique index or a validator refuses a document.
+OF_CONSTRAINTS = frozenset({DUPLICATE_KEY, NOT_VALID})
