@@ -17,7 +17,8 @@ def main() -> None:
 
     gc.enable()
     program = 'migopy'
-    if os.path.basename(sys.argv[0]) == '__main__.py':
+    # Of migopy-core alone, `python -m migopy` runs the file migopy.py.
+    if os.path.basename(sys.argv[0]) in ('__main__.py', 'migopy.py'):
         program = f'{os.path.basename(sys.executable)} -m migopy'
     status = run(MigrationsManager, sys.argv[1:], program)
     end_at_ctrl_c()

@@ -26,7 +26,7 @@ from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.in_json import told_in_json
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
-from migopy.face.mistyped import MIGRATION, mistake_in, unknown_in
+from migopy.face.mistyped import MIGRATION, mistake_in, underscored, unknown_in
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
 from migopy.face.subtasks import (
@@ -88,9 +88,9 @@ def create(
         task = task_of(commands, subtask)
         collection.add_task(task)
         habit = f'{manager_class.TASK_NAME}:{task.name}'
-        if habit in words:
+        if habit in map(underscored, words):
             namespace.add_task(task, name=habit, default=False)
-        elif words[:1] and words[0].startswith(f'{habit},'):
+        elif words[:1] and underscored(words[0]).startswith(f'{habit},'):
             meant = Command.parse(words[0].partition(':')[2])
             spelling = spelling_behind(commands, task.body, program.words_before())
             _refuse(manager_class, ValuesBehindCommas(meant), meant.name, spelling)

@@ -27,9 +27,9 @@ def unknown_in(
 
     A fabfile may have the collection in others.
     """
-    within = rf'(?:.+\.)?{re.escape(collection)}\.([\w-]+)'
-    found = re.fullmatch(within, (words or [''])[0])
-    name = found[1].replace('-', '_') if found else None
+    within = rf'(?:.+\.)?{re.escape(collection)}\.(\w+)'
+    found = re.fullmatch(within, underscored((words or [''])[0]))
+    name = found[1] if found else None
     return name if name not in commands else None
 
 
@@ -46,10 +46,11 @@ def mistake_in(
     the collection's name stands for. `of_program` are flags that are taken anywhere.
     """
     typed, *behind = words or ['']
+    typed = underscored(typed)
     begin, _, name = typed.rpartition('.')
     if typed == collection:
         begin, name = collection, default
-    flags = commands.get(name.replace('-', '_'))
+    flags = commands.get(name)
     if begin != collection or flags is None:
         return None
     said = _wrong_word(behind, flags, of_program)
@@ -57,6 +58,11 @@ def mistake_in(
     parameters = {each.parameter.name: each.parameter for each in flags}
     usage = Usage(name, list(parameters.values()))
     return WrongOptions(name, *said, usage) if said else None
+
+
+def underscored(name: str) -> str:
+    """Give the name of a task as it is in code: for `_` a `-` is typed."""
+    return name.replace('-', '_')
 
 
 def _wrong_word(

@@ -140,6 +140,5 @@ class FlagSpelling(ForAll):
 
     def _task(self, name: str) -> str:
         name = name or ('' if self._collection else self._status)
-        if self._has_dashes:
-            name = name.replace('_', '-')
-        return '.'.join(part for part in (self._collection, name) if part)
+        path = '.'.join(part for part in (self._collection, name) if part)
+        return path.replace('_', '-') if self._has_dashes else path

@@ -94,6 +94,8 @@ class EnvironmentTest(unittest.TestCase):
         for command in (['migopy'], ['python', '-m', 'migopy']):
             done = self.type(*command, '--version')
             self.assertEqual(done.stdout, f'migopy {migopy.__version__}\n', done.stderr)
+            done = self.type(*command, 'help', 'nope')
+            self.assertIn(f'\n  {" ".join(command)} accept\n', done.stderr)
         done = self.type('python', '-c', PLUGINS)
         self.assertEqual(done.stdout, "['migopy.testing.plugin']\n", done.stderr)
         environments.pip(self.place, 'check')

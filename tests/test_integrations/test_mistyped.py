@@ -62,6 +62,24 @@ class MistypedTest(InvokeTest):
         shown = self.assert_ok(self.fab('-c', 'other', '--help', 'migrations.execute'))
         self.assertIn('Example: fab -c other migrations.execute --name', shown.stdout)
 
+    def test_a_task_whose_name_has_two_words(self) -> None:
+        self.migration('001_a.py', INSERT)
+        file = self.folder / 'fabfile.py'
+        named = "    TASK_NAME = 'the_db'\n    MONGO_URI"
+        file.write_text(file.read_text().replace('    MONGO_URI', named))
+        for line, said in (
+            ('the-db.exeucte --dry-run', '\n  fab the-db.execute\n'),
+            ('the-db.execute --dryrun', 'Type: fab the-db.execute ['),
+            ('the-db:execute,1', 'Type: fab the-db.execute --name 1\n'),
+        ):
+            with self.subTest(line):
+                self.assert_error(self.fab(*line.split()), said)
+        for line in ('the-db:show-status', 'the-db', 'the-db.show-status'):
+            shown = self.assert_ok(self.fab(line)).stdout
+            self.assertIn('To execute them: fab the-db.execute\n', shown)
+        shown = self.assert_ok(self.fab('--help', 'the-db.execute')).stdout
+        self.assertIn('Example: fab the-db.execute --name', shown)
+
     def test_in_json_too(self) -> None:
         result = self.fab('migrations.execute', '--dryrun', '--json')
         self.assert_error(result, 'did you mean --dry-run?')
