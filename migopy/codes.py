@@ -1,4 +1,4 @@
-"""Errors of a server that decide what comes next, by their numbers."""
+"""Errors of a server that decide what comes next, by their numbers and labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ NOT_VALID = 121
 NOT_IN_TRANSACTION = 263
 OUTSIDE_STABLE_API = 323
 DUPLICATE_KEY = 11000
+
+#: The label of errors after which a transaction may be tried again.
+TRANSIENT = 'TransientTransactionError'
 
 #: A transaction is over, also for its time limit (NoSuchTransaction,
 #: TransactionExceededLifetimeLimitSeconds).

@@ -11,11 +11,10 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.backfill.leaving import LEFT, LOST, Left, Loop
-from migopy.codes import NOT_IN_TRANSACTION
+from migopy.codes import NOT_IN_TRANSACTION, TRANSIENT
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
 from migopy.server import code_of, has_label, reason_of
-from migopy.state import TRANSIENT
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)

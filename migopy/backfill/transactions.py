@@ -13,11 +13,11 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
-from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE
+from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE, TRANSIENT
 from migopy.errors import MigopyException
 from migopy.server import BULK_ERRORS, has_label, is_bound, is_in_transaction, reason_of
 from migopy.server import code_of as server_code
-from migopy.state import TRANSIENT, KeptPages, begin
+from migopy.state import KeptPages, begin
 from migopy.terminal import say
 from migopy.texts import one_line
 

@@ -6,6 +6,7 @@ import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from migopy.codes import TRANSIENT
 from migopy.effects.bulk import told_apart
 from migopy.effects.commands import DEFINING, count_reply, namespace_of
 from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
@@ -174,7 +175,7 @@ class Ledger:
     ) -> None:
         """Note what is not known after an error."""
         if name == 'commitTransaction':
-            if 'TransientTransactionError' in failure.get('errorLabels', ()):
+            if TRANSIENT in failure.get('errorLabels', ()):
                 self.abort(command)
             else:
                 self.doubt_commit(command, reason_of(failure))

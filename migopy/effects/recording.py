@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from migopy.codes import TRANSACTION_OVER
+from migopy.codes import TRANSACTION_OVER, TRANSIENT
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
 from migopy.effects.evidence import Evidence
@@ -21,9 +21,6 @@ from migopy.effects.tally import Document, Effects, Tally, changes_of
 
 #: Hears of a command that builds indexes: the database, the command, the address.
 BeforeBuild = Callable[[str, Document, Address], None]
-
-#: The label of errors after which a transaction may be tried again.
-TRANSIENT = 'TransientTransactionError'
 
 #: The command that builds indexes.
 BUILDS = 'createIndexes'

@@ -9,13 +9,13 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.codes import WRITE_CONFLICT
+from migopy.codes import TRANSIENT, WRITE_CONFLICT
 from migopy.run.observer import Observer
 from migopy.run.step import Step
 from migopy.run.transaction import TooLarge, timed
 from migopy.server import code_of, end_sessions, has_label, reason_of
 from migopy.signals import is_interruption
-from migopy.state import TRANSIENT, begin, commit
+from migopy.state import begin, commit
 
 #: How often a transaction is tried, and for how many seconds at most.
 ATTEMPTS = 5

@@ -62,8 +62,7 @@ PASSING = frozenset(
 PAUSE = 0.2
 COMMIT_PAUSE = 0.1
 
-#: The labels of MongoDB's specification of transactions.
-TRANSIENT = 'TransientTransactionError'
+#: The label of a commit that may have succeeded.
 UNKNOWN_COMMIT = 'UnknownTransactionCommitResult'
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from migopy.state import TRANSIENT, begin, commit
+from migopy.codes import TRANSIENT
+from migopy.state import begin, commit
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images, chunk_of, of_chunks

@@ -11,12 +11,12 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.codes import DUPLICATE_KEY
+from migopy.codes import DUPLICATE_KEY, TRANSIENT
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.pymongo3 import legacy_database
 from migopy.server import bound_session, is_bound
-from migopy.state import TRANSIENT, begin, commit
+from migopy.state import begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules
 from migopy.undo.conflicts import FoundConflicts
