@@ -145,7 +145,11 @@ def _ways(outcome: Outcome) -> list[Part]:
         if not failure.is_unfinished or failure.goes_on:
             return []
         return ways_out(
-            failure.name, failure.direction, failure.migration, failure.resumes
+            failure.name,
+            failure.direction,
+            failure.migration,
+            failure.keeps_images,
+            failure.resumes,
         )
     if not isinstance(error, Unfinished) or len(by_migration(error.runs)) != 1:
         return []

@@ -90,7 +90,9 @@ class Failure:
         if self.goes_on:
             return [Command('work')]
         if self.is_unfinished:
-            ways = ways_out(self.name, self.direction, self.migration)
+            ways = ways_out(
+                self.name, self.direction, self.migration, self.keeps_images
+            )
             return [part for part in ways if isinstance(part, Command)]
         return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
 

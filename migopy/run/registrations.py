@@ -45,7 +45,7 @@ class NotRegistered(MigopyException):
             ' registered: ',
             *said,
             '\nIt counts as unfinished until you type one of:\n',
-            *ways_out(run.name, run.direction, file),
+            *ways_out(run.name, run.direction, file, bool(run.images)),
         )
 
 

@@ -57,5 +57,5 @@ class TrialWrote(MigopyException):
         super().__init__(
             f'The dry run of {step.name} has written past its transaction, or may have:'
             f' {written}. That cannot be taken back, {kept}. Type one of:\n',
-            *ways_out(step.name, step.direction, step.migration),
+            *ways_out(step.name, step.direction, step.migration, step.images is True),
         )

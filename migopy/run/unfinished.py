@@ -216,9 +216,11 @@ def ways_on(run: Run, file: Migration | None) -> list[Part]:
             *('  ', Command('forget', run.name), '  - take the database as it is'),
         ]
     if file is None or not goes_on(run):
-        return ways_out(run.name, run.direction, file, resumes(run))
+        images, is_resumed = bool(run.images), resumes(run)
+        return ways_out(run.name, run.direction, file, images, is_resumed)
     on: list[Part] = ['  ', Command('work'), '  - go on where it stopped\n']
-    return [*on, *_ways_back(run.name, file), *_mark(run.name, 'applied')]
+    back = _ways_back(run.name, file, bool(run.images))
+    return [*on, *back, *_mark(run.name, 'applied')]
 
 
 def resumes(run: Run) -> bool:
@@ -230,12 +232,17 @@ def resumes(run: Run) -> bool:
 
 
 def ways_out(
-    name: str, direction: str, file: Migration | None, is_resumed: bool = False
+    name: str,
+    direction: str,
+    file: Migration | None,
+    has_images: bool,
+    is_resumed: bool = False,
 ) -> list[Part]:
     """List the commands that settle an unfinished `up` or `down`, a line each.
 
     `file` is the migration's, if it has one: without it, or without a `down` in it,
-    there are fewer ways. `is_resumed` is what `resumes` tells of the run.
+    there are fewer ways. `has_images` is whether the run was to keep images, whatever
+    the file says by now; `is_resumed` is what `resumes` tells of it.
     """
     if file is None:
         return [
@@ -250,19 +257,20 @@ def ways_out(
     up: list[Part] = ['  ', again, '  - run its up again']
     on = ', which goes on where its backfill stopped' if is_resumed else ''
     if direction == 'up':
-        return [*up, f'{on}\n', *_ways_back(name, file), *mark]
-    return [*up, '\n', *_ways_back(name, file, on), *mark]
+        return [*up, f'{on}\n', *_ways_back(name, file, has_images), *mark]
+    return [*up, '\n', *_ways_back(name, file, has_images, on), *mark]
 
 
-def _ways_back(name: str, file: Migration, on: str = '') -> list[Part]:
+def _ways_back(
+    name: str, file: Migration, has_images: bool, on: str = ''
+) -> list[Part]:
     """List the command that undoes a migration, if there is one.
 
-    Whether there are images, the database knows; without any, rollback says so. `on`
-    is what is said of a `down` that goes on.
+    `on` is what is said of a `down` that goes on.
     """
     if _has_down(file):
         return ['  ', Command('rollback', name), f'  - run its down{on}\n']
-    return _restoring(name) if file.defines('undo') else []
+    return _restoring(name) if has_images else []
 
 
 def _restoring(name: str) -> list[Part]:

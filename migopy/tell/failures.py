@@ -46,7 +46,11 @@ def _left_behind(failure: Failure) -> list[Part]:
             f'This attempt {now}; it is unfinished since that of {began}.'
             ' Type one of:\n',
             *ways_out(
-                failure.name, failure.direction, failure.migration, failure.resumes
+                failure.name,
+                failure.direction,
+                failure.migration,
+                failure.keeps_images,
+                failure.resumes,
             ),
         ]
     if aftermath is Aftermath.LOOKED:
@@ -57,7 +61,11 @@ def _left_behind(failure: Failure) -> list[Part]:
             f'It may have written already ({written}), so it is unfinished.'
             ' Type one of:\n',
             *ways_out(
-                failure.name, failure.direction, failure.migration, failure.resumes
+                failure.name,
+                failure.direction,
+                failure.migration,
+                failure.keeps_images,
+                failure.resumes,
             ),
         ]
     if aftermath is Aftermath.IN_DOUBT:

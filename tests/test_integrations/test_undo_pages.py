@@ -8,7 +8,7 @@ from unittest import mock
 from pymongo.errors import BulkWriteError
 
 from migopy.backfill import NotOnce
-from migopy.run import OutsidePages
+from migopy.run import OutsidePages, Unfinished
 from migopy.undo import Conflicts, Images
 from tests.images import state_of
 from tests.project import PlainTest
@@ -129,6 +129,43 @@ class PagesTest(PlainTest):
                     self.assertEqual(self.registered(), ['001_a.py'])
                 self.assert_undone(manager)
                 self.assertEqual(self.contents('ran'), [])
+
+    def test_a_rollback_is_named_where_images_are_kept(self) -> None:
+        text = """
+            import migopy
+
+            {}
+
+            def change(document):
+                if document['_id'] == 33:
+                    raise OSError
+                return {{'$inc': {{'n': 1}}}}
+
+            def up(db):
+                migopy.update_each(db.a, change)
+        """
+        way = 'rollback,001_a.py  - restore'
+        for line, wish, is_named in (
+            ('', True, True),
+            ('undo = False', True, False),
+            ("undo = 'best effort'", False, False),
+        ):
+            with self.subTest(line, wish=wish):
+                self.migration('001_a.py', text.format(line))
+                manager = self.manager(UNDO=wish)
+                self.logger.said.clear()
+                with self.assertRaises(Exception):  # noqa: B017
+                    manager.execute()
+                failed = '\n'.join(each for _, each in self.logger.said)
+                self.logger.said.clear()
+                manager.show_status()
+                status = '\n'.join(each for _, each in self.logger.said)
+                with self.assertRaises(Unfinished) as caught:
+                    manager.execute()
+                for said in (failed, status, str(caught.exception)):
+                    self.assertEqual(way in said, is_named, said)
+                manager.ignore('001')
+                manager.forget('001')
 
     def test_what_is_written_otherwise_is_refused(self) -> None:
         for line in (
