@@ -38,6 +38,9 @@ PLACING = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: Commands that end a transaction.
+ENDS = frozenset({'abortTransaction', 'commitTransaction'})
+
 #: Commands that change collections and indexes, but no document.
 DEFINING = PLACING | frozenset(
     """

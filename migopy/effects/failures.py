@@ -6,6 +6,7 @@ import os
 from typing import NamedTuple
 
 from migopy.callers import calling_file
+from migopy.codes import TRANSACTION_OVER, TRANSIENT
 from migopy.effects.bulk import first_failure
 from migopy.effects.tally import Document
 
@@ -43,6 +44,7 @@ class FailedCommand(NamedTuple):
         elif failure.get('nErrors') and (told := first_failure(sent, failure)):
             namespace, error = told
         reason = str(error.get('errmsg') or error.get('codeName') or 'an error')
+        reason = ' '.join(reason.split())
         return cls(command, namespace, reason, caller.file_name, caller.line)
 
     def __str__(self) -> str:
@@ -50,3 +52,12 @@ class FailedCommand(NamedTuple):
             f'{self.command} on {self.namespace} in {os.path.basename(self.file)},'
             f' line {self.line}: {self.reason}'
         )
+
+
+def is_of_its_own(failure: Document) -> bool:
+    """Tell whether an error is not one of a transaction that is over anyway.
+
+    Nor one after which the transaction may be tried again.
+    """
+    labels = failure.get('errorLabels', ())
+    return TRANSIENT not in labels and failure.get('code') not in TRANSACTION_OVER

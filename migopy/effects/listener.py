@@ -16,7 +16,7 @@ from pymongo.monitoring import (
 )
 
 from migopy.effects import offspring
-from migopy.effects.commands import READS, namespace_of
+from migopy.effects.commands import ENDS, READS, namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.failures import has_errors
 from migopy.effects.guards import Guard
@@ -26,8 +26,6 @@ from migopy.effects.recording import BUILDS, BeforeBuild, Recording, Sent
 
 #: The recordings that a command belongs to, and those that it may belong to.
 Owners = tuple[tuple[Recording, ...], tuple[Recording, ...]]
-
-ENDS = frozenset({'abortTransaction', 'commitTransaction'})
 
 
 class EffectsListener(CommandListener):
@@ -179,6 +177,8 @@ class EffectsListener(CommandListener):
     def failed(self, event: CommandFailedEvent) -> None:
         """Hear from PyMongo that a command met an error."""
         if (sent := self._unanswered.get(event.request_id)) is None:
+            if not self._own_work.own and (reader := self._known()):
+                reader.fail_to_read(event)
             return
         name, command, _, owners, others = sent
         database, failure = event.database_name, event.failure

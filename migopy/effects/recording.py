@@ -6,13 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from pymongo.monitoring import CommandListener, CommandStartedEvent
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+)
 
-from migopy.codes import TRANSACTION_OVER, TRANSIENT
 from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
 from migopy.effects.evidence import Evidence
-from migopy.effects.failures import FailedCommand
+from migopy.effects.failures import FailedCommand, is_of_its_own
 from migopy.effects.guards import Address, Guard, Keeper, RefusedWrite
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
 from migopy.effects.offspring import Children
@@ -94,7 +97,8 @@ class Recording(Effects):
         self.keeper: Keeper | None = None
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
-        #: The first command that met an error in a transaction of that session.
+        #: The first command that met an error in a transaction of that session, or in
+        #: another one if it only reads.
         self.failed: FailedCommand | None = None
         #: How many of its own writes were answered, and how many seconds they took.
         self.answers = 0
@@ -252,18 +256,19 @@ class Recording(Effects):
     def meet_error(
         self, name: str, database: str, command: Document, failure: Document
     ) -> None:
-        """Hear of an error, which ends the transaction that the command was in.
-
-        Errors are left out that say the transaction is over or may be tried again.
-        """
-        if TRANSIENT in failure.get('errorLabels', ()):
-            return
-        if failure.get('code') in TRANSACTION_OVER:
-            return
+        """Hear of an error, which ends the transaction that the command was in."""
         inside = 'autocommit' in command and command['lsid']['id'] == self.only
-        if inside and self.failed is None:
+        if inside and self.failed is None and is_of_its_own(failure):
             namespace = namespace_of(name, database, command) or database
             self.failed = FailedCommand.now(name, namespace, command, failure)
+
+    def fail_to_read(self, event: CommandFailedEvent) -> None:
+        """Hear that a command that only reads met an error, in whatever session."""
+        failure = event.failure
+        for each in self.chain:
+            if each.only and each.failed is None and is_of_its_own(failure):
+                read = event.command_name, event.database_name
+                each.failed = FailedCommand.now(*read, {}, failure)
 
     def close(self) -> None:
         """Close it: commands without a reply now count as never answered."""

@@ -337,6 +337,22 @@ class FoundTest(TriedTest):
         self.assertIn('what 001_x.py would have written', said)
         self.assertIn('005_x.py cannot be shown to its end: line 5: it uses ', said)
 
+    def test_an_error_of_a_read_that_is_caught_is_told_with_its_line(self) -> None:
+        self.db.users.insert_one({'_id': 1})
+        said = self.tried(
+            """
+            try:
+                list(db.users.find(hint='nothing'))
+            except OperationFailure:
+                db.users.insert_one({'_id': 2})
+            """,
+            status=1,
+        )
+        self.assertIn('001_x.py cannot be shown to its end: ', said)
+        self.assertIn('find on ', said)
+        self.assertIn('001_x.py, line 6: ', said)
+        self.assertNotIn('60 s', said)
+
     def test_what_a_dropped_index_still_refuses_is_no_failure(self) -> None:
         self.db.users.insert_one({'_id': 1, 'email': 'a'})
         self.db.users.create_index('email', unique=True)

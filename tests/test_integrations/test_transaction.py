@@ -121,6 +121,30 @@ class TransactionTest(FabTest):
                 self.db.old.insert_one({'x': 1})
         self.assertLessEqual(names, set(self.db.list_collection_names()))
 
+    def test_an_error_of_a_read_that_was_caught_is_told_likewise(self) -> None:
+        self.migration(
+            '001_users.py',
+            """
+            from pymongo.errors import OperationFailure
+
+            transaction = True
+
+            def up(db):
+                db.users.insert_one({})
+                try:
+                    list(db.users.find(hint='nothing'))
+                except OperationFailure:
+                    pass
+            """,
+        )
+        for typed in ('migrations:execute', 'migrations:execute,dry_run=yes'):
+            with self.subTest(typed):
+                message = self.fab(typed).said
+                self.assertIn('It has caught an error', message)
+                self.assertIn('find on ', message)
+                self.assertIn('001_users.py, line 9: ', message)
+                self.assertNotIn('tried again', message)
+
     def test_an_error_that_was_caught_is_told_once_with_its_line(self) -> None:
         self.db.users.insert_one({'_id': 1})
         source = """
