@@ -10,7 +10,7 @@ from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReadPreference, WriteConcern
+from pymongo import WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
@@ -19,7 +19,7 @@ from migopy.backfill.answers import Counts
 from migopy.backfill.batch_timer import BatchTimer
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
-from migopy.backfill.documents import RAW, id_of
+from migopy.backfill.documents import RAW, id_of, on_primary
 from migopy.backfill.images import Looked, LoopImages, NoLoopImages
 from migopy.backfill.leaving import Call, Loop
 from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
@@ -86,9 +86,9 @@ class BatchLoop:
         self._is_once = is_once
         self._call = call
         self._tried = tried
-        raw: Collection[RawBSONDocument] = collection.with_options(
-            codec_options=RAW, read_preference=ReadPreference.PRIMARY
-        )
+        there = on_primary(collection)
+        raw: Collection[RawBSONDocument] = there.with_options(RAW)
+        self._everything = there.find(query)
         self._pages = Pages(raw, query)
 
     def begin(self) -> Loop:
@@ -130,7 +130,7 @@ class BatchLoop:
     def _plain(
         self, checkpoint: Checkpoint, effects: Recording | None, show: Meter
     ) -> Loop:
-        total = total_of(self._collection.find(self._query))
+        total = total_of(self._everything)
         while True:
             done = checkpoint.count
             show(self._name, done, total)
@@ -160,7 +160,7 @@ class BatchLoop:
 
         One that the server does not commit is given again.
         """
-        total = total_of(self._collection.find(self._query))
+        total = total_of(self._everything)
         transaction = self._transaction(checkpoint, session)
         pages = transaction.pages
         images = self._images_of_loop()

@@ -12,7 +12,7 @@ from migopy.backfill.batch_loop import BatchLoop
 from migopy.backfill.checkpoints import images_here
 from migopy.backfill.leaving import Call
 from migopy.backfill.loops import TRIED, require_no_loop
-from migopy.backfill.target import require_collection, target_of
+from migopy.backfill.target import require_collection, require_order, target_of
 from migopy.backfill.throttle import throttle_of
 from migopy.backfill.transactions import TRANSACTION, can_be_once
 from migopy.callers import calling_lines
@@ -60,6 +60,7 @@ def batches(
     require_yes_or_no('transaction', transaction)
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
+    require_order('migopy.batches', filter)
     require_no_loop('migopy.batches', collection.full_name)
     target = target_of(collection, 'migopy.batches')
     is_wanted = transaction or images_here() is not None

@@ -10,6 +10,8 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
+from pymongo.collection import Collection
 
 from migopy.errors import MigopyException
 from migopy.secrets import shortened
@@ -56,6 +58,11 @@ def shown(key: Any) -> str:
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:
     """Combine two queries; the second may be empty."""
     return {'$and': [one, other]} if other else one
+
+
+def on_primary(collection: Collection[Any]) -> Collection[Any]:
+    """Give a collection that is read from the primary, which is written to as well."""
+    return collection.with_options(read_preference=ReadPreference.PRIMARY)
 
 
 def id_of(document: RawBSONDocument) -> Any:

@@ -10,10 +10,11 @@ from typing import Any, Callable
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts
-from migopy.backfill.loops import require_no_loop
+from migopy.backfill.loops import IN_CALL, require_no_loop
 from migopy.backfill.resuming import begin
 from migopy.backfill.target import (
     require_collection,
+    require_order,
     require_the_same,
     target_of,
 )
@@ -64,11 +65,11 @@ def update_each(
     behind or the server is busy, and says so.
 
     Before anything is done it raises `NotACollection` for a view or a time-series
-    collection, and `InLoop` in a loop over `batches`. If a document fails it raises
-    `DocumentsFailed`, which names the `_id`, once all documents before it are written;
-    with `on_error='collect'` once all the others are. The next run tries those that
-    failed first. At the end it raises `ReplacedMeanwhile` if it is another collection
-    then.
+    collection, and `InLoop` in a loop over `batches` or in the function of another
+    call. If a document fails it raises `DocumentsFailed`, which names the `_id`, once
+    all documents before it are written; with `on_error='collect'` once all the others
+    are. The next run tries those that failed first. At the end it raises
+    `ReplacedMeanwhile` if it is another collection then.
     """
     _require_usable(collection, function, on_error)
     require_yes_or_no('exactly_once', exactly_once)
@@ -76,6 +77,7 @@ def update_each(
         raise ValueError('batch_size and workers must be whole numbers from 1 on')
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')
+    require_order('update_each', filter)
     require_no_loop('update_each', collection.full_name)
     began = time.monotonic()
     target = target_of(collection)
@@ -97,6 +99,7 @@ def update_each(
     # Other threads do not inherit a bound session, so they would be outside of it.
     in_flight = 0 if is_bound() else workers
     with ExitStack() as stack:
+        stack.callback(IN_CALL.reset, IN_CALL.set(True))
         client = collection.database.client
         session = stack.enter_context(session_for(client)) if can_once else None
         submit = stack.enter_context(threads(in_flight))

@@ -20,6 +20,9 @@ from migopy.server import code_of, has_label, reason_of
 LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)
 
 
+#: Whether a call of `update_each` goes on here, whose function is called.
+IN_CALL: ContextVar[bool] = ContextVar('IN_CALL', default=False)
+
 #: Whether `update_each` is sending a page at this moment.
 SENDING: ContextVar[bool] = ContextVar('SENDING', default=False)
 
@@ -36,19 +39,31 @@ TRIED: ContextVar[Tried | None] = ContextVar('TRIED', default=None)
 
 
 class InLoop(MigopyException):
-    """`what` was called for `namespace` while a loop over `batches` had not ended."""
+    """`what` was called for `namespace` while a loop over `batches` had not ended.
+
+    Or in the function of an `update_each`, if it was `in_call`.
+    """
 
     # As it is pickled and shown, whatever room it is in.
     __module__ = 'migopy.backfill'
 
-    def __init__(self, what: str, namespace: str) -> None:
+    def __init__(self, what: str, namespace: str, in_call: bool = False) -> None:
         self.what = what
         self.namespace = namespace
-        super().__init__(
-            f'{namespace}: {what} cannot begin, as a loop over migopy.batches has not'
-            ' ended: how far both are could not be told apart by the next run.\n'
+        self.in_call = in_call
+        around = 'an update_each' if in_call else 'a loop over migopy.batches'
+        advice = (
             'In the loop write with PyMongo (bulk_write, say), and write the loop as'
             ' `for batch in migopy.batches(…):`, so that it ends with its last line.'
+        )
+        if in_call:
+            advice = (
+                'To write elsewhere for each document, loop over migopy.batches, and'
+                ' write with PyMongo there (bulk_write, say).'
+            )
+        super().__init__(
+            f'{namespace}: {what} cannot begin, as {around} has not ended: how far both'
+            f' are could not be told apart by the next run.\n{advice}'
         )
 
 
@@ -143,7 +158,9 @@ def outside(refused: RefusedWrite) -> OutsideBatch:
 
 
 def require_no_loop(what: str, namespace: str) -> None:
-    """Make sure that no loop goes on here; raises `InLoop`."""
+    """Make sure that no loop and no `update_each` goes on here; raises `InLoop`."""
+    if IN_CALL.get():
+        raise InLoop(what, namespace, in_call=True)
     if _open_loop() is not None:
         raise InLoop(what, namespace)
 

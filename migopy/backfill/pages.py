@@ -10,11 +10,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import bson
 from bson.max_key import MaxKey
 from bson.raw_bson import RawBSONDocument
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
+from pymongo.errors import OperationFailure
 
-from migopy.backfill.documents import BY_ID, both
+from migopy.backfill.documents import AS_IT_IS, BY_ID, both
 from migopy.pymongo3 import COMMENT
 
 
@@ -50,7 +53,7 @@ class Pages:
             comment=self._comment,
         )
         if not key:
-            return find(self._query).to_list()
+            return listed(find(self._query))
         [last] = key
         if isinstance(last, MaxKey):
             return []
@@ -58,8 +61,8 @@ class Pages:
         query = both(greater, self._query)
         page: list[RawBSONDocument] = []
         if self._may_use_min:
-            page = find(query).min([('_id', last)]).to_list()
-        return page or find(query).to_list()
+            page = listed(find(query).min([('_id', last)]))
+        return page or listed(find(query))
 
     def found(self, keys: Sequence[Any]) -> list[RawBSONDocument]:
         """Read the documents with these `_id`s that are there and still fit."""
@@ -68,4 +71,17 @@ class Pages:
         found = self._collection.find(
             query, sort=BY_ID, batch_size=size, comment=self._comment
         )
-        return found.to_list()
+        return listed(found)
+
+
+def listed(cursor: Cursor[RawBSONDocument]) -> list[RawBSONDocument]:
+    """Give all that a cursor finds; what the server answers instead can be read."""
+    try:
+        return cursor.to_list()
+    except OperationFailure as error:
+        details = error.details
+        if not isinstance(details, RawBSONDocument):
+            raise
+        plain = bson.decode(details.raw, codec_options=AS_IT_IS)
+        said = str(plain.get('errmsg'))
+        raise type(error)(said, error.code, plain) from None

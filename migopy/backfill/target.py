@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from pymongo.errors import OperationFailure
 
 from migopy.errors import MigopyException
 from migopy.texts import one_line
+
+#: Operators of filters that give documents in an order of their own.
+ORDERED = frozenset({'$near', '$nearSphere', '$text'})
 
 
 class NotACollection(MigopyException):
@@ -69,6 +73,28 @@ def require_collection(what: str, given: object, right: str, wrong: str) -> None
             f'{what} needs a collection of a MongoClient, not a'
             f' {type(given).__name__}: write {right}, not {wrong}'
         )
+
+
+def require_order(what: str, filter: object) -> None:
+    """Raise `ValueError` for a filter that cannot be read in the order of `_id`."""
+    odd = ORDERED.intersection(_names_in(filter))
+    if odd:
+        raise ValueError(
+            f'{what} goes through documents in the order of _id, in which the server'
+            f' does not read a filter with {min(odd)}. Give it the _ids of those that'
+            " you have found so: {'_id': {'$in': […]}}"
+        )
+
+
+def _names_in(filter: object) -> Iterator[str]:
+    """Give the names of fields and operators that stand anywhere in a filter."""
+    if isinstance(filter, Mapping):
+        for name, value in filter.items():
+            yield name
+            yield from _names_in(value)
+    elif isinstance(filter, (list, tuple)):
+        for each in filter:
+            yield from _names_in(each)
 
 
 def target_of(collection: Collection[Any], what: str = 'update_each') -> Target:

@@ -13,14 +13,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Callable
 
 from bson.raw_bson import RawBSONDocument
-from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 
 from migopy.backfill.answers import Answer, Counts, DocumentsFailed
 from migopy.backfill.changes import Batch, ChangedMeanwhile, Changes, Failed
 from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, images_here, save
-from migopy.backfill.documents import RAW, id_of, shown
+from migopy.backfill.documents import RAW, id_of, on_primary, shown
 from migopy.backfill.exactly_once import ExactlyOnce, TooLarge
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import say_where
@@ -67,12 +66,11 @@ class UpdateCall:
         self._collection = collection
         self._name = collection.name
         self._full_name = collection.full_name
-        self._everything = collection.find(query)
         self._throttle = throttle
-        raw: Collection[RawBSONDocument] = collection.with_options(
-            codec_options=RAW, read_preference=ReadPreference.PRIMARY
-        )
+        there = on_primary(collection)
+        raw: Collection[RawBSONDocument] = there.with_options(RAW)
         self._raw = raw
+        self._everything = there.find(query)
         self._pages = Pages(raw, query)
         self._changes = Changes(
             function,

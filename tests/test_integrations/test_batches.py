@@ -85,6 +85,20 @@ class GivenTest(DatabaseTest):
             break
         self.assertEqual(len(list(migopy.batches(self.db.notes, 1))), 2)
 
+    def test_either_is_refused_in_the_function_of_an_update_each(self) -> None:
+        self.db.notes.insert_many([{}, {}])
+        refused = []
+
+        def within(note: Any) -> None:
+            for begin in (migopy.batches, lambda notes: migopy.update_each(notes, int)):
+                with self.assertRaisesRegex(InLoop, 'as an update_each has') as caught:
+                    begin(self.db.notes)
+                refused.append(caught.exception.what)
+
+        self.assertEqual(migopy.update_each(self.db.notes, within).left, 2)
+        self.assertEqual(refused, ['migopy.batches', 'update_each'] * 2)
+        self.assertEqual(len(list(migopy.batches(self.db.notes, 1))), 2)
+
 
 class MigrationTest(PlainTest):
     """A migration that adds up, in a second collection, what ten documents have."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import datetime
+import time
+from functools import partial
 from typing import Any
 from unittest import mock
 
 import bson
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from pymongo.server_api import ServerApi
 
 import migopy
-from migopy import DELETE, update_each
+from migopy import DELETE, batches, update_each
 from migopy.backfill import (
     Checkpoints,
     DocumentsFailed,
@@ -239,6 +242,34 @@ class NotToldTest(DatabaseTest):
             with run.in_force():
                 self.assertEqual(update_each(self.db.notes, set_x).updated, 3)
             entries = run.entries
+
+
+class FilterTest(DatabaseTest):
+    """Filters that the server refuses, or that others read elsewhere."""
+
+    def test_one_with_an_order_of_its_own_is_refused_at_once(self) -> None:
+        for odd in ({'$text': {'$search': 'x'}}, {'$and': [{'at': {'$near': []}}]}):
+            for begin in (partial(update_each, function=set_x), batches):
+                with self.subTest(odd, begin=begin):
+                    with self.assertRaises(ValueError) as caught:
+                        begin(self.db.notes, filter=odd)
+                    self.assertIn('in the order of _id', str(caught.exception))
+
+    def test_what_the_server_says_can_be_read(self) -> None:
+        with self.assertRaises(OperationFailure) as caught:
+            update_each(self.db.notes, set_x, {'$no': 1})
+        self.assertIn("full error: {'ok'", str(caught.exception))
+        self.assertEqual(type(caught.exception.details), dict)
+
+    def test_all_are_counted_on_the_primary(self) -> None:
+        """A set of one member has no secondary, which would be waited for."""
+        self.db.notes.insert_one({'_id': 1})
+        notes = self.db.notes.with_options(read_preference=ReadPreference.SECONDARY)
+        began = time.monotonic()
+        self.assertEqual(update_each(notes, set_x).updated, 1)
+        self.assertEqual(len(list(batches(notes))), 1)
+        # A secondary is waited for 30 seconds by default.
+        self.assertLess(time.monotonic() - began, 25)
 
 
 class CappedTest(DatabaseTest):
