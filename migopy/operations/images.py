@@ -26,8 +26,8 @@ class NoImagesKept(MigopyException):
         also = ('\nTo run its down: ', Command('rollback', name)) if has_down else ()
         super().__init__(
             f'No images are kept of {name}: it was executed without `undo = True`, or'
-            ' they were forgotten, or deleted (UNDO_KEEP, UNDO_DAYS). Nothing was'
-            ' done.\n'
+            ' in a database that this one is a copy of, or they were forgotten, or'
+            ' deleted (UNDO_KEEP, UNDO_DAYS). Nothing was done.\n'
             'See which migrations have images: ',
             Command('undo', 'list'),
             *also,

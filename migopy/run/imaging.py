@@ -112,7 +112,8 @@ def begun(site: Site, run: Run, earlier: Sequence[Run]) -> ImageSet:
     from migopy.undo import ImageSet, NotCovered
 
     found: ImageSet | None = site.images.of_runs([each.id for each in earlier])
-    kept = found or ImageSet(run.name, site.lock.now(), [])
+    home = site.db.name
+    kept = found or ImageSet(run.name, site.lock.now(), [], database=home)
     # A run that was killed before it began has no images, and needs none.
     if any(not each.images and each.id not in kept.runs for each in earlier):
         raise NotCovered(['what a run before has written, which is unfinished'])

@@ -9,9 +9,10 @@ from pymongo.errors import PyMongoError
 
 from migopy.codes import TRANSIENT
 from migopy.state import begin, commit
+from migopy.undo.chunks import chunk_of, of_chunks, readable
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.image_sets import Chunk, ImageSet
-from migopy.undo.images import Images, chunk_of, of_chunks
+from migopy.undo.images import Images
 
 Document = dict[str, Any]
 
@@ -69,10 +70,11 @@ def recorded(images: Images, kept: ImageSet, **wanted: Any) -> list[Chunk]:
     `wanted` are values of fields of their records.
     """
     fields = {f'record.{key}': each for key, each in wanted.items()}
+    own = images.collection.name
     query = {**of_chunks(kept.id), 'record': {'$exists': True}, **fields}
     with images.client.start_session() as session:
         found = images.collection.find(query, sort=[('_id', -1)], session=session)
-        return [chunk_of(kept, [each]) for each in found]
+        return [chunk_of(kept, [each], own) for each in readable(kept, found)]
 
 
 def unsettled(images: Images, kept: ImageSet) -> list[Chunk]:

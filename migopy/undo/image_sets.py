@@ -14,12 +14,31 @@ from migopy.undo.definition_records import DefinitionRecord
 
 Document = dict[str, Any]
 
-#: Selects the documents of sets, and no chunks.
+_COUNT: Document = {'bsonType': ['int', 'long'], 'minimum': 0}
+_NAMES: Document = {'bsonType': 'array', 'items': {'bsonType': 'string'}}
+
+#: Selects the documents of sets that are as migopy writes them, and no chunks.
 KEPT: Document = {
     '_id': {'$type': 'objectId'},
     'name': {'$type': 'string'},
-    'at': {'$type': 'date'},
+    # No others can be read.
+    'at': {'$type': 'date', '$gt': datetime(1, 1, 1), '$lt': datetime(9999, 12, 31)},
     'runs': {'$type': 'objectId'},
+    '$jsonSchema': {
+        'properties': {
+            'runs': {'bsonType': 'array', 'items': {'bsonType': 'objectId'}},
+            'undo': {'bsonType': 'objectId'},
+            **dict.fromkeys(
+                ('documents', 'bytes', 'stored', 'chunks', 'defined', 'undone'), _COUNT
+            ),
+            **dict.fromkeys(('made', 'aside', 'paged', 'repeated'), _NAMES),
+        }
+    },
+}
+
+#: Selects those that may have set collections aside, as well while they are deleted.
+WITH_ASIDE: Document = {
+    '$jsonSchema': {'required': ['aside'], 'properties': {'aside': _NAMES}}
 }
 
 
@@ -37,6 +56,8 @@ class ImageSet:
     at: datetime
     runs: list[ObjectId]
     id: ObjectId = field(default_factory=ObjectId)
+    #: The database that they were made in; of a copy they would change that one.
+    database: str = ''
     documents: int = 0
     bytes: int = 0
     stored: int = 0
@@ -76,6 +97,7 @@ class ImageSet:
             'name': self.name,
             'at': self.at,
             'runs': self.runs,
+            'database': self.database,
             'documents': self.documents,
             'bytes': self.bytes,
             'stored': self.stored,
@@ -94,6 +116,10 @@ class ImageSet:
         fields = [each for each in cls.__dataclass_fields__ if each != 'id']
         known = {name: document[name] for name in fields if name in document}
         return cls(id=document['_id'], **known)
+
+
+#: What is read of a set; anything else in its document may be unreadable.
+FIELDS = sorted({*ImageSet.__dataclass_fields__} - {'id', 'is_of_use'})
 
 
 @dataclass

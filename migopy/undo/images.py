@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
-from bson import Binary, MaxKey, ObjectId
+from bson import Binary, ObjectId
 from bson.binary import UUID_SUBTYPE
 from pymongo import ReplaceOne
 from pymongo.client_session import ClientSession
@@ -15,9 +15,9 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import Difference, collection_of
 from migopy.effects import EffectsListener
-from migopy.undo.definition_records import DefinitionRecord
-from migopy.undo.image_sets import KEPT, Chunk, ImageSet
-from migopy.undo.packing import Damaged, packed, unpacked
+from migopy.undo.chunks import chunk_of, is_aside, of_chunks, readable
+from migopy.undo.image_sets import FIELDS, KEPT, WITH_ASIDE, Chunk, ImageSet
+from migopy.undo.packing import Damaged, packed
 
 Document = dict[str, Any]
 
@@ -67,27 +67,39 @@ class Images:
 
     def all(self) -> list[ImageSet]:
         """Read the sets of all migrations, the oldest first."""
-        return [
-            ImageSet.of(each) for each in self.collection.find(KEPT, sort=[('_id', 1)])
-        ]
+        found = self.collection.find(self._kept(), FIELDS, sort=[('_id', 1)])
+        return [ImageSet.of(each) for each in found]
 
     def of_runs(self, runs: Sequence[Any]) -> ImageSet | None:
         """Find the newest set that one of these runs has made."""
         ours = [each for each in runs if isinstance(each, ObjectId)]
         found = self.collection.find_one(
-            {**KEPT, 'runs': {'$in': ours}}, sort=[('_id', -1)]
+            {'$and': [self._kept(), {'runs': {'$in': ours}}]},
+            FIELDS,
+            sort=[('_id', -1)],
         )
         return None if found is None else ImageSet.of(found)
 
     def again(self, kept: ImageSet) -> ImageSet:
         """Read a set again, as an undo has left it so far."""
-        found = self.collection.find_one({'_id': kept.id})
+        found = self.collection.find_one({**self._kept(), '_id': kept.id}, FIELDS)
         return kept if found is None else ImageSet.of(found)
+
+    def _kept(self) -> Document:
+        """Select the sets that were made in this database.
+
+        A copy of a database has those of the other one, which they would change.
+        """
+        return {**KEPT, **self._from_here}
+
+    @property
+    def _from_here(self) -> Document:
+        return {'database': {'$in': [self.collection.database.name, None]}}
 
     def namespaces(self, kept: ImageSet) -> set[str]:
         """Name the collections that the chunks of a set are of."""
-        found = self.collection.find(of_chunks(kept.id), {'ns': True})
-        return {each['ns'] for each in found}
+        wanted = {**of_chunks(kept.id), 'ns': {'$type': 'string'}}
+        return {each['ns'] for each in self.collection.find(wanted, {'ns': True})}
 
     def chunks(
         self, kept: ImageSet, session: ClientSession | None = None
@@ -99,18 +111,19 @@ class Images:
         pieces: list[Document] = []
         left = kept.chunks - kept.undone
         size = kept.stored // max(kept.chunks, 1)
-        for document in self.collection.find(
+        found = self.collection.find(
             of_chunks(kept.id),
             sort=[('_id', -1)],
             batch_size=max(2, READ_AHEAD // max(size, 1)),
             session=session,
-        ):
+        )
+        for document in readable(kept, found):
             pieces.insert(0, document)
-            if document['_id']['piece'] == 0:
+            if document['_id'].get('piece') == 0:
                 left -= 1
-                if document['_id']['chunk'] != left:
+                if document['_id'].get('chunk') != left:
                     raise Damaged(kept.name)
-                yield chunk_of(kept, pieces)
+                yield chunk_of(kept, pieces, self.collection.name)
                 pieces = []
         if pieces or left:
             raise Damaged(kept.name)
@@ -239,45 +252,14 @@ class Images:
 
     def _drop_aside(self, id: ObjectId, session: ClientSession | None) -> None:
         """Drop the collections that were set aside; after that nothing is restored."""
-        wanted = {'_id': id, 'aside': {'$type': 'string'}}
-        found = self.collection.find_one(wanted, session=session)
+        wanted = {**WITH_ASIDE, **self._from_here, '_id': id}
+        found = self.collection.find_one(wanted, ['aside'], session=session)
         if found is not None:
             self.collection.update_one({'_id': id}, {'$set': {'runs': False}})
             for namespace in found['aside']:
-                self._drop(namespace)
+                # Others may have written the name of any collection there.
+                if is_aside(namespace, self.collection.name, id):
+                    self._drop(namespace)
 
     def _drop(self, namespace: str) -> None:
         collection_of(self.client, namespace).drop()
-
-
-def of_chunks(id: ObjectId, first: int | None = None, last: int = 0) -> Document:
-    """Select the chunks of a set by `_id`, all or from one number to another.
-
-    An `_id` with more fields sorts after one that is its beginning.
-    """
-    begin: Document = {'images': id}
-    end: Document = {'images': id, 'chunk': MaxKey()}
-    if first is not None:
-        begin['chunk'] = first
-        end = {'images': id, 'chunk': last, 'piece': MaxKey()}
-    return {'_id': {'$gte': begin, '$lt': end}}
-
-
-def chunk_of(kept: ImageSet, pieces: Sequence[Document]) -> Chunk:
-    """Read a chunk from its pieces; raises `Damaged`."""
-    head = pieces[0]
-    number = head['_id']['chunk']
-    places = [each['_id']['piece'] for each in pieces]
-    numbers = {each['_id']['chunk'] for each in pieces}
-    if places != list(range(head['pieces'])) or numbers != {number}:
-        raise Damaged(kept.name)
-    record = None
-    pairs: list[Difference] = []
-    try:
-        if 'record' in head:
-            record = DefinitionRecord.of(head['record'])
-        else:
-            pairs = unpacked(b''.join(each['data'] for each in pieces))
-    except ValueError as error:
-        raise Damaged(kept.name) from error
-    return Chunk(kept.id, number, head['ns'], len(pieces), pairs, record)
