@@ -9,14 +9,20 @@ from typing import Any
 from pymongo import MongoClient, WriteConcern
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError, PyMongoError
+from pymongo.errors import PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
 from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE, TRANSIENT
 from migopy.errors import MigopyException
-from migopy.server import BULK_ERRORS, has_label, is_bound, is_in_transaction, reason_of
-from migopy.server import code_of as server_code
+from migopy.server import (
+    BULK_ERRORS,
+    code_of,
+    has_label,
+    is_bound,
+    is_in_transaction,
+    reason_of,
+)
 from migopy.state import KeptPages, begin
 from migopy.terminal import say
 from migopy.texts import one_line
@@ -110,15 +116,6 @@ def _why_not(collection: Collection[Any], pages: KeptPages | None) -> str:
     if not any(each.startswith('RS') for each in kinds):
         return 'the server is no replica set and has no transactions'
     return 'a session is bound where it is called' if is_bound() else ''
-
-
-def code_of(error: PyMongoError) -> int | None:
-    """Give the code of the server's error; for a bulk, that of its first write."""
-    if isinstance(error, BulkWriteError):
-        refused = error.details.get('writeErrors') or [{}]
-        code: int | None = refused[0].get('code')
-        return code
-    return server_code(error)
 
 
 class PageTransaction:

@@ -1,4 +1,4 @@
-"""The errors of a client's `bulk_write`: what the server has said in them."""
+"""The errors of many writes at once: what the server has said in them."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def whole_error(error: BaseException) -> BaseException:
 
 
 def code_of(error: BaseException) -> int | None:
-    """Give the server's code for an error; of a client's `bulk_write`, its first."""
+    """Give the server's code for an error; of the errors of many writes, the first."""
     whole = whole_error(error)
-    if isinstance(whole, ClientBulkWriteException):
+    if isinstance(whole, BULK_ERRORS):
         refused: list[Any] = whole.details.get('writeErrors') or [{}]
         code: int | None = refused[0].get('code')
         return code

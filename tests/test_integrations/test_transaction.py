@@ -92,7 +92,9 @@ class TransactionTest(FabTest):
             'legacy_names': 'db.collection_names()',
             'function': "db['system.js'].insert_one({'_id': 'add', 'value': 1})",
             'views': "db['system.views'].find_one()",
+            'capped': "db['log'].insert_many([{'a': 1}, {'a': 2}])",
         }
+        self.db.create_collection('log', capped=True, size=10_000)
         self.db.old.insert_one({'x': 1})
         names = set(self.db.list_collection_names())
         for number, (name, call) in enumerate(refused.items(), 1):
