@@ -31,7 +31,7 @@ from migopy.traces import line_in, summary
 
 
 class Problem(NamedTuple):
-    """Something about a file that would keep a migration from running.
+    """Something about a file that would keep a migration from running, or hurt.
 
     Invariant: `message` is one line. `path` is absolute, `line` counts from 1.
     """
@@ -120,6 +120,10 @@ def _of_one(
     except Unreadable as error:
         first, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(first))]
+    if written := loaded.at_import.describe():
+        said = f'{name} has written while it was imported: {written}. Each import does'
+        said = f'{said} so, for this check, too: move it into its up'
+        return [Problem(path, 1, one_line(said))]
     return []
 
 

@@ -125,6 +125,23 @@ class OfflineTest(FabTest):
         self.assertIn('2_d.py has the same number as 002_c.py', found[1])
         self.assertIn('Add-Index.py does not fit MIGRATIONS_FILE_PATTERN', found[2])
 
+    def test_a_file_that_writes_while_it_is_imported(self) -> None:
+        self.migration(
+            '001_a.py',
+            f"""
+            import pymongo
+
+            NOTES = pymongo.MongoClient({self.uri!r})[{self.db.name!r}].notes
+            NOTES.insert_one({{'_id': 1}})
+
+            def up(db):
+                pass
+            """,
+        )
+        [said] = self.problems()
+        self.assertIn('001_a.py has written while it was imported: ', said)
+        self.assertIn('notes 1 inserted. Each import does so, for this check', said)
+
     def test_a_folder_that_cannot_be_imported_or_is_not_there(self) -> None:
         self.migration('001_a.py')
         self.migration('__init__.py', '1 / 0')
