@@ -87,7 +87,7 @@ class Report(OtherTerminal):
             [f'{run.name} ({run.direction}) by {run.agent}' for run in running],
         )
         if plan.foreign:
-            self._say(*foreign_documents(plan.foreign))
+            self._say(*foreign_documents(plan.foreign, bool(plan.registered)))
         unfinished = by_migration(plan.unfinished)
         for runs in unfinished[:MOST]:
             for run in runs[-MOST:]:
@@ -268,12 +268,17 @@ class Report(OtherTerminal):
         self._voice.white(spelled(said, self._spelling))
 
 
-def foreign_documents(count: int) -> Sequence[Part]:
-    """Say that another tool's documents are in the registry's collection."""
+def foreign_documents(count: int, has_own: bool) -> Sequence[Part]:
+    """Say that another tool's documents are in the registry's collection.
+
+    Once migopy has some of its own there, another setting would not find those.
+    """
     are = 'document is' if count == 1 else 'documents are'
+    alone = f"{count:,} {are} another tool's; migopy leaves such alone."
+    if has_own:
+        return [alone]
     return [
-        f"{count:,} {are} another tool's; migopy leaves such alone. To keep its own"
-        ' apart, set MIGRATIONS_COLLECTION ',
+        f'{alone} To keep its own apart, set MIGRATIONS_COLLECTION ',
         Where(('MIGRATIONS_COLLECTION',)),
         ' before the first run.',
     ]

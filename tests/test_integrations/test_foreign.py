@@ -79,7 +79,12 @@ class ForeignTest(PlainTest):
         self.assertIn('set MIGRATIONS_COLLECTION', said)
         self.assertNotIn('elete', said)
         manager.execute()
+        self.logger.said.clear()
         manager.check()
+        said = '\n'.join(self.logger.of('white'))
+        self.assertIn("7 documents are another tool's", said)
+        # Under another setting nothing would be found.
+        self.assertNotIn('set MIGRATIONS_COLLECTION', said)
         manager.history()
         manager.rollback('1')
         self.assertEqual(self.foreign(), before)
