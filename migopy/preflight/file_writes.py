@@ -124,8 +124,9 @@ def _has(reading: Reading, writing: Call, now: Call) -> bool:
     names = {
         getattr(target, 'id', '')
         for each in ast.walk(now.function)
-        if isinstance(each, ast.Assign) and each.value is now.node
-        for target in each.targets
+        if isinstance(each, (ast.Assign, ast.AnnAssign, ast.NamedExpr))
+        and each.value is now.node
+        for target in getattr(each, 'targets', None) or [getattr(each, 'target', None)]
     } - {''}
     given = [
         each

@@ -51,6 +51,12 @@ class Names:
             return self._within(node.value, node.attr)
         if isinstance(node, ast.Subscript):
             return self._within(node.value, self._text(node.slice))
+        if isinstance(node, ast.NamedExpr):
+            return self.collection_of(node.value)
+        if isinstance(node, ast.Call) and dotted_name(node.func) == 'getattr':
+            named = node.args[1] if len(node.args) == 2 else None
+            text = None if named is None else self._text(named)
+            return self._within(node.args[0], text) if text else None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in GIVING and node.args:
                 return self._within(node.func.value, self._text(node.args[0]))

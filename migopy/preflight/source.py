@@ -130,6 +130,8 @@ class _Reader(ast.NodeVisitor):
         self.calls: list[Call] = []
         self.dictionaries: list[ast.Dict] = []
         self.names = Names()
+        #: What the file has imported under another name.
+        self._imported: dict[str, str] = {}
         self._others = others
         self._loops: list[ast.For | ast.AsyncFor | ast.While] = []
         self._functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
@@ -168,6 +170,21 @@ class _Reader(ast.NodeVisitor):
             self.names.give(target, node.value)
         self.generic_visit(node)
 
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        if node.value is not None:
+            self.names.give(node.target, node.value)
+        self.generic_visit(node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> None:
+        self.names.give(node.target, node.value)
+        self.generic_visit(node)
+
+    def visit_Import(self, node: ast.Import | ast.ImportFrom) -> None:
+        renamed = {each.asname: each.name for each in node.names if each.asname}
+        self._imported.update(renamed)
+
+    visit_ImportFrom = visit_Import  # noqa: N815 - as ast calls it
+
     def visit_If(self, node: ast.If) -> None:
         if any(getattr(each, 'id', '') == '__name__' for each in ast.walk(node.test)):
             # This part runs only if the file is started as a script.
@@ -187,10 +204,10 @@ class _Reader(ast.NodeVisitor):
         method, dotted, collection = '', '', None
         if isinstance(node.func, ast.Attribute):
             method = node.func.attr
-            dotted = dotted_name(node.func)
+            dotted = self._own_name(dotted_name(node.func))
             collection = self.names.collection_of(node.func.value)
         elif isinstance(node.func, ast.Name):
-            method = dotted = node.func.id
+            method = dotted = self._own_name(node.func.id)
         self.calls.append(
             Call(
                 node,
@@ -203,3 +220,8 @@ class _Reader(ast.NodeVisitor):
             )
         )
         self.generic_visit(node)
+
+    def _own_name(self, dotted: str) -> str:
+        """Give a name as it is where it was imported from."""
+        first, dot, rest = dotted.partition('.')
+        return f'{self._imported.get(first, first)}{dot}{rest}'

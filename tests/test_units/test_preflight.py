@@ -76,6 +76,10 @@ class EmptyFilterTest(FileTest):
             'db.users.find_one_and_delete({})',
             "db.get_collection('users').replace_one({}, {})",
             'users = db.users.with_options()\nusers.delete_many({})',
+            'users: Collection = db.users\nusers.delete_many({})',
+            "getattr(db, 'users').delete_many({})",
+            '(users := db.users).delete_many({})',
+            'if (users := db.users).find_one():\n    users.delete_many({})',
         ):
             with self.subTest(body):
                 [(name, line)] = self.body(body)
@@ -161,6 +165,8 @@ class LocalTimeTest(FileTest):
             "db.users.update_one({'a': 1}, {'$set': {'at': datetime.now()}})",
             "db.users.insert_one({'at': datetime.datetime.now()})",
             "now = datetime.now()\ndb.users.insert_one({'at': now})",
+            "now: datetime = datetime.now()\ndb.users.insert_one({'at': now})",
+            "print(now := datetime.now())\ndb.users.insert_one({'at': now})",
             "changes = [UpdateOne({}, {'$set': {'at': datetime.now()}})]",
             "db.users.delete_many({'at': {'$lt': datetime.now() - timedelta(1)}})",
         ):
@@ -246,6 +252,23 @@ class MeansTest(FileTest):
         ):
             with self.subTest(text):
                 self.assertEqual(self.found(text), [])
+
+    def test_under_other_names(self) -> None:
+        for text, name in (
+            ('from pymongo import MongoClient as C\ndef up(db): C()', 'own-client'),
+            ('from threading import Thread as T\ndef up(db): T(db)', 'threads'),
+            ('import multiprocessing as m\ndef up(db): m.Pool(2)', 'threads'),
+            (
+                'from datetime import datetime as d\n'
+                "def up(db): db.users.insert_one({'at': d.now()})",
+                'local-time',
+            ),
+        ):
+            with self.subTest(text):
+                self.assertEqual(self.found(text), [(name, 2)])
+        self.assertEqual(
+            self.found('from shop import Thing as Thread\ndef up(db): Thread(db)'), []
+        )
 
     def test_what_a_transaction_refuses_is_a_problem(self) -> None:
         body = 'MongoClient()\nthreading.Thread()'
