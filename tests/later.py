@@ -118,14 +118,16 @@ class Conversation:
         else:
             self._server.sendall(message)
             reply = read_message(self._server)
-            answer = self._changed(name, _command_of(reply))
+            answer = self._changed(name, command, _command_of(reply))
             if answer is None:
                 yield reply
                 return
         if not flags & MORE_TO_COME:
             yield _message(answer, request_id)
 
-    def _changed(self, name: str, reply: Document) -> Document | None:
+    def _changed(
+        self, name: str, command: Document, reply: Document
+    ) -> Document | None:
         """Say what a later server replies, `None` where it is the same."""
         if name in ('hello', 'isMaster', 'ismaster'):
             return self._greeting(reply)
@@ -139,11 +141,25 @@ class Conversation:
             }
         if name == 'drop' and reply.get('code') == 26:
             return {'ok': 1.0}
+        if name == 'create' and reply.get('code') == 48 and self._is_same(command):
+            return {'ok': 1.0}
         if self._later.routes and reply.get('ok') and name in RAW_REPLIES:
             return {'raw': {'shard/127.0.0.1': reply}, 'ok': 1.0}
         if self._later.routes and reply.get('ok') and name == 'drop':
             return {'ok': 1.0}
         return None
+
+    def _is_same(self, command: Document) -> bool:
+        """Tell whether a collection is there with the options that it is to have."""
+        named = {'filter': {'name': command['create']}, '$db': command['$db']}
+        found = self._ask({'listCollections': 1, **named})['cursor']['firstBatch']
+        beside = {'create', 'comment', 'lsid', 'txnNumber', 'writeConcern'}
+        wanted = {
+            key: command[key]
+            for key in command
+            if key not in beside and not key.startswith('$')
+        }
+        return any(dict(each['options']) == wanted for each in found)
 
     def _greeting(self, reply: Document) -> Document:
         reply['maxWireVersion'] = WIRE_VERSIONS[self._later.version]

@@ -176,6 +176,21 @@ class BulkWriteTest(LaterTest):
         self.assertIn('b is a capped collection', said)
 
 
+class LenientTest(LaterTest):
+    """MongoDB 7 and later makes what is there again, and drops what is not."""
+
+    def test_what_was_there_is_still_there_after_an_undo(self) -> None:
+        before = state_of(self.db)
+        body = """
+            db.command('create', 'a')
+            db.b.drop()
+            """
+        self.assertNotIn('would make', self.executed(body, dry_run='yes'))
+        self.executed(body, f'{TOP}undo = True')
+        self.manager().rollback('001')
+        self.assertEqual(state_of(self.db), before)
+
+
 class FailedBulkTest(LaterTest):
     """An error in a client's `bulk_write`."""
 
