@@ -9,6 +9,7 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 from migopy.effects.bulk import BULK_WRITE as BULK_WRITE
 from migopy.effects.bulk import parts_of as parts_of
 from migopy.effects.clients import unwatched_clients as unwatched_clients
+from migopy.effects.commands import ENDS as ENDS
 from migopy.effects.commands import READS as READS
 from migopy.effects.commands import namespace_of as namespace_of
 from migopy.effects.commands import whole_reply as whole_reply

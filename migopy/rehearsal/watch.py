@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from migopy.effects import READS, Address, namespace_of
+from migopy.effects import ENDS, READS, Address, namespace_of
 from migopy.errors import MigopyException
 from migopy.rehearsal.preserving import Preserver
 from migopy.texts import one_line
-
-#: Commands that end a transaction, whose writes were seen already.
-ENDS = frozenset({'abortTransaction', 'commitTransaction'})
 
 
 class RefusedElsewhere(BaseException):
@@ -67,7 +64,7 @@ class Watch:
     def see(self, name: str, database: str, command: Any, address: Address) -> None:
         """See a command before it is sent; raises `RefusedElsewhere`."""
         if name in READS or name in ENDS:
-            return
+            return  # the writes of a transaction that ends were seen already
         target = namespace_of(name, database, command)
         if target is None:
             return
