@@ -132,12 +132,25 @@ class DefinitionKeeper:
             record = self._dropped(replace(record, replaced=there), touched.to, kept)
         chunk = add_record(self._images, kept, namespace, record)
         self._known.kept = kept
-        if record.aside and name == 'drop':
-            self._asides.put(namespace, record.aside)
-        elif record.aside:
-            self._asides.rename(touched.to, record.aside)
+        try:
+            if record.aside and name == 'drop':
+                self._asides.put(namespace, record.aside)
+            elif record.aside:
+                self._asides.rename(touched.to, record.aside)
+        except PyMongoError:
+            self._take_back(chunk)
+            raise
         self._sent[id(command)] = chunk
         return None
+
+    def _take_back(self, chunk: Chunk) -> None:
+        """Bring back what a command was to drop that is not sent after all."""
+        try:
+            settle(self._images, chunk)
+        except PyMongoError:
+            self._is_left = True
+            # So the migration is unfinished, and whatever is typed next settles it.
+            self._images.note(chunk.namespace, 'set aside')
 
     def _is_own(self, namespace: str) -> bool:
         if self._images.is_own(namespace) or namespace in self._own:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from pymongo.errors import OperationFailure
+
 from migopy.differences import collection_of
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
+
+#: The server's code where a collection of the new name is there already.
+IS_THERE = 48
+
+#: How often others may take the name of what was set aside.
+ATTEMPTS = 10
 
 
 class Asides:
@@ -27,7 +35,27 @@ class Asides:
         with self._client.start_session() as session:
             holder.database.command(command, session=session)
         self.rename(namespace, aside)
-        self.rename(holder.full_name, namespace)
+        for number in range(ATTEMPTS):
+            try:
+                self.rename(holder.full_name, namespace)
+                return
+            except OperationFailure as error:
+                if error.code != IS_THERE or number + 1 == ATTEMPTS:
+                    raise
+            # Between the two others have written there: that goes with the rest.
+            self._add(namespace, f'{aside}.{number}', aside)
+
+    def _add(self, namespace: str, meanwhile: str, aside: str) -> None:
+        """Move the documents of a collection to one that is set aside."""
+        self.rename(namespace, meanwhile)
+        collection = collection_of(self._client, meanwhile)
+        name = collection_of(self._client, aside).name
+        merge = {'into': name, 'whenMatched': 'merge', 'whenNotMatched': 'insert'}
+        with self._client.start_session() as session:
+            collection.aggregate(
+                [{'$merge': merge}], session=session, bypassDocumentValidation=True
+            )
+        self.drop(meanwhile)
 
     def settle(self, namespace: str, aside: str) -> None:
         """Bring a collection back if the command has not dropped it after all."""

@@ -6,7 +6,11 @@ from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
+from pymongo.errors import AutoReconnect
+
+from migopy.run import NotImaged, Unfinished
 from migopy.undo import Conflicts
+from migopy.undo.set_aside import Asides
 from tests.definitions import HEAD as DEFINING
 from tests.definitions import DefinitionsTest
 from tests.images import CHUNK_BY_CHUNK, state_of
@@ -160,3 +164,60 @@ class AgainTest(DefinitionsTest):
         said = [each for _, each in self.logger.said]
         self.assertIn('b: the collection would be dropped, if it is empty then', said)
         self.assertIn('b: the collection would be brought back', said)
+
+
+class AsideTest(DefinitionsTest):
+    """A collection is never lost between its name and that under which it is aside."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('001_a.py', f'{DEFINING}    db.b.drop()\n')
+        self.rename = Asides.rename
+
+    def test_what_others_write_at_that_moment_goes_with_it(self) -> None:
+        theirs = [{'_id': 2}, {'_id': 3}]
+
+        def rename(asides: Asides, source: str, *others: Any, **how: Any) -> None:
+            if source.endswith('placeholder') and theirs:
+                self.db.b.insert_one(theirs.pop())
+            self.rename(asides, source, *others, **how)
+
+        manager = self.manager()
+        with mock.patch.object(Asides, 'rename', rename):
+            manager.execute()
+        self.assertNotIn('b', state_of(self.db))
+        manager.rollback('001')
+        self.db.b.delete_many({'_id': {'$in': [2, 3]}})
+        self.assert_undone()
+
+    def refused(self, failures: int) -> Any:
+        """Execute it where so many renames fail, from that of the placeholder on."""
+        left = failures
+
+        def rename(asides: Asides, source: str, *others: Any, **how: Any) -> None:
+            nonlocal left
+            is_second = source.endswith('placeholder') or left < failures
+            if left and is_second:
+                left -= 1
+                raise AutoReconnect('lost')
+            self.rename(asides, source, *others, **how)
+
+        manager = self.manager()
+        with (
+            mock.patch.object(Asides, 'rename', rename),
+            self.assertRaisesRegex(NotImaged, 'lost'),
+        ):
+            manager.execute()
+        return manager
+
+    def test_where_it_cannot_be_set_aside_it_is_brought_back(self) -> None:
+        self.refused(1)
+        self.assertEqual(self.state(), self.before)
+        self.assertEqual(self.aside(), [])
+
+    def test_where_it_cannot_be_brought_back_either_it_is_unfinished(self) -> None:
+        manager = self.refused(2)
+        with self.assertRaises(Unfinished):
+            manager.execute()
+        manager.rollback('001')
+        self.assert_undone()
