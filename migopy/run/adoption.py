@@ -11,6 +11,7 @@ from typing import NamedTuple
 from migopy.files import Migration
 from migopy.run.plan import Plan
 from migopy.state import ForeignRecord, ForeignRegistry
+from migopy.texts import whole_number
 
 #: Endings of files in the languages that tools are written for.
 ENDINGS = ('.py', '.js', '.cjs', '.mjs', '.ts', '.json', '.java', '.kt', '.go')
@@ -205,7 +206,8 @@ def _numbers(name: str) -> str:
     form = plain(name)
     match = NUMBERS.match(form)
     if match:
-        return str(int(match[0].replace('_', '')))
+        number = whole_number(match[0].replace('_', ''))
+        return '' if number is None else str(number)
     behind = re.search(r'(?<!\d)\d{13}$', form)
     return behind[0] if behind else ''
 

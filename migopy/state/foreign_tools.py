@@ -8,7 +8,7 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -144,7 +144,7 @@ def _mongock(documents: Sequence[Document]) -> list[ForeignRecord]:
             time_of(document, 'timestamp'),
             milliseconds_of(document, 'executionMillis'),
             ''
-            if document.get('state') in DONE | MARKED_DONE
+            if _is_one_of(document.get('state'), DONE | MARKED_DONE)
             else label_of(document, 'state').lower().replace('_', ' ')
             or 'unknown state',
         )
@@ -207,7 +207,12 @@ def _not_applied_in_udata(operation: Mapping[str, Any]) -> str:
         return 'not begun'
     if operation.get('success') is not True:
         return 'failed'
-    return '' if operation.get('type') in UDATA_APPLIED else 'undone'
+    return '' if _is_one_of(operation.get('type'), UDATA_APPLIED) else 'undone'
+
+
+def _is_one_of(value: object, words: Collection[str | None]) -> bool:
+    """Tell whether a value is one of some words; it may be of any type."""
+    return (value is None or isinstance(value, str)) and value in words
 
 
 #: The tools whose records are known, by the names that their collections have where

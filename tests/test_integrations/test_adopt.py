@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import datetime
 from typing import Any
 from unittest import mock
 
-from bson import Int64, ObjectId
+from bson import Int64, ObjectId, Regex
 
 from migopy import MigopyException
 from migopy.operations.adoption import NothingToAdopt
@@ -261,6 +262,23 @@ class AdoptTest(PlainTest):
         self.theirs('schema_migrations', {'version': float('inf'), 'dirty': False})
         with self.assertRaises(NothingToAdopt):
             self.manager().adopt()
+
+    def test_whatever_their_fields_hold(self) -> None:
+        """They are another tool's, or of whoever can write there."""
+        self.files('001_add_x.py')
+        done = {'success': True}
+        for odd in ([1], {'a': 1}, Regex('x'), '9' * 5000):
+            for collection, document in (
+                ('mongockChangeLog', {'changeId': 'add-x', 'state': odd}),
+                ('changelog', {'fileName': odd, 'appliedAt': odd}),
+                ('migrations', {'filename': 'x', 'ops': [{'type': odd} | done]}),
+                ('schema_migrations', {'version': odd, 'dirty': odd}),
+            ):
+                with self.subTest((collection, type(odd))):
+                    self.db[collection].insert_one(document)
+                    with contextlib.suppress(MigopyException):
+                        self.manager().adopt()
+                    self.db.drop_collection(collection)
 
     def test_of_mongo_migrate_ts(self) -> None:
         self.files('1595592000000_add_x.py', '1595592000001_more.py')
