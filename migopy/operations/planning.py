@@ -23,6 +23,7 @@ from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Recorder, Server, basis_of, checksum_of
 from migopy.run import Observer, require_transactions
 from migopy.secrets import redacted_in
+from migopy.server import AS_THEY_ARE
 from migopy.site import Site
 from migopy.tell import as_markdown
 from migopy.texts import fit, fit_in_json
@@ -180,7 +181,9 @@ def _document(raw: bytes | None) -> Any:
     if raw is None:
         return None
     return json.loads(
-        json_util.dumps(decode(raw), json_options=json_util.RELAXED_JSON_OPTIONS)
+        json_util.dumps(
+            decode(raw, AS_THEY_ARE), json_options=json_util.RELAXED_JSON_OPTIONS
+        )
     )
 
 

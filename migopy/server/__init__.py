@@ -19,6 +19,7 @@ from migopy.server.checks import (
     shown_value,
 )
 from migopy.server.client import (
+    AS_THEY_ARE,
     await_first_contact,
     is_made_for_us,
     listening_client,
@@ -53,6 +54,7 @@ from migopy.server.uris import SCHEMES, ServerUri, heard_warnings, is_uri
 from migopy.server.values import CHECKS, OBJECTS, is_logger
 
 __all__ = [
+    'AS_THEY_ARE',
     'BEGAN',
     'BULK_ERRORS',
     'CHECKS',

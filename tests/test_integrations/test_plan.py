@@ -7,6 +7,9 @@ import re
 import stat
 from typing import Any
 
+from bson import DatetimeMS, encode
+from bson.raw_bson import RawBSONDocument
+
 from migopy.operations.agreed_plan import NoPlan, read
 from tests.project import FabTest, Result
 from tests.shapes import up
@@ -112,6 +115,17 @@ class MadeTest(PlanTest):
         for end in ('json', 'md'):
             mode = stat.S_IMODE((self.folder / f'plan.{end}').stat().st_mode)
             self.assertEqual(mode, 0o600)
+
+    def test_values_that_python_has_no_type_for(self) -> None:
+        no_text = encode({'_id': 'no text', 't': '??'}).replace(b'??', b'\xff\xff')
+        self.db.odd.insert_one({'_id': 'far', 'at': DatetimeMS(10**15)})
+        self.db.odd.insert_one(RawBSONDocument(no_text))
+        self.migration('001_a.py', up("db.odd.update_many({}, {'$set': {'a': 1}})"))
+        plan = self.planned(',values=yes')
+        [difference] = plan['migrations'][0]['differences']
+        far, no_text = [each['before'] for each in difference['documents']]
+        self.assertEqual(far['at'], {'$date': {'$numberLong': '1000000000000000'}})
+        self.assertEqual(no_text['t'], '\ufffd\ufffd')
 
     def test_names_of_options_as_fields_tell_no_values(self) -> None:
         self.migration(
