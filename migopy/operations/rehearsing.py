@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
@@ -202,8 +203,21 @@ def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:
             copier = Copier(site.db, scratch.db, how.sample, whole, progress)
             return copier.copy({lock, *site.images.names()})
     except FAILURES as error:
-        folder = dumps.directory
-        raise NotCopied(site.db.name, reason_of(error, folder)) from error
+        reason = f'{reason_of(error, dumps.directory)}{_of_versions(site, scratch)}'
+        raise NotCopied(site.db.name, reason) from error
+
+
+def _of_versions(site: Site, scratch: Site) -> str:
+    """Say if the scratch server is an older MongoDB, which may lack something."""
+    with suppress(PyMongoError):
+        theirs, ours = (each.client.server_info() for each in (site, scratch))
+        if ours['versionArray'][:2] < theirs['versionArray'][:2]:
+            return (
+                f'\nThe copy was to be on MongoDB {ours["version"]}, and the database'
+                f' is on {theirs["version"]}: use one as new (MIGOPY_MONGOD names a'
+                " private one's program)."
+            )
+    return ''
 
 
 def on_scratch(

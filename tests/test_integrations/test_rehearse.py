@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
+import unittest
 from typing import Any
 from unittest import mock
 
@@ -12,6 +13,7 @@ from bson import Timestamp
 from pymongo import MongoClient
 
 from migopy import MigopyException
+from migopy.operations.rehearsing import _of_versions
 from migopy.rehearsal import rehearser
 from migopy.rehearsal.server import PREFIX
 from migopy.state import LockLost
@@ -424,6 +426,23 @@ class RehearseTest(PlainTest):
             del os.environ['MIGOPY_MONGOD']
             if known:
                 os.environ['MIGOPY_MONGOD'] = known
+
+
+class VersionTest(unittest.TestCase):
+    def test_an_older_server_for_the_copy_is_told_where_it_failed(
+        self,
+    ) -> None:
+        """What it does not know is a riddle otherwise."""
+
+        def site(*version: int) -> Any:
+            text = '.'.join(map(str, version))
+            said = {'versionArray': [*version, 0], 'version': text}
+            return mock.Mock(**{'client.server_info.return_value': said})
+
+        said = _of_versions(site(6, 0, 5), site(5, 0, 4))
+        self.assertIn('to be on MongoDB 5.0.4, and the database is on 6.0.5', said)
+        for ours in ((6, 0, 4), (6, 0, 5), (7, 0, 1)):
+            self.assertEqual(_of_versions(site(6, 0, 5), site(*ours)), '')
 
 
 class OnTest(PlainTest):
