@@ -27,13 +27,14 @@ from typing import Any
 #: The modules with such tests. In all others each command starts from nothing, as it
 #: does for a user: those are about processes, imports, streams, signals and faces.
 MODULES = (
-    *('adopt', 'bookkeeping', 'daily', 'differences', 'dry_run', 'dumping'),
-    *('environments', 'fleet', 'fleet_next', 'fleet_rehearse'),
-    *('foreign', 'history', 'hooks', 'index_builds', 'json', 'json_fuzz', 'list'),
-    *('many', 'names', 'needs', 'offline', 'phases', 'plan', 'preflight', 'rehearse'),
-    *('repeat', 'squash', 'standin', 'status', 'steering', 'transaction'),
-    *('trial_truth', 'undo', 'undo_batches', 'undo_command', 'undo_defined'),
-    *('undo_exact', 'undo_kept', 'undo_pages', 'undo_unique', 'unfinished'),
+    *('adopt', 'batches_killed', 'bookkeeping', 'daily', 'differences', 'dry_run'),
+    *('dumping', 'environments', 'fleet', 'fleet_declared', 'fleet_faults'),
+    *('fleet_next', 'fleet_rehearse', 'fleet_watch', 'foreign', 'history', 'hooks'),
+    *('index_builds', 'json', 'json_fuzz', 'list', 'lock', 'many', 'names', 'needs'),
+    *('no_files', 'offline', 'phases', 'plan', 'preflight', 'rehearse', 'repeat'),
+    *('squash', 'standin', 'status', 'steering', 'transaction', 'trial_truth', 'undo'),
+    *('undo_batches', 'undo_command', 'undo_defined', 'undo_exact', 'undo_kept'),
+    *('undo_killed', 'undo_pages', 'undo_tried', 'undo_unique', 'unfinished'),
     *('update_each', 'verify', 'work'),
 )
 

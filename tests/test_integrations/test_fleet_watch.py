@@ -21,7 +21,7 @@ from tests.fleets import FleetTest
 from tests.project import Result
 from tests.server import with_auth
 
-DOCUMENTS = 4000
+DOCUMENTS = 1000
 
 #: Runs on where there are notes, until a file with the database's last letter is there;
 #: fails where one of them is called `bad`.
@@ -33,7 +33,7 @@ UP = """
     def up(db):
         def change(note):
             if not os.path.exists(f'go_{db.name[-1]}'):
-                time.sleep(0.01)
+                time.sleep(0.04)
             return {'$inc': {'calls': 1}}
 
         migopy.update_each(db.notes, change, batch_size=10)
@@ -116,7 +116,7 @@ class WatchTest(FleetTest):
             self.assertRegex(
                 line, rf'^{letter}: 1_a\.py \(up\) running for .*, by \S+@'
             )
-            self.assertRegex(line, r'; notes: [0-9,]+ of 4,000 \([0-9]+%\)')
+            self.assertRegex(line, r'; notes: [0-9,]+ of 1,000 \([0-9]+%\)')
             self.assertRegex(line, r'; so far: notes [0-9,]+ updated')
         self.assertEqual(idle, 'idle: 2 of 4 databases')
         # What waits since is told at once, of no other one anything.
