@@ -11,9 +11,13 @@ def main() -> None:
     """Carry out what was typed, and end this process."""
     # Nothing that is imported goes away, so the collector need not look for it.
     gc.disable()
-    from migopy.face.cli import run
-    from migopy.manager import MigrationsManager
-    from migopy.signals import end_at_ctrl_c
+    try:
+        from migopy.face.cli import run
+        from migopy.manager import MigrationsManager
+        from migopy.signals import end_at_ctrl_c
+    except KeyboardInterrupt:
+        sys.stderr.write('Interrupted.\n')
+        sys.exit(130)
 
     gc.enable()
     program = 'migopy'

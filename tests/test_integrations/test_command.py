@@ -323,6 +323,24 @@ class StatusTest(CommandTest):
         self.assertEqual(result.status, 143, result.said)
         self.assertEqual(result.stderr, 'Interrupted.\n')
 
+    def test_ctrl_c_while_it_is_imported(self) -> None:
+        self.write(
+            'early/sitecustomize.py',
+            """
+            import os, signal, sys
+
+            class Interrupts:
+                def find_spec(self, name, path=None, target=None):
+                    if name == 'migopy.manager':
+                        os.kill(os.getpid(), signal.SIGINT)
+
+            sys.meta_path.insert(0, Interrupts())
+            """,
+        )
+        result = self.migopy('list', PYTHONPATH=str(self.folder / 'early'))
+        self.assertEqual(result.status, 130, result.said)
+        self.assertEqual(result.stderr, 'Interrupted.\n')
+
     def test_nobody_who_reads_is_no_error(self) -> None:
         for number in range(50):
             self.migration(f'{number:03}_step.py', ADDS)
