@@ -7,6 +7,7 @@ from typing import Any
 from pymongo.errors import (
     BulkWriteError,
     ClientBulkWriteException,
+    InvalidOperation,
     OperationFailure,
     PyMongoError,
 )
@@ -39,6 +40,12 @@ def code_of(error: BaseException) -> int | None:
 
 
 def has_label(error: PyMongoError, label: str) -> bool:
-    """Tell whether the server has given an error a label."""
+    """Tell whether the server has given an error a label.
+
+    In a transaction PyMongo gives one to what it does not even send, too: it says of a
+    client that is closed that the transaction may be tried again.
+    """
     whole = whole_error(error)
+    if isinstance(whole, InvalidOperation):
+        return False
     return isinstance(whole, PyMongoError) and whole.has_error_label(label)

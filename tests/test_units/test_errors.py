@@ -7,10 +7,14 @@ import sys
 import unittest
 from collections.abc import Iterator
 
+from pymongo.errors import AutoReconnect, InvalidOperation
+
 import migopy
 import migopy.backfill
+from migopy.codes import TRANSIENT
 from migopy.commands import Command, FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution, listing
+from migopy.server.bulks import has_label
 
 
 def kinds_of(kind: type[MigopyException]) -> Iterator[type[MigopyException]]:
@@ -91,3 +95,14 @@ class NamesOfTest(unittest.TestCase):
         self.assertLessEqual(names, set(migopy.__all__))
         for name in names:
             self.assertTrue(callable(getattr(migopy, name)), name)
+
+
+class LabelTest(unittest.TestCase):
+    def test_a_client_that_is_closed_is_not_tried_again(self) -> None:
+        """PyMongo gives its error that label in a transaction, as it does others."""
+        for error, expected in (
+            (InvalidOperation('closed'), False),
+            (AutoReconnect(), True),
+        ):
+            error._add_error_label(TRANSIENT)
+            self.assertIs(has_label(error, TRANSIENT), expected)
