@@ -154,4 +154,5 @@ def _abort(client: Any, build: Left) -> None:
 
 
 def _names_in(command: Document) -> tuple[str, ...]:
-    return tuple(str(each.get('name')) for each in command['indexes'])
+    # What the server has refused may be without any.
+    return tuple(str(each.get('name')) for each in command.get('indexes', ()))

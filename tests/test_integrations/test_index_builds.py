@@ -8,7 +8,7 @@ import threading
 from typing import Any, ClassVar
 
 from pymongo import MongoClient
-from pymongo.errors import NetworkTimeout, PyMongoError
+from pymongo.errors import NetworkTimeout, OperationFailure, PyMongoError
 
 from migopy.server import LeftRunning, how_to_end
 from migopy.server.builds import Left, end_builds
@@ -220,6 +220,13 @@ class TimedOutTest(Building, PlainTest):
         self.db.create_collection('some', viewOn='notes', pipeline=[])
         self.migration('1_a.py', "def up(db): db.some.create_index('x')")
         with self.assertRaises(PyMongoError):
+            self.manager().execute('1')
+        self.assertEqual(self.said(), [])
+
+    def test_there_is_none_of_a_command_without_indexes(self) -> None:
+        text = "def up(db): db.command('createIndexes', 'notes')"
+        self.migration('1_a.py', text)
+        with self.assertRaisesRegex(OperationFailure, 'indexes'):
             self.manager().execute('1')
         self.assertEqual(self.said(), [])
 
