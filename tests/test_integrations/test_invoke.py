@@ -175,7 +175,7 @@ class ElsewhereTest(InvokeTest):
         self.assert_ok(self.type(line))
         self.assertEqual(self.registered(), ['001_a.py'])
         result = self.fab('-c', 'other', 'the-db.migrations.exceute')
-        known = '\n  fab the-db.migrations.execute\n'
+        known = '\n  fab -c other the-db.migrations.execute\n'
         self.assert_error(result, "There is no command 'exceute'", known)
 
     def test_names_with_underscores_where_invoke_is_told_so(self) -> None:
