@@ -201,7 +201,7 @@ def drop_indexes(
     if known.kind == 'view':
         raise _is_view(namespace)
     before = len(known.indexes)
-    for index in _meant(known, command['index'], namespace):
+    for index in _meant(known, command.get('index', []), namespace):
         known.indexes.pop(index['name'])
         if index.get('unique'):
             world.loosened.add(namespace)

@@ -86,7 +86,8 @@ TAKEN_AS_DONE = frozenset(
 #: What is never sent where it is answered here.
 UNSENT = frozenset(ANSWERS) - {'aggregate'} | TAKEN_AS_DONE
 
-#: Parts that commands cannot be without.
+#: Parts that commands cannot be without. Before 5.0 `dropIndexes` drops none then.
+STRICT = (5, 0)
 REQUIRED = {
     'createIndexes': 'indexes',
     'deleteIndexes': 'index',
@@ -132,7 +133,8 @@ class StandIn:
         """
         name = next(iter(command))
         self._touch(name, database, command)
-        if name in REQUIRED and REQUIRED[name] not in command:
+        is_strict = self._world.version >= STRICT or REQUIRED.get(name) != 'index'
+        if is_strict and name in REQUIRED and REQUIRED[name] not in command:
             text = f"BSON field '{name}.{REQUIRED[name]}' is missing but required"
             raise refused(40414, 'Location40414', text)
         known = ANSWERS.get(name)
