@@ -77,7 +77,7 @@ def modify(
 
 
 def _require_understood(world: World, database: str, command: Document) -> None:
-    """Have the server judge options and values, as it does since 5.0; raises its errors.
+    """Have the server judge options, as it does since 5.0; raises what it raises.
 
     It is asked about a collection that does not exist, so there is nothing to change.
     """
