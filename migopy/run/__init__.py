@@ -57,7 +57,11 @@ if TYPE_CHECKING:
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
     from migopy.run.inspection import Problem, inspect
-    from migopy.run.other_registries import RegisteredElsewhere, require_not_elsewhere
+    from migopy.run.other_registries import (
+        AppliedByAnotherTool,
+        RegisteredElsewhere,
+        require_not_elsewhere,
+    )
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
     from migopy.run.site import Site
@@ -82,6 +86,7 @@ LATE = {
     'NoTransactions': 'transaction',
     'NotRegistered': 'registrations',
     'Problem': 'inspection',
+    'AppliedByAnotherTool': 'other_registries',
     'RegisteredElsewhere': 'other_registries',
     'Runner': 'runner',
     'Site': 'site',
@@ -114,6 +119,7 @@ __all__ = [
     'AlreadyBegun',
     'AlreadyRegistered',
     'AmbiguousName',
+    'AppliedByAnotherTool',
     'AtWork',
     'Before',
     'CannotTry',

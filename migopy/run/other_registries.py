@@ -1,4 +1,4 @@
-"""Find migrations that are registered in another collection of the database."""
+"""Find migrations that are registered in another collection, or by another tool."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import Migration
+from migopy.run.adoption import plain
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
-from migopy.state import Record, Registry
+from migopy.state import TOOLS, ForeignRegistry, Record, Registry, registry_of
 
 #: The collection of 1.0 and of whoever sets no other.
 DEFAULT = 'migrations'
@@ -21,6 +22,9 @@ SETTING = 'MIGRATIONS_COLLECTION'
 
 #: Files in common from which on another registry is taken for one of the same project.
 CERTAIN = 2
+
+#: Documents up to which a collection may be that of a tool's records.
+MOST_RECORDS = 100_000
 
 
 class RegisteredElsewhere(MigopyException):
@@ -44,16 +48,35 @@ class RegisteredElsewhere(MigopyException):
         )
 
 
+class AppliedByAnotherTool(MigopyException):
+    """Migrations that another tool has applied here; executed, they would run twice.
+
+    `names` are theirs, `tool` is that one, `collection` is where it keeps its records.
+    """
+
+    def __init__(self, names: Sequence[str], tool: str, collection: str) -> None:
+        self.names = names
+        self.tool = tool
+        self.collection = collection
+        super().__init__(
+            f'Applied already by {tool}, as {collection} has it, so nothing was done:\n'
+            f'{listing(names)}\n'
+            'To see what it has applied, and how to take that over, type: ',
+            Command('adopt', collection=collection),
+            "\nIf these are other migrations than that tool's, give them other names.",
+        )
+
+
 def require_not_elsewhere(
     registry: Registry, plan: Plan, migrations: Sequence[Migration], observer: Observer
 ) -> None:
-    """Make sure that what is to run has not run under another setting.
+    """Make sure that what is to run has not run under another setting or tool.
 
     It looks only where nothing is registered yet. A record belongs to a file with its
     name and content. Records of 1.0 have no content; they count if each of them has a
-    file here, as another project would have other names. For a single file there is
-    only a warning, as two projects may have one in common. Raises
-    `RegisteredElsewhere`.
+    file here, as another project would have other names. Those of other tools count by
+    their whole names. For a single file there is only a warning, as two projects may
+    have one in common. Raises `RegisteredElsewhere`, `AppliedByAnotherTool`.
     """
     if plan.records:
         return
@@ -71,6 +94,40 @@ def require_not_elsewhere(
                     f'{names[0]} is registered in {there}; {SETTING} is {here!r},'
                     ' where nothing is registered'
                 )
+        for foreign in _of_other_tools(registry):
+            common = _applied_by(foreign, plan)
+            names = [each.name for each in migrations if each.name in common]
+            if names and len(common) >= CERTAIN:
+                raise AppliedByAnotherTool(names, foreign.tool, foreign.collection)
+            if names:
+                observer.warned(
+                    f'{names[0]} is applied already, as {foreign.tool} has it in'
+                    f' {foreign.collection}'
+                )
+
+
+def _of_other_tools(registry: Registry) -> Iterator[ForeignRegistry]:
+    """Iterate over what other tools have left where they keep their records."""
+    database = registry.collection.database
+    there = set(database.list_collection_names(authorizedCollections=True))
+    for tool in TOOLS:
+        for name in there.intersection(tool.collections):
+            # A larger one is an application's of that name.
+            if database[name].estimated_document_count() <= MOST_RECORDS:
+                found = registry_of(tool, database[name])
+                if found is not None:
+                    yield found
+
+
+def _applied_by(foreign: ForeignRegistry, plan: Plan) -> set[str]:
+    """Give the names of the files that a tool has applied under the same whole name."""
+    applied = {
+        plain(name)
+        for record in foreign.records
+        for name in record.names
+        if not record.not_applied
+    }
+    return {each.name for each in plan.migrations if plain(each.name) in applied}
 
 
 def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]:

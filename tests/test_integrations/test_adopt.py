@@ -653,8 +653,11 @@ class AfterwardsTest(PlainTest):
     def test_of_what_is_unfinished_it_is_the_end(self) -> None:
         self.migration('001_a.py', 'def up(db): db.x.insert_one({}); 1 / 0')
         manager = self.manager()
+        # With the other tool's records there it would be refused.
+        self.db.changelog.rename('aside')
         with self.assertRaises(ZeroDivisionError):
             manager.execute()
+        self.db.aside.rename('changelog')
         manager.adopt(yes='yes')
         self.assertEqual(manager.unregistered(), ['003_c.py'])
         manager.execute()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from migopy.run import RegisteredElsewhere
+from datetime import datetime
+
+from migopy.run import AppliedByAnotherTool, RegisteredElsewhere
 from tests.project import FABFILE, FabTest, PlainTest
 
 INSERT = """
@@ -43,6 +45,39 @@ class OtherRegistryTest(PlainTest):
     def test_of_what_1_0_has_registered(self) -> None:
         self.register('001_a.py', '002_b.py')
         self.assert_refused('migrations', '001_a.py', '002_b.py', now='changes')
+
+    def test_of_what_another_tool_has_applied(self) -> None:
+        """Who comes from another tool may type this before `adopt`."""
+        there = ('001-a.js', '002-b.js', '004-gone.js')
+        self.db.changelog.insert_many(
+            {'fileName': name, 'appliedAt': datetime(2020, 7, 24)} for name in there
+        )
+        self.migration('003_c.py', INSERT)
+        manager = self.manager()
+        for options in ({}, {'spec_migr': '002_b.py'}, {'dry_run': 'yes'}):
+            with self.assertRaisesRegex(
+                AppliedByAnotherTool, 'migrate-mongo, as changelog has it'
+            ) as caught:
+                manager.execute(**options)
+            self.assertIn(
+                'fab migrations:adopt,collection=changelog', str(caught.exception)
+            )
+        self.assertEqual(caught.exception.names, ['001_a.py', '002_b.py'])
+        self.assertEqual(self.contents('ran'), [])
+        manager.adopt(collection='changelog', yes='yes')
+        manager.execute()
+        self.assertEqual(len(self.contents('ran')), 1)
+
+    def test_of_another_tool_not_what_it_has_undone_nor_a_number_alone(self) -> None:
+        self.db.pymongo_migrate.insert_many(
+            [{'name': '001_a', 'applied': None}, {'name': '002_b', 'applied': None}]
+        )
+        self.db.changelog.insert_many(
+            {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
+            for name in ('001-of-another.js', '002-of-another.js')
+        )
+        self.manager().execute()
+        self.assertEqual(len(self.contents('ran')), 2)
 
     def test_of_a_single_file_it_only_warns(self) -> None:
         self.manager().execute('1')
