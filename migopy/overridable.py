@@ -23,8 +23,12 @@ class Overridable:
     MONGO_DATABASES: str | Sequence[Any] | None
     _site: Site
 
+    @original
     def sorted(self, file_names: Iterable[str]) -> list[str]:
-        """Sort names of migration files by number; raises for any other name."""
+        """Sort names of migration files by number; raises for any other name.
+
+        An override has to give the same order, as numbers tell what is late.
+        """
         names = FileNames(self.MIGRATIONS_FILE_PATTERN, self.MIGRATIONS_HELPERS)
         return [name for _, name in names.sorted(file_names)]
 

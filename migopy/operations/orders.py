@@ -9,6 +9,7 @@ from migopy.commands import Command, Option
 from migopy.errors import MigopyException
 from migopy.face import WrongOptions, help_of, is_yes, number, one_of, only_one
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
+from migopy.operations.own_order import Sorting, require_same_order
 from migopy.origins import ORIGINAL
 from migopy.run import AlreadyRegistered, Choice, Plan
 from migopy.state import Run
@@ -73,7 +74,7 @@ class DoesNotFit(MigopyException):
 MOST_SHOWN = 1000
 
 
-class Manager(Protocol):
+class Manager(Sorting, Protocol):
     """The parts of a manager that an order depends on."""
 
     ALLOW_LATE: bool
@@ -257,7 +258,11 @@ def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | 
 def narrowed(
     manager: Manager, migrations: list[Migration], name: str | None = None
 ) -> list[Migration]:
-    """Leave out what an override of `unregistered` leaves out; raises `LeftOut`."""
+    """Leave out what an override of `unregistered` leaves out.
+
+    Raises `LeftOut`, and `OtherOrder` for an override of `sorted`.
+    """
+    require_same_order(manager, migrations)
     if hasattr(manager.unregistered, ORIGINAL):
         return migrations
     wanted = set(manager.unregistered())

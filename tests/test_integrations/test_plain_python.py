@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable
 from typing import Any
 from unittest import mock
 
@@ -13,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 import migopy
 from migopy import MigopyException
+from migopy.operations.own_order import OtherOrder
 from tests.project import NOTHING, PlainTest
 
 FAILING = """
@@ -155,6 +157,29 @@ class ManagerTest(PlainTest):
         (self.folder / 'mongomigrations').rmdir()
         with self.assertRaises(migopy.MigopyException):
             self.manager().unregistered()
+
+    def test_an_override_of_sorted_is_to_give_the_order_of_the_numbers(self) -> None:
+        """In 1.0 it decided in which order they run, and which."""
+
+        class Migrations(self.manager_class()):  # type: ignore[misc]
+            order: Callable[[list[str]], Iterable[str]] = list
+
+            def sorted(self, file_names: Iterable[str]) -> list[str]:
+                return list(self.order(super().sorted(file_names)))
+
+        for name in ('1_a.py', '2_b.py', '3_c.py'):
+            self.migration(name, 'def up(db): db.ran.insert_one({})')
+        manager = Migrations()
+        self.addCleanup(manager.disconnect)
+        for manager.order in (reversed, lambda names: names[:1]):
+            for command in (manager.execute, manager.show_status, manager.ignore):
+                with self.assertRaises(OtherOrder) as caught:
+                    command()
+                self.assertIn('\n  1_a.py\n  2_b.py\n  3_c.py', str(caught.exception))
+        self.assertEqual((self.contents('ran'), self.registered()), ([], []))
+        manager.order = list
+        manager.execute()
+        self.assertEqual(self.registered(), ['1_a.py', '2_b.py', '3_c.py'])
 
     def test_an_override_of_unregistered_narrows_what_runs(self) -> None:
         class Migrations(self.manager_class()):  # type: ignore[misc]
