@@ -34,6 +34,7 @@ from migopy.files.shapes import CONDITIONS, Functions, OtherShape, functions_of
 from migopy.lazy import late
 
 if TYPE_CHECKING:
+    from migopy.files.idle import DoesNothing
     from migopy.files.kept import KeptDirectory
     from migopy.files.loaded import (
         BEST_EFFORT,
@@ -53,6 +54,7 @@ LATE = {
     'BadParallel': 'loaded',
     'BadTransaction': 'loaded',
     'BadUndo': 'loaded',
+    'DoesNothing': 'idle',
     'ImportFailed': 'loading',
     'InEventLoop': 'loaded',
     'InTurn': 'turns',
@@ -83,6 +85,7 @@ __all__ = [
     'BadTransaction',
     'BadUndo',
     'Directory',
+    'DoesNothing',
     'FileNames',
     'Functions',
     'ImportFailed',

@@ -33,9 +33,10 @@ class DoesNothing(MigopyException):
     def __init__(self, name: str, found: IdleLoop) -> None:
         self.name = name
         self.line = found.line
+        self.reason = f'{found.loop}(…) alone does nothing in Python 3'
         super().__init__(
-            f'{name}, line {found.line}: {found.loop}(…) alone does nothing in'
-            ' Python 3, so nothing was run.\nWrite a for loop in its place, then type',
+            f'{name}, line {found.line}: {self.reason}, so nothing was run.\n'
+            'Write a for loop in its place, then type',
             Again(),
         )
 

@@ -13,6 +13,7 @@ from migopy.files import (
     BadTransaction,
     BadUndo,
     Directory,
+    DoesNothing,
     ImportFailed,
     Migration,
     NoSuchFunction,
@@ -112,6 +113,8 @@ def _of_one(
         return [_import_failed(error, path)]
     except NoSuchFunction as error:
         return [Problem(path, 1, f'{name} {error.reason}')]
+    except DoesNothing as error:
+        return [Problem(path, error.line, f'{name}: {error.reason}')]
     except OtherShape as error:
         said, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(said))]

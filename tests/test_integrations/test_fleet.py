@@ -289,6 +289,11 @@ class SelectingTest(FleetTest):
         self.assertEqual(result.said.count('cannot be imported'), 1)
         self.assertEqual([*map(self.names_in, 'abc')], [[], [], []])
 
+    def test_so_is_one_with_a_loop_that_does_nothing(self) -> None:
+        self.migration('002_b.py', 'def up(db):\n    map(db.a.insert, [{}])\n')
+        result = self.assert_error(self.fab('migrations:execute'), '002_b.py, line 2')
+        self.assertEqual(result.said.count('alone does nothing'), 1)
+
     def test_so_is_a_name_that_there_is_not(self) -> None:
         result = self.assert_error(self.fab('migrations:execute,9'), "migration '9'")
         self.assertEqual(result.said.count('There is no migration'), 1)

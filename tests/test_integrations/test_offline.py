@@ -74,6 +74,7 @@ class OfflineTest(FabTest):
             ('007_exits.py', 'import sys\nup = sys.exit(0)\n'),
             ('008_deeper.py', 'import json\n\n\nup = json.loads("[")\n'),
             ('009_merge.py', '<<<<<<< HEAD\ndef up(db):\n    pass\n'),
+            ('010_idle.py', 'def up(db):\n    map(db.a.insert, [{}])\n'),
         ):
             self.migration(name, text)
         found = [line.removeprefix('mongomigrations/') for line in self.problems()]
@@ -89,10 +90,12 @@ class OfflineTest(FabTest):
                 '007_exits.py:2:',
                 '008_deeper.py:4:',
                 '009_merge.py:1:',
+                '010_idle.py:2:',
             ],
         )
         self.assertIn('cannot be imported: ZeroDivisionError: division by', found[1])
         self.assertIn('has no function `up`', found[3])
+        self.assertIn('map(…) alone does nothing in Python 3', found[9])
 
     def test_each_word_that_cannot_be_used(self) -> None:
         """None keeps the others from being told."""
