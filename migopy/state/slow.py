@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any, Callable, TypeVar
 
@@ -25,8 +26,10 @@ def told_if_slow(write: Callable[[], Answer], to: Collection[Any]) -> Answer:
     )
     reminder = threading.Timer(SILENCE, copy_context().run, (say, said))
     reminder.daemon = True
-    reminder.start()
     try:
+        # Where the machine has no thread to spare it is written all the same.
+        with suppress(RuntimeError):
+            reminder.start()
         return write()
     finally:
         reminder.cancel()

@@ -831,6 +831,16 @@ class SlowServerTest(PlainTest):
             insert = partial(GuardedWriter(lock).insert, self.db.migrations_lock, {})
             self.require_said(Database, 'command', insert)
 
+    def test_it_is_written_where_the_machine_has_no_thread_to_tell_of_it(self) -> None:
+        lock = Lock(self.db.migrations_lock, 60)
+        error = RuntimeError("can't start new thread")
+        with (
+            lock.held('execute', 0, nobody),
+            mock.patch.object(threading.Thread, 'start', side_effect=error),
+        ):
+            GuardedWriter(lock).insert(self.db.others, {'_id': 1})
+        self.assertEqual(self.db.others.count_documents({}), 1)
+
     def require_said(self, of: type, name: str, work: Callable[[], Any]) -> None:
         """Have a method answer when it was said that it has not."""
         self.logger.said.clear()
