@@ -15,6 +15,7 @@ from migopy.undo.definition_records import DefinitionRecord
 Document = dict[str, Any]
 
 _COUNT: Document = {'bsonType': ['int', 'long'], 'minimum': 0}
+_COUNTS: Document = {'bsonType': 'array', 'items': _COUNT}
 _NAMES: Document = {'bsonType': 'array', 'items': {'bsonType': 'string'}}
 
 #: Selects the documents of sets that are as migopy writes them, and no chunks.
@@ -32,13 +33,17 @@ KEPT: Document = {
                 ('documents', 'bytes', 'stored', 'chunks', 'defined', 'undone'), _COUNT
             ),
             **dict.fromkeys(('made', 'aside', 'paged', 'repeated'), _NAMES),
+            'made_at': _COUNTS,
         }
     },
 }
 
-#: Selects those that may have set collections aside, as well while they are deleted.
+#: Selects those that have set collections aside, as well while they are deleted.
 WITH_ASIDE: Document = {
-    '$jsonSchema': {'required': ['aside'], 'properties': {'aside': _NAMES}}
+    '$jsonSchema': {
+        'required': ['aside'],
+        'properties': {'aside': {**_NAMES, 'minItems': 1}},
+    }
 }
 
 

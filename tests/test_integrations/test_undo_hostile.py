@@ -78,6 +78,7 @@ class ImagesTest(PlainTest):
             ({'record': {'$exists': True}}, {'record': 5}),
             ({'record': {'$exists': True}}, {'record.aside': f'{self.db.name}.a'}),
             (SETS, {'made': 5}),
+            (SETS, {'made_at': ['x'], 'made': [f'{self.db.name}.old']}),
             (SETS, {'aside': [5]}),
             (SETS, {'bytes': 'x'}),
             (SETS, {'chunks': -1}),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 from bson import ObjectId
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from migopy.operations.undoing import NeverExecuted
 from migopy.undo import Conflicts, Damaged
@@ -66,6 +69,13 @@ class KeptTest(PlainTest):
         file.rename(file.with_name('001_b.py'))
         self.it.rename('001_a.py', '001_b.py')
         self.assert_undone()
+
+    def test_those_with_nothing_aside_are_deleted_at_once(self) -> None:
+        """Written to first, past the transaction of a run, it would be in its way."""
+        with mock.patch.object(Collection, 'update_one') as written_to:
+            self.it.undo(forget='001')
+        written_to.assert_not_called()
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
 
     def test_a_dump_has_them(self) -> None:
         folder = self.folder / 'dumps'
