@@ -7,7 +7,6 @@ registered, with the time at which the other tool applied it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option
@@ -16,10 +15,9 @@ from migopy.face import WrongOptions
 from migopy.operations.bookkeeping import entry_of
 from migopy.operations.orders import NothingHere
 from migopy.operations.preparing import make_ready
-from migopy.run import Adoption, Match, Observer, adoption_of
+from migopy.run import Adoption, Match, Observer, adoption_of, rolled_back_in
 from migopy.site import Site
 from migopy.state import (
-    ROLLED_BACK,
     TOOLS,
     ForeignRegistry,
     GuardedWriter,
@@ -86,18 +84,8 @@ def look(site: Site, where: Where) -> list[Adoption]:
     """
     plan = site.plan(unsettled=False)
     registries = _registries(site, where)
-    rolled_back = _rolled_back(site)
+    rolled_back = rolled_back_in(site.history)
     return [adoption_of(each, plan, rolled_back) for each in registries]
-
-
-def _rolled_back(site: Site) -> dict[str, datetime]:
-    """Tell when migopy rolled back the migrations that nothing was done to since."""
-    last = {run.name: run for run in site.history.each() if run.outcome is not None}
-    return {
-        name: run.ended
-        for name, run in last.items()
-        if run.outcome == ROLLED_BACK and run.ended is not None
-    }
 
 
 def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:

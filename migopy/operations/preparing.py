@@ -65,7 +65,9 @@ def loaded(
 
             steps = steps_down(site, order, plan, migrations, observer)
         else:
-            require_not_elsewhere(site.registry, plan, migrations, observer)
+            require_not_elsewhere(
+                site.registry, site.history, plan, migrations, observer
+            )
             steps = steps_of(migrations, site.directory, 'up', order.transaction)
             if any(map(plan.unfinished_of, migrations)):
                 from migopy.operations.undoing import require_none_half_undone

@@ -46,7 +46,7 @@ from migopy.run.unfinished import (
 )
 
 if TYPE_CHECKING:
-    from migopy.run.adoption import Adoption, Match, adoption_of
+    from migopy.run.adoption import Adoption, Match, adoption_of, rolled_back_in
     from migopy.run.cautions import (
         warn_of_helpers,
         warn_of_imports,
@@ -104,6 +104,7 @@ LATE = {
     'require_not_elsewhere': 'other_registries',
     'with_images': 'imaging',
     'require_transactions': 'transaction',
+    'rolled_back_in': 'adoption',
     'steps_of': 'step',
     'try_out': 'trial',
     'warn_of_dependents': 'dependencies',
@@ -180,6 +181,7 @@ __all__ = [
     'require_dependencies',
     'require_not_elsewhere',
     'require_transactions',
+    'rolled_back_in',
     'runs_of',
     'steps_of',
     'still_there',

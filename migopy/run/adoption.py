@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from migopy.files import Migration
 from migopy.run.plan import Plan
-from migopy.state import ForeignRecord, ForeignRegistry
+from migopy.state import ROLLED_BACK, ForeignRecord, ForeignRegistry, History
 from migopy.texts import whole_number
 
 #: Endings of files in the languages that tools are written for.
@@ -102,7 +102,7 @@ def adoption_of(
     matches = [
         each._replace(
             is_registered=_name(each) in plan.registered,
-            is_rolled_back=_is_before(each, rolled_back.get(_name(each))),
+            is_rolled_back=is_before(each.record, rolled_back.get(_name(each))),
         )
         for each in matches
     ]
@@ -112,9 +112,19 @@ def adoption_of(
     )
 
 
-def _is_before(match: Match, rolled_back: datetime | None) -> bool:
+def rolled_back_in(history: History) -> dict[str, datetime]:
+    """Tell when migopy rolled back the migrations that nothing was done to since."""
+    last = {run.name: run for run in history.each() if run.outcome is not None}
+    return {
+        name: run.ended
+        for name, run in last.items()
+        if run.outcome == ROLLED_BACK and run.ended is not None
+    }
+
+
+def is_before(record: ForeignRecord, rolled_back: datetime | None) -> bool:
     """Tell whether the other tool applied it before migopy rolled it back."""
-    at = match.record.at
+    at = record.at
     return rolled_back is not None and (at is None or at < rolled_back)
 
 

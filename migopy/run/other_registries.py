@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from pymongo.errors import OperationFailure
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import Migration
-from migopy.run.adoption import plain
+from migopy.run.adoption import is_before, plain, rolled_back_in
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
-from migopy.state import TOOLS, ForeignRegistry, Record, Registry, registry_of
+from migopy.state import (
+    TOOLS,
+    ForeignRegistry,
+    History,
+    Record,
+    Registry,
+    registry_of,
+)
 
 #: The collection of 1.0 and of whoever sets no other.
 DEFAULT = 'migrations'
@@ -68,23 +76,30 @@ class AppliedByAnotherTool(MigopyException):
 
 
 def require_not_elsewhere(
-    registry: Registry, plan: Plan, migrations: Sequence[Migration], observer: Observer
+    registry: Registry,
+    history: History,
+    plan: Plan,
+    migrations: Sequence[Migration],
+    observer: Observer,
 ) -> None:
     """Make sure that what is to run has not run under another setting or tool.
 
     It looks only where nothing is registered yet. A record belongs to a file with its
     name and content. Records of 1.0 have no content; they count if each of them has a
     file here, as another project would have other names. Those of other tools count by
-    their whole names. For a single file there is only a warning, as two projects may
-    have one in common. Raises `RegisteredElsewhere`, `AppliedByAnotherTool`.
+    their whole names. What was rolled back here since may run. For a single file there
+    is only a warning, as two projects may have one in common. Raises
+    `RegisteredElsewhere`, `AppliedByAnotherTool`.
     """
     if plan.records:
         return
     here = registry.collection.name
     # A user with rights for migopy's collections alone does without this check.
     with suppress(OperationFailure):
-        for other in _others(registry):
-            common = _names_in_both(other, plan.migrations)
+        others, tools = [*_others(registry)], [*_of_other_tools(registry)]
+        rolled_back = rolled_back_in(history) if others or tools else {}
+        for other in others:
+            common = _names_in_both(other, plan.migrations) - rolled_back.keys()
             names = [each.name for each in migrations if each.name in common]
             there = other.collection.name
             if names and len(common) >= CERTAIN:
@@ -94,8 +109,8 @@ def require_not_elsewhere(
                     f'{names[0]} is registered in {there}; {SETTING} is {here!r},'
                     ' where nothing is registered'
                 )
-        for foreign in _of_other_tools(registry):
-            common = _applied_by(foreign, plan)
+        for foreign in tools:
+            common = _applied_by(foreign, plan, rolled_back)
             names = [each.name for each in migrations if each.name in common]
             if names and len(common) >= CERTAIN:
                 raise AppliedByAnotherTool(names, foreign.tool, foreign.collection)
@@ -119,15 +134,22 @@ def _of_other_tools(registry: Registry) -> Iterator[ForeignRegistry]:
                     yield found
 
 
-def _applied_by(foreign: ForeignRegistry, plan: Plan) -> set[str]:
+def _applied_by(
+    foreign: ForeignRegistry, plan: Plan, rolled_back: Mapping[str, datetime]
+) -> set[str]:
     """Give the names of the files that a tool has applied under the same whole name."""
     applied = {
-        plain(name)
+        plain(name): record
         for record in foreign.records
         for name in record.names
         if not record.not_applied
     }
-    return {each.name for each in plan.migrations if plain(each.name) in applied}
+    return {
+        each.name
+        for each in plan.migrations
+        if (record := applied.get(plain(each.name)))
+        and not is_before(record, rolled_back.get(each.name))
+    }
 
 
 def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]:

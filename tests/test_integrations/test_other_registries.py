@@ -79,6 +79,24 @@ class OtherRegistryTest(PlainTest):
         self.manager().execute()
         self.assertEqual(len(self.contents('ran')), 2)
 
+    def test_not_what_was_rolled_back_here_since(self) -> None:
+        self.db.changelog.insert_many(
+            {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
+            for name in ('001-a.js', '002-b.js')
+        )
+        manager = self.manager()
+        manager.adopt(yes='yes')
+        manager.rollback('2')
+        manager.rollback('1')
+        manager.execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+        changed = self.manager(MIGRATIONS_COLLECTION='changes')
+        changed.ignore()
+        changed.rollback('2')
+        changed.rollback('1')
+        changed.execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+
     def test_of_a_single_file_it_only_warns(self) -> None:
         self.manager().execute('1')
         self.manager(MIGRATIONS_COLLECTION='changes').execute('1')
