@@ -84,19 +84,23 @@ def require_not_elsewhere(
 ) -> None:
     """Make sure that what is to run has not run under another setting or tool.
 
-    It looks only where nothing is registered yet. A record belongs to a file with its
-    name and content. Records of 1.0 have no content; they count if each of them has a
-    file here, as another project would have other names. Those of other tools count by
-    their whole names. What was rolled back here since may run. For a single file there
-    is only a warning, as two projects may have one in common. Raises
+    It looks only where nothing is registered yet, and for other tools also where what
+    is to run is late, as a newer file may have been run alone. A record belongs to a
+    file with its name and content. Records of 1.0 have no content; they count if each
+    of them has a file here, as another project would have other names. Those of other
+    tools count by their whole names. What was rolled back here since may run. For a
+    single file there is only a warning, as two projects may have one in common. Raises
     `RegisteredElsewhere`, `AppliedByAnotherTool`.
     """
     if plan.records:
-        return
+        late = {each.name for each in plan.late}
+        if late.isdisjoint(each.name for each in migrations):
+            return
     here = registry.collection.name
     # A user with rights for migopy's collections alone does without this check.
     with suppress(OperationFailure):
-        others, tools = [*_others(registry)], [*_of_other_tools(registry)]
+        others = [] if plan.records else [*_others(registry)]
+        tools = [*_of_other_tools(registry)]
         rolled_back = rolled_back_in(history) if others or tools else {}
         for other in others:
             common = _names_in_both(other, plan.migrations) - rolled_back.keys()

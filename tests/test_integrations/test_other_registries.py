@@ -79,6 +79,18 @@ class OtherRegistryTest(PlainTest):
         self.manager().execute()
         self.assertEqual(len(self.contents('ran')), 2)
 
+    def test_of_another_tool_where_a_later_one_has_run_here(self) -> None:
+        self.db.changelog.insert_many(
+            {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
+            for name in ('001-a.js', '002-b.js')
+        )
+        self.migration('003_c.py', INSERT)
+        manager = self.manager()
+        manager.execute('3')
+        with self.assertRaises(AppliedByAnotherTool):
+            manager.execute()
+        self.assertEqual(len(self.contents('ran')), 1)
+
     def test_not_what_was_rolled_back_here_since(self) -> None:
         self.db.changelog.insert_many(
             {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
