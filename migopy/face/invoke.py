@@ -134,12 +134,14 @@ def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
         error = UnknownSubtask(name, sorted(commands.flags))
         _refuse(commands.manager_class, error, name, spelling)
 
-    known = {each.name: each for flags in commands.flags.values() for each in flags}
-    flags = [each._replace(is_needed=False) for each in known.values()]
+    of_all = [each for flags in commands.flags.values() for each in flags]
+    known = {each.name: each._replace(is_needed=False) for each in of_all}
     behind = program.first_words()[1:2]
-    values = [A_MIGRATION] if any(map(MIGRATION.fullmatch, behind)) else []
-    _sign(body, [*values, *flags])
-    positional = [each.name for each in values]
+    if any(map(MIGRATION.fullmatch, behind)):
+        # A command of the manager's own may have a flag of this name.
+        known[A_MIGRATION.name] = A_MIGRATION
+    _sign(body, list(known.values()))
+    positional = [each.name for each in known.values() if each.is_needed]
     return Task(body, name=name, positional=positional, auto_shortflags=False)
 
 
