@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.differences import collection_of
+from migopy.undo.collection_rules import PASSING, CollectionRules
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
 
@@ -47,14 +48,19 @@ class Asides:
 
     def _add(self, namespace: str, meanwhile: str, aside: str) -> None:
         """Move the documents of a collection to one that is set aside."""
-        self.rename(namespace, meanwhile)
+        # Not every user may pass a validator by.
+        passes = CollectionRules(self._client).of(aside).passes
+        how = {PASSING: True} if passes else {}
         collection = collection_of(self._client, meanwhile)
         name = collection_of(self._client, aside).name
         merge = {'into': name, 'whenMatched': 'merge', 'whenNotMatched': 'insert'}
-        with self._client.start_session() as session:
-            collection.aggregate(
-                [{'$merge': merge}], session=session, bypassDocumentValidation=True
-            )
+        self.rename(namespace, meanwhile)
+        try:
+            with self._client.start_session() as session:
+                collection.aggregate([{'$merge': merge}], session=session, **how)
+        except PyMongoError:
+            self.rename(meanwhile, namespace)
+            raise
         self.drop(meanwhile)
 
     def settle(self, namespace: str, aside: str) -> None:
@@ -62,6 +68,9 @@ class Asides:
         is_there = has_placeholder(self._client, namespace)
         is_aside = definition_of(self._client, aside) is not None
         if is_aside and (is_there or has_placeholder(self._client, _holder(aside))):
+            if not is_there and definition_of(self._client, namespace) is not None:
+                # Others have written there before the placeholder could be.
+                self._add(namespace, f'{aside}.{ATTEMPTS}', aside)
             self.rename(aside, namespace, in_place=is_there)
         self.drop(_holder(aside))
 

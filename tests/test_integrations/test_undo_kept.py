@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from typing import Any
 from unittest import mock
 
 from bson import ObjectId
@@ -10,6 +12,7 @@ from pymongo.collection import Collection
 
 from migopy.operations.undoing import NeverExecuted
 from migopy.undo import Conflicts, Damaged
+from migopy.undo.set_aside import Asides
 from tests import server
 from tests.images import state_of
 from tests.project import PlainTest
@@ -260,27 +263,49 @@ class AgainTest(PlainTest):
 class RightsTest(PlainTest):
     """A user who may only read and write."""
 
+    def setUp(self) -> None:
+        super().setUp()
+        stack = ExitStack()
+        self.addCleanup(stack.close)
+        member = stack.enter_context(server.set_with_auth())
+        root: MongoClient[Any] = MongoClient(
+            member.uri, username='root', password='root'
+        )
+        self.shop = stack.enter_context(root).shop
+        self.shop.a.insert_many({'_id': n} for n in range(5))
+        self.shop.command('createUser', 'bob', pwd='bob', roles=['readWrite'])
+        self.it = self.manager(
+            MONGO_URI=member.uri.replace('://', '://bob:bob@'),
+            MONGO_DATABASE='shop',
+            MONGO_AUTH_SOURCE='shop',
+        )
+
     def test_it_is_kept_and_undone(self) -> None:
         self.migration('001_a.py', CHANGE + "        db.b.insert_one({'_id': 1})\n")
-        with server.set_with_auth() as member:
-            login = {'username': 'root', 'password': 'root'}
-            with MongoClient(member.uri, **login) as root:
-                db = root.shop
-                db.a.insert_many({'_id': n} for n in range(5))
-                rule = {'x': {'$exists': True}}
-                db.command('collMod', 'a', validator=rule)
-                db.command('createUser', 'bob', pwd='bob', roles=['readWrite'])
-                uri = member.uri.replace('://', '://bob:bob@')
-                it = self.manager(
-                    MONGO_URI=uri, MONGO_DATABASE='shop', MONGO_AUTH_SOURCE='shop'
-                )
-                it.execute()
-                after = state_of(db)['a']
-                # What was is no valid document, and bob may not pass that by.
-                with self.assertRaisesRegex(Exception, 'failed validation'):
-                    it.rollback('001')
-                self.assertEqual(state_of(db)['a'], after)
-                db.command('collMod', 'a', validator={})
-                it.rollback('001')
-                self.assertEqual(list(db.a.find({'x': 1})), [])
-                self.assertNotIn('b', db.list_collection_names())
+        db, it = self.shop, self.it
+        rule = {'x': {'$exists': True}}
+        db.command('collMod', 'a', validator=rule)
+        it.execute()
+        after = state_of(db)['a']
+        # What was is no valid document, and bob may not pass that by.
+        with self.assertRaisesRegex(Exception, 'failed validation'):
+            it.rollback('001')
+        self.assertEqual(state_of(db)['a'], after)
+        db.command('collMod', 'a', validator={})
+        it.rollback('001')
+        self.assertEqual(list(db.a.find({'x': 1})), [])
+        self.assertNotIn('b', db.list_collection_names())
+
+    def test_what_others_write_meanwhile_is_set_aside_too(self) -> None:
+        self.migration('001_a.py', 'undo = True\n\ndef up(db):\n    db.a.drop()\n')
+        theirs, original = [{'_id': 5}], Asides.rename
+
+        def rename(asides: Asides, source: str, *others: Any, **how: Any) -> None:
+            if source.endswith('placeholder') and theirs:
+                self.shop.a.insert_one(theirs.pop())
+            original(asides, source, *others, **how)
+
+        with mock.patch.object(Asides, 'rename', rename):
+            self.it.execute()
+        self.it.rollback('001')
+        self.assertEqual(self.shop.a.distinct('_id'), [0, 1, 2, 3, 4, 5])

@@ -215,6 +215,25 @@ class AsideTest(DefinitionsTest):
         self.assertEqual(self.state(), self.before)
         self.assertEqual(self.aside(), [])
 
+    def test_what_others_write_then_is_not_in_the_way_of_that(self) -> None:
+        theirs = [{'_id': 2}]
+
+        def rename(asides: Asides, source: str, *others: Any, **how: Any) -> None:
+            if source.endswith('placeholder') and theirs:
+                self.db.b.insert_one(theirs.pop())
+                raise AutoReconnect('lost')
+            self.rename(asides, source, *others, **how)
+
+        with (
+            mock.patch.object(Asides, 'rename', rename),
+            self.assertRaisesRegex(NotImaged, 'lost'),
+        ):
+            self.manager().execute()
+        self.assertEqual(self.db.b.distinct('_id'), [1, 2])
+        self.assertEqual(self.aside(), [])
+        self.db.b.delete_one({'_id': 2})
+        self.assertEqual(self.state(), self.before)
+
     def test_where_it_cannot_be_brought_back_either_it_is_unfinished(self) -> None:
         manager = self.refused(2)
         with self.assertRaises(Unfinished):
