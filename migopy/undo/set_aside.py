@@ -50,7 +50,7 @@ class Asides:
         """Move the documents of a collection to one that is set aside."""
         # Not every user may pass a validator by.
         passes = CollectionRules(self._client).of(aside).passes
-        how = {PASSING: True} if passes else {}
+        how: dict[str, Any] = {PASSING: True} if passes else {}
         collection = collection_of(self._client, meanwhile)
         name = collection_of(self._client, aside).name
         merge = {'into': name, 'whenMatched': 'merge', 'whenNotMatched': 'insert'}
