@@ -8,6 +8,7 @@ from typing import Any
 from pymongo.errors import PyMongoError
 
 from migopy.codes import TRANSIENT
+from migopy.server import has_label
 from migopy.state import begin, commit
 from migopy.undo.chunks import chunk_of, of_chunks, readable
 from migopy.undo.definition_records import DefinitionRecord
@@ -49,7 +50,7 @@ def add_record(
             images.collection.insert_one(document, session=session)
             commit(session, time.monotonic() + PATIENCE)
     except PyMongoError as error:
-        if error.has_error_label(TRANSIENT):
+        if has_label(error, TRANSIENT):
             raise Busy from error
         raise
     return chunk

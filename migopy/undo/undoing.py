@@ -15,7 +15,7 @@ from migopy.codes import DUPLICATE_KEY, TRANSIENT
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.pymongo3 import legacy_database
-from migopy.server import bound_session, is_bound
+from migopy.server import bound_session, has_label, is_bound
 from migopy.state import begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules
@@ -261,7 +261,7 @@ class Undo:
                 self._is_begun = True
                 return
             except PyMongoError as error:
-                again = error.has_error_label(TRANSIENT) and number < ATTEMPTS
+                again = has_label(error, TRANSIENT) and number < ATTEMPTS
                 if not again or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE * number)

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from typing import Any
 from unittest import mock
 
-from pymongo.errors import AutoReconnect
+from pymongo.errors import AutoReconnect, InvalidOperation
 
+from migopy.codes import TRANSIENT
 from migopy.run import NotImaged, Unfinished
 from migopy.undo import Conflicts
 from migopy.undo.set_aside import Asides
@@ -209,6 +210,25 @@ class AsideTest(DefinitionsTest):
         ):
             manager.execute()
         return manager
+
+    def test_nothing_is_tried_again_with_a_client_that_is_closed(self) -> None:
+        """In a transaction PyMongo says of one that it may be tried again."""
+        error = InvalidOperation('it is closed')
+        error._add_error_label(TRANSIENT)
+        manager = self.manager()
+        with (
+            mock.patch('migopy.undo.definition_store.commit', side_effect=error) as kept,
+            self.assertRaisesRegex(NotImaged, 'it is closed'),
+        ):
+            manager.execute()
+        self.assertEqual(kept.call_count, 1)
+        manager.execute()
+        with (
+            mock.patch('migopy.undo.undoing.commit', side_effect=error) as restored,
+            self.assertRaisesRegex(Exception, 'it is closed'),
+        ):
+            manager.rollback('001')
+        self.assertEqual(restored.call_count, 1)
 
     def test_where_it_cannot_be_set_aside_it_is_brought_back(self) -> None:
         self.refused(1)
