@@ -217,7 +217,9 @@ class AsideTest(DefinitionsTest):
         error._add_error_label(TRANSIENT)
         manager = self.manager()
         with (
-            mock.patch('migopy.undo.definition_store.commit', side_effect=error) as kept,
+            mock.patch(
+                'migopy.undo.definition_store.commit', side_effect=error
+            ) as kept,
             self.assertRaisesRegex(NotImaged, 'it is closed'),
         ):
             manager.execute()
