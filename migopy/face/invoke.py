@@ -54,7 +54,7 @@ class ValuesBehindCommas(MigopyException):
     def __init__(self, command: Command) -> None:
         self.command = command
         super().__init__(
-            'This Fabric has values typed behind flags; nothing was done.\nType: ',
+            'Values are typed behind flags here; nothing was done.\nType: ',
             command,
         )
 

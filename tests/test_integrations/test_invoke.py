@@ -234,6 +234,10 @@ class InvTest(InvokeTest):
         )
         self.assertIn('deploy', self.fab('--list').stdout)
 
+    def test_of_fabric_it_says_nothing(self) -> None:
+        result = self.assert_error(self.fab('migrations:execute,1'), '--name 1')
+        self.assertNotIn('Fabric', result.said)
+
     def test_a_file_of_another_name(self) -> None:
         (self.folder / 'tasks.py').rename(self.folder / 'deploy.py')
         (self.folder / 'mongomigrations').rename(self.folder / 'elsewhere')
