@@ -18,7 +18,7 @@ DEFAULT = 'default'
 #: Commands that only look, so a mistyped one may be taken for them.
 READING = frozenset(
     """
-    check help history list preflight settings show_status verify watch
+    check help history list settings show_status verify watch
     """.split()  # noqa: SIM905
 )
 

@@ -12,6 +12,9 @@ from migopy.face.marked import READING
 from migopy.signals import end_at_ctrl_c, is_interruption, status_after
 from migopy.terminal import STDOUT
 
+#: A command that shows what it has tried: it runs migrations, so not under `inv --dry`.
+TRYING = 'preflight'
+
 #: Commands that only look unless they are given this option.
 LISTING = {'adopt': 'yes', 'undo': 'forget'}
 
@@ -51,7 +54,7 @@ def _only_looks(name: str, values: Sequence[str], options: Mapping[str, str]) ->
         return not values and 'name' not in options
     if name in LISTING:
         return LISTING[name] not in options
-    return name in READING or options.get('dry_run') == 'yes'
+    return name in READING or name == TRYING or options.get('dry_run') == 'yes'
 
 
 def leave(error: BaseException) -> NoReturn:

@@ -110,6 +110,7 @@ class MistypedTest(InvokeTest):
         for line in (
             'migrations.execute --dry',
             '--dry migrations.execute',
+            '--dry migrations.preflight',
             '-R deploy migrations.execute',
         ):
             with self.subTest(line):
