@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError, WriteError
 
 from migopy.codes import DUPLICATE_KEY
 from migopy.differences import (
+    ARRAY,
     DOCUMENT,
     Value,
     document_with,
@@ -28,6 +29,8 @@ BYTES = 8_000_000
 
 #: How a field begins whose name has a `$` in front; values may look like that, too.
 DOLLAR = re.compile(rb'[\x01-\x13\x7f\xff]\$')
+
+OF_DBREF = frozenset({b'$ref', b'$id', b'$db'})
 
 #: What the server fills with the time where a whole document has it.
 EMPTY = Value(0x11, bytes(8))
@@ -103,9 +106,20 @@ class RawWriter:
 def is_replaceable(document: bytes) -> bool:
     """Tell whether the server takes a document in place of another one.
 
-    Names with a `$` in front it only takes in a document that is inserted.
+    Names with a `$` in front it only takes in a document that is inserted: on all
+    servers those of its own fields, before MongoDB 5.0 those within as well, but for
+    a DBRef's.
     """
-    return DOLLAR.search(document) is None
+    # A look at the bytes spares nearly all of them the walk.
+    return DOLLAR.search(document) is None or not _has_dollar(document, frozenset())
+
+
+def _has_dollar(document: bytes, allowed: Set[bytes]) -> bool:
+    return any(
+        (name[:1] == b'$' and name not in allowed)
+        or (value.type in (DOCUMENT, ARRAY) and _has_dollar(value.data, OF_DBREF))
+        for name, value in elements(document)
+    )
 
 
 def _empty_in(document: bytes) -> bytes:

@@ -162,6 +162,19 @@ class ExactTest(RunningTest):
                     self.db.a.update_one({'_id': 1}, {'$set': empty})
                     self.assert_undone(change)
 
+    def test_what_only_looks_like_a_name_with_a_dollar_is_replaced(self) -> None:
+        # Deleted and inserted again, it would be gone for who watches changes.
+        self.db.a.insert_many(
+            [
+                {'_id': 1, 'n': 9217, 'm': [9218, '\x02$x']},
+                {'_id': 2, 'ref': DBRef('other', 1, 'shop')},
+            ]
+        )
+        self.assert_undone("db.a.update_many({}, {'$set': {'x': 1}})")
+        said = '\n'.join(text for _, text in self.logger.said)
+        self.assertRegex(said, r'rolled back in .*: a 2 updated')
+        self.assertNotIn('deleted', said)
+
     def test_documents_near_16_mb(self) -> None:
         # An earlier server aborts now and then what is half as large as its log.
         self.needs_version(5, 0)
