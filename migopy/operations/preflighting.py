@@ -136,6 +136,7 @@ def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Foreseen:
             each.direction,
             each.in_transaction,
             notes.steps.get(each.name),
+            has_images=each.loaded.images(site.settings.undo) is True,
         )
         for each in steps
     ]

@@ -181,10 +181,13 @@ def _looped_over(reading: Reading, call: Call) -> str | None:
 
 
 def drops(reading: Reading) -> Iterator[Finding]:
-    """Find collections that are dropped in a file whose `down` cannot undo that."""
+    """Find collections that are dropped in a file whose `down` cannot undo that.
+
+    Where images are kept, such a collection is, too.
+    """
     source = reading.source
     downs = source.functions(DOWN)
-    if any(not _does_nothing(each) for each in downs):
+    if reading.has_images or any(not _does_nothing(each) for each in downs):
         return
     for call in source.calls:
         dropped = _dropped(reading, call)

@@ -42,13 +42,15 @@ LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
 class Ahead(NamedTuple):
     """A step that is to be judged: its file, and what a dry run has told of it.
 
-    `tried` is `None` if it was not tried.
+    `tried` is `None` if it was not tried; `has_images` is whether images are kept of
+    what it changes.
     """
 
     migration: Migration
     direction: str
     in_transaction: bool
     tried: Tried | None = None
+    has_images: bool = False
 
 
 def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
@@ -65,7 +67,8 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
         if source is not None:
             is_tried = step.tried is not None
             size = partial(_size, server)
-            of_step += read(Reading(source, step.in_transaction, size, is_tried))
+            inside, has_images = step.in_transaction, step.has_images
+            of_step += read(Reading(source, inside, size, is_tried, has_images))
         if step.in_transaction and not server.has_transactions:
             of_step.append(_standalone(step))
         if step.tried is not None:

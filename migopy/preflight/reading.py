@@ -33,13 +33,14 @@ class Reading(NamedTuple):
 
     Invariant: nothing of it is run. `size` gives the number of documents of a
     collection, `None` if it is not known; `is_tried` is whether a dry run has told
-    what the file sends.
+    what the file sends, `has_images` whether images are kept of what it changes.
     """
 
     source: Source
     in_transaction: bool
     size: Callable[[str | None], int | None]
     is_tried: bool
+    has_images: bool = False
 
     def finding(
         self,

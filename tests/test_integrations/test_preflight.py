@@ -159,6 +159,12 @@ class ServerTest(PreflightTest):
         self.assertEqual(self.found(body % 1000), ['write-per-document'])
         self.assertEqual(self.found(body % 999), [])
 
+    def test_a_drop_without_a_down_is_none_where_images_are_kept(self) -> None:
+        self.db.old.insert_one({'n': 1})
+        drop = 'db.old.drop()'
+        self.assertEqual(self.found(drop), ['no-way-back'])
+        self.assertEqual(self.found(drop, top='undo = True'), [])
+
     def test_one_that_fails(self) -> None:
         self.migration('001_x.py', up("db.a.insert_one({'a': 1})\n1 / 0"))
         self.migration('002_y.py', up("raise AssertionError('never')"))
