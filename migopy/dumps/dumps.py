@@ -186,7 +186,10 @@ class Dumps:
             if isinstance(error, FAILURES):
                 reason = reason_of(error, self.directory)
                 raise RestoreFailed(dump.name, db.name, state, reason) from error
-            self._say(f'Interrupted. The database {db.name} is incomplete: {state}')
+            self._say(
+                f'Interrupted. The database {db.name} is incomplete: {state} Type the'
+                ' same dbrestore again, which does it to its end.'
+            )
             raise
 
     def cautions(self, db: Database[Any], dump: Dump) -> list[str]:

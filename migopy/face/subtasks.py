@@ -51,25 +51,30 @@ class UnknownSubtask(MigopyException):
     def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
         """Take what was typed, and what there is; `is_alone` is whether that was all.
 
-        Values and options that were typed with another tool's command in mind may mean
-        anything here, so the command is not suggested with them.
+        What stands behind another tool's command may mean anything here.
         """
         self.name = name
         self.known = known
-        meant: list[Part] = []
+        said: list[Part] = [f'There is no command {name!r}; nothing was done.']
         if name in HABITS:
             here = HABITS[name]
-            meant = ['\nWhat other tools call so is: ', Command(here)]
             if here and here not in READING and not is_alone:
-                said = f'\nWhat other tools call so is {here}, see: '
-                meant = [said, Command('help', here)]
+                other = f'\nWhat other tools call so is {here}, see: '
+                said += [other, Command('help', here)]
+            else:
+                said += ['\nWhat other tools call so is: ', Command(here)]
         else:
             for near in difflib.get_close_matches(name, known, 1):
                 if near in READING:
-                    meant = [' Did you mean ', Command(near), '?']
+                    said += [' Did you mean ', Command(near), '?']
+        self._count = sum(isinstance(part, Command) for part in said)
         lines = [part for each in known for part in ('\n  ', Command(each))]
-        unknown = f'There is no command {name!r}; nothing was done.'
-        super().__init__(unknown, *meant, '\nThere are:', *lines)
+        super().__init__(*said, '\nThere are:', *lines)
+
+    @property
+    def next(self) -> list[Command]:
+        """List what may have been meant; the others would change something, too."""
+        return super().next[: self._count]
 
 
 class WrongOptions(MigopyException):

@@ -235,6 +235,10 @@ class JsonTest(FabTest):
                 told = self.one(command, status=1)
                 self.assertEqual(told['error']['type'], kind)
                 self.assertTrue(told['error']['message'])
+        # Not all that there are, which a machine could take for what to type now.
+        self.assertEqual(self.one('migrations:exceute', 1)['error']['next'], [])
+        meant = self.one('migrations:histroy', 1)['error']['next']
+        self.assertEqual(meant, [Command('history').as_document()])
         self.assertEqual(
             self.one('migrations:execute,9', 1)['error']['next'],
             [Command().as_document(), Command('history').as_document()],
