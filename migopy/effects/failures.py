@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from migopy.callers import calling_file
-from migopy.codes import TRANSACTION_OVER, TRANSIENT
+from migopy.codes import TOO_LARGE, TRANSACTION_OVER, TRANSIENT
 from migopy.effects.bulk import first_failure
 from migopy.effects.tally import Document
 
@@ -61,3 +61,9 @@ def is_of_its_own(failure: Document) -> bool:
     """
     labels = failure.get('errorLabels', ())
     return TRANSIENT not in labels and failure.get('code') not in TRANSACTION_OVER
+
+
+def is_aborted(failure: Document) -> bool:
+    """Tell whether the error of a commit says that the transaction is aborted."""
+    labels = failure.get('errorLabels', ())
+    return TRANSIENT in labels or failure.get('code') in TOO_LARGE

@@ -6,9 +6,9 @@ import threading
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from migopy.codes import TRANSIENT
 from migopy.effects.bulk import told_apart
 from migopy.effects.commands import DEFINING, count_reply, namespace_of
+from migopy.effects.failures import is_aborted
 from migopy.effects.refusals import NO_ANSWER, reason_of, was_refused
 from migopy.effects.tally import Changes, Document, Tally, add_tally, changes_of, sum_of
 
@@ -175,7 +175,7 @@ class Ledger:
     ) -> None:
         """Note what is not known after an error."""
         if name == 'commitTransaction':
-            if TRANSIENT in failure.get('errorLabels', ()):
+            if is_aborted(failure):
                 self.abort(command)
             else:
                 self.doubt_commit(command, reason_of(failure))

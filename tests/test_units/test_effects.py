@@ -622,6 +622,15 @@ class TransactionTest(ListenerTest):
             self.insert(2)
         self.assertEqual(effects.describe('geo'), 'cities 1 inserted')
 
+    def test_one_that_was_too_large_to_be_committed_left_nothing(self) -> None:
+        for code in (257, 388):
+            with self.subTest(code), self.listener.recording() as effects:
+                self.insert(code)
+                refused = {'ok': 0, 'code': code, 'errmsg': 'too large'}
+                commit = {'commitTransaction': 1}
+                self.break_off(self.in_transaction(commit, code), refused)
+            self.assertEqual(effects.changes, {})
+
     def test_but_not_one_whose_commit_was_lost(self) -> None:
         with self.listener.recording() as effects:
             self.insert(1)
