@@ -226,7 +226,8 @@ def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
     the words of the last one. Elsewhere only a very long word is broken.
     """
     count = len(columns)
-    fitted = [max(map(_wanted, column)) for column in columns]
+    wanted = _wanted if room < sys.maxsize else _whole
+    fitted = [max(map(wanted, column)) for column in columns]
     widest = max(room, UNBROKEN)
     room -= (count - 1) * GAP
     excess = sum(fitted) - room
@@ -247,6 +248,10 @@ def _wanted(cell: str) -> int:
         return _columns(cell)
     first, *others = cell.split('\n')
     return max(_columns(first), *(min(_columns(each), WRAPPED) for each in others))
+
+
+def _whole(cell: str) -> int:
+    return max(map(_columns, cell.split('\n')))
 
 
 def _longest_word(cell: str) -> int:

@@ -202,7 +202,10 @@ class TableTest(unittest.TestCase):
                 if not environment:
                     del os.environ['COLUMNS']
                 lines = table(titles, [row, row]).splitlines()
+                error = 'OperationFailure: ' + 'several words ' * 9
+                failed = table(titles, [(row[0], f'001_a.py\n{error}', *row[2:])])
             self.assertEqual(lines[2:], ['  '.join(row)] * 2)
+            self.assertIn(error.rstrip(), failed)
 
     def test_takes_brackets_as_they_are(self) -> None:
         self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
