@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -60,10 +61,11 @@ def _only_looks(name: str, values: Sequence[str], options: Mapping[str, str]) ->
 def leave(error: BaseException) -> NoReturn:
     """End this process after an error of which the person has been told.
 
-    After a Ctrl-C, another one finds nothing to interrupt any more.
+    When it comes to its end after a Ctrl-C, another one finds nothing to interrupt. A
+    caller that goes on can be interrupted as before.
     """
     if is_interruption(error):
-        end_at_ctrl_c()
+        atexit.register(end_at_ctrl_c)
     sys.exit(status_after(error))
 
 

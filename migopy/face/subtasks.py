@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
@@ -17,6 +18,7 @@ from migopy.secrets import redacted
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
+LISTED = '\nThere are:'
 
 #: Commands that are about this machine or take effect at once. Where Fabric repeats a
 #: task for each host, they are carried out for the first host only.
@@ -49,10 +51,7 @@ class UnknownSubtask(MigopyException):
     """
 
     def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
-        """Take what was typed, and what there is; `is_alone` is whether that was all.
-
-        What stands behind another tool's command may mean anything here.
-        """
+        """Take what was typed, and what there is; `is_alone`: nothing stood behind it."""
         self.name = name
         self.known = known
         said: list[Part] = [f'There is no command {name!r}; nothing was done.']
@@ -67,14 +66,14 @@ class UnknownSubtask(MigopyException):
             for near in difflib.get_close_matches(name, known, 1):
                 if near in READING:
                     said += [' Did you mean ', Command(near), '?']
-        self._count = sum(isinstance(part, Command) for part in said)
         lines = [part for each in known for part in ('\n  ', Command(each))]
-        super().__init__(*said, '\nThere are:', *lines)
+        super().__init__(*said, LISTED, *lines)
 
     @property
     def next(self) -> list[Command]:
         """List what may have been meant; the others would change something, too."""
-        return super().next[: self._count]
+        meant = takewhile(LISTED.__ne__, self.parts)
+        return [part for part in meant if isinstance(part, Command)]
 
 
 class WrongOptions(MigopyException):

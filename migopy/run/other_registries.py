@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
+from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.commands import Command, Where
@@ -99,18 +101,20 @@ def require_not_elsewhere(
     here = registry.collection.name
     # A user with rights for migopy's collections alone does without this check.
     with suppress(OperationFailure):
-        others = [] if plan.records else [*_others(registry)]
-        tools = [*_of_other_tools(registry)]
+        database = registry.collection.database
+        there = set(database.list_collection_names(authorizedCollections=True))
+        others = [] if plan.records else [*_others(registry, there)]
+        tools = [*_of_other_tools(database, there)]
         rolled_back = rolled_back_in(history) if others or tools else {}
         for other in others:
             common = _names_in_both(other, plan.migrations) - rolled_back.keys()
             names = [each.name for each in migrations if each.name in common]
-            there = other.collection.name
+            place = other.collection.name
             if names and len(common) >= CERTAIN:
-                raise RegisteredElsewhere(names, there, here)
+                raise RegisteredElsewhere(names, place, here)
             if names:
                 observer.warned(
-                    f'{names[0]} is registered in {there}; {SETTING} is {here!r},'
+                    f'{names[0]} is registered in {place}; {SETTING} is {here!r},'
                     ' where nothing is registered'
                 )
         for foreign in tools:
@@ -125,12 +129,12 @@ def require_not_elsewhere(
                 )
 
 
-def _of_other_tools(registry: Registry) -> Iterator[ForeignRegistry]:
+def _of_other_tools(
+    database: Database[Any], there: Set[str]
+) -> Iterator[ForeignRegistry]:
     """Iterate over what other tools have left where they keep their records."""
-    database = registry.collection.database
-    there = set(database.list_collection_names(authorizedCollections=True))
     for tool in TOOLS:
-        for name in there.intersection(tool.collections):
+        for name in sorted(there & {*tool.collections}):
             # A larger one is an application's of that name.
             if database[name].estimated_document_count() <= MOST_RECORDS:
                 found = registry_of(tool, database[name])
@@ -167,12 +171,10 @@ def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]
     }
 
 
-def _others(registry: Registry) -> Iterator[Registry]:
+def _others(registry: Registry, there: Set[str]) -> Iterator[Registry]:
     """Iterate over the other collections that may be registries of migopy."""
     database = registry.collection.database
-    there = set(database.list_collection_names(authorizedCollections=True))
-    there.discard(registry.collection.name)
-    for name in sorted(there):
+    for name in sorted(there - {registry.collection.name}):
         if name == DEFAULT or f'{name}_history' in there:
             options = registry.collection.codec_options
             yield Registry(database.get_collection(name, codec_options=options))

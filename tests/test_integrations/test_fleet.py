@@ -645,7 +645,7 @@ class OrderTest(FleetTest):
                 f"""
                 def up(db):
                     if db.name.endswith('_c'):
-                        db.client['{self.name('a')}'].migrations_lock.drop()
+                        db.client['{self.name('a')}'].migrations_lock.delete_one({{}})
                     db.ran.insert_one({{}})
 
                 def down(db):

@@ -35,7 +35,7 @@ class NoFolderTest(PlainTest):
             self.assertIn(f'{folder} is to be the migrations directory', said)
             self.assertIn('set MIGRATIONS_DIRECTORY in the fabfile', said)
             self.assertTrue(said.endswith('then type: fab migrations:create,add_x'))
-        for command in ('show_status', 'execute', 'list', 'history'):
+        for command in ('show_status', 'execute', 'list'):
             said = self.refused(command, MIGRATIONS_DIRECTORY=path)
             self.assertIn(f'Migrations directory {path}: Not a directory', said)
             # It could only say the same.

@@ -21,7 +21,7 @@ from migopy.state import (
     Record,
     Run,
 )
-from migopy.tell.report import outcome
+from migopy.tell.runs import outcome
 
 NAME = '001_a.py'
 NOON = datetime(2014, 1, 14, 12)
