@@ -51,7 +51,7 @@ class UnknownSubtask(MigopyException):
     """
 
     def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
-        """Take what was typed, and what there is; `is_alone`: nothing stood behind it."""
+        """Take what was typed, and what there is; `is_alone`: that was all."""
         self.name = name
         self.known = known
         said: list[Part] = [f'There is no command {name!r}; nothing was done.']
