@@ -14,6 +14,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.dumps.database import plain
+from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     METADATA,
     Progress,
@@ -43,13 +44,15 @@ def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
     """Set what mongodump has written of options in the order that they have.
 
     Before 100.9.1 it wrote them in any order, that of the fields of a view's `$sort`
-    included. What was changed in between is left as it has written it.
+    included. What was changed in between is left as it has written it, and so is what
+    this migopy does not know.
     """
     with contextlib.suppress(Unreadable):
         for one in stored_in(plain(db), apart):
             path = folder / f'{file_stem(one.stored.name)}{METADATA}'
-            if path.exists() and Stored.read(path) == one.stored:
-                path.write_text(one.metadata, encoding='utf-8')
+            with contextlib.suppress(Damaged):
+                if path.exists() and Stored.read(path) == one.stored:
+                    path.write_text(one.metadata, encoding='utf-8')
 
 
 class Dumper:
