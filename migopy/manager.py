@@ -107,7 +107,7 @@ class MigrationsManager(
         looks ahead first and stops at a problem, preflight=no does not where the
         fabfile's PREFLIGHT would. With plan=FILE only what that says is run.
         """
-        from migopy.operations import trying
+        from migopy.operations import dry_running
 
         waits = is_yes(wait, 'execute', 'wait')
         if plan is not None:
@@ -119,7 +119,7 @@ class MigrationsManager(
         in_trial = wanted is not None
         order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
-            return trying.dry_run(self._site, order, self._narrator, wanted.show)
+            return dry_running.dry_run(self._site, order, self._narrator, wanted.show)
         return self._execute(order, preflight)
 
     @task
@@ -163,13 +163,13 @@ class MigrationsManager(
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
-        from migopy.operations import rolling_back, trying
+        from migopy.operations import dry_running, rolling_back
 
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
         wanted = trial('rollback', dry_run, show)
         if wanted is not None:
-            return trying.dry_run(self._site, order, self._narrator, wanted.show)
+            return dry_running.dry_run(self._site, order, self._narrator, wanted.show)
         asking = self._asking(yes, 'rollback')
         if not rolling_back.roll_back(self._site, order, self._narrator, asking):
             self._report.nothing_to_roll_back()

@@ -6,8 +6,8 @@ from migopy.many.databases import (
     NoSuchDatabase,
     SpellingForOne,
 )
+from migopy.many.dispatch import perform
 from migopy.many.errors import CanaryFailed, DumpOfOne, Failed
-from migopy.many.performing import perform
 from migopy.many.selecting import InDatabase, SayWhich
 
 __all__ = [

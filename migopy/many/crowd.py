@@ -12,14 +12,13 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
-from migopy.many.calling import MARKED, call_for_one, marking, would_mark
 from migopy.many.databases import Database, shown, typed_only
-from migopy.many.ending import Counts, Tally
 from migopy.many.errors import Failed
 from migopy.many.first_contact import are_apart, greet
 from migopy.many.gathered import Gathered, Outcome
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
+from migopy.many.one_database import MARKED, call_for_one, marking, would_mark
 from migopy.many.outcomes import (
     OF_LOST,
     QUIET,
@@ -27,8 +26,9 @@ from migopy.many.outcomes import (
     is_idle,
     is_of_all,
 )
+from migopy.many.result import Counts, Tally
 from migopy.many.selecting import Selection
-from migopy.many.standing import Standing, standing_of
+from migopy.many.status import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Spelling
 from migopy.many.databases import Database
-from migopy.many.standing import Standing
+from migopy.many.status import Standing
 from migopy.run import Failure
 from migopy.tell import Narrator, Voice
 

@@ -8,7 +8,7 @@ from typing import Any
 from migopy.commands import Spelling
 from migopy.many.gathered import Outcome
 from migopy.many.outcomes import word
-from migopy.many.standing import Standing
+from migopy.many.status import Standing
 from migopy.state import Run
 from migopy.tell import LINES, of_error, of_failure, of_run, of_seen
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.operations.asking import Asking
+from migopy.face import Asking
 from migopy.run import Observer, Unfinished
 from migopy.site import Site
 from migopy.state import RESTORE, Agent, Run

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from migopy.errors import MigopyException
 from migopy.files import importable
-from migopy.operations.awaiting import await_needed
 from migopy.operations.dumping import dumps, names_of_dumps
 from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
+from migopy.operations.waiting_for_worker import await_needed
 from migopy.run import Observer, Plan, Runner, Step
 from migopy.site import Site
 

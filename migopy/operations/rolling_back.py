@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migopy.errors import enumerated
+from migopy.face import Asking
 from migopy.files import importable
-from migopy.operations.asking import Asking
 from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from migopy.commands import Again, Command, Part
 from migopy.errors import MigopyException, enumerated
+from migopy.face import Asking
 from migopy.files import ARCHIVE, BEFORE, NUMBERS, Migration, importable, load_all
 from migopy.folders import write_whole
-from migopy.operations.asking import Asking
 from migopy.run import Choice, Plan, Step, still_there
 from migopy.site import Site
 

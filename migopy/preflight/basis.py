@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import json_util
 
-from migopy.preflight.asking import Server
+from migopy.preflight.server_queries import Server
 
 
 def basis_of(server: Server, namespaces: Iterable[str]) -> list[dict[str, Any]]:

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.looking import Look
 from migopy.preflight.sightings import Sighting
+from migopy.preflight.tried_step import Look
 from migopy.terminal import duration
 
 #: How many documents make the build of an index worth telling.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from migopy.files import Migration
+from migopy.preflight.checked_file import Reading
 from migopy.preflight.file_clients import clients, endless_cursors, javascript, threads
 from migopy.preflight.file_writes import (
     drops,
@@ -14,7 +15,6 @@ from migopy.preflight.file_writes import (
     write_concerns,
 )
 from migopy.preflight.findings import NOTICE, Finding, in_order
-from migopy.preflight.reading import Reading
 from migopy.preflight.source import Source
 
 LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (

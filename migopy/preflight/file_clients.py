@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
+from migopy.preflight.checked_file import Reading, constant
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.reading import Reading, constant
 from migopy.preflight.source import Call
 
 #: Classes of clients, of PyMongo and of Motor.

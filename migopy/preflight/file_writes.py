@@ -5,8 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.reading import (
+from migopy.preflight.checked_file import (
     ONE,
     OPERATIONS,
     Reading,
@@ -14,6 +13,7 @@ from migopy.preflight.reading import (
     inside,
     is_empty,
 )
+from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.source import DOWN, Call
 
 #: Classes that take a write concern.

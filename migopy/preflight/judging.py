@@ -9,18 +9,18 @@ from typing import NamedTuple
 from pymongo.errors import OperationFailure
 
 from migopy.files import Migration
-from migopy.preflight.asking import ALL, Server
 from migopy.preflight.builds import builds
+from migopy.preflight.checked_file import Reading
 from migopy.preflight.file_checks import not_allowed, read, source_of
 from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
 from migopy.preflight.kinds import kinds, shard_keys, watched
 from migopy.preflight.limits import oplog, transaction_limits
-from migopy.preflight.looking import Look, Tried
 from migopy.preflight.members import members
 from migopy.preflight.obstacles import obstacles
-from migopy.preflight.reading import Reading
 from migopy.preflight.rights import Privileges, own_rights, rights
 from migopy.preflight.scans import scans, single_writes
+from migopy.preflight.server_queries import ALL, Server
+from migopy.preflight.tried_step import Look, Tried
 from migopy.preflight.usage import drops_and_builds, used_indexes
 from migopy.traces import line_in, summary
 

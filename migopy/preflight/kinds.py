@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.looking import Look, statements_of
 from migopy.preflight.sightings import Sighting
+from migopy.preflight.tried_step import Look, statements_of
 
 WRITES = ('delete', 'findAndModify', 'insert', 'update')
 

@@ -10,7 +10,7 @@ from bson import encode
 from bson.errors import BSONError
 
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.looking import Look
+from migopy.preflight.tried_step import Look
 from migopy.terminal import duration
 
 if TYPE_CHECKING:

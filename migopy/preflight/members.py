@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from migopy.preflight.asking import Server
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.looking import Look
+from migopy.preflight.server_queries import Server
+from migopy.preflight.tried_step import Look
 
 #: Seconds to wait for members that the client has not heard of, and between two looks.
 PATIENCE = 3.0

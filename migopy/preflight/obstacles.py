@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from migopy.preflight.findings import PROBLEM, Finding
-from migopy.preflight.looking import Look
+from migopy.preflight.tried_step import Look
 from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT
 from migopy.standin import Finding as Found
 

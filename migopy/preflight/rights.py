@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from migopy.preflight.asking import Server
 from migopy.preflight.findings import PROBLEM, Finding
-from migopy.preflight.looking import Look
+from migopy.preflight.server_queries import Server
 from migopy.preflight.sightings import Sighting
+from migopy.preflight.tried_step import Look
 
 #: The actions that a command needs on the collection that it names.
 ACTIONS: Mapping[str, tuple[str, ...]] = {

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.looking import SELECTING, Look, statements_of
 from migopy.preflight.sightings import Sighting
+from migopy.preflight.tried_step import SELECTING, Look, statements_of
 from migopy.terminal import duration
 
 #: How many documents make a collection large for one command, and for many commands.

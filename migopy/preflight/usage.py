@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from migopy.preflight.findings import NOTICE, Finding
-from migopy.preflight.looking import Look
 from migopy.preflight.sightings import Sighting
+from migopy.preflight.tried_step import Look
 
 #: How many documents make a missing index felt.
 LARGE = 10_000

@@ -6,6 +6,8 @@ It is imported only when a rehearsal begins, or is told of.
 from migopy.rehearsal.copying import Copied as Copied
 from migopy.rehearsal.copying import Copier as Copier
 from migopy.rehearsal.copying import of_dump as of_dump
+from migopy.rehearsal.guard import Watch as Watch
+from migopy.rehearsal.guard import WroteElsewhere as WroteElsewhere
 from migopy.rehearsal.occupied import InUse as InUse
 from migopy.rehearsal.occupied import NotScratch as NotScratch
 from migopy.rehearsal.occupied import SameDatabase as SameDatabase
@@ -24,5 +26,3 @@ from migopy.rehearsal.report import Teller as Teller
 from migopy.rehearsal.server import NoRoomHere as NoRoomHere
 from migopy.rehearsal.server import private_server as private_server
 from migopy.rehearsal.server import require_room as require_room
-from migopy.rehearsal.watch import Watch as Watch
-from migopy.rehearsal.watch import WroteElsewhere as WroteElsewhere

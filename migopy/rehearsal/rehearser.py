@@ -14,10 +14,10 @@ from migopy.errors import MigopyException
 from migopy.rehearsal.comparing import deviations
 from migopy.rehearsal.copying import Copied
 from migopy.rehearsal.fingerprint import Fingerprint, fingerprint_of
+from migopy.rehearsal.guard import RefusedElsewhere, Watch
 from migopy.rehearsal.occupied import BESIDE, MARK, beside
 from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Caution, Rehearsed, Stage, Teller
-from migopy.rehearsal.watch import RefusedElsewhere, Watch
 from migopy.run import (
     Aftermath,
     Failure,

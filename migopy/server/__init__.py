@@ -27,7 +27,6 @@ from migopy.server.client import (
     own_collection,
     without_last_word,
 )
-from migopy.server.ending import end_sessions, how_to_end
 from migopy.server.explained import (
     UNUSABLE,
     AccessDenied,
@@ -38,8 +37,9 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
-from migopy.server.leaving import leave_without_sleeping
+from migopy.server.kill_sessions import end_sessions, how_to_end
 from migopy.server.members import has_members
+from migopy.server.process_exit import leave_without_sleeping
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
 from migopy.server.settings import (

@@ -13,7 +13,7 @@ from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.secrets import redacted
-from migopy.server.meant import MEANT, PREFIXES, SAME, SIMILARITY
+from migopy.server.misnamed_settings import MEANT, PREFIXES, SAME, SIMILARITY
 from migopy.server.settings import BadSettings
 from migopy.server.values import CHECKS, OBJECTS, has_user
 

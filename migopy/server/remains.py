@@ -17,7 +17,12 @@ from pymongo.errors import OperationFailure
 from migopy.errors import MigopyException
 from migopy.server.builds import Left, end_builds
 from migopy.server.client import AS_THEY_ARE, app_name_of
-from migopy.server.ending import ENDING_SECONDS, LOOKING, end_sessions, how_to_end
+from migopy.server.kill_sessions import (
+    ENDING_SECONDS,
+    LOOKING,
+    end_sessions,
+    how_to_end,
+)
 
 #: When this process began, about.
 BEGAN = time.monotonic()

@@ -20,8 +20,8 @@ class Background(Overridable, Wiring):
         that was stopped goes on where its update_each was; after an error somebody
         names it, or settles it otherwise.
         """
-        from migopy.operations import working
+        from migopy.operations import background
 
         order = order_work(self, name)
-        if not working.work(self._site, order, self._narrator):
+        if not background.work(self._site, order, self._narrator):
             self._report.nothing_to_work_at()

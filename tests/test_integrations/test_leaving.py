@@ -114,7 +114,7 @@ class WokenTest(LeavingTest):
             from pymongo import network_layer
 
             from migopy.face.hook import settle
-            from migopy.server.leaving import LOOK_EVERY
+            from migopy.server.process_exit import LOOK_EVERY
 
             settle()
             assert network_layer._POLL_TIMEOUT == LOOK_EVERY < 0.05

@@ -27,7 +27,7 @@ from migopy.many.databases import (
 )
 from migopy.many.gathered import Gathered, Outcome
 from migopy.many.selecting import Selection
-from migopy.many.standing import Standing, remarks_of, rows_of
+from migopy.many.status import Standing, remarks_of, rows_of
 from migopy.many.workers import Workers
 from migopy.secrets import redacted
 from migopy.state import Holder, Locked

@@ -12,10 +12,10 @@ from typing import Any
 
 from migopy.files import Migration
 from migopy.preflight import Finding, Recorder, Server, Sightings, Tried
+from migopy.preflight.checked_file import Reading
 from migopy.preflight.file_checks import not_allowed, read, source_of
 from migopy.preflight.kinds import shard_keys
-from migopy.preflight.looking import Look
-from migopy.preflight.reading import Reading
+from migopy.preflight.tried_step import Look
 from migopy.tell import Voice
 from migopy.tell.preflight_findings import tell_foreseen
 from migopy.tell.voice import KeptLines

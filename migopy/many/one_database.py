@@ -8,7 +8,7 @@ from typing import Any
 from migopy.errors import enumerated
 from migopy.face import call
 from migopy.many.members import Member
-from migopy.many.standing import is_new
+from migopy.many.status import is_new
 from migopy.operations import pending
 
 #: Options with which `execute` still takes all that is pending, up to a point.

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from migopy.preflight.asking import Server
 from migopy.preflight.findings import SERVER, Finding
+from migopy.preflight.server_queries import Server
 from migopy.preflight.sightings import Sighting, Sightings
 
 if TYPE_CHECKING:

@@ -10,14 +10,14 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException, enumerated
 from migopy.face import OF_DATABASE, Asking, is_own, is_yes, require_taken
-from migopy.many.calling import call_for_one, marking, would_mark
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
 from migopy.many.declared import declared_by, where_declared
-from migopy.many.ending import require_well, settle
 from migopy.many.errors import DumpOfOne
 from migopy.many.members import Members
+from migopy.many.one_database import call_for_one, marking, would_mark
 from migopy.many.outcomes import LOOKING
+from migopy.many.result import require_well, settle
 from migopy.many.selecting import (
     GRAVE,
     InDatabase,
