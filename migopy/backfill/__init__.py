@@ -16,7 +16,7 @@ from migopy.backfill.loops import OutsideBatch as OutsideBatch
 from migopy.backfill.loops import Tried as Tried
 from migopy.backfill.loops import is_of_pages as is_of_pages
 from migopy.backfill.loops import loops_tried as loops_tried
+from migopy.backfill.server_load import ServerLoad as ServerLoad
 from migopy.backfill.target import NotACollection as NotACollection
 from migopy.backfill.target import ReplacedMeanwhile as ReplacedMeanwhile
 from migopy.backfill.transactions import NotOnce as NotOnce
-from migopy.backfill.watch import Watch as Watch

@@ -21,7 +21,7 @@ from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import RAW, id_of, on_primary
 from migopy.backfill.images import Looked, LoopImages, NoLoopImages
-from migopy.backfill.leaving import Call, Loop
+from migopy.backfill.left_loops import Call, Loop
 from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import begin, say_where

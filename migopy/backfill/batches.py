@@ -10,7 +10,7 @@ from pymongo.collection import Collection
 
 from migopy.backfill.batch_loop import BatchLoop
 from migopy.backfill.checkpoints import images_here
-from migopy.backfill.leaving import Call
+from migopy.backfill.left_loops import Call
 from migopy.backfill.loops import TRIED, require_no_loop
 from migopy.backfill.target import require_collection, require_order, target_of
 from migopy.backfill.throttle import throttle_of

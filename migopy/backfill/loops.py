@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from migopy.backfill.leaving import LEFT, LOST, Left, Loop
+from migopy.backfill.left_loops import LEFT, LOST, Left, Loop
 from migopy.codes import NOT_IN_TRANSACTION, TRANSIENT
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException

@@ -10,9 +10,9 @@ from pymongo import MongoClient
 from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import CHECKPOINTS
+from migopy.backfill.server_load import LOOK_EVERY, ServerLoad, Strain
 from migopy.backfill.sizes import BASE, Sizes, Way
 from migopy.backfill.threads import Submit
-from migopy.backfill.watch import LOOK_EVERY, Strain, Watch
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
 from migopy.server import has_members, is_bound
 from migopy.terminal import HELM, duration, say, wait_for
@@ -65,7 +65,7 @@ def throttle_of(
     if checkpoints is not None and checkpoints.pages is not None:
         is_same = checkpoints.pages.client is client
         heartbeats = checkpoints.heartbeats() if is_same else client
-    return Throttle(collection.name, pace, Watch(client, heartbeats, pace), sizes)
+    return Throttle(collection.name, pace, ServerLoad(client, heartbeats, pace), sizes)
 
 
 class Throttle:
@@ -76,12 +76,12 @@ class Throttle:
     """
 
     def __init__(
-        self, name: str, pace: Pace, watch: Watch | None, sizes: Sizes
+        self, name: str, pace: Pace, load: ServerLoad | None, sizes: Sizes
     ) -> None:
         """Go through the collection `name`."""
         self._name = name
         self._pace = pace
-        self._watch = watch
+        self._load = load
         self.sizes = sizes
         self._helm = HELM.get()
         #: Documents of a batch while it is held below the largest size, else `None`.
@@ -159,11 +159,11 @@ class Throttle:
             self._next = max(self._next, now) + documents / limit
         if self._pace.hours is not None:
             self._wait_for_hours()
-        if self._watch is None:
+        if self._load is None:
             return
-        worst = self._worst(self._watch)
+        worst = self._worst(self._load)
         if worst.share >= 1:
-            self._pause(self._watch, worst)
+            self._pause(self._load, worst)
         elif worst.share >= SLOW_FROM:
             self._halve(min(self.size, BASE))
             now = time.monotonic()
@@ -190,7 +190,7 @@ class Throttle:
             self._is_again = False
             self._context.run(self._tell, '')
 
-    def _pause(self, watch: Watch, worst: Strain) -> None:
+    def _pause(self, load: ServerLoad, worst: Strain) -> None:
         """Wait until nothing is near a limit, saying so, then start again slowly."""
         self._halve(min(self.size, BASE))
         began = said = time.monotonic()
@@ -199,7 +199,7 @@ class Throttle:
             self._tell(f'paused: {worst.text}')
             time.sleep(LOOK_EVERY)
             self._obey()
-            worst = self._worst(watch)
+            worst = self._worst(load)
             if time.monotonic() - said >= SAY_EVERY and worst.share >= SLOW_FROM:
                 said = time.monotonic()
                 say(f'{self._name}: still paused: {worst.text}')
@@ -236,9 +236,9 @@ class Throttle:
                 self._next = 0.0
                 return
 
-    def _worst(self, watch: Watch) -> Strain:
-        strains = watch.look()
-        if unread := watch.unread[self._told :]:
+    def _worst(self, load: ServerLoad) -> Strain:
+        strains = load.look()
+        if unread := load.unread[self._told :]:
             self._told += len(unread)
             say(f'{self._name}: the pace cannot know: {", ".join(unread)}')
         return max(strains, key=lambda each: each.share, default=Strain(0.0, ''))

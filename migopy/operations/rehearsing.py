@@ -27,10 +27,10 @@ from migopy.operations.undoing import undo_of
 from migopy.rehearsal import (
     Copied,
     Copier,
+    Guard,
     Rehearsed,
     Rehearser,
     Teller,
-    Watch,
     of_dump,
 )
 from migopy.run import NotRegistered, Plan, Step
@@ -232,9 +232,9 @@ def on_scratch(
     migrations = order.select(plan)
     if not migrations:
         return heard, []
-    watch = Watch(scratch.client, scratch.db.name, is_private)
+    guard = Guard(scratch.client, scratch.db.name, is_private)
     recording = scratch.listener.recording(
-        scratch.db.name, guard=watch, guards_strays=True
+        scratch.db.name, guard=guard, guards_strays=True
     )
     observer: Any = heard
     with recording, importable(scratch.directory):
@@ -242,7 +242,7 @@ def on_scratch(
             steps = loaded(scratch, order, plan, migrations, observer)
         finally:
             # A file may write while it is imported, and swallow that it may not.
-            refused = watch.end()
+            refused = guard.end()
             if refused is not None:
                 raise refused
         downs = [_down_of(step, plan, order.transaction) for step in steps]
@@ -254,7 +254,7 @@ def on_scratch(
                 return None
             return undo_of(scratch, order, scratch.plan(), up.loaded, observer)
 
-        rehearser = Rehearser(scratch, watch, copied, observer, undo_of_run)
+        rehearser = Rehearser(scratch, guard, copied, observer, undo_of_run)
         return heard, rehearser.rehearse(steps, downs)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from migopy.backfill import Watch
+from migopy.backfill import ServerLoad
 from migopy.pace import CAREFUL
 from migopy.server import Running, running_in
 from migopy.site import Site
@@ -55,7 +55,7 @@ def watch(site: Site, viewer: Viewer, worker: bool) -> None:
     seen = steering.look(worker=worker)
     if seen is None:
         return viewer.nothing()
-    signals = Watch(site.client, site.heartbeats, CAREFUL)
+    signals = ServerLoad(site.client, site.heartbeats, CAREFUL)
     owner, last = seen.holder.owner, seen
     try:
         while seen is not None:

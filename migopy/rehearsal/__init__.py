@@ -6,7 +6,7 @@ It is imported only when a rehearsal begins, or is told of.
 from migopy.rehearsal.copying import Copied as Copied
 from migopy.rehearsal.copying import Copier as Copier
 from migopy.rehearsal.copying import of_dump as of_dump
-from migopy.rehearsal.guard import Watch as Watch
+from migopy.rehearsal.guard import Guard as Guard
 from migopy.rehearsal.guard import WroteElsewhere as WroteElsewhere
 from migopy.rehearsal.occupied import InUse as InUse
 from migopy.rehearsal.occupied import NotScratch as NotScratch

@@ -36,7 +36,7 @@ class WroteElsewhere(MigopyException):
         )
 
 
-class Watch:
+class Guard:
     """The guard of a rehearsal.
 
     Invariant: nothing is written outside of the scratch server, and if that server is

@@ -14,7 +14,7 @@ from migopy.errors import MigopyException
 from migopy.rehearsal.comparing import deviations
 from migopy.rehearsal.copying import Copied
 from migopy.rehearsal.fingerprint import Fingerprint, fingerprint_of
-from migopy.rehearsal.guard import RefusedElsewhere, Watch
+from migopy.rehearsal.guard import Guard, RefusedElsewhere
 from migopy.rehearsal.occupied import BESIDE, MARK, beside
 from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Caution, Rehearsed, Stage, Teller
@@ -90,7 +90,7 @@ class Rehearser:
     def __init__(
         self,
         ground: Ground,
-        watch: Watch,
+        guard: Guard,
         copied: Copied,
         teller: Teller,
         undo_of: Callable[[Step], Step | None],
@@ -101,7 +101,7 @@ class Rehearser:
         """
         self._undo_of = undo_of
         self._ground = ground
-        self._watch = watch
+        self._guard = guard
         self._copied = copied
         self._teller = teller
         self._db: Database[Any] = plain(ground.db)
@@ -191,7 +191,7 @@ class Rehearser:
     ) -> Stage:
         """Run one function as `execute` or `rollback` does."""
         ear = Ear(self._teller, place, count)
-        self._watch.begin(preservers)
+        self._guard.begin(preservers)
         kept = sum(each.seconds for each in preservers)
         error: BaseException | None = None
         try:
@@ -205,7 +205,7 @@ class Rehearser:
                 raise
             error = raised
         finally:
-            refused = self._watch.end()
+            refused = self._guard.end()
         kept = sum(each.seconds for each in preservers) - kept
         failure = ear.failure if refused is None else _failure(step, refused)
         milliseconds = 0 if ear.run is None else ear.run.duration_ms or 0

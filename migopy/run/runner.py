@@ -15,7 +15,7 @@ from migopy.files import Migration
 from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
 from migopy.run.observer import Aftermath, Failure, Observer
-from migopy.run.performing import Outcome, Performer
+from migopy.run.performer import Outcome, Performer
 from migopy.run.plan import Plan
 from migopy.run.registrations import MANY, Ended, NotRegistered, Registrations
 from migopy.run.site import Site

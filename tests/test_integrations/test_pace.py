@@ -11,7 +11,7 @@ from unittest import mock
 from pymongo import MongoClient
 
 from migopy import Pace, update_each
-from migopy.backfill.watch import Watch
+from migopy.backfill.server_load import ServerLoad
 from migopy.pace import CAREFUL, NOTHING
 from tests import readme
 from tests.faults import PATIENCE, eventually
@@ -97,7 +97,7 @@ class LagTest(PlainTest):
             replica_set(members=3) as cluster,
             MongoClient(cluster.uri) as client,
             mock.patch('migopy.nap', lambda: None, create=True),
-            mock.patch.object(Watch, 'look', side_effect=AssertionError),
+            mock.patch.object(ServerLoad, 'look', side_effect=AssertionError),
         ):
             notes = client[self.db.name].notes
             notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
@@ -129,7 +129,7 @@ class SignalsTest(DatabaseTest):
     """What a real server tells of itself."""
 
     def test_of_a_server_that_tells_all(self) -> None:
-        watch = Watch(self.client, self.client, CAREFUL)
+        watch = ServerLoad(self.client, self.client, CAREFUL)
         texts = [each.text for each in watch.look()]
         self.assertRegex(
             str(texts), r"[0-9]+% of the server's cache is not on disk yet"
@@ -145,7 +145,7 @@ class SignalsTest(DatabaseTest):
                 'authSource': 'shop',
             }
             with MongoClient(server.uri, **user) as client:
-                watch = Watch(client, client, CAREFUL)
+                watch = ServerLoad(client, client, CAREFUL)
                 self.assertEqual(watch.look(), [])
                 self.assertEqual(
                     watch.unread,

@@ -14,11 +14,11 @@ from bson import Timestamp
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import NetworkTimeout, OperationFailure
 
+from migopy.backfill import server_load
 from migopy.backfill import throttle as throttle_room
-from migopy.backfill import watch as watch_room
+from migopy.backfill.server_load import ServerLoad, Strain
 from migopy.backfill.sizes import BASE, MOST, WELL, Sizes, Way
 from migopy.backfill.throttle import SMALLEST, Throttle
-from migopy.backfill.watch import Strain, Watch
 from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
 from migopy.terminal import told_by
 from tests import readme
@@ -95,12 +95,12 @@ class WatchTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        patch = mock.patch.object(watch_room, 'time', self.clock)
+        patch = mock.patch.object(server_load, 'time', self.clock)
         patch.start()
         self.addCleanup(patch.stop)
 
-    def watch(self, client: Client, pace: Pace = CAREFUL) -> Watch:
-        return Watch(client, client, pace)
+    def watch(self, client: Client, pace: Pace = CAREFUL) -> ServerLoad:
+        return ServerLoad(client, client, pace)
 
     def test_secondaries_that_are_behind(self) -> None:
         client = Client()
@@ -400,7 +400,7 @@ class ThrottleTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        for room in (throttle_room, watch_room):
+        for room in (throttle_room, server_load):
             patch = mock.patch.object(room, 'time', self.clock)
             patch.start()
             self.addCleanup(patch.stop)

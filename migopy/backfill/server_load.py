@@ -45,7 +45,7 @@ class Strain(NamedTuple):
     text: str
 
 
-class Watch:
+class ServerLoad:
     """Looks at a replica set, as far as its user may.
 
     Invariant: it only reads; what cannot be read is in `unread`, each once, and is
