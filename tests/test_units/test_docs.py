@@ -221,6 +221,30 @@ class HouseTest(unittest.TestCase):
                 self.assertEqual(' '.join(rooms.split()), ', '.join(inner))
 
 
+class WhereToLookTest(unittest.TestCase):
+    """What `docs/house.rst` sends a reader to is there."""
+
+    def test_each_room_has_what_to_begin_with(self) -> None:
+        for what, room, names in readme.rows('docs/house.rst', 'where-to-look'):
+            found: set[str] = set()
+            for node in ast.parse((HOUSE / room).read_text(encoding='utf-8')).body:
+                if isinstance(node, ast.AnnAssign) and isinstance(
+                    node.target, ast.Name
+                ):
+                    found.add(node.target.id)
+                elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                    found.add(node.name)
+            with self.subTest(what):
+                self.assertLessEqual(set(names.split(', ')), found)
+
+    def test_each_path_in_the_text_is_there(self) -> None:
+        text = readme.source('docs/house.rst')
+        for path in set(re.findall(r'``(\w+/\w+\.py)``', text)):
+            with self.subTest(path):
+                places = HOUSE / path, readme.ROOT / path
+                self.assertTrue(any(each.exists() for each in places))
+
+
 class LinesTest(unittest.TestCase):
     """Lines on the pages that take too long to wait for."""
 
