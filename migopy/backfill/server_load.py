@@ -26,11 +26,21 @@ FULL = 0.9
 #: Seconds within which a reachable member should have answered.
 FIRST_ANSWER = 10.0
 
+#: Why the lag of a member is not known, by what a client takes it for.
+UNKNOWN = {
+    'Unknown': 'which does not answer',
+    'RSOther': 'which is no secondary at present',
+    'RSGhost': 'which is in no replica set at present',
+}
+
+#: What a client takes routers of a sharded cluster for.
+ROUTERS = ('Sharded', 'LoadBalanced')
+
 #: What the commands tell that need the role clusterMonitor.
 MONITORED = {
     'serverStatus': 'flow control, dirty cache, queued operations',
-    'replSetGetConfig': 'hidden members',
-    'replSetGetStatus': 'hidden members',
+    'replSetGetConfig': 'hidden and delayed members',
+    'replSetGetStatus': 'hidden and delayed members',
     'collStats': 'the oplog window',
 }
 
@@ -62,10 +72,12 @@ class ServerLoad:
         self._strains: list[Strain] = []
         #: Of each member when it last answered, and what it had written then.
         self._seen: dict[str, tuple[float, float]] = {}
+        #: Seconds between two answers of a member.
+        self._between = float(heartbeats.options.heartbeat_frequency)
         self._began = time.monotonic()
         self._refused: set[str] = set()
-        #: Seconds that hidden members are behind on purpose, by their names.
-        self._hidden: dict[str, float] | None = None
+        #: Seconds that members no client sees are behind on purpose, by their names.
+        self._unseen: dict[str, float] | None = None
         #: Hours that the oplog held when the work began.
         self._held_at_first: float | None = None
 
@@ -82,32 +94,43 @@ class ServerLoad:
         if limit is None:
             return
         topology = self._heartbeats.topology_description
+        if topology.topology_type_name in ROUTERS:
+            self._note('the lag of secondaries, as the server is a router')
         is_direct = topology.topology_type_name == 'Single'
-        servers = topology.server_descriptions()
-        primary: float | None = None
-        for (host, port), member in servers.items():
-            name = f'{host}:{port}'
-            if member.server_type_name == 'RSPrimary':
-                primary = member.last_write_date
+        servers = {
+            f'{host}:{port}': each
+            for (host, port), each in topology.server_descriptions().items()
+        }
+        primary: Any = None
+        for name, member in servers.items():
+            kind = member.server_type_name
+            if kind == 'RSPrimary':
+                primary = member
                 self._seen.pop(name, None)
                 if is_direct and len(member.all_hosts) > 1:
                     self._note('the lag of secondaries, as it is a direct connection')
-            elif member.server_type_name == 'RSSecondary' and member.last_write_date:
+            elif kind == 'RSSecondary' and member.last_write_date:
                 self._seen[name] = member.last_update_time, member.last_write_date
-            elif (
-                member.server_type_name == 'Unknown'
-                and name not in self._seen
-                and now - self._began > FIRST_ANSWER
-            ):
-                self._note(f'the lag of {name}, which does not answer')
+            elif name not in self._seen and now - self._began > FIRST_ANSWER:
+                self._note_lag(name, kind)
+        # One that was taken out of the set is not waited for.
+        self._seen = {
+            name: seen for name, seen in self._seen.items() if name in servers
+        }
         if primary is None:
             return
         for name, (answered, written) in self._seen.items():
-            behind = primary - written
+            kind = servers[name].server_type_name
+            behind = primary.last_write_date - written
             if now - answered > SILENT_SECONDS:
-                self._note(f'the lag of {name}, which does not answer')
+                self._note_lag(name, kind)
+            elif kind in UNKNOWN:
+                yield _lag(f'{name}, {UNKNOWN[kind]}, may be', behind, limit)
             else:
-                yield _lag(f'secondary {name}', behind, limit)
+                # It may have written since, while the primary was heard of again.
+                since = min(primary.last_update_time - answered, self._between)
+                behind = max(behind - max(since, 0.0), 0.0)
+                yield _lag(f'secondary {name} is', behind, limit)
 
     def _monitored(self) -> Iterator[Strain]:
         pace, admin = self._pace, self._client.admin
@@ -120,12 +143,33 @@ class ServerLoad:
                 yield from self._window(status, oplog, pace.min_oplog_hours)
         if pace.max_lag is None:
             return
-        if self._hidden is None and 'replSetGetConfig' not in self._refused:
+        if self._unseen is None and 'replSetGetConfig' not in self._refused:
             config = self._ask(admin, 'replSetGetConfig', 1).get('config', {})
-            self._hidden = dict(_hidden_in(config)) if config else None
-        if self._hidden:
+            self._unseen = dict(_unseen_in(config)) if config else None
+        if self._unseen:
             status = self._ask(admin, 'replSetGetStatus', 1)
-            yield from _hidden_lags(status, self._hidden, pace.max_lag)
+            yield from self._lags_of_unseen(status, self._unseen, pace.max_lag)
+
+    def _lags_of_unseen(
+        self, status: Mapping[str, Any], unseen: Mapping[str, float], limit: float
+    ) -> Iterator[Strain]:
+        members = {str(each.get('name')): each for each in status.get('members', ())}
+        primaries = [each for each in members.values() if each.get('state') == 1]
+        if not primaries:
+            return
+        for name, delay in unseen.items():
+            member = members.get(name)
+            if member is None:
+                continue
+            kind = 'delayed' if delay else 'hidden'
+            if member.get('health') != 1:
+                self._note(f'the lag of {kind} member {name}, {UNKNOWN["Unknown"]}')
+            elif member.get('state') != 2:
+                self._note(f'the lag of {kind} member {name}, {UNKNOWN["RSOther"]}')
+            else:
+                lag = primaries[0]['optimeDate'] - member['optimeDate']
+                behind = max(lag.total_seconds() - delay, 0.0)
+                yield _lag(f'{kind} member {name} is', behind, limit)
 
     def _window(
         self, status: Mapping[str, Any], oplog: Mapping[str, Any], wanted: float
@@ -168,13 +212,19 @@ class ServerLoad:
             return {}
         return {}
 
+    def _note_lag(self, name: str, kind: str) -> None:
+        if kind != 'RSArbiter':
+            why = UNKNOWN.get(kind, UNKNOWN['Unknown'])
+            self._note(f'the lag of {name}, {why}')
+
     def _note(self, what: str) -> None:
         if what not in self.unread:
             self.unread.append(what)
 
 
 def _lag(name: str, behind: float, limit: float) -> Strain:
-    return Strain(behind / limit, f'{name} is {behind:g} s behind (limit {limit:g} s)')
+    said = f'{name} {behind:.0f} s behind (limit {limit:g} s)'
+    return Strain(behind / limit, said)
 
 
 def _strains_of(status: Mapping[str, Any], pace: Pace) -> Iterator[Strain]:
@@ -199,26 +249,12 @@ def _span(hours: float) -> str:
     return f'{hours:.1f} h' if hours >= 1 else f'{hours * 60:.1f} min'
 
 
-def _hidden_in(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+def _unseen_in(config: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    """List the members with data that no client is told of, and their delays."""
     for member in config.get('members', ()):
-        if member.get('hidden') and not member.get('arbiterOnly'):
-            delay = member.get('secondaryDelaySecs', member.get('slaveDelay', 0))
+        delay = member.get('secondaryDelaySecs', member.get('slaveDelay', 0))
+        if (member.get('hidden') or delay) and not member.get('arbiterOnly'):
             yield str(member['host']), float(delay)
-
-
-def _hidden_lags(
-    status: Mapping[str, Any], hidden: Mapping[str, float], limit: float | None
-) -> Iterator[Strain]:
-    members = {str(each.get('name')): each for each in status.get('members', ())}
-    primaries = [each for each in members.values() if each.get('state') == 1]
-    if limit is None or not primaries:
-        return
-    for name, delay in hidden.items():
-        member = members.get(name, {})
-        if member.get('state') == 2 and member.get('health') == 1:
-            lag = primaries[0]['optimeDate'] - member['optimeDate']
-            behind = max(lag.total_seconds() - delay, 0.0)
-            yield _lag(f'hidden member {name}', behind, limit)
 
 
 def _at(document: Any, *names: str) -> Any:

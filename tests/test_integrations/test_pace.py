@@ -152,7 +152,7 @@ class SignalsTest(DatabaseTest):
                     [
                         'flow control, dirty cache, queued operations',
                         'the oplog window',
-                        'hidden members',
+                        'hidden and delayed members',
                     ],
                 )
 

@@ -59,6 +59,7 @@ class Client:
         self.asked: list[str] = []
         self.replies = replies
         self.admin = self.local = self
+        self.options = SimpleNamespace(heartbeat_frequency=0.5)
 
     @property
     def topology_description(self) -> Any:
@@ -130,13 +131,105 @@ class WatchTest(unittest.TestCase):
         client.members['a', 1] = member('RSPrimary', behind=-10)
         self.clock.sleep(30)
         [strain] = watch.look()
-        self.assertEqual(strain.text, 'secondary b:2 is 12 s behind (limit 5 s)')
+        self.assertEqual(
+            strain.text, 'b:2, which does not answer, may be 12 s behind (limit 5 s)'
+        )
         self.clock.sleep(31)
         self.assertEqual(watch.look(), [])
         self.assertIn('the lag of b:2, which does not answer', watch.unread)
         client.members['b', 2] = member('RSSecondary', answered=self.clock.now)
         self.clock.sleep(1)
         self.assertEqual(len(watch.look()), 1)
+
+    def test_one_that_recovers_is_not_said_to_be_silent(self) -> None:
+        client = Client()
+        client.members = {
+            ('a', 1): member('RSPrimary'),
+            ('b', 2): member('RSSecondary'),
+            ('c', 3): member('RSOther'),
+            ('d', 4): member('RSArbiter'),
+        }
+        watch = self.watch(client)
+        watch.look()
+        client.members['a', 1] = member('RSPrimary', behind=-7)
+        client.members['b', 2] = member('RSOther')
+        self.clock.sleep(15)
+        [strain] = watch.look()
+        why = 'which is no secondary at present'
+        self.assertEqual(strain.text, f'b:2, {why}, may be 7 s behind (limit 5 s)')
+        self.clock.sleep(60)
+        self.assertEqual(watch.look(), [])
+        lags = [each for each in watch.unread if each.startswith('the lag of ')]
+        self.assertEqual(lags, [f'the lag of c:3, {why}', f'the lag of b:2, {why}'])
+
+    def test_one_that_was_taken_out_of_the_set_is_not_waited_for(self) -> None:
+        client = Client()
+        client.members = {
+            ('a', 1): member('RSPrimary'),
+            ('b', 2): member('RSSecondary', behind=9),
+        }
+        watch = self.watch(client)
+        self.assertEqual(len(watch.look()), 1)
+        del client.members['b', 2]
+        self.clock.sleep(1)
+        self.assertEqual(watch.look(), [])
+
+    def test_members_that_were_heard_of_at_different_times(self) -> None:
+        client = Client()
+        client.options.heartbeat_frequency = 10
+        client.members = {
+            ('a', 1): member('RSPrimary', answered=1009.0),
+            ('b', 2): member('RSSecondary', behind=9),
+            ('c', 3): member('RSSecondary', behind=1, answered=1011.0),
+            ('d', 4): member('RSSecondary', behind=18, answered=995.0),
+        }
+        self.assertEqual(
+            [each.text for each in self.watch(client).look()],
+            [
+                'secondary b:2 is 0 s behind (limit 5 s)',
+                'secondary c:3 is 1 s behind (limit 5 s)',
+                # It has been silent for longer than there is between two answers.
+                'secondary d:4 is 8 s behind (limit 5 s)',
+            ],
+        )
+
+    def test_of_a_router_no_lag_is_known(self) -> None:
+        client = Client()
+        client.kind = 'Sharded'
+        watch = self.watch(client)
+        self.assertEqual(watch.look(), [])
+        self.assertIn('the lag of secondaries, as the server is a router', watch.unread)
+
+    def test_members_that_no_client_is_told_of(self) -> None:
+        members = [
+            {'host': 'p:1'},
+            {'host': 'h:2', 'hidden': True},
+            {'host': 'd:3', 'priority': 0, 'slaveDelay': 60},
+            {'host': 'h:4', 'hidden': True},
+            {'host': 'h:5', 'hidden': True, 'arbiterOnly': True},
+        ]
+        late = NOW - timedelta(seconds=67)
+        states = [
+            {'name': 'p:1', 'state': 1, 'health': 1, 'optimeDate': NOW},
+            {'name': 'h:2', 'state': 8, 'health': 0, 'optimeDate': NOW},
+            {'name': 'd:3', 'state': 2, 'health': 1, 'optimeDate': late},
+            {'name': 'h:4', 'state': 5, 'health': 1, 'optimeDate': NOW},
+        ]
+        client = Client(
+            replSetGetConfig={'config': {'members': members}},
+            replSetGetStatus={'members': states},
+        )
+        watch = self.watch(client, NOTHING._replace(max_lag=5))
+        self.assertEqual(
+            watch.look(), [Strain(1.4, 'delayed member d:3 is 7 s behind (limit 5 s)')]
+        )
+        self.assertEqual(
+            watch.unread,
+            [
+                'the lag of hidden member h:2, which does not answer',
+                'the lag of hidden member h:4, which is no secondary at present',
+            ],
+        )
 
     def test_what_may_not_be_read_is_named_once_and_not_asked_again(self) -> None:
         client = Client()
@@ -149,7 +242,7 @@ class WatchTest(unittest.TestCase):
             [
                 'flow control, dirty cache, queued operations',
                 'the oplog window',
-                'hidden members',
+                'hidden and delayed members',
             ],
         )
         self.assertEqual(
@@ -215,7 +308,7 @@ class WatchTest(unittest.TestCase):
                 "18% of the server's cache is not on disk yet (limit 15%)",
                 '5 operations wait on the server (limit 50)',
                 'the oplog holds the last 3.0 h (limit 1.0 h)',
-                'hidden member h:1 is 5 s behind (limit 5 s)',
+                'delayed member h:1 is 5 s behind (limit 5 s)',
             ],
         )
         self.assertEqual(watch.unread, [])
