@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import os
+from asyncio import locks, queues
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
 from migopy.run.marks import has_one_log
 from migopy.run.transaction import NoSharedTransaction
 from migopy.server import without_last_word
+
+#: Seconds between two looks at tasks that have work to do.
+LOOK = 0.05
+
+DRIVER = os.path.dirname(pymongo.__file__) + os.sep
+
+#: PyMongo's own tasks, which live as long as a client.
+CLIENTS_OWN = tuple(f'{DRIVER}{each}' for each in ('periodic_executor', 'network_'))
+
+#: Where a task waits for another one.
+WAITING = (queues.__file__, locks.__file__)
 
 
 def run_to_end(
@@ -25,6 +39,7 @@ def run_to_end(
 
     It gets an `AsyncDatabase` of a client of its own, which `connect` makes, in place
     of `db`. In a transaction of `session` its operations are part of that transaction.
+    Tasks that it has made and not awaited are waited for.
     Raises what it raises, and `NoSharedTransaction`.
     """
     return asyncio.run(_awaited(function, db, connect, session))
@@ -40,14 +55,47 @@ async def _awaited(
     try:
         own = client.get_database(db.name, write_concern=db.write_concern)
         if session is None:
-            return await function(own)
+            return await _with_its_tasks(function, own)
         _require_begun(session, db.name)
         twin = _in_transaction_of(session, client)
         async with twin as shared, shared.bind(end_session=False):
-            return await function(own)
+            return await _with_its_tasks(function, own)
     finally:
         with without_last_word():
             await client.close()
+
+
+async def _with_its_tasks(function: Callable[[Any], Any], db: Any) -> object:
+    """Call an `async` function and wait for the tasks that it has made.
+
+    Python would cancel them. Not waited for are those that wait for another task.
+    Raises what the function raises, or after all the first of the tasks that failed.
+    """
+    before = asyncio.all_tasks()
+    errors: list[BaseException | None] = []
+    returned: object = await function(db)
+    while tasks := [t for t in asyncio.all_tasks() - before if _has_work(t)]:
+        ended, _ = await asyncio.wait(tasks, timeout=LOOK)
+        errors += [each.exception() for each in ended if not each.cancelled()]
+    for error in filter(None, errors):
+        raise error
+    return returned
+
+
+def _has_work(task: asyncio.Task[Any]) -> bool:
+    files = list(_files(task.get_coro()))
+    if not files or files[0].startswith(CLIENTS_OWN):
+        return False
+    # The driver's tasks may wait for a connection, or for a new primary.
+    is_of_driver = any(each.startswith(DRIVER) for each in files)
+    return is_of_driver or files[-1] not in WAITING
+
+
+def _files(coroutine: Any) -> Iterator[str]:
+    """Give the files of a coroutine and of those that it waits for, in this order."""
+    while (code := getattr(coroutine, 'cr_code', None)) is not None:
+        yield code.co_filename
+        coroutine = coroutine.cr_await
 
 
 def _require_begun(session: ClientSession, database: str) -> None:

@@ -18,6 +18,7 @@ from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
 from migopy.run.site import Site
 from migopy.run.step import Step, call_here
+from migopy.run.threads import threads_ended
 
 #: The id of no session at all, so no write belongs to it.
 NO_SESSION = {'id': b''}
@@ -78,7 +79,8 @@ def carry_out(
         for part in step.parts:
             carry_out(part, site, db, effects, own, session)
     else:
-        returned = own.call(partial(_call, step.function, site, db, session))
+        with threads_ended(lambda: site.lock.is_lost):
+            returned = own.call(partial(_call, step.function, site, db, session))
         require_done(step, returned, effects)
     if step.verify is not None:
         ask_after(step.name, step.verify, site, db, session)
@@ -126,7 +128,10 @@ def function_of(error: BaseException | None, otherwise: str) -> str:
 
     That is `require`, `verify`, or else what `otherwise` says.
     """
-    while error is not None:
+    seen = set[int]()
+    # `raise error from error` makes an error its own cause.
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         for code in _codes(error.__traceback__):
             if code in FUNCTIONS:
                 return FUNCTIONS[code]

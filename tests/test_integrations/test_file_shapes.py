@@ -354,6 +354,30 @@ class AsyncTest(PlainTest):
         manager.rollback('1')
         self.assertEqual(self.contents('notes'), [])
 
+    def test_tasks_that_it_has_not_awaited_are_waited_for(self) -> None:
+        """Python would cancel them; not one that waits for what never comes."""
+        text = """
+            import asyncio
+
+            async def serve(queue):
+                await queue.get()
+
+            async def up(db):
+                global tasks
+                tasks = [asyncio.create_task(serve(asyncio.Queue()))]
+                for number in range(20):
+                    one = {'_id': number}
+                    tasks.append(asyncio.create_task(db.notes.insert_one(one)))
+            """
+        self.migration('001_x.py', text)
+        self.manager().execute()
+        self.assertIn('notes 20 inserted', self.effects()[0])
+        # All of them fail now, in a task that nobody waits for.
+        self.migration('002_y.py', text)
+        with self.assertRaisesRegex(Exception, 'E11000'):
+            self.manager().execute()
+        self.assertEqual(self.registered(), ['001_x.py'])
+
     def test_its_client_ends_without_a_last_word(self) -> None:
         """So no command waits there for a server that has gone."""
         self.migration('001_x.py', ASYNC)

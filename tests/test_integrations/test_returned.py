@@ -157,6 +157,81 @@ class DoneTest(PlainTest):
         self.assertEqual(self.registered(), [NAME])
 
 
+#: Writes ten documents, each by a thread of a pool that nobody waits for.
+POOL = """
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    def write(db, number):
+        time.sleep(0.02)
+        db.a.insert_one({'_id': number})
+
+    def up(db):
+        pool = ThreadPoolExecutor(1)
+        for number in range(10):
+            pool.submit(write, db, number)
+    """
+
+
+class ThreadsTest(FabTest):
+    """What `up` has begun in threads is done before it counts as executed."""
+
+    def test_of_a_pool_are_waited_for(self) -> None:
+        self.migration(NAME, POOL)
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('a 10 inserted', result.stderr)
+        self.assertEqual(len(self.contents('a')), 10)
+
+    def test_of_a_transaction_write_nothing_afterwards(self) -> None:
+        """Also where `up` fails while the pool has work to do."""
+        for failing in ('', '        1 / 0'):
+            with self.subTest(failing):
+                text = f'    transaction = True\n{POOL.rstrip()}\n{failing}'
+                self.migration(NAME, text)
+                result = self.fab('migrations:execute')
+                self.assertEqual(result.status, 1, result.said)
+                self.assertRegex(result.stderr, '[Nn]othing was changed')
+                self.assertEqual(self.contents('a'), [])
+                self.assertEqual(self.registered(), [])
+
+    def test_a_thread_is_waited_for_before_verify_looks(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import threading, time
+
+            def write(db):
+                time.sleep(0.3)
+                db.a.insert_one({})
+
+            def up(db):
+                threading.Thread(target=write, args=(db,)).start()
+
+            def verify(db):
+                assert db.a.find_one()
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute'))
+
+    def test_that_have_nothing_to_do_are_not_waited_for(self) -> None:
+        """A pool that a module keeps, and a daemon that never ends."""
+        self.migration(
+            NAME,
+            """
+            import threading
+            from concurrent.futures import ThreadPoolExecutor
+
+            POOL = ThreadPoolExecutor(2)
+
+            def up(db):
+                list(POOL.map(db.a.insert_one, [{}, {}, {}]))
+                threading.Thread(target=threading.Event().wait, daemon=True).start()
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('a 3 inserted', result.stderr)
+
+
 class ForkTest(FabTest):
     def test_a_child_that_returns_from_up_registers_nothing(self) -> None:
         self.migration(

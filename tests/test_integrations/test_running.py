@@ -175,6 +175,8 @@ class FailingTest(FabTest):
         ways = {
             'import sys; sys.exit(0)': 'SystemExit: 0',
             'import migopy; raise migopy.StopTaskExecution': 'StopTaskExecution',
+            # Its cause is itself.
+            'error = ValueError(5); raise error from error': 'ValueError: 5',
         }
         for source, expected in ways.items():
             with self.subTest(source):

@@ -1,0 +1,70 @@
+"""Wait for the threads that a migration has started and not waited for itself."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from migopy.errand import ERRAND
+from migopy.signals import is_interruption
+
+#: Seconds between two looks at threads that are at work.
+LOOK = 0.05
+
+#: Seconds in which a thread of a pool begins with the work that it has just taken.
+TAKEN = 0.01
+
+
+@contextmanager
+def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
+    """Wait at the block's end for the threads that were started in it.
+
+    Python does so at the end of a program, when the client is closed. Daemons are not
+    waited for, nor threads of a pool that have nothing to do; none is after an
+    interruption, or once `is_over`. It is done in the process of a typed command;
+    elsewhere threads may be the application's.
+    """
+    if ERRAND.get() is None:
+        yield
+        return
+    before = frozenset(threading.enumerate())
+    try:
+        yield
+    except BaseException as error:
+        if not is_interruption(error):
+            _await_others(before, is_over)
+        raise
+    _await_others(before, is_over)
+
+
+def _await_others(
+    before: Collection[threading.Thread], is_over: Callable[[], bool]
+) -> None:
+    while others := _at_work(before):
+        if is_over():
+            return
+        others[0].join(LOOK)
+
+
+def _at_work(before: Collection[threading.Thread]) -> list[threading.Thread]:
+    new = [
+        each for each in threading.enumerate() if each not in before and not each.daemon
+    ]
+    at_work = [each for each in new if not _is_idle(each)]
+    if new and not at_work:
+        time.sleep(TAKEN)
+        at_work = [each for each in new if each.is_alive() and not _is_idle(each)]
+    return at_work
+
+
+def _is_idle(thread: threading.Thread) -> bool:
+    """Tell whether it is a thread of a pool and waits for work."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    worker = getattr(sys.modules.get('concurrent.futures.thread'), '_worker', None)
+    if frame is None or frame.f_code is not getattr(worker, '__code__', None):
+        return False
+    queue = frame.f_locals.get('work_queue')
+    return queue is not None and bool(queue.empty())
