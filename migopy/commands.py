@@ -66,6 +66,12 @@ class Option(NamedTuple):
     value: str = ''
 
 
+class Word(NamedTuple):
+    """A command by itself, as a sentence names it: `status`, not `show_status`."""
+
+    name: str
+
+
 class Again:
     """The command that was typed, to be typed again, with `more` options.
 
@@ -89,7 +95,7 @@ class Where(NamedTuple):
 
 
 #: What a sentence is made of.
-Part = Union[str, Command, Usage, Option, Where, Again]
+Part = Union[str, Command, Usage, Option, Word, Where, Again]
 
 
 class Spelling(Protocol):
@@ -106,6 +112,9 @@ class Spelling(Protocol):
 
     def option(self, option: Option) -> str:
         """Spell an option by itself, with its value or what stands for that."""
+
+    def word(self, word: Word) -> str:
+        """Spell the name of a command by itself."""
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
@@ -131,6 +140,8 @@ def _part(part: object, spelling: Spelling) -> str:
         return spelling.usage(part)
     if isinstance(part, Option):
         return spelling.option(part)
+    if isinstance(part, Word):
+        return spelling.word(part)
     if isinstance(part, Where):
         return spelling.where(part)
     if isinstance(part, Again):
@@ -178,6 +189,10 @@ PLACEHOLDERS = {
 }
 
 
+#: `*values` that a command needs at least one of.
+NEEDED = {'title'}
+
+
 class FabSpelling(ForAll):
     """Commands as Fabric 1 has them: `fab migrations:execute,003,dry_run=yes`."""
 
@@ -208,13 +223,14 @@ class FabSpelling(ForAll):
             usual = 'yes' if each.default == 'no' else '…'
             shown = PLACEHOLDERS.get(each.name, usual)
             if each.kind is each.VAR_POSITIONAL:
-                parts.append(f'[,{shown}]')
+                parts.append(f',{shown}' if each.name in NEEDED else f'[,{shown}]')
             elif each.kind is each.VAR_KEYWORD:
                 parts.append('[,key=value…]')
-            elif each.kind is each.KEYWORD_ONLY:
-                parts.append(f'[,{each.name.rstrip("_")}={shown}]')
             else:
-                shown = PLACEHOLDERS.get(each.name, each.name.upper())
+                if each.kind is each.KEYWORD_ONLY:
+                    shown = f'{each.name.rstrip("_")}={shown}'
+                else:
+                    shown = PLACEHOLDERS.get(each.name, each.name.upper())
                 needed = each.default is each.empty
                 parts.append(f',{shown}' if needed else f'[,{shown}]')
         return ''.join(parts)
@@ -222,6 +238,10 @@ class FabSpelling(ForAll):
     def option(self, option: Option) -> str:
         """Spell an option by itself: `to=NAME`."""
         return f'{option.name}={option.value}'
+
+    def word(self, word: Word) -> str:
+        """Spell the name of a command by itself, as it is in code."""
+        return word.name
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""

@@ -10,13 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import PLACEHOLDERS, Command
+from migopy.commands import NEEDED, PLACEHOLDERS, Command
 
 #: Parameters whose names say little on a command line; `spec_migr` is of 1.0.
 NAMES = {'spec_migr': 'name', 'subtask': 'command'}
-
-#: `*values` that a command needs at least one of; they are typed as one word.
-NEEDED = {'title'}
 
 
 class Flag(NamedTuple):
@@ -118,6 +115,7 @@ def _flag(parameter: inspect.Parameter, own: set[str]) -> Flag:
     )
     has_default = parameter.default is not parameter.empty
     is_switch = is_single and has_default and _is_yes_or_no(parameter)
+    # Of `*values` those needed are typed as one word.
     is_needed = not has_default if is_single else parameter.name in NEEDED
     is_on = parameter.default in (True, 'yes')
     says = 'no' if is_on else 'yes'

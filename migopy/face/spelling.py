@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command, ForAll, Option, Usage, Where
+from migopy.commands import Command, ForAll, Option, Usage, Where, Word
 from migopy.face import program
 from migopy.face.flags import NAMES, Flag, flags_of, option_words, words_of
 
@@ -62,6 +62,10 @@ class CommandSpelling(ForAll):
     def option(self, option: Option) -> str:
         """Spell an option by itself, with its value or what stands for that."""
         return ' '.join(option_words(*option))
+
+    def word(self, word: Word) -> str:
+        """Spell the name of a command by itself."""
+        return word_of(word.name)
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
@@ -132,6 +136,10 @@ class FlagSpelling(ForAll):
     def option(self, option: Option) -> str:
         """Spell an option by itself, with its value or what stands for that."""
         return ' '.join(option_words(NAMES.get(option.name, option.name), option.value))
+
+    def word(self, word: Word) -> str:
+        """Spell the name of a command by itself."""
+        return word.name.replace('_', '-') if self._has_dashes else word.name
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""

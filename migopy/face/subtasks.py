@@ -9,7 +9,7 @@ from itertools import takewhile
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from migopy.commands import Command, Option, Part, Usage, escape
+from migopy.commands import Command, Option, Part, Usage, Word, escape
 from migopy.errors import MigopyException
 from migopy.face.marked import DEFAULT, OF_MANY, READING, is_for_each
 from migopy.face.misfit import misfit, no_such_option, typed_as_value
@@ -83,7 +83,7 @@ class WrongOptions(MigopyException):
         """Take the command, the reason in parts, and at the end what may be typed."""
         *reason, usage = said
         self.subtask = subtask
-        super().__init__(f'{subtask}: ', *reason, '.\nType: ', usage)
+        super().__init__(Word(subtask), ': ', *reason, '.\nType: ', usage)
 
 
 @overload

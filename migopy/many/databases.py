@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
-from migopy.commands import Command, Option, Spelling, Usage, Where
+from migopy.commands import Command, Option, Spelling, Usage, Where, Word
 from migopy.errors import NAMES_SHOWN, MigopyException, enumerated
 from migopy.face import OF_DATABASE
 
@@ -99,6 +99,10 @@ class SpellingForOne(NamedTuple):
     def option(self, option: Option) -> str:
         """Spell an option by itself."""
         return self.spelling.option(option)
+
+    def word(self, word: Word) -> str:
+        """Spell the name of a command by itself."""
+        return self.spelling.word(word)
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from migopy.commands import Command, Part
+from migopy.commands import Command, Part, Word
 from migopy.errors import MigopyException
 from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
 from migopy.many.databases import Database, Wanted, narrowed_to
@@ -40,7 +40,8 @@ class SayWhich(MigopyException):
     def __init__(self, command: str, values: Sequence[str], selection: Selection):
         typed = {**selection.typed, 'all': 'yes'}
         super().__init__(
-            f'{command} wants to know for which databases; nothing was done.\n'
+            Word(command),
+            ' wants to know for which databases; nothing was done.\n'
             'For one (or a pattern of several): ',
             Command(command, *values, **selection.kept, only='NAME'),
             f'\nFor all{" but these" if "except" in typed else ""}: ',

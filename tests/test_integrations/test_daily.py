@@ -78,7 +78,7 @@ class NotCreatedTest(PlainTest):
     def test_each_says_what_to_type(self) -> None:
         self.assertIn('fab migrations:create,add_user_index', self.said())
         self.assertIn('fab migrations:create,add_user_index', self.said('…'))
-        self.assertIn('fab migrations:create[,TITLE]', self.said(a='b'))
+        self.assertIn('fab migrations:create,TITLE', self.said(a='b'))
         self.assertIn('name would be too long', self.said('long' * 100))
 
     def test_a_template_that_is_not_there(self) -> None:

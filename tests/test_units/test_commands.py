@@ -64,3 +64,12 @@ class FabSpellingTest(unittest.TestCase):
             FabSpelling().usage(Usage('example', parameters)),
             'fab migrations:example,NAME[,TITLE][,…][,to=NAME][,key=value…]',
         )
+
+    def test_usage_has_no_brackets_around_an_option_that_is_needed(self) -> None:
+        def speed(*, max_per_second: str, worker: str = 'no') -> None: ...
+
+        parameters = tuple(inspect.signature(speed).parameters.values())
+        self.assertEqual(
+            FabSpelling().usage(Usage('speed', parameters)),
+            'fab migrations:speed,max_per_second=NUMBER[,worker=yes]',
+        )

@@ -7,7 +7,8 @@ import unittest
 from typing import Any
 from unittest import mock
 
-from migopy.commands import Command, command_line
+from migopy.commands import Command, FabSpelling, command_line
+from migopy.face.spelling import CommandSpelling, FlagSpelling
 from migopy.face.subtasks import (
     Subtasks,
     UnknownSubtask,
@@ -262,6 +263,21 @@ class CallTest(unittest.TestCase):
 
         with self.assertRaisesRegex(TypeError, 'its own'):
             call(breaks, 'breaks', ['a'], {})
+
+    def test_it_names_the_command_as_it_is_typed(self) -> None:
+        def show_status() -> None: ...
+
+        with self.assertRaises(WrongOptions) as caught:
+            call(show_status, 'show_status', ['x'], {})
+        for spelling, expected in (
+            (FabSpelling(), 'show_status'),
+            (CommandSpelling(), 'status'),
+            (FlagSpelling(['inv'], 'm', {}, 'show_status'), 'show-status'),
+            (FlagSpelling(['inv'], 'm', {}, '', has_dashes=False), 'show_status'),
+        ):
+            with self.subTest(expected):
+                said = caught.exception.spelled(spelling)
+                self.assertTrue(said.startswith(f'{expected}: it takes no'), said)
 
     def test_usage_shows_all_kinds_of_options(self) -> None:
         def all_kinds(
