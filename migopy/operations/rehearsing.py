@@ -30,6 +30,7 @@ from migopy.rehearsal import (
     Guard,
     Rehearsed,
     Rehearser,
+    ServerGone,
     Teller,
     of_dump,
 )
@@ -129,7 +130,7 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         try:
             heard, not_run = _on_copy(site, order, how, teller, names, server)
         # What these say to do next is about your database, where nothing has run.
-        except (PyMongoError, NotRegistered, LockLost) as error:
+        except (PyMongoError, NotRegistered, LockLost, ServerGone) as error:
             where = 'a private server' if server is None else server.where
             raise Stopped(where, site.db.name, _why_stopped(error, server)) from error
         if not heard.found:
@@ -168,6 +169,8 @@ def _why_stopped(error: BaseException | None, server: Settings | None) -> str:
     if isinstance(error, NotRegistered):
         why = _why_stopped(error.__cause__, server)
         return f'{error.name} has run, but that could not be registered there: {why}'
+    if isinstance(error, ServerGone):
+        return error.message
     if isinstance(error, LockLost):
         return 'it lost its lock there, as it was suspended too long or by unlock'
     assert error is not None  # noqa: S101 - one that is not registered has a cause

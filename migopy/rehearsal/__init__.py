@@ -24,5 +24,6 @@ from migopy.rehearsal.report import Rehearsed as Rehearsed
 from migopy.rehearsal.report import Stage as Stage
 from migopy.rehearsal.report import Teller as Teller
 from migopy.rehearsal.server import NoRoomHere as NoRoomHere
+from migopy.rehearsal.server import ServerGone as ServerGone
 from migopy.rehearsal.server import private_server as private_server
 from migopy.rehearsal.server import require_room as require_room

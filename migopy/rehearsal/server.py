@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,9 @@ PREFIX = 'migopy-rehearsal-'
 #: with.
 ROOM = 2
 
+#: What the server's log says where its disk is full.
+FULL = os.strerror(errno.ENOSPC)
+
 
 class NoRoomHere(MigopyException):
     """The disk has too little room for a private server; both numbers are bytes."""
@@ -35,20 +39,41 @@ class NoRoomHere(MigopyException):
         )
 
 
+class ServerGone(MigopyException):
+    """The private server has failed; `is_full` is whether its disk is full."""
+
+    def __init__(self, is_full: bool) -> None:
+        self.is_full = is_full
+        super().__init__(
+            f'the disk of {tempfile.gettempdir()} is full, where the copy was. Set'
+            ' TMPDIR to a folder with more room, or rehearse on a part of the documents'
+            ' (sample=10000)'
+            if is_full
+            else 'its mongod was killed or ended by itself, as where memory runs out'
+        )
+
+
 @contextlib.contextmanager
 def private_server() -> Iterator[str]:
     """Give the URI of a new private mongod, which is gone with its data afterwards.
 
     What a killed rehearsal has left is removed first. Raises `NoMongod`,
-    `MongodFailed`.
+    `MongodFailed`, and `ServerGone` in place of what fails because of that.
     """
     from migopy.server.embedded import PrivateMongod
 
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
+    server = PrivateMongod(folder, is_scratch=True)
     try:
-        with held(folder), PrivateMongod(folder, is_scratch=True).running() as uri:
-            yield uri
+        with held(folder), server.running() as uri:
+            try:
+                yield uri
+            except Exception as error:
+                is_full = FULL in server.last_words()
+                if server.is_alive() and not is_full:
+                    raise
+                raise ServerGone(is_full) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

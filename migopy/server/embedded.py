@@ -215,7 +215,7 @@ class PrivateMongod:
             child.kill()
             child.wait()
         deadline = time.monotonic() + mongod.STOP_SECONDS
-        while self._is_alive():
+        while self.is_alive():
             if mongod.serves(self.folder, address):
                 shutdown = {'shutdown': 1, 'force': True, 'timeoutSecs': 0}
                 with contextlib.suppress(OSError):
@@ -231,7 +231,12 @@ class PrivateMongod:
         if child is not None:
             child.wait()
 
-    def _is_alive(self) -> bool:
+    def last_words(self) -> str:
+        """Give the end of its log, its errors where it has some."""
+        return mongod.log_of(self.folder)
+
+    def is_alive(self) -> bool:
+        """Tell whether its mongod runs."""
         with open_lock(self._file('server.lock')) as lock:
             return not try_lock(lock, fcntl.LOCK_EX)
 

@@ -442,7 +442,7 @@ ask = mongod.ask
 def ask_and_wait(path, command, *args):
     if 'shutdown' in command:
         if {moment == 'after'}:
-            private._is_alive = lambda: (say('told'), wait())
+            private.is_alive = lambda: (say('told'), wait())
             return ask(path, command, seconds=0.01)
         say('about to tell')
         wait()

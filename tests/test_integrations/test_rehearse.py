@@ -11,10 +11,12 @@ from unittest import mock
 
 from bson import Timestamp
 from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
 
 from migopy import MigopyException
 from migopy.operations.rehearsing import _of_versions
 from migopy.rehearsal import rehearser
+from migopy.rehearsal import server as rehearsal_server
 from migopy.rehearsal.server import PREFIX
 from migopy.state import LockLost
 from tests import schema
@@ -404,6 +406,26 @@ class RehearseTest(PlainTest):
             self.manager().rehearse()
         self.assertIn(f'{self.db.name} was only read', str(raised.exception))
         self.assertNotIn('unfinished', str(raised.exception))
+
+    def test_a_private_server_that_fails_is_named_as_the_cause(self) -> None:
+        """Not what it answers while it ends."""
+        private = rehearsal_server.private_server
+        with self.assertRaisesRegex(MigopyException, 'was killed'), private() as uri:
+            with MongoClient[Any](uri) as client:
+                pid = client.admin.command('serverStatus')['pid']
+            os.kill(pid, signal.SIGKILL)
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+            raise AutoReconnect
+        full = mock.patch.object(rehearsal_server, 'FULL', '"s":')
+        said = f'the disk of {self.scratch} is full'
+        with full, self.assertRaisesRegex(MigopyException, said), private():
+            raise AutoReconnect
+        with mock.patch.object(rehearser.Rehearser, 'rehearse') as method:
+            method.side_effect = rehearsal_server.ServerGone(is_full=True)
+            self.migration(NAME, NOTHING)
+            with self.assertRaises(MigopyException) as raised:
+                self.manager().rehearse()
+        self.assertRegex(str(raised.exception), rf'{said}.*\n.* was only read')
 
     def test_hooks_hear_nothing(self) -> None:
         heard: list[Any] = []
