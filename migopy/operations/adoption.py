@@ -6,6 +6,7 @@ registered, with the time at which the other tool applied it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -23,7 +24,8 @@ from migopy.state import (
     GuardedWriter,
     Run,
     known_by,
-    registry_of,
+    registries_in,
+    registries_of,
 )
 
 ADOPTED = 'adopted'
@@ -118,36 +120,30 @@ def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
                 '; nothing was done',
                 Command('help', 'adopt'),
             )
-    there = site.db.list_collection_names()
+    there = set(site.db.list_collection_names())
     if where.collection is None:
-        found = [
-            registry_of(tool, site.db[name])
-            for tool in TOOLS
-            for name in tool.collections
-            if name in there
-        ]
+        found = list(registries_in(TOOLS, site.db, there, math.inf))
         return _some(found, where, 'No records of another tool were found')
     if where.collection not in there:
         said = f'There is no collection {where.collection!r}'
         raise NothingToAdopt(where, said)
     collection = site.db[where.collection]
     if where.field is not None:
-        found = [registry_of(known_by(where.field, where.time), collection)]
+        found = registries_of([known_by(where.field, where.time)], collection)
         said = f'No document in {where.collection} names anything in {where.field!r}'
         return _some(found, where, said)
-    found = [registry_of(tool, collection) for tool in TOOLS]
+    found = registries_of(TOOLS, collection)
     said = f'No tool that is known has written the documents in {where.collection}'
     # Two tools may have a field of the same name, so that both fit.
     return _some(found, where, said)[:1]
 
 
 def _some(
-    found: Sequence[ForeignRegistry | None], where: Where, said: str
+    found: list[ForeignRegistry], where: Where, said: str
 ) -> list[ForeignRegistry]:
-    registries = [each for each in found if each is not None]
-    if not registries:
+    if not found:
         raise NothingToAdopt(where, said)
-    return registries
+    return found
 
 
 def _register(

@@ -14,7 +14,10 @@ from migopy.state import ROLLED_BACK, ForeignRecord, ForeignRegistry, History
 from migopy.texts import whole_number
 
 #: Endings of files in the languages that tools are written for.
-ENDINGS = ('.py', '.js', '.cjs', '.mjs', '.ts', '.json', '.java', '.kt', '.go')
+ENDINGS = (
+    *('.py', '.js', '.cjs', '.mjs', '.ts', '.cts', '.mts', '.json', '.java', '.kt'),
+    *('.go', '.php', '.rb', '.cs'),
+)
 
 #: Digits from which on a number is a time.
 TIME_DIGITS = 8

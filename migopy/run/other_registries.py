@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
-from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.commands import Command, Where
@@ -22,7 +20,7 @@ from migopy.state import (
     History,
     Record,
     Registry,
-    registry_of,
+    registries_in,
 )
 
 #: The collection of 1.0 and of whoever sets no other.
@@ -104,7 +102,7 @@ def require_not_elsewhere(
         database = registry.collection.database
         there = set(database.list_collection_names(authorizedCollections=True))
         others = [] if plan.records else [*_others(registry, there)]
-        tools = [*_of_other_tools(database, there)]
+        tools = [*registries_in(TOOLS, database, there, MOST_RECORDS)]
         rolled_back = rolled_back_in(history) if others or tools else {}
         for other in others:
             common = _names_in_both(other, plan.migrations) - rolled_back.keys()
@@ -127,19 +125,6 @@ def require_not_elsewhere(
                     f'{names[0]} is applied already, as {foreign.tool} has it in'
                     f' {foreign.collection}'
                 )
-
-
-def _of_other_tools(
-    database: Database[Any], there: Set[str]
-) -> Iterator[ForeignRegistry]:
-    """Iterate over what other tools have left where they keep their records."""
-    for tool in TOOLS:
-        for name in sorted(there & {*tool.collections}):
-            # A larger one is an application's of that name.
-            if database[name].estimated_document_count() <= MOST_RECORDS:
-                found = registry_of(tool, database[name])
-                if found is not None:
-                    yield found
 
 
 def _applied_by(

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
         ForeignRecord,
         ForeignRegistry,
         known_by,
-        registry_of,
+        registries_in,
+        registries_of,
     )
     from migopy.state.foreign_tools import TOOLS
     from migopy.state.guarded import UNWRITTEN, GuardedWriter
@@ -54,7 +55,8 @@ LATE = {
     'Seen': 'steering',
     'Steering': 'steering',
     'known_by': 'foreign',
-    'registry_of': 'foreign',
+    'registries_in': 'foreign',
+    'registries_of': 'foreign',
     'require_usable': 'usable',
 }
 
@@ -98,7 +100,8 @@ __all__ = [
     'is_passing',
     'known_by',
     'read',
-    'registry_of',
+    'registries_in',
+    'registries_of',
     'require_usable',
     'runs_of',
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from pymongo.collection import Collection
+from pymongo.database import Database
 
 from migopy.state.documents import raw, readable
 from migopy.state.fields import date_of, number_of
@@ -68,18 +69,40 @@ class ForeignRegistry(NamedTuple):
     records: Sequence[ForeignRecord]
 
 
-def registry_of(tool: Tool, collection: Collection[Document]) -> ForeignRegistry | None:
-    """Read a collection as that of a tool; `None` if it has no document of the tool."""
-    found = [
-        each
-        for each in _documents(collection)
-        if not tool.field or operator.contains(*_place(each, tool.field))
-    ]
-    records = _merged(tool.read(found))
-    if not records:
-        return None
-    records.sort(key=lambda record: record.names[0])
-    return ForeignRegistry(tool.name, collection.name, records)
+def registries_of(
+    tools: Sequence[Tool], collection: Collection[Document]
+) -> list[ForeignRegistry]:
+    """Read a collection as that of each tool of which it has any record.
+
+    It is read once, as many tools call theirs alike.
+    """
+    documents = _documents(collection)
+    found = []
+    for tool in tools:
+        theirs = [
+            each
+            for each in documents
+            if not tool.field or operator.contains(*_place(each, tool.field))
+        ]
+        records = _merged(tool.read(theirs))
+        if records:
+            records.sort(key=lambda record: record.names[0])
+            found.append(ForeignRegistry(tool.name, collection.name, records))
+    return found
+
+
+def registries_in(
+    tools: Sequence[Tool], database: Database[Document], there: Set[str], most: float
+) -> Iterator[ForeignRegistry]:
+    """Read what tools have left where each of them keeps its records.
+
+    `there` are the collections of the database; those of more than `most` documents
+    are passed over.
+    """
+    for name in dict.fromkeys(name for tool in tools for name in tool.collections):
+        if name in there and database[name].estimated_document_count() <= most:
+            those = [tool for tool in tools if name in tool.collections]
+            yield from registries_of(those, database[name])
 
 
 def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
@@ -94,7 +117,7 @@ def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
     return list(merged.values())
 
 
-def known_by(field: str, time: str | None) -> Tool:
+def known_by(field: str, time: str | None = None) -> Tool:
     """Make a reader for an unknown tool, whose documents name a migration in `field`.
 
     `time` is the field with the time at which it was applied; either may be a path such

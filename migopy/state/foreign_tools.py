@@ -1,9 +1,9 @@
 """The tools whose records of migrations are known, and how each one is read.
 
 The documents are as pymongo-migrate 1.0, mongodb-migrations 1.3, mongomig 0.4,
-mongrator 0.4, beanie 2.2, migrate-mongo 14 and mongo-migrate-ts 2 were seen to write
-them; those of Mongock, Flamingock, golang-migrate and udata are as their sources have
-them.
+mongrator 0.4, beanie 2.2, migrate-mongo 14, mongo-migrate-ts 2, umzug 3, east 2 and
+ts-migrate-mongoose 5 were seen to write them; those of the others are as their sources
+have them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from migopy.state.foreign import (
     Document,
     ForeignRecord,
     Tool,
+    known_by,
     label_of,
     last_of,
     milliseconds_of,
@@ -179,6 +180,38 @@ def _golang_migrate(documents: Sequence[Document]) -> list[ForeignRecord]:
     return records
 
 
+def _xakep666(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read a log whose last entry has the version; going back adds one as well."""
+    found = [each for each in documents if date_of(each, 'timestamp') is not None]
+    last = max(found, key=lambda each: str(each['_id']), default={})
+    number = number_of(last, 'version') or 0
+    return (
+        [ForeignRecord([f'up to {number}'], up_to=int(number))] if number >= 1 else []
+    )
+
+
+def _mongodbmigrations_net(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read a log that says which way each went (`d`); the last one of a name counts."""
+    last: dict[str, Document] = {}
+    for document in sorted(documents, key=lambda each: str(date_of(each, 'applied'))):
+        if name := label_of(document, 'n'):
+            last[name] = document
+    return [
+        ForeignRecord(
+            [name],
+            date_of(document, 'applied'),
+            not_applied='' if document['d'] is True else 'undone',
+        )
+        for name, document in last.items()
+    ]
+
+
+def _east(documents: Sequence[Document]) -> list[ForeignRecord]:
+    """Read documents that are nothing but a name."""
+    names = [label_of(each, '_id') for each in documents if each.keys() == {'_id'}]
+    return [ForeignRecord([name]) for name in names if name]
+
+
 #: The operations of udata that leave a migration applied, if they succeed.
 UDATA_APPLIED = frozenset({'migrate', 'record'})
 
@@ -239,4 +272,20 @@ TOOLS = (
     ),
     Tool('golang-migrate', ['schema_migrations'], 'version', _golang_migrate),
     Tool('udata', ['migrations'], 'filename', _udata),
+    Tool('xakep666/mongo-migrate', ['migrations'], 'timestamp', _xakep666),
+    Tool('east', ['_migrations'], '', _east),
+    Tool('MongoDBMigrations of .NET', ['_migrations'], 'd', _mongodbmigrations_net),
+    *(
+        Tool(tool, [collection], field, known_by(*name_and_time).read)
+        for tool, collection, field, *name_and_time in (
+            ('umzug', 'migrations', 'migrationName', 'migrationName'),
+            ('db-migrate', 'migrations', 'run_on', 'name', 'run_on'),
+            ('ts-migrate-mongoose', 'migrations', 'state', 'name', 'createdAt'),
+            ('mongo-migrate', 'migrations', 'num', 'name', 'executed'),
+            ('Laravel', 'migrations', 'batch', 'migration'),
+            ('mongodb-migrations of Node', '_migrations', 'id', 'id'),
+            ('mongoid_rails_migrations', 'data_migrations', 'version', 'version'),
+            ('Liquibase', 'DATABASECHANGELOG', 'dateExecuted', 'id', 'dateExecuted'),
+        )
+    ),
 )

@@ -456,6 +456,63 @@ class AdoptTest(PlainTest):
         )
         self.assertEqual(found, {'20160307_slug.py': AT})
 
+    def test_of_tools_that_keep_a_name_or_a_number(self) -> None:
+        """Of what a log has gone back from only what is left is registered."""
+        up, id_ = {'applied': AT, 'd': True}, ObjectId
+        timed = {'name': '001-aa.js', 'executed': AT, 'num': 1}
+        went = [
+            {'_id': id_(f'{at:024x}'), 'version': version, 'timestamp': AT}
+            for at, version in enumerate((1, 2, 3, 2))
+        ]
+        state = {'createdAt': AT, 'updatedAt': LATER}
+        shapes: list[tuple[str, str, list[dict[str, Any]], datetime | None]] = [
+            ('umzug', 'migrations', [{'migrationName': '001-aa.js'}], None),
+            ('db-migrate', 'migrations', [{'name': '/001-aa', 'run_on': AT}], AT),
+            (
+                'ts-migrate-mongoose',
+                'migrations',
+                [
+                    {'name': 'aa', 'state': 'up', **state},
+                    {'name': 'bb', 'state': 'down', **state},
+                ],
+                AT,
+            ),
+            ('mongo-migrate', 'migrations', [timed], AT),
+            ('Laravel', 'migrations', [{'migration': '001_aa', 'batch': 1}], None),
+            ('east', '_migrations', [{'_id': '1_aa'}], None),
+            ('mongodb-migrations of Node', '_migrations', [{'id': '1-aa'}], None),
+            (
+                'MongoDBMigrations of .NET',
+                '_migrations',
+                [
+                    {'n': '001 aa', **up},
+                    {'n': '002 bb', **up},
+                    {'n': '002 bb', 'd': False, 'applied': LATER},
+                ],
+                AT,
+            ),
+            ('mongoid_rails_migrations', 'data_migrations', [{'version': '1'}], None),
+            (
+                'Liquibase',
+                'DATABASECHANGELOG',
+                [
+                    {'id': '1', 'dateExecuted': AT, 'execType': 'EXECUTED'},
+                    {'id': '2', 'dateExecuted': AT, 'execType': 'FAILED'},
+                ],
+                AT,
+            ),
+            ('xakep666/mongo-migrate', 'migrations', went, None),
+        ]
+        self.files('001_aa.py', '002_bb.py', '003_cc.py')
+        for tool, collection, documents, at in shapes:
+            with self.subTest(tool):
+                self.client.drop_database(self.db.name)
+                found = self.adopted(
+                    collection, *documents, MIGRATIONS_COLLECTION='migopy_migrations'
+                )
+                names = ['001_aa.py', *(['002_bb.py'] if documents is went else [])]
+                self.assertEqual(found, dict.fromkeys(names, at))
+
     def test_of_any_other_tool_not_what_a_part_of_its_document_calls_failed(
         self,
     ) -> None:

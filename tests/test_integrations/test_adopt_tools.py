@@ -210,3 +210,64 @@ class ToolsTest(PlainTest):
         self.migration('1595592000000_add_x.py', UP)
         self.run_tool('node', 'index.js', 'up')
         self.assert_adopted('migrations_changelog', '1595592000000_add_x.py')
+
+    def test_umzug(self) -> None:
+        modules = self.node_tool('umzug', 'mongodb@6')
+        (self.folder / 'node_modules').symlink_to(modules)
+        self.write(
+            'index.js',
+            "const {Umzug, MongoDBStorage} = require('umzug');"
+            "const {MongoClient} = require('mongodb'); (async () => {"
+            f"const client = new MongoClient('{self.uri}');"
+            f"const collection = client.db('{self.db.name}').collection('migrations');"
+            "const migrations = ['001-a', '002-b'].map((name) => ({name: name + '.js',"
+            ' async up() {}, async down() {}}));'
+            'const umzug = new Umzug({migrations, storage: new MongoDBStorage('
+            '{collection})}); await umzug.up(); await umzug.down();'
+            ' await client.close() })()',
+        )
+        self.run_tool('node', 'index.js')
+        self.assert_found('migrations', '001_a.py')
+
+    def test_east(self) -> None:
+        modules = self.node_tool('east', 'east-mongo', 'mongodb@3')
+        (self.folder / 'node_modules').symlink_to(modules)
+        for name in ('1_a', '2_b'):
+            self.write(
+                f'migrations/{name}.js',
+                'exports.tags = []; exports.migrate = async () => {};'
+                ' exports.rollback = async () => {};',
+            )
+        self.write(
+            '.eastrc',
+            f'{{"adapter": "east-mongo", "url": "{self.url}", "options": {{}}}}',
+        )
+        self.run_tool(str(modules / '.bin/east'), 'migrate')
+        self.run_tool(str(modules / '.bin/east'), 'rollback', '2_b')
+        self.assert_found('_migrations', '001_a.py')
+
+    def test_ts_migrate_mongoose(self) -> None:
+        modules = self.node_tool('ts-migrate-mongoose', 'mongoose')
+        (self.folder / 'node_modules').symlink_to(modules)
+        for number, name in enumerate('ab'):
+            self.write(
+                f'migrations/159559200000{number}-{name}-it.ts',
+                'export async function up(): Promise<void> {}\n'
+                'export async function down(): Promise<void> {}\n',
+            )
+        tool = (str(modules / '.bin/migrate'), '-d', self.url)
+        self.run_tool(*tool, 'up')
+        self.run_tool(*tool, 'down', 'b-it')
+        self.assert_found('migrations', '001_a_it.py', pending='002_b_it.py')
+
+    def assert_found(
+        self, collection: str, *names: str, pending: str = '002_b.py'
+    ) -> None:
+        """Adopt into a collection of migopy's own what a tool has not undone."""
+        before = list(self.db[collection].find())
+        for name in (*names, pending):
+            self.migration(name, UP)
+        manager = self.manager(MIGRATIONS_COLLECTION='migopy_migrations')
+        manager.adopt(yes='yes')
+        self.assertEqual(manager.unregistered(), [pending])
+        self.assertEqual(list(self.db[collection].find()), before)

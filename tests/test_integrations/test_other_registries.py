@@ -68,6 +68,31 @@ class OtherRegistryTest(PlainTest):
         manager.execute()
         self.assertEqual(len(self.contents('ran')), 1)
 
+    def test_of_another_tool_in_a_collection_of_the_same_name(self) -> None:
+        for collection, documents in (
+            ('migrations', [{'migrationName': '001-a.js'}, {'migrationName': '002-b'}]),
+            ('_migrations', [{'_id': '001_a'}, {'_id': '002_b'}]),
+        ):
+            self.db[collection].insert_many(documents)
+            with self.subTest(collection), self.assertRaises(AppliedByAnotherTool):
+                self.manager().execute()
+            self.db[collection].drop()
+        self.assertEqual(self.contents('ran'), [])
+
+    def test_of_an_application_s_collection_of_that_name_nothing(self) -> None:
+        self.db.migrations.insert_many(
+            [
+                {'name': name, 'state': 'north', 'timestamp': 5}
+                for name in ('001_a', 'b')
+            ]
+        )
+        self.db['_migrations'].insert_one({'_id': 'birds', 'd': 1, 'id': [1]})
+        before = self.contents('migrations'), self.contents('_migrations')
+        self.manager(MIGRATIONS_COLLECTION='changes').execute()
+        self.assertEqual(len(self.contents('ran')), 2)
+        after = self.contents('migrations'), self.contents('_migrations')
+        self.assertEqual(after, before)
+
     def test_of_another_tool_not_what_it_has_undone_nor_a_number_alone(self) -> None:
         self.db.pymongo_migrate.insert_many(
             [{'name': '001_a', 'applied': None}, {'name': '002_b', 'applied': None}]
