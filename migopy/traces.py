@@ -112,7 +112,7 @@ def _without_reply(line: str) -> str:
     # PyMongo adds the server's whole reply, which tells more only for a bulk.
     if any(each in line for each in BULKS):
         return line
-    return line.partition(', full error: {')[0]
+    return line.partition(', full error: ')[0]
 
 
 def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:

@@ -125,7 +125,7 @@ def _definition(index: Mapping[str, Any]) -> Document:
 def _about(error: OperationFailure, namespace: str, scratch: str) -> OperationFailure:
     """Give an error as the server would have said it of the collection itself."""
     text = re.sub(re.escape(scratch), lambda _: namespace, str(error))
-    text = text.partition(', full error: {')[0]
+    text = text.partition(', full error: ')[0]
     details = dict(error.details or {})
     name = str(details.get('codeName', 'error'))
     return refused(error.code or 0, name, text)

@@ -20,6 +20,9 @@ ASKING = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: Stages that may have to be the first one; `$match` where it has `$text`.
+LEADING = frozenset(('$geoNear', '$match', '$search', '$searchMeta', '$vectorSearch'))
+
 
 def aggregate(
     world: World, database: str, command: Document, findings: list[Finding]
@@ -107,8 +110,10 @@ def _results(
     First in a transaction of their own, as an error would end the dry run's.
     """
     collection = world.collection(namespace).with_options(RAW)
+    leading = 1 if pipeline and LEADING & set(pipeline[0]) else 0
+    of_one = [*pipeline[:leading], {'$limit': 1}, *pipeline[leading:]]
     with probing(world.client) as session:
-        list(collection.aggregate([{'$limit': 1}, *pipeline], session=session))
+        list(collection.aggregate(of_one, session=session, **options))
     return limited(collection.aggregate(pipeline, session=world.session, **options))
 
 

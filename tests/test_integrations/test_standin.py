@@ -7,7 +7,7 @@ import unittest.mock
 from typing import Any
 
 from bson import DatetimeMS
-from pymongo import ASCENDING
+from pymongo import ASCENDING, GEOSPHERE, TEXT
 from pymongo.errors import OperationFailure
 
 from migopy.errors import MigopyException
@@ -231,6 +231,30 @@ class FoundTest(TriedTest):
         said = self.tried("db.users.aggregate([{'$merge': 'other'}])")
         self.assertIn('  would merge 1 document into other\n', said)
 
+    def test_an_output_of_a_stage_that_has_to_be_the_first(self) -> None:
+        point = {'type': 'Point', 'coordinates': [0, 0]}
+        self.db.users.insert_many([{'at': point, 'said': 'red fox'}, {}, {'n': 1}])
+        self.db.users.create_index([('said', TEXT)])
+        self.db.users.create_index([('at', GEOSPHERE)])
+        near = {'near': point, 'distanceField': 'far'}
+        said = self.tried(
+            f"""
+            found = {{'$text': {{'$search': 'fox'}}}}
+            db.users.aggregate([{{'$match': found}}, {{'$out': 'foxes'}}])
+            db.users.aggregate([{{'$geoNear': {near}}}, {{'$merge': 'near'}}])
+            """,
+            """
+            same = {'$expr': {'$eq': ['$n', '$$one']}}
+            db.users.aggregate([{'$match': same}, {'$out': 'ones'}], let={'one': 1})
+            """
+            if self.client.server_info()['versionArray'] >= [5, 0]
+            else 'pass',
+        )
+        self.assertIn('  would replace all of foxes (0) by 1 document\n', said)
+        self.assertIn('  would merge 1 document into near\n', said)
+        if self.client.server_info()['versionArray'] >= [5, 0]:
+            self.assertIn('  would replace all of ones (0) by 1 document\n', said)
+
     def test_the_errors_of_the_server(self) -> None:
         """The same ones as without a dry run, and the dry run goes on after each."""
         self.db.users.insert_one({'_id': 1})
@@ -252,6 +276,7 @@ class FoundTest(TriedTest):
             "db.users.rename('users')",
             "db.nothing.rename('more')",
             "db.users.aggregate([{'$nonsense': 1}, {'$out': 'x'}])",
+            "db.users.aggregate([{'$match': {}}, {'$out': 'x'}], hint='nothing')",
             "db.users.aggregate([{'$merge': {'into': 'other', 'on': 'n'}}])",
             "db.command('collMod', 'users', index={'name': 'a'})",
             "db.command('collMod', 'users', index={'name': 'b', 'hidden': True})",

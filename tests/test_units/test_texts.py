@@ -119,10 +119,11 @@ class ErrorTest(unittest.TestCase):
                 self.assertNotRegex(excerpt(wide, 'nowhere.py'), 's3(?!cret$)', place)
 
     def test_causes_are_told_without_the_server_s_reply(self) -> None:
-        try:
+        for reply in ("{'ok': 0}", "RawBSONDocument(b'\\x00')", "SON([('ok', 0)])"):
             try:
-                raise ValueError("odd, full error: {'ok': 0}")
-            except ValueError as cause:
-                raise KeyError('x') from cause
-        except KeyError as error:
-            self.assertNotIn('full error', excerpt(error, __file__))
+                try:
+                    raise ValueError(f'odd, full error: {reply}')
+                except ValueError as cause:
+                    raise KeyError('x') from cause
+            except KeyError as error:
+                self.assertNotIn('full error', excerpt(error, __file__))
