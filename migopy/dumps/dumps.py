@@ -266,10 +266,10 @@ class Dumps:
                 Dumper(db, folder / db.name, apart, say, progress).run()
             seal(folder, db.name, number, servers_of(db))
             path = finish(folder)
-        sync(self.directory)
         try:
+            sync(self.directory)
             return Dump.read(path)
-        except Damaged:
+        except (Damaged, OSError):
             remove(path)
             raise
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy.codes import UNAUTHORIZED
 from migopy.dumps.database import drop, dumped, free_bytes, plain
 from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
 from migopy.dumps.mongorestore import Mongorestore
@@ -98,6 +99,7 @@ class Exchange:
         server refused; then `clean` is to be called.
         """
         self.clean()
+        self._require_names()
         names = {one.name: f'{STAGED}{n}' for n, one in enumerate(self._contents)}
         kept = {}
         if self._may_rename():
@@ -181,6 +183,20 @@ class Exchange:
         except OperationFailure as error:
             if error.code not in NOT_WRITTEN:
                 raise
+
+    def _require_names(self) -> None:
+        """Have the server look at each name that is new to the database.
+
+        Under the names that they have beside, it would take what it refuses later.
+        """
+        there = self._db.list_collection_names()
+        for name in {one.name for one in self._contents} - {*there, SYSTEM_JS}:
+            nothing = {'q': {'_id': STAGED}, 'limit': 0}
+            try:
+                self._db.command({'delete': name, 'deletes': [nothing]})
+            except OperationFailure as error:
+                if error.code != UNAUTHORIZED:
+                    raise NotTaken(name, name, error) from error
 
     def _require_room(self) -> None:
         free = free_bytes(self._db)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import errno
 import os
 import signal
 import subprocess
@@ -10,7 +11,9 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import bson
 from bson import Binary, Code, Decimal128, Int64, MaxKey, MinKey, Regex, Timestamp
@@ -526,6 +529,18 @@ class KilledTest(DumpTest):
         ended = self.run_dump('pass', limit=MEGABYTE // 2)
         self.assertIn('DumpFailed', ended.stderr)
         self.assertIn(f'{self.directory}: File too large', ended.stderr)
+        self.assert_no_dump()
+
+    def test_a_folder_that_cannot_be_synced_has_no_dump(self) -> None:
+        """It has its name by then, and is said to be gone."""
+
+        def failing(path: Path) -> None:
+            if path == self.directory:
+                raise OSError(errno.EIO, 'Input/output error')
+
+        failed = self.assertRaisesRegex(DumpFailed, 'Input/output error')
+        with mock.patch('migopy.dumps.dumps.sync', failing), failed:
+            self.dumps().make(self.db)
         self.assert_no_dump()
 
     def test_what_another_process_is_writing_is_left_alone(self) -> None:

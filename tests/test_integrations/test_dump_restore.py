@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,7 @@ from migopy.dumps import (
     UnknownDump,
 )
 from migopy.dumps.database import free_bytes
+from migopy.dumps.format import file_stem
 from tests import server
 from tests.dumps import DumpTest, everything, spoil
 
@@ -139,6 +141,26 @@ class RestoreTest(DumpTest):
                     del (manifest := self.manifest())['files'][f'{self.db.name}/c.bson']
                     self.write_manifest(manifest)
                 self.assert_refused(f'c: .*{reason}')
+
+    def test_names_that_the_server_does_not_take_drop_nothing(self) -> None:
+        """Under the name that it has for now it would take each of them."""
+        self.db['new'].insert_one({})
+        self.before = everything(self.db)
+        for name in ('$x', 'x.system.y', 'x' * 250):
+            with self.subTest(name[:10]):
+                for ending, content in {
+                    'bson': b'',
+                    'metadata.json': json.dumps(
+                        {'indexes': [], 'collectionName': name}
+                    ).encode(),
+                }.items():
+                    self.rewrite(f'{file_stem(name)}.{ending}', content)
+                self.assert_refused(re.escape(name[:10]))
+                manifest = self.manifest()
+                for file in [*manifest['files']]:
+                    if file.startswith(f'{self.db.name}/{file_stem(name)}.'):
+                        del manifest['files'][file]
+                self.write_manifest(manifest)
 
     def manifest(self) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(
