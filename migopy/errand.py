@@ -55,6 +55,15 @@ def carrying_out(errand: Errand) -> Iterator[None]:
         ERRAND.reset(token)
 
 
+def is_typed() -> bool:
+    """Tell whether somebody typed the command that is carried out.
+
+    Then the process is there for that alone, so a write from whatever thread of it is
+    the migration's.
+    """
+    return ERRAND.get() is not None
+
+
 def is_for_fab() -> bool:
     """Tell whether this is an errand of Fabric 1, or of no face at all."""
     errand = ERRAND.get()

@@ -98,14 +98,14 @@ class MigrationsManager(
         """Execute unregistered migrations, or the one that is named.
 
         Example: execute,001_add_index.py
-        With to=NAME those up to and with that one are executed. phase=before (or after)
-        takes those that are to run before (or after) the new code. With wait=yes it
-        waits for what they need and a worker still runs. With dry_run=yes they run in a
-        transaction that is then aborted, and what each would do is shown. With show=5
-        the first five documents that each would change are shown as well. The first
-        one that fails ends the run; the rest has not run then. preflight=yes
-        looks ahead first and stops at a problem, preflight=no does not where the
-        fabfile's PREFLIGHT would. With plan=FILE only what that says is run.
+        With to=NAME all up to and including that one are executed. phase=before (or
+        after) takes those that are to run before (or after) the new code. With wait=yes
+        it waits for what they need and a worker still runs. With dry_run=yes they run
+        in a transaction that is then aborted, and what each would do is shown. With
+        show=5 the first five documents that each would change are shown as well. The
+        first one that fails ends the run; those after it are not run. preflight=yes
+        looks ahead first and stops at a problem; preflight=no does not, whatever the
+        fabfile's PREFLIGHT is. With plan=FILE only what that says is run.
         """
         from migopy.operations import dry_running
 
@@ -127,7 +127,7 @@ class MigrationsManager(
         """Register unregistered migrations, or the one named, without running them.
 
         Example: ignore,001_add_index.py
-        With to=NAME those up to and with that one are registered.
+        With to=NAME all up to and including that one are registered.
         """
         from migopy.operations import executing
 
@@ -158,8 +158,8 @@ class MigrationsManager(
         show=5 also the first five documents that it would change.
         Without a down() the documents are restored from images, if the file has
         undo = True. With undo=yes images are used in any case, with undo=no never.
-        With conflicts=keep what others have changed since is left alone, with
-        conflicts=theirs field by field, with conflicts=ours not.
+        What others have changed since stops it. conflicts=keep leaves such documents
+        alone, conflicts=theirs such fields; conflicts=ours restores them, too.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, unless yes=yes.
         """
@@ -177,11 +177,10 @@ class MigrationsManager(
 
     @task
     def verify(self, name: str | None = None) -> None:
-        """Let applied migrations look whether all is well, each by its own check.
+        """Check applied migrations, each by its own verify.
 
         Example: verify,001_add_index.py
-        What is called is verify(db) in the file, where it has one. Exit status 1 if
-        any of them does not find all as it should be.
+        Calls verify(db) of each file that has one. Exit status 1 if one of them fails.
         """
         from migopy.operations import verification
 
@@ -238,8 +237,8 @@ class MigrationsManager(
     ) -> None:
         """Take the lock away from a command that is certainly gone.
 
-        With force=yes also from one that seems to be running. worker=yes is for the
-        lock of work.
+        With force=yes also from one that seems to be running. worker=yes takes the lock
+        of `work`.
         """
         forced = is_yes(force, 'unlock', 'force')
         of_worker = is_yes(worker, 'unlock', 'worker')

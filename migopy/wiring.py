@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Spelling
 from migopy.doors import Doors
 from migopy.effects import listen
-from migopy.errand import ERRAND, is_for_fab, spelling_here, wants_quiet
+from migopy.errand import is_for_fab, is_typed, spelling_here, wants_quiet
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
@@ -78,7 +78,7 @@ class Wiring(Doors):
         if server.database_name and server.embedded_folder is None:
             # A typed command may need no client, and if it does, it says itself why it
             # has none.
-            with suppress(*(() if ERRAND.get() is None else (MigopyException,))):
+            with suppress(*((MigopyException,) if is_typed() else ())):
                 self.mongo_client  # noqa: B018 - a cached property
 
     def has_told(self, error: BaseException) -> bool:

@@ -24,7 +24,7 @@ Document = dict[str, Any]
 #: By the first number of a release: the version of the protocol that it speaks.
 WIRE_VERSIONS = {7: 21, 8: 25}
 
-OP_REPLY, OP_QUERY = 1, 2004
+OP_QUERY = 2004
 
 #: A bit of a message's flags: more replies follow, or no reply is wanted.
 MORE_TO_COME = 2

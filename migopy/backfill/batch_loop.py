@@ -34,7 +34,7 @@ from migopy.backfill.transactions import (
     session_for,
 )
 from migopy.effects import Recording
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
 from migopy.server import end_sessions, reason_of
 from migopy.state import commit, is_passing
 from migopy.terminal import Meter, meter, total_of
@@ -252,8 +252,7 @@ class BatchLoop:
         """
         with ExitStack() as stack:
             if effects is not None:
-                # In the process of a typed command, each write is a migration's.
-                strays = ERRAND.get() is not None
+                strays = is_typed()
                 keeper = looked.keeper if looked is not None else None
                 stack.enter_context(effects.kept_to(session.session_id, strays, keeper))
             stack.enter_context(session.bind(end_session=False))

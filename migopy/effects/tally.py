@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 from bson import encode
@@ -116,13 +116,10 @@ class Effects:
 
     Invariant: its size grows with the collections and indexes that were touched, not
     with the number of commands; what is told and kept of it is bounded.
-
-    `more` counts collections that were changed, too, but were not kept by name.
     """
 
-    def __init__(self, changes: Tally | None = None, more: int = 0) -> None:
+    def __init__(self, changes: Tally | None = None) -> None:
         self._changes = changes or {}
-        self.more = more
 
     @property
     def changes(self) -> Tally:
@@ -132,8 +129,7 @@ class Effects:
     @property
     def wrote(self) -> bool:
         """Tell whether anything was, or may have been, written."""
-        changes = self.changes
-        return self.more > 0 or any(each.wrote for each in changes.values())
+        return any(each.wrote for each in self.changes.values())
 
     def has_written(self, namespace: str) -> bool:
         """Tell whether what changes documents was sent to a collection, if in vain.
@@ -147,7 +143,7 @@ class Effects:
         )
 
     def __add__(self, other: Effects) -> Effects:
-        return Effects(sum_of([self.changes, other.changes]), self.more + other.more)
+        return Effects(sum_of([self.changes, other.changes]))
 
     def describe(self, database: str = '') -> str:
         """Say it in one line of at most `LONGEST_LINE` characters, '' for nothing.
@@ -162,7 +158,7 @@ class Effects:
         own = f'{database}.'
         names = sorted(changes, key=lambda name: (not name.startswith(own), name))
         groups = [one_line(described(name, changes[name], own)) for name in names]
-        return joined([group for group in groups if group], self.more)
+        return joined([group for group in groups if group])
 
     def as_document(self) -> dict[str, Any]:
         """Give it as the history keeps it; names are values there, never keys.
@@ -184,21 +180,9 @@ class Effects:
             else:
                 rows.append(row)
         document: dict[str, Any] = {'collections': rows}
-        if more + self.more:
-            document['more_collections'] = more + self.more
+        if more:
+            document['more_collections'] = more
         return document
-
-    @classmethod
-    def from_document(cls, document: Document) -> Effects:
-        """Read what `as_document` gave; unknown fields are passed over."""
-        known = [each.name for each in fields(Changes)]
-        return cls(
-            {
-                row['name']: Changes(**{key: row[key] for key in known if key in row})
-                for row in document.get('collections', ())
-            },
-            more=document.get('more_collections', 0),
-        )
 
 
 def changes_of(tally: Tally, namespace: str) -> Changes:
@@ -251,24 +235,24 @@ def shown(name: str) -> str:
     return name if re.fullmatch(r'[\w.$-]+', name) else repr(name)
 
 
-def joined(groups: list[str], more: int) -> str:
+def joined(groups: list[str]) -> str:
     """Put what was done to collections into one line that is not too long.
 
-    `more` are those that are only counted.
+    Those that have no place in it are counted.
     """
     line = '; '.join(groups)
-    if not more and len(line) <= LONGEST_LINE:
+    if len(line) <= LONGEST_LINE:
         return line
-    space = LONGEST_LINE - len(_and_more(len(groups) + more))
+    space = LONGEST_LINE - len(_and_more(len(groups)))
     kept: list[str] = []
     for group in groups:
         if len(group) + len('; ') > space:
             break
         space -= len(group) + len('; ')
         kept.append(group)
-    if groups and not kept:
+    if not kept:
         kept.append(shortened(groups[0], space - len('; ')))
-    rest = len(groups) - len(kept) + more
+    rest = len(groups) - len(kept)
     return '; '.join([*kept, _and_more(rest)] if rest else kept)
 
 

@@ -81,15 +81,7 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
         with carrying_out(Errand(spelling=spelling, is_quiet=line.is_quiet)):
             if line.wants_help:
                 return _show_help(base, line, spelling)
-            # What a file prints while it is loaded must not stand among lines of JSON.
-            told = told_in_json(base, _first(line), _in_json(line))
-            here: Project | None = None
-            with told, _kept_stdout(line.in_json):
-                try:
-                    here = project_here(base, line.manager)
-                except MigopyException:
-                    if _first(line) != HELP or line.in_json:
-                        raise
+            here = _project(base, line)
             if here is None:
                 others = [each for each in line.words if each != HELP]
                 return _show_help(base, line._replace(words=others), spelling)
@@ -102,6 +94,19 @@ def _told(base: type[Any], typed: Sequence[str], program: str) -> int:
     except MigopyException as error:
         voice.red(error.spelled(spelling))
         return exit_status_of(error)
+
+
+def _project(base: type[Any], line: Line) -> Project | None:
+    """Load the project that the line is about; `help` does without one."""
+    # What a file prints while it is loaded must not stand among lines of JSON.
+    told = told_in_json(base, _first(line), _in_json(line))
+    with told, _kept_stdout(line.in_json):
+        try:
+            return project_here(base, line.manager)
+        except MigopyException:
+            if _first(line) != HELP or line.in_json:
+                raise
+    return None
 
 
 def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int:

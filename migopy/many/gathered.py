@@ -172,7 +172,7 @@ class Gathered:
         self._narrator.compared(step, comparisons, since)
 
     def foreseen(self, findings: Sequence[Foreseen]) -> None:
-        """Keep what is better known before migrations run."""
+        """Keep what to know before migrations run."""
         self._narrator.foreseen(findings)
 
     def nothing_to_try(self) -> None:

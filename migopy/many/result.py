@@ -21,7 +21,7 @@ from migopy.many.outcomes import (
     word,
 )
 from migopy.many.selecting import Selection
-from migopy.run import Unfinished, by_migration, ways_out
+from migopy.run import Unfinished, by_migration
 
 #: Databases that are named in a command that goes on with them.
 MOST_NAMED = 20
@@ -144,13 +144,7 @@ def _ways(outcome: Outcome) -> list[Part]:
     if failure is not None:
         if not failure.is_unfinished or failure.goes_on:
             return []
-        return ways_out(
-            failure.name,
-            failure.direction,
-            failure.migration,
-            failure.keeps_images,
-            failure.resumes,
-        )
+        return failure.ways_out
     if not isinstance(error, Unfinished) or len(by_migration(error.runs)) != 1:
         return []
     said: list[Part] = []

@@ -15,7 +15,7 @@ SERVER, FILE = 'server', 'file'
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a migration that is better known before it runs.
+    """Something about a migration to know before it runs.
 
     Invariant: it is data. `name` is what `# migopy: allow=` calls it, `seen` is
     `SERVER` or `FILE`. `what` is one line, without anything that people have stored;

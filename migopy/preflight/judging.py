@@ -54,7 +54,7 @@ class Ahead(NamedTuple):
 
 
 def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
-    """Find what is better known before steps run.
+    """Find what to know before steps run.
 
     Nothing is written. `own` is the name of the registry's collection. Raises
     `ConnectionFailure` if the server is gone.

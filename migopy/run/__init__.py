@@ -42,7 +42,6 @@ from migopy.run.unfinished import (
     describe,
     goes_on,
     ways_on,
-    ways_out,
 )
 
 if TYPE_CHECKING:
@@ -191,7 +190,6 @@ __all__ = [
     'warn_of_imports',
     'warn_of_other_than_executed',
     'ways_on',
-    'ways_out',
     'with_images',
 ]
 

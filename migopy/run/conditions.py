@@ -12,7 +12,7 @@ from typing import Any
 from pymongo.client_session import ClientSession
 
 from migopy.effects import EffectsListener, Recording, RefusedWrite
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
 from migopy.errors import MigopyException
 from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
@@ -152,11 +152,9 @@ def only_reading(
     `name` is the migration's, `function` what runs in the block. Raises
     `WroteWhileLooking`, also where the refusal has been swallowed.
     """
-    # In the process of a typed command, each write is a migration's.
-    strays = ERRAND.get() is not None
     with listener.recording(db.name) as effects:
         try:
-            with effects.kept_to(NO_SESSION, strays):
+            with effects.kept_to(NO_SESSION, is_typed()):
                 yield
         except RefusedWrite as refused:
             raise WroteWhileLooking(name, function, refused) from refused

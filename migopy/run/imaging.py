@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo.client_session import ClientSession
 
 from migopy.effects import Changes, Keeper, Recording, RefusedWrite
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
 from migopy.files import BEST_EFFORT
 from migopy.run.imaging_errors import NoImagesHere, refusal_of
 from migopy.run.marks import has_one_log
@@ -77,11 +77,9 @@ def pages_of(
         settle_left(images, kept)
         images.save(kept)
         known, limit = CurrentSet(kept), site.settings.undo_mb
-        # In the process of a typed command, each write is a migration's.
-        strays = ERRAND.get() is not None
         try:
             keeper = DefinitionKeeper(images, known, limit, own_names(site))
-            with effects.kept_to(session.session_id, strays, keeper):
+            with effects.kept_to(session.session_id, is_typed(), keeper):
                 yield PageImager(images, known, session, limit, own_names(site))
         except RefusedWrite as refused:
             raise refusal_of(refused) from refused

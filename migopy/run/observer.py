@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
-from migopy.commands import Command
+from migopy.commands import Command, Part
 from migopy.run.unfinished import ways_out
 
 if TYPE_CHECKING:
@@ -85,15 +85,23 @@ class Failure:
         return earlier or self.aftermath is Aftermath.UNFINISHED
 
     @property
+    def ways_out(self) -> list[Part]:
+        """List what settles a migration that is unfinished, a line each."""
+        return ways_out(
+            self.name,
+            self.direction,
+            self.migration,
+            self.keeps_images,
+            self.resumes,
+        )
+
+    @property
     def next(self) -> list[Command]:
         """List what can be typed next."""
         if self.goes_on:
             return [Command('work')]
         if self.is_unfinished:
-            ways = ways_out(
-                self.name, self.direction, self.migration, self.keeps_images
-            )
-            return [part for part in ways if isinstance(part, Command)]
+            return [part for part in self.ways_out if isinstance(part, Command)]
         return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
 
 

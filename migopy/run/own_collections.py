@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from migopy.effects import Address, namespace_of, parts_of
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
 from migopy.errors import MigopyException
 from migopy.run.site import Site
 from migopy.texts import one_line
@@ -74,8 +74,8 @@ class OwnCollections:
         beside = site.history.collection, site.lock.collection
         self._names = {registry, images, *(each.name for each in beside)}
         self._within = f'{images}.'
-        #: Whether threads of an unknown origin are a migration's, as when typed.
-        self.guards_strays = ERRAND.get() is not None
+        #: Whether threads of an unknown origin are a migration's.
+        self.guards_strays = is_typed()
         #: The first refusal; a migration may have swallowed it.
         self.refused: TakesOwn | None = None
 

@@ -13,7 +13,7 @@ from pymongo.errors import InvalidOperation, OperationFailure, PyMongoError
 from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE, TRANSACTION_OVER
 from migopy.commands import Part
 from migopy.effects import Effects, FailedCommand, Keeper, Recording, RefusedWrite
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
 from migopy.errors import MigopyException
 from migopy.run.imaging_errors import NotImaged
 from migopy.server import code_of, end_sessions, reason_of
@@ -137,10 +137,8 @@ def kept_inside(
     could not be refused; and `CaughtError` where the step has gone on after an error
     that ended the transaction.
     """
-    # In the process of a typed command, each write is a migration's.
-    strays = ERRAND.get() is not None
     try:
-        with effects.kept_to(session.session_id, strays, keeper):
+        with effects.kept_to(session.session_id, is_typed(), keeper):
             yield
     except RefusedWrite as refused:
         raise _refusal(refused) from refused

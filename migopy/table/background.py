@@ -16,9 +16,9 @@ class Background(Overridable, Wiring):
         """Run the migrations that are to run in the background, until none is left.
 
         Example: work,002_fill_email.py
-        Those are the ones that say phase = 'background'. Deploys go on meanwhile. One
-        that was stopped goes on where its update_each was; after an error somebody
-        names it, or settles it otherwise.
+        Their files say phase = 'background'. Deploys go on meanwhile. One that was
+        stopped goes on where its update_each was; one that failed is run again only
+        when it is named.
         """
         from migopy.operations import background
 

@@ -15,11 +15,11 @@ class Images(Overridable, Wiring):
 
     @task
     def undo(self, what: str = 'list', *, forget: str | None = None) -> None:
-        """Show of which migrations images are kept, for a rollback without a down().
+        """Show which migrations have images, for a rollback without a down().
 
         Example: undo,list
-        With forget=NAME those of one migration are deleted, and with them what it has
-        deleted: they hold whole documents. It rolls nothing back: rollback does.
+        With forget=NAME the images of one migration are deleted: they hold whole
+        documents, also those that it has deleted. To roll back there is rollback.
         """
         from migopy.operations import images
 

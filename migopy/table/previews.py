@@ -23,7 +23,7 @@ class Previews(Overridable, Wiring):
         to: str | None = None,
         format: str = 'text',
     ) -> None:
-        """Show what is better known before migrations run; fail if there is a problem.
+        """Show what to know before migrations run; fail if there is a problem.
 
         Example: preflight,001_add_index.py
         Looks at all that is pending, at the one named, or with to=NAME at those up to

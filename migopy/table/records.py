@@ -74,7 +74,7 @@ class Records(Overridable, Wiring):
         Example: adopt,yes=yes
         Its records are only read. With yes=yes what fits is registered here.
         collection=NAME looks into that one; there field=NAME is the field that names
-        a migration, and time=NAME the one of the time.
+        a migration, and time=NAME the field of the time.
         """
         from migopy.operations import adoption
 

@@ -19,8 +19,8 @@ class Steering(Overridable, Wiring):
         """Show what runs at this moment, from any machine, until it has ended.
 
         How far it is, how fast, why it waits, how busy the server is. Ctrl-C ends the
-        watching; what is watched goes on. With worker=yes it is what `work` runs, also
-        while there is another command.
+        watching; what is watched goes on. With worker=yes it shows what `work` runs,
+        even while another command runs, too.
         """
         from migopy.operations import watching
 
@@ -48,7 +48,7 @@ class Steering(Overridable, Wiring):
         """Set how many documents a second the migration that runs may write.
 
         Example: speed,max_per_second=500
-        max_per_second=none takes that back.
+        max_per_second=none takes the limit away.
         """
         from migopy.operations import steering
 

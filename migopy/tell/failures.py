@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
-from migopy.run import Aftermath, Failure, ways_out
+from migopy.run import Aftermath, Failure
 from migopy.signals import Stopped, is_interruption
 from migopy.traces import excerpt
 
@@ -45,13 +45,7 @@ def _left_behind(failure: Failure) -> list[Part]:
         return [
             f'This attempt {now}; it is unfinished since that of {began}.'
             ' Type one of:\n',
-            *ways_out(
-                failure.name,
-                failure.direction,
-                failure.migration,
-                failure.keeps_images,
-                failure.resumes,
-            ),
+            *failure.ways_out,
         ]
     if aftermath is Aftermath.LOOKED:
         return ['To look again: ', asked]
@@ -60,13 +54,7 @@ def _left_behind(failure: Failure) -> list[Part]:
         return [
             f'It may have written already ({written}), so it is unfinished.'
             ' Type one of:\n',
-            *ways_out(
-                failure.name,
-                failure.direction,
-                failure.migration,
-                failure.keeps_images,
-                failure.resumes,
-            ),
+            *failure.ways_out,
         ]
     if aftermath is Aftermath.IN_DOUBT:
         return [

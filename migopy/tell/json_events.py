@@ -187,7 +187,7 @@ class JsonEvents:
         """Say nothing: documents are people's, and for no log."""
 
     def foreseen(self, findings: Sequence[Foreseen]) -> None:
-        """Tell what is better known before migrations run."""
+        """Tell what to know before migrations run."""
         found = [each.as_document() for each in findings]
         self._lines.event('foreseen', findings=found)
 

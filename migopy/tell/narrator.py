@@ -204,7 +204,7 @@ class Narrator:
         tell(self._voice.on_terminal, comparisons, since, self.database)
 
     def foreseen(self, findings: Sequence[Foreseen]) -> None:
-        """Say what is better known before migrations run, a line each."""
+        """Say what to know before migrations run, a line each."""
         from migopy.tell.preflight_findings import tell_shortly
 
         tell_shortly(self._voice, findings)

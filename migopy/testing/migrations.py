@@ -46,8 +46,6 @@ class Migrations:
         self._given: list[str] = []
         self._opened = ExitStack()
         self._opened.callback(self.client.close)
-        #: How often migrations were run to make what tests begin with.
-        self.times_migrated = 0
 
     def __call__(self, at: str | None = None, before: str | None = None) -> Any:
         """Give a database in which all migrations up to the one named `at` have run.
@@ -145,7 +143,6 @@ class Migrations:
         db = self.empty()
         manager: Any = self._on(db.name)
         run(partial(manager.execute, to=name))
-        self.times_migrated += 1
         return Copy.of(db, {manager._site.lock.collection.name})
 
     def _on(self, database: str) -> MigrationsManager:

@@ -331,7 +331,7 @@ class HelpTest(FabTest):
             all_of_them.stdout,
         )
         self.assertNotIn('Takes its time', all_of_them.stdout)
-        self.assertIn('With to=NAME those up to', self.assert_ok(execute).stdout)
+        self.assertIn('With to=NAME all up to', self.assert_ok(execute).stdout)
         self.assertIn('dry_run=yes', execute.stdout)
         self.assertIn('Takes its time.\n', self.assert_ok(own).stdout)
         self.assert_error(unknown, "There is no command 'x'", 'fab migr:execute')

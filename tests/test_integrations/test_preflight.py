@@ -1,4 +1,4 @@
-"""`preflight`: what is better known before migrations run."""
+"""`preflight`: what to know before migrations run."""
 
 from __future__ import annotations
 
