@@ -72,12 +72,17 @@ def whole_parser(subtasks: Subtasks, names: Sequence[str]) -> Parser:
 
 
 def names_of(manager_class: type[Any]) -> Sequence[str]:
-    """List the names of a manager's migrations, without the ending `.py`."""
+    """List the names of a manager's migrations, without the ending `.py`.
+
+    A file whose name fits nothing takes no other's away. Of settings of a wrong type
+    there are no names.
+    """
     try:
         settings = settings_of(object.__new__(manager_class))
         folder = os.path.join(settings.base, settings.directory)
-        found = FileNames(settings.file_pattern).sorted(os.listdir(folder))
-    except (MigopyException, OSError):
+        file_names = FileNames(settings.file_pattern, settings.helpers)
+        found, _ = file_names.sorted_out(os.listdir(folder))
+    except (MigopyException, OSError, TypeError):
         return []
     return [name[: -len('.py')] for _, name in found]
 

@@ -808,6 +808,23 @@ class CompletionTest(CommandTest):
         self.write('fabfile.py', 'x = ')
         self.assertEqual(self.completed_by_bash('migopy rollb'), {'rollback'})
 
+    def test_names_are_there_beside_helpers_and_names_that_fit_nothing(self) -> None:
+        self.write(
+            'fabfile.py',
+            """
+            import migopy
+
+            class Migrations(migopy.MigrationsManager):
+                MONGO_DATABASE = 'shop'
+                MIGRATIONS_HELPERS = ['base.py']
+            """,
+        )
+        names = self.LINES['migopy execute 00']
+        for other in ('base.py', '003-not-yet.py'):
+            self.migration(other, ADDS)
+            with self.subTest(other):
+                self.assertEqual(self.completed_by_bash('migopy execute 00'), names)
+
     def test_to_look_makes_no_file(self) -> None:
         (self.folder / 'mongomigrations/__init__.py').unlink(missing_ok=True)
         self.completed_by_bash('migopy execute 00')
