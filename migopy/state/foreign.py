@@ -49,6 +49,10 @@ class ForeignRecord(NamedTuple):
     up_to: int | None = None
 
 
+#: Makes records of a tool's documents.
+Reader = Callable[[Sequence[Document]], list[ForeignRecord]]
+
+
 class Tool(NamedTuple):
     """Another tool: its name, its collections, and how its documents are read.
 
@@ -58,7 +62,7 @@ class Tool(NamedTuple):
     name: str
     collections: Sequence[str]
     field: str
-    read: Callable[[Sequence[Document]], list[ForeignRecord]]
+    read: Reader
 
 
 class ForeignRegistry(NamedTuple):
@@ -138,6 +142,29 @@ def known_by(field: str, time: str | None = None) -> Tool:
         ]
 
     return Tool('another tool', (), '', read)
+
+
+def log_by(name: str, time: str, way: str, back: object) -> Reader:
+    """Make a reader of a log in which the last entry of a name counts.
+
+    `way` is the field that is `back` where the entry says that it was undone.
+    """
+
+    def read(documents: Sequence[Document]) -> list[ForeignRecord]:
+        last: dict[str, Document] = {}
+        for document in sorted(documents, key=lambda each: str(date_of(each, time))):
+            if label := label_of(document, name):
+                last[label] = document
+        return [
+            ForeignRecord(
+                [label],
+                date_of(document, time),
+                not_applied='undone' if document.get(way) == back else '',
+            )
+            for label, document in last.items()
+        ]
+
+    return read
 
 
 def _one_by_one(document: Document, path: str) -> Iterator[Document]:

@@ -20,6 +20,7 @@ from migopy.state.foreign import (
     known_by,
     label_of,
     last_of,
+    log_by,
     milliseconds_of,
     time_of,
 )
@@ -190,22 +191,6 @@ def _xakep666(documents: Sequence[Document]) -> list[ForeignRecord]:
     )
 
 
-def _mongodbmigrations_net(documents: Sequence[Document]) -> list[ForeignRecord]:
-    """Read a log that says which way each went (`d`); the last one of a name counts."""
-    last: dict[str, Document] = {}
-    for document in sorted(documents, key=lambda each: str(date_of(each, 'applied'))):
-        if name := label_of(document, 'n'):
-            last[name] = document
-    return [
-        ForeignRecord(
-            [name],
-            date_of(document, 'applied'),
-            not_applied='' if document['d'] is True else 'undone',
-        )
-        for name, document in last.items()
-    ]
-
-
 def _east(documents: Sequence[Document]) -> list[ForeignRecord]:
     """Read documents that are nothing but a name."""
     names = [label_of(each, '_id') for each in documents if each.keys() == {'_id'}]
@@ -274,7 +259,18 @@ TOOLS = (
     Tool('udata', ['migrations'], 'filename', _udata),
     Tool('xakep666/mongo-migrate', ['migrations'], 'timestamp', _xakep666),
     Tool('east', ['_migrations'], '', _east),
-    Tool('MongoDBMigrations of .NET', ['_migrations'], 'd', _mongodbmigrations_net),
+    Tool(
+        'MongoDBMigrations of .NET',
+        ['_migrations'],
+        'd',
+        log_by('n', 'applied', 'd', False),
+    ),
+    Tool(
+        'alley and mongo-migrations',
+        ['db_migrations', 'migrations'],
+        'id',
+        log_by('filename', 'date', 'type', 'down'),
+    ),
     *(
         Tool(tool, [collection], field, known_by(*name_and_time).read)
         for tool, collection, field, *name_and_time in (
@@ -284,6 +280,8 @@ TOOLS = (
             ('mongo-migrate', 'migrations', 'num', 'name', 'executed'),
             ('Laravel', 'migrations', 'batch', 'migration'),
             ('mongodb-migrations of Node', '_migrations', 'id', 'id'),
+            ('mongrate', '_migrations', 'migration', 'migration'),
+            ('mongoladdu', 'db_migrations', 'execution_time', 'name', 'execution_time'),
             ('mongoid_rails_migrations', 'data_migrations', 'version', 'version'),
             ('Liquibase', 'DATABASECHANGELOG', 'dateExecuted', 'id', 'dateExecuted'),
         )

@@ -491,6 +491,34 @@ class AdoptTest(PlainTest):
                 ],
                 AT,
             ),
+            (
+                'alley',
+                'db_migrations',
+                [{'id': '0001', 'filename': '001_aa.py', 'date': AT}],
+                AT,
+            ),
+            (
+                'mongo-migrations',
+                'migrations',
+                [
+                    {'id': 1, 'filename': name, 'date': date, 'type': way}
+                    for name, date, way in (
+                        ('001_aa.py', AT, 'up'),
+                        ('001_aa.py', AT, 'down'),
+                        ('001_aa.py', LATER, 'up'),
+                        ('002_bb.py', AT, 'up'),
+                        ('002_bb.py', LATER, 'down'),
+                    )
+                ],
+                LATER,
+            ),
+            ('mongrate', '_migrations', [{'migration': '001_aa.py'}], None),
+            (
+                'mongoladdu',
+                'db_migrations',
+                [{'id': '1', 'name': 'aa', 'execution_time': AT}],
+                AT,
+            ),
             ('mongoid_rails_migrations', 'data_migrations', [{'version': '1'}], None),
             (
                 'Liquibase',
@@ -783,6 +811,10 @@ class RefusedTest(FabTest):
             'migrations_log': ('is_current', 'name', 'ts'),
             'mongockChangeLog': ('changeId', 'state', 'timestamp', 'type'),
             'schema_migrations': ('version', 'dirty'),
+            'migrations': ('migrationName', 'run_on', 'state', 'timestamp', 'version'),
+            '_migrations': ('id', 'd', 'n', 'applied', 'migration'),
+            'db_migrations': ('id', 'filename', 'date', 'type', 'execution_time'),
+            'DATABASECHANGELOG': ('id', 'dateExecuted'),
         }.items():
             self.db[name].insert_many([dict.fromkeys(fields, value) for value in odd])
         result = self.assert_ok(self.fab('migrations:adopt', FORCE_COLOR='1'))
