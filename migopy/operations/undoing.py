@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pymongo.errors import OperationFailure
 
@@ -166,16 +167,17 @@ def _kept_of(
 ) -> ImageSet | None:
     """Find the images of what a migration has changed, as far as it has run.
 
-    A user who may not read images gets none where the file keeps none, unless they were
-    asked for.
+    They have the name that the migration has by now. A user who may not read images
+    gets none where the file keeps none, unless they were asked for.
     """
     migration = loaded.migration
     unfinished = plan.unfinished_of(migration)
     runs = [each.id for each in unfinished if each.direction == 'up']
     records = [each.id for each in plan.records_of(migration)]
     try:
-        return site.images.of_runs([*records, *runs])
+        kept = site.images.of_runs([*records, *runs])
     except OperationFailure as error:
         if is_wanted or loaded.images(site.settings.undo) or not is_denied(error):
             raise
         return None
+    return None if kept is None else replace(kept, name=loaded.name)

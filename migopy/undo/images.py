@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
 from typing import Any
 
 from bson import Binary, ObjectId
@@ -81,9 +82,9 @@ class Images:
         return None if found is None else ImageSet.of(found)
 
     def again(self, kept: ImageSet) -> ImageSet:
-        """Read a set again, as an undo has left it so far."""
+        """Read a set again, as an undo has left it so far; its name is the same."""
         found = self.collection.find_one({**self._kept(), '_id': kept.id}, FIELDS)
-        return kept if found is None else ImageSet.of(found)
+        return kept if found is None else replace(ImageSet.of(found), name=kept.name)
 
     def _kept(self) -> Document:
         """Select the sets that were made in this database.

@@ -73,6 +73,16 @@ class KeptTest(PlainTest):
         self.it.rename('001_a.py', '001_b.py')
         self.assert_undone()
 
+    def test_what_is_said_of_a_renamed_file_has_its_name(self) -> None:
+        self.db.a.update_one({}, {'$set': {'x': 'of others'}})
+        file = self.folder / 'mongomigrations/001_a.py'
+        file.rename(file.with_name('001_b.py'))
+        self.it.rename('001_a.py', '001_b.py')
+        with self.assertRaises(Conflicts) as caught:
+            self.manager().rollback('001')
+        self.assertNotIn('001_a', str(caught.exception))
+        self.assertIn('rollback,001_b.py,undo=yes', str(caught.exception))
+
     def test_those_with_nothing_aside_are_deleted_at_once(self) -> None:
         """Written to first, past the transaction of a run, it would be in its way."""
         with mock.patch.object(Collection, 'update_one') as written_to:
