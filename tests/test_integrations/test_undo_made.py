@@ -44,6 +44,15 @@ class MadeTest(PlainTest):
                 self.assertEqual(state_of(self.db), before)
                 self.assertEqual(list(self.db.migrations_undo.find()), [])
 
+    def test_one_that_was_there_already_was_not_made(self) -> None:
+        """MongoDB 7 takes `create` for it, and does nothing."""
+        self.migration('001_a.py', f"{HEAD}    db.create_collection('b')\n")
+        manager = self.manager()
+        with mock.patch('migopy.undo.capture.Capture.exists', return_value=True):
+            manager.execute()
+        manager.rollback('001')
+        self.assertEqual(state_of(self.db), {'b': []})
+
     def test_what_no_transaction_can_define_changes_nothing(self) -> None:
         self.db.a.insert_one({'_id': 1})
         before = state_of(self.db)
