@@ -21,8 +21,14 @@ from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import RAW, id_of, on_primary
 from migopy.backfill.images import Looked, LoopImages, NoLoopImages
-from migopy.backfill.left_loops import Call, Loop
-from migopy.backfill.loops import LOOP, OutsideBatch, outside, require_no_loop
+from migopy.backfill.left_loops import Call, Left, Loop, written
+from migopy.backfill.loops import (
+    LOOP,
+    CaughtInBatch,
+    OutsideBatch,
+    outside,
+    require_no_loop,
+)
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import begin, say_where
 from migopy.backfill.target import Target, require_the_same
@@ -33,7 +39,7 @@ from migopy.backfill.transactions import (
     PageTransaction,
     session_for,
 )
-from migopy.effects import Recording
+from migopy.effects import FailedCommand, Recording
 from migopy.errand import is_typed
 from migopy.server import end_sessions, reason_of
 from migopy.state import commit, is_passing
@@ -100,7 +106,7 @@ class BatchLoop:
     def _batches(self) -> Loop:
         """Go from batch to batch.
 
-        Raises `InLoop`, `NotOnce`, `OutsideBatch`, `Stopped`.
+        Raises `InLoop`, `NotOnce`, `OutsideBatch`, `CaughtInBatch`, `Stopped`.
         """
         require_no_loop('migopy.batches', self._collection.full_name)
         LOOP.set(self._reference)
@@ -144,7 +150,7 @@ class BatchLoop:
             else:
                 yield from self._call.give(documents, done, self._tried, is_tried=True)
             timed.tell(self._throttle, len(documents), READS)
-            wrote = written(checkpoint, effects)
+            wrote = written(checkpoint.wrote, effects)
             if wrote != checkpoint.wrote:
                 checkpoint.entry['wrote'] = wrote
             checkpoint.passed(batch, [])
@@ -172,6 +178,7 @@ class BatchLoop:
             show(self._name, checkpoint.count, total)
             self._throttle.wait(self._throttle.size)
             timed = BatchTimer(effects)
+            caught: FailedCommand | None = None
             try:
                 transaction.look_at_the_lock()
                 transaction.begin()
@@ -188,7 +195,8 @@ class BatchLoop:
                         with self._inside(session, effects, looked):
                             done = checkpoint.count
                             yield from self._call.give(documents, done, effects)
-                        place.entry['wrote'] = written(checkpoint, effects)
+                        caught = effects.failed if effects is not None else None
+                        place.entry['wrote'] = written(checkpoint.wrote, effects)
                         if place.entry['wrote'] != checkpoint.wrote:
                             pages.correct(transaction.kept(place), session)
                         images.keep(looked, batch.ids, effects)
@@ -209,6 +217,9 @@ class BatchLoop:
             except PyMongoError as error:
                 if session.in_transaction:
                     session.abort_transaction()
+                if caught is not None:
+                    left = Left(self._collection.full_name, checkpoint.count)
+                    raise CaughtInBatch(left, str(caught)) from error
                 conflicts += not is_passing(error)
                 transaction.require_another_try(error, conflicts, deadline)
                 self._throttle.tries_again(reason_of(error), deadline - PATIENCE)
@@ -282,11 +293,3 @@ class BatchLoop:
             batch.ids = [id_of(each) for each in page]
         options = self._collection.codec_options
         return [bson.decode(each.raw, codec_options=options) for each in page], batch
-
-
-def written(checkpoint: Checkpoint, effects: Recording | None) -> list[str]:
-    """List what a loop has written to, with what it had before it went on."""
-    names = set(checkpoint.wrote)
-    for each in effects.changes if effects is not None else ():
-        names.update(each.split(' + '))
-    return sorted(names)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextvars import ContextVar
 from types import CodeType
 from typing import Any, NamedTuple
@@ -47,6 +47,7 @@ class Call(NamedTuple):
     ) -> Loop:
         """Give a batch; note where the loop is left with it, for who says why."""
         before = changed(effects)
+        IN_TRIED.set(is_tried)
         try:
             yield documents
         except GeneratorExit:
@@ -56,12 +57,17 @@ class Call(NamedTuple):
             if has_changed:
                 LOST.set({**LOST.get({}), self: left})
             raise
+        finally:
+            IN_TRIED.set(False)
 
     def has_ended(self) -> None:
         """Note that its loop has gone through all: nothing of an equal one is lost."""
         lost = LOST.get({})
         LOST.set({call: left for call, left in lost.items() if call != self})
 
+
+#: Whether the body of a loop has a batch, in a dry run, that would be a transaction.
+IN_TRIED: ContextVar[bool] = ContextVar('IN_TRIED', default=False)
 
 #: The last loop of this run that was left so.
 LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
@@ -84,3 +90,11 @@ def changed(effects: Recording | None) -> int:
         + len(each.notes)
         for each in changes
     )
+
+
+def written(before: Iterable[str], effects: Recording | None) -> list[str]:
+    """List what a loop has written to, with what it had `before` it went on."""
+    names = set(before)
+    for each in effects.changes if effects is not None else ():
+        names.update(each.split(' + '))
+    return sorted(names)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from migopy.backfill.left_loops import LEFT, LOST, Left, Loop
+from migopy.backfill.left_loops import IN_TRIED, LEFT, LOST, Left, Loop
 from migopy.codes import NOT_IN_TRANSACTION, TRANSIENT
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
@@ -135,6 +135,22 @@ class NotInBatch(UnkeptBatch):
         super().__init__(left, reason, why)
 
 
+class CaughtInBatch(UnkeptBatch):
+    """The body of a loop went on after an error that had ended the transaction."""
+
+    __module__ = 'migopy.backfill'
+
+    def __init__(self, left: Left, reason: str) -> None:
+        """Take the loop, and which command met which error where."""
+        why = (
+            'in the loop over migopy.batches each batch is a transaction, and it has'
+            f' caught an error that ended that of a batch: {reason}\n'
+            'After an error nothing more can be done in a transaction: look before the'
+            ' write whether it would fail (with find_one, say).'
+        )
+        super().__init__(left, reason, why)
+
+
 class LeftBatch(UnkeptBatch):
     """A loop was left within a batch that had changed something, and `up` went on."""
 
@@ -184,8 +200,7 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
         left = LEFT.get()
         if left is None:
             raise
-        if code_of(error) == NOT_IN_TRANSACTION:
-            raise NotInBatch(left, reason_of(error)) from error
+        _require_possible(error, left)
         if not has_label(error, TRANSIENT):
             raise
         raise BatchAborted(left, reason_of(error)) from error
@@ -201,16 +216,28 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
 def loops_tried(tried: Tried) -> Iterator[None]:
     """Tell at the end of the block of a loop that was left, as if it were executed.
 
-    Raises `LeftBatch`.
+    Raises `LeftBatch` and `NotInBatch`.
     """
+    LEFT.set(None)
     LOST.set({})
     token = TRIED.set(tried)
     try:
         yield
         _require_none_lost()
+    except PyMongoError as error:
+        left = LEFT.get()
+        if left is not None and left.is_tried:
+            _require_possible(error, left)
+        raise
     finally:
         TRIED.reset(token)
         _close_loop()
+
+
+def _require_possible(error: PyMongoError, left: Left) -> None:
+    """Raise `NotInBatch` if an error in a batch is about what no transaction does."""
+    if code_of(error) == NOT_IN_TRANSACTION:
+        raise NotInBatch(left, reason_of(error)) from error
 
 
 def _require_none_lost() -> None:
@@ -229,6 +256,11 @@ def _close_loop() -> None:
 def is_of_pages() -> bool:
     """Tell whether this context is sending a page, or is in a loop over `batches`."""
     return SENDING.get() or _open_loop() is not None
+
+
+def is_in_tried_batch() -> bool:
+    """Tell whether this is in a batch of a dry run that would be a transaction."""
+    return IN_TRIED.get() and _open_loop() is not None
 
 
 def _open_loop() -> Loop | None:

@@ -142,8 +142,9 @@ class AnsweredCollection(CommentedCollection):
         self, comment: Any | None = None, **kwargs: Any
     ) -> int:
         """Count the documents as PyMongo does; in a dry run those that it sees."""
-        if ANSWERS.get() is not None:
-            return self.count_documents({})
+        reply = self._answer('count', None)
+        if reply is not None:
+            return int(reply['n'])
         return super().estimated_document_count(comment=comment, **kwargs)
 
     def _answer(
@@ -176,8 +177,12 @@ class AnsweredDatabase(CommentedDatabase):
         if args or ANSWERS.get() is None or kwargs.get('session') is not None:
             return super().create_collection(name, *args, **kwargs)
         of_collection = {key: kwargs.pop(key) for key in OF_COLLECTION if key in kwargs}
-        if kwargs.pop('check_exists', True) and name in self.list_collection_names():
-            raise CollectionInvalid(f'collection {name} already exists')
+        if kwargs.pop('check_exists', True):
+            wanted = {'listCollections': 1, 'filter': {'name': name}, 'nameOnly': True}
+            reply = answer(self.name, wanted)
+            # PyMongo does not look in a transaction, where nothing is answered.
+            if reply is not None and batch_of(reply):
+                raise CollectionInvalid(f'collection {name} already exists')
         kwargs.pop('session', None)
         answer(self.name, {'create': name, **kwargs})
         return self.get_collection(name, **of_collection)

@@ -14,9 +14,6 @@ from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.standin import Told
 
-#: The definitions that a transaction makes.
-MADE_IN_TRANSACTIONS = frozenset({'create', 'createIndexes'})
-
 
 def refusing(step: Step, site: Site, told: Told | None) -> TriedPages | None:
     """Give what refuses a step's writes that no image could be kept of.
@@ -80,11 +77,10 @@ class TriedPages:
         from migopy.backfill import is_of_pages
         from migopy.undo import DEFINING, Unkept, require_kept
 
-        is_paged = is_of_pages()
+        if is_of_pages():
+            return self._kinds.inside(name, database, command)
         if name not in DEFINING:
-            return self._kinds.inside(name, database, command) if is_paged else ''
-        if is_paged and name not in MADE_IN_TRANSACTIONS:
-            return 'each batch is a transaction, and in one the server does not do it'
+            return ''
         try:
             require_kept(self._images, name, database, command)
         except Unkept as unkept:

@@ -14,6 +14,7 @@ from migopy.standin.world import (
     no_namespace,
     probing,
     refused,
+    require_no_batch,
     scratch,
 )
 
@@ -55,6 +56,8 @@ def create(
         if 'clusteredIndex' in options:
             made.indexes = {}
     else:
+        if made.kind != 'collection':
+            require_no_batch(f'Cannot create {made.kind} {namespace}')
         # No transaction makes a view, or a collection where one is that would be gone.
         made.indexes = {} if made.kind == 'view' else made.indexes
         if made.kind == 'collection':

@@ -22,6 +22,7 @@ from migopy.standin.world import (
     no_namespace,
     probing,
     refused,
+    require_no_batch,
     scratch,
 )
 
@@ -48,6 +49,10 @@ def create_indexes(
         known = Known()
         findings.append(Finding(f'would make collection {namespace}'))
     reply, made = _tried(world, namespace, known, command['indexes'])
+    if made:
+        require_no_batch(
+            f'Cannot create new indexes on existing collection {namespace}'
+        )
     documents = world.documents(namespace)
     for index in made:
         said = f'{namespace}.{index["name"]}'

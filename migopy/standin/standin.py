@@ -7,6 +7,7 @@ from typing import Any
 
 from pymongo.errors import OperationFailure
 
+from migopy.backfill import is_in_tried_batch
 from migopy.codes import UNAUTHORIZED
 from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
@@ -83,6 +84,9 @@ TAKEN_AS_DONE = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: The definitions that a transaction makes.
+MADE_IN_TRANSACTIONS = frozenset({'create', 'createIndexes'})
+
 #: What is never sent where it is answered here.
 UNSENT = frozenset(ANSWERS) - {'aggregate'} | TAKEN_AS_DONE
 
@@ -137,6 +141,9 @@ class StandIn:
         if is_strict and name in REQUIRED and REQUIRED[name] not in command:
             text = f"BSON field '{name}.{REQUIRED[name]}' is missing but required"
             raise refused(40414, 'Location40414', text)
+        if is_in_tried_batch() and name not in MADE_IN_TRANSACTIONS:
+            # Executed, it would be in the transaction of the batch.
+            return None
         known = ANSWERS.get(name)
         if name in UNSENT:
             self._told(name, database, command)
@@ -180,7 +187,8 @@ class StandIn:
         self._touch(name, database, command)
         is_output = name == 'aggregate' and namespace_of(name, database, command)
         is_refused = is_output or name in REFUSED
-        if is_refused and 'autocommit' in command and not self._only_sees:
+        is_sent = self._only_sees or is_in_tried_batch()
+        if is_refused and 'autocommit' in command and not is_sent:
             reason = f'{name} is for no transaction, and here nobody answers for it'
             raise Unanswerable(reason)
         target = namespace_of(name, database, command) if name not in READS else None
@@ -238,7 +246,7 @@ class Answering:
 
 
 #: What a transaction refuses of what is answered.
-REFUSED = (frozenset(ANSWERS) | READS) - INSIDE - {'create', 'createIndexes'}
+REFUSED = (frozenset(ANSWERS) | READS) - INSIDE - MADE_IN_TRANSACTIONS
 
 
 def _nobody(name: str, database: str, command: Mapping[str, Any]) -> None:

@@ -16,7 +16,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND
+from migopy.backfill import is_in_tried_batch
+from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND, NOT_IN_TRANSACTION
 from migopy.standin.findings import counted
 from migopy.standin.unanswerable import Unanswerable
 
@@ -231,6 +232,17 @@ def refused(code: int, name: str, text: str) -> OperationFailure:
     if code == DUPLICATE_KEY:
         kind = pymongo.errors.DuplicateKeyError
     return kind(f'{text}, full error: {details}', code, details)
+
+
+def require_no_batch(text: str) -> None:
+    """Refuse as the server does in the transaction that a batch would be.
+
+    Raises `OperationFailure`, which says `text` first.
+    """
+    if is_in_tried_batch():
+        text = f'{text} in a multi-document transaction'
+        name = 'OperationNotSupportedInTransaction'
+        raise refused(NOT_IN_TRANSACTION, name, text)
 
 
 def no_namespace() -> OperationFailure:

@@ -14,6 +14,7 @@ from pymongo import MongoClient
 import migopy
 from migopy.backfill import (
     BatchAborted,
+    CaughtInBatch,
     InLoop,
     LeftBatch,
     NotACollection,
@@ -471,8 +472,14 @@ class MigrationTest(PlainTest):
             """
         last = "swallow(db) if batch[0]['_id'] == 4 else None"
         self.write_up(self.ONCE, last=last, head=textwrap.dedent(swallow))
-        with self.assertRaisesRegex(NotOnce, 'transaction=True cannot be kept, as the'):
+        with self.assertRaises(CaughtInBatch) as caught:
             self.execute()
+        said = str(caught.exception)
+        self.assertRegex(
+            said, r'that of a batch: insert on \S+notes in 1_a.py, .*E11000'
+        )
+        self.assertIn('the 4 documents before it are done', said)
+        self.assertEqual(str(pickle.loads(pickle.dumps(caught.exception))), said)
         self.assertEqual(self.calls(), [1] * 4 + [0] * 6)
         self.write_up(self.ONCE)
         self.execute()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.project import FabTest
+from migopy.backfill import NotInBatch
+from tests.project import FabTest, PlainTest
 
 NAME = '001_x.py'
 
@@ -86,18 +87,63 @@ class TriedTest(FabTest):
                     self.assert_ok(self.fab(typed))
                 self.assertEqual(self.registered(), [NAME])
 
-    def test_nothing_is_defined_in_a_batch(self) -> None:
-        for body in ('db.b.drop()', 'db.a.drop_indexes()'):
-            with self.subTest(body):
-                self.given(f'each_batch(db, lambda: {body})')
-                self.db.b.insert_one({})
-                tried = self.fab('migrations:execute,dry_run=yes')
-                self.assertIn('each batch is a transaction', tried.stderr)
-                executed = self.fab('migrations:execute')
-                self.assertIn('each batch is a transaction', executed.stderr)
-
     def test_a_file_without_images_is_tried_as_ever(self) -> None:
         self.given('db.a.update_many({}, {"$set": {"x": 1}})')
         path = self.folder / 'mongomigrations' / NAME
         path.write_text(path.read_text().replace('undo = True', 'undo = False'))
         self.assert_ok(self.fab('migrations:execute,dry_run=yes'))
+
+
+class InBatchTest(PlainTest):
+    """What no transaction does is refused in a batch by a dry run as well."""
+
+    def given(self, call: str, head: str) -> None:
+        for name in self.db.list_collection_names():
+            self.db.drop_collection(name)
+        self.db.a.insert_many([{'_id': number} for number in range(3)])
+        self.db.b.insert_one({})
+        wanted = '' if 'undo' in head else ', transaction=True'
+        body = f'for batch in migopy.batches(db.a, 2{wanted}):\n        {call}\n'
+        self.migration(NAME, f'import migopy\n{head}\ndef up(db):\n    {body}')
+
+    def test_what_no_transaction_does(self) -> None:
+        for call, *heads in (
+            ('db.a.create_index("x")', 'undo = True', ''),
+            ('db.a.estimated_document_count()', 'undo = True'),
+            ('db.a.index_information()', 'undo = True'),
+            ('db.b.aggregate([{"$merge": {"into": "a"}}])', ''),
+            ('db.b.drop()', 'undo = True', ''),
+            ('db.command("create", "v", viewOn="a", pipeline=[])', 'undo = True'),
+            ('db.list_collection_names()', ''),
+        ):
+            for head in heads:
+                with self.subTest(call, head=head):
+                    self.given(call, head)
+                    before = self.db.command('dbHash')['collections']
+                    with self.assertRaisesRegex(NotInBatch, 'Executed, it would fail'):
+                        self.manager().execute(dry_run='yes')
+                    self.assertEqual(self.db.command('dbHash')['collections'], before)
+                    with self.assertRaisesRegex(NotInBatch, 'Nothing of that batch is'):
+                        self.manager().execute()
+
+    def test_what_a_transaction_does(self) -> None:
+        for call in (
+            'db.c.create_index("x"); db.c.insert_one({})',
+            'if batch[0]["_id"] == 0: db.create_collection("d")',
+            'db.a.count_documents({}), db.a.distinct("x")',
+        ):
+            with self.subTest(call):
+                self.given(call, 'undo = True')
+                self.manager().execute(dry_run='yes')
+                self.manager().execute()
+                self.assertEqual(self.registered(), [NAME])
+
+    def test_after_a_loop_a_dry_run_answers_again(self) -> None:
+        self.given('break', '')
+        path = self.folder / 'mongomigrations' / NAME
+        more = (
+            '    assert "a" in db.list_collection_names()\n    db.a.create_index("x")\n'
+        )
+        path.write_text(path.read_text() + more)
+        self.manager().execute(dry_run='yes')
+        self.manager().execute()
