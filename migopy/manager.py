@@ -259,7 +259,8 @@ class MigrationsManager(
         if subtask is None:
             self._report.help('', overview(self._subtasks, self._spelling))
         else:
-            command = self._subtasks.get(str(subtask))
+            # Invoke has a `-` typed for each `_`.
+            command = self._subtasks.get(str(subtask).replace('-', '_'))
             self._report.help(*in_full(command, self._spelling))
 
     # What several of them do.

@@ -22,23 +22,23 @@ def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
     shown = {name: value for name, value in outcome.shown.items() if name != 'status'}
     if gathered.failure is not None:
         shown['failed'] = of_failure(gathered.failure, spelling)
-    lines.event(
-        'database',
-        database=outcome.database.title,
-        outcome=word(outcome),
-        seconds=round(outcome.seconds, 3),
-        migrations=[
+    about = {
+        'database': outcome.database.title,
+        'outcome': word(outcome),
+        'seconds': round(outcome.seconds, 3),
+        'migrations': [
             {'name': name, 'outcome': how, 'effects': changes}
             for name, how, changes in gathered.runs
         ],
-        would_do=[
+        'would_do': [
             {'name': name, 'effects': changes} for name, changes in gathered.trials
         ],
-        warnings=gathered.warnings,
-        said=list(outcome.said),
-        **shown,
-        error=None if error is None else of_error(error, spelling),
-    )
+        'warnings': gathered.warnings,
+        'said': list(outcome.said),
+        'error': None if error is None else of_error(error, spelling),
+    }
+    # What preflight shows has a field of the same name, for those that it looked at.
+    lines.event('database', **{**shown, **about})
 
 
 def answer_result(result: object) -> None:

@@ -527,6 +527,8 @@ class HelpTest(CommandTest):
         for words in (['execute', '--help'], ['help', 'execute']):
             result = self.assert_ok(self.migopy(*words))
             self.assertIn('migopy execute [NAME] [--to NAME] [--phase ', result.stdout)
+        shown = self.assert_ok(self.migopy('help', 'status')).stdout
+        self.assertIn('Show unregistered migrations', shown)
         result = self.assert_ok(self.migopy('help'))
         self.assertIn('\n  execute      Execute unregistered', result.stdout)
         self.assertIn('Neither ', result.stderr)

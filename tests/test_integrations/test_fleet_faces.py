@@ -103,6 +103,12 @@ class FaceTest(FleetTest):
             }
             self.assertEqual(names, {each: ['001_a.py'] for each in 'abc'})
 
+    def test_json_of_what_preflight_finds_in_each(self) -> None:
+        *of_each, ended = self.lines(self.do('preflight', json='yes'))
+        self.assertEqual([each['findings'] for each in of_each], [[]] * 3)
+        self.assertEqual([each['migrations'] for each in of_each], [[]] * 3)
+        self.assertTrue(ended['ok'], ended)
+
     def lines(self, result: Result) -> list[dict[str, Any]]:
         """Read lines of JSON; fail unless they are as the page says."""
         return [schema.check(line) for line in result.stdout.splitlines()]

@@ -64,6 +64,10 @@ class CommandsTest(InvokeTest):
                 command, *flags = typed
                 self.assert_error(self.fab(f'migrations.{command}', *flags), said)
 
+    def test_help_of_a_command_as_it_is_typed(self) -> None:
+        result = self.fab('migrations.help', '--command', 'show-status')
+        self.assertIn('fab migrations', self.assert_ok(result).stdout)
+
     def test_a_habit_of_fabric_1(self) -> None:
         self.migration('001_a.py', INSERT)
         result = self.assert_ok(self.fab('migrations:execute'))
