@@ -220,7 +220,10 @@ class LoadedMigration(NamedTuple):
         if not callable(function):
             raise NoSuchFunction(self.name, name, f'has no function `{name}`')
         if not _takes_one(function):
-            reason = f'has a function `{name}` that cannot be called with `db` alone'
+            # It may be another tool's `upgrade`.
+            theirs = [each for each, it in vars(self.module).items() if it is function]
+            called = name if name in theirs else (*theirs, name)[0]
+            reason = f'has a function `{called}` that cannot be called with `db` alone'
             raise NoSuchFunction(self.name, name, reason)
         require_none_idle(self.name, name, self.idle)
         return self._done_when_it_returns(name, function)

@@ -103,6 +103,13 @@ class ShapesTest(PlainTest):
         with self.assertRaisesRegex(MigopyException, 'has no function `down`'):
             manager.rollback('1')
 
+    def test_one_that_takes_more_is_named_as_it_is_called_there(self) -> None:
+        for name in ('up', 'upgrade', 'migrate'):
+            with self.subTest(name):
+                message = self.refused('001_x.py', f'def {name}(db, session): pass')
+                self.assertIn(f'a function `{name}` that cannot be called', message)
+                self.assertIn('Write `def up(db):` in it', message)
+
     def test_migopy_s_own_come_first(self) -> None:
         self.migration('001_x.py', PYMONGO_MIGRATE + '\n    def up(db): pass')
         self.manager().execute()
