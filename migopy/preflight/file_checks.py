@@ -34,18 +34,18 @@ NAMES = frozenset(
     """
     arrays capped cursor-timeout disk drop-and-build duplicates empty-filter fails geo
     index-build index-in-use large-write local-time member-behind member-down
-    no-way-back not-shown oplog own-client rights scan shard-key standalone text threads
-    time-series transaction-limits validator watched where write-concern
+    no-way-back not-read not-shown oplog own-client rights scan shard-key standalone
+    text threads time-series transaction-limits validator watched where write-concern
     write-per-document
     """.split()  # noqa: SIM905
 )
 
 
 def source_of(migration: Migration, direction: str) -> Source | None:
-    """Parse a file; `None` if it is no Python, which its import will tell."""
+    """Parse a file; `None` if it is no Python, or is nested too deeply."""
     try:
         return Source(migration, direction, migration.content())
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 

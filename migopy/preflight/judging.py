@@ -12,7 +12,14 @@ from migopy.files import Migration
 from migopy.preflight.builds import builds
 from migopy.preflight.checked_file import Reading
 from migopy.preflight.file_checks import not_allowed, read, source_of
-from migopy.preflight.findings import NOTICE, PROBLEM, SERVER, Finding, in_order
+from migopy.preflight.findings import (
+    FILE,
+    NOTICE,
+    PROBLEM,
+    SERVER,
+    Finding,
+    in_order,
+)
 from migopy.preflight.kinds import kinds, shard_keys, watched
 from migopy.preflight.limits import oplog, transaction_limits
 from migopy.preflight.members import members
@@ -69,6 +76,8 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
             size = partial(_size, server)
             inside, has_images = step.in_transaction, step.has_images
             of_step += read(Reading(source, inside, size, is_tried, has_images))
+        else:
+            of_step.append(_not_read(step))
         if step.in_transaction and not server.has_transactions:
             of_step.append(_standalone(step))
         if step.tried is not None:
@@ -120,6 +129,14 @@ def _of_all(
     """Make a finding about a whole step, not about a line of its file."""
     file = step.migration
     return Finding(name, severity, SERVER, file.name, file.path, 0, what, cost, instead)
+
+
+def _not_read(step: Ahead) -> Finding:
+    """Tell that nobody has looked through a file that Python has imported."""
+    file = step.migration
+    what = 'its code is nested too deeply to be looked through, as in a very long sum'
+    cost = 'what can be read in a file is not told of this one'
+    return Finding('not-read', NOTICE, FILE, file.name, file.path, 0, what, cost)
 
 
 def _out_of_time(step: Ahead) -> Finding:

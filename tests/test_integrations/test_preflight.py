@@ -64,6 +64,14 @@ class ServerTest(PreflightTest):
         result = self.looked("db.users.update_many({'a': 1}, {'$set': {'b': 2}})")
         self.assertEqual(result.results, '1 migration, nothing found\n')
 
+    def test_a_file_that_is_nested_too_deeply_to_be_looked_through(self) -> None:
+        """Python runs a sum of many lines, as of a long text, all the same."""
+        self.db.users.insert_one({'a': 1})
+        long = ' + '.join(['"x"'] * 900)
+        self.assertEqual(
+            self.found(f'db.users.insert_one({{"b": {long}}})'), ['not-read']
+        )
+
     def test_duplicates_for_a_unique_index(self) -> None:
         self.db.users.insert_many({'email': f'{n // 2}@x'} for n in range(6))
         result = self.looked("db.users.create_index('email', unique=True)", status=1)
