@@ -13,7 +13,13 @@ from migopy.texts import shortened as cut
 MASK = '***'
 
 #: The options of `MongoClient`, in lower case, whose value nobody may see.
-SECRET_OPTIONS = ('password', 'tlscertificatekeyfilepassword', 'sslpemkeyfilepassword')
+#: Other drivers know that of a proxy, whose URI may be the same.
+SECRET_OPTIONS = (
+    'password',
+    'proxypassword',
+    'tlscertificatekeyfilepassword',
+    'sslpemkeyfilepassword',
+)
 
 #: Where `authMechanismProperties` is a text, the values in it that nobody may see.
 _SECRET_PROPERTIES = re.compile(r'(?:TOKEN|PASSWORD):([^,]+)')

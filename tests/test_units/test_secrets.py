@@ -39,6 +39,9 @@ class InUriTest(unittest.TestCase):
 
     def test_those_among_its_options_are_hidden(self) -> None:
         texts = {
+            'mongodb://h/?proxyHost=p&proxyPassword=s3c&x=y': (
+                'mongodb://h/?proxyHost=p&proxyPassword=***&x=y'
+            ),
             'mongodb://h/?tls=true&tlsCertificateKeyFilePassword=s3c&x=y': (
                 'mongodb://h/?tls=true&tlsCertificateKeyFilePassword=***&x=y'
             ),
