@@ -17,9 +17,9 @@ from tests.fleets import FleetTest
 from tests.project import FabTest
 from tests.server import with_auth
 
-DOCUMENTS = 2000
+DOCUMENTS = 1000
 
-#: Takes at most a batch of ten in a fifth of a second, until the file `go` is there.
+#: Takes at most a batch of ten in two fifths of a second, until `go` is there.
 UP = """
     import os
     import time
@@ -30,7 +30,7 @@ UP = """
 
     def change(note):
         if not os.path.exists('go'):
-            time.sleep(0.02)
+            time.sleep(0.04)
         return {'$inc': {'calls': 1}}
 """
 
@@ -42,7 +42,7 @@ LOOP = """
     def up(db):
         for note in migopy.progress(db.notes.find()):
             if not os.path.exists('go'):
-                time.sleep(0.02)
+                time.sleep(0.04)
             db.notes.update_one({'_id': note['_id']}, {'$inc': {'calls': 1}})
 """
 
@@ -121,7 +121,7 @@ class PauseTest(Steered):
                 process, said = self.begin(text)
                 paused = self.text_of('migrations:pause')
                 self.assertRegex(
-                    paused, r'^Paused 1_a.py at notes: [0-9,]+ of 2,000 \([0-9]+%\)'
+                    paused, r'^Paused 1_a.py at notes: [0-9,]+ of 1,000 \([0-9]+%\)'
                 )
                 self.assertIn('To let it go on: fab migrations:resume', paused)
                 calls = self.calls()
@@ -315,7 +315,7 @@ class WatchTest(Steered):
         )
         # The first of all may come before there is a rate.
         self.assertRegex(
-            first, r'; notes: [0-9,]+ of 2,000 \([0-9]+%\)(, [0-9]+/s|; so far)'
+            first, r'; notes: [0-9,]+ of 1,000 \([0-9]+%\)(, [0-9]+/s|; so far)'
         )
         self.assertRegex(first, r'so far: notes [0-9,]+ updated')
         self.go(process, said)
