@@ -25,17 +25,21 @@ from pathlib import Path
 from typing import Any
 
 #: The modules with such tests. In all others each command starts from nothing, as it
-#: does for a user: those are about processes, imports, streams, signals and faces.
+#: does for a user: those are about processes, imports, streams and signals. So it does
+#: in a test whose class has `from_nothing`.
 MODULES = (
-    *('adopt', 'batches_killed', 'bookkeeping', 'daily', 'differences', 'dry_run'),
-    *('dumping', 'environments', 'fleet', 'fleet_declared', 'fleet_faults'),
-    *('fleet_next', 'fleet_rehearse', 'fleet_watch', 'foreign', 'history', 'hooks'),
-    *('index_builds', 'json', 'json_fuzz', 'list', 'lock', 'many', 'names', 'needs'),
-    *('no_files', 'offline', 'phases', 'plan', 'preflight', 'rehearse', 'repeat'),
-    *('squash', 'standin', 'status', 'steering', 'transaction', 'trial_truth', 'undo'),
-    *('undo_batches', 'undo_command', 'undo_defined', 'undo_exact', 'undo_kept'),
-    *('undo_killed', 'undo_pages', 'undo_tried', 'undo_unique', 'unfinished'),
-    *('update_each', 'verify', 'work'),
+    *('adopt', 'batches_killed', 'bookkeeping', 'command', 'comments', 'daily'),
+    *('differences', 'dry_run', 'dumping', 'environments', 'errors', 'fabfile'),
+    *('fleet', 'fleet_declared', 'fleet_faces', 'fleet_faults', 'fleet_next'),
+    *('fleet_rehearse', 'fleet_watch', 'foreign', 'history', 'hooks', 'hosts'),
+    *('index_builds', 'invoke', 'json', 'json_fuzz', 'left_open', 'list', 'lock'),
+    *('many', 'mistyped', 'names', 'needs', 'no_files', 'no_folder', 'offline'),
+    *('other_registries', 'own_collections', 'phases', 'plan', 'preflight', 'quorum'),
+    *('registry', 'rehearse', 'repeat', 'returned', 'squash', 'standin', 'status'),
+    *('steering', 'topologies', 'transaction', 'trial_truth', 'undo', 'undo_batches'),
+    *('undo_command', 'undo_defined', 'undo_exact', 'undo_kept', 'undo_killed'),
+    *('undo_pages', 'undo_tried', 'undo_unique', 'unfinished', 'update_each'),
+    *('verify', 'work'),
 )
 
 #: Where the environment has 1 for it, every command starts from nothing.
@@ -185,5 +189,9 @@ if __name__ == '__main__':
     os.environ.clear()
     os.environ.update(_request['environment'])
     sys.argv = _request['arguments']
+    # On a terminal a line is shown as soon as it is whole, but for PYTHONUNBUFFERED.
+    for _stream in (sys.stdin, sys.stdout):
+        _is_whole = _stream.isatty() and not sys.stdout.write_through
+        _stream.reconfigure(line_buffering=_is_whole)
     sys.path[0] = str(Path(sys.argv[0]).parent)
     runpy.run_path(sys.argv[0], run_name='__main__')

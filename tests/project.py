@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from migopy import MigrationsManager
@@ -181,6 +182,8 @@ class FabTest(ProjectTest):
     fabfile = FABFILE
     #: The program that is run.
     program = FAB
+    #: Whether each command starts from nothing, whatever the module's others do.
+    from_nothing = False
 
     def setUp(self) -> None:
         super().setUp()
@@ -205,29 +208,31 @@ class FabTest(ProjectTest):
         self, *arguments: str, cwd: Path | None = None, **environment: str
     ) -> subprocess.Popen[str]:
         """Start `fab` in the project and do not wait for it; see `tests.forks`."""
-        return self._start(arguments, subprocess.PIPE, cwd, environment)
+        return self._start(arguments, cwd, environment)
 
     def start_heard(self, *arguments: str) -> tuple[subprocess.Popen[str], Path]:
         """Start `fab`; give it and the file that has what it said so far."""
         said = self.folder / f'said_{uuid.uuid4().hex}'
         with said.open('w') as file:
-            return self._start(arguments, file, None, {}), said
+            return self._start(arguments, stderr=file), said
 
     def _start(
         self,
         arguments: Sequence[str],
-        stderr: int | IO[str],
-        cwd: Path | None,
-        environment: Mapping[str, str],
+        cwd: Path | None = None,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | IO[str] = subprocess.PIPE,
+        stderr: int | IO[str] = subprocess.PIPE,
     ) -> subprocess.Popen[str]:
-        forked = forks.are_for(type(self).__module__)
+        forked = forks.are_for(type(self).__module__) and not self.from_nothing
         start = forks.Forked if forked else subprocess.Popen[str]
         process = start(
             [str(self.program), *arguments],
             cwd=cwd or self.folder,
             env=clean_environment(**environment),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdin=stdin,
+            stdout=stdout,
             stderr=stderr,
             text=True,
         )
@@ -296,22 +301,16 @@ class FabTest(ProjectTest):
         """
         terminal, end_of_fab = os.openpty()
         with os.fdopen(terminal, 'r+b', buffering=0) as screen:
-            process = subprocess.Popen(
-                [str(self.program), *arguments],
-                cwd=self.folder,
-                env=clean_environment(TERM='xterm', **environment),
-                stdin=end_of_fab,
-                stdout=end_of_fab,
-                stderr=end_of_fab,
-            )
-            self.addCleanup(end, process)
+            streams = dict.fromkeys(('stdin', 'stdout', 'stderr'), end_of_fab)
+            environment = {'TERM': 'xterm', **environment}
+            process = self._start(arguments, None, environment, **streams)
             os.close(end_of_fab)
             screen.write(typed.encode())
             shown = self.read(screen, process)
             process.wait(timeout=TIMEOUT)
         return shown.decode().replace('\r\n', '\n')
 
-    def read(self, screen: IO[bytes], process: subprocess.Popen[bytes]) -> bytes:
+    def read(self, screen: IO[bytes], process: subprocess.Popen[str]) -> bytes:
         """Read a terminal until its processes have left it, at most `TIMEOUT` long.
 
         One that waits for what nobody types fails the test by what it shows.

@@ -72,6 +72,8 @@ POISON = "raise AssertionError('Fabric was imported')"
 class LifeTest(CommandTest):
     """From the first look to the way back, with a fabfile as `fab` takes it."""
 
+    from_nothing = True
+
     def setUp(self) -> None:
         super().setUp()
         self.migration('001_add_note.py', ADDS)
@@ -95,36 +97,6 @@ class LifeTest(CommandTest):
         self.assert_error(result, 'migopy rollback 001_add_note.py\n')
         self.assert_ok(self.migopy('rollback', '1', **poison))
         self.assertEqual(self.contents('notes'), [])
-
-    def test_what_is_typed_as_fab_has_it_is_told_as_it_is_here(self) -> None:
-        for typed, here in {
-            'execute,001,dry_run=yes': 'migopy execute 001 --dry-run',
-            'migrations:execute': 'migopy execute',
-            'migrations:rollback,last=2': 'migopy rollback --last 2',
-            'migrations:show_status': 'migopy status',
-            # Whatever an option is called.
-            'execute,name=1,self=2': 'migopy execute --name 1 --self 2',
-        }.items():
-            with self.subTest(typed):
-                result = self.migopy(typed)
-                said = 'That is how fab has it typed; nothing was done.\nHere, type: '
-                self.assertEqual((result.status, result.stderr), (1, f'{said}{here}\n'))
-        # Nothing that stands behind it is left out: the rest alone would do more.
-        for behind, here in {
-            ('--dry-run',): 'migopy execute --dry-run',
-            ('001', '--to=2'): 'migopy execute 001 --to 2',
-            ('--', '-1'): 'migopy execute -- -1',
-            ('--help',): 'migopy help execute',
-        }.items():
-            with self.subTest(behind):
-                result = self.migopy('migrations:execute', *behind)
-                self.assertTrue(result.stderr.endswith(f'type: {here}\n'), result)
-        [answer] = self.migopy('execute,1', '--json').stdout.splitlines()
-        [command] = json.loads(answer)['error']['next']
-        self.assertEqual(command['options'], {'json': 'yes'})
-        self.assertEqual(self.registered(), [])
-        for typed in ('execute:', 'excute,001', 'execute,=1', 'migrations:', ':', ','):
-            self.assert_error(self.migopy(typed), 'There is no command')
 
     def test_a_flag_that_a_command_of_2014_does_not_hand_on(self) -> None:
         text = (self.folder / 'fabfile.py').read_text()
@@ -196,6 +168,38 @@ class LifeTest(CommandTest):
         self.program = FAB
         self.assert_ok(self.fab('migrations:execute', **environment))
         self.assertEqual(self.registered(), ['001_add_note.py'])
+
+
+class TypedForFabTest(CommandTest):
+    def test_what_is_typed_as_fab_has_it_is_told_as_it_is_here(self) -> None:
+        for typed, here in {
+            'execute,001,dry_run=yes': 'migopy execute 001 --dry-run',
+            'migrations:execute': 'migopy execute',
+            'migrations:rollback,last=2': 'migopy rollback --last 2',
+            'migrations:show_status': 'migopy status',
+            # Whatever an option is called.
+            'execute,name=1,self=2': 'migopy execute --name 1 --self 2',
+        }.items():
+            with self.subTest(typed):
+                result = self.migopy(typed)
+                said = 'That is how fab has it typed; nothing was done.\nHere, type: '
+                self.assertEqual((result.status, result.stderr), (1, f'{said}{here}\n'))
+        # Nothing that stands behind it is left out: the rest alone would do more.
+        for behind, here in {
+            ('--dry-run',): 'migopy execute --dry-run',
+            ('001', '--to=2'): 'migopy execute 001 --to 2',
+            ('--', '-1'): 'migopy execute -- -1',
+            ('--help',): 'migopy help execute',
+        }.items():
+            with self.subTest(behind):
+                result = self.migopy('migrations:execute', *behind)
+                self.assertTrue(result.stderr.endswith(f'type: {here}\n'), result)
+        [answer] = self.migopy('execute,1', '--json').stdout.splitlines()
+        [command] = json.loads(answer)['error']['next']
+        self.assertEqual(command['options'], {'json': 'yes'})
+        self.assertEqual(self.registered(), [])
+        for typed in ('execute:', 'excute,001', 'execute,=1', 'migrations:', ':', ','):
+            self.assert_error(self.migopy(typed), 'There is no command')
 
 
 class OwnCommandsTest(CommandTest):
@@ -272,6 +276,8 @@ class OwnCommandsTest(CommandTest):
 
 class StatusTest(CommandTest):
     """What the command ends with."""
+
+    from_nothing = True
 
     def test_0_well_1_error_2_attention(self) -> None:
         self.migration('001_add_note.py', ADDS)
@@ -356,47 +362,6 @@ class StatusTest(CommandTest):
         self.assertEqual(process.stdout, '0\n', process.stderr)
         self.assertNotIn('BrokenPipe', process.stderr)
 
-    def test_a_full_disk_is_an_error_of_what_only_looks(self) -> None:
-        self.migration('001_add_note.py', ADDS)
-        python = environments.fabric_3()
-        for program, *commands in (
-            (
-                MIGOPY,
-                *('--help', '--version', 'help', 'status', 'list', 'history --json'),
-                *('settings', 'settings --json', 'preflight', 'dbrestore --json'),
-                *('undo', 'execute --dry-run --json'),
-            ),
-            (FAB, 'migrations', 'migrations:list,json=yes'),
-            (python / 'fab', 'migrations', 'migrations.list --json'),
-        ):
-            if program == python / 'fab':
-                file = self.folder / 'fabfile.py'
-                file.write_text(file.read_text().replace('migrations = ', 'ns = '))
-                file.write_text(file.read_text().replace('_task', '_namespace'))
-            for command in commands:
-                with self.subTest(program=program, command=command):
-                    status, said = self.on_a_full_disk(f'{program} {command}')
-                    self.assertEqual(status, 1, said)
-                    self.assertIn('stdout: No space left on device\n', said)
-                    self.assertNotIn('Traceback', said)
-        for command in ('create b', 'execute --json', 'rollback 1 --json'):
-            with self.subTest(command):
-                status, said = self.on_a_full_disk(f'{MIGOPY} {command}')
-                self.assertEqual(status, 0, said)
-
-    def on_a_full_disk(self, typed: str) -> tuple[int, str]:
-        """Type a line whose stdout takes nothing; give its status and its stderr."""
-        process = subprocess.run(
-            ['sh', '-c', f'{typed} >/dev/full'],
-            cwd=self.folder,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            timeout=TIMEOUT,
-        )
-        return process.returncode, process.stderr
-
     def test_streams_that_are_closed_are_no_error(self) -> None:
         """As of a service or a job whose shell has typed `2>&-`."""
         for number, (program, closed) in enumerate(
@@ -418,6 +383,44 @@ class StatusTest(CommandTest):
             with self.subTest(program, closed=closed):
                 self.assertEqual(process.returncode, 0)
                 self.assertIn(name, self.registered())
+
+
+class FullDiskTest(CommandTest):
+    def test_a_full_disk_is_an_error_of_what_only_looks(self) -> None:
+        self.migration('001_add_note.py', ADDS)
+        python = environments.fabric_3()
+        for program, *commands in (
+            (
+                MIGOPY,
+                *('--help', '--version', 'help', 'status', 'list', 'history --json'),
+                *('settings', 'settings --json', 'preflight', 'dbrestore --json'),
+                *('undo', 'execute --dry-run --json'),
+            ),
+            (FAB, 'migrations', 'migrations:list,json=yes'),
+            (python / 'fab', 'migrations', 'migrations.list --json'),
+        ):
+            if program == python / 'fab':
+                file = self.folder / 'fabfile.py'
+                file.write_text(file.read_text().replace('migrations = ', 'ns = '))
+                file.write_text(file.read_text().replace('_task', '_namespace'))
+            for command in commands:
+                with self.subTest(program=program, command=command):
+                    status, said = self.on_a_full_disk(program, command)
+                    self.assertEqual(status, 1, said)
+                    self.assertIn('stdout: No space left on device\n', said)
+                    self.assertNotIn('Traceback', said)
+        for command in ('create b', 'execute --json', 'rollback 1 --json'):
+            with self.subTest(command):
+                status, said = self.on_a_full_disk(MIGOPY, command)
+                self.assertEqual(status, 0, said)
+
+    def on_a_full_disk(self, program: Path, command: str) -> tuple[int, str]:
+        """Run a command whose stdout takes nothing; give its status and its stderr."""
+        self.program = program
+        with open('/dev/full', 'w') as disk:
+            process = self._start(command.split(), stdout=disk)
+        _, said = process.communicate(timeout=TIMEOUT)
+        return process.returncode, said
 
 
 class JsonTest(CommandTest):
@@ -713,6 +716,8 @@ class ContainerTest(CommandTest):
 
 class CompletionTest(CommandTest):
     """What shells complete, by argcomplete's part of each and by migopy's."""
+
+    from_nothing = True
 
     fabfile = OwnCommandsTest.fabfile
 

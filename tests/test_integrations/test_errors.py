@@ -221,6 +221,8 @@ class WrongFilesTest(FabTest):
 class InterruptTest(FabTest):
     """Ctrl-C: status 130 and a word, whatever goes on."""
 
+    from_nothing = True
+
     def interrupted(self) -> None:
         process = self.start('migrations')
         eventually(lambda: (self.folder / 'begun').exists(), 'it has begun')

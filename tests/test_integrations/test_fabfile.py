@@ -321,6 +321,8 @@ class SubtasksTest(FabTest):
 class PlacesTest(FabTest):
     """Relative paths lie beside the fabfile, wherever `fab` was started."""
 
+    from_nothing = True
+
     def assert_executed(self, *arguments: str, **places: str) -> None:
         """Fail unless this command executes `1_x.py`, of whichever folder."""
         cwd = self.folder / places.get('cwd', '.')

@@ -10,9 +10,10 @@ import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 from tests import forks
-from tests.project import FabTest, clean_environment
+from tests.project import FAB, MIGOPY, FabTest, clean_environment
 
 TELLING = """
     import json, os, signal, sys
@@ -21,6 +22,12 @@ TELLING = """
     class Migrations(migopy.MigrationsManager):
         MONGO_URI = '{uri}'
         MONGO_DATABASE = '{database}'
+
+        def tell(self):
+            tell()
+
+        def streams(self):
+            print(json.dumps(streams()))
 
     migrations = Migrations.create_task()
 
@@ -33,13 +40,17 @@ TELLING = """
             'arguments': sys.argv, 'main': [main.__name__, file], 'path': sys.path,
             'folder': os.getcwd(), 'environment': dict(os.environ), 'stdin': typed,
             'files': len(os.listdir('/proc/self/fd')), 'umask': os.umask(0o22),
-            'handlers': [str(signal.getsignal(n)) for n in (2, 13, 15, 17)],
-            'streams': [(each.name, each.encoding, each.errors, each.line_buffering)
-                        for each in (sys.stdin, sys.stdout, sys.stderr)],
+            'handlers': [str(signal.getsignal(n)).partition(' at ')[0]
+                         for n in (2, 13, 15, 17)],
+            'streams': streams(),
             'group': os.getpgrp(), 'session': os.getsid(0),
         }))
         print('said', file=sys.stderr)
         sys.exit(3)
+
+    def streams():
+        return [(each.name, each.encoding, each.errors, each.line_buffering,
+                 each.isatty()) for each in (sys.stdin, sys.stdout, sys.stderr)]
 
     def wait():
         print('begun', flush=True)
@@ -67,12 +78,24 @@ class ForksTest(FabTest):
         return process
 
     def test_all_that_a_process_has_is_the_same(self) -> None:
-        told = []
-        for kind in (subprocess.Popen, forks.Forked):
-            result = self.ended(self.begin(kind, 'tell'))
-            self.assertEqual((result.status, result.stderr), (3, 'said\n'), kind)
-            told.append(json.loads(result.stdout))
         self.maxDiff = None
+        for self.program in (FAB, MIGOPY):
+            told = []
+            for kind in (subprocess.Popen, forks.Forked):
+                result = self.ended(self.begin(kind, 'tell'))
+                self.assertEqual((result.status, result.stderr), (3, 'said\n'), kind)
+                told.append(json.loads(result.stdout))
+                if self.program == MIGOPY:
+                    told[-1].pop('files')  # threads of its client open some
+            with self.subTest(self.program):
+                self.assertEqual(*told)
+
+    def test_on_a_terminal_too(self) -> None:
+        told = []
+        for are_forked in (False, True):
+            with mock.patch.object(forks, 'are_for', return_value=are_forked):
+                told.append(self.on_terminal('migrations:streams'))
+        self.assertEqual(told[0].count('true]'), 3, told)
         self.assertEqual(*told)
 
     def test_threads_may_be_the_first_at_once(self) -> None:

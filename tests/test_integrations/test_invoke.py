@@ -162,6 +162,8 @@ Migrations.task_hook = classmethod(hook)
 class ElsewhereTest(InvokeTest):
     """Other files, names and folders: what is to be typed next leads there."""
 
+    from_nothing = True
+
     def test_another_file_and_another_name_of_the_collection(self) -> None:
         text = (self.folder / 'fabfile.py').read_text()
         (self.folder / 'fabfile.py').unlink()
@@ -217,6 +219,8 @@ class ElsewhereTest(InvokeTest):
 
 class InvTest(InvokeTest):
     """Invoke alone."""
+
+    from_nothing = True
 
     def setUp(self) -> None:
         super().setUp()
