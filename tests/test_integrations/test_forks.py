@@ -43,6 +43,7 @@ TELLING = """
             'handlers': [str(signal.getsignal(n)).partition(' at ')[0]
                          for n in (2, 13, 15, 17)],
             'streams': streams(),
+            'migopy': sorted(each for each in sys.modules if 'migopy' in each),
             'group': os.getpgrp(), 'session': os.getsid(0),
         }))
         print('said', file=sys.stderr)
