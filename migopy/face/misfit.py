@@ -50,8 +50,6 @@ def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
     known = signature.parameters.get(name)
     if known is None or known.kind is not known.KEYWORD_ONLY:
         return []
-    if name == value:
-        return [f'{value} needs a value; nothing was done']
     meant = Option(name, PLACEHOLDERS.get(name, '…'))
     return [f'{value} is typed ', meant, ' here; nothing was done']
 

@@ -251,7 +251,7 @@ class CallTest(unittest.TestCase):
             ('--dry_run', '--dry_run is typed dry_run=yes here'),
             ('--to', '--to is typed to=NAME here'),
             ('--odd', '--odd is typed odd=… here'),
-            ('to', 'to needs a value'),
+            ('to', 'to is typed to=NAME here'),
         ):
             with self.subTest(value), self.assertRaises(WrongOptions) as caught:
                 call(execute, 'execute', [value], {})
@@ -263,6 +263,20 @@ class CallTest(unittest.TestCase):
 
         with self.assertRaisesRegex(TypeError, 'its own'):
             call(breaks, 'breaks', ['a'], {})
+
+    def test_an_option_that_is_typed_as_a_value_is_shown_as_each_face_has_it(
+        self,
+    ) -> None:
+        def unlock(*, force: str | bool = 'no') -> None: ...
+
+        with self.assertRaises(WrongOptions) as caught:
+            call(unlock, 'unlock', ['force'], {})
+        for spelling, option in (
+            (FabSpelling(), 'force=yes'),
+            (CommandSpelling(), '--force'),
+        ):
+            said = caught.exception.spelled(spelling)
+            self.assertIn(f'unlock: force is typed {option} here; nothing', said)
 
     def test_it_names_the_command_as_it_is_typed(self) -> None:
         def show_status() -> None: ...
