@@ -17,6 +17,7 @@ from pymongo.read_concern import ReadConcern
 from migopy.codes import NOT_VALID, UNAUTHORIZED, WRITE_CONFLICT
 from migopy.differences.raw import Value, documents, id_of, with_id
 from migopy.dumps import raw_batches
+from migopy.state import begin
 
 #: A collection that does not exist: to read it does nothing but begin a transaction.
 NOWHERE = 'migopy_nowhere'
@@ -123,7 +124,7 @@ class States:
         collection = self.collection(namespace)
         by: dict[str, Any] = {'bypass_document_validation': bypass}
         with self._client.start_session() as session:
-            session.start_transaction()
+            begin(session, write_concern=None)
             try:
                 if before is None:
                     document = RawBSONDocument(after or b'')

@@ -20,6 +20,7 @@ from migopy.backfill import is_in_tried_batch
 from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND, NOT_IN_TRANSACTION
 from migopy.standin.findings import counted
 from migopy.standin.unanswerable import Unanswerable
+from migopy.state import begin
 
 Document = dict[str, Any]
 
@@ -206,7 +207,7 @@ def probing(client: Any) -> Iterator[ClientSession]:
     one of its own, before the dry run's is given it.
     """
     with client.start_session() as session:
-        session.start_transaction(read_preference=ReadPreference.PRIMARY)
+        begin(session, write_concern=None)
         try:
             yield session
         finally:

@@ -617,6 +617,30 @@ class CustomLoggerTest(PlainTest):
         self.assertNotIn('secret', said)
 
 
+class ReadConcernTest(PlainTest):
+    """What is found out does not depend on how the fabfile's client reads."""
+
+    def test_of_the_uri_is_for_no_transaction(self) -> None:
+        self.db.users.insert_many([{'_id': 1, 'n': 1}, {'_id': 2, 'n': 2}])
+        self.migration(
+            '001_x.py',
+            up(
+                """
+                db.users.create_index('n')
+                db.notes.create_index('n')
+                db.users.update_many({'n': {'$gt': 0}}, {'$inc': {'n': 1}})
+                """
+            ),
+        )
+        for level in ('linearizable', 'snapshot', 'available'):
+            with self.subTest(level):
+                self.logger.said.clear()
+                uri = f'{self.uri}&readConcernLevel={level}'
+                self.manager(MONGO_URI=uri).execute(dry_run='yes', show='5')
+                said = '\n'.join(message for _, message in self.logger.said)
+                self.assertIn('users 2 updated, index n_1 made', said)
+
+
 class DuplicatesTest(TriedTest):
     """Duplicates are those that the server finds."""
 
