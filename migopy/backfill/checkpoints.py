@@ -108,7 +108,7 @@ class Checkpoint:
             known = [each for each in known if each not in tried]
         entry = {**self.entry, 'count': count}
         entry['failed'] = [*known, *(packed(each) for each in failed)]
-        if not batch.retried:
+        if batch.counts.matched and not batch.retried:
             entry['after'] = packed(batch.last)
         return Place(entry, count)
 

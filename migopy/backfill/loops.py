@@ -116,7 +116,8 @@ class BatchAborted(UnkeptBatch):
     def __init__(self, left: Left, reason: str) -> None:
         why = (
             f'the server aborted the transaction of a batch ({reason}). It does so'
-            ' where something else writes the same documents meanwhile.'
+            ' where something else writes the same documents meanwhile, where it is'
+            ' restarted, and where another member becomes primary.'
         )
         super().__init__(left, reason, why)
 

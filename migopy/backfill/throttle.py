@@ -11,6 +11,7 @@ from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import CHECKPOINTS
 from migopy.backfill.server_load import LOOK_EVERY, ServerLoad, Strain
+from migopy.backfill.silence import Silence
 from migopy.backfill.sizes import BASE, Sizes, Way
 from migopy.backfill.threads import Submit
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
@@ -83,6 +84,7 @@ class Throttle:
         self._pace = pace
         self._load = load
         self.sizes = sizes
+        self.silence = Silence(name, self._tell)
         self._helm = HELM.get()
         #: Documents of a batch while it is held below the largest size, else `None`.
         self._held: int | None = None

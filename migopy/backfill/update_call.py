@@ -81,6 +81,7 @@ class UpdateCall:
         )
         self._writes = Writes(collection, raw, is_in_transaction())
         self._checkpoint = checkpoint
+        self._answer = throttle.silence.answer
         self._stops_at_failure = stops_at_failure
         self._exactly_once = exactly_once
         self._failures: list[tuple[Any, str]] = []
@@ -100,8 +101,9 @@ class UpdateCall:
         if not say_where(self._name, self._checkpoint):
             return
         try:
-            if session is None or not self._work_once(submit, session, show):
-                self._work(submit, in_flight, show)
+            with self._throttle.silence.told():
+                if session is None or not self._work_once(submit, session, show):
+                    self._work(submit, in_flight, show)
         except EndedTransaction as ended:
             self._note([ended.failed])
             self.counts.add(Counts(matched=1, failed=1))
@@ -170,7 +172,7 @@ class UpdateCall:
         `TooLarge` if smaller pages may help, else `NotOnce`.
         """
         try:
-            written = wait()
+            written = self._answer(wait)
             for _ in range(ATTEMPTS):
                 if not written.again:
                     break
@@ -226,7 +228,7 @@ class UpdateCall:
     def _settle_first(self, pending: deque[Pending]) -> None:
         """Settle the first pending batch; if interrupted, none is pending any more."""
         batch, wait = pending[0]
-        written = wait()
+        written = self._answer(wait)
         _, *later = pending
         pending.clear()
         self._settle(batch, written)
@@ -247,7 +249,7 @@ class UpdateCall:
         sizes.begin()
         began = time.monotonic()
         page = submit(self._pages.after, self._throttle.size, *after)
-        while documents := page():
+        while documents := self._answer(page):
             last = id_of(documents[-1])
             sizes.way.saw(time.monotonic() - began)
             sizes.read(documents)

@@ -11,6 +11,8 @@ from unittest import mock
 from pymongo import MongoClient
 
 from migopy import Pace, update_each
+from migopy.backfill import silence
+from migopy.backfill.pages import Pages
 from migopy.backfill.server_load import ServerLoad
 from migopy.pace import CAREFUL, NOTHING
 from tests import readme
@@ -104,6 +106,49 @@ class LagTest(PlainTest):
             manager = self.manager(MONGO_URI=cluster.uri, MIGRATION_PACE='full')
             manager.execute()
             self.assertEqual(notes.count_documents({'calls': 1}), DOCUMENTS)
+
+
+class SilentTest(PlainTest):
+    """A server that does not answer for a while."""
+
+    UPS = {
+        'update_each': """
+            import migopy
+
+            def up(db):
+                migopy.update_each(db.notes, lambda note: {'$inc': {'calls': 1}})
+            """,
+        'batches': """
+            import migopy
+
+            def up(db):
+                for batch in migopy.batches(db.notes, transaction=True):
+                    pass
+            """,
+    }
+
+    def test_a_person_is_told_that_it_does_not_answer(self) -> None:
+        self.db.notes.insert_many([{'_id': n} for n in range(10)])
+        said = 'notes: waits for the server, which has not answered for '
+        read = Pages.after
+
+        def late(*what: Any) -> Any:
+            eventually(
+                lambda: any(said in text for _, text in self.logger.said),
+                'a line that says so',
+            )
+            return read(*what)
+
+        for number, (name, up) in enumerate(self.UPS.items(), 1):
+            with (
+                self.subTest(name),
+                mock.patch.multiple(silence, SILENCE=0.1, LOOK_EVERY=0.01),
+                mock.patch.object(Pages, 'after', late),
+            ):
+                self.logger.said.clear()
+                self.migration(f'{number}_a.py', up)
+                self.manager().execute()
+                self.assertIn('notes: goes on after ', str(self.logger.said))
 
 
 class PageTest(PlainTest):

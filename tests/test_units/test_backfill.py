@@ -171,6 +171,11 @@ class CheckpointTest(unittest.TestCase):
                     self.assertIsInstance(begun.failed, list)
                     self.assertIs(begun.begun, is_sound and entry['key'] == 'k')
 
+    def test_a_batch_of_no_documents_leads_nowhere(self) -> None:
+        self.checkpoint.passed(batch(5), [])
+        place = self.checkpoint.following(Batch(), [])
+        self.assertEqual(place.entry, self.kept)
+
     def test_an_id_that_is_none_is_an_id(self) -> None:
         self.checkpoint.passed(batch(None), [])
         self.assertTrue(self.again().begun)

@@ -15,6 +15,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import NetworkTimeout, OperationFailure
 
 from migopy.backfill import server_load
+from migopy.backfill import silence as silence_room
 from migopy.backfill import throttle as throttle_room
 from migopy.backfill.server_load import ServerLoad, Strain
 from migopy.backfill.sizes import BASE, MOST, WELL, Sizes, Way
@@ -22,6 +23,7 @@ from migopy.backfill.throttle import SMALLEST, Throttle
 from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
 from migopy.terminal import told_by
 from tests import readme
+from tests.faults import eventually
 from tests.project import RecordingLogger
 
 NOW = datetime(2014, 5, 6)
@@ -340,6 +342,45 @@ def window(seconds: int) -> dict[str, Timestamp]:
         'earliestOptime': Timestamp(36_000, 1),
         'latestOptime': Timestamp(36_000 + seconds, 1),
     }
+
+
+class SilenceTest(unittest.TestCase):
+    """What is said where the server does not answer."""
+
+    def setUp(self) -> None:
+        self.logger = RecordingLogger()
+        self.shown: list[str] = []
+        self.silence = silence_room.Silence('notes', self.shown.append)
+        quick = {'SILENCE': 0.05, 'LOOK_EVERY': 0.01}
+        patch = mock.patch.multiple(silence_room, **quick)
+        patch.start()
+        self.addCleanup(patch.stop)
+
+    def late(self, answer: Any) -> Any:
+        """Answer once a person was told that nobody does."""
+        eventually(lambda: self.logger.said, 'a line that says so')
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def test_one_that_answers_late(self) -> None:
+        with told_by(self.logger), self.silence.told():
+            self.assertEqual(self.silence.answer(lambda: self.late(5)), 5)
+        waits, goes_on = self.logger.of('white')
+        said = 'notes: waits for the server, which has not answered for '
+        self.assertTrue(waits.startswith(said), waits)
+        self.assertRegex(goes_on, r'^notes: goes on after [0-9.]+ m?s$')
+        self.assertEqual(self.shown, [silence_room.WAITS, ''])
+
+    def test_one_that_does_not_answer_at_all(self) -> None:
+        with (
+            told_by(self.logger),
+            self.silence.told(),
+            self.assertRaises(NetworkTimeout),
+        ):
+            self.silence.answer(lambda: self.late(NetworkTimeout('late')))
+        self.assertEqual(len(self.logger.said), 1)
+        self.assertEqual(self.shown, [silence_room.WAITS, ''])
 
 
 class SizesTest(unittest.TestCase):
