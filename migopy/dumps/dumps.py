@@ -17,7 +17,6 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy import signals
-from migopy.commands import Command
 from migopy.dumps.database import plain, servers_of
 from migopy.dumps.documents import Damaged
 from migopy.dumps.errors import (
@@ -174,8 +173,7 @@ class Dumps:
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
         except NoRoom as error:
-            again = Command('dbrestore', dump.name, in_place='yes')
-            raise RestoreRefused(dump.name, str(error), again) from error
+            raise RestoreRefused(dump.name, str(error), lacks_room=True) from error
         except FAILURES as error:
             raise RestoreRefused(dump.name, reason_of(error, self.directory)) from error
         try:

@@ -48,19 +48,19 @@ class DumpFailed(MigopyException):
 class RestoreRefused(MigopyException):
     """The dump `name` cannot be restored; the database is as it was.
 
-    `in_place` is the command that needs less room, where that was the reason.
+    `lacks_room` is whether that was the reason, so that less room would do `in_place`.
     """
 
-    def __init__(self, name: str, reason: str, in_place: Command | None = None) -> None:
+    def __init__(self, name: str, reason: str, lacks_room: bool = False) -> None:
         self.name = name
         self.reason = reason
         said: list[object] = ['See the dumps there are: ', Command('dbrestore')]
-        if in_place:
+        if lacks_room:
             said = [
                 'Make room on the disk, or restore in place: each collection is tried'
                 ' beside, then all are dropped and filled. If that is interrupted, the'
-                ' database is incomplete. Type: ',
-                in_place,
+                ' database is incomplete. For that, type',
+                Again(in_place='yes'),
             ]
         super().__init__(
             f'The dump {name} was not restored: {reason}\nThe database is as it was. ',
@@ -79,8 +79,8 @@ class RestoreFailed(MigopyException):
         super().__init__(
             f'The restore of the dump {name} stopped: {reason}\n'
             f'The database {database} is incomplete: {state} The dump is intact. When'
-            ' the cause is mended, type the same again: ',
-            Command('dbrestore', name),
+            ' the cause is mended, type',
+            Again(),
         )
 
 

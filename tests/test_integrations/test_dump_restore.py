@@ -178,12 +178,10 @@ class RestoreTest(DumpTest):
         changed = everything(self.db)
         with mock.patch('migopy.dumps.exchange.free_bytes', return_value=10):
             with self.assertRaisesRegex(
-                RestoreRefused, '(?s)has 10 bytes free.*in_place=yes$'
-            ) as caught:
+                RestoreRefused, '(?s)has 10 bytes free.*again with in_place=yes[.]$'
+            ):
                 self.dumps().restore(self.db, self.dump)
             self.assertEqual(changed, everything(self.db))
-            [command] = caught.exception.next
-            self.assertEqual({'in_place': 'yes'}, command.options)
             with self.subTest('one by one there is'):
                 self.dumps().restore(self.db, self.dump, in_place=True)
                 self.assertEqual(self.before, everything(self.db))
@@ -247,7 +245,7 @@ class RestoreTest(DumpTest):
                 self.assertIn('is incomplete: 3 of 4 collections are back', message)
                 if isinstance(error, OSError):
                     self.assertIn('No space left on device', message)
-                    self.assertIn(f'fab migrations:dbrestore,{self.dump.name}', message)
+                    self.assertIn('type the command again', message)
                 self.dumps().restore(self.db, self.dump)
                 self.assertEqual(self.before, everything(self.db))
 

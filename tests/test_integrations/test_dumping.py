@@ -408,6 +408,35 @@ class RestoreByToolsTest(RestoreTest):
     path = os.environ.get('PATH', '')
 
 
+class WithoutRoomTest(FabTest):
+    """A restore for which the server's disk has too little room."""
+
+    fabfile = """
+        import migopy
+        from migopy.dumps import exchange
+
+        class Migrations(migopy.MigrationsManager):
+            MONGO_URI = '{uri}'
+            MONGO_DATABASE = '{database}'
+
+        migrations = Migrations.create_task()
+
+        exchange.free_bytes = lambda db: 10
+    """
+
+    def test_what_was_typed_is_to_be_typed_in_place(self) -> None:
+        """Without `foreign` it would be refused, and lead back here."""
+        self.db.notes.insert_one({})
+        self.assert_ok(self.fab('migrations:dbdump', PATH=NO_TOOLS))
+        [dump] = left(self.folder / 'mongodumps')
+        dump.rename(dump.with_name('dump'))
+        (dump.with_name('dump') / 'migopy.json').unlink()
+        typed = 'migrations:dbrestore,dump,foreign=yes'
+        refused = self.fab(typed, PATH=NO_TOOLS)
+        self.assert_error(refused, f'fab {typed},in_place=yes')
+        self.assert_ok(self.fab(f'{typed},in_place=yes', PATH=NO_TOOLS))
+
+
 class KilledTest(FabTest):
     """A restore that is killed while collections are exchanged."""
 
