@@ -7,6 +7,8 @@ import os
 from asyncio import locks, queues
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import pymongo
@@ -15,6 +17,7 @@ from pymongo.client_session import ClientSession
 
 from migopy.run.marks import has_one_log
 from migopy.run.transaction import NoSharedTransaction
+from migopy.run.unawaited import Unawaited, at_work
 from migopy.server import without_last_word
 
 #: Seconds between two looks at tasks that have work to do.
@@ -28,21 +31,25 @@ CLIENTS_OWN = tuple(f'{DRIVER}{each}' for each in ('periodic_executor', 'network
 #: Where a task waits for another one.
 WAITING = (queues.__file__, locks.__file__)
 
+#: What a file can do about a task that never ends.
+WAY_OUT = 'have the file cancel() that task'
+
 
 def run_to_end(
     function: Callable[[Any], Any],
     db: Any,
     connect: Callable[[], AsyncMongoClient[Any]],
     session: ClientSession | None,
+    is_over: Callable[[], bool],
 ) -> object:
     """Call an `async` function and wait for its end; give what it returns.
 
     It gets an `AsyncDatabase` of a client of its own, which `connect` makes, in place
     of `db`. In a transaction of `session` its operations are part of that transaction.
-    Tasks that it has made and not awaited are waited for.
+    Tasks that it has made and not awaited are waited for, unless `is_over`.
     Raises what it raises, and `NoSharedTransaction`.
     """
-    return asyncio.run(_awaited(function, db, connect, session))
+    return asyncio.run(_awaited(function, db, connect, session, is_over))
 
 
 async def _awaited(
@@ -50,31 +57,39 @@ async def _awaited(
     db: Any,
     connect: Callable[[], AsyncMongoClient[Any]],
     session: ClientSession | None,
+    is_over: Callable[[], bool],
 ) -> object:
     client = connect()
     try:
         own = client.get_database(db.name, write_concern=db.write_concern)
         if session is None:
-            return await _with_its_tasks(function, own)
+            return await _with_its_tasks(function, own, is_over)
         _require_begun(session, db.name)
         twin = _in_transaction_of(session, client)
         async with twin as shared, shared.bind(end_session=False):
-            return await _with_its_tasks(function, own)
+            return await _with_its_tasks(function, own, is_over)
     finally:
         with without_last_word():
             await client.close()
 
 
-async def _with_its_tasks(function: Callable[[Any], Any], db: Any) -> object:
+async def _with_its_tasks(
+    function: Callable[[Any], Any], db: Any, is_over: Callable[[], bool]
+) -> object:
     """Call an `async` function and wait for the tasks that it has made.
 
-    Python would cancel them. Not waited for are those that wait for another task.
+    Python would cancel them, as it does once `is_over`. Not waited for are those that
+    wait for another task.
     Raises what the function raises, or after all the first of the tasks that failed.
     """
     before = asyncio.all_tasks()
     errors: list[BaseException | None] = []
     returned: object = await function(db)
+    wait = Unawaited(WAY_OUT)
     while tasks := [t for t in asyncio.all_tasks() - before if _has_work(t)]:
+        if is_over():
+            break
+        wait.goes_on(partial(_said, tasks[0]), len(tasks))
         ended, _ = await asyncio.wait(tasks, timeout=LOOK)
         errors += [each.exception() for each in ended if not each.cancelled()]
     for error in filter(None, errors):
@@ -83,7 +98,7 @@ async def _with_its_tasks(function: Callable[[Any], Any], db: Any) -> object:
 
 
 def _has_work(task: asyncio.Task[Any]) -> bool:
-    files = list(_files(task.get_coro()))
+    files = [each.f_code.co_filename for each in _frames(task)]
     if not files or files[0].startswith(CLIENTS_OWN):
         return False
     # The driver's tasks may wait for a connection, or for a new primary.
@@ -91,10 +106,15 @@ def _has_work(task: asyncio.Task[Any]) -> bool:
     return is_of_driver or files[-1] not in WAITING
 
 
-def _files(coroutine: Any) -> Iterator[str]:
-    """Give the files of a coroutine and of those that it waits for, in this order."""
-    while (code := getattr(coroutine, 'cr_code', None)) is not None:
-        yield code.co_filename
+def _said(task: asyncio.Task[Any]) -> str:
+    return at_work('task', task.get_name(), _frames(task))
+
+
+def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Give the frames of a task's coroutine and of those that it waits for."""
+    coroutine: Any = task.get_coro()
+    while (frame := getattr(coroutine, 'cr_frame', None)) is not None:
+        yield frame
         coroutine = coroutine.cr_await
 
 

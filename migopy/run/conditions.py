@@ -120,7 +120,10 @@ def _call(
     # What only a few migrations need takes its time to be imported.
     from migopy.run.asynchronous import run_to_end
 
-    return call_here(partial(run_to_end, function, db, site.async_client, session))
+    connect, lock = site.async_client, site.lock
+    return call_here(
+        partial(run_to_end, function, db, connect, session, lambda: lock.is_lost)
+    )
 
 
 def function_of(error: BaseException | None, otherwise: str) -> str:

@@ -6,9 +6,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
+from types import FrameType
 
-from migopy.errand import ERRAND
+from migopy.errand import is_typed
+from migopy.run.unawaited import Unawaited, at_work
 from migopy.signals import is_interruption
 
 #: Seconds between two looks at threads that are at work.
@@ -16,6 +19,9 @@ LOOK = 0.05
 
 #: Seconds in which a thread of a pool begins with the work that it has just taken.
 TAKEN = 0.01
+
+#: What a file can do about a thread that never ends.
+WAY_OUT = 'have the file end that thread, or start it with daemon=True'
 
 
 @contextmanager
@@ -27,7 +33,7 @@ def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
     interruption, or once `is_over`. It is done in the process of a typed command;
     elsewhere threads may be the application's.
     """
-    if ERRAND.get() is None:
+    if not is_typed():
         yield
         return
     before = frozenset(threading.enumerate())
@@ -43,10 +49,14 @@ def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
 def _await_others(
     before: Collection[threading.Thread], is_over: Callable[[], bool]
 ) -> None:
+    wait = Unawaited(WAY_OUT)
     while others := _at_work(before):
         if is_over():
             return
-        others[0].join(LOOK)
+        wait.goes_on(partial(_said, others[0]), len(others))
+        # One that another thread is just starting cannot be joined yet.
+        with suppress(RuntimeError):
+            others[0].join(LOOK)
 
 
 def _at_work(before: Collection[threading.Thread]) -> list[threading.Thread]:
@@ -58,6 +68,20 @@ def _at_work(before: Collection[threading.Thread]) -> list[threading.Thread]:
         time.sleep(TAKEN)
         at_work = [each for each in new if each.is_alive() and not _is_idle(each)]
     return at_work
+
+
+def _said(thread: threading.Thread) -> str:
+    return at_work('thread', thread.name, _frames(thread))
+
+
+def _frames(thread: threading.Thread) -> list[FrameType]:
+    """List the frames of a thread, the outermost one first."""
+    frames = []
+    frame = sys._current_frames().get(thread.ident or 0)
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    return frames[::-1]
 
 
 def _is_idle(thread: threading.Thread) -> bool:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from tests.project import FabTest, PlainTest
+from pathlib import Path
+from unittest import mock
+
+from migopy.errand import Errand, carrying_out
+from migopy.run import unawaited
+from migopy.state import Lock
+from tests.project import FabTest, PlainTest, RecordingLogger
 
 NAME = '001_x.py'
 
@@ -230,6 +236,84 @@ class ThreadsTest(FabTest):
         )
         result = self.assert_ok(self.fab('migrations:execute'))
         self.assertIn('a 3 inserted', result.stderr)
+
+
+#: Two files that leave something at work, which ends when the file `go` is there.
+LEFT_AT_WORK = {
+    'thread': """
+        import os, threading, time
+
+        GO = os.path.join(os.path.dirname(__file__), '..', 'go')
+
+        def tick(db):
+            deadline = time.monotonic() + 10
+            while not os.path.exists(GO) and time.monotonic() < deadline:
+                time.sleep(0.01)
+            db.ticked.insert_one({})
+
+        def up(db):
+            threading.Thread(target=tick, args=(db,), name='ticker').start()
+        """,
+    'task': """
+        import asyncio, os, time
+
+        GO = os.path.join(os.path.dirname(__file__), '..', 'go')
+
+        async def tick(db):
+            deadline = time.monotonic() + 10
+            while not os.path.exists(GO) and time.monotonic() < deadline:
+                await asyncio.sleep(0.01)
+            await db.ticked.insert_one({})
+
+        async def up(db):
+            global task
+            task = asyncio.create_task(tick(db), name='ticker')
+        """,
+}
+
+
+class Going(RecordingLogger):
+    """Has what is left at work end as soon as a person is told of it."""
+
+    def __init__(self, go: Path) -> None:
+        super().__init__()
+        self.go = go
+
+    def white(self, message: object) -> None:
+        super().white(message)
+        if 'Waiting for' in str(message):
+            self.go.touch()
+
+
+class UnawaitedTest(PlainTest):
+    """What never ends keeps nobody waiting without a word."""
+
+    def execute(self, kind: str) -> None:
+        self.migration(NAME, LEFT_AT_WORK[kind])
+        with carrying_out(Errand()):
+            self.manager().execute()
+        self.assertEqual(self.registered(), [NAME])
+
+    def require_told(self, kind: str, way_out: str) -> None:
+        self.logger = Going(self.folder / 'go')
+        with mock.patch.object(unawaited, 'SILENCE', 0.05):
+            self.execute(kind)
+        [said] = [each for each in self.logger.of('white') if 'Waiting for' in each]
+        place = r'\(at .*/001_x\.py:(8|9|10)\)\. If that never ends'
+        self.assertRegex(said, f'{kind} ticker {place}')
+        self.assertIn(way_out, said)
+        self.assertEqual(self.contents('ticked'), [{}])
+
+    def test_a_person_is_told_of_a_thread(self) -> None:
+        self.require_told('thread', 'daemon=True')
+
+    def test_a_person_is_told_of_a_task(self) -> None:
+        self.require_told('task', 'cancel()')
+
+    def test_no_task_is_waited_for_once_the_lock_is_lost(self) -> None:
+        with mock.patch.object(Lock, 'is_lost', True):
+            self.execute('task')
+        self.assertEqual(self.contents('ticked'), [])
 
 
 class ForkTest(FabTest):
