@@ -72,6 +72,15 @@ class Silence:
                 if is_answered:
                     say(f'{self._name}: goes on after {took}')
 
+    def heard(self) -> None:
+        """Hear, in any thread, that an attempt has ended, and that another one begins.
+
+        So a server that answers each time, with a conflict, is not said to be silent.
+        """
+        with self._turn:
+            if self._since is not None:
+                self._since = time.monotonic()
+
     def _look_until(self, over: threading.Event) -> None:
         while not over.wait(LOOK_EVERY):
             with self._turn:

@@ -179,6 +179,7 @@ class Throttle:
     def tries_again(self, why: str, since: float) -> None:
         """Say, in any thread, why the one batch at hand is tried again since then."""
         self._is_again = True
+        self.silence.heard()
         said = f'a batch is tried again: {why}'
         self._context.run(self._tell, said)
         now = time.monotonic()

@@ -382,6 +382,27 @@ class SilenceTest(unittest.TestCase):
         self.assertEqual(len(self.logger.said), 1)
         self.assertEqual(self.shown, [silence_room.WAITS, ''])
 
+    def test_one_that_answers_each_attempt_with_a_conflict(self) -> None:
+        clock = mock.Mock()
+        clock.monotonic.return_value = 0.0
+
+        def attempts() -> None:
+            for moment in (0.04, 0.08):
+                clock.monotonic.return_value = moment
+                clock.reset_mock()
+                eventually(lambda: clock.monotonic.call_count > 1, 'a look')
+                throttle.tries_again('a conflict', 0)
+
+        throttle = Throttle('notes', NOTHING, None, Sizes(1000))
+        throttle.silence = self.silence
+        with (
+            mock.patch.object(silence_room, 'time', clock),
+            told_by(self.logger),
+            self.silence.told(),
+        ):
+            self.silence.answer(attempts)
+        self.assertNotIn(silence_room.WAITS, self.shown)
+
 
 class SizesTest(unittest.TestCase):
     """How many documents a page has."""
