@@ -20,8 +20,8 @@ ASKING = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: Stages that may have to be the first one; `$match` where it has `$text`.
-LEADING = frozenset(('$geoNear', '$match', '$search', '$searchMeta', '$vectorSearch'))
+#: Stages that have to be the first one; so has a `$match` with `$text`.
+LEADING = frozenset(('$geoNear', '$search', '$searchMeta', '$vectorSearch'))
 
 
 def aggregate(
@@ -110,11 +110,17 @@ def _results(
     First in a transaction of their own, as an error would end the dry run's.
     """
     collection = world.collection(namespace).with_options(RAW)
-    leading = 1 if pipeline and LEADING & set(pipeline[0]) else 0
+    leading = 1 if pipeline and _has_to_lead(pipeline[0]) else 0
     of_one = [*pipeline[:leading], {'$limit': 1}, *pipeline[leading:]]
     with probing(world.client) as session:
         list(collection.aggregate(of_one, session=session, **options))
     return limited(collection.aggregate(pipeline, session=world.session, **options))
+
+
+def _has_to_lead(stage: Any) -> bool:
+    # Before a `$match` that need not be the first, the limit spares it a scan.
+    is_document = isinstance(stage, Mapping)
+    return is_document and bool(LEADING & set(stage) or '$text' in str(stage))
 
 
 def _merge(

@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.errors import MigopyException
 from tests import server
+from tests.commands import Commands
 from tests.project import FabTest, PlainTest
 from tests.shapes import up
 
@@ -639,6 +640,25 @@ class ReadConcernTest(PlainTest):
                 self.manager(MONGO_URI=uri).execute(dry_run='yes', show='5')
                 said = '\n'.join(message for _, message in self.logger.said)
                 self.assertIn('users 2 updated, index n_1 made', said)
+
+
+class ProbeTest(PlainTest):
+    """What only finds out whether the server takes a pipeline."""
+
+    def test_it_goes_through_no_collection(self) -> None:
+        self.migration(
+            '001_x.py',
+            up("db.users.aggregate([{'$match': {'n': 1}}, {'$out': 'ones'}])"),
+        )
+        commands = Commands()
+        options = {'event_listeners': [commands]}
+        self.manager(MONGO_CLIENT_OPTIONS=options).execute(dry_run='yes')
+        probes = [
+            pipeline
+            for each in commands.sent
+            if {'$limit': 1} in (pipeline := each.command.get('pipeline', []))
+        ]
+        self.assertEqual(probes, [[{'$limit': 1}, {'$match': {'n': 1}}]])
 
 
 class DuplicatesTest(TriedTest):
