@@ -58,7 +58,8 @@ def private_server() -> Iterator[str]:
     """Give the URI of a new private mongod, which is gone with its data afterwards.
 
     What a killed rehearsal has left is removed first. Raises `NoMongod`,
-    `MongodFailed`, and `ServerGone` in place of what fails because of that.
+    `MongodFailed`, and `ServerGone` in place of what fails because of that, or at the
+    end.
     """
     from migopy.server.embedded import PrivateMongod
 
@@ -74,6 +75,9 @@ def private_server() -> Iterator[str]:
                 if server.is_alive() and not is_full:
                     raise
                 raise ServerGone(is_full) from error
+            # The step in which it has failed is told as any that fails.
+            if not server.is_alive():
+                raise ServerGone(FULL in server.last_words())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
