@@ -257,11 +257,11 @@ class MigrationsManager(
         Example: help,execute
         """
         if subtask is None:
-            self._report.help('', overview(self._subtasks, self._spelling))
-        else:
-            # Invoke has a `-` typed for each `_`.
-            command = self._subtasks.get(str(subtask).replace('-', '_'))
-            self._report.help(*in_full(command, self._spelling))
+            return self._report.help('', overview(self._subtasks, self._spelling))
+        # Invoke has a `-` typed for each `_`.
+        names = {each.replace('_', '-'): each for each in self._subtasks.names}
+        command = self._subtasks.get(names.get(str(subtask), str(subtask)))
+        return self._report.help(*in_full(command, self._spelling))
 
     # What several of them do.
 

@@ -38,7 +38,8 @@ def tell_outcome(outcome: Outcome, spelling: Spelling) -> None:
         'error': None if error is None else of_error(error, spelling),
     }
     # What preflight shows has a field of the same name, for those that it looked at.
-    lines.event('database', **{**shown, **about})
+    rest = {name: value for name, value in shown.items() if name not in about}
+    lines.event('database', **about, **rest)
 
 
 def answer_result(result: object) -> None:

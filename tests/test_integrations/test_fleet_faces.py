@@ -107,6 +107,9 @@ class FaceTest(FleetTest):
         *of_each, ended = self.lines(self.do('preflight', json='yes'))
         self.assertEqual([each['findings'] for each in of_each], [[]] * 3)
         self.assertEqual([each['migrations'] for each in of_each], [[]] * 3)
+        for each in of_each:
+            # A person reads these lines, too.
+            self.assertLess([*each].index('database'), [*each].index('findings'))
         self.assertTrue(ended['ok'], ended)
 
     def lines(self, result: Result) -> list[dict[str, Any]]:

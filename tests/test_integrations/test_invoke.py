@@ -67,6 +67,8 @@ class CommandsTest(InvokeTest):
     def test_help_of_a_command_as_it_is_typed(self) -> None:
         result = self.fab('migrations.help', '--command', 'show-status')
         self.assertIn('fab migrations', self.assert_ok(result).stdout)
+        unknown = self.fab('migrations.help', '--command', 'db-dump')
+        self.assert_error(unknown, "There is no command 'db-dump'")
 
     def test_a_habit_of_fabric_1(self) -> None:
         self.migration('001_a.py', INSERT)
