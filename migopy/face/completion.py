@@ -82,7 +82,7 @@ def names_of(manager_class: type[Any]) -> Sequence[str]:
         folder = os.path.join(settings.base, settings.directory)
         file_names = FileNames(settings.file_pattern, settings.helpers)
         found, _ = file_names.sorted_out(os.listdir(folder))
-    except (MigopyException, OSError, TypeError):
+    except (MigopyException, OSError, AttributeError, TypeError, ValueError):
         return []
     return [name[: -len('.py')] for _, name in found]
 

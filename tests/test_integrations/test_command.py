@@ -832,6 +832,26 @@ class CompletionTest(CommandTest):
             with self.subTest(other):
                 self.assertEqual(self.completed_by_bash('migopy execute 00'), names)
 
+    def test_a_setting_of_a_wrong_type_takes_no_command_away(self) -> None:
+        for setting in (
+            'MIGRATIONS_HELPERS = [3]',
+            'MIGRATIONS_FILE_PATTERN = None',
+            'MIGRATIONS_DIRECTORY = chr(0)',
+        ):
+            self.write(
+                'fabfile.py',
+                f"""
+                import migopy
+
+                class Migrations(migopy.MigrationsManager):
+                    MONGO_DATABASE = 'shop'
+                    {setting}
+                """,
+            )
+            with self.subTest(setting):
+                completed = self.completed_by_bash('migopy rollb')
+                self.assertEqual(completed, {'rollback'})
+
     def test_to_look_makes_no_file(self) -> None:
         (self.folder / 'mongomigrations/__init__.py').unlink(missing_ok=True)
         self.completed_by_bash('migopy execute 00')
