@@ -26,7 +26,7 @@ WAY_OUT = 'have the file end that thread, or start it with daemon=True'
 
 @contextmanager
 def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
-    """Wait at the block's end for the threads that were started in it.
+    """Wait at the block's end for the threads that were started or given work in it.
 
     Python does so at the end of a program, when the client is closed. Daemons are not
     waited for, nor threads of a pool that have nothing to do; none is after an
@@ -36,7 +36,8 @@ def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
     if not is_typed():
         yield
         return
-    before = frozenset(threading.enumerate())
+    # A pool that was there has work of this block, if it has any afterwards.
+    before = frozenset(each for each in threading.enumerate() if not _is_idle(each))
     try:
         yield
     except BaseException as error:

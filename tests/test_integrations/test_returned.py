@@ -188,6 +188,22 @@ class ThreadsTest(FabTest):
         self.assertIn('a 10 inserted', result.stderr)
         self.assertEqual(len(self.contents('a')), 10)
 
+    def test_of_a_pool_that_a_file_before_has_started_are_too(self) -> None:
+        self.migration(
+            '000_pool.py',
+            """
+            import time
+            from concurrent.futures import ThreadPoolExecutor
+
+            def up(db):
+                time.pool = ThreadPoolExecutor(1)
+                time.pool.submit(db.a.insert_one, {}).result()
+            """,
+        )
+        self.migration(NAME, POOL.replace('= ThreadPoolExecutor(1)', '= time.pool'))
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('a 10 inserted', result.stderr)
+
     def test_of_a_transaction_write_nothing_afterwards(self) -> None:
         """Also where `up` fails while the pool has work to do."""
         for failing in ('', '        1 / 0'):
