@@ -89,11 +89,12 @@ class NotCopied(MigopyException):
 class Stopped(MigopyException):
     """A server failed in the middle of a rehearsal; the cause is chained."""
 
-    def __init__(self, where: str, database: str, reason: str) -> None:
+    def __init__(self, where: str, database: str, *reason: object) -> None:
         self.where = where
         super().__init__(
-            f'The rehearsal on {where} has ended early: {reason}\n'
-            f'{database} was only read. When the cause is mended, type',
+            f'The rehearsal on {where} has ended early: ',
+            *reason,
+            f'\n{database} was only read. When the cause is mended, type',
             Again(),
         )
 
@@ -132,7 +133,8 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         # What these say to do next is about your database, where nothing has run.
         except (PyMongoError, NotRegistered, LockLost, ServerGone) as error:
             where = 'a private server' if server is None else server.where
-            raise Stopped(where, site.db.name, _why_stopped(error, server)) from error
+            reason = _why_stopped(error, server)
+            raise Stopped(where, site.db.name, *reason) from error
         if not heard.found:
             return False
         teller.over(heard.found, not_run)
@@ -164,17 +166,19 @@ def _on_copy(
         return on_scratch(scratch, order, copied, teller, is_private)
 
 
-def _why_stopped(error: BaseException | None, server: Settings | None) -> str:
+def _why_stopped(
+    error: BaseException | None, server: Settings | None
+) -> Sequence[object]:
     """Give the reason why a rehearsal came to no end, without what to do about it."""
     if isinstance(error, NotRegistered):
-        why = _why_stopped(error.__cause__, server)
-        return f'{error.name} has run, but that could not be registered there: {why}'
+        said = f'{error.name} has run, but that could not be registered there: '
+        return [said, *_why_stopped(error.__cause__, server)]
     if isinstance(error, ServerGone):
-        return error.message
+        return error.parts
     if isinstance(error, LockLost):
-        return 'it lost its lock there, as it was suspended too long or by unlock'
+        return ['it lost its lock there, as it was suspended too long or by unlock']
     assert error is not None  # noqa: S101 - one that is not registered has a cause
-    return reason_of_error(error, server)
+    return [reason_of_error(error, server)]
 
 
 def _names(site: Site, order: Order) -> list[str]:

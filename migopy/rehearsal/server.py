@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from migopy.commands import Option
 from migopy.errors import MigopyException
 from migopy.folders import SharedFolder, require_private
 
@@ -20,6 +21,9 @@ PREFIX = 'migopy-rehearsal-'
 #: Bytes on the disk for each byte of data: documents, indexes, and copies to compare
 #: with.
 ROOM = 2
+
+#: What makes a copy smaller.
+PART = Option('sample', '10000')
 
 #: What the server's log says where its disk is full.
 FULL = os.strerror(errno.ENOSPC)
@@ -35,7 +39,9 @@ class NoRoomHere(MigopyException):
             f'A copy of the database may need {needed:,} bytes, and in {folder} there'
             f' are {free:,}. Nothing was done.\n'
             'Set TMPDIR to a folder with more room, or rehearse on a part of the'
-            ' documents (sample=10000).'
+            ' documents (',
+            PART,
+            ').',
         )
 
 
@@ -44,13 +50,18 @@ class ServerGone(MigopyException):
 
     def __init__(self, is_full: bool) -> None:
         self.is_full = is_full
-        super().__init__(
-            f'the disk of {tempfile.gettempdir()} is full, where the copy was. Set'
-            ' TMPDIR to a folder with more room, or rehearse on a part of the documents'
-            ' (sample=10000)'
-            if is_full
-            else 'its mongod was killed or ended by itself, as where memory runs out'
-        )
+        if is_full:
+            super().__init__(
+                f'the disk of {tempfile.gettempdir()} is full, where the copy was. Set'
+                ' TMPDIR to a folder with more room, or rehearse on a part of the'
+                ' documents (',
+                PART,
+                ')',
+            )
+        else:
+            super().__init__(
+                'its mongod was killed or ended by itself, as where memory runs out'
+            )
 
 
 @contextlib.contextmanager

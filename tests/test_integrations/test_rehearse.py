@@ -14,6 +14,7 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from migopy import MigopyException
+from migopy.face.spelling import CommandSpelling
 from migopy.operations.rehearsing import _of_versions
 from migopy.rehearsal import rehearser
 from migopy.rehearsal import server as rehearsal_server
@@ -430,6 +431,8 @@ class RehearseTest(PlainTest):
             with self.assertRaises(MigopyException) as raised:
                 self.manager().rehearse()
         self.assertRegex(str(raised.exception), rf'{said}.*\n.* was only read')
+        spelled = raised.exception.spelled(CommandSpelling())
+        self.assertIn('(--sample 10000)', spelled)
 
     def test_hooks_hear_nothing(self) -> None:
         heard: list[Any] = []
