@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from migopy.commands import PLACEHOLDERS, Option, Part, Usage, Where
 from migopy.errors import enumerated
+from migopy.face.flags import flags_of
 
 #: How similar to an option an unknown one is that was meant as it.
 SIMILARITY = 0.6
@@ -50,7 +51,8 @@ def typed_as_value(signature: inspect.Signature, value: object) -> list[Part]:
     known = signature.parameters.get(name)
     if known is None or known.kind is not known.KEYWORD_ONLY:
         return []
-    meant = Option(name, PLACEHOLDERS.get(name, '…'))
+    [flag] = flags_of([known])
+    meant = Option(name, PLACEHOLDERS.get(name, flag.says if flag.is_switch else '…'))
     return [f'{value} is typed ', meant, ' here; nothing was done']
 
 

@@ -267,16 +267,20 @@ class CallTest(unittest.TestCase):
     def test_an_option_that_is_typed_as_a_value_is_shown_as_each_face_has_it(
         self,
     ) -> None:
-        def unlock(*, force: str | bool = 'no') -> None: ...
+        def unlock(*, force: str | bool = 'no', own: bool = False) -> None: ...
 
-        with self.assertRaises(WrongOptions) as caught:
-            call(unlock, 'unlock', ['force'], {})
-        for spelling, option in (
-            (FabSpelling(), 'force=yes'),
-            (CommandSpelling(), '--force'),
+        for name, by_fab, by_migopy in (
+            ('force', 'force=yes', '--force'),
+            ('own', 'own=yes', '--own'),
         ):
-            said = caught.exception.spelled(spelling)
-            self.assertIn(f'unlock: force is typed {option} here; nothing', said)
+            with self.assertRaises(WrongOptions) as caught:
+                call(unlock, 'unlock', [name], {})
+            for spelling, option in (
+                (FabSpelling(), by_fab),
+                (CommandSpelling(), by_migopy),
+            ):
+                said = caught.exception.spelled(spelling)
+                self.assertIn(f'unlock: {name} is typed {option} here; nothing', said)
 
     def test_it_names_the_command_as_it_is_typed(self) -> None:
         def show_status() -> None: ...
