@@ -103,6 +103,8 @@ class UnkeptBatch(MigopyException):
             f'Nothing of that batch is kept; the {left.done:,} documents before it are'
             ' done, and its up goes on after them when it is run again.'
         )
+        if not left.done:
+            what = 'Nothing of that batch is kept, and it was the first one.'
         if left.is_tried:
             what = 'Executed, it would fail, and nothing of that batch would be kept.'
         super().__init__(f'{left.namespace}: {why} {what}')
