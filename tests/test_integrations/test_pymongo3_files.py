@@ -259,12 +259,16 @@ class ConnectionTest(FileTest):
             self.assertIn(collection, str(caught.exception))
 
     def test_a_method_of_the_client_is_refused(self) -> None:
-        for method in ('database_names', 'drop_database', 'end_request'):
+        for method, advice in (
+            ('database_names', r'write db\.client\.database_names\(\)'),
+            ('drop_database', r'write db\.client\.drop_database\(\)'),
+            # What the client does not have any more either.
+            ('end_request', 'leave it out'),
+            ('copy_database', 'use mongodump and mongorestore'),
+        ):
             with (
                 self.subTest(method),
-                self.assertRaisesRegex(
-                    DroppedByPyMongo, rf'write db\.client\.{method}\(\)'
-                ),
+                self.assertRaisesRegex(DroppedByPyMongo, advice),
             ):
                 self.up(f'db.connection.{method}()')
 
