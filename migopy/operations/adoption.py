@@ -120,9 +120,9 @@ def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
                 '; nothing was done',
                 Command('help', 'adopt'),
             )
-    there = set(site.db.list_collection_names())
+    there = site.db.list_collection_names()
     if where.collection is None:
-        found = list(registries_in(TOOLS, site.db, there, math.inf))
+        found = list(registries_in(TOOLS, site.db, set(there), math.inf))
         return _some(found, where, 'No records of another tool were found')
     if where.collection not in there:
         said = f'There is no collection {where.collection!r}'
