@@ -190,7 +190,9 @@ class RehearseTest(FleetTest):
         result = self.rehearse('json=yes')
         self.assertEqual(result.status, 1)
         lines = [schema.check(line) for line in result.results.splitlines()]
-        found = {each['database'][-1]: each for each in lines[:-1]}
+        # Where the machine is slow there are others, about how far all of it is.
+        of_databases = [each for each in lines if each['event'] == 'database']
+        found = {each['database'][-1]: each for each in of_databases}
         self.assertEqual(
             {letter: each['outcome'] for letter, each in found.items()},
             {'a': 'failed', 'b': 'done', 'c': 'done'},

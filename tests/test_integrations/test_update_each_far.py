@@ -144,4 +144,4 @@ class FarTest(PlainTest):
         self.require_once()
         # The large one was tried, and those that follow are small.
         self.assertGreater(max(self.heard.written), BASE)
-        self.assertEqual(self.heard.written[-9:], [BASE] * 9)
+        self.assertLessEqual(max(self.heard.written[-9:]), BASE)
