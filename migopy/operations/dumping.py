@@ -12,6 +12,7 @@ from migopy.face import Asking
 from migopy.run import Observer, Unfinished
 from migopy.site import Site
 from migopy.state import RESTORE, Agent, Run
+from migopy.tell import IS_LOST, ago
 from migopy.terminal import told_by
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> N
         dump = dumps.find(site.db.name, which.name, which.foreign, servers)
         for line in dumps.cautions(site.db, dump):
             observer.warned(line)
-        asking.require(f'Bring the database back to {dump.name}')
+        known = f'{dump.name} was {ago(dump)}.\n{IS_LOST}'
+        asking.require(f'{known}\nBring the database back to {dump.name}')
         locked = site.locked('dbrestore', which.wait, observer.waiting)
         with locked, without_worker(site, 'dbrestore', which.wait, observer):
             observer.restoring(dump)

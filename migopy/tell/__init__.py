@@ -6,6 +6,7 @@ The rooms that speak JSON are loaded when one of their names is asked for.
 from typing import TYPE_CHECKING
 
 from migopy.lazy import late
+from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.narrator import Narrator
@@ -40,6 +41,7 @@ LATE = {
 }
 
 __all__ = [
+    'IS_LOST',
     'LINES',
     'REALLY_RUNS',
     'JsonEvents',
@@ -51,6 +53,7 @@ __all__ = [
     'RehearsalTeller',
     'Report',
     'Voice',
+    'ago',
     'as_markdown',
     'elsewhere_of',
     'failure_text',

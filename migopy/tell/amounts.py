@@ -32,6 +32,10 @@ def age(dump: Dump) -> str:
     return f'{count} {unit}{"" if count == 1 else "s"}'
 
 
+#: What a restore does to what is not in the dump.
+IS_LOST = 'What was written since is lost, by the application, too.'
+
+
 def ago(dump: Dump) -> str:
     """Say when a dump was made: `made 3 days ago`."""
     if dump.age is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import enumerated
 from migopy.state import IGNORED, Holder, Run
-from migopy.tell.amounts import ago
+from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.voice import Voice
@@ -238,8 +238,8 @@ class Narrator:
     def restoring(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""
         self._voice.white(
-            f'Going to bring {dump.database} back to {dump.name}, {ago(dump)}.\n'
-            'What was made since is dropped.'
+            f'Going to bring {dump.database} back to {dump.name}, {ago(dump)}.'
+            f'\n{IS_LOST}'
         )
 
     def restored(self, dump: Dump) -> None:

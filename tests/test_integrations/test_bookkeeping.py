@@ -322,3 +322,13 @@ class AskingTest(FabTest):
             shown = self.on_terminal(command, typed='\n')
             self.assertIn('[y/N]', shown)
             self.assertIn('Nothing was done.', shown)
+
+    def test_before_a_restore_it_says_what_will_be_lost(self) -> None:
+        self.assert_ok(self.fab('migrations:dbdump'))
+        [name] = [path.name for path in (self.folder / 'mongodumps').glob('2*')]
+        shown = self.on_terminal(f'migrations:dbrestore,{name}', typed='\n')
+        self.assertRegex(
+            shown,
+            f'{name} was made [0-9]+ seconds? ago.\nWhat was written since is lost,'
+            ' by the application, too.\n.*\\[y/N\\]',
+        )
