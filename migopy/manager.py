@@ -161,7 +161,7 @@ class MigrationsManager(
         What others have changed since stops it. conflicts=keep leaves such documents
         alone, conflicts=theirs such fields; conflicts=ours restores them, too.
         With force=yes the one named need not be applied. On a terminal it asks before
-        several, unless yes=yes.
+        several, and before one that others ran after, unless yes=yes.
         """
         from migopy.operations import dry_running, rolling_back
 

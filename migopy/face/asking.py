@@ -29,9 +29,14 @@ class Asking(NamedTuple):
     where: str
     is_sure: bool
 
+    @property
+    def will_ask(self) -> bool:
+        """Tell whether a person would be asked."""
+        return not self.is_sure and can_be_asked()
+
     def require(self, doing: str) -> None:
         """Ask whether to do something; raises `NotWanted` unless the answer is yes."""
-        if self.is_sure or not can_be_asked():
+        if not self.will_ask:
             return
         sys.stderr.write(f'{doing} ({self.where})? [y/N] ')
         sys.stderr.flush()

@@ -162,7 +162,9 @@ def order_up(
             )
         except AlreadyRegistered as error:
             is_to_run = command == 'execute' and not in_trial
-            raise AlreadyRegistered(error.name, error.how, is_to_run) from None
+            raise AlreadyRegistered(
+                error.name, error.how, is_to_run, error.later
+            ) from None
         chosen = narrowed(manager, taken, name)
         if phase == AFTER and chosen:
             pending = narrowed(manager, plan.unregistered)

@@ -11,14 +11,21 @@ from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
-from migopy.run import Observer, Runner, warn_of_dependents, warn_of_other_than_executed
+from migopy.run import (
+    Choice,
+    Observer,
+    Runner,
+    warn_of_dependents,
+    warn_of_other_than_executed,
+)
 from migopy.site import Site
 
 
 def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> bool:
     """Run `down` of what an order takes, each unregistered right after it.
 
-    Before several `asking` is asked. Returns whether there was anything to run.
+    Before several, and before one that others were executed after, `asking` is asked.
+    Returns whether there was anything to run.
     Raises as `execute` does.
     """
     agreed = _agreed(site, order, asking)
@@ -62,14 +69,28 @@ def _roll_back(
 
 
 def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
-    """Ask a person about several migrations, before the lock is taken.
+    """Ask a person before the lock is taken.
 
-    Returns the names that were agreed to; `None` if there is at most one.
+    Returns the names of several that were agreed to; `None` if there is at most one.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
+        if asking.will_ask:
+            _ask_about_later(site, order, asking)
         return None
     names = [each.name for each in order.select(site.plan())]
     if len(names) < 2:
         return None
     asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
     return names
+
+
+def _ask_about_later(site: Site, order: Order, asking: Asking) -> None:
+    """Ask about one that is named, and that others were executed after."""
+    plan = site.plan()
+    for typed in order.asked.values:
+        name = Choice(plan).name_of(str(typed))
+        if later := plan.executed_after(name):
+            asking.require(
+                f'Roll back {name}, and leave {len(later):,} applied that ran after it:'
+                f' {enumerated(later)}'
+            )

@@ -143,6 +143,11 @@ class Applied:
             if each.how != IGNORED and each.name not in self.repeats
         ]
 
+    def executed_after(self, name: str) -> list[str]:
+        """List what was executed after a migration, the oldest first."""
+        names = [each.name for each in self.executed]
+        return names[names.index(name) + 1 :] if name in names else []
+
     @property
     def last_registered(self) -> Migration | None:
         """Give the registered migration with the highest number."""

@@ -167,7 +167,8 @@ class Choice:
         is_settled = not plan.unfinished_of(chosen)
         # One that runs again when it changes runs by its name at any time.
         if name in plan.registered.keys() - plan.repeats and is_settled:
-            raise AlreadyRegistered(name, plan.registered[name].how)
+            how, later = plan.registered[name].how, len(plan.executed_after(name))
+            raise AlreadyRegistered(name, how, later=later)
         places = plan.other_places_of(chosen)
         if places and len(phases) < len(PHASES):
             raise OtherEnvironment(name, places, plan.environment)

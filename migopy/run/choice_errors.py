@@ -90,19 +90,29 @@ class Renamed(MigopyException):
 class AlreadyRegistered(MigopyException):
     """A migration that is registered already; `name` is its name.
 
-    `how` is how it was registered. Only whoever wanted it to run, as `is_to_run` says,
-    is told of a rollback, and nobody of a `down` that would undo what has never run.
+    `how` is how it was registered, `later` how many were executed after it. Only
+    whoever wanted it to run, as `is_to_run` says, is told of a rollback, and nobody of
+    a `down` that would undo what has never run.
     """
 
     def __init__(
-        self, name: str, how: str | None = None, is_to_run: bool = False
+        self,
+        name: str,
+        how: str | None = None,
+        is_to_run: bool = False,
+        later: int = 0,
     ) -> None:
         self.name = name
         self.how = how
+        self.later = later
         next_step: list[Part] = ['See all: ', Command('list')]
         if is_to_run:
             undone = Command('rollback', name)
             next_step = ['To run it again, first undo it: ', undone]
+            if later:
+                are = '1 later one is' if later == 1 else f'{later:,} later ones are'
+                on_top = f'{are} applied on top of it, and may need what it did.\n'
+                next_step = [on_top, *next_step]
         if is_to_run and how == IGNORED:
             next_step = [
                 'It was ignored: its up() was not run to its end. To have it pending: ',

@@ -311,6 +311,33 @@ class AskingTest(FabTest):
         self.assertNotIn('[y/N]', shown)
         self.assertEqual(self.registered(), [])
 
+    def test_one_that_others_stand_on_is_asked_about(self) -> None:
+        self.assert_error(
+            self.fab('migrations:execute,001'), '\n1 later one is applied'
+        )
+        shown = self.on_terminal('migrations:rollback,001', typed='n\n')
+        asked = 'Roll back 001_a.py, and leave 1 applied that ran after it: 002_b.py'
+        self.assertIn(f'{asked} ({self.db.name} on', shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(len(self.registered()), 2)
+        shown = self.on_terminal('migrations:rollback,001,yes=yes')
+        self.assertNotIn('[y/N]', shown)
+        self.assertEqual(self.registered(), ['002_b.py'])
+        self.assert_ok(self.fab('migrations:execute,001'))
+        shown = self.on_terminal('migrations:rollback,002', typed='y\n')
+        self.assertIn('002_b.py rolled back', shown)
+        # Executed again it is the last one, and nobody is asked.
+        self.assert_ok(self.fab('migrations:execute'))
+        shown = self.on_terminal('migrations:rollback,002')
+        self.assertNotIn('[y/N]', shown)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+    def test_one_that_others_stand_on_is_undone_unasked_without_a_terminal(
+        self,
+    ) -> None:
+        self.assert_ok(self.fab('migrations:rollback,001'))
+        self.assertEqual(self.registered(), ['002_b.py'])
+
     def test_one_alone_is_undone_unasked(self) -> None:
         shown = self.on_terminal('migrations:rollback,last=1')
         self.assertNotIn('[y/N]', shown)

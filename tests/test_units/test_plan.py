@@ -179,6 +179,25 @@ class SelectionTest(unittest.TestCase):
                 select()
             self.assertIn('1_a.py is registered already', str(caught.exception))
 
+    def test_to_run_it_again_it_is_told_how_many_stand_on_it(self) -> None:
+        for done, said in (
+            ('1_a.py', 'nothing was done.\nTo run it again, first undo it: fab'),
+            ('1_a.py 2_b.py', '\n1 later one is applied on top of it, and may need'),
+            (
+                '1_a.py 2_b.py 3_c.py',
+                '\n2 later ones are applied on top of it, and may need what it did.'
+                '\nTo run it again, first undo it: fab migrations:rollback,1_a.py',
+            ),
+        ):
+            with self.subTest(done):
+                made = Choice(plan('1_a.py 2_b.py 3_c.py', done))
+                with self.assertRaises(AlreadyRegistered) as caught:
+                    made.to_execute('1', True)
+                first = caught.exception
+                error = AlreadyRegistered(first.name, first.how, True, first.later)
+                self.assertIn(said, str(error))
+                self.assertEqual(error.next, [Command('rollback', '1_a.py')])
+
     def test_ignore_goes_up_to_one(self) -> None:
         made = Choice(plan('3_c.py 1_a.py 2_b.py 4_d.py', '2_b.py'))
         self.assertEqual(names(made.to_ignore(None, '3')), ['1_a.py', '3_c.py'])
