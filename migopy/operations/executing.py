@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from migopy.errors import MigopyException
 from migopy.files import importable
@@ -13,7 +13,7 @@ from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.waiting_for_worker import await_needed
-from migopy.run import Observer, Plan, Runner, Step
+from migopy.run import Failure, Observer, Observers, Plan, Runner, Step
 from migopy.site import Site
 
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ def _execute(
             return None
         plan = site.plan()
         migrations = order.select(plan)
-        runner = Runner(site, plan, observer)
         if not migrations:
             if agreed is not None:
                 agreed.require(site, [], plan, observer)
-            runner.complete_history()
+            Runner(site, plan, observer).complete_history()
             return site.surveyed(plan)
         with importable(site.directory):
             if looks_ahead:
@@ -76,15 +75,27 @@ def _execute(
             observer.planned('execute', plan, migrations)
             prepare(site, plan, migrations, observer)
             if dump is None:
-                runner.run(steps, order.asked)
+                Runner(site, plan, observer).run(steps, order.asked)
             else:
-                _run_after_dump(site, runner, steps, order, observer, dump)
+                _run_after_dump(site, plan, steps, order, observer, dump)
             if any(each.images for each in steps):
                 from migopy.operations.images import prune
 
                 prune(site)
         _tell_what_is_left(order, plan, observer)
     return None
+
+
+class _LastFailure:
+    """An observer that keeps what has failed, and says nothing."""
+
+    failure: Failure | None = None
+
+    def failed(self, failure: Failure) -> None:
+        self.failure = failure
+
+    def __getattr__(self, event: str) -> Callable[..., None]:
+        return lambda *what: None
 
 
 def _tell_what_is_left(order: Order, plan: Plan, observer: Observer) -> None:
@@ -97,18 +108,25 @@ def _tell_what_is_left(order: Order, plan: Plan, observer: Observer) -> None:
 
 def _run_after_dump(
     site: Site,
-    runner: Runner,
+    plan: Plan,
     steps: Sequence[Step],
     order: Order,
     observer: Observer,
     dump: Callable[[], object],
 ) -> None:
-    """Run steps after a dump; if one fails, the observer hears of the dump."""
+    """Run steps after a dump; if one fails, the observer hears of the dump.
+
+    Not where nothing was changed: to go back would only lose what others have written.
+    """
     before = names_of_dumps(site)
     dump()
+    kept = _LastFailure()
+    both: Any = Observers(observer, cast(Observer, kept))
     try:
-        runner.run(steps, order.asked)
+        Runner(site, plan, both).run(steps, order.asked)
     except BaseException:
+        if kept.failure is not None and kept.failure.changed_nothing:
+            raise
         with suppress(MigopyException):
             made = [each for each in dumps(site) if each.name not in before]
             if made:

@@ -41,6 +41,10 @@ class Aftermath(Enum):
     LOOKED = 'looked'
 
 
+#: What a failed step has left behind that has changed nothing.
+CLEAN = (Aftermath.NOTHING, Aftermath.ABORTED, Aftermath.REFUSED)
+
+
 @dataclass(frozen=True)
 class Failure:
     """What is known when a migration has failed.
@@ -80,9 +84,13 @@ class Failure:
     @property
     def is_unfinished(self) -> bool:
         """Tell whether the migration may be half done, by this attempt or earlier."""
-        clean = (Aftermath.NOTHING, Aftermath.ABORTED, Aftermath.REFUSED)
-        earlier = self.aftermath in clean and bool(self.earlier)
+        earlier = self.aftermath in CLEAN and bool(self.earlier)
         return earlier or self.aftermath is Aftermath.UNFINISHED
+
+    @property
+    def changed_nothing(self) -> bool:
+        """Tell whether nothing was changed, by it and by those that ran before it."""
+        return self.aftermath in CLEAN and not self.done
 
     @property
     def ways_out(self) -> list[Part]:

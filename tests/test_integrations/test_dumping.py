@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import stat
+import textwrap
 import time
 import unittest
 from pathlib import Path
@@ -156,6 +157,27 @@ class BeforeDeployTest(DumpingTest):
         self.assertEqual({**self.state(), **before}, self.state())
         self.assertNotIn('new', self.state())
         self.assertEqual(self.status(), status)
+
+    def test_where_a_failure_has_changed_nothing_no_way_back_is_offered(self) -> None:
+        self.db.create_collection('new')
+        in_transaction = f'transaction = True\n{textwrap.dedent(BAD)}'
+        for name, source in (
+            ('1_a.py', in_transaction),
+            ('1_a.py', 'def up(db): 1 / 0'),
+        ):
+            self.migration(name, source)
+            with self.assertRaises((ValueError, ZeroDivisionError)):
+                self.manager().execute()
+            self.assertTrue(self.made())
+            told = '\n'.join(text for _, text in self.logger.said)
+            self.assertRegex(told, 'nothing was changed|had written nothing')
+            self.assertNotIn('dbrestore', told)
+        # What ran before it did change something.
+        self.migration('1_a.py', GOOD)
+        self.migration('2_b.py', in_transaction)
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        self.assertIn('migrations:dbrestore', self.logger.said[-1][1])
 
     def test_after_a_failure_without_a_dump_none_is_named(self) -> None:
         self.migration('2_b.py', BAD)
