@@ -99,7 +99,8 @@ class Trial:
         self._observer = observer
         self._steps = steps
         self._names = [step.name for step in steps]
-        wanted = {'dry_run': 'yes'} if show is None else {'show': show}
+        # `show` alone makes it a dry run, but does not read as one.
+        wanted = {'dry_run': 'yes', 'show': show}
         self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
         self._comparer = Comparer(show or 0, site.db.name)
         self.not_shown: list[str] = []

@@ -235,6 +235,13 @@ class Migrations""",
         result = self.fab('migrations:execute,show=1')
         self.assertNotIn('pass-of-ann', result.stderr)
 
+    def test_of_one_that_fails_a_dry_run_is_what_is_to_be_typed_again(self) -> None:
+        self.migration('001_a.py', 'def up(db): 1 / 0')
+        for typed in ('dry_run=yes,show=1', 'show=1'):
+            result = self.fab(f'migrations:execute,{typed}')
+            again = 'To try again: fab migrations:execute,dry_run=yes,show=1\n'
+            self.assertIn(again, result.stderr)
+
 
 class StatesTest(server.DatabaseTest):
     """Two states of one moment, compared while others write."""
