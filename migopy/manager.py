@@ -153,13 +153,13 @@ class MigrationsManager(
         """Run down() of the migration that is named, and unregister it.
 
         Example: rollback,001_add_index.py
-        With last=NUMBER those executed last are rolled back, the newest first; with
-        to=NAME all that were executed after it. dry_run=yes shows what each would do,
-        show=5 also the first five documents that it would change.
-        Without a down() the documents are restored from images, if the file has
-        undo = True. With undo=yes images are used in any case, with undo=no never.
-        What others have changed since stops it. conflicts=keep leaves such documents
-        alone, conflicts=theirs such fields; conflicts=ours restores them, too.
+        With last=NUMBER those that ran last are rolled back, the newest first; with
+        to=NAME all that ran after it. dry_run=yes shows what each would do, show=5 also
+        the first five documents of it. Without a down() documents are restored from
+        images, if the file has undo = True; with undo=yes always, with undo=no never.
+        What others have changed since stops it. conflicts=keep leaves those documents
+        as they are; conflicts=theirs restores in them the fields that nobody else has
+        changed, which may not fit the others; conflicts=ours restores all of them.
         With force=yes the one named need not be applied. On a terminal it asks before
         several, and before one that others ran after, unless yes=yes.
         """

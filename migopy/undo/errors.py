@@ -12,7 +12,7 @@ from migopy.errors import MOST, MigopyException
 from migopy.secrets import shortened
 from migopy.texts import one_line
 from migopy.undo.conflicts import FoundConflicts
-from migopy.undo.document_decisions import STOP, Conflict
+from migopy.undo.document_decisions import STOP, THEIRS, Conflict
 
 #: Characters of an `_id` that a message shows.
 SHOWN = 200
@@ -143,10 +143,11 @@ class NotExact(MigopyException):
         )
 
 
-def left_to_others(found: FoundConflicts) -> str:
+def left_to_others(found: FoundConflicts, wish: str) -> str:
     """Say what an undo does not restore, as others have changed it since."""
+    rest = ' and other fields are restored where they can be,' if wish == THEIRS else ''
     return (
-        'What others have changed is left as it is, in'
+        f'What others have changed is left as it is,{rest} in'
         f' {_amounts(found.count - found.defined, found.defined)}:{_listed(found)}'
     )
 
@@ -192,7 +193,8 @@ def _listed(found: FoundConflicts) -> str:
 
 def _without_lost(name: str) -> Sequence[object]:
     return (
-        '\nTo restore in these, too, the fields that others have not changed: ',
+        '\nTo restore in these, too, the fields that others have not changed (fields'
+        ' that belong together may then not fit): ',
         Command('rollback', name, undo='yes', conflicts='theirs'),
         '\nTo take back what others have changed there: ',
         Command('rollback', name, undo='yes', conflicts='ours'),

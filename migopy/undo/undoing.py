@@ -158,7 +158,7 @@ class Undo:
     def _tell_left(self, found: FoundConflicts) -> None:
         """Say what is not restored; only once, even if a transaction is repeated."""
         if found.count and self._wish in (KEEP, THEIRS) and not self._is_left_told:
-            self._say(left_to_others(found))
+            self._say(left_to_others(found, self._wish))
             self._is_left_told = True
 
     def _in_one(self) -> None:
