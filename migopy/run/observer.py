@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from migopy.commands import Command, Part
+from migopy.errors import MigopyException
 from migopy.run.unfinished import ways_out
 
 if TYPE_CHECKING:
@@ -110,7 +111,15 @@ class Failure:
             return [Command('work')]
         if self.is_unfinished:
             return [part for part in self.ways_out if isinstance(part, Command)]
-        return [Command() if self.aftermath is Aftermath.IN_DOUBT else self.asked]
+        if self.aftermath is Aftermath.IN_DOUBT:
+            return [Command()]
+        # Typed again as it was, it could only meet the same error again.
+        return self.said_next or [self.asked]
+
+    @property
+    def said_next(self) -> list[Command]:
+        """List what the error itself says to type, if it says so."""
+        return self.error.next if isinstance(self.error, MigopyException) else []
 
 
 class Observers:

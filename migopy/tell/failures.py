@@ -69,8 +69,6 @@ def _unchanged(failure: Failure) -> list[Part]:
     """Say that nothing was written or all of it taken back, and what can be typed."""
     aftermath, asked = failure.aftermath, failure.asked
     is_undo = failure.function == 'undo'
-    # An undo that others have got in the way of says itself what can be typed.
-    says_next = isinstance(failure.error, MigopyException) and failure.error.next
     if is_undo:
         is_whole = aftermath in (Aftermath.ABORTED, Aftermath.REFUSED)
         said = (
@@ -78,7 +76,8 @@ def _unchanged(failure: Failure) -> list[Part]:
             if is_whole
             else 'It had written nothing.'
         )
-        return [said] if says_next else [f'{said} To try again: ', asked]
+        # One that others have got in the way of says itself what can be typed.
+        return [said] if failure.said_next else [f'{said} To try again: ', asked]
     if aftermath is Aftermath.REFUSED:
         # What migopy has found itself stands above already.
         is_ours = isinstance(failure.error, MigopyException)

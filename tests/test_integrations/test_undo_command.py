@@ -75,6 +75,18 @@ class FabUndoTest(FabTest):
 class AdviceTest(FabTest):
     """What an error says to write or to type is not refused by the next one."""
 
+    def test_a_machine_gets_the_commands_that_the_error_names(self) -> None:
+        self.migration('001_a.py', CHANGE)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.db.a.update_one({}, {'$set': {'x': 2}})
+        for options in ('', ',dry_run=yes'):
+            told = self.fab(f'migrations:rollback,001{options},json=yes').results
+            lines = [schema.check(line) for line in told.splitlines()]
+            for each in lines:
+                if failed := each if each['event'] == 'failed' else each.get('failed'):
+                    self.assertEqual(failed['next'], lines[-1]['error']['next'])
+                    self.assertIn('conflicts', failed['next'][0]['options'])
+
     def test_of_an_undo_that_others_are_in_the_way_of(self) -> None:
         """Whether it is one transaction or several: there is nothing to correct."""
         change = "lambda each: {'$set': {'x': 1}}"
