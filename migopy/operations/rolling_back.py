@@ -50,19 +50,19 @@ def _roll_back(
             return False
         if agreed is not None and [each.name for each in migrations] != agreed:
             raise ChangedMeanwhile(order.asked)
-        wanted = int(order.asked.options.get('last', 0))
-        if wanted > len(migrations):
-            there = 'one was' if len(migrations) == 1 else f'{len(migrations)} were'
-            observer.warned(
-                f'{wanted} were to be rolled back, but {there} executed:'
-                ' all of them are rolled back'
-            )
         with importable(site.directory):
             steps = loaded(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)
             prepare(site, plan, migrations, observer)
+            wanted = int(order.asked.options.get('last', 0))
+            if wanted > len(migrations):
+                there = 'one was' if len(migrations) == 1 else f'{len(migrations)} were'
+                observer.warned(
+                    f'{wanted} were to be rolled back, but {there} executed:'
+                    ' all of them are rolled back'
+                )
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site)
     return True

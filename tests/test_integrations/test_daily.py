@@ -185,6 +185,13 @@ class RollbackManyTest(PointTest):
         self.migrations.rollback(last='1')
         self.assertEqual(self.logger.said, [('green', 'No migration to roll back')])
 
+    def test_it_does_not_say_so_where_it_then_refuses(self) -> None:
+        self.migration('3_c.py', 'def up(db): pass')
+        with self.assertRaisesRegex(migopy.MigopyException, 'nothing was run'):
+            self.migrations.rollback(last='99')
+        self.assertNotIn('are rolled back', str(self.logger.said))
+        self.assertEqual(self.ran('undone'), [])
+
     def test_a_new_execution_counts_not_the_first(self) -> None:
         self.migrations.rollback('3')
         self.migrations.execute('3')
