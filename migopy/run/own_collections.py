@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from migopy.effects import Address, namespace_of, parts_of
+from migopy.effects import ENDS, READS, Address, namespace_of, parts_of
 from migopy.errand import is_typed
 from migopy.errors import MigopyException
 from migopy.run.site import Site
@@ -55,17 +55,26 @@ class RefusedOwn(BaseException):
         super().__init__(error.message)
 
 
+class WroteOn(BaseException):
+    """A migration was about to write after its lock was found lost; it was not sent.
+
+    No `Exception`, as PyMongo swallows those of a listener.
+    """
+
+
 class OwnCollections:
     """The guard of the collections in which migopy keeps the lock, runs and images.
 
     Invariant: single documents of them may be read and written, as those that somebody
     has always corrected so; none is dropped, renamed, replaced or emptied as a whole,
     in the database of the migration nor in another one of many that share their files.
+    Nor is anything written once the lock is known to be lost.
     """
 
     def __init__(self, site: Site, told: Told | None = None) -> None:
         """Take the site; `told` hears of each command that is not refused."""
         self._told = told
+        self._lock = site.lock
         self._database = site.db.name
         self._others = site.others
         registry = site.registry.collection.name
@@ -82,7 +91,10 @@ class OwnCollections:
     def see(
         self, name: str, database: str, command: Mapping[str, Any], address: Address
     ) -> None:
-        """See a command before it is sent; raises `RefusedOwn`."""
+        """See a command before it is sent; raises `RefusedOwn`, `WroteOn`."""
+        # Ending what is under way stops no loop: its next write is another command.
+        if self._lock.is_lost and _writes(name, database, command):
+            raise WroteOn
         self.hear(name, database, command)
 
     def hear(self, name: str, database: str, command: Mapping[str, Any]) -> None:
@@ -126,6 +138,13 @@ class OwnCollections:
             or collection in self._names
             or collection.startswith(self._within)
         )
+
+
+def _writes(name: str, database: str, command: Mapping[str, Any]) -> bool:
+    """Tell whether it writes; the end of a transaction has to be sent in any case."""
+    if name in READS or name in ENDS:
+        return False
+    return namespace_of(name, database, command) is not None
 
 
 def _takes_all(name: str, command: Mapping[str, Any]) -> bool:

@@ -117,7 +117,9 @@ class Performer:
                 end_on_server(self._site, step, effects, self._observer)
                 # It was ended for that; who interrupts it hears of that instead.
                 if self._site.lock.is_lost and not is_interruption(error):
-                    raise LockLost(self._site.lock.holder()) from error
+                    with self._site.listener.own_work():
+                        holder = self._site.lock.holder()
+                    raise LockLost(holder) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = said_of(effects, self._site.db.name)
                 is_kept = checkpoints is not None and checkpoints.is_kept

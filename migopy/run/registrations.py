@@ -20,7 +20,15 @@ from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
 from migopy.server import reason_of
-from migopy.state import UNWRITTEN, GuardedWriter, History, Lock, Registry, Run
+from migopy.state import (
+    UNWRITTEN,
+    GuardedWriter,
+    History,
+    Lock,
+    LockLost,
+    Registry,
+    Run,
+)
 
 #: From this many steps on, registrations wait for a majority together.
 MANY = 50
@@ -40,12 +48,14 @@ class NotRegistered(MigopyException):
         said: Sequence[object] = [reason_of(cause)]
         if isinstance(cause, MigopyException):
             said = cause.parts
+        # Once the lock was taken, somebody else may have settled it already.
+        if not isinstance(cause, LockLost):
+            ways = ways_out(run.name, run.direction, file, bool(run.images))
+            said = [*said, '\nIt counts as unfinished until you type one of:\n', *ways]
         super().__init__(
             f'{run.name}: its {run.direction} has run, but that could not be'
             ' registered: ',
             *said,
-            '\nIt counts as unfinished until you type one of:\n',
-            *ways_out(run.name, run.direction, file, bool(run.images)),
         )
 
 

@@ -12,6 +12,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.state.agent import Agent, is_gone, place
 from migopy.state.fields import date_of, number_of, text_of
+from migopy.state.renewal import RENEWAL
 
 Document = Mapping[str, Any]
 
@@ -108,6 +109,18 @@ class Holder:
         return max(0.0, self.ttl - self.lasts)
 
     @property
+    def notices(self) -> float | None:
+        """Give the seconds in which it notices, if it runs, that its lock was taken.
+
+        `None` where the document says no time that locks have.
+        """
+        if self.ttl is None or self.usual is None:
+            return None
+        if not 0 < self.ttl <= FAR * self.usual:
+            return None
+        return math.ceil(self.ttl * RENEWAL)
+
+    @property
     def is_gone(self) -> bool:
         """Tell whether its process, on this machine, is known to have ended."""
         return self.place == place() != '' and is_gone(self.agent.pid)
@@ -167,7 +180,8 @@ class LockLost(MigopyException):
         dropped = '' if holder else ', or its collection was dropped'
         super().__init__(
             f'This command lost its lock: {now}. It was cut off or suspended for too'
-            f' long, or somebody typed unlock{dropped}. Nothing was registered since.\n'
-            'See what is unfinished: ',
+            f' long, or somebody typed unlock{dropped}. Nothing was registered since,'
+            ' but it may have written until now, even if somebody has rolled back or'
+            ' ignored meanwhile what it was at.\nSee first what is unfinished: ',
             Command(),
         )

@@ -140,6 +140,8 @@ class Lock:
                     yield
             finally:
                 self._thread = None
+                # What comes later without the lock, a dry run say, has lost none.
+                self._renewal = self._new_renewal()
 
     def check(self) -> None:
         """Make sure, by a write to the server, that the lock is still ours.

@@ -191,6 +191,12 @@ class Report(OtherTerminal):
             )
         elif holder:
             self._voice.white_bold(f'Took the lock from {holder}')
+            if holder.notices is not None:
+                self._voice.white(
+                    'If it still runs, it may take'
+                    f' {holder.notices:,.0f} s to notice, and writes on until then:'
+                    ' wait that long before you type anything else.'
+                )
         else:
             self._voice.green('Nobody holds the lock')
 

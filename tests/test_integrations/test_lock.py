@@ -37,6 +37,18 @@ from tests.faults import PATIENCE, eventually, failing, obliging_server
 from tests.project import NOTHING, TIMEOUT, WAITING, FabTest, PlainTest, end
 from tests.server import DatabaseTest
 
+#: It would write for a minute.
+LOOP = """
+    import time
+
+    def up(db):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            db.ran.update_one({'_id': 1}, {'$inc': {'count': 1}}, upsert=True)
+            time.sleep(0.01)
+        db.ran.update_one({'_id': 1}, {'$set': {'ended': True}})
+"""
+
 
 def nobody(holder: Holder) -> None:
     raise AssertionError(f'waited for {holder}')
@@ -76,6 +88,15 @@ class LockTestCase(DatabaseTest):
 
 class HeldTest(LockTestCase):
     """While the lock is held, and after."""
+
+    def test_that_it_was_lost_is_told_until_the_block_ends(self) -> None:
+        """A dry run that follows in the same process has lost nothing."""
+        lock = self.lock()
+        with lock.held('execute', 0, nobody):
+            self.document.delete_one({})
+            self.assertRaises(LockLost, lock.check)
+            self.assertTrue(lock.is_lost)
+        self.assertFalse(lock.is_lost)
 
     def test_the_document_says_who_holds_it_for_what_since_when(self) -> None:
         lock = self.lock(ttl=30)
@@ -747,6 +768,11 @@ class DeployTest(FabTest):
             f'Took the lock from {Agent.current()} (process {process}, execute) since',
             result.stdout,
         )
+        self.assertIn(
+            'If it still runs, it may take 20 s to notice, and writes on until then:'
+            ' wait that long before you type anything else.',
+            result.stdout,
+        )
         self.assertIsNone(self.holder())
         result = self.assert_ok(self.fab('migrations:unlock,force=yes'))
         self.assertIn('Nobody holds the lock', result.stdout)
@@ -764,10 +790,20 @@ class DeployTest(FabTest):
         self.go()
         result = self.assert_error(self.ended(first), 'lost its lock', '001_a.py')
         self.assertNotIn('executed in', result.stderr)
-        self.assertEqual(self.db.ran.count_documents({'ended': {'$exists': True}}), 1)
         self.assertEqual(self.registered(), [])
         shown = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn('Unfinished: 001_a.py', shown)
+
+    def test_a_robbed_loop_of_short_writes_ends_once_that_is_noticed(self) -> None:
+        """Ending what is under way on the server does not end it."""
+        self.settings(ttl=3, wait=0)
+        self.migration('001_a.py', LOOP)
+        first = self.start('migrations:execute')
+        eventually(lambda: self.db.ran.count_documents({}) > 0, 'a write')
+        self.assert_ok(self.fab('migrations:unlock,force=yes'))
+        result = self.assert_error(self.ended(first), 'lost its lock')
+        self.assertNotIn('counts as unfinished', result.stderr)
+        self.assertEqual(self.db.ran.count_documents({'ended': True}), 0)
 
     def test_another_may_execute_what_a_robbed_one_is_still_at(self) -> None:
         self.migration('001_a.py', WAITING)
