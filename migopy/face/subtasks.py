@@ -58,10 +58,10 @@ class UnknownSubtask(MigopyException):
         if name in HABITS:
             here = HABITS[name]
             if here and here not in READING and not is_alone:
-                other = f'\nWhat other tools call so is {here}, see: '
+                other = f'\nHere that is done by {here}, see: '
                 said += [other, Command('help', here)]
             else:
-                said += ['\nWhat other tools call so is: ', Command(here)]
+                said += ['\nHere that is done by: ', Command(here)]
         else:
             for near in difflib.get_close_matches(name, known, 1):
                 if near in READING:

@@ -16,7 +16,7 @@ class MistypedTest(InvokeTest):
                 "There is no command 'exeucte'; nothing was done.",
                 '\n  fab migrations.execute\n',
             ),
-            ('migrations.status', 'What other tools call so is: fab migrations\n'),
+            ('migrations.status', '\nHere that is done by: fab migrations\n'),
             (
                 'migrations.execute 001',
                 'execute: 001 is typed --name 001 here; nothing was done.',

@@ -169,13 +169,15 @@ class SubtasksTest(unittest.TestCase):
             'make': 'create',
         }.items():
             error = UnknownSubtask(habit, ['execute'], is_alone=True)
-            self.assertIn('What other tools call so is: fab migrations', str(error))
+            self.assertIn('\nHere that is done by: fab migrations', str(error))
             self.assertEqual(error.next[0], Command(name))
 
     def test_of_what_else_was_typed_nothing_is_taken_for_known(self) -> None:
         for habit, name in {'up': 'execute', 'downgrade': 'rollback'}.items():
             error = UnknownSubtask(habit, ['execute'])
-            self.assertIn(f'call so is {name}, see: fab migrations:help', str(error))
+            self.assertIn(
+                f'Here that is done by {name}, see: fab migrations:help', str(error)
+            )
             self.assertEqual(error.next[0], Command('help', name))
 
     def test_with_nothing_near_none_is_suggested(self) -> None:
