@@ -34,7 +34,8 @@ class NoTransactions(MigopyException):
             f'{what} needs a transaction, and this server has none: it is not a member'
             ' of a replica set. Nothing was done.\n'
             'Make it a set of one member (start mongod with --replSet=rs0, then type'
-            ' rs.initiate() in its shell)',
+            ' rs.initiate() in its shell; with authorization on, it needs a --keyFile,'
+            ' too)',
             *without,
         )
 

@@ -365,24 +365,24 @@ class StandaloneTest(FabTest):
                 (
                     'execute',
                     '003_c.py: undo = True needs',
-                    'shell), or have `undo = False` at the top of the file.\n',
+                    'too), or have `undo = False` at the top of the file.\n',
                 ),
                 (
                     'execute,2',
                     '002_b.py needs a transaction',
                     'replica set',
-                    'shell), or have `transaction = False` at the top of the file.\n',
+                    'too), or have `transaction = False` at the top of the file.\n',
                 ),
                 (
                     'execute,2,dry_run=yes',
                     'A dry run needs',
-                    'shell), or have it run on a copy: fab migrations:rehearse,2\n',
+                    'too), or have it run on a copy: fab migrations:rehearse,2\n',
                 ),
                 (
                     'execute,to=2,show=3',
-                    'shell), or have it run on a copy: fab migrations:rehearse,to=2\n',
+                    'too), or have it run on a copy: fab migrations:rehearse,to=2\n',
                 ),
-                ('plan', 'A plan needs', 'shell).\n'),
+                ('plan', 'A plan needs', '--keyFile, too).\n'),
             ):
                 with self.subTest(command):
                     self.assert_error(self.fab(f'migrations:{command}'), *expected)
