@@ -8,6 +8,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Spelling
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
+from migopy.tell import IS_LOST
 from migopy.terminal import is_terminal
 
 
@@ -65,4 +66,5 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     asked = command.name in ('squash', 'unlock')
     if asked or restores or (command.name == 'rollback' and several):
         is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
-        Asking(host, is_sure).require(spelling.command(command))
+        lost = f'{IS_LOST}\n' if restores else ''
+        Asking(host, is_sure).require(f'{lost}{spelling.command(command)}')

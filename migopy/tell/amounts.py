@@ -33,7 +33,7 @@ def age(dump: Dump) -> str:
 
 
 #: What a restore does to what is not in the dump.
-IS_LOST = 'What was written since is lost, by the application, too.'
+IS_LOST = 'What was written since the dump is lost, by the application, too.'
 
 
 def ago(dump: Dump) -> str:

@@ -356,6 +356,6 @@ class AskingTest(FabTest):
         shown = self.on_terminal(f'migrations:dbrestore,{name}', typed='\n')
         self.assertRegex(
             shown,
-            f'{name} was made [0-9]+ seconds? ago.\nWhat was written since is lost,'
-            ' by the application, too.\n.*\\[y/N\\]',
+            f'{name} was made [0-9]+ seconds? ago.\nWhat was written since the'
+            ' dump is lost, by the application, too.\n.*\\[y/N\\]',
         )

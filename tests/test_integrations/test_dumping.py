@@ -290,7 +290,7 @@ class RestoreTest(DumpingTest):
         self.assertRegex(
             going,
             f'^Going to bring {self.db.name} back to {self.name}, made [0-9]+ seconds?'
-            ' ago.\nWhat was written since is lost, by the application, too.$',
+            ' ago.\nWhat was written since the dump is lost, by the application, too.$',
         )
         done = f'{self.db.name} is as it was in {self.name}'
         self.assertEqual(logger.said[-1], ('white_bold', done))

@@ -16,8 +16,8 @@ from fabric.network import ssh
 from fabric.state import env
 
 from migopy import signals
-from migopy.commands import command_line, quoted
-from migopy.face import hosts, remote
+from migopy.commands import Command, FabSpelling, command_line, quoted
+from migopy.face import asking, hosts, remote
 from migopy.face.sent import SENT
 from migopy.face.subtasks import as_typed
 from migopy.signals import Terminated
@@ -30,6 +30,20 @@ class QuotedTest(unittest.TestCase):
         self.assertEqual(
             quoted('migrations:execute,001_x.py'), 'migrations:execute,001_x.py'
         )
+
+
+class AskedHereTest(unittest.TestCase):
+    def test_before_a_restore_it_says_what_is_lost(self) -> None:
+        for command, is_said in (('dbrestore', True), ('squash', False)):
+            said = io.StringIO()
+            with (
+                mock.patch.object(asking, 'can_be_asked', return_value=True),
+                mock.patch('sys.stderr', said),
+                mock.patch('sys.stdin', io.StringIO('y\n')),
+            ):
+                asking.ask_first(Command(command, 'x'), HOST, FabSpelling())
+            lost = 'What was written since the dump is lost, by the application, too.\n'
+            self.assertEqual(lost in said.getvalue(), is_said)
 
 
 class TypedAgainTest(unittest.TestCase):
