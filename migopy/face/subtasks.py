@@ -72,7 +72,7 @@ class UnknownSubtask(MigopyException):
     @property
     def next(self) -> list[Command]:
         """List what may have been meant; the others would change something, too."""
-        meant = takewhile(LISTED.__ne__, self.parts)
+        meant = takewhile(lambda part: part != LISTED, self.parts)
         return [part for part in meant if isinstance(part, Command)]
 
 
