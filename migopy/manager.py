@@ -258,10 +258,8 @@ class MigrationsManager(
         """
         if subtask is None:
             return self._report.help('', overview(self._subtasks, self._spelling))
-        # Invoke has a `-` typed for each `_`.
-        names = {each.replace('_', '-'): each for each in self._subtasks.names}
-        command = self._subtasks.get(names.get(str(subtask), str(subtask)))
-        return self._report.help(*in_full(command, self._spelling))
+        shown = in_full(self._subtasks, str(subtask), self._spelling)
+        return self._report.help(*shown)
 
     # What several of them do.
 

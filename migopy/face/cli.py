@@ -117,11 +117,6 @@ def _carry_out(manager_class: type[Manager], base: type[Any], line: Line) -> int
         subtask = subtasks.get(name) if name else subtasks.default
         called = word_of(name or subtask.__name__)
         typed = read(subtask, called, words, line)
-        if subtask.__name__ == HELP:
-            known = _by_word(subtasks)
-            typed = typed._replace(
-                values=[known.get(each, each) for each in typed.values]
-            )
         with _kept_stdout(manager_class.wants_json(name, typed.options)):
             run_hook(manager_class, name, as_typed(typed.values, typed.options))
             manager = manager_class()
@@ -176,7 +171,10 @@ def command_in(line: Line, subtasks: Subtasks) -> tuple[str | None, Sequence[str
     Raises `WrongOptions` if an option stands before the command, `AsForFab` if it is
     typed as `fab` has it.
     """
-    by_word = _by_word(subtasks)
+    names = subtasks.names
+    by_word = {word_of(name): name for name in names}
+    for name in names:
+        by_word |= {name: name, name.replace('_', '-'): name}
     if not line.words:
         return None, []
     first, *others = line.words
@@ -192,15 +190,6 @@ def command_in(line: Line, subtasks: Subtasks) -> tuple[str | None, Sequence[str
                 usage_of(subtasks.get(by_word[each]), each),
             )
     return None, line.words
-
-
-def _by_word(subtasks: Subtasks) -> dict[str, str]:
-    """Give the name of each command by all words that it may be typed as."""
-    names = subtasks.names
-    by_word = {word_of(name): name for name in names}
-    for name in names:
-        by_word |= {name: name, name.replace('_', '-'): name}
-    return by_word
 
 
 def _refuse_form_of_fab(

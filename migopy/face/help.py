@@ -6,8 +6,8 @@ import re
 import sys
 from collections.abc import Iterable
 
-from migopy.commands import Command, Option, Spelling, Usage
-from migopy.face.subtasks import Subtask, explanation, usage_of
+from migopy.commands import Command, Option, Spelling, Usage, Word
+from migopy.face.subtasks import Subtask, Subtasks, explanation, usage_of
 from migopy.terminal import is_terminal, width, wrapped
 
 #: What `fab -l` shows the first line of, and `fab -d migrations` the whole.
@@ -42,14 +42,27 @@ def overview(subtasks: Iterable[Subtask], spelling: Spelling) -> list[str]:
     return lines
 
 
-def in_full(subtask: Subtask, spelling: Spelling) -> tuple[str, list[str]]:
-    """Give how a command is typed, and the lines of its docstring."""
+def in_full(
+    subtasks: Subtasks, typed: str, spelling: Spelling
+) -> tuple[str, list[str]]:
+    """Give how a command is typed, and the lines of its docstring.
+
+    `typed` is its name, or the word for it here. Raises `UnknownSubtask`.
+    """
+    subtask = _called(subtasks, typed, spelling)
     usage = usage_of(subtask, subtask.__name__)
     first, rest = explanation(subtask)
     lines = [wrapped(first)]
     if rest:
         lines.append(as_typed_here(rest, usage, spelling))
     return spelling.usage(usage), lines
+
+
+def _called(subtasks: Subtasks, typed: str, spelling: Spelling) -> Subtask:
+    names = {each.replace('_', '-'): each for each in subtasks.names}
+    names |= {spelling.word(Word(each)): each for each in subtasks.names}
+    is_name = typed in subtasks.names
+    return subtasks.get(typed if is_name else names.get(typed, typed))
 
 
 def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:
