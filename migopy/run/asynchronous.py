@@ -17,11 +17,8 @@ from pymongo.client_session import ClientSession
 
 from migopy.run.marks import has_one_log
 from migopy.run.transaction import NoSharedTransaction
-from migopy.run.unawaited import Unawaited, at_work
+from migopy.run.unawaited import LOOK, Unawaited, at_work
 from migopy.server import without_last_word
-
-#: Seconds between two looks at tasks that have work to do.
-LOOK = 0.05
 
 DRIVER = os.path.dirname(pymongo.__file__) + os.sep
 

@@ -18,7 +18,7 @@ from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
 from migopy.run.site import Site
 from migopy.run.step import Step, call_here
-from migopy.run.threads import threads_ended
+from migopy.run.threads import call_with_threads
 
 #: The id of no session at all, so no write belongs to it.
 NO_SESSION = {'id': b''}
@@ -79,8 +79,8 @@ def carry_out(
         for part in step.parts:
             carry_out(part, site, db, effects, own, session)
     else:
-        with threads_ended(lambda: site.lock.is_lost):
-            returned = own.call(partial(_call, step.function, site, db, session))
+        call = partial(own.call, partial(_call, step.function, site, db, session))
+        returned = call_with_threads(call, lambda: site.lock.is_lost)
         require_done(step, returned, effects)
     if step.verify is not None:
         ask_after(step.name, step.verify, site, db, session)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from types import FrameType
+from typing import TypeVar
 
 from migopy.errand import is_typed
-from migopy.run.unawaited import Unawaited, at_work
+from migopy.run.unawaited import LOOK, Unawaited, at_work
 from migopy.signals import is_interruption
 
-#: Seconds between two looks at threads that are at work.
-LOOK = 0.05
+Returned = TypeVar('Returned')
 
 #: Seconds in which a thread of a pool begins with the work that it has just taken.
 TAKEN = 0.01
@@ -24,9 +24,10 @@ TAKEN = 0.01
 WAY_OUT = 'have the file end that thread, or start it with daemon=True'
 
 
-@contextmanager
-def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
-    """Wait at the block's end for the threads that were started or given work in it.
+def call_with_threads(
+    function: Callable[[], Returned], is_over: Callable[[], bool]
+) -> Returned:
+    """Call what may start threads or give them work, and wait for their end.
 
     Python does so at the end of a program, when the client is closed. Daemons are not
     waited for, nor threads of a pool that have nothing to do; none is after an
@@ -34,17 +35,17 @@ def threads_ended(is_over: Callable[[], bool]) -> Iterator[None]:
     elsewhere threads may be the application's.
     """
     if not is_typed():
-        yield
-        return
-    # A pool that was there has work of this block, if it has any afterwards.
+        return function()
+    # A pool that was there has work of this call, if it has any afterwards.
     before = frozenset(each for each in threading.enumerate() if not _is_idle(each))
     try:
-        yield
+        returned = function()
     except BaseException as error:
         if not is_interruption(error):
             _await_others(before, is_over)
         raise
     _await_others(before, is_over)
+    return returned
 
 
 def _await_others(

@@ -11,7 +11,8 @@ from migopy.terminal import say
 from migopy.texts import one_line
 from migopy.traces import is_machinery
 
-#: Seconds of waiting until a person is told.
+#: Seconds between two looks at what is at work, and of waiting until a person is told.
+LOOK = 0.05
 SILENCE = 5.0
 
 
