@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from migopy.errors import MigopyException
 from migopy.files import importable
@@ -13,7 +13,7 @@ from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.waiting_for_worker import await_needed
-from migopy.run import Failure, Observer, Observers, Plan, Runner, Step
+from migopy.run import Failure, Observer, Plan, Runner, Step
 from migopy.site import Site
 
 if TYPE_CHECKING:
@@ -86,16 +86,19 @@ def _execute(
     return None
 
 
-class _LastFailure:
-    """An observer that keeps what has failed, and says nothing."""
+class _Failed:
+    """Lets an observer hear all, and keeps what has failed."""
 
-    failure: Failure | None = None
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        self.failure: Failure | None = None
 
     def failed(self, failure: Failure) -> None:
         self.failure = failure
+        self._observer.failed(failure)
 
-    def __getattr__(self, event: str) -> Callable[..., None]:
-        return lambda *what: None
+    def __getattr__(self, event: str) -> Any:
+        return getattr(self._observer, event)
 
 
 def _tell_what_is_left(order: Order, plan: Plan, observer: Observer) -> None:
@@ -120,12 +123,11 @@ def _run_after_dump(
     """
     before = names_of_dumps(site)
     dump()
-    kept = _LastFailure()
-    both: Any = Observers(observer, cast(Observer, kept))
+    heard: Any = _Failed(observer)
     try:
-        Runner(site, plan, both).run(steps, order.asked)
+        Runner(site, plan, heard).run(steps, order.asked)
     except BaseException:
-        if kept.failure is not None and kept.failure.changed_nothing:
+        if heard.failure is not None and heard.failure.changed_nothing:
             raise
         with suppress(MigopyException):
             made = [each for each in dumps(site) if each.name not in before]
