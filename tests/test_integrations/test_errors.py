@@ -64,7 +64,7 @@ class WrongCommandTest(FabTest):
         self.assert_refused(
             {
                 'migrations:exceute': ["'exceute'", 'nothing was done', *known],
-                'migrations:migrate': ['is: fab migrations:execute\n', *known],
+                'migrations:migrate': ['by: fab migrations:execute\n', *known],
                 'migrations:histroy': ['mean fab migrations:history?', *known],
                 'migrations:zzz': ["'zzz'", *known],
             }

@@ -520,6 +520,9 @@ class OthersTest(FleetTest):
         text = self.filled(self.fabfile)
         dumping = '    DO_MONGO_DUMP = True\n    MONGO_URI'
         self.write('fabfile.py', text.replace('    MONGO_URI', dumping))
+        # What fails has written nothing, but the first one has.
+        self.migration('001_a.py')
+        self.migration('002_b.py', PICKY)
         self.spoil('b')
         said = self.shown(self.fab('migrations:execute'))
         self.assertIn('To go back to the dump of before:\n', said)

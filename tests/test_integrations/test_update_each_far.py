@@ -11,7 +11,7 @@ from unittest import mock
 from pymongo.monitoring import CommandListener
 
 import migopy
-from migopy.backfill import exactly_once, sizes
+from migopy.backfill import exactly_once, sizes, update_call
 from migopy.backfill.sizes import BASE, MOST, STEP, Way
 from tests.faults.proxy import DelayedLine
 from tests.project import PlainTest
@@ -66,9 +66,10 @@ class FarTest(PlainTest):
         self.db.notes.insert_many([{'_id': n} for n in range(DOCUMENTS)])
         self.heard = Heard()
         # However busy this machine is, it is the line that is waited for.
-        patience = mock.patch.object(sizes, 'SECONDS', 60.0)
-        patience.start()
-        self.addCleanup(patience.stop)
+        for room in (sizes, update_call):
+            patience = mock.patch.object(room, 'SECONDS', 60.0)
+            patience.start()
+            self.addCleanup(patience.stop)
 
     def execute(self, options: str = '', seen: Any = int, **settings: Any) -> None:
         text = textwrap.dedent(UP).format(options=options)
