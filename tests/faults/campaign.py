@@ -26,6 +26,9 @@ from tests.server import ReplicaSet, Server, temporary_folder
 #: How long a run lasts from the moment when it has the lock, about.
 RUN_SECONDS = 0.5
 
+#: Seconds that a lock lasts where nobody dies: one that a stalled disk can't take away.
+LONG_LOCK_TTL = 90.0
+
 #: Seconds after which a server ends a dead process's transaction.
 TRANSACTION_SECONDS = 3
 
@@ -44,6 +47,8 @@ class Fault:
     strike: Callable[[Deploys], Hit]
     with_transactions: bool = True
     while_settling: bool = True
+    #: Seconds that a lock lasts.
+    lock_ttl: float = LOCK_TTL
 
 
 # Faults of processes
@@ -274,7 +279,11 @@ class Campaign:
             fragile = pool.submit(stack.enter_context, cluster(1))
         one, two = single.result().members[0].uri, three.result()
         yield Lane(
-            one, [Fault('crowds', crowd, while_settling=False), Fault('kills', killed)]
+            one,
+            [
+                Fault('crowds', crowd, while_settling=False, lock_ttl=LONG_LOCK_TTL),
+                Fault('kills', killed),
+            ],
         )
         yield Lane(
             one,
@@ -349,6 +358,7 @@ class Campaign:
             choice=choice,
             way=choice.choice([*WAYS, None, None, None]) if settles else None,
             turn=turn,
+            lock_ttl=fault.lock_ttl,
         )
         hit = False
         try:

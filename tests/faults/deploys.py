@@ -160,6 +160,8 @@ class Deploys:
     way: str | None = None
     #: Where in turn the victim is met, if it is at one of its commands.
     turn: int = 0
+    #: Seconds that a lock lasts.
+    lock_ttl: float = LOCK_TTL
     violations: list[str] = field(default_factory=list)
     named: dict[str, str] = field(default_factory=dict)
 
@@ -172,7 +174,7 @@ class Deploys:
             'transaction': self.transaction,
             # With as few steps as these, registrations wait for a majority together.
             'many': self.choice.choice([2, 50]),
-            'ttl': LOCK_TTL,
+            'ttl': self.lock_ttl,
         }
         self._write('fabfile.py', FABFILE.format(**settings))
         self._write('counting.py', COUNTING)
@@ -327,7 +329,9 @@ class Deploys:
 
         eventually(is_free, 'the lock to be free')
         took = time.monotonic() - began
-        self.expect(took < LOCK_TTL + MARGIN, f'the lock was free after {took:.1f} s')
+        self.expect(
+            took < self.lock_ttl + MARGIN, f'the lock was free after {took:.1f} s'
+        )
 
     def _check_after_fault(self, state: State) -> None:
         before = 1 if self.direction == 'down' else 0
