@@ -9,12 +9,11 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Callable, TypeVar
 
-from migopy.terminal import duration, say
+from migopy.terminal import SILENCE, duration, say
 
 Answer = TypeVar('Answer')
 
-#: Seconds without an answer until a person is told, and between two looks at that.
-SILENCE = 5.0
+#: Seconds between two looks whether there is an answer.
 LOOK_EVERY = 0.5
 
 #: What is shown while it lasts.

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterable
 from types import FrameType
 
-from migopy.terminal import say
+from migopy.terminal import SILENCE, say
 from migopy.texts import one_line
 from migopy.traces import is_machinery
 
-#: Seconds between two looks at what is at work, and of waiting until a person is told.
+#: Seconds between two looks at what is at work.
 LOOK = 0.05
-SILENCE = 5.0
 
 
 class Unawaited:

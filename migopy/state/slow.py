@@ -9,12 +9,9 @@ from typing import Any, Callable, TypeVar
 
 from pymongo.collection import Collection
 
-from migopy.terminal import say
+from migopy.terminal import SILENCE, say
 
 Answer = TypeVar('Answer')
-
-#: Seconds without an answer until a person is told.
-SILENCE = 5.0
 
 
 def told_if_slow(write: Callable[[], Answer], to: Collection[Any]) -> Answer:

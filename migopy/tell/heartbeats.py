@@ -8,10 +8,7 @@ import time
 from collections.abc import Callable
 
 from migopy.naps import Naps
-from migopy.terminal import DISPLAY, LINE_EVERY
-
-#: Seconds until the first sign of life.
-SILENCE = 5.0
+from migopy.terminal import DISPLAY, LINE_EVERY, SILENCE
 
 #: Seconds between two looks whether it is time.
 LOOK_EVERY = 0.25

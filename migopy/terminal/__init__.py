@@ -22,6 +22,7 @@ from migopy.terminal.lines import spoken_by as spoken_by
 from migopy.terminal.lines import unnamed as unnamed
 from migopy.terminal.lines import whole_lines as whole_lines
 from migopy.terminal.progress import LINE_EVERY as LINE_EVERY
+from migopy.terminal.progress import SILENCE as SILENCE
 from migopy.terminal.progress import count_no_more as count_no_more
 from migopy.terminal.progress import counted_by as counted_by
 from migopy.terminal.progress import meter as meter

@@ -21,7 +21,9 @@ Item = TypeVar('Item')
 #: Takes a title, what is done, the total, and the seconds since the title was new.
 Tell = Callable[[str, int, Optional[int], float], None]
 
-#: Seconds between two lines in a log.
+#: Seconds without a word until a person is told what is waited for, and seconds
+#: between two lines in a log.
+SILENCE = 5.0
 LINE_EVERY = 10.0
 
 #: Terminals that are not for bars. The last one is what Fabric gives to a remote
