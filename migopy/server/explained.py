@@ -22,7 +22,7 @@ from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
 from migopy.server.bulks import BULK_ERRORS, whole_error
-from migopy.server.members import Member, only_member
+from migopy.server.members import Member, is_in_no_set, only_member
 from migopy.server.settings import BadSettings, Settings
 
 AUTHENTICATION_FAILED = 18
@@ -112,8 +112,11 @@ def explained(
     `client` is asked what it knows of the server, not the server itself.
     """
     if isinstance(error, ConnectionFailure):
-        member = only_member(client) if isinstance(client, MongoClient) else None
-        return _not_reached(error, settings, member)
+        if not isinstance(client, MongoClient):
+            return _not_reached(error, settings, None)
+        if is_in_no_set(client):
+            return _in_no_set(settings)
+        return _not_reached(error, settings, only_member(client))
     if isinstance(error, ConfigurationError) and OF_VERSIONS in str(error):
         return UnsupportedServer(settings.where, reason_of(error, settings))
     if isinstance(error, OperationFailure):
@@ -169,7 +172,7 @@ def _not_reached(
     error: ConnectionFailure, settings: Settings, member: Member | None
 ) -> MigopyException:
     where = settings.where
-    if member and member.kind in ('secondary', 'arbiter'):
+    if member and member.kind not in ('', 'primary'):
         return NoPrimary(
             where,
             f'MongoDB at {where} is {member.described}, which takes no writes.'
@@ -194,6 +197,18 @@ def _not_reached(
             ' (rs.status() in mongosh), then type the command again.',
         )
     return ServerUnreachable(where, reason)
+
+
+def _in_no_set(settings: Settings) -> NoPrimary:
+    return NoPrimary(
+        settings.where,
+        f'MongoDB at {settings.where} answers, but is in no replica set now, and takes'
+        ' no writes.\nIf it is new and to be a set of its own, type rs.initiate() in'
+        ' mongosh. If it was a member of one, look at that (rs.status() on another'
+        f' member). If it is not the one that is meant, correct {settings.place} ',
+        Where(tuple(settings.place.split(' and '))),
+        '. Then type the command again.',
+    )
 
 
 def _refused(error: OperationFailure, settings: Settings) -> MigopyException:

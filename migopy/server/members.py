@@ -7,7 +7,15 @@ from typing import Any
 
 from pymongo import MongoClient
 
-_KINDS = {'RSSecondary': 'secondary', 'RSArbiter': 'arbiter', 'RSPrimary': 'primary'}
+_KINDS = {
+    'RSSecondary': 'secondary',
+    'RSArbiter': 'arbiter',
+    'RSPrimary': 'primary',
+    'RSOther': 'hidden or recovering member',
+}
+
+#: Of a server that was started as a member and has no configuration of a set.
+_IN_NO_SET = 'RSGhost'
 
 
 @dataclass(frozen=True)
@@ -45,6 +53,13 @@ def only_member(client: MongoClient[Any]) -> Member | None:
         hosts=tuple(sorted(f'{host}:{port}' for host, port in server.all_hosts)),
         primary=':'.join(map(str, server.primary)) if server.primary else None,
     )
+
+
+def is_in_no_set(client: MongoClient[Any]) -> bool:
+    """Tell whether what answers was to be a member of a set, and is in none."""
+    servers = client.topology_description.server_descriptions().values()
+    kinds = {each.server_type_name for each in servers} - {'Unknown'}
+    return kinds == {_IN_NO_SET}
 
 
 def has_members(client: object) -> bool:

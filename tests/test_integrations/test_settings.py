@@ -371,6 +371,49 @@ class MemberTest(PlainTest):
                     self.assertNotIn('Start it', message)
             self.assertEqual(self.told_of(cluster.uri), '')
 
+    def test_a_hidden_one(self) -> None:
+        self.migration('1_a.py', INSERT)
+        with server.replica_set(members=2) as cluster:
+            primary = cluster.primary()
+            [other] = [each for each in cluster.members if each is not primary]
+            self.hide(cluster, other)
+            message = self.told_of(other.uri)
+            self.assertIn(
+                'a hidden or recovering member of the replica set migopy, which takes'
+                f' no writes. The primary is 127.0.0.1:{primary.port}.',
+                message,
+            )
+            self.assertNotIn('Start it', message)
+
+    def hide(self, cluster: server.ReplicaSet, member: server.Server) -> None:
+        """Hide a member, and wait until it knows."""
+        with pymongo.MongoClient(cluster.uri) as client:
+            config = client.admin.command('replSetGetConfig')['config']
+            for each in config['members']:
+                if each['host'].endswith(f':{member.port}'):
+                    each.update(hidden=True, priority=0)
+            config['version'] += 1
+            client.admin.command('replSetReconfig', config)
+        with pymongo.MongoClient(member.uri) as client:
+            eventually(
+                lambda: client.admin.command('isMaster').get('hidden'), 'it is hidden'
+            )
+
+    def test_one_that_was_never_initiated(self) -> None:
+        self.migration('1_a.py', INSERT)
+        with server.temporary_folder() as folder:
+            node = server.Server(folder, '--replSet=rs0')
+            node.start()
+            self.addCleanup(node.kill)
+            place = f'mongodb://127.0.0.1:{node.port}/'
+            for uri in (place, f'{place}?replicaSet=rs0', node.uri):
+                with self.subTest(uri):
+                    message = self.told_of(uri)
+                    self.assertIn('answers, but is in no replica set', message)
+                    self.assertIn('rs.initiate()', message)
+                    self.assertNotIn('Start it', message)
+                    self.assertNotIn('within seconds', message)
+
 
 class PasswordTest(SettingsTest):
     """A server that wants a user and a password."""
