@@ -183,6 +183,18 @@ class LegacyClient(pymongo.MongoClient[Any]):
             return self._stands_for.list_database_names(*args, **kwargs)
         return [each['name'] for each in reply['databases']]
 
+    def close(self) -> None:
+        """Leave the client open: what has run is still to be registered with it.
+
+        A client of PyMongo 2 and 3 was opened again by its next use. `with db.client:`
+        comes here at its end.
+        """
+        self._deprecations.remark(
+            'client.close()',
+            'client.close() does nothing here: migopy goes on with this client, and'
+            ' closes it itself',
+        )
+
     def _legacy(self, plain: Database[Any]) -> LegacyDatabase:
         options = options_of(plain)
         options['codec_options'] = self._deprecations.watched(plain.codec_options)

@@ -56,6 +56,18 @@ class Deprecations:
             message, DeprecationWarning, file_name, caller.line, caller.module
         )
 
+    def remark(self, use: str, sentence: str) -> None:
+        """Say something of a use to the file that called PyMongo, once a file.
+
+        It does not count as written for PyMongo 3 by that.
+        """
+        caller = calling_file()
+        with self._lock:
+            if (caller.file_name, use) in self._said:
+                return
+            self._said.add((caller.file_name, use))
+        self._tell(caller, sentence)
+
     def watched(self, options: CodecOptions[Any]) -> CodecOptions[Any]:
         """Let these options notice UUIDs that PyMongo 3 would have given differently.
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from migopy.pymongo3.collection import LegacyCollection, options_of
 from migopy.pymongo3.methods import COLLECTION_METHODS
-from migopy.pymongo3.refusals import REFUSED_CLIENT_METHODS, refuse
+from migopy.pymongo3.refusals import REFUSED_CONNECTION_METHODS, refuse
 
 
 class ConnectionCollection(LegacyCollection):
@@ -44,7 +44,7 @@ class ConnectionCollection(LegacyCollection):
         if '.' not in self.name:
             return super().__call__(*args, **kwargs)
         method = self.name.rpartition('.')[2]
-        advice = REFUSED_CLIENT_METHODS.get(
+        advice = REFUSED_CONNECTION_METHODS.get(
             method, f'write db.client.{method}() instead'
         )
         refuse(f'db.connection.{method}()', advice)

@@ -59,6 +59,7 @@ _IN_THE_SETTINGS = (
 _CONCERN = 'write with_options(write_concern=WriteConcern(…)) instead'
 _PREFERENCE = 'write with_options(read_preference=…) instead'
 _CLIENT = 'leave it out, as the client sees to its connections itself'
+_OPEN = 'leave it out, as migopy closes the client itself'
 
 REFUSED_COLLECTION_METHODS = {
     'parallel_scan': 'write find() instead, as MongoDB 4.2 dropped it too',
@@ -84,13 +85,16 @@ REFUSED_DATABASE_METHODS = {
 REFUSED_CLIENT_METHODS = {
     'close_cursor': 'write cursor.close() instead',
     'copy_database': 'use mongodump and mongorestore, as MongoDB 4.2 dropped it too',
-    'disconnect': 'write close() instead',
+    'disconnect': _OPEN,
     'end_request': _CLIENT,
     'in_request': _CLIENT,
     'kill_cursors': 'write cursor.close() instead',
     'set_cursor_manager': 'leave it out',
     'start_request': _CLIENT,
 }
+
+#: Methods that PyMongo 2's `db.connection` had.
+REFUSED_CONNECTION_METHODS = {**REFUSED_CLIENT_METHODS, 'close': _OPEN}
 
 #: Attributes of collections and databases that PyMongo 2 let be set.
 REFUSED_ATTRIBUTES = {

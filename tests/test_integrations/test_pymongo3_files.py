@@ -265,6 +265,8 @@ class ConnectionTest(FileTest):
             # What the client does not have any more either.
             ('end_request', 'leave it out'),
             ('copy_database', 'use mongodump and mongorestore'),
+            ('disconnect', 'leave it out'),
+            ('close', 'leave it out'),
         ):
             with (
                 self.subTest(method),
@@ -347,6 +349,25 @@ class ClientTest(FileTest):
             locked = self.up('result = db.client.fsync(lock=True)')
             unlocked = self.up('result = db.client.unlock()')
         self.assertEqual((locked['ok'], unlocked['ok']), (1.0, 1.0))
+
+    def test_it_stays_open_as_what_has_run_is_to_be_registered_with_it(self) -> None:
+        self.up("""
+            db.client.close()
+            db.notes.insert_one({'_id': 1})
+            with db.notes.database.client as client:
+                client[db.name].notes.insert_one({'_id': 2})
+            db.notes.insert_one({'_id': 3})
+        """)
+        self.assertEqual(self.db.notes.distinct('_id'), [1, 2, 3])
+        self.assert_said(r'^001_x\.py, line 2: client\.close\(\) does nothing here')
+
+    def test_to_close_it_makes_no_file_one_of_pymongo_3(self) -> None:
+        self.db.users.insert_one({'_id': Binary.from_uuid(ONE)})
+        read = self.up("""
+            db.client.close()
+            result = db.users.find_one()['_id']
+        """)
+        self.assertIs(type(read), Binary)
 
     def test_a_database_of_such_a_name_is_still_one(self) -> None:
         self.assertEqual(self.old.client.fsync.name, 'fsync')

@@ -392,7 +392,7 @@ class RehearseTest(PlainTest):
             """
             def up(db):
                 db.users.insert_one({'_id': 9})
-                db.client.close()
+                db.client._stands_for.close()
             """,
         )
         with self.assertRaises(MigopyException) as raised:

@@ -282,6 +282,25 @@ class TransactionTest(FabTest):
         other = self.client[f'{self.db.name}_other']
         self.assertEqual(other.notes.count_documents({}), 0)
 
+    def test_a_file_that_closes_the_client_is_committed_and_registered(self) -> None:
+        """As one may at the end of a script; the next file goes on, too."""
+        for number, word in ((1, True), (2, False)):
+            self.migration(
+                f'00{number}_a.py',
+                f"""
+                transaction = {word}
+
+                def up(db):
+                    with db.client as client:
+                        client[db.name].notes.insert_one({{'_id': {number}}})
+                    db.client.close()
+                """,
+            )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.db.notes.distinct('_id'), [1, 2])
+        self.assertEqual(self.registered(), ['001_a.py', '002_a.py'])
+        self.assertEqual(result.stderr.count('does nothing here'), 2, result.said)
+
     def test_transient_errors_are_retried(self) -> None:
         """A write conflict with another client: the second attempt goes through."""
         self.db.notes.insert_one({'_id': 1, 'n': 0})
