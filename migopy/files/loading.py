@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 from types import CodeType, ModuleType
 
@@ -17,6 +16,7 @@ from migopy.contents import content_of
 from migopy.effects import listen
 from migopy.errors import MigopyException
 from migopy.files.asleep import Sleepers
+from migopy.files.compiled import LoaderOfCode, compiled, find_helpers
 from migopy.files.directory import Directory
 from migopy.files.idle import idle_loops
 from migopy.files.imports import advice
@@ -167,6 +167,7 @@ def importable(directory: Directory) -> Iterator[None]:
 def import_package(directory: Directory) -> None:
     """Import the folder of the migrations as a package, if that is not done yet."""
     package, path = directory.package, directory.path
+    find_helpers()
     if path in getattr(sys.modules.get(package), '__path__', ()):
         return
     # A folder of the same name, of another project, was imported in this process.
@@ -181,22 +182,6 @@ def import_package(directory: Directory) -> None:
         except OSError as error:
             raise ImportFailed(os.path.basename(init), init, error) from error
     import_source(package, init, content, folder=path)
-
-
-class LoaderOfCode(SourceFileLoader):
-    """A loader that takes the code it is given, not what the file has by then.
-
-    Python takes bytecode of an earlier import for the file's if time and size agree. So
-    an edited file might not run, though its checksum is recorded.
-    """
-
-    def __init__(self, fullname: str, path: str, code: CodeType) -> None:
-        super().__init__(fullname, path)
-        self.code = code
-
-    def get_code(self, fullname: str) -> CodeType:
-        """Give the code."""
-        return self.code
 
 
 def _code_of(module: ModuleType) -> CodeType:
@@ -219,7 +204,7 @@ def import_source(
     lies there, so that it finds what lies beside it. Raises `ImportFailed`.
     """
     try:
-        code = compile(content, path, 'exec', dont_inherit=True)
+        code = compiled(content, path)
     except Exception as error:
         raise ImportFailed(os.path.basename(path), path, error) from error
     return import_code(module_name, path, code, folder, place)

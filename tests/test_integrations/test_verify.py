@@ -344,3 +344,22 @@ def up(db):
 def verify(db):
     return 'first_1' in db.users.index_information()
 """
+
+
+class OptimizedTest(FabTest):
+    """`python -O`, as by a PYTHONOPTIMIZE of a container."""
+
+    from_nothing = True
+
+    def test_an_assert_of_a_file_and_of_its_helper_holds(self) -> None:
+        self.migration('_helper.py', 'def look(db):\n    assert db.users.find_one()')
+        for condition in ('assert db.users.find_one()', '_helper.look(db)'):
+            with self.subTest(condition):
+                self.migration(
+                    NAME,
+                    f'from . import _helper\ndef require(db):\n    {condition}\n{UP}',
+                )
+                result = self.fab('migrations:execute', PYTHONOPTIMIZE='1')
+                self.assertEqual(result.status, 1, result.said)
+                self.assertIn('AssertionError', result.stderr)
+                self.assertEqual(self.registered(), [])

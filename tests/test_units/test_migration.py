@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import os
 import re
 import sys
 import tempfile
 import textwrap
+import traceback
 import unittest
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,14 @@ import migopy
 from migopy.contents import READ_AT_ONCE
 from migopy.files import (
     BadSaid,
+    Directory,
+    FileNames,
     ImportFailed,
     Migration,
     NoSuchFunction,
     Unreadable,
     checksum_of,
+    importable,
     load,
 )
 from migopy.run import Step
@@ -257,6 +262,65 @@ class LoadTest(FileTest):
             with self.assertRaises(Unreadable) as caught:
                 read()
             self.assertIn('001_x.py cannot be read: No such', str(caught.exception))
+
+
+class HelperTest(FileTest):
+    """A module beside the migrations, imported as `from . import _helper`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        writing = mock.patch.object(sys, 'dont_write_bytecode', False)
+        writing.start()
+        self.addCleanup(writing.stop)
+
+    def up(self) -> object:
+        """Call a migration's `up`, as the first import of a process."""
+        names = FileNames(r'(?P<migr_nr>\d+)_\w+\.py', ())
+        directory = Directory(str(self.folder), 'mongomigrations', names)
+        for name in list(sys.modules):
+            if name.partition('.')[0] == directory.package:
+                del sys.modules[name]
+        with importable(directory):
+            importlib.invalidate_caches()
+            loaded = load(Migration('001_x.py', 1, directory.path), directory.package)
+            return loaded.function('up')(None)
+
+    def migrations(self, files: dict[str, str]) -> None:
+        """Write files of the folder, all of one time, as a checkout may make them."""
+        for name, source in files.items():
+            file = self.folder / 'mongomigrations' / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source)
+            os.utime(file, (1_600_000_000, 1_600_000_000))
+
+    def test_is_imported_as_it_is_now(self) -> None:
+        """Not from bytecode of a file of the same size and time; so in a folder."""
+        for migration, helper in (
+            ('from . import _helper\ndef up(db): return _helper.ONE', '_helper.py'),
+            ('def up(db):\n from .lib.one import ONE\n return ONE', 'lib/one.py'),
+            ('from .lib import ONE\ndef up(db): return ONE', 'lib/__init__.py'),
+        ):
+            with self.subTest(helper):
+                self.migrations({'lib/__init__.py': '', '001_x.py': migration})
+                self.migrations({helper: 'ONE = 1'})
+                self.assertEqual(self.up(), 1)
+                self.migrations({helper: 'ONE = 2'})
+                self.assertEqual(self.up(), 2)
+
+    def test_its_lines_are_those_of_its_file(self) -> None:
+        self.migrations(
+            {
+                '001_x.py': 'from . import _helper\ndef up(db): _helper.fail()',
+                '_helper.py': 'def fail():\n    raise KeyError(1)',
+            }
+        )
+        try:
+            self.up()
+        except KeyError as error:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            self.assertEqual((last.lineno, last.line), (2, 'raise KeyError(1)'))
+        else:
+            self.fail('nothing was raised')
 
 
 class FunctionTest(FileTest):
