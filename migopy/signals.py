@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -55,13 +56,20 @@ def raised() -> Iterator[None]:
     So the work that a stopped container or a lost connection interrupts is recorded,
     and the lock is free at once. It works only in the main thread, and not for signals
     that are handled or ignored already (by nohup, an outer block, or the program).
+    A process that is forked meanwhile ends by them at once, as it does elsewhere.
     """
+    process = os.getpid()
+    is_ending = False
 
     def terminate(number: int, _frame: object) -> None:
+        nonlocal is_ending
+        if os.getpid() != process:
+            _end_by(number)
         # A closing terminal may send two: none must disturb what is done from now on.
-        for each in caught:
-            signal.signal(each, signal.SIG_IGN)
-        raise Terminated(number)
+        # They are not ignored, as what is started from now on would inherit that.
+        elif not is_ending:
+            is_ending = True
+            raise Terminated(number)
 
     caught: list[signal.Signals] = []
     if threading.current_thread() is threading.main_thread():
@@ -92,8 +100,10 @@ def held() -> Iterator[Held]:
     """Hold back the first Ctrl-C, SIGTERM or SIGHUP until the end of the block.
 
     It is raised there, whatever ends the block; a second one is raised at once. It
-    works only in the main thread, and only for what would be raised without it.
+    works only in the main thread, and only for what would be raised without it. In a
+    process that is forked meanwhile none is held back.
     """
+    process = os.getpid()
     first = Held()
     before = {}
     if threading.current_thread() is threading.main_thread():
@@ -102,7 +112,9 @@ def held() -> Iterator[Held]:
         before = {number: each for number, each in handlers.items() if callable(each)}
 
     def hold(number: int, frame: FrameType | None) -> None:
-        if first.number is None:
+        if os.getpid() != process:
+            before[signal.Signals(number)](number, frame)
+        elif first.number is None:
             first.number = number
         else:
             first.is_repeated = True
@@ -117,6 +129,16 @@ def held() -> Iterator[Held]:
             signal.signal(each, handler)
         if first.number is not None and not first.is_repeated:
             before[signal.Signals(first.number)](first.number, None)
+
+
+def _end_by(number: int) -> None:
+    """End this process by a signal as if nobody had handled it.
+
+    An exception would be lost where Python calls the handler between other code (in a
+    `__del__`, say), and whoever has sent the signal waits for the end.
+    """
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
 
 
 def end_at_ctrl_c() -> None:

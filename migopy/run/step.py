@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 from migopy.files import (
     CONDITIONS,
@@ -100,8 +100,7 @@ def call_here(call: Callable[[], object]) -> object:
         returned = call()
     except BaseException:
         if os.getpid() != process:
-            traceback.print_exc()
-            _end_child(1)
+            _end_child(1, traceback.print_exc)
         raise
     if os.getpid() != process:
         _end_child(0)
@@ -129,7 +128,11 @@ def verb(direction: str) -> str:
     return 'execute' if direction == 'up' else 'rollback'
 
 
-def _end_child(status: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+def _end_child(status: int, say: Callable[[], None] = lambda: None) -> NoReturn:
+    """End this process whatever comes of what it says last; nobody may read that."""
+    try:
+        say()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)

@@ -330,24 +330,3 @@ class UnawaitedTest(PlainTest):
         with mock.patch.object(Lock, 'is_lost', True):
             self.execute('task')
         self.assertEqual(self.contents('ticked'), [])
-
-
-class ForkTest(FabTest):
-    def test_a_child_that_returns_from_up_registers_nothing(self) -> None:
-        self.migration(
-            NAME,
-            """
-            import os
-
-            def up(db):
-                db.a.insert_one({})
-                child = os.fork()
-                if child:
-                    os.waitpid(child, 0)
-            """,
-        )
-        result = self.assert_ok(self.fab('migrations:execute'))
-        self.assertEqual(result.stderr.count(f'{NAME} executed'), 1, result.said)
-        self.assertEqual(self.registered(), [NAME])
-        self.assertEqual(len(self.contents('migrations_history')), 1)
-        self.assertEqual(self.contents('migrations_lock'), [])
