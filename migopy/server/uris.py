@@ -112,6 +112,32 @@ def odd_options(text: str) -> list[str]:
     return odd
 
 
+def misread(text: str) -> str | None:
+    """Say what a URI should be, where PyMongo reads something else than was meant.
+
+    It would look for a host that is a part of the password, or connect in the clear.
+    """
+    rest = text.partition('://')[2]
+    before, _, query = rest.partition('?')
+    place, _, path = before.partition('/')
+    has_user = ':' in place or '@' in place
+    in_path = has_user and '@' in path
+    in_query = has_user and '?' in _hidden(before, query)[0]
+    if in_path or in_query or place.count('@') > 1:
+        return (
+            'a URI whose user name and password are percent-encoded, as'
+            ' urllib.parse.quote_plus does it; or without them, where MONGO_USER and'
+            ' MONGO_USER_PASSWORD are set'
+        )
+    for name in ('tls', 'ssl'):
+        if _options(query).get(name, 'true') not in ('true', 'false'):
+            return (
+                f'a URI with {name}=true or {name}=false: PyMongo passes over any other'
+                ' value, and nothing would be encrypted'
+            )
+    return None
+
+
 def with_ports(hosts: str, port: int | str) -> str:
     """Give hosts with their ports; `port` is for those that name none."""
     try:

@@ -10,7 +10,7 @@ from typing import Any
 
 from migopy.pace import wish_for
 from migopy.server.settings import EMBEDDED
-from migopy.server.uris import SCHEMES, ServerUri, is_uri
+from migopy.server.uris import SCHEMES, ServerUri, is_uri, misread
 from migopy.texts import is_utf8
 
 Wish = str
@@ -124,6 +124,7 @@ def _uri(value: Any) -> Wish | None:
     return (
         _sendable(value)
         or _without_ends(value, 'a URI')
+        or misread(value)
         or (f'a URI with {odd}' if odd else None)
         or _acknowledged(uri.options)
     )

@@ -7,7 +7,7 @@ import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from migopy.server.uris import odd_options
+from migopy.server.uris import misread, odd_options
 
 SOUND = 'mongodb://server/?retryWrites=true&w=majority'
 ODD = 'mongodb://server/?maxPoolSiz=5&retryWrites=maybe'
@@ -28,3 +28,49 @@ class OddOptionsTest(unittest.TestCase):
         self.assertEqual(found, [odd_options(SOUND), odd_options(ODD)] * 200)
         self.assertEqual((odd_options(SOUND), len(odd_options(ODD))), ([], 2))
         self.assertEqual(warnings.filters, filters)
+
+
+class MisreadTest(unittest.TestCase):
+    """URIs in which PyMongo would find another host, or no encryption."""
+
+    def test_a_password_that_is_not_encoded(self) -> None:
+        for password in (
+            'top@secret/x',
+            'top/secret',
+            '27017/top',
+            '/top',
+            'top?secret',
+            'top?x=secret',
+            'top@secret',
+            'top@secret:99/x',
+            't/o?p@secret',
+        ):
+            for rest in ('host', 'host:1/shop', 'host/shop?appName=a', 'a:1,b:2/'):
+                text = f'mongodb://ann:{password}@{rest}'
+                with self.subTest(text):
+                    said = misread(text) or ''
+                    self.assertIn('percent-encoded', said)
+                    self.assertNotIn('secret', said)
+
+    def test_encryption_that_is_asked_for_in_other_words(self) -> None:
+        for option in ('tls=True', 'TLS=yes', 'ssl=1', 'w=1&tls=TRUE', 'tls='):
+            with self.subTest(option):
+                said = misread(f'mongodb://ann:secret@host/shop?{option}') or ''
+                self.assertRegex(said, '^a URI with (tls=true|ssl=true)')
+
+    def test_any_other_is_left_to_the_driver(self) -> None:
+        for text in (
+            'mongodb://host',
+            'mongodb://ann@host/shop',
+            'mongodb://ann:s%40cr%2Ft@host:1/shop?tls=true&ssl=false',
+            'mongodb://ann:secret@host/shop?appName=a@b',
+            'mongodb://host/shop@home',
+            'mongodb://a:1,b:2/shop?replicaSet=rs0',
+            'mongodb://[::1]:1/shop',
+            'mongodb://%2Ftmp%2Fmongodb-1.sock/shop',
+            'mongodb+srv://ann:se,cr#t@host/?tls=true',
+            'mongodb://host/shop?maxPoolSiz=5&retryWrites=maybe',
+            'mongodb://host/shop?tls',
+        ):
+            with self.subTest(text):
+                self.assertIsNone(misread(text))
