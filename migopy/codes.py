@@ -29,3 +29,9 @@ NEVER_IN_TRANSACTION = frozenset({20, NOT_IN_TRANSACTION, 50791, 51071}) | TOO_L
 
 #: A unique index or a validator refuses a document.
 OF_CONSTRAINTS = frozenset({DUPLICATE_KEY, NOT_VALID})
+
+#: The server does not know a command, a stage, a variable or a kind of update, or it
+#: takes no write that may be sent again: an old one, or none of MongoDB's own.
+NOT_KNOWN = frozenset(
+    {FAILED_TO_PARSE, 20, 59, 115, 168, 238, 301, 303, 304, 17276, 40324}
+)

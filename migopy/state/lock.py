@@ -15,7 +15,7 @@ from bson.errors import InvalidBSON
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.collection import Collection
-from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import (
@@ -29,7 +29,7 @@ from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
 from migopy.state.renewal import RENEWAL, Renewal, expiry
 from migopy.state.slow import told_if_slow
-from migopy.state.usable import NOT_WRITTEN, require_lockable
+from migopy.state.usable import NOT_WRITTEN, require_known, require_lockable
 
 Document = dict[str, Any]
 
@@ -108,13 +108,16 @@ class Lock:
 
     def _holders(self, which: Sequence[str]) -> list[Holder]:
         # A command of this machine whose process is gone does not hold it any more.
-        found = raw(self.collection).aggregate(
-            [
-                {'$match': {'_id': {'$in': list(which)}}},
-                {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
-                {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
-            ]
-        )
+        pipeline: list[Document] = [
+            {'$match': {'_id': {'$in': list(which)}}},
+            {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
+            {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
+        ]
+        try:
+            found = raw(self.collection).aggregate(pipeline)
+        except OperationFailure as error:
+            require_known(error)
+            raise
         holders = [self._holder_of(each['lock'], each['now']) for each in found]
         return [each for each in holders if not each.is_gone]
 
@@ -224,6 +227,7 @@ class Lock:
                 if missing is None:
                     if getattr(error, 'code', None) in NOT_WRITTEN:
                         require_lockable(self.collection)
+                    require_known(error)
                     raise
                 self._renewal.release()
                 raise missing from error

@@ -10,10 +10,12 @@ from typing import Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy.codes import NOT_KNOWN
 from migopy.commands import Again, Where
 from migopy.errors import MigopyException
+from migopy.server import reason_of
 from migopy.state.agent import Agent
 from migopy.state.runs import EXECUTED, Run
 
@@ -26,8 +28,25 @@ KINDS = {'view': 'view', 'timeseries': 'time series'}
 #: a collation, or is none of its own, as in a clustered one.
 NO_INDEX_TO_MERGE_ON = 51183
 
-#: DocumentValidationFailure, CommandNotSupportedOnView.
-NOT_WRITTEN = frozenset({121, 166})
+#: DocumentValidationFailure, CommandNotSupportedOnView; of a time series it may be one
+#: of the others.
+NOT_WRITTEN = frozenset({121, 166}) | NOT_KNOWN
+
+
+class NoLock(MigopyException):
+    """The server does not know what the lock is kept by; the cause is chained."""
+
+    is_for_good = True
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f'This server does not take what migopy keeps its lock by: {reason}.\n'
+            'Migopy needs MongoDB itself, 4.4 or later: a server that only speaks its'
+            ' protocol may lack this. Nothing was done.\nCorrect MONGO_HOST and'
+            ' MONGO_PORT (or MONGO_URI) ',
+            Where(('MONGO_URI', 'MONGO_HOST', 'MONGO_PORT')),
+            ', then type the command again.',
+        )
 
 
 class NoRegistry(MigopyException):
@@ -110,6 +129,12 @@ def require_usable(
     if 'collation' in described.get(lock.name, {}):
         # What is merged comes from there, and is compared by it.
         raise Unmergeable(lock.name, 'has a collation', _free_name(lock))
+
+
+def require_known(error: PyMongoError) -> None:
+    """Raise `NoLock` if a server refuses what it does not know."""
+    if getattr(error, 'code', None) in NOT_KNOWN:
+        raise NoLock(reason_of(error)) from error
 
 
 def require_lockable(lock: Collection[Document]) -> None:

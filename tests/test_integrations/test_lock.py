@@ -30,6 +30,7 @@ from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
 from migopy.state.holder import Holder, Locked, LockLost
 from migopy.state.lock import Lock
+from migopy.state.usable import NoLock
 from migopy.terminal import told_by
 from tests import server
 from tests.commands import Commands
@@ -468,6 +469,26 @@ class NetworkTest(unittest.TestCase):
                 self.lock().held('execute', 30, nobody),
             ):
                 self.fail('not reached')
+
+    def test_a_server_that_does_not_know_what_it_takes_is_told_as_such(self) -> None:
+        """As one may be that only speaks the protocol of MongoDB."""
+        for code in (9, 59, 115, 238, 301):
+            with (
+                self.subTest(code),
+                self.assertRaisesRegex(
+                    NoLock, 'MongoDB itself, 4.4 or later'
+                ) as raised,
+                failing(self.client, 'findAndModify', errorCode=code),
+                self.lock().held('execute', 0, nobody),
+            ):
+                self.fail('not reached')
+            self.assertIsInstance(raised.exception.__cause__, OperationFailure)
+            self.assertNotIn('unlock', str(raised.exception))
+        with (
+            failing(self.client, 'aggregate', errorCode=17276),
+            self.assertRaisesRegex(NoLock, 'MONGO_URI'),
+        ):
+            self.lock().unlock()
 
     def test_it_is_taken_in_spite_of_one_lost_connection(self) -> None:
         with (
