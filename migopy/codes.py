@@ -23,6 +23,9 @@ TRANSACTION_OVER = frozenset({251, 290})
 #: It is too large for one transaction (TransactionTooLarge and the same `ForCache`).
 TOO_LARGE = frozenset({257, 388})
 
+#: It does not sort so much in memory: 100 MB, before 6.0 (the second before 4.4).
+TOO_LARGE_TO_SORT = frozenset({292, 16819})
+
 #: No transaction can do it, or hold all of it (IllegalOperation; writes to `system.js`
 #: and reads of `system.views` have codes of their own).
 NEVER_IN_TRANSACTION = frozenset({20, NOT_IN_TRANSACTION, 50791, 51071}) | TOO_LARGE

@@ -15,7 +15,7 @@ from migopy.many.gathered import Outcome
 from migopy.many.members import Member
 from migopy.many.selecting import Selection
 from migopy.many.viewing import FleetViewer
-from migopy.state import Run, Steering, runs_of
+from migopy.state import Run, Steering
 
 #: Seconds between two looks, at least; the rest is never shorter than the look was.
 LOOK_EVERY = 1.0
@@ -122,5 +122,5 @@ def _look(
     before = owners.get(outcome.database.title, '')
     if not before or (seen is not None and seen.holder.owner == before):
         return replace(outcome, seen=seen)
-    ended = runs_of(member.site.history, before)
+    ended = member.site.history.of_owner(before)
     return replace(outcome, seen=seen, ended=ended)

@@ -14,7 +14,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.operations.orders import NothingHere
 from migopy.site import Site
-from migopy.state import Doing, Holder, Run, Seen, Steering, runs_of
+from migopy.state import Doing, Holder, Run, Seen, Steering
 
 #: Seconds to wait until a command has told what it does, until it has heard a request,
 #: and until it has ended.
@@ -156,7 +156,7 @@ def _ask(
     while time.monotonic() < deadline:
         seen = steering.look(holder.owner)
         if seen is None:
-            runs = runs_of(site.history, holder.owner)
+            runs = site.history.of_owner(holder.owner)
             mine = [run for run in runs if run.name == doing.name]
             was_stopped = asked.stop and bool(mine and mine[-1].interrupted)
             is_heard = was_stopped and command == 'stop'

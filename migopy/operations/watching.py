@@ -10,7 +10,7 @@ from migopy.backfill import ServerLoad
 from migopy.pace import CAREFUL
 from migopy.server import Running, running_in
 from migopy.site import Site
-from migopy.state import Run, Seen, Steering, runs_of
+from migopy.state import Run, Seen, Steering
 
 #: Seconds between two looks.
 LOOK_EVERY = 1.0
@@ -67,4 +67,4 @@ def watch(site: Site, viewer: Viewer, worker: bool) -> None:
             seen = steering.look(owner)
     except KeyboardInterrupt:
         return viewer.left()
-    return viewer.ended(last, runs_of(site.history, owner))
+    return viewer.ended(last, site.history.of_owner(owner))

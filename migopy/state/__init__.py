@@ -22,7 +22,7 @@ from migopy.state.helm import Helm
 from migopy.state.history import History
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.lock import Lock
-from migopy.state.owners import end_left, runs_of
+from migopy.state.owners import end_left
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
 from migopy.state.runs import EXECUTED, FAILED, IGNORED, RESTORE, ROLLED_BACK, Run
@@ -103,7 +103,6 @@ __all__ = [
     'registries_in',
     'registries_of',
     'require_usable',
-    'runs_of',
 ]
 
 __getattr__ = late(__name__, LATE)

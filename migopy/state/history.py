@@ -14,6 +14,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
+from migopy.codes import TOO_LARGE_TO_SORT
 from migopy.state.concerns import DURABLE, PREPARE_SECONDS, UNHEARD, repeat
 from migopy.state.documents import all_readable, raw, readable
 from migopy.state.fields import value_of
@@ -152,13 +153,29 @@ class History:
         """Read the runs that belong to one typed command, the oldest first."""
         return list(self._runs({'command': command}, 0))
 
+    def of_owner(self, owner: str) -> list[Run]:
+        """Read the runs under one owner of the lock, the oldest first."""
+        return list(self._runs({'owner': owner}, 0))
+
     def _runs(self, query: Document, count: int) -> Iterator[Run]:
         last = [{'$sort': {'started': -1, '_id': -1}}, {'$limit': count}]
         pipeline = [{'$match': query}, *(last if count else ())]
         pipeline.append({'$sort': {'started': 1, '_id': 1}})
-        found = raw(self.collection).aggregate(pipeline, batchSize=BATCH)
-        documents = (each.raw for each in found)
+        documents = (each.raw for each in self._sorted(pipeline))
         yield from map(Run.of, all_readable(documents, self.collection.codec_options))
+
+    def _sorted(self, pipeline: Sequence[Document]) -> Iterable[Any]:
+        """Aggregate what the server sorts, with its disk if memory is too small.
+
+        Not at once, as some providers refuse whatever asks for the disk.
+        """
+        ask = partial(raw(self.collection).aggregate, pipeline, batchSize=BATCH)
+        try:
+            return ask()
+        except OperationFailure as error:
+            if error.code not in TOO_LARGE_TO_SORT:
+                raise
+            return ask(allowDiskUse=True)
 
     def _read(self, document: Any) -> Document:
         options = self.collection.codec_options

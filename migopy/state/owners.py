@@ -1,4 +1,4 @@
-"""The runs under one owner of the lock, which is new each time it is held."""
+"""What is left of owners of the lock, of which there is a new one each time."""
 
 from __future__ import annotations
 
@@ -7,15 +7,6 @@ from collections.abc import Sequence
 from migopy.server import end_sessions
 from migopy.state.documents import raw, readable
 from migopy.state.history import History
-from migopy.state.runs import Run
-
-
-def runs_of(history: History, owner: str) -> list[Run]:
-    """Read the runs of one owner of the lock, the oldest first."""
-    collection = history.collection
-    order = [('started', 1), ('_id', 1)]
-    found = raw(collection).find({'owner': owner}, sort=order)
-    return [Run.of(readable(each, collection.codec_options)) for each in found]
 
 
 def end_left(history: History, owners: Sequence[str]) -> None:

@@ -286,6 +286,25 @@ class TableTest(FabTest):
         shown = self.assert_ok(self.fab('migrations:history')).stdout
         self.assertEqual(re.findall(r'\d+_a\.py', shown), names)
 
+    def test_of_more_than_the_server_sorts_in_memory(self) -> None:
+        """Up to 5.0 it refuses that, if nobody says that it may use its disk."""
+        started = datetime(2014, 1, 14)
+        self.db.migrations_history.insert_many(
+            {'name': f'{number:03}_a.py', 'direction': 'up', 'started': started}
+            for number in range(300)
+        )
+        self.set_on_server('internalQueryMaxBlockingSortMemoryUsageBytes', 9_000)
+        if self.client.server_info()['versionArray'][0] >= 6:
+            self.set_on_server('allowDiskUseByDefault', False)
+        for command, count in (('', 300), (',200', 200)):
+            shown = self.assert_ok(self.fab(f'migrations:history{command}')).stdout
+            self.assertEqual(len(re.findall(r'\d+_a\.py', shown)), count)
+
+    def set_on_server(self, name: str, value: object) -> None:
+        """Set a parameter of the server's until the test ends."""
+        was = self.client.admin.command({'setParameter': 1, name: value})['was']
+        self.addCleanup(self.client.admin.command, {'setParameter': 1, name: was})
+
     def test_reads_the_registry_only_for_what_is_unsettled(self) -> None:
         """Ten thousand files and records are nothing that the history is made of."""
         self.migration('001_a.py')
