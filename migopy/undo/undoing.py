@@ -121,7 +121,7 @@ class Undo:
             session = bound_session()
             if session is not None and not self._is_trial:
                 self._images.begin_undo(self._kept, session)
-            self._in_one()
+            self._in_one(session)
             for namespace in self._kept.made:
                 # Only a dry run comes here, whose stand-in answers it.
                 database, _, name = namespace.partition('.')
@@ -161,7 +161,7 @@ class Undo:
             self._say(left_to_others(found, self._wish))
             self._is_left_told = True
 
-    def _in_one(self) -> None:
+    def _in_one(self, session: ClientSession | None) -> None:
         is_looked = may_be_taken(self._images, self._kept, self._wish)
         found = self._look_through() if is_looked else Foreseen()
         self._left = found.left
@@ -172,7 +172,8 @@ class Undo:
         restoring.finish()
         seen = found.conflicts
         self._tell_left(seen if seen.count else restoring.conflicts)
-        self._images.forget([self._kept.id])
+        # Of a bound one PyMongo does not see that it takes no write concern.
+        self._images.forget([self._kept.id], session)
 
     def _would(self) -> None:
         """Say what would be done about definitions, and to how many documents."""

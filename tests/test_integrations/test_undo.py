@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.images import state_of
-from tests.project import FabTest
+from tests.project import FabTest, PlainTest
 
 #: No `down`, and every way to change a document.
 EUROS = """
@@ -251,3 +251,21 @@ class UndoTest(FabTest):
         self.assert_ok(self.fab('migrations:execute'))
         self.assert_ok(self.fab('migrations:rollback,001'))
         self.assertEqual(state_of(self.db), self.before)
+
+
+class ConcernTest(PlainTest):
+    """With a write concern of the client's, as the URIs of hosted servers have one."""
+
+    def test_it_is_undone_by_itself_and_in_a_dry_run(self) -> None:
+        self.db.prices.insert_many({'_id': n, 'kuna': n} for n in range(5))
+        before = state_of(self.db)
+        self.migration('001_euros.py', EUROS)
+        concern = {'w': 'majority', 'journal': True, 'wtimeoutMS': 20_000}
+        self.manager(MONGO_CLIENT_OPTIONS=concern).execute()
+        after = state_of(self.db)
+        self.assertNotEqual(after, before)
+        self.manager(MONGO_CLIENT_OPTIONS=concern).rollback('1', dry_run='yes')
+        self.assertEqual(state_of(self.db), after)
+        self.manager(MONGO_CLIENT_OPTIONS=concern).rollback('1')
+        self.assertEqual(state_of(self.db), before)
+        self.assertEqual(self.contents('migrations_undo'), [])
