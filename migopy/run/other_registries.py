@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
+from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.commands import Command, Where
@@ -14,6 +16,7 @@ from migopy.files import Migration
 from migopy.run.adoption import is_before, plain, rolled_back_in
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
+from migopy.server import own_collection
 from migopy.state import (
     TOOLS,
     ForeignRegistry,
@@ -101,11 +104,11 @@ def require_not_elsewhere(
     with suppress(OperationFailure):
         database = registry.collection.database
         there = set(database.list_collection_names(authorizedCollections=True))
-        others = [] if plan.records else [*_others(registry, there)]
-        tools = [*registries_in(TOOLS, database, there, MOST_RECORDS)]
+        others = [] if plan.records else _others(registry, there)
+        tools = _tools_in(database, there)
         rolled_back = rolled_back_in(history) if others or tools else {}
-        for other in others:
-            common = _names_in_both(other, plan.migrations) - rolled_back.keys()
+        for other, records in others:
+            common = _names_in_both(records, plan.migrations) - rolled_back.keys()
             names = [each.name for each in migrations if each.name in common]
             place = other.collection.name
             if names and len(common) >= CERTAIN:
@@ -145,9 +148,11 @@ def _applied_by(
     }
 
 
-def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]:
+def _names_in_both(
+    others: Sequence[Record], migrations: Sequence[Migration]
+) -> set[str]:
     """Give the names of the files that another registry has as well."""
-    records = {each.name: each for each in other.read().records}
+    records = {each.name: each for each in others}
     is_ours = records.keys() <= {each.name for each in migrations}
     return {
         each.name
@@ -156,13 +161,28 @@ def _names_in_both(other: Registry, migrations: Sequence[Migration]) -> set[str]
     }
 
 
-def _others(registry: Registry, there: Set[str]) -> Iterator[Registry]:
-    """Iterate over the other collections that may be registries of migopy."""
+def _others(
+    registry: Registry, there: Set[str]
+) -> list[tuple[Registry, Sequence[Record]]]:
+    """Read the other collections that may be registries of migopy, as far as it can."""
     database = registry.collection.database
+    found: list[tuple[Registry, Sequence[Record]]] = []
     for name in sorted(there - {registry.collection.name}):
         if name == DEFAULT or f'{name}_history' in there:
-            options = registry.collection.codec_options
-            yield Registry(database.get_collection(name, codec_options=options))
+            other = Registry(own_collection(database[name]))
+            # One that this user may not read hides no other.
+            with suppress(OperationFailure):
+                found.append((other, other.read().records))
+    return found
+
+
+def _tools_in(database: Database[Any], there: Set[str]) -> list[ForeignRegistry]:
+    """Read what other tools have left, as far as it can be read."""
+    found: list[ForeignRegistry] = []
+    for name in dict.fromkeys(name for tool in TOOLS for name in tool.collections):
+        with suppress(OperationFailure):
+            found += registries_in(TOOLS, database, there & {name}, MOST_RECORDS)
+    return found
 
 
 def _is_of(record: Record, migration: Migration, is_ours: bool) -> bool:

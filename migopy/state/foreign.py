@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pymongo.collection import Collection
 from pymongo.database import Database
 
+from migopy.server import own_collection
 from migopy.state.documents import raw, readable
 from migopy.state.fields import date_of, number_of
 from migopy.state.registry import is_ours
@@ -104,9 +105,12 @@ def registries_in(
     are passed over.
     """
     for name in dict.fromkeys(name for tool in tools for name in tool.collections):
-        if name in there and database[name].estimated_document_count() <= most:
+        if name not in there:
+            continue
+        collection = own_collection(database[name])
+        if collection.estimated_document_count() <= most:
             those = [tool for tool in tools if name in tool.collections]
-            yield from registries_of(those, database[name])
+            yield from registries_of(those, collection)
 
 
 def _merged(records: Sequence[ForeignRecord]) -> list[ForeignRecord]:
@@ -228,6 +232,7 @@ def _said(document: Mapping[str, Any]) -> str:
 
 def _documents(collection: Collection[Document]) -> list[Document]:
     """Read a collection, without migopy's own documents."""
+    collection = own_collection(collection)
     options = collection.codec_options
     found = [readable(each, options) for each in raw(collection).find().to_list()]
     return [

@@ -85,7 +85,8 @@ class History:
 
     def now(self) -> datetime:
         """Give the server's time, in UTC without a zone."""
-        hello = self.collection.database.client.admin.command('hello')
+        admin = self.collection.database.client.admin
+        hello = admin.command('hello', codec_options=self.collection.codec_options)
         now: datetime = hello['localTime']
         return now
 

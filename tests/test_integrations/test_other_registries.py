@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from bson.codec_options import TypeDecoder, TypeRegistry
+from bson.raw_bson import RawBSONDocument
+
 from migopy.run import AppliedByAnotherTool, RegisteredElsewhere
 from tests.project import FABFILE, FabTest, PlainTest
 
@@ -14,6 +17,15 @@ INSERT = """
     def down(db):
         db.ran.delete_one({'n': 1})
 """
+
+
+class Dates(TypeDecoder):
+    """Has a client give dates as texts."""
+
+    bson_type = datetime
+
+    def transform_bson(self, value: datetime) -> str:
+        return value.isoformat()
 
 
 class OtherRegistryTest(PlainTest):
@@ -133,6 +145,42 @@ class OtherRegistryTest(PlainTest):
         changed.rollback('1')
         changed.execute()
         self.assertEqual(len(self.contents('ran')), 2)
+
+    def test_whatever_the_client_makes_of_what_it_reads(self) -> None:
+        """Options that an application's client has may be those of the fabfile."""
+        dates = TypeRegistry([Dates()])
+        for options in (
+            {'tz_aware': True},
+            {'datetime_conversion': 'DATETIME_MS'},
+            {'type_registry': dates},
+            {'document_class': RawBSONDocument},
+            {'readConcernLevel': 'snapshot'},
+        ):
+            with self.subTest(options):
+                self.db.changelog.insert_many(
+                    {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
+                    for name in ('001-a.js', '002-b.js')
+                )
+                manager = self.manager(MONGO_CLIENT_OPTIONS=options)
+                with self.assertRaises(AppliedByAnotherTool):
+                    manager.execute()
+                self.assertEqual(self.contents('ran'), [])
+                manager.adopt(yes='yes')
+                manager.rollback('2', force='yes')
+                self.migration('003_c.py')
+                manager.execute('3')
+                # It is late, and was rolled back since that tool applied it.
+                manager.execute('2')
+                self.assertEqual(len(self.contents('ran')), 1)
+                self.client.drop_database(self.db.name)
+
+    def test_what_cannot_be_read_hides_no_other(self) -> None:
+        self.manager().execute()
+        fails = [{'$project': {'n': {'$divide': ['$n', 0]}}}]
+        for name in ('changelog', 'pymongo_migrate', 'aaa'):
+            self.db.create_collection(name, viewOn='ran', pipeline=fails)
+        self.db.aaa_history.insert_one({})
+        self.assert_refused('migrations', '001_a.py', '002_b.py', now='changes')
 
     def test_of_a_single_file_it_only_warns(self) -> None:
         self.manager().execute('1')
