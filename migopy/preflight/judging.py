@@ -78,8 +78,8 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
             of_step += read(Reading(source, inside, size, is_tried, has_images))
         else:
             of_step.append(_not_read(step))
-        if step.in_transaction and not server.has_transactions:
-            of_step.append(_standalone(step))
+        if not server.has_transactions:
+            of_step += _standalone(step)
         if step.tried is not None:
             tried = [each.tried for each in steps[:place] if each.tried is not None]
             look = Look(server, step.tried, [each.sightings for each in tried])
@@ -149,15 +149,21 @@ def _out_of_time(step: Ahead) -> Finding:
     )
 
 
-def _standalone(step: Ahead) -> Finding:
-    return _of_all(
-        step,
-        'standalone',
-        PROBLEM,
-        'it is to run in a transaction, and the server is no member of a replica set',
-        'it is refused before anything runs',
-        'transaction = False in the file; or a replica set, of one member if need be',
-    )
+def _standalone(step: Ahead) -> Iterator[Finding]:
+    wishes = {
+        'transaction = False': 'to run in a transaction' if step.in_transaction else '',
+        'undo = False': 'to be undone without a down' if step.has_images else '',
+    }
+    for without, wish in wishes.items():
+        if wish:
+            yield _of_all(
+                step,
+                'standalone',
+                PROBLEM,
+                f'it is {wish}, and the server is no member of a replica set',
+                'it is refused before anything runs',
+                f'{without} in the file; or a replica set, of one member if need be',
+            )
 
 
 def _size(server: Server, collection: str | None) -> int | None:

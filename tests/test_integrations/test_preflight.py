@@ -271,13 +271,22 @@ class OtherServersTest(PlainTest):
                 """
             ),
         )
+        self.migration('003_c.py', 'undo = True\n\ndef up(db): db.a.insert_one({})\n')
         with server.standalone() as alone, MongoClient(alone.uri) as client:
             client[self.db.name].users.insert_many({'n': n} for n in range(10_000))
             found = self.looked(MONGO_URI=alone.uri)
+        parts = ('migration', 'name', 'severity')
         self.assertEqual(
-            [(each['name'], each['severity']) for each in found],
-            [('standalone', 'problem'), ('write-per-document', 'notice')],
+            [tuple(each[part] for part in parts) for each in found],
+            [
+                ('001_a.py', 'standalone', 'problem'),
+                ('002_b.py', 'write-per-document', 'notice'),
+                ('003_c.py', 'standalone', 'problem'),
+            ],
         )
+        [first, _, last] = [each['instead'] for each in found]
+        self.assertIn('transaction = False in the file', first)
+        self.assertIn('undo = False in the file', last)
 
     def test_a_user_of_few_rights(self) -> None:
         self.migration(
