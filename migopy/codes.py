@@ -4,6 +4,7 @@ from __future__ import annotations
 
 FAILED_TO_PARSE = 9
 UNAUTHORIZED = 13
+AUTHENTICATION_FAILED = 18
 NAMESPACE_NOT_FOUND = 26
 #: Another transaction has written to the document.
 WRITE_CONFLICT = 112

@@ -17,15 +17,13 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
-from migopy.codes import OUTSIDE_STABLE_API, UNAUTHORIZED
+from migopy.codes import AUTHENTICATION_FAILED, OUTSIDE_STABLE_API, UNAUTHORIZED
 from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
 from migopy.server.bulks import BULK_ERRORS, whole_error
 from migopy.server.members import Member, is_in_no_set, only_member
 from migopy.server.settings import BadSettings, Settings
-
-AUTHENTICATION_FAILED = 18
 
 #: The settings for the password.
 PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')

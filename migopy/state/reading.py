@@ -17,6 +17,8 @@ from pymongo.errors import (
     ServerSelectionTimeoutError,
 )
 
+from migopy.codes import AUTHENTICATION_FAILED
+from migopy.server import code_of
 from migopy.state.documents import RAW, batch_of
 from migopy.state.history import UNSETTLED, History
 from migopy.state.holder import Holder
@@ -47,7 +49,10 @@ def read(
         runs, contents = _read_at_once(history, registry, in_full)
     except ServerSelectionTimeoutError:
         raise
-    except (OperationFailure, ConnectionFailure, MoreThanOneReply):
+    except (OperationFailure, ConnectionFailure, MoreThanOneReply) as error:
+        if code_of(error) == AUTHENTICATION_FAILED:
+            # PyMongo would wait ten seconds before it logs in once more.
+            raise
         # Two requests may succeed, or show which one is refused; and if the connection
         # was lost, they are a second try.
         runs, contents = history.unsettled(), None

@@ -17,11 +17,15 @@ from pymongo.errors import (
     InvalidOperation,
     ServerSelectionTimeoutError,
 )
-from pymongo.monitoring import CommandListener, CommandStartedEvent
+from pymongo.monitoring import (
+    CommandListener,
+    CommandStartedEvent,
+    ConnectionPoolListener,
+)
 from pymongo.server_api import ServerApi
 
 import migopy
-from migopy.server import Settings, await_first_contact
+from migopy.server import AccessDenied, Settings, await_first_contact
 from tests import server
 from tests.faults import eventually
 from tests.project import FabTest, PlainTest
@@ -415,6 +419,24 @@ class MemberTest(PlainTest):
                     self.assertNotIn('within seconds', message)
 
 
+class CheckOuts(ConnectionPoolListener):
+    """Counts the connections that could not be had."""
+
+    def __init__(self) -> None:
+        self.failed = 0
+
+    def connection_check_out_failed(self, event: object) -> None:
+        self.failed += 1
+
+    def _pass(self, event: object) -> None:
+        pass
+
+    pool_created = pool_ready = pool_cleared = pool_closed = _pass
+    connection_created = connection_ready = connection_closed = _pass
+    connection_check_out_started = connection_checked_out = _pass
+    connection_checked_in = _pass
+
+
 class PasswordTest(SettingsTest):
     """A server that wants a user and a password."""
 
@@ -516,6 +538,22 @@ class PasswordTest(SettingsTest):
                 for secret in (self.PASSWORD, 's@cr', 'p%41', 'p@ss', 'secret'):
                     self.assertNotIn(secret, message)
                     self.assertNotIn(quote_plus(secret), message)
+
+    def test_a_wrong_one_is_tried_once(self) -> None:
+        """PyMongo would wait ten seconds before the next time."""
+        self.migration('1_a.py', INSERT)
+        with server.with_auth() as mongod:
+            for command in (None, 'list', 'check', 'history', 'execute', 'rollback'):
+                with self.subTest(command):
+                    tried = CheckOuts()
+                    wrong = {
+                        'MONGO_URI': f'mongodb://ann:wrong@127.0.0.1:{mongod.port}/shop',
+                        'MONGO_CLIENT_OPTIONS': {'event_listeners': [tried]},
+                    }
+                    values = ('1',) if command == 'rollback' else ()
+                    with self.assertRaisesRegex(AccessDenied, 'refused the user name'):
+                        self.manager(**wrong).perform(command, values, {})
+                    self.assertEqual(tried.failed, 1)
 
     def admin(self, mongod: server.Server) -> pymongo.MongoClient[Any]:
         return pymongo.MongoClient(mongod.uri, username='root', password='root')
