@@ -17,7 +17,9 @@ from migopy.machine import LACKING, exhausted_by
 from migopy.server import (
     UNUSABLE,
     Settings,
+    another_client,
     explained,
+    has_few_connections,
     heard_warnings,
     is_made_for_us,
     listening_client,
@@ -76,6 +78,25 @@ class Cluster:
         place, options = self.connection
         with self._without_warnings():
             client = listening_client(self._make_client, place, options)
+        if client is None:
+            return self.client
+        self._resources.callback(close, client)
+        return client
+
+    @lazy
+    def spare(self) -> Any:
+        """Give a client for what goes on while a migration has all connections.
+
+        It is the same, unless that may have few of them.
+        """
+        if not has_few_connections(self.client):
+            return self.client
+        place, options = self.connection
+        try:
+            with self._without_warnings():
+                client = another_client(self._make_client, place, options)
+        except (PyMongoError, *UNUSABLE, *LACKING):
+            client = None
         if client is None:
             return self.client
         self._resources.callback(close, client)

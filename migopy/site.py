@@ -151,7 +151,8 @@ class Site:
     def lock(self) -> Lock:
         """Give the lock."""
         lock = self._beside('lock')
-        return Lock(lock, self.settings.lock_ttl, self.listener.own_work)
+        ttl, own_work = self.settings.lock_ttl, self.listener.own_work
+        return Lock(lock, ttl, own_work, spare=lambda: self.cluster.spare)
 
     @lazy
     def images(self) -> Images:

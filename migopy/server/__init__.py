@@ -20,7 +20,9 @@ from migopy.server.checks import (
 )
 from migopy.server.client import (
     AS_THEY_ARE,
+    another_client,
     await_first_contact,
+    has_few_connections,
     is_made_for_us,
     listening_client,
     named_client,
@@ -80,6 +82,7 @@ __all__ = [
     'ServerUri',
     'Settings',
     'UnsupportedServer',
+    'another_client',
     'await_first_contact',
     'bound_session',
     'code_of',
@@ -87,6 +90,7 @@ __all__ = [
     'end_remains',
     'end_sessions',
     'explained',
+    'has_few_connections',
     'has_label',
     'has_members',
     'heard_warnings',

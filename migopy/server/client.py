@@ -15,7 +15,7 @@ from bson import ObjectId
 from bson.codec_options import CodecOptions, DatetimeConversion
 from pymongo import MongoClient, ReadPreference
 from pymongo.collection import Collection
-from pymongo.common import SERVER_SELECTION_TIMEOUT
+from pymongo.common import MAX_POOL_SIZE, SERVER_SELECTION_TIMEOUT
 from pymongo.read_concern import ReadConcern
 
 from migopy.server.settings import Settings
@@ -109,10 +109,31 @@ def app_name_of(host: str, pid: int) -> str:
     return f' on {host}, process {pid}'
 
 
+def has_few_connections(client: object) -> bool:
+    """Tell whether a client may have fewer connections than PyMongo lets one have.
+
+    With `maxPoolSize=1` a single long write leaves none.
+    """
+    if not isinstance(client, MongoClient):
+        return False
+    return 0 < client.options.pool_options.max_pool_size < MAX_POOL_SIZE
+
+
 def listening_client(
     make: Callable[..., Any], place: Sequence[Any], options: Mapping[str, Any]
 ) -> Any:
     """Make another client of the same arguments that hears of members more often.
+
+    Gives `None` where `make` is no class, as `another_client` does.
+    """
+    often = {**options, 'heartbeatFrequencyMS': HEARTBEATS_MS}
+    return another_client(make, place, often)
+
+
+def another_client(
+    make: Callable[..., Any], place: Sequence[Any], options: Mapping[str, Any]
+) -> Any:
+    """Make one more client.
 
     Gives `None` where `make` is no class: what a function gives may be any client.
     """
@@ -121,7 +142,7 @@ def listening_client(
         kind = kind.func
     if not isinstance(kind, type):
         return None
-    return make(*place, **{**options, 'heartbeatFrequencyMS': HEARTBEATS_MS})
+    return make(*place, **options)
 
 
 def await_first_contact(client: object, settings: Settings) -> None:

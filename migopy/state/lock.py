@@ -54,10 +54,12 @@ class Lock:
         ttl: float,
         own_work: Callable[[], AbstractContextManager[object]] = nullcontext,
         which: str = ID,
+        spare: Callable[[], Any] | None = None,
     ) -> None:
         """Take the lock's collection and `ttl`, the seconds it lasts unrenewed.
 
-        `own_work` is entered by the thread that renews; `which` is its document.
+        `own_work` is entered by the thread that renews, and `which` is its document.
+        `spare` gives a client for that thread, as all connections may be in use.
         """
         self.id = which
         self.collection = collection.with_options(write_concern=DURABLE)
@@ -69,6 +71,7 @@ class Lock:
         #: The owners that had it before and did not release it.
         self.formers: list[str] = []
         self._own_work = own_work
+        self._spare = spare
         self._renewal = self._new_renewal()
         self._block = threading.Lock()
         self._thread: int | None = None
@@ -77,7 +80,7 @@ class Lock:
 
     def of_worker(self) -> Lock:
         """Give the worker's lock of the same database."""
-        return Lock(self.collection, self.ttl, self._own_work, self.WORKER)
+        return Lock(self.collection, self.ttl, self._own_work, self.WORKER, self._spare)
 
     @property
     def is_held(self) -> bool:
@@ -251,7 +254,9 @@ class Lock:
 
     def _new_renewal(self) -> Renewal:
         mine = {'_id': self.id, 'owner': self.owner}
-        return Renewal(self.collection, mine, self.ttl, self.helm, self._own_work)
+        return Renewal(
+            self.collection, mine, self.ttl, self.helm, self._own_work, self._spare
+        )
 
     def _seems_alive(self, holder: Holder) -> bool:
         if holder.renewed is None:

@@ -40,16 +40,19 @@ class Renewal:
         ttl: float,
         helm: Helm,
         own_work: Callable[[], AbstractContextManager[object]],
+        spare: Callable[[], Any] | None = None,
     ) -> None:
         """Take the lock's collection and what finds it while it is ours.
 
-        `own_work` is entered by the thread that renews; `ttl` is in seconds.
+        `own_work` is entered by the thread that renews, which writes with the client
+        that `spare` gives; `ttl` is in seconds.
         """
         self._collection = collection
         self._mine = mine
         self._ttl = ttl
         self._helm = helm
         self._own_work = own_work
+        self._spare = spare
         self._lost = threading.Event()
 
     @property
@@ -59,7 +62,7 @@ class Renewal:
 
     def is_renewed(self) -> bool:
         """Renew it now, unless it is lost; tell whether it is still ours."""
-        if self._lost.is_set() or not self._renew(DURABLE):
+        if self._lost.is_set() or not self._renew(self._collection, DURABLE):
             self._lost.set()
         return not self._lost.is_set()
 
@@ -92,32 +95,44 @@ class Renewal:
 
     def _renew_until(self, released: threading.Event) -> None:
         with self._own_work():
+            collection = self._of_thread()
             often = self._ttl * RENEWAL
             due = time.monotonic() + often
             while not released.wait(min(TICK, often)):
                 is_due = time.monotonic() >= due
                 if is_due:
                     due = time.monotonic() + often
-                if (is_due or self._helm.is_due) and not self._is_ours(is_due):
+                if not (is_due or self._helm.is_due):
+                    continue
+                if not self._is_ours(collection, is_due):
                     self._lost.set()
                     self._helm.lose()
                     return
 
-    def _is_ours(self, is_due: bool) -> bool:
+    def _of_thread(self) -> Collection[Document]:
+        """Give the lock's collection for the thread that renews."""
+        if self._spare is None:
+            return self._collection
+        plain = self._spare()[self._collection.database.name][self._collection.name]
+        options = self._collection.codec_options
+        renewing: Collection[Document] = plain.with_options(codec_options=options)
+        return renewing
+
+    def _is_ours(self, collection: Collection[Document], is_due: bool) -> bool:
         """Renew it; tell whether it is still ours, as far as that is known.
 
         If nobody answers, the next turn asks again, and every write asks anyway.
         """
         try:
             # Reports between two renewals need not outlive a failover.
-            return self._renew(DURABLE if is_due else MARK)
+            return self._renew(collection, DURABLE if is_due else MARK)
         except PyMongoError:
             return True
 
-    def _renew(self, concern: WriteConcern) -> bool:
+    def _renew(self, collection: Collection[Document], concern: WriteConcern) -> bool:
         """Renew it, write the helm's report, and let the helm hear what is asked."""
         renewed = {'expires': expiry(self._ttl), 'doing': self._helm.told()}
-        collection = self._collection.with_options(write_concern=concern)
+        collection = collection.with_options(write_concern=concern)
         try:
             found = collection.find_one_and_update(
                 self._mine,

@@ -780,6 +780,29 @@ class DeployTest(FabTest):
         self.assert_ok(self.ended(first))
         self.assertEqual(self.registered(), ['001_a.py'])
 
+    def test_it_lasts_while_the_migration_has_all_connections(self) -> None:
+        """With `maxPoolSize=1` a write of the server's that is longer than its time."""
+        self.migration(
+            '001_long.py',
+            """
+            def up(db):
+                db.ran.insert_one({'_id': 1})
+                slow = {'$where': 'sleep(9000) || true'}
+                db.ran.update_many(slow, {'$set': {'ended': True}})
+            """,
+        )
+        self.settings(ttl=3)
+        fabfile = (self.folder / 'fabfile.py').read_text()
+        options = "MONGO_CLIENT_OPTIONS = {'maxPoolSize': 1}; LOCK_TTL"
+        self.write('fabfile.py', fabfile.replace('LOCK_TTL', options))
+        first = self.start('migrations:execute')
+        eventually(lambda: self.db.ran.find_one(), 'it has begun')
+        time.sleep(4)
+        second = self.assert_ok(self.fab('migrations:execute'))
+        self.assert_ok(self.ended(first))
+        self.assertIn('Waiting for another migration command', second.stderr)
+        self.assertEqual(self.registered(), ['001_long.py'])
+
     def test_unlock_shows_whom_it_robs(self) -> None:
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
