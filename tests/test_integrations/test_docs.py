@@ -445,6 +445,18 @@ class TransactionsTest(PageTest):
         self.db.accounts.update_many({'_id': {'$lt': 2}}, {'$set': {'number': 'CH-17'}})
         self.db.old_accounts.insert_many([{} for _ in range(12)])
 
+    def check_initiate(self, block: Block) -> None:
+        """Type it, for a server on another port; it is a primary then."""
+        with server.temporary_folder() as folder:
+            alone = server.Server(folder, '--replSet=rs0')
+            alone.start()
+            self.addCleanup(alone.kill)
+            exec(block.text.replace('27017', str(alone.port)), {})
+            with MongoClient(alone.uri) as client:
+                eventually(
+                    lambda: client.admin.command('isMaster')['ismaster'], 'a primary'
+                )
+
     def before_dry_run_migration(self) -> None:
         self.assertEqual(self.db.accounts.count_documents({'currency': 'EUR'}), 0)
         self.db.accounts.update_one({'_id': 2}, {'$set': {'balance': 75.35}})
