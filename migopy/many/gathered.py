@@ -10,7 +10,7 @@ from migopy.commands import Spelling
 from migopy.many.databases import Database
 from migopy.many.status import Standing
 from migopy.run import Failure
-from migopy.tell import Narrator, Voice
+from migopy.tell import Narrator, Voice, ended_as
 
 if TYPE_CHECKING:
     from migopy.differences import Comparison
@@ -134,10 +134,13 @@ class Gathered:
 
     def finished(self, run: Run, effects: Effects) -> None:
         """Keep how a run has ended."""
-        outcome = run.outcome or ''
-        self.runs.append((run.name, outcome, effects.describe(self.database)))
+        changes = effects.describe(self.database)
+        self.runs.append((run.name, ended_as(run), changes))
 
-    def put_right(self, run: Run) -> None:
+    def marked(self, names: Sequence[str]) -> None:
+        """Hear what was ignored, which `finished` has kept."""
+
+    def put_right(self, run: Run, runs_it: str = '') -> None:
         """Keep what was put right in the registry."""
         self.runs.append((run.name, run.outcome or '', ''))
 

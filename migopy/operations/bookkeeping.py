@@ -10,7 +10,7 @@ from typing import Any
 from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
-from migopy.files import Migration
+from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import NothingToPutRight
 from migopy.operations.other_hosts import is_carried_out
 from migopy.run import (
@@ -145,7 +145,8 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
-        _keep(site, gone.name, FORGOTTEN, None, observer)
+        runs_it = _what_runs(plan, gone)
+        _keep(site, gone.name, FORGOTTEN, None, observer, runs_it)
 
 
 def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> None:
@@ -206,6 +207,13 @@ def _to_forget(plan: Plan, name: str) -> Migration:
         return found
 
 
+def _what_runs(plan: Plan, migration: Migration) -> str:
+    """Name the command that runs a forgotten migration, if it is pending here."""
+    if plan.file_of(migration.name) is None or plan.other_places_of(migration):
+        return ''
+    return 'work' if plan.phase_of(migration) == BACKGROUND else 'execute'
+
+
 def _change(
     site: Site, records: list[Record], migration: Migration, **fields: Any
 ) -> None:
@@ -225,12 +233,17 @@ def _settle(site: Site, plan: Plan, migration: Migration) -> None:
 
 
 def _keep(
-    site: Site, name: str, outcome: str, checksum: str | None, observer: Observer
+    site: Site,
+    name: str,
+    outcome: str,
+    checksum: str | None,
+    observer: Observer,
+    runs_it: str = '',
 ) -> None:
     """Write to the history what was done, and tell it."""
     run = entry_of(site, name, outcome, checksum)
     GuardedWriter(site.lock).merge(site.history.collection, [run.document()])
-    observer.put_right(run)
+    observer.put_right(run, runs_it)
 
 
 def entry_of(site: Site, name: str, outcome: str, checksum: str | None) -> Run:

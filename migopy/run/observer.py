@@ -183,8 +183,18 @@ class Observer(Protocol):
     def finished(self, run: Run, effects: Effects) -> None:
         """Hear that a run has ended well and that the registry says so."""
 
-    def put_right(self, run: Run) -> None:
-        """Hear that the registry was put right, as the run's outcome says."""
+    def marked(self, names: Sequence[str]) -> None:
+        """Hear which migrations count as applied now, though they were not run.
+
+        `finished` has told of each before.
+        """
+
+    def put_right(self, run: Run, runs_it: str = '') -> None:
+        """Hear that the registry was put right, as the run's outcome says.
+
+        `runs_it` is the command that runs the migration the next time, if it is pending
+        again.
+        """
 
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""

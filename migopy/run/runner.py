@@ -76,8 +76,8 @@ class Runner:
         """Register migrations without running them.
 
         A migration whose `down` was left half done is unregistered instead: its `down`
-        counts as done. An existing record is replaced. Raises `LockLost`,
-        `NotRegistered`.
+        counts as done. An existing record is replaced. The observer hears at the end
+        which ones are registered. Raises `LockLost`, `NotRegistered`.
         """
         marks = self._marks(1)
         registrations = self._registrations(marks, together=False)
@@ -88,9 +88,12 @@ class Runner:
             for each in migrations
             if self._plan.unfinished_of(each) or self._plan.records_of(each)
         ]
+        unregistered = []
         for migration in known:
             unfinished = self._plan.unfinished_of(migration)
             direction = unfinished[-1].direction if unfinished else 'up'
+            if direction == 'down':
+                unregistered.append(migration)
             run = self._ignored(marks, migration, direction)
             self._tell(registrations.add(run, Effects()))
         marks.complete()
@@ -105,6 +108,8 @@ class Runner:
             for run in runs:
                 self._tell(registrations.note(run, Effects()))
             marks.complete()
+        registered = [each.name for each in migrations if each not in unregistered]
+        self._observer.marked(registered)
 
     def complete_history(self) -> None:
         """Write the ends of an earlier command's runs that it could not write."""

@@ -9,7 +9,7 @@ from migopy.lazy import late
 from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
-from migopy.tell.narrator import Narrator
+from migopy.tell.narrator import Narrator, ended_as
 from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
 from migopy.tell.report import Report
 from migopy.tell.voice import KeptLines, Voice
@@ -56,6 +56,7 @@ __all__ = [
     'ago',
     'as_markdown',
     'elsewhere_of',
+    'ended_as',
     'failure_text',
     'gather_answers',
     'line_of_run',

@@ -123,7 +123,10 @@ class JsonEvents:
             effects=of_effects(effects, self._database),
         )
 
-    def put_right(self, run: Run) -> None:
+    def marked(self, names: Sequence[str]) -> None:
+        """Tell nothing: each was told of as ignored."""
+
+    def put_right(self, run: Run, runs_it: str = '') -> None:
         """Tell what was put right in the registry."""
         self._lines.event(_word(run), name=run.name)
 

@@ -125,17 +125,34 @@ class Narrator:
     def finished(self, run: Run, effects: Effects) -> None:
         """Say how a run ended, once the registry has it."""
         if run.outcome == IGNORED:
-            done = 'ignored' if run.direction == 'up' else 'taken as rolled back'
-            self._voice.white_bold(f'{run.name} {done}')
+            again = '' if run.direction == 'up' else ': it is pending again'
+            self._voice.white_bold(f'{run.name} {ended_as(run)}{again}')
             return
         changes = effects.describe(self.database) or 'nothing changed'
         self._voice.white_bold(
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
 
-    def put_right(self, run: Run) -> None:
-        """Say what was put right in the registry."""
-        self._voice.white_bold(f'{run.name} {run.outcome}')
+    def marked(self, names: Sequence[str]) -> None:
+        """Say what it means that migrations were ignored, and the way back.
+
+        A logger of the fabfile's gets what it got from 1.0.
+        """
+        if self._voice.is_custom or not names:
+            return
+        said = 'It counts as applied and will not run. To have it pending again: '
+        if len(names) > 1:
+            said = (
+                'They count as applied and will not run. To have the first one pending'
+                ' again: '
+            )
+        way_back = Command('forget', names[0])
+        self._voice.white(spelled((said, way_back), self._spelling))
+
+    def put_right(self, run: Run, runs_it: str = '') -> None:
+        """Say what was put right in the registry, and what runs it now."""
+        again = f': pending again, the next {runs_it} runs it' if runs_it else ''
+        self._voice.white_bold(f'{run.name} {run.outcome}{again}')
 
     def failed(self, failure: Failure) -> None:
         """Say what failed, what has run and what has not."""
@@ -267,6 +284,13 @@ def tell_equal_numbers(voice: Voice, plan: Plan) -> None:
         voice.white('Equal numbers (they run in order of name):')
         for names in plan.equal_numbers:
             voice.white(f'  {", ".join(names)}')
+
+
+def ended_as(run: Run) -> str:
+    """Say in a word or two how a run has ended well."""
+    if run.outcome == IGNORED and run.direction == 'down':
+        return 'taken as rolled back'
+    return run.outcome or ''
 
 
 def _of(place: int, count: int) -> str:

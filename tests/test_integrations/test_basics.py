@@ -89,10 +89,20 @@ class IgnoreTest(FabTest):
         self.migration('001_first.py', NOTES)
         self.migration('002_second.py', 'this is no Python')
         self.migration('003_third.py', NOTES)
-        self.assert_ok(self.fab('migrations:ignore,002_second'))
+        result = self.assert_ok(self.fab('migrations:ignore,002_second'))
+        self.assertEqual(
+            result.stderr,
+            '002_second.py ignored\nIt counts as applied and will not run. To have it'
+            ' pending again: fab migrations:forget,002_second.py\n',
+        )
         self.assertEqual(self.registered(), ['002_second.py'])
         result = self.assert_ok(self.fab('migrations:ignore', 'migrations:ignore'))
-        self.assertEqual(result.stderr, '001_first.py ignored\n003_third.py ignored\n')
+        self.assertEqual(
+            result.stderr,
+            '001_first.py ignored\n003_third.py ignored\n'
+            'They count as applied and will not run. To have the first one pending'
+            ' again: fab migrations:forget,001_first.py\n',
+        )
         self.assertEqual(result.results, 'All migrations registered\n')
         self.assertEqual(len(self.registered()), 3)
         self.assertEqual(self.contents('notes'), [])

@@ -93,6 +93,7 @@ class BookkeepingTest(PlainTest):
         self.assert_well()
         self.assertEqual(self.registered(), ['002_b.py'])
         self.assertEqual(self.outcomes(), [('001_a.py', 'forgotten')])
+        self.assertIn('001_a.py forgotten', self.logger.of('white_bold'))
 
     def test_forget_settles_what_was_left_half_done(self) -> None:
         self.migration('003_c.py', 'def up(db): db.b.insert_one({}); 1 / 0')
@@ -121,9 +122,22 @@ class BookkeepingTest(PlainTest):
         self.assertEqual(
             self.outcomes(), [('003_c.py', 'ignored'), ('003_c.py', 'forgotten')]
         )
+        self.assertEqual(
+            self.logger.of('white_bold')[-1],
+            '003_c.py forgotten: pending again, the next execute runs it',
+        )
         self.assertEqual(list(self.db.a.find()), self.data)
         self.manager().execute('3')
         self.refused('forget', '3')
+
+    def test_forget_says_that_a_worker_runs_one_of_the_background(self) -> None:
+        self.migration('003_c.py', "phase = 'background'\ndef up(db): pass\n")
+        self.manager().ignore()
+        self.manager().forget('3')
+        self.assertEqual(
+            self.logger.of('white_bold')[-1],
+            '003_c.py forgotten: pending again, the next work runs it',
+        )
 
     def test_by_a_number_forget_takes_the_missing_one_not_its_ignored_successor(
         self,

@@ -492,6 +492,24 @@ class OthersTest(FleetTest):
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
         self.assertEqual(self.client[self.name('b')].ran.count_documents({}), 0)
 
+    def test_ignore_of_a_down_says_that_it_is_taken_as_rolled_back(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            def up(db):
+                db.ran.insert_one({})
+
+            def down(db):
+                db.ran.delete_many({})
+                raise ValueError('no good')
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.fab('migrations:rollback,001_a.py,all=yes').status, 1)
+        said = self.shown(self.assert_ok(self.fab('migrations:ignore,001_a.py')))
+        self.assertIn('b: 001_a.py taken as rolled back in ', said)
+        self.assertEqual([*map(self.names_in, 'abc')], [[]] * 3)
+
     def test_history_shows_them_in_order(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
         shown = self.shortened(self.assert_ok(self.fab('migrations:history')).results)

@@ -159,6 +159,10 @@ class FailedTest(UnfinishedTestCase):
         """Its `down` is taken as done, so it is no longer registered."""
         self.fail_in_down()
         self.manager().ignore(FIRST)
+        self.assertEqual(
+            self.logger.said[-1],
+            ('white_bold', f'{FIRST} taken as rolled back: it is pending again'),
+        )
         self.assert_settled([], ['down'])
 
     def test_down_of_an_unregistered_one_is_settled_by_execute(self) -> None:
