@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 
-from migopy.commands import Command, Spelling, spelled
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.many.databases import shown
 from migopy.many.gathered import Outcome
 from migopy.many.in_json import answer_ended, tell_looked
-from migopy.state import FAILED, Run
+from migopy.state import FAILED, Run, Seen
 from migopy.tell import Rates, Voice, line_of_run, lines_of_seen
 from migopy.terminal import LINE_EVERY, board, is_for_board
+from migopy.texts import one_line
 
 #: How many databases are shown at a time; of further ones the number is told.
 MOST = 20
@@ -74,23 +75,47 @@ class FleetViewer:
             else 'No migration command is running'
         )
 
-    def ended(self, ended: Sequence[tuple[str, Run]], is_over: bool) -> None:
-        """Show how runs have ended that were watched, given with their databases.
+    def ended(self, ended: Sequence[tuple[str, Run]]) -> None:
+        """Show how all has ended that was watched, given with the databases."""
+        self.close()
+        answer_ended(ended)
+        self._voice.white_bold('Ended: nothing runs any more')
+        self._write_ended(ended)
 
-        `is_over` is whether nothing runs any more; else a person has stopped watching.
+    def left(
+        self, ended: Sequence[tuple[str, Run]], running: Sequence[Outcome]
+    ) -> None:
+        """Show what has ended, what comes of the rest, and how to end that.
+
+        A person has stopped watching.
         """
         self.close()
         answer_ended(ended)
-        if is_over:
-            self._voice.white_bold('Ended: nothing runs any more')
+        self._write_ended(ended)
+        for said in self._what_comes_of([each.seen for each in running if each.seen]):
+            self._voice.white(one_line(spelled(said, self._spelling)))
+
+    def _what_comes_of(self, running: Sequence[Seen]) -> Iterator[list[Part]]:
+        end: list[Part] = ['To end it after its batch: ', self._stop]
+        hearing = [each for each in running if each.hears]
+        paused = [each for each in running if each.is_paused]
+        if paused:
+            resume = Command('resume', *self._stop.values, **self._stop.options)
+            yield ['What is paused stays so. To let it go on: ', resume]
+        if len(paused) < len(running) or not running:
+            yield ['What runs goes on. ', *(end if hearing or not running else [])]
+        else:
+            yield end
+        deaf = {each.holder.agent: None for each in running if not each.hears}
+        for agent in list(deaf)[:MOST]:
+            yield [f'To end what is in no loop that hears stop: {agent.way_to_end}']
+
+    def _write_ended(self, ended: Sequence[tuple[str, Run]]) -> None:
         failures_first = sorted(ended, key=lambda each: each[1].outcome != FAILED)
         for title, run in failures_first[:MOST]:
             self._voice.white(f'  {shown(title)}: {line_of_run(run)}')
         if len(ended) > MOST:
             self._voice.white(f'  and {len(ended) - MOST:,} more that were watched')
-        if not is_over:
-            said = 'What runs goes on. To end it after its batch: ', self._stop
-            self._voice.white(spelled(said, self._spelling))
 
     def close(self) -> None:
         """Stop drawing; what is on the terminal stays there."""

@@ -81,6 +81,7 @@ def watch(
     not be looked at.
     """
     seen = Seen(list(databases))
+    running: list[Outcome] = []
     try:
         while True:
             began = time.monotonic()
@@ -96,12 +97,12 @@ def watch(
             took = time.monotonic() - began
             time.sleep(max(LOOK_EVERY, took) if seen.has_seen else FIRST_EVERY)
     except KeyboardInterrupt:
-        viewer.ended(seen.ended, is_over=False)
+        viewer.left(seen.ended, running)
         return
     finally:
         viewer.close()
     if seen.has_seen:
-        viewer.ended(seen.ended, is_over=True)
+        viewer.ended(seen.ended)
     elif seen.left:
         viewer.nothing(len(seen.left))
     if seen.failed:

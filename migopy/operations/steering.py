@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-from migopy.commands import Command
+from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.operations.orders import NothingHere
 from migopy.site import Site
@@ -41,38 +41,37 @@ class NothingRuns(NothingHere):
 class NoMigrationRuns(MigopyException):
     """The command with the lock runs no migration now; `holder` is a `Holder`."""
 
-    def __init__(self, command: str, holder: Holder) -> None:
-        self.holder = holder
+    def __init__(self, command: str, seen: Seen) -> None:
+        self.holder = seen.holder
         super().__init__(
-            f'{holder} runs no migration at this moment that could be told to'
-            f' {command}; nothing was done.\nSee what it does: ',
-            Command('watch'),
+            f'{seen.holder} runs no migration at this moment that could be told to'
+            f' {command}; nothing was done.\n',
+            *_what_else(command, seen),
         )
 
 
 class NotSteerable(MigopyException):
     """The running migration is in no loop that can be steered; `name` is its name."""
 
-    def __init__(self, command: str, name: str) -> None:
+    def __init__(self, command: str, seen: Seen, name: str) -> None:
         self.name = name
         super().__init__(
             f'{name} cannot be told to {command}: at this moment it is in no'
-            ' update_each, batches or migopy.progress. Nothing was done.\n'
-            'See what it does: ',
-            Command('watch'),
+            ' update_each, batches or migopy.progress. Nothing was done.\n',
+            *_what_else(command, seen),
         )
 
 
 class NotInTransaction(MigopyException):
     """A transaction must not wait; `name` is the migration that runs in one."""
 
-    def __init__(self, command: str, name: str) -> None:
+    def __init__(self, command: str, seen: Seen, name: str) -> None:
         self.name = name
         super().__init__(
             f'{name} cannot be told to {command}: it runs in a transaction, which the'
             ' server ends after a minute. Nothing was done.\n'
             'To end it with nothing changed: ',
-            Command('stop'),
+            seen.command('stop'),
         )
 
 
@@ -84,8 +83,14 @@ class NotPaused(MigopyException):
         what = self.name or str(seen.holder)
         super().__init__(
             f'Nobody has typed pause for {what}; nothing was done.\nSee what it does: ',
-            Command('watch'),
+            seen.command('watch'),
         )
+
+
+def _what_else(command: str, seen: Seen) -> list[Part]:
+    """Say what can be done about a command that hears nothing."""
+    end = f'To end it all the same: {seen.way_to_end}.\n' if command == 'stop' else ''
+    return [f'{end}See what it does: ', seen.command('watch')]
 
 
 class Steered(NamedTuple):
@@ -179,10 +184,10 @@ def _steerable(steering: Steering, command: str, worker: bool) -> tuple[Holder, 
         doing = seen.doing
         if doing is not None and doing.in_loop:
             if doing.in_transaction and command != 'stop':
-                raise NotInTransaction(command, doing.name)
+                raise NotInTransaction(command, seen, doing.name)
             return seen.holder, doing
         if time.monotonic() > deadline:
             if doing is None:
-                raise NoMigrationRuns(command, seen.holder)
-            raise NotSteerable(command, doing.name)
+                raise NoMigrationRuns(command, seen)
+            raise NotSteerable(command, seen, doing.name)
         time.sleep(LOOK_EVERY)

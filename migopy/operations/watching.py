@@ -41,8 +41,8 @@ class Viewer(Protocol):
     def ended(self, seen: Seen, runs: Sequence[Run]) -> None:
         """Show that it has ended; `runs` is what the history has of it."""
 
-    def left(self) -> None:
-        """Show that the looking has ended, and that what runs goes on."""
+    def left(self, seen: Seen) -> None:
+        """Show what comes of what was seen now that one looks no more."""
 
 
 def watch(site: Site, viewer: Viewer, worker: bool) -> None:
@@ -66,5 +66,5 @@ def watch(site: Site, viewer: Viewer, worker: bool) -> None:
             time.sleep(LOOK_EVERY)
             seen = steering.look(owner)
     except KeyboardInterrupt:
-        return viewer.left()
+        return viewer.left(last)
     return viewer.ended(last, site.history.of_owner(owner))

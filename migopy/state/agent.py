@@ -46,6 +46,16 @@ class Agent:
             pid if isinstance(pid, int) else 0,
         )
 
+    @property
+    def way_to_end(self) -> str:
+        """Say how a person ends its process, which takes SIGTERM for Ctrl-C.
+
+        `kill` takes a number that is not greater than 0 for many processes.
+        """
+        if self.pid <= 0:
+            return 'Ctrl-C where it runs'
+        return f'Ctrl-C where it runs, or kill {self.pid} (SIGTERM) on {self.host}'
+
     def __str__(self) -> str:
         return f'{self.user}@{self.host}'
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 
+from migopy.commands import Command
 from migopy.state.agent import Agent
 from migopy.state.concerns import DURABLE
 from migopy.state.documents import raw, readable
@@ -96,6 +97,32 @@ class Seen(NamedTuple):
     holder: Holder
     doing: Doing | None
     asked: Asked
+
+    @property
+    def hears(self) -> bool:
+        """Tell whether it is where it hears what others ask of it."""
+        return self.doing is not None and self.doing.in_loop
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether it waits until `resume` is typed, or will after its batch."""
+        return self.hears and self.asked.paused and not self.asked.stop
+
+    @property
+    def way_to_end(self) -> str:
+        """Say how a person ends it where it hears no `stop`, and what that leaves."""
+        left = ''
+        if self.doing is not None:
+            left = (
+                '; as it runs in a transaction, nothing is changed then'
+                if self.doing.in_transaction
+                else f'; {self.doing.name} is unfinished then, if it has written'
+            )
+        return f'{self.holder.agent.way_to_end}{left}'
+
+    def command(self, name: str) -> Command:
+        """Give a command that is about this one, and no other."""
+        return Command(name, worker='yes' if self.holder.is_worker else None)
 
 
 class Steering:

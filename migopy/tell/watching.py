@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol
 
-from migopy.commands import Command, Spelling, spelled
+from migopy.commands import Part, Spelling, spelled
 from migopy.tell.voice import Voice
 from migopy.terminal import LINE_EVERY, board, duration, how_far, is_for_board
 from migopy.texts import one_line
@@ -108,14 +108,11 @@ class Viewer:
         for run in runs:
             self._voice.white(f'  {line_of_run(run)}')
 
-    def left(self) -> None:
-        """Show that it goes on."""
+    def left(self, seen: Seen) -> None:
+        """Show what comes of it now, and how to end it."""
         self._stack.close()
-        said = (
-            'It goes on. To end it after its batch: ',
-            Command('stop'),
-        )
-        self._voice.white(spelled(said, self._spelling))
+        for said in what_comes_of(seen):
+            self._voice.white(one_line(spelled(said, self._spelling)))
 
     def _seen(self, sight: Sight, now: float) -> Iterator[str]:
         yield from lines_of_seen(sight.seen, self._rates, now)
@@ -149,6 +146,20 @@ def lines_of_seen(seen: Seen, rates: Rates, now: float) -> Iterator[str]:
     if seen.asked.max_per_second is not None:
         limit = seen.asked.max_per_second
         yield f'{seen.asked.by} has typed speed: {limit:,g}/s at most'
+
+
+def what_comes_of(seen: Seen) -> Iterator[list[Part]]:
+    """Say whether what is watched no more goes on, and how to end it; a line each."""
+    end: list[Part] = ['To end it after its batch: ', seen.command('stop')]
+    if not seen.hears:
+        yield [f'It goes on. To end it: {seen.way_to_end}']
+    elif seen.asked.stop:
+        yield [f'It ends after its batch: {seen.asked.by} has typed stop']
+    elif seen.is_paused:
+        yield ['It stays paused. To let it go on: ', seen.command('resume')]
+        yield end
+    else:
+        yield ['It goes on. ', *end]
 
 
 def line_of_run(run: Run) -> str:

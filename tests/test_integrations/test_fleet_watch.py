@@ -170,14 +170,28 @@ class WatchTest(FleetTest):
     def test_ctrl_c_ends_the_watching_alone(self) -> None:
         process, said = self.begin('a', 'c')
         pattern = f'{self.db.name}_[ac]'
+        goes_on = (
+            'What runs goes on. To end it after its batch:'
+            " fab 'migrations:stop,only=[ac]'"
+        )
+        watching = self.watched(f'only={pattern}')
+        self.lines(watching, 3)
+        watching.send_signal(signal.SIGINT)
+        self.assertEqual(self.rest(watching)[-1], goes_on)
+        one = f'only={self.name("a")}'
+        self.assert_ok(self.fab(f'migrations:pause,{one}'))
         watching = self.watched(f'only={pattern}')
         self.lines(watching, 3)
         watching.send_signal(signal.SIGINT)
         self.assertEqual(
-            self.rest(watching)[-1],
-            'What runs goes on. To end it after its batch:'
-            " fab 'migrations:stop,only=[ac]'",
+            self.rest(watching)[-2:],
+            [
+                'What is paused stays so. To let it go on:'
+                " fab 'migrations:resume,only=[ac]'",
+                goes_on,
+            ],
         )
+        self.assert_ok(self.fab(f'migrations:resume,{one}'))
         self.go('a', 'c')
         self.assertEqual(process.wait(60), 0, said.read_text())
 

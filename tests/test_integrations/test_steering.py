@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import textwrap
 import threading
 import time
@@ -103,6 +104,15 @@ class Steered(FabTest):
     def text_of(self, command: str) -> str:
         """Give what a command that ends well shows."""
         return self.assert_ok(self.fab(command)).results.strip()
+
+    def watched(self, *more: str) -> tuple[Any, str]:
+        """Start to watch; give the process, and the first line that it shows."""
+        watching = self.start(','.join(['migrations:watch', *more]))
+        assert watching.stdout is not None
+        return watching, watching.stdout.readline()
+
+    def rest(self, watching: Any) -> list[str]:
+        return self.assert_ok(self.ended(watching)).results.splitlines()
 
     def again(self) -> None:
         """Put all back as it was before the migration."""
@@ -276,7 +286,18 @@ class CannotTest(Steered):
         eventually(self.db.ran.find_one, 'its begin')
         error = self.error('migrations:stop')
         self.assertIn('1_a.py cannot be told to stop: at this moment it is in', error)
-        self.assertIn('Nothing was done.', error)
+        way = (
+            f'Ctrl-C where it runs, or kill {process.pid} (SIGTERM) on'
+            f' {socket.gethostname()}; 1_a.py is unfinished then, if it has written'
+        )
+        self.assertIn(
+            f'Nothing was done.\nTo end it all the same: {way}.\n'
+            'See what it does: fab migrations:watch',
+            error,
+        )
+        watching, _ = self.watched()
+        watching.send_signal(signal.SIGINT)
+        self.assertIn(f'It goes on. To end it: {way}', self.rest(watching))
         asked = (self.db.migrations_lock.find_one() or {}).get('asked')
         self.assertIsNone(asked)
         self.write('go', '')
@@ -297,15 +318,6 @@ class CannotTest(Steered):
 
 class WatchTest(Steered):
     """`watch` shows what runs until it has ended."""
-
-    def watched(self, *more: str) -> tuple[Any, str]:
-        """Start to watch; give the process, and the first line that it shows."""
-        watching = self.start(','.join(['migrations:watch', *more]))
-        assert watching.stdout is not None
-        return watching, watching.stdout.readline()
-
-    def rest(self, watching: Any) -> list[str]:
-        return self.assert_ok(self.ended(watching)).results.splitlines()
 
     def test_in_a_log(self) -> None:
         process, said = self.begin(UP)
@@ -348,6 +360,21 @@ class WatchTest(Steered):
             'It goes on. To end it after its batch: fab migrations:stop',
             self.rest(watching),
         )
+        self.go(process, said)
+
+    def test_what_is_paused_is_not_said_to_go_on(self) -> None:
+        process, said = self.begin(UP)
+        self.text_of('migrations:pause')
+        watching, _ = self.watched()
+        watching.send_signal(signal.SIGINT)
+        self.assertEqual(
+            self.rest(watching)[-2:],
+            [
+                'It stays paused. To let it go on: fab migrations:resume',
+                'To end it after its batch: fab migrations:stop',
+            ],
+        )
+        self.text_of('migrations:resume')
         self.go(process, said)
 
     def test_on_a_terminal_it_is_in_one_place(self) -> None:
@@ -405,6 +432,16 @@ class WorkerTest(Steered):
         self.assertRegex(first, r'^1_a\.py \(up\) running for .*, by \S+ \(process ')
         self.assertRegex(first, 'paused by ')
         self.assertEqual(self.calls(), calls)
+        # The other command is not the one to stop.
+        leaving, _ = self.watched('worker=yes')
+        leaving.send_signal(signal.SIGINT)
+        self.assertEqual(
+            self.rest(leaving)[-2:],
+            [
+                'It stays paused. To let it go on: fab migrations:resume,worker=yes',
+                'To end it after its batch: fab migrations:stop,worker=yes',
+            ],
+        )
         speed = 'migrations:speed,max_per_second=100000,worker=yes'
         self.assertIn('1_a.py writes 100,000 a second', self.text_of(speed))
         resumed = self.text_of('migrations:resume,worker=yes')

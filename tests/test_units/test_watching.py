@@ -93,6 +93,51 @@ class ViewerTest(unittest.TestCase):
         )
 
 
+class LeftTest(unittest.TestCase):
+    """What is said where one leaves off watching."""
+
+    def said(self, doing: dict[str, object] | None, asked: Asked | None = None) -> str:
+        logger = RecordingLogger()
+        told = Doing.of(doing, NOW)
+        seen = Seen(HOLDER, told, asked or Asked())
+        Viewer(Voice(logger), FabSpelling()).left(seen)
+        return '\n'.join(logger.of('white'))
+
+    def test_stop_is_offered_only_where_it_is_heard(self) -> None:
+        stop = 'It goes on. To end it after its batch: fab migrations:stop'
+        self.assertEqual(self.said(DOING), stop)
+        kill = (
+            'It goes on. To end it: Ctrl-C where it runs, or kill 1204 (SIGTERM)'
+            ' on web1'
+        )
+        self.assertEqual(self.said(None), kill)
+        plain = {**DOING, 'in_loop': False}
+        self.assertEqual(
+            self.said(plain),
+            f'{kill}; 004_shorten_codes.py is unfinished then, if it has written',
+        )
+        self.assertEqual(
+            self.said({**plain, 'in_transaction': True}),
+            f'{kill}; as it runs in a transaction, nothing is changed then',
+        )
+
+    def test_what_others_have_asked(self) -> None:
+        self.assertEqual(
+            self.said(DOING, Asked(1, paused=True, by='bob@web2')),
+            'It stays paused. To let it go on: fab migrations:resume\n'
+            'To end it after its batch: fab migrations:stop',
+        )
+        self.assertEqual(
+            self.said(DOING, Asked(2, paused=True, stop=True, by='bob@web2')),
+            'It ends after its batch: bob@web2 has typed stop',
+        )
+
+    def test_no_number_that_means_many_processes_is_killed(self) -> None:
+        for pid in (0, -1, -1204):
+            agent = Agent('ann', 'web1', pid)
+            self.assertEqual(agent.way_to_end, 'Ctrl-C where it runs')
+
+
 class RatesTest(unittest.TestCase):
     def test_it_is_that_of_the_last_seconds(self) -> None:
         rates = Rates()
