@@ -58,7 +58,11 @@ async def _awaited(
 ) -> object:
     client = connect()
     try:
-        own = client.get_database(db.name, write_concern=db.write_concern)
+        own = client.get_database(
+            db.name,
+            write_concern=db.write_concern,
+            read_preference=db.read_preference,
+        )
         if session is None:
             return await _with_its_tasks(function, own, is_over)
         _require_begun(session, db.name)

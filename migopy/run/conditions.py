@@ -9,7 +9,9 @@ from functools import partial
 from types import CodeType, TracebackType
 from typing import Any
 
+from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
+from pymongo.database import Database
 
 from migopy.effects import EffectsListener, Recording, RefusedWrite
 from migopy.errand import is_typed
@@ -115,6 +117,7 @@ def _call(
     db: Any,
     session: ClientSession | None,
 ) -> object:
+    db = _on_primary(db)
     if not inspect.iscoroutinefunction(function):
         return call_here(partial(function, db))
     # What only a few migrations need takes its time to be imported.
@@ -124,6 +127,17 @@ def _call(
     return call_here(
         partial(run_to_end, function, db, connect, session, lambda: lock.is_lost)
     )
+
+
+def _on_primary(db: Any) -> Any:
+    """Give a database that reads what a migration and those before it have written.
+
+    Another member may not have it yet, and the URI may be that of an application which
+    reads there.
+    """
+    if not isinstance(db, Database) or db.read_preference == ReadPreference.PRIMARY:
+        return db
+    return db.with_options(read_preference=ReadPreference.PRIMARY)
 
 
 def function_of(error: BaseException | None, otherwise: str) -> str:

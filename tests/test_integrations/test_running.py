@@ -305,3 +305,66 @@ class DurableTest(PlainTest):
 
 def is_note(command: Any) -> bool:
     return command.get('insert') == 'notes'
+
+
+class ReadsTest(PlainTest):
+    """What a migration reads where the address sends reads to secondaries."""
+
+    def sent(self, options: dict[str, Any], *commands: str) -> list[str]:
+        """Run commands; give those that went to the collection `ran`, as texts."""
+        heard = Commands()
+        host, port = self.client.address or ('', 0)
+        name = self.client.admin.command('hello')['setName']
+        manager = self.manager(
+            MONGO_URI=f'mongodb://{host}:{port}/?replicaSet={name}',
+            MONGO_CLIENT_OPTIONS={'event_listeners': [heard], **options},
+        )
+        for command in commands:
+            getattr(manager, command)()
+        said = [repr(event.command) for event in heard.sent]
+        return [each for each in said if "'ran'" in each]
+
+    def test_it_reads_what_it_has_written(self) -> None:
+        """Another member may lack it, and documents would be left out unnoticed."""
+        self.migration(
+            '001_a.py',
+            """
+            def require(db):
+                return db.ran.find_one() is None
+
+            def up(db):
+                db.ran.insert_one({'_id': 1})
+                assert db.ran.count_documents({}) == 1
+
+            def verify(db):
+                return db.get_collection('ran').find_one() is not None
+            """,
+        )
+        self.migration(
+            '002_b.py',
+            """
+            async def up(db):
+                assert await db.ran.find_one()
+            """,
+        )
+        for mode in ('secondaryPreferred', 'nearest'):
+            with self.subTest(mode):
+                sent = self.sent({'readPreference': mode}, 'execute', 'verify')
+                self.assertGreater(len(sent), 5)
+                for each in sent:
+                    self.assertNotIn(mode, each)
+                self.db.migrations.delete_many({})
+                self.db.ran.drop()
+
+    def test_a_file_may_say_otherwise(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            from pymongo import ReadPreference
+
+            def up(db):
+                far = db.ran.with_options(read_preference=ReadPreference.NEAREST)
+                far.find_one()
+            """,
+        )
+        self.assertIn('nearest', self.sent({}, 'execute')[0])
