@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pymongo.database import Database
@@ -34,6 +35,7 @@ from migopy.dumps.exchange import Exchange, Mark, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
 from migopy.dumps.foreign import cautions
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
+from migopy.dumps.keeping import prune
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
@@ -115,12 +117,18 @@ class Dumps:
             raise UnknownDump(name, self.directory, [dump.name for dump in dumps])
         return fitting[0]
 
-    def make(self, db: Database[Any], keep: int | None = None) -> Dump:
+    def make(
+        self,
+        db: Database[Any],
+        keep: int | None = None,
+        unfinished: Mapping[str, str] = MappingProxyType({}),
+    ) -> Dump:
         """Dump a database: by mongodump where it is on the PATH, else by PyMongo.
 
         Of this database's dumps on this server the newest `keep` stay, the new one
-        among them, or all. Raise `SharedFolder`, or `DumpFailed`; then nothing is left
-        of the new dump, and the others are untouched.
+        among them, or all; those from before what is `unfinished`, too (see `prune`).
+        Raise `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump, and
+        the others are untouched.
         """
         if keep is not None and keep < 1:
             raise DumpFailed(
@@ -133,19 +141,11 @@ class Dumps:
             )
         try:
             with signals.raised():
-                dump = self._make(db)
+                dump = self._make(db, unfinished)
         except FAILURES as error:
             raise DumpFailed(db.name, reason_of(error, self.directory)) from error
-        others = [
-            other
-            for other in self.of(db.name)
-            if other.name != dump.name and other.servers & dump.servers
-        ]
-        for old in others[: max(0, len(others) - keep + 1)] if keep else []:
-            try:
-                remove(old.path)
-            except OSError as error:
-                self._say(f'The old dump {old.name} cannot be removed: {error}')
+        if keep:
+            prune(self.of(db.name), dump, keep, unfinished, self._say)
         return dump
 
     def restore(
@@ -252,7 +252,7 @@ class Dumps:
             raise ForeignDump(dump)
         return dump
 
-    def _make(self, db: Database[Any]) -> Dump:
+    def _make(self, db: Database[Any], during: Mapping[str, str]) -> Dump:
         private_directory(self.directory)
         number = max((dump.number for dump in self.of(db.name)), default=0) + 1
         with begun(self.directory, db.name) as folder:
@@ -262,7 +262,7 @@ class Dumps:
             else:
                 apart, say, progress = self._apart, self._say, self._progress
                 Dumper(db, folder / db.name, apart, say, progress).run()
-            seal(folder, db.name, number, servers_of(db))
+            seal(folder, db.name, number, servers_of(db), during)
             path = finish(folder)
         try:
             sync(self.directory)

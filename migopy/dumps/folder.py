@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from migopy.dumps.documents import Damaged, read_batches
@@ -21,6 +22,7 @@ from migopy.dumps.format import (
     read_contents,
 )
 from migopy.folders import create_file, open_regular, size_of_regular
+from migopy.texts import kept_line
 
 MANIFEST = 'migopy.json'
 TIME_FORMAT = '%Y%m%dT%H%M%SZ'
@@ -52,6 +54,9 @@ class Dump:
     #: The addresses of the server's members; of two servers each may have a database
     #: of this name.
     servers: frozenset[str] = frozenset()
+    #: What was unfinished in the database when it was made: the names of migrations, by
+    #: the ids of their first runs that were.
+    during: Mapping[str, str] = field(default_factory=dict, compare=False)
     #: Whether it has no manifest: somebody called mongodump without migopy.
     foreign: bool = False
 
@@ -86,6 +91,10 @@ class Dump:
                 },
                 number=_count(number),
                 servers=frozenset(map(str, manifest.get('servers', []))),
+                during={
+                    run: kept_line(str(name))
+                    for run, name in manifest.get('unfinished', {}).items()
+                },
             )
         except (
             OSError,
@@ -171,7 +180,13 @@ class Dump:
         return found == {*self.files, MANIFEST}
 
 
-def seal(folder: Path, database: str, number: int, servers: Iterable[str] = ()) -> None:
+def seal(
+    folder: Path,
+    database: str,
+    number: int,
+    servers: Iterable[str] = (),
+    during: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Make a dump its owner's alone, list its files, and see all of it on the disk."""
     folders = [folder]
     sizes = {}
@@ -189,6 +204,7 @@ def seal(folder: Path, database: str, number: int, servers: Iterable[str] = ()) 
         'database': database,
         'number': number,
         'servers': sorted(servers),
+        'unfinished': dict(during),
         'files': sizes,
     }
     with create_file(folder / MANIFEST) as manifest:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.face import Asking
-from migopy.run import Observer, Unfinished
+from migopy.run import Observer, Unfinished, by_migration, read_open_runs
 from migopy.site import Site
 from migopy.state import RESTORE, Agent, Run
 from migopy.tell import IS_LOST, ago
@@ -41,10 +41,17 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     # What a worker is in the middle of, and how far it is, would not fit in a dump.
     alone = without_worker(site, 'dbdump', wait, observer)
     with locked, alone, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
-        if restores := [run for run in site.history.unsettled() if run.is_restore]:
+        open_runs = read_open_runs(site.history, site.lock, site.registry)
+        begun = [*open_runs.unfinished, *open_runs.running]
+        if restores := [run for run in begun if run.is_restore]:
             raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
-        return dumps.make(site.db, keep)
+        return dumps.make(site.db, keep, _first_runs(begun))
+
+
+def _first_runs(begun: Sequence[Run]) -> dict[str, str]:
+    """Give the name of each migration by the id of its first run of these."""
+    return {str(runs[0].id): runs[0].name for runs in by_migration(begun)}
 
 
 def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:

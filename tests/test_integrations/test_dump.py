@@ -600,6 +600,27 @@ class KeepTest(DumpTest):
         new = self.dumps().make(self.db, keep=1)
         self.assertEqual([theirs[1], new], self.dumps().of(self.db.name))
 
+    def test_none_from_before_what_is_unfinished_goes(self) -> None:
+        """The first run of one is kept with each dump that is made after it."""
+        good = [self.dumps().make(self.db, keep=2) for _ in range(2)]
+        first = {'1': '004_fail.py'}
+        ruined = [self.dumps().make(self.db, 2, first) for _ in range(4)]
+        self.assertEqual([*good, *ruined[-2:]], self.dumps().of(self.db.name))
+        self.assertEqual(first, self.dumps().of(self.db.name)[-1].during)
+        self.assertIn(
+            '2 dumps more stay than MONGO_DUMP_KEEP says, as long as this is'
+            ' unfinished: 004_fail.py',
+            self.said,
+        )
+        # A second one has begun in between.
+        second = {**first, '2': '005_fail.py'}
+        both = [self.dumps().make(self.db, 1, second) for _ in range(3)]
+        there = [*good, *ruined[-2:], both[-1]]
+        self.assertEqual(there, self.dumps().of(self.db.name))
+        # Now it is settled.
+        last = self.dumps().make(self.db, keep=2)
+        self.assertEqual([both[-1], last], self.dumps().of(self.db.name))
+
     def test_fewer_than_are_kept_all_stay(self) -> None:
         made = [self.dumps().make(self.db, keep=6) for _ in range(5)]
         self.assertEqual(made, self.dumps().of(self.db.name))

@@ -231,6 +231,54 @@ class DumpAtAnyTimeTest(DumpingTest):
         self.assertLess(first, second)
 
 
+class UnfinishedTest(DumpingTest):
+    """Dumps while a migration is half done: those from before are the way back."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.migration('1_a.py', BAD)
+        self.before = self.state()
+        self.fail('execute')
+        [self.good] = self.made()
+
+    def fail(self, *typed: str) -> None:  # type: ignore[override]
+        """Run what fails, with a limit of two dumps."""
+        command, *names = typed
+        with self.assertRaises(ValueError):
+            getattr(self.manager(MONGO_DUMP_KEEP=2), command)(*names)
+
+    def test_no_try_to_run_it_again_removes_one_from_before(self) -> None:
+        for _ in range(3):
+            self.fail('execute', '1_a.py')
+        self.assertEqual(self.db.notes.count_documents({}), 0)
+        made = self.made()
+        self.assertEqual(made[0], self.good)
+        self.assertEqual(len(made), 3)
+        self.manager().dbrestore(self.good)
+        self.assertEqual({**self.state(), **self.before}, self.state())
+
+    def test_nor_does_one_that_is_made_by_hand(self) -> None:
+        for _ in range(3):
+            self.manager(MONGO_DUMP_KEEP=1).dbdump()
+        self.assertEqual(len(self.made()), 2)
+        self.assertEqual(self.made()[0], self.good)
+
+    def test_nor_where_it_is_one_of_many_databases(self) -> None:
+        many = {'MONGO_DATABASE': '', 'MONGO_DATABASES': [self.db.name]}
+        manager = self.manager(**many, MONGO_DUMP_KEEP=1)
+        for _ in range(2):
+            manager.perform('dbdump', [], {'only': self.db.name})
+        self.assertEqual(len(self.made()), 2)
+        self.assertEqual(self.made()[0], self.good)
+
+    def test_once_it_is_settled_the_newest_are_kept(self) -> None:
+        self.fail('execute', '1_a.py')
+        self.manager().ignore('1_a.py')
+        self.manager(MONGO_DUMP_KEEP=1).dbdump()
+        [name] = self.made()
+        self.assertGreater(name, self.good)
+
+
 class RestoreTest(DumpingTest):
     """`dbrestore`."""
 
