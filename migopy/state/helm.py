@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from migopy.signals import Stopped
 from migopy.state.fields import number_of, text_of
 from migopy.terminal import HELM, Meter, duration, say
+from migopy.texts import one_line
 
 Document = dict[str, Any]
 
@@ -206,7 +207,7 @@ class Helm:
         }
         if loop:
             document['loop'] = {
-                'title': str(loop['title'])[:WIDEST],
+                'title': one_line(loop['title'])[:WIDEST],
                 'done': loop['done'],
                 'total': loop['total'],
                 'first': loop['first'],

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import pymongo
+from bson import encode
 from bson.errors import InvalidBSON
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.collection import Collection
@@ -131,7 +132,7 @@ class Renewal:
 
     def _renew(self, collection: Collection[Document], concern: WriteConcern) -> bool:
         """Renew it, write the helm's report, and let the helm hear what is asked."""
-        renewed = {'expires': expiry(self._ttl), 'doing': self._helm.told()}
+        renewed = {'expires': expiry(self._ttl), 'doing': self._report()}
         collection = collection.with_options(write_concern=concern)
         try:
             found = collection.find_one_and_update(
@@ -147,6 +148,19 @@ class Renewal:
             return False
         self._helm.hear(found.get('asked'))
         return True
+
+    def _report(self) -> Any:
+        """Give what the helm reports, or nothing where that cannot be sent.
+
+        Titles and figures come from migrations. Whatever is in them, the lock is to be
+        renewed: unrenewed, another command would run the same migration beside this.
+        """
+        try:
+            told = self._helm.told()
+            encode({'doing': told})
+        except Exception:
+            return '$$REMOVE'
+        return told
 
 
 def expiry(ttl: float) -> Document:

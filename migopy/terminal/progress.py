@@ -14,7 +14,8 @@ from migopy.terminal.bars import Bar
 from migopy.terminal.console import ColorsLogger, is_terminal
 from migopy.terminal.figures import line
 from migopy.terminal.helm import HELM, Meter
-from migopy.terminal.totals import title_of, total_of
+from migopy.terminal.totals import title_of, total_of, whole
+from migopy.texts import text_of
 
 Item = TypeVar('Item')
 
@@ -49,11 +50,11 @@ def progress(
     ten seconds. `watch` shows it in another terminal; `pause`, `speed` and `stop` take
     effect between two items. The total is `total`, or what a cursor's collection says,
     or the iterable's length; without one only the count is shown. The items, their
-    order and what the loop raises are as without it.
+    order and what the loop raises are as without it. Before the first item it raises
+    `TypeError` if `total` is no number.
     """
-    if total is None:
-        total = total_of(iterable)
-    title = title or title_of(iterable)
+    total = total_of(iterable) if total is None else whole(total)
+    title = text_of(title or title_of(iterable))
     with meter() as show:
         count = 0
         helm = HELM.get()

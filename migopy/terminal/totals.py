@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextvars import Context
+from numbers import Number
 from typing import Any
 
 from pymongo.collection import Collection
@@ -30,6 +31,20 @@ def total_of(iterable: object) -> int | None:
     try:
         return len(iterable)  # type: ignore[arg-type]
     except TypeError:
+        return None
+
+
+def whole(total: Any) -> int | None:
+    """Give a total that was given as an `int`, `None` where it is endless or unknown.
+
+    Not all that counts (numpy's numbers, say) can be divided by a float, or sent to
+    MongoDB. Raises `TypeError` for what is no number.
+    """
+    if not isinstance(total, Number) or isinstance(total, bool):
+        raise TypeError(f'total must be a number, not {total!r}')
+    try:
+        return int(total)  # type: ignore[call-overload, no-any-return]
+    except (ValueError, OverflowError):
         return None
 
 

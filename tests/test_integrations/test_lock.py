@@ -14,6 +14,7 @@ import unittest
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Callable
@@ -277,6 +278,27 @@ class WaitTest(LockTestCase):
             out = self.found()['since'] + timedelta(seconds=3)
             eventually(lambda: self.found()['expires'] > out, 'renewals')
             self.refused(0, lambda holder: None)
+
+    def test_it_is_renewed_whatever_the_report_of_its_step_holds(self) -> None:
+        def broken() -> str:
+            raise RuntimeError('dictionary changed size during iteration')
+
+        loops: list[tuple[str, Any]] = [('x', Decimal(2)), ('x', 2**70), ('\udcff', 2)]
+        for (title, total), effects in [
+            *((each, str) for each in loops),
+            (loops[0], broken),
+        ]:
+            lock = self.lock(ttl=1.5)
+            with (
+                self.subTest(title, total=total, effects=effects),
+                lock.held('execute', 0, nobody),
+                lock.helm.step({'name': '001_x.py'}, effects),
+                lock.helm.loop() as meter,
+            ):
+                meter(title, 1, total)
+                self.await_renewal()
+                self.await_renewal()
+                self.assertFalse(lock.is_lost)
 
     def test_of_many_at_once_one_holds_it(self) -> None:
         inside: list[int] = []

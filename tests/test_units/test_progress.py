@@ -11,6 +11,8 @@ import time
 import unittest
 from collections.abc import Iterator
 from contextvars import copy_context
+from decimal import Decimal
+from fractions import Fraction
 from unittest import mock
 
 from migopy.terminal import bars
@@ -40,6 +42,19 @@ class ProgressTest(unittest.TestCase):
         self.assertEqual(list(progress(iter(items))), items)
         self.assertEqual(list(progress({'a': 1})), ['a'])
         self.assertEqual(list(progress([])), [])
+
+    def test_a_total_may_be_of_any_kind_of_number(self) -> None:
+        for total in (5.0, Decimal(5), Fraction(5), float('inf'), float('nan'), 2**70):
+            with self.subTest(total), mock.patch.object(progress_of, 'LINE_EVERY', 0):
+                self.assertEqual(list(progress(range(5), total)), list(range(5)))
+
+    def test_one_that_is_no_number_is_refused_before_the_first_item(self) -> None:
+        for total in ('notes', True, [5]):
+            with (
+                self.subTest(total),
+                self.assertRaisesRegex(TypeError, 'total must be'),
+            ):
+                next(progress(range(5), total))  # type: ignore[arg-type]
 
     def test_takes_each_item_only_when_it_is_wanted(self) -> None:
         taken = []
