@@ -123,16 +123,24 @@ class MigrationsManager(
         return self._execute(order, preflight)
 
     @task
-    def ignore(self, spec_migr: str | None = None, *, to: str | None = None) -> None:
+    def ignore(
+        self,
+        spec_migr: str | None = None,
+        *,
+        to: str | None = None,
+        yes: str | bool = 'no',
+    ) -> None:
         """Register unregistered migrations, or the one named, without running them.
 
         Example: ignore,001_add_index.py
-        With to=NAME all up to and including that one are registered.
+        With to=NAME all up to and including that one are registered. On a terminal it
+        asks before several, unless yes=yes.
         """
         from migopy.operations import executing
 
         order = order_up(self, 'ignore', spec_migr, to)
-        plan = executing.ignore(self._site, order, self._narrator)
+        asking = self._asking(yes, 'ignore')
+        plan = executing.ignore(self._site, order, self._narrator, asking)
         if plan is not None:
             self._report.status(plan, [])
 
@@ -288,11 +296,3 @@ class MigrationsManager(
         plan = executing.execute(self._site, order, self._narrator, dump, looks, agreed)
         if plan is not None:
             self._report.status(plan, pending(self, plan))
-
-    def _check_files(self, form: str) -> None:
-        from migopy.run import inspect
-
-        count, problems = inspect(self._site.directory, self.TRANSACTION)
-        self._report.problems(count, problems, form)
-        if problems:
-            raise DoesNotFit('Some files of migrations need attention, see above.')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import NamedTuple
 
 from migopy.commands import Command, Spelling
@@ -48,8 +49,11 @@ class Asking(NamedTuple):
 def can_be_asked() -> bool:
     """Tell whether a person sits at this process's terminal and has typed it there."""
     errand = ERRAND.get()
+    # One of many databases has a thread of its own, and all of these would ask at once.
+    is_alone = threading.current_thread() is threading.main_thread()
     return (
         errand is not None
+        and is_alone
         and not errand.is_sent
         and is_terminal(sys.stdin)
         and is_terminal(sys.stderr)
@@ -64,7 +68,8 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     several = bool({'all', 'last', 'to'} & set(command.options))
     restores = command.name == 'dbrestore' and bool(command.values)
     asked = command.name in ('squash', 'unlock')
-    if asked or restores or (command.name == 'rollback' and several):
+    several = several or (command.name == 'ignore' and not command.values)
+    if asked or restores or (command.name in ('rollback', 'ignore') and several):
         is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
         lost = f'{IS_LOST}\n' if restores else ''
         Asking(host, is_sure).require(f'{lost}{spelling.command(command)}')

@@ -9,7 +9,14 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException, enumerated
-from migopy.face import OF_DATABASE, Asking, is_own, is_yes, require_taken
+from migopy.face import (
+    OF_DATABASE,
+    Asking,
+    has_option,
+    is_own,
+    is_yes,
+    require_taken,
+)
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting, shown
 from migopy.many.declared import declared_by, where_declared
@@ -71,6 +78,14 @@ class Typed(NamedTuple):
         is_grave = is_new or is_forgetting or self.name in GRAVE
         return is_grave and not is_trial and not is_listing
 
+    @property
+    def asks(self) -> bool:
+        """Tell whether a person is asked, once for all databases."""
+        takes_all = not self.values and 'spec_migr' not in self.selection.options
+        if self.name == 'ignore':
+            return takes_all
+        return self.is_grave and self.name in GRAVE
+
 
 def perform(
     manager: Any,
@@ -114,7 +129,9 @@ def _for_many(
 ) -> None:
     """Carry out a command for those `chosen` of all `databases`; raises `Failed`."""
     selection, name = typed.selection, typed.name
-    crowd = Crowd(members, voice, spelling, name, typed.values, selection.sure(name))
+    takes_yes = has_option(type(typed.manager), name, 'yes')
+    sure = selection.sure(name) if takes_yes else selection
+    crowd = Crowd(members, voice, spelling, name, typed.values, sure)
     if selection.wanted.asks_for_failed:
         chosen = crowd.those_that_failed(chosen)
         if not chosen:
@@ -127,7 +144,7 @@ def _for_many(
     chosen = [each for each in databases if each.title in titles]
     if not voice.is_custom:
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
-    if typed.is_grave and name in GRAVE:
+    if typed.asks:
         _ask(name, chosen, selection)
     if typed.is_ours and name == 'watch':
         _watch(crowd, chosen, voice, spelling, selection)

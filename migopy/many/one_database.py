@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from migopy.errors import enumerated
-from migopy.face import call
+from migopy.face import call, has_option
 from migopy.many.members import Member
 from migopy.many.status import is_new
 from migopy.operations import pending
@@ -28,8 +28,11 @@ def call_for_one(
     command does.
     """
     if _only_marks(member, command, values, options):
-        to = {name: text for name, text in options.items() if name == 'to'}
-        return call(member.manager.ignore, 'ignore', values, to)
+        given = {name: text for name, text in options.items() if name == 'to'}
+        if has_option(type(member.manager), 'ignore', 'yes'):
+            # The fabfile has said so in advance.
+            given['yes'] = 'yes'
+        return call(member.manager.ignore, 'ignore', values, given)
     return call(getattr(member.manager, command), command, values, options)
 
 

@@ -26,6 +26,9 @@ WORKERS = 4
 #: Commands that nobody should give to a thousand databases by habit.
 GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 
+#: Commands that ask once for all databases, before the first one.
+ASKING = GRAVE | {'ignore'}
+
 #: The commands that go through the databases one by one.
 ONE_BY_ONE = 1
 WORKERS_OF = {'rehearse': ONE_BY_ONE}
@@ -127,8 +130,8 @@ class Selection(NamedTuple):
         ]
 
     def sure(self, command: str) -> Selection:
-        """Give the same, with `yes=yes` for a grave command, which was asked about."""
-        if command not in GRAVE:
+        """Give the same, with `yes=yes` for a command that was asked about."""
+        if command not in ASKING:
             return self
         return self._replace(options={**self.options, 'yes': 'yes'})
 

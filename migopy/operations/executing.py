@@ -6,15 +6,18 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from migopy.errors import MigopyException
+from migopy.errand import ERRAND
+from migopy.errors import MigopyException, enumerated
+from migopy.face import Asking
 from migopy.files import importable
 from migopy.operations.dumping import dumps, names_of_dumps
-from migopy.operations.orders import Order
+from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.waiting_for_worker import await_needed
-from migopy.run import Failure, Observer, Plan, Runner, Step
+from migopy.run import Choice, Failure, Observer, Plan, Runner, Step
 from migopy.site import Site
+from migopy.state import IGNORED
 
 if TYPE_CHECKING:
     from migopy.operations.agreed_plan import AgreedPlan
@@ -136,11 +139,13 @@ def _run_after_dump(
         raise
 
 
-def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
+def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan | None:
     """Register what an order takes without running it.
 
+    Before several, and before one whose `down` was taken as done, `asking` is asked.
     Returns the plan if there was nothing to register.
     """
+    agreed = _agreed_to_ignore(site, order, asking) if asking.will_ask else None
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if is_done(site, order, observer):
             return None
@@ -148,6 +153,44 @@ def ignore(site: Site, order: Order, observer: Observer) -> Plan | None:
         migrations = order.select(plan)
         if not migrations:
             return plan
+        if agreed is not None and [each.name for each in migrations] != agreed:
+            raise ChangedMeanwhile(order.asked)
         prepare(site, plan, migrations, observer)
         Runner(site, plan, observer).ignore(migrations)
     return None
+
+
+def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> list[str] | None:
+    """Ask a person before the lock is taken.
+
+    Returns the names of several that were agreed to; `None` if there is at most one.
+    """
+    plan = site.plan()
+    if order.asked.values:
+        for typed in order.asked.values:
+            _ask_about_rolled_back(site, Choice(plan).name_of(str(typed)), asking)
+        return None
+    names = [each.name for each in order.select(plan)]
+    if len(names) < 2:
+        return None
+    asking.require(
+        f'Mark {len(names):,} migrations as applied without running them:'
+        f' {enumerated(names)}'
+    )
+    return names
+
+
+def _ask_about_rolled_back(site: Site, name: str, asking: Asking) -> None:
+    """Ask about one that an `ignore` has settled as rolled back.
+
+    The same line typed once more would mean the opposite.
+    """
+    errand = ERRAND.get()
+    for last in site.history.last_of(name):
+        is_same = errand is not None and last.command == errand.id
+        if (last.direction, last.outcome) == ('down', IGNORED) and not is_same:
+            asking.require(
+                f'{name} was taken as rolled back at {last.started:%Y-%m-%d %H:%M:%S}'
+                f' UTC by {last.agent}, so it is pending.\n'
+                'Mark it as applied without running it'
+            )

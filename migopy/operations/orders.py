@@ -40,11 +40,11 @@ class FailedBefore(MigopyException):
 
 
 class ChangedMeanwhile(MigopyException):
-    """Other migrations would be rolled back than a person has agreed to."""
+    """It would be about other migrations than a person has agreed to."""
 
     def __init__(self, asked: Command) -> None:
         super().__init__(
-            'Other migrations have been executed meanwhile; nothing was done.\n'
+            'There is something else to do by now; nothing was done.\n'
             'To be asked again: ',
             asked,
         )

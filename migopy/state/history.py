@@ -150,6 +150,10 @@ class History:
             query['_id'] = {'$nin': [run.id for run in without]}
         return self._runs(query, count)
 
+    def last_of(self, name: str) -> list[Run]:
+        """Read the last run of a migration, if there is one."""
+        return list(self.each(1, name))
+
     def of_command(self, command: str) -> list[Run]:
         """Read the runs that belong to one typed command, the oldest first."""
         return list(self._runs({'command': command}, 0))

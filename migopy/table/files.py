@@ -6,6 +6,7 @@ import os
 
 from migopy.commands import Command
 from migopy.face import Asking, WrongOptions, has_many, is_yes, task
+from migopy.operations import DoesNotFit
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
@@ -41,3 +42,11 @@ class Files(Overridable, Wiring):
             names = ', '.join(done.without_down)
             self._narrator.warned(f'It has no down(), as these have none: {names}')
         self._report.created(os.path.relpath(done.path))
+
+    def _check_files(self, form: str) -> None:
+        from migopy.run import inspect
+
+        count, problems = inspect(self._site.directory, self.TRANSACTION)
+        self._report.problems(count, problems, form)
+        if problems:
+            raise DoesNotFit('Some files of migrations need attention, see above.')

@@ -25,7 +25,9 @@ class Records(Overridable, Wiring):
         from migopy.operations import executing
 
         order = order_baseline(self, name)
-        executing.ignore(self._site, order, self._narrator)
+        # It has named the last one, and there is nothing yet that it could disturb.
+        asking = self._asking('yes', 'baseline')
+        executing.ignore(self._site, order, self._narrator, asking)
 
     @task
     def accept(self, name: str) -> None:

@@ -356,6 +356,68 @@ class AskingTest(FabTest):
         shown = self.on_terminal('migrations:rollback,last=1')
         self.assertNotIn('[y/N]', shown)
 
+    def test_an_ignore_of_several_asks(self) -> None:
+        for name in ('003_c.py', '004_d.py'):
+            self.migration(name, INSERT)
+        shown = self.on_terminal('migrations:ignore', typed='n\n')
+        asked = 'Mark 2 migrations as applied without running them: 003_c.py, 004_d.py'
+        self.assertIn(f'{asked} ({self.db.name} on mongodb://127.0.0.1:', shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(len(self.registered()), 2)
+        self.assertEqual(self.contents('migrations_lock'), [])
+        shown = self.on_terminal('migrations:ignore,to=4', typed='y\n')
+        self.assertIn('004_d.py ignored', shown)
+        self.assertEqual(len(self.registered()), 4)
+
+    def test_an_ignore_of_several_is_passed_by_the_option_and_without_a_terminal(
+        self,
+    ) -> None:
+        for name in ('003_c.py', '004_d.py'):
+            self.migration(name, INSERT)
+        shown = self.on_terminal('migrations:ignore,yes=yes')
+        self.assertNotIn('[y/N]', shown)
+        self.assertEqual(len(self.registered()), 4)
+        for name in ('003', '004'):
+            self.assert_ok(self.fab(f'migrations:forget,{name}'))
+        self.assert_ok(self.fab('migrations:ignore'))
+        self.assertEqual(len(self.registered()), 4)
+
+    def test_an_ignore_of_one_is_unasked(self) -> None:
+        self.migration('003_c.py', INSERT)
+        self.assertNotIn('[y/N]', self.on_terminal('migrations:ignore'))
+        self.assertIn('003_c.py', self.registered())
+
+    def leave_a_down_half_done(self) -> None:
+        text = """
+            def up(db): db.a.insert_one({})
+            def down(db):
+                db.a.delete_many({})
+                raise ValueError('odd')
+            """
+        self.migration('003_c.py', text)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.fab('migrations:rollback,003').status, 1)
+
+    def test_an_ignore_typed_twice_does_not_mean_the_opposite_unasked(self) -> None:
+        self.leave_a_down_half_done()
+        shown = self.on_terminal('migrations:ignore,003_c.py')
+        self.assertIn('003_c.py taken as rolled back: it is pending again', shown)
+        shown = self.on_terminal('migrations:ignore,003_c.py', typed='\n')
+        self.assertIn('003_c.py was taken as rolled back at ', shown)
+        asked = ', so it is pending.\nMark it as applied without running it ('
+        self.assertIn(asked, shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertNotIn('003_c.py', self.registered())
+        self.on_terminal('migrations:ignore,003', typed='y\n')
+        self.assertIn('003_c.py', self.registered())
+
+    def test_an_ignore_typed_twice_is_done_twice_without_a_terminal(self) -> None:
+        self.leave_a_down_half_done()
+        self.assert_ok(self.fab('migrations:ignore,003_c.py'))
+        self.assertNotIn('003_c.py', self.registered())
+        self.assert_ok(self.fab('migrations:ignore,003_c.py'))
+        self.assertIn('003_c.py', self.registered())
+
     def test_unlock_and_restore_ask(self) -> None:
         self.assert_ok(self.fab('migrations:dbdump'))
         [name] = [path.name for path in (self.folder / 'mongodumps').glob('2*')]

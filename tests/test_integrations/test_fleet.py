@@ -492,6 +492,16 @@ class OthersTest(FleetTest):
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
         self.assertEqual(self.client[self.name('b')].ran.count_documents({}), 0)
 
+    def test_ignore_that_is_typed_asks_once_for_all(self) -> None:
+        self.migration('002_b.py', PICKY)
+        shown = self.on_terminal('migrations:ignore', typed='n\n')
+        self.assertEqual(shown.count('[y/N]'), 1)
+        self.assertEqual(self.names_in('b'), [])
+        shown = self.on_terminal('migrations:ignore', typed='y\n')
+        self.assertEqual(shown.count('[y/N]'), 1)
+        both = ['001_a.py', '002_b.py']
+        self.assertEqual([*map(self.names_in, 'abc')], [both] * 3)
+
     def test_ignore_of_a_down_says_that_it_is_taken_as_rolled_back(self) -> None:
         self.migration(
             '001_a.py',

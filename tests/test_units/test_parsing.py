@@ -211,7 +211,7 @@ class SpellingTest(unittest.TestCase):
 
     def test_usage_of_each_kind_of_parameter(self) -> None:
         for name, expected in (
-            ('ignore', 'migopy ignore [NAME] [--to NAME]'),
+            ('ignore', 'migopy ignore [NAME] [--to NAME] [--yes]'),
             ('unlock', 'migopy unlock [--force] [--worker] [--yes]'),
             ('accept', 'migopy accept NAME'),
             ('create', 'migopy create TITLE ...'),
