@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.run import Aftermath, Failure
 from migopy.signals import Stopped, is_interruption
 from migopy.traces import excerpt
+
+#: How PyMongo tells that the server has not answered in the time that it was given.
+_TIMED_OUT = re.compile(r'timed out \(.*\bsocketTimeoutMS: ([\d.]+)ms')
 
 
 def failure_text(failure: Failure, spelling: Spelling) -> str:
@@ -20,12 +25,25 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
         error = error.replace(str(failure.error), failure.error.spelled(spelling))
     function = failure.function or failure.direction
     lines = [f'{failure.name} {how} in its {function}.', error]
+    lines += filter(None, [_timed_out(failure.error)])
     if failure.done:
         done = 'Executed' if failure.direction == 'up' else 'Rolled back'
         lines.append(f'{done} before it: {enumerated(failure.done)}')
     if failure.not_run:
         lines.append(f'Not run: {enumerated(failure.not_run)}')
     return '\n'.join([*lines, spelled(_left_behind(failure), spelling)])
+
+
+def _timed_out(error: BaseException) -> str:
+    """Say of a time-out of the settings that it comes each time; `''` of all else."""
+    found = _TIMED_OUT.search(str(error))
+    if found is None:
+        return ''
+    return (
+        f'The client waits {float(found[1]) / 1000:g} s for an answer at most, by'
+        ' socketTimeoutMS in MONGO_URI or MONGO_CLIENT_OPTIONS. What takes the server'
+        ' longer fails so each time: make that longer first, or take it out.'
+    )
 
 
 def _left_behind(failure: Failure) -> list[Part]:

@@ -128,6 +128,11 @@ class TimedOutTest(Running, PlainTest):
         self.assertFalse(self.is_running())
         self.assertLess(self.db.notes.count_documents({'x': 1}), DOCUMENTS)
 
+    def test_the_setting_is_named_as_it_would_end_so_each_time(self) -> None:
+        self.execute()
+        [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
+        self.assertIn('waits 0.5 s for an answer at most, by socketTimeoutMS', said)
+
     def test_there_are_never_two_of_them_at_once(self) -> None:
         with obliging_server() as server, MongoClient(server.uri) as client:
             notes = client[self.db.name].notes
