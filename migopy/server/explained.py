@@ -121,6 +121,13 @@ def explained(
         return _refused(error, settings)
     if isinstance(error, (ConfigurationError, *UNUSABLE)):
         at_fault = _at_fault(error, settings)
+        if at_fault == 'MONGO_USER_PASSWORD':
+            return BadSettings(
+                f'{at_fault} is not set, or empty, and MONGO_USER is set.\nSet it ',
+                Where((at_fault, 'MONGO_USER')),
+                ', then type: ',
+                Command(),
+            )
         return BadSettings(
             f'{at_fault} cannot be used:'
             f' {_setting_error(error, settings)}.\n'

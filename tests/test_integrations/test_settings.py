@@ -516,7 +516,7 @@ class PasswordTest(SettingsTest):
                     {'MONGO_URI': f'mongodb://ann:{self.PASSWORD}@{host}/shop'},
                     'MONGO_URI',
                 ),
-                (ann, 'A password is required'),
+                (ann, 'MONGO_USER_PASSWORD is not set, or empty'),
                 ({**place, 'MONGO_DATABASE': 'shop'}, 'wants a user, and none is set'),
                 ({'MONGO_URI': f'mongodb://ann:p@ss@{host}/shop'}, 'MONGO_URI'),
                 (
