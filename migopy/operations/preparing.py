@@ -35,7 +35,7 @@ def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
     migrations = order.select(plan)
     holder = site.lock.holder()
     if holder:
-        raise Locked(holder, waited=0)
+        raise Locked(holder, waited=None)
     if migrations:
         require_registrable(site, migrations[0].name)
     return plan, migrations

@@ -187,7 +187,7 @@ def _names(site: Site, order: Order) -> list[str]:
     names = [each.name for each in order.select(plan)]
     holder = site.lock.holder()
     if holder:
-        raise Locked(holder, waited=0)
+        raise Locked(holder, waited=None)
     return names
 
 

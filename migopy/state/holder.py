@@ -142,16 +142,24 @@ def _seconds(now: datetime, expires: datetime | None) -> float:
 
 
 class Locked(MigopyException):
-    """Another command holds the lock; `holder` is a `Holder`, `waited` in seconds."""
+    """Another command holds the lock; `holder` is a `Holder`, `waited` in seconds.
+
+    With `waited` of `None` it is told to a command that never waits.
+    """
 
     exit_status = 3
 
-    def __init__(self, holder: Holder, waited: float) -> None:
+    def __init__(self, holder: Holder, waited: float | None) -> None:
         self.holder = holder
-        self.waited = waited
+        self.waited = waited or 0.0
         running = "A worker's lock is held" if holder.is_worker else RUNNING
+        how_long = (
+            'What only looks ahead does not wait for that'
+            if waited is None
+            else f'Waited {waited:g} s'
+        )
         super().__init__(
-            f'{running}: {holder}. Waited {waited:g} s;'
+            f'{running}: {holder}. {how_long};'
             ' nothing was done.\nTry again when it has ended. If that process is'
             ' certainly gone, type: ',
             holder.unlocking,

@@ -668,6 +668,12 @@ class DeployTest(FabTest):
             'fab migrations:unlock',
         )
         self.assertEqual(result.stderr.count('Waiting for'), 1)
+        # Nor is it said of what does not wait that it has.
+        for looking in ('execute,dry_run=yes', 'preflight', 'rehearse'):
+            with self.subTest(looking):
+                error = self.error(f'migrations:{looking}')
+                self.assertIn('. What only looks ahead does not wait for that;', error)
+                self.assertNotIn('Waited', error)
         self.go()
         self.assert_ok(self.ended(first))
 
