@@ -15,6 +15,7 @@ from migopy.run import (
     Step,
     require_transactions,
     warn_of_dependents,
+    warn_of_later,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
@@ -60,6 +61,7 @@ def dry_run(
         if order.direction == 'down':
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)
+            warn_of_later(plan, steps, observer)
         notes = TrialNotes()
         both: Any = Observers(observer, cast(Observer, notes))
         try:

@@ -16,6 +16,7 @@ from migopy.run import (
     Observer,
     Runner,
     warn_of_dependents,
+    warn_of_later,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
@@ -30,7 +31,7 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     """
     agreed = _agreed(site, order, asking)
     try:
-        any_run = _roll_back(site, order, observer, agreed)
+        any_run = _roll_back(site, order, observer, agreed, asking.will_ask)
     except BaseException as error:
         observer.over(error)
         raise
@@ -39,7 +40,11 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
 
 
 def _roll_back(
-    site: Site, order: Order, observer: Observer, agreed: Sequence[str] | None
+    site: Site,
+    order: Order,
+    observer: Observer,
+    agreed: Sequence[str] | None,
+    was_asked: bool,
 ) -> bool:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
         if is_done(site, order, observer):
@@ -55,14 +60,19 @@ def _roll_back(
             observer.planned('rollback', plan, migrations)
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)
+            if not was_asked:
+                warn_of_later(plan, steps, observer)
             prepare(site, plan, migrations, observer)
             wanted = int(order.asked.options.get('last', 0))
             if wanted > len(migrations):
-                there = 'one was' if len(migrations) == 1 else f'{len(migrations)} were'
-                observer.warned(
-                    f'{wanted} were to be rolled back, but {there} executed:'
-                    ' all of them are rolled back'
+                # Ignored ones are applied as well, and are not among them.
+                there = (
+                    'Only one migration was executed'
+                    if len(migrations) == 1
+                    else f'Only {len(migrations)} migrations were executed'
                 )
+                those = 'it is' if len(migrations) == 1 else 'all of them are'
+                observer.warned(f'{there}, not {wanted}: {those} rolled back')
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site)
     return True

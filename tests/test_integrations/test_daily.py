@@ -175,8 +175,7 @@ class RollbackManyTest(PointTest):
     def test_last_of_more_than_there_are_undoes_all_that_were_executed(self) -> None:
         self.migrations.rollback(last='99')
         self.assertIn(
-            '99 were to be rolled back, but 3 were executed: all of them are rolled'
-            ' back',
+            'Only 3 migrations were executed, not 99: all of them are rolled back',
             self.logger.of('white'),
         )
         self.assertEqual(self.ran('undone'), ['4', '1', '3'])
@@ -184,6 +183,31 @@ class RollbackManyTest(PointTest):
         self.logger.said.clear()
         self.migrations.rollback(last='1')
         self.assertEqual(self.logger.said, [('green', 'No migration to roll back')])
+        self.migrations.execute('1')
+        self.migrations.rollback(last='2')
+        self.assertIn(
+            'Only one migration was executed, not 2: it is rolled back',
+            self.logger.of('white'),
+        )
+
+    def test_what_ran_after_one_that_is_named_is_told_where_nobody_is_asked(
+        self,
+    ) -> None:
+        later = '1_a.py, 4_d.py were executed after 3_c.py, and stay applied'
+        self.migrations.rollback('3', dry_run='yes')
+        self.assertIn(later, self.logger.of('white'))
+        self.logger.said.clear()
+        self.migrations.rollback('3')
+        self.assertIn(later, self.logger.of('white'))
+        self.logger.said.clear()
+        self.migrations.rollback('1')
+        self.assertIn(
+            '4_d.py was executed after 1_a.py, and stays applied',
+            self.logger.of('white'),
+        )
+        self.logger.said.clear()
+        self.migrations.rollback('4')
+        self.assertNotIn('applied', str(self.logger.of('white')))
 
     def test_it_does_not_say_so_where_it_then_refuses(self) -> None:
         self.migration('3_c.py', 'def up(db): pass')
