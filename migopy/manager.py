@@ -246,12 +246,14 @@ class MigrationsManager(
         """Take the lock away from a command that is certainly gone.
 
         With force=yes also from one that seems to be running. worker=yes takes the lock
-        of `work`.
+        of `work`. On a terminal it shows whose it is and asks, unless yes=yes.
         """
+        from migopy.operations import unlocking
+
         forced = is_yes(force, 'unlock', 'force')
         of_worker = is_yes(worker, 'unlock', 'worker')
-        self._asking(yes, 'unlock').require('Take the lock away')
-        self._report.unlocked(self._site.unlock(forced, of_worker))
+        asking = self._asking(yes, 'unlock')
+        self._report.unlocked(unlocking.unlock(self._site, forced, of_worker, asking))
 
     @task
     def settings(self) -> None:

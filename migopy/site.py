@@ -279,17 +279,6 @@ class Site:
             end_left(self.history, self.lock.formers)
             yield
 
-    def unlock(self, force: bool, worker: bool = False) -> Holder | None:
-        """Take a lock away from whoever holds it, and give whom.
-
-        Raises `StillRunning`, unless `force`.
-        """
-        with self.listener.own_work():
-            lock = self.lock.of_worker() if worker else self.lock
-            robbed = lock.unlock(force)
-            end_left(self.history, [robbed.owner] if robbed else [])
-            return robbed
-
     def _require_known(self, name: str) -> None:
         try:
             Choice(Plan(self.directory.migrations())).find(name)

@@ -159,15 +159,23 @@ class Lock:
         if not is_ours:
             raise LockLost(self.holder())
 
+    def to_unlock(self, force: bool = False) -> Holder | None:
+        """Read who would be robbed by `unlock`.
+
+        Raises `StillRunning` if the holder still renews it, unless `force`.
+        """
+        holder = self.holder()
+        if holder is not None and not force and self.seems_alive(holder):
+            raise StillRunning(holder)
+        return holder
+
     def unlock(self, force: bool = False) -> Holder | None:
         """Take the lock away from whoever holds it; returns whom it robbed.
 
         Raises `StillRunning` if the holder still renews it, unless `force`. Only the
         primary has to acknowledge that, as a majority may be what is missing.
         """
-        holder = self.holder()
-        if holder is not None and not force and self._seems_alive(holder):
-            raise StillRunning(holder)
+        holder = self.to_unlock(force)
         collection = self.collection.with_options(write_concern=MARK)
         take = partial(collection.find_one_and_delete, {'_id': self.id})
         try:
@@ -258,7 +266,8 @@ class Lock:
             self.collection, mine, self.ttl, self.helm, self._own_work, self._spare
         )
 
-    def _seems_alive(self, holder: Holder) -> bool:
+    def seems_alive(self, holder: Holder) -> bool:
+        """Tell whether a holder still renews the lock."""
         if holder.renewed is None:
             return False
         return holder.renewed < 1.2 * (holder.ttl or self.ttl) * RENEWAL

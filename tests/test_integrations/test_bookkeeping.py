@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from migopy import MigopyException
@@ -418,13 +419,49 @@ class AskingTest(FabTest):
         self.assert_ok(self.fab('migrations:ignore,003_c.py'))
         self.assertIn('003_c.py', self.registered())
 
-    def test_unlock_and_restore_ask(self) -> None:
+    def hold(self, lasts: float) -> None:
+        """Have a command of another machine hold the lock for so many seconds."""
+        now: Any = self.client.admin.command('hello')['localTime']
+        lock = {'owner': 'x', 'user': 'bob', 'host': 'far', 'pid': 7, 'place': 'there'}
+        times = {'since': now, 'expires': now + timedelta(seconds=lasts), 'ttl': 590}
+        document = {'_id': 'lock', 'subtask': 'execute', **lock, **times}
+        self.db.migrations_lock.insert_one(document)
+
+    def test_restore_asks(self) -> None:
         self.assert_ok(self.fab('migrations:dbdump'))
         [name] = [path.name for path in (self.folder / 'mongodumps').glob('2*')]
-        for command in ('migrations:unlock', f'migrations:dbrestore,{name}'):
-            shown = self.on_terminal(command, typed='\n')
-            self.assertIn('[y/N]', shown)
-            self.assertIn('Nothing was done.', shown)
+        shown = self.on_terminal(f'migrations:dbrestore,{name}', typed='\n')
+        self.assertIn('[y/N]', shown)
+        self.assertIn('Nothing was done.', shown)
+
+    def test_unlock_shows_whose_the_lock_is_and_asks(self) -> None:
+        self.hold(lasts=300)
+        shown = self.on_terminal('migrations:unlock', typed='\n')
+        self.assertRegex(
+            shown,
+            r'The lock is held by bob@far \(process 7, execute\) since .* UTC; it was'
+            r' renewed [23]\d\d s ago\.\nTake it away \(.* on .*\)\? \[y/N\]',
+        )
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(len(self.contents('migrations_lock')), 1)
+        shown = self.on_terminal('migrations:unlock', typed='y\n')
+        self.assertIn('Took the lock from bob@far', shown)
+        self.assertEqual(self.contents('migrations_lock'), [])
+
+    def test_unlock_by_force_says_that_it_seems_to_run_and_asks(self) -> None:
+        self.hold(lasts=580)
+        shown = self.on_terminal('migrations:unlock')
+        self.assertNotIn('[y/N]', shown)
+        self.assertIn('seems to be running', shown)
+        shown = self.on_terminal('migrations:unlock,force=yes', typed='\n')
+        self.assertIn('s ago, so that command seems to be running.\nTake it', shown)
+        self.assertEqual(len(self.contents('migrations_lock')), 1)
+
+    def test_unlock_asks_nothing_where_nobody_holds_the_lock(self) -> None:
+        for command in ('migrations:unlock', 'migrations:unlock,force=yes'):
+            shown = self.on_terminal(command)
+            self.assertNotIn('[y/N]', shown)
+            self.assertIn('Nobody holds the lock', shown)
 
     def test_before_a_restore_it_says_what_will_be_lost(self) -> None:
         self.assert_ok(self.fab('migrations:dbdump'))
