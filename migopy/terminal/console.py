@@ -163,20 +163,27 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Set rows as `table` does; give the text of the titles, then of each row."""
     is_limited = is_terminal(sys.stdout) or bool(os.environ.get('COLUMNS'))
-    widths = _fitted(list(zip(titles, *rows)), width() if is_limited else sys.maxsize)
+    if is_limited:
+        widths = _fitted(list(zip(titles, *rows)), width())
+    else:
+        widths = _unlimited([titles, *rows])
     line = RULE * min(sum(widths) + (len(widths) - 1) * GAP, width())
-    texts = ['\n'.join([*_set(titles, widths), line])]
-    return texts + ['\n'.join(_set(row, widths)) for row in rows]
+    texts = ['\n'.join([*_set(titles, widths, is_limited), line])]
+    return texts + ['\n'.join(_set(row, widths, is_limited)) for row in rows]
 
 
-def _set(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+def _set(row: Sequence[str], widths: Sequence[int], is_limited: bool) -> list[str]:
     """Set a row in as many lines as its highest cell takes."""
     if all(_is_plain(cell) and len(cell) <= room for cell, room in zip(row, widths)):
         # As nearly all are, of ten thousand.
         return [(' ' * GAP).join(map(str.ljust, row, widths)).rstrip()]
-    cells = [_folded(cell, width) for cell, width in zip(row, widths)]
+    cells = [
+        _folded(cell, width) if is_limited else cell.split('\n')
+        for cell, width in zip(row, widths)
+    ]
+    pad = _padded if is_limited else _padded_at_least
     return [
-        (' ' * GAP).join(map(_padded, parts, widths)).rstrip()
+        (' ' * GAP).join(map(pad, parts, widths)).rstrip()
         for parts in zip_longest(*cells, fillvalue='')
     ]
 
@@ -204,6 +211,11 @@ def _padded(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
+def _padded_at_least(text: str, width: int) -> str:
+    """Make a text as wide as its column, unless it is wider."""
+    return text + ' ' * (width - _columns(text))
+
+
 def _columns(text: str) -> int:
     """Count the columns of a terminal that a text takes."""
     if _is_plain(text):
@@ -226,8 +238,7 @@ def _fitted(columns: Sequence[Sequence[str]], room: int) -> list[int]:
     the words of the last one. Elsewhere only a very long word is broken.
     """
     count = len(columns)
-    wanted = _wanted if room < sys.maxsize else _whole
-    fitted = [max(map(wanted, column)) for column in columns]
+    fitted = [max(map(_wanted, column)) for column in columns]
     widest = max(room, UNBROKEN)
     room -= (count - 1) * GAP
     excess = sum(fitted) - room
@@ -250,8 +261,20 @@ def _wanted(cell: str) -> int:
     return max(_columns(first), *(min(_columns(each), WRAPPED) for each in others))
 
 
-def _whole(cell: str) -> int:
-    return max(map(_columns, cell.split('\n')))
+def _unlimited(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Give each column's width where rows may be as wide as they need to be.
+
+    The further lines of a row's last cell that has any run on under those beside it:
+    an error of many words moves no column to the right.
+    """
+    widths = [0] * len(rows[0])
+    for row in rows:
+        last = max((n for n, cell in enumerate(row) if '\n' in cell), default=-1)
+        for place, cell in enumerate(row):
+            lines = cell.split('\n')
+            counted = lines[:1] if place == last else lines
+            widths[place] = max(widths[place], *map(_columns, counted))
+    return widths
 
 
 def _longest_word(cell: str) -> int:

@@ -207,6 +207,29 @@ class TableTest(unittest.TestCase):
             self.assertEqual(lines[2:], ['  '.join(row)] * 2)
             self.assertIn(error.rstrip(), failed)
 
+    def test_there_an_error_moves_no_column_away(self) -> None:
+        """It runs on under those beside it, in whose lines nothing stands."""
+        name, error = '001_a.py', 'OperationFailure: ' + 'ein Wört ' * 20 + 'end'
+        titles = ('Started', 'Migration', 'Outcome', 'By')
+        rows = [
+            ('2014', f'{name}\n{error}', 'failed', 'ann'),
+            ('2015', name, 'ok', 'b'),
+        ]
+        with contextlib.redirect_stdout(io.StringIO()):
+            del os.environ['COLUMNS']
+            lines = table(titles, rows).splitlines()
+            both = table(('A', 'B', 'C'), [('1\nlonger', '2\nlong', '3')])
+        self.assertEqual(
+            [lines[0], *lines[2:]],
+            [
+                'Started  Migration  Outcome  By',
+                '2014     001_a.py   failed   ann',
+                f'         {error}',
+                '2015     001_a.py   ok       b',
+            ],
+        )
+        self.assertEqual(both.splitlines()[2:], ['1       2  3', 'longer  long'], both)
+
     def test_takes_brackets_as_they_are(self) -> None:
         self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
 
