@@ -46,6 +46,11 @@ class Comparison:
         """Tell whether there may be more than was found and wanted."""
         return len(self.differences) < self.wanted and not self.is_whole
 
+    @property
+    def is_full(self) -> bool:
+        """Tell whether as many were found as were wanted, so that there may be more."""
+        return len(self.differences) >= self.wanted and not self.is_whole
+
 
 def compare(
     states: States, namespace: str, clues: Clues, wanted: int, seconds: float

@@ -200,13 +200,18 @@ class RehearsalTeller:
             return
         is_harmless = all(each.kind in HARMLESS for each in found)
         say = self._voice.white if is_harmless else self._voice.red
-        say(f'  {when} it is not as it was:')
+        harmless = ', which does no harm' if is_harmless else ''
+        say(f'  {when} it is not as it was{harmless}:')
         for each in found[:MOST]:
-            say(f'    {_deviation(each)}')
+            does_none = each.kind in HARMLESS and not is_harmless
+            say(f'    {_deviation(each)}{" (this does no harm)" if does_none else ""}')
             if each.comparison is not None:
                 on_terminal = self._voice.on_terminal
                 for line in lines(each.comparison, self._database):
                     getattr(on_terminal, line.method)(f'    {line.text}')
+                if each.comparison.is_full:
+                    count = each.comparison.wanted
+                    on_terminal.white(f'      (no more than {count} are shown)')
         if len(found) > MOST:
             say(f'    and {len(found) - MOST:,} more')
 

@@ -20,6 +20,8 @@ from migopy.rehearsal import rehearser
 from migopy.rehearsal import server as rehearsal_server
 from migopy.rehearsal.server import PREFIX
 from migopy.state import LockLost
+from migopy.tell import Voice
+from migopy.tell.voice import KeptLines
 from tests import schema
 from tests.faults import eventually
 from tests.project import FAB, NOTHING, CommandTest, FabTest, PlainTest
@@ -159,6 +161,16 @@ class RehearseTest(PlainTest):
         self.assertIn('up again failed', said)
         self.assertIn('DuplicateKeyError', said)
 
+    def test_it_says_where_not_all_that_differ_are_shown(self) -> None:
+        self.migration(NAME, "def up(db): db.users.update_many({}, {'$set': {'a': 1}})")
+        with open(self.folder / 'mongomigrations' / NAME, 'a') as file:
+            file.write('\ndef down(db): pass\n')
+        shown = KeptLines()
+        with mock.patch.object(Voice, 'on_terminal', shown):
+            self.fails()
+        self.assertEqual(sum('~ users _id' in line for line in shown.said), 3)
+        self.assertEqual(shown.said[-1].strip(), '(no more than 3 are shown)')
+
     def test_a_second_up_that_gives_something_else(self) -> None:
         self.migration(
             NAME,
@@ -194,8 +206,12 @@ class RehearseTest(PlainTest):
             """,
         )
         said = self.rehearse()
-        self.assertIn('the empty collection notes is new', said)
-        self.assertIn('after its second up it is not as it was', said)
+        self.assertIn(
+            'after its down it is not as it was, which does no harm:\n'
+            '    the empty collection notes is new\n',
+            said,
+        )
+        self.assertIn('after its second up it is not as it was, which does', said)
         self.assertIn('documents of notes have other generated _ids, nothing', said)
 
     def test_other_ids_after_a_down_are_a_loss(self) -> None:
