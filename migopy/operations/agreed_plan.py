@@ -43,7 +43,8 @@ class OtherThanPlanned(MigopyException):
         names = () if agreed.name is None else (agreed.name,)
         super().__init__(
             f'What would run is not what {path} says, so nothing was run:\n'
-            f'{listing(differences)}\nTo plan it anew: ',
+            f'{listing(differences)}\n'
+            f'To plan it anew, in place of what {path} says now: ',
             # For the same migrations: nobody has agreed to more.
             Command('plan', *names, to=agreed.to, file=path),
         )
@@ -80,8 +81,7 @@ class AgreedPlan(NamedTuple):
         The files are those that have been imported. One is warned of indexes and
         options that are others by now.
         """
-        names = [each.name for each in plan.migrations]
-        differences = list(_differences(site, self, steps, names))
+        differences = list(_differences(site, self, steps, plan))
         if differences:
             raise OtherThanPlanned(self, differences)
         for collection in _changed_since(site, self.content['state']['collections']):
@@ -177,7 +177,7 @@ def _changed_since(
 
 
 def _differences(
-    site: Site, agreed: AgreedPlan, steps: Sequence[Step], all_names: Sequence[str]
+    site: Site, agreed: AgreedPlan, steps: Sequence[Step], plan: Plan
 ) -> Iterator[str]:
     content = agreed.content
     if content['database'] != site.db.name:
@@ -187,7 +187,9 @@ def _differences(
     wanted = {each['name']: each for each in content['migrations']}
     for name in wanted:
         if name not in names:
-            yield f'{one_line(name)} is planned, and would not run'
+            is_applied = name in plan.registered and name not in plan.again
+            why = ': it is applied already' if is_applied else ''
+            yield f'{one_line(name)} is planned, and would not run{why}'
     for step in steps:
         if step.name not in wanted:
             yield f'{step.name} would run, and is not planned'
@@ -198,7 +200,7 @@ def _differences(
             yield f'{step.name} would run {inside}, other than planned'
     if sorted(names) == sorted(wanted) and names != list(wanted):
         yield 'they would run in another order'
-    helpers = helpers_of(site, all_names)
+    helpers = helpers_of(site, [each.name for each in plan.migrations])
     for name in sorted({*helpers, *content['helpers']}):
         if helpers.get(name) != content['helpers'].get(name):
             yield f'{one_line(name)}, which migrations may import, is not the same'

@@ -187,8 +187,11 @@ def _document(raw: bytes | None) -> Any:
     )
 
 
-def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
+def write(plan: dict[str, Any], paths: tuple[str, str]) -> bool:
     """Write a plan and its page, each whole or not at all; raises `NotWritten`.
+
+    Returns whether there was a file in the plan's place, which somebody may have agreed
+    to.
 
     With values in it, only the user who types the command can read them. There are no
     passwords of URIs in it, and nothing that steers the terminal of who reads it.
@@ -197,8 +200,10 @@ def write(plan: dict[str, Any], paths: tuple[str, str]) -> None:
     text = json.dumps(plan, indent=2, ensure_ascii=False, default=str)
     mode = 0o600 if plan['has_values'] else 0o644
     page = fit(as_markdown(plan, paths[0]))
+    replaces = os.path.exists(paths[0])
     for path, content in zip(paths, (f'{fit_in_json(text)}\n', page)):
         try:
             write_whole(path, content, mode)
         except OSError as error:
             raise NotWritten(path, error) from error
+    return replaces

@@ -70,5 +70,5 @@ class Previews(Overridable, Wiring):
         )
         made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
         self._report.foreseen(foreseen.names, foreseen.findings, 'text')
-        planning.write(made, paths)
-        self._report.planned(paths, foreseen.names)
+        replaces = planning.write(made, paths)
+        self._report.planned(paths, foreseen.names, replaces)

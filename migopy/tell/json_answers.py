@@ -52,9 +52,11 @@ class JsonReport(Report):
         found = [each._asdict() for each in problems]
         self._lines.answer(files=count, problems=found)
 
-    def planned(self, paths: Sequence[str], names: Sequence[str]) -> None:
+    def planned(
+        self, paths: Sequence[str], names: Sequence[str], replaces: bool
+    ) -> None:
         """Answer which files a plan is in."""
-        super().planned(paths, names)
+        super().planned(paths, names, replaces)
         self._lines.answer(plan={'files': list(paths), 'migrations': list(names)})
 
     def foreseen(

@@ -224,10 +224,14 @@ class Report(OtherTerminal):
 
         tell_foreseen(self._voice, names, findings, form)
 
-    def planned(self, paths: Sequence[str], names: Sequence[str]) -> None:
+    def planned(
+        self, paths: Sequence[str], names: Sequence[str], replaces: bool
+    ) -> None:
         """Name the files that a plan is in, and how to run it, or that nothing is."""
         runs = enumerated(names) or 'nothing would run'
         self._voice.green(f'{paths[0]} and {paths[1]} written: {runs}')
+        if replaces:
+            self._voice.white(f'This replaces what {paths[0]} said before')
         if names:
             only = Command('execute', plan=paths[0])
             self._say('To run that and nothing else: ', only)

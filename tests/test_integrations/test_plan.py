@@ -244,7 +244,7 @@ class ExecutedTest(PlanTest):
         self.planned()
         self.assert_ok(self.execute())
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
-        self.refused('001_a.py is planned, and would not run')
+        self.refused('001_a.py is planned, and would not run: it is applied already')
 
     def test_up_to_a_name(self) -> None:
         self.assert_ok(self.fab('migrations:plan,to=1'))
@@ -257,8 +257,15 @@ class ExecutedTest(PlanTest):
         self.refused(
             'What would run is not what plan.json says, so nothing was run:',
             '002_b.py is another file than the one that was planned',
-            'fab migrations:plan,file=plan.json',
+            'To plan it anew, in place of what plan.json says now:'
+            ' fab migrations:plan,file=plan.json',
         )
+
+    def test_one_that_replaces_another_says_so(self) -> None:
+        said = 'This replaces what plan.json said before'
+        first = self.assert_ok(self.fab('migrations:plan'))
+        self.assertNotIn(said, first.results)
+        self.assertIn(said, self.assert_ok(self.fab('migrations:plan')).results)
 
     def test_one_more_one_less(self) -> None:
         self.planned()
@@ -266,7 +273,9 @@ class ExecutedTest(PlanTest):
         self.refused('003_c.py would run, and is not planned')
         (self.folder / 'mongomigrations/003_c.py').unlink()
         self.register('001_a.py')
-        self.refused('001_a.py is planned, and would not run')
+        self.refused('001_a.py is planned, and would not run: it is applied already')
+        (self.folder / 'mongomigrations/002_b.py').unlink()
+        self.refused('002_b.py is planned, and would not run\n')
 
     def test_a_helper_is_another(self) -> None:
         for name in ('_shared.py', 'lib/deep/names.py'):
