@@ -88,9 +88,31 @@ def _frames(thread: threading.Thread) -> list[FrameType]:
 
 def _is_idle(thread: threading.Thread) -> bool:
     """Tell whether it is a thread of a pool and waits for work."""
+    return _waits_for_tasks(thread) or _manages_idle_processes(thread)
+
+
+def _waits_for_tasks(thread: threading.Thread) -> bool:
+    """Tell whether it carries out the tasks of a pool of threads, and has none."""
     frame = sys._current_frames().get(thread.ident or 0)
     worker = getattr(sys.modules.get('concurrent.futures.thread'), '_worker', None)
     if frame is None or frame.f_code is not getattr(worker, '__code__', None):
         return False
     queue = frame.f_locals.get('work_queue')
     return queue is not None and bool(queue.empty())
+
+
+def _manages_idle_processes(thread: threading.Thread) -> bool:
+    """Tell whether it hands tasks to a pool of processes, and has none to hand out.
+
+    Such a thread ends when the pool does, which may be at the end of the program.
+    """
+    futures = sys.modules.get('concurrent.futures.process')
+    manager = getattr(futures, '_ExecutorManagerThread', None)
+    if manager is None or not isinstance(thread, manager):
+        return False
+    wait = getattr(manager, 'wait_result_broken_or_wakeup', None)
+    # A task is gone from the list before what is to be done with its result is.
+    is_waiting = wait is not None and any(
+        frame.f_code is wait.__code__ for frame in _frames(thread)
+    )
+    return is_waiting and getattr(thread, 'pending_work_items', None) == {}

@@ -253,6 +253,43 @@ class ThreadsTest(FabTest):
         result = self.assert_ok(self.fab('migrations:execute'))
         self.assertIn('a 3 inserted', result.stderr)
 
+    def test_nor_is_a_pool_of_processes(self) -> None:
+        self.migration(
+            NAME,
+            """
+            from concurrent.futures import ProcessPoolExecutor
+
+            POOL = ProcessPoolExecutor(1)
+
+            def up(db):
+                db.a.insert_one({'sum': sum(POOL.map(abs, [-1, -2, -3]))})
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertNotIn('Waiting for', result.stderr)
+        self.assertEqual(self.contents('a'), [{'sum': 6}])
+
+    def test_one_that_has_something_to_do_is(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import time
+            from concurrent.futures import ProcessPoolExecutor
+
+            POOL = ProcessPoolExecutor(1)
+
+            def up(db):
+                def write(future):
+                    time.sleep(0.3)
+                    db.a.insert_one({'n': future.result()})
+
+                for number in range(3):
+                    POOL.submit(abs, number).add_done_callback(write)
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('a 3 inserted', result.stderr)
+
 
 #: Two files that leave something at work, which ends when the file `go` is there.
 LEFT_AT_WORK = {
