@@ -31,22 +31,24 @@ class Failing(NamedTuple):
     """A database where a command failed.
 
     `in_history` is whether the database's own history tells of it. `ways` are the ways
-    to settle what was left unfinished, empty if nothing was. `is_for_good` is whether
-    the same command would be refused there again.
+    to settle what was left unfinished, empty if nothing was or if they stand in the
+    error alone. `is_for_good` is whether the same command would be refused there again.
     """
 
     title: str
     in_history: bool
     ways: Sequence[Part]
     is_for_good: bool
+    is_unfinished: bool
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
         """Take from an outcome what is told of it at the end."""
-        error = outcome.error
+        error, ways = outcome.error, _ways(outcome)
         is_for_good = isinstance(error, MigopyException) and error.is_for_good
         title, in_history = outcome.database.title, is_in_history(outcome)
-        return cls(title, in_history, _ways(outcome), is_for_good)
+        is_unfinished = bool(ways) or isinstance(error, Unfinished)
+        return cls(title, in_history, ways, is_for_good, is_unfinished)
 
 
 class Tally(NamedTuple):
@@ -181,7 +183,13 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
         if again.name == 'execute':
             return [f'To run it again in {them}, type: ', again]
     options = selection.typed if only is None else {**selection.kept, 'only': only}
-    return ['To go on, type: ', Command(typed.name, *typed.values, **options)]
+    again = Command(typed.name, *typed.values, **options)
+    if any(each.is_unfinished for each in tally.failed):
+        first = (
+            'First settle what is unfinished: the lines that do so stand above, too.'
+        )
+        return [f'{first} Then type: ', again]
+    return ['To go on, type: ', again]
 
 
 def _only(tally: Tally, selection: Selection) -> str | None:

@@ -92,6 +92,39 @@ class NextTest(FleetTest):
         self.assert_ok(self.fab(f'migrations:execute,001_a.py,{only}'))
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
 
+    def test_what_is_unfinished_in_one_of_those_that_failed_is_settled_first(
+        self,
+    ) -> None:
+        """The same command was refused there, and named itself again, for ever."""
+        self.migration(
+            '001_a.py',
+            """
+            def up(db):
+                if db.settings.find_one({'half': True}):
+                    db.ran.insert_one({})
+                if db.settings.find_one({'bad': True}):
+                    raise ValueError('no good')
+
+            def down(db):
+                db.ran.delete_many({})
+            """,
+        )
+        self.spoil('a', 'c')
+        self.client[self.name('c')].settings.insert_one({'half': True})
+        for command in ('migrations:execute', 'migrations:execute,only=failed'):
+            with self.subTest(command):
+                result = self.fab(command)
+                said = self.shown(result).partition('databases failed')[2]
+                self.assertIn(
+                    'stands above. First settle what is unfinished: the lines that do'
+                    ' so stand above, too. Then type: fab'
+                    ' migrations:execute,only=failed\n',
+                    said,
+                )
+        self.mend('a', 'c')
+        self.assert_ok(self.fab(f'migrations:rollback,1,only={self.name("c")}'))
+        self.assert_ok(self.fab('migrations:execute'))
+
     def test_one_that_is_unfinished_is_told_of_as_one(self) -> None:
         self.migration('001_a.py', HALF)
         self.spoil('a')
