@@ -62,7 +62,7 @@ class MigrationsManager(
     def show_status(self) -> None:
         """Show unregistered migrations, and what does not fit."""
         plan = self._site.survey()
-        self._report.status(plan, pending(self, plan))
+        self._show_with_way_back(plan)
 
     @task
     def list(self) -> None:
@@ -220,7 +220,7 @@ class MigrationsManager(
             raise WrongOptions('check', *said, again)
         plan = self._site.survey()
         wanted = pending(self, plan, phase)
-        self._report.status(plan, pending(self, plan))
+        self._show_with_way_back(plan)
         if wanted or not plan.fits:
             raise DoesNotFit('Some migrations need attention, see above.')
         return None

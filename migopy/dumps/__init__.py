@@ -21,6 +21,7 @@ from migopy.dumps.exchange import Mark as Mark
 from migopy.dumps.folder import Dump as Dump
 from migopy.dumps.format import Progress as Progress
 from migopy.dumps.format import Stored as Stored
+from migopy.dumps.keeping import newest_before as newest_before
 from migopy.dumps.listed import SNAPSHOT_TOO_OLD as SNAPSHOT_TOO_OLD
 from migopy.dumps.listed import changes_noticed as changes_noticed
 from migopy.dumps.listed import extent_of as extent_of

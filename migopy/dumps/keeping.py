@@ -42,3 +42,16 @@ def prune(
                 remove(old.path)
             except OSError as error:
                 say(f'The old dump {old.name} cannot be removed: {error}')
+
+
+def newest_before(dumps: Sequence[Dump], unfinished: Mapping[str, str]) -> Dump | None:
+    """Pick the newest dump from before the first run of anything that is unfinished.
+
+    One from before, of an earlier time that a migration of such a name was half done,
+    has been gone back from, so it is passed over.
+    """
+    for dump in reversed(dumps):
+        names = {*dump.during, *dump.during.values()}
+        if names.isdisjoint({*unfinished, *unfinished.values()}):
+            return dump
+    return None

@@ -199,7 +199,7 @@ class Gathered:
     def dumping(self, database: str) -> None:
         """Hear that the database is about to be dumped."""
 
-    def way_back(self, dump: Dump) -> None:
+    def way_back(self, dump: Dump, is_of_earlier: bool = False) -> None:
         """Keep the dump that was made before a failure."""
         self.dump = dump
 

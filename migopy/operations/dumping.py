@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.errand import ERRAND
-from migopy.errors import MigopyException
 from migopy.face import Asking
-from migopy.run import Observer, Unfinished, by_migration, read_open_runs
+from migopy.operations.ways_back import first_runs, servers
+from migopy.run import Observer, Unfinished, read_open_runs
 from migopy.site import Site
 from migopy.state import RESTORE, Agent, Run
 from migopy.tell import IS_LOST, ago
@@ -46,33 +46,14 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
         if restores := [run for run in begun if run.is_restore]:
             raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
-        return dumps.make(site.db, keep, _first_runs(begun))
-
-
-def _first_runs(begun: Sequence[Run]) -> dict[str, str]:
-    """Give the name of each migration by the id of its first run of these."""
-    return {str(runs[0].id): runs[0].name for runs in by_migration(begun)}
-
-
-def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:
-    """List the dumps of the database, the oldest first.
-
-    With `of_here` those are left out that are of another server's database, which has
-    the same name.
-    """
-    with site.dumps(_nobody) as dumps:
-        found = dumps.of(site.db.name)
-    if not of_here or not found:
-        return found
-    here = _servers(site)
-    return [each for each in found if each.is_of(here)]
+        return dumps.make(site.db, keep, first_runs(begun))
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:
     """Bring the database back to a dump, under the lock, if that is wanted."""
-    servers = _servers(site) if which.of_here else frozenset()
+    here = servers(site) if which.of_here else frozenset()
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
-        dump = dumps.find(site.db.name, which.name, which.foreign, servers)
+        dump = dumps.find(site.db.name, which.name, which.foreign, here)
         for line in dumps.cautions(site.db, dump):
             observer.warned(line)
         known = f'{dump.name} was {ago(dump)}.\n{IS_LOST}'
@@ -105,13 +86,6 @@ def _mark(site: Site, dump: Dump) -> Mark:
     return Mark(site.history.collection.name, run.document())
 
 
-def _servers(site: Site) -> frozenset[str]:
-    from migopy.dumps import servers_of
-
-    with site.listener.own_work():
-        return frozenset(servers_of(site.db))
-
-
 @contextmanager
 def without_worker(
     site: Site, command: str, wait: float, observer: Observer
@@ -122,19 +96,5 @@ def without_worker(
         yield
 
 
-def names_of_dumps(site: Site) -> set[str]:
-    """List the names of the dumps; of none where they cannot be read.
-
-    The dump itself will say why they cannot.
-    """
-    with suppress(MigopyException):
-        return {each.name for each in dumps(site)}
-    return set()
-
-
 def _no_file(name: str) -> None:
     """Give the file of a dump's name: there is none."""
-
-
-def _nobody(line: str) -> None:
-    """Take a line that nobody is to read."""

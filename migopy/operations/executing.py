@@ -10,11 +10,11 @@ from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.files import importable
-from migopy.operations.dumping import dumps, names_of_dumps
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.waiting_for_worker import await_needed
+from migopy.operations.ways_back import dumps, names_of_dumps, way_back
 from migopy.run import Choice, Failure, Observer, Plan, Runner, Step
 from migopy.site import Site
 from migopy.state import IGNORED
@@ -123,13 +123,21 @@ def _run_after_dump(
     """Run steps after a dump; if one fails, the observer hears of the dump.
 
     Not where nothing was changed: to go back would only lose what others have written.
+    Where a step was unfinished already, it is the dump from before its first attempt:
+    that of this one has what was half done.
     """
     before = names_of_dumps(site)
+    earlier = [run for each in steps for run in plan.unfinished_of(each.migration)]
     dump()
     heard: Any = _Failed(observer)
     try:
         Runner(site, plan, heard).run(steps, order.asked)
     except BaseException:
+        if earlier:
+            if (first := way_back(site, earlier)) is not None:
+                is_of_earlier = True
+                observer.way_back(first, is_of_earlier)
+            raise
         if heard.failure is not None and heard.failure.changed_nothing:
             raise
         with suppress(MigopyException):

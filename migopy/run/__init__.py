@@ -41,6 +41,7 @@ from migopy.run.unfinished import (
     by_migration,
     describe,
     goes_on,
+    is_of_worker,
     ways_on,
 )
 
@@ -177,6 +178,7 @@ __all__ = [
     'goes_on',
     'in_order',
     'inspect',
+    'is_of_worker',
     'last_runs',
     'listing',
     'only_reading',

@@ -269,8 +269,11 @@ class Observer(Protocol):
     def dumping(self, database: str) -> None:
         """Hear that a database is about to be dumped."""
 
-    def way_back(self, dump: Dump) -> None:
-        """Hear of the dump that was made before a run that has failed."""
+    def way_back(self, dump: Dump, is_of_earlier: bool = False) -> None:
+        """Hear of the dump that was made before a run that has failed.
+
+        `is_of_earlier` is whether it is from before an earlier attempt of it.
+        """
 
     def restoring(self, dump: Dump) -> None:
         """Hear that the database is about to be brought back to a dump."""

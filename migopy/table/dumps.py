@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from migopy.face import is_yes, task
+from migopy.operations import pending
 from migopy.overridable import Overridable
+from migopy.run import Plan
 from migopy.wiring import Wiring
 
 
@@ -38,7 +40,7 @@ class Dumps(Overridable, Wiring):
         server's database of this name. in_place=yes needs less room on the server: it
         drops each collection, then fills it.
         """
-        from migopy.operations import dumping
+        from migopy.operations import dumping, ways_back
 
         # Of two tenants of one name, on two servers, each has its own.
         many = self._of_many
@@ -51,6 +53,15 @@ class Dumps(Overridable, Wiring):
             wait=self.LOCK_WAIT,
         )
         if name is None:
-            return self._report.dumps(dumping.dumps(self._site, of_here))
+            found = ways_back.dumps(self._site, of_here)
+            return self._report.dumps(found, ways_back.offered(self._site, found))
         asking = self._asking(yes, 'dbrestore')
         return dumping.restore(self._site, which, self._narrator, asking)
+
+    def _show_with_way_back(self, plan: Plan) -> None:
+        back = None
+        if plan.unfinished:
+            from migopy.operations import ways_back
+
+            back = ways_back.way_back(self._site, plan.unfinished)
+        self._report.status(plan, pending(self, plan), back)

@@ -41,10 +41,14 @@ class JsonReport(Report):
         super().__init__(voice, spelling)
         self._lines = lines
 
-    def status(self, plan: Plan, pending: Sequence[str]) -> None:
+    def status(
+        self, plan: Plan, pending: Sequence[str], back: Dump | None = None
+    ) -> None:
         """Answer what is pending, then what does not fit."""
-        super().status(plan, pending)
-        self._lines.answer(status=of_status(plan, pending, self._spelling))
+        super().status(plan, pending, back)
+        status = of_status(plan, pending, self._spelling)
+        status['way_back'] = None if back is None else of_dump(back)
+        self._lines.answer(status=status)
 
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
         """Answer what is wrong with files."""
@@ -143,7 +147,7 @@ class JsonReport(Report):
         super().dumped(dump)
         self._lines.answer(dump=of_dump(dump))
 
-    def dumps(self, dumps: Sequence[Dump]) -> None:
+    def dumps(self, dumps: Sequence[Dump], back: Dump | None) -> None:
         """Answer which dumps there are, the oldest first."""
-        super().dumps(dumps)
+        super().dumps(dumps, back)
         self._lines.answer(dumps=[of_dump(dump) for dump in dumps])

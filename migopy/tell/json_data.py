@@ -11,6 +11,7 @@ from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.run import Entry, Failure, OpenRuns, Plan, by_migration, ways_on
 from migopy.state import Holder, Run
+from migopy.tell.kept_dumps import names_of_unfinished
 from migopy.traces import summary
 
 if TYPE_CHECKING:
@@ -161,6 +162,7 @@ def of_dump(dump: Dump) -> Document:
         'database': dump.database,
         'made': dump.made,
         'size': dump.size,
+        'unfinished': names_of_unfinished(dump),
     }
 
 

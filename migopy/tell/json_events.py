@@ -208,7 +208,7 @@ class JsonEvents:
         """Tell that a database is about to be dumped."""
         self._lines.event('dumping', database=database)
 
-    def way_back(self, dump: Dump) -> None:
+    def way_back(self, dump: Dump, is_of_earlier: bool = False) -> None:
         """Name the dump that was made before a migration failed."""
         self._lines.event('way_back', dump=of_dump(dump))
 

@@ -12,6 +12,7 @@ from migopy.state import IGNORED, Holder, Run
 from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
+from migopy.tell.kept_dumps import tell_way_back
 from migopy.tell.voice import Voice
 from migopy.terminal import duration
 from migopy.traces import summary
@@ -244,13 +245,9 @@ class Narrator:
     def dumping(self, database: str) -> None:
         """Say nothing: bars or lines tell how far it is, and the end where it lies."""
 
-    def way_back(self, dump: Dump) -> None:
+    def way_back(self, dump: Dump, is_of_earlier: bool = False) -> None:
         """Name the dump that was made before a migration failed."""
-        said = (
-            f'The dump {dump.name} was made before this run. To go back to it:\n  ',
-            Command('dbrestore', dump.name),
-        )
-        self._voice.white(spelled(said, self._spelling))
+        tell_way_back(self._voice, self._spelling, dump, is_of_earlier)
 
     def restoring(self, dump: Dump) -> None:
         """Say what a restore does, before it does."""

@@ -11,7 +11,8 @@ from migopy.errors import MOST, enumerated
 from migopy.run import Entry, OpenRuns, Plan, by_migration, describe, ways_on
 from migopy.state import Holder, Run
 from migopy.tell.adoptions import row_of
-from migopy.tell.amounts import age, size
+from migopy.tell.amounts import size
+from migopy.tell.kept_dumps import tell_dumps, tell_way_back
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.other_terminal import OtherTerminal
 from migopy.tell.pending import (
@@ -46,8 +47,13 @@ class Report(OtherTerminal):
         self._voice = voice
         self._spelling = spelling
 
-    def status(self, plan: Plan, pending: Sequence[str]) -> None:
-        """Show 1.0's list of what has not run, then what does not fit."""
+    def status(
+        self, plan: Plan, pending: Sequence[str], back: Dump | None = None
+    ) -> None:
+        """Show 1.0's list of what has not run, then what does not fit.
+
+        `back` is the dump from before what is unfinished.
+        """
         if pending:
             tell_pending(self._voice, self._spelling, plan, pending)
         else:
@@ -57,6 +63,8 @@ class Report(OtherTerminal):
             if not plan.migrations and not plan.records:
                 self._say('To write the first one: ', Command('create', 'what_it_does'))
         self._what_does_not_fit(plan)
+        if back is not None:
+            tell_way_back(self._voice, self._spelling, back, is_of_earlier=True)
 
     def _what_does_not_fit(self, plan: Plan) -> None:
         tell_elsewhere(self._voice, self._spelling, plan)
@@ -236,14 +244,9 @@ class Report(OtherTerminal):
             only = Command('execute', plan=paths[0])
             self._say('To run that and nothing else: ', only)
 
-    def dumps(self, dumps: Sequence[Dump]) -> None:
-        """List dumps with size and age, and how to go back to one."""
-        if not dumps:
-            self._say('There are no dumps. To make one: ', Command('dbdump'))
-            return
-        rows = [(dump.name, size(dump.size), age(dump)) for dump in dumps]
-        self._voice.white(table(('Dump', 'Size', 'Age'), rows))
-        self._say('To go back to one: ', Command('dbrestore', dumps[-1].name))
+    def dumps(self, dumps: Sequence[Dump], back: Dump | None) -> None:
+        """List dumps with size and age, and how to go back to `back`."""
+        tell_dumps(self._voice, self._spelling, dumps, back)
 
     def images(self, kept: Sequence[ImageSet]) -> None:
         """List images, and how to restore documents from them."""

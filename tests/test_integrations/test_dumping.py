@@ -271,6 +271,47 @@ class UnfinishedTest(DumpingTest):
         self.assertEqual(len(self.made()), 2)
         self.assertEqual(self.made()[0], self.good)
 
+    def test_another_failure_leads_back_to_before_the_first_attempt(self) -> None:
+        self.fail('execute', '1_a.py')
+        self.migration('1_a.py', 'def up(db): 1 / 0')
+        with self.assertRaises(ZeroDivisionError):
+            self.manager().execute('1_a.py')
+        *_, (_, failure), (_, way_back) = self.logger.said
+        self.assertIn('This attempt has written nothing', failure)
+        self.assertRegex(
+            way_back,
+            f'^The dump {self.good} was made before the first attempt, .* ago. To go'
+            f' back to it:\n  fab migrations:dbrestore,{self.good}$',
+        )
+
+    def test_the_status_names_the_one_from_before_the_first_attempt(self) -> None:
+        self.fail('execute', '1_a.py')
+        self.assertIn(f'  fab migrations:dbrestore,{self.good}', self.status()[-1])
+        self.manager().dbrestore(self.good)
+        self.assertNotIn('dbrestore', str(self.status()))
+
+    def test_the_list_tells_which_were_made_while_it_was_half_done(self) -> None:
+        self.fail('execute', '1_a.py')
+        self.logger.said.clear()
+        with mock.patch.dict(os.environ, COLUMNS='120'):
+            self.manager().dbrestore()
+        [(_, table), (_, hint)] = self.logger.said
+        titles, _line, *rows = table.splitlines()
+        self.assertIn('Made while unfinished', titles)
+        self.assertNotIn('1_a.py', rows[0])
+        self.assertRegex(rows[1], ' 1_a.py$')
+        self.assertEqual(
+            hint, f'To go back to one: fab migrations:dbrestore,{self.good}'
+        )
+
+    def test_ruins_from_which_one_went_back_are_no_way_back(self) -> None:
+        """The next first attempt is made without a dump."""
+        self.fail('execute', '1_a.py')
+        self.manager().dbrestore(self.good)
+        with self.assertRaises(ValueError):
+            self.manager(DO_MONGO_DUMP=False).execute()
+        self.assertIn(f'  fab migrations:dbrestore,{self.good}', self.status()[-1])
+
     def test_once_it_is_settled_the_newest_are_kept(self) -> None:
         self.fail('execute', '1_a.py')
         self.manager().ignore('1_a.py')

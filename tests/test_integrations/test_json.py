@@ -112,6 +112,7 @@ class JsonTest(FabTest):
                 'equal_numbers': [['003_c.py', '003_d.py']],
                 'running': [],
                 'unfinished': [],
+                'way_back': None,
                 'foreign_documents': 0,
                 'needs_attention': True,
             },

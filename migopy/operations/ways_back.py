@@ -1,0 +1,90 @@
+"""The dumps that there are, and which one is the way back from what is unfinished."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pymongo.errors import PyMongoError
+
+from migopy.errors import MigopyException
+from migopy.run import by_migration, is_of_worker, read_open_runs
+from migopy.site import Site
+from migopy.state import Run
+
+if TYPE_CHECKING:
+    from migopy.dumps import Dump
+
+
+def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:
+    """List the dumps of the database, the oldest first.
+
+    With `of_here` those are left out that are of another server's database, which has
+    the same name.
+    """
+    with site.dumps(_nobody) as dumps:
+        found = dumps.of(site.db.name)
+    if not of_here or not found:
+        return found
+    here = servers(site)
+    return [each for each in found if each.is_of(here)]
+
+
+def names_of_dumps(site: Site) -> set[str]:
+    """List the names of the dumps; of none where they cannot be read.
+
+    The dump itself will say why they cannot.
+    """
+    with suppress(MigopyException):
+        return {each.name for each in dumps(site)}
+    return set()
+
+
+def servers(site: Site) -> frozenset[str]:
+    """Give the addresses of the members of the database's server."""
+    from migopy.dumps import servers_of
+
+    with site.listener.own_work():
+        return frozenset(servers_of(site.db))
+
+
+def first_runs(begun: Sequence[Run]) -> dict[str, str]:
+    """Give the name of each migration by the id of its first run of these."""
+    return {str(runs[0].id): runs[0].name for runs in by_migration(begun)}
+
+
+def way_back(site: Site, unfinished: Sequence[Run]) -> Dump | None:
+    """Find the newest dump from before the first one of these runs.
+
+    A restore that has stopped tells its dump itself, and a worker goes on.
+    """
+    runs = [run for run in unfinished if not is_of_worker(run)]
+    if not runs or any(run.is_restore for run in runs):
+        return None
+    from migopy.dumps import newest_before
+
+    with suppress(MigopyException):
+        return newest_before(dumps(site, of_here=True), first_runs(runs))
+    return None
+
+
+def offered(site: Site, found: Sequence[Dump]) -> Dump | None:
+    """Pick of these dumps the one to go back to, if there are any.
+
+    It is the newest one, but for one of what is half done now.
+    """
+    if len(found) > 1:
+        # Where the server cannot be asked, the list is still of use.
+        with suppress(MigopyException, PyMongoError), site.listener.own_work():
+            runs = read_open_runs(site.history, site.lock, site.registry).unfinished
+            begun = {run.name for run in runs if run.is_restore}
+            back = [each for each in found if each.name in begun]
+            if back or (before := way_back(site, runs)) is None:
+                return (back or found)[-1]
+            return before
+    return found[-1] if found else None
+
+
+def _nobody(line: str) -> None:
+    """Take a line that nobody is to read."""
