@@ -15,6 +15,7 @@ from pymongo import ReturnDocument, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
+from migopy.machine import LACKING
 from migopy.state.concerns import DURABLE, MARK, PAUSE, RELEASE_SECONDS
 from migopy.state.helm import Helm
 
@@ -122,12 +123,13 @@ class Renewal:
     def _is_ours(self, collection: Collection[Document], is_due: bool) -> bool:
         """Renew it; tell whether it is still ours, as far as that is known.
 
-        If nobody answers, the next turn asks again, and every write asks anyway.
+        If nobody answers, or the machine has no memory or thread at this moment, the
+        next turn asks again, and every write asks anyway.
         """
         try:
             # Reports between two renewals need not outlive a failover.
             return self._renew(collection, DURABLE if is_due else MARK)
-        except PyMongoError:
+        except (PyMongoError, *LACKING):
             return True
 
     def _renew(self, collection: Collection[Document], concern: WriteConcern) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import getpass
 import os
 import signal
@@ -25,6 +26,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
+from migopy.machine import NO_THREAD
 from migopy.state import slow
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
@@ -299,6 +301,20 @@ class WaitTest(LockTestCase):
                 self.await_renewal()
                 self.await_renewal()
                 self.assertFalse(lock.is_lost)
+
+    def test_its_renewal_goes_on_when_the_machine_lacked_something(self) -> None:
+        asks = Collection.find_one_and_update
+        for lacking in (MemoryError(), RuntimeError(NO_THREAD), OSError(errno.EMFILE)):
+            with (
+                self.subTest(lacking),
+                self.lock(ttl=1.5).held('execute', 0, nobody),
+                mock.patch.object(
+                    Collection, asks.__name__, side_effect=lacking
+                ) as ask,
+            ):
+                eventually(lambda ask=ask: ask.call_count, 'an error')
+                ask.side_effect = partial(asks, self.document)
+                self.await_renewal()
 
     def test_of_many_at_once_one_holds_it(self) -> None:
         inside: list[int] = []
