@@ -27,7 +27,8 @@ def still_running(site: Site, effects: Recording) -> Iterator[str]:
     with an index build whose command has ended.
     """
     unended = effects.unended()
-    client = site.db.client
+    # The step may have all connections of its own client.
+    client = site.cluster.spare
     if not end_sessions(client, unended.sessions):
         yield (
             "what it has begun may still run on the server. In MongoDB's shell an"

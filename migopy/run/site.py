@@ -19,6 +19,10 @@ class Site(Protocol):
         """Give the database, as migrations get it."""
 
     @property
+    def cluster(self) -> Any:
+        """Give what makes clients of its server."""
+
+    @property
     def others(self) -> Collection[str]:
         """Give the other databases on its server that are for the same migrations."""
 

@@ -847,6 +847,31 @@ class DeployTest(FabTest):
         self.assertIn('Waiting for another migration command', second.stderr)
         self.assertEqual(self.registered(), ['001_long.py'])
 
+    def test_what_runs_ends_where_it_has_all_connections_and_loses_the_lock(
+        self,
+    ) -> None:
+        """`unlock` says after how many seconds nothing is written any more."""
+        self.migration(
+            '001_long.py',
+            """
+            def up(db):
+                db.ran.insert_many([{'_id': number} for number in range(300)])
+                slow = {'$where': 'sleep(100) || true'}
+                db.ran.update_many(slow, {'$set': {'ended': True}})
+            """,
+        )
+        self.settings(ttl=3)
+        fabfile = (self.folder / 'fabfile.py').read_text()
+        options = "MONGO_CLIENT_OPTIONS = {'maxPoolSize': 1}; LOCK_TTL"
+        self.write('fabfile.py', fabfile.replace('LOCK_TTL', options))
+        first = self.start('migrations:execute')
+        eventually(lambda: self.db.ran.find_one({'ended': True}), 'it writes')
+        self.assert_ok(self.fab('migrations:unlock,force=yes'))
+        result = self.ended(first)
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('lost its lock', result.stderr)
+        self.assertLess(self.db.ran.count_documents({'ended': True}), 250)
+
     def test_unlock_shows_whom_it_robs(self) -> None:
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
