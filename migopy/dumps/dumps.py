@@ -33,7 +33,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, Mark, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
-from migopy.dumps.foreign import cautions
+from migopy.dumps.foreign import cautions, origin
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.keeping import prune
 from migopy.dumps.mongorestore import Mongorestore
@@ -191,11 +191,11 @@ class Dumps:
             raise
 
     def cautions(self, db: Database[Any], dump: Dump) -> list[str]:
-        """Tell what a person is to know before a dump of mongodump's is restored.
+        """Tell what a person is to know before a dump from elsewhere is restored.
 
         Raises `RestoreRefused` where it is not sound.
         """
-        return cautions(db, dump, self._apart) if dump.foreign else []
+        return cautions(db, dump, self._apart) if dump.foreign else origin(db, dump)
 
     def fill(self, db: Database[Any], dump: Dump) -> list[Stored]:
         """Fill an empty database with what is in a dump; give what that is.

@@ -30,6 +30,8 @@ TIME_FORMAT = '%Y%m%dT%H%M%SZ'
 _COMPRESSED = '.gz'
 _MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 
+_THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
+
 # A clock that was set back by no more than this counts as right.
 _TOLERANCE = timedelta(minutes=1)
 
@@ -68,7 +70,8 @@ class Dump:
 
     def is_of(self, servers: Set[str]) -> bool:
         """Tell whether it was made on one of these servers, or may have been."""
-        return not self.servers or bool(self.servers & servers)
+        own = set(map(_plain_address, self.servers))
+        return not own or not own.isdisjoint(map(_plain_address, servers))
 
     @classmethod
     def read(cls, path: Path) -> Dump:
@@ -252,6 +255,12 @@ def is_abandoned(folder: Path) -> bool:
 
 def _open_folder(folder: Path) -> int:
     return os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+
+
+def _plain_address(address: str) -> str:
+    """Give an address as others spell it, too: this machine has several names."""
+    host, _, port = address.lower().rpartition(':')
+    return f'localhost:{port}' if host.strip('[]') in _THIS_MACHINE else address.lower()
 
 
 def _require_folder(path: Path) -> None:

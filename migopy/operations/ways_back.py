@@ -72,11 +72,14 @@ def way_back(site: Site, unfinished: Sequence[Run]) -> Dump | None:
 def offered(site: Site, found: Sequence[Dump]) -> Dump | None:
     """Pick of these dumps the one to go back to, if there are any.
 
-    It is the newest one, but for one of what is half done now.
+    It is the newest one, but for one of what is half done now, or of another server's
+    database of this name.
     """
     if len(found) > 1:
         # Where the server cannot be asked, the list is still of use.
         with suppress(MigopyException, PyMongoError), site.listener.own_work():
+            here = servers(site)
+            found = [each for each in found if each.is_of(here)] or found
             runs = read_open_runs(site.history, site.lock, site.registry).unfinished
             begun = {run.name for run in runs if run.is_restore}
             back = [each for each in found if each.name in begun]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -14,7 +15,7 @@ from typing import Any
 from unittest import mock
 
 import migopy
-from migopy.dumps import DumpFailed
+from migopy.dumps import DumpFailed, servers_of
 from migopy.state.holder import Locked
 from tests.dumps import left
 from tests.project import FabTest, PlainTest, RecordingLogger
@@ -431,6 +432,41 @@ class RestoreTest(DumpingTest):
         self.migrations.dbrestore(ahead)
         self.assertIn('as the clock was ahead.\nWhat', self.logger.said[2][1])
         self.assertEqual(self.state(), self.before)
+
+    def test_one_of_another_server_is_told_as_what_it_is(self) -> None:
+        manifest = self.dumps / self.name / 'migopy.json'
+        [here] = servers_of(self.db)[:1]
+        for server, is_told in (
+            ('elsewhere:27418', True),
+            ('localhost:1', True),
+            (here, False),
+            # The same in another spelling.
+            (here.replace('localhost', '127.0.0.1'), False),
+            (here.replace('127.0.0.1', 'LOCALHOST'), False),
+        ):
+            with self.subTest(server=server):
+                content = json.loads(manifest.read_text())
+                manifest.write_text(json.dumps({**content, 'servers': [server]}))
+                self.logger.said.clear()
+                self.migrations.dbrestore(self.name)
+                told = [text for _, text in self.logger.said if 'was made from' in text]
+                line = (
+                    f'{self.name} was made from {server}; here the server is'
+                    f' {", ".join(servers_of(self.db))}'
+                )
+                self.assertEqual(told, [line] if is_told else [])
+                self.assertEqual(self.state(), self.before)
+
+    def test_the_list_offers_one_of_another_server_only_if_there_is_none_of_this(
+        self,
+    ) -> None:
+        other = self.another(days=-1)
+        manifest = self.dumps / other / 'migopy.json'
+        content = json.loads(manifest.read_text())
+        newer = {**content, 'servers': ['elsewhere:1'], 'number': 7}
+        manifest.write_text(json.dumps(newer))
+        self.migrations.dbrestore()
+        self.assertIn(f'fab migrations:dbrestore,{self.name}', self.logger.said[-1][1])
 
     def test_one_that_is_foreign_must_be_asked_for(self) -> None:
         foreign = self.dumps / 'dump'
