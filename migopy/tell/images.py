@@ -1,14 +1,38 @@
-"""Images, as rows of a table and as data."""
+"""Images, as they are listed, and as data."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from migopy.commands import Command, Spelling, spelled
 from migopy.tell.amounts import size
+from migopy.tell.voice import Voice
+from migopy.terminal import table
 
 if TYPE_CHECKING:
     from migopy.undo import ImageSet
+
+
+def tell_images(voice: Voice, spelling: Spelling, kept: Sequence[ImageSet]) -> None:
+    """List images, and how to restore documents from them."""
+    if not kept:
+        return voice.green('No images are kept')
+    titles = ('Migration', 'Executed (UTC)', 'Documents', 'Size')
+    voice.white(table(titles, rows_of(kept)))
+    of_use = [each.name for each in kept if each.is_of_use]
+    if of_use:
+        again = Command('rollback', of_use[-1], undo='yes')
+        voice.white(spelled(['To restore documents as they were: ', again], spelling))
+    for each in kept:
+        if not each.is_of_use:
+            said = (
+                f'{each.name} is not applied, so nothing can be restored from its'
+                ' images. To delete them now: ',
+                Command('undo', forget=each.name),
+            )
+            voice.white(spelled(said, spelling))
+    return None
 
 
 def rows_of(kept: Sequence[ImageSet]) -> list[tuple[str, ...]]:

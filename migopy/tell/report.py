@@ -250,24 +250,9 @@ class Report(OtherTerminal):
 
     def images(self, kept: Sequence[ImageSet]) -> None:
         """List images, and how to restore documents from them."""
-        from migopy.tell.images import rows_of
+        from migopy.tell.images import tell_images
 
-        if not kept:
-            self._voice.green('No images are kept')
-            return
-        titles = ('Migration', 'Executed (UTC)', 'Documents', 'Size')
-        self._voice.white(table(titles, rows_of(kept)))
-        of_use = [each.name for each in kept if each.is_of_use]
-        if of_use:
-            again = Command('rollback', of_use[-1], undo='yes')
-            self._say('To restore documents as they were: ', again)
-        for each in kept:
-            if not each.is_of_use:
-                self._say(
-                    f'{each.name} is not applied, so nothing can be restored from its'
-                    ' images. To delete them now: ',
-                    Command('undo', forget=each.name),
-                )
+        tell_images(self._voice, self._spelling, kept)
 
     def _section(self, title: str, lines: Sequence[str]) -> None:
         if lines:
