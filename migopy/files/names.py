@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from operator import itemgetter
@@ -21,7 +22,16 @@ class BadFileNames(MigopyException):
         self.names = names
         why = f'do not fit MIGRATIONS_FILE_PATTERN ({pattern})'
         parts = ''
-        if twins:
+        remedy = (
+            'Rename them (001_add_index.py), or begin the name of a helper with _ or '
+            'put it into MIGRATIONS_HELPERS'
+        )
+        if any(map(is_misread, names)):
+            names = list(filter(is_misread, names))
+            why = 'are UTF-8, which the locale of this process is not'
+            # Whoever renames them has them executed again.
+            remedy = 'Leave them as they are, set LC_ALL to C.UTF-8'
+        elif twins:
             names = list(twins)
             why = 'are those of other files, but for the way an accent is spelled'
         elif not any(map(is_utf8, names)):
@@ -35,8 +45,7 @@ class BadFileNames(MigopyException):
             )
         super().__init__(
             f'Found files whose names {why}:\n{listing(names)}\n{parts}'
-            'Rename them (001_add_index.py), or begin the name of a helper with _ or '
-            'put it into MIGRATIONS_HELPERS, then type: ',
+            f'{remedy}, then type: ',
             Command(),
         )
 
@@ -63,6 +72,17 @@ NUMBERS = re.compile(r'\d(?:[\d._-]*\d)?')
 def is_ending(name: str) -> bool:
     """Tell whether a name ends as a migration's, once and in small letters."""
     return name.endswith('.py') and not name.endswith('.py.py')
+
+
+def is_misread(name: str) -> bool:
+    """Tell whether a file's name is UTF-8, and only this process's locale is not."""
+    if is_utf8(name):
+        return False
+    try:
+        os.fsencode(name).decode('utf-8')
+    except UnicodeError:
+        return False
+    return True
 
 
 class FileNames:

@@ -73,6 +73,22 @@ class DatesTest(FabTest):
         self.assertEqual(len(self.registered()), 2)
 
 
+class LocaleTest(FabTest):
+    """`001_größe.py`, typed where the locale is not UTF-8."""
+
+    from_nothing = True
+    fabfile = DASHES.replace('[A-Za-z0-9-]+[.]py', '.+')
+
+    def test_nobody_is_told_to_rename_what_has_run(self) -> None:
+        self.migration('2020-07-24-größe.py')
+        self.assert_ok(self.fab('migrations:execute'))
+        locale = {'LC_ALL': 'C', 'PYTHONUTF8': '0', 'PYTHONCOERCECLOCALE': '0'}
+        result = self.fab('migrations', **locale)
+        self.assert_error(result, 'set LC_ALL to C.UTF-8, then type: fab migrations')
+        self.assertNotIn('Rename', result.stderr)
+        self.assert_ok(self.fab('migrations', **{**locale, 'LC_ALL': 'C.UTF-8'}))
+
+
 class BaselineTest(PlainTest):
     """A project that begins with old files on a database that has it all."""
 

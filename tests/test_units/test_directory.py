@@ -61,6 +61,12 @@ class FileNamesTest(unittest.TestCase):
             self.sorted('1_\udcff.py', pattern=r'(?P<migr_nr>[0-9]+)_.*\.py')
         self.assertIn('are no UTF-8', str(caught.exception))
 
+    def test_so_is_one_that_only_this_process_cannot_read(self) -> None:
+        with self.assertRaises(BadFileNames) as caught:
+            self.sorted('1_\udcc3\udcb6.py', '1_b.py', '-.py')
+        self.assertIn('set LC_ALL to C.UTF-8', str(caught.exception))
+        self.assertNotIn('Rename', str(caught.exception))
+
     def test_helpers_and_other_files_are_passed_over(self) -> None:
         others = (
             '__init__.py',
