@@ -9,9 +9,10 @@ from migopy.lazy import late
 from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
-from migopy.tell.narrator import Narrator, ended_as
+from migopy.tell.narrator import Narrator
 from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
 from migopy.tell.report import Report
+from migopy.tell.runs import ended_as
 from migopy.tell.voice import KeptLines, Voice
 
 if TYPE_CHECKING:

@@ -13,6 +13,7 @@ from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.kept_dumps import tell_way_back
+from migopy.tell.runs import ended_as
 from migopy.tell.voice import Voice
 from migopy.terminal import duration
 from migopy.traces import summary
@@ -281,13 +282,6 @@ def tell_equal_numbers(voice: Voice, plan: Plan) -> None:
         voice.white('Equal numbers (they run in order of name):')
         for names in plan.equal_numbers:
             voice.white(f'  {", ".join(names)}')
-
-
-def ended_as(run: Run) -> str:
-    """Say in a word or two how a run has ended well."""
-    if run.outcome == IGNORED and run.direction == 'down':
-        return 'taken as rolled back'
-    return run.outcome or ''
 
 
 def _of(place: int, count: int) -> str:

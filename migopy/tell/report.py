@@ -22,7 +22,7 @@ from migopy.tell.pending import (
     tell_listed,
     tell_pending,
 )
-from migopy.tell.runs import tell_runs
+from migopy.tell.runs import running_now, tell_runs, watching
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
 
@@ -92,8 +92,10 @@ class Report(OtherTerminal):
         running = plan.open_runs.running
         self._section(
             'Running at this moment:',
-            [f'{run.name} ({run.direction}) by {run.agent}' for run in running],
+            list(map(running_now, running)),
         )
+        if running:
+            self._say('To see how far that is: ', watching(plan))
         if plan.foreign:
             self._say(*foreign_documents(plan.foreign, bool(plan.registered)))
         unfinished = by_migration(plan.unfinished)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migopy.run import OpenRuns, State
-from migopy.state import ROLLED_BACK, Run
+from migopy.commands import Command
+from migopy.run import OpenRuns, Plan, State
+from migopy.state import IGNORED, ROLLED_BACK, Run
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table_rows
 
@@ -59,3 +60,23 @@ def _outcome(open_runs: OpenRuns, run: Run) -> str:
     if state is State.RUNNING:
         return 'running'
     return open_runs.outcome_of(run) or 'interrupted'
+
+
+def ended_as(run: Run) -> str:
+    """Say in a word or two how a run has ended well."""
+    if run.outcome == IGNORED and run.direction == 'down':
+        return 'taken as rolled back'
+    return run.outcome or ''
+
+
+def running_now(run: Run) -> str:
+    """Say in a line what runs, by whom and since when."""
+    by = f'{run.agent} (process {run.agent.pid})'
+    since = f'{run.started:%Y-%m-%d %H:%M:%S}'
+    return f'{run.name} ({run.direction}) by {by} since {since} UTC'
+
+
+def watching(plan: Plan) -> Command:
+    """Give the command that shows how far what runs is."""
+    is_worker = len(plan.at_work) == len(plan.open_runs.running)
+    return Command('watch', worker='yes' if is_worker else None)

@@ -795,7 +795,12 @@ class DeployTest(FabTest):
         first.send_signal(signal.SIGSTOP)
         self.assert_error(self.fab('migrations:execute'), 'command is running')
         shown = self.assert_ok(self.fab('migrations')).stdout
-        self.assertIn('Running at this moment:\n  001_a.py', shown)
+        self.assertRegex(
+            shown,
+            r'Running at this moment:\n  001_a\.py \(up\) by \S+@\S+ \(process'
+            rf' {first.pid}\) since 2\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC\n'
+            'To see how far that is: fab migrations:watch\n',
+        )
         self.assertNotIn('Unfinished', shown)
         first.send_signal(signal.SIGCONT)
         self.go()
