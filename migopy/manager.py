@@ -142,7 +142,7 @@ class MigrationsManager(
         asking = self._asking(yes, 'ignore')
         plan = executing.ignore(self._site, order, self._narrator, asking)
         if plan is not None:
-            self._report.status(plan, [])
+            self._report.status(plan, pending(self, plan))
 
     @task
     def rollback(

@@ -184,6 +184,9 @@ class Gathered:
     def tried_all(self, imported: Sequence[str]) -> None:
         """Hear that a dry run is over."""
 
+    def nothing_up_to(self, doing: str, name: str) -> None:
+        """Hear that there is nothing to do here."""
+
     def awaiting(self, name: str, is_running: bool) -> None:
         """Hear that a migration in the background is waited for."""
 

@@ -66,6 +66,7 @@ def _execute(
             if agreed is not None:
                 agreed.require(site, [], plan, observer)
             Runner(site, plan, observer).complete_history()
+            _tell_of_nothing(order, plan, observer)
             return site.surveyed(plan)
         with importable(site.directory):
             if looks_ahead:
@@ -102,6 +103,13 @@ class _Failed:
 
     def __getattr__(self, event: str) -> Any:
         return getattr(self._observer, event)
+
+
+def _tell_of_nothing(order: Order, plan: Plan, observer: Observer) -> None:
+    """Tell that nothing is to be done up to the migration that was typed, if any."""
+    to = order.asked.options.get('to')
+    if to is not None:
+        observer.nothing_up_to(order.asked.name, Choice(plan).name_of(to))
 
 
 def _tell_what_is_left(order: Order, plan: Plan, observer: Observer) -> None:
@@ -160,6 +168,7 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
         plan = site.plan()
         migrations = order.select(plan)
         if not migrations:
+            _tell_of_nothing(order, plan, observer)
             return plan
         if agreed is not None and [each.name for each in migrations] != agreed:
             raise ChangedMeanwhile(order.asked)

@@ -199,6 +199,9 @@ class Observer(Protocol):
     def failed(self, failure: Failure) -> None:
         """Hear that a run has failed; the error is raised after this."""
 
+    def nothing_up_to(self, doing: str, name: str) -> None:
+        """Hear that all up to a migration is done; `doing` is the command's name."""
+
     def awaiting(self, name: str, is_running: bool) -> None:
         """Hear which migration is waited for, and whether a worker runs it."""
 

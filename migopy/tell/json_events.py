@@ -139,6 +139,9 @@ class JsonEvents:
         self._lines.event('failed', error=error, **left)
         self._lines.answer(failed=left)
 
+    def nothing_up_to(self, doing: str, name: str) -> None:
+        """Tell nothing: the status is the answer."""
+
     def awaiting(self, name: str, is_running: bool) -> None:
         """Tell which migration is waited for, and whether a worker runs it."""
         self._lines.event('awaiting', name=name, is_running=is_running)

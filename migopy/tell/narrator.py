@@ -161,6 +161,10 @@ class Narrator:
         self._told = failure.error
         self._voice.red(failure_text(failure, self._spelling))
 
+    def nothing_up_to(self, doing: str, name: str) -> None:
+        """Say that all up to a migration is done, before the status follows."""
+        self._voice.white(f'Nothing to {doing} up to {name}')
+
     def awaiting(self, name: str, is_running: bool) -> None:
         """Say which migration is waited for, and how to start a worker."""
         said: list[Part] = [f'Waiting for {name}, which a worker runs']

@@ -140,7 +140,16 @@ class ExecuteToTest(PointTest):
         self.logger.said.clear()
         self.migrations.execute(to='1')
         self.assertEqual(self.logger.of('red'), ['3_c.py', '4_d.py'])
+        self.assertEqual(self.logger.said[0][1], 'Nothing to execute up to 1_a.py')
         self.assertEqual(self.ran(), ['1', '2'])
+
+    def test_so_does_ignore(self) -> None:
+        """It said that all were registered."""
+        self.migrations.execute(to='2')
+        self.logger.said.clear()
+        self.migrations.ignore(to='1')
+        self.assertEqual(self.logger.said[0][1], 'Nothing to ignore up to 1_a.py')
+        self.assertEqual(self.logger.of('red'), ['3_c.py', '4_d.py'])
 
     def test_of_equal_numbers_those_up_to_the_name(self) -> None:
         self.migration('2_a.py', RAN.format('2_a.py'))
