@@ -21,6 +21,9 @@ from migopy.state.lock import Lock
 
 Document = Mapping[str, Any]
 
+#: What a command may be asked, as fields of what `Asked` reads.
+WISHES = ('paused', 'stop', 'max_per_second')
+
 
 class Loop(NamedTuple):
     """How far a loop is; `first` is what was done when it began, `seconds` ago."""
@@ -169,13 +172,16 @@ class Steering:
         Gives all that it is asked then; `None` if it has ended. Whoever has typed
         `stop` stays the one who asked last, having stopped it.
         """
-        asked: dict[str, object] = {
-            f'asked.{name}': {'$literal': value} for name, value in wish.items()
-        }
         is_stopped = {'$eq': ['$asked.stop', True]}
         me = {'$literal': str(Agent.current())}
-        asked['asked.by'] = {'$cond': [is_stopped, '$asked.by', me]}
-        asked['asked.number'] = {'$add': [{'$ifNull': ['$asked.number', 0]}, 1]}
+        number = {'input': '$asked.number', 'to': 'long', 'onError': 0, 'onNull': 0}
+        asked = {
+            **{name: f'$asked.{name}' for name in WISHES},
+            **{name: {'$literal': value} for name, value in wish.items()},
+            'by': {'$cond': [is_stopped, '$asked.by', me]},
+            # Somebody else may have written anything there.
+            'number': {'$add': [{'$convert': number}, 1]},
+        }
         found = self._collection.with_options(
             write_concern=DURABLE
         ).find_one_and_update(
@@ -183,7 +189,8 @@ class Steering:
                 '_id': Lock.WORKER if holder.is_worker else Lock.ID,
                 'owner': holder.owner,
             },
-            [{'$set': asked}],
+            # As it stands, `$set` would keep whatever else is there.
+            [{'$set': {'asked': {'$mergeObjects': [asked]}}}],
             projection=['asked'],
             return_document=ReturnDocument.AFTER,
         )

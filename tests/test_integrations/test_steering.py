@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import socket
 import textwrap
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from pymongo import MongoClient
 
-from tests import schema
+from migopy.state import Lock, Steering
+from tests import hostile, schema
 from tests.faults import eventually
 from tests.fleets import FleetTest
-from tests.project import FabTest
+from tests.project import FabTest, PlainTest
 from tests.server import with_auth
 
 DOCUMENTS = 1000
@@ -462,6 +465,33 @@ class WorkerTest(Steered):
         self.write('go', '')
         self.assert_ok(self.fab('migrations:work'))
         self.assertEqual(self.calls(), DOCUMENTS)
+
+
+class OddRequestTest(PlainTest):
+    """What somebody else has written where a command is asked something."""
+
+    def test_it_is_asked_all_the_same(self) -> None:
+        later = datetime(2090, 1, 1)
+        mine = {'_id': 'lock', 'owner': 'ann', 'expires': later}
+        odd = hostile.values(random.Random(2014))
+        steering = Steering(Lock(self.db.migrations_lock, 60))
+        for make in odd:
+            value = make()
+            for asked in (value, {'number': value}, [{'number': value}]):
+                with self.subTest(asked):
+                    self.db.migrations_lock.replace_one(
+                        {'_id': 'lock'}, {**mine, 'asked': asked}, upsert=True
+                    )
+                    seen = steering.look()
+                    assert seen is not None
+                    told = steering.ask(seen.holder, paused=True)
+                    assert told is not None
+                    self.assertTrue(told.paused)
+                    self.assertFalse(told.stop)
+        self.db.migrations_lock.update_one({}, {'$set': {'asked': {'number': 5}}})
+        told = steering.ask(seen.holder, max_per_second=2.5)
+        assert told is not None
+        self.assertEqual((told.number, told.max_per_second), (6, 2.5))
 
 
 class FleetSteeredTest(FleetTest):
