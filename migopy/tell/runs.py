@@ -56,10 +56,20 @@ def outcome(open_runs: OpenRuns, run: Run) -> str:
 def _outcome(open_runs: OpenRuns, run: Run) -> str:
     state = open_runs.state_of(run)
     if state is State.UNFINISHED:
-        return f'{run.outcome}, unfinished' if run.outcome else 'unfinished'
+        return f'{_ended(run)}, unfinished' if run.outcome else 'unfinished'
     if state is State.RUNNING:
         return 'running'
-    return open_runs.outcome_of(run) or 'interrupted'
+    took_effect = open_runs.outcome_of(run) != run.outcome
+    return run.good_outcome if took_effect else _ended(run)
+
+
+def _ended(run: Run) -> str:
+    """Say in a word or two what has ended a run; nobody has heard of one's end."""
+    if run.outcome is None:
+        return 'killed or cut off'
+    if not run.interrupted:
+        return run.outcome
+    return 'stopped' if (run.error or '').startswith('stopped') else 'interrupted'
 
 
 def ended_as(run: Run) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import uuid
 from contextlib import ExitStack
@@ -266,6 +267,39 @@ class FailedTest(UnfinishedTestCase):
         self.manager().history()
         table = self.logger.of('white')[-1]
         self.assertIn('failed, unfinished', ' '.join(table.split()))
+
+    def outcome_shown(self, error: str | None) -> list[str]:
+        """Give what the history shows of an `up`, before and after it is settled.
+
+        It was ended by what `error` says; `None` is that it was killed.
+        """
+        self.fail_in('execute')
+        outcome = {} if error else {'outcome': None, 'duration_ms': None}
+        self.db.migrations_history.update_many(
+            {'unsettled': True},
+            {'$set': {'error': error, 'interrupted': error is not None, **outcome}},
+        )
+        shown = []
+        for _ in range(2):
+            self.manager().history()
+            row = self.logger.of('white')[-1].splitlines()[2]
+            shown.append(re.split('  +', row)[2])
+            self.manager().ignore(FIRST)
+            if self.registered():
+                self.manager().forget(FIRST)
+        self.db.migrations_history.drop()
+        return shown
+
+    def test_history_tells_apart_what_was_killed_interrupted_and_stopped(self) -> None:
+        for error, said in (
+            ('interrupted (Ctrl-C)', 'interrupted'),
+            ('stopped by SIGTERM', 'stopped'),
+            ('stopped by root@vm', 'stopped'),
+        ):
+            with self.subTest(error):
+                shown = self.outcome_shown(error)
+                self.assertEqual(shown, [f'{said}, unfinished', said])
+        self.assertEqual(self.outcome_shown(None), ['unfinished', 'killed or cut off'])
 
 
 class NothingWrittenTest(PlainTest):
