@@ -17,7 +17,9 @@ def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder |
     with site.listener.own_work():
         may_rob = _agreed(lock, force, asking) if asking.will_ask else force
         robbed = lock.unlock(may_rob)
-        end_left(site.history, [robbed.owner] if robbed else [])
+        if robbed is not None:
+            site.history.note_robbed(robbed)
+            end_left(site.history, [robbed.owner])
         return robbed
 
 

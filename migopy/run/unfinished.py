@@ -203,6 +203,11 @@ def describe(run: Run) -> str:
     if run.outcome is None:
         # Nobody has heard of its end, and its lock has run out.
         why = 'killed, cut off or suspended in the middle of it'
+        if run.writes_until is not None:
+            why = (
+                f'{why}; its lock was taken away, and if it still runs it may write'
+                f' until {run.writes_until:%Y-%m-%d %H:%M:%S} UTC: wait until then'
+            )
     else:
         why = run.error or 'it failed after it had written'
     return f'{run.name}: {run.direction} {begun}, {why}'

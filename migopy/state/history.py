@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -12,12 +12,13 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.codes import TOO_LARGE_TO_SORT
-from migopy.state.concerns import DURABLE, PREPARE_SECONDS, UNHEARD, repeat
+from migopy.state.concerns import DURABLE, MARK, PREPARE_SECONDS, UNHEARD, repeat
 from migopy.state.documents import all_readable, raw, readable
 from migopy.state.fields import value_of
+from migopy.state.holder import Holder
 from migopy.state.runs import Run
 
 Document = dict[str, Any]
@@ -89,6 +90,19 @@ class History:
         hello = admin.command('hello', codec_options=self.collection.codec_options)
         now: datetime = hello['localTime']
         return now
+
+    def note_robbed(self, holder: Holder) -> None:
+        """Note of the runs whose lock was taken away until when they may write.
+
+        Where that cannot be noted, the lock is taken all the same.
+        """
+        if holder.is_gone or holder.notices is None:
+            return
+        theirs = {'owner': holder.owner, 'outcome': None, 'unsettled': True}
+        marked = self.collection.with_options(write_concern=MARK)
+        with suppress(PyMongoError):
+            until = self.now() + timedelta(seconds=holder.notices)
+            marked.update_many(theirs, {'$set': {'writes_until': until}})
 
     def add(self, run: Run) -> None:
         """Write a run that began and ended without the lock; waits for a majority."""

@@ -25,7 +25,16 @@ IGNORED = 'ignored'
 RESTORE = 'restore'
 
 #: What the documents of only some runs have.
-SOME = ('after', 'effects', 'checkpoints', 'command', 'phase', 'interrupted', 'images')
+SOME = (
+    'after',
+    'effects',
+    'checkpoints',
+    'command',
+    'phase',
+    'interrupted',
+    'images',
+    'writes_until',
+)
 
 
 @dataclass
@@ -65,6 +74,8 @@ class Run:
     phase: str | None = None
     interrupted: bool | None = None
     images: bool | None = None
+    #: Until when it may write if it still runs, where its lock was taken from it.
+    writes_until: datetime | None = None
     #: What its file replaces, for the record alone.
     replaces: Sequence[str] = ()
 
@@ -171,4 +182,5 @@ class Run:
             phase=line_of(document, 'phase'),
             interrupted=value_of(document, 'interrupted', bool),
             images=value_of(document, 'images', bool),
+            writes_until=date_of(document, 'writes_until'),
         )

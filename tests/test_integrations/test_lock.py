@@ -892,9 +892,28 @@ class DeployTest(FabTest):
             result.stdout,
         )
         self.assertIsNone(self.holder())
+        [run] = self.db.migrations_history.find()
+        left = run['writes_until'] - self.client.admin.command('hello')['localTime']
+        self.assertLessEqual(left, timedelta(seconds=20))
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertIn(
+            'its lock was taken away, and if it still runs it may write until'
+            f' {run["writes_until"]:%Y-%m-%d %H:%M:%S} UTC: wait until then\n',
+            shown,
+        )
         result = self.assert_ok(self.fab('migrations:unlock,force=yes'))
         self.assertIn('Nobody holds the lock', result.stdout)
         first.kill()
+
+    def test_of_one_that_is_gone_nothing_is_awaited(self) -> None:
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        end(first)
+        self.assert_ok(self.fab('migrations:unlock'))
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertIn('Unfinished: 001_a.py', shown)
+        self.assertNotIn('wait until', shown)
 
     def test_a_robbed_holder_registers_nothing_and_starts_nothing(self) -> None:
         self.migration('001_a.py', WAITING)
