@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
+
+from pymongo.errors import PyMongoError
 
 from migopy.errand import ERRAND
 from migopy.face import Asking
@@ -35,7 +37,8 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     """Dump the database, under the lock; of its dumps the newest `keep` stay.
 
     Raises `Unfinished` of one that a restore has left incomplete: a dump of that would
-    be the newest one, and could take the place of a whole one.
+    be the newest one, and could take the place of a whole one. So could one of nothing,
+    where the database was dropped, say: that removes none.
     """
     locked = site.locked('dbdump', wait, observer.waiting)
     # What a worker is in the middle of, and how far it is, would not fit in a dump.
@@ -46,7 +49,27 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
         if restores := [run for run in begun if run.is_restore]:
             raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
-        return dumps.make(site.db, keep, first_runs(begun))
+        is_empty = _has_own_alone(site)
+        made = dumps.make(site.db, None if is_empty else keep, first_runs(begun))
+    if is_empty:
+        observer.warned(
+            "Nothing is in this dump: there are no collections but migopy's own in"
+            f' {site.settings.server.title}. Is that the one you mean?'
+        )
+    return made
+
+
+def _has_own_alone(site: Site) -> bool:
+    """Tell whether there is nothing in the database but what migopy keeps there."""
+    own = (site.registry.collection, site.history.collection, site.lock.collection)
+    names = {each.name for each in own}
+    images = f'{site.registry.collection.name}_undo'
+    # Why they cannot be listed, the dump itself will say.
+    with suppress(PyMongoError):
+        there = site.db.list_collection_names()
+        others = [n for n in there if n not in names and not n.startswith(images)]
+        return all(n.startswith('system.') and n != 'system.js' for n in others)
+    return False
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:

@@ -231,6 +231,35 @@ class DumpAtAnyTimeTest(DumpingTest):
         [second] = self.made()
         self.assertLess(first, second)
 
+    def test_of_nothing_is_told_and_takes_the_place_of_none(self) -> None:
+        """The name may be misspelt, or somebody has dropped the database."""
+        manager = self.manager(MONGO_DUMP_KEEP=1)
+        manager.dbdump()
+        [whole] = self.made()
+        self.assertNotIn('Nothing is in this dump', str(self.logger.said))
+        self.client.drop_database(self.db.name)
+        self.migration('1_a.py', 'def up(db): db.new.insert_one({})')
+        for command in (manager.dbdump, manager.execute):
+            with self.subTest(command=command.__name__):
+                self.logger.said.clear()
+                command()
+                told = [text for _, text in self.logger.said if 'Nothing is in' in text]
+                self.assertEqual(
+                    told,
+                    [
+                        'Nothing is in this dump: there are no collections but'
+                        f" migopy's own in {self.title()}. Is that the one you mean?"
+                    ],
+                )
+                self.assertEqual(self.made()[0], whole)
+        # Now there is one.
+        self.logger.said.clear()
+        manager.dbdump()
+        self.assertNotIn('Nothing is in', str(self.logger.said))
+
+    def title(self) -> str:
+        return self.manager()._site.settings.server.title
+
 
 class UnfinishedTest(DumpingTest):
     """Dumps while a migration is half done: those from before are the way back."""
