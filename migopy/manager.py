@@ -221,7 +221,7 @@ class MigrationsManager(
         plan = self._site.survey()
         wanted = pending(self, plan, phase)
         self._show_with_way_back(plan)
-        if wanted or not plan.fits:
+        if self._tell_unparsable(plan) or wanted or not plan.fits:
             raise DoesNotFit('Some migrations need attention, see above.')
         return None
 

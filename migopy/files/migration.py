@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.contents import content_of
 from migopy.errors import MigopyException
+from migopy.files.compiled import compiled
 from migopy.files.metadata import REPEAT, UNREADABLE, Said, said_in, written_out
 
 if TYPE_CHECKING:
@@ -123,6 +124,24 @@ class Migration(NamedTuple):
             if any(getattr(target, 'id', '') == variable for target in targets):
                 value = written_out(node)
                 return None if value is UNREADABLE else value
+        return None
+
+    def syntax_error(self) -> SyntaxError | ValueError | None:
+        """Give why the file is no Python, without importing it.
+
+        `None` where it is, or cannot be read, or is too deep to tell.
+        """
+        import warnings
+
+        try:
+            # Python warns on stderr of what is odd in it, and does so again later.
+            with warnings.catch_warnings():
+                warnings.simplefilter('ignore')
+                compiled(self.content(), self.path)
+        except (SyntaxError, ValueError) as error:
+            return error
+        except (Unreadable, RecursionError, MemoryError):
+            return None
         return None
 
     def _tree(self) -> ast.Module | None:

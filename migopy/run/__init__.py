@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     )
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
-    from migopy.run.inspection import Problem, inspect
+    from migopy.run.inspection import Problem, inspect, unparsable
     from migopy.run.other_registries import (
         AppliedByAnotherTool,
         RegisteredElsewhere,
@@ -103,6 +103,7 @@ LATE = {
     'ask_after': 'conditions',
     'function_of': 'conditions',
     'inspect': 'inspection',
+    'unparsable': 'inspection',
     'only_reading': 'conditions',
     'require_dependencies': 'dependencies',
     'require_not_elsewhere': 'other_registries',
@@ -192,6 +193,7 @@ __all__ = [
     'steps_of',
     'still_there',
     'try_out',
+    'unparsable',
     'warn_of_dependents',
     'warn_of_helpers',
     'warn_of_imports',

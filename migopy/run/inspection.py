@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -70,6 +70,16 @@ def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]
         path = os.path.join(directory.path, error.name)
         problems.append(_import_failed(error, path))
     return len(migrations) + len(misnamed), sorted(problems)
+
+
+def unparsable(migrations: Sequence[Migration]) -> list[Problem]:
+    """List the files that are no Python, without importing any."""
+    found = []
+    for migration in migrations:
+        if error := migration.syntax_error():
+            failed = ImportFailed(migration.name, migration.path, error)
+            found.append(_import_failed(failed, migration.path))
+    return found
 
 
 def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:

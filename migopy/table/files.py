@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from migopy.commands import Command
 from migopy.face import Asking, WrongOptions, has_many, is_yes, task
 from migopy.operations import DoesNotFit
 from migopy.overridable import Overridable
 from migopy.wiring import Wiring
+
+if TYPE_CHECKING:
+    from migopy.run import Plan
 
 
 class Files(Overridable, Wiring):
@@ -42,6 +46,14 @@ class Files(Overridable, Wiring):
             names = ', '.join(done.without_down)
             self._narrator.warned(f'It has no down(), as these have none: {names}')
         self._report.created(os.path.relpath(done.path))
+
+    def _tell_unparsable(self, plan: Plan) -> bool:
+        from migopy.run import unparsable
+
+        problems = unparsable(plan.unregistered)
+        if problems:
+            self._report.problems(len(problems), problems, 'text')
+        return bool(problems)
 
     def _check_files(self, form: str) -> None:
         from migopy.run import inspect

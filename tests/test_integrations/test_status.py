@@ -177,6 +177,23 @@ class CheckStatusTest(FabTest):
         self.assertEqual(result.stderr, '')
 
 
+class BrokenFileTest(FabTest):
+    """A pending file that is no Python: only `check` takes the time to see."""
+
+    def test_check_names_it_and_imports_none(self) -> None:
+        self.migration('001_a.py', "open('ran', 'w')\n\n\ndef up(db): pass\n")
+        self.migration('002_b.py', 'def up(db):\n    return return\n')
+        said = '002_b.py:2: 002_b.py cannot be imported: SyntaxError'
+        result = self.assert_error(self.fab('migrations:check'), 'need attention')
+        self.assertIn(said, result.stdout)
+        self.assertNotIn('001_a.py cannot', result.stdout)
+        self.assertFalse((self.folder / 'ran').exists())
+        self.assertNotIn('cannot be imported', self.fab('migrations').stdout)
+        # What is applied is run no more.
+        self.register('001_a.py', '002_b.py')
+        self.assertNotIn(said, self.fab('migrations:check').stdout)
+
+
 class LateTest(FabTest):
     """A late migration is executed with a notice, or refused."""
 
