@@ -157,8 +157,11 @@ class JsonTest(FabTest):
         )
         self.assertEqual(run['started'], executed['started'])
 
+        # 002_b.py was executed after it.
         events = [each['event'] for each in self.lines('migrations:rollback,1')]
-        self.assertEqual(events, ['planned', 'started', 'rolled_back', 'ended'])
+        self.assertEqual(
+            events, ['planned', 'warned', 'started', 'rolled_back', 'ended']
+        )
         events = [each['event'] for each in self.lines('migrations:ignore,1')]
         self.assertEqual(events, ['ignored', 'ended'])
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
