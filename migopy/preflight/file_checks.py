@@ -10,6 +10,7 @@ from migopy.preflight.file_clients import clients, endless_cursors, javascript, 
 from migopy.preflight.file_writes import (
     drops,
     empty_filters,
+    empty_ups,
     local_times,
     loops,
     write_concerns,
@@ -21,6 +22,7 @@ LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
     clients,
     drops,
     empty_filters,
+    empty_ups,
     endless_cursors,
     javascript,
     local_times,
@@ -32,8 +34,8 @@ LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
 #: All names that a comment can allow.
 NAMES = frozenset(
     """
-    arrays capped cursor-timeout disk drop-and-build duplicates empty-filter fails geo
-    index-build index-in-use large-write local-time member-behind member-down
+    arrays capped cursor-timeout disk drop-and-build duplicates empty-filter empty-up
+    fails geo index-build index-in-use large-write local-time member-behind member-down
     no-way-back not-read not-shown oplog own-client rights scan shard-key standalone
     text threads time-series transaction-limits validator watched where write-concern
     write-per-document

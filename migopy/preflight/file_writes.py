@@ -14,7 +14,7 @@ from migopy.preflight.checked_file import (
     is_empty,
 )
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.source import DOWN, Call
+from migopy.preflight.source import DOWN, UP, Call
 
 #: Classes that take a write concern.
 CONCERNED = frozenset({'AsyncMongoClient', 'MongoClient', 'WriteConcern'})
@@ -178,6 +178,19 @@ def _looped_over(reading: Reading, call: Call) -> str | None:
         if is_there and each.method == 'find' and (wanted is None or is_empty(wanted)):
             return each.collection
     return None
+
+
+def empty_ups(reading: Reading) -> Iterator[Finding]:
+    """Find an `up` in which nothing stands, as in a file that `create` has written."""
+    ups = reading.source.functions(UP) if reading.source.direction == 'up' else []
+    if ups and all(map(_does_nothing, ups)):
+        yield reading.finding(
+            'empty-up',
+            NOTICE,
+            ups[0].lineno,
+            'its up is empty',
+            'it is registered as executed all the same, and will not run again',
+        )
 
 
 def drops(reading: Reading) -> Iterator[Finding]:

@@ -73,6 +73,7 @@ class Source:
         """Take a file's content; raises `SyntaxError`, `ValueError`."""
         self.name = migration.name
         self.path = migration.path
+        self.direction = direction
         self.tree = ast.parse(content)
         self.allowed = dict(_allowances(content))
         self._others = DOWN if direction == 'up' else UP

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from migopy.commands import Command, Spelling, spelled
 from migopy.tell.dry_run_findings import values_of
 from migopy.tell.problems import annotation
 from migopy.tell.voice import Voice
@@ -18,12 +19,19 @@ if TYPE_CHECKING:
 #: What a person is told of where something was found.
 SEEN = {'server': 'seen on the server', 'file': 'read in the file'}
 
+#: The finding of a dry run that failed, of which there is more to see.
+FAILS = 'fails'
+
 #: The levels of GitHub's annotations.
 LEVELS = {'problem': 'error', 'notice': 'warning'}
 
 
 def tell_foreseen(
-    voice: Voice, names: Sequence[str], findings: Sequence[Finding], form: str
+    voice: Voice,
+    spelling: Spelling,
+    names: Sequence[str],
+    findings: Sequence[Finding],
+    form: str,
 ) -> None:
     """Show findings in one of the forms: `text`, `github`, `json`.
 
@@ -39,9 +47,28 @@ def tell_foreseen(
             voice.white(_as_annotation(each))
         else:
             _tell(voice, each)
-    if form == 'text' and not findings:
-        count = f'{len(names):,} migration{"" if len(names) == 1 else "s"}'
-        voice.green(f'{count}, nothing found' if names else 'Nothing would run')
+            if each.name == FAILS:
+                said = '  See all of it: ', _dry_run_up_to(each.migration, names)
+                voice.white(spelled(said, spelling))
+    # Where there are problems, an error says so.
+    if form == 'text' and not any(each.is_problem for each in findings):
+        voice.green(_verdict(names, len(findings)))
+
+
+def _verdict(names: Sequence[str], notices: int) -> str:
+    if not names:
+        return 'Nothing would run'
+    count = f'{len(names):,} migration{"" if len(names) == 1 else "s"}'
+    if not notices:
+        return f'{count}, nothing found'
+    return f'{count}, no problem, {notices:,} notice{"" if notices == 1 else "s"}'
+
+
+def _dry_run_up_to(name: str, names: Sequence[str]) -> Command:
+    """Give the dry run that comes to a migration as a look at all `names` did."""
+    if len(names) == 1:
+        return Command('execute', name, dry_run='yes')
+    return Command('execute', to=name, dry_run='yes')
 
 
 def tell_shortly(voice: Voice, findings: Sequence[Finding]) -> None:
@@ -70,7 +97,7 @@ def _tell(voice: Voice, finding: Finding) -> None:
         voice.white(f'  {one_line(finding.cost)}')
     if finding.values and not voice.is_custom:
         voice.on_terminal.white(f'  {values_of(finding.values)}')
-    if finding.instead:
+    if finding.instead and finding.name != FAILS:
         voice.white(f'  Instead: {one_line(finding.instead)}')
 
 

@@ -232,7 +232,7 @@ class Report(OtherTerminal):
         """Show what a look before a run has found, in one of the forms."""
         from migopy.tell.preflight_findings import tell_foreseen
 
-        tell_foreseen(self._voice, names, findings, form)
+        tell_foreseen(self._voice, self._spelling, names, findings, form)
 
     def planned(
         self, paths: Sequence[str], names: Sequence[str], replaces: bool

@@ -64,6 +64,15 @@ class ServerTest(PreflightTest):
         result = self.looked("db.users.update_many({'a': 1}, {'$set': {'b': 2}})")
         self.assertEqual(result.results, '1 migration, nothing found\n')
 
+    def test_notices_alone(self) -> None:
+        self.migration('001_x.py', 'def up(db): pass\n')
+        result = self.assert_ok(self.fab('migrations:preflight'))
+        self.assertIn('notice: its up is empty (empty-up, read in', result.results)
+        self.assertTrue(result.results.endswith('1 migration, no problem, 1 notice\n'))
+        self.migration('002_y.py', 'def up(db): pass\n')
+        result = self.assert_ok(self.fab('migrations:preflight'))
+        self.assertIn('\n2 migrations, no problem, 2 notices\n', result.results)
+
     def test_a_file_that_is_nested_too_deeply_to_be_looked_through(self) -> None:
         """Python runs a sum of many lines, as of a long text, all the same."""
         self.db.users.insert_one({'a': 1})
@@ -176,8 +185,16 @@ class ServerTest(PreflightTest):
     def test_one_that_fails(self) -> None:
         self.migration('001_x.py', up("db.a.insert_one({'a': 1})\n1 / 0"))
         self.migration('002_y.py', up("raise AssertionError('never')"))
-        said = self.fab('migrations:preflight').stderr
-        self.assertIn('No dry run of 002_y.py: what stands in the files is all', said)
+        looked = self.fab('migrations:preflight')
+        said = 'No dry run of 002_y.py: what stands in the files is all'
+        self.assertIn(said, looked.stderr)
+        self.assertIn(
+            '  See all of it: fab migrations:execute,to=001_x.py,dry_run=yes\n',
+            looked.results,
+        )
+        self.assertNotIn('Instead', looked.results)
+        alone = self.fab('migrations:preflight,1').results
+        self.assertIn('all of it: fab migrations:execute,001_x.py,dry_run=yes', alone)
         [found] = self.findings()
         self.assertEqual((found['name'], found['line']), ('fails', 6))
         self.assertIn('ZeroDivisionError', found['what'])
@@ -261,7 +278,7 @@ class OtherServersTest(PlainTest):
         return [each.as_document() for each in found.findings]
 
     def test_no_transactions(self) -> None:
-        self.migration('001_a.py', 'transaction = True\n\ndef up(db): pass\n')
+        self.migration('001_a.py', up('db.a.insert_one({})', 'transaction = True'))
         self.migration(
             '002_b.py',
             up(

@@ -10,7 +10,9 @@ import unittest
 from collections.abc import Mapping
 from typing import Any
 
+from migopy.commands import FabSpelling
 from migopy.files import Migration
+from migopy.files.creating import TEMPLATE
 from migopy.preflight import Finding, Recorder, Server, Sightings, Tried
 from migopy.preflight.checked_file import Reading
 from migopy.preflight.file_checks import not_allowed, read, source_of
@@ -102,13 +104,40 @@ class EmptyFilterTest(FileTest):
     def test_of_the_other_direction(self) -> None:
         text = """
             def up(db):
-                pass
+                db.users.find()
 
             def down(db):
                 db.users.delete_many({})
             """
         self.assertEqual(self.found(text), [])
         self.assertEqual(self.found(text, direction='down'), [('empty-filter', 5)])
+
+
+class EmptyUpTest(FileTest):
+    def test_it_is_told(self) -> None:
+        template = TEMPLATE.replace('{title}', 'Add an index')
+        self.assertEqual(self.found(template), [('empty-up', 8)])
+        for text in (
+            'def up(db): pass',
+            'def up(db): ...',
+            'async def up(db):\n    pass\n',
+            'class Migration:\n    def upgrade(self): pass\n',
+        ):
+            with self.subTest(text):
+                self.assertEqual([name for name, _ in self.found(text)], ['empty-up'])
+        allowed = 'def up(db): pass  # migopy: allow=empty-up a place is kept'
+        self.assertEqual(self.found(allowed), [])
+
+    def test_what_is_none(self) -> None:
+        for text in (
+            'def up(db): db.users.drop_index("a_1")',
+            'def up(db): return None',
+            'from other import up',
+        ):
+            with self.subTest(text):
+                self.assertEqual(self.found(text), [])
+        down = 'def up(db): pass\n\n\ndef down(db): pass\n'
+        self.assertEqual(self.found(down, direction='down'), [])
 
 
 class NoWayBackTest(FileTest):
@@ -216,7 +245,7 @@ class MeansTest(FileTest):
 
                 connect('shop')
 
-                def up(db): pass
+                def up(db): db.users.find()
                 """
             ),
             [('own-client', 3)],
@@ -225,7 +254,7 @@ class MeansTest(FileTest):
         self.assertEqual(
             self.found(
                 """
-                def up(db): pass
+                def up(db): db.users.find()
 
                 if __name__ == '__main__':
                     up(MongoClient().shop)
@@ -418,7 +447,7 @@ class FormTest(unittest.TestCase):
         what = 'a\x1b\x9b\u202e\ud800é'
         found = Finding('name', 'notice', 'server', '001_x.py', '001_x.py', 1, what)
         logger = KeptLines()
-        tell_foreseen(Voice(logger), ['001_x.py'], [found], 'json')
+        tell_foreseen(Voice(logger), FabSpelling(), ['001_x.py'], [found], 'json')
         [said] = logger.said
         self.assertNotRegex(said, '[\x1b\x9b\u202e\ud800]')
         self.assertEqual(json.loads(said)[0]['what'], what)
