@@ -17,6 +17,7 @@ from migopy.files import (
     Migration,
     load_all,
 )
+from migopy.terminal import open_again
 
 
 class Step(NamedTuple):
@@ -93,7 +94,8 @@ def call_here(call: Callable[[], object]) -> object:
     """Call a file's function, in this process alone; give what it returns.
 
     If the function forks, the child ends here when it returns: it must neither register
-    the migration nor release the lock.
+    the migration nor release the lock. What is said next is written even if it has
+    closed stdout or stderr.
     """
     process = os.getpid()
     try:
@@ -102,6 +104,8 @@ def call_here(call: Callable[[], object]) -> object:
         if os.getpid() != process:
             _end_child(1, traceback.print_exc)
         raise
+    finally:
+        open_again()
     if os.getpid() != process:
         _end_child(0)
     return returned

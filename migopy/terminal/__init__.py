@@ -33,4 +33,5 @@ from migopy.terminal.stdout import STDOUT as STDOUT
 from migopy.terminal.stdout import WriteLine as WriteLine
 from migopy.terminal.stdout import keep_stdout_for_good as keep_stdout_for_good
 from migopy.terminal.stdout import kept_stdout as kept_stdout
+from migopy.terminal.stdout import open_again as open_again
 from migopy.terminal.totals import total_of as total_of

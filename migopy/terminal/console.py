@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import TextIO
 
-from migopy.terminal.stdout import STDOUT
+from migopy.terminal.stdout import STDOUT, is_closed
 
 #: How many characters are between columns, and in the narrowest column.
 GAP = 2
@@ -63,7 +63,7 @@ def is_terminal(stream: TextIO | None) -> bool:
     # rich's stand-in for the stream says it is none.
     stream = getattr(stream, 'rich_proxied_file', stream)
     # None is a stream that was closed before Python began, as by `2>&-`.
-    return stream is not None and stream.isatty()
+    return stream is not None and not is_closed(stream) and stream.isatty()
 
 
 class ColorsLogger:
@@ -95,7 +95,7 @@ class ColorsLogger:
 
     def _write(self, message: str, colour: str) -> None:
         stream: TextIO | None = getattr(sys, self._stream)
-        if stream is None:
+        if stream is None or is_closed(stream):
             return
         if colour and is_coloured(stream):
             message = Str(message).color(colour)

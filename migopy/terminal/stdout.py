@@ -127,6 +127,11 @@ def is_real(stream: TextIO) -> bool:
         return False
 
 
+def is_closed(stream: object) -> bool:
+    """Tell whether a stream is closed, as far as it says so."""
+    return bool(getattr(stream, 'closed', False))
+
+
 def duplicate(descriptor: int) -> int:
     """Give another descriptor for the same file, with a number above 2."""
     other = os.dup(descriptor)
@@ -153,3 +158,18 @@ def flush(stream: TextIO) -> None:
     """Have a stream write what it holds."""
     with suppress(OSError, ValueError, AttributeError):
         stream.flush()
+
+
+def open_again() -> None:
+    """Open stdout and stderr again if a migration has closed them.
+
+    Their descriptors stay open then. Whoever prints next, Fabric too, would fail.
+    """
+    for name, descriptor in (('stdout', 1), ('stderr', 2)):
+        stream = getattr(sys, name)
+        if stream is getattr(sys, f'__{name}__') and is_closed(stream):
+            kinds = {'encoding': stream.encoding, 'errors': stream.errors}
+            with suppress(OSError):
+                anew = open(descriptor, 'w', 1, **kinds, closefd=False)  # noqa: SIM115 - until the end
+                for each in (name, f'__{name}__'):
+                    setattr(sys, each, anew)

@@ -39,6 +39,28 @@ RESULTS = {
 }
 
 
+CLOSING = 'import sys\n' + UP + '    sys.stdout.close()\n    sys.stderr.close()\n'
+
+
+class ClosedTest(FabTest):
+    """A migration closes them: `with sys.stdout:`, say."""
+
+    def test_all_run_and_what_follows_is_said(self) -> None:
+        self.migration('001_a.py', CLOSING)
+        self.migration('002_b.py', CLOSING)
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertIn('002_b.py executed in', result.stderr)
+        self.assertEqual(result.stdout, '\nDone.\n')
+
+    def test_so_does_one_that_fails_in_json(self) -> None:
+        self.migration('001_a.py', f'{CLOSING}    1 / 0\n')
+        result = self.fab('migrations:execute,json=yes')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('ZeroDivisionError', result.stderr)
+        self.assertIn('ZeroDivisionError', result.stdout)
+
+
 class ResultTest(FabTest):
     """`2>/dev/null`, `| grep` and `> file` have what was asked for, and that alone."""
 
