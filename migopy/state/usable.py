@@ -28,6 +28,10 @@ KINDS = {'view': 'view', 'timeseries': 'time series'}
 #: a collation, or is none of its own, as in a clustered one.
 NO_INDEX_TO_MERGE_ON = 51183
 
+#: What is said of a capped collection. What has run would run again once it is full;
+#: nothing can be written there in a transaction, nor deleted before MongoDB 5.0.
+CAPPED = 'is a capped collection, which drops its oldest documents'
+
 #: DocumentValidationFailure, CommandNotSupportedOnView; of a time series it may be one
 #: of the others.
 NOT_WRITTEN = frozenset({121, 166}) | NOT_KNOWN
@@ -77,8 +81,8 @@ class Unmergeable(MigopyException):
         self.free = free
         name, plain = json.dumps(collection), json.dumps(free)
         super().__init__(
-            f'{collection} {made}, so the server does not let migopy write what it has'
-            ' to keep, and nothing was run.\n'
+            f'{collection} {made}, so the server does not let migopy keep there what it'
+            ' has to, and nothing was run.\n'
             'Make it a plain collection with the same documents, in mongosh:\n'
             f'  db.getCollection({name}).aggregate([{{$out: {plain}}}])\n'
             f'  db.getCollection({plain}).renameCollection({name}, true)\n'
@@ -119,6 +123,9 @@ def require_usable(
     mark = run.document()
     run.end(EXECUTED, now, 0)
     described = _described(registry.database, [registry, history, lock])
+    for collection in (registry, history, lock):
+        if described.get(collection.name, {}).get('capped'):
+            raise Unmergeable(collection.name, CAPPED, _free_name(collection))
     for collection, sample in ((registry, run.record()), (history, mark)):
         options = described.get(collection.name, {})
         made = _made(options)
