@@ -243,7 +243,8 @@ class Dumps:
         try:
             if os.path.lexists(path / MANIFEST):
                 # It is migopy's own, and damaged, or of another database.
-                raise Damaged(f'{path} is of {Dump.read(path).database}')
+                other = Dump.read(path).database
+                raise Damaged(f'{path} is of {other}, not of {database}')
             dump = Dump.read_foreign(path, database)
         except Damaged as error:
             names = [dump.name for dump in self.of(database)]

@@ -97,15 +97,19 @@ class UnknownDump(MigopyException):
         self.names = names
         several = [known for known in names if known.startswith(name)]
         said: list[object]
-        if name and several:
+        if reason and names:
+            said = [f'{reason}\nNothing was done. What can be restored:\n']
+            said += [listing(names)]
+        elif reason:
+            said = [f'{reason}\nNothing was done. To make a dump of this database: ']
+            said += [Command('dbdump')]
+        elif name and several:
             said = [f'Several dumps begin with {name}:\n{listing(several)}']
         elif names:
             said = [f'There is no dump {name!r} in {directory}. There are:\n']
             said += [listing(names)]
         else:
             said = [f'There is no dump in {directory}. Make one: ', Command('dbdump')]
-        if reason:
-            said.insert(0, f'{reason}\n')
         super().__init__(*said)
 
 

@@ -287,6 +287,26 @@ class ForeignTest(LaidTest):
             with self.subTest(name), self.assertRaisesRegex(UnknownDump, reason):
                 self.dumps().find('other', name, foreign=True)
 
+    def test_what_has_the_name_but_is_none_of_ours_is_not_said_to_be_missing(
+        self,
+    ) -> None:
+        with self.assertRaises(UnknownDump) as caught:
+            self.dumps().find('other', self.name)
+        path = self.directory / self.name
+        self.assertEqual(
+            str(caught.exception),
+            f'{path} is of shop, not of other\nNothing was done. To make a'
+            ' dump of this database: fab migrations:dbdump',
+        )
+        self.lay('20260102T100000Z_other', 'other')
+        with self.assertRaises(UnknownDump) as caught:
+            self.dumps().find('other', self.name)
+        self.assertEqual(
+            str(caught.exception),
+            f'{path} is of shop, not of other\nNothing was done. What can be restored:'
+            '\n  20260102T100000Z_other',
+        )
+
     def test_one_whose_manifest_is_damaged_is_ours_still(self) -> None:
         (self.directory / self.name / 'migopy.json').write_text('{')
         for foreign in (False, True):
