@@ -19,6 +19,7 @@ from migopy.dumps.errors import UnknownDump as UnknownDump
 from migopy.dumps.errors import reason_of as reason_of
 from migopy.dumps.exchange import Mark as Mark
 from migopy.dumps.folder import Dump as Dump
+from migopy.dumps.format import STAGED as STAGED
 from migopy.dumps.format import Progress as Progress
 from migopy.dumps.format import Stored as Stored
 from migopy.dumps.keeping import newest_before as newest_before

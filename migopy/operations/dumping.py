@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pymongo.errors import PyMongoError
 
 from migopy.errand import ERRAND
+from migopy.errors import enumerated
 from migopy.face import Asking
 from migopy.operations.ways_back import first_runs, servers
 from migopy.run import Observer, Unfinished, read_open_runs
 from migopy.site import Site
-from migopy.state import RESTORE, Agent, Run
+from migopy.state import RESTORE, Agent, Holder, Run
 from migopy.tell import IS_LOST, ago
 from migopy.terminal import told_by
 
@@ -49,8 +50,10 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
         if restores := [run for run in begun if run.is_restore]:
             raise Unfinished(restores, _no_file)
         observer.dumping(site.db.name)
-        is_empty = _has_own_alone(site)
+        there = _collections(site)
+        is_empty = there is not None and _has_own_alone(site, there)
         made = dumps.make(site.db, None if is_empty else keep, first_runs(begun))
+    _tell_what_was_left(there or (), observer)
     if is_empty:
         observer.warned(
             "Nothing is in this dump: there are no collections but migopy's own in"
@@ -59,17 +62,35 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     return made
 
 
-def _has_own_alone(site: Site) -> bool:
+def _tell_what_was_left(there: Sequence[str], observer: Observer) -> None:
+    """Warn of copies that a killed restore has left, as they take room."""
+    from migopy.dumps import STAGED
+
+    left = [name for name in there if name.startswith(STAGED)]
+    if left:
+        is_in = 'which is in no dump. The next dbrestore drops it.'
+        if len(left) > 1:
+            is_in = 'which are in no dump. The next dbrestore drops them.'
+        names = enumerated(left)
+        observer.warned(f'A dbrestore that was killed has left {names}, {is_in}')
+
+
+def _collections(site: Site) -> list[str] | None:
+    """List the collections, if the user may: why not, the dump itself will say."""
+    with suppress(PyMongoError):
+        return list(site.db.list_collection_names())
+    return None
+
+
+def _has_own_alone(site: Site, there: Sequence[str]) -> bool:
     """Tell whether there is nothing in the database but what migopy keeps there."""
     own = (site.registry.collection, site.history.collection, site.lock.collection)
     names = {each.name for each in own}
+    from migopy.dumps import STAGED
+
     images = f'{site.registry.collection.name}_undo'
-    # Why they cannot be listed, the dump itself will say.
-    with suppress(PyMongoError):
-        there = site.db.list_collection_names()
-        others = [n for n in there if n not in names and not n.startswith(images)]
-        return all(n.startswith('system.') and n != 'system.js' for n in others)
-    return False
+    others = [n for n in there if n not in names and not n.startswith((images, STAGED))]
+    return all(n.startswith('system.') and n != 'system.js' for n in others)
 
 
 def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> None:
@@ -115,7 +136,13 @@ def without_worker(
 ) -> Iterator[None]:
     """Hold the worker's lock, so that nothing runs in the background meanwhile."""
     lock = site.lock.of_worker()
-    with site.listener.own_work(), lock.held(command, wait, observer.waiting):
+
+    def waiting(holder: Holder) -> None:
+        # Of a killed dbdump or dbrestore the other lock, which it had too, has told.
+        if not holder.is_gone or holder.command == 'work':
+            observer.waiting(holder)
+
+    with site.listener.own_work(), lock.held(command, wait, waiting):
         yield
 
 

@@ -733,6 +733,15 @@ exchange.Exchange._may_rename = lambda self: os.kill(os.getpid(), signal.SIGKILL
         self.kill('')
         program.write_text(text)
         self.assertEqual(self.fab('migrations').stdout, before)
+        self.db['migopy_restoring.0'].insert_one({})
+        dumped = self.assert_ok(self.fab('migrations:dbdump', PATH=NO_TOOLS))
+        # It held two locks, and is told of once.
+        self.assertEqual(dumped.stderr.count('that held the lock is gone'), 1)
+        self.assertIn(
+            'A dbrestore that was killed has left migopy_restoring.0, which is in no'
+            ' dump. The next dbrestore drops it.',
+            ' '.join(dumped.stderr.split()),
+        )
         self.assert_ok(self.fab('migrations:execute'))
 
 
