@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Spelling
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MigopyException
 from migopy.face import (
     OF_DATABASE,
-    Asking,
     has_option,
     is_own,
     is_yes,
     require_taken,
 )
+from migopy.many.asking import ask
 from migopy.many.crowd import Crowd
-from migopy.many.databases import Database, fitting, shown
+from migopy.many.databases import Database, fitting
 from migopy.many.declared import declared_by, where_declared
 from migopy.many.errors import DumpOfOne
 from migopy.many.members import Members
@@ -145,7 +145,8 @@ def _for_many(
     if not voice.is_custom:
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
     if typed.asks:
-        _ask(name, chosen, selection)
+        where = members.where
+        ask(crowd, chosen, where, typed.command, selection, typed.is_ours)
     if typed.is_ours and name == 'watch':
         _watch(crowd, chosen, voice, spelling, selection)
     elif typed.is_ours and name in LOOKING:
@@ -230,13 +231,6 @@ def _watch(
 def _counted(chosen: Sequence[Database], databases: Sequence[Database]) -> str:
     count = f'{len(databases):,} database{"s" if len(databases) != 1 else ""}'
     return count if len(chosen) == len(databases) else f'{len(chosen):,} of {count}'
-
-
-def _ask(command: str, databases: Sequence[Database], selection: Selection) -> None:
-    names = enumerated([shown(each.title) for each in databases])
-    where = f'{len(databases):,} databases: {names}'
-    is_sure = selection.options.get('yes') == 'yes'
-    Asking(where, is_sure).require(f'Go on with {command}')
 
 
 def _for_one(typed: Typed, members: Members, database: Database) -> Any:

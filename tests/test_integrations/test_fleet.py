@@ -176,7 +176,9 @@ class CommandsTest(FleetTest):
         command = 'migrations:rollback,last=1,all=yes'
         shown = self.on_terminal(command, typed='n\n')
         self.assertEqual(shown.count('[y/N]'), 1)
-        self.assertIn('Go on with rollback (3 databases: ', shown)
+        self.assertIn('Roll back: 001_a.py in 3 databases\n', shown)
+        asked = 'Go on with rollback (3 databases on SERVER: a, b, c)? [y/N]'
+        self.assertIn(asked, self.shortened(shown))
         self.assertEqual(self.names_in('b'), ['001_a.py'])
         self.on_terminal(command, typed='y\n')
         self.assertEqual([*map(self.names_in, 'abc')], [[], [], []])
@@ -494,8 +496,14 @@ class OthersTest(FleetTest):
 
     def test_ignore_that_is_typed_asks_once_for_all(self) -> None:
         self.migration('002_b.py', PICKY)
+        self.assert_ok(self.fab(f'migrations:execute,1,only={self.name("a")}'))
         shown = self.on_terminal('migrations:ignore', typed='n\n')
         self.assertEqual(shown.count('[y/N]'), 1)
+        self.assertIn(
+            'Mark as applied without running: 002_b.py in 3 databases, 001_a.py in 2'
+            ' databases\nGo on with ignore (3 databases on ',
+            shown,
+        )
         self.assertEqual(self.names_in('b'), [])
         shown = self.on_terminal('migrations:ignore', typed='y\n')
         self.assertEqual(shown.count('[y/N]'), 1)

@@ -1,0 +1,84 @@
+"""The question before a grave command: what it would do, in which databases."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, enumerated
+from migopy.face import Asking, is_yes
+from migopy.many.crowd import Crowd, Deed
+from migopy.many.databases import Database, shown
+from migopy.many.gathered import Outcome
+from migopy.many.members import Member
+from migopy.many.selecting import Selection
+from migopy.operations import order_down, order_up
+
+#: How the question begins, where it can say which migrations are meant.
+DOING = {'rollback': 'Roll back', 'ignore': 'Mark as applied without running'}
+
+
+def ask(
+    crowd: Crowd,
+    databases: Sequence[Database],
+    where: str,
+    asked: Command,
+    selection: Selection,
+    is_ours: bool,
+) -> None:
+    """Ask a person once for all databases; raises `NotWanted`, and what a look does.
+
+    `where` are their servers. The databases are looked into first, unless the command
+    is one that the fabfile has written.
+    """
+    names = enumerated([shown(each.title) for each in databases])
+    about = f'{len(databases):,} databases on {where}: {names}'
+    asking = Asking(about, selection.options.get('yes') == 'yes')
+    if not asking.will_ask:
+        return
+    lines = [f'Go on with {asked.name}']
+    if is_ours and asked.name in DOING:
+        concerned = _concerned(crowd, databases, asked, selection)
+        if concerned:
+            lines.insert(0, f'{DOING[asked.name]}: {concerned}')
+    asking.require('\n'.join(lines))
+
+
+def _concerned(
+    crowd: Crowd,
+    databases: Sequence[Database],
+    asked: Command,
+    selection: Selection,
+) -> str:
+    """Say which migrations a command would take, each with how many databases."""
+    try:
+        looks = crowd.looks(databases, _deed(asked, selection.options))
+    except MigopyException as error:
+        error.change_commands(selection.narrow)
+        raise
+    counts = Counter(name for each in looks for name, _ in each.gathered.trials)
+    return enumerated(
+        [
+            f'{name} in {count:,} database{"" if count == 1 else "s"}'
+            for name, count in counts.items()
+        ]
+    )
+
+
+def _deed(asked: Command, options: Mapping[str, str]) -> Deed:
+    """Give what finds out in one database which migrations a command would take."""
+    name = asked.values[0] if asked.values else options.get('spec_migr')
+    last, to = options.get('last'), options.get('to')
+    forced = is_yes(options.get('force', 'no'), asked.name, 'force')
+
+    def look(member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        if asked.name == 'rollback':
+            order = order_down(member.manager, name, last, to, forced)
+        else:
+            order = order_up(member.manager, asked.name, name, to)
+        chosen = order.select(member.site.plan())
+        outcome.gathered.trials += [(each.name, '') for each in chosen]
+        return outcome
+
+    return look
