@@ -66,10 +66,12 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     Raises `NotWanted` unless the answer is yes.
     """
     several = bool({'all', 'last', 'to'} & set(command.options))
+    names_one = bool(command.values) or 'spec_migr' in command.options
     restores = command.name == 'dbrestore' and bool(command.values)
     asked = command.name in ('squash', 'unlock')
-    several = several or (command.name == 'ignore' and not command.values)
-    if asked or restores or (command.name in ('rollback', 'ignore') and several):
+    undoes = command.name == 'rollback' and several
+    marks = command.name == 'ignore' and not names_one
+    if asked or restores or undoes or marks:
         is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
         lost = f'{IS_LOST}\n' if restores else ''
         Asking(host, is_sure).require(f'{lost}{spelling.command(command)}')

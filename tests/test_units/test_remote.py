@@ -45,6 +45,24 @@ class AskedHereTest(unittest.TestCase):
             lost = 'What was written since the dump is lost, by the application, too.\n'
             self.assertEqual(lost in said.getvalue(), is_said)
 
+    def test_an_ignore_is_asked_about_unless_it_names_one(self) -> None:
+        for command, is_asked in (
+            (Command('ignore'), True),
+            (Command('ignore', to='4'), True),
+            (Command('ignore', 'x'), False),
+            (Command('ignore', spec_migr='x'), False),
+            (Command('ignore', yes='yes'), False),
+        ):
+            said = io.StringIO()
+            with (
+                self.subTest(command),
+                mock.patch.object(asking, 'can_be_asked', return_value=True),
+                mock.patch('sys.stderr', said),
+                mock.patch('sys.stdin', io.StringIO('y\n')),
+            ):
+                asking.ask_first(command, HOST, FabSpelling())
+                self.assertEqual('[y/N]' in said.getvalue(), is_asked)
+
 
 class TypedAgainTest(unittest.TestCase):
     """`fab` there parses what `fab` here has parsed."""
