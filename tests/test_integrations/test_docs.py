@@ -450,12 +450,15 @@ class TransactionsTest(PageTest):
         with server.temporary_folder() as folder:
             alone = server.Server(folder, '--replSet=rs0')
             alone.start()
-            self.addCleanup(alone.kill)
-            exec(block.text.replace('27017', str(alone.port)), {})
-            with MongoClient(alone.uri) as client:
-                eventually(
-                    lambda: client.admin.command('isMaster')['ismaster'], 'a primary'
-                )
+            try:
+                exec(block.text.replace('27017', str(alone.port)), {})
+                with MongoClient(alone.uri) as client:
+                    eventually(
+                        lambda: client.admin.command('isMaster')['ismaster'],
+                        'a primary',
+                    )
+            finally:
+                alone.kill()
 
     def before_dry_run_migration(self) -> None:
         self.assertEqual(self.db.accounts.count_documents({'currency': 'EUR'}), 0)

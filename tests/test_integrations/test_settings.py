@@ -408,15 +408,18 @@ class MemberTest(PlainTest):
         with server.temporary_folder() as folder:
             node = server.Server(folder, '--replSet=rs0')
             node.start()
-            self.addCleanup(node.kill)
             place = f'mongodb://127.0.0.1:{node.port}/'
-            for uri in (place, f'{place}?replicaSet=rs0', node.uri):
-                with self.subTest(uri):
-                    message = self.told_of(uri)
-                    self.assertIn('answers, but is in no replica set', message)
-                    self.assertIn('rs.initiate()', message)
-                    self.assertNotIn('Start it', message)
-                    self.assertNotIn('within seconds', message)
+            told = {
+                uri: self.told_of(uri)
+                for uri in (place, f'{place}?replicaSet=rs0', node.uri)
+            }
+            node.kill()
+        for uri, message in told.items():
+            with self.subTest(uri):
+                self.assertIn('answers, but is in no replica set', message)
+                self.assertIn('rs.initiate()', message)
+                self.assertNotIn('Start it', message)
+                self.assertNotIn('within seconds', message)
 
 
 class CheckOuts(ConnectionPoolListener):
