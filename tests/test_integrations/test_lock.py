@@ -292,7 +292,7 @@ class WaitTest(LockTestCase):
         ]:
             lock = self.lock(ttl=1.5)
             with (
-                self.subTest(title, total=total, effects=effects),
+                self.subTest(repr(title), total=str(total), effects=effects),
                 lock.held('execute', 0, nobody),
                 lock.helm.step({'name': '001_x.py'}, effects),
                 lock.helm.loop() as meter,

@@ -281,7 +281,8 @@ class FailedTest(UnfinishedTestCase):
         )
         shown = []
         for _ in range(2):
-            self.manager().history()
+            with mock.patch.dict(os.environ, COLUMNS='200'):
+                self.manager().history()
             row = self.logger.of('white')[-1].splitlines()[2]
             shown.append(re.split('  +', row)[2])
             self.manager().ignore(FIRST)

@@ -72,7 +72,8 @@ class WorkTest(FabTest):
         self.assertEqual(status['unfinished'], [])
         shown = self.fab('migrations').results
         self.assertIn('002_fill.py (up) by', shown)
-        self.assertNotIn('fab migrations:', shown)
+        self.assertEqual(shown.count('fab migrations:'), 1)
+        self.assertIn('fab migrations:watch,worker=yes', shown)
         self.assert_ok(self.fab('migrations:rollback,3'))
         worker.send_signal(signal.SIGTERM)
         self.assertEqual(self.ended(worker).status, 143)

@@ -121,7 +121,7 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def test_up_whose_migration_was_registered_since_is_settled(self) -> None:
         """By a second execute, or by ignore, which died before they said so."""
-        self.assert_settled(plan(record(), runs=[run()]), 'interrupted')
+        self.assert_settled(plan(record(), runs=[run()]), 'killed or cut off')
         failed = run(outcome=FAILED)
         self.assert_settled(plan(record(), runs=[failed]), 'failed')
 
@@ -149,7 +149,8 @@ class SettledByTheRegistryTest(unittest.TestCase):
 
     def test_down_of_an_unregistered_one_is_unfinished(self) -> None:
         self.assert_unfinished(plan(runs=[run('down')]))
-        self.assert_settled(plan(record(), runs=[run('down')]), 'interrupted (down)')
+        settled = plan(record(), runs=[run('down')])
+        self.assert_settled(settled, 'killed or cut off (down)')
 
     def test_records_may_have_any_id(self) -> None:
         """As `down` of a record that somebody wrote by hand."""
