@@ -12,7 +12,7 @@ from migopy.errand import ERRAND
 from migopy.errors import enumerated
 from migopy.face import Asking
 from migopy.operations.ways_back import first_runs, servers
-from migopy.run import Observer, Unfinished, read_open_runs
+from migopy.run import Observer, OwnNames, Unfinished, read_open_runs
 from migopy.site import Site
 from migopy.state import RESTORE, Agent, Holder, Run
 from migopy.tell import IS_LOST, ago
@@ -84,12 +84,10 @@ def _collections(site: Site) -> list[str] | None:
 
 def _has_own_alone(site: Site, there: Sequence[str]) -> bool:
     """Tell whether there is nothing in the database but what migopy keeps there."""
-    own = (site.registry.collection, site.history.collection, site.lock.collection)
-    names = {each.name for each in own}
     from migopy.dumps import STAGED
 
-    images = f'{site.registry.collection.name}_undo'
-    others = [n for n in there if n not in names and not n.startswith((images, STAGED))]
+    own = OwnNames.of(site)
+    others = [n for n in there if not own.has(n) and not n.startswith(STAGED)]
     return all(n.startswith('system.') and n != 'system.js' for n in others)
 
 

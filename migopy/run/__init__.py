@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         RegisteredElsewhere,
         require_not_elsewhere,
     )
+    from migopy.run.own_collections import OwnNames
     from migopy.run.registrations import NotRegistered
     from migopy.run.runner import Runner
     from migopy.run.site import Site
@@ -93,6 +94,7 @@ LATE = {
     'AppliedByAnotherTool': 'other_registries',
     'RegisteredElsewhere': 'other_registries',
     'Runner': 'runner',
+    'OwnNames': 'own_collections',
     'Site': 'site',
     'Step': 'step',
     'TooLong': 'transaction',
@@ -156,6 +158,7 @@ __all__ = [
     'OtherEnvironment',
     'OtherPhase',
     'OutsidePages',
+    'OwnNames',
     'Plan',
     'Problem',
     'RegisteredElsewhere',

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.effects import ENDS, READS, Address, namespace_of, parts_of
 from migopy.errand import is_typed
@@ -62,6 +62,30 @@ class WroteOn(BaseException):
     """
 
 
+class OwnNames(NamedTuple):
+    """The names of the collections in which migopy keeps what is its own.
+
+    `within` is how the names of parts of the images begin.
+    """
+
+    names: frozenset[str]
+    within: str
+
+    @classmethod
+    def of(cls, site: Site) -> OwnNames:
+        """Give those of a site."""
+        registry = site.registry.collection.name
+        # As the site names it, which would import what only images need.
+        images = f'{registry}_undo'
+        beside = site.history.collection, site.lock.collection
+        names = frozenset({registry, images, *(each.name for each in beside)})
+        return cls(names, f'{images}.')
+
+    def has(self, collection: str) -> bool:
+        """Tell whether a collection is one of them."""
+        return collection in self.names or collection.startswith(self.within)
+
+
 class OwnCollections:
     """The guard of the collections in which migopy keeps the lock, runs and images.
 
@@ -77,12 +101,7 @@ class OwnCollections:
         self._lock = site.lock
         self._database = site.db.name
         self._others = site.others
-        registry = site.registry.collection.name
-        # As the site names it, which would import what only images need.
-        images = f'{registry}_undo'
-        beside = site.history.collection, site.lock.collection
-        self._names = {registry, images, *(each.name for each in beside)}
-        self._within = f'{images}.'
+        self._own = OwnNames.of(site)
         #: Whether threads of an unknown origin are a migration's.
         self.guards_strays = is_typed()
         #: The first refusal; a migration may have swallowed it.
@@ -125,7 +144,7 @@ class OwnCollections:
         if name == 'renameCollection':
             is_ours = is_ours or self._is_own(str(command.get('to')))
         if is_ours and _takes_all(name, command):
-            error = TakesOwn(name, namespace, sorted(self._names))
+            error = TakesOwn(name, namespace, sorted(self._own.names))
             self.refused = self.refused or error
             raise RefusedOwn(error)
 
@@ -133,11 +152,7 @@ class OwnCollections:
         database, _, collection = namespace.partition('.')
         if database != self._database and database not in self._others:
             return False
-        return (
-            not collection
-            or collection in self._names
-            or collection.startswith(self._within)
-        )
+        return not collection or self._own.has(collection)
 
 
 def _writes(name: str, database: str, command: Mapping[str, Any]) -> bool:

@@ -257,6 +257,12 @@ class DumpAtAnyTimeTest(DumpingTest):
         manager.dbdump()
         self.assertNotIn('Nothing is in', str(self.logger.said))
 
+    def test_what_only_begins_like_a_name_of_migopy_s_is_something(self) -> None:
+        self.client.drop_database(self.db.name)
+        self.db.migrations_undone.insert_one({})
+        self.manager().dbdump()
+        self.assertNotIn('Nothing is in', str(self.logger.said))
+
     def title(self) -> str:
         return self.manager()._site.settings.server.title
 

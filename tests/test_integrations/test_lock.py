@@ -829,6 +829,13 @@ class DeployTest(FabTest):
         self.assert_ok(self.ended(first))
         self.assertEqual(self.registered(), ['001_a.py'])
 
+    def with_one_connection(self) -> None:
+        """Have a client that a migration may take whole, and a lock of 3 seconds."""
+        self.settings(ttl=3)
+        fabfile = (self.folder / 'fabfile.py').read_text()
+        options = "MONGO_CLIENT_OPTIONS = {'maxPoolSize': 1}; LOCK_TTL"
+        self.write('fabfile.py', fabfile.replace('LOCK_TTL', options))
+
     def test_it_lasts_while_the_migration_has_all_connections(self) -> None:
         """With `maxPoolSize=1` a write of the server's that is longer than its time."""
         self.migration(
@@ -840,10 +847,7 @@ class DeployTest(FabTest):
                 db.ran.update_many(slow, {'$set': {'ended': True}})
             """,
         )
-        self.settings(ttl=3)
-        fabfile = (self.folder / 'fabfile.py').read_text()
-        options = "MONGO_CLIENT_OPTIONS = {'maxPoolSize': 1}; LOCK_TTL"
-        self.write('fabfile.py', fabfile.replace('LOCK_TTL', options))
+        self.with_one_connection()
         first = self.start('migrations:execute')
         eventually(lambda: self.db.ran.find_one(), 'it has begun')
         time.sleep(4)
@@ -865,10 +869,7 @@ class DeployTest(FabTest):
                 db.ran.update_many(slow, {'$set': {'ended': True}})
             """,
         )
-        self.settings(ttl=3)
-        fabfile = (self.folder / 'fabfile.py').read_text()
-        options = "MONGO_CLIENT_OPTIONS = {'maxPoolSize': 1}; LOCK_TTL"
-        self.write('fabfile.py', fabfile.replace('LOCK_TTL', options))
+        self.with_one_connection()
         first = self.start('migrations:execute')
         eventually(lambda: self.db.ran.find_one({'ended': True}), 'it writes')
         self.assert_ok(self.fab('migrations:unlock,force=yes'))
