@@ -12,6 +12,7 @@ from migopy.many.databases import Database
 from migopy.many.gathered import Outcome
 from migopy.signals import Held, Stopped, held, is_interruption
 from migopy.state import Locked
+from migopy.terminal import say
 
 #: Carries the command out for one database, and gives how that ended. The second
 #: argument is whether to wait for another command's lock.
@@ -19,6 +20,12 @@ Work = Callable[[Database, bool], Outcome]
 
 #: Seconds between two signs that no database has ended yet.
 TICK = 0.25
+
+#: Said where an interruption does not end the command soon.
+ENDING = (
+    'Interrupted: no other database is begun, and those under way end first. '
+    'Interrupted again, it does not wait for them, and they are left unfinished.'
+)
 
 
 class Workers:
@@ -83,6 +90,7 @@ class Workers:
 
     def _at_once(self, waits: bool) -> Iterator[Outcome | None]:
         started: list[threading.Thread] = []
+        is_told = False
         # Whenever an interruption comes, those under way end first.
         with held() as interruption:
             # Daemons: at a second Ctrl-C the process ends, and the next command finds
@@ -103,6 +111,9 @@ class Workers:
                     try:
                         outcome = self._ended.get(timeout=TICK)
                     except queue.Empty:
+                        if interruption.number is not None and not is_told:
+                            is_told = True
+                            say(ENDING)
                         yield None
                     else:
                         yield from self._heard(outcome, waits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import unittest
+from pathlib import Path
 
 from tests.faults import eventually
 from tests.fleets import FleetTest
@@ -106,12 +107,17 @@ class InterruptedTest(FleetTest):
             self.client[self.name(each)].ran.count_documents({}) for each in 'abc'
         )
 
+    def wait_until_told(self, said: Path) -> None:
+        told = 'Interrupted: no other database is begun, and those under way end first.'
+        eventually(lambda: told in said.read_text(), 'it says that it ends')
+
     def test_those_under_way_end_and_no_other_one_is_begun(self) -> None:
         for number, status in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
             with self.subTest(number):
                 process, said = self.start_heard('migrations:execute,workers=2')
                 eventually(lambda: self.under_way() == 2, 'two databases')
                 process.send_signal(number)
+                self.wait_until_told(said)
                 (self.folder / 'go').touch()
                 process.wait(TIMEOUT)
                 self.assertEqual(process.returncode, status, said.read_text())
