@@ -31,9 +31,11 @@ NOTHING = (
     ' pytest --migopy fabfile.py'
 )
 
-KEY = pytest.StashKey[Path]()
+#: What a process keeps: the server's folder, what ends with the run, and for checks the
+#: migrations of each manager.
+SERVER_FOLDER = pytest.StashKey[Path]()
 OPENED = pytest.StashKey[ExitStack]()
-MIGRATIONS = pytest.StashKey[Any]()
+MIGRATIONS = pytest.StashKey['dict[Any, Migrations]']()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,8 +68,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Remove the folder of the server, once no process needs it."""
     if OPENED in config.stash:
         config.stash[OPENED].close()
-    if KEY in config.stash:
-        remove(config.stash[KEY])
+    if SERVER_FOLDER in config.stash:
+        remove(config.stash[SERVER_FOLDER])
 
 
 @pytest.fixture(scope='session')
@@ -151,23 +153,24 @@ class MigrationsFile(pytest.File):
         except MigopyException as error:
             raise self.CollectError(str(error)) from error
         for name in names:
-            made: Any = MigrationItem.from_parent(self, name=name)
-            made.manager = manager
-            yield made
+            yield MigrationItem.from_parent(self, name=name, manager=manager)
 
 
 class MigrationItem(pytest.Item):
     """The test of one migration: imported, run up, down and up, and compared."""
 
-    manager: Any = None
+    def __init__(self, *, manager: Any, **given: Any) -> None:
+        """Take the manager whose migration it is."""
+        super().__init__(**given)
+        self._manager = manager
 
     def runtest(self) -> None:
         """Check the migration on its fixtures."""
-        _of_check(self.config, self.manager).check(self.name)
+        _migrations_of(self._manager, self.config).check(self.name)
 
     def teardown(self) -> None:
         """Drop what it had."""
-        _of_check(self.config, self.manager).drop()
+        _migrations_of(self._manager, self.config).drop()
 
     def repr_failure(self, excinfo: Any, style: Any = None) -> Any:
         """Say what a rehearsal says, without the way there through migopy."""
@@ -178,18 +181,18 @@ class MigrationItem(pytest.Item):
         return self.path, 0, f'migration {self.name}'
 
 
-def _of_check(config: pytest.Config, manager: Any) -> Any:
-    """Give the migrations of a manager, whose server ends with the run."""
-    known = config.stash.get(MIGRATIONS, None)
-    if known is None:
-        from migopy.testing.migrations import Migrations
-        from migopy.testing.server import server_in
+def _migrations_of(manager: Any, config: pytest.Config) -> Migrations:
+    """Give the migrations of a manager, on a server that ends with the run."""
+    from migopy.testing.migrations import Migrations
+    from migopy.testing.server import server_in
 
-        opened = config.stash[OPENED] = ExitStack()
-        known = Migrations(opened.enter_context(server_in(_folder(config))), manager)
-        opened.callback(known.close)
-        config.stash[MIGRATIONS] = known
-    return known
+    opened = config.stash.setdefault(OPENED, ExitStack())
+    known = config.stash.setdefault(MIGRATIONS, {})
+    if manager not in known:
+        uri = opened.enter_context(server_in(_folder(config)))
+        known[manager] = Migrations(uri, manager)
+        opened.callback(known[manager].close)
+    return known[manager]
 
 
 def _folder(config: pytest.Config) -> Path:
@@ -197,9 +200,9 @@ def _folder(config: pytest.Config) -> Path:
     given = getattr(config, 'workerinput', {}).get(FOLDER)
     if given is not None:
         return Path(given)
-    if KEY not in config.stash:
-        config.stash[KEY] = folder_of_run()
-    return config.stash[KEY]
+    if SERVER_FOLDER not in config.stash:
+        config.stash[SERVER_FOLDER] = folder_of_run()
+    return config.stash[SERVER_FOLDER]
 
 
 def _manager(config: pytest.Config) -> str | None:

@@ -199,6 +199,16 @@ class PytestTest(TestingTest):
         self.assertIn('fabfile.py::002_split.py PASSED', said)
         self.assertIn('2 passed', said)
 
+    def test_of_several_files_each_has_its_own_migrations(self) -> None:
+        self.write('other/fabfile.py', FABFILE)
+        self.write('other/mongomigrations/001_index.py', 'def up(db): 1 / 0')
+        self.write('other/mongomigrations/002_more.py', 'def up(db): pass')
+        said = self.pytest('-v', '--migopy', 'fabfile.py', 'other/fabfile.py', status=1)
+        self.assertRegex(said, '\nfabfile.py::001_index.py PASSED')
+        self.assertIn('other/fabfile.py::001_index.py FAILED', said)
+        self.assertNotIn('There is no migration', said)
+        self.assertIn('2 failed, 2 passed', said)
+
     def test_of_an_async_one_and_one_that_runs_again(self) -> None:
         self.migration('001_again.py', f'    repeat = True\n{FIRST}')
         self.migration('003_seen.py', ASYNC)
