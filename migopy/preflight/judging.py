@@ -24,11 +24,12 @@ from migopy.preflight.kinds import kinds, shard_keys, watched
 from migopy.preflight.limits import oplog, transaction_limits
 from migopy.preflight.members import members
 from migopy.preflight.obstacles import obstacles
-from migopy.preflight.rights import Privileges, own_rights, rights
+from migopy.preflight.rights import own_rights, rights
 from migopy.preflight.scans import scans, single_writes
 from migopy.preflight.server_queries import ALL, Server
 from migopy.preflight.tried_step import Look, Tried
 from migopy.preflight.usage import drops_and_builds, used_indexes
+from migopy.server import STATUS, Privileges
 from migopy.traces import line_in, summary
 
 LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
@@ -66,7 +67,7 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
     Nothing is written. `own` is the name of the registry's collection. Raises
     `ConnectionFailure` if the server is gone.
     """
-    privileges = Privileges(server)
+    privileges = Privileges(server.ask('admin', STATUS))
     found: list[Finding] = []
     for place, step in enumerate(steps):
         source = source_of(step.migration, step.direction)

@@ -41,6 +41,7 @@ from migopy.server.explained import (
 )
 from migopy.server.kill_sessions import end_sessions, how_to_end
 from migopy.server.members import has_members
+from migopy.server.privileges import STATUS, Privileges
 from migopy.server.process_exit import leave_without_sleeping
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
@@ -65,6 +66,7 @@ __all__ = [
     'OBJECTS',
     'SCHEMES',
     'SECRET',
+    'STATUS',
     'UNUSABLE',
     'AccessDenied',
     'BadSettings',
@@ -76,6 +78,7 @@ __all__ = [
     'NoPrimary',
     'OneOfMany',
     'Operation',
+    'Privileges',
     'Process',
     'Running',
     'ServerUnreachable',

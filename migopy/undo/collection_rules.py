@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, NamedTuple
 
 from pymongo.client_session import ClientSession
 
 from migopy.differences import collection_of
+from migopy.server import STATUS, Privileges
 from migopy.undo.unique_keys import fields_of
 
 #: The privilege to write documents that a validator would refuse.
@@ -69,27 +69,9 @@ class CollectionRules:
         return Rules(frozenset(fields), is_partial, passes)
 
     def _may_pass(self, namespace: str) -> bool:
-        database, _, name = namespace.partition('.')
-        if not self._authenticated['authenticatedUsers']:
-            return True
-        return any(
-            PASSING in each['actions'] and _is_of(each['resource'], database, name)
-            for each in self._authenticated['authenticatedUserPrivileges']
-        )
+        return not self._privileges.lacks(namespace, [PASSING])
 
     @cached_property
-    def _authenticated(self) -> Mapping[str, Any]:
+    def _privileges(self) -> Privileges:
         with self._client.start_session() as session:
-            status = {'connectionStatus': 1, 'showPrivileges': True}
-            reply = self._client.admin.command(status, session=session)
-        info: Mapping[str, Any] = reply['authInfo']
-        return info
-
-
-def _is_of(resource: Mapping[str, Any], database: str, collection: str) -> bool:
-    if resource.get('anyResource'):
-        return True
-    return resource.get('db') in ('', database) and resource.get('collection') in (
-        '',
-        collection,
-    )
+            return Privileges(self._client.admin.command(STATUS, session=session))

@@ -306,6 +306,19 @@ class RightsTest(PlainTest):
         self.assertEqual(list(db.a.find({'x': 1})), [])
         self.assertNotIn('b', db.list_collection_names())
 
+    def test_a_user_who_may_do_anything_passes_a_validator(self) -> None:
+        self.migration('001_a.py', CHANGE)
+        privilege = {'resource': {'anyResource': True}, 'actions': ['anyAction']}
+        admin = self.shop.client.admin
+        admin.command('createRole', 'all', privileges=[privilege], roles=[])
+        everything = [{'role': 'all', 'db': 'admin'}]
+        self.shop.command('grantRolesToUser', 'bob', roles=everything)
+        before = state_of(self.shop)['a']
+        self.shop.command('collMod', 'a', validator={'x': {'$exists': True}})
+        self.it.execute()
+        self.it.rollback('001')
+        self.assertEqual(state_of(self.shop)['a'], before)
+
     def test_what_others_write_meanwhile_is_set_aside_too(self) -> None:
         self.migration('001_a.py', 'undo = True\n\ndef up(db):\n    db.a.drop()\n')
         theirs, original = [{'_id': 5}], Asides.rename
