@@ -21,7 +21,7 @@ from migopy.run import (
 )
 from migopy.server import BEGAN, Process, end_remains
 from migopy.site import Site
-from migopy.state import Agent, Locked, require_usable
+from migopy.state import Agent, Locked, require_kept, require_usable
 from migopy.terminal import told_by
 
 
@@ -44,7 +44,7 @@ def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
 def require_registrable(site: Site, name: str) -> None:
     """Make sure that the migration of a name can be registered when it has run.
 
-    Raises `NoRegistry`, `Unmergeable`, `Invalid`.
+    Raises what `require_usable` does.
     """
     rooms = site.registry, site.history, site.lock
     registry, history, lock = (each.collection for each in rooms)
@@ -101,6 +101,7 @@ def prepare(
     """
     end_remains(site.client, site.db.name, _gone(site, plan))
     if plan.has_indexes and not plan.unfinished:
+        require_kept(site.registry.collection, migrations[0].name)
         return
     make_ready(site, migrations[0].name, observer)
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from migopy.state.guarded import UNWRITTEN, GuardedWriter
     from migopy.state.kept_pages import KeptPages
     from migopy.state.steering import Doing, Loop, Seen, Steering
-    from migopy.state.usable import NOT_WRITTEN, require_usable
+    from migopy.state.usable import NOT_WRITTEN, require_kept, require_usable
 
 #: The rooms of the names that are loaded late.
 LATE = {
@@ -57,6 +57,7 @@ LATE = {
     'known_by': 'foreign',
     'registries_in': 'foreign',
     'registries_of': 'foreign',
+    'require_kept': 'usable',
     'require_usable': 'usable',
 }
 
@@ -102,6 +103,7 @@ __all__ = [
     'read',
     'registries_in',
     'registries_of',
+    'require_kept',
     'require_usable',
 ]
 

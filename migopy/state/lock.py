@@ -230,7 +230,10 @@ class Lock:
                 # PyMongo does not look at how old an error is that comes as bytes, and
                 # would for seconds not know what a secondary is.
                 collection = raw(self.collection)
-            except DuplicateKeyError:
+            except DuplicateKeyError as error:
+                if (error.details or {}).get('keyPattern', {'_id': 1}) != {'_id': 1}:
+                    require_lockable(self.collection)
+                    raise
                 # Two upserts met, and the other one made the document: look again.
                 continue
             except PyMongoError as error:

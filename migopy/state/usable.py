@@ -17,12 +17,27 @@ from migopy.commands import Again, Where
 from migopy.errors import MigopyException
 from migopy.server import reason_of
 from migopy.state.agent import Agent
-from migopy.state.runs import EXECUTED, Run
+from migopy.state.own_indexes import passes, require_harmless
+from migopy.state.runs import EXECUTED, FAILED, Run
 
 Document = dict[str, Any]
 
 #: What is no collection, by what the server calls it.
 KINDS = {'view': 'view', 'timeseries': 'time series'}
+
+#: The dates of what is kept in each collection: when a migration was registered, when a
+#: run began, ended and may write until, and since when a lock is held. (A lock that has
+#: expired may be deleted.)
+REGISTERED = frozenset({'executed_at'})
+OF_RUNS = frozenset({'started', 'ended', 'writes_until'})
+OF_LOCK = frozenset({'since'})
+
+#: The fields of a lock that is held.
+OF_HOLDER = dict.fromkeys(
+    """
+    _id owner former user host pid subtask since expires place ttl
+    """.split()  # noqa: SIM905
+)
 
 #: What a server says that merges nothing into a collection, as its index of `_id` has
 #: a collation, or is none of its own, as in a clustered one.
@@ -114,14 +129,13 @@ def require_usable(
 ) -> None:
     """Make sure that a migration's runs can be noted, and that it can be registered.
 
-    `name` is the migration's, as a validator may look at it. One request, where the
+    `name` is the migration's, as a validator may look at it. Four requests, where the
     three are as migopy makes them. Who may not ask has to do without this. Raises
-    `NoRegistry`, `Unmergeable`, `Invalid`.
+    `NoRegistry`, `Unmergeable`, `Invalid`, and what `require_harmless` does.
     """
-    now = datetime.now(timezone.utc).replace(tzinfo=None)
-    run = Run(name, 'up', f'sha256:{"0" * 64}', '0' * 32, Agent.current(), '2.0', now)
+    run = _sample(name)
     mark = run.document()
-    run.end(EXECUTED, now, 0)
+    run.end(EXECUTED, run.started, 0)
     described = _described(registry.database, [registry, history, lock])
     for collection in (registry, history, lock):
         if described.get(collection.name, {}).get('capped'):
@@ -131,11 +145,33 @@ def require_usable(
         made = _made(options)
         if made and not _takes_merges(collection):
             raise Unmergeable(collection.name, made, _free_name(collection))
-        if _is_strict(options) and not _passes(sample, collection, options):
+        validator = options.get('validator', {})
+        if _is_strict(options) and not passes(sample, collection, validator):
             raise Invalid(collection.name)
     if 'collation' in described.get(lock.name, {}):
         # What is merged comes from there, and is compared by it.
         raise Unmergeable(lock.name, 'has a collation', _free_name(lock))
+    require_kept(registry, name)
+    run.end(FAILED, run.started, 0, unsettled=True)
+    require_harmless(history, [mark, run.document()], OF_RUNS)
+    require_harmless(lock, [OF_HOLDER], OF_LOCK)
+
+
+def require_kept(registry: Collection[Document], name: str) -> None:
+    """Make sure that what is registered stays so, and what is to be registered can be.
+
+    One request, whatever was looked at before: somebody may make an index at any time.
+    Raises as `require_harmless` does.
+    """
+    run = _sample(name)
+    run.end(EXECUTED, run.started, 0)
+    require_harmless(registry, [run.record()], REGISTERED, of_what_ran=True)
+
+
+def _sample(name: str) -> Run:
+    """Make a run as of a migration of a name."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None)
+    return Run(name, 'up', f'sha256:{"0" * 64}', '0' * 32, Agent.current(), '2.0', now)
 
 
 def require_known(error: PyMongoError) -> None:
@@ -146,6 +182,7 @@ def require_known(error: PyMongoError) -> None:
 
 def require_lockable(lock: Collection[Document]) -> None:
     """Find out why the server refused to write the lock; raises as `require_usable`."""
+    require_harmless(lock, [OF_HOLDER], ())
     if _is_strict(_described(lock.database, [lock]).get(lock.name, {})):
         raise Invalid(lock.name)
 
@@ -198,20 +235,3 @@ def _is_strict(options: Document) -> bool:
     """Tell whether documents are refused that do not pass a validator."""
     level, action = options.get('validationLevel'), options.get('validationAction')
     return bool(options.get('validator')) and level != 'off' and action != 'warn'
-
-
-def _passes(
-    sample: Document, collection: Collection[Document], options: Document
-) -> bool:
-    """Tell whether a document passes a collection's validator; it is not written."""
-    pipeline: list[Document] = [
-        # One document, whether the collection has any or none.
-        {'$limit': 1},
-        {'$facet': {'one': [{'$count': 'n'}]}},
-        {'$replaceWith': {'$literal': sample}},
-        {'$match': options['validator']},
-    ]
-    try:
-        return bool(list(collection.aggregate(pipeline)))
-    except OperationFailure:
-        return True

@@ -21,6 +21,7 @@ from pymongo.errors import CursorNotFound, DuplicateKeyError
 from migopy import MigopyException
 from migopy.run import NotRegistered
 from migopy.state import History, Lock, Registry, read
+from migopy.state.own_indexes import RefusingIndex
 from migopy.state.usable import Invalid, NoRegistry, Unmergeable
 from tests.faults import failing, obliging_server
 from tests.project import CommandTest, FabTest, PlainTest
@@ -230,6 +231,137 @@ class UnusableTest(PlainTest):
         self.assertIn('migrations_lock is a view, in which migopy can keep', said)
 
 
+#: What is said of a TTL index, and on what one deletes what has run.
+DELETES = 'deletes what migopy keeps there after 3,600 s'
+AT = {'executed_at': 1}
+
+#: Indexes of others: on which collection, the keys and options, and what is said.
+HARMFUL: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
+    ('migrations', {'executed_at': 1}, {'expireAfterSeconds': 3600}, DELETES),
+    ('migrations_history', {'started': 1}, {'expireAfterSeconds': 3600}, DELETES),
+    ('migrations_history', {'ended': 1}, {'expireAfterSeconds': 3600}, DELETES),
+    ('migrations_lock', {'since': 1}, {'expireAfterSeconds': 3600}, DELETES),
+    # As another tool makes it for its own documents: it takes one that lacks the field.
+    ('migrations', {'version': 1}, {'unique': True}, 'is unique, and not by name'),
+    ('migrations', {'by': 1, 'how': 1}, {'unique': True, 'sparse': True}, 'is unique'),
+    (
+        'migrations',
+        {'version': 1},
+        {'unique': True, 'partialFilterExpression': {'checksum': {'$exists': True}}},
+        'is unique, and not by name',
+    ),
+    ('migrations', {'by': '2dsphere'}, {}, 'takes nothing but places on earth'),
+    ('migrations_history', {'version': 1}, {'unique': True}, 'is unique, and'),
+    ('migrations_lock', {'x': 1}, {'unique': True}, 'is unique, and not by name'),
+]
+
+#: Indexes that keep migopy from nothing.
+HARMLESS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ('migrations', {'expires': 1}, {'expireAfterSeconds': 3600}),
+    (
+        'migrations',
+        {'executed_at': 1},
+        {
+            'expireAfterSeconds': 3600,
+            'partialFilterExpression': {'version': {'$exists': True}},
+        },
+    ),
+    ('migrations', {'version': 1}, {'unique': True, 'sparse': True}),
+    (
+        'migrations',
+        {'version': 1},
+        {'unique': True, 'partialFilterExpression': {'version': {'$gt': ''}}},
+    ),
+    ('migrations', {'how': 1, 'name': 1}, {'unique': True}),
+    ('migrations', {'place': '2dsphere'}, {}),
+    ('migrations', {'$**': 1}, {}),
+    # Whoever does not want to keep all runs for ever.
+    (
+        'migrations_history',
+        {'ended': 1},
+        {'expireAfterSeconds': 3600, 'partialFilterExpression': {'unsettled': False}},
+    ),
+    ('migrations_lock', {'expires': 1}, {'expireAfterSeconds': 0}),
+]
+
+
+class IndexesOfOthersTest(PlainTest):
+    """An index that deletes what has run, or refuses what is to be registered."""
+
+    def make(
+        self, collection: str, keys: dict[str, Any], options: dict[str, Any]
+    ) -> None:
+        self.db[collection].create_index(list(keys.items()), **options)
+
+    def refused(self, told: str, command: str, **more: Any) -> str:
+        with self.assertRaises(MigopyException) as caught:
+            self.manager().perform(command, (), more)
+        said = str(caught.exception)
+        self.assertIn(told, said)
+        self.assertEqual(self.contents('notes'), [])
+        self.assertIsNone(self.db.migrations_lock.find_one())
+        return said
+
+    def remove(self, said: str) -> None:
+        """Do what a message says that is to be typed in mongosh."""
+        found = re.search(r'getCollection\("(.+)"\)\.dropIndex\("(.+)"\)', said)
+        assert found, said
+        self.db[found[1]].drop_index(found[2])
+
+    def test_nothing_runs_until_it_is_removed(self) -> None:
+        self.migration('001_a.py', NOTES)
+        for collection, keys, options, told in HARMFUL:
+            with self.subTest(collection, keys=keys, options=options):
+                self.make(collection, keys, options)
+                for command, more in (
+                    ('execute', {'dry_run': 'yes'}),
+                    ('preflight', {}),
+                    ('ignore', {}),
+                    ('execute', {}),
+                ):
+                    said = self.refused(told, command, **more)
+                self.assertEqual('Mark as' in said, keys == AT)
+                self.remove(said)
+                self.manager().execute()
+                self.assertEqual(self.registered(), ['001_a.py'])
+                self.client.drop_database(self.db.name)
+
+    def test_one_that_is_made_later_is_seen_before_the_next_one_runs(self) -> None:
+        self.migration('001_a.py')
+        self.manager().execute()
+        self.migration('002_b.py', NOTES)
+        for _, keys, options, told in [
+            each for each in HARMFUL if each[0] == 'migrations'
+        ]:
+            with self.subTest(keys, options=options):
+                if keys != {'by': '2dsphere'}:
+                    self.make('migrations', keys, options)
+                    self.remove(self.refused(told, 'execute'))
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_others_are_in_no_way(self) -> None:
+        self.migration('001_a.py', NOTES)
+        self.migration('002_b.py', NOTES)
+        for collection, keys, options in HARMLESS:
+            with self.subTest(collection, keys=keys, options=options):
+                self.make(collection, keys, options)
+                self.manager().execute('1')
+                self.manager().execute()
+                self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+                self.client.drop_database(self.db.name)
+
+    def test_a_lock_that_is_refused_is_not_tried_for_ever(self) -> None:
+        self.migration('001_a.py', NOTES)
+        self.make('migrations_lock', {'x': 1}, {'unique': True})
+        self.db.migrations_lock.insert_one({'_id': 'worker'})
+        with self.assertRaises(RefusingIndex) as caught:
+            self.manager().execute()
+        self.remove(str(caught.exception))
+        self.manager().execute()
+        self.assertEqual(self.registered(), ['001_a.py'])
+
+
 class RefusedTest(CommandTest):
     """What has run, and could not be registered."""
 
@@ -312,7 +444,7 @@ class DocumentTest(PlainTest):
         manager.execute('1')
         manager.ignore('2')
         manager.rollback('1')
-        reads = ('find', 'getMore')
+        reads = ('find', 'getMore', 'listIndexes')
         writes = [
             each for each in listener.to('migrations') if next(iter(each)) not in reads
         ]
