@@ -155,6 +155,17 @@ class Applied:
         newest_first = reversed(self.once)
         return next((each for each in newest_first if each.name in registered), None)
 
+    def are_behind(self, migrations: Sequence[Migration]) -> bool:
+        """Tell whether one of them comes before the last registered one.
+
+        It is from another branch, or its registration is gone.
+        """
+        last = self.last_registered
+        if last is None:
+            return False
+        place = self.place_of(last)
+        return any(self.place_of(each) < place for each in migrations)
+
     @property
     def missing(self) -> list[str]:
         """List the registered names without a file."""

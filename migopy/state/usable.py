@@ -160,8 +160,7 @@ def require_usable(
 def require_kept(registry: Collection[Document], name: str) -> None:
     """Make sure that what is registered stays so, and what is to be registered can be.
 
-    One request, whatever was looked at before: somebody may make an index at any time.
-    Raises as `require_harmless` does.
+    One request. Raises as `require_harmless` does.
     """
     run = _sample(name)
     run.end(EXECUTED, run.started, 0)

@@ -293,9 +293,9 @@ class IndexesOfOthersTest(PlainTest):
     ) -> None:
         self.db[collection].create_index(list(keys.items()), **options)
 
-    def refused(self, told: str, command: str, **more: Any) -> str:
+    def refused(self, told: str, command: str, *names: str, **more: Any) -> str:
         with self.assertRaises(MigopyException) as caught:
-            self.manager().perform(command, (), more)
+            self.manager().perform(command, names, more)
         said = str(caught.exception)
         self.assertIn(told, said)
         self.assertEqual(self.contents('notes'), [])
@@ -326,19 +326,22 @@ class IndexesOfOthersTest(PlainTest):
                 self.assertEqual(self.registered(), ['001_a.py'])
                 self.client.drop_database(self.db.name)
 
-    def test_one_that_is_made_later_is_seen_before_the_next_one_runs(self) -> None:
-        self.migration('001_a.py')
+    def test_one_that_has_deleted_is_seen_before_anything_runs_twice(self) -> None:
+        self.migration('001_a.py', NOTES)
+        self.migration('002_b.py')
         self.manager().execute()
-        self.migration('002_b.py', NOTES)
-        for _, keys, options, told in [
-            each for each in HARMFUL if each[0] == 'migrations'
-        ]:
-            with self.subTest(keys, options=options):
-                if keys != {'by': '2dsphere'}:
-                    self.make('migrations', keys, options)
-                    self.remove(self.refused(told, 'execute'))
+        self.db.notes.delete_many({})
+        self.make('migrations', AT, {'expireAfterSeconds': 3600})
+        self.db.migrations.delete_one({'name': '001_a.py'})
+        self.migration('003_c.py', NOTES)
+        for chosen in ((), ('001_a.py',)):
+            with self.subTest(chosen):
+                said = self.refused(DELETES, 'execute', *chosen)
+        self.remove(said)
+        self.manager().ignore('001_a.py')
         self.manager().execute()
-        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
+        self.assertEqual(len(self.contents('notes')), 1)
 
     def test_others_are_in_no_way(self) -> None:
         self.migration('001_a.py', NOTES)
