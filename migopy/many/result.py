@@ -150,7 +150,8 @@ def _ways(outcome: Outcome) -> list[Part]:
     if not isinstance(error, Unfinished) or len(by_migration(error.runs)) != 1:
         return []
     said: list[Part] = []
-    for part in error.parts:
+    # Each has a dump of its own.
+    for part in error.parts[: len(error.parts) - len(error.back)]:
         if isinstance(part, Command):
             said += [part] if said else ['  ', part]
         elif said:

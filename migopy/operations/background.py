@@ -11,6 +11,7 @@ from migopy.operations.images import prune
 from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
+from migopy.operations.ways_back import selected
 from migopy.run import Observer, Runner
 from migopy.site import Site
 from migopy.state import end_left
@@ -55,7 +56,8 @@ def _work(site: Site, order: Order, observer: Observer) -> bool:
                     site.locked(order.asked.name, order.wait, observer.waiting)
                 )
                 plan = site.plan()
-                if [each.name for each in _selected(order, plan, done)] != [step.name]:
+                now = _selected(site, order, plan, done)
+                if [each.name for each in now] != [step.name]:
                     continue
                 prepare(site, plan, [step.migration], observer)
                 if step.loaded.images(site.settings.undo):
@@ -79,7 +81,7 @@ def _alone(site: Site, order: Order, observer: Observer) -> Iterator[Site]:
 def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step | None:
     """Import what is to run next, if there is anything."""
     plan = site.plan()
-    migrations = _selected(order, plan, done)
+    migrations = _selected(site, order, plan, done)
     if not migrations:
         return None
     with importable(site.directory):
@@ -87,9 +89,9 @@ def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step
     return step
 
 
-def _selected(order: Order, plan: Plan, done: list[str]) -> list[Migration]:
+def _selected(site: Site, order: Order, plan: Plan, done: list[str]) -> list[Migration]:
     # A migration that was named is selected once.
-    return [] if done and order.names else order.select(plan)
+    return [] if done and order.names else selected(site, order, plan)
 
 
 def _in_turn(step: Step) -> Step:

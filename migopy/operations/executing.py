@@ -14,7 +14,7 @@ from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
 from migopy.operations.waiting_for_worker import await_needed
-from migopy.operations.ways_back import dumps, names_of_dumps, way_back
+from migopy.operations.ways_back import dumps, names_of_dumps, selected, way_back
 from migopy.run import Choice, Failure, Observer, Plan, Runner, Step
 from migopy.site import Site
 from migopy.state import IGNORED
@@ -61,7 +61,7 @@ def _execute(
         if is_done(site, order, observer):
             return None
         plan = site.plan()
-        migrations = order.select(plan)
+        migrations = selected(site, order, plan)
         if not migrations:
             if agreed is not None:
                 agreed.require(site, [], plan, observer)
@@ -166,7 +166,7 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
         if is_done(site, order, observer):
             return None
         plan = site.plan()
-        migrations = order.select(plan)
+        migrations = selected(site, order, plan)
         if not migrations:
             _tell_of_nothing(order, plan, observer)
             return plan
@@ -187,7 +187,7 @@ def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> list[str] | N
         for typed in order.asked.values:
             _ask_about_rolled_back(site, Choice(plan).name_of(str(typed)), asking)
         return None
-    names = [each.name for each in order.select(plan)]
+    names = [each.name for each in selected(site, order, plan)]
     if len(names) < 2:
         return None
     asking.require(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from migopy.files import Migration
 from migopy.operations.orders import Order
+from migopy.operations.ways_back import selected
 from migopy.run import (
     Observer,
     Plan,
@@ -32,7 +33,7 @@ def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
     does it where nothing could be registered; raises as `require_registrable` does.
     """
     plan = site.plan()
-    migrations = order.select(plan)
+    migrations = selected(site, order, plan)
     holder = site.lock.holder()
     if holder:
         raise Locked(holder, waited=None)

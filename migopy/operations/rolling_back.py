@@ -11,6 +11,7 @@ from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import loaded, prepare
+from migopy.operations.ways_back import selected
 from migopy.run import (
     Choice,
     Observer,
@@ -50,7 +51,7 @@ def _roll_back(
         if is_done(site, order, observer):
             return True
         plan = site.plan()
-        migrations = order.select(plan)
+        migrations = selected(site, order, plan)
         if not migrations:
             return False
         if agreed is not None and [each.name for each in migrations] != agreed:
@@ -87,7 +88,7 @@ def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
         if asking.will_ask:
             _ask_about_later(site, order, asking)
         return None
-    names = [each.name for each in order.select(site.plan())]
+    names = [each.name for each in selected(site, order, site.plan())]
     if len(names) < 2:
         return None
     asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')

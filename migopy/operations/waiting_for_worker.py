@@ -6,6 +6,7 @@ import time
 
 from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import Order
+from migopy.operations.ways_back import selected
 from migopy.run import Observer, Plan, Unfinished, goes_on
 from migopy.site import Site
 
@@ -22,7 +23,7 @@ def await_needed(site: Site, order: Order, observer: Observer) -> None:
     told: tuple[str, bool] | None = None
     while True:
         plan = site.plan()
-        needed = _needed(order, plan)
+        needed = _needed(site, order, plan)
         if needed is None:
             return
         runs = plan.unfinished_of(needed)
@@ -35,8 +36,8 @@ def await_needed(site: Site, order: Order, observer: Observer) -> None:
         time.sleep(PAUSE)
 
 
-def _needed(order: Order, plan: Plan) -> Migration | None:
-    for migration in order.select(plan):
+def _needed(site: Site, order: Order, plan: Plan) -> Migration | None:
+    for migration in selected(site, order, plan):
         for each in plan.waits_for(migration):
             if plan.phase_of(each) == BACKGROUND:
                 return each

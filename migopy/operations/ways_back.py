@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 from pymongo.errors import PyMongoError
 
 from migopy.errors import MigopyException
-from migopy.run import by_migration, is_of_worker, read_open_runs
+from migopy.files import Migration
+from migopy.operations.orders import Order
+from migopy.run import Plan, Unfinished, by_migration, is_of_worker, read_open_runs
 from migopy.site import Site
 from migopy.state import Run
+from migopy.tell import going_back
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
@@ -67,6 +70,20 @@ def way_back(site: Site, unfinished: Sequence[Run]) -> Dump | None:
     with suppress(MigopyException):
         return newest_before(dumps(site, of_here=True), first_runs(runs))
     return None
+
+
+def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
+    """Give what an order takes of a plan; raises what it does.
+
+    An `Unfinished` also names the dump to go back to.
+    """
+    try:
+        return order.select(plan)
+    except Unfinished as error:
+        back = way_back(site, plan.unfinished)
+        if back is None:
+            raise
+        raise Unfinished(error.runs, plan.file_of, going_back(back)) from error
 
 
 def offered(site: Site, found: Sequence[Dump]) -> Dump | None:

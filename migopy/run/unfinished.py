@@ -163,15 +163,20 @@ def goes_on(run: Run) -> bool:
 class Unfinished(MigopyException):
     """Migrations that may be half done stand in the way; `runs` are theirs.
 
-    `file_of` gives a migration's file by its name.
+    `file_of` gives a migration's file by its name; `back` is what is said last, of the
+    dump from before it all, if there is one.
     """
 
     has_ways_out = True
 
     def __init__(
-        self, runs: Sequence[Run], file_of: Callable[[str], Migration | None]
+        self,
+        runs: Sequence[Run],
+        file_of: Callable[[str], Migration | None],
+        back: Sequence[Part] = (),
     ) -> None:
         self.runs = runs
+        self.back = ['\n', *back] if back else []
         said: list[Part] = ['Unfinished, so nothing was done:']
         migrations = by_migration(runs)
         for each in migrations[:MOST]:
@@ -180,7 +185,7 @@ class Unfinished(MigopyException):
             said += ['\n', *ways_on(each[-1], file_of(name))]
         if len(migrations) > MOST:
             said.append(f'\nand {len(migrations) - MOST:,} more migrations')
-        super().__init__(*said)
+        super().__init__(*said, *self.back)
 
 
 def by_migration(runs: Sequence[Run]) -> list[list[Run]]:

@@ -9,6 +9,7 @@ from migopy.lazy import late
 from migopy.tell.amounts import IS_LOST, ago
 from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
+from migopy.tell.kept_dumps import going_back
 from migopy.tell.narrator import Narrator
 from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
 from migopy.tell.report import Report
@@ -60,6 +61,7 @@ __all__ = [
     'ended_as',
     'failure_text',
     'gather_answers',
+    'going_back',
     'line_of_run',
     'lines_of_seen',
     'of_error',

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from migopy.commands import Command, Spelling, spelled
+from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import enumerated
 from migopy.tell.amounts import age, ago, size
 from migopy.tell.voice import Voice
@@ -37,14 +37,18 @@ def tell_way_back(
     voice: Voice, spelling: Spelling, dump: Dump, is_of_earlier: bool
 ) -> None:
     """Name the dump from before a run, or from before the first attempt of it."""
+    voice.white(spelled(going_back(dump, is_of_earlier), spelling))
+
+
+def going_back(dump: Dump, is_of_earlier: bool = True) -> list[Part]:
+    """Say how to go back to a dump, from before a run or the first attempt of it."""
     when = 'this run'
     if is_of_earlier:
         when = f'the first attempt, {ago(dump).partition(" ")[2]}'
-    said = (
+    return [
         f'The dump {dump.name} was made before {when}. To go back to it:\n  ',
         Command('dbrestore', dump.name),
-    )
-    voice.white(spelled(said, spelling))
+    ]
 
 
 def names_of_unfinished(dump: Dump) -> list[str]:

@@ -16,6 +16,7 @@ from unittest import mock
 
 import migopy
 from migopy.dumps import DumpFailed, servers_of
+from migopy.run import Unfinished
 from migopy.state.holder import Locked
 from tests.dumps import left
 from tests.project import FabTest, PlainTest, RecordingLogger
@@ -325,6 +326,31 @@ class UnfinishedTest(DumpingTest):
         self.assertIn(f'  fab migrations:dbrestore,{self.good}', self.status()[-1])
         self.manager().dbrestore(self.good)
         self.assertNotIn('dbrestore', str(self.status()))
+
+    def test_so_does_each_command_that_it_keeps_from_its_work(self) -> None:
+        self.fail('execute', '1_a.py')
+        self.migration('2_b.py')
+        for command, values, options in (
+            ('execute', [], {}),
+            ('execute', ['2_b.py'], {}),
+            ('execute', [], {'dry_run': 'yes'}),
+            ('ignore', [], {}),
+            ('rollback', [], {'last': '1'}),
+            ('preflight', [], {}),
+        ):
+            with (
+                self.subTest(command, values=values, options=options),
+                self.assertRaises(Unfinished) as caught,
+            ):
+                self.manager().perform(command, values, options)
+            self.assertRegex(
+                str(caught.exception),
+                f'applied\nThe dump {self.good} was made before the first attempt,'
+                f' .* ago. To go back to it:\n  fab migrations:dbrestore,{self.good}$',
+            )
+        self.manager().dbrestore(self.good)
+        self.migration('1_a.py')
+        self.manager().execute()
 
     def test_the_list_tells_which_were_made_while_it_was_half_done(self) -> None:
         self.fail('execute', '1_a.py')

@@ -70,6 +70,23 @@ class PrintedTest(FleetTest):
 class NextTest(FleetTest):
     """Next steps are true, harmless, and for the databases that were meant."""
 
+    def test_each_has_its_way_back_besides(self) -> None:
+        self.migration('001_a.py', HALF)
+        self.spoil('a', 'c')
+        self.assert_ok(self.fab('migrations:dbdump'))
+        self.fab('migrations:execute')
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1)
+        told, _, at_the_end = self.shown(result).partition('2 of 3 databases failed')
+        backs = re.findall(
+            r'first attempt, .* ago. To go back to it:\n'
+            r'  (fab migrations:dbrestore,\w+_([ac]),only=([ac]))',
+            told,
+        )
+        self.assertEqual(sorted(each[1:] for each in backs), [('a', 'a'), ('c', 'c')])
+        self.assertIn('For all of them, type one of:', at_the_end)
+        self.assertNotIn('dbrestore', at_the_end)
+
     def test_unfinished_ones_are_settled_together(self) -> None:
         """The same command again would only say that they are unfinished."""
         self.migration('001_a.py', HALF)
