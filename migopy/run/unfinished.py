@@ -13,6 +13,7 @@ from migopy.errors import MOST, MigopyException
 from migopy.files import BACKGROUND, Migration, Unreadable
 from migopy.state import Holder, Record, Run
 
+FileOf = Callable[[str], 'Migration | None']
 #: What a file may call its `down`.
 DOWN = ('down', 'downgrade')
 
@@ -163,26 +164,22 @@ def goes_on(run: Run) -> bool:
 class Unfinished(MigopyException):
     """Migrations that may be half done stand in the way; `runs` are theirs.
 
-    `file_of` gives a migration's file by its name; `back` is what is said last, of the
-    dump from before it all, if there is one.
+    `file_of` gives a migration's file by its name; `back` is what is said of the dump
+    from before it all, if there is one.
     """
 
     has_ways_out = True
 
     def __init__(
-        self,
-        runs: Sequence[Run],
-        file_of: Callable[[str], Migration | None],
-        back: Sequence[Part] = (),
+        self, runs: Sequence[Run], file_of: FileOf, back: Sequence[Part] = ()
     ) -> None:
         self.runs = runs
         self.back = ['\n', *back] if back else []
         said: list[Part] = ['Unfinished, so nothing was done:']
         migrations = by_migration(runs)
         for each in migrations[:MOST]:
-            name = each[-1].name
             said += [f'\n{describe(run)}' for run in each[-MOST:]]
-            said += ['\n', *ways_on(each[-1], file_of(name))]
+            said += ['\n', *ways_on(each[-1], file_of(each[-1].name))]
         if len(migrations) > MOST:
             said.append(f'\nand {len(migrations) - MOST:,} more migrations')
         super().__init__(*said, *self.back)
