@@ -13,10 +13,18 @@ NEVER_BEGUN = frozenset(
         13,  # Unauthorized
         16,  # InvalidLength: a batch with no statement in it, or with too many
         59,  # CommandNotFound
+        115,  # CommandNotSupported
+        168,  # InvalidPipelineOperator
         263,  # OperationNotSupportedInTransaction
+        323,  # APIStrictError
+        15955,  # a `$group` without an `_id`
+        31082,  # SearchNotEnabled
+        31325,  # an unknown expression in a `$project`
         40324,  # an unknown stage of a pipeline
         40414,  # a field of the command is missing
         40415,  # an unknown field of the command
+        40601,  # an `$out` or a `$merge` that is not the last stage
+        51183,  # a `$merge` on what has no unique index
         50791,  # a write to `system.js` in a transaction
     ]
 )
@@ -26,11 +34,13 @@ NOT_DONE = frozenset(
     [
         2,  # BadValue
         FAILED_TO_PARSE,
+        11,  # UserNotFound
         14,  # TypeMismatch
         20,  # IllegalOperation
         26,  # NamespaceNotFound
         27,  # IndexNotFound
         28,  # PathNotViable
+        31,  # RoleNotFound
         40,  # ConflictingUpdateOperators
         48,  # NamespaceExists
         52,  # DollarPrefixedFieldName
@@ -46,16 +56,30 @@ NOT_DONE = frozenset(
         86,  # IndexKeySpecsConflict
         121,  # DocumentValidationFailure
         166,  # CommandNotSupportedOnView
+        171,  # CannotIndexParallelArrays
+        197,  # InvalidIndexSpecificationOption
+        241,  # ConversionFailure
+        359,  # CannotConvertIndexToUnique
         11000,  # DuplicateKey
+        16755,  # no place on earth, for a `2dsphere`
+        16766,  # an array, for a hashed index
+        17261,  # a language that is no text, for a text index
+        17262,  # a language that is not known, for a text index
+        51002,  # the role is there already
+        51003,  # the user is there already
     ]
 )
 
-#: The commands that do one thing. insert, update and delete are among them: they report
-#: the errors of single documents in a reply that succeeded.
+#: The commands that do one thing, or meet such an error before they begin. insert,
+#: update and delete are among them: they report the errors of single documents in a
+#: reply that succeeded.
 ATOMIC = frozenset(
     """
-    create createIndexes delete deleteIndexes drop dropIndexes findAndModify
-    findandmodify insert renameCollection update
+    collMod convertToCapped create createIndexes createRole createUser delete
+    deleteIndexes drop dropDatabase dropIndexes dropRole dropUser findAndModify
+    findandmodify grantPrivilegesToRole grantRolesToRole grantRolesToUser insert
+    renameCollection revokePrivilegesFromRole revokeRolesFromRole revokeRolesFromUser
+    update updateRole updateUser
     """.split()  # noqa: SIM905
 )
 
@@ -70,12 +94,21 @@ def was_refused(name: str, command: Document, failure: Document) -> bool:
     if 'ok' not in failure:
         # A lost connection, or a write concern that was not met.
         return False
+    if by_shard := failure.get('raw'):
+        # A router tells one error, and some shards may have done it.
+        return all(was_refused(name, command, each) for each in by_shard.values())
     code = failure.get('code')
     return (
         code in NEVER_BEGUN
-        or (code in NOT_DONE and name in ATOMIC)
+        or (code in NOT_DONE and (name in ATOMIC or _is_exchange(name, command)))
         or (code in NOT_PRIMARY and _is_for_one(name, command))
     )
+
+
+def _is_exchange(name: str, command: Document) -> bool:
+    """Tell whether it is an `$out`, whose collection takes its place at the end."""
+    pipeline = command.get('pipeline')
+    return name == 'aggregate' and pipeline is not None and '$out' in pipeline[-1]
 
 
 def _is_for_one(name: str, command: Document) -> bool:

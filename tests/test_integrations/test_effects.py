@@ -596,6 +596,20 @@ class CommandsTest(EffectsTest):
         )
 
 
+#: Commands that a server refuses before it has changed anything.
+REFUSED: list[tuple[Any, ...]] = [
+    ('collMod', 'nowhere'),
+    ({'collMod': 'cities', 'validator': {'$nonsense': 1}},),
+    ({'collMod': 'cities', 'index': {'name': 'none_1', 'hidden': True}},),
+    ({'convertToCapped': 'nowhere', 'size': 1000},),
+    ({'grantRolesToUser': 'nobody', 'roles': ['read']},),
+    ('dropUser', 'nobody'),
+    ('dropRole', 'nothing'),
+    ({'createRole': 'readWrite', 'privileges': [], 'roles': []},),
+    ({'createRole': 'mine', 'privileges': [], 'roles': ['nothing']},),
+]
+
+
 class FailedWritesTest(EffectsTest):
     """What an error leaves behind, as far as it can be known."""
 
@@ -644,7 +658,31 @@ class FailedWritesTest(EffectsTest):
             (DocumentTooLarge, lambda c: c.insert_one({'x': 'x' * 17_000_000})),
             (WriteError, lambda c: c.insert_one({'x': 'x' * 2**24})),
             (OperationFailure, lambda c: c.database.command('insert', '')),
+            *[
+                (OperationFailure, lambda c, typed=typed: c.database.command(*typed))
+                for typed in REFUSED
+            ],
+            (
+                OperationFailure,
+                lambda c: c.aggregate(
+                    [{'$set': {'_id': {'$toInt': 'x'}}}, {'$out': 'towns'}]
+                ),
+            ),
+            (
+                OperationFailure,
+                lambda c: c.aggregate([{'$merge': {'into': 'towns', 'on': 'even'}}]),
+            ),
+            (OperationFailure, lambda c: c.create_index([('place', '2dsphere')])),
+            (OperationFailure, lambda c: c.create_index('even', nonsense=True)),
+            (
+                OperationFailure,
+                lambda c: c.find_one_and_update(
+                    {'_id': 1}, [{'$set': {'even': {'$toInt': 'x'}}}]
+                ),
+            ),
         ]
+        self.db.towns.insert_one({'_id': 'a'})
+        self.db.cities.update_one({'_id': 1}, {'$set': {'place': 'no place'}})
         for error, call in calls:
             with self.subTest(error=error):
                 effects = self.check(

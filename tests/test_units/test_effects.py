@@ -470,6 +470,19 @@ class ProofTest(ListenerTest):
         self.assertTrue(self.wrote({'applyOps': []}, failure))
         self.assertFalse(self.wrote({'createIndexes': 'cities'}, failure))
 
+    def test_of_a_router_each_shard_has_to_prove_it(self) -> None:
+        refused = {'ok': 0.0, 'code': 26}
+        for other, is_proven in ((refused, True), ({'ok': 1.0}, False)):
+            failure = {**refused, 'raw': {'a/host': refused, 'b/host': other}}
+            self.assertNotEqual(self.wrote({'collMod': 'cities'}, failure), is_proven)
+
+    def test_an_out_takes_its_place_at_the_end_or_not_at_all(self) -> None:
+        for stage, wrote in (({'$out': 'towns'}, False), ({'$merge': 'towns'}, True)):
+            command = {'aggregate': 'cities', 'pipeline': [{'$match': {}}, stage]}
+            for code in (2, 241, 11000):
+                failure = {'ok': 0.0, 'code': code}
+                self.assertEqual(self.wrote(command, failure), wrote)
+
     def test_not_primary(self) -> None:
         """A primary that steps down stops a batch or an update of many half-way."""
         failure = {'ok': 0, 'code': 10107}
