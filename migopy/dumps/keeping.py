@@ -19,14 +19,16 @@ def prune(
 ) -> None:
     """Remove the oldest of a database's dumps, until `keep` with the new one are left.
 
-    Those of another server's database of this name stay.
+    Those of another server's database of this name stay, and of a server unknown.
 
     `unfinished` are the first runs of what is half done now, by their ids, with the
     names. A dump from before any of these stays: it may be all that is left of what
     the run has destroyed, and each try to repair that makes a dump of the ruins.
     """
     others = [
-        dump for dump in dumps if dump.name != new.name and dump.servers & new.servers
+        dump
+        for dump in dumps
+        if dump.name != new.name and dump.servers and dump.is_of(new.servers)
     ]
     surplus = others[: max(0, len(others) - keep + 1)]
     spared = [dump for dump in surplus if not unfinished.keys() <= dump.during.keys()]

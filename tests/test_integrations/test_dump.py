@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -599,6 +600,25 @@ class KeepTest(DumpTest):
             self.assertEqual([ours, theirs[1]], self.dumps().of(self.db.name))
         new = self.dumps().make(self.db, keep=1)
         self.assertEqual([theirs[1], new], self.dumps().of(self.db.name))
+
+    def test_a_server_is_one_by_whatever_name_it_was_reached(self) -> None:
+        """A server that is no replica set has the name that the fabfile has for it."""
+        with server.standalone() as private:
+            made = []
+            for host in ('127.0.0.1', 'localhost', 'LOCALHOST', '127.0.0.1'):
+                with MongoClient(host, private.port) as client:
+                    made.append(self.dumps().make(client[self.db.name], keep=2))
+            self.assertEqual(made[-2:], self.dumps().of(self.db.name))
+
+    def test_those_of_an_unknown_server_stay(self) -> None:
+        made = [self.dumps().make(self.db) for _ in range(2)]
+        for dump in made:
+            manifest = dump.path / 'migopy.json'
+            content = json.loads(manifest.read_text())
+            manifest.write_text(json.dumps({**content, 'servers': []}))
+        new = self.dumps().make(self.db, keep=1)
+        names = [dump.name for dump in self.dumps().of(self.db.name)]
+        self.assertEqual([dump.name for dump in (*made, new)], names)
 
     def test_none_from_before_what_is_unfinished_goes(self) -> None:
         """The first run of one is kept with each dump that is made after it."""
