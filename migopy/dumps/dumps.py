@@ -33,7 +33,7 @@ from migopy.dumps.errors import (
 )
 from migopy.dumps.exchange import Exchange, Mark, NoRoom
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
-from migopy.dumps.foreign import cautions, origin
+from migopy.dumps.foreign import cautions, origin, read_foreign
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
 from migopy.dumps.keeping import prune
 from migopy.dumps.mongorestore import Mongorestore
@@ -245,7 +245,7 @@ class Dumps:
                 # It is migopy's own, and damaged, or of another database.
                 other = Dump.read(path).database
                 raise Damaged(f'{path} is of {other}, not of {database}')
-            dump = Dump.read_foreign(path, database)
+            dump = read_foreign(path, database)
         except Damaged as error:
             names = [dump.name for dump in self.of(database)]
             raise UnknownDump(name, self.directory, names, str(error)) from error

@@ -27,7 +27,6 @@ from migopy.texts import kept_line
 MANIFEST = 'migopy.json'
 TIME_FORMAT = '%Y%m%dT%H%M%SZ'
 
-_COMPRESSED = '.gz'
 _MOST_MANIFEST_BYTES = 64 * 1024 * 1024
 
 _THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
@@ -80,7 +79,7 @@ class Dump:
             if not path.name.isprintable():
                 raise ValueError('its name does not fit in a line')
             made = datetime.strptime(path.name.partition('_')[0], TIME_FORMAT)
-            _require_folder(path)
+            require_folder(path)
             manifest = _read_manifest(path / MANIFEST)
             number = manifest.get('number', 0)
             return cls(
@@ -109,43 +108,14 @@ class Dump:
         ) as error:
             raise Damaged(f'{path} is no dump: {error}') from error
 
-    @classmethod
-    def read_foreign(cls, path: Path, database: str) -> Dump:
-        """Read a folder that mongodump has written for somebody.
-
-        Raise `Damaged` where it holds no dump of the database.
-        """
-        try:
-            if not path.name.isprintable():
-                raise ValueError('its name does not fit in a line')
-            _require_folder(path)
-            _require_folder(path / database)
-            made = datetime.fromtimestamp(path.lstat().st_mtime, timezone.utc)
-            names = sorted(os.listdir(path / database))
-        except (OSError, ValueError, OverflowError) as error:
-            raise Damaged(f'{path} holds no dump of {database}: {error}') from error
-        files = {}
-        for name in names:
-            if not name.isprintable():
-                raise Damaged(f'{path} holds {name!r}, which is of no dump')
-            if name.endswith((DATA + _COMPRESSED, METADATA + _COMPRESSED)):
-                raise Damaged(f'{path} is compressed. Unpack it: gunzip -r {path}')
-            if name.endswith((DATA, METADATA)):
-                files[f'{database}/{name}'] = size_of_regular(path / database / name)
-        sizes = {name: size or 0 for name, size in files.items()}
-        if not any(name.endswith(METADATA) for name in sizes):
-            raise Damaged(f'{path} holds no dump of {database}')
-        size = sum(sizes.values())
-        return cls(path.name, path, database, made, size, files=sizes, foreign=True)
-
     def contents(self) -> list[Stored]:
         """Read it from end to end, and give what is in it.
 
         Raise `Damaged` or `OSError` where a file is not as it was written.
         """
         folder = self.path / self.database
-        _require_folder(self.path)
-        _require_folder(folder)
+        require_folder(self.path)
+        require_folder(folder)
         for name, size in self.files.items():
             path = self.path / name
             found = size_of_regular(path)
@@ -263,7 +233,8 @@ def _plain_address(address: str) -> str:
     return f'localhost:{port}' if host.strip('[]') in _THIS_MACHINE else address.lower()
 
 
-def _require_folder(path: Path) -> None:
+def require_folder(path: Path) -> None:
+    """Raise `Damaged` unless it is a folder, not a link to one."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         raise Damaged(f'{path} is no folder')
 

@@ -158,6 +158,14 @@ class Stored:
             shown, json_options=_JSON, separators=(',', ':'), ensure_ascii=False
         )
 
+    def is_like(self, other: Stored) -> bool:
+        """Tell whether they are the same but for the order; NaN is like NaN."""
+        return self._in_order() == other._in_order()
+
+    def _in_order(self) -> str:
+        given = [self.name, self.options, list(self.indexes)]
+        return json_util.dumps(given, json_options=_JSON, sort_keys=True)
+
     @classmethod
     def read(cls, path: Path) -> Stored:
         """Read a `.metadata.json`. Raise `Damaged` where it says something else."""

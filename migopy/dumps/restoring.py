@@ -22,6 +22,7 @@ from migopy.dumps.format import (
     OPTIONS_NOT_TAKEN,
     STAGED,
     SYSTEM_JS,
+    Document,
     Progress,
     Stored,
 )
@@ -98,6 +99,10 @@ class Filler:
         }
         if view_on is not None:
             options['viewOn'] = view_on
+        # Collections of long ago (before MongoDB 3.4) have such an index.
+        for index in stored.indexes:
+            if _is_of_id(index) and index.get('v') == 1:
+                options['idIndex'] = {k: index[k] for k in ('v', 'key', 'name')}
         self._db.command({'create': name, **options})
 
     def replace_functions(self, stored: Stored) -> None:
@@ -171,7 +176,7 @@ class Filler:
         indexes = [
             {**default, **{k: v for k, v in index.items() if k != 'ns'}}
             for index in stored.indexes
-            if list(index['key'].items()) != [('_id', 1)]
+            if not _is_of_id(index)
         ]
         if not indexes:
             return
@@ -184,6 +189,10 @@ class Filler:
             # As mongorestore does: old servers kept any option. It is not sent at
             # first, as the strict Stable API does not know it.
             self._db.command({**command, 'ignoreUnknownIndexOptions': True})
+
+
+def _is_of_id(index: Document) -> bool:
+    return list(index['key'].items()) == [('_id', 1)]
 
 
 def _with_empty_timestamp(documents: Sequence[bytes]) -> Iterator[RawBSONDocument]:

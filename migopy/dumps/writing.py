@@ -51,7 +51,7 @@ def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
         for one in stored_in(plain(db), apart):
             path = folder / f'{file_stem(one.stored.name)}{METADATA}'
             with contextlib.suppress(Damaged):
-                if path.exists() and Stored.read(path) == one.stored:
+                if path.exists() and Stored.read(path).is_like(one.stored):
                     path.write_text(one.metadata, encoding='utf-8')
 
 

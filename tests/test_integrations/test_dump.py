@@ -95,6 +95,9 @@ def make_many_kinds(db: Database[Any]) -> None:
         ]
     )
     db['points'].create_index([('m', 1), ('t', -1)])
+    # Before MongoDB 3.4 each collection had such an index.
+    before_3_4 = {'v': 1, 'key': {'_id': 1}, 'name': '_id_'}
+    db.create_collection('before 3.4', idIndex=before_3_4)
     db.create_collection('changes', changeStreamPreAndPostImages={'enabled': True})
     english = {'locale': 'en'}
     match = [{'$match': {'title': {'$regex': '1'}}}]

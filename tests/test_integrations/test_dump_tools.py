@@ -244,8 +244,10 @@ class MongodumpTest(DumpTest):
         self.assertIn('unheardOf', path.read_text())
 
     def test_options_keep_their_order(self) -> None:
-        sort = [{'$sort': {'z': 1, 'a': 1}}]
-        self.db.create_collection('view', viewOn='notes', pipeline=sort)
+        sort = {'$sort': {'z': 1, 'a': 1}}
+        is_number = {'$match': {'z': {'$ne': float('nan')}}}
+        pipeline = [is_number, sort]
+        self.db.create_collection('view', viewOn='notes', pipeline=pipeline)
         self.db['notes'].insert_one({'_id': 1})
         before = everything(self.db)
         dump = self.dump()

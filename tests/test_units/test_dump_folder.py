@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import random
+import shlex
 import shutil
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -279,11 +281,19 @@ class ForeignTest(LaidTest):
 
     def test_what_holds_no_dump_of_the_database_is_said(self) -> None:
         for name, reason in {
-            'dump': 'dump holds no dump of other',
+            'dump': 'dump holds no dump of other, but of shop\n',
             self.name: f'{self.name} is of shop',
             '.gitignore': 'is no folder',
+            'nothing': 'holds no dump of other: no folder of this name is in it\n',
+            'shop': 'the files of one: they belong in a folder in it, other\n',
+            'file': 'file/other is no folder\n',
         }.items():
             (self.directory / '.gitignore').touch()
+            (self.directory / 'nothing').mkdir(exist_ok=True)
+            (self.directory / 'file').mkdir(exist_ok=True)
+            (self.directory / 'file' / 'other').touch()
+            files = self.directory / 'dump' / 'shop'
+            shutil.copytree(files, self.directory / 'shop', dirs_exist_ok=True)
             with self.subTest(name), self.assertRaisesRegex(UnknownDump, reason):
                 self.dumps().find('other', name, foreign=True)
 
@@ -316,8 +326,51 @@ class ForeignTest(LaidTest):
     def test_a_compressed_one_is_to_be_unpacked(self) -> None:
         path = self.directory / 'dump' / 'shop' / 'notes.bson'
         path.rename(path.with_name('notes.bson.gz'))
-        with self.assertRaisesRegex(UnknownDump, 'gunzip'):
+        with self.assertRaisesRegex(UnknownDump, f'gunzip -r {self.directory}/dump\n'):
             self.dumps().find('shop', 'dump', foreign=True)
+        odd = self.directory / "ann's dump; ü"
+        (self.directory / 'dump').rename(odd)
+        with self.assertRaises(UnknownDump) as caught:
+            self.dumps().find('shop', odd.name, foreign=True)
+        said = str(caught.exception)
+        typed = said.partition('Unpack it: ')[2].partition('\n')[0]
+        self.assertEqual(shlex.split(typed), ['gunzip', '-r', str(odd)])
+
+    def test_an_archive_is_said_to_be_one(self) -> None:
+        # As mongodump --archive and --archive --gzip begin it.
+        archive = b'\x6d\xe2\x99\x81' + bson.encode({'server_version': '6.0.27'})
+        for name, content in {
+            'archive': archive,
+            'archive.gz': gzip.compress(archive),
+        }.items():
+            (self.directory / name).write_bytes(content)
+            for foreign in (False, True):
+                with self.subTest(name), self.assertRaises(UnknownDump) as caught:
+                    self.dumps().find('shop', name, foreign)
+                said = str(caught.exception)
+                self.assertIn(f'{name} is an archive of mongodump, which mongo', said)
+        for content in (
+            b'',
+            b'\x1f\x8b',
+            gzip.compress(b'') + b'x',
+            b'\x1f\x8b\x08abc',
+        ):
+            (self.directory / 'archive').write_bytes(content)
+            with (
+                self.subTest(content),
+                self.assertRaisesRegex(UnknownDump, 'no folder'),
+            ):
+                self.dumps().find('shop', 'archive', foreign=True)
+
+    def test_users_and_roles_belong_to_no_collection(self) -> None:
+        """mongodump --dumpDbUsersAndRoles writes them without metadata."""
+        users = self.directory / 'dump' / 'shop' / '$admin.system.users.bson'
+        users.write_bytes(bson.encode({'_id': 'shop.ann'}))
+        dump = self.dumps().find('shop', 'dump', foreign=True)
+        self.assertEqual(['notes', 'tags'], [one.name for one in dump.contents()])
+        db = database()
+        db.list_collection_names = list
+        self.assertIn('Its users and roles are not', self.dumps().cautions(db, dump)[0])
 
     def test_one_elsewhere_is_not_found(self) -> None:
         shutil.copytree(self.directory / 'dump', self.folder / 'dump')
