@@ -17,6 +17,13 @@ from migopy.dumps.restoring import Filler
 from migopy.state import NOT_WRITTEN
 
 
+_MOST_JOURNAL_BYTES = 2 * 2**30
+"""The server's journal holds what was written since a checkpoint, after 2 GB the next.
+
+A server whose disk is full ends.
+"""
+
+
 class NotTaken(Exception):
     """The server does not take `collection` of a dump, as `error` says.
 
@@ -200,8 +207,9 @@ class Exchange:
 
     def _require_room(self) -> None:
         free = free_bytes(self._db)
-        if free is not None and free < self._size:
-            raise NoRoom(self._size, free)
+        needed = self._size + min(self._size, _MOST_JOURNAL_BYTES)
+        if free is not None and free < needed:
+            raise NoRoom(needed, free)
 
     def _stage_one(self, stored: Stored, names: Mapping[str, str], keep: bool) -> None:
         name = names[stored.name]

@@ -186,6 +186,20 @@ class RestoreTest(DumpTest):
                 self.dumps().restore(self.db, self.dump, in_place=True)
                 self.assertEqual(self.before, everything(self.db))
 
+    def test_room_is_needed_for_the_journal_too(self) -> None:
+        size = self.dump.size
+        for free, fits in ((2 * size - 1, False), (2 * size, True)):
+            with (
+                self.subTest(fits=fits),
+                mock.patch('migopy.dumps.exchange.free_bytes', return_value=free),
+            ):
+                if fits:
+                    self.dumps().restore(self.db, self.dump)
+                    continue
+                needed = f'{2 * size:,} bytes more are needed'
+                with self.assertRaisesRegex(RestoreRefused, needed):
+                    self.dumps().restore(self.db, self.dump)
+
     def test_in_place_what_the_server_does_not_take_drops_nothing(self) -> None:
         self.rewrite_metadata('c', indexes=[self.index(unique=True)])
         with self.assertRaisesRegex(RestoreRefused, 'duplicate key'):
