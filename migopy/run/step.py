@@ -17,6 +17,7 @@ from migopy.files import (
     Migration,
     load_all,
 )
+from migopy.run.surroundings import SURROUNDINGS
 from migopy.terminal import open_again
 
 
@@ -95,9 +96,10 @@ def call_here(call: Callable[[], object]) -> object:
 
     If the function forks, the child ends here when it returns: it must neither register
     the migration nor release the lock. What is said next is written even if it has
-    closed stdout or stderr.
+    closed stdout or stderr, or has put something else there.
     """
     process = os.getpid()
+    SURROUNDINGS.enter()
     try:
         returned = call()
     except BaseException:
@@ -105,6 +107,7 @@ def call_here(call: Callable[[], object]) -> object:
             _end_child(1, traceback.print_exc)
         raise
     finally:
+        SURROUNDINGS.leave()
         open_again()
     if os.getpid() != process:
         _end_child(0)

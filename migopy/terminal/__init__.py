@@ -18,6 +18,7 @@ from migopy.terminal.console import wrapped as wrapped
 from migopy.terminal.figures import how_far as how_far
 from migopy.terminal.helm import HELM as HELM
 from migopy.terminal.helm import Meter as Meter
+from migopy.terminal.lines import put_back as put_back
 from migopy.terminal.lines import spoken_by as spoken_by
 from migopy.terminal.lines import unnamed as unnamed
 from migopy.terminal.lines import whole_lines as whole_lines

@@ -118,6 +118,21 @@ def take_over() -> tuple[TextIO, TextIO]:
     return before
 
 
+def put_back(streams: tuple[TextIO, TextIO]) -> None:
+    """Put what a migration has taken away back as stdout and stderr.
+
+    What stands in for them while bars are drawn stays, and comes and goes by itself.
+    """
+    for name, before in zip(('stdout', 'stderr'), streams):
+        now = getattr(sys, name)
+        if not any(map(_comes_and_goes, (now, before))) and not is_taken_over(now):
+            setattr(sys, name, before)
+
+
+def _comes_and_goes(stream: object) -> bool:
+    return type(stream).__module__ == 'rich.file_proxy'
+
+
 def is_taken_over(stream: object) -> bool:
     """Tell whether a stream is stood in for."""
     return isinstance(stream, WholeLines)

@@ -61,6 +61,67 @@ class ClosedTest(FabTest):
         self.assertIn('ZeroDivisionError', result.stdout)
 
 
+#: Goes to another folder, and keeps what is printed from then on.
+MOVING = """
+    import io
+    import os
+    import sys
+
+    def up(db):
+        os.chdir('data')
+        sys.stdout = sys.stderr = io.StringIO()
+        print('this is for nobody')
+        db.notes.insert_one({})
+        REST
+"""
+
+READING = """
+    def up(db):
+        with open('data/names.txt') as file:
+            db.notes.insert_one({'name': file.read()})
+        print('read')
+"""
+
+
+class SurroundingsTest(FabTest):
+    """What a migration leaves changed in the process is none of the next one's."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write('data/names.txt', 'Ann')
+
+    def test_the_next_one_runs_as_it_would_alone_and_is_told_of(self) -> None:
+        self.migration('001_a.py', MOVING.replace('REST', ''))
+        self.migration('002_b.py', READING)
+        result = self.assert_ok(self.fab('migrations:execute', 'migrations'))
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertIn('002_b.py executed in', result.stderr)
+        self.assertEqual(result.results, 'read\nAll migrations registered\n')
+
+    def test_the_failure_of_one_is_told(self) -> None:
+        self.migration('001_a.py', MOVING.replace('REST', '1 / 0'))
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('ZeroDivisionError', result.stderr)
+        self.assertIn('fab migrations:execute,001_a.py', result.stderr)
+
+    def test_so_it_is_after_a_folder_that_is_gone(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            import os
+            import tempfile
+
+            def up(db):
+                with tempfile.TemporaryDirectory() as folder:
+                    os.chdir(folder)
+            """,
+        )
+        self.migration('002_b.py', READING)
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.contents('notes'), [{'name': 'Ann'}])
+
+
 class ResultTest(FabTest):
     """`2>/dev/null`, `| grep` and `> file` have what was asked for, and that alone."""
 
