@@ -174,9 +174,9 @@ class Gathered:
         """Keep which documents a step would change, if that was asked for."""
         self._narrator.compared(step, comparisons, since)
 
-    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
         """Keep what to know before migrations run."""
-        self._narrator.foreseen(findings)
+        self._narrator.foreseen(findings, names)
 
     def nothing_to_try(self) -> None:
         """Hear that nothing would run."""

@@ -83,4 +83,4 @@ def _tell_foreseen(
     foreseen = look_at(site, steps, notes)
     findings = [each for each in foreseen.findings if each.name not in TOLD]
     if findings:
-        observer.foreseen(findings)
+        observer.foreseen(findings, foreseen.names)

@@ -95,7 +95,7 @@ def look_ahead(
     require_registrable(site, migrations[0].name)
     foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.findings:
-        observer.foreseen(foreseen.findings)
+        observer.foreseen(foreseen.findings, foreseen.names)
     asked = order.asked
     anyway = Command(asked.name, *asked.values, **{**asked.options, 'preflight': 'no'})
     foreseen.require_none_grave(anyway)

@@ -251,10 +251,11 @@ class Observer(Protocol):
         the state before that one was compared.
         """
 
-    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
         """Hear what a person should know before steps run, if there is anything.
 
-        The values of a finding are what people have stored: they are for no log.
+        `names` are those of all that were looked at. The values of a finding are what
+        people have stored: they are for no log.
         """
 
     def nothing_to_try(self) -> None:

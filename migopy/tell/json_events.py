@@ -192,7 +192,7 @@ class JsonEvents:
     ) -> None:
         """Say nothing: documents are people's, and for no log."""
 
-    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
         """Tell what to know before migrations run."""
         found = [each.as_document() for each in findings]
         self._lines.event('foreseen', findings=found)

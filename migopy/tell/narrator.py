@@ -226,11 +226,11 @@ class Narrator:
 
         tell(self._voice.on_terminal, comparisons, since, self.database)
 
-    def foreseen(self, findings: Sequence[Foreseen]) -> None:
+    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
         """Say what to know before migrations run, a line each."""
         from migopy.tell.preflight_findings import tell_shortly
 
-        tell_shortly(self._voice, findings)
+        tell_shortly(self._voice, self._spelling, findings, names)
 
     def nothing_to_try(self) -> None:
         """Say that nothing would run."""

@@ -47,9 +47,7 @@ def tell_foreseen(
             voice.white(_as_annotation(each))
         else:
             _tell(voice, each)
-            if each.name == FAILS:
-                said = '  See all of it: ', _dry_run_up_to(each.migration, names)
-                voice.white(spelled(said, spelling))
+            _tell_of_dry_run(voice, spelling, each, names)
     # Where there are problems, an error says so.
     if form == 'text' and not any(each.is_problem for each in findings):
         voice.green(_verdict(names, len(findings)))
@@ -71,12 +69,25 @@ def _dry_run_up_to(name: str, names: Sequence[str]) -> Command:
     return Command('execute', to=name, dry_run='yes')
 
 
-def tell_shortly(voice: Voice, findings: Sequence[Finding]) -> None:
+def _tell_of_dry_run(
+    voice: Voice, spelling: Spelling, finding: Finding, names: Sequence[str]
+) -> None:
+    """Name the dry run that shows an error, if a finding is one."""
+    if finding.name == FAILS:
+        said = '  See all of it: ', _dry_run_up_to(finding.migration, names)
+        voice.white(spelled(said, spelling))
+
+
+def tell_shortly(
+    voice: Voice, spelling: Spelling, findings: Sequence[Finding], names: Sequence[str]
+) -> None:
     """Say each in a line; of a problem also what to write instead."""
     for each in findings:
         if each.is_problem:
-            instead = f'\n  Instead: {one_line(each.instead)}' if each.instead else ''
+            has_more = each.instead and each.name != FAILS
+            instead = f'\n  Instead: {one_line(each.instead)}' if has_more else ''
             voice.red(f'{short(each)}{instead}')
+            _tell_of_dry_run(voice, spelling, each, names)
         else:
             voice.white(short(each))
 

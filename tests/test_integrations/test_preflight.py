@@ -387,6 +387,19 @@ class ExecuteTest(PreflightTest):
         self.fab('migrations:execute,preflight=no')
         self.assertEqual(self.registered(), ['001_a.py'])
 
+    def test_the_dry_run_that_shows_an_error_is_named(self) -> None:
+        self.look_always()
+        self.migration('002_b.py', up('1 / 0'))
+        result = self.fab('migrations:execute')
+        self.assert_error(
+            result,
+            '002_b.py:5: problem: it failed in the dry run: ZeroDivisionError',
+            '\n  See all of it: fab migrations:execute,to=002_b.py,dry_run=yes\n',
+        )
+        self.assertNotIn('Instead', result.stderr)
+        result = self.fab('migrations:execute,to=002_b.py,dry_run=yes')
+        self.assertIn('    1 / 0\n', result.stderr)
+
     def test_notices_do_not(self) -> None:
         self.look_always()
         self.migration('002_b.py', up('db.users.delete_many({})'))
