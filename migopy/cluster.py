@@ -24,6 +24,7 @@ from migopy.server import (
     is_made_for_us,
     listening_client,
     named_client,
+    require_password,
     without_last_word,
 )
 
@@ -56,6 +57,7 @@ class Cluster:
     def client(self) -> Any:
         """Make the client; raises what `explained` gives for what PyMongo refuses."""
         place, options = self.connection
+        require_password(self._settings, self._make_client)
         before = ObjectId()
         try:
             with self._without_warnings():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 FAILED_TO_PARSE = 9
+USER_NOT_FOUND = 11
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 NAMESPACE_NOT_FOUND = 26
@@ -12,6 +13,8 @@ WRITE_CONFLICT = 112
 NOT_VALID = 121
 NOT_IN_TRANSACTION = 263
 OUTSIDE_STABLE_API = 323
+#: The server lets nobody log in by that mechanism.
+NO_SUCH_MECHANISM = 334
 DUPLICATE_KEY = 11000
 
 #: The label of errors after which a transaction may be tried again.

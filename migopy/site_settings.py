@@ -50,11 +50,12 @@ def secrets_of(manager_class: type[Defaults]) -> list[str]:
 
 def settings_of(manager: Defaults) -> SiteSettings:
     """Read the settings of a manager, which may be attributes of it or its class."""
+    base = os.path.join(
+        project_directory(type(manager)), manager.PROJECT_DIRECTORY or ''
+    )
     return SiteSettings(
-        server=_server_of(manager),
-        base=os.path.join(
-            project_directory(type(manager)), manager.PROJECT_DIRECTORY or ''
-        ),
+        server=_server_of(manager, base),
+        base=base,
         directory=manager.MIGRATIONS_DIRECTORY,
         file_pattern=manager.MIGRATIONS_FILE_PATTERN,
         helpers=manager.MIGRATIONS_HELPERS,
@@ -71,7 +72,7 @@ def settings_of(manager: Defaults) -> SiteSettings:
     )
 
 
-def _server_of(manager: Defaults | type[Defaults]) -> Settings:
+def _server_of(manager: Defaults | type[Defaults], base: str = '') -> Settings:
     return Settings(
         host=manager.MONGO_HOST or 'localhost',
         port=manager.MONGO_PORT,
@@ -81,4 +82,5 @@ def _server_of(manager: Defaults | type[Defaults]) -> Settings:
         uri=manager.MONGO_URI,
         auth_source=manager.MONGO_AUTH_SOURCE,
         options=manager.MONGO_CLIENT_OPTIONS,
+        base=base,
     )

@@ -40,9 +40,9 @@ MODULES = (
     *('other_registries', 'own_collections', 'phases', 'plan', 'preflight', 'quorum'),
     *('registry', 'rehearse', 'repeat', 'returned', 'squash', 'standin', 'status'),
     *('steering', 'topologies', 'transaction', 'trial_truth', 'undo', 'undo_batches'),
-    *('undo_command', 'undo_defined', 'undo_exact', 'undo_kept', 'undo_killed'),
-    *('undo_pages', 'undo_tried', 'undo_unique', 'unfinished', 'update_each'),
-    *('verify', 'work'),
+    *('tls', 'undo_command', 'undo_defined', 'undo_exact', 'undo_kept'),
+    *('undo_killed', 'undo_pages', 'undo_tried', 'undo_unique', 'unfinished'),
+    *('update_each', 'verify', 'work'),
 )
 
 #: Where the environment has 1 for it, every command starts from nothing.

@@ -166,7 +166,8 @@ class Members:
             attributes.pop(each, None)
         attributes.update(own, MONGO_DATABASE=name, MONGO_DATABASES=None)
         # A user for all is looked up in admin, a tenant's own user in its database.
-        if manager.MONGO_USER and not manager.MONGO_AUTH_SOURCE and not own:
+        server = self._site.settings.server
+        if manager.MONGO_USER and not own and not server.says_where_the_user_is:
             attributes['MONGO_AUTH_SOURCE'] = 'admin'
         return manager
 

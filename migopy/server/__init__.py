@@ -29,12 +29,10 @@ from migopy.server.client import (
     own_collection,
     without_last_word,
 )
+from migopy.server.denied import AccessDenied
 from migopy.server.explained import (
     UNUSABLE,
-    AccessDenied,
     DatabaseError,
-    NoPrimary,
-    ServerUnreachable,
     UnsupportedServer,
     explained,
     reason_of,
@@ -53,6 +51,8 @@ from migopy.server.settings import (
     OneOfMany,
     Settings,
 )
+from migopy.server.tls import require_password
+from migopy.server.unreached import NoPrimary, ServerUnreachable
 from migopy.server.uris import SCHEMES, ServerUri, heard_warnings, is_uri
 from migopy.server.values import CHECKS, OBJECTS, is_logger
 
@@ -110,6 +110,7 @@ __all__ = [
     'names_given',
     'own_collection',
     'reason_of',
+    'require_password',
     'require_sound',
     'running_in',
     'shown_value',

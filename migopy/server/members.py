@@ -34,12 +34,6 @@ class Member:
         article = 'an' if self.kind == 'arbiter' else 'a'
         return f'{article} {self.kind} of the replica set {self.replica_set}'
 
-    def uri(self, with_user: bool) -> str:
-        """Give a URI of the whole set, with a placeholder for its user, if any."""
-        user = 'user:password@' if with_user else ''
-        hosts = ','.join(self.hosts)
-        return f'mongodb://{user}{hosts}/?replicaSet={self.replica_set}'
-
 
 def only_member(client: MongoClient[Any]) -> Member | None:
     """Give the member that a client is directly connected to, else `None`."""

@@ -2,19 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.secrets import secrets_in
-from migopy.server.uris import ServerUri, is_uri, odd_options, with_ports
+from migopy.server.uris import (
+    FILES,
+    ServerUri,
+    is_uri,
+    odd_options,
+    of_set,
+    with_files_in,
+    with_ports,
+)
 
 EMBEDDED = 'embedded:'
 
 #: The folder of a private server where none is named.
 DATA = 'mongodata'
+
+#: Mechanisms whose users the server looks up elsewhere than in a database of its own.
+EXTERNAL = ('GSSAPI', 'MONGODB-AWS', 'MONGODB-OIDC', 'MONGODB-X509', 'PLAIN')
 
 
 class NoDatabase(MigopyException):
@@ -60,6 +72,8 @@ class Settings:
     uri: str | None = field(default=None, repr=False)
     auth_source: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    #: The folder that relative paths of certificates lie in; '' is the current one.
+    base: str = ''
 
     @property
     def database_name(self) -> str | None:
@@ -118,28 +132,71 @@ class Settings:
     @property
     def looked_up_in(self) -> str:
         """Say in which database the user is looked up."""
-        if self.auth_source or not self._uri:
-            return str(self.auth_source or self.database_name)
-        return 'of the URI (authSource)'
+        given = {name.lower(): value for name, value in self.options.items()}
+        found = given.get('authsource') or self.auth_source
+        if found := found or self._parts.options.get('authsource'):
+            return str(found)
+        if self.mechanism in EXTERNAL:
+            return '$external'
+        if self._parts.user and self._parts.scheme == 'mongodb+srv':
+            return 'that the URI or its DNS names (authSource)'
+        if self._parts.user:
+            return self._parts.database or 'admin'
+        return str(self.database_name)
+
+    @property
+    def says_where_the_user_is(self) -> bool:
+        """Tell whether something other than a database decides where one is known."""
+        is_external = self.mechanism in EXTERNAL
+        return bool(self.auth_source or self.sets('authSource') or is_external)
+
+    @property
+    def mechanism(self) -> str:
+        """Name the way to log in, '' where PyMongo and the server agree on one."""
+        return str(self.client_options.get('authmechanism') or '')
+
+    @property
+    def client_options(self) -> dict[str, Any]:
+        """Give all options of `MongoClient` by their names in lower case.
+
+        As for PyMongo, an argument comes before the same option of the URI.
+        """
+        given = {name.lower(): value for name, value in self.options.items()}
+        return {**self._parts.options, **given}
 
     def sets(self, option: str) -> bool:
         """Tell whether an option of `MongoClient` is set, in the URI or otherwise."""
-        names = {name.lower() for name in self.options}
-        return option.lower() in names | set(self._parts.options)
+        return option.lower() in self.client_options
+
+    def place_of(self, option: str) -> str:
+        """Name the setting that an option of `MongoClient` is in, or belongs in."""
+        is_argument = option.lower() in {name.lower() for name in self.options}
+        return 'MONGO_CLIENT_OPTIONS' if is_argument or not self._uri else self.place
 
     def arguments(self) -> tuple[list[Any], dict[str, Any]]:
         """Give the arguments for `MongoClient`, by position and by name."""
-        options: dict[str, Any] = dict(self.options)
+        options: dict[str, Any] = {
+            name: os.path.join(self.base, value)
+            if name.lower() in FILES and isinstance(value, (str, os.PathLike))
+            else value
+            for name, value in self.options.items()
+        }
         if self.user and not self._parts.user:
             options.setdefault('username', self.user)
             options.setdefault('password', self.password)
-            options.setdefault('authSource', self.auth_source or self.database_name)
-        elif self.auth_source:
+            if not self.says_where_the_user_is:
+                options['authSource'] = self.database_name
+        if self.auth_source:
             options.setdefault('authSource', self.auth_source)
-        place = [self._uri] if self._uri else [self.host, int(self.port)]
+        uri = with_files_in(self._uri, self.base)
+        place = [uri] if self._uri else [self.host, int(self.port)]
         # False and 0 are values: {'retryWrites': False}.
         given = {name: value for name, value in options.items() if value is not None}
         return place, given
+
+    def uri_of_set(self, hosts: Iterable[str], replica_set: str) -> str:
+        """Give the URI for a whole set, with placeholders for what is secret."""
+        return of_set(self._uri or 'mongodb://', hosts, replica_set)
 
     @property
     def passed_over(self) -> list[str]:

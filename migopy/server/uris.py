@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote_plus
 
 from pymongo.common import VALIDATORS
 from pymongo.errors import ConfigurationError
 from pymongo.uri_parser import split_hosts, split_options
 
+from migopy.secrets import MASK, SECRET_OPTIONS
+
 SCHEMES = ('mongodb://', 'mongodb+srv://')
+
+#: The options that name a file.
+FILES = ('tlscafile', 'tlscertificatekeyfile', 'tlscrlfile')
 
 #: The one option that may be there several times.
 SEVERAL = 'readpreferencetags'
@@ -41,6 +48,8 @@ class ServerUri:
     #: Parts that may be a password, as they are written.
     secrets: tuple[str, ...] = field(repr=False)
     database: str
+    #: The options as they are written; '' where a part of them may be a password.
+    query: str = field(repr=False)
     #: By their names in lower case; there are none if PyMongo cannot read them.
     options: dict[str, str] = field(repr=False)
 
@@ -65,6 +74,7 @@ class ServerUri:
             secrets=tuple(filter(None, {password, hidden.partition(':')[2]})),
             # What follows a dot is a collection's name.
             database=unquote_plus(path).partition('.')[0],
+            query='' if '@' in query else query,
             options=_options(query),
         )
 
@@ -136,6 +146,36 @@ def misread(text: str) -> str | None:
                 ' value, and nothing would be encrypted'
             )
     return None
+
+
+def with_files_in(text: str, folder: str) -> str:
+    """Give a URI whose relative paths of certificates begin at a folder."""
+    place, mark, query = text.partition('?')
+    if '@' in query:
+        return text  # it may be a part of a password
+    options = re.split('([&;])', query)
+    for number, option in enumerate(options):
+        name, equals, path = option.partition('=')
+        if name.lower() in FILES and path:
+            path = quote(os.path.join(folder, unquote_plus(path)), safe='/')
+            options[number] = f'{name}{equals}{path}'
+    return f'{place}{mark}{"".join(options)}'
+
+
+def of_set(text: str, hosts: Iterable[str], replica_set: str) -> str:
+    """Give a member's URI for its whole set, with placeholders for what is secret."""
+    uri = ServerUri.of(text)
+    user = 'user:password@' if uri.user and uri.password else ''
+    options = {
+        name: MASK if name.lower() in SECRET_OPTIONS else value
+        for name, _, value in (
+            option.partition('=') for option in re.split('[&;]', uri.query)
+        )
+        if value and name.lower() not in ('directconnection', 'replicaset')
+    }
+    options['replicaSet'] = replica_set
+    query = '&'.join(f'{name}={value}' for name, value in options.items())
+    return f'mongodb://{user}{",".join(hosts)}/{quote(uri.database)}?{query}'
 
 
 def with_ports(hosts: str, port: int | str) -> str:

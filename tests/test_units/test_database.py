@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unittest
+from pathlib import Path
 from typing import Any
 
 from pymongo.errors import (
@@ -171,6 +172,45 @@ class ArgumentsTest(unittest.TestCase):
         self.assertEqual(
             options, {'username': 'ann', 'password': 'x', 'authSource': 'shop'}
         )
+
+    def test_a_user_is_looked_up_where_the_uri_or_the_mechanism_says(self) -> None:
+        ann = {'database': 'shop', 'user': 'ann'}
+        options = self.options(uri='mongodb://a/shop?authSource=people', **ann)
+        self.assertEqual(options, {'username': 'ann'})
+        for mechanism in ('MONGODB-X509', 'PLAIN'):
+            given = {'authMechanism': mechanism}
+            options = self.options(options=given, **ann)
+            self.assertEqual(options, {**given, 'username': 'ann'})
+
+    def test_it_is_said_where_a_user_is_looked_up(self) -> None:
+        uri = 'mongodb://bob:x@a'
+        x509 = {'authMechanism': 'MONGODB-X509'}
+        for settings, expected in (
+            (Settings(database='shop'), 'shop'),
+            (Settings(database='shop', auth_source='people'), 'people'),
+            (Settings(options=x509), '$external'),
+            (Settings(uri=uri, database='shop'), 'admin'),
+            (Settings(uri=f'{uri}/shop'), 'shop'),
+            (Settings(uri=f'{uri}/shop?authSource=people'), 'people'),
+            (Settings(uri=f'{uri}/?authSource=a', auth_source='people'), 'people'),
+            (Settings(auth_source='a', options={'authsource': 'people'}), 'people'),
+            (Settings(uri='mongodb://a/x', database='shop', user='ann'), 'shop'),
+        ):
+            with self.subTest(expected, uri=settings.uri):
+                self.assertEqual(settings.looked_up_in, expected)
+
+    def test_relative_paths_of_certificates_lie_in_the_project(self) -> None:
+        given = {'tlsCAFile': 'ca.pem', 'tlsCRLFile': Path('crl.pem'), 'tls': True}
+        expected = {
+            'tlsCAFile': '/srv/ca.pem',
+            'tlsCRLFile': '/srv/crl.pem',
+            'tls': True,
+        }
+        self.assertEqual(self.options(options=given, base='/srv'), expected)
+        uri = 'mongodb://a/?tlsCAFile=ca.pem'
+        [found] = Settings(uri=uri, base='/srv').arguments()[0]
+        self.assertEqual(found, 'mongodb://a/?tlsCAFile=/srv/ca.pem')
+        self.assertEqual(Settings(uri=uri).arguments()[0], [uri])
 
     def test_the_uri_s_user_comes_first(self) -> None:
         options = self.options(uri='mongodb://bob:x@a/shop', user='ann', password='y')

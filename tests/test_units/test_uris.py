@@ -7,7 +7,7 @@ import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
-from migopy.server.uris import misread, odd_options
+from migopy.server.uris import misread, odd_options, of_set, with_files_in
 
 SOUND = 'mongodb://server/?retryWrites=true&w=majority'
 ODD = 'mongodb://server/?maxPoolSiz=5&retryWrites=maybe'
@@ -28,6 +28,52 @@ class OddOptionsTest(unittest.TestCase):
         self.assertEqual(found, [odd_options(SOUND), odd_options(ODD)] * 200)
         self.assertEqual((odd_options(SOUND), len(odd_options(ODD))), ([], 2))
         self.assertEqual(warnings.filters, filters)
+
+
+class FilesTest(unittest.TestCase):
+    """Relative paths of certificates' files."""
+
+    def test_begin_at_the_project_s_folder(self) -> None:
+        for given, expected in {
+            'tls=true&tlsCAFile=ca.pem': 'tls=true&tlsCAFile=/srv/ca.pem',
+            'tlscafile=a%2Fmy%20ca.pem;w=1': 'tlscafile=/srv/a/my%20ca.pem;w=1',
+            'tlsCertificateKeyFile=a.pem&tlsCertificateKeyFilePassword=b': (
+                'tlsCertificateKeyFile=/srv/a.pem&tlsCertificateKeyFilePassword=b'
+            ),
+            'tlsCRLFile=a+b': 'tlsCRLFile=/srv/a%20b',
+        }.items():
+            found = with_files_in(f'mongodb://a:b@h/shop?{given}', '/srv')
+            self.assertEqual(found, f'mongodb://a:b@h/shop?{expected}')
+
+    def test_anything_else_stays_as_it_is(self) -> None:
+        for uri in (
+            '',
+            'embedded:mongodata',
+            'mongodb://h/tlsCAFile=ca.pem',
+            'mongodb://h/?tlsCAFile=/etc/ca.pem&tlsCRLFile=',
+            'mongodb://a:b?tlsCAFile=ca.pem@h/',
+        ):
+            self.assertEqual(with_files_in(uri, '/srv'), uri)
+
+
+class WholeSetTest(unittest.TestCase):
+    def test_what_else_is_set_stays_without_what_is_secret(self) -> None:
+        for given, expected in {
+            'mongodb://': 'mongodb://a:1,b:2/?replicaSet=rs0',
+            'mongodb://ann:s3cret@b:2/shop?directConnection=true': (
+                'mongodb://user:password@a:1,b:2/shop?replicaSet=rs0'
+            ),
+            'mongodb://b:2/?tls=true&REPLICASET=x&tlsCertificateKeyFilePassword=s3cret'
+            '&authMechanism=MONGODB-X509': (
+                'mongodb://a:1,b:2/?tls=true&tlsCertificateKeyFilePassword=***'
+                '&authMechanism=MONGODB-X509&replicaSet=rs0'
+            ),
+            'mongodb://ann:s3?c=ret@b:2/shop': ('mongodb://a:1,b:2/?replicaSet=rs0'),
+        }.items():
+            with self.subTest(given):
+                found = of_set(given, ['a:1', 'b:2'], 'rs0')
+                self.assertNotIn('ret', found)
+                self.assertEqual(found, expected)
 
 
 class MisreadTest(unittest.TestCase):
