@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MOST, MigopyException, enumerated
 from migopy.face import Asking, is_yes
 from migopy.many.crowd import Crowd, Deed
 from migopy.many.databases import Database, shown
@@ -30,7 +30,8 @@ def ask(
     """Ask a person once for all databases; raises `NotWanted`, and what a look does.
 
     `where` are their servers. The databases are looked into first, unless the command
-    is one that the fabfile has written.
+    is one that the fabfile has written; where nobody holds a lock, there is nothing to
+    ask.
     """
     names = enumerated([shown(each.title) for each in databases])
     about = f'{len(databases):,} databases on {where}: {names}'
@@ -42,7 +43,35 @@ def ask(
         concerned = _concerned(crowd, databases, asked, selection)
         if concerned:
             lines.insert(0, f'{DOING[asked.name]}: {concerned}')
+    if is_ours and asked.name == 'unlock':
+        held = _held(crowd, databases, selection)
+        if not held:
+            return
+        lines = [*held, *lines]
     asking.require('\n'.join(lines))
+
+
+def _held(
+    crowd: Crowd, databases: Sequence[Database], selection: Selection
+) -> list[str]:
+    """Say where a lock is held, and by whom, a line each."""
+    from migopy.operations import unlocking
+
+    worker = selection.options.get('worker', 'no')
+    of_worker = is_yes(worker, 'unlock', 'worker')
+
+    def look(member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        if who := unlocking.who_holds(member.site, of_worker):
+            outcome.gathered.trials.append((who, ''))
+        return outcome
+
+    held = [
+        f'The lock in {shown(each.database.title)} is held by {who}'
+        for each in crowd.looks(databases, look)
+        for who, _ in each.gathered.trials
+    ]
+    more = len(held) - MOST
+    return [*held[:MOST], *([f'and {more:,} more'] if more > 0 else [])]
 
 
 def _concerned(

@@ -13,7 +13,7 @@ def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder |
     A person is shown who holds it and asked; if nobody does, there is nothing to ask.
     Raises `StillRunning`, unless `force`.
     """
-    lock = site.lock.of_worker() if of_worker else site.lock
+    lock = _meant(site, of_worker)
     with site.listener.own_work():
         may_rob = _agreed(lock, force, asking) if asking.will_ask else force
         robbed = lock.unlock(may_rob)
@@ -21,6 +21,18 @@ def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder |
             site.history.note_robbed(robbed)
             end_left(site.history, [robbed.owner])
         return robbed
+
+
+def who_holds(site: Site, of_worker: bool) -> str:
+    """Say who holds a lock, `''` if nobody does."""
+    lock = _meant(site, of_worker)
+    with site.listener.own_work():
+        holder = lock.holder()
+        return '' if holder is None else _described(lock, holder)
+
+
+def _meant(site: Site, of_worker: bool) -> Lock:
+    return site.lock.of_worker() if of_worker else site.lock
 
 
 def _agreed(lock: Lock, force: bool, asking: Asking) -> bool:

@@ -150,6 +150,33 @@ class CommandsTest(FleetTest):
         self.assertIn('1 done, 2 with nothing to do', said)
         self.assertEqual(self.names_in('c'), [])
 
+    def test_whose_locks_are_to_be_taken_is_shown_first(self) -> None:
+        lock = self.client[self.name('b')].migrations_lock
+        lock.insert_one(
+            {
+                '_id': 'lock',
+                'owner': 'x',
+                'user': 'ann',
+                'host': 'far',
+                'pid': 7,
+                'subtask': 'execute',
+                'expires': datetime(9000, 1, 1),
+            }
+        )
+        shown = self.on_terminal('migrations:unlock,all=yes', typed='n\n')
+        self.assertRegex(
+            self.shortened(shown),
+            r'The lock in b is held by ann@far \(process 7, execute\) since [^\n]*\n'
+            r'Go on with unlock \(3 databases on SERVER: a, b, c\)\? \[y/N\]',
+        )
+        self.assertNotIn('lock in a', shown)
+        self.assertIsNotNone(lock.find_one())
+        self.on_terminal('migrations:unlock,all=yes', typed='y\n')
+        self.assertIsNone(lock.find_one())
+        # Then nobody holds any.
+        shown = self.on_terminal('migrations:unlock,all=yes')
+        self.assertNotIn('[y/N]', shown)
+
     def test_images_are_forgotten_where_that_was_said(self) -> None:
         text = 'transaction = undo = True\ndef up(db): db.users.insert_one({})'
         self.migration('002_b.py', text)
