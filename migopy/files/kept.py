@@ -26,6 +26,14 @@ class KeptMigration(Migration):
     def _glance(self) -> Glance:
         return super().glance_at(self._content)
 
+    @lazy
+    def _syntax_error(self) -> SyntaxError | ValueError | None:
+        return super().syntax_error()
+
+    def syntax_error(self) -> SyntaxError | ValueError | None:
+        """Give why the file is no Python, as it was the first time."""
+        return self._syntax_error
+
     def glance_at(self, content: bytes) -> Glance:
         """Look at the file's content, the first time, for what a plan has to know."""
         return self._glance

@@ -218,7 +218,8 @@ class Crowd:
         if found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
         phase = self._selection.options.get('phase')
-        return replace(outcome, standing=standing_of(member.manager, plan, phase))
+        standing = standing_of(member.manager, plan, phase, self._command == 'check')
+        return replace(outcome, standing=standing)
 
     def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
         """Read whether the last run of a database failed, or one is unfinished."""

@@ -38,11 +38,12 @@ class Standing(NamedTuple):
         pending: Sequence[str],
         background: Sequence[str] = (),
         is_all_wanted: bool = True,
+        broken: Sequence[str] = (),
     ) -> Standing:
         """Read it from a plan; `pending` are the names of what `execute` would run.
 
         `background` are the names of what it leaves to a worker; they make `check` fail
-        if `is_all_wanted`.
+        if `is_all_wanted`. `broken` says which pending files are no Python.
         """
         last = plan.last_registered
         # If only one phase is wanted, what comes after it is left for later as well.
@@ -51,17 +52,28 @@ class Standing(NamedTuple):
             last.name if last else '',
             len(pending),
             pending[0] if pending else '',
-            tuple(_remarks(plan, background, later)),
+            (*_remarks(plan, background, later), *broken),
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
         )
 
 
-def standing_of(manager: Any, plan: Plan, phase: str | None) -> Standing:
-    """Read where a manager's database stands, up to a phase if one is given."""
+def standing_of(
+    manager: Any, plan: Plan, phase: str | None, parses: bool = False
+) -> Standing:
+    """Read where a manager's database stands, up to a phase if one is given.
+
+    With `parses` it says which pending files are no Python.
+    """
     names = pending(manager, plan, phase or AFTER)
     rest = [each for each in pending(manager, plan) if each not in names]
-    return Standing.of(plan, names, rest, is_all_wanted=phase is None)
+    broken: Sequence[str] = ()
+    if parses:
+        from migopy.run import unparsable
+        from migopy.tell import lines_of_problems
+
+        broken = lines_of_problems(unparsable(plan.unregistered), 'text')
+    return Standing.of(plan, names, rest, phase is None, broken)
 
 
 class Row(NamedTuple):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from migopy.tell.json_events import JsonEvents
     from migopy.tell.json_watching import of_seen
     from migopy.tell.plans import as_markdown
+    from migopy.tell.problems import lines_of_problems
     from migopy.tell.rehearsals import REALLY_RUNS, RehearsalTeller, rehearsal_teller
     from migopy.tell.watching import Rates, line_of_run, lines_of_seen
 
@@ -34,6 +35,7 @@ LATE = {
     'RehearsalTeller': 'rehearsals',
     'as_markdown': 'plans',
     'line_of_run': 'watching',
+    'lines_of_problems': 'problems',
     'lines_of_seen': 'watching',
     'of_error': 'json_data',
     'of_failure': 'json_data',
@@ -63,6 +65,7 @@ __all__ = [
     'gather_answers',
     'going_back',
     'line_of_run',
+    'lines_of_problems',
     'lines_of_seen',
     'of_error',
     'of_failure',

@@ -40,6 +40,6 @@ FORMS: dict[str, Callable[[Problem], str]] = {
 }
 
 
-def lines_of(problems: Sequence[Problem], form: str) -> list[str]:
+def lines_of_problems(problems: Sequence[Problem], form: str) -> list[str]:
     """Set problems, a line each, in one of the forms."""
     return [FORMS[form](problem) for problem in problems]

@@ -108,9 +108,9 @@ class Report(OtherTerminal):
 
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
         """Show what is wrong with `count` files, a line for each problem."""
-        from migopy.tell.problems import lines_of
+        from migopy.tell.problems import lines_of_problems
 
-        for line in lines_of(problems, form):
+        for line in lines_of_problems(problems, form):
             # Without a colour, which would make GitHub take no annotation from the
             # line.
             self._voice.white(line)

@@ -134,6 +134,17 @@ class CommandsTest(FleetTest):
         result = self.fab('migrations:check')
         self.assert_error(result, 'Some migrations need attention, see above.')
 
+    def test_check_names_a_pending_file_that_is_no_python(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        self.migration('002_b.py', 'def up(db):\n    return return\n')
+        self.client[self.name('b')].migrations.insert_one({'name': '002_b.py'})
+        result = self.fab('migrations:check')
+        self.assert_error(result, 'Some migrations need attention, see above.')
+        said = 'mongomigrations/002_b.py:2: 002_b.py cannot be imported: SyntaxError'
+        shown = self.shortened(result.stdout)
+        self.assertRegex(shown, f'{re.escape(said)}.* \\(2 databases: a, c\\)\n')
+        self.assertNotIn(said, self.assert_ok(self.fab('migrations')).stdout)
+
     def test_what_undoes_wants_to_know_where(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
         for command in ('rollback,1', 'rollback,last=1', 'unlock'):
