@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.sightings import Sighting
-from migopy.preflight.tried_step import Look
 from migopy.terminal import duration
 
 #: How many documents make the build of an index worth telling.
@@ -31,25 +31,25 @@ class Size(NamedTuple):
     seconds: float
 
 
-def builds(look: Look) -> Iterator[Finding]:
+def builds(step: CheckedStep) -> Iterator[Finding]:
     """Find indexes of large collections, and those that the disk has no room for."""
-    for sighting in look.sightings.of('createIndexes'):
-        documents = look.server.count(sighting.namespace)
+    for sighting in step.sightings.of('createIndexes'):
+        documents = step.server.count(sighting.namespace)
         for command in sighting.commands if documents >= LARGE else ():
             for index in command['indexes']:
-                if not _is_there(look, sighting, index):
-                    yield from _judged(look, sighting, index, documents)
+                if not _is_there(step, sighting, index):
+                    yield from _judged(step, sighting, index, documents)
 
 
 def _judged(
-    look: Look, sighting: Sighting, index: Mapping[str, Any], documents: int
+    step: CheckedStep, sighting: Sighting, index: Mapping[str, Any], documents: int
 ) -> Iterator[Finding]:
-    size = measured(look, sighting.namespace, index, documents)
+    size = measured(step, sighting.namespace, index, documents)
     if size is None:
         return
-    where = f'{look.short(sighting.namespace)}.{index["name"]}'
+    where = f'{step.short(sighting.namespace)}.{index["name"]}'
     about = f'about {size.size / MB:,.0f} MB'
-    yield look.finding(
+    yield step.finding(
         'index-build',
         NOTICE,
         sighting.line,
@@ -61,9 +61,9 @@ def _judged(
         bytes=size.size,
         seconds=round(size.seconds, 1),
     )
-    room = free(look)
+    room = free(step)
     if room is not None and size.size > room:
-        yield look.finding(
+        yield step.finding(
             'disk',
             PROBLEM,
             sighting.line,
@@ -76,13 +76,13 @@ def _judged(
 
 
 def measured(
-    look: Look, namespace: str, index: Mapping[str, Any], documents: int
+    step: CheckedStep, namespace: str, index: Mapping[str, Any], documents: int
 ) -> Size | None:
     """Estimate an index by the first documents; `None` without an answer."""
     fields = {f'f{n}': f'${key}' for n, key in enumerate(index['key'])}
     values = {'_id': 0, **fields}
     began = time.monotonic()
-    rows = look.server.rows(
+    rows = step.server.rows(
         namespace,
         [
             {'$limit': min(SAMPLE, documents)},
@@ -98,15 +98,15 @@ def measured(
     return Size(round(entry * documents), (time.monotonic() - began) * times)
 
 
-def _is_there(look: Look, sighting: Sighting, index: Mapping[str, Any]) -> bool:
+def _is_there(step: CheckedStep, sighting: Sighting, index: Mapping[str, Any]) -> bool:
     keys = list(index['key'].items())
-    known = look.server.indexes(sighting.namespace)
+    known = step.server.indexes(sighting.namespace)
     return any(list(each['key'].items()) == keys for each in known)
 
 
-def free(look: Look) -> int | None:
+def free(step: CheckedStep) -> int | None:
     """Give the free bytes on the disk of the data; `None` if they are not known."""
-    stats = look.server.ask(look.server.database, {'dbStats': 1}) or {}
-    if 'fsTotalSize' not in stats or look.server.is_router:
+    stats = step.server.ask(step.server.database, {'dbStats': 1}) or {}
+    if 'fsTotalSize' not in stats or step.server.is_router:
         return None
     return int(stats['fsTotalSize'] - stats['fsUsedSize'])

@@ -28,7 +28,7 @@ OPERATIONS = frozenset(
 )
 
 
-class Reading(NamedTuple):
+class CheckedFile(NamedTuple):
     """A file to be checked.
 
     Invariant: nothing of it is run. `size` gives the number of documents of a

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from migopy.files import Migration
-from migopy.preflight.checked_file import Reading
+from migopy.preflight.checked_file import CheckedFile
 from migopy.preflight.file_clients import clients, endless_cursors, javascript, threads
 from migopy.preflight.file_writes import (
     drops,
@@ -18,7 +18,7 @@ from migopy.preflight.file_writes import (
 from migopy.preflight.findings import NOTICE, Finding, in_order
 from migopy.preflight.source import Source
 
-LOOKS: tuple[Callable[[Reading], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[CheckedFile], Iterator[Finding]], ...] = (
     clients,
     drops,
     empty_filters,
@@ -51,13 +51,15 @@ def source_of(migration: Migration, direction: str) -> Source | None:
         return None
 
 
-def read(reading: Reading) -> list[Finding]:
+def check(file: CheckedFile) -> list[Finding]:
     """Check a file for all that can be seen in it."""
-    found = [each for look in LOOKS for each in look(reading)]
-    return in_order([*found, *_of_comments(reading)])
+    found = [each for find in CHECKS for each in find(file)]
+    return in_order([*found, *_of_comments(file)])
 
 
-def not_allowed(source: Source | None, findings: Iterable[Finding]) -> list[Finding]:
+def without_allowed(
+    source: Source | None, findings: Iterable[Finding]
+) -> list[Finding]:
     """Leave out the findings that comments of the file allow with a reason."""
     return [
         each
@@ -66,21 +68,20 @@ def not_allowed(source: Source | None, findings: Iterable[Finding]) -> list[Find
     ]
 
 
-def _of_comments(reading: Reading) -> Iterator[Finding]:
+def _of_comments(file: CheckedFile) -> Iterator[Finding]:
     """Find comments that allow nothing: they give no reason, or name no finding."""
-    for line, allowances in reading.source.allowed.items():
-        for each in allowances:
-            if each.name not in NAMES:
-                what = f'allow={each.name} names nothing that is looked for'
-            elif not each.reason:
-                what = f'allow={each.name} gives no reason, so it allows nothing'
-            else:
-                continue
-            yield reading.finding(
-                'allow',
-                NOTICE,
-                line,
-                what,
-                '',
-                'the name of the finding, then the reason: # migopy: allow=NAME why',
-            )
+    for line, each in file.source.allowed.items():
+        if each.name not in NAMES:
+            what = f'allow={each.name} names nothing that is looked for'
+        elif not each.reason:
+            what = f'allow={each.name} gives no reason, so it allows nothing'
+        else:
+            continue
+        yield file.finding(
+            'allow',
+            NOTICE,
+            line,
+            what,
+            '',
+            'the name of the finding, then the reason: # migopy: allow=NAME why',
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from migopy.preflight.checked_file import Reading, constant
+from migopy.preflight.checked_file import CheckedFile, constant
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.source import Call
 
@@ -25,12 +25,12 @@ HANDING = frozenset({'apply_async', 'imap', 'imap_unordered', 'map', 'submit'})
 LOOKING = frozenset({'as_completed', 'exception', 'get', 'result'})
 
 
-def javascript(reading: Reading) -> Iterator[Finding]:
+def javascript(file: CheckedFile) -> Iterator[Finding]:
     """Find filters in JavaScript."""
-    for each in reading.source.dictionaries:
+    for each in file.source.dictionaries:
         for key in each.keys:
             if constant(key) == '$where' and key is not None:
-                yield reading.finding(
+                yield file.finding(
                     'where',
                     NOTICE,
                     key.lineno,
@@ -40,13 +40,13 @@ def javascript(reading: Reading) -> Iterator[Finding]:
                 )
 
 
-def endless_cursors(reading: Reading) -> Iterator[Finding]:
+def endless_cursors(file: CheckedFile) -> Iterator[Finding]:
     """Find cursors that are not to time out."""
-    for call in reading.source.calls:
+    for call in file.source.calls:
         endless = constant(call.keyword('no_cursor_timeout')) is True
         old = call.collection is not None and call.method == 'find'
         if endless or (old and constant(call.keyword('timeout')) is False):
-            yield reading.finding(
+            yield file.finding(
                 'cursor-timeout',
                 NOTICE,
                 call.line,
@@ -57,17 +57,17 @@ def endless_cursors(reading: Reading) -> Iterator[Finding]:
             )
 
 
-def clients(reading: Reading) -> Iterator[Finding]:
+def clients(file: CheckedFile) -> Iterator[Finding]:
     """Find clients that the file makes itself."""
-    engines = _imports(reading.source.tree, 'mongoengine')
-    for call in reading.source.calls:
+    engines = _imports(file.source.tree, 'mongoengine')
+    for call in file.source.calls:
         engine = call.dotted == 'mongoengine.connect' or (
             call.dotted == 'connect' and 'connect' in engines
         )
         if call.dotted.rpartition('.')[2] not in CLIENTS and not engine:
             continue
-        inside = reading.in_transaction
-        yield reading.finding(
+        inside = file.in_transaction
+        yield file.finding(
             'own-client',
             PROBLEM if inside else NOTICE,
             call.line,
@@ -79,9 +79,9 @@ def clients(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def threads(reading: Reading) -> Iterator[Finding]:
+def threads(file: CheckedFile) -> Iterator[Finding]:
     """Find threads whose errors are lost, and work that no transaction includes."""
-    source = reading.source
+    source = file.source
     of_processes = _imports(source.tree, 'multiprocessing', 'concurrent.futures')
     of_threads = _imports(
         source.tree, 'threading', 'concurrent.futures', 'multiprocessing.pool'
@@ -91,9 +91,9 @@ def threads(reading: Reading) -> Iterator[Finding]:
         if rest in PROCESSES and (
             rest in of_processes or first in ('multiprocessing', 'concurrent.futures')
         ):
-            yield reading.finding(
+            yield file.finding(
                 'threads',
-                PROBLEM if reading.in_transaction else NOTICE,
+                PROBLEM if file.in_transaction else NOTICE,
                 call.line,
                 f'{rest} hands work to other processes',
                 'nobody hears what they write: it is in no figures, in no transaction'
@@ -101,12 +101,12 @@ def threads(reading: Reading) -> Iterator[Finding]:
                 'migopy.update_each, which has threads of its own',
             )
         elif rest in THREADS and (rest in of_threads or first):
-            yield from _of_threads(reading, call, rest)
+            yield from _of_threads(file, call, rest)
 
 
-def _of_threads(reading: Reading, call: Call, kind: str) -> Iterator[Finding]:
-    if reading.in_transaction:
-        yield reading.finding(
+def _of_threads(file: CheckedFile, call: Call, kind: str) -> Iterator[Finding]:
+    if file.in_transaction:
+        yield file.finding(
             'threads',
             PROBLEM,
             call.line,
@@ -114,8 +114,8 @@ def _of_threads(reading: Reading, call: Call, kind: str) -> Iterator[Finding]:
             'the migration fails at their first write',
             'transaction = False, or the same without threads',
         )
-    elif kind == 'Thread' or not _looks_at_results(reading):
-        yield reading.finding(
+    elif kind == 'Thread' or not _looks_at_results(file):
+        yield file.finding(
             'threads',
             NOTICE,
             call.line,
@@ -125,9 +125,9 @@ def _of_threads(reading: Reading, call: Call, kind: str) -> Iterator[Finding]:
         )
 
 
-def _looks_at_results(reading: Reading) -> bool:
+def _looks_at_results(file: CheckedFile) -> bool:
     """Tell whether the file looks how the work that it hands to threads has ended."""
-    calls = reading.source.calls
+    calls = file.source.calls
     if any(each.method in LOOKING for each in calls):
         return True
     mapped = [each for each in calls if each.method in HANDING]

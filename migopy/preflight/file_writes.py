@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from migopy.preflight.checked_file import (
     ONE,
     OPERATIONS,
-    Reading,
+    CheckedFile,
     constant,
     inside,
     is_empty,
@@ -23,20 +23,20 @@ CONCERNED = frozenset({'AsyncMongoClient', 'MongoClient', 'WriteConcern'})
 MANY = 10_000
 
 
-def empty_filters(reading: Reading) -> Iterator[Finding]:
+def empty_filters(file: CheckedFile) -> Iterator[Finding]:
     """Find filters that select all documents, or whichever comes first."""
-    calls = reading.source.calls
+    calls = file.source.calls
     refilled = {
         each.collection for each in calls if each.method.startswith('insert_')
     } - {None}
     for call in calls:
-        size = reading.size(call.collection)
+        size = file.size(call.collection)
         if not size or not is_empty(call.argument(0, 'filter', 'spec_or_id')):
             continue
         of = f'{call.collection}, which has {size:,} documents'
         allow = 'if that is meant, say so: # migopy: allow=empty-filter why'
         if call.method in ('delete_many', 'remove') and call.collection not in refilled:
-            yield reading.finding(
+            yield file.finding(
                 'empty-filter',
                 NOTICE,
                 call.line,
@@ -46,7 +46,7 @@ def empty_filters(reading: Reading) -> Iterator[Finding]:
                 documents=size,
             )
         elif call.method in ONE and size > 1:
-            yield reading.finding(
+            yield file.finding(
                 'empty-filter',
                 NOTICE,
                 call.line,
@@ -58,10 +58,10 @@ def empty_filters(reading: Reading) -> Iterator[Finding]:
             )
 
 
-def write_concerns(reading: Reading) -> Iterator[Finding]:
+def write_concerns(file: CheckedFile) -> Iterator[Finding]:
     """Find writes that do not wait for an answer, and those an election can undo."""
-    for call in reading.source.calls:
-        if call.dotted.rpartition('.')[2] not in CONCERNED and not reading.writes(call):
+    for call in file.source.calls:
+        if call.dotted.rpartition('.')[2] not in CONCERNED and not file.writes(call):
             continue
         concern = constant(call.keyword('w'))
         if call.method == 'WriteConcern' and call.node.args:
@@ -69,7 +69,7 @@ def write_concerns(reading: Reading) -> Iterator[Finding]:
         if concern is ... or isinstance(concern, bool):
             continue
         if concern == 0:
-            yield reading.finding(
+            yield file.finding(
                 'write-concern',
                 PROBLEM,
                 call.line,
@@ -79,7 +79,7 @@ def write_concerns(reading: Reading) -> Iterator[Finding]:
                 "no write concern of the file's own, or w='majority'",
             )
         elif concern == 1:
-            yield reading.finding(
+            yield file.finding(
                 'write-concern',
                 NOTICE,
                 call.line,
@@ -90,14 +90,14 @@ def write_concerns(reading: Reading) -> Iterator[Finding]:
             )
 
 
-def local_times(reading: Reading) -> Iterator[Finding]:
+def local_times(file: CheckedFile) -> Iterator[Finding]:
     """Find local times without a time zone that are given to the database."""
-    source = reading.source
+    source = file.source
     for call in source.calls:
         if not _is_naive_now(call.node, call.dotted):
             continue
-        if any(_has(reading, each, call) for each in source.calls):
-            yield reading.finding(
+        if any(_has(file, each, call) for each in source.calls):
+            yield file.finding(
                 'local-time',
                 NOTICE,
                 call.line,
@@ -113,9 +113,9 @@ def _is_naive_now(node: ast.Call, dotted: str) -> bool:
     return named and not node.args and not node.keywords
 
 
-def _has(reading: Reading, writing: Call, now: Call) -> bool:
+def _has(file: CheckedFile, writing: Call, now: Call) -> bool:
     """Tell whether a call gives the database a time, itself or by a name."""
-    if not reading.writes(writing) and writing.method not in OPERATIONS:
+    if not file.writes(writing) and writing.method not in OPERATIONS:
         return False
     if any(each is now.node for each in inside(writing)):
         return not _is_measured(writing, now.node)
@@ -146,31 +146,31 @@ def _is_measured(call: Call, node: ast.AST) -> bool:
     )
 
 
-def loops(reading: Reading) -> Iterator[Finding]:
+def loops(file: CheckedFile) -> Iterator[Finding]:
     """Find loops over a large collection that write one document at a time.
 
     If the file was tried, `single_writes` tells it by the commands that were counted.
     """
-    for call in reading.source.calls if not reading.is_tried else ():
-        if call.loop is None or not reading.writes(call) or call.method == 'bulk_write':
+    for call in file.source.calls if not file.is_tried else ():
+        if call.loop is None or not file.writes(call) or call.method == 'bulk_write':
             continue
-        size = reading.size(_looped_over(reading, call))
+        size = file.size(_looped_over(file, call))
         if size and size >= MANY and not call.method.endswith('_many'):
-            yield reading.finding(
+            yield file.finding(
                 'write-per-document',
                 NOTICE,
                 call.line,
                 f'a loop over {size:,} documents writes one at a time',
-                'a way to the server and back for each; killed, it begins anew',
+                'a round trip for each; if it is killed, it starts over',
                 'migopy.update_each, which writes in bulk and resumes',
                 documents=size,
             )
 
 
-def _looped_over(reading: Reading, call: Call) -> str | None:
+def _looped_over(file: CheckedFile, call: Call) -> str | None:
     """Give the collection that is read as a whole by the loop around a call."""
     iterated = getattr(call.loop, 'iter', None)
-    for each in reading.source.calls:
+    for each in file.source.calls:
         is_there = iterated is not None and any(
             inner is each.node for inner in ast.walk(iterated)
         )
@@ -180,11 +180,11 @@ def _looped_over(reading: Reading, call: Call) -> str | None:
     return None
 
 
-def empty_ups(reading: Reading) -> Iterator[Finding]:
+def empty_ups(file: CheckedFile) -> Iterator[Finding]:
     """Find an `up` in which nothing stands, as in a file that `create` has written."""
-    ups = reading.source.functions(UP) if reading.source.direction == 'up' else []
+    ups = file.source.functions(UP) if file.source.direction == 'up' else []
     if ups and all(map(_does_nothing, ups)):
-        yield reading.finding(
+        yield file.finding(
             'empty-up',
             NOTICE,
             ups[0].lineno,
@@ -193,20 +193,20 @@ def empty_ups(reading: Reading) -> Iterator[Finding]:
         )
 
 
-def drops(reading: Reading) -> Iterator[Finding]:
+def drops(file: CheckedFile) -> Iterator[Finding]:
     """Find collections that are dropped in a file whose `down` cannot undo that.
 
     Where images are kept, such a collection is, too.
     """
-    source = reading.source
+    source = file.source
     downs = source.functions(DOWN)
-    if reading.has_images or any(not _does_nothing(each) for each in downs):
+    if file.has_images or any(not _does_nothing(each) for each in downs):
         return
     for call in source.calls:
-        dropped = _dropped(reading, call)
+        dropped = _dropped(file, call)
         if dropped and call.function is not None and call.function.name not in DOWN:
             has = 'its down does nothing' if downs else 'the file has no down'
-            yield reading.finding(
+            yield file.finding(
                 'no-way-back',
                 NOTICE,
                 call.line,
@@ -218,9 +218,9 @@ def drops(reading: Reading) -> Iterator[Finding]:
             )
 
 
-def _dropped(reading: Reading, call: Call) -> str | None:
+def _dropped(file: CheckedFile, call: Call) -> str | None:
     if call.method == 'drop' and call.collection is not None:
-        return call.collection if reading.size(call.collection) else None
+        return call.collection if file.size(call.collection) else None
     if call.method != 'drop_collection' or not isinstance(
         call.node.func, ast.Attribute
     ):
@@ -228,8 +228,8 @@ def _dropped(reading: Reading, call: Call) -> str | None:
     named = constant(call.argument(0, 'name_or_collection'))
     if not isinstance(named, str):
         return None
-    is_of_database = reading.source.names.is_database(call.node.func.value)
-    return named if is_of_database and reading.size(named) else None
+    is_of_database = file.source.names.is_database(call.node.func.value)
+    return named if is_of_database and file.size(named) else None
 
 
 def _does_nothing(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:

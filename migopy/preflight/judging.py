@@ -10,8 +10,10 @@ from pymongo.errors import OperationFailure
 
 from migopy.files import Migration
 from migopy.preflight.builds import builds
-from migopy.preflight.checked_file import Reading
-from migopy.preflight.file_checks import not_allowed, read, source_of
+from migopy.preflight.checked_file import CheckedFile
+from migopy.preflight.checked_step import CheckedStep, Tried
+from migopy.preflight.dropped_indexes import drops_and_builds, used_indexes
+from migopy.preflight.file_checks import check, source_of, without_allowed
 from migopy.preflight.findings import (
     FILE,
     NOTICE,
@@ -27,12 +29,12 @@ from migopy.preflight.obstacles import obstacles
 from migopy.preflight.rights import own_rights, rights
 from migopy.preflight.scans import scans, single_writes
 from migopy.preflight.server_queries import ALL, Server
-from migopy.preflight.tried_step import Look, Tried
-from migopy.preflight.usage import drops_and_builds, used_indexes
+from migopy.preflight.sightings import Sightings
+from migopy.preflight.source import Source
 from migopy.server import STATUS, Privileges
 from migopy.traces import line_in, summary
 
-LOOKS: tuple[Callable[[Look], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[CheckedStep], Iterator[Finding]], ...] = (
     members,
     builds,
     used_indexes,
@@ -69,44 +71,49 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
     """
     privileges = Privileges(server.ask('admin', STATUS))
     found: list[Finding] = []
-    for place, step in enumerate(steps):
-        source = source_of(step.migration, step.direction)
-        of_step: list[Finding] = []
-        if source is not None:
-            is_tried = step.tried is not None
-            size = partial(_size, server)
-            inside, has_images = step.in_transaction, step.has_images
-            of_step += read(Reading(source, inside, size, is_tried, has_images))
-        else:
-            of_step.append(_not_read(step))
+    earlier: list[Sightings] = []
+    for place, ahead in enumerate(steps):
+        source = source_of(ahead.migration, ahead.direction)
+        of_step = _of_file(server, ahead, source)
         if not server.has_transactions:
-            of_step += _standalone(step)
-        if step.tried is not None:
-            tried = [each.tried for each in steps[:place] if each.tried is not None]
-            look = Look(server, step.tried, [each.sightings for each in tried])
-            of_step += _seen(look, privileges, own if not place else '')
-        found += not_allowed(source, of_step)
+            of_step += _standalone(ahead)
+        if ahead.tried is not None:
+            step = CheckedStep(server, ahead.tried, tuple(earlier))
+            if place == 0:
+                of_step += own_rights(step, privileges, own)
+            of_step += _of_server(step, privileges)
+            earlier.append(ahead.tried.sightings)
+        found += without_allowed(source, of_step)
     if server.is_out_of_time and steps:
         found.append(_out_of_time(steps[0]))
     return in_order(found)
 
 
-def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
-    """Find what the server tells of a step."""
-    explained = False
-    if own:
-        yield from own_rights(look, privileges, own)
-    for each in rights(look, privileges):
-        explained = True
-        yield each
-    for each in obstacles(look):
-        explained = explained or isinstance(look.tried.error, OperationFailure)
-        yield each
-    for sees in LOOKS:
-        yield from sees(look)
-    tried = look.tried
-    if tried.error is not None and not explained:
-        yield look.finding(
+def _of_file(server: Server, ahead: Ahead, source: Source | None) -> list[Finding]:
+    """Find what a step's file tells."""
+    if source is None:
+        return [_not_read(ahead)]
+    file = CheckedFile(
+        source,
+        ahead.in_transaction,
+        partial(_size, server),
+        is_tried=ahead.tried is not None,
+        has_images=ahead.has_images,
+    )
+    return check(file)
+
+
+def _of_server(step: CheckedStep, privileges: Privileges) -> Iterator[Finding]:
+    """Find what the server tells of a step that was tried."""
+    tried = step.tried
+    lacking, met = list(rights(step, privileges)), list(obstacles(step))
+    yield from lacking
+    yield from met
+    for each in CHECKS:
+        yield from each(step)
+    is_explained = lacking or (met and isinstance(tried.error, OperationFailure))
+    if tried.error is not None and not is_explained:
+        yield step.finding(
             'fails',
             PROBLEM,
             line_in(tried.error, tried.sightings.path) or 0,
@@ -115,7 +122,7 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
             'see all of it by a dry run',
         )
     elif tried.sightings.reason:
-        yield look.finding(
+        yield step.finding(
             'not-shown',
             NOTICE,
             0,
@@ -125,24 +132,24 @@ def _seen(look: Look, privileges: Privileges, own: str) -> Iterator[Finding]:
 
 
 def _of_all(
-    step: Ahead, name: str, severity: str, what: str, cost: str, instead: str = ''
+    ahead: Ahead, name: str, severity: str, what: str, cost: str, instead: str = ''
 ) -> Finding:
     """Make a finding about a whole step, not about a line of its file."""
-    file = step.migration
+    file = ahead.migration
     return Finding(name, severity, SERVER, file.name, file.path, 0, what, cost, instead)
 
 
-def _not_read(step: Ahead) -> Finding:
+def _not_read(ahead: Ahead) -> Finding:
     """Tell that nobody has looked through a file that Python has imported."""
-    file = step.migration
+    file = ahead.migration
     what = 'its code is nested too deeply to be looked through, as in a very long sum'
     cost = 'what can be read in a file is not told of this one'
     return Finding('not-read', NOTICE, FILE, file.name, file.path, 0, what, cost)
 
 
-def _out_of_time(step: Ahead) -> Finding:
+def _out_of_time(ahead: Ahead) -> Finding:
     return _of_all(
-        step,
+        ahead,
         'not-shown',
         NOTICE,
         f'the server took more than {ALL:g} s to answer, so it was not asked all',
@@ -150,15 +157,17 @@ def _out_of_time(step: Ahead) -> Finding:
     )
 
 
-def _standalone(step: Ahead) -> Iterator[Finding]:
+def _standalone(ahead: Ahead) -> Iterator[Finding]:
     wishes = {
-        'transaction = False': 'to run in a transaction' if step.in_transaction else '',
-        'undo = False': 'to be undone without a down' if step.has_images else '',
+        'transaction = False': 'to run in a transaction'
+        if ahead.in_transaction
+        else '',
+        'undo = False': 'to be undone without a down' if ahead.has_images else '',
     }
     for without, wish in wishes.items():
         if wish:
             yield _of_all(
-                step,
+                ahead,
                 'standalone',
                 PROBLEM,
                 f'it is {wish}, and the server is no member of a replica set',

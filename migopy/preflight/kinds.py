@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migopy.preflight.checked_step import CheckedStep, statements_of
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.sightings import Sighting
-from migopy.preflight.tried_step import Look, statements_of
 
 WRITES = ('delete', 'findAndModify', 'insert', 'update')
 
@@ -21,16 +21,16 @@ ANY_FILTER = (7, 0)
 ENDING = ('drop', 'renameCollection')
 
 
-def kinds(look: Look) -> Iterator[Finding]:
+def kinds(step: CheckedStep) -> Iterator[Finding]:
     """Find writes that a capped collection or a time series refuses."""
-    for sighting in look.sightings.of(*WRITES):
-        where = look.short(sighting.namespace)
-        is_capped = bool(look.server.options(sighting.namespace).get('capped'))
-        is_series = look.server.kind(sighting.namespace) == 'timeseries'
-        inside = look.tried.in_transaction
+    for sighting in step.sightings.of(*WRITES):
+        where = step.short(sighting.namespace)
+        is_capped = bool(step.server.options(sighting.namespace).get('capped'))
+        is_series = step.server.kind(sighting.namespace) == 'timeseries'
+        inside = step.tried.in_transaction
         if inside and (is_capped or is_series):
             kind = 'a capped collection' if is_capped else 'a time series'
-            yield look.finding(
+            yield step.finding(
                 'capped' if is_capped else 'time-series',
                 PROBLEM,
                 sighting.line,
@@ -41,9 +41,9 @@ def kinds(look: Look) -> Iterator[Finding]:
         elif (
             is_capped
             and sighting.name == 'delete'
-            and look.server.version < DELETES_FROM_CAPPED
+            and step.server.version < DELETES_FROM_CAPPED
         ):
-            yield look.finding(
+            yield step.finding(
                 'capped',
                 PROBLEM,
                 sighting.line,
@@ -52,16 +52,16 @@ def kinds(look: Look) -> Iterator[Finding]:
                 'a new capped collection with what is to stay, then a rename',
             )
         elif is_series and sighting.name in ('findAndModify', 'update'):
-            yield from _of_series(look, sighting, where)
+            yield from _of_series(step, sighting, where)
 
 
-def _of_series(look: Look, sighting: Sighting, where: str) -> Iterator[Finding]:
-    options = look.server.options(sighting.namespace).get('timeseries', {})
+def _of_series(step: CheckedStep, sighting: Sighting, where: str) -> Iterator[Finding]:
+    options = step.server.options(sighting.namespace).get('timeseries', {})
     meta = str(options.get('metaField', ''))
     for each in statements_of(sighting):
         fields = [str(key).partition('.')[0] for key in each['filter']]
         if not each['multi'] or any(field != meta for field in fields):
-            yield look.finding(
+            yield step.finding(
                 'time-series',
                 PROBLEM,
                 sighting.line,
@@ -73,14 +73,14 @@ def _of_series(look: Look, sighting: Sighting, where: str) -> Iterator[Finding]:
             return
 
 
-def watched(look: Look) -> Iterator[Finding]:
+def watched(step: CheckedStep) -> Iterator[Finding]:
     """Find collections that go away though change streams watch them."""
-    for sighting in look.sightings.of(*ENDING):
-        where = look.short(sighting.namespace)
-        images = look.server.options(sighting.namespace).get(
+    for sighting in step.sightings.of(*ENDING):
+        where = step.short(sighting.namespace)
+        images = step.server.options(sighting.namespace).get(
             'changeStreamPreAndPostImages', {}
         )
-        streams = _streams(look, sighting.namespace)
+        streams = _streams(step, sighting.namespace)
         if not streams and not images.get('enabled'):
             continue
         told = 'it keeps images for change streams'
@@ -88,7 +88,7 @@ def watched(look: Look) -> Iterator[Finding]:
             told = f'{streams:,} change streams watch it'
         if streams == 1:
             told = '1 change stream watches it'
-        yield look.finding(
+        yield step.finding(
             'watched',
             NOTICE,
             sighting.line,
@@ -99,11 +99,11 @@ def watched(look: Look) -> Iterator[Finding]:
         )
 
 
-def _streams(look: Look, namespace: str) -> int:
+def _streams(step: CheckedStep, namespace: str) -> int:
     """Count the change streams of a collection, as far as the user may see them."""
     name = namespace.partition('.')[2]
     for every in (True, False):
-        reply = look.server.ask(
+        reply = step.server.ask(
             'admin',
             {
                 'aggregate': 1,
@@ -127,12 +127,12 @@ def _is_stream(operation: Mapping[str, Any], collection: str) -> bool:
     return command.get('aggregate') == collection and '$changeStream' in first
 
 
-def shard_keys(look: Look) -> Iterator[Finding]:
+def shard_keys(step: CheckedStep) -> Iterator[Finding]:
     """Find writes to sharded collections whose filters leave out the shard key."""
-    for sighting in look.sightings.of('delete', 'findAndModify', 'update'):
-        if not look.server.is_router:
+    for sighting in step.sightings.of('delete', 'findAndModify', 'update'):
+        if not step.server.is_router:
             return
-        rows = look.server.rows(
+        rows = step.server.rows(
             'config.collections', [{'$match': {'_id': sighting.namespace}}]
         )
         row = rows[0] if rows else {}
@@ -142,11 +142,11 @@ def shard_keys(look: Look) -> Iterator[Finding]:
         for each in statements_of(sighting):
             if not keys or keys <= {*map(str, each['filter'])}:
                 continue
-            where, key = look.short(sighting.namespace), ', '.join(sorted(keys))
+            where, key = step.short(sighting.namespace), ', '.join(sorted(keys))
             by_id = '_id' in each['filter'] and sighting.name != 'findAndModify'
             is_of_one = not each['multi'] and not by_id
-            fails = is_of_one and look.server.version < ANY_FILTER
-            yield look.finding(
+            fails = is_of_one and step.server.version < ANY_FILTER
+            yield step.finding(
                 'shard-key',
                 PROBLEM if fails else NOTICE,
                 sighting.line,

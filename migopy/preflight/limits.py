@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from bson import encode
 from bson.errors import BSONError
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.tried_step import Look
 from migopy.terminal import duration
 
 if TYPE_CHECKING:
@@ -35,17 +35,17 @@ MANY = 100_000
 MB = 1_000_000
 
 
-def oplog(look: Look) -> Iterator[Finding]:
+def oplog(step: CheckedStep) -> Iterator[Finding]:
     """Find steps that fill a large part of the oplog."""
-    written = _written(look)
+    written = _written(step)
     if written < MB:
         return
-    rows = look.server.rows('local.oplog.rs', [{'$collStats': {'storageStats': {}}}])
+    rows = step.server.rows('local.oplog.rs', [{'$collStats': {'storageStats': {}}}])
     room = rows[0]['storageStats'].get('maxSize') if rows else None
     if not room or written < MUCH * room:
         return
     over = written >= room
-    yield look.finding(
+    yield step.finding(
         'oplog',
         PROBLEM if over else NOTICE,
         0,
@@ -58,18 +58,18 @@ def oplog(look: Look) -> Iterator[Finding]:
     )
 
 
-def transaction_limits(look: Look) -> Iterator[Finding]:
+def transaction_limits(step: CheckedStep) -> Iterator[Finding]:
     """Find steps that take too long, or change too much, for one transaction."""
-    if not look.tried.in_transaction:
+    if not step.tried.in_transaction:
         return
-    reply = look.server.ask(
+    reply = step.server.ask(
         'admin', {'getParameter': 1, 'transactionLifetimeLimitSeconds': 1}
     )
     limit = float((reply or {}).get('transactionLifetimeLimitSeconds', LIFETIME))
-    seconds = look.tried.seconds
+    seconds = step.tried.seconds
     instead = 'transaction = False and migopy.update_each, a transaction a page'
     if seconds >= LONG * limit:
-        yield look.finding(
+        yield step.finding(
             'transaction-limits',
             PROBLEM if seconds >= limit else NOTICE,
             0,
@@ -80,9 +80,9 @@ def transaction_limits(look: Look) -> Iterator[Finding]:
             seconds=round(seconds, 1),
             limit=limit,
         )
-    documents = sum(_documents(each) for each in _changes(look).values())
+    documents = sum(_documents(each) for each in _changes(step).values())
     if documents >= MANY:
-        yield look.finding(
+        yield step.finding(
             'transaction-limits',
             NOTICE,
             0,
@@ -94,27 +94,27 @@ def transaction_limits(look: Look) -> Iterator[Finding]:
         )
 
 
-def _written(look: Look) -> int:
+def _written(step: CheckedStep) -> int:
     """Estimate the bytes that a step writes into the oplog."""
     total = 0.0
-    for namespace, changes in _changes(look).items():
-        size = look.server.stats(namespace).get('avgObjSize') or _first(look, namespace)
+    for namespace, changes in _changes(step).items():
+        size = step.server.stats(namespace).get('avgObjSize') or _first(step, namespace)
         total += changes.inserted * (size + OF_INSERTION)
         total += changes.modified * OF_UPDATE + changes.deleted * OF_DELETION
     return round(total)
 
 
-def _first(look: Look, namespace: str) -> int:
+def _first(step: CheckedStep, namespace: str) -> int:
     """Give the size of the first document that is inserted, in bytes."""
-    for sighting in look.sightings.of('insert'):
+    for sighting in step.sightings.of('insert'):
         if sighting.namespace == namespace:
             with suppress(BSONError, ValueError, TypeError):
                 return len(encode(sighting.commands[0]['documents'][0]))
     return 0
 
 
-def _changes(look: Look) -> dict[str, Changes]:
-    effects = look.tried.effects
+def _changes(step: CheckedStep) -> dict[str, Changes]:
+    effects = step.tried.effects
     return {} if effects is None else dict(effects.changes)
 
 

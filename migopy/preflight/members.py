@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.server_queries import Server
-from migopy.preflight.tried_step import Look
 
 #: Seconds to wait for members that the client has not heard of, and between two looks.
 PATIENCE = 3.0
@@ -18,20 +18,20 @@ PAUSE = 0.1
 BEHIND = 60.0
 
 
-def members(look: Look) -> Iterator[Finding]:
+def members(step: CheckedStep) -> Iterator[Finding]:
     """Find voting members that are down or far behind, if an index is to be built."""
     builds = [
         each
-        for each in look.sightings.of('createIndexes')
-        if look.server.count(each.namespace)
+        for each in step.sightings.of('createIndexes')
+        if step.server.count(each.namespace)
     ]
-    if not builds or 'setName' not in look.server.hello:
+    if not builds or 'setName' not in step.server.hello:
         return
     first = builds[0]
-    where = look.short(first.namespace)
-    down, behind = down_and_behind(look.server)
+    where = step.short(first.namespace)
+    down, behind = down_and_behind(step.server)
     for name in down:
-        yield look.finding(
+        yield step.finding(
             'member-down',
             PROBLEM,
             first.line,
@@ -43,7 +43,7 @@ def members(look: Look) -> Iterator[Finding]:
             member=name,
         )
     for name, seconds in behind.items():
-        yield look.finding(
+        yield step.finding(
             'member-behind',
             NOTICE,
             first.line,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import PROBLEM, Finding
-from migopy.preflight.tried_step import Look
 from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT
 from migopy.standin import Finding as Found
 
@@ -53,9 +53,9 @@ KINDS = {
 }
 
 
-def obstacles(look: Look) -> Iterator[Finding]:
+def obstacles(step: CheckedStep) -> Iterator[Finding]:
     """Find documents in the way of an index or a validator that would be made."""
-    for found in look.tried.found:
+    for found in step.tried.found:
         kind = KINDS.get(found.obstacle)
         if kind is None:
             continue
@@ -63,15 +63,15 @@ def obstacles(look: Look) -> Iterator[Finding]:
         is_one = found.number == 1
         what = kind.what.format(
             subject=found.subject,
-            where=look.short(found.namespace),
+            where=step.short(found.namespace),
             number=f'{found.number:,}{more}',
             values='value' if is_one else 'values',
             documents='document' if is_one else 'documents',
         )
-        yield look.finding(
+        yield step.finding(
             found.obstacle,
             PROBLEM,
-            _line_of(look, found),
+            _line_of(step, found),
             what,
             kind.cost,
             kind.instead,
@@ -80,10 +80,10 @@ def obstacles(look: Look) -> Iterator[Finding]:
         )
 
 
-def _line_of(look: Look, found: Found) -> int:
+def _line_of(step: CheckedStep, found: Found) -> int:
     """Give the line that has sent the command, 0 if there are several."""
     lines = set()
-    for sighting in look.sightings.of('createIndexes', 'collMod', 'create'):
+    for sighting in step.sightings.of('createIndexes', 'collMod', 'create'):
         named = [
             index.get('name')
             for command in sighting.commands

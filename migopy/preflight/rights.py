@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import PROBLEM, Finding
 from migopy.preflight.sightings import Sighting
-from migopy.preflight.tried_step import Look
 from migopy.server import Privileges
 
 #: The actions that a command needs on the collection that it names.
@@ -42,34 +42,34 @@ class Lack(NamedTuple):
 
 
 def own_rights(
-    look: Look, privileges: Privileges, collection: str
+    step: CheckedStep, privileges: Privileges, collection: str
 ) -> Iterator[Finding]:
     """Find what migopy may not do to its own collections.
 
     `collection` is the registry's name.
     """
     for ending, actions in OF_OUR_OWN.items():
-        namespace = f'{look.server.database}.{collection}{ending}'
+        namespace = f'{step.server.database}.{collection}{ending}'
         lacked = privileges.lacks(namespace, actions)
         if lacked:
-            yield lack_of(look, privileges, Lack(namespace, lacked, 0))
+            yield lack_of(step, privileges, Lack(namespace, lacked, 0))
 
 
-def rights(look: Look, privileges: Privileges) -> Iterator[Finding]:
+def rights(step: CheckedStep, privileges: Privileges) -> Iterator[Finding]:
     """Find commands of a step that the user may not send."""
     told = set()
-    for sighting in look.sightings.all():
+    for sighting in step.sightings.all():
         lacked = privileges.lacks(sighting.namespace, _needed(sighting))
         if lacked and (sighting.namespace, *lacked) not in told:
             told.add((sighting.namespace, *lacked))
             lack = Lack(sighting.namespace, lacked, sighting.line)
-            yield lack_of(look, privileges, lack)
+            yield lack_of(step, privileges, lack)
 
 
-def lack_of(look: Look, privileges: Privileges, lack: Lack) -> Finding:
+def lack_of(step: CheckedStep, privileges: Privileges, lack: Lack) -> Finding:
     """Tell of rights that are lacking."""
-    actions, where = ', '.join(lack.actions), look.short(lack.namespace)
-    return look.finding(
+    actions, where = ', '.join(lack.actions), step.short(lack.namespace)
+    return step.finding(
         'rights',
         PROBLEM,
         lack.line,

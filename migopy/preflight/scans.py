@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migopy.preflight.checked_step import SELECTING, CheckedStep, statements_of
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.sightings import Sighting
-from migopy.preflight.tried_step import SELECTING, Look, statements_of
 from migopy.terminal import duration
 
 #: How many documents make a collection large for one command, and for many commands.
@@ -29,34 +29,34 @@ TOO_LONG = 60.0
 SINGLE = 1000
 
 
-def scans(look: Look) -> Iterator[Finding]:
+def scans(step: CheckedStep) -> Iterator[Finding]:
     """Find filters for which the server has to read all of a large collection."""
-    for sighting in look.sightings.of(*SELECTING):
-        documents = look.server.count(sighting.namespace)
+    for sighting in step.sightings.of(*SELECTING):
+        documents = step.server.count(sighting.namespace)
         least = LARGE_FOR_MANY if sighting.statements >= MANY else LARGE
-        if documents < least or look.server.kind(sighting.namespace) != 'collection':
+        if documents < least or step.server.kind(sighting.namespace) != 'collection':
             continue
         shapes: dict[Any, Mapping[str, Any]] = {}
         for each in statements_of(sighting):
             shapes.setdefault(tuple(sorted(map(str, each['filter']))), each)
         for selected in shapes.values():
-            yield from _judged(look, sighting, selected, documents)
+            yield from _judged(step, sighting, selected, documents)
 
 
 def _judged(
-    look: Look, sighting: Sighting, selected: Mapping[str, Any], documents: int
+    step: CheckedStep, sighting: Sighting, selected: Mapping[str, Any], documents: int
 ) -> Iterator[Finding]:
     if not selected['filter']:
         if selected['multi'] and documents >= LARGE:
-            yield _large_write(look, sighting, documents, documents)
+            yield _large_write(step, sighting, documents, documents)
         return
-    if _will_have_index(look, sighting, selected) or not _is_scan(
-        look, sighting, selected
+    if _will_have_index(step, sighting, selected) or not _is_scan(
+        step, sighting, selected
     ):
         return
     sample = min(SAMPLE, documents)
     began = time.monotonic()
-    rows = look.server.rows(
+    rows = step.server.rows(
         sighting.namespace,
         [{'$limit': sample}, {'$match': selected['filter']}, {'$count': 'n'}],
         collation=selected.get('collation'),
@@ -68,23 +68,23 @@ def _judged(
     if matched >= MOST and sighting.statements < MANY:
         if selected['multi'] and documents >= LARGE:
             amount = round(matched * documents)
-            yield _large_write(look, sighting, documents, amount)
+            yield _large_write(step, sighting, documents, amount)
         return
-    yield _scan(look, sighting, selected, documents, each_takes * sighting.statements)
+    yield _scan(step, sighting, selected, documents, each_takes * sighting.statements)
 
 
 def _scan(
-    look: Look,
+    step: CheckedStep,
     sighting: Sighting,
     selected: Mapping[str, Any],
     documents: int,
     seconds: float,
 ) -> Finding:
-    name, where = sighting.name, look.short(sighting.namespace)
+    name, where = sighting.name, step.short(sighting.namespace)
     fields = ', '.join(map(str, selected['filter']))
     times = sighting.statements
     doing = f'{times:,} times {name}' if times > 1 else name
-    return look.finding(
+    return step.finding(
         'scan',
         PROBLEM if seconds >= TOO_LONG else NOTICE,
         sighting.line,
@@ -101,16 +101,16 @@ def _scan(
 
 
 def _large_write(
-    look: Look, sighting: Sighting, documents: int, amount: int
+    step: CheckedStep, sighting: Sighting, documents: int, amount: int
 ) -> Finding:
-    where = look.short(sighting.namespace)
+    where = step.short(sighting.namespace)
     about = 'all' if amount == documents else 'about'
-    return look.finding(
+    return step.finding(
         'large-write',
         NOTICE,
         sighting.line,
         f'one {sighting.name} changes {about} {amount:,} documents of {where}',
-        'it cannot be paused, secondaries fall behind, and killed it is half done',
+        'it cannot be paused, secondaries fall behind, and if killed it is half done',
         'migopy.update_each, which writes page by page, gives way and resumes',
         documents=documents,
         amount=amount,
@@ -118,12 +118,12 @@ def _large_write(
 
 
 def _will_have_index(
-    look: Look, sighting: Sighting, selected: Mapping[str, Any]
+    step: CheckedStep, sighting: Sighting, selected: Mapping[str, Any]
 ) -> bool:
     """Tell whether an index that fits was made earlier in the dry run."""
     made = [
         index
-        for each in look.before(sighting)
+        for each in step.before(sighting)
         if each.name == 'createIndexes' and each.namespace == sighting.namespace
         for command in each.commands
         for index in command['indexes']
@@ -131,11 +131,13 @@ def _will_have_index(
     return any(next(iter(index['key'])) in selected['filter'] for index in made)
 
 
-def _is_scan(look: Look, sighting: Sighting, selected: Mapping[str, Any]) -> bool:
+def _is_scan(
+    step: CheckedStep, sighting: Sighting, selected: Mapping[str, Any]
+) -> bool:
     database, _, name = sighting.namespace.partition('.')
     find = {'find': name, **selected}
     find.pop('multi')
-    reply = look.server.ask(database, {'explain': find, 'verbosity': 'queryPlanner'})
+    reply = step.server.ask(database, {'explain': find, 'verbosity': 'queryPlanner'})
     planner = (reply or {}).get('queryPlanner', {})
     return _has_stage(planner.get('winningPlan'), 'COLLSCAN')
 
@@ -149,19 +151,19 @@ def _has_stage(plan: Any, stage: str) -> bool:
     return isinstance(plan, list) and any(_has_stage(each, stage) for each in plan)
 
 
-def single_writes(look: Look) -> Iterator[Finding]:
+def single_writes(step: CheckedStep) -> Iterator[Finding]:
     """Find lines that have sent very many writes of a single document."""
-    for sighting in look.sightings.of('insert', 'update', 'delete', 'findAndModify'):
+    for sighting in step.sightings.of('insert', 'update', 'delete', 'findAndModify'):
         if sighting.single < SINGLE or not sighting.line:
             continue
-        where = look.short(sighting.namespace)
+        where = step.short(sighting.namespace)
         is_insert = sighting.name == 'insert'
-        yield look.finding(
+        yield step.finding(
             'write-per-document',
             NOTICE,
             sighting.line,
             f'{sighting.single:,} commands of one {sighting.name} each for {where}',
-            'a way to the server and back for each; killed, it begins anew',
+            'a round trip for each; if it is killed, it starts over',
             'insert_many, a thousand documents at a time'
             if is_insert
             else 'migopy.update_each, which writes in bulk and resumes; or bulk_write',

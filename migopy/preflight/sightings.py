@@ -46,7 +46,8 @@ class Sighting:
 
     def take(self, command: Document) -> None:
         """Count a command, and keep it if it is one of the first."""
-        statements = len(command.get(LISTS.get(self.name, ''), '1'))
+        listed = LISTS.get(self.name, '')
+        statements = len(command[listed]) if listed in command else 1
         self.count += 1
         self.statements += statements
         self.single += statements == 1

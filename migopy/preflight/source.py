@@ -103,22 +103,19 @@ class Source:
 
     def allows(self, name: str, line: int) -> bool:
         """Tell whether a comment on a line, or on its statement, allows a finding."""
-        return any(
-            each.name == name and each.reason
-            for at in self.span(line)
-            for each in self.allowed.get(at, ())
-        )
+        comments = [self.allowed[at] for at in self.span(line) if at in self.allowed]
+        return any(each.name == name and each.reason for each in comments)
 
 
-def _allowances(content: bytes) -> Iterator[tuple[int, list[Allowance]]]:
-    """Find the comments that allow something, but no texts that look like one."""
+def _allowances(content: bytes) -> Iterator[tuple[int, Allowance]]:
+    """Find the comments that allow something, by line; no texts that look like one."""
     for token in tokenize.tokenize(io.BytesIO(content).readline):
         if token.type != tokenize.COMMENT:
             continue
         _, found, said = token.string.partition(ALLOW)
         if found:
             name, _, reason = said.strip().partition(' ')
-            yield token.start[0], [Allowance(name.rstrip(':'), reason.strip())]
+            yield token.start[0], Allowance(name.rstrip(':'), reason.strip())
 
 
 class _Reader(ast.NodeVisitor):

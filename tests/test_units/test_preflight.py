@@ -14,10 +14,10 @@ from migopy.commands import FabSpelling
 from migopy.files import Migration
 from migopy.files.creating import TEMPLATE
 from migopy.preflight import Finding, Recorder, Server, Sightings, Tried
-from migopy.preflight.checked_file import Reading
-from migopy.preflight.file_checks import not_allowed, read, source_of
+from migopy.preflight.checked_file import CheckedFile
+from migopy.preflight.checked_step import CheckedStep
+from migopy.preflight.file_checks import check, source_of, without_allowed
 from migopy.preflight.kinds import shard_keys
-from migopy.preflight.tried_step import Look
 from migopy.tell import Voice
 from migopy.tell.preflight_findings import tell_foreseen
 from migopy.tell.voice import KeptLines
@@ -48,10 +48,10 @@ class FileTest(unittest.TestCase):
             source = source_of(Migration('001_x.py', 1, folder), direction)
         assert source is not None
         size = SIZES.get
-        reading = Reading(
+        checked = CheckedFile(
             source, in_transaction, lambda name: size(name or ''), is_tried
         )
-        findings = not_allowed(source, read(reading))
+        findings = without_allowed(source, check(checked))
         for each in findings:
             self.assertEqual((each.seen, each.migration), ('file', '001_x.py'))
         return [(each.name, each.line) for each in findings]
@@ -308,7 +308,7 @@ class MeansTest(FileTest):
             source = source_of(migration, 'up')
         assert source is not None
         for inside, grave in ((True, 'problem'), (False, 'notice')):
-            found = read(Reading(source, inside, lambda name: None, True))
+            found = check(CheckedFile(source, inside, lambda name: None, True))
             self.assertEqual([each.severity for each in found], [grave] * 2)
 
 
@@ -419,8 +419,8 @@ class ShardKeyTest(unittest.TestCase):
     def severities(self, command: dict[str, Any], *version: int) -> list[str]:
         sightings = Sightings('001_x.py', '/x/001_x.py')
         sightings.saw(next(iter(command)), 'shop', command)
-        look = Look(Router(*version), Tried(sightings, False))
-        return [each.severity for each in shard_keys(look)]
+        step = CheckedStep(Router(*version), Tried(sightings, False))
+        return [each.severity for each in shard_keys(step)]
 
     def test_updates_and_deletes(self) -> None:
         by_name: dict[str, Any] = {'q': {'name': 'x'}, 'u': {}}

@@ -33,7 +33,7 @@ class Tried:
 
 
 @dataclass(frozen=True)
-class Look:
+class CheckedStep:
     """One step of a dry run, to be judged with the server's help.
 
     Invariant: `earlier` are what the steps before it have sent.

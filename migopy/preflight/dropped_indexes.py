@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import NOTICE, Finding
 from migopy.preflight.sightings import Sighting
-from migopy.preflight.tried_step import Look
 
 #: How many documents make a missing index felt.
 LARGE = 10_000
@@ -16,20 +16,20 @@ LARGE = 10_000
 USED = 10
 
 
-def used_indexes(look: Look) -> Iterator[Finding]:
+def used_indexes(step: CheckedStep) -> Iterator[Finding]:
     """Find indexes that are to be dropped, and that queries have used."""
-    for sighting in look.sightings.of('dropIndexes', 'deleteIndexes'):
-        if look.server.count(sighting.namespace) < LARGE:
+    for sighting in step.sightings.of('dropIndexes', 'deleteIndexes'):
+        if step.server.count(sighting.namespace) < LARGE:
             continue
-        uses = look.server.rows(sighting.namespace, [{'$indexStats': {}}]) or []
-        for index in dropped(look, sighting):
+        uses = step.server.rows(sighting.namespace, [{'$indexStats': {}}]) or []
+        for index in dropped(step, sighting):
             of_it = [each for each in uses if each['name'] == index['name']]
             count = sum(each['accesses']['ops'] for each in of_it)
             if count < USED:
                 continue
             since = min(each['accesses']['since'] for each in of_it)
-            where = f'{look.short(sighting.namespace)}.{index["name"]}'
-            yield look.finding(
+            where = f'{step.short(sighting.namespace)}.{index["name"]}'
+            yield step.finding(
                 'index-in-use',
                 NOTICE,
                 sighting.line,
@@ -42,14 +42,14 @@ def used_indexes(look: Look) -> Iterator[Finding]:
             )
 
 
-def drops_and_builds(look: Look) -> Iterator[Finding]:
+def drops_and_builds(step: CheckedStep) -> Iterator[Finding]:
     """Find indexes that are dropped before one of the same first field is made."""
-    sent = look.sightings.all()
+    sent = step.sightings.all()
     for place, sighting in enumerate(sent):
         is_drop = sighting.name in ('dropIndexes', 'deleteIndexes')
-        if not is_drop or look.server.count(sighting.namespace) < LARGE:
+        if not is_drop or step.server.count(sighting.namespace) < LARGE:
             continue
-        gone = {_first(each): each['name'] for each in dropped(look, sighting)}
+        gone = {_first(each): each['name'] for each in dropped(step, sighting)}
         made = [
             (_first(index), index['name'])
             for later in sent[place:]
@@ -59,8 +59,8 @@ def drops_and_builds(look: Look) -> Iterator[Finding]:
         ]
         for first, name in made:
             if first in gone:
-                where = look.short(sighting.namespace)
-                yield look.finding(
+                where = step.short(sighting.namespace)
+                yield step.finding(
                     'drop-and-build',
                     NOTICE,
                     sighting.line,
@@ -72,9 +72,9 @@ def drops_and_builds(look: Look) -> Iterator[Finding]:
                 )
 
 
-def dropped(look: Look, sighting: Sighting) -> list[Mapping[str, Any]]:
+def dropped(step: CheckedStep, sighting: Sighting) -> list[Mapping[str, Any]]:
     """List the indexes that are to be dropped, as far as they exist."""
-    known = look.server.indexes(sighting.namespace)
+    known = step.server.indexes(sighting.namespace)
     found: list[Mapping[str, Any]] = []
     for command in sighting.commands:
         which = command.get('index')
