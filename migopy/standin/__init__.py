@@ -9,10 +9,10 @@ from migopy.standin.checks import COUNTED as COUNTED
 from migopy.standin.findings import DUPLICATES as DUPLICATES
 from migopy.standin.findings import MISFITS as MISFITS
 from migopy.standin.findings import Finding as Finding
+from migopy.standin.findings import Unanswerable as Unanswerable
 from migopy.standin.standin import Answering as Answering
 from migopy.standin.standin import StandIn as StandIn
 from migopy.standin.standin import Told as Told
-from migopy.standin.unanswerable import Unanswerable as Unanswerable
 from migopy.standin.unindexable import ARRAYS as ARRAYS
 from migopy.standin.unindexable import GEO as GEO
 from migopy.standin.unindexable import TEXT as TEXT

@@ -89,11 +89,9 @@ def misfits(world: World, namespace: str, validator: Mapping[str, Any]) -> Found
 def broken_since(world: World) -> list[str]:
     """Say which constraints that nobody enforces were broken by later writes."""
     said = []
-    for constraint in world.constraints:
-        if constraint.namespace not in world.written_since:
-            continue
-        if constraint.spec is not None:
-            found = duplicates(world, constraint.namespace, constraint.spec)
+    for constraint in world.constraints.to_be_checked():
+        if constraint.index is not None:
+            found = duplicates(world, constraint.namespace, constraint.index)
         else:
             found = misfits(world, constraint.namespace, constraint.validator or {})
         if found.number > constraint.broken:
@@ -102,7 +100,6 @@ def broken_since(world: World) -> list[str]:
             said.append(f'{constraint.name} {text} ({more:,})')
         elif found.unknown:
             said.append(f'{constraint.name} may refuse what is written later')
-    world.written_since.clear()
     return said
 
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from migopy.standin.changes import have_validator
 from migopy.standin.documents import empty, insert, read_all
-from migopy.standin.findings import Finding, counted
-from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.findings import Finding, Unanswerable, counted
 from migopy.standin.world import (
-    Constraint,
     Document,
     Known,
     World,
@@ -27,7 +24,6 @@ OF_CAPPED = ('capped', 'size', 'max')
 #: MongoDB takes these for successes since 7.0: dropping what is not there, and creating
 #: what is there with the same options.
 LENIENT = (7, 0)
-
 
 #: An error of its own for a collection that is renamed to itself.
 TO_ITSELF = (5, 0)
@@ -64,7 +60,7 @@ def create(
             with probing(world.client) as session:
                 tried = {**command, 'create': scratch()}
                 world.database(database).command(tried, session=session)
-            have_validator(world, namespace, options, 0)
+            world.constraints.add_validator(namespace, options)
         reply = {'ok': 1.0}
         text = f'would make {made.kind} {namespace}'
         findings.append(Finding(f'{text}, which was not tried on the server'))
@@ -112,9 +108,7 @@ def _have_gone(world: World, namespace: str, known: Known, reason: str) -> None:
         each.get('unique') for each in known.indexes.values()
     ):
         world.loosened.add(namespace)
-    world.constraints[:] = [
-        each for each in world.constraints if each.namespace != namespace
-    ]
+    world.constraints.drop_all(namespace)
     world.remove(namespace)
 
 
@@ -169,10 +163,8 @@ def rename(
     world.unmade.add(target)
     for index in known.indexes.values():
         if index.get('unique'):
-            name = f'the unique index {target}.{index["name"]}'
-            world.constraints.append(Constraint(target, name, index, None, 0))
-    have_validator(world, target, known.options, 0)
-    world.written_since.discard(target)
+            world.constraints.add_index(target, index)
+    world.constraints.add_validator(target, known.options)
     return {'ok': 1.0}
 
 

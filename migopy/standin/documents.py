@@ -31,11 +31,14 @@ def empty(world: World, namespace: str, reason: str) -> None:
     `reason` says what has emptied it.
     """
     known = world.known(namespace)
-    if (known is not None and known.kind != 'collection') or (
-        known is not None and known.options.get('capped') and not known.is_new
-    ):
+    # No transaction deletes from these.
+    is_fixed = known is not None and (
+        known.kind != 'collection'
+        or (bool(known.options.get('capped')) and not known.is_new)
+    )
+    if is_fixed:
         world.off_limits[namespace] = reason
-    elif max(world.estimate(namespace), 0) > MOST:
+    elif world.estimate(namespace) > MOST:
         world.off_limits[namespace] = f'{reason}, and it has too many documents'
     else:
         world.collection(namespace).delete_many({}, session=world.session)

@@ -1,4 +1,4 @@
-"""What a command would do, found out in a dry run."""
+"""What a command would do, found out in a dry run, and that it cannot be known."""
 
 from __future__ import annotations
 
@@ -22,6 +22,18 @@ class Finding(NamedTuple):
     namespace: str = ''
     subject: str = ''
     number: int = 0
+
+
+class Unanswerable(BaseException):
+    """A command whose outcome cannot be known in a dry run; it was not sent.
+
+    It ends the trial of a migration. `reason` is a sentence's part. No `Exception`, as
+    a migration may swallow its own.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
 
 
 #: What can stand in the way of a unique index, and of a validator.

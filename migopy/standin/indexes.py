@@ -11,11 +11,9 @@ from pymongo.errors import OperationFailure
 from migopy.codes import DUPLICATE_KEY
 from migopy.effects import whole_reply
 from migopy.standin import checks
-from migopy.standin.findings import DUPLICATES, Finding
-from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.findings import DUPLICATES, Finding, Unanswerable
 from migopy.standin.unindexable import Refused, unindexable
 from migopy.standin.world import (
-    Constraint,
     Document,
     Known,
     World,
@@ -67,9 +65,7 @@ def create_indexes(
         tell_unique(findings, namespace, index['name'], documents, found)
         if found.values:
             raise _duplicate(namespace, index, found.values[0][0])
-        name = f'the unique index {said}'
-        world.constraints.append(Constraint(namespace, name, index, None, 0))
-        world.written_since.discard(namespace)
+        world.constraints.add_index(namespace, index)
     known.indexes.update({index['name']: index for index in made})
     world.unmade.add(namespace)
     world.make(namespace, known)
@@ -114,12 +110,9 @@ def _tried(
     except OperationFailure as error:
         raise _about(error, namespace, f'{database.name}.{name}') from error
     made: list[Document] = []
-    new = reply['numIndexesAfter'] > reply['numIndexesBefore']
-    made = [
-        {'v': 2, **each}
-        for each in indexes
-        if each['name'] not in known.indexes and new
-    ]
+    if reply['numIndexesAfter'] > reply['numIndexesBefore']:
+        new = [each for each in indexes if each['name'] not in known.indexes]
+        made = [{'v': 2, **each} for each in new]
     return {**reply, 'createdCollectionAutomatically': False}, made
 
 
@@ -210,19 +203,11 @@ def drop_indexes(
         known.indexes.pop(index['name'])
         if index.get('unique'):
             world.loosened.add(namespace)
-            _forget(world, namespace, index)
+            world.constraints.drop_index(namespace, index)
         text = f'would drop index {namespace}.{index["name"]}'
         keys = ', '.join(f'{key}: {way}' for key, way in index['key'].items())
         findings.append(Finding(f'{text} on {keys}'))
     return {'nIndexesWas': before, 'ok': 1.0}
-
-
-def _forget(world: World, namespace: str, index: Document) -> None:
-    world.constraints[:] = [
-        each
-        for each in world.constraints
-        if each.namespace != namespace or each.spec != index
-    ]
 
 
 def _meant(known: Known, which: Any, namespace: str) -> list[Document]:

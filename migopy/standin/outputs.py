@@ -9,8 +9,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne, UpdateOne
 
 from migopy.standin.documents import BATCH, RAW, empty, insert, limited
-from migopy.standin.findings import Finding, counted
-from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.findings import Finding, Unanswerable, counted
 from migopy.standin.world import Document, World, probing, refused
 
 #: First stages that tell of the server and not of what is stored.

@@ -13,7 +13,6 @@ from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
 from migopy.pymongo3 import count_in_transaction
 from migopy.server import reason_of
-from migopy.standin.changes import modify
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
     create,
@@ -22,10 +21,10 @@ from migopy.standin.collections import (
     list_collections,
     rename,
 )
-from migopy.standin.findings import Finding
+from migopy.standin.collmod import modify
+from migopy.standin.findings import Finding, Unanswerable
 from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
-from migopy.standin.unanswerable import Unanswerable
 from migopy.standin.world import Document, World, refused
 
 #: Who is told of each command: its name, its database, itself.
@@ -194,7 +193,7 @@ class StandIn:
         target = namespace_of(name, database, command) if name not in READS else None
         if target is not None:
             self._world.written.update(target.split(' + '))
-            self._world.written_since.update(target.split(' + '))
+            self._world.constraints.note_writes(target.split(' + '))
 
     def settle(self) -> str:
         """Say what the step has written that what it has made would have refused.

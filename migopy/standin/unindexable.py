@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pymongo.errors import OperationFailure
 
-from migopy.standin.checks import NAMED, Found, looked_through
+from migopy.standin.checks import COUNTED, NAMED, Found, looked_through
 from migopy.standin.documents import RAW
 from migopy.standin.world import Document, World, probing, scratch
 
@@ -24,7 +24,7 @@ LANGUAGES = tuple(
     """.split()  # noqa: SIM905
 )
 
-#: What stands in the way, with the server's code for it and the name of that.
+#: What stands in the way: two arrays, no geometry, or a language that is not known.
 ARRAYS, GEO, TEXT = 'arrays', 'geo', 'text'
 
 
@@ -46,7 +46,7 @@ def unindexable(world: World, namespace: str, index: Document) -> Refused | None
         stages: list[Document] = [{'$match': query}]
         if index.get('partialFilterExpression'):
             stages.insert(0, {'$match': index['partialFilterExpression']})
-        stages += [{'$project': {'_id': 1}}, {'$limit': 1000}]
+        stages += [{'$project': {'_id': 1}}, {'$limit': COUNTED}]
         rows, _ = looked_through(world, namespace, stages, None)
         keys = [row['_id'] for row in rows]
         for key in keys[:NAMED]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import pymongo
 from bson import ObjectId
@@ -18,8 +18,8 @@ from pymongo.errors import OperationFailure
 
 from migopy.backfill import is_in_tried_batch
 from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND, NOT_IN_TRANSACTION
-from migopy.standin.findings import counted
-from migopy.standin.unanswerable import Unanswerable
+from migopy.standin.constraints import Constraints
+from migopy.standin.findings import Unanswerable, counted
 from migopy.state import begin
 
 Document = dict[str, Any]
@@ -47,20 +47,6 @@ class Known:
     is_new: bool = False
 
 
-class Constraint(NamedTuple):
-    """A unique index, or a validator, that the server does not know of.
-
-    One of `spec`, the index, and `validator` is `None`. `broken` is by how many
-    documents or values it was broken when it was made.
-    """
-
-    namespace: str
-    name: str
-    spec: Document | None
-    validator: Mapping[str, Any] | None
-    broken: int
-
-
 class World:
     """The collections of a server, corrected by what a dry run has done to them.
 
@@ -84,10 +70,7 @@ class World:
         self.unmade: set[str] = set()
         #: What the transaction itself has made and would have dropped.
         self.remains: set[str] = set()
-        #: Unique indexes and validators that would be there and that nobody enforces.
-        self.constraints: list[Constraint] = []
-        #: What was written since those were last looked at.
-        self.written_since: set[str] = set()
+        self.constraints = Constraints()
         self._known: dict[str, Known | None] = {}
         self.version = tuple(client.server_info(session=outside)['versionArray'])
 

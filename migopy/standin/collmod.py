@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from pymongo.errors import OperationFailure
 
 from migopy.codes import NAMESPACE_NOT_FOUND, UNAUTHORIZED
 from migopy.standin import checks
+from migopy.standin.constraints import is_enforced
 from migopy.standin.findings import MISFITS, Finding
 from migopy.standin.indexes import index_of_keys, tell_unique
 from migopy.standin.world import (
-    Constraint,
     Document,
     Known,
     World,
@@ -100,11 +99,7 @@ def _validate(
     """Have another validator there, or the same one with another say."""
     if known.options.get('validator'):
         world.loosened.add(namespace)
-    world.constraints[:] = [
-        each
-        for each in world.constraints
-        if each.namespace != namespace or each.validator is None
-    ]
+    world.constraints.drop_validator(namespace)
     options = {**known.options, **changed}
     names = 'the validator' if changed.get('validator') else ', '.join(changed)
     text = f'would change {names} of {namespace}'
@@ -116,29 +111,11 @@ def _validate(
     if found.unknown:
         said = f'not looked through: {found.unknown}'
     text = f'{text}: {world.documents(namespace)}, {said}'
-    is_strict = _is_enforced(options) and options.get('validationLevel') != 'moderate'
+    is_strict = is_enforced(options) and options.get('validationLevel') != 'moderate'
     obstacle = MISFITS if found.number and is_strict else ''
     number = found.number
     findings.append(Finding(text, found.values, obstacle, namespace, '', number))
-    have_validator(world, namespace, options, found.number)
-
-
-def have_validator(
-    world: World, namespace: str, options: Mapping[str, Any], broken: int
-) -> None:
-    """Have a validator there that nobody enforces, if it would reject anything."""
-    if options.get('validator') and _is_enforced(options):
-        name, validator = f'the validator of {namespace}', options['validator']
-        world.constraints.append(Constraint(namespace, name, None, validator, broken))
-        world.written_since.discard(namespace)
-
-
-def _is_enforced(options: Mapping[str, Any]) -> bool:
-    """Tell whether documents are rejected, and not let in with a word in the log."""
-    return (
-        options.get('validationLevel') != 'off'
-        and options.get('validationAction') != 'warn'
-    )
+    world.constraints.add_validator(namespace, options, found.number)
 
 
 def _require_validator(world: World, database: str, validator: Any) -> None:
@@ -201,6 +178,4 @@ def _make_unique(
     if found.values:
         text = 'Cannot convert the index to unique.'
         raise refused(359, 'CannotConvertIndexToUnique', text)
-    said = f'the unique index {namespace}.{name}'
-    world.constraints.append(Constraint(namespace, said, index, None, 0))
-    world.written_since.discard(namespace)
+    world.constraints.add_index(namespace, index)
