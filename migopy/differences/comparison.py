@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from bson import encode
@@ -70,26 +71,18 @@ def compare(
 
 
 def _search(states: States, comparison: Comparison, clues: Clues, until: float) -> None:
-    namespace = comparison.namespace
+    namespace, wanted = comparison.namespace, comparison.wanted
     is_new = not states.exists(namespace)
-    known: set[Value] = set()
-
-    def is_wanted(found: Difference) -> bool:
-        if found.id in known:
-            return False
-        known.add(found.id)
-        return is_new or states.is_own(namespace, *found)
-
-    for found in _guessed(states, namespace, clues, comparison.wanted, until):
-        if is_wanted(found):
-            comparison.differences.append(found)
-            if len(comparison.differences) == comparison.wanted:
-                return
+    guessed = _guessed(states, namespace, clues, wanted, until)
     scan = Scan(states, namespace, until)
-    for found in scan.differences():
-        if is_wanted(found):
+    known: set[Value] = set()
+    for found in chain(guessed, scan.differences()):
+        if found.id in known:
+            continue
+        known.add(found.id)
+        if is_new or states.is_own(namespace, *found):
             comparison.differences.append(found)
-            if len(comparison.differences) == comparison.wanted:
+            if len(comparison.differences) == wanted:
                 return
     comparison.compared, comparison.is_whole = scan.compared, scan.is_whole
 

@@ -29,45 +29,45 @@ AT_ONCE = 4000
 MOST_BYTES = 4_000_000
 
 
-class Asked(NamedTuple):
+class IdQuery(NamedTuple):
     """A query for the documents with some `_id`s, and how many `_id`s they are."""
 
     query: RawBSONDocument
     number: int
 
 
-def asked_for(ids: Sequence[Any]) -> list[Asked]:
+def queries_for(ids: Sequence[Any]) -> list[IdQuery]:
     """Make the queries for documents by their `_id`s, as Python has those."""
     if len(ids) <= AT_ONCE:
         data = encode({'_id': {'$in': list(ids)}})
         if len(data) <= MOST_BYTES or len(ids) == 1:
-            return [Asked(RawBSONDocument(data), len(ids))] if ids else []
+            return [IdQuery(RawBSONDocument(data), len(ids))] if ids else []
     middle = len(ids) // 2
-    return asked_for(ids[:middle]) + asked_for(ids[middle:])
+    return queries_for(ids[:middle]) + queries_for(ids[middle:])
 
 
-def asked_for_values(ids: Sequence[Value]) -> list[Asked]:
+def queries_for_values(ids: Sequence[Value]) -> list[IdQuery]:
     """Make the queries for documents by their `_id`s, as the server has those."""
     return [
-        Asked(RawBSONDocument(document_of('_id', _any_of(part))), len(part))
+        IdQuery(RawBSONDocument(document_of('_id', _any_of(part))), len(part))
         for part in _parts(ids)
     ]
 
 
-def found(
+def fetch(
     collection: Collection[Any],
-    asked: Sequence[Asked],
+    queries: Sequence[IdQuery],
     session: ClientSession | None,
 ) -> bytes:
-    """Give the documents that were asked for, one behind the other.
+    """Read the documents that queries are for, and give them one behind the other.
 
     They are in the order of the index, so each time in the same order. Raises
     `PyMongoError`.
     """
-    return b''.join(_found(collection, *each, session) for each in asked)
+    return b''.join(_fetch_one(collection, *each, session) for each in queries)
 
 
-def is_run(
+def are_in_a_row(
     collection: Collection[Any], run: Sequence[bytes], session: ClientSession | None
 ) -> bool:
     """Tell whether documents stand there unchanged, in this order, with none between.
@@ -99,7 +99,7 @@ def is_run(
     return place == len(wanted)
 
 
-def run_of(documents: Sequence[bytes]) -> list[Asked]:
+def range_queries(documents: Sequence[bytes]) -> list[IdQuery]:
     """Make the query for documents from the first of these to the last, by `_id`.
 
     Nothing if `_id`s of this type cannot be read so. If other documents are between
@@ -110,7 +110,7 @@ def run_of(documents: Sequence[bytes]) -> list[Asked]:
         return []
     limits = document_with([(b'$gte', first), (b'$lte', last)])
     query = RawBSONDocument(document_of('_id', Value(DOCUMENT, limits)))
-    return [Asked(query, len(documents))]
+    return [IdQuery(query, len(documents))]
 
 
 def look_up(
@@ -123,31 +123,43 @@ def look_up(
     """
     known: dict[Value, bytes] = {}
     for part in _parts(ids):
-        data = found(collection, asked_for_values(part), session)
-        known.update(told_by_id(collection, part, data, session))
+        data = fetch(collection, queries_for_values(part), session)
+        known.update(match_to_ids(collection, part, data, session))
     return known
 
 
-def told_by_id(
+def look_up_one(
+    collection: Collection[Any], id: Value, session: ClientSession | None = None
+) -> bytes | None:
+    """Give the document with an `_id`, of whatever type; raises `PyMongoError`."""
+    found = collection.find_raw_batches(with_id(id), limit=1, session=session)
+    return next((each for batch in found for each in documents(batch)), None)
+
+
+def match_to_ids(
     collection: Collection[Any],
     ids: Sequence[Value],
     data: bytes,
     session: ClientSession | None,
 ) -> dict[Value, bytes]:
-    """Give what was found of these `_id`s, as `look_up` does; raises `PyMongoError`."""
+    """Give documents by their `_id`s, as `look_up` does, where they were read already.
+
+    `data` are all that were found for `ids`, one behind the other. Raises
+    `PyMongoError`.
+    """
     wanted = set(ids)
     by_id = {id_of(each): each for each in documents(data)}
     if wanted.issuperset(by_id):
         return by_id
     # Some are of another type than the one that was asked for.
     for id in wanted - set(by_id):
-        for batch in collection.find_raw_batches(with_id(id), limit=1, session=session):
-            for each in documents(batch):
-                by_id[id] = each
+        document = look_up_one(collection, id, session)
+        if document is not None:
+            by_id[id] = document
     return {id: each for id, each in by_id.items() if id in wanted}
 
 
-def _found(
+def _fetch_one(
     collection: Collection[Any],
     query: RawBSONDocument,
     count: int,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from migopy.differences.raw import LENGTH, SIZES, Value, id_of, length_at
-from migopy.differences.states import States
 from migopy.texts import alike
 
 #: Bytes that are compared at once: first `WINDOW`, then twice as many each time, up to
@@ -32,6 +31,25 @@ class Difference(NamedTuple):
     def id(self) -> Value:
         """Give the document's `_id`."""
         return id_of(self.before or self.after or b'')
+
+
+class TwoStates(Protocol):
+    """Collections by `database.collection`, before a change and after it.
+
+    Its methods raise `PyMongoError`.
+    """
+
+    def before(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it was, if it was there."""
+
+    def after(self, namespace: str, id: Value) -> bytes | None:
+        """Give the document with an `_id` as it is, if it is there."""
+
+    def batches_before(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they were, in the order of `_id`."""
+
+    def batches_after(self, namespace: str) -> Iterator[bytes]:
+        """Iterate over all documents as they are, in the order of `_id`."""
 
 
 class Reader:
@@ -90,7 +108,7 @@ class Scan:
     one it is. So neither the order of BSON nor a collation need be known here.
     """
 
-    def __init__(self, states: States, namespace: str, until: float) -> None:
+    def __init__(self, states: TwoStates, namespace: str, until: float) -> None:
         """Take the time, of `time.monotonic`, at which to give up."""
         self._states = states
         self._namespace = namespace

@@ -15,7 +15,8 @@ from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 
 from migopy.codes import NOT_VALID, UNAUTHORIZED, WRITE_CONFLICT
-from migopy.differences.raw import Value, documents, id_of, with_id
+from migopy.differences.lookup import look_up_one
+from migopy.differences.raw import Value, id_of, with_id
 from migopy.dumps import raw_batches
 from migopy.state import begin
 
@@ -141,10 +142,7 @@ class States:
                 session.abort_transaction()
 
     def _find(self, namespace: str, id: Value, session: ClientSession) -> bytes | None:
-        found = self.collection(namespace).find_raw_batches(
-            with_id(id), limit=1, session=session
-        )
-        return next((each for batch in found for each in documents(batch)), None)
+        return look_up_one(self.collection(namespace), id, session)
 
     def _batches(self, namespace: str, session: ClientSession) -> Iterator[bytes]:
         batches = raw_batches(
@@ -184,14 +182,16 @@ def state_before(
             read_concern=ReadConcern(level),
             read_preference=ReadPreference.PRIMARY,
         )
-        look(session, database, collection)
+        pin_snapshot(session, database, collection)
         try:
             yield session
         finally:
             session.abort_transaction()
 
 
-def look(session: ClientSession, database: str, collection: str = NOWHERE) -> None:
+def pin_snapshot(
+    session: ClientSession, database: str, collection: str = NOWHERE
+) -> None:
     """Read next to nothing: a transaction sees a database as of its first read."""
     # PyMongo may not be able to decode the fields of whatever document comes first.
     nothing = {'_id': 0, 'nothing': {'$literal': True}}

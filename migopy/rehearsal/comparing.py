@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
@@ -18,8 +17,7 @@ from migopy.differences import (
     Scan,
     Value,
     changes,
-    documents,
-    with_id,
+    look_up_one,
 )
 from migopy.rehearsal.fingerprint import Fingerprint, Shape
 from migopy.rehearsal.preserving import Preserver
@@ -48,11 +46,11 @@ class Sides:
 
     def before(self, namespace: str, id: Value) -> bytes | None:
         """Give the document with an `_id` as it was."""
-        return _find(self._was, with_id(id))
+        return look_up_one(self._was, id)
 
     def after(self, namespace: str, id: Value) -> bytes | None:
         """Give the document with an `_id` as it is."""
-        return _find(self._now, with_id(id))
+        return look_up_one(self._now, id)
 
     def batches_before(self, namespace: str) -> Iterator[bytes]:
         """Iterate over all documents as they were, in the order of `_id`."""
@@ -121,7 +119,7 @@ def _documents(name: str, preserver: Preserver, search: Search) -> Deviation:
                 name, 'something has written to it that migopy does not hear'
             )
         else:
-            sides: Any = Sides(preserver.beside, preserver.db, name)
+            sides = Sides(preserver.beside, preserver.db, name)
             search.through(
                 Scan(sides, comparison.namespace, time.monotonic() + SECONDS)
             )
@@ -180,11 +178,6 @@ class Search:
         body = hashlib.sha256(document[BEHIND_ID:]).digest()
         self._bodies[body] += 1 if before else -1
         return True
-
-
-def _find(collection: Any, query: RawBSONDocument) -> bytes | None:
-    found = collection.find_raw_batches(query, limit=1)
-    return next((each for batch in found for each in documents(batch)), None)
 
 
 def _all(collection: Any) -> Iterator[bytes]:

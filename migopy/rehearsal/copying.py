@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -107,7 +107,7 @@ class Copier:
         return contextlib.nullcontext()
 
     def _batches(self, stored: Stored) -> Iterator[list[bytes]]:
-        for batch in _read_ahead(lambda: self._encoded(stored)):
+        for batch in _read_ahead(self._encoded(stored)):
             whole = list(documents(batch))
             self._taken[stored.name] += len(whole)
             yield whole
@@ -141,13 +141,12 @@ class Copier:
                 yield batch.data
 
 
-def _read_ahead(batches: Callable[[], Iterator[bytes]]) -> Iterator[bytes]:
+def _read_ahead(batches: Iterator[bytes]) -> Iterator[bytes]:
     """Iterate over batches; the next one is read while one is worked on."""
-    iterator = batches()
     with ThreadPoolExecutor(1) as reader:
-        coming = reader.submit(next, iterator, None)
+        coming = reader.submit(next, batches, None)
         while (batch := coming.result()) is not None:
-            coming = reader.submit(next, iterator, None)
+            coming = reader.submit(next, batches, None)
             yield batch
 
 

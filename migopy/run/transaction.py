@@ -162,10 +162,10 @@ def _refusal(refused: RefusedWrite) -> MigopyException:
 def is_gone(session: ClientSession, database: str) -> bool:
     """Ask the server whether a transaction is over, with a read of next to nothing."""
     # What few transactions need takes its time to be imported.
-    from migopy.differences import look
+    from migopy.differences import pin_snapshot
 
     try:
-        look(session, database)
+        pin_snapshot(session, database)
     except OperationFailure as error:
         return error.code in TRANSACTION_OVER
     return False

@@ -9,7 +9,7 @@ from pymongo.client_session import ClientSession
 
 from migopy.backfill import Tried, loops_tried
 from migopy.commands import Command
-from migopy.differences import States, look, state_before
+from migopy.differences import States, pin_snapshot, state_before
 from migopy.effects import Evidence, Recording
 from migopy.errors import kept_within
 from migopy.pymongo3 import answered_by, commented
@@ -69,7 +69,7 @@ def try_out(
         while place < len(steps):
             with aborted(client) as session:
                 # At the moment of the state before, or as near as can be.
-                look(session, database, readable)
+                pin_snapshot(session, database, readable)
                 states = None if before is None else States(client, before, session)
                 place = trial.run(place, World(client, session, outside), states)
     if trial.not_shown:

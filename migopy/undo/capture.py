@@ -16,14 +16,14 @@ from migopy.differences import (
     States,
     Value,
     aligned,
-    asked_for_values,
-    found,
+    are_in_a_row,
+    fetch,
     id_of,
-    is_run,
-    look,
     look_up,
+    match_to_ids,
+    pin_snapshot,
+    queries_for_values,
     state_before,
-    told_by_id,
 )
 from migopy.undo.errors import TooManyImages
 from migopy.undo.image_sets import ImageSet
@@ -116,17 +116,17 @@ class Capture:
     ) -> list[Difference]:
         """List what the transaction has changed of the documents with these `_id`s."""
         collection = self._states.collection(namespace)
-        asked = asked_for_values(ids)
-        before = found(collection, asked, self._before) if was_there else b''
-        after = found(collection, asked, self._session)
+        queries = queries_for_values(ids)
+        before = fetch(collection, queries, self._before) if was_there else b''
+        after = fetch(collection, queries, self._session)
         differences = aligned(before, after)
         if differences is None:
-            old = told_by_id(collection, ids, before, self._before)
-            new = told_by_id(collection, ids, after, self._session)
+            old = match_to_ids(collection, ids, before, self._before)
+            new = match_to_ids(collection, ids, after, self._session)
             differences = [*self._told_apart(collection, old, new, was_there)]
         if not was_there or not differences:
             return differences
-        if found(collection, asked, self._earlier) == before:
+        if fetch(collection, queries, self._earlier) == before:
             return differences
         return self._own(namespace, differences)
 
@@ -157,7 +157,7 @@ class Capture:
         """
         collection = self._states.collection(namespace)
         run = [each.before for each in batch if each.before is not None]
-        return len(run) == len(batch) and is_run(collection, run, self._earlier)
+        return len(run) == len(batch) and are_in_a_row(collection, run, self._earlier)
 
     def _own(self, namespace: str, batch: Sequence[Difference]) -> list[Difference]:
         """List the differences that the transaction itself has made."""
@@ -182,7 +182,7 @@ def capturing(
     """
     client = session.client
     with state_before(client, database, collection, LEVEL) as earlier:
-        look(session, database, collection)
+        pin_snapshot(session, database, collection)
         with state_before(client, database, collection, LEVEL) as before:
             yield Capture(client, earlier, session, before)
 

@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 from pymongo.client_session import ClientSession
 
 from migopy.differences import (
-    Asked,
     Difference,
+    IdQuery,
     aligned,
-    asked_for,
     collection_of,
     documents,
-    found,
+    fetch,
     id_of,
-    run_of,
-    told_by_id,
+    match_to_ids,
+    queries_for,
+    range_queries,
 )
 from migopy.undo.capture import NO_RUNS, in_chunks, keep
 from migopy.undo.errors import OfNoImages
@@ -29,13 +29,13 @@ from migopy.undo.unkept_collections import UnkeptCollections
 
 
 class Looked(NamedTuple):
-    """The documents of a page before it is written, and how they were asked for.
+    """The documents of a page before it is written, and the queries for them.
 
     If no other documents stand among them in the collection, they are in `in_a_row`,
     one by one; if not, they are in `before`, concatenated.
     """
 
-    asked: list[Asked]
+    queries: list[IdQuery]
     before: bytes = b''
     in_a_row: Sequence[bytes] = ()
 
@@ -98,13 +98,13 @@ class PageImager:
         collection = collection_of(self._images.client, namespace)
         if self._no_runs < NO_RUNS:
             # Read in a row, they cost the server two thirds as much, the client half.
-            run = run_of(seen)
-            if found(collection, run, self.session) == b''.join(seen):
+            run = range_queries(seen)
+            if fetch(collection, run, self.session) == b''.join(seen):
                 self._no_runs = 0
                 return Looked(run, in_a_row=seen)
             self._no_runs += 1
-        asked = asked_for(ids)
-        return Looked(asked, found(collection, asked, self.session))
+        queries = queries_for(ids)
+        return Looked(queries, fetch(collection, queries, self.session))
 
     def keep(self, namespace: str, looked: Looked) -> None:
         """Keep what `look` gave, and what the documents are now.
@@ -121,8 +121,8 @@ class PageImager:
 
     def _pairs(self, namespace: str, looked: Looked) -> list[Difference]:
         collection = collection_of(self._images.client, namespace)
-        asked, before, run = looked
-        data = found(collection, asked, self.session)
+        queries, before, run = looked
+        data = fetch(collection, queries, self.session)
         if run:
             now = list(documents(data))
             # A page makes no document, so if none is gone these are the same ones.
@@ -134,7 +134,7 @@ class PageImager:
             return pairs
         # Some are gone.
         old = {id_of(each): each for each in documents(before)}
-        after = told_by_id(collection, list(old), data, self.session)
+        after = match_to_ids(collection, list(old), data, self.session)
         return [
             Difference(each, after.get(id))
             for id, each in old.items()

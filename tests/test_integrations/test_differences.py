@@ -11,7 +11,7 @@ from typing import Any
 from bson import Int64, MaxKey, MinKey, ObjectId, encode
 from pymongo.client_session import ClientSession
 
-from migopy.differences import Comparison, States, compare, look, state_before
+from migopy.differences import Comparison, States, compare, pin_snapshot, state_before
 from migopy.effects import Clues
 from migopy.run.transaction import aborted
 from tests import server
@@ -253,7 +253,7 @@ class StatesTest(server.DatabaseTest):
             state_before(self.client, self.db.name, 'a') as before,
             aborted(self.client) as after,
         ):
-            look(after, self.db.name)
+            pin_snapshot(after, self.db.name)
             yield States(self.client, before, after), after
 
     def compared(
@@ -373,7 +373,7 @@ class StatesTest(server.DatabaseTest):
             self.db.a.delete_one({'_id': 1})
             self.db.a.insert_one({'_id': 'other'})
             with aborted(self.client) as after:
-                look(after, self.db.name)
+                pin_snapshot(after, self.db.name)
                 states = States(self.client, before, after)
                 self.db.a.update_one({'_id': 2}, {'$set': {'n': 1}}, session=after)
                 self.db.a.delete_one({'_id': 3}, session=after)

@@ -8,7 +8,13 @@ from typing import Any
 from bson import Binary, Int64, MaxKey, MinKey, ObjectId, encode
 from bson.raw_bson import RawBSONDocument
 
-from migopy.differences import asked_for, asked_for_values, found, id_of, is_run
+from migopy.differences import (
+    are_in_a_row,
+    fetch,
+    id_of,
+    queries_for,
+    queries_for_values,
+)
 from migopy.differences.lookup import AT_ONCE, MOST_BYTES
 from tests.server import DatabaseTest
 
@@ -44,8 +50,8 @@ class RunTest(DatabaseTest):
         self.db.a.insert_many(map(RawBSONDocument, documents))
         return documents
 
-    def is_run(self, run: list[bytes]) -> bool:
-        return is_run(self.db.a, run, None)
+    def are_in_a_row(self, run: list[bytes]) -> bool:
+        return are_in_a_row(self.db.a, run, None)
 
     def test_all_of_a_type_and_never_past_it(self) -> None:
         documents = self.filled(IDS)
@@ -53,24 +59,24 @@ class RunTest(DatabaseTest):
         kinds |= {'object ids': (11, 13), 'dates': (15, 17)}
         for name, (first, last) in kinds.items():
             with self.subTest(name):
-                self.assertTrue(self.is_run(documents[first:last]))
-                self.assertTrue(self.is_run(documents[first : first + 1]))
-                self.assertFalse(self.is_run(documents[first : last + 1]))
+                self.assertTrue(self.are_in_a_row(documents[first:last]))
+                self.assertTrue(self.are_in_a_row(documents[first : first + 1]))
+                self.assertFalse(self.are_in_a_row(documents[first : last + 1]))
         # Of what is not asked for so it is not told; it raises no error.
         for each in (0, 1, 7, 13, 17):
-            self.assertFalse(self.is_run(documents[each : each + 1]))
+            self.assertFalse(self.are_in_a_row(documents[each : each + 1]))
 
     def test_anything_else_is_no_run(self) -> None:
         documents = self.filled([*range(10)])
-        self.assertTrue(self.is_run(documents))
-        self.assertTrue(self.is_run(documents[3:7]))
-        self.assertFalse(self.is_run([documents[3], documents[5]]))
-        self.assertFalse(self.is_run([documents[3], documents[2]]))
-        self.assertFalse(self.is_run([*documents, encode({'_id': 10})]))
+        self.assertTrue(self.are_in_a_row(documents))
+        self.assertTrue(self.are_in_a_row(documents[3:7]))
+        self.assertFalse(self.are_in_a_row([documents[3], documents[5]]))
+        self.assertFalse(self.are_in_a_row([documents[3], documents[2]]))
+        self.assertFalse(self.are_in_a_row([*documents, encode({'_id': 10})]))
         for other in ({'_id': 4}, {'_id': 4.0, 'x': 1}, {'_id': 4, 'x': 1.0}):
             run = [*documents[:4], encode(other), *documents[5:]]
             with self.subTest(other):
-                self.assertFalse(self.is_run(run))
+                self.assertFalse(self.are_in_a_row(run))
 
 
 class AskedTest(DatabaseTest):
@@ -80,15 +86,15 @@ class AskedTest(DatabaseTest):
         documents = [encode({'_id': each, 'x': 1}) for each in IDS]
         self.db.a.insert_many(map(RawBSONDocument, documents))
         values = [id_of(each) for each in documents]
-        for asked in (asked_for(IDS), asked_for_values(values)):
+        for asked in (queries_for(IDS), queries_for_values(values)):
             self.assertEqual([each.number for each in asked], [len(IDS)])
-            self.assertEqual(found(self.db.a, asked, None), b''.join(documents))
+            self.assertEqual(fetch(self.db.a, asked, None), b''.join(documents))
 
     def test_more_than_one_query_takes(self) -> None:
-        self.assertEqual(asked_for([]), [])
-        many = asked_for([*range(3 * AT_ONCE + 1)])
+        self.assertEqual(queries_for([]), [])
+        many = queries_for([*range(3 * AT_ONCE + 1)])
         self.assertEqual(sum(each.number for each in many), 3 * AT_ONCE + 1)
         self.assertLessEqual(max(each.number for each in many), AT_ONCE)
-        long = asked_for(['x' * (MOST_BYTES // 3)] * 5)
+        long = queries_for(['x' * (MOST_BYTES // 3)] * 5)
         self.assertEqual([each.number for each in long], [2, 1, 2])
-        self.assertEqual([each.number for each in asked_for(['x' * MOST_BYTES])], [1])
+        self.assertEqual([each.number for each in queries_for(['x' * MOST_BYTES])], [1])
