@@ -7,6 +7,7 @@ USER_NOT_FOUND = 11
 UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 NAMESPACE_NOT_FOUND = 26
+NAMESPACE_EXISTS = 48
 #: Another transaction has written to the document.
 WRITE_CONFLICT = 112
 #: A validator refuses the document.

@@ -24,9 +24,7 @@ from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import begin, say_where
 from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
-from migopy.backfill.transactions import (
-    session_for,
-)
+from migopy.backfill.transactions import session_for
 from migopy.effects import Recording
 from migopy.terminal import Meter, meter, total_of
 

@@ -17,7 +17,7 @@ from pymongo.errors import PyMongoError
 from migopy.backfill.batch_timer import BatchTimer
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import Checkpoint, Place, images_here
-from migopy.backfill.images import Looked, LoopImages, NoLoopImages
+from migopy.backfill.images import LoopImages, NoLoopImages, OpenBatch
 from migopy.backfill.left_loops import Call, Left, Loop, written
 from migopy.backfill.loops import CaughtInBatch, OutsideBatch, outside
 from migopy.backfill.throttle import Throttle
@@ -142,7 +142,7 @@ class BatchTransactions:
         transaction, pages = self._transaction, self._transaction.pages
         transaction.look_at_the_lock()
         transaction.begin()
-        with self._images.batch() as looked:
+        with self._images.batch() as opened:
             with session.bind(end_session=False):
                 documents, batch = read()
             if not documents and attempts.sent is None:
@@ -152,7 +152,7 @@ class BatchTransactions:
             is_added = pages.add(transaction.kept(place), session)
             if is_added:
                 pages.is_unsure = False
-                with self._inside(looked):
+                with self._inside(opened):
                     if documents:  # others may have deleted them since the last try
                         done = checkpoint.count
                         yield from self._call.give(documents, done, effects)
@@ -160,7 +160,7 @@ class BatchTransactions:
                 place.entry['wrote'] = written(checkpoint.wrote, effects)
                 if place.entry['wrote'] != checkpoint.wrote:
                     pages.correct(transaction.kept(place), session)
-                self._images.keep(looked, batch.ids, effects)
+                self._images.keep(opened, batch.ids, effects)
         if is_added:
             pages.is_unsure, attempts.sent = True, place
             attempts.deadline = time.monotonic() + PATIENCE
@@ -175,7 +175,7 @@ class BatchTransactions:
         return len(documents)
 
     @contextmanager
-    def _inside(self, looked: Looked | None) -> Iterator[None]:
+    def _inside(self, opened: OpenBatch | None) -> Iterator[None]:
         """Have all that is written in the block be in the session's transaction.
 
         Raises `OutsideBatch` after the block, or what was refused where images are
@@ -185,12 +185,12 @@ class BatchTransactions:
         with ExitStack() as stack:
             if effects is not None:
                 strays = is_typed()
-                keeper = looked.keeper if looked is not None else None
+                keeper = opened.keeper if opened is not None else None
                 stack.enter_context(effects.kept_to(session.session_id, strays, keeper))
             stack.enter_context(session.bind(end_session=False))
             yield
         if effects is not None and effects.refused is not None:
-            raise effects.refused if looked is not None else outside(effects.refused)
+            raise effects.refused if opened is not None else outside(effects.refused)
         if effects is not None and effects.outside.wrote:
             database = self._collection.database.name
             raise OutsideBatch(effects.outside.describe(database), self._wanted)

@@ -203,10 +203,10 @@ class ExactlyOnce:
             return self._writes.write(changes)
         ids = [each.id for each in changes]
         seen = [each.seen for each in changes]
-        looked = self._images.look(self._namespace, ids, seen)
+        before = self._images.look(self._namespace, ids, seen)
         written = self._writes.write(changes)
         if not written.again:
-            self._images.keep(self._namespace, looked)
+            self._images.keep(self._namespace, before)
         return written
 
     def _place(self, batch: Batch, failed: Sequence[Any]) -> Place:

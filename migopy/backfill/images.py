@@ -11,7 +11,7 @@ from pymongo.client_session import ClientSession
 from migopy.effects import Effects, Keeper
 
 
-class Looked(Protocol):
+class OpenBatch(Protocol):
     """What is known of a batch that is being written."""
 
     @property
@@ -23,9 +23,9 @@ class LoopImages(Protocol):
     """Keeps images of what batches change, each in the batch's transaction."""
 
     def batch(self) -> AbstractContextManager[Any]:
-        """Open the session's transaction; give a `Looked` for the block."""
+        """Open the session's transaction; give an `OpenBatch` for the block."""
 
-    def keep(self, looked: Any, ids: Sequence[Any], effects: Effects | None) -> None:
+    def keep(self, batch: Any, ids: Sequence[Any], effects: Effects | None) -> None:
         """Keep images of what a batch of documents with these `_id`s has changed.
 
         `effects` are those of the loop.
@@ -43,7 +43,7 @@ class NoLoopImages:
         """Open nothing."""
         yield
 
-    def keep(self, looked: Any, ids: Sequence[Any], effects: Effects | None) -> None:
+    def keep(self, batch: Any, ids: Sequence[Any], effects: Effects | None) -> None:
         """Keep nothing."""
 
     def settle(self) -> None:
@@ -69,7 +69,7 @@ class PageImages(Protocol):
         `seen` is what they were when the page was read.
         """
 
-    def keep(self, namespace: str, looked: Any) -> None:
+    def keep(self, namespace: str, before: Any) -> None:
         """Keep what `look` gave, and what the documents are now."""
 
     def settle(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from migopy.codes import NAMESPACE_EXISTS
 from migopy.standin.documents import empty, insert, read_all
 from migopy.standin.findings import Finding, Unanswerable, counted
 from migopy.standin.world import (
@@ -40,7 +41,7 @@ def create(
         if world.version >= LENIENT and known.options == options:
             return {'ok': 1.0}
         text = f'Collection {namespace} already exists.'
-        raise refused(48, 'NamespaceExists', text)
+        raise refused(NAMESPACE_EXISTS, 'NamespaceExists', text)
     made = Known(_kind(options), options)
     if made.kind == 'collection' and world.is_free(namespace):
         with probing(world.client) as session:
@@ -136,7 +137,7 @@ def rename(
         raise refused(20, 'IllegalOperation', text)
     there = world.known(target)
     if there is not None and not command.get('dropTarget'):
-        raise refused(48, 'NamespaceExists', 'target namespace exists')
+        raise refused(NAMESPACE_EXISTS, 'NamespaceExists', 'target namespace exists')
     if known.kind == 'view':
         raise refused(166, 'CommandNotSupportedOnView', f'cannot rename view: {source}')
     if known.kind != 'collection':

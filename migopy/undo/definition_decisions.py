@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from migopy.undo.conflicts import DELETED, MADE_AGAIN, OURS, Conflict
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import VIEW, Definition, definition_of, same
-from migopy.undo.document_decisions import DELETED, MADE_AGAIN, OURS, Conflict
 
 #: What an action does.
 MAKE_INDEX, DROP_INDEX, MODIFY = 'make index', 'drop index', 'modify'
@@ -33,7 +33,7 @@ class Action(NamedTuple):
     in_place: bool = False
 
 
-class World:
+class Definitions:
     """Definitions as they are, or will be once the noted actions are done.
 
     Invariant: each is read once; what is noted changes nothing on the server.
@@ -79,35 +79,37 @@ class World:
 
 
 def decide_on(
-    namespace: str, record: DefinitionRecord, world: World, wish: str
+    namespace: str, record: DefinitionRecord, definitions: Definitions, wish: str
 ) -> Iterator[Action | Conflict]:
     """Decide by what a definition is now: what is to be done, and what is in the way.
 
-    The caller notes each action in the world before it asks for the next one.
+    The caller notes each action there before it asks for the next one.
     """
     touched, before = record.touched, record.before
     if not record.is_settled:
         # A dry run looks while nothing may be noted.
-        record = record.settled(world.of(touched.to or namespace))
+        record = record.settled(definitions.of(touched.to or namespace))
     if touched.to:
-        yield from _renamed(namespace, record, world, wish)
+        yield from _renamed(namespace, record, definitions, wish)
         if record.replaced is not None:
-            yield from _dropped(touched.to, record.replaced, record.aside, world, wish)
+            yield from _dropped(
+                touched.to, record.replaced, record.aside, definitions, wish
+            )
     elif record.command == 'drop' and before is not None:
-        yield from _dropped(namespace, before, record.aside, world, wish)
+        yield from _dropped(namespace, before, record.aside, definitions, wish)
     elif touched.is_whole:
-        yield from _made(namespace, record, world, wish)
+        yield from _made(namespace, record, definitions, wish)
     else:
-        yield from _changed(namespace, record, world, wish)
+        yield from _changed(namespace, record, definitions, wish)
 
 
 def _renamed(
-    namespace: str, record: DefinitionRecord, world: World, wish: str
+    namespace: str, record: DefinitionRecord, definitions: Definitions, wish: str
 ) -> Iterator[Action | Conflict]:
     target, before = record.touched.to, record.before
     assert before is not None  # noqa: S101
     is_done = record.after is not None and record.after.uuid == before.uuid
-    now, there = world.of(namespace), world.of(target)
+    now, there = definitions.of(namespace), definitions.of(target)
     if not is_done or (now is not None and now.uuid == before.uuid):
         return
     if there is None or there.uuid != before.uuid:
@@ -121,9 +123,9 @@ def _renamed(
 
 
 def _dropped(
-    namespace: str, before: Definition, aside: str, world: World, wish: str
+    namespace: str, before: Definition, aside: str, definitions: Definitions, wish: str
 ) -> Iterator[Action | Conflict]:
-    now = world.of(namespace)
+    now = definitions.of(namespace)
     if before.kind == VIEW:
         if before.is_like(now):
             return
@@ -144,9 +146,9 @@ def _dropped(
 
 
 def _made(
-    namespace: str, record: DefinitionRecord, world: World, wish: str
+    namespace: str, record: DefinitionRecord, definitions: Definitions, wish: str
 ) -> Iterator[Action | Conflict]:
-    now, left = world.of(namespace), record.after
+    now, left = definitions.of(namespace), record.after
     if left is None:
         return
     if now is None:
@@ -176,9 +178,9 @@ def _differences(one: Definition, other: Definition) -> Iterator[str]:
 
 
 def _changed(
-    namespace: str, record: DefinitionRecord, world: World, wish: str
+    namespace: str, record: DefinitionRecord, definitions: Definitions, wish: str
 ) -> Iterator[Action | Conflict]:
-    now, was, left = world.of(namespace), record.before, record.after
+    now, was, left = definitions.of(namespace), record.before, record.after
     if was is None or left is None:
         return
     if now is None:

@@ -14,36 +14,19 @@ from migopy.differences import (
     changes,
     elements,
 )
+from migopy.undo.conflicts import (
+    CHANGED,
+    DELETED,
+    MADE_AGAIN,
+    OURS,
+    REORDERED,
+    THEIRS,
+    Met,
+)
 from migopy.undo.field_merging import NoSuchPlace, set_back
 
 #: The names from a document down to a field.
 Path = tuple[bytes, ...]
-
-#: What to do about what others have changed as well: restore nothing at all; leave
-#: those documents as they are; leave others' fields alone; or undo others' changes.
-STOP, KEEP, THEIRS, OURS = 'stop', 'keep', 'theirs', 'ours'
-
-#: What others have done.
-DELETED = 'was deleted since'
-MADE_AGAIN = 'was made again since'
-CHANGED = 'was changed since'
-LOST = 'has lost its value'
-REORDERED = 'was changed since, in the order of its fields'
-
-
-class Conflict(NamedTuple):
-    """What others have changed where the migration had changed it.
-
-    It is a document, or if `id` is `None`, a part of a definition. If another document
-    has taken a unique value that this one had, `lost` is the index and the `_id` of
-    that other document.
-    """
-
-    namespace: str
-    id: Value | None
-    what: str
-    fields: Sequence[str] = ()
-    lost: tuple[str, Value] | None = None
 
 
 class Decision(NamedTuple):
@@ -55,7 +38,7 @@ class Decision(NamedTuple):
 
     wanted: bytes | None
     is_left: bool = False
-    conflict: tuple[str, Sequence[str]] | None = None
+    conflict: Met | None = None
 
 
 def decide(pair: Difference, current: bytes | None, wish: str) -> Decision:
@@ -157,9 +140,7 @@ def _value_at(path: Path, document: bytes) -> Value | None:
     return value
 
 
-def _by_wish(
-    wanted: bytes | None, conflict: tuple[str, Sequence[str]], wish: str
-) -> Decision:
+def _by_wish(wanted: bytes | None, conflict: Met, wish: str) -> Decision:
     if wish == OURS:
         return Decision(wanted, conflict=conflict)
     return Decision(None, is_left=True, conflict=conflict)

@@ -113,7 +113,7 @@ class DocumentRestorer:
         self, namespace: str, pair: Difference, current: bytes | None
     ) -> Decision:
         decision = decide(pair, current, self._wish)
-        self.conflicts.note(namespace, pair.id, decision)
+        self.conflicts.note(namespace, pair.id, decision.conflict)
         return decision
 
     def _require_exact(self, namespace: str, wanted: Mapping[Value, bytes]) -> None:

@@ -11,8 +11,7 @@ from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
 from migopy.secrets import shortened
 from migopy.texts import one_line
-from migopy.undo.conflicts import FoundConflicts
-from migopy.undo.document_decisions import STOP, THEIRS, Conflict
+from migopy.undo.conflicts import STOP, THEIRS, Conflict, FoundConflicts
 
 #: Characters of an `_id` that a message shows.
 SHOWN = 200

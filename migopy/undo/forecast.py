@@ -14,11 +14,11 @@ from migopy.differences import (
     look_up,
 )
 from migopy.undo.chunk_groups import groups_of, pairs_of
-from migopy.undo.conflicts import FoundConflicts
-from migopy.undo.definition_decisions import DROP_MADE, Action, World, decide_on
+from migopy.undo.conflicts import LOST, OURS, STOP, Conflict, FoundConflicts
+from migopy.undo.definition_decisions import DROP_MADE, Action, Definitions, decide_on
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definition_store import recorded
-from migopy.undo.document_decisions import LOST, OURS, STOP, Conflict, decide
+from migopy.undo.document_decisions import decide
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
 from migopy.undo.unique_keys import Unique, fields_of, found_by, names_of, plain_unique
@@ -65,9 +65,10 @@ def may_be_taken(images: Images, kept: ImageSet, wish: str) -> bool:
 
     What they have now is not looked up. Raises `Damaged`, `PyMongoError`.
     """
-    world = World(images.client)
+    definitions = Definitions(images.client)
     names = {
-        each: names_of(_unique_in(world, each)) for each in images.namespaces(kept)
+        each: names_of(_unique_in(definitions, each))
+        for each in images.namespaces(kept)
     }
     if not any(names.values()):
         return False
@@ -87,25 +88,27 @@ def _gave_up(pair: Difference, names: Collection[bytes]) -> bool:
     return fields_of(before, names) != fields_of(after, names)
 
 
-def _unique_in(world: World, namespace: str) -> list[Unique]:
-    definition = world.of(namespace)
+def _unique_in(definitions: Definitions, namespace: str) -> list[Unique]:
+    definition = definitions.of(namespace)
     return [] if definition is None else plain_unique(definition.indexes)
 
 
-def _after(records: Iterable[Chunk], client: Any, kept: ImageSet, wish: str) -> World:
+def _after(
+    records: Iterable[Chunk], client: Any, kept: ImageSet, wish: str
+) -> Definitions:
     """Give definitions as they would be after the whole undo."""
-    world = World(client)
+    definitions = Definitions(client)
     made = kept.made
     for chunk in records:
         assert chunk.record is not None  # noqa: S101
         first = kept.made_before(chunk.number)
         for namespace in made[first:]:
-            world.note(Action(DROP_MADE, namespace))
+            definitions.note(Action(DROP_MADE, namespace))
         made = made[:first]
-        for each in decide_on(chunk.namespace, chunk.record, world, wish):
+        for each in decide_on(chunk.namespace, chunk.record, definitions, wish):
             if not isinstance(each, Conflict):
-                world.note(each)
-    return world
+                definitions.note(each)
+    return definitions
 
 
 class _Forecaster:
@@ -124,7 +127,8 @@ class _Forecaster:
         self._client = client
         self._kept = kept
         self._wish = wish
-        self._world, self._real = World(client), World(client)
+        #: As they are by then, and as they are now.
+        self._definitions, self._real = Definitions(client), Definitions(client)
         self._final = _after(records, client, kept, wish)
         #: The collections that the migration had made by then.
         self._made = kept.made
@@ -137,26 +141,26 @@ class _Forecaster:
         """Drop those that were made after a chunk, as far as they are empty by then."""
         first = self._kept.made_before(number)
         for namespace in reversed(self._made[first:]):
-            is_there = self._world.of(namespace) is not None
-            if is_there and self._is_emptied(self._world.place(namespace)):
+            is_there = self._definitions.of(namespace) is not None
+            if is_there and self._is_emptied(self._definitions.place(namespace)):
                 action = Action(DROP_MADE, namespace)
                 self.found.actions.append(action)
-                self._world.note(action)
+                self._definitions.note(action)
         self._made = self._made[:first]
 
     def at_definition(self, namespace: str, record: DefinitionRecord) -> None:
         """Decide about a definition."""
-        for each in decide_on(namespace, record, self._world, self._wish):
+        for each in decide_on(namespace, record, self._definitions, self._wish):
             if isinstance(each, Conflict):
                 self.found.conflicts.add(each)
             else:
                 self.found.actions.append(each)
-                self._world.note(each)
+                self._definitions.note(each)
 
     def at_documents(self, group: Sequence[Chunk]) -> None:
         """Decide about documents, and find out who has their unique values now."""
         namespace, found = group[0].namespace, self.found
-        place = self._world.place(namespace)
+        place = self._definitions.place(namespace)
         self._places.update({each.number: place for each in group})
         unique = self._unique(namespace, place)
         repeats = self._kept.defined or namespace in self._kept.repeated
@@ -167,7 +171,7 @@ class _Forecaster:
             id = pair.id
             current = self._would_be.get((place, id), now.get(id))
             decision = decide(pair, current, self._wish)
-            found.conflicts.note(namespace, id, decision)
+            found.conflicts.note(namespace, id, decision.conflict)
             is_again = (place, id) in self._would_be
             if repeats:
                 wanted = current if decision.is_left else decision.wanted
@@ -183,8 +187,8 @@ class _Forecaster:
     def _unique(self, namespace: str, place: str) -> list[Unique]:
         """List the unique indexes that there are by then, and after the whole undo."""
         unique: dict[Unique, None] = {}
-        for world in (self._world, self._final):
-            unique.update(dict.fromkeys(_unique_in(world, namespace)))
+        for definitions in (self._definitions, self._final):
+            unique.update(dict.fromkeys(_unique_in(definitions, namespace)))
         return found_by(unique, _unique_in(self._real, place))
 
     def settle(self, chunks: Iterable[Chunk]) -> None:

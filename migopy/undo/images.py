@@ -43,7 +43,6 @@ class Images:
     ) -> None:
         """Take the collection, and what hears the commands of its client."""
         self.collection = collection
-        self._own_work = listener.own_work
         self._listener = listener
 
     @property
@@ -53,7 +52,7 @@ class Images:
 
     def own_work(self) -> AbstractContextManager[object]:
         """Have no effects count what is done in the block."""
-        return self._own_work()
+        return self._listener.own_work()
 
     def note(self, namespace: str, what: str) -> None:
         """Count an effect of own work on a collection; `what` ends a phrase."""
@@ -160,7 +159,7 @@ class Images:
 
     def add(self, documents: Sequence[Document], session: ClientSession) -> None:
         """Add documents of chunks in a session's transaction."""
-        with self._own_work():
+        with self.own_work():
             self.collection.insert_many(documents, session=session)
 
     def add_and_save(
@@ -173,12 +172,12 @@ class Images:
             for each in documents
         ]
         known = ReplaceOne({'_id': kept.id}, kept.document(), upsert=True)
-        with self._own_work():
+        with self.own_work():
             self.collection.bulk_write([*writes, known], session=session)
 
     def save(self, kept: ImageSet, session: ClientSession | None = None) -> None:
         """Write the document of a set."""
-        with self._own_work():
+        with self.own_work():
             self.collection.replace_one(
                 {'_id': kept.id}, kept.document(), upsert=True, session=session
             )
@@ -195,7 +194,7 @@ class Images:
         note: Document = {'session': session.session_id['id']}
         if mark is not None:
             note['undo'] = mark
-        with self._own_work(), self.client.start_session() as other:
+        with self.own_work(), self.client.start_session() as other:
             found = self.collection.find_one(mine, ['session'], session=other) or {}
             left = found.get('session')
             # Its own session is that of its attempt before.
@@ -210,7 +209,7 @@ class Images:
         """Note that of the collections that were made only the first ones are left."""
         kept.made, kept.made_at = kept.made[:count], kept.made_at[:count]
         left = {'made': kept.made, 'made_at': kept.made_at}
-        with self._own_work(), self.client.start_session() as session:
+        with self.own_work(), self.client.start_session() as session:
             self.collection.update_one(
                 {'_id': kept.id}, {'$set': left}, session=session
             )
@@ -224,7 +223,7 @@ class Images:
         caller aborts the transaction.
         """
         id, last, first = chunks[0].id, chunks[0].number, chunks[-1].number
-        with self._own_work():
+        with self.own_work():
             marked = self.collection.update_one(
                 {'_id': id, 'undo': mark},
                 {'$inc': {'undone': len(chunks)}},
@@ -240,7 +239,7 @@ class Images:
         self, ids: Iterable[ObjectId], session: ClientSession | None = None
     ) -> None:
         """Delete sets of images, each document of a set before its chunks."""
-        with self._own_work():
+        with self.own_work():
             for id in ids:
                 self._drop_aside(id, session)
                 self.collection.delete_one({'_id': id}, session=session)

@@ -17,14 +17,13 @@ from migopy.undo.image_sets import CurrentSet, ImageSet
 from migopy.undo.images import Images
 from migopy.undo.made_collections import name_here
 from migopy.undo.targeted_ids import values_of
-from migopy.undo.unkept_collections import UnkeptCollections
-from migopy.undo.write_notes import WriteNotes
+from migopy.undo.transaction_keepers import UnkeptCollections, WriteNotes
 
 #: If the images of a batch take longer, a person is told so; in seconds.
 SLOW = 1.0
 
 
-class Looked(NamedTuple):
+class OpenBatch(NamedTuple):
     """What sees the writes of a batch, and what finds out what they have changed."""
 
     capture: Capture
@@ -35,7 +34,7 @@ class LoopImager:
     """Keeps images of what the body of a loop over `batches` changes.
 
     Invariant: a batch is written together with its images and their set, or not at all.
-    Documents are looked up if the writes name their `_id`s; after any other write its
+    Documents are batch up if the writes name their `_id`s; after any other write its
     whole collection is read.
     """
 
@@ -66,27 +65,29 @@ class LoopImager:
         self._is_first = namespace not in known.kept.paged
 
     @contextmanager
-    def batch(self) -> Iterator[Looked]:
+    def batch(self) -> Iterator[OpenBatch]:
         """Open the session's transaction, so that in the block `keep` can be called."""
         collection = self._images.collection
         database = collection.database.name
         with capturing(self._session, database, collection.name) as capture:
-            yield Looked(capture, WriteNotes(self._kinds, self._own))
+            yield OpenBatch(capture, WriteNotes(self._kinds, self._own))
 
-    def keep(self, looked: Looked, ids: Sequence[Any], effects: Effects | None) -> None:
+    def keep(
+        self, batch: OpenBatch, ids: Sequence[Any], effects: Effects | None
+    ) -> None:
         """Keep images of what a batch of documents with these `_id`s has changed.
 
         `effects` are those of the loop. Raises `TooManyImages`, `PyMongoError`.
         """
         with self._known.lock:
             self._sent = kept = replace(self._known.kept)
-        if not looked.keeper.noted:
+        if not batch.keeper.noted:
             return
         total = effects.changes if effects is not None else {}
         with self._images.own_work():
-            for namespace in looked.keeper.noted:
-                was_there = looked.capture.exists(namespace)
-                count = self._keep(kept, looked, namespace, was_there, ids)
+            for namespace in batch.keeper.noted:
+                was_there = batch.capture.exists(namespace)
+                count = self._keep(kept, batch, namespace, was_there, ids)
                 changes = total.get(namespace)
                 # An insert makes the collection even if the document is gone again.
                 makes = changes and (
@@ -104,19 +105,19 @@ class LoopImager:
     def _keep(
         self,
         kept: ImageSet,
-        looked: Looked,
+        batch: OpenBatch,
         namespace: str,
         was_there: bool,
         ids: Sequence[Any],
     ) -> int:
         """Keep images of a collection's documents, and count them."""
-        capture, noted = looked
-        aimed = noted.noted[namespace]
+        capture, notes = batch
+        targeted = notes.noted[namespace]
         began = time.monotonic()
-        if aimed is None:
+        if targeted is None:
             chunks = capture.pairs(namespace, was_there)
         else:
-            chunks = capture.pairs_of(namespace, list(aimed), was_there)
+            chunks = capture.pairs_of(namespace, list(targeted), was_there)
         is_own = self._is_first and namespace == self._namespace
         own = set(values_of(list(ids))) if is_own else set()
         strange = False
@@ -124,9 +125,9 @@ class LoopImager:
         for pairs in chunks:
             strange = strange or not own.issuperset(each.id for each in pairs)
             count += keep(
-                self._images, kept, namespace, iter([pairs]), self._session, self._limit
+                self._images, kept, namespace, [pairs], self._session, self._limit
             )
-        if aimed is None:
+        if targeted is None:
             self._tell(namespace, time.monotonic() - began)
         if not count:
             return 0

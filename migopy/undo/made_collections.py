@@ -8,14 +8,11 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure
 
-from migopy.codes import NAMESPACE_NOT_FOUND
+from migopy.codes import NAMESPACE_EXISTS, NAMESPACE_NOT_FOUND
 from migopy.differences import collection_of
 from migopy.texts import one_line
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
-
-#: The server's code if there is a collection of the new name already.
-NAMESPACE_EXISTS = 48
 
 #: The beginning of the name of a collection that is set aside.
 ASIDE = 'migopy_undone'

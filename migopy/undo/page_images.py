@@ -25,10 +25,10 @@ from migopy.undo.errors import OfNoImages
 from migopy.undo.image_sets import CurrentSet
 from migopy.undo.images import Images
 from migopy.undo.loop_images import LoopImager
-from migopy.undo.unkept_collections import UnkeptCollections
+from migopy.undo.transaction_keepers import UnkeptCollections
 
 
-class Looked(NamedTuple):
+class PageBefore(NamedTuple):
     """The documents of a page before it is written, and the queries for them.
 
     If no other documents stand among them in the collection, they are in `in_a_row`,
@@ -90,7 +90,9 @@ class PageImager:
             self._images, self._known, self.session, self._limit, self._own, namespace
         )
 
-    def look(self, namespace: str, ids: Sequence[Any], seen: Sequence[bytes]) -> Looked:
+    def look(
+        self, namespace: str, ids: Sequence[Any], seen: Sequence[bytes]
+    ) -> PageBefore:
         """Give the documents with these `_id`s as they are before the page.
 
         `seen` is what they were when the page was read.
@@ -101,17 +103,17 @@ class PageImager:
             run = range_queries(seen)
             if fetch(collection, run, self.session) == b''.join(seen):
                 self._no_runs = 0
-                return Looked(run, in_a_row=seen)
+                return PageBefore(run, in_a_row=seen)
             self._no_runs += 1
         queries = queries_for(ids)
-        return Looked(queries, fetch(collection, queries, self.session))
+        return PageBefore(queries, fetch(collection, queries, self.session))
 
-    def keep(self, namespace: str, looked: Looked) -> None:
+    def keep(self, namespace: str, before: PageBefore) -> None:
         """Keep what `look` gave, and what the documents are now.
 
         Raises `TooManyImages`.
         """
-        pairs = self._pairs(namespace, looked)
+        pairs = self._pairs(namespace, before)
         with self._known.lock:
             self._sent = kept = replace(self._known.kept)
         chunks = in_chunks(pairs)
@@ -119,9 +121,9 @@ class PageImager:
             self._images, kept, namespace, chunks, self.session, self._limit, saves=True
         )
 
-    def _pairs(self, namespace: str, looked: Looked) -> list[Difference]:
+    def _pairs(self, namespace: str, page: PageBefore) -> list[Difference]:
         collection = collection_of(self._images.client, namespace)
-        queries, before, run = looked
+        queries, before, run = page
         data = fetch(collection, queries, self.session)
         if run:
             now = list(documents(data))

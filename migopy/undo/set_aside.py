@@ -6,13 +6,11 @@ from typing import Any
 
 from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy.codes import NAMESPACE_EXISTS
 from migopy.differences import collection_of
 from migopy.undo.collection_rules import PASSING, CollectionRules
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
-
-#: The server's code where a collection of the new name is there already.
-IS_THERE = 48
 
 #: How often others may take the name of what was set aside.
 ATTEMPTS = 10
@@ -41,7 +39,7 @@ class Asides:
                 self.rename(holder.full_name, namespace)
                 return
             except OperationFailure as error:
-                if error.code != IS_THERE or number + 1 == ATTEMPTS:
+                if error.code != NAMESPACE_EXISTS or number + 1 == ATTEMPTS:
                     raise
             # Between the two others have written there: that goes with the rest.
             self._add(namespace, f'{aside}.{number}', aside)

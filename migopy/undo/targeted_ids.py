@@ -32,7 +32,7 @@ NOTHING = object()
 Ids = Iterator['list[Any] | None']
 
 
-def aimed_at(name: str, command: Mapping[str, Any]) -> list[Value] | None:
+def targeted_by(name: str, command: Mapping[str, Any]) -> list[Value] | None:
     """List the `_id`s of all documents that a command may change.
 
     `None` if it does not name them.

@@ -19,12 +19,11 @@ from migopy.server import bound_session, has_label, is_bound
 from migopy.state import begin, commit
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules
-from migopy.undo.conflicts import FoundConflicts
-from migopy.undo.definition_decisions import World, decide_on
+from migopy.undo.conflicts import KEEP, OURS, STOP, THEIRS, Conflict, FoundConflicts
+from migopy.undo.definition_decisions import Definitions, decide_on
 from migopy.undo.definition_keeper import settle_left
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definition_restorer import DefinitionRestorer
-from migopy.undo.document_decisions import KEEP, OURS, STOP, THEIRS, Conflict
 from migopy.undo.document_restorer import DocumentRestorer
 from migopy.undo.errors import REST_ALONE, Conflicts, InTheWay, counted, left_to_others
 from migopy.undo.forecast import Foreseen, foresee, may_be_taken
@@ -212,12 +211,12 @@ class Undo:
             try:
                 if record is not None:
                     self._redefine(group[0], record)
-                self._in_transaction(lambda: [group], mark, session)  # noqa: B023
+                self._in_transaction(group, mark, session)
             except InTheWay as error:
                 if error.code != DUPLICATE_KEY or record is not None:
                     raise
                 # Documents of several chunks may have exchanged their values.
-                self._in_transaction(self._rest, mark, session)
+                self._in_transaction(None, mark, session)
                 return True
             if time.monotonic() - checked > LOCK_EVERY:
                 self._check()
@@ -228,17 +227,17 @@ class Undo:
         """Set a definition back, as far as it is not so already."""
         self._check()
         drop_made_after(self._images, self._kept, chunk, self._say)
-        world = World(self._images.client)
+        definitions = Definitions(self._images.client)
         applying = DefinitionRestorer(self._images, self._kept, self._say)
         conflicts = FoundConflicts()
-        for each in decide_on(chunk.namespace, record, world, self._wish):
+        for each in decide_on(chunk.namespace, record, definitions, self._wish):
             if isinstance(each, Conflict):
                 conflicts.add(each)
                 self._require_agreed(conflicts)
             else:
                 applying.apply(each, f'{chunk.id}.{chunk.number}')
                 self._is_begun = True
-                world.note(each)
+                definitions.note(each)
         self._rules = CollectionRules(self._images.client)
 
     def _rest(self) -> Iterable[list[Chunk]]:
@@ -247,17 +246,18 @@ class Undo:
         return takewhile(lambda each: each[0].record is None, groups)
 
     def _in_transaction(
-        self,
-        groups: Callable[[], Iterable[list[Chunk]]],
-        mark: ObjectId,
-        session: ClientSession,
+        self, group: list[Chunk] | None, mark: ObjectId, session: ClientSession
     ) -> None:
-        """Restore chunks in a transaction, tried again if others are in its way."""
+        """Restore a group in a transaction, tried again if others are in its way.
+
+        Without a group, all that are left up to one of a definition.
+        """
         deadline = time.monotonic() + PATIENCE
         for number in range(1, ATTEMPTS + 1):
             try:
                 with begin(session):
-                    self._restore(groups(), mark, session)
+                    groups = self._rest() if group is None else [group]
+                    self._restore(groups, mark, session)
                     commit(session, deadline)
                 self._is_begun = True
                 return

@@ -1,15 +1,16 @@
-"""Refuse writes to kinds of collections that no images can be kept of."""
+"""See a transaction's writes: note each, and refuse what no image can be kept of."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from migopy.differences import collection_of
-from migopy.effects import namespace_of
+from migopy.differences import Value, collection_of
+from migopy.effects import namespace_of, parts_of
 from migopy.undo.images import Images
+from migopy.undo.targeted_ids import targeted_by
 
 
 class TransactionKeeper:
@@ -68,4 +69,44 @@ class UnkeptCollections(TransactionKeeper):
                     return f'{namespace} is a time series'
                 if each['options'].get('capped'):
                     return f'{namespace} is capped'
+        return None
+
+
+class WriteNotes(TransactionKeeper):
+    """Notes the collections and the documents that writes in a transaction are for.
+
+    Invariant: `noted` has, by collection, the `_id`s of all documents that the
+    transaction may have changed, or `None` where they are not known. A write that no
+    image can be kept of is refused, and so is one past the transaction.
+    """
+
+    def __init__(self, kinds: UnkeptCollections, own: Set[str]) -> None:
+        """Take what knows the kinds of collections, and those that migopy keeps."""
+        self.noted: dict[str, dict[Value, None] | None] = {}
+        self._kinds = kinds
+        self._own = own
+
+    def inside(
+        self, name: str, database: str, command: Mapping[str, Any]
+    ) -> str | None:
+        """Note a write of the transaction; say why no image can be kept of it."""
+        namespace = namespace_of(name, database, command)
+        if namespace is None:
+            return None
+        reason = self._kinds.inside(name, database, command)
+        if reason is not None:
+            return reason
+        parts = parts_of(name, database, command)
+        names = [str(namespace_of(*each)) for each in parts]
+        if any('.' not in each for each in names):
+            return 'it is not known what it writes to'
+        if not self._own.isdisjoint(names):
+            return 'migopy keeps that for itself'
+        for namespace, (kind, _, part) in zip(names, parts):
+            ids = targeted_by(kind, part)
+            known = self.noted.setdefault(namespace, {})
+            if ids is None:
+                self.noted[namespace] = None
+            elif known is not None:
+                known.update(dict.fromkeys(ids))
         return None
