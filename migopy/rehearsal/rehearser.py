@@ -15,9 +15,9 @@ from migopy.rehearsal.comparing import deviations
 from migopy.rehearsal.copying import Copied
 from migopy.rehearsal.fingerprint import Fingerprint, fingerprint_of
 from migopy.rehearsal.guard import Guard, RefusedElsewhere
-from migopy.rehearsal.occupied import BESIDE, MARK, beside
 from migopy.rehearsal.preserving import Preserver
 from migopy.rehearsal.report import Caution, Rehearsed, Stage, Teller
+from migopy.rehearsal.scratch import BESIDE, MARK, beside
 from migopy.run import (
     Aftermath,
     Failure,
@@ -42,8 +42,11 @@ class Ground(Site, Protocol):
         """Read the files and the scratch registry."""
 
 
-class Ear:
-    """The observer of one run, which passes on little more than warnings."""
+class StageObserver:
+    """The observer of one run: it keeps how that ended, and passes on a few events.
+
+    Invariant: it hears every other event of `Observer` as well, and says nothing.
+    """
 
     def __init__(self, teller: Teller, place: int, count: int) -> None:
         """Take who is told, and which of how many migrations it is."""
@@ -77,6 +80,8 @@ class Ear:
         self.failure = failure
 
     def __getattr__(self, event: str) -> Callable[..., None]:
+        if event not in vars(Observer):
+            raise AttributeError(event)
         return _pass_over
 
 
@@ -137,7 +142,8 @@ class Rehearser:
         if found.failure is not None:
             return self._end(found, before, [was])
         after = self._state(found, before, was)
-        self._weigh(found, before, after)
+        found.cautions += self._cautions(found.stages[0], before, after)
+        found.estimate = self._estimate(found.stages[0])
         if down is None and up.images:
             down = self._undo_of(up)
         if down is None and not found.repeats:
@@ -190,56 +196,70 @@ class Rehearser:
         self, step: Step, preservers: Sequence[Preserver], place: int, count: int
     ) -> Stage:
         """Run one function as `execute` or `rollback` does."""
-        ear = Ear(self._teller, place, count)
+        observer = StageObserver(self._teller, place, count)
         self._guard.begin(preservers)
         kept = sum(each.seconds for each in preservers)
         error: BaseException | None = None
         try:
             plan = self._ground.plan()
-            runner = Runner(self._ground, plan, cast(Observer, ear))
+            runner = Runner(self._ground, plan, cast(Observer, observer))
             runner.run([step], Command('rehearse', step.name))
         except LockLost:
             raise
         except BaseException as raised:
-            if is_interruption(raised) or ear.failure is None:
+            if is_interruption(raised) or observer.failure is None:
                 raise
             error = raised
         finally:
             refused = self._guard.end()
         kept = sum(each.seconds for each in preservers) - kept
-        failure = ear.failure if refused is None else _failure(step, refused)
-        milliseconds = 0 if ear.run is None else ear.run.duration_ms or 0
+        failure = observer.failure if refused is None else _failure(step, refused)
+        run = observer.run
+        milliseconds = 0 if run is None else run.duration_ms or 0
         if isinstance(error, RefusedElsewhere) and failure is None:
             raise error
         return Stage(
             step.doing,
             max(0, milliseconds - round(kept * 1000)),
-            ear.effects,
+            observer.effects,
             failure,
         )
 
-    def _weigh(self, found: Rehearsed, before: Fingerprint, now: Fingerprint) -> None:
-        """Add the estimate of a sample, and cautions about what cannot be told."""
-        [stage] = found.stages
-        effects, own = stage.effects, f'{self._db.name}.'
-        namespaces = [one for each in effects.changes for one in each.split(' + ')]
-        if isinstance(effects, Recording):
-            found.cautions += [Caution('unheard', each) for each in effects.unknowns()]
-        others = {each for each in namespaces if not each.startswith(own)}
-        found.cautions += [
-            Caution('other database', each) for each in sorted(others - {self._db.name})
-        ]
+    def _cautions(
+        self, stage: Stage, before: Fingerprint, now: Fingerprint
+    ) -> list[Caution]:
+        """List what cannot be told of the first `up`."""
+        effects = stage.effects
+        unheard = effects.unknowns() if isinstance(effects, Recording) else []
+        own = self._db.name
+        others = {
+            each for each in _namespaces(effects) if each.partition('.')[0] != own
+        }
+        cautions = [Caution('unheard', each) for each in unheard]
+        cautions += [Caution('other database', each) for each in sorted(others)]
         if self._copied.sample is None:
-            return
-        touched = {each[len(own) :] for each in namespaces if each.startswith(own)}
-        factor = self._copied.factor(touched)
-        if factor is not None:
-            found.estimate = round(stage.milliseconds * factor)
+            return cautions
         for name, shape in sorted(now.items()):
             known = before[name].unique if name in before else set()
             for index in sorted(shape.unique - known):
                 if self._copied.factor({name}) is not None:
-                    found.cautions.append(Caution('unique', f'{name}.{index}'))
+                    cautions.append(Caution('unique', f'{name}.{index}'))
+        return cautions
+
+    def _estimate(self, stage: Stage) -> int | None:
+        """Estimate what an `up` on a sample takes on all documents, in milliseconds."""
+        if self._copied.sample is None:
+            return None
+        own = f'{self._db.name}.'
+        namespaces = _namespaces(stage.effects)
+        touched = {each[len(own) :] for each in namespaces if each.startswith(own)}
+        factor = self._copied.factor(touched)
+        return None if factor is None else round(stage.milliseconds * factor)
+
+
+def _namespaces(effects: Effects) -> list[str]:
+    """List the collections that were changed, and databases where none is named."""
+    return [one for each in effects.changes for one in each.split(' + ')]
 
 
 def _may_be_unheard(found: Rehearsed) -> bool:
@@ -259,4 +279,4 @@ def _failure(step: Step, error: MigopyException) -> Failure:
 
 
 def _pass_over(*_what: object) -> None:
-    """Take an event that is not told in a rehearsal."""
+    """Hear an event that is not told in a rehearsal."""
