@@ -8,7 +8,6 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 
 from migopy.effects.bulk import BULK_WRITE as BULK_WRITE
 from migopy.effects.bulk import parts_of as parts_of
-from migopy.effects.clients import unwatched_clients as unwatched_clients
 from migopy.effects.commands import ENDS as ENDS
 from migopy.effects.commands import READS as READS
 from migopy.effects.commands import namespace_of as namespace_of
@@ -24,5 +23,7 @@ from migopy.effects.listener import EffectsListener as EffectsListener
 from migopy.effects.process import listen as listen
 from migopy.effects.recording import BeforeBuild as BeforeBuild
 from migopy.effects.recording import Recording as Recording
+from migopy.effects.refusals import STATEMENTS as STATEMENTS
 from migopy.effects.tally import Changes as Changes
 from migopy.effects.tally import Effects as Effects
+from migopy.effects.unheard import unwatched_clients as unwatched_clients

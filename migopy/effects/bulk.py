@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from migopy.codes import FAILED_TO_PARSE
-from migopy.effects.refusals import reason_of
+from migopy.effects.refusals import STATEMENTS, reason_of
 from migopy.effects.tally import Changes, Document, Tally, changes_of
 
 BULK_WRITE = 'bulkWrite'
@@ -15,8 +15,7 @@ BULK_WRITE = 'bulkWrite'
 #: A command: its name, the database, itself.
 Part = tuple[str, str, Mapping[str, Any]]
 
-#: Where a command has its statements, and bulkWrite's names for what is in one.
-LISTS = {'insert': 'documents', 'update': 'updates', 'delete': 'deletes'}
+#: What bulkWrite's names in a statement are elsewhere.
 NAMES = {'filter': 'q', 'updateMods': 'u', 'constants': 'c'}
 
 #: What of a bulkWrite is about the whole.
@@ -40,7 +39,7 @@ def parts_of(name: str, database: str, command: Document) -> list[Part]:
         if (kind, namespace) != before:
             before, statements = (kind, namespace), []
             database, _, collection = namespace.partition('.')
-            whole = {kind: collection, LISTS[kind]: statements, **options}
+            whole = {kind: collection, STATEMENTS[kind]: statements, **options}
             parts.append((kind, database, whole))
         statements.append(_statement(kind, operation))
     return parts

@@ -12,15 +12,14 @@ from pymongo.monitoring import (
     CommandStartedEvent,
 )
 
-from migopy.effects.clients import unwatched_clients
 from migopy.effects.commands import namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.failures import FailedCommand, is_of_its_own
 from migopy.effects.guards import Address, Guard, Keeper, RefusedWrite
 from migopy.effects.ledger import UNTOLD, Ledger, doubt_of
-from migopy.effects.offspring import Children
 from migopy.effects.refusals import NO_ANSWER
 from migopy.effects.tally import Document, Effects, Tally, changes_of
+from migopy.effects.unheard import Children, unwatched_clients
 
 #: Hears of a command that builds indexes: the database, the command, the address.
 BeforeBuild = Callable[[str, Document, Address], None]

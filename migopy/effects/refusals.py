@@ -83,6 +83,9 @@ ATOMIC = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: Where a command has its statements or its documents.
+STATEMENTS = {'insert': 'documents', 'update': 'updates', 'delete': 'deletes'}
+
 #: Errors of a server that is not the primary; it may have been when it began.
 NOT_PRIMARY = frozenset([10107, 13435, 13436])
 
@@ -121,9 +124,6 @@ def _is_for_one(name: str, command: Document) -> bool:
     return name == 'insert' or not (
         statements[0].get('multi') or statements[0].get('limit') == 0
     )
-
-
-STATEMENTS = {'insert': 'documents', 'update': 'updates', 'delete': 'deletes'}
 
 
 def reason_of(failure: Document) -> str:

@@ -7,16 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from migopy.effects import namespace_of, parts_of
+from migopy.effects import STATEMENTS, namespace_of, parts_of
 
 Document = Mapping[str, Any]
 
 #: How many commands of one line are kept, and how many lines are told apart.
 KEPT = 20
 MOST_LINES = 500
-
-#: Commands with a list of statements or documents, and its key. It may be large.
-LISTS = {'update': 'updates', 'delete': 'deletes', 'insert': 'documents'}
 
 #: How many statements of a command are kept.
 KEPT_STATEMENTS = 20
@@ -46,7 +43,7 @@ class Sighting:
 
     def take(self, command: Document) -> None:
         """Count a command, and keep it if it is one of the first."""
-        listed = LISTS.get(self.name, '')
+        listed = STATEMENTS.get(self.name, '')
         statements = len(command[listed]) if listed in command else 1
         self.count += 1
         self.statements += statements
@@ -125,7 +122,7 @@ def _trimmed(name: str, command: Document) -> dict[str, Any]:
     """Copy a command with its lists cut, without what PyMongo has added."""
     drop = ON_THE_WAY | OF_TRANSACTIONS
     kept = {key: value for key, value in command.items() if key not in drop}
-    listed = LISTS.get(name)
+    listed = STATEMENTS.get(name)
     if listed in kept:
         kept[listed] = list(kept[listed])[:KEPT_STATEMENTS]
         if name == 'insert':

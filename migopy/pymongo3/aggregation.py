@@ -56,31 +56,6 @@ def group(
     return [row['group'] for row in collection.aggregate(pipeline, **options)]
 
 
-def _scope_of(*functions: Any) -> Document:
-    """Collect the values that functions bring, as each `bson.Code` may have some."""
-    scope: Document = {}
-    for function in functions:
-        scope.update(getattr(function, 'scope', None) or {})
-    return scope
-
-
-def _map_reduce_command(
-    collection: Collection[Any], map: str, reduce: str, out: Any, options: Document
-) -> Document:
-    """Write the command; servers want the functions' scopes apart from them."""
-    functions: Document = {'map': map, 'reduce': reduce}
-    if options.get('finalize') is not None:
-        functions['finalize'] = options['finalize']
-    scope = {**_scope_of(*functions.values()), **(options.get('scope') or {})}
-    return {
-        'mapReduce': collection.name,
-        'out': out,
-        **options,
-        **{name: str(function) for name, function in functions.items()},
-        **({'scope': scope} if scope else {}),
-    }
-
-
 def _group_key(key: Any, scope: Document) -> Document:
     """Write the expression that gives `group()`'s key; a missing field is null."""
     if isinstance(key, str):
@@ -143,3 +118,28 @@ def inline_map_reduce(
         session=session,
     )
     return dict(reply) if full_response else reply['results']
+
+
+def _map_reduce_command(
+    collection: Collection[Any], map: str, reduce: str, out: Any, options: Document
+) -> Document:
+    """Write the command; servers want the functions' scopes apart from them."""
+    functions: Document = {'map': map, 'reduce': reduce}
+    if options.get('finalize') is not None:
+        functions['finalize'] = options['finalize']
+    scope = {**_scope_of(*functions.values()), **(options.get('scope') or {})}
+    return {
+        'mapReduce': collection.name,
+        'out': out,
+        **options,
+        **{name: str(function) for name, function in functions.items()},
+        **({'scope': scope} if scope else {}),
+    }
+
+
+def _scope_of(*functions: Any) -> Document:
+    """Collect the values that functions bring, as each `bson.Code` may have some."""
+    scope: Document = {}
+    for function in functions:
+        scope.update(getattr(function, 'scope', None) or {})
+    return scope

@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import Any, Callable, NamedTuple
 
 from migopy.pymongo3.administration import (
+    add_user,
     collection_names,
     current_op,
     database_names,
+    ensure_index,
     fsync,
     profiling_info,
     profiling_level,
+    reindex,
+    remove_user,
     set_profiling_level,
     unlock,
 )
@@ -20,8 +24,6 @@ from migopy.pymongo3.bulk import (
     initialize_unordered_bulk_op,
 )
 from migopy.pymongo3.counting import count
-from migopy.pymongo3.indexes import ensure_index, reindex
-from migopy.pymongo3.users import add_user, remove_user
 from migopy.pymongo3.writes import find_and_modify, insert, remove, save, update
 
 

@@ -41,14 +41,13 @@ class ConnectionCollection(LegacyCollection):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Refuse a call of the client's."""
-        if '.' not in self.name:
-            return super().__call__(*args, **kwargs)
-        method = self.name.rpartition('.')[2]
-        advice = REFUSED_CONNECTION_METHODS.get(
-            method, f'write db.client.{method}() instead'
-        )
-        refuse(f'db.connection.{method}()', advice)
-        return None
+        if '.' in self.name:
+            method = self.name.rpartition('.')[2]
+            advice = REFUSED_CONNECTION_METHODS.get(
+                method, f'write db.client.{method}() instead'
+            )
+            refuse(f'db.connection.{method}()', advice)
+        return super().__call__(*args, **kwargs)
 
     def _refuse_below(self, name: str) -> NoReturn:
         _, *above = self.name.split('.')
@@ -77,15 +76,16 @@ class SystemJsCollection(LegacyCollection):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run a dropped method of the collection; refuse a function's call."""
         name = self.name.rpartition('.')[2]
-        if name in COLLECTION_METHODS or '.' not in self.name:
-            return super().__call__(*args, **kwargs)
-        if name == 'list':
+        is_function = '.' in self.name and name not in COLLECTION_METHODS
+        if is_function and name == 'list':
             refuse('db.system_js.list()', "write db['system.js'].distinct('_id')")
-        refuse(
-            f'db.system_js.{name}(…)',
-            'do the work in Python, as MongoDB 4.2 runs no stored function any more',
-        )
-        return None
+        if is_function:
+            refuse(
+                f'db.system_js.{name}(…)',
+                'do the work in Python, as MongoDB 4.2 runs no stored function any'
+                ' more',
+            )
+        return super().__call__(*args, **kwargs)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith('_'):

@@ -1,7 +1,4 @@
-"""The dropped methods that write: `insert`, `save`, `update`, `remove`, ….
-
-Where PyMongo 2 and 3 disagree on the order of arguments, these must be named.
-"""
+"""The dropped methods that write: `insert`, `save`, `update`, `remove`, …."""
 
 from __future__ import annotations
 
