@@ -171,7 +171,7 @@ class Site:
             yield Dumps(
                 Path(self.settings.base, self.settings.dump_directory),
                 Connection(*place, **options),
-                apart={self.lock.collection.name},
+                excluded={self.lock.collection.name},
                 say=say,
                 progress=progress,
             )

@@ -5,7 +5,7 @@ is to start fast.
 """
 
 from migopy.dumps.database import free_bytes as free_bytes
-from migopy.dumps.database import plain as plain
+from migopy.dumps.database import plain_database as plain_database
 from migopy.dumps.database import servers_of as servers_of
 from migopy.dumps.dumps import Dumps as Dumps
 from migopy.dumps.errors import FAILURES as FAILURES
@@ -18,6 +18,7 @@ from migopy.dumps.errors import RestoreRefused as RestoreRefused
 from migopy.dumps.errors import UnknownDump as UnknownDump
 from migopy.dumps.errors import reason_of as reason_of
 from migopy.dumps.exchange import Mark as Mark
+from migopy.dumps.filling import Filler as Filler
 from migopy.dumps.folder import Dump as Dump
 from migopy.dumps.format import STAGED as STAGED
 from migopy.dumps.format import Progress as Progress
@@ -29,5 +30,4 @@ from migopy.dumps.listed import extent_of as extent_of
 from migopy.dumps.listed import has_snapshots as has_snapshots
 from migopy.dumps.listed import stored_in as stored_in
 from migopy.dumps.raw import raw_batches as raw_batches
-from migopy.dumps.restoring import Filler as Filler
 from migopy.dumps.tools import Connection as Connection

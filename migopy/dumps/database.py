@@ -15,7 +15,7 @@ from migopy.codes import NAMESPACE_NOT_FOUND
 from migopy.dumps.format import STAGED, SYSTEM_JS
 
 
-def plain(db: Database[Any]) -> Database[Any]:
+def plain_database(db: Database[Any]) -> Database[Any]:
     """Give the database with PyMongo's own settings, whatever the project has set."""
     return db.client.get_database(
         db.name,
@@ -26,8 +26,8 @@ def plain(db: Database[Any]) -> Database[Any]:
     )
 
 
-def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
-    """Pick what belongs in a dump from a database's collections, without `apart`.
+def dumped(names: Iterable[str], excluded: Set[str] = frozenset()) -> list[str]:
+    """Pick what belongs in a dump from a database's collections, without `excluded`.
 
     Of the server's own collections only `system.js` does, as with mongodump; views and
     time series are listed by their own names, too. What a killed restore has left never
@@ -37,7 +37,7 @@ def dumped(names: Iterable[str], apart: Set[str] = frozenset()) -> list[str]:
         name
         for name in names
         if (name == SYSTEM_JS or not name.startswith(('system.', STAGED)))
-        and name not in apart
+        and name not in excluded
     )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from migopy.folders import open_regular
 
+#: How many bytes are read, written and sent at a time, so that memory is bounded.
 BATCH_BYTES = 1024 * 1024
-"""How many bytes are read, written and sent at a time, so that memory is bounded."""
 
+#: The size in bytes, with which a document begins, and an array, too.
 SIZE = struct.Struct('<i')
-"""The size in bytes, with which a document begins, and an array, too."""
 
 # The server's limit: 16 MB, and what the server itself may add to a document.
 _MAX_DOCUMENT_BYTES = 16 * 1024 * 1024 + 16 * 1024
@@ -25,7 +25,7 @@ class Damaged(Exception):
 def read_batches(path: Path) -> Iterator[list[bytes]]:
     """Give the documents of a `.bson` file, about a megabyte at a time.
 
-    Raise `Damaged` at the first that is not whole.
+    Raises `Damaged` at the first that is not whole.
     """
     data, position, lacking = b'', 0, 0
     with open_regular(path) as file:

@@ -18,7 +18,7 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from migopy import signals
-from migopy.dumps.database import plain, servers_of
+from migopy.dumps.database import plain_database, servers_of
 from migopy.dumps.documents import Damaged
 from migopy.dumps.errors import (
     FAILURES,
@@ -32,14 +32,14 @@ from migopy.dumps.errors import (
     reason_of,
 )
 from migopy.dumps.exchange import Exchange, Mark, NoRoom
+from migopy.dumps.filling import Filler
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
 from migopy.dumps.foreign import cautions, origin, read_foreign
 from migopy.dumps.format import STAGED, Progress, Say, Stored, shown
+from migopy.dumps.hidden import begun, finish, remove
 from migopy.dumps.keeping import prune
 from migopy.dumps.mongorestore import Mongorestore
-from migopy.dumps.restoring import Filler
 from migopy.dumps.tools import Connection, Tool
-from migopy.dumps.unfinished import begun, finish, remove
 from migopy.dumps.writing import Dumper, keep_order
 from migopy.folders import private_directory, require_private
 
@@ -57,27 +57,27 @@ class Dumps:
         self,
         directory: Path,
         connection: Connection | None = None,
-        apart: Set[str] = frozenset(),
+        excluded: Set[str] = frozenset(),
         say: Say = lambda line: None,
         progress: Progress = lambda collection, done, total: None,
     ) -> None:
         """Take the folder, which the first dump makes.
 
         `connection` is for mongodump and mongorestore; without it they are not used.
-        The collections named in `apart` are neither dumped nor dropped nor restored.
+        The collections named in `excluded` are neither dumped nor dropped nor restored.
         `say` takes what a person should read while it runs, the tools' own lines
         included; `progress` takes how far PyMongo is, batch by batch.
         """
         self.directory = directory.absolute()
         self._connection = connection
-        self._apart = apart
+        self._excluded = excluded
         self._say = say
         self._progress = progress
 
     def of(self, database: str) -> list[Dump]:
         """Give the dumps of a database in the order in which they were made.
 
-        Raise `SharedFolder`, or `DirectoryUnreadable`; a folder that is not there has
+        Raises `SharedFolder`, or `DirectoryUnreadable`; a folder that is not there has
         no dumps.
         """
         dumps = []
@@ -127,8 +127,8 @@ class Dumps:
 
         Of this database's dumps on this server the newest `keep` stay, the new one
         among them, or all; those from before what is `unfinished`, too (see `prune`).
-        Raise `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump, and
-        the others are untouched.
+        Raises `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump,
+        and the others are untouched.
         """
         if keep is not None and keep < 1:
             raise DumpFailed(
@@ -160,16 +160,16 @@ class Dumps:
         What was made since is dropped. By mongorestore where it is on the PATH, else
         by PyMongo. It is filled beside what there is first, which takes room; with
         `in_place` one collection at a time is tried beside, then all are dropped and
-        filled. Raise `RestoreRefused` where the dump is not sound or the server
-        does not take it: then the database is as it was. Raise `RestoreFailed` where it
+        filled. Raises `RestoreRefused` where the dump is not sound or the server does
+        not take it: then the database is as it was. Raises `RestoreFailed` where it
         stops later: then `mark` stands in the database.
         """
-        db = plain(db)
+        db = plain_database(db)
         try:
             contents = self._verified(dump, db.name)
             mongorestore = self._mongorestore(db, dump)
             filler = Filler(db, dump.batches, self._progress)
-            exchange = Exchange(db, contents, filler, self._apart, dump.size, mark)
+            exchange = Exchange(db, contents, filler, self._excluded, dump.size, mark)
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
         except NoRoom as error:
@@ -195,14 +195,14 @@ class Dumps:
 
         Raises `RestoreRefused` where it is not sound.
         """
-        return cautions(db, dump, self._apart) if dump.foreign else origin(db, dump)
+        return cautions(db, dump, self._excluded) if dump.foreign else origin(db, dump)
 
     def fill(self, db: Database[Any], dump: Dump) -> list[Stored]:
         """Fill an empty database with what is in a dump; give what that is.
 
         Raises what `FAILURES` lists.
         """
-        contents = [one for one in dump.contents() if one.name not in self._apart]
+        contents = [one for one in dump.contents() if one.name not in self._excluded]
         filler = Filler(db, dump.batches, self._progress)
         filler.fill_all(contents)
         return contents
@@ -253,7 +253,7 @@ class Dumps:
             raise ForeignDump(dump)
         return dump
 
-    def _make(self, db: Database[Any], during: Mapping[str, str]) -> Dump:
+    def _make(self, db: Database[Any], unfinished: Mapping[str, str]) -> Dump:
         private_directory(self.directory)
         number = max((dump.number for dump in self.of(db.name)), default=0) + 1
         with begun(self.directory, db.name) as folder:
@@ -261,9 +261,9 @@ class Dumps:
             if tool:
                 self._dump_with(tool, db, folder)
             else:
-                apart, say, progress = self._apart, self._say, self._progress
-                Dumper(db, folder / db.name, apart, say, progress).run()
-            seal(folder, db.name, number, servers_of(db), during)
+                excluded, say, progress = self._excluded, self._say, self._progress
+                Dumper(db, folder / db.name, excluded, say, progress).run()
+            seal(folder, db.name, number, servers_of(db), unfinished)
             path = finish(folder)
         try:
             sync(self.directory)
@@ -281,12 +281,12 @@ class Dumps:
 
     def _dump_with(self, tool: Tool, db: Database[Any], folder: Path) -> None:
         self._say(f'{tool.path} reads each collection at a time of its own.')
-        excluded = [f'--excludeCollection={name}' for name in sorted(self._apart)]
+        excluded = [f'--excludeCollection={name}' for name in sorted(self._excluded)]
         excluded.append(f'--excludeCollectionsWithPrefix={STAGED}')
         tool.run(f'--db={db.name}', *excluded, f'--out={folder}')
         # It makes nothing for a database without collections.
         (folder / db.name).mkdir(exist_ok=True)
-        keep_order(db, folder / db.name, self._apart)
+        keep_order(db, folder / db.name, self._excluded)
 
     def _mongorestore(self, db: Database[Any], dump: Dump) -> Mongorestore | None:
         tool = self._tool('mongorestore', db)
@@ -295,4 +295,4 @@ class Dumps:
     def _verified(self, dump: Dump, database: str) -> list[Stored]:
         if dump.database != database:
             raise Damaged(f'it is of the database {dump.database}, not {database}.')
-        return [one for one in dump.contents() if one.name not in self._apart]
+        return [one for one in dump.contents() if one.name not in self._excluded]

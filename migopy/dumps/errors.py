@@ -19,6 +19,7 @@ from migopy.dumps.listed import Unreadable
 from migopy.dumps.tools import ToolFailed
 from migopy.errors import MigopyException, listing
 
+#: Errors that come from outside: the server, the disk, a dump, a tool.
 FAILURES = (
     PyMongoError,
     BSONError,
@@ -29,7 +30,6 @@ FAILURES = (
     Unreadable,
     ToolFailed,
 )
-"""Errors that come from outside: the server, the disk, a dump, a tool."""
 
 
 class DumpFailed(MigopyException):
@@ -54,6 +54,7 @@ class RestoreRefused(MigopyException):
     def __init__(self, name: str, reason: str, lacks_room: bool = False) -> None:
         self.name = name
         self.reason = reason
+        self.lacks_room = lacks_room
         said: list[object] = ['See the dumps there are: ', Command('dbrestore')]
         if lacks_room:
             said = [

@@ -10,12 +10,11 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.codes import UNAUTHORIZED
-from migopy.dumps.database import drop, dumped, free_bytes, plain
+from migopy.dumps.database import drop, dumped, free_bytes, plain_database
+from migopy.dumps.filling import Filler
 from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
 from migopy.dumps.mongorestore import Mongorestore
-from migopy.dumps.restoring import Filler
 from migopy.state import NOT_WRITTEN
-
 
 _MOST_JOURNAL_BYTES = 2 * 2**30
 """The server's journal holds what was written since a checkpoint, after 2 GB the next.
@@ -61,7 +60,7 @@ class Mark(NamedTuple):
 
 
 class Exchange:
-    """Exchange collections for those of a dump: first `stage`, then `switch`.
+    """Exchanges collections for those of a dump: first `stage`, then `switch`.
 
     Invariant: until `switch` begins, all that there was is untouched. The server has
     then taken everything that is in the dump, each document and each index, in
@@ -70,7 +69,7 @@ class Exchange:
     Some collections cannot be renamed: time series, encrypted ones, and for a user
     without the right or under the strict Stable API all of them. These are only staged
     for a trial, one at a time, and `switch` drops and fills them. The same is done with
-    `in place`, for a disk that has no room for everything twice. Views hold nothing, so
+    `in_place`, for a disk that has no room for everything twice. Views hold nothing, so
     they are dropped and made. `system.js` cannot be dropped: its documents are
     exchanged one by one.
     """
@@ -80,18 +79,18 @@ class Exchange:
         db: Database[Any],
         contents: Sequence[Stored],
         filler: Filler,
-        apart: Set[str],
+        excluded: Set[str],
         size: int,
         mark: Mark | None = None,
     ) -> None:
-        """Take what is to be in the database; collections in `apart` are left alone.
+        """Take what is to be in the database; collections in `excluded` are left alone.
 
         `size` is that of it all, in bytes; `mark` stands while it is exchanged.
         """
-        self._db = plain(db)
+        self._db = plain_database(db)
         self._contents = contents
         self._filler = filler
-        self._apart = apart
+        self._excluded = excluded
         self._size = size
         self._mark = mark
         self._last = mark.collection if mark else ''
@@ -102,7 +101,7 @@ class Exchange:
     def stage(self, mongorestore: Mongorestore | None, in_place: bool = False) -> None:
         """Have the server take everything, beside what there is.
 
-        `mongorestore` fills what it can, PyMongo all else. Raise `NoRoom`, or what the
+        `mongorestore` fills what it can, PyMongo all else. Raises `NoRoom`, or what the
         server refused; then `clean` is to be called.
         """
         self.clean()
@@ -136,7 +135,7 @@ class Exchange:
         before it is filled.
         """
         kinds = {one['name']: one['type'] for one in self._db.list_collections()}
-        there = dumped(kinds, self._apart)
+        there = dumped(kinds, self._excluded)
         for stored in self._contents:
             if stored.name == SYSTEM_JS:
                 self._filler.replace_functions(stored)

@@ -57,7 +57,7 @@ class Dump:
     servers: frozenset[str] = frozenset()
     #: What was unfinished in the database when it was made: the names of migrations, by
     #: the ids of their first runs that were.
-    during: Mapping[str, str] = field(default_factory=dict, compare=False)
+    unfinished: Mapping[str, str] = field(default_factory=dict, compare=False)
     #: Whether it has no manifest: somebody called mongodump without migopy.
     foreign: bool = False
 
@@ -74,7 +74,7 @@ class Dump:
 
     @classmethod
     def read(cls, path: Path) -> Dump:
-        """Read what a folder holds. Raise `Damaged` where it is no complete dump."""
+        """Read what a folder holds. Raises `Damaged` where it is no complete dump."""
         try:
             if not path.name.isprintable():
                 raise ValueError('its name does not fit in a line')
@@ -93,7 +93,7 @@ class Dump:
                 },
                 number=_count(number),
                 servers=frozenset(map(str, manifest.get('servers', []))),
-                during={
+                unfinished={
                     run: kept_line(str(name))
                     for run, name in manifest.get('unfinished', {}).items()
                 },
@@ -111,7 +111,7 @@ class Dump:
     def contents(self) -> list[Stored]:
         """Read it from end to end, and give what is in it.
 
-        Raise `Damaged` or `OSError` where a file is not as it was written.
+        Raises `Damaged` or `OSError` where a file is not as it was written.
         """
         folder = self.path / self.database
         require_folder(self.path)
@@ -158,7 +158,7 @@ def seal(
     database: str,
     number: int,
     servers: Iterable[str] = (),
-    during: Mapping[str, str] = MappingProxyType({}),
+    unfinished: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Make a dump its owner's alone, list its files, and see all of it on the disk."""
     folders = [folder]
@@ -177,7 +177,7 @@ def seal(
         'database': database,
         'number': number,
         'servers': sorted(servers),
-        'unfinished': dict(during),
+        'unfinished': dict(unfinished),
         'files': sizes,
     }
     with create_file(folder / MANIFEST) as manifest:

@@ -33,7 +33,7 @@ _USERS = '$admin.system.'
 def read_foreign(path: Path, database: str) -> Dump:
     """Read a folder that mongodump has written for somebody.
 
-    Raise `Damaged` where it holds no dump of the database.
+    Raises `Damaged` where it holds no dump of the database.
     """
     try:
         if not path.name.isprintable():
@@ -99,7 +99,7 @@ def origin(db: Database[Any], dump: Dump) -> list[str]:
     """Tell from which server a dump was made, if that is not the database's.
 
     As the members have other addresses for each other than a tunnel or a router has,
-    it may be the same one all the same. Raise `RestoreRefused` where the server does
+    it may be the same one all the same. Raises `RestoreRefused` where the server does
     not tell its address.
     """
     try:
@@ -112,14 +112,14 @@ def origin(db: Database[Any], dump: Dump) -> list[str]:
     return [f'{dump.name} was made from {there}; here the server is {", ".join(here)}']
 
 
-def cautions(db: Database[Any], dump: Dump, apart: Set[str]) -> list[str]:
+def cautions(db: Database[Any], dump: Dump, excluded: Set[str]) -> list[str]:
     """Tell which collections a restore would drop, and what it would leave out.
 
-    It may be a dump of some collections, as nothing in it tells. Raise `RestoreRefused`
-    where it is not sound.
+    It may be a dump of some collections, as nothing in it tells. Raises
+    `RestoreRefused` where it is not sound.
     """
     try:
-        lacking = set(dumped(db.list_collection_names(), apart)) - dump.names
+        lacking = set(dumped(db.list_collection_names(), excluded)) - dump.names
     except FAILURES as error:
         raise RestoreRefused(dump.name, reason_of(error, dump.path.parent)) from error
     said = []

@@ -27,27 +27,28 @@ from migopy.folders import open_regular
 
 Document = dict[str, Any]
 
+#: Takes a line for a person to read.
 Say = Callable[[str], None]
-"""Takes a line for a person to read."""
 
+#: Takes a collection's name, the documents done, and how many there are if known.
 Progress = Callable[[str, int, Optional[int]], None]
-"""Takes a collection's name, the documents done, and how many there are if known."""
 
 METADATA = '.metadata.json'
 DATA = '.bson'
 
+#: The only collection of the server's own that is dumped; it cannot be dropped.
 SYSTEM_JS = 'system.js'
-"""The only collection of the server's own that is dumped; it cannot be dropped."""
 
+#: Characters of a file's name before its ending, the longest being that of gzip.
 LONGEST_STEM = 238
-"""Characters of a file's name before its ending, the longest being that of gzip."""
 
+#: Stands before the number in the name of a collection that a restore is filling.
 STAGED = 'migopy_restoring.'
-"""Stands before the number in the name of a collection that a restore is filling."""
 
+#: Options that listCollections shows, and that `create` refuses or must not get.
 OPTIONS_NOT_TAKEN = ('autoIndexId', 'flags', 'recordIdsReplicated', 'temp')
-"""Options that listCollections shows, and that `create` refuses or must not get."""
 
+#: The options in metadata that the command `create` gets; it gets no others.
 KNOWN_OPTIONS = {
     *OPTIONS_NOT_TAKEN,
     'capped',
@@ -68,10 +69,9 @@ KNOWN_OPTIONS = {
     'validator',
     'viewOn',
 }
-"""The options in metadata that the command `create` gets; it gets no others."""
 
+#: Stands before a time series' name in that of the collection with its documents.
 _BUCKETS = 'system.buckets.'
-"""Stands before a time series' name in that of the collection with its documents."""
 
 _MOST_METADATA_BYTES = 64 * 1024 * 1024
 
@@ -82,6 +82,7 @@ _JSON = json_util.JSONOptions(
 )
 
 
+#: Errors that come of metadata which mongodump does not write.
 _UNSOUND = (
     ValueError,
     TypeError,
@@ -91,7 +92,6 @@ _UNSOUND = (
     RecursionError,
     BSONError,
 )
-"""Errors that come of metadata which mongodump does not write."""
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ class Stored:
 
     @classmethod
     def read(cls, path: Path) -> Stored:
-        """Read a `.metadata.json`. Raise `Damaged` where it says something else."""
+        """Read a `.metadata.json`. Raises `Damaged` where it says something else."""
         with open_regular(path) as file:
             content = file.read(_MOST_METADATA_BYTES + 1)
         try:
@@ -187,7 +187,7 @@ class Stored:
     def require_sound(self, stem: str) -> None:
         """Make sure that it is what it says, the collection of the file `stem`.
 
-        Raise `ValueError`, or another of what is wrong with it.
+        Raises `ValueError`, or another of what is wrong with it.
         """
         if not isinstance(self.options, dict):
             raise TypeError('its options are none')
@@ -245,7 +245,7 @@ def file_stem(collection: str) -> str:
 def read_contents(folder: Path, names: Sequence[str]) -> list[Stored]:
     """Read these files of a database's dump from end to end; give what is in them.
 
-    Raise `Damaged` or `OSError` where a file is not as it was written.
+    Raises `Damaged` or `OSError` where a file is not as it was written.
     """
     contents = []
     data = {name for name in names if name.endswith(DATA)}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import Say
-from migopy.dumps.unfinished import remove
+from migopy.dumps.hidden import remove
 from migopy.errors import enumerated
 
 
@@ -31,7 +31,9 @@ def prune(
         if dump.name != new.name and dump.servers and dump.is_of(new.servers)
     ]
     surplus = others[: max(0, len(others) - keep + 1)]
-    spared = [dump for dump in surplus if not unfinished.keys() <= dump.during.keys()]
+    spared = [
+        dump for dump in surplus if not unfinished.keys() <= dump.unfinished.keys()
+    ]
     if spared:
         are = 'dump more stays' if len(spared) == 1 else 'dumps more stay'
         say(
@@ -53,7 +55,7 @@ def newest_before(dumps: Sequence[Dump], unfinished: Mapping[str, str]) -> Dump 
     has been gone back from, so it is passed over.
     """
     for dump in reversed(dumps):
-        names = {*dump.during, *dump.during.values()}
+        names = {*dump.unfinished, *dump.unfinished.values()}
         if names.isdisjoint({*unfinished, *unfinished.values()}):
             return dump
     return None

@@ -50,13 +50,13 @@ class Listed:
     uuid: str | None
 
 
-def stored_in(db: Database[Any], apart: Set[str] = frozenset()) -> list[Listed]:
-    """List what belongs in a dump, but for the collections named in `apart`.
+def stored_in(db: Database[Any], excluded: Set[str] = frozenset()) -> list[Listed]:
+    """List what belongs in a dump, but for the collections named in `excluded`.
 
     Raises `Unreadable` for what PyMongo cannot read.
     """
     found = {str(one['name']): one for one in db.list_collections()}
-    names = dumped(found, apart)
+    names = dumped(found, excluded)
     # A server that is far away is not waited for once for each collection.
     with ThreadPoolExecutor(_AT_A_TIME, 'migopy-dumps') as pool:
         described = list(

@@ -11,9 +11,9 @@ from bson import json_util
 from pymongo.database import Database
 
 from migopy.dumps.database import drop
+from migopy.dumps.filling import has_empty_timestamp
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import LONGEST_STEM, Say, Stored
-from migopy.dumps.restoring import has_empty_timestamp
 from migopy.dumps.tools import Tool, ToolFailed
 
 # A command line has its limits; each name stands in it four times.
@@ -21,7 +21,7 @@ _AT_A_TIME = 200
 
 
 class Mongorestore:
-    """Fill collections by mongorestore, which is faster than PyMongo.
+    """Fills collections by mongorestore, which is faster than PyMongo.
 
     Invariant: what it has not filled as it is stored is dropped, for PyMongo to fill.
     Documents are counted, as it ends with status 0 even if some failed; indexes and

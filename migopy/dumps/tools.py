@@ -136,7 +136,7 @@ class Tool:
     def run(self, *arguments: str) -> None:
         """Run it to its end, passing on its lines as they come.
 
-        Raise `ToolFailed` where it does not start or ends with a status that is not 0.
+        Raises `ToolFailed` where it does not start or ends with a status that is not 0.
         An exception that comes in between ends it.
         """
         uri = self._connection.uri(self._replica_set)

@@ -13,7 +13,7 @@ from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from migopy.dumps.database import plain
+from migopy.dumps.database import plain_database
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     METADATA,
@@ -40,7 +40,7 @@ _TRIES = 5
 _TRY_AGAIN_SECONDS = 0.5
 
 
-def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
+def keep_order(db: Database[Any], folder: Path, excluded: Set[str]) -> None:
     """Set what mongodump has written of options in the order that they have.
 
     Before 100.9.1 it wrote them in any order, that of the fields of a view's `$sort`
@@ -48,7 +48,7 @@ def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
     this migopy does not know.
     """
     with contextlib.suppress(Unreadable):
-        for one in stored_in(plain(db), apart):
+        for one in stored_in(plain_database(db), excluded):
             path = folder / f'{file_stem(one.stored.name)}{METADATA}'
             with contextlib.suppress(Damaged):
                 if path.exists() and Stored.read(path).is_like(one.stored):
@@ -56,7 +56,7 @@ def keep_order(db: Database[Any], folder: Path, apart: Set[str]) -> None:
 
 
 class Dumper:
-    """Write a database into a folder, by PyMongo.
+    """Writes a database into a folder, by PyMongo.
 
     Invariant: memory is bounded by batches of about a megabyte, or of 16 MB if the
     documents of a collection differ very much in size. Each collection in the folder is
@@ -68,14 +68,14 @@ class Dumper:
         self,
         db: Database[Any],
         folder: Path,
-        apart: Set[str],
+        excluded: Set[str],
         say: Say,
         progress: Progress,
     ) -> None:
         """Take the database, a folder that is not there, and what not to dump."""
-        self._db = plain(db)
+        self._db = plain_database(db)
         self._folder = folder
-        self._apart = apart
+        self._excluded = excluded
         self._say = say
         self._progress = progress
         self._session: ClientSession | None = None
@@ -83,7 +83,7 @@ class Dumper:
     def run(self) -> None:
         """Write it all, and start over where collections change underneath.
 
-        Raise `Unreadable`, or the error of PyMongo or of the disk.
+        Raises `Unreadable`, or the error of PyMongo or of the disk.
         """
         tries = 1
         while not self._succeeds(last=tries == _TRIES):
@@ -128,7 +128,7 @@ class Dumper:
                 self._check_still_there(one)
 
     def _list(self) -> list[Listed]:
-        return stored_in(self._db, self._apart)
+        return stored_in(self._db, self._excluded)
 
     def _warn_of_options(self, stored: Stored) -> None:
         for option in stored.unknown_options:

@@ -79,7 +79,7 @@ class BulkOperation:
 
 
 class BulkUpsert:
-    """Add an update of the selected documents, or of a new one if there is none."""
+    """Adds an update of the selected documents, or of a new one if there is none."""
 
     _upsert = True
 
@@ -114,7 +114,7 @@ class BulkUpsert:
 
 
 class BulkFind(BulkUpsert):
-    """Add an update or a removal of the selected documents."""
+    """Adds an update or a removal of the selected documents."""
 
     _upsert = False
 

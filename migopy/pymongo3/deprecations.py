@@ -20,7 +20,7 @@ _UNSPECIFIED = UuidRepresentation.UNSPECIFIED
 
 
 class Deprecations:
-    """Say that a file uses what PyMongo 4 dropped, and what to write instead.
+    """Says that a file uses what PyMongo 4 dropped, and what to write instead.
 
     Invariant: each use is told at most once a file, from whatever thread, whatever the
     interpreter's warning filters remember. From its first use on, a file counts as
@@ -117,7 +117,7 @@ class Deprecations:
 
 
 class _UuidDecoder(TypeDecoder):
-    """Decide, for each UUID that PyMongo 4 gives as a `Binary`, how to give it."""
+    """Decides, for each UUID that PyMongo 4 gives as a `Binary`, how to give it."""
 
     bson_type = Binary
 

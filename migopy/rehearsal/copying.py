@@ -21,7 +21,7 @@ from migopy.dumps import (
     changes_noticed,
     extent_of,
     has_snapshots,
-    plain,
+    plain_database,
     raw_batches,
     stored_in,
 )
@@ -68,7 +68,7 @@ class Copier:
 
         Those named in `whole` are copied in full.
         """
-        self._source = plain(source)
+        self._source = plain_database(source)
         self._sample = sample
         self._whole = whole
         self._progress = progress
@@ -77,13 +77,13 @@ class Copier:
         self._there: dict[str, int] = {}
         self._taken: dict[str, int] = {}
 
-    def copy(self, apart: Set[str]) -> Copied:
-        """Copy all but the collections named in `apart`.
+    def copy(self, excluded: Set[str]) -> Copied:
+        """Copy all but the collections named in `excluded`.
 
         Raises what `migopy.dumps.FAILURES` lists.
         """
         contents = [
-            self._counted(each.stored) for each in stored_in(self._source, apart)
+            self._counted(each.stored) for each in stored_in(self._source, excluded)
         ]
         with self._snapshot() as self._session:
             self._filler.fill_all(contents)

@@ -11,7 +11,7 @@ from bson import encode
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from migopy.dumps import plain
+from migopy.dumps import plain_database
 from migopy.undo import OPTION_DEFAULTS
 
 SYSTEM = 'system.'
@@ -43,7 +43,7 @@ class Shape:
 
     @property
     def has_documents(self) -> bool:
-        """Tell whether it is a plain collection."""
+        """Tell whether it is a plain_database collection."""
         return self.kind == 'collection'
 
 
@@ -53,20 +53,20 @@ Fingerprint = Mapping[str, Shape]
 
 def fingerprint_of(
     db: Database[Any],
-    apart: Set[str],
+    excluded: Set[str],
     earlier: Fingerprint | None = None,
     touched: Set[str] = frozenset(),
 ) -> Fingerprint:
-    """Take the fingerprint of a database, but for the collections in `apart`.
+    """Take the fingerprint of a database, but for the collections in `excluded`.
 
     If an `earlier` one is given, only the collections in `touched` were written since;
     the documents of the others are not read again.
     """
-    db = plain(db)
+    db = plain_database(db)
     found = {
         str(each['name']): each
         for each in db.list_collections()
-        if each['name'] not in apart and not each['name'].startswith(SYSTEM)
+        if each['name'] not in excluded and not each['name'].startswith(SYSTEM)
     }
     untouched = {
         name: earlier[name].digest

@@ -8,7 +8,7 @@ from typing import Any, Protocol, cast
 from pymongo.database import Database
 
 from migopy.commands import Command
-from migopy.dumps import plain
+from migopy.dumps import plain_database
 from migopy.effects import Effects, Recording
 from migopy.errors import MigopyException
 from migopy.rehearsal.comparing import deviations
@@ -109,11 +109,11 @@ class Rehearser:
         self._guard = guard
         self._copied = copied
         self._teller = teller
-        self._db: Database[Any] = plain(ground.db)
+        self._db: Database[Any] = plain_database(ground.db)
         self._beside = [beside(self._db, suffix) for suffix in BESIDE]
         registry = ground.registry.collection.name
         beside_it = {f'{registry}_{each}' for each in ('history', 'lock', 'undo')}
-        self._apart: Set[str] = {registry, MARK, *beside_it}
+        self._excluded: Set[str] = {registry, MARK, *beside_it}
 
     def rehearse(self, ups: Sequence[Step], downs: Sequence[Step | None]) -> list[str]:
         """Rehearse all, until one fails; give the names of those that had no turn.
@@ -181,10 +181,10 @@ class Rehearser:
         read if a stage may have written what nobody has heard.
         """
         # Images keep dropped collections in collections of their own.
-        apart = {*self._apart, *self._ground.images.names()}
+        excluded = {*self._excluded, *self._ground.images.names()}
         if found is None or preserver is None or _may_be_unheard(found):
-            return fingerprint_of(self._db, apart)
-        return fingerprint_of(self._db, apart, since, preserver.touched)
+            return fingerprint_of(self._db, excluded)
+        return fingerprint_of(self._db, excluded, since, preserver.touched)
 
     def _preserver(self, which: int, state: Fingerprint) -> Preserver:
         own_work = self._ground.listener.own_work

@@ -24,7 +24,7 @@ def tell_dumps(
         return voice.white(spelled(said, spelling))
     titles = ['Dump', 'Size', 'Age']
     rows = [[dump.name, size(dump.size), age(dump)] for dump in dumps]
-    if any(dump.during for dump in dumps):
+    if any(dump.unfinished for dump in dumps):
         titles.append('Made while unfinished')
         for dump, row in zip(dumps, rows):
             row.append(enumerated(names_of_unfinished(dump)))
@@ -53,4 +53,4 @@ def going_back(dump: Dump, is_of_earlier: bool = True) -> list[Part]:
 
 def names_of_unfinished(dump: Dump) -> list[str]:
     """List the names of what was half done when a dump was made."""
-    return sorted(set(dump.during.values()))
+    return sorted(set(dump.unfinished.values()))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from pymongo.database import Database
 
 from migopy.differences import documents
-from migopy.dumps import Filler, Stored, plain, stored_in
+from migopy.dumps import Filler, Stored, plain_database, stored_in
 
 
 class Copy(NamedTuple):
@@ -18,10 +18,10 @@ class Copy(NamedTuple):
     documents: Mapping[str, Sequence[bytes]]
 
     @classmethod
-    def of(cls, db: Database[Any], apart: Set[str]) -> Copy:
-        """Keep a database, but for the collections named in `apart`."""
-        db = plain(db)
-        contents = [each.stored for each in stored_in(db, apart)]
+    def of(cls, db: Database[Any], excluded: Set[str]) -> Copy:
+        """Keep a database, but for the collections named in `excluded`."""
+        db = plain_database(db)
+        contents = [each.stored for each in stored_in(db, excluded)]
         return cls(
             contents,
             {

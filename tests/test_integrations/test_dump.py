@@ -181,11 +181,11 @@ class RoundTrip(DumpTest):
     def test_what_stands_apart_is_neither_dumped_nor_dropped(self) -> None:
         self.db['notes'].insert_one({'_id': 1})
         self.db['a*lock'].insert_one({'_id': 'before'})
-        dump = self.make(apart={'a*lock'})
+        dump = self.make(excluded={'a*lock'})
         self.assertEqual(['notes'], [stored.name for stored in dump.contents()])
         self.db['a*lock'].replace_one({}, {'held': True})
         self.db['notes'].drop()
-        self.restore(dump, apart={'a*lock'})
+        self.restore(dump, excluded={'a*lock'})
         self.assertTrue(self.db['a*lock'].find_one({'held': True}))
         self.assertEqual(1, self.db['notes'].count_documents({}))
 
@@ -629,7 +629,7 @@ class KeepTest(DumpTest):
         first = {'1': '004_fail.py'}
         ruined = [self.dumps().make(self.db, 2, first) for _ in range(4)]
         self.assertEqual([*good, *ruined[-2:]], self.dumps().of(self.db.name))
-        self.assertEqual(first, self.dumps().of(self.db.name)[-1].during)
+        self.assertEqual(first, self.dumps().of(self.db.name)[-1].unfinished)
         self.assertIn(
             '2 dumps more stay than MONGO_DUMP_KEEP says, as long as this is'
             ' unfinished: 004_fail.py',

@@ -66,7 +66,7 @@ class ToolTest(FolderTest):
 
     def test_the_command_line_has_no_secret_and_the_file_has_all(self) -> None:
         self.install()
-        dump = Dumps(self.directory, self.connection, apart={'lock', 'a lock'}).make(
+        dump = Dumps(self.directory, self.connection, excluded={'lock', 'a lock'}).make(
             database()
         )
         noted = self.noted()
@@ -311,7 +311,7 @@ class MongorestoreTest(DumpTest):
         self.db.create_collection('points', timeseries={'timeField': 't'})
         self.db.create_collection('view', viewOn='a', pipeline=[])
         self.db['lock'].insert_one({'_id': 'before'})
-        self.dump = self.dumps(apart={'lock'}).make(self.db)
+        self.dump = self.dumps(excluded={'lock'}).make(self.db)
         self.before = everything(self.db)
         self.db['a'].delete_many({'_id': 0})
         self.db['new'].insert_one({})
@@ -330,7 +330,7 @@ class MongorestoreTest(DumpTest):
         path.chmod(0o700)
 
     def restore(self) -> None:
-        dumps = self.dumps(Connection(self.uri), apart={'lock'})
+        dumps = self.dumps(Connection(self.uri), excluded={'lock'})
         dumps.restore(self.db, self.dump)
 
     def test_it_fills_collections_under_other_names(self) -> None:
@@ -343,7 +343,7 @@ class MongorestoreTest(DumpTest):
         filled: list[str] = []
         dumps = self.dumps(
             Connection(self.uri),
-            apart={'lock'},
+            excluded={'lock'},
             progress=lambda name, done, total: filled.append(name),
         )
         dumps.restore(self.db, self.dump)
@@ -390,7 +390,7 @@ class MongorestoreTest(DumpTest):
     def test_what_an_insert_would_change_pymongo_fills(self) -> None:
         """The server sets an empty timestamp to now; so do versions before 100.12."""
         self.db['a'].update_one({'_id': 5}, [{'$set': {'at': Timestamp(0, 0)}}])
-        self.dump = self.dumps(apart={'lock'}).make(self.db)
+        self.dump = self.dumps(excluded={'lock'}).make(self.db)
         self.before = everything(self.db)
         self.install('target.insert_many(documents)')
         self.restore()

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
 from migopy.codes import UNAUTHORIZED
-from migopy.dumps.database import plain
+from migopy.dumps.database import plain_database
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     KNOWN_OPTIONS,
@@ -39,7 +39,7 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(
 
 
 class Filler:
-    """Make collections, views and time series as they are stored, under any name.
+    """Makes collections, views and time series as they are stored, under any name.
 
     Invariant: memory is bounded by one batch of 16 MB. If the server refuses anything,
     an error is raised; nothing is left out.
@@ -56,7 +56,7 @@ class Filler:
 
         A scratch database need not outlive a crash, so no write waits for the disk.
         """
-        self._db = plain(db)
+        self._db = plain_database(db)
         if is_scratch:
             self._db = self._db.with_options(write_concern=WriteConcern(w=1))
         self._batches = batches

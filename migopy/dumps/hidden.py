@@ -36,7 +36,7 @@ def finish(folder: Path) -> Path:
 
 
 def remove(dump: Path) -> None:
-    """Remove a dump; it is hidden first, so never listed in part. Raise `OSError`."""
+    """Remove a dump; it is hidden first, so never listed in part. Raises `OSError`."""
     shutil.rmtree(dump.rename(_hidden(dump)))
 
 
