@@ -140,7 +140,7 @@ class BatchLoop:
 
     def _next(self, checkpoint: Checkpoint) -> tuple[list[Any], Batch]:
         """Read the next documents; none where there are no more."""
-        after = [checkpoint.after] if checkpoint.begun else []
+        after = [checkpoint.after] if checkpoint.is_begun else []
         read = partial(self._pages.after, self._throttle.size, *after)
         page = self._throttle.silence.answer(read)
         batch = Batch(counts=Counts(matched=len(page)))

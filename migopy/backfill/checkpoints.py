@@ -71,7 +71,7 @@ class Checkpoint:
         return self._place.documents
 
     @property
-    def begun(self) -> bool:
+    def is_begun(self) -> bool:
         """Tell whether there is an `after`."""
         return 'after' in self.entry
 
@@ -91,7 +91,7 @@ class Checkpoint:
         return [unpacked(each) for each in self.entry['failed']]
 
     @property
-    def done(self) -> bool:
+    def is_done(self) -> bool:
         """Tell whether all documents are written."""
         return bool(self.entry['done'])
 

@@ -85,7 +85,7 @@ def update_each(
     name = getattr(function, '__qualname__', type(function).__qualname__)
     can_once = can_be_once(collection, exactly_once)
     throttle = throttle_of(collection, pace, batch_size)
-    throttle.sizes.way.saw(answered)
+    throttle.sizes.round_trip.saw(answered)
     backfill = UpdateCall(
         collection,
         target,

@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
 from migopy.backfill.changes import Batch, Change, Failed
-from migopy.backfill.checkpoints import CHECKPOINTS, REMEMBERED, Checkpoint, Place
+from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, Place, images_here
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import (
     EXACTLY_ONCE,
@@ -79,13 +79,10 @@ class ExactlyOnce:
         The run must keep pages; `session` is used for these transactions alone.
         `throttle` hears how long their first commands take, and what is tried again.
         """
-        checkpoints = CHECKPOINTS.get()
-        assert checkpoints is not None and checkpoints.pages is not None  # noqa: S101
-        self._pages = checkpoints.pages
         self._namespace = collection.full_name
         self._writes = Writes(collection, raw, in_transaction=True, session=session)
         self._checkpoint = checkpoint
-        self._images = checkpoints.images
+        self._images = images_here()
         if self._images is not None:
             self._images.begin(self._namespace)
         self._session = session
@@ -101,6 +98,7 @@ class ExactlyOnce:
             CONFLICTS_IF_REQUIRED if self.is_required else CONFLICTS,
             self._wanted,
         )
+        self._pages = self._transaction.pages
 
     def write(self, batch: Batch) -> Written:
         """Write a batch together with the checkpoint after it, in any thread.
@@ -194,7 +192,7 @@ class ExactlyOnce:
         """Write the checkpoint first, which costs the server next to nothing."""
         began = time.monotonic()
         is_added = self._pages.add(self._transaction.kept(place), self._session)
-        self._throttle.sizes.way.saw(time.monotonic() - began)
+        self._throttle.sizes.round_trip.saw(time.monotonic() - began)
         return is_added
 
     def _write_kept(self, changes: Sequence[Change]) -> Written:

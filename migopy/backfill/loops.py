@@ -19,7 +19,6 @@ from migopy.server import code_of, has_label, reason_of
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)
 
-
 #: Whether a call of `update_each` goes on here, whose function is called.
 IN_CALL: ContextVar[bool] = ContextVar('IN_CALL', default=False)
 

@@ -47,10 +47,10 @@ def say_where(name: str, checkpoint: Checkpoint) -> bool:
             f'{name}: starts over with the first document, and so does what comes'
             f' after it: {checkpoint.anew}'
         )
-    if checkpoint.done:
+    if checkpoint.is_done:
         say(f'{name}: was done by the run before')
         return False
-    if checkpoint.begun:
+    if checkpoint.is_begun:
         say(
             f'{name}: goes on after _id {shown(checkpoint.after)},'
             f' {checkpoint.count:,} documents are done'

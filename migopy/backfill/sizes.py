@@ -42,8 +42,8 @@ STEP = 4
 WELL = 16
 
 
-class Way:
-    """How long a message takes to the server and back.
+class RoundTrip:
+    """How long a round trip to the server takes.
 
     Invariant: it is the shortest time seen, as anything that delays a reply makes it
     longer.
@@ -79,11 +79,14 @@ class Sizes:
     """
 
     def __init__(
-        self, given: int | None, way: Way | None = None, target: float | None = None
+        self,
+        given: int | None,
+        round_trip: RoundTrip | None = None,
+        target: float | None = None,
     ) -> None:
         """Take what the caller says, if anything; `target` is that of the pace."""
         self._most = BASE if given is None else given
-        self.way = way or Way(None)
+        self.round_trip = round_trip or RoundTrip(None)
         self._seconds = min(SECONDS, (target or math.inf) * BELOW_TARGET)
         #: Whether a page may become larger than `BASE`, as nobody has said how large.
         self.grows = given is None
@@ -109,7 +112,7 @@ class Sizes:
         Returns the seconds that it took beside them.
         """
         self.trips = trips
-        worked = max(seconds - trips * self.way.seconds, 0.0)
+        worked = max(seconds - trips * self.round_trip.seconds, 0.0)
         self._worked = self._worked / 2 + worked
         self._documents = self._documents / 2 + documents
         if self._kept is not None:
@@ -142,7 +145,7 @@ class Sizes:
         each = ASSUMED
         if self._documents:
             each = max(self._worked / self._documents, FASTEST)
-        waited = self.trips * self.way.seconds
+        waited = self.trips * self.round_trip.seconds
         most = max(BASE, round(min(waited / SHARE, self._seconds) / each))
         return most if self._kept is None else min(most, self._kept)
 

@@ -12,7 +12,7 @@ from pymongo.collection import Collection
 from migopy.backfill.checkpoints import CHECKPOINTS
 from migopy.backfill.server_load import LOOK_EVERY, ServerLoad, Strain
 from migopy.backfill.silence import Silence
-from migopy.backfill.sizes import BASE, Sizes, Way
+from migopy.backfill.sizes import BASE, RoundTrip, Sizes
 from migopy.backfill.threads import Submit
 from migopy.pace import CAREFUL, NAMED, NOTHING, Pace, Wanted
 from migopy.server import has_members, is_bound
@@ -58,7 +58,7 @@ def throttle_of(
     pace = wanted if isinstance(wanted, Pace) else NAMED.get(wanted or '', NOTHING)
     if is_bound():
         pace = NOTHING
-    sizes = Sizes(size, Way(client), pace.target)
+    sizes = Sizes(size, RoundTrip(client), pace.target)
     watched = pace._replace(max_per_second=None, hours=None, target=None)
     if watched == NOTHING or not isinstance(client, MongoClient):
         return Throttle(collection.name, pace, None, sizes)

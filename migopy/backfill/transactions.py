@@ -131,7 +131,7 @@ class PageTransaction:
         checkpoint: Checkpoint,
         session: ClientSession,
         conflicts: int,
-        wanted: str = EXACTLY_ONCE,
+        wanted: str,
     ) -> None:
         """Take the session, which is for them alone; the run must keep pages.
 

@@ -244,14 +244,14 @@ class UpdateCall:
 
     def _following(self, submit: Submit) -> Iterator[Batch]:
         """Read page after page after the checkpoint, and call the function."""
-        after = [self._checkpoint.after] if self._checkpoint.begun else []
+        after = [self._checkpoint.after] if self._checkpoint.is_begun else []
         sizes = self._throttle.sizes
         sizes.begin()
         began = time.monotonic()
         page = submit(self._pages.after, self._throttle.size, *after)
         while documents := self._answer(page):
             last = id_of(documents[-1])
-            sizes.way.saw(time.monotonic() - began)
+            sizes.round_trip.saw(time.monotonic() - began)
             sizes.read(documents)
             page = submit(self._pages.after, self._throttle.size, last)
             while documents:

@@ -32,7 +32,7 @@ from migopy.pymongo3 import COMMENT
 STATEMENTS = 100_000
 
 #: What a server says to a statement that is too large for BSON.
-TOO_LARGE = 10334
+BSON_TOO_LARGE = 10334
 
 
 @dataclass
@@ -217,7 +217,7 @@ class Writes:
 
 def _is_of_a_document(error: PyMongoError) -> bool:
     if isinstance(error, OperationFailure):
-        return error.code == TOO_LARGE
+        return error.code == BSON_TOO_LARGE
     return isinstance(error, DocumentTooLarge)
 
 

@@ -22,7 +22,7 @@ from migopy.backfill import (
     NotOnce,
     OutsideBatch,
 )
-from migopy.backfill.sizes import Way
+from migopy.backfill.sizes import RoundTrip
 from migopy.signals import Stopped
 from tests.faults import failing, obliging_server, soon_heard
 from tests.project import PlainTest
@@ -324,7 +324,7 @@ class MigrationTest(PlainTest):
         )
         # A busy machine is late with each answer, which may be the line's part of it.
         near = mock.patch.object(
-            Way, 'seconds', new_callable=mock.PropertyMock, return_value=0.0
+            RoundTrip, 'seconds', new_callable=mock.PropertyMock, return_value=0.0
         )
         for body, target, expected in cases:
             for options in ('', self.ONCE):

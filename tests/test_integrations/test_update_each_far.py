@@ -12,7 +12,7 @@ from pymongo.monitoring import CommandListener
 
 import migopy
 from migopy.backfill import exactly_once, sizes, update_call
-from migopy.backfill.sizes import BASE, MOST, STEP, Way
+from migopy.backfill.sizes import BASE, MOST, STEP, RoundTrip
 from tests.faults.proxy import DelayedLine
 from tests.project import PlainTest
 
@@ -137,7 +137,7 @@ class FarTest(PlainTest):
 
         # So far away that all the rest is nothing, however busy this machine is.
         distance = mock.patch.object(
-            Way, 'seconds', new_callable=mock.PropertyMock, return_value=10.0
+            RoundTrip, 'seconds', new_callable=mock.PropertyMock, return_value=10.0
         )
         with distance:
             self.execute(options, seen)

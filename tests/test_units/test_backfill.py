@@ -149,8 +149,8 @@ class CheckpointTest(unittest.TestCase):
 
     def test_nothing_is_done_before_the_first_batch(self) -> None:
         for checkpoint in (self.checkpoint, self.again()):
-            self.assertFalse(checkpoint.begun)
-            self.assertFalse(checkpoint.done)
+            self.assertFalse(checkpoint.is_begun)
+            self.assertFalse(checkpoint.is_done)
             self.assertEqual((checkpoint.failed, checkpoint.count), ([], 0))
         self.assertEqual(self.changes, 0)
 
@@ -169,7 +169,7 @@ class CheckpointTest(unittest.TestCase):
                 with self.subTest(field=field, value=value):
                     self.assertIsInstance(begun.count, int)
                     self.assertIsInstance(begun.failed, list)
-                    self.assertIs(begun.begun, is_sound and entry['key'] == 'k')
+                    self.assertIs(begun.is_begun, is_sound and entry['key'] == 'k')
 
     def test_a_batch_of_no_documents_leads_nowhere(self) -> None:
         self.checkpoint.passed(batch(5), [])
@@ -178,7 +178,7 @@ class CheckpointTest(unittest.TestCase):
 
     def test_an_id_that_is_none_is_an_id(self) -> None:
         self.checkpoint.passed(batch(None), [])
-        self.assertTrue(self.again().begun)
+        self.assertTrue(self.again().is_begun)
         self.assertIsNone(self.again().after)
 
     def test_those_that_failed_stay_until_they_are_done(self) -> None:
@@ -234,7 +234,7 @@ class CheckpointsTest(unittest.TestCase):
     ) -> list[bool]:
         """Tell of calls, of which each has a key, whether they go on."""
         checkpoints = Checkpoints(earlier, lambda entries: None, written.__eq__)
-        return [checkpoints.begin('db.notes', key).begun for key in keys]
+        return [checkpoints.begin('db.notes', key).is_begun for key in keys]
 
     ENTRIES = (
         {'key': 'a', 'after': b'\x0a\x00\x00\x00\x0a_id\x00\x00'},

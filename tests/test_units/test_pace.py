@@ -18,7 +18,7 @@ from migopy.backfill import server_load
 from migopy.backfill import silence as silence_room
 from migopy.backfill import throttle as throttle_room
 from migopy.backfill.server_load import ServerLoad, Strain
-from migopy.backfill.sizes import BASE, MOST, WELL, Sizes, Way
+from migopy.backfill.sizes import BASE, MOST, WELL, RoundTrip, Sizes
 from migopy.backfill.throttle import SMALLEST, Throttle
 from migopy.pace import CAREFUL, NOTHING, Pace, wish_for
 from migopy.terminal import told_by
@@ -408,7 +408,7 @@ class SizesTest(unittest.TestCase):
     """How many documents a page has."""
 
     def setUp(self) -> None:
-        self.way = Way(None)
+        self.round_trip = RoundTrip(None)
 
     def wanted(
         self,
@@ -421,11 +421,11 @@ class SizesTest(unittest.TestCase):
 
         The server needs `each` seconds for a document of some `length`.
         """
-        sizes = Sizes(given, self.way, target)
+        sizes = Sizes(given, self.round_trip, target)
         found = []
         document = RawBSONDocument(bson.encode({'_id': 1, 'a': 'a' * length}))
         for _ in range(4):
-            sizes.took(3 * self.way.seconds + sizes.most * each, sizes.most, 3)
+            sizes.took(3 * self.round_trip.seconds + sizes.most * each, sizes.most, 3)
             sizes.read([document] * 10)
             found.append(sizes.most)
         return found
@@ -433,19 +433,19 @@ class SizesTest(unittest.TestCase):
     def test_near_by_they_stay_as_they_are(self) -> None:
         for seconds in (0.0002, 0.001, 0.0019):
             with self.subTest(seconds=seconds):
-                self.way = Way(None)
-                self.way.saw(seconds)
+                self.round_trip = RoundTrip(None)
+                self.round_trip.saw(seconds)
                 self.assertEqual(self.wanted(), [BASE] * 4)
 
     def test_where_nothing_is_known_of_the_way_they_stay_too(self) -> None:
         self.assertEqual(self.wanted(), [BASE] * 4)
 
     def test_far_away_they_grow_until_the_way_takes_a_small_part(self) -> None:
-        self.way.saw(0.01)
+        self.round_trip.saw(0.01)
         # 30 ms of 230.
         self.assertEqual(self.wanted(), [4000, 5000, 5000, 5000])
-        self.way = Way(None)
-        self.way.saw(0.04)
+        self.round_trip = RoundTrip(None)
+        self.round_trip.saw(0.04)
         self.assertEqual(self.wanted(), [4000, MOST, MOST, MOST])
 
     def test_the_way_alone_tells_before_any_page_was_written(self) -> None:
@@ -456,9 +456,9 @@ class SizesTest(unittest.TestCase):
             (0.04, [4000, 7500]),
         ):
             with self.subTest(seconds=seconds):
-                self.way = Way(None)
-                self.way.saw(seconds or 10)
-                sizes = Sizes(None, self.way if seconds else None)
+                self.round_trip = RoundTrip(None)
+                self.round_trip.saw(seconds or 10)
+                sizes = Sizes(None, self.round_trip if seconds else None)
                 sizes.trips = 3
                 sizes.begin()
                 found = [sizes.most]
@@ -466,14 +466,14 @@ class SizesTest(unittest.TestCase):
                 self.assertEqual([*found, sizes.most], wanted)
 
     def test_what_the_caller_says_is_kept_to_from_the_first_page_on(self) -> None:
-        self.way.saw(0.04)
-        sizes = Sizes(200, self.way)
+        self.round_trip.saw(0.04)
+        sizes = Sizes(200, self.round_trip)
         sizes.begin()
         self.assertEqual(sizes.most, 200)
 
     def test_what_was_read_too_large_is_written_in_parts(self) -> None:
-        self.way.saw(0.04)
-        sizes = Sizes(None, self.way)
+        self.round_trip.saw(0.04)
+        sizes = Sizes(None, self.round_trip)
         sizes.trips = 3
         sizes.read([])
         self.assertEqual(sizes.at_once, 7500)
@@ -483,42 +483,42 @@ class SizesTest(unittest.TestCase):
         self.assertEqual(sizes.at_once, BASE)
 
     def test_none_takes_much_longer_than_a_second(self) -> None:
-        self.way.saw(0.2)
+        self.round_trip.saw(0.2)
         self.assertEqual(self.wanted(each=250e-6), [3000] * 4)
         self.assertEqual(self.wanted(each=0.002), [BASE] * 4)
 
     def test_none_takes_longer_than_the_pace_wants(self) -> None:
-        self.way.saw(0.04)
+        self.round_trip.saw(0.04)
         self.assertEqual(self.wanted(target=0.25), [4000, 5000, 5000, 5000])
 
     def test_large_documents_do_not_fill_the_memory(self) -> None:
-        self.way.saw(0.04)
+        self.round_trip.saw(0.04)
         self.assertEqual(set(self.wanted(length=10_000)), {BASE})
         self.assertLess(max(self.wanted(length=2000)), 4000)
 
     def test_what_the_caller_says_is_kept_to(self) -> None:
-        self.way.saw(0.04)
+        self.round_trip.saw(0.04)
         self.assertEqual(self.wanted(given=100), [100] * 4)
         self.assertEqual(self.wanted(given=BASE), [BASE] * 4)
 
     def test_a_page_that_was_held_up_is_no_reason(self) -> None:
-        sizes = Sizes(None, self.way)
-        self.way.saw(0.0003)
+        sizes = Sizes(None, self.round_trip)
+        self.round_trip.saw(0.0003)
         sizes.took(30.0, BASE, 3)
         sizes.read([])
         self.assertEqual(sizes.most, BASE)
 
     def test_the_way_is_the_shortest_that_was_seen(self) -> None:
         for seconds in (0.5, 0.04, 0.2):
-            self.way.saw(seconds)
-        self.assertEqual(self.way.seconds, 0.04)
+            self.round_trip.saw(seconds)
+        self.assertEqual(self.round_trip.seconds, 0.04)
 
     def test_after_one_that_was_too_large_they_grow_again_carefully(self) -> None:
         for given, small in ((1000, 500), (1000, 250), (None, BASE)):
             with self.subTest(given, small=small):
-                self.way = Way(None)
-                self.way.saw(0.04)
-                sizes = Sizes(given, self.way)
+                self.round_trip = RoundTrip(None)
+                self.round_trip.saw(0.04)
+                sizes = Sizes(given, self.round_trip)
                 self.written(sizes, 3)
                 usual = sizes.most
                 for times in (1, 2, 4):
@@ -539,8 +539,8 @@ class SizesTest(unittest.TestCase):
             sizes.read([])
 
     def test_they_stay_small_where_a_large_one_could_not_be_written(self) -> None:
-        self.way.saw(0.04)
-        sizes = Sizes(None, self.way)
+        self.round_trip.saw(0.04)
+        sizes = Sizes(None, self.round_trip)
         sizes.took(0.2, BASE, 3)
         sizes.read([])
         self.assertGreater(sizes.most, BASE)
@@ -574,10 +574,10 @@ class ThrottleTest(unittest.TestCase):
 
     def far(self, **limits: Any) -> Throttle:
         """Give the pace of a call whose server is 40 ms away, there and back."""
-        way = Way(None)
-        way.saw(0.04)
+        round_trip = RoundTrip(None)
+        round_trip.saw(0.04)
         pace = NOTHING._replace(**limits)
-        return Throttle('notes', pace, None, Sizes(None, way, pace.target))
+        return Throttle('notes', pace, None, Sizes(None, round_trip, pace.target))
 
     def sizes(self, throttle: Throttle, each: float, pages: int) -> list[int]:
         """Write pages of three round trips, `each` seconds a document beside those."""
@@ -589,7 +589,7 @@ class ThrottleTest(unittest.TestCase):
             found.append(throttle.size)
         return found
 
-    def test_the_way_is_not_the_servers_work(self) -> None:
+    def test_a_round_trip_is_not_the_servers_work(self) -> None:
         # Else each of them would be halved, down to ten documents in 120 ms.
         throttle = self.far(target=0.05)
         self.assertEqual(self.sizes(throttle, 20e-6, 4), [2000] * 4)
