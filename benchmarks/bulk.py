@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from benchmarks.ground import FABFILE, Ground
 from benchmarks.measuring import (
     Sample,
+    cpu,
     fab,
     interleaved,
     megabytes,
@@ -25,6 +26,8 @@ from benchmarks.measuring import (
     table,
     timed,
     tool,
+    typical,
+    wall,
 )
 from tests.faults.proxy import DelayedLine
 
@@ -182,7 +185,7 @@ def far(ground: Ground) -> None:
             runs[seconds] = interleaved(max(1, ground.rounds // 5), cases)
     each = {}
     for seconds, samples in runs.items():
-        walls = {name: median(run.wall for run in samples[name]) for name in samples}
+        walls = {name: typical(samples[name], wall) for name in samples}
         for name in FAR_AWAY:
             each[seconds, name] = (walls[name] - walls['0_nothing.py']) / FAR
     rows = [
@@ -242,16 +245,16 @@ def _changed_far(ground: Ground, project: Path, name: str) -> Sample:
 
 
 def _tell(title: str, runs: dict[str, list[Sample]]) -> None:
-    start = median(run.wall for run in runs['start'])
+    start = typical(runs['start'], wall)
     rows = []
     for name, samples in runs.items():
-        whole = median(run.wall for run in samples)
+        whole = typical(samples, wall)
         rows.append(
             [
                 name,
                 milliseconds(whole),
                 milliseconds(max(0.0, whole - start)),
-                milliseconds(median(run.cpu for run in samples)),
+                milliseconds(typical(samples, cpu)),
                 f'{ratio(samples, runs["start"], peak):.2f}',
             ]
         )

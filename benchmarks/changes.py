@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from statistics import median
 
 from benchmarks.ground import Ground
 from benchmarks.measuring import (
@@ -17,6 +16,8 @@ from benchmarks.measuring import (
     ratio,
     table,
     times,
+    typical,
+    wall,
 )
 
 #: Documents that the slow loops change; of more they would take minutes.
@@ -159,7 +160,7 @@ def update(ground: Ground) -> None:
         [
             name,
             f'{documents[name]:,}',
-            milliseconds(median(run.wall for run in runs[name])),
+            milliseconds(typical(runs[name], wall)),
             milliseconds(each[name]),
             times(each['3_loop.py'], each[name]),
             times(each['4_loop_w1.py'], each[name]),
@@ -198,8 +199,8 @@ def show(ground: Ground) -> None:
         }
         runs = interleaved(max(3, ground.rounds // 3), cases)
         for number in map(str, numbers):
-            more = median(run.wall for run in runs[number])
-            plain = median(run.wall for run in runs['dry'])
+            more = typical(runs[number], wall)
+            plain = typical(runs['dry'], wall)
             rows.append(
                 [
                     f'{name}, show={number}',

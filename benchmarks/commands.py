@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 from benchmarks.ground import Ground
 from benchmarks.measuring import (
@@ -23,6 +22,7 @@ from benchmarks.measuring import (
     table,
     timed,
     times,
+    typical,
     wall,
 )
 
@@ -77,7 +77,7 @@ def execute(ground: Ground) -> None:
         rows.append(
             [
                 f'{count:,}',
-                milliseconds(median(run.wall for run in runs['execute'])),
+                milliseconds(typical(runs['execute'], wall)),
                 milliseconds(each),
                 milliseconds(two),
                 times(each, two),
@@ -121,9 +121,9 @@ def status(ground: Ground) -> None:
     rows = [
         [
             name,
-            milliseconds(median(run.wall for run in samples)),
+            milliseconds(typical(samples, wall)),
             f'{ratio(samples, runs["floor"], wall):.2f}',
-            milliseconds(median(run.cpu for run in samples)),
+            milliseconds(typical(samples, cpu)),
             f'{ratio(samples, runs["floor"], cpu):.2f}',
             megabytes(max(run.peak for run in samples)),
             f'{ratio(samples, runs["floor"], peak):.2f}',
@@ -151,8 +151,8 @@ def command(ground: Ground) -> None:
     rows = [
         [
             name,
-            milliseconds(median(run.wall for run in samples)),
-            milliseconds(median(run.cpu for run in samples)),
+            milliseconds(typical(samples, wall)),
+            milliseconds(typical(samples, cpu)),
             f'{ratio(samples, runs["floor"], cpu):.2f}',
             f'{ratio(samples, runs["fab migrations"], cpu):.2f}',
         ]

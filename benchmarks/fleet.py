@@ -62,7 +62,7 @@ FLOOR = """
 
 
 def measure(ground: Ground) -> None:
-    """Print the tables."""
+    """Migrate few and many databases, and ask for their status."""
     steps = {f'{number:03}_step.py': STEP for number in range(1, STEPS + 1)}
     rows, shown = [], []
     for count in (FEW, MANY):

@@ -16,7 +16,7 @@ from typing import Callable
 #: Where the programs of this environment are.
 PROGRAMS = Path(sys.executable).parent
 
-#: A machine that many use stalls for seconds, so nothing is said of a single run.
+#: What is measured, by name; each runs a process.
 Cases = Mapping[str, Callable[[], 'Sample']]
 
 
@@ -86,13 +86,19 @@ def own_peak() -> int:
 def interleaved(rounds: int, cases: Cases) -> dict[str, list[Sample]]:
     """Run the cases one after the other, and that `rounds` times.
 
-    So whatever slows the machine for a while slows all of them.
+    So whatever slows the machine for a while slows all of them. One that many use
+    stalls for seconds, so nothing is said of a single run.
     """
     samples: dict[str, list[Sample]] = {name: [] for name in cases}
     for _ in range(rounds):
         for name, case in cases.items():
             samples[name].append(case())
     return samples
+
+
+def typical(samples: Sequence[Sample], of: Callable[[Sample], float]) -> float:
+    """Give the median of what samples took."""
+    return median(of(each) for each in samples)
 
 
 def ratio(
@@ -146,8 +152,7 @@ def beyond(samples: Sequence[Sample], start: Sequence[Sample], count: float) -> 
 
     Where they are few, and the machine is busy, they may be lost in the noise: then 0.
     """
-    bare = median(run.wall for run in start)
-    return max(median(run.wall for run in samples) - bare, 0.0) / count
+    return max(typical(samples, wall) - typical(start, wall), 0.0) / count
 
 
 def times(one: float, other: float) -> str:

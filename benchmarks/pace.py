@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
-import textwrap
 import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pymongo import MongoClient
@@ -17,11 +14,14 @@ from pymongo import MongoClient
 from benchmarks.ground import Ground
 from benchmarks.measuring import (
     Sample,
+    cpu,
     fab,
     interleaved,
     milliseconds,
     ratio,
     table,
+    typical,
+    wall,
 )
 from tests.server import ReplicaSet, Server, replica_set
 
@@ -70,18 +70,22 @@ PACES = {
 
 
 def measure(ground: Ground) -> None:
-    """Print the tables, each of a set of three members on loopback."""
+    """Run it on a set of three members on loopback, all quiet and one of them slow."""
     with (
         replica_set(members=3, **STEADY) as cluster,
         MongoClient(cluster.uri) as client,
     ):
         projects = {
-            name: _project(ground.folder / 'pace' / name, cluster.uri, pace)
+            name: ground.project(
+                f'pace_{name}',
+                FABFILE.replace('{pace}', pace),
+                {'1_notes.py': UP},
+                cluster.uri,
+            )
             for name, pace in PACES.items()
         }
         _quiet(projects, client, max(5, ground.rounds // 2))
         _slowed(projects, client, cluster)
-    shutil.rmtree(ground.folder / 'pace')
 
 
 def _quiet(projects: dict[str, Path], client: MongoClient[Any], rounds: int) -> None:
@@ -93,9 +97,9 @@ def _quiet(projects: dict[str, Path], client: MongoClient[Any], rounds: int) -> 
     rows = [
         [
             name,
-            milliseconds(median(each.wall for each in runs[name])),
-            f'{ratio(runs[name], runs["full"], lambda one: one.wall):.3f}',
-            f'{ratio(runs[name], runs["full"], lambda one: one.cpu):.3f}',
+            milliseconds(typical(runs[name], wall)),
+            f'{ratio(runs[name], runs["full"], wall):.3f}',
+            f'{ratio(runs[name], runs["full"], cpu):.3f}',
         ]
         for name in projects
     ]
@@ -193,11 +197,3 @@ def _beside(work: Any, over: threading.Event) -> Iterator[None]:
     finally:
         over.set()
         thread.join()
-
-
-def _project(folder: Path, uri: str, pace: str) -> Path:
-    (folder / 'mongomigrations').mkdir(parents=True)
-    text = textwrap.dedent(FABFILE).format(uri=uri, pace=pace)
-    (folder / 'fabfile.py').write_text(text)
-    (folder / 'mongomigrations' / '1_notes.py').write_text(textwrap.dedent(UP))
-    return folder

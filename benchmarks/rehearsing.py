@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
-import textwrap
-from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pymongo import MongoClient
 
 from benchmarks.ground import Ground
-from benchmarks.measuring import Sample, fab, megabytes, milliseconds, ratio, table
+from benchmarks.measuring import (
+    Sample,
+    fab,
+    megabytes,
+    milliseconds,
+    ratio,
+    table,
+    typical,
+    wall,
+)
 from tests.server import replica_set
 
 #: Collections, documents in each, and bytes of each: 300 MB.
@@ -43,38 +49,38 @@ MIGRATION = """
 
 
 def measure(ground: Ground) -> None:
-    """Measure in pairs, on the same database one after the other."""
-    uri = ground.server.members[0].uri
+    """Rehearse, dump and restore one database, by turns."""
     dumps = ground.folder / 'rehearse_dumps'
-    here = _project(ground.folder / 'rehearse', uri, dumps)
-    pairs: list[tuple[Sample, Sample, Sample]] = []
-    with replica_set(members=1) as scratch, MongoClient[Any](uri) as client:
-        there = _project(
-            ground.folder / 'rehearse_scratch', scratch.members[0].uri, dumps
-        )
+    fabfile = FABFILE.replace('{dumps}', str(dumps))
+    files = {'001_seen.py': MIGRATION}
+    here = ground.project('rehearse', fabfile, files)
+    rehearsals: list[Sample] = []
+    dumpings: list[Sample] = []
+    restores: list[Sample] = []
+    with replica_set(members=1) as scratch, MongoClient[Any](ground.uri) as client:
+        uri = scratch.members[0].uri
+        there = ground.project('rehearse_scratch', fabfile, files, uri)
         size = _fill(client)
         for _ in range(max(1, ground.rounds // 5)):
-            rehearsed = fab(here, 'migrations:rehearse')
-            dumped = fab(here, 'migrations:dbdump')
+            rehearsals.append(fab(here, 'migrations:rehearse'))
+            dumpings.append(fab(here, 'migrations:dbdump'))
             [name] = (each for each in os.listdir(dumps) if each.endswith('_rehearse'))
-            restored = fab(there, f'migrations:dbrestore,{name},yes=yes')
-            pairs.append((rehearsed, dumped, restored))
+            restores.append(fab(there, f'migrations:dbrestore,{name},yes=yes'))
             shutil.rmtree(dumps)
-            with MongoClient[Any](scratch.members[0].uri) as other:
+            with MongoClient[Any](uri) as other:
                 other.drop_database('rehearse')
         client.drop_database('rehearse')
-    both = [_sum(dumped, restored) for _, dumped, restored in pairs]
-    rehearsals = [rehearsed for rehearsed, _, _ in pairs]
+    both = [_sum(*each) for each in zip(dumpings, restores)]
     table(
         f'rehearse of one migration with a down on {megabytes(size)}',
         # No CPU: that of the rehearsal's own mongod is in it, of the others' is not.
         ['rehearse', 'dbdump', 'dbrestore', 'ratio'],
         [
             [
-                milliseconds(median(each.wall for each in rehearsals)),
-                milliseconds(median(each.wall for _, each, _ in pairs)),
-                milliseconds(median(each.wall for _, _, each in pairs)),
-                f'{ratio(rehearsals, both, lambda each: each.wall):.2f}',
+                milliseconds(typical(rehearsals, wall)),
+                milliseconds(typical(dumpings, wall)),
+                milliseconds(typical(restores, wall)),
+                f'{ratio(rehearsals, both, wall):.2f}',
             ]
         ],
     )
@@ -83,15 +89,6 @@ def measure(ground: Ground) -> None:
 def _sum(one: Sample, other: Sample) -> Sample:
     peak = max(one.peak, other.peak)
     return Sample(one.wall + other.wall, one.cpu + other.cpu, peak)
-
-
-def _project(folder: Path, uri: str, dumps: Path) -> Path:
-    steps = folder / 'mongomigrations'
-    steps.mkdir(parents=True)
-    fabfile = textwrap.dedent(FABFILE).replace('{uri}', uri)
-    (folder / 'fabfile.py').write_text(fabfile.replace('{dumps}', str(dumps)))
-    (steps / '001_seen.py').write_text(textwrap.dedent(MIGRATION))
-    return folder
 
 
 def _fill(client: MongoClient[Any]) -> int:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
 from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 from pymongo import MongoClient
@@ -17,8 +15,11 @@ from benchmarks.measuring import (
     interleaved,
     megabytes,
     milliseconds,
+    peak,
     ratio,
     table,
+    typical,
+    wall,
 )
 
 #: Documents, of some 247 bytes.
@@ -60,24 +61,18 @@ EACH = """
 
 
 def measure(ground: Ground) -> None:
-    """Measure it."""
-    uri = ground.server.members[0].uri
-    project = ground.folder / 'undo'
-    steps = project / 'mongomigrations'
-    steps.mkdir(parents=True)
-    fabfile = textwrap.dedent(FABFILE).replace('{uri}', uri)
-    (project / 'fabfile.py').write_text(fabfile)
-    files = {}
+    """Execute each with images and without, and roll back those with them."""
+    files, has_images = {}, {}
     for name, text in (('1_transaction', BULK), ('2_update_each', EACH)):
         for images in (False, True):
             file = f'{name}{"_undo" if images else ""}.py'
-            source = textwrap.dedent(text).replace('IMAGES', str(images))
-            (steps / file).write_text(source)
-            files[file] = images
-    with MongoClient(uri) as client:
+            files[file] = text.replace('IMAGES', str(images))
+            has_images[file] = images
+    project = ground.project('undo', FABFILE, files)
+    with MongoClient(ground.uri) as client:
         stored: dict[str, tuple[int, int]] = {}
         cases = {}
-        for file, images in files.items():
+        for file, images in has_images.items():
             cases[file] = partial(executed, project, client, file, stored)
             if images:
                 cases[f'rollback of {file}'] = partial(undone, project, file)
@@ -89,9 +84,9 @@ def measure(ground: Ground) -> None:
         rows.append(
             [
                 name,
-                milliseconds(median(each.wall for each in samples)),
-                f'{ratio(samples, without, lambda each: each.wall):.2f}',
-                f'{ratio(samples, without, lambda each: each.peak):.2f}',
+                milliseconds(typical(samples, wall)),
+                f'{ratio(samples, without, wall):.2f}',
+                f'{ratio(samples, without, peak):.2f}',
                 f'{kept / size:.2f}' if size else '-',
                 megabytes(max(each.peak for each in samples)),
             ]
