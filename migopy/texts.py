@@ -95,6 +95,12 @@ def shortened(text: str, width: int) -> str:
     return text if len(text) <= width else f'{text[: width - 1]}…'
 
 
+def counted(count: int, what: str) -> str:
+    """Set a number of things: `1 document`, `1,200 documents`, `2 indexes`."""
+    many = what if count == 1 else {'index': 'indexes'}.get(what, f'{what}s')
+    return f'{count:,} {many}'
+
+
 def _escaped(match: re.Match[str]) -> str:
     return match[0].encode('unicode_escape').decode()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migopy.codes import NAMESPACE_EXISTS
 from migopy.standin.documents import empty, insert, read_all
-from migopy.standin.findings import Finding, Unanswerable, counted
+from migopy.standin.findings import Finding, Unanswerable
 from migopy.standin.world import (
     Document,
     Known,
@@ -15,6 +15,7 @@ from migopy.standin.world import (
     require_no_batch,
     scratch,
 )
+from migopy.texts import counted
 
 #: What a command has beside the options of a collection.
 NO_OPTIONS = ('create', 'comment', 'writeConcern', 'autoIndexId')

@@ -39,9 +39,3 @@ class Unanswerable(BaseException):
 #: What can stand in the way of a unique index, and of a validator.
 DUPLICATES = 'duplicates'
 MISFITS = 'validator'
-
-
-def counted(count: int, what: str) -> str:
-    """Set a number of things: `1 document`, `1,200 documents`."""
-    many = what if count == 1 else {'index': 'indexes'}.get(what, f'{what}s')
-    return f'{count:,} {many}'

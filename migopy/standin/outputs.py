@@ -9,8 +9,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne, UpdateOne
 
 from migopy.standin.documents import BATCH, RAW, empty, insert, limited
-from migopy.standin.findings import Finding, Unanswerable, counted
+from migopy.standin.findings import Finding, Unanswerable
 from migopy.standin.world import Document, World, probing, refused
+from migopy.texts import counted
 
 #: First stages that tell of the server and not of what is stored.
 ASKING = frozenset(

@@ -19,8 +19,9 @@ from pymongo.errors import OperationFailure
 from migopy.backfill import is_in_tried_batch
 from migopy.codes import DUPLICATE_KEY, NAMESPACE_NOT_FOUND, NOT_IN_TRANSACTION
 from migopy.standin.constraints import Constraints
-from migopy.standin.findings import Unanswerable, counted
+from migopy.standin.findings import Unanswerable
 from migopy.state import begin
+from migopy.texts import counted
 
 Document = dict[str, Any]
 

@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 
 from migopy.differences import collection_of
 from migopy.server import reason_of
+from migopy.texts import counted
 from migopy.undo.definition_decisions import (
     BRING_BACK,
     DROP_INDEX,
@@ -21,7 +22,7 @@ from migopy.undo.definition_decisions import (
     RENAME,
     Action,
 )
-from migopy.undo.errors import InTheWay, counted
+from migopy.undo.errors import InTheWay
 from migopy.undo.image_sets import ImageSet
 from migopy.undo.images import Images
 from migopy.undo.made_collections import drop_if_empty, name_here, said_of
@@ -107,7 +108,7 @@ class DefinitionRestorer:
         replaced = ' in place of what was there' if action.in_place else ''
         self._images.note(namespace, f'brought back{replaced}')
         name = name_here(self._images, namespace)
-        self._say(f'collection {name} brought back with {counted(count)}')
+        self._say(f'collection {name} brought back with {counted(count, "document")}')
 
 
 def said_as(action: Action) -> str:

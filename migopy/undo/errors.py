@@ -10,8 +10,9 @@ from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
 from migopy.secrets import shortened
-from migopy.texts import one_line
+from migopy.texts import counted, one_line
 from migopy.undo.conflicts import STOP, THEIRS, Conflict, FoundConflicts
+from migopy.undo.image_sets import ImageSet
 
 #: Characters of an `_id` that a message shows.
 SHOWN = 200
@@ -26,11 +27,6 @@ REST_ALONE = (
     'An earlier undo has restored a part of it already: what you decide about conflicts'
     ' now is for the rest'
 )
-
-
-def counted(documents: int) -> str:
-    """Say how many documents."""
-    return '1 document' if documents == 1 else f'{documents:,} documents'
 
 
 class NotCovered(MigopyException):
@@ -142,6 +138,14 @@ class NotExact(MigopyException):
         )
 
 
+def what_is_restored(kept: ImageSet, is_begun: bool) -> str:
+    """Say what an undo restores; `is_begun` is whether a part is restored already."""
+    what = f'{"up to " if kept.repeated else ""}{counted(kept.documents, "document")}'
+    if not kept.documents and (kept.defined or kept.made):
+        what = 'what it defined'
+    return f'what is left of {what}' if is_begun else what
+
+
 def left_to_others(found: FoundConflicts, wish: str) -> str:
     """Say what an undo does not restore, as others have changed it since."""
     rest = ' and other fields are restored where they can be,' if wish == THEIRS else ''
@@ -170,17 +174,14 @@ def _counted(found: FoundConflicts) -> str:
     changed = _amounts(found.count - found.defined - found.lost, found.defined)
     said = [f'changed {changed}'] if changed else []
     if found.lost:
-        said.append(f'taken a unique value of {counted(found.lost)}')
+        said.append(f'taken a unique value of {counted(found.lost, "document")}')
     return ', and '.join(said)
 
 
 def _amounts(documents: int, definitions: int) -> str:
     """Say how many documents and definitions, nothing where there are none."""
-    said = [counted(documents)] if documents else []
-    if definitions:
-        one = definitions == 1
-        said.append('1 definition' if one else f'{definitions:,} definitions')
-    return ' and '.join(said)
+    amounts = {'document': documents, 'definition': definitions}
+    return ' and '.join(counted(n, what) for what, n in amounts.items() if n)
 
 
 def _listed(found: FoundConflicts) -> str:

@@ -17,6 +17,7 @@ from migopy.differences import Value
 from migopy.pymongo3 import legacy_database
 from migopy.server import bound_session, has_label, is_bound
 from migopy.state import begin, commit
+from migopy.texts import counted
 from migopy.undo.chunk_groups import groups_of, pairs_of
 from migopy.undo.collection_rules import CollectionRules
 from migopy.undo.conflicts import KEEP, OURS, STOP, THEIRS, Conflict, FoundConflicts
@@ -25,7 +26,13 @@ from migopy.undo.definition_keeper import settle_left
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definition_restorer import DefinitionRestorer
 from migopy.undo.document_restorer import DocumentRestorer
-from migopy.undo.errors import REST_ALONE, Conflicts, InTheWay, counted, left_to_others
+from migopy.undo.errors import (
+    REST_ALONE,
+    Conflicts,
+    InTheWay,
+    left_to_others,
+    what_is_restored,
+)
 from migopy.undo.forecast import Foreseen, foresee, may_be_taken
 from migopy.undo.image_sets import Chunk, ImageSet
 from migopy.undo.images import Images
@@ -142,13 +149,8 @@ class Undo:
 
     def _tell(self) -> None:
         if not self._is_told:
-            kept = self._kept
-            what = f'{"up to " * bool(kept.repeated)}{counted(kept.documents)}'
-            if not kept.documents and (kept.defined or kept.made):
-                what = 'what it defined'
-            if self._is_begun:
-                what = f'what is left of {what}'
-            at = f'{kept.at:%Y-%m-%d %H:%M:%S} UTC'
+            what = what_is_restored(self._kept, self._is_begun)
+            at = f'{self._kept.at:%Y-%m-%d %H:%M:%S} UTC'
             self._say(f'{self._why}; restoring {what} as before {at}')
             if self._is_begun and self._wish != STOP:
                 self._say(REST_ALONE)
@@ -183,7 +185,7 @@ class Undo:
             applying.would(action)
         for namespace, count in found.documents.items():
             name = name_here(self._images, namespace)
-            self._say(f'{name}: {counted(count)} would be restored')
+            self._say(f'{name}: {counted(count, "document")} would be restored')
 
     def _look_through(self) -> Foreseen:
         """Make sure that all images are there, and that no conflict is undecided."""
@@ -281,13 +283,9 @@ class Undo:
         restoring.finish()
 
     def _restoring(self, session: ClientSession | None) -> DocumentRestorer:
+        client, kept = self._images.client, self._kept
         return DocumentRestorer(
-            self._images.client,
-            session,
-            self._kept,
-            self._wish,
-            self._rules,
-            self._left,
+            client, session, kept, self._wish, self._rules, self._left
         )
 
     def _require_agreed(self, found: FoundConflicts) -> None:
