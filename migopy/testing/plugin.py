@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: What a process of pytest-xdist is told of the server's folder.
 FOLDER = 'migopy_folder'
 
-#: The files of a manager that `--migopy` makes tests of, if nothing else is said.
+#: The setting that names the manager, and with `--migopy` the one in its file.
 INI = 'migopy_manager'
 
 #: What is said where `--migopy` tests nothing.
@@ -146,14 +146,18 @@ class MigrationsFile(pytest.File):
         from migopy.errors import MigopyException
         from migopy.testing.projects import manager_of, names_of
 
-        which = _manager(self.config) or str(self.path)
         try:
-            manager = manager_of(which)
+            manager = manager_of(self._which())
             names = names_of(manager)
         except MigopyException as error:
             raise self.CollectError(str(error)) from error
         for name in names:
             yield MigrationItem.from_parent(self, name=name, manager=manager)
+
+    def _which(self) -> str:
+        """Name the manager in this file: pytest's settings may say which of several."""
+        path, named = str(self.path), _manager(self.config) or ''
+        return named if named.startswith(f'{path}:') else path
 
 
 class MigrationItem(pytest.Item):

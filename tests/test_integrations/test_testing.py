@@ -208,6 +208,11 @@ class PytestTest(TestingTest):
         self.assertIn('other/fabfile.py::001_index.py FAILED', said)
         self.assertNotIn('There is no migration', said)
         self.assertIn('2 failed, 2 passed', said)
+        # What the settings name is for the tests that name no file.
+        self.write('pytest.ini', '[pytest]\nmigopy_manager = fabfile.py:Migrations')
+        said = self.pytest('-v', '--migopy', 'other/fabfile.py', status=1)
+        self.assertIn('other/fabfile.py::002_more.py FAILED', said)
+        self.assertIn('2 failed', said)
 
     def test_of_an_async_one_and_one_that_runs_again(self) -> None:
         self.migration('001_again.py', f'    repeat = True\n{FIRST}')
