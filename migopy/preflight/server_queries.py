@@ -36,6 +36,7 @@ class Server:
         self._counts: dict[str, int] = {}
         self._listed: dict[str, dict[str, Document]] = {}
         self._stats: dict[str, Document | None] = {}
+        self._indexes: dict[str, list[Document]] = {}
 
     @property
     def is_out_of_time(self) -> bool:
@@ -103,9 +104,12 @@ class Server:
 
     def indexes(self, namespace: str) -> list[Document]:
         """List the indexes of a collection."""
-        database, _, name = namespace.partition('.')
-        reply = self.ask(database, {'listIndexes': name})
-        return list(reply['cursor']['firstBatch']) if reply else []
+        if namespace not in self._indexes:
+            database, _, name = namespace.partition('.')
+            reply = self.ask(database, {'listIndexes': name})
+            found = reply['cursor']['firstBatch'] if reply else []
+            self._indexes[namespace] = list(found)
+        return self._indexes[namespace]
 
     @cached_property
     def hello(self) -> Document:

@@ -60,12 +60,12 @@ INSIDE = frozenset(
 ASKING = frozenset(
     """
     analyzeShardKey balancerCollectionStatus balancerStatus buildInfo buildinfo
-    collStats collstats
-    connPoolStats connectionStatus currentOp dataSize datasize dbStats dbstats explain
-    features getClusterParameter getCmdLineOpts getDefaultRWConcern getLog getParameter
-    getShardMap getShardVersion hello hostInfo isMaster isdbgrid ismaster listCommands
-    listDatabases listShards ping planCacheListFilters replSetGetConfig replSetGetStatus
-    rolesInfo serverStatus top usersInfo whatsmyuri
+    collStats collstats connPoolStats connectionStatus currentOp dataSize datasize
+    dbStats dbstats explain features getClusterParameter getCmdLineOpts
+    getDefaultRWConcern getLog getParameter getShardMap getShardVersion hello hostInfo
+    isMaster isdbgrid ismaster listCommands listDatabases listShards ping
+    planCacheListFilters replSetGetConfig replSetGetStatus rolesInfo serverStatus top
+    usersInfo whatsmyuri
     """.split()  # noqa: SIM905
 )
 
