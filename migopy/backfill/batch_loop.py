@@ -18,7 +18,7 @@ from migopy.backfill.batch_transactions import BatchTransactions
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, images_here
 from migopy.backfill.documents import RAW, id_of, on_primary
-from migopy.backfill.left_loops import Call, Loop, written
+from migopy.backfill.left_loops import Call, Loop, names_written
 from migopy.backfill.loops import LOOP, require_no_loop
 from migopy.backfill.pages import Pages
 from migopy.backfill.resuming import begin, say_where
@@ -133,7 +133,7 @@ class BatchLoop:
             else:
                 yield from self._call.give(documents, done, self._tried, is_tried=True)
             timed.tell(self._throttle, len(documents), READS)
-            wrote = written(checkpoint.wrote, effects)
+            wrote = names_written(checkpoint.wrote, effects)
             if wrote != checkpoint.wrote:
                 checkpoint.entry['wrote'] = wrote
             checkpoint.passed(batch, [])

@@ -18,7 +18,7 @@ from migopy.backfill.batch_timer import BatchTimer
 from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import Checkpoint, Place, images_here
 from migopy.backfill.images import LoopImages, NoLoopImages, OpenBatch
-from migopy.backfill.left_loops import Call, Left, Loop, written
+from migopy.backfill.left_loops import Call, Left, Loop, names_written
 from migopy.backfill.loops import CaughtInBatch, OutsideBatch, outside
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import TRANSACTION, UNDO, PageTransaction
@@ -157,7 +157,7 @@ class BatchTransactions:
                         done = checkpoint.count
                         yield from self._call.give(documents, done, effects)
                 attempts.caught = effects.failed if effects is not None else None
-                place.entry['wrote'] = written(checkpoint.wrote, effects)
+                place.entry['wrote'] = names_written(checkpoint.wrote, effects)
                 if place.entry['wrote'] != checkpoint.wrote:
                     pages.correct(transaction.kept(place), session)
                 self._images.keep(opened, batch.ids, effects)

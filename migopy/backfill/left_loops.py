@@ -46,12 +46,12 @@ class Call(NamedTuple):
         is_tried: bool = False,
     ) -> Loop:
         """Give a batch; note where the loop is left with it, for who says why."""
-        before = changed(effects)
+        before = count_changes(effects)
         IN_TRIED.set(is_tried)
         try:
             yield documents
         except GeneratorExit:
-            has_changed = changed(effects) != before
+            has_changed = count_changes(effects) != before
             left = Left(self.namespace, done, has_changed, is_tried)
             LEFT.set(left)
             if has_changed:
@@ -77,7 +77,7 @@ LEFT: ContextVar[Left | None] = ContextVar('LEFT', default=None)
 LOST: ContextVar[dict[Call, Left]] = ContextVar('LOST')
 
 
-def changed(effects: Recording | None) -> int:
+def count_changes(effects: Recording | None) -> int:
     """Count what a loop has changed so far, what is not certain of it as well."""
     changes = effects.changes.values() if effects is not None else ()
     return sum(
@@ -92,7 +92,7 @@ def changed(effects: Recording | None) -> int:
     )
 
 
-def written(before: Iterable[str], effects: Recording | None) -> list[str]:
+def names_written(before: Iterable[str], effects: Recording | None) -> list[str]:
     """List what a loop has written to, with what it had `before` it went on."""
     names = set(before)
     for each in effects.changes if effects is not None else ():
