@@ -27,7 +27,7 @@ from migopy.state.concerns import (
 from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
-from migopy.state.renewal import RENEWAL, Renewal, expiry
+from migopy.state.renewal import RENEWAL, Renewal, expiry, freed
 from migopy.state.slow import told_if_slow
 from migopy.state.usable import NOT_WRITTEN, require_known, require_lockable
 
@@ -177,13 +177,15 @@ class Lock:
         """
         holder = self.to_unlock(force)
         collection = self.collection.with_options(write_concern=MARK)
-        take = partial(collection.find_one_and_delete, {'_id': self.id})
+        take = partial(
+            freed, collection.find_one_and_delete, collection, {'_id': self.id}
+        )
         try:
             document = told_if_slow(take, collection)
         except InvalidBSON:
             # The document was deleted all the same.
             return holder
-        if document is None:
+        if document is None or (holder is None and 'owner' not in document):
             return None
         # The one that was read before also knows how long it was to last.
         robbed = self._holder_of(document)
@@ -278,7 +280,9 @@ class Lock:
     def _freed(self, holder: Holder) -> bool:
         """Free the lock of a process that is gone; tell whether it still had it."""
         gone = {'_id': self.id, 'owner': holder.owner}
-        return self.collection.delete_one(gone).deleted_count == 1
+        collection = raw(self.collection)
+        took = freed(collection.find_one_and_delete, collection, gone)
+        return took is not None
 
     def _holder_of(
         self, document: Document | RawBSONDocument, now: datetime | None = None

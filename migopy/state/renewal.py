@@ -13,8 +13,9 @@ from bson import encode
 from bson.errors import InvalidBSON
 from pymongo import ReturnDocument, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
+from migopy.codes import UNAUTHORIZED
 from migopy.machine import LACKING
 from migopy.state.concerns import DURABLE, MARK, PAUSE, RELEASE_SECONDS
 from migopy.state.helm import Helm
@@ -90,7 +91,7 @@ class Renewal:
         collection = self._collection.with_options(write_concern=MARK)
         try:
             with pymongo.timeout(RELEASE_SECONDS):
-                collection.delete_one(self._mine)
+                freed(collection.delete_one, collection, self._mine)
         except PyMongoError:
             # It frees itself when its time is up; this must not hide a first error.
             return
@@ -163,6 +164,24 @@ class Renewal:
         except Exception:
             return '$$REMOVE'
         return told
+
+
+def freed(
+    remove: Callable[[Mapping[str, Any]], Any],
+    collection: Collection[Any],
+    which: Mapping[str, Any],
+) -> Any:
+    """Free a lock by what removes its document, and give what that gives.
+
+    A user without the right to remove lets it run out at once, and gets the document.
+    """
+    try:
+        return remove(which)
+    except OperationFailure as error:
+        if error.code != UNAUTHORIZED:
+            raise
+    ran_out: list[Document] = [{'$set': {'expires': '$$NOW'}}, {'$unset': 'owner'}]
+    return collection.find_one_and_update(which, ran_out)
 
 
 def expiry(ttl: float) -> Document:

@@ -14,6 +14,7 @@ from pymongo.database import Database
 
 from migopy import MigopyException
 from migopy.operations.images import MayNotKeep
+from migopy.state import Lock
 from tests import readme, server
 from tests.project import PlainTest
 
@@ -92,6 +93,28 @@ class RightsTest(PlainTest):
             # What only ends a little worse without a right.
             self.assertNotIn('not authorized', str(self.logger.said))
             self.assertIsNone(self.shop.migrations_lock.find_one())
+
+    def test_who_may_remove_nothing_leaves_no_lock_that_others_wait_for(self) -> None:
+        actions = ['find', 'insert', 'update', 'createIndex', 'createCollection']
+        privilege = {'resource': {'db': 'shop', 'collection': ''}, 'actions': actions}
+        self.give({'role': 'no_remove', 'privileges': [privilege], 'roles': []})
+        uri = f'mongodb://ann:secret@127.0.0.1:{self.server.port}/shop'
+        with MongoClient(uri) as client:
+            lock = Lock(client.shop.migrations_lock, 60)
+            settings = {'MONGO_URI': uri, 'MONGO_DATABASE': 'shop', 'LOCK_WAIT': 0}
+            for name in ('001_a.py', '003_a.py'):
+                self.manager(**settings).execute(name)
+                self.assertIsNone(lock.holder())
+            held = {'owner': 'x', 'ttl': 60, 'pid': 1}
+            change = {**held, 'expires': {'$add': ['$$NOW', 60_000]}}
+            self.shop.migrations_lock.update_one({'_id': 'lock'}, [{'$set': change}])
+            self.assertIsNotNone(lock.holder())
+            self.manager(**settings).unlock(force=True)
+            self.assertIsNone(lock.holder())
+            self.manager(**settings).unlock()
+        self.assertEqual(self.logger.of('green'), ['Nobody holds the lock'])
+        names = [each['name'] for each in self.shop.migrations.find()]
+        self.assertEqual(names, ['001_a.py', '003_a.py'])
 
     def assert_least(
         self, name: str, begin: Step, steps: Step, but: Sequence[str] = ()
