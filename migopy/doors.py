@@ -10,6 +10,7 @@ from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, is_for_fab
 from migopy.face import NoClassicFabric, fabrics, has_option, task_for_later
+from migopy.scope import says_yes
 from migopy.server import is_logger, require_sound
 from migopy.site_settings import secrets_of
 from migopy.tell import Voice
@@ -66,4 +67,4 @@ class Doors(Defaults):
         """
         if subtask and has_option(cls, subtask, 'json'):
             return False
-        return str(options.get('json')).lower() == 'yes'
+        return says_yes(options, 'json')

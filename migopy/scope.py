@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from migopy.commands import Again, Command, Part
 
@@ -19,7 +19,9 @@ def within(part: object, typed: Command) -> Iterator[Part | object]:
     if isinstance(part, Again):
         yield ': '
         yield _again(part, typed)
-    elif isinstance(part, Command) and (is_trial(typed) or typed.name in TRYING):
+    elif isinstance(part, Command) and (
+        is_trial(typed.options) or typed.name in TRYING
+    ):
         yield _tried(part)
     else:
         yield part
@@ -42,7 +44,7 @@ def _again(again: Again, typed: Command) -> Command:
 
 def _tried(command: Command) -> Command:
     """Give a command that changes nothing in place of one that runs migrations."""
-    if command.name in TRIED and not is_trial(command):
+    if command.name in TRIED and not is_trial(command.options):
         options = {**command.options, 'dry_run': 'yes'}
         return Command(command.name, *command.values, **options)
     if command.name == 'work':
@@ -52,7 +54,12 @@ def _tried(command: Command) -> Command:
     return command
 
 
-def is_trial(command: Command) -> bool:
-    """Tell whether it is a dry run."""
-    options = command.options
-    return options.get('dry_run', 'no').lower() == 'yes' or 'show' in options
+def is_trial(options: Mapping[str, object]) -> bool:
+    """Tell whether these options make a command a dry run; `show` alone does."""
+    return says_yes(options, 'dry_run') or 'show' in options
+
+
+def says_yes(options: Mapping[str, object], name: str) -> bool:
+    """Tell whether an option is yes; what is neither yes nor no is refused later."""
+    value = options.get(name)
+    return value is True or str(value).lower() == 'yes'

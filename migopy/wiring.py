@@ -37,6 +37,7 @@ from migopy.files import Functions, functions_of
 from migopy.lazy import lazy
 from migopy.machine import LACKING, exhausted_by
 from migopy.run import Hooked, Hooks, Observer, Observers
+from migopy.scope import says_yes
 from migopy.server import CHECKS, OBJECTS, names_given, require_sound
 from migopy.site import Site
 from migopy.sites import site_of
@@ -180,7 +181,7 @@ class Wiring(Doors):
             is_alone = not values and not options
             subtasks = self._subtasks
             method = subtasks.get(subtask, is_alone) if subtask else subtasks.default
-            is_offline = options.get('offline') == 'yes'
+            is_offline = says_yes(options, 'offline')
             of_each = self._of_many is None and is_for_each(self, method.__name__)
             if of_each and not is_offline:
                 from migopy import many

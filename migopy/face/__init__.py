@@ -18,6 +18,7 @@ from migopy.face.marked import (
 from migopy.face.option_values import (
     file_of,
     help_of,
+    in_place,
     is_yes,
     number,
     one_of,
@@ -31,6 +32,7 @@ from migopy.face.subtasks import (
     has_option,
     require_taken,
     task,
+    usage_of,
 )
 from migopy.face.which_fabric import (
     NoClassicFabric,
@@ -57,6 +59,7 @@ __all__ = [
     'has_option',
     'help_of',
     'in_full',
+    'in_place',
     'in_place_of_class',
     'is_called_as_task',
     'is_fabric_1',
@@ -73,4 +76,5 @@ __all__ = [
     'require_taken',
     'task',
     'task_for_later',
+    'usage_of',
 ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Spelling
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException
+from migopy.scope import is_trial, says_yes
 from migopy.tell import IS_LOST
 from migopy.terminal import is_terminal
 
@@ -66,12 +67,15 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     Raises `NotWanted` unless the answer is yes.
     """
     several = bool({'all', 'last', 'to'} & set(command.options))
-    names_one = bool(command.values) or 'spec_migr' in command.options
-    restores = command.name == 'dbrestore' and bool(command.values)
+    # Fabric 1 takes values by their names, too: `name=001`.
+    names_one = bool(command.values) or bool(
+        {'name', 'spec_migr'} & set(command.options)
+    )
+    restores = command.name == 'dbrestore' and names_one
     asked = command.name in ('squash', 'unlock')
     undoes = command.name == 'rollback' and several
     marks = command.name == 'ignore' and not names_one
     if asked or restores or undoes or marks:
-        is_sure = 'yes' in (command.options.get(each) for each in ('yes', 'dry_run'))
+        is_sure = says_yes(command.options, 'yes') or is_trial(command.options)
         lost = f'{IS_LOST}\n' if restores else ''
         Asking(host, is_sure).require(f'{lost}{spelling.command(command)}')

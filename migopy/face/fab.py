@@ -125,7 +125,7 @@ def carry_out(
     with settings(shell_env=shell_env), in_json():
         run_hook(manager_class, subtask, option)
     if is_for_a_remote_machine(manager_class):
-        run_there(manager_class, subtask, option, options, errand)
+        run_there(manager_class, subtask, values, options, errand)
         return require_shown(subtask or STATUS, values, options)
     if subtask in ONCE and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
@@ -246,7 +246,7 @@ def say_where(manager_class: type[RemoteManager]) -> None:
 def run_there(
     manager_class: type[RemoteManager],
     subtask: str | None,
-    option: str | None,
+    values: Sequence[str],
     options: Mapping[str, str],
     errand: Errand,
 ) -> None:
@@ -255,6 +255,7 @@ def run_there(
     Raise `HostFailed` unless it ends well. Under `fab -w` it is told, and
     Fabric goes on to the next machine.
     """
+    option = as_typed(values, options)
     command = manager_class.fab_command(subtask, option)
     directory = str(manager_class.REMOTE_DIRECTORY)
     sent = pack(errand, text_typed(subtask, option), directory)
@@ -262,9 +263,9 @@ def run_there(
         first = env.all_hosts[0]
         manager_class.speaker().white(f'{subtask} has been run on {first} already')
         return
-    typed_again = Command.parse(f'{subtask},{option}' if option else subtask or '')
+    typed = Command(subtask or '', *values, **options)
     spelling = spelling_here(manager_class.TASK_NAME)
-    ask_first(typed_again, str(env.host_string), spelling)
+    ask_first(typed, str(env.host_string), spelling)
     try:
         with signals.raised(), told_in_json(manager_class, subtask, options):
             for line in remote.connect():

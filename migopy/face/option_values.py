@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 
-from migopy.commands import Command, Option
+from migopy.commands import Command, Option, Usage
 from migopy.face.subtasks import WrongOptions
 from migopy.texts import whole_number
 
@@ -32,6 +32,21 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
         ' is neither yes nor no; nothing was done',
         help_of(subtask),
     )
+
+
+def in_place(
+    usage: Usage, values: Sequence[str], options: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """Give what was typed with each value in its place: `name=001` is `001`."""
+    placed, rest = list(values), dict(options)
+    by_place = [
+        each for each in usage.parameters if each.kind is each.POSITIONAL_OR_KEYWORD
+    ]
+    for each in by_place[len(placed) :]:
+        if each.name not in rest:
+            break
+        placed.append(rest.pop(each.name))
+    return placed, rest
 
 
 def only_one(subtask: str, options: Mapping[str, object]) -> None:

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 from migopy.errors import MigopyException
 from migopy.face.marked import READING
+from migopy.scope import is_trial
 from migopy.signals import end_at_ctrl_c, is_interruption, status_after
 from migopy.terminal import STDOUT
 
@@ -55,7 +56,7 @@ def _only_looks(name: str, values: Sequence[str], options: Mapping[str, str]) ->
         return not values and 'name' not in options
     if name in LISTING:
         return LISTING[name] not in options
-    return name in READING or name == TRYING or options.get('dry_run') == 'yes'
+    return name in READING or name == TRYING or is_trial(options)
 
 
 def leave(error: BaseException) -> NoReturn:

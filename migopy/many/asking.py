@@ -14,6 +14,7 @@ from migopy.many.gathered import Outcome
 from migopy.many.members import Member
 from migopy.many.selecting import Selection
 from migopy.operations import order_down, order_up
+from migopy.scope import says_yes
 
 #: How the question begins, where it can say which migrations are meant.
 DOING = {'rollback': 'Roll back', 'ignore': 'Mark as applied without running'}
@@ -35,7 +36,7 @@ def ask(
     """
     names = enumerated([shown(each.title) for each in databases])
     about = f'{len(databases):,} databases on {where}: {names}'
-    asking = Asking(about, selection.options.get('yes') == 'yes')
+    asking = Asking(about, says_yes(selection.options, 'yes'))
     if not asking.will_ask:
         return
     lines = [f'Go on with {asked.name}']

@@ -12,9 +12,11 @@ from migopy.errors import MigopyException
 from migopy.face import (
     OF_DATABASE,
     has_option,
+    in_place,
     is_own,
     is_yes,
     require_taken,
+    usage_of,
 )
 from migopy.many.asking import ask
 from migopy.many.crowd import Crowd
@@ -33,6 +35,7 @@ from migopy.many.selecting import (
     Selection,
     needs_name,
 )
+from migopy.scope import is_trial
 from migopy.site import Site
 from migopy.tell import LINES, Narrator, Voice
 from migopy.terminal import told_by
@@ -72,11 +75,10 @@ class Typed(NamedTuple):
         is_listing = self.name == 'dbrestore' and not self.values
         # What was forgotten comes back from nowhere.
         is_forgetting = self.name == 'undo' and 'forget' in options
-        is_trial = options.get('dry_run') == 'yes'
         # Of a new command of the fabfile's nothing is known.
         is_new = self.name not in OF_DATABASE
         is_grave = is_new or is_forgetting or self.name in GRAVE
-        return is_grave and not is_trial and not is_listing
+        return is_grave and not is_trial(options) and not is_listing
 
     @property
     def asks(self) -> bool:
@@ -101,8 +103,10 @@ def perform(
     some of many did.
     """
     selection = Selection.of(method.__name__, options)
-    typed = Typed(manager, method, values, selection)
-    require_taken(method, typed.name, values, selection.options)
+    require_taken(method, method.__name__, values, selection.options)
+    usage = usage_of(method, method.__name__)
+    values, rest = in_place(usage, values, selection.options)
+    typed = Typed(manager, method, values, selection._replace(options=rest))
     _require_choice(typed)
     members = Members(manager, site)
     try:

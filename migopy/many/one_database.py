@@ -10,6 +10,7 @@ from migopy.face import call, has_option
 from migopy.many.members import Member
 from migopy.many.status import is_new
 from migopy.operations import pending
+from migopy.scope import is_trial
 
 #: Options with which `execute` still takes all that is pending, up to a point.
 TAKING_ALL = frozenset({'phase', 'wait', 'preflight', 'to', 'show', 'dry_run'})
@@ -40,8 +41,7 @@ def would_mark(
     member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
 ) -> list[str] | None:
     """List what a dry run would only mark as applied; `None` if it would run it."""
-    is_trial = options.get('dry_run') == 'yes'
-    if not is_trial or not _only_marks(member, command, values, options):
+    if not is_trial(options) or not _only_marks(member, command, values, options):
         return None
     return pending(member.manager, member.site.plan())
 

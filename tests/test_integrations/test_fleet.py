@@ -587,7 +587,13 @@ class OthersTest(FleetTest):
             self.fab(f'migrations:dbrestore,{dump},all=yes'),
             'A dump is that of one database; nothing was done.',
         )
-        self.assert_ok(self.fab(f'migrations:dbrestore,{dump},only={name}'))
+        # By its name, too, it is a dump, and no list of them.
+        self.assert_error(
+            self.fab(f'migrations:dbrestore,name={dump}'),
+            'A dump is that of one database; nothing was done.',
+        )
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
+        self.assert_ok(self.fab(f'migrations:dbrestore,name={dump},only={name}'))
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py'], [], ['001_a.py']])
 
     def test_a_dump_before_migrations_is_named_where_one_fails(self) -> None:
@@ -782,6 +788,30 @@ class OrderTest(FleetTest):
         self.assertRegex(said, '\na: 002_b.py executed in ')
         self.assertEqual(self.names_in('d'), ['001_a.py', '002_b.py'])
         self.assertEqual(self.client[self.name('d')].ran.count_documents({}), 0)
+
+    def test_no_dry_run_marks_anything_in_a_new_database(self) -> None:
+        text = self.filled(self.fabfile)
+        new = "    NEW_DATABASES = 'ignore'\n    MONGO_URI"
+        self.write('fabfile.py', text.replace('    MONGO_URI', new))
+        for typed in ('dry_run=yes', 'dry_run=YES', 'show=5'):
+            for where in ('workers=1', f'only={self.name("a")}'):
+                with self.subTest(typed, where=where):
+                    result = self.fab(f'migrations:execute,{typed},{where}')
+                    said = self.shown(self.assert_ok(result))
+                    self.assertIn('would be run, and marked as applied: 001_a.py', said)
+                    self.assertEqual([*map(self.names_in, 'abc')], [[], [], []])
+
+    def test_files_alone_are_looked_at_however_yes_is_spelled(self) -> None:
+        self.migration('002_b.py', 'def up(db')
+        self.assert_error(
+            self.fab('migrations:check,offline=YES'),
+            'Some files of migrations need attention, see above.',
+        )
+
+    def test_a_dry_run_of_a_rollback_need_not_say_which(self) -> None:
+        self.assert_ok(self.fab('migrations:execute'))
+        said = self.shown(self.assert_ok(self.fab('migrations:rollback,1,show=1')))
+        self.assertIn('001_a.py would do: ', said)
 
     def test_one_that_goes_meanwhile_is_said_and_not_made_again(self) -> None:
         self.migration(

@@ -63,6 +63,26 @@ class AskedHereTest(unittest.TestCase):
                 asking.ask_first(command, HOST, FabSpelling())
                 self.assertEqual('[y/N]' in said.getvalue(), is_asked)
 
+    def test_a_restore_is_asked_about_however_its_dump_is_typed(self) -> None:
+        for command, is_asked in (
+            (Command('dbrestore', 'x'), True),
+            (Command('dbrestore', name='x'), True),
+            (Command('dbrestore'), False),
+            (Command('rollback', last='2'), True),
+            (Command('rollback', last='2', dry_run='YES'), False),
+            (Command('rollback', last='2', show='3'), False),
+            (Command('rollback', last='2', yes='YES'), False),
+        ):
+            said = io.StringIO()
+            with (
+                self.subTest(command),
+                mock.patch.object(asking, 'can_be_asked', return_value=True),
+                mock.patch('sys.stderr', said),
+                mock.patch('sys.stdin', io.StringIO('y\n')),
+            ):
+                asking.ask_first(command, HOST, FabSpelling())
+                self.assertEqual('[y/N]' in said.getvalue(), is_asked)
+
 
 class TypedAgainTest(unittest.TestCase):
     """`fab` there parses what `fab` here has parsed."""
