@@ -9,7 +9,16 @@ from migopy.commands import command_line
 from migopy.defaults import Defaults
 from migopy.effects import listen
 from migopy.errand import ERRAND, is_for_fab
-from migopy.face import NoClassicFabric, fabrics, has_option, task_for_later
+from migopy.face import (
+    NoClassicFabric,
+    NoInvoke,
+    Subtasks,
+    base_of,
+    fabrics,
+    has_option,
+    is_fabric_1,
+    task_for_later,
+)
 from migopy.scope import says_yes
 from migopy.server import is_logger, require_sound
 from migopy.site_settings import secrets_of
@@ -41,6 +50,29 @@ class Doors(Defaults):
         listen()
         manager_class: Any = cls
         return fab.create(manager_class)
+
+    @classmethod
+    def create_namespace(cls, *others: Any) -> Any:
+        """Make what a fabfile of Fabric 2 or 3, or a `tasks.py` of Invoke, calls `ns`.
+
+        It is an `invoke.Collection` that has the commands, as `migrations.execute`, and
+        `others`: the file's other tasks, collections, or modules of them. Raises
+        `NoInvoke`; but where another face loads the file, which needs no Invoke, it is
+        `None` then. Raises `BadSettings` for a `TASK_NAME` that is no name.
+        """
+        require_sound({'TASK_NAME': cls.TASK_NAME}, [])
+        if is_fabric_1():
+            raise NoInvoke(fabrics(), is_fabric_1=True)
+        try:
+            from migopy.face import invoke
+        except ImportError as error:
+            if not is_for_fab():
+                return None
+            raise NoInvoke(fabrics()) from error
+        listen()
+        manager_class: Any = cls
+        subtasks = Subtasks(cls.__new__(cls), base_of(cls))
+        return invoke.create(manager_class, subtasks, others)
 
     @classmethod
     def speaker(cls) -> Voice:

@@ -29,7 +29,6 @@ from migopy.table import (
     Rehearsals,
     Steering,
 )
-from migopy.wiring import Wiring
 
 if TYPE_CHECKING:
     from migopy.operations import agreed_plan
@@ -44,7 +43,6 @@ class MigrationsManager(
     Rehearsals,
     Steering,
     Images,
-    Wiring,
 ):
     """Migrations of one database, as commands of a Fabric task.
 
@@ -119,7 +117,7 @@ class MigrationsManager(
         in_trial = wanted is not None
         order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
-            return dry_running.dry_run(self._site, order, self._narrator, wanted.show)
+            return dry_running.dry_run(self._site, order, self._observer, wanted.show)
         return self._execute(order, preflight)
 
     @task
@@ -140,7 +138,7 @@ class MigrationsManager(
 
         order = order_up(self, 'ignore', spec_migr, to)
         asking = self._asking(yes, 'ignore')
-        plan = executing.ignore(self._site, order, self._narrator, asking)
+        plan = executing.ignore(self._site, order, self._observer, asking)
         if plan is not None:
             self._report.status(plan, pending(self, plan))
 
@@ -177,9 +175,9 @@ class MigrationsManager(
         order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
         wanted = trial('rollback', dry_run, show)
         if wanted is not None:
-            return dry_running.dry_run(self._site, order, self._narrator, wanted.show)
+            return dry_running.dry_run(self._site, order, self._observer, wanted.show)
         asking = self._asking(yes, 'rollback')
-        if not rolling_back.roll_back(self._site, order, self._narrator, asking):
+        if not rolling_back.roll_back(self._site, order, self._observer, asking):
             self._report.nothing_to_roll_back()
         return None
 
@@ -192,7 +190,7 @@ class MigrationsManager(
         """
         from migopy.operations import verification
 
-        if not verification.verify(self._site, name, self._narrator):
+        if not verification.verify(self._site, name, self._observer):
             self._report.nothing_to_verify()
 
     @task
@@ -295,6 +293,6 @@ class MigrationsManager(
         dump = self.dbdump if self.DO_MONGO_DUMP else None
         ahead = self.PREFLIGHT if preflight is None else preflight
         looks = is_yes(ahead, 'execute', 'preflight')
-        plan = executing.execute(self._site, order, self._narrator, dump, looks, agreed)
+        plan = executing.execute(self._site, order, self._observer, dump, looks, agreed)
         if plan is not None:
             self._report.status(plan, pending(self, plan))

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from types import ModuleType
 from typing import Any
 
+from migopy.doors import Doors
 from migopy.face import original
-from migopy.files import FileNames
+from migopy.files import FileNames, Functions, functions_of
 from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.site import Site
 
 
-class Overridable:
+class Overridable(Doors):
     """The methods of a manager that are no commands and are there to be overridden.
 
     Invariant: as they stand here, the hooks do nothing, and the others tell what the
     files and the database say.
     """
 
-    MIGRATIONS_FILE_PATTERN: str
-    MIGRATIONS_HELPERS: Sequence[str]
-    MONGO_DATABASES: str | Sequence[Any] | None
+    #: What `Wiring` makes.
     _site: Site
 
     @original
@@ -49,6 +49,14 @@ class Overridable:
         command calls it again.
         """
         return self.MONGO_DATABASES or []
+
+    def migration_functions(self, module: ModuleType) -> Functions:
+        """Give the functions of a migration's module by name: `up`, `down` and so on.
+
+        An override takes files of a shape of one's own; the names are migopy's, the
+        functions take a database. Raises what `functions_of` does.
+        """
+        return functions_of(module)
 
     @classmethod
     def task_hook(cls, subtask: str | None, option: str | None) -> None:

@@ -5,42 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, cast
+from copy import copy
+from typing import TYPE_CHECKING, Any
 
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
+from migopy.cluster import Cluster, client_maker
 from migopy.commands import Command, Spelling
-from migopy.doors import Doors
-from migopy.effects import listen
-from migopy.errand import is_for_fab, is_typed, spelling_here, wants_quiet
+from migopy.errand import is_typed, spelling_here, wants_quiet
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
     Asking,
-    NoInvoke,
     Subtasks,
+    base_of,
     call,
-    fabrics,
     has_many,
     has_option,
     in_place_of_class,
     is_called_as_task,
-    is_fabric_1,
     is_for_each,
     is_yes,
     require_one_kind,
 )
-from migopy.files import Functions, functions_of
+from migopy.files import functions_of
 from migopy.lazy import lazy
 from migopy.machine import LACKING, exhausted_by
-from migopy.run import Hooked, Hooks, Observer, Observers
+from migopy.overridable import Overridable
+from migopy.run import Hooks, Observer, side_by_side
 from migopy.scope import says_yes
 from migopy.server import CHECKS, OBJECTS, names_given, require_sound
 from migopy.site import Site
-from migopy.sites import site_of
+from migopy.site_settings import settings_of
 from migopy.tell import LINES, Lines, Narrator, Report, Voice, told_in
 from migopy.terminal import WriteLine, kept_stdout, told_by
 
@@ -50,7 +48,11 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-class Wiring(Doors):
+#: The attributes of a manager that are for one database alone.
+OF_ONE = ('_site', '_narrator', 'mongo_client', 'db', 'collection')
+
+
+class Wiring(Overridable):
     """A manager's site, its speaker, and the way to its commands.
 
     Invariant: it knows no command of its own; `MigrationsManager`, which derives from
@@ -87,7 +89,7 @@ class Wiring(Doors):
 
         An error in one of many databases was told by that database's own narrator.
         """
-        return getattr(error, 'is_told', False) or self._text.has_told(error)
+        return getattr(error, 'is_told', False) or self._narrator.has_told(error)
 
     def disconnect(self) -> None:
         """Close the client, and stop a server that was started for it."""
@@ -111,36 +113,6 @@ class Wiring(Doors):
     def tasks(self, manager: Wiring | None = None) -> Iterator[Any]:
         """Iterate over the bound commands of `manager`, or of this one."""
         return iter((manager or self)._subtasks)
-
-    @classmethod
-    def create_namespace(cls, *others: Any) -> Any:
-        """Make what a fabfile of Fabric 2 or 3, or a `tasks.py` of Invoke, calls `ns`.
-
-        It is an `invoke.Collection` that has the commands, as `migrations.execute`, and
-        `others`: the file's other tasks, collections, or modules of them. Raises
-        `NoInvoke`; but where another face loads the file, which needs no Invoke, it is
-        `None` then. Raises `BadSettings` for a `TASK_NAME` that is no name.
-        """
-        require_sound({'TASK_NAME': cls.TASK_NAME}, [])
-        if is_fabric_1():
-            raise NoInvoke(fabrics(), is_fabric_1=True)
-        try:
-            from migopy.face import invoke
-        except ImportError as error:
-            if not is_for_fab():
-                return None
-            raise NoInvoke(fabrics()) from error
-        listen()
-        subtasks = Subtasks(cls.__new__(cls), base_of(cls))
-        return invoke.create(cls, subtasks, others)
-
-    def migration_functions(self, module: ModuleType) -> Functions:
-        """Give the functions of a migration's module by name: `up`, `down` and so on.
-
-        An override takes files of a shape of one's own; the names are migopy's, the
-        functions take a database. Raises what `functions_of` does.
-        """
-        return functions_of(module)
 
     def perform(
         self, subtask: str | None, values: Sequence[str], options: Mapping[str, str]
@@ -189,7 +161,7 @@ class Wiring(Doors):
                 known = self._site, self._spelling
                 return many.perform(self, *known, method, values, options)
             if method.__name__ in OF_DATABASE and not is_offline:
-                self._text.about(self._site.settings.server.title)
+                self._narrator.about(self._site.settings.server.title)
             with told_by(self._voice):
                 return call(method, subtask or method.__name__, values, options)
         except PyMongoError as error:
@@ -222,38 +194,39 @@ class Wiring(Doors):
 
     @lazy
     def _site(self) -> Site:
-        many = has_many(self)
         functions = self.migration_functions
-        if type(self).migration_functions is Wiring.migration_functions:
+        if type(self).migration_functions is Overridable.migration_functions:
             # As it is: what it looks for is known before a file is imported.
             functions = functions_of
-        return site_of(self, self._notify, functions, many)
+        settings, notify = settings_of(self), self._notify
+        cluster = Cluster(settings.server, settings.base, client_maker(self), notify)
+        many = has_many(self)
+        return Site(settings, cluster, notify, functions, is_of_many=many)
 
     def _notify(self, text: str) -> None:
-        self._narrator.warned(text)
+        self._observer.warned(text)
 
     @property
-    def _narrator(self) -> Observer:
+    def _observer(self) -> Observer:
         """Give what hears of a run: text for a person, JSON for a machine, hooks."""
-        observers: list[Any] = [self._text]
+        observers: list[Any] = [self._narrator]
         lines = LINES.get()
         if lines is not None and lines.wants_events:
             from migopy.tell import JsonEvents
 
-            observers.append(JsonEvents(lines, self._spelling, self._text.database))
-        told: Any = Observers(*observers)
+            observers.append(JsonEvents(lines, self._spelling, self._narrator.database))
+        told = side_by_side(*observers)
         hooks = Hooks(
-            cast(Hooked, self),
-            self._text.database,
+            self,
+            self._narrator.database,
             told.warned,
             self._site.listener.own_work,
             self._site.secrets,
         )
-        all_of_them: Any = Observers(told, cast(Any, hooks))
-        return cast(Observer, all_of_them)
+        return side_by_side(told, hooks)
 
     @lazy
-    def _text(self) -> Narrator:
+    def _narrator(self) -> Narrator:
         database = self._site.settings.server.database_name or ''
         return Narrator(self._voice, self._spelling, database)
 
@@ -265,6 +238,32 @@ class Wiring(Doors):
         from migopy.tell import JsonReport
 
         return JsonReport(lines, self._voice.results, self._spelling)
+
+    def _copy_for(self, name: str, own: Mapping[str, Any]) -> Wiring:
+        """Give a copy for one of many databases, which has settings of its `own`.
+
+        It gets the site of that database by `_take`.
+        """
+        one = copy(self)
+        for each in OF_ONE:
+            vars(one).pop(each, None)
+        vars(one).update(own, MONGO_DATABASE=name, MONGO_DATABASES=None)
+        # A user for all is looked up in admin, a tenant's own user in its database.
+        server = self._site.settings.server
+        if one.MONGO_USER and not own and not server.says_where_the_user_is:
+            one.MONGO_AUTH_SOURCE = 'admin'
+        return one
+
+    def _take(
+        self, database: OneOfMany, site: Site, logger: Any, narrator: Any = None
+    ) -> None:
+        """Take the database that this copy is for, its site, and who tells of it.
+
+        Without a `narrator` what happens is told to a person, through `logger`.
+        """
+        self._of_many, self._site, self.logger = database, site, logger
+        if narrator is not None:
+            self._narrator = narrator
 
     @property
     def _voice(self) -> Voice:
@@ -285,8 +284,3 @@ def is_quiet(error: BaseException) -> bool:
     if isinstance(error, SystemExit):
         return not error.code
     return isinstance(error, StopTaskExecution)
-
-
-def base_of(manager_class: type) -> type:
-    """Give the class that has migopy's own commands, `MigrationsManager`."""
-    return next(cls for cls in manager_class.__mro__ if Wiring in cls.__bases__)

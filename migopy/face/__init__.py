@@ -9,6 +9,7 @@ from migopy.face.help import in_full, overview
 from migopy.face.marked import (
     OF_DATABASE,
     OF_MANY,
+    base_of,
     has_many,
     is_for_each,
     is_own,
@@ -52,6 +53,7 @@ __all__ = [
     'NoInvoke',
     'Subtasks',
     'WrongOptions',
+    'base_of',
     'call',
     'fabrics',
     'file_of',

@@ -12,6 +12,9 @@ from migopy.server import BadSettings
 
 Method = TypeVar('Method', bound=Callable[..., Any])
 
+#: The module of the class that fabfiles derive from.
+MANAGER = 'migopy.manager'
+
 #: What `MARK` marks the command with that no name stands for; all others by `True`.
 DEFAULT = 'default'
 
@@ -98,15 +101,17 @@ def is_for_each(manager: Any, name: str) -> bool:
     """
     if not has_many(manager):
         return False
-    return name in OF_DATABASE or not hasattr(_ours(manager), name)
+    return name in OF_DATABASE or not hasattr(base_of(type(manager)), name)
 
 
 def is_own(manager: Any, method: Any) -> bool:
     """Tell whether a command is the fabfile's, or overridden by it."""
-    of_ours = getattr(_ours(manager), method.__name__, None)
+    of_ours = getattr(base_of(type(manager)), method.__name__, None)
     return getattr(method, '__func__', None) is not of_ours
 
 
-def _ours(manager: Any) -> type | None:
-    classes = type(manager).__mro__
-    return next((each for each in classes if each.__module__ == 'migopy.manager'), None)
+def base_of(manager_class: type) -> type:
+    """Give the class that has migopy's own commands, `MigrationsManager`."""
+    ours = [each for each in manager_class.__mro__ if each.__module__ == MANAGER]
+    # One that only has other settings may say that it is of that module as well.
+    return ours[-1] if ours else object

@@ -240,7 +240,7 @@ def _counted(chosen: Sequence[Database], databases: Sequence[Database]) -> str:
 def _for_one(typed: Typed, members: Members, database: Database) -> Any:
     """Carry out a command for one database, as if there were no others."""
     member = members.member(database, typed.manager.logger)
-    narrator: Narrator = member.manager._text
+    narrator: Narrator = member.manager._narrator
     narrator.about(member.site.settings.server.title)
     lines = LINES.get()
     if lines is not None:

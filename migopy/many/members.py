@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.cluster import Cluster, client_maker
-from migopy.defaults import Defaults
 from migopy.errors import MigopyException
 from migopy.files import KeptDirectory
 from migopy.many.databases import (
@@ -24,13 +22,9 @@ from migopy.many.databases import (
 )
 from migopy.many.declared import Declared, in_sentence
 from migopy.many.gathered import Gathered
-from migopy.run import Observer
 from migopy.server import await_first_contact, explained
 from migopy.site import Site
 from migopy.site_settings import SiteSettings, settings_of
-
-#: The attributes of a manager that belong to one database.
-OF_ONE = ('_site', '_text', 'mongo_client', 'db', 'collection')
 
 #: How many clusters keep their clients while nobody uses them.
 IDLE = 8
@@ -50,7 +44,7 @@ class Members:
     cluster; all else each has for itself.
     """
 
-    def __init__(self, manager: Defaults, site: Site) -> None:
+    def __init__(self, manager: Any, site: Site) -> None:
         """Take the manager, and its site, which has the cluster that most are on.
 
         Raises what reading the folder of migrations does.
@@ -118,17 +112,14 @@ class Members:
 
         If `gathered` is given, it is told what happens, instead of a person.
         """
-        manager = self._configured(database.name, database.settings)
+        manager = self._manager._copy_for(database.name, database.settings)
         settings = settings_of(manager)
         cluster = self._cluster(settings, database.settings)
         notify = manager._notify if gathered is None else gathered.warned
         functions = self._directory.functions_of
         names = self._names.get(place_of(settings.server.where), frozenset())
         site = Site(settings, cluster, notify, functions, self._directory, others=names)
-        vars(manager).update(_site=site, _of_many=database, logger=logger)
-        if gathered is not None:
-            observer: Observer = gathered
-            vars(manager)['_text'] = observer
+        manager._take(database, site, logger, gathered)
         return Member(manager, site)
 
     def unreached(self, database: Database, error: MigopyException) -> None:
@@ -159,20 +150,8 @@ class Members:
         for cluster in self._clusters.values():
             cluster.disconnect()
 
-    def _configured(self, name: str, own: Mapping[str, Any]) -> Any:
-        manager = copy.copy(self._manager)
-        attributes = vars(manager)
-        for each in OF_ONE:
-            attributes.pop(each, None)
-        attributes.update(own, MONGO_DATABASE=name, MONGO_DATABASES=None)
-        # A user for all is looked up in admin, a tenant's own user in its database.
-        server = self._site.settings.server
-        if manager.MONGO_USER and not own and not server.says_where_the_user_is:
-            attributes['MONGO_AUTH_SOURCE'] = 'admin'
-        return manager
-
     def _settings(self, name: str, own: Mapping[str, Any]) -> SiteSettings:
-        return settings_of(self._configured(name, own))
+        return settings_of(self._manager._copy_for(name, own))
 
     def _place(self, database: Database) -> str:
         settings = self._settings(database.name, database.settings)
@@ -186,12 +165,11 @@ class Members:
             else:
                 key = _key(settings)
                 known = self._clusters.pop(key, None)
-                manager: Any = self._manager
                 cluster = known or Cluster(
                     settings.server,
                     settings.base,
-                    client_maker(manager),
-                    manager._notify,
+                    client_maker(self._manager),
+                    self._manager._notify,
                 )
                 # The one that was used last stands last, so it is kept longest.
                 self._clusters[key] = cluster

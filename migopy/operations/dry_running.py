@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part
 from migopy.files import importable
@@ -11,9 +11,9 @@ from migopy.operations.orders import Order
 from migopy.operations.preparing import loaded, selected_unlocked
 from migopy.run import (
     Observer,
-    Observers,
     Step,
     require_transactions,
+    side_by_side,
     warn_of_dependents,
     warn_of_later,
     warn_of_other_than_executed,
@@ -63,7 +63,7 @@ def dry_run(
             warn_of_dependents(plan, steps, observer)
             warn_of_later(plan, steps, observer)
         notes = TrialNotes()
-        both: Any = Observers(observer, cast(Observer, notes))
+        both = side_by_side(observer, notes)
         try:
             try_out(site, plan, both, steps, order.asked, show, notes.watch)
         except NotAllShown:

@@ -143,8 +143,7 @@ def _run_after_dump(
     except BaseException:
         if earlier:
             if (first := way_back(site, earlier)) is not None:
-                is_of_earlier = True
-                observer.way_back(first, is_of_earlier)
+                observer.way_back(first, is_of_earlier=True)
             raise
         if heard.failure is not None and heard.failure.changed_nothing:
             raise

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
@@ -16,10 +16,10 @@ from migopy.run import (
     CannotTry,
     NotAllShown,
     Observer,
-    Observers,
     Plan,
     Step,
     require_dependencies,
+    side_by_side,
     steps_of,
     try_out,
     warn_of_imports,
@@ -159,7 +159,7 @@ def _try(
     show: int | None,
 ) -> None:
     """Try steps to see what they send; an error of a migration is only noted."""
-    both: Any = Observers(cast(Observer, Progress(observer)), cast(Observer, notes))
+    both = side_by_side(Progress(observer), notes)
     try:
         try_out(site, plan, both, steps, asked, show, notes.watch)
     except NotAllShown:

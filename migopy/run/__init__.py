@@ -29,7 +29,7 @@ from migopy.run.choice_errors import (
 from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.run.last_runs import last_runs, read_open_runs, runs_of
 from migopy.run.listing import PENDING, Entry, listing
-from migopy.run.observer import Aftermath, Failure, Observer, Observers
+from migopy.run.observer import Aftermath, Failure, Observer, Observers, side_by_side
 from migopy.run.pending_files import as_files_say
 from migopy.run.plan import Plan
 from migopy.run.repeating import NoWayBack, in_order, repeats_of
@@ -193,6 +193,7 @@ __all__ = [
     'require_transactions',
     'rolled_back_in',
     'runs_of',
+    'side_by_side',
     'steps_of',
     'still_there',
     'try_out',

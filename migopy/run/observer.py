@@ -122,8 +122,14 @@ class Failure:
         return self.error.next if isinstance(self.error, MigopyException) else []
 
 
+def side_by_side(*observers: Any) -> Observer:
+    """Give one observer of several, such as text for a person and JSON lines."""
+    several: Any = Observers(*observers)
+    return several  # type: ignore[no-any-return]
+
+
 class Observers:
-    """Several observers side by side, such as text for a person and JSON lines.
+    """Several observers side by side.
 
     Invariant: each hears every event, in the order in which they were given; the first
     one is the speaker.
@@ -138,9 +144,9 @@ class Observers:
         return self._observers[0].speaker
 
     def __getattr__(self, event: str) -> Callable[..., None]:
-        def tell(*what: Any) -> None:
+        def tell(*what: Any, **named: Any) -> None:
             for observer in self._observers:
-                getattr(observer, event)(*what)
+                getattr(observer, event)(*what, **named)
 
         return tell
 

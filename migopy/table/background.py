@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from migopy.face import task
 from migopy.operations import order_work
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Background(Overridable, Wiring):
+class Background(Wiring):
     """The part of the table of commands that is for a worker, beside deploys."""
 
     @task
@@ -23,5 +22,5 @@ class Background(Overridable, Wiring):
         from migopy.operations import background
 
         order = order_work(self, name)
-        if not background.work(self._site, order, self._narrator):
+        if not background.work(self._site, order, self._observer):
             self._report.nothing_to_work_at()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from migopy.face import is_yes, task
 from migopy.operations import pending
-from migopy.overridable import Overridable
 from migopy.run import Plan
 from migopy.wiring import Wiring
 
 
-class Dumps(Overridable, Wiring):
+class Dumps(Wiring):
     """The part of the table of commands that keeps a database and brings it back.
 
     Invariant: a dump changes nothing; only `dbrestore` does, and asks before.
@@ -21,7 +20,7 @@ class Dumps(Overridable, Wiring):
         from migopy.operations import dumping
 
         keep, wait = self.MONGO_DUMP_KEEP, self.LOCK_WAIT
-        self._report.dumped(dumping.dump(self._site, keep, wait, self._narrator))
+        self._report.dumped(dumping.dump(self._site, keep, wait, self._observer))
 
     @task
     def dbrestore(
@@ -56,7 +55,7 @@ class Dumps(Overridable, Wiring):
             found = ways_back.dumps(self._site, of_here)
             return self._report.dumps(found, ways_back.offered(self._site, found))
         asking = self._asking(yes, 'dbrestore')
-        return dumping.restore(self._site, which, self._narrator, asking)
+        return dumping.restore(self._site, which, self._observer, asking)
 
     def _show_with_way_back(self, plan: Plan) -> None:
         back = None

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 from migopy.commands import Command
 from migopy.face import Asking, WrongOptions, has_many, is_yes, task
 from migopy.operations import DoesNotFit
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 if TYPE_CHECKING:
     from migopy.run import Plan
 
 
-class Files(Overridable, Wiring):
+class Files(Wiring):
     """The part of the table of commands that rearranges the folder of migrations.
 
     Invariant: none of these runs a migration, or writes to a database.
@@ -38,13 +37,13 @@ class Files(Overridable, Wiring):
         many = has_many(self)
         done = squashing.squash(self._site, to, self.TRANSACTION, asking, many)
         if many:
-            self._narrator.warned(
+            self._observer.warned(
                 'Whether all were applied in each database, as the files were, has not'
                 ' been looked at: check tells of those where that is not so'
             )
         if done.without_down:
             names = ', '.join(done.without_down)
-            self._narrator.warned(f'It has no down(), as these have none: {names}')
+            self._observer.warned(f'It has no down(), as these have none: {names}')
         self._report.created(os.path.relpath(done.path))
 
     def _tell_unparsable(self, plan: Plan) -> bool:

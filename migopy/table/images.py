@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from migopy.face import task
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Images(Overridable, Wiring):
+class Images(Wiring):
     """The part of the table of commands that is about images.
 
     Invariant: none of these changes what migrations have made.
@@ -25,5 +24,5 @@ class Images(Overridable, Wiring):
 
         images.require_list(self._site, what)
         if forget is not None:
-            images.forget(self._site, forget, self.LOCK_WAIT, self._narrator)
+            images.forget(self._site, forget, self.LOCK_WAIT, self._observer)
         self._report.images(images.kept(self._site))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from migopy.commands import Option
 from migopy.face import WrongOptions, file_of, help_of, is_yes, one_of, task
 from migopy.operations import order_up
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Previews(Overridable, Wiring):
+class Previews(Wiring):
     """The part of the table of commands that tells what would be.
 
     Invariant: none of these changes a database.
@@ -36,7 +35,7 @@ class Previews(Overridable, Wiring):
 
         form = one_of(format, ('text', 'github', 'json'), 'preflight', 'format')
         order = order_up(self, 'preflight', name, to, in_trial=True)
-        foreseen = preflighting.preflight(self._site, order, self._narrator)
+        foreseen = preflighting.preflight(self._site, order, self._observer)
         self._report.foreseen(foreseen.names, foreseen.findings, form)
         foreseen.require_none_grave()
 
@@ -68,7 +67,7 @@ class Previews(Overridable, Wiring):
         paths = agreed_plan.paths_of(
             path, '' if self._of_many is None else self._of_many.title
         )
-        made, foreseen = planning.make(self._site, order, self._narrator, shows_values)
+        made, foreseen = planning.make(self._site, order, self._observer, shows_values)
         self._report.foreseen(foreseen.names, foreseen.findings, 'text')
         replaces = planning.write(made, paths)
         self._report.planned(paths, foreseen.names, replaces)

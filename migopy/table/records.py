@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from migopy.face import is_yes, task
 from migopy.operations import order_baseline
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Records(Overridable, Wiring):
+class Records(Wiring):
     """The part of the table of commands that changes records alone.
 
     Invariant: none of these runs a migration or touches data.
@@ -27,7 +26,7 @@ class Records(Overridable, Wiring):
         order = order_baseline(self, name)
         # It has named the last one, and there is nothing yet that it could disturb.
         asking = self._asking('yes', 'baseline')
-        executing.ignore(self._site, order, self._narrator, asking)
+        executing.ignore(self._site, order, self._observer, asking)
 
     @task
     def accept(self, name: str) -> None:
@@ -38,7 +37,7 @@ class Records(Overridable, Wiring):
         """
         from migopy.operations import bookkeeping
 
-        bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._narrator)
+        bookkeeping.accept(self._site, name, self.LOCK_WAIT, self._observer)
 
     @task
     def forget(self, name: str) -> None:
@@ -50,7 +49,7 @@ class Records(Overridable, Wiring):
         """
         from migopy.operations import bookkeeping
 
-        bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._narrator)
+        bookkeeping.forget(self._site, name, self.LOCK_WAIT, self._observer)
 
     @task
     def rename(self, old: str, new: str) -> None:
@@ -60,7 +59,7 @@ class Records(Overridable, Wiring):
         """
         from migopy.operations import bookkeeping
 
-        bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._narrator)
+        bookkeeping.rename(self._site, old, new, self.LOCK_WAIT, self._observer)
 
     @task
     def adopt(
@@ -85,4 +84,4 @@ class Records(Overridable, Wiring):
         found = adoption.look(self._site, where)
         self._report.adoptions(found, None if is_told else where.again(yes='yes'))
         if is_told:
-            adoption.adopt(self._site, where, self.LOCK_WAIT, self._narrator)
+            adoption.adopt(self._site, where, self.LOCK_WAIT, self._observer)

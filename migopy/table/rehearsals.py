@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from migopy.face import number, task
 from migopy.operations import order_up
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Rehearsals(Overridable, Wiring):
+class Rehearsals(Wiring):
     """The part of the table of commands that runs migrations on a copy.
 
     Invariant: the database itself is only read.
@@ -38,6 +37,6 @@ class Rehearsals(Overridable, Wiring):
         order = order_up(self, 'rehearse', spec_migr, to, in_trial=True)
         count = None if sample is None else number(sample, 'rehearse', 'sample')
         how = rehearsing.How.of(count, from_, on)
-        teller = self._text.rehearsal()
+        teller = self._narrator.rehearsal()
         if not rehearsing.rehearse(self._site, order, how, teller):
             teller.nothing_to_rehearse()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from migopy.face import is_yes, read_speed, task
-from migopy.overridable import Overridable
 from migopy.wiring import Wiring
 
 
-class Steering(Overridable, Wiring):
+class Steering(Wiring):
     """The part of the table of commands that is about a command which runs elsewhere.
 
     Invariant: none of these takes the lock or touches data; what they ask of another

@@ -171,7 +171,7 @@ class BulkWriteTest(LaterTest):
         self.migration('001_x.py', up(ALL_KINDS, INSIDE))
         manager = self.manager()
         order = order_up(manager, 'preflight', None)
-        looked = preflighting.preflight(manager._site, order, manager._narrator)
+        looked = preflighting.preflight(manager._site, order, manager._observer)
         said = '; '.join(each.what for each in looked.findings)
         self.assertIn('b is a capped collection', said)
 

@@ -36,7 +36,7 @@ class BesideTest(PlainTest):
         self.migration('001_a.py', 'def up(db): db.a.insert_one({})')
         self.migration('002_b.py', 'def up(db): 1 / 0')
         manager, lines = self.manager(), JsonLines()
-        observers: Any = Observers(manager._narrator, lines)
+        observers: Any = Observers(manager._observer, lines)
         with self.assertRaises(ZeroDivisionError):
             executing.execute(
                 manager._site, order_up(manager, 'execute', None), observers, None

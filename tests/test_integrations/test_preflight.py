@@ -273,7 +273,7 @@ class OtherServersTest(PlainTest):
 
         manager = self.manager(**settings)
         order = order_up(manager, 'preflight', None)
-        found = preflighting.preflight(manager._site, order, manager._narrator)
+        found = preflighting.preflight(manager._site, order, manager._observer)
         manager.disconnect()
         return [each.as_document() for each in found.findings]
 

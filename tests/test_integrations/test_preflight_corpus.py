@@ -19,7 +19,7 @@ class CorpusTest(PlainTest):
         for name in corpus.FILES:
             path = self.migration('001_x.py', corpus.text_of(name))
             order = order_up(manager, 'preflight', None)
-            looked = preflighting.preflight(manager._site, order, manager._narrator)
+            looked = preflighting.preflight(manager._site, order, manager._observer)
             path.unlink()
             names = sorted(each.name for each in looked.findings)
             wanted = corpus.WANTED.get(name, [])

@@ -23,7 +23,7 @@ class LookedTest(PlainTest):
         before = self.db.command('dbHash')['md5']
         manager = self.manager()
         order = order_up(manager, 'preflight', None)
-        looked = preflighting.preflight(manager._site, order, manager._narrator)
+        looked = preflighting.preflight(manager._site, order, manager._observer)
         self.assertEqual(self.db.command('dbHash')['md5'], before)
         return [each.as_document() for each in looked.findings]
 
