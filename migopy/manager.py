@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from migopy.commands import Command, Option
-from migopy.face import WrongOptions, file_of, in_full, is_yes, one_of, overview, task
-from migopy.files import create
+from migopy.face import file_of, in_full, is_yes, overview, task
 from migopy.operations import (
-    DoesNotFit,
     Order,
     order_down,
     order_up,
@@ -18,7 +14,6 @@ from migopy.operations import (
     trial,
 )
 from migopy.origins import shown
-from migopy.run import listing
 from migopy.table import (
     Background,
     Dumps,
@@ -27,6 +22,7 @@ from migopy.table import (
     Previews,
     Records,
     Rehearsals,
+    Status,
     Steering,
 )
 
@@ -41,6 +37,7 @@ class MigrationsManager(
     Previews,
     Records,
     Rehearsals,
+    Status,
     Steering,
     Images,
 ):
@@ -49,36 +46,11 @@ class MigrationsManager(
     A fabfile derives a class from it, changes attributes, overrides methods or adds
     commands, and makes the task: `migrations = Migrations.create_task()`.
 
-    Invariant: it is the table of commands; its settings are in `Defaults`, and what
-    else can be overridden is in `Overridable`. The work is done by its site and
+    Invariant: it is the table of commands, of which it has those that run migrations;
+    the others are in `table`, by what they are for. Its settings are in `Defaults`, and
+    what else can be overridden is in `Overridable`. The work is done by its site and
     `operations`, and all that it says goes through `logger`.
     """
-
-    # The commands, in the order in which one needs them.
-
-    @task(default=True)
-    def show_status(self) -> None:
-        """Show unregistered migrations, and what does not fit."""
-        plan = self._site.survey()
-        self._show_with_way_back(plan)
-
-    @task
-    def list(self) -> None:
-        """Show every migration: its state, when, how long and by whom."""
-        plan = self._site.survey(in_full=True)
-        waiting = pending(self, plan)
-        self._report.listing(listing(plan, waiting), plan, waiting)
-
-    @task
-    def create(self, *title: str) -> None:
-        """Write a new migration file with the next number.
-
-        Example: create,add_user_index
-        Quote a title with spaces for the shell, or write _ for them.
-        """
-        site, words = self._site, ','.join(map(str, filter(None, title)))
-        path = create(site.directory, words, site.template, self.MIGRATION_NUMBERING)
-        self._report.created(os.path.relpath(path))
 
     @task
     def execute(
@@ -194,46 +166,6 @@ class MigrationsManager(
             self._report.nothing_to_verify()
 
     @task
-    def check(
-        self,
-        *,
-        phase: str | None = None,
-        offline: str | bool = 'no',
-        format: str = 'text',
-    ) -> None:
-        """Show all that is not as it should be; fail if there is anything.
-
-        Example: check,offline=yes
-        With offline=yes only the files are looked at, without a database: that all
-        can be imported and have an up, names that fit, numbers that are unique.
-        format=github tells it in annotations of GitHub Actions. With phase=before what
-        is pending for later phases is no reason to fail.
-        """
-        form = one_of(format, ('text', 'github'), 'check', 'format')
-        if is_yes(offline, 'check', 'offline'):
-            return self._check_files(form)
-        if form != 'text':
-            again = Command('check', offline='yes', format=form)
-            said = Option('format', form), ' is of the files alone; nothing was done'
-            raise WrongOptions('check', *said, again)
-        plan = self._site.survey()
-        wanted = pending(self, plan, phase)
-        self._show_with_way_back(plan)
-        if self._tell_unparsable(plan) or wanted or not plan.fits:
-            raise DoesNotFit('Some migrations need attention, see above.')
-        return None
-
-    @task
-    def history(self, which: str | int | None = None) -> None:
-        """Show the runs of migrations, newest last.
-
-        Example: history,20
-        A number shows that many of the last, a name those of one migration.
-        """
-        runs = self._site.runs('' if which is None else str(which))
-        self._report.history(*runs)
-
-    @task
     def unlock(
         self,
         *,
@@ -269,7 +201,7 @@ class MigrationsManager(
         shown = in_full(self._subtasks, str(subtask), self._spelling)
         return self._report.help(*shown)
 
-    # What several of them do.
+    # What `execute` does.
 
     def _execute_plan(
         self, path: str, typed: Mapping[str, object], waits: bool, preflight: str | None

@@ -7,6 +7,7 @@ from migopy.table.images import Images
 from migopy.table.previews import Previews
 from migopy.table.records import Records
 from migopy.table.rehearsals import Rehearsals
+from migopy.table.status import Status
 from migopy.table.steering import Steering
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     'Previews',
     'Records',
     'Rehearsals',
+    'Status',
     'Steering',
 ]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from migopy.face import is_yes, task
-from migopy.operations import pending
-from migopy.run import Plan
 from migopy.wiring import Wiring
 
 
@@ -56,11 +54,3 @@ class Dumps(Wiring):
             return self._report.dumps(found, ways_back.offered(self._site, found))
         asking = self._asking(yes, 'dbrestore')
         return dumping.restore(self._site, which, self._observer, asking)
-
-    def _show_with_way_back(self, plan: Plan) -> None:
-        back = None
-        if plan.unfinished:
-            from migopy.operations import ways_back
-
-            back = ways_back.way_back(self._site, plan.unfinished)
-        self._report.status(plan, pending(self, plan), back)

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from migopy.commands import Command
 from migopy.face import Asking, WrongOptions, has_many, is_yes, task
-from migopy.operations import DoesNotFit
+from migopy.files import create
 from migopy.wiring import Wiring
-
-if TYPE_CHECKING:
-    from migopy.run import Plan
 
 
 class Files(Wiring):
-    """The part of the table of commands that rearranges the folder of migrations.
+    """The part of the table of commands that is about the folder of migrations.
 
     Invariant: none of these runs a migration, or writes to a database.
     """
+
+    @task
+    def create(self, *title: str) -> None:
+        """Write a new migration file with the next number.
+
+        Example: create,add_user_index
+        Quote a title with spaces for the shell, or write _ for them.
+        """
+        site, words = self._site, ','.join(map(str, filter(None, title)))
+        path = create(site.directory, words, site.template, self.MIGRATION_NUMBERING)
+        self._report.created(os.path.relpath(path))
 
     @task
     def squash(self, *, to: str | None = None, yes: str | bool = 'no') -> None:
@@ -45,19 +52,3 @@ class Files(Wiring):
             names = ', '.join(done.without_down)
             self._observer.warned(f'It has no down(), as these have none: {names}')
         self._report.created(os.path.relpath(done.path))
-
-    def _tell_unparsable(self, plan: Plan) -> bool:
-        from migopy.run import unparsable
-
-        problems = unparsable(plan.unregistered)
-        if problems:
-            self._report.problems(len(problems), problems, 'text')
-        return bool(problems)
-
-    def _check_files(self, form: str) -> None:
-        from migopy.run import inspect
-
-        count, problems = inspect(self._site.directory, self.TRANSACTION)
-        self._report.problems(count, problems, form)
-        if problems:
-            raise DoesNotFit('Some files of migrations need attention, see above.')
