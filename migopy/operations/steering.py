@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.operations.orders import NothingHere
 from migopy.site import Site
-from migopy.state import Doing, Holder, Run, Seen, Steering
+from migopy.state import Doing, Holder, Seen, Steering
+from migopy.tell import Steered
 
 #: Seconds to wait until a command has told what it does, until it has heard a request,
 #: and until it has ended.
@@ -91,24 +91,6 @@ def _what_else(command: str, seen: Seen) -> list[Part]:
     """Say what can be done about a command that hears nothing."""
     end = f'To end it all the same: {seen.way_to_end}.\n' if command == 'stop' else ''
     return [f'{end}See what it does: ', seen.command('watch')]
-
-
-class Steered(NamedTuple):
-    """A request to a running migration, and what came of it.
-
-    `doing` is what it did last; `is_heard` is false if it has not answered in time, or
-    has ended for another reason. `run` is the history's entry of a migration that has
-    ended since, `was_stopped` whether a `stop` has ended it.
-    """
-
-    command: str
-    doing: Doing
-    is_heard: bool
-    run: Run | None = None
-    was_stopped: bool = False
-    #: Whether the worker was meant, even if there is another command.
-    worker: bool = False
-    max_per_second: float | None = None
 
 
 def pause(site: Site, worker: bool) -> Steered:

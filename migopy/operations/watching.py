@@ -3,46 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
 
 from migopy.backfill import ServerLoad
 from migopy.pace import CAREFUL
-from migopy.server import Running, running_in
+from migopy.server import running_in
 from migopy.site import Site
-from migopy.state import Run, Seen, Steering
+from migopy.state import Steering
+from migopy.tell import Sight, Viewer
 
 #: Seconds between two looks.
 LOOK_EVERY = 1.0
-
-
-class Sight(NamedTuple):
-    """What is seen at one moment.
-
-    `load` says how far secondaries are behind and how busy the server is, `unread`
-    which of this the user may not read.
-    """
-
-    seen: Seen
-    running: Running
-    load: Sequence[str]
-    unread: Sequence[str]
-
-
-class Viewer(Protocol):
-    """Shows what is seen."""
-
-    def show(self, sight: Sight) -> None:
-        """Show what is seen now."""
-
-    def nothing(self) -> None:
-        """Show that nothing runs."""
-
-    def ended(self, seen: Seen, runs: Sequence[Run]) -> None:
-        """Show that it has ended; `runs` is what the history has of it."""
-
-    def left(self, seen: Seen) -> None:
-        """Show what comes of what was seen now that one looks no more."""
 
 
 def watch(site: Site, viewer: Viewer, worker: bool) -> None:

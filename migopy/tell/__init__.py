@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from migopy.tell.plans import as_markdown
     from migopy.tell.problems import lines_of_problems
     from migopy.tell.rehearsals import REALLY_RUNS, RehearsalTeller, rehearsal_teller
-    from migopy.tell.watching import Rates, line_of_run, lines_of_seen
+    from migopy.tell.steering import Steered
+    from migopy.tell.watching import Rates, Sight, Viewer, line_of_run, lines_of_seen
 
 #: The rooms of the names that are loaded late.
 LATE = {
@@ -33,6 +34,9 @@ LATE = {
     'JsonReport': 'json_answers',
     'Rates': 'watching',
     'RehearsalTeller': 'rehearsals',
+    'Sight': 'watching',
+    'Steered': 'steering',
+    'Viewer': 'watching',
     'as_markdown': 'plans',
     'line_of_run': 'watching',
     'lines_of_problems': 'problems',
@@ -56,6 +60,9 @@ __all__ = [
     'Rates',
     'RehearsalTeller',
     'Report',
+    'Sight',
+    'Steered',
+    'Viewer',
     'Voice',
     'ago',
     'as_markdown',

@@ -14,7 +14,6 @@ from migopy.tell.adoptions import row_of
 from migopy.tell.amounts import size
 from migopy.tell.kept_dumps import tell_dumps, tell_way_back
 from migopy.tell.narrator import tell_equal_numbers
-from migopy.tell.other_terminal import OtherTerminal
 from migopy.tell.pending import (
     next_of,
     state_of,
@@ -30,6 +29,8 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.preflight import Finding
     from migopy.run import Adoption, Problem
+    from migopy.tell.steering import Steered
+    from migopy.tell.watching import Viewer
     from migopy.undo import ImageSet
 
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 MOST_RECORDS = 50
 
 
-class Report(OtherTerminal):
+class Report:
     """Shows what was asked for, through a manager's voice.
 
     Invariant: it decides nothing and reads nothing but what it is given.
@@ -90,10 +91,7 @@ class Report(OtherTerminal):
             )
         tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
-        self._section(
-            'Running at this moment:',
-            list(map(running_now, running)),
-        )
+        self._section('Running at this moment:', list(map(running_now, running)))
         if running:
             self._say('To see how far that is: ', watching(plan))
         if plan.foreign:
@@ -221,6 +219,18 @@ class Report(OtherTerminal):
     def nothing_to_verify(self) -> None:
         """Say that no applied migration can be verified."""
         self._voice.white('No applied migration has a verify(db)')
+
+    def viewer(self) -> Viewer:
+        """Give what shows a command that runs in another terminal."""
+        from migopy.tell.watching import Viewer
+
+        return Viewer(self._voice, self._spelling)
+
+    def steered(self, steered: Steered) -> None:
+        """Say what came of steering a command that runs in another terminal."""
+        from migopy.tell.steering import steered_text
+
+        self._say(*steered_text(steered))
 
     def dumped(self, dump: Dump) -> None:
         """Say where a dump is."""

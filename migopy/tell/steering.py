@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.commands import Command, Part
 from migopy.files import BACKGROUND
@@ -12,41 +12,27 @@ if TYPE_CHECKING:
     from migopy.state import Doing, Run
 
 
-class Steered(Protocol):
-    """What was asked of a migration, and what came of it."""
+class Steered(NamedTuple):
+    """A request to a running migration, and what came of it.
 
-    @property
-    def command(self) -> str:
-        """Give what was typed."""
+    `doing` is what it did last; `is_heard` is false if it has not answered in time, or
+    has ended for another reason. `run` is the history's entry of a migration that has
+    ended since, `was_stopped` whether a `stop` has ended it.
+    """
 
-    @property
-    def doing(self) -> Doing:
-        """Give what it did last."""
-
-    @property
-    def is_heard(self) -> bool:
-        """Tell whether it has answered in time."""
-
-    @property
-    def was_stopped(self) -> bool:
-        """Tell whether a `stop` is what has ended it."""
-
-    @property
-    def run(self) -> Run | None:
-        """Give what the history has of it, if it has ended."""
-
-    @property
-    def worker(self) -> bool:
-        """Tell whether the worker was meant."""
-
-    @property
-    def max_per_second(self) -> float | None:
-        """Give the speed that was set."""
+    command: str
+    doing: Doing
+    is_heard: bool
+    run: Run | None = None
+    was_stopped: bool = False
+    #: Whether the worker was meant, even if there is another command.
+    worker: bool = False
+    max_per_second: float | None = None
 
 
 def steered_text(steered: Steered) -> list[Part]:
     """Say what came of `pause`, `resume`, `speed` or `stop`, and what to type next."""
-    doing: Doing = steered.doing
+    doing = steered.doing
     if steered.run is not None:
         return _ended(steered.command, steered.run, steered.was_stopped)
     name, command = doing.name, steered.command

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.commands import Part, Spelling, spelled
 from migopy.tell.voice import Voice
@@ -24,24 +24,17 @@ RATE_OVER = 10.0
 MOST = 3
 
 
-class Sight(Protocol):
-    """What is seen at one moment."""
+class Sight(NamedTuple):
+    """What is seen at one moment.
 
-    @property
-    def seen(self) -> Seen:
-        """Give who holds the lock, what it does and is asked."""
+    `load` says how far secondaries are behind and how busy the server is, `unread`
+    which of this the user may not read.
+    """
 
-    @property
-    def running(self) -> Running:
-        """Give what runs in the database."""
-
-    @property
-    def load(self) -> Sequence[str]:
-        """Give how far secondaries are behind and how busy the server is."""
-
-    @property
-    def unread(self) -> Sequence[str]:
-        """Give what the user has no right to see of all that."""
+    seen: Seen
+    running: Running
+    load: Sequence[str]
+    unread: Sequence[str]
 
 
 class Rates:

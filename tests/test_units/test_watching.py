@@ -7,12 +7,11 @@ from datetime import datetime
 from unittest import mock
 
 from migopy.commands import FabSpelling
-from migopy.operations.watching import Sight
 from migopy.server import Build, Operation, Running
 from migopy.state import Agent, Doing, Holder, Loop, Seen
 from migopy.state.helm import Asked
 from migopy.tell import Voice
-from migopy.tell.watching import Rates, Viewer
+from migopy.tell.watching import Rates, Sight, Viewer
 from tests import readme
 from tests.project import RecordingLogger
 
