@@ -38,7 +38,7 @@ from migopy.server import (
     own_collection,
 )
 from migopy.site_settings import SiteSettings
-from migopy.state import History, Holder, Lock, Registry, Run, end_left, read
+from migopy.state import History, Holder, Lock, Registry, Run, read
 from migopy.terminal import meter
 from migopy.version import VERSION
 
@@ -276,7 +276,7 @@ class Site:
             if name is not None:
                 self._require_known(name)
         with self.listener.own_work(), self.lock.held(command, wait, waiting):
-            end_left(self.history, self.lock.formers)
+            self.history.end_transactions_of(self.lock.formers)
             yield
 
     def _require_known(self, name: str) -> None:

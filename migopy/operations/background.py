@@ -14,7 +14,6 @@ from migopy.operations.preparing import loaded, prepare
 from migopy.operations.ways_back import selected
 from migopy.run import Observer, Runner
 from migopy.site import Site
-from migopy.state import end_left
 
 if TYPE_CHECKING:
     from migopy.files import Migration
@@ -74,7 +73,7 @@ def _alone(site: Site, order: Order, observer: Observer) -> Iterator[Site]:
     lock = site.lock.of_worker()
     held = lock.held(order.asked.name, order.wait, observer.waiting)
     with site.listener.own_work(), held:
-        end_left(site.history, lock.formers)
+        site.history.end_transactions_of(lock.formers)
         yield site.under(lock)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migopy.face import Asking
 from migopy.site import Site
-from migopy.state import Holder, Lock, end_left
+from migopy.state import Holder, Lock
 
 
 def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder | None:
@@ -19,7 +19,7 @@ def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder |
         robbed = lock.unlock(may_rob)
         if robbed is not None:
             site.history.note_robbed(robbed)
-            end_left(site.history, [robbed.owner])
+            site.history.end_transactions_of([robbed.owner])
         return robbed
 
 

@@ -22,7 +22,6 @@ from migopy.state.helm import Helm
 from migopy.state.history import History
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.lock import Lock
-from migopy.state.owners import end_left
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
 from migopy.state.runs import EXECUTED, FAILED, IGNORED, RESTORE, ROLLED_BACK, Run
@@ -97,7 +96,6 @@ __all__ = [
     'StillRunning',
     'begin',
     'commit',
-    'end_left',
     'is_passing',
     'known_by',
     'read',

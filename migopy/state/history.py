@@ -15,6 +15,7 @@ from pymongo.collection import Collection
 from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.codes import TOO_LARGE_TO_SORT
+from migopy.server import end_sessions
 from migopy.state.concerns import DURABLE, MARK, PREPARE_SECONDS, UNHEARD, repeat
 from migopy.state.documents import all_readable, raw, readable
 from migopy.state.fields import value_of
@@ -129,6 +130,24 @@ class History:
             return_document=ReturnDocument.AFTER,
         )
         return value_of(self._read(found), 'checkpoints', list)
+
+    def end_transactions_of(self, owners: Sequence[str]) -> None:
+        """End the transactions that owners of the lock have left open, which are gone.
+
+        A process that was killed leaves its transaction open for a minute, in which
+        others who write the same documents wait. Those of another user the server ends
+        itself.
+        """
+        if not owners:
+            return
+        left = {
+            'owner': {'$in': list(owners)},
+            'outcome': None,
+            'session': {'$type': 'binData'},
+        }
+        found = raw(self.collection).find(left, ['session'])
+        sessions = [self._read(each)['session'] for each in found]
+        end_sessions(self.collection.database.client, sessions)
 
     def forget(self, runs: Sequence[Run]) -> None:
         """Remove the documents of runs that never began."""

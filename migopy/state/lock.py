@@ -110,7 +110,13 @@ class Lock:
         return self._holders([self.ID, self.WORKER])
 
     def _holders(self, which: Sequence[str]) -> list[Holder]:
+        held = self.documents(which)
+        holders = [Holder.of(document, now, self.ttl) for document, now in held]
         # A command of this machine whose process is gone does not hold it any more.
+        return [each for each in holders if not each.is_gone]
+
+    def documents(self, which: Sequence[str]) -> list[tuple[Document, datetime]]:
+        """Read the documents of those locks that are held, with the server's time."""
         pipeline: list[Document] = [
             {'$match': {'_id': {'$in': list(which)}}},
             {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
@@ -121,8 +127,8 @@ class Lock:
         except OperationFailure as error:
             require_known(error)
             raise
-        holders = [self._holder_of(each['lock'], each['now']) for each in found]
-        return [each for each in holders if not each.is_gone]
+        options = self.collection.codec_options
+        return [(readable(each['lock'], options), each['now']) for each in found]
 
     @contextmanager
     def held(
@@ -284,9 +290,7 @@ class Lock:
         took = freed(collection.find_one_and_delete, collection, gone)
         return took is not None
 
-    def _holder_of(
-        self, document: Document | RawBSONDocument, now: datetime | None = None
-    ) -> Holder:
+    def _holder_of(self, document: Document | RawBSONDocument) -> Holder:
         if isinstance(document, RawBSONDocument):
             document = readable(document, self.collection.codec_options)
-        return Holder.of(document, now, self.ttl)
+        return Holder.of(document, usual=self.ttl)

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 
 from migopy.commands import Command
 from migopy.state.agent import Agent
-from migopy.state.concerns import DURABLE
-from migopy.state.documents import raw, readable
 from migopy.state.fields import date_of, number_of, text_of
 from migopy.state.helm import Asked
 from migopy.state.holder import Holder
@@ -136,8 +133,7 @@ class Steering:
     """
 
     def __init__(self, lock: Lock) -> None:
-        self._collection = lock.collection
-        self._ttl = lock.ttl
+        self._lock = lock
 
     def look(self, owner: str | None = None, worker: bool = False) -> Seen | None:
         """Read who holds a lock at this moment, by the server's clock.
@@ -145,14 +141,8 @@ class Steering:
         With `owner` it is that one's lock; if not, it is the worker's if `worker` is
         true or nobody holds the other one.
         """
-        found = raw(self._collection).aggregate(
-            [
-                {'$match': {'_id': {'$in': [Lock.ID, Lock.WORKER]}}},
-                {'$match': {'$expr': {'$gt': ['$expires', '$$NOW']}}},
-                {'$replaceWith': {'lock': '$$ROOT', 'now': '$$NOW'}},
-            ]
-        )
-        seen = [self._seen(each['lock'], each['now']) for each in found]
+        held = self._lock.documents([Lock.ID, Lock.WORKER])
+        seen = [self._seen(document, now) for document, now in held]
         seen = [each for each in seen if not each.holder.is_gone]
         if owner is not None:
             seen = [each for each in seen if each.holder.owner == owner]
@@ -160,9 +150,8 @@ class Steering:
             seen = [each for each in seen if each.holder.is_worker]
         return min(seen, key=lambda each: each.holder.is_worker, default=None)
 
-    def _seen(self, lock: RawBSONDocument, now: datetime) -> Seen:
-        document = readable(lock, self._collection.codec_options)
-        holder = Holder.of(document, now, self._ttl)
+    def _seen(self, document: Document, now: datetime) -> Seen:
+        holder = Holder.of(document, now, self._lock.ttl)
         doing = Doing.of(document.get('doing'), now)
         return Seen(holder, doing, Asked.of(document.get('asked')))
 
@@ -182,9 +171,8 @@ class Steering:
             # Somebody else may have written anything there.
             'number': {'$add': [{'$convert': number}, 1]},
         }
-        found = self._collection.with_options(
-            write_concern=DURABLE
-        ).find_one_and_update(
+        # The lock's collection waits for a majority.
+        found = self._lock.collection.find_one_and_update(
             {
                 '_id': Lock.WORKER if holder.is_worker else Lock.ID,
                 'owner': holder.owner,
