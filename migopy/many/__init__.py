@@ -7,8 +7,8 @@ from migopy.many.databases import (
     SpellingForOne,
 )
 from migopy.many.dispatch import perform
-from migopy.many.errors import CanaryFailed, DumpOfOne, Failed
-from migopy.many.selecting import InDatabase, SayWhich
+from migopy.many.errors import CanaryFailed, DumpOfOne, Failed, InDatabase
+from migopy.many.selecting import SayWhich
 
 __all__ = [
     'CanaryFailed',

@@ -10,8 +10,8 @@ from migopy.errors import MOST, MigopyException, enumerated
 from migopy.face import Asking, is_yes
 from migopy.many.crowd import Crowd, Deed
 from migopy.many.databases import Database, shown
-from migopy.many.gathered import Outcome
 from migopy.many.members import Member
+from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
 from migopy.operations import order_down, order_up
 from migopy.scope import says_yes

@@ -15,7 +15,7 @@ from migopy.errors import MigopyException
 from migopy.many.databases import Database, shown, typed_only
 from migopy.many.errors import Failed
 from migopy.many.first_contact import are_apart, greet
-from migopy.many.gathered import Gathered, Outcome
+from migopy.many.gathered import Gathered
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
 from migopy.many.one_database import MARKED, call_for_one, marking, would_mark
@@ -23,6 +23,7 @@ from migopy.many.outcomes import (
     OF_LOST,
     QUIET,
     TOLD_ONCE,
+    Outcome,
     is_idle,
     is_of_all,
 )

@@ -22,14 +22,13 @@ from migopy.many.asking import ask
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting
 from migopy.many.declared import declared_by, where_declared
-from migopy.many.errors import DumpOfOne
+from migopy.many.errors import DumpOfOne, InDatabase
 from migopy.many.members import Members
 from migopy.many.one_database import call_for_one, marking, would_mark
 from migopy.many.outcomes import LOOKING
 from migopy.many.result import require_well, settle
 from migopy.many.selecting import (
     GRAVE,
-    InDatabase,
     SayWhatToUndo,
     SayWhich,
     Selection,

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException, enumerated
-from migopy.many.databases import shown
+from migopy.many.databases import Database, narrowed_to, shown
+from migopy.traces import summary
 
 
 class Failed(MigopyException):
@@ -46,4 +47,22 @@ class DumpOfOne(MigopyException):
         super().__init__(
             'A dump is that of one database; nothing was done.\nType: ',
             Command('dbrestore', name, **options, only='NAME'),
+        )
+
+
+class InDatabase(MigopyException):
+    """What went wrong in one of many databases; `database` is that one.
+
+    The cause is chained; `is_told` is whether a person has been told of it already.
+    """
+
+    def __init__(self, database: Database, error: Exception, is_told: bool) -> None:
+        self.database = database
+        self.is_told = is_told
+        parts = error.parts if isinstance(error, MigopyException) else [summary(error)]
+        super().__init__(
+            *(
+                narrowed_to(part, database.only) if isinstance(part, Command) else part
+                for part in parts
+            )
         )

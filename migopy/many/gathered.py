@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Spelling
-from migopy.many.databases import Database
-from migopy.many.status import Standing
 from migopy.run import Failure
 from migopy.tell import Narrator, Voice, ended_as
 
@@ -21,7 +18,7 @@ if TYPE_CHECKING:
     from migopy.preflight import Finding as Foreseen
     from migopy.run import Plan, Step
     from migopy.standin import Finding
-    from migopy.state import Holder, Run, Seen
+    from migopy.state import Holder, Run
 
 
 class Note(NamedTuple):
@@ -212,36 +209,3 @@ class Gathered:
     def restored(self, dump: Dump) -> None:
         """Keep that the database is as a dump had it."""
         self.runs.append((dump.name, 'restored', ''))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a command ended for one of many databases.
-
-    Invariant: it is data. `error` is `None` if it ended well. `said` are the messages
-    that the command had to show; `seconds` is how long it took. `gathered` is what was
-    done to the database, `standing` what a command that only looks has read of it.
-    """
-
-    database: Database
-    gathered: Gathered
-    error: BaseException | None = None
-    said: Sequence[str] = ()
-    seconds: float = 0.0
-    standing: Standing | None = None
-    #: For `watch`: the command that holds the lock, and the runs of the one before it.
-    seen: Seen | None = None
-    ended: Sequence[Run] = ()
-    #: What the command had to show, as data, if JSON was asked for.
-    shown: Mapping[str, Any] = field(default_factory=dict)
-    #: Whether the database was gone when its turn came.
-    is_gone: bool = False
-    #: Whether there was nothing to do; `error` may be what says so.
-    is_idle: bool = False
-    #: Whether every other database would meet the same error.
-    is_of_all: bool = False
-
-    @property
-    def is_failure(self) -> bool:
-        """Tell whether something went wrong."""
-        return self.error is not None and not self.is_idle

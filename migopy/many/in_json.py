@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from migopy.commands import Spelling
-from migopy.many.gathered import Outcome
-from migopy.many.outcomes import word
+from migopy.many.outcomes import Outcome, word
 from migopy.many.status import Standing
 from migopy.state import Run
 from migopy.tell import LINES, of_error, of_failure, of_run, of_seen

@@ -1,6 +1,10 @@
-"""What an outcome means: nothing to do, an error here, or an error of all databases."""
+"""How a command ended for one of many databases, and what that means for the others."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from migopy.errors import MigopyException
 from migopy.face import WrongOptions
@@ -14,7 +18,9 @@ from migopy.files import (
     NoSuchFunction,
     Unreadable,
 )
-from migopy.many.gathered import Outcome
+from migopy.many.databases import Database
+from migopy.many.gathered import Gathered
+from migopy.many.status import Standing
 from migopy.operations import LeftOut, NothingHere
 from migopy.run import (
     Aftermath,
@@ -26,6 +32,9 @@ from migopy.run import (
     UnknownMigration,
 )
 from migopy.server import AccessDenied, NoPrimary, ServerUnreachable, UnsupportedServer
+
+if TYPE_CHECKING:
+    from migopy.state import Run, Seen
 
 #: Commands that show all databases in one table, unless a fabfile has its own.
 LOOKING = frozenset({'check', 'show_status'})
@@ -74,6 +83,39 @@ LOOKED_UP = frozenset({'forget', 'history', 'rename'})
 DONE, NOTHING, FAILURE = 'done', 'with nothing to do', 'failed'
 GONE, NOT_BEGUN = 'gone', 'not begun'
 WORDS = (DONE, NOTHING, FAILURE, GONE, NOT_BEGUN)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended for one of many databases.
+
+    Invariant: it is data. `error` is `None` if it ended well. `said` are the messages
+    that the command had to show; `seconds` is how long it took. `gathered` is what was
+    done to the database, `standing` what a command that only looks has read of it.
+    """
+
+    database: Database
+    gathered: Gathered
+    error: BaseException | None = None
+    said: Sequence[str] = ()
+    seconds: float = 0.0
+    standing: Standing | None = None
+    #: For `watch`: the command that holds the lock, and the runs of the one before it.
+    seen: Seen | None = None
+    ended: Sequence[Run] = ()
+    #: What the command had to show, as data, if JSON was asked for.
+    shown: Mapping[str, Any] = field(default_factory=dict)
+    #: Whether the database was gone when its turn came.
+    is_gone: bool = False
+    #: Whether there was nothing to do; `error` may be what says so.
+    is_idle: bool = False
+    #: Whether every other database would meet the same error.
+    is_of_all: bool = False
+
+    @property
+    def is_failure(self) -> bool:
+        """Tell whether something went wrong."""
+        return self.error is not None and not self.is_idle
 
 
 def is_idle(command: str, error: BaseException) -> bool:

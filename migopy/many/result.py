@@ -11,12 +11,12 @@ from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.many.databases import FAILED_ONES, typed_only
 from migopy.many.errors import CanaryFailed, Failed
-from migopy.many.gathered import Outcome
 from migopy.many.outcomes import (
     DONE,
     NOT_BEGUN,
     NOTHING,
     WORDS,
+    Outcome,
     is_in_history,
     word,
 )

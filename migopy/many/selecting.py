@@ -11,8 +11,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Part, Word
 from migopy.errors import MigopyException
 from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
-from migopy.many.databases import Database, Wanted, narrowed_to
-from migopy.traces import summary
+from migopy.many.databases import Wanted
 
 #: The options that say for which databases a command is, and how to go through them.
 OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
@@ -150,21 +149,3 @@ def needs_name(command: str, values: Sequence[str], selection: Selection) -> boo
     return command == 'rollback' and not (
         values or selection.options.keys() & {'spec_migr', 'last', 'to'}
     )
-
-
-class InDatabase(MigopyException):
-    """What went wrong in one of many databases; `database` is that one.
-
-    The cause is chained; `is_told` is whether a person has been told of it already.
-    """
-
-    def __init__(self, database: Database, error: Exception, is_told: bool) -> None:
-        self.database = database
-        self.is_told = is_told
-        parts = error.parts if isinstance(error, MigopyException) else [summary(error)]
-        super().__init__(
-            *(
-                narrowed_to(part, database.only) if isinstance(part, Command) else part
-                for part in parts
-            )
-        )

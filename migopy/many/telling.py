@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.many.databases import Database, shown
-from migopy.many.gathered import Outcome
+from migopy.many.outcomes import Outcome
 from migopy.many.status import Standing, remarks_of, rows_of
 from migopy.tell import Voice, failure_text
 from migopy.terminal import duration, table, unnamed

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.many.databases import shown
-from migopy.many.gathered import Outcome
 from migopy.many.in_json import answer_ended, tell_looked
+from migopy.many.outcomes import Outcome
 from migopy.state import FAILED, Run, Seen
 from migopy.tell import Rates, Voice, line_of_run, lines_of_seen
 from migopy.terminal import LINE_EVERY, board, is_for_board

@@ -11,8 +11,8 @@ from migopy.commands import Command
 from migopy.many.crowd import Crowd
 from migopy.many.databases import Database
 from migopy.many.errors import Failed
-from migopy.many.gathered import Outcome
 from migopy.many.members import Member
+from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
 from migopy.many.viewing import FleetViewer
 from migopy.state import Run, Steering

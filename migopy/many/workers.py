@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import copy_context
 
 from migopy.many.databases import Database
-from migopy.many.gathered import Outcome
+from migopy.many.outcomes import Outcome
 from migopy.signals import Held, Stopped, held, is_interruption
 from migopy.state import Locked
 from migopy.terminal import say

@@ -25,7 +25,8 @@ from migopy.many.databases import (
     shown,
     titled,
 )
-from migopy.many.gathered import Gathered, Outcome
+from migopy.many.gathered import Gathered
+from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
 from migopy.many.status import Standing, remarks_of, rows_of
 from migopy.many.workers import Workers
