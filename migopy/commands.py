@@ -31,6 +31,10 @@ class Command:
         object.__setattr__(self, 'values', tuple(map(str, values)))
         object.__setattr__(self, 'options', given)
 
+    def having(self, **options: object) -> Command:
+        """Give the same command with more options, or with other values for its own."""
+        return Command(self.name, *self.values, **{**self.options, **options})
+
     def as_document(self) -> dict[str, Any]:
         """Give it as a JSON object."""
         return {

@@ -45,8 +45,7 @@ def _again(again: Again, typed: Command) -> Command:
 def _tried(command: Command) -> Command:
     """Give a command that changes nothing in place of one that runs migrations."""
     if command.name in TRIED and not is_trial(command.options):
-        options = {**command.options, 'dry_run': 'yes'}
-        return Command(command.name, *command.values, **options)
+        return command.having(dry_run='yes')
     if command.name == 'work':
         # A worker tries nothing; by its name `execute` tries what is for one.
         named = Command('execute', *command.values, dry_run='yes')

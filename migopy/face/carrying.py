@@ -172,10 +172,7 @@ def _not_run(command: Command, flags: Sequence[Flag]) -> list[Part]:
         command,
     ]
     if any(each.name == 'dry_run' for each in flags):
-        tried = Command(
-            command.name, *command.values, **{**command.options, 'dry_run': 'yes'}
-        )
-        said += ['\nTo see what it would do: ', tried]
+        said += ['\nTo see what it would do: ', command.having(dry_run='yes')]
     return said
 
 

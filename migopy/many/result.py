@@ -171,9 +171,7 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
     # The same command again would only say that they are unfinished.
     if only and ways and all(each.ways == ways for each in tally.failed):
         said = [
-            Command(part.name, *part.values, **{**part.options, 'only': only})
-            if isinstance(part, Command)
-            else part
+            part.having(only=only) if isinstance(part, Command) else part
             for part in ways
         ]
         if only != FAILED_ONES:

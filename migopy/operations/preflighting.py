@@ -96,9 +96,7 @@ def look_ahead(
     foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.findings:
         observer.foreseen(foreseen.findings, foreseen.names)
-    asked = order.asked
-    anyway = Command(asked.name, *asked.values, **{**asked.options, 'preflight': 'no'})
-    foreseen.require_none_grave(anyway)
+    foreseen.require_none_grave(anyway=order.asked.having(preflight='no'))
 
 
 def foresee(

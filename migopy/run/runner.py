@@ -235,7 +235,7 @@ def _rest_of(asked: Command, names: Sequence[str]) -> Command:
     if asked.values:
         return Command(asked.name, names[0], **asked.options)
     if 'last' in asked.options:
-        return Command(asked.name, **{**asked.options, 'last': len(names)})
+        return asked.having(last=len(names))
     return asked
 
 

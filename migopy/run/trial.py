@@ -100,8 +100,7 @@ class Trial:
         self._steps = steps
         self._names = [step.name for step in steps]
         # `show` alone makes it a dry run, but does not read as one.
-        wanted = {'dry_run': 'yes', 'show': show}
-        self._again = Command(asked.name, *asked.values, **{**asked.options, **wanted})
+        self._again = asked.having(dry_run='yes', show=show)
         self._comparer = Comparer(show or 0, site.db.name)
         self.not_shown: list[str] = []
         #: Collections whose content is not known any more, with the reason.

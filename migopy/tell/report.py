@@ -168,11 +168,9 @@ class Report:
             if not count:
                 self._voice.green('Nothing to register')
             elif register is not None:
-                options = dict(register.options)
                 if len(found) > 1:
-                    options['collection'] = each.registry.collection
-                said = f'To register what fits ({count:,}), type: '
-                self._say(said, Command('adopt', **options))
+                    register = register.having(collection=each.registry.collection)
+                self._say(f'To register what fits ({count:,}), type: ', register)
 
     def _adoption(self, adoption: Adoption) -> None:
         registry = adoption.registry
