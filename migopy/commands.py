@@ -22,13 +22,14 @@ class Command:
     options: Mapping[str, str]
 
     def __init__(self, name: str = '', /, *values: object, **options: object) -> None:
-        """Take the name, then what stands behind it; `None` among the options is none.
+        """Take the name, then what stands behind it; `None` stands for nothing.
 
         `Command('execute', '003', dry_run='yes')`.
         """
         given = {key: str(text) for key, text in options.items() if text is not None}
         object.__setattr__(self, 'name', name)
-        object.__setattr__(self, 'values', tuple(map(str, values)))
+        typed = tuple(str(each) for each in values if each is not None)
+        object.__setattr__(self, 'values', typed)
         object.__setattr__(self, 'options', given)
 
     def having(self, **options: object) -> Command:

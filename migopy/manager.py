@@ -11,7 +11,7 @@ from migopy.operations import (
     order_down,
     order_up,
     pending,
-    trial,
+    wanted_dry_run,
 )
 from migopy.origins import shown
 from migopy.table import (
@@ -85,7 +85,7 @@ class MigrationsManager(
             return self._execute_plan(
                 plan, {**typed, 'dry_run': dry_run}, waits, preflight
             )
-        wanted = trial('execute', dry_run, show)
+        wanted = wanted_dry_run('execute', dry_run, show)
         in_trial = wanted is not None
         order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
@@ -145,7 +145,7 @@ class MigrationsManager(
 
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
-        wanted = trial('rollback', dry_run, show)
+        wanted = wanted_dry_run('rollback', dry_run, show)
         if wanted is not None:
             return dry_running.dry_run(self._site, order, self._observer, wanted.show)
         asking = self._asking(yes, 'rollback')

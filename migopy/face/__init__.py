@@ -18,7 +18,7 @@ from migopy.face.marked import (
 )
 from migopy.face.option_values import (
     file_of,
-    help_of,
+    help_command,
     in_place,
     is_yes,
     number,
@@ -59,7 +59,7 @@ __all__ = [
     'file_of',
     'has_many',
     'has_option',
-    'help_of',
+    'help_command',
     'in_full',
     'in_place',
     'in_place_of_class',

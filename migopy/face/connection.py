@@ -68,7 +68,7 @@ def run(
     _open(connection, host)
     is_hidden = connection.config.run.hide in (True, 'both', 'out', 'stdout')
     with relay(host, in_json) as sorting:
-        shown = None if is_hidden else Lines(host, sys.stdout)
+        shown = None if is_hidden else NamedLines(host, sys.stdout)
         options = {'encoding': 'utf-8', 'out_stream': sorting or shown}
         promise, is_interrupted = _begun(connection, line, options)
         if connection.config.run.dry:
@@ -182,7 +182,7 @@ def _folder(path: str) -> str:
     return (home or '') + (shlex.quote(rest) if rest or not home else '')
 
 
-class Lines:
+class NamedLines:
     r"""A stream for what a machine writes, each line behind the machine's name.
 
     Invariant: what is written is passed on at once, except for a `\r` at the end, which

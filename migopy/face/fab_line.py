@@ -12,10 +12,10 @@ from fabric.main import parse_arguments
 from fabric.state import env
 
 from migopy.face.in_json import Asked
-from migopy.face.unescaped import Word
+from migopy.face.unescaped import TypedWord
 
 
-def unreadable_word(task: str) -> Word | None:
+def unreadable_word(task: str) -> TypedWord | None:
     """Find a command of a task that Fabric cannot read.
 
     `None` where it can read all, or where no `fab` is loading the fabfile.
@@ -23,7 +23,7 @@ def unreadable_word(task: str) -> Word | None:
     if not env.get('real_fabfile'):
         return None
     for each in env.get('tasks', ()):
-        word = Word.of(each)
+        word = TypedWord.of(each)
         if not word.is_readable and word.task.rpartition('.')[2] == task:
             return word
     return None
@@ -34,7 +34,7 @@ def read_words() -> list[tuple[str, list[str], dict[str, str]]]:
 
     Such a word may be the value of one of its own options.
     """
-    words = [each for each in sys.argv[1:] if Word.of(each).is_readable]
+    words = [each for each in sys.argv[1:] if TypedWord.of(each).is_readable]
     return [each[:3] for each in parse_arguments(words)]
 
 

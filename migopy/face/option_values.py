@@ -11,13 +11,13 @@ from migopy.face.subtasks import WrongOptions
 from migopy.texts import whole_number
 
 
-def help_of(subtask: str) -> Command:
+def help_command(subtask: str) -> Command:
     """Give the next step after an option that cannot be used: the command's help.
 
     The command with a corrected option would lack the rest of what was typed, such as
     the name of the one migration that was meant.
     """
-    return Command('help', subtask) if subtask else Command('help')
+    return Command('help', subtask or None)
 
 
 def is_yes(value: str | bool, subtask: str, option: str) -> bool:
@@ -30,7 +30,7 @@ def is_yes(value: str | bool, subtask: str, option: str) -> bool:
         subtask,
         Option(option, str(value)),
         ' is neither yes nor no; nothing was done',
-        help_of(subtask),
+        help_command(subtask),
     )
 
 
@@ -62,7 +62,7 @@ def only_one(subtask: str, options: Mapping[str, object]) -> None:
             subtask,
             *parts[1:],
             ' exclude each other; nothing was done',
-            help_of(subtask),
+            help_command(subtask),
         )
 
 
@@ -74,7 +74,7 @@ def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str
         subtask,
         Option(option, value),
         f' is none of {", ".join(choices)}; nothing was done',
-        help_of(subtask),
+        help_command(subtask),
     )
 
 
@@ -86,7 +86,7 @@ def number(value: str | int, subtask: str, option: str) -> int:
         subtask,
         Option(option, str(value)),
         ' is no number from 1 on; nothing was done',
-        help_of(subtask),
+        help_command(subtask),
     )
 
 
@@ -99,7 +99,7 @@ def file_of(value: str | os.PathLike[str], subtask: str, option: str) -> str:
         subtask,
         Option(option, str(value)),
         ' is no path of a file; nothing was done',
-        help_of(subtask),
+        help_command(subtask),
     )
 
 
@@ -117,5 +117,5 @@ def read_speed(value: str | float) -> float | None:
         'speed',
         Option('max_per_second', str(value)),
         ' is no number greater than 0, and not none; nothing was done',
-        help_of('speed'),
+        help_command('speed'),
     )

@@ -11,7 +11,7 @@ from migopy.face.subtasks import as_typed
 from migopy.secrets import redacted
 
 
-class Word(NamedTuple):
+class TypedWord(NamedTuple):
     """A word of a command line: the task, the command, its values and options.
 
     Invariant: of several `=` in one part the first one ends the option's name.
@@ -25,7 +25,7 @@ class Word(NamedTuple):
     is_readable: bool
 
     @classmethod
-    def of(cls, word: str) -> Word:
+    def of(cls, word: str) -> TypedWord:
         """Read a word as Fabric does, but with any number of `=` in each part."""
         task, _, text = word.partition(':')
         values, options, is_readable = [], {}, True
@@ -46,7 +46,7 @@ class Unescaped(MigopyException):
     Invariant: the text shows no password of a URI.
     """
 
-    def __init__(self, word: Word) -> None:
+    def __init__(self, word: TypedWord) -> None:
         options = {name: redacted(text) for name, text in word.options.items()}
         behind = as_typed([*map(redacted, word.values)], options)
         meant = command_line(word.task, word.subtask, behind)[len('fab ') :]

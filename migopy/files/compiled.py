@@ -1,4 +1,4 @@
-"""Compile what a file has at this moment, whatever bytecode of it there is."""
+"""Parse and compile what a file has at this moment, whatever bytecode there is."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import sys
 from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import ast
 
 
 def compiled(content: bytes, path: str) -> CodeType:
@@ -15,6 +19,17 @@ def compiled(content: bytes, path: str) -> CodeType:
     a `verify` may look by it.
     """
     return compile(content, path, 'exec', dont_inherit=True, optimize=0)
+
+
+def parsed(content: bytes) -> ast.Module | None:
+    """Parse a file's content; `None` where that cannot be done."""
+    # Few files need it: those that say something of themselves, or have gone wrong.
+    import ast
+
+    try:
+        return ast.parse(content)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 class LoaderOfCode(SourceFileLoader):

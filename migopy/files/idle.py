@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.commands import Again
 from migopy.errors import MigopyException
-from migopy.files.migration import parsed
+from migopy.files.compiled import parsed
 
 if TYPE_CHECKING:
     import ast

@@ -21,7 +21,8 @@ from migopy.files.directory import Directory
 from migopy.files.idle import idle_loops
 from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
-from migopy.files.migration import Migration, checksum_of, said_of
+from migopy.files.metadata import said_in
+from migopy.files.migration import Migration, checksum_of
 from migopy.files.scripts import is_script
 from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
@@ -112,7 +113,7 @@ def load(
     with listen().recording() as effects:
         module, found = _imported(migration, content, package, functions, place)
     checksum = checksum_of(content)
-    turn, written = threading.Lock(), said_of(content)
+    turn, written = threading.Lock(), said_in(content)
     loaded = LoadedMigration(migration, checksum, module, found, turn, written)
     # Of thousands of files, nothing is kept that says nothing.
     if effects.wrote:

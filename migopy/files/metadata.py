@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.files.compiled import parsed
 from migopy.secrets import shortened
 from migopy.texts import same_name
 
@@ -121,14 +122,14 @@ READERS: Mapping[str, tuple[Callable[[object], Any], str]] = {
 }
 
 
-def said_in(content: bytes, parse: Callable[[bytes], ast.Module | None]) -> Said:
-    """Read what a file's content says; `parse` gives its tree, `None` for none.
+def said_in(content: bytes) -> Said:
+    """Read what a file's content says of the file.
 
     What cannot be parsed says nothing: it cannot be imported either.
     """
     if not WORDS.search(content):
         return NOTHING
-    tree = parse(content)
+    tree = parsed(content)
     if tree is None:
         return NOTHING
     values = _assigned(tree)
@@ -141,10 +142,10 @@ def said_in(content: bytes, parse: Callable[[bytes], ast.Module | None]) -> Said
         if values.get(name) is True:
             right = 'the word is `repeat`'
             return Said(wrong=f'{name} would be passed over: {right}')
-    return said_of(values)
+    return said_by_values(values)
 
 
-def said_of(values: Mapping[str, object]) -> Said:
+def said_by_values(values: Mapping[str, object]) -> Said:
     """Read what values by their names say; others than the known ones say nothing."""
     found: dict[str, Any] = {}
     for name, value in values.items():
@@ -176,7 +177,7 @@ def said_by(module: ModuleType, name: str) -> Said:
 
     `name` is the migration's. A function or a module of such a name says nothing.
     """
-    said = said_of(
+    said = said_by_values(
         {
             word: value
             for word, value in vars(module).items()

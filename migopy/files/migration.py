@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from migopy.contents import content_of
 from migopy.errors import MigopyException
-from migopy.files.compiled import compiled
+from migopy.files.compiled import compiled, parsed
 from migopy.files.metadata import REPEAT, UNREADABLE, Said, said_in, written_out
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ class Migration(NamedTuple):
 
     def said(self) -> Said:
         """Read what the file says of itself; raises `Unreadable`."""
-        return said_of(self.content())
+        return said_in(self.content())
 
     def is_repeatable(self) -> bool:
         """Tell whether the file says `repeat = True`; not if it cannot be read."""
@@ -164,7 +164,7 @@ class Migration(NamedTuple):
     def glance_at(self, content: bytes) -> Glance:
         """Give what a plan has to know of the file, whose content this is."""
         # Few files have the word, and only those are worth parsing.
-        is_repeatable = REPEAT in content and said_of(content).repeat
+        is_repeatable = REPEAT in content and said_in(content).repeat
         return checksum_of(content), is_repeatable
 
     def checksum(self) -> str:
@@ -190,17 +190,6 @@ def names_one_of(content: bytes, *names: str) -> bool:
     )
 
 
-def parsed(content: bytes) -> ast.Module | None:
-    """Parse a file's content; `None` where that cannot be done."""
-    # Few files need it: those that say something of themselves, or have gone wrong.
-    import ast
-
-    try:
-        return ast.parse(content)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def glances(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Glance]]:
     """Read each file once and look at it; those that cannot be read are left out."""
     for start in range(0, len(migrations), READ_TOGETHER):
@@ -220,11 +209,6 @@ def _readable(migrations: Sequence[Migration]) -> Iterator[tuple[Migration, Glan
         with suppress(Unreadable):
             content = each.content()
             yield each, each.glance_at(content)
-
-
-def said_of(content: bytes) -> Said:
-    """Read what a file's content says of itself."""
-    return said_in(content, parsed)
 
 
 def checksum_of(content: bytes) -> str:

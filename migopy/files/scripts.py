@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from migopy.files.migration import Migration, names_one_of, parsed
+from migopy.files.compiled import parsed
+from migopy.files.migration import Migration, names_one_of
 from migopy.files.shapes import SHAPES
 
 if TYPE_CHECKING:

@@ -34,8 +34,8 @@ ADOPTED = 'adopted'
 BATCH = 1000
 
 
-class Where(NamedTuple):
-    """Where to look: a collection, and the fields of a name and a time in it.
+class Source(NamedTuple):
+    """Source to look: a collection, and the fields of a name and a time in it.
 
     `None` is what the known tools use.
     """
@@ -50,10 +50,10 @@ class Where(NamedTuple):
 
 
 class NothingToAdopt(NothingHere):
-    """No records of another tool were found; `where` is where they were looked for."""
+    """No records of another tool were found; `source` is where they were looked for."""
 
-    def __init__(self, where: Where, found: str) -> None:
-        self.where = where
+    def __init__(self, source: Source, found: str) -> None:
+        self.source = source
         tools = [f'{each.name}: {", ".join(each.collections)}' for each in TOOLS]
         super().__init__(
             f'{found}; nothing was done. Known are:\n{listing(tools)}\n'
@@ -79,24 +79,24 @@ class SeveralTools(MigopyException):
         )
 
 
-def look(site: Site, where: Where) -> list[Adoption]:
+def look(site: Site, source: Source) -> list[Adoption]:
     """Compare the records of other tools with the files here.
 
     Raises `NothingToAdopt`, `WrongOptions`.
     """
     plan = site.plan(unsettled=False)
-    registries = _registries(site, where)
+    registries = _registries(site, source)
     rolled_back = rolled_back_in(site.history)
     return [adoption_of(each, plan, rolled_back) for each in registries]
 
 
-def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:
+def adopt(site: Site, source: Source, wait: float, observer: Observer) -> None:
     """Register what another tool has applied, with its times, under the lock.
 
     Raises `NothingToAdopt`, `SeveralTools`.
     """
     with site.locked('adopt', wait, observer.waiting):
-        found = look(site, where)
+        found = look(site, source)
         if len(found) > 1:
             raise SeveralTools([each.registry.collection for each in found])
         [adoption] = found
@@ -109,9 +109,9 @@ def adopt(site: Site, where: Where, wait: float, observer: Observer) -> None:
             _register(site, adoption.registry, batch, observer)
 
 
-def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
+def _registries(site: Site, source: Source) -> list[ForeignRegistry]:
     for given, needed in (('field', 'collection'), ('time', 'field')):
-        if getattr(where, given) is not None and getattr(where, needed) is None:
+        if getattr(source, given) is not None and getattr(source, needed) is None:
             raise WrongOptions(
                 'adopt',
                 Option(given),
@@ -121,28 +121,28 @@ def _registries(site: Site, where: Where) -> list[ForeignRegistry]:
                 Command('help', 'adopt'),
             )
     there = site.db.list_collection_names()
-    if where.collection is None:
+    if source.collection is None:
         found = list(registries_in(TOOLS, site.db, set(there), math.inf))
-        return _some(found, where, 'No records of another tool were found')
-    if where.collection not in there:
-        said = f'There is no collection {where.collection!r}'
-        raise NothingToAdopt(where, said)
-    collection = site.db[where.collection]
-    if where.field is not None:
-        found = registries_of([known_by(where.field, where.time)], collection)
-        said = f'No document in {where.collection} names anything in {where.field!r}'
-        return _some(found, where, said)
+        return _some(found, source, 'No records of another tool were found')
+    if source.collection not in there:
+        said = f'There is no collection {source.collection!r}'
+        raise NothingToAdopt(source, said)
+    collection = site.db[source.collection]
+    if source.field is not None:
+        found = registries_of([known_by(source.field, source.time)], collection)
+        said = f'No document in {source.collection} names anything in {source.field!r}'
+        return _some(found, source, said)
     found = registries_of(TOOLS, collection)
-    said = f'No tool that is known has written the documents in {where.collection}'
+    said = f'No tool that is known has written the documents in {source.collection}'
     # Two tools may have a field of the same name, so that both fit.
-    return _some(found, where, said)[:1]
+    return _some(found, source, said)[:1]
 
 
 def _some(
-    found: list[ForeignRegistry], where: Where, said: str
+    found: list[ForeignRegistry], source: Source, said: str
 ) -> list[ForeignRegistry]:
     if not found:
-        raise NothingToAdopt(where, said)
+        raise NothingToAdopt(source, said)
     return found
 
 

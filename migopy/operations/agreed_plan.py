@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from migopy.commands import Command, Option
 from migopy.contents import content_of
 from migopy.errors import MigopyException, listing
-from migopy.face import WrongOptions, help_of
+from migopy.face import WrongOptions, help_command
 from migopy.files import checksum_of
 from migopy.operations.orders import Manager, Order, order_up
 from migopy.preflight import Server, basis_of
@@ -38,15 +38,15 @@ class OtherThanPlanned(MigopyException):
     """What would run is not what was planned; `differences` say how."""
 
     def __init__(self, agreed: AgreedPlan, differences: Sequence[str]) -> None:
-        self.path = path = agreed.path
+        path = agreed.path
+        self.path = path
         self.differences = differences
-        names = () if agreed.name is None else (agreed.name,)
         super().__init__(
             f'What would run is not what {path} says, so nothing was run:\n'
             f'{listing(differences)}\n'
             f'To plan it anew, in place of what {path} says now: ',
             # For the same migrations: nobody has agreed to more.
-            Command('plan', *names, to=agreed.to, file=path),
+            Command('plan', agreed.name, to=agreed.to, file=path),
         )
 
 
@@ -102,7 +102,7 @@ def require_alone(path: str, others: Mapping[str, object]) -> None:
                 ' says what runs, so ',
                 told,
                 ' does not go with it; nothing was done',
-                help_of('execute'),
+                help_command('execute'),
             )
 
 

@@ -10,7 +10,7 @@ from migopy.files import importable
 from migopy.operations.images import prune
 from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
-from migopy.operations.preparing import loaded, prepare
+from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.ways_back import selected
 from migopy.run import Observer, Runner
 from migopy.site import Site
@@ -84,7 +84,7 @@ def _next(site: Site, order: Order, observer: Observer, done: list[str]) -> Step
     if not migrations:
         return None
     with importable(site.directory):
-        [step] = loaded(site, order, plan, migrations, observer)
+        [step] = load_steps(site, order, plan, migrations, observer)
     return step
 
 

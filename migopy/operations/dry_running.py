@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from migopy.commands import Command, Part
 from migopy.files import importable
 from migopy.operations.orders import Order
-from migopy.operations.preparing import loaded, selected_unlocked
+from migopy.operations.preparing import load_steps, selected_unlocked
 from migopy.run import (
     Observer,
     Step,
@@ -57,7 +57,7 @@ def dry_run(
         return observer.nothing_to_try()
     require_transactions(site.db.client, 'A dry run', *_without(order))
     with importable(site.directory):
-        steps = loaded(site, order, plan, migrations, observer)
+        steps = load_steps(site, order, plan, migrations, observer)
         if order.direction == 'down':
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)

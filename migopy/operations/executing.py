@@ -12,7 +12,7 @@ from migopy.face import Asking
 from migopy.files import importable
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
-from migopy.operations.preparing import loaded, prepare
+from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.waiting_for_worker import await_needed
 from migopy.operations.ways_back import dumps, names_of_dumps, selected, way_back
 from migopy.run import Choice, Failure, Observer, Plan, Runner, Step
@@ -73,7 +73,7 @@ def _execute(
                 from migopy.operations.preflighting import look_ahead
 
                 look_ahead(site, plan, migrations, order, observer)
-            steps = loaded(site, order, plan, migrations, observer)
+            steps = load_steps(site, order, plan, migrations, observer)
             if agreed is not None:
                 agreed.require(site, steps, plan, observer)
             observer.planned('execute', plan, migrations)

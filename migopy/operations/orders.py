@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException
-from migopy.face import WrongOptions, help_of, is_yes, number, one_of, only_one
+from migopy.face import WrongOptions, help_command, is_yes, number, one_of, only_one
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.operations.own_order import Sorting, require_same_order
 from migopy.origins import ORIGINAL
@@ -70,10 +70,6 @@ class DoesNotFit(MigopyException):
     exit_status = 2
 
 
-#: Documents of a collection that a dry run shows at most.
-MOST_SHOWN = 1000
-
-
 class Manager(Sorting, Protocol):
     """The parts of a manager that an order depends on."""
 
@@ -124,11 +120,14 @@ class Order(NamedTuple):
         return [*self.asked.values, *([] if to is None else [to])]
 
 
+#: Documents of a collection that a dry run shows at most.
+MOST_SHOWN = 1000
+
 #: Commands that also take what is to run in the background.
 OF_ALL_PHASES = ('ignore', 'rehearse')
 
 
-class Trial(NamedTuple):
+class DryRun(NamedTuple):
     """A dry run that is wanted; `show` documents of each collection are to be shown."""
 
     show: int | None
@@ -172,9 +171,9 @@ def order_up(
         return chosen
 
     wait = 'yes' if waits else None
-    asked = Command(command, *_given(name), to=to, phase=phase, wait=wait)
-    order = Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
-    order = order._replace(in_trial=in_trial)
+    asked = Command(command, name, to=to, phase=phase, wait=wait)
+    settings = manager.LOCK_WAIT, manager.TRANSACTION
+    order = Order(asked, 'up', select, *settings, in_trial=in_trial)
     if order.names:
         return order
     return order._replace(leaves=lambda plan: narrowed(manager, plan.background))
@@ -193,7 +192,7 @@ def order_work(manager: Manager, name: str | None) -> Order:
             choice.require_ready(chosen[0], narrowed(manager, plan.unregistered))
         return chosen
 
-    asked = Command('work', *_given(name))
+    asked = Command('work', name)
     return Order(asked, 'up', select, manager.LOCK_WAIT, manager.TRANSACTION)
 
 
@@ -232,29 +231,31 @@ def order_down(
 
     how = 'no' if is_refused else 'yes' if is_wanted else None
     options = {'last': count, 'to': to, 'undo': how, 'conflicts': decided}
-    asked = Command('rollback', *_given(name), **options)
+    asked = Command('rollback', name, **options)
     undoing = Undoing(is_wanted, wish, is_refused)
-    wait, transaction = manager.LOCK_WAIT, manager.TRANSACTION
-    return Order(asked, 'down', select, wait, transaction, undoing)
+    settings = manager.LOCK_WAIT, manager.TRANSACTION
+    return Order(asked, 'down', select, *settings, undoing)
 
 
-def trial(command: str, dry_run: str | bool, show: str | int | None) -> Trial | None:
+def wanted_dry_run(
+    command: str, dry_run: str | bool, show: str | int | None
+) -> DryRun | None:
     """Take what a command was given for a dry run; `None` where it is to be none.
 
     `show` alone makes it one. Raises `WrongOptions`.
     """
     wanted = is_yes(dry_run, command, 'dry_run')
     if show is None:
-        return Trial(None) if wanted else None
+        return DryRun(None) if wanted else None
     count = number(show, command, 'show')
     if count > MOST_SHOWN:
         raise WrongOptions(
             command,
             Option('show', str(count)),
             f' is more than {MOST_SHOWN:,}; nothing was done',
-            help_of(command),
+            help_command(command),
         )
-    return Trial(count)
+    return DryRun(count)
 
 
 def narrowed(
@@ -294,7 +295,3 @@ def _phases(command: str, phase: str | None, all_of_them: bool) -> Sequence[str]
             raise WrongOptions(command, Option('phase', phase), reason, Command('work'))
         return [one_of(phase, (BEFORE, AFTER), command, 'phase')]
     return PHASES if command in OF_ALL_PHASES or all_of_them else (BEFORE, AFTER)
-
-
-def _given(name: str | None) -> Sequence[str]:
-    return [] if name is None else [name]

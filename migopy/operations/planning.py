@@ -17,7 +17,7 @@ from migopy.files import Migration, importable
 from migopy.folders import write_whole
 from migopy.operations.agreed_plan import FORMAT, helpers_of
 from migopy.operations.orders import Order
-from migopy.operations.preflighting import Foreseen, foresee
+from migopy.operations.preflighting import Outlook, foresee
 from migopy.operations.preparing import selected_unlocked
 from migopy.operations.trial_notes import TrialNotes
 from migopy.preflight import Recorder, Server, basis_of, checksum_of
@@ -61,7 +61,7 @@ class NotWritten(MigopyException):
 
 def make(
     site: Site, order: Order, observer: Observer, values: bool
-) -> tuple[dict[str, Any], Foreseen]:
+) -> tuple[dict[str, Any], Outlook]:
     """Plan what an order takes, by a dry run; give the plan and what was foreseen.
 
     Nothing is changed. Without `values` it shows nothing of what people have stored.
@@ -70,7 +70,7 @@ def make(
     plan, migrations = selected_unlocked(site, order)
     require_transactions(site.db.client, 'A plan', '.')
     notes = TrialNotes(lambda: Recorder(values))
-    foreseen = Foreseen((), (), ())
+    foreseen = Outlook((), (), ())
     if migrations:
         with importable(site.directory):
             foreseen = foresee(site, plan, migrations, order, observer, notes, COMPARED)
@@ -112,7 +112,7 @@ def _migration(
     name: str,
     checksum: str,
     notes: TrialNotes,
-    foreseen: Foreseen,
+    foreseen: Outlook,
     values: bool,
     site: Site,
 ) -> dict[str, Any]:

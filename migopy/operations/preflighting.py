@@ -44,7 +44,7 @@ class ProblemsAhead(MigopyException):
         )
 
 
-class Foreseen(NamedTuple):
+class Outlook(NamedTuple):
     """What a look before a run has come to.
 
     Invariant: `names` are the migrations that were looked at; of those in `not_tried`
@@ -64,7 +64,7 @@ class Foreseen(NamedTuple):
             raise ProblemsAhead(self.findings, anyway)
 
 
-def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
+def preflight(site: Site, order: Order, observer: Observer) -> Outlook:
     """Look at what an order takes, by a dry run and by what the server says then.
 
     Nothing is changed. Where no dry run is possible, only the files are read. Raises
@@ -73,7 +73,7 @@ def preflight(site: Site, order: Order, observer: Observer) -> Foreseen:
     """
     plan, migrations = selected_unlocked(site, order)
     if not migrations:
-        return Foreseen((), (), ())
+        return Outlook((), (), ())
     with importable(site.directory):
         foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.not_tried:
@@ -107,7 +107,7 @@ def foresee(
     observer: Observer,
     notes: TrialNotes | None = None,
     show: int | None = None,
-) -> Foreseen:
+) -> Outlook:
     """Try migrations, and judge what comes of it.
 
     They are imported for this alone: what is executed later is imported anew. With
@@ -126,7 +126,7 @@ def foresee(
     return look_at(site, steps, notes)
 
 
-def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Foreseen:
+def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Outlook:
     """Judge steps by their files, by what a dry run has told, and by the server."""
     ahead = [
         Ahead(
@@ -144,7 +144,7 @@ def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Foreseen:
         findings = judge(server, ahead, site.settings.collection)
     names = [each.name for each in steps]
     not_tried = [name for name in names if name not in notes.steps]
-    return Foreseen(names, not_tried, findings)
+    return Outlook(names, not_tried, findings)
 
 
 def _try(

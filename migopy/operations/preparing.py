@@ -52,7 +52,7 @@ def require_registrable(site: Site, name: str) -> None:
     require_usable(registry, history, lock, name)
 
 
-def loaded(
+def load_steps(
     site: Site,
     order: Order,
     plan: Plan,

@@ -16,7 +16,7 @@ from migopy.errors import MigopyException, enumerated
 from migopy.face import WrongOptions, only_one
 from migopy.files import importable
 from migopy.operations.orders import Order
-from migopy.operations.preparing import loaded, prepare
+from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.scratch import (
     AGAIN,
     named_scratch,
@@ -86,7 +86,7 @@ class NotCopied(MigopyException):
         )
 
 
-class Stopped(MigopyException):
+class EndedEarly(MigopyException):
     """A server failed in the middle of a rehearsal; the cause is chained."""
 
     def __init__(self, where: str, database: str, *reason: object) -> None:
@@ -134,7 +134,7 @@ def rehearse(site: Site, order: Order, how: How, teller: Teller) -> bool:
         except (PyMongoError, NotRegistered, LockLost, ServerGone) as error:
             where = 'a private server' if server is None else server.where
             reason = _why_stopped(error, server)
-            raise Stopped(where, site.db.name, *reason) from error
+            raise EndedEarly(where, site.db.name, *reason) from error
         if not heard.found:
             return False
         teller.over(heard.found, not_run)
@@ -246,7 +246,7 @@ def on_scratch(
     observer: Any = heard
     with recording, importable(scratch.directory):
         try:
-            steps = loaded(scratch, order, plan, migrations, observer)
+            steps = load_steps(scratch, order, plan, migrations, observer)
         finally:
             # A file may write while it is imported, and swallow that it may not.
             refused = guard.end()

@@ -10,7 +10,7 @@ from migopy.files import importable
 from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
-from migopy.operations.preparing import loaded, prepare
+from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.ways_back import selected
 from migopy.run import (
     Choice,
@@ -57,7 +57,7 @@ def _roll_back(
         if agreed is not None and [each.name for each in migrations] != agreed:
             raise ChangedMeanwhile(order.asked)
         with importable(site.directory):
-            steps = loaded(site, order, plan, migrations, observer)
+            steps = load_steps(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
             warn_of_other_than_executed(plan, steps, observer)
             warn_of_dependents(plan, steps, observer)

@@ -23,7 +23,7 @@ from migopy.files import (
     load,
 )
 from migopy.run import needs, replacing
-from migopy.run.pending_files import replaces_of, said_of
+from migopy.run.pending_files import replaces_of, said_by_pending
 from migopy.run.plan import Plan
 from migopy.run.repeating import repeats_of
 from migopy.run.step import Step
@@ -101,7 +101,7 @@ def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
 def _needs(migrations: list[Migration]) -> Iterator[Problem]:
     """Name the files whose needs no order can meet, and what is not in the archive."""
     paths = {each.name: each.path for each in migrations}
-    plan = replace(Plan(migrations), said=said_of(Plan(migrations)))
+    plan = replace(Plan(migrations), said=said_by_pending(Plan(migrations)))
     replaces = replaces_of(plan)
     replaced = {old for olds in replaces.values() for old in olds}
     found = [

@@ -21,7 +21,7 @@ def as_files_say(plan: Plan) -> Plan:
     ordered = in_order(plan.migrations, repeats)
     plan = replace(plan, migrations=ordered, repeats=repeats, unchanged=unchanged)
     # A new plan would have to sort all of its names again.
-    if said := said_of(plan):
+    if said := said_by_pending(plan):
         plan = replace(plan, said=said)
     # What is replaced is not missing.
     if replaces := replaces_of(plan):
@@ -50,7 +50,7 @@ def renamed_of(plan: Plan) -> dict[str, str]:
     return renamed
 
 
-def said_of(plan: Plan) -> dict[str, Said]:
+def said_by_pending(plan: Plan) -> dict[str, Said]:
     """Read the pending files, and give what they say of themselves, by name.
 
     Those are left out that say nothing.

@@ -121,7 +121,7 @@ class Performer:
                         holder = self._site.lock.holder()
                     raise LockLost(holder) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
-                written = said_of(effects, self._site.db.name)
+                written = describe_written(effects, self._site.db.name)
                 is_kept = checkpoints is not None and checkpoints.is_kept
                 goes_on = bool(run.interrupted) and is_kept
                 return Outcome(effects, error, aftermath, written, goes_on)
@@ -284,7 +284,7 @@ class Performer:
         return Aftermath.UNFINISHED if unsettled else clean
 
 
-def said_of(effects: Recording, database: str) -> str:
+def describe_written(effects: Recording, database: str) -> str:
     """Say what was written, and what cannot be known of it, in one line."""
     return '; '.join(filter(None, [effects.describe(database), *effects.unheard()]))
 

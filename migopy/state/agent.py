@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from migopy.state.fields import text_of
+from migopy.state.fields import line_or_unknown
 from migopy.texts import kept_line
 
 
@@ -41,8 +41,8 @@ class Agent:
         """Read a document of the lock or the history."""
         pid = document.get('pid')
         return cls(
-            text_of(document, 'user'),
-            text_of(document, 'host'),
+            line_or_unknown(document, 'user'),
+            line_or_unknown(document, 'host'),
             pid if isinstance(pid, int) else 0,
         )
 

@@ -12,7 +12,7 @@ from migopy.texts import kept_line
 Value = TypeVar('Value')
 
 
-def text_of(document: Mapping[str, Any], field: str) -> str:
+def line_or_unknown(document: Mapping[str, Any], field: str) -> str:
     """Read a text field as one line; give `?` where it holds anything else."""
     value = document.get(field)
     return kept_line(value) if isinstance(value, str) else '?'

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from migopy.signals import Stopped
-from migopy.state.fields import number_of, text_of
+from migopy.state.fields import line_or_unknown, number_of
 from migopy.terminal import HELM, Meter, duration, say
 from migopy.texts import one_line
 
@@ -50,7 +50,7 @@ class Asked(NamedTuple):
             paused=document.get('paused') is True,
             stop=document.get('stop') is True,
             max_per_second=limit if limit is not None and limit > 0 else None,
-            by=text_of(document, 'by'),
+            by=line_or_unknown(document, 'by'),
         )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.state.agent import Agent, is_gone, place
-from migopy.state.fields import date_of, number_of, text_of
+from migopy.state.fields import date_of, line_or_unknown, number_of
 from migopy.state.renewal import RENEWAL
 
 Document = Mapping[str, Any]
@@ -66,16 +66,16 @@ class Holder:
         """
         expires = date_of(document, 'expires')
         return cls(
-            owner=text_of(document, 'owner'),
+            owner=line_or_unknown(document, 'owner'),
             agent=Agent.of(document),
-            command=text_of(document, 'subtask'),
+            command=line_or_unknown(document, 'subtask'),
             since=date_of(document, 'since'),
             expires=expires,
-            place=text_of(document, 'place'),
+            place=line_or_unknown(document, 'place'),
             ttl=number_of(document, 'ttl'),
             lasts=None if now is None else _seconds(now, expires),
             usual=usual,
-            former=text_of(document, 'former') if 'former' in document else '',
+            former=line_or_unknown(document, 'former') if 'former' in document else '',
             is_worker=document.get('_id') == WORKER,
         )
 

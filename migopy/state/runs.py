@@ -10,7 +10,7 @@ from typing import Any
 from bson import ObjectId
 
 from migopy.state.agent import Agent
-from migopy.state.fields import date_of, line_of, text_of, value_of
+from migopy.state.fields import date_of, line_of, line_or_unknown, value_of
 from migopy.state.registry import is_ours
 from migopy.texts import same_name
 
@@ -162,8 +162,8 @@ class Run:
         started = date_of(document, 'started')
         return cls(
             id=document.get('_id'),  # type: ignore[arg-type]
-            name=same_name(text_of(document, 'name')),
-            direction=text_of(document, 'direction'),
+            name=same_name(line_or_unknown(document, 'name')),
+            direction=line_or_unknown(document, 'direction'),
             started=datetime.min if started is None else started,
             ended=date_of(document, 'ended'),
             outcome=line_of(document, 'outcome'),
@@ -171,8 +171,8 @@ class Run:
             agent=Agent.of(document),
             checksum=value_of(document, 'checksum', str),
             error=line_of(document, 'error'),
-            version=text_of(document, 'version'),
-            owner=text_of(document, 'owner'),
+            version=line_or_unknown(document, 'version'),
+            owner=line_or_unknown(document, 'owner'),
             unsettled=bool(document.get('unsettled')),
             records=value_of(document, 'records', list) or [],
             effects=value_of(document, 'effects', dict),

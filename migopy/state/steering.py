@@ -11,7 +11,7 @@ from pymongo import ReturnDocument
 
 from migopy.commands import Command
 from migopy.state.agent import Agent
-from migopy.state.fields import date_of, number_of, text_of
+from migopy.state.fields import date_of, line_or_unknown, number_of
 from migopy.state.helm import Asked
 from migopy.state.holder import Holder
 from migopy.state.lock import Lock
@@ -38,7 +38,7 @@ class Loop(NamedTuple):
             return None
         total = number_of(document, 'total')
         return cls(
-            title=text_of(document, 'title'),
+            title=line_or_unknown(document, 'title'),
             done=int(number_of(document, 'done') or 0),
             total=None if total is None else int(total),
             first=int(number_of(document, 'first') or 0),
@@ -76,8 +76,8 @@ class Doing:
         at = date_of(document, 'at')
         age = 0.0 if at is None else max((now - at).total_seconds(), 0.0)
         return cls(
-            name=text_of(document, 'name'),
-            direction=text_of(document, 'direction'),
+            name=line_or_unknown(document, 'name'),
+            direction=line_or_unknown(document, 'direction'),
             place=int(number_of(document, 'place') or 0),
             count=int(number_of(document, 'count') or 0),
             seconds=(number_of(document, 'seconds') or 0.0) + age,
@@ -186,4 +186,4 @@ class Steering:
 
 
 def _text(document: Document, field: str) -> str:
-    return text_of(document, field) if document.get(field) else ''
+    return line_or_unknown(document, field) if document.get(field) else ''

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from migopy.commands import Option
-from migopy.face import WrongOptions, file_of, help_of, is_yes, one_of, task
+from migopy.face import WrongOptions, file_of, help_command, is_yes, one_of, task
 from migopy.operations import order_up
 from migopy.wiring import Wiring
 
@@ -61,7 +61,7 @@ class Previews(Wiring):
         shows_values = is_yes(values, 'plan', 'values')
         if not file:
             said = Option('file'), ' needs a value; nothing was done'
-            raise WrongOptions('plan', *said, help_of('plan'))
+            raise WrongOptions('plan', *said, help_command('plan'))
         path = file_of(file, 'plan', 'file')
         order = order_up(self, 'plan', name, to, in_trial=True)
         paths = agreed_plan.paths_of(

@@ -79,9 +79,9 @@ class Records(Wiring):
         """
         from migopy.operations import adoption
 
-        where = adoption.Where(collection, field, time)
+        source = adoption.Source(collection, field, time)
         is_told = is_yes(yes, 'adopt', 'yes')
-        found = adoption.look(self._site, where)
-        self._report.adoptions(found, None if is_told else where.again(yes='yes'))
+        found = adoption.look(self._site, source)
+        self._report.adoptions(found, None if is_told else source.again(yes='yes'))
         if is_told:
-            adoption.adopt(self._site, where, self.LOCK_WAIT, self._observer)
+            adoption.adopt(self._site, source, self.LOCK_WAIT, self._observer)

@@ -7,7 +7,7 @@ import unittest
 
 from fabric.main import parse_arguments
 
-from migopy.face.unescaped import Word
+from migopy.face.unescaped import TypedWord
 
 
 class WordTest(unittest.TestCase):
@@ -15,7 +15,7 @@ class WordTest(unittest.TestCase):
         for parts in itertools.product(('a', '=', ',', '\\', ':'), repeat=5):
             word = 't:' + ''.join(parts)
             with self.subTest(word):
-                found = Word.of(word)
+                found = TypedWord.of(word)
                 try:
                     [(task, values, options, *_)] = parse_arguments([word])
                 except ValueError:
