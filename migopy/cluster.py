@@ -27,6 +27,7 @@ from migopy.server import (
     require_password,
     without_last_word,
 )
+from migopy.terminal import unheard
 
 
 class Cluster:
@@ -41,7 +42,7 @@ class Cluster:
         settings: Settings,
         base: str,
         make_client: Callable[..., Any],
-        notify: Callable[[str], object] = str,
+        notify: Callable[[str], object] = unheard,
     ) -> None:
         """Take the settings, the folder of relative paths, and what makes a client.
 

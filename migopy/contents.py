@@ -1,4 +1,4 @@
-"""The content of a file; what is none, a pipe or a device, is not waited for."""
+"""The content of a file; a pipe or a device in its place is not waited for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a machine has no more of for a process: threads, memory, open files."""
+"""What a process may run out of: threads, memory, open files."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 from migopy.commands import Command
 from migopy.errors import MigopyException
 
-#: What Python raises where there is no more of something.
+#: What Python raises when something has run out.
 LACKING = (MemoryError, OSError, RuntimeError)
 
 #: What it says where the system makes no other thread.
@@ -15,7 +15,7 @@ NO_THREAD = "can't start new thread"
 
 
 class MachineExhausted(MigopyException):
-    """A process gets no more of something from its machine; `what` says of what."""
+    """A process has run out of something; `what` names it."""
 
     is_of_process = True
 
@@ -30,7 +30,7 @@ class MachineExhausted(MigopyException):
 
 
 def exhausted_by(error: Exception) -> MachineExhausted | None:
-    """Tell whether an error means that there is no more of something."""
+    """Give the error to raise if one means that something has run out, else `None`."""
     if isinstance(error, MemoryError):
         return MachineExhausted('memory')
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):

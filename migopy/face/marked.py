@@ -34,7 +34,7 @@ OF_DATABASE = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: What those options mean, for `--help`.
+#: What the options mean that commands have where a manager has many databases.
 MEANING_OF_MANY = {
     'only': 'these databases alone: names or patterns, with spaces between them',
     'except_': 'all databases but these',
@@ -45,8 +45,8 @@ MEANING_OF_MANY = {
     'all': 'all databases, where that has to be said',
 }
 
-#: The options that commands about a database have where a manager has many of them: for
-#: which ones they are, and how those are gone through. `except` can be no parameter.
+#: Those options: for which databases a command is, and how it goes through them.
+#: `except` can be no parameter.
 OF_MANY: Sequence[inspect.Parameter] = [
     inspect.Parameter(
         name,

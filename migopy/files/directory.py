@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -80,10 +80,7 @@ class Directory:
 
     def migrations(self) -> list[Migration]:
         """List the migrations in order; raises `NoDirectory`, `BadFileNames`."""
-        return [
-            Migration(same_name(name), number, self.path, name)
-            for number, name in self.file_names.sorted(self._listing())
-        ]
+        return self._made_of(self.file_names.sorted(self._listing()))
 
     def sorted_out(self) -> tuple[list[Migration], list[str]]:
         """List the migrations in order, and the names of files that fit no pattern.
@@ -91,10 +88,13 @@ class Directory:
         Nothing is written. Raises `NoDirectory`.
         """
         numbered, misnamed = self.file_names.sorted_out(self._names())
+        return self._made_of(numbered), misnamed
+
+    def _made_of(self, numbered: Sequence[tuple[int, str]]) -> list[Migration]:
         return [
             Migration(same_name(name), number, self.path, name)
             for number, name in numbered
-        ], misnamed
+        ]
 
     def _listing(self) -> list[str]:
         names = self._names()

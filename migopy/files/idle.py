@@ -28,7 +28,10 @@ class IdleLoop(NamedTuple):
 
 
 class DoesNothing(MigopyException):
-    """A file has a loop that does nothing, so nothing has been run; `name` is its."""
+    """A migration has a loop that does nothing; `name` is the migration's.
+
+    Nothing has been run. `line` is where the loop stands, `reason` what is wrong.
+    """
 
     def __init__(self, name: str, found: IdleLoop) -> None:
         self.name = name

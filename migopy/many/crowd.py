@@ -35,7 +35,7 @@ from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED
 from migopy.tell import KeptLines, Voice, gather_answers, ways_to_run
-from migopy.terminal import meter, spoken_by, told_by, whole_lines
+from migopy.terminal import meter, spoken_by, told_by, unheard, whole_lines
 
 #: What is done for one database; the last argument says whether to wait for its lock.
 Deed = Callable[[Member, Outcome, bool], Outcome]
@@ -184,7 +184,7 @@ class Crowd:
             # One that is alone in its thread may ask somebody, as a debugger does.
             whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
-            meter() if is_shown else nullcontext(_unshown) as show,
+            meter() if is_shown else nullcontext(unheard) as show,
             closing(workers.outcomes()) as outcomes,
         ):
             for outcome in outcomes:
@@ -274,7 +274,3 @@ class Crowd:
         seconds = time.monotonic() - began
         kept = {} if answers is None else answers.answers
         return replace(outcome, said=lines.said, shown=kept, seconds=seconds)
-
-
-def _unshown(title: str, done: int, total: int | None) -> None:
-    """Hear how far it is, where that is not shown."""

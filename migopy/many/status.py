@@ -94,9 +94,11 @@ def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:
     """Group databases by where they stand, the largest group first."""
     groups: dict[tuple[str, int, str], list[str]] = defaultdict(list)
     for title, standing in standings:
-        groups[standing[:3]].append(title)
-    rows = [Row(*where, titles) for where, titles in groups.items()]
-    return sorted(rows, key=lambda row: (-len(row.titles), row[:3]))
+        where = standing.applied_up_to, standing.pending, standing.first_pending
+        groups[where].append(title)
+    # Groups of equal size stand in the order of where they are.
+    rows = [Row(*where, titles) for where, titles in sorted(groups.items())]
+    return sorted(rows, key=lambda row: len(row.titles), reverse=True)
 
 
 def remarks_of(

@@ -25,7 +25,7 @@ from migopy.run import (
     warn_of_imports,
 )
 from migopy.site import Site
-from migopy.terminal import told_by
+from migopy.terminal import told_by, unheard
 
 
 class ProblemsAhead(MigopyException):
@@ -179,8 +179,4 @@ class Progress:
     def __getattr__(self, event: str) -> Any:
         if event in ('speaker', 'stopped', 'trying', 'warned'):
             return getattr(self._observer, event)
-        return _unheard
-
-
-def _unheard(*what: Any) -> None:
-    """Hear of an event, and do nothing about it."""
+        return unheard

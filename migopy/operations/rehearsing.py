@@ -39,7 +39,7 @@ from migopy.server import SCHEMES, Settings
 from migopy.server import reason_of as reason_of_error
 from migopy.site import Site
 from migopy.state import Locked, LockLost
-from migopy.terminal import meter, told_by
+from migopy.terminal import meter, told_by, unheard
 from migopy.texts import is_utf8
 
 
@@ -193,7 +193,7 @@ def _names(site: Site, order: Order) -> list[str]:
 
 def _require_dump(site: Site, name: str) -> None:
     """Make sure that there is a dump of this name; raises `UnknownDump`."""
-    with site.dumps(_nobody) as dumps:
+    with site.dumps(unheard) as dumps:
         dumps.find(site.db.name, name, foreign=True)
 
 
@@ -202,7 +202,7 @@ def _filled(site: Site, scratch: Site, how: How, progress: Progress) -> Copied:
     registry = site.registry.collection.name
     lock = site.lock.collection.name
     try:
-        with site.dumps(_nobody) as dumps:
+        with site.dumps(unheard) as dumps:
             if how.dump is not None:
                 dump = dumps.find(site.db.name, how.dump, foreign=True)
                 return of_dump(dumps.fill(scratch.db, dump))
@@ -290,7 +290,3 @@ def _down_of(step: Step, plan: Plan, transaction: bool) -> Step | None:
 def _has_run(step: Step, plan: Plan) -> bool:
     """Tell whether it has run before, so that a way back undoes more than one run."""
     return step.name in plan.repeats and step.name in plan.registered
-
-
-def _nobody(_what: object) -> None:
-    """Hear of what nobody is told of in a rehearsal."""

@@ -26,6 +26,7 @@ from migopy.rehearsal import (
 from migopy.server import BadSettings, Settings, await_first_contact, reason_of
 from migopy.site import Site
 from migopy.state import Locked
+from migopy.terminal import unheard
 
 #: The end of the database's name, if `on` names none.
 SUFFIX = '_rehearsal'
@@ -69,7 +70,7 @@ def private_scratch(site: Site, is_whole: bool) -> Iterator[Site]:
         opened.callback(scratch.disconnect)
         # No document may expire and count as a migration's work.
         scratch.client.admin.command('setParameter', 1, ttlMonitorEnabled=False)
-        opened.enter_context(scratch.locked('rehearse', 0, _nobody))
+        opened.enter_context(scratch.locked('rehearse', 0, unheard))
         yield scratch
 
 
@@ -92,7 +93,7 @@ def named_scratch(site: Site, server: Settings) -> Iterator[Site]:
         require_scratch(scratch.db)
         mark(scratch.db)
         try:
-            opened.enter_context(scratch.locked('rehearse', 0, _nobody))
+            opened.enter_context(scratch.locked('rehearse', 0, unheard))
         except Locked as error:
             raise InUse(scratch.db.name, error.holder) from error
         opened.enter_context(occupied(scratch.db, scratch.lock.collection.name))
@@ -106,7 +107,7 @@ def _site_on(server: Settings, site: Site) -> Site:
     # Files are read and imported once, whatever happens to them meanwhile.
     directory = KeptDirectory(site.directory)
     functions = directory.functions_of
-    return Site(settings, cluster, _nobody, functions, directory, others=site.others)
+    return Site(settings, cluster, unheard, functions, directory, others=site.others)
 
 
 def _types(site: Site) -> dict[str, Any]:
@@ -121,7 +122,3 @@ def _types(site: Site) -> dict[str, Any]:
         'datetime_conversion': codec.datetime_conversion,
         'unicode_decode_error_handler': codec.unicode_decode_error_handler,
     }
-
-
-def _nobody(_what: object) -> None:
-    """Hear of what nobody is told of in a rehearsal."""

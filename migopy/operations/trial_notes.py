@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.preflight import Recorder, Sightings, Tried
 from migopy.run import Failure, Step
+from migopy.terminal import unheard
 
 if TYPE_CHECKING:
     from migopy.differences import Comparison
@@ -84,8 +85,4 @@ class TrialNotes:
 
     def __getattr__(self, event: str) -> Callable[..., None]:
         """Hear of all else, and do nothing about it."""
-
-        def hear(*what: Any) -> None:
-            pass
-
-        return hear
+        return unheard

@@ -50,6 +50,7 @@ class NotVerified(MigopyException):
 
     def __init__(self, names: Sequence[str], count: int) -> None:
         self.names = names
+        self.count = count
         super().__init__(
             f'{len(names)} of {count} not verified, see above: {enumerated(names)}'
         )

@@ -15,6 +15,7 @@ from migopy.run import Plan, Unfinished, by_migration, is_of_worker, read_open_r
 from migopy.site import Site
 from migopy.state import Run
 from migopy.tell import going_back
+from migopy.terminal import unheard
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
@@ -26,7 +27,7 @@ def dumps(site: Site, of_here: bool = False) -> Sequence[Dump]:
     With `of_here` those are left out that are of another server's database, which has
     the same name.
     """
-    with site.dumps(_nobody) as dumps:
+    with site.dumps(unheard) as dumps:
         found = dumps.of(site.db.name)
     if not of_here or not found:
         return found
@@ -104,7 +105,3 @@ def offered(site: Site, found: Sequence[Dump]) -> Dump | None:
                 return (back or found)[-1]
             return before
     return found[-1] if found else None
-
-
-def _nobody(line: str) -> None:
-    """Take a line that nobody is to read."""

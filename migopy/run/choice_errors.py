@@ -164,14 +164,15 @@ class OtherPhase(MigopyException):
 
 
 class Before(MigopyException):
-    """A migration has to wait for one with a smaller number; `earlier` is its name.
+    """A migration has to wait for one with a smaller number, whose name is `earlier`.
 
-    `name` is the name of the one that waits, `to` that of the last one wanted.
+    `name` is that of the one which waits, `to` that of the last one wanted, if any.
     """
 
     def __init__(self, name: str, earlier: str, to: str | None = None) -> None:
         self.name = name
         self.earlier = earlier
+        self.to = to
         super().__init__(
             f'{name} comes after {earlier}, which has not run and is to run before the'
             ' new code; nothing was done.\nRun that first: ',

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from migopy.secrets import redacted
 from migopy.signals import is_interruption
 from migopy.state import FAILED, IGNORED, Run
+from migopy.terminal import unheard
 from migopy.traces import excerpt, summary
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ class Hooks:
             self._done,
             self._failed,
             [name for name in self._planned if name not in begun],
-            summary(error, self._secrets) if error else '',
+            '' if error is None else summary(error, self._secrets),
         )
         self._call('after_run', outcome)
 
@@ -166,4 +167,4 @@ class Hooks:
 
     def __getattr__(self, event: str) -> Callable[..., None]:
         """Ignore an event for which there is no hook."""
-        return lambda *what: None
+        return unheard

@@ -25,6 +25,7 @@ class HalfReplaced(MigopyException):
 
     def __init__(self, name: str, why: str, wanting: str) -> None:
         self.name = name
+        self.why = why
         self.wanting = wanting
         super().__init__(
             f'{name} {why}. It can neither be run nor be skipped, so nothing was'

@@ -84,8 +84,9 @@ def _running(
     client: Any, database: str, process: Process
 ) -> Iterator[Mapping[str, Any]]:
     """List what a process has running in a database, as far as the user may see it."""
+    end = app_name_of(process.host, process.pid)
     mine = {
-        'appName': {'$regex': f'^migopy .*{re.escape(app_name_of(*process[:2]))}$'},
+        'appName': {'$regex': f'^migopy .*{re.escape(end)}$'},
         'ns': {'$regex': f'^{re.escape(database)}[.]'},
         'lsid.id': {'$exists': True},
         'active': True,

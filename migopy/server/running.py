@@ -91,10 +91,11 @@ def _running(rows: list[dict[str, Any]], database: str, sees_all: bool) -> Runni
         seconds = _number(row.get('microsecs_running')) / 1e6
         if isinstance(command, Mapping) and 'createIndexes' in command:
             build = _build(row, command, collection, seconds)
-            known = builds.get(build[:2])
+            which = build.collection, build.indexes
+            known = builds.get(which)
             # Only the row of the server's own thread tells how far a build is.
             if known is None or known.total is None:
-                builds[build[:2]] = build
+                builds[which] = build
         else:
             kind = str(row.get('op', '?'))
             if kind == 'command' and isinstance(command, Mapping):

@@ -20,8 +20,7 @@ def line_or_unknown(document: Mapping[str, Any], field: str) -> str:
 
 def date_of(document: Mapping[str, Any], field: str) -> datetime | None:
     """Read a date field; give `None` where it holds anything else."""
-    value = document.get(field)
-    return value if isinstance(value, datetime) else None
+    return value_of(document, field, datetime)
 
 
 def number_of(document: Mapping[str, Any], field: str) -> float | None:

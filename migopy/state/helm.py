@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from migopy.signals import Stopped
 from migopy.state.fields import line_or_unknown, number_of
-from migopy.terminal import HELM, Meter, duration, say
+from migopy.terminal import HELM, Meter, duration, say, unheard
 from migopy.texts import one_line
 
 Document = dict[str, Any]
@@ -68,7 +68,7 @@ class Helm:
         self.asked = NOTHING
         self._step: Document | None = None
         self._effects: Callable[[], str] = str
-        self._end: Callable[[], object] = str
+        self._end: Callable[[], object] = unheard
         self._loops = 0
         self._loop: Document = {}
         self._waits = ''
@@ -84,7 +84,7 @@ class Helm:
         self,
         about: Document,
         effects: Callable[[], str],
-        end: Callable[[], object] = str,
+        end: Callable[[], object] = unheard,
     ) -> Iterator[None]:
         """Report a step during the block, and let its loops be steered.
 

@@ -29,6 +29,7 @@ from migopy.terminal.progress import counted_by as counted_by
 from migopy.terminal.progress import meter as meter
 from migopy.terminal.progress import say as say
 from migopy.terminal.progress import told_by as told_by
+from migopy.terminal.progress import unheard as unheard
 from migopy.terminal.progress import wait_for as wait_for
 from migopy.terminal.stdout import STDOUT as STDOUT
 from migopy.terminal.stdout import WriteLine as WriteLine

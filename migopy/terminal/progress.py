@@ -82,6 +82,10 @@ def say(text: str) -> None:
     LOGGER.get(ColorsLogger()).white(text)
 
 
+def unheard(*what: object) -> None:
+    """Hear what nobody is to be told."""
+
+
 def wait_for(why: str) -> None:
     """Say on the bar why its loop does not go on at this moment; `''` where it does."""
     bar = BAR.get()
