@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from migopy.doors import Doors
 from migopy.face import original
 from migopy.files import FileNames, Functions, functions_of
+from migopy.manager_class import ManagerClass
 from migopy.run import MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.site import Site
 
 
-class Overridable(Doors):
+class Overridable(ManagerClass):
     """The methods of a manager that are no commands and are there to be overridden.
 
     Invariant: as they stand here, the hooks do nothing, and the others tell what the

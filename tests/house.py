@@ -51,7 +51,7 @@ ORDER = (
     'face',
     'operations',
     'many',
-    'doors',
+    'manager_class',
     'overridable',
     'wiring',
     'table',

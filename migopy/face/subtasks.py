@@ -237,15 +237,10 @@ def has_option(manager_class: type, name: str, option: str) -> bool:
 
     An override that passes all on, `*args, **kwargs`, takes what it overrides takes.
     """
-    for cls in manager_class.__mro__:
-        attribute = vars(cls).get(name)
-        if isinstance(attribute, FunctionType):
-            parameters = tuple(inspect.signature(attribute).parameters.values())[1:]
-            if not _passes_all_on(parameters):
-                kinds = {each.name: each.kind for each in parameters}
-                return (
-                    option in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
-                )
+    for parameters in _overridden(manager_class, name):
+        if not _passes_all_on(parameters):
+            kinds = {each.name: each.kind for each in parameters}
+            return option in kinds or inspect.Parameter.VAR_KEYWORD in kinds.values()
     return False
 
 
@@ -256,14 +251,8 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
     """
     parameters = tuple(inspect.signature(subtask).parameters.values())
     manager = getattr(subtask, '__self__', None)
-    classes = type(manager).__mro__
-    found = [vars(cls)[name] for cls in classes if name in vars(cls)]
-    all_of_them = [
-        tuple(inspect.signature(each).parameters.values())[1:]
-        for each in found
-        if isinstance(each, FunctionType)
-    ]
-    own = [each for each in all_of_them if not _passes_all_on(each)] or all_of_them[-1:]
+    found = _overridden(type(manager), name)
+    own = [each for each in found if not _passes_all_on(each)] or found[-1:]
     parameters = own[0] if own else parameters
     known = {each.name for each in parameters}
     kept_back = {one.name.rstrip('_') for each in own[1:] for one in each} - known
@@ -271,6 +260,16 @@ def usage_of(subtask: Subtask, name: str) -> Usage:
         taken = {each.name for each in parameters}
         parameters += tuple(each for each in OF_MANY if each.name not in taken)
     return Usage(name, parameters, kept_back)
+
+
+def _overridden(cls: type, name: str) -> list[tuple[inspect.Parameter, ...]]:
+    """List the parameters of a class's method, and of those that it overrides."""
+    found = [vars(each)[name] for each in cls.__mro__ if name in vars(each)]
+    return [
+        tuple(inspect.signature(each).parameters.values())[1:]
+        for each in found
+        if isinstance(each, FunctionType)
+    ]
 
 
 def _passes_all_on(parameters: Sequence[inspect.Parameter]) -> bool:

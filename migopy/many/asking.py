@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from migopy.commands import Command
 from migopy.errors import MOST, MigopyException, enumerated
 from migopy.face import Asking, is_yes
-from migopy.many.crowd import Crowd, Deed
 from migopy.many.databases import Database, shown
+from migopy.many.fleet import Deed, Fleet
 from migopy.many.members import Member
 from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
@@ -21,7 +21,7 @@ DOING = {'rollback': 'Roll back', 'ignore': 'Mark as applied without running'}
 
 
 def ask(
-    crowd: Crowd,
+    fleet: Fleet,
     databases: Sequence[Database],
     where: str,
     asked: Command,
@@ -41,7 +41,7 @@ def ask(
         return
     lines = [f'Go on with {asked.name}']
     if is_ours and asked.name in DOING:
-        concerned = _concerned(crowd, databases, asked, selection)
+        concerned = _concerned(fleet, databases, asked, selection)
         if concerned:
             lines.insert(0, f'{DOING[asked.name]}: {concerned}')
     if is_ours and asked.name == 'unlock':
@@ -76,14 +76,14 @@ def _held(
 
 
 def _concerned(
-    crowd: Crowd,
+    fleet: Fleet,
     databases: Sequence[Database],
     asked: Command,
     selection: Selection,
 ) -> str:
     """Say which migrations a command would take, each with how many databases."""
     try:
-        looks = crowd.looks(databases, _deed(asked, selection.options))
+        looks = fleet.looks(databases, _deed(asked, selection.options))
     except MigopyException as error:
         error.change_commands(selection.narrow)
         raise

@@ -19,10 +19,10 @@ from migopy.face import (
     usage_of,
 )
 from migopy.many.asking import ask
-from migopy.many.crowd import Crowd
 from migopy.many.databases import Database, fitting
 from migopy.many.declared import declared_by, where_declared
 from migopy.many.errors import DumpOfOne, InDatabase
+from migopy.many.fleet import Fleet
 from migopy.many.members import Members
 from migopy.many.one_database import call_for_one, marking, would_mark
 from migopy.many.outcomes import LOOKING
@@ -134,9 +134,9 @@ def _for_many(
     selection, name = typed.selection, typed.name
     takes_yes = has_option(type(typed.manager), name, 'yes')
     sure = selection.sure(name) if takes_yes else selection
-    crowd = Crowd(members, voice, spelling, name, typed.values, sure)
+    fleet = Fleet(members, voice, spelling, name, typed.values, sure)
     if selection.wanted.asks_for_failed:
-        chosen = crowd.those_that_failed(chosen)
+        chosen = fleet.those_that_failed(chosen)
         if not chosen:
             voice.green('The last run has failed in no database')
             return
@@ -149,17 +149,17 @@ def _for_many(
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
     if typed.asks:
         where = members.where
-        ask(crowd, chosen, where, typed.command, selection, typed.is_ours)
+        ask(fleet, chosen, where, typed.command, selection, typed.is_ours)
     if typed.is_ours and name == 'watch':
-        _watch(crowd, chosen, voice, spelling, selection)
+        _watch(fleet, chosen, voice, spelling, selection)
     elif typed.is_ours and name in LOOKING:
-        crowd.show(chosen)
+        fleet.show(chosen)
     else:
         if typed.is_ours and name == 'rehearse':
             from migopy.tell import REALLY_RUNS
 
             voice.red(REALLY_RUNS)
-        _carry_out(crowd, chosen, canaries, typed.command, selection)
+        _carry_out(fleet, chosen, canaries, typed.command, selection)
 
 
 def _canaries(
@@ -198,7 +198,7 @@ def _require_for_many(typed: Typed) -> None:
 
 
 def _carry_out(
-    crowd: Crowd,
+    fleet: Fleet,
     databases: Sequence[Database],
     canaries: Sequence[Database],
     asked: Command,
@@ -208,13 +208,13 @@ def _carry_out(
     first_ones = {each.title for each in canaries}
     others = [each for each in databases if each.title not in first_ones]
     if canaries:
-        first = crowd.carry_out(canaries)
+        first = fleet.carry_out(canaries)
         require_well(first, len(others), asked, selection)
-    settle(crowd.carry_out(others), len(databases), asked, selection)
+    settle(fleet.carry_out(others), len(databases), asked, selection)
 
 
 def _watch(
-    crowd: Crowd,
+    fleet: Fleet,
     databases: Sequence[Database],
     voice: Voice,
     spelling: Spelling,
@@ -228,7 +228,7 @@ def _watch(
     of_worker = is_yes(worker, 'watch', 'worker')
     stop = selection.narrow(Command('stop', worker='yes' if of_worker else None))
     viewer = FleetViewer(voice.results, spelling, stop)
-    watch(crowd, databases, viewer, selection, of_worker)
+    watch(fleet, databases, viewer, selection, of_worker)
 
 
 def _counted(chosen: Sequence[Database], databases: Sequence[Database]) -> str:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from migopy.commands import Command
-from migopy.many.crowd import Crowd
 from migopy.many.databases import Database
 from migopy.many.errors import Failed
+from migopy.many.fleet import Fleet
 from migopy.many.members import Member
 from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
@@ -68,7 +68,7 @@ class Seen:
 
 
 def watch(
-    crowd: Crowd,
+    fleet: Fleet,
     databases: Sequence[Database],
     viewer: FleetViewer,
     selection: Selection,
@@ -85,10 +85,10 @@ def watch(
     try:
         while True:
             began = time.monotonic()
-            looks = crowd.looks(seen.left, partial(_look, dict(seen.owners), worker))
+            looks = fleet.looks(seen.left, partial(_look, dict(seen.owners), worker))
             for each in looks:
                 if each.is_failure:
-                    crowd.tell(each)
+                    fleet.tell(each)
             running = seen.take(looks)
             if seen.is_over:
                 break

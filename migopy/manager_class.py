@@ -1,4 +1,4 @@
-"""What the faces ask of a manager's class, before there is a manager."""
+"""What a fabfile and the faces ask of a manager's class, before there is a manager."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from migopy.tell import Voice
 from migopy.terminal import ColorsLogger
 
 
-class Doors(Defaults):
+class ManagerClass(Defaults):
     """A manager's class, as a fabfile and the faces have it.
 
     Invariant: nothing here connects to a server or needs a manager.

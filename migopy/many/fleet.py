@@ -41,7 +41,7 @@ from migopy.terminal import meter, spoken_by, told_by, unheard, whole_lines
 Deed = Callable[[Member, Outcome, bool], Outcome]
 
 
-class Crowd:
+class Fleet:
     """A command that is carried out for many databases.
 
     Invariant: each database has an outcome of its own; a failure in one is none in
