@@ -1,4 +1,4 @@
-"""What a face does so that a command in JSON tells all that it tells a person."""
+"""Tell in JSON, too, what a face says itself, and pass on the lines of a machine."""
 
 from __future__ import annotations
 

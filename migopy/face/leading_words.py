@@ -1,4 +1,4 @@
-"""Which words of the command line a next command has to begin with, too."""
+"""The words of a command line that a next command has to begin with as well."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An override of the manager's `sorted`, which 1.0 had: it gives no other order."""
+"""Make sure that an override of `sorted`, as 1.0 had it, gives no other order."""
 
 from __future__ import annotations
 

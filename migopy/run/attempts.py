@@ -1,4 +1,4 @@
-"""A transaction that is tried again where the server asks for it, and not for ever."""
+"""Try a transaction again where the server asks for that, a few times at most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images of what a step in a transaction changes, kept with it."""
+"""Keep images of what a step changes, in its transaction or page by page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reasons why a migration cannot do what no image can be kept of."""
+"""The errors of a migration that does what no image can be kept of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why the trial of a step ends where it would not if it were executed."""
+"""Why a dry run of a step ends early, where the step itself would go on."""
 
 from __future__ import annotations
 

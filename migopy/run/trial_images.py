@@ -1,4 +1,4 @@
-"""Refuse in a dry run what would be refused for want of an image when executed."""
+"""Refuse in a dry run what no image could be kept of when it is executed."""
 
 from __future__ import annotations
 

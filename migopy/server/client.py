@@ -1,4 +1,4 @@
-"""What migopy does with a client, of whatever options."""
+"""Make clients and collections as migopy needs them, whatever options are set."""
 
 from __future__ import annotations
 

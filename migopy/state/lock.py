@@ -161,7 +161,7 @@ class Lock:
         Raises `LockLost`.
         """
         with self._own_work():
-            is_ours = self._renewal.is_renewed()
+            is_ours = self._renewal.renew()
         if not is_ours:
             raise LockLost(self.holder())
 

@@ -63,8 +63,8 @@ class Renewal:
         """Tell whether it was found lost."""
         return self._lost.is_set()
 
-    def is_renewed(self) -> bool:
-        """Renew it now, unless it is lost; tell whether it is still ours."""
+    def renew(self) -> bool:
+        """Renew it now, unless it is lost; tell whether it is ours then."""
         if self._lost.is_set() or not self._renew(self._collection, DURABLE):
             self._lost.set()
         return not self._lost.is_set()
@@ -107,7 +107,7 @@ class Renewal:
                     due = time.monotonic() + often
                 if not (is_due or self._helm.is_due):
                     continue
-                if not self._is_ours(collection, is_due):
+                if not self._stays_ours(collection, is_due):
                     self._lost.set()
                     self._helm.lose()
                     return
@@ -121,7 +121,7 @@ class Renewal:
         renewing: Collection[Document] = plain.with_options(codec_options=options)
         return renewing
 
-    def _is_ours(self, collection: Collection[Document], is_due: bool) -> bool:
+    def _stays_ours(self, collection: Collection[Document], is_due: bool) -> bool:
         """Renew it; tell whether it is still ours, as far as that is known.
 
         If nobody answers, or the machine has no memory or thread at this moment, the

@@ -1,4 +1,4 @@
-"""Say what is waited for where the server answers a write of migopy's own late."""
+"""Say what migopy waits for if the server is slow to answer one of its writes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that show how all stands: what is pending, applied, odd, and has run."""
+"""The commands that show what is pending, applied or wrong, and what has run."""
 
 from __future__ import annotations
 

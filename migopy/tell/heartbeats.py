@@ -1,4 +1,4 @@
-"""Signs of life of work that takes long, now and then."""
+"""Tell now and then that work which takes long still goes on."""
 
 from __future__ import annotations
 
