@@ -60,11 +60,6 @@ class Workers:
         self._end_of_all: Stopped | None = None
         self._ended: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
-    @property
-    def not_begun(self) -> list[Database]:
-        """List those whose turn has not come."""
-        return [*self._next, *self._locked]
-
     def outcomes(self) -> Generator[Outcome | None, None, None]:
         """Carry the command out for all; give each outcome as soon as it is there.
 

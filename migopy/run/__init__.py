@@ -50,13 +50,13 @@ if TYPE_CHECKING:
     from migopy.run.cautions import (
         warn_of_helpers,
         warn_of_imports,
+        warn_of_later,
         warn_of_other_than_executed,
     )
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import (
         require_dependencies,
         warn_of_dependents,
-        warn_of_later,
     )
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
@@ -117,7 +117,7 @@ LATE = {
     'warn_of_dependents': 'dependencies',
     'warn_of_helpers': 'cautions',
     'warn_of_imports': 'cautions',
-    'warn_of_later': 'dependencies',
+    'warn_of_later': 'cautions',
     'warn_of_other_than_executed': 'cautions',
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from migopy.errors import enumerated
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -49,4 +50,18 @@ def warn_of_other_than_executed(
             observer.warned(
                 f'{step.name} has changed since it was executed: its down() is that of'
                 ' the file as it is now'
+            )
+
+
+def warn_of_later(plan: Plan, steps: Sequence[Step], observer: Observer) -> None:
+    """Warn of what was executed after what is to be rolled back, and stays applied."""
+    names = {step.name for step in steps}
+    for step in steps:
+        later = [each for each in plan.executed_after(step.name) if each not in names]
+        if later:
+            were = 'was' if len(later) == 1 else 'were'
+            stay = 'stays' if len(later) == 1 else 'stay'
+            observer.warned(
+                f'{enumerated(later)} {were} executed after {step.name}, and {stay}'
+                ' applied'
             )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import CodeType, TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
@@ -19,8 +22,10 @@ from migopy.errors import MigopyException
 from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
 from migopy.run.site import Site
-from migopy.run.step import Step, call_here
+from migopy.run.step import Step
+from migopy.run.surroundings import SURROUNDINGS
 from migopy.run.threads import call_with_threads
+from migopy.terminal import open_again
 
 #: The id of no session at all, so no write belongs to it.
 NO_SESSION = {'id': b''}
@@ -119,14 +124,47 @@ def _call(
 ) -> object:
     db = _on_primary(db)
     if not inspect.iscoroutinefunction(function):
-        return call_here(partial(function, db))
+        return _call_here(partial(function, db))
     # What only a few migrations need takes its time to be imported.
     from migopy.run.asynchronous import run_to_end
 
     connect, lock = site.async_client, site.lock
-    return call_here(
+    return _call_here(
         partial(run_to_end, function, db, connect, session, lambda: lock.is_lost)
     )
+
+
+def _call_here(call: Callable[[], object]) -> object:
+    """Call a file's function, in this process alone; give what it returns.
+
+    If the function forks, the child ends here when it returns: it must neither register
+    the migration nor release the lock. What is said next is written even if it has
+    closed stdout or stderr, or has put something else there.
+    """
+    process = os.getpid()
+    SURROUNDINGS.enter()
+    try:
+        returned = call()
+    except BaseException:
+        if os.getpid() != process:
+            _end_child(1, traceback.print_exc)
+        raise
+    finally:
+        SURROUNDINGS.leave()
+        open_again()
+    if os.getpid() != process:
+        _end_child(0)
+    return returned
+
+
+def _end_child(status: int, say: Callable[[], None] = lambda: None) -> NoReturn:
+    """End this process whatever comes of what it says last; nobody may read that."""
+    try:
+        say()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
 
 
 def _on_primary(db: Any) -> Any:

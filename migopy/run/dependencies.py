@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 from migopy.commands import Again, Command
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MigopyException
 from migopy.files import BACKGROUND, Migration, Unreadable
 from migopy.run.needs import named
 from migopy.run.observer import Observer
@@ -71,20 +71,6 @@ def warn_of_dependents(plan: Plan, steps: Sequence[Step], observer: Observer) ->
                 observer.warned(
                     f'{each.name} depends on {needed.name}, and stays applied'
                 )
-
-
-def warn_of_later(plan: Plan, steps: Sequence[Step], observer: Observer) -> None:
-    """Warn of what was executed after what is to be rolled back, and stays applied."""
-    names = {step.name for step in steps}
-    for step in steps:
-        later = [each for each in plan.executed_after(step.name) if each not in names]
-        if later:
-            were = 'was' if len(later) == 1 else 'were'
-            stay = 'stays' if len(later) == 1 else 'stay'
-            observer.warned(
-                f'{enumerated(later)} {were} executed after {step.name}, and {stay}'
-                ' applied'
-            )
 
 
 def _written_in(migration: Migration) -> list[str]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from migopy.files import (
     CONDITIONS,
@@ -17,8 +14,6 @@ from migopy.files import (
     Migration,
     load_all,
 )
-from migopy.run.surroundings import SURROUNDINGS
-from migopy.terminal import open_again
 
 
 class Step(NamedTuple):
@@ -91,29 +86,6 @@ class Step(NamedTuple):
         return self.undo or self.loaded.function(self.direction)
 
 
-def call_here(call: Callable[[], object]) -> object:
-    """Call a file's function, in this process alone; give what it returns.
-
-    If the function forks, the child ends here when it returns: it must neither register
-    the migration nor release the lock. What is said next is written even if it has
-    closed stdout or stderr, or has put something else there.
-    """
-    process = os.getpid()
-    SURROUNDINGS.enter()
-    try:
-        returned = call()
-    except BaseException:
-        if os.getpid() != process:
-            _end_child(1, traceback.print_exc)
-        raise
-    finally:
-        SURROUNDINGS.leave()
-        open_again()
-    if os.getpid() != process:
-        _end_child(0)
-    return returned
-
-
 def steps_of(
     migrations: Sequence[Migration],
     directory: Directory,
@@ -128,18 +100,3 @@ def steps_of(
         Step.of(loaded, direction, transaction)
         for loaded in load_all(migrations, directory)
     ]
-
-
-def verb(direction: str) -> str:
-    """Give the command that runs `up` or `down`."""
-    return 'execute' if direction == 'up' else 'rollback'
-
-
-def _end_child(status: int, say: Callable[[], None] = lambda: None) -> NoReturn:
-    """End this process whatever comes of what it says last; nobody may read that."""
-    try:
-        say()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    finally:
-        os._exit(status)
