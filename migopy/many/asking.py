@@ -45,7 +45,7 @@ def ask(
         if concerned:
             lines.insert(0, f'{DOING[asked.name]}: {concerned}')
     if is_ours and asked.name == 'unlock':
-        held = _held(crowd, databases, selection)
+        held = _held(fleet, databases, selection)
         if not held:
             return
         lines = [*held, *lines]
@@ -53,7 +53,7 @@ def ask(
 
 
 def _held(
-    crowd: Crowd, databases: Sequence[Database], selection: Selection
+    fleet: Fleet, databases: Sequence[Database], selection: Selection
 ) -> list[str]:
     """Say where a lock is held, and by whom, a line each."""
     from migopy.operations import unlocking
@@ -68,7 +68,7 @@ def _held(
 
     held = [
         f'The lock in {shown(each.database.title)} is held by {who}'
-        for each in crowd.looks(databases, look)
+        for each in fleet.looks(databases, look)
         for who, _ in each.gathered.trials
     ]
     more = len(held) - MOST
