@@ -10,6 +10,8 @@ NAMESPACE_NOT_FOUND = 26
 NAMESPACE_EXISTS = 48
 #: Another transaction has written to the document.
 WRITE_CONFLICT = 112
+#: A set has no such write concern, or has not so many members that keep data.
+NO_SUCH_CONCERN = frozenset({79, 100})
 #: A validator refuses the document.
 NOT_VALID = 121
 NOT_IN_TRANSACTION = 263

@@ -56,7 +56,7 @@ def refused(
     """Say why a server has refused something; gives `None` for other reasons."""
     where = settings.where
     if error.code == NO_SUCH_MECHANISM or (
-        settings.mechanism and reason.startswith('Unsupported mechanism')
+        settings.mechanism and 'authentication for mechanism' in reason
     ):
         place = settings.place_of('authMechanism')
         return AccessDenied(

@@ -15,6 +15,7 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from migopy.codes import NO_SUCH_CONCERN
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
@@ -29,7 +30,7 @@ from migopy.server.unreached import in_no_set, not_reached
 OF_VERSIONS = 'this version of PyMongo'
 
 #: What PyMongo says of the part of a URI that a password may be in.
-OF_PASSWORDS = ('escaped', 'encod', 'username', 'hostname', 'Bad database')
+OF_PASSWORDS = ('escaped', 'encod', 'username', 'at least one', 'Bad database')
 
 
 class UnsupportedServer(MigopyException):
@@ -70,6 +71,16 @@ def explained(
     if isinstance(error, ConfigurationError) and OF_VERSIONS in str(error):
         return UnsupportedServer(settings.where, reason_of(error, settings))
     if isinstance(error, OperationFailure):
+        if error.code in NO_SUCH_CONCERN and settings.sets('w'):
+            place = settings.place_of('w')
+            return BadSettings(
+                f'w={settings.client_options["w"]} cannot be used with MongoDB at'
+                f' {settings.where}: {reason_of(error, settings)}.\n'
+                f'Correct {place} ',
+                Where(tuple(place.split(' and '))),
+                ', then type: ',
+                Command(),
+            )
         denied = refused(error, reason_of(error, settings), settings)
         return denied or _failed(error, settings)
     if isinstance(error, (ConfigurationError, *UNUSABLE)):

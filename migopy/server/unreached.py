@@ -14,6 +14,12 @@ from migopy.server.members import Member
 from migopy.server.settings import Settings
 from migopy.server.tls import what_to_do
 
+#: What PyMongo says of a server that answers, but for another replica set or for none.
+OF_OTHER_SETS = (
+    'No replica set members available for replica set name',
+    'client is configured to connect to a replica set named',
+)
+
 
 class ServerUnreachable(MigopyException):
     """No server answered; `where` is its address as the settings have it."""
@@ -67,7 +73,7 @@ def not_reached(
             'It elects one within seconds if most of its members run. Look at them'
             ' (rs.status() in mongosh), then type the command again.',
         )
-    if reason.startswith('No replica set members available for replica set name'):
+    if reason.startswith(OF_OTHER_SETS):
         name, place = 'replicaSet', settings.place_of('replicaSet')
         is_called = settings.client_options.get(name.lower())
         return ServerUnreachable(

@@ -201,6 +201,10 @@ class NotReachedTest(TlsTest):
                     | {'MONGO_CLIENT_OPTIONS': {'tlsCAFile': str(authority.file)}},
                     ["in no replica set 'other'", 'Correct replicaSet in MONGO_URI'],
                 ),
+                (
+                    self.settings(replicaSet='other', directConnection=True),
+                    ["in no replica set 'other'", 'Correct replicaSet in MONGO_CLIENT'],
+                ),
             ]
         )
 
@@ -248,6 +252,10 @@ class FilesTest(TlsTest, FabTest):
                 (
                     {'MONGO_URI': f'{uri}?tlsCAFile={quote_plus(missing)}'},
                     ['tlsCAFile cannot be read', missing, 'Correct MONGO_URI'],
+                ),
+                (
+                    {'MONGO_URI': 'mongodb+srv://a.example.org:27017/shop'},
+                    ['MONGO_URI cannot be used', 'must not include a port'],
                 ),
                 (
                     {'MONGO_URI': f'{uri}?tls=true&ssl=false'},
@@ -399,6 +407,15 @@ class LoginTest(TlsTest):
                 ),
             ]
         )
+
+    def test_a_write_concern_that_the_set_does_not_have(self) -> None:
+        self.migration('001_a.py', UPDATE)
+        for concern in (3, 'other'):
+            manager = self.manager(**self.by_certificate('ann', w=concern))
+            with self.assertRaises(MigopyException) as caught:
+                manager.perform('execute', [], {})
+            words = f'w={concern} cannot be used .*\nCorrect MONGO_CLIENT_OPTIONS'
+            self.assertRegex(str(caught.exception), words)
 
     def test_what_the_user_of_a_certificate_may_not_do(self) -> None:
         settings = self.by_certificate('ann')
