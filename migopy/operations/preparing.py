@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from migopy.files import Migration
 from migopy.operations.orders import Order
@@ -96,10 +97,13 @@ def prepare(
 ) -> None:
     """End what commands that are gone have left running on the server.
 
-    Makes the indexes of migopy's collections, unless an earlier command has; then it
-    could also write there what these migrations will need, unless one is unfinished.
+    Waits for those that may still write, as they have not noticed that their lock was
+    taken away. Makes the indexes of migopy's collections, unless an earlier command
+    has; then it could also write there what these migrations will need, unless one is
+    unfinished.
     Raises `LeftRunning`, and what `require_registrable` does.
     """
+    _await_robbed(site, plan, observer)
     end_remains(site.client, site.db.name, _gone(site, plan))
     if plan.has_indexes and not plan.unfinished:
         # To look again costs a request, and is for what may have run before.
@@ -118,6 +122,23 @@ def make_ready(site: Site, name: str, observer: Observer) -> None:
     site.history.prepare()
     for warning in site.registry.prepare():
         observer.warned(warning)
+
+
+def _await_robbed(site: Site, plan: Plan, observer: Observer) -> None:
+    """Wait until what is unfinished can write nothing more; it has noticed by then."""
+    robbed = [each for each in plan.unfinished if each.writes_until is not None]
+    if not robbed:
+        return
+    last = max(robbed, key=lambda each: each.writes_until or datetime.min)
+    until = last.writes_until or datetime.min
+    # Somebody may have written any time there.
+    seconds = min((until - site.lock.now()).total_seconds(), site.lock.ttl)
+    if seconds > 0:
+        observer.warned(
+            f'{last.name} may write until {until:%Y-%m-%d %H:%M:%S} UTC if it still'
+            f' runs, as its lock was taken away: waiting {seconds:,.0f} s'
+        )
+        time.sleep(seconds)
 
 
 def _gone(site: Site, plan: Plan) -> list[Process]:

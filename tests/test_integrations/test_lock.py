@@ -906,6 +906,28 @@ class DeployTest(FabTest):
         self.assertIn('Nobody holds the lock', result.stdout)
         first.kill()
 
+    def test_what_is_typed_then_begins_when_the_robbed_one_has_noticed(self) -> None:
+        self.migration('001_a.py', WAITING)
+        first = self.start('migrations:execute')
+        self.begun()
+        self.assert_ok(self.fab('migrations:unlock,force=yes'))
+        [run] = self.db.migrations_history.find()
+        # The rest of its 20 seconds is of no use to a test.
+        until = self.client.admin.command('hello')['localTime'] + timedelta(seconds=4)
+        self.db.migrations_history.update_one({}, {'$set': {'writes_until': until}})
+        (self.folder / 'go').touch()
+        result = self.assert_ok(self.fab('migrations:execute,001_a.py'))
+        self.assertIn(
+            f'001_a.py may write until {until:%Y-%m-%d %H:%M:%S} UTC if it still runs,'
+            ' as its lock was taken away: waiting ',
+            result.stderr,
+        )
+        again = self.db.migrations_history.find_one({'_id': {'$ne': run['_id']}})
+        assert again is not None
+        self.assertGreaterEqual(again['started'], until)
+        self.assertEqual(self.ended(first).status, 1)
+        self.assertEqual(self.registered(), ['001_a.py'])
+
     def test_of_one_that_is_gone_nothing_is_awaited(self) -> None:
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
