@@ -70,10 +70,12 @@ class Lines:
         # All other control characters JSON escapes itself.
         self._write(text.replace('\x7f', '\\u007f'))
 
-    def counted(self, title: str, done: int, total: int | None, seconds: float) -> None:
+    def counted(
+        self, title: str, done: int, total: int | None, first: int, seconds: float
+    ) -> None:
         """Write a line about how far a loop is."""
-        passed = round(seconds, 3)
-        self.event('counted', title=title, done=done, total=total, seconds=passed)
+        far: Mapping[str, Any] = {'done': done, 'total': total, 'first': first}
+        self.event('counted', title=title, **far, seconds=round(seconds, 3))
 
     def answer(self, **what: Any) -> None:
         """Keep what the command was asked to show, for the last line."""

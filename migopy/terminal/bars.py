@@ -28,8 +28,10 @@ class Bar:
     Invariant: at its end it says the count that it was told last.
     """
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, first: int) -> None:
+        """Begin where a loop does: at the first item, or where an earlier run was."""
         self.title = title
+        self._first = first
         self._began = time.monotonic()
         self._drawn = 0.0
         self._count = 0
@@ -59,7 +61,8 @@ class Bar:
         DISPLAY.draw(self, self._count, self._total, self._numbers(), self._why)
 
     def _numbers(self) -> str:
-        return numbers(self._count, self._total, time.monotonic() - self._began)
+        seconds = time.monotonic() - self._began
+        return numbers(self._count, self._total, self._first, seconds)
 
 
 class Display:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from migopy.terminal.console import duration
 
 
-def line(title: str, count: int, total: int | None, seconds: float) -> str:
+def line(title: str, count: int, total: int | None, first: int, seconds: float) -> str:
     """Say how far a loop is: `notes: 12,000 of 31,995 (38%), 1,200/s, 16.7 s left`.
 
-    A total that has been exceeded is not shown.
+    `first` is where it has begun, so many seconds ago: what an earlier run has done
+    says nothing of how fast this one is. A total that has been exceeded is not shown.
     """
-    said = numbers(count, total, seconds)
+    said = numbers(count, total, first, seconds)
     return f'{title}: {said}' if title else said
 
 
-def numbers(count: int, total: int | None, seconds: float) -> str:
+def numbers(count: int, total: int | None, first: int, seconds: float) -> str:
     """Say how far a loop is, without a title."""
-    return how_far(count, total, count / seconds if count and seconds else None)
+    done = count - first
+    return how_far(count, total, done / seconds if done > 0 and seconds else None)
 
 
 def how_far(count: int, total: int | None, rate: float | None) -> str:

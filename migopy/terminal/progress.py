@@ -19,8 +19,9 @@ from migopy.texts import text_of
 
 Item = TypeVar('Item')
 
-#: Takes a title, what is done, the total, and the seconds since the title was new.
-Tell = Callable[[str, int, Optional[int], float], None]
+#: Takes a title, what is done, the total, what was done when the title was new, and the
+#: seconds since.
+Tell = Callable[[str, int, Optional[int], int, float], None]
 
 #: Seconds without a word until a person is told what is waited for, and seconds
 #: between two lines in a log.
@@ -143,15 +144,16 @@ def _now_and_then(tell: Tell) -> Meter:
     """Make a meter that tells of a loop every ten seconds."""
     began = told = time.monotonic()
     now_at = ''
+    first = 0
 
     def show(title: str, count: int, total: int | None) -> None:
-        nonlocal began, told, now_at
+        nonlocal began, told, now_at, first
         now = time.monotonic()
         if title != now_at:
-            began, now_at = now, title
+            began, now_at, first = now, title, count
         if now - told >= LINE_EVERY:
             told = now
-            tell(title, count, total, now - began)
+            tell(title, count, total, first, now - began)
 
     return show
 
@@ -166,7 +168,7 @@ def _bar_meter() -> Iterator[Meter]:
             bar.end()
             bar = None
         if bar is None:
-            bar = Bar(title)
+            bar = Bar(title, count)
             BAR.set(bar)
         bar.show(count, total)
 

@@ -254,7 +254,7 @@ class LinesTest(unittest.TestCase):
         )
 
     def test_progress(self) -> None:
-        self.assert_on_the_page('progress-line', line('notes', 96, 200, 10.0))
+        self.assert_on_the_page('progress-line', line('notes', 96, 200, 0, 10.0))
 
     def test_commands_for_tests(self) -> None:
         for name in ('test-commands', 'rewrite-docs'):

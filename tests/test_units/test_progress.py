@@ -18,7 +18,7 @@ from unittest import mock
 from migopy.terminal import bars
 from migopy.terminal.bars import BAR_WIDTH, DISPLAY
 from migopy.terminal.figures import line
-from migopy.terminal.progress import LOGGER, meter, progress, wait_for
+from migopy.terminal.progress import LOGGER, meter, progress, told_by, wait_for
 from migopy.terminal.totals import total_of
 from tests.faults import eventually
 from tests.project import RecordingLogger
@@ -128,6 +128,11 @@ class OnTerminalTest(ProgressTest):
                 1 / (number - 30)
         self.assert_shown(r'notes: 30 of 100 \(30%\), .*')
         self.assertIs(sys.stderr, self.screen)
+
+    def test_what_an_earlier_run_has_done_makes_no_rate(self) -> None:
+        with meter() as show:
+            show('notes', 4000, 5000)
+        self.assert_shown(r'notes: 4,000 of 5,000 \(80%\)')
 
     def test_of_a_loop_in_a_loop_the_outer_one_stays(self) -> None:
         for _ in progress(range(3), title='outer'):
@@ -251,23 +256,29 @@ class LineTest(unittest.TestCase):
 
     def test_says_title_count_total_rate_and_time_left(self) -> None:
         self.assertEqual(
-            line('notes', 12_000, 31_995, 10),
+            line('notes', 12_000, 31_995, 0, 10),
             'notes: 12,000 of 31,995 (38%), 1,200/s, 16.7 s left',
         )
         self.assertEqual(
-            line('', 5, 4000, 10), '5 of 4,000 (0%), 0.5/s, 2 h 13 min left'
+            line('', 5, 4000, 0, 10), '5 of 4,000 (0%), 0.5/s, 2 h 13 min left'
+        )
+
+    def test_the_rate_is_of_what_was_done_since_it_began(self) -> None:
+        self.assertEqual(
+            line('notes', 4500, 5000, 4000, 10),
+            'notes: 4,500 of 5,000 (90%), 50/s, 10.0 s left',
         )
 
     def test_at_the_end_nothing_is_left(self) -> None:
-        self.assertEqual(line('notes', 50, 50, 5), 'notes: 50 of 50 (100%), 10/s')
+        self.assertEqual(line('notes', 50, 50, 0, 5), 'notes: 50 of 50 (100%), 10/s')
 
     def test_a_total_that_is_exceeded_or_not_known_is_left_out(self) -> None:
         for total in (None, 10, 0):
-            self.assertEqual(line('notes', 50, total, 5), 'notes: 50, 10/s')
+            self.assertEqual(line('notes', 50, total, 0, 5), 'notes: 50, 10/s')
 
     def test_at_the_beginning_there_is_no_rate(self) -> None:
-        self.assertEqual(line('notes', 0, 50, 0), 'notes: 0 of 50 (0%)')
-        self.assertEqual(line('notes', 0, 50, 5), 'notes: 0 of 50 (0%)')
+        self.assertEqual(line('notes', 0, 50, 0, 0), 'notes: 0 of 50 (0%)')
+        self.assertEqual(line('notes', 0, 50, 0, 5), 'notes: 0 of 50 (0%)')
 
 
 class InLogTest(ProgressTest):
@@ -310,6 +321,19 @@ class InLogTest(ProgressTest):
                 self.logger.said.clear()
                 self.assertTrue(self.said(every=0.09))
                 self.assertEqual(screen.getvalue(), '')
+
+    def test_what_an_earlier_run_has_done_makes_no_rate(self) -> None:
+        with (
+            told_by(self.logger),
+            mock.patch.object(progress_of, 'LINE_EVERY', 0),
+            meter() as show,
+        ):
+            for title, first in (('notes', 4000), ('users', 3000)):
+                show(title, first, 5000)
+        self.assertEqual(
+            self.logger.of('white'),
+            ['notes: 4,000 of 5,000 (80%)', 'users: 3,000 of 5,000 (60%)'],
+        )
 
     def test_without_a_manager_they_go_to_stderr(self) -> None:
         with mock.patch.object(progress_of, 'LINE_EVERY', 0):
