@@ -98,6 +98,11 @@ class Where(NamedTuple):
 
     names: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, place: str) -> Where:
+        """Take the settings that a sentence names: `MONGO_HOST and MONGO_PORT`."""
+        return cls(tuple(place.split(' and ')))
+
 
 #: What a sentence is made of.
 Part = Union[str, Command, Usage, Option, Word, Where, Again]

@@ -64,19 +64,25 @@ def _roll_back(
             if not was_asked:
                 warn_of_later(plan, steps, observer)
             prepare(site, plan, migrations, observer)
-            wanted = int(order.asked.options.get('last', 0))
-            if wanted > len(migrations):
-                # Ignored ones are applied as well, and are not among them.
-                there = (
-                    'Only one migration was executed'
-                    if len(migrations) == 1
-                    else f'Only {len(migrations)} migrations were executed'
-                )
-                those = 'it is' if len(migrations) == 1 else 'all of them are'
-                observer.warned(f'{there}, not {wanted}: {those} rolled back')
+            _warn_of_fewer(order, len(migrations), observer)
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site)
     return True
+
+
+def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:
+    """Warn where fewer were executed than are to be rolled back by `last`.
+
+    Those that were ignored are applied as well, and are not among them.
+    """
+    wanted = int(order.asked.options.get('last', 0))
+    if wanted > number:
+        there, those = (
+            ('Only one migration was executed', 'it is')
+            if number == 1
+            else (f'Only {number} migrations were executed', 'all of them are')
+        )
+        observer.warned(f'{there}, not {wanted}: {those} rolled back')
 
 
 def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:

@@ -62,7 +62,7 @@ def refused(
         return AccessDenied(
             f'MongoDB at {where} lets nobody log in so: {reason}.\n'
             f'Correct authMechanism in {place} ',
-            Where(tuple(place.split(' and '))),
+            Where.of(place),
             ', then type the command again.',
             is_of_user=True,
         )
@@ -108,7 +108,7 @@ def _no_user_of_certificate(settings: Settings) -> AccessDenied:
             f'MongoDB at {settings.where} was shown no certificate, which is what one'
             ' logs in by with authMechanism=MONGODB-X509.\n'
             f'Set tlsCertificateKeyFile in {place} ',
-            Where(tuple(place.split(' and '))),
+            Where.of(place),
             ', then type the command again.',
             is_of_user=True,
         )

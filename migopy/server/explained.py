@@ -99,7 +99,7 @@ def explained(
             f'{at_fault} cannot be used:'
             f' {_setting_error(error, settings)}.\n'
             'Correct it ',
-            Where(tuple(at_fault.split(' and '))),
+            Where.of(at_fault),
             ', then type: ',
             Command(),
         )

@@ -130,7 +130,7 @@ def what_to_do(reason: str, settings: Settings) -> tuple[Part, ...]:
                 'It answers, but not by TLS, which is asked for. If it is to be'
                 ' encrypted, have it speak TLS (mongod --tlsMode). If it is not, take'
                 f' tls out of {settings.place_of("tls")} ',
-                _where(settings.place_of('tls')),
+                Where.of(settings.place_of('tls')),
             )
         if _is_ended(reason):
             return _no_such_client(settings)
@@ -138,7 +138,7 @@ def what_to_do(reason: str, settings: Settings) -> tuple[Part, ...]:
         return (
             'It took the connection and ended it. If it speaks nothing but TLS, set'
             f' tls=true in {settings.place_of("tls")} ',
-            _where(settings.place_of('tls')),
+            Where.of(settings.place_of('tls')),
             '. If what listens there is no MongoDB, or a tunnel that leads to none,'
             f' correct {place}',
         )
@@ -151,13 +151,13 @@ def _not_trusted(lowered: str, settings: Settings) -> tuple[Part, ...]:
     if 'mismatch' in lowered or "doesn't match" in lowered:
         return (
             f'Its certificate is for other names. Have one of those in {place} ',
-            _where(place),
+            Where.of(place),
             ' (the members of a replica set have those of rs.conf() in mongosh), or'
             ' give it a certificate for this one',
         )
     if 'crl' in lowered:
         at = settings.place_of(REVOKED)
-        return f'Correct {REVOKED} in {at} ', _where(at)
+        return f'Correct {REVOKED} in {at} ', Where.of(at)
     if 'revoked' in lowered:
         return ('Its certificate is revoked. Give the server another one',)
     if 'expired' in lowered or 'not yet valid' in lowered:
@@ -169,12 +169,12 @@ def _not_trusted(lowered: str, settings: Settings) -> tuple[Part, ...]:
         return (
             'No authority that is known here has signed its certificate. Set'
             f' {CA}, the file of the authority that did, in {ca} ',
-            _where(ca),
+            Where.of(ca),
         )
     return (
         f'None of the authorities in {CA} has signed its certificate. If it is the'
         f' server that is meant, correct {CA} in {ca} ',
-        _where(ca),
+        Where.of(ca),
     )
 
 
@@ -185,13 +185,13 @@ def _no_such_client(settings: Settings) -> tuple[Part, ...]:
         return (
             'It ended the connection when TLS was agreed on, so it may want a'
             f' certificate. Set {KEY} in {at} ',
-            _where(at),
+            Where.of(at),
         )
     return (
         'It ended the connection when TLS was agreed on, so it may refuse the'
         f' certificate in {path}: its log says why. Look at it (openssl x509 -noout'
         f' -dates -issuer -in {shlex.quote(path)}), correct {KEY} in {at} ',
-        _where(at),
+        Where.of(at),
     )
 
 
@@ -205,14 +205,10 @@ def _bad(
     place = settings.place_of(option)
     return BadSettings(
         f'{option} {reason}.\n{verb} {place} ',
-        _where(place),
+        Where.of(place),
         ', then type: ',
         Command(),
     )
-
-
-def _where(place: str) -> Where:
-    return Where(tuple(place.split(' and ')))
 
 
 def _path(settings: Settings, option: str) -> str | None:

@@ -56,7 +56,7 @@ def not_reached(
             f'MongoDB at {where} is {member.described}, which takes no writes.'
             + (f' The primary is {member.primary}.' if member.primary else ''),
             f'\nCorrect {settings.place} ',
-            Where(tuple(settings.place.split(' and '))),
+            Where.of(settings.place),
             ': name the replica set, so that its primary is found, and leave'
             ' directConnection out:\n'
             f'  MONGO_URI = {settings.uri_of_set(member.hosts, member.replica_set)!r}\n'
@@ -80,7 +80,7 @@ def not_reached(
             where,
             f'it answers, but is in no replica set {is_called!r}',
             f'rs.conf()._id in mongosh is the name. Correct {name} in {place} ',
-            Where(tuple(place.split(' and '))),
+            Where.of(place),
         )
     return ServerUnreachable(where, reason, *what_to_do(reason, settings))
 
@@ -93,6 +93,6 @@ def in_no_set(settings: Settings) -> NoPrimary:
         ' no writes.\nIf it is new and to be a set of its own, type rs.initiate() in'
         ' mongosh. If it was a member of one, look at that (rs.status() on another'
         f' member). If it is not the one that is meant, correct {settings.place} ',
-        Where(tuple(settings.place.split(' and '))),
+        Where.of(settings.place),
         '. Then type the command again.',
     )
