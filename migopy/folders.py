@@ -47,7 +47,7 @@ def private_directory(path: Path) -> Path:
     """Make sure of a folder that nobody else may write; make it where there is none.
 
     Give its absolute path. A new one is this user's alone (0700) and is kept out of
-    git. Raise `SharedFolder`, or `OSError` where it cannot be made.
+    git. Raises `SharedFolder`, or `OSError` where it cannot be made.
     """
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def require_private(path: Path) -> None:
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading; it is never a link's target, nor waited for.
 
-    Raise `NoRegularFile`, or another `OSError`.
+    Raises `NoRegularFile`, or another `OSError`.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | _NO_LINKS | _NO_WAITING | _BINARY)
@@ -102,7 +102,7 @@ def open_regular(path: Path) -> BinaryIO:
 def create_file(path: Path) -> BinaryIO:
     """Make a file of this user alone for writing; nothing may have its name before.
 
-    Raise `FileExistsError`, also for a link that leads nowhere, or another `OSError`.
+    Raises `FileExistsError`, also for a link that leads nowhere, or another `OSError`.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS | _BINARY
     return open(os.open(path, flags, 0o600), 'wb')

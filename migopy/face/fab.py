@@ -252,7 +252,7 @@ def run_there(
 ) -> None:
     """Run the same command on the remote machine.
 
-    Raise `HostFailed` unless it ends well. Under `fab -w` it is told, and
+    Raises `HostFailed` unless it ends well. Under `fab -w` it is told, and
     Fabric goes on to the next machine.
     """
     option = as_typed(values, options)

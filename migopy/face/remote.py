@@ -68,7 +68,7 @@ def run(
 
     `preparation` is a command to begin with, `sent` what the command brings along.
     What they write appears here line by line as it comes, behind the machine's name;
-    with `in_json` lines of JSON alone on stdout. Raise `HostFailed` unless all ends
+    with `in_json` lines of JSON alone on stdout. Raises `HostFailed` unless all ends
     well.
     """
     host = str(env.host_string)

@@ -149,7 +149,7 @@ def await_first_contact(client: object, settings: Settings) -> None:
     """Wait until the client has found a server, for five seconds at most.
 
     The first command would begin with the same wait, so this costs no round trip. If
-    the fabfile sets `serverSelectionTimeoutMS`, that counts instead. Raise PyMongo's
+    the fabfile sets `serverSelectionTimeoutMS`, that counts instead. Raises PyMongo's
     `ServerSelectionTimeoutError`.
     """
     if not isinstance(client, MongoClient) or settings.sets('serverSelectionTimeoutMS'):

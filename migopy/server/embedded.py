@@ -61,7 +61,7 @@ class PrivateMongod:
     def running(self) -> Iterator[str]:
         """Give the URI of the mongod, a primary, for as long as the block lasts.
 
-        A single-node replica set, so that transactions work. Raise `NoMongod`,
+        A single-node replica set, so that transactions work. Raises `NoMongod`,
         `SharedFolder`, or `MongodFailed` with what mongod's log says.
         """
         programs.find_mongods()  # where there is none, make no folder either

@@ -77,7 +77,7 @@ def explained(
                 f'w={settings.client_options["w"]} cannot be used with MongoDB at'
                 f' {settings.where}: {reason_of(error, settings)}.\n'
                 f'Correct {place} ',
-                Where(tuple(place.split(' and '))),
+                Where.of(place),
                 ', then type: ',
                 Command(),
             )

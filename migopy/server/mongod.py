@@ -149,7 +149,7 @@ def ask(
 
     One OP_MSG over one socket: a `MongoClient` starts threads, which do not survive a
     fork and hold up the exit of a short process by half a second. The reply is the
-    server's as it stands; look at its `ok`. Raise `OSError` where nobody answers
+    server's as it stands; look at its `ok`. Raises `OSError` where nobody answers
     within `seconds`, or somebody who is no MongoDB or not this user's.
     """
     message = b'\0' * 5 + bson.encode({**command, '$db': database})

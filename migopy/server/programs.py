@@ -53,7 +53,7 @@ def find_mongods() -> list[Path]:
     """Give the paths of the mongods on this machine.
 
     They are the one of the `mongod` extra and the one on PATH; or the one alone that
-    `MIGOPY_MONGOD` names. Raise `NoMongod` where there is none.
+    `MIGOPY_MONGOD` names. Raises `NoMongod` where there is none.
     """
     chosen = os.environ.get(CHOICE)
     if chosen:
