@@ -76,13 +76,13 @@ class Ledger:
         self._attempts: dict[bytes, Attempt] = {}
         self._transactions: dict[bytes, Transaction] = {}
 
-    def total(self) -> Tally:
-        """Give what was done, inside of transactions and outside."""
+    def total(self, doubts: bool = True) -> Tally:
+        """Give what was done in all; `doubts` are of what may still be answered."""
         with self._lock:
             total = sum_of([self._settled, self._committed, self._pretended])
-            for transaction in self._transactions.values():
-                add_tally(total, transaction.outcome())
-            return self._with_doubts(total)
+            for each in self._transactions.values():
+                add_tally(total, each.outcome() if doubts else each.tally)
+            return self._with_doubts(total) if doubts else total
 
     def outside(self) -> Tally:
         """Give what is not part of the step's own transactions, an open one's too."""

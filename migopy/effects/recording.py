@@ -124,7 +124,7 @@ class Recording(Effects):
     @property
     def answered(self) -> Effects:
         """Give what was done so far, without what is on its way."""
-        return Effects(self.ledger.total())
+        return Effects(self.ledger.total(doubts=False))
 
     @property
     def outside(self) -> Effects:

@@ -584,6 +584,15 @@ class UnansweredTest(ListenerTest):
             self.assertEqual(effects.answered.describe('geo'), 'cities 1 inserted')
             self.assertIn('no answer', effects.describe('geo'))
 
+    def test_so_may_a_commit_and_what_is_sent_once_more(self) -> None:
+        with self.listener.recording() as effects:
+            self.succeed(self.in_transaction(INSERT, 1), {'n': 1, 'ok': 1})
+            self.start(self.in_transaction({'commitTransaction': 1}, 1))
+            self.break_off(self.in_session({**INSERT, 'insert': 'towns'}, 2), LOST)
+            self.assertEqual(effects.answered.describe('geo'), 'cities 1 inserted')
+            self.assertIn('perhaps not committed', effects.describe('geo'))
+            self.assertIn('towns perhaps changed', effects.describe('geo'))
+
     def test_in_a_transaction_that_was_aborted_it_left_nothing(self) -> None:
         with self.listener.recording() as effects:
             self.start(self.in_transaction(INSERT, 1))
