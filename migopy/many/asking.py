@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from migopy.commands import Command
 from migopy.errors import MOST, MigopyException, enumerated
@@ -62,14 +63,13 @@ def _held(
     of_worker = is_yes(worker, 'unlock', 'worker')
 
     def look(member: Member, outcome: Outcome, waits: bool) -> Outcome:
-        if who := unlocking.who_holds(member.site, of_worker):
-            outcome.gathered.trials.append((who, ''))
-        return outcome
+        who = unlocking.who_holds(member.site, of_worker)
+        return replace(outcome, concerned=[who] if who else [])
 
     held = [
         f'The lock in {shown(each.database.title)} is held by {who}'
         for each in fleet.looks(databases, look)
-        for who, _ in each.gathered.trials
+        for who in each.concerned
     ]
     more = len(held) - MOST
     return [*held[:MOST], *([f'and {more:,} more'] if more > 0 else [])]
@@ -87,7 +87,7 @@ def _concerned(
     except MigopyException as error:
         error.change_commands(selection.narrow)
         raise
-    counts = Counter(name for each in looks for name, _ in each.gathered.trials)
+    counts = Counter(name for each in looks for name in each.concerned)
     return enumerated(
         [
             f'{name} in {count:,} database{"" if count == 1 else "s"}'
@@ -108,7 +108,6 @@ def _deed(asked: Command, options: Mapping[str, str]) -> Deed:
         else:
             order = order_up(member.manager, asked.name, name, to)
         chosen = order.select(member.site.plan())
-        outcome.gathered.trials += [(each.name, '') for each in chosen]
-        return outcome
+        return replace(outcome, concerned=[each.name for each in chosen])
 
     return look

@@ -103,6 +103,8 @@ class Outcome:
     #: For `watch`: the command that holds the lock, and the runs of the one before it.
     seen: Seen | None = None
     ended: Sequence[Run] = ()
+    #: For a question: the migrations that a command would take, or who holds a lock.
+    concerned: Sequence[str] = ()
     #: What the command had to show, as data, if JSON was asked for.
     shown: Mapping[str, Any] = field(default_factory=dict)
     #: Whether the database was gone when its turn came.
