@@ -14,6 +14,7 @@ from pymongo.errors import (
     OperationFailure,
     PyMongoError,
 )
+from pymongo.ssl_support import PYSSLError
 
 from migopy.codes import NO_SUCH_CONCERN
 from migopy.commands import Command, Where
@@ -50,8 +51,9 @@ class DatabaseError(MigopyException):
 
 
 #: What `MongoClient` raises besides its own errors for options that it cannot use; a
-#: KeyError is of `datetime_conversion`.
-UNUSABLE = (ValueError, TypeError, OSError, KeyError)
+#: KeyError is of `datetime_conversion`, and the last of a certificate's file. It is no
+#: OSError where PyOpenSSL is installed.
+UNUSABLE = (ValueError, TypeError, OSError, KeyError, PYSSLError)
 
 
 def explained(

@@ -19,6 +19,9 @@ PASSWORD = 'tlsCertificateKeyFilePassword'  # noqa: S105 - the option's name
 #: What a file in PEM has of an encrypted key, in the new form and in the old one.
 ENCRYPTED = (b'BEGIN ENCRYPTED PRIVATE KEY', b'Proc-Type: 4,ENCRYPTED')
 
+#: What OpenSSL, and PyOpenSSL, say of the certificate of a server.
+NOT_TRUSTED = ('certificate verify failed', 'certificate_verify', 'verificationerror')
+
 #: What PyMongo says of a connection that the other side has ended.
 ENDED = ('connection closed', 'Connection reset', 'EOF occurred', 'UNEXPECTED_EOF')
 
@@ -120,7 +123,7 @@ def what_to_do(reason: str, settings: Settings) -> tuple[Part, ...]:
     """
     place = settings.place
     lowered = reason.lower()
-    if 'certificate verify failed' in lowered or 'certificate_verify' in lowered:
+    if any(each in lowered for each in NOT_TRUSTED):
         return _not_trusted(lowered, settings)
     if 'alert' in lowered and ('certificate' in lowered or 'unknown ca' in lowered):
         return _no_such_client(settings)

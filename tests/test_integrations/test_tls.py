@@ -283,6 +283,44 @@ class FilesTest(TlsTest, FabTest):
             said = self.status_of({**settings, 'MongoClient': staticmethod(each)})
             self.assertEqual(said, '')
 
+    def test_the_password_of_a_key_is_shown_nowhere(self) -> None:
+        self.migration(
+            '001_a.py',
+            f"""
+            def up(db):
+                db.users.insert_one({{'name': 'Di'}})
+                raise ValueError('the key: {KEY_PASSWORD}, {quote_plus(KEY_PASSWORD)}')
+            """,
+        )
+        options = {'tlsCertificateKeyFilePassword': KEY_PASSWORD}
+        uri = (
+            f'mongodb://127.0.0.1:{server.port}/shop?authMechanism=MONGODB-X509'
+            f'&tlsCAFile={authority.file}&tlsCertificateKeyFile={self.file("locked")}'
+        )
+        in_uri = f'{uri}&tlsCertificateKeyFilePassword={quote_plus(KEY_PASSWORD)}'
+        for settings in (
+            {'MONGO_URI': in_uri},
+            {'MONGO_URI': uri, 'MONGO_CLIENT_OPTIONS': options},
+        ):
+            self.set(settings)
+            for typed in (
+                'migrations:execute,001,json=yes',
+                'migrations:history,json=yes',
+                'migrations',
+                'migrations:settings,json=yes',
+                'migrations:plan',
+            ):
+                with self.subTest(settings=settings, typed=typed):
+                    result = self.fab(typed)
+                    said = result.said
+                    for each in self.folder.glob('plan.*'):
+                        said += each.read_text()
+                    for secret in (KEY_PASSWORD, quote_plus(KEY_PASSWORD)):
+                        self.assertNotIn(secret, said)
+                    self.assertNotIn('pass phrase', said)
+                    if 'execute' in typed:
+                        self.assertIn('the key: ***, ***', said)
+
     def test_relative_paths_lie_beside_the_fabfile(self) -> None:
         """Also where `fab` is started elsewhere, and where a migration goes there."""
         (self.folder / 'certificates').mkdir()

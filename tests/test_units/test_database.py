@@ -295,6 +295,19 @@ class ExplainTest(unittest.TestCase):
     def test_a_connection_that_broke(self) -> None:
         self.explained(AutoReconnect('closed'), ServerUnreachable, 'closed')
 
+    def test_a_certificate_for_another_host(self) -> None:
+        """As OpenSSL says it, and as PyOpenSSL does where that is installed."""
+        for reason in (
+            'db.example:27018: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify'
+            " failed: Hostname mismatch, certificate is not valid for 'db.example'."
+            ' (_ssl.c:1006)',
+            'db.example:27018: ("VerificationError(errors=[DNSMismatch(mismatched_id='
+            "DNS_ID(hostname=b'db.example'))])\",)",
+        ):
+            error = ServerSelectionTimeoutError(reason)
+            message = self.explained(error, ServerUnreachable, 'for other names')
+            self.assertNotIn('_ssl.c', message)
+
     def test_a_wrong_password(self) -> None:
         error = OperationFailure('Authentication failed.', 18)
         self.explained(
