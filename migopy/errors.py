@@ -37,6 +37,9 @@ class MigopyException(Exception):
     #: Whether its commands are ways out of what is half done, for a person to choose.
     has_ways_out = False
 
+    #: What the message is made of; a migration's own error may never call `__init__`.
+    _said: tuple[object, ...] = ()
+
     def __init__(self, *said: object, next: Sequence[Command] = ()) -> None:
         """Take the parts of the message, texts and commands, in order.
 

@@ -6,6 +6,7 @@ import errno
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.texts import text_of
 
 #: What Python raises when something has run out.
 LACKING = (MemoryError, OSError, RuntimeError)
@@ -35,6 +36,6 @@ def exhausted_by(error: Exception) -> MachineExhausted | None:
         return MachineExhausted('memory')
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
         return MachineExhausted('open files')
-    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+    if isinstance(error, RuntimeError) and text_of(error) == NO_THREAD:
         return MachineExhausted('threads')
     return None

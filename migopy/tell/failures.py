@@ -8,6 +8,7 @@ from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.run import Aftermath, Failure
 from migopy.signals import Stopped, is_interruption
+from migopy.texts import text_of
 from migopy.traces import excerpt
 
 #: How PyMongo tells that the server has not answered in the time that it was given.
@@ -21,8 +22,7 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     if isinstance(failure.error, Stopped):
         # The traceback is of no interest: it stopped where it may stop.
         how, error = 'was stopped', f'{failure.error}.'
-    if isinstance(failure.error, MigopyException):
-        error = error.replace(str(failure.error), failure.error.spelled(spelling))
+    error = respelled(error, failure.error, spelling)
     function = failure.function or failure.direction
     lines = [f'{failure.name} {how} in its {function}.', error]
     lines += filter(None, [_timed_out(failure.error)])
@@ -34,9 +34,17 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     return '\n'.join([*lines, spelled(_left_behind(failure), spelling)])
 
 
+def respelled(text: str, error: BaseException, spelling: Spelling) -> str:
+    """Spell the commands that an error of migopy's names in a text as a face has it."""
+    if not isinstance(error, MigopyException):
+        return text
+    said = text_of(error)
+    return text.replace(said, error.spelled(spelling)) if said else text
+
+
 def _timed_out(error: BaseException) -> str:
     """Say of a time-out of the settings that it comes each time; `''` of all else."""
-    found = _TIMED_OUT.search(str(error))
+    found = _TIMED_OUT.search(text_of(error))
     if found is None:
         return ''
     return (

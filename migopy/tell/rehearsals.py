@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from migopy.commands import Spelling
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import enumerated
 from migopy.rehearsal import HARMLESS, Caution, Deviation, Kind, Rehearsed, Stage
+from migopy.tell.failures import respelled
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.json_data import of_effects, of_error
 from migopy.tell.json_lines import LINES, Lines
@@ -187,9 +188,7 @@ class RehearsalTeller:
 
     def _failure(self, failure: Failure) -> str:
         error = excerpt(failure.error, failure.migration.path)
-        if isinstance(failure.error, MigopyException):
-            ours = failure.error.spelled(self._spelling)
-            error = error.replace(str(failure.error), ours)
+        error = respelled(error, failure.error, self._spelling)
         return f'it failed in its {failure.function or failure.direction}:\n{error}'
 
     def _deviations(self, when: str, found: Sequence[Deviation]) -> None:

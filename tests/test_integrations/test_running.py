@@ -170,6 +170,19 @@ class FailingTest(FabTest):
         self.assertEqual(self.registered(), ['1_good.py', '2_bad.py', '3_rest.py'])
         self.assertEqual(len(self.contents('ran')), 3)
 
+    #: Errors that are not written well: their texts cannot be had.
+    ODD = """
+import migopy
+
+class Silent(Exception):
+    def __str__(self):
+        return self.nosuch
+
+class Unmade(migopy.MigopyException):
+    def __init__(self):
+        pass
+"""
+
     def test_any_way_to_fail_is_a_failure(self) -> None:
         """Status 1, said once, with a traceback."""
         ways = {
@@ -177,15 +190,19 @@ class FailingTest(FabTest):
             'import migopy; raise migopy.StopTaskExecution': 'StopTaskExecution',
             # Its cause is itself.
             'error = ValueError(5); raise error from error': 'ValueError: 5',
+            'raise Silent': 'Silent: <exception str() failed>',
+            'import migopy; raise migopy.MigopyException': 'MigopyException',
+            'raise Unmade': 'Unmade',
         }
         for source, expected in ways.items():
             with self.subTest(source):
                 self.db.ran.drop()
                 self.db.migrations.drop()
-                self.migration('2_bad.py', f'def up(db):\n    {source}')
+                self.migration('2_bad.py', f'{self.ODD}\ndef up(db):\n    {source}')
                 result = self.fab('migrations:execute')
                 self.assertEqual(result.status, 1, result.said)
                 self.assertEqual(result.stderr.count('Traceback'), 1, result.said)
+                self.assertIn('2_bad.py failed in its up.\n', result.stderr)
                 self.assertIn(expected, result.stderr)
                 self.assert_stopped()
 
