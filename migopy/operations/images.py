@@ -143,6 +143,10 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         is_listed = any(each.name == name for each in listed)
         wanted = name if is_listed else Choice(plan).name_of(name)
         found = [each for each in listed if each.name == wanted]
+        site.lock.check()
+        # The same command may have been cut off in the middle of it.
+        if wanted in site.images.forget_left() and not found:
+            return
         if not found:
             raise NoImagesKept(wanted, has_down=False)
         if any(_is_needed(each, plan) for each in found):

@@ -238,17 +238,23 @@ class Images:
     def forget(
         self, ids: Iterable[ObjectId], session: ClientSession | None = None
     ) -> None:
-        """Delete sets of images, each document of a set before its chunks."""
+        """Delete sets of images, in a transaction if there is a session.
+
+        Without one a crash may leave a part, which is of no use, to `forget_left`.
+        """
         with self.own_work():
             for id in ids:
+                if session is None:
+                    self.collection.update_one({'_id': id}, {'$set': {'runs': False}})
                 self._drop_aside(id, session)
-                self.collection.delete_one({'_id': id}, session=session)
                 self.collection.delete_many(of_chunks(id), session=session)
+                self.collection.delete_one({'_id': id}, session=session)
 
-    def forget_left(self) -> None:
-        """Delete what a crash has left of sets that were being deleted."""
-        left = self.collection.find({'runs': False}, {'_id': True})
+    def forget_left(self) -> set[str]:
+        """Delete what a crash has left of sets that were being deleted; name these."""
+        left = list(self.collection.find({'runs': False}, {'name': True}))
         self.forget([each['_id'] for each in left])
+        return {str(each.get('name')) for each in left}
 
     def _drop_aside(self, id: ObjectId, session: ClientSession | None) -> None:
         """Drop the collections that were set aside; after that nothing is restored."""

@@ -8,8 +8,9 @@ from unittest import mock
 
 from bson import ObjectId
 from pymongo import MongoClient
-from pymongo.collection import Collection
+from pymongo.errors import AutoReconnect
 
+from migopy.files import NoSuchFunction
 from migopy.operations.undoing import NeverExecuted
 from migopy.undo import Conflicts, Damaged
 from migopy.undo.set_aside import Asides
@@ -83,12 +84,29 @@ class KeptTest(PlainTest):
         self.assertNotIn('001_a', str(caught.exception))
         self.assertIn('rollback,001_b.py,undo=yes', str(caught.exception))
 
-    def test_those_with_nothing_aside_are_deleted_at_once(self) -> None:
-        """Written to first, past the transaction of a run, it would be in its way."""
-        with mock.patch.object(Collection, 'update_one') as written_to:
-            self.it.undo(forget='001')
-        written_to.assert_not_called()
+    def test_what_a_cut_off_leaves_of_them_is_deleted_by_the_same_command(self) -> None:
+        """Chunks without their set would be found by nothing, and stay for ever."""
+        self.cut_off()
+        # They are of no use any more, which is seen before anything is done.
+        with self.assertRaises(NoSuchFunction):
+            self.it.rollback('001')
+        self.it.undo(forget='001')
         self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_so_it_is_by_the_next_run_that_keeps_images(self) -> None:
+        self.cut_off()
+        self.migration('002_b.py', CHANGE)
+        self.it.execute()
+        [kept] = self.db.migrations_undo.find(KEPT)
+        self.assertEqual(kept['name'], '002_b.py')
+        chunks = self.db.migrations_undo.find({'_id.images': {'$ne': kept['_id']}})
+        self.assertEqual([each['_id'] for each in chunks], [kept['_id']])
+
+    def cut_off(self) -> None:
+        """Let the images be forgotten in part."""
+        cut_off = mock.patch('migopy.undo.images.of_chunks', side_effect=AutoReconnect)
+        with cut_off, self.assertRaises(AutoReconnect):
+            self.it.undo(forget='001')
 
     def test_a_dump_has_them(self) -> None:
         folder = self.folder / 'dumps'
