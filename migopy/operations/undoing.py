@@ -32,6 +32,21 @@ class NeverExecuted(MigopyException):
         )
 
 
+class NeverKept(MigopyException):
+    """An unfinished migration without a `down` has no images; `name` is its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has no down(), and no images are kept of its unfinished run: that'
+            ' was cut off before it had changed a document, unless somebody has deleted'
+            ' them. Nothing was run.\nTo run its up again: ',
+            Command('execute', name),
+            '\nOr write a down(db) that takes back what there is of it, then type',
+            Again(),
+        )
+
+
 class UndoRefused(MigopyException):
     """A migration without a `down` is not to be undone either; `name` is its name."""
 
@@ -85,7 +100,7 @@ def steps_down(
     """Import what is to be rolled back; use images where there is no `down`.
 
     Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
-    `NoImagesKept`, `NeverExecuted`, `UndoRefused`.
+    `NoImagesKept`, `NeverExecuted`, `NeverKept`, `UndoRefused`.
     """
     return [
         _step_down(site, order, plan, loaded, observer)
@@ -110,6 +125,8 @@ def _step_down(
     record = plan.registered.get(loaded.name)
     if not has_down and record is not None and record.how == IGNORED:
         raise NeverExecuted(loaded.name)
+    if not has_down and any(e.images for e in plan.unfinished_of(loaded.migration)):
+        raise NeverKept(loaded.name)
     return Step.of(loaded, 'down', order.transaction)
 
 

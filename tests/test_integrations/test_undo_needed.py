@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 from unittest import mock
 
 from migopy.backfill import DocumentsFailed
+from migopy.commands import Command
 from migopy.operations.images import StillNeeded, prune
-from migopy.operations.undoing import CoveredInPart, HalfUndone
+from migopy.operations.undoing import CoveredInPart, HalfUndone, NeverKept
 from migopy.undo import InTheWay
 from tests.images import CHUNK_BY_CHUNK, state_of
 from tests.project import PlainTest
@@ -52,6 +54,19 @@ class NeededTest(PlainTest):
         with self.assertRaises(DocumentsFailed):
             manager.execute('001')
         return manager
+
+    def test_one_that_was_cut_off_before_there_were_any_runs_again(self) -> None:
+        """Its start is marked before its images are begun."""
+        self.migration('001_a.py', CHANGE.format(collection='a'))
+        of_dead = {'owner': 'dead', 'direction': 'up', 'started': datetime(2014, 1, 14)}
+        left = {'outcome': None, 'unsettled': True, 'images': True, 'records': []}
+        self.db.migrations_history.insert_one({'name': '001_a.py', **of_dead, **left})
+        with self.assertRaises(NeverKept) as caught:
+            self.manager().rollback('001')
+        [again] = caught.exception.next
+        self.assertEqual(again, Command('execute', '001_a.py'))
+        self.manager().execute('001')
+        self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_those_of_an_unfinished_one_are_not_forgotten(self) -> None:
         manager = self.failed(FAILS.format(undo=True))
