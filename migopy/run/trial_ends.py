@@ -57,7 +57,10 @@ def why_ended(
             reason = f'{where}it wants an index that would be there: '
             return Ended(f'{reason}{reason_of(error)}', is_over=True)
         if code_of(error) in TRANSACTION_OVER:
-            reason = f'{where}the server has ended the transaction, which may last 60 s'
+            reason = (
+                f'{where}the server has ended the transaction, as it does after 60 s'
+                ' and when it stops or another member becomes primary'
+            )
             return Ended(reason, is_over=True)
     if isinstance(error, Exception) and why_refused(error) is not None:
         over = is_gone(world.session, effects.database)
