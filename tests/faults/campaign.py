@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from migopy.server import mongod
 from tests.faults import eventually
 from tests.faults.deploys import LOCK_TTL, WAYS, Deploys
-from tests.faults.proxy import LossyProxy
+from tests.faults.proxy import PASSING, TRANSIENT, ErrorProxy, LossyProxy
 from tests.server import ReplicaSet, Server, temporary_folder
 
 #: How long a run lasts from the moment when it has the lock, about.
@@ -31,6 +31,13 @@ LONG_LOCK_TTL = 90.0
 
 #: Seconds after which a server ends a dead process's transaction.
 TRANSACTION_SECONDS = 3
+
+#: Errors that come again or mean what they say: Unauthorized, MaxTimeMSExpired,
+#: WriteConcernFailed, Interrupted, OutOfDiskSpace, those of Atlas and Cosmos.
+OTHERS = frozenset({1, 8, 13, 50, 64, 8000, 11601, 14031, 16500})
+
+#: Errors of a write concern: it is unknown, cannot be met, or was not met in time.
+OF_CONCERN = frozenset({64, 79, 100})
 
 #: Of which a fault says whether it has met the command.
 Hit = bool
@@ -130,12 +137,36 @@ def command_lost(deploys: Deploys) -> Hit:
 
 
 def lost(deploys: Deploys, after: bool) -> Hit:
-    port = deploys.client.address[1] if deploys.client.address else 0
-    proxy = LossyProxy(port, deploys.number, after)
+    return behind(LossyProxy(port_of(deploys), deploys.number, after), deploys)
+
+
+def refused(deploys: Deploys) -> Hit:
+    """The server answers commands with an error, before it does them or after."""
+    times = deploys.choice.choice([1, 1, 2, 3, 1000])
+    code = deploys.choice.choice(sorted(PASSING | TRANSIENT | OTHERS))
+    after = deploys.choice.random() < 0.5
+    given = port_of(deploys), deploys.number, times, code, after
+    return behind(ErrorProxy(*given, of_concern=False), deploys)
+
+
+def unconfirmed(deploys: Deploys) -> Hit:
+    """The server does what it is told, and does not know whether that will stay."""
+    times = deploys.choice.choice([1, 1, 2, 3, 1000])
+    code = deploys.choice.choice(sorted(PASSING | OF_CONCERN))
+    given = port_of(deploys), deploys.number, times, code, True
+    return behind(ErrorProxy(*given, of_concern=True), deploys)
+
+
+def behind(proxy: LossyProxy, deploys: Deploys) -> Hit:
+    """Have the victim speak with the server through a proxy that meets it."""
     with proxy.running():
         victim = deploys.start(deploys.command, URI=proxy.uri)
         deploys.claims(deploys.ended(victim))
-        return proxy.has_lost
+        return proxy.has_met
+
+
+def port_of(deploys: Deploys) -> int:
+    return deploys.client.address[1] if deploys.client.address else 0
 
 
 # Faults of servers
@@ -308,6 +339,13 @@ class Campaign:
             [
                 Fault('lost replies', reply_lost),
                 Fault('lost commands', command_lost),
+            ],
+        )
+        yield Lane(
+            one,
+            [
+                Fault('errors of the server', refused),
+                Fault('errors of the write concern', unconfirmed),
             ],
         )
         server = alone.result()

@@ -181,7 +181,7 @@ class Met:
         proxy = LossyProxy(self.server.port, number)
         with proxy.running():
             victim = self._start(proxy.uri)
-            self._is_met(victim, 'reply lost', lambda: proxy.has_lost)
+            self._is_met(victim, 'reply lost', lambda: proxy.has_met)
             victim.kill()
             self._ended(victim)
 

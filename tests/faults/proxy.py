@@ -1,4 +1,4 @@
-"""TCP proxies before a mongod: one loses a command or its reply, one is slow."""
+"""TCP proxies before a mongod: they lose commands, answer with errors, or are slow."""
 
 from __future__ import annotations
 
@@ -10,10 +10,16 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import bson
 
 OP_MSG = 2013
+
+#: Errors of a server that stops or is primary no more, and those of transactions that
+#: may be tried again: WriteConflict, NoSuchTransaction, LockTimeout.
+PASSING = frozenset({91, 189, 262, 10107, 11600, 11602})
+TRANSIENT = frozenset({24, 112, 251})
 
 #: What a client asks on its own account.
 NOT_COUNTED = frozenset({'hello', 'ismaster', 'isMaster', 'ping', 'endSessions'})
@@ -59,37 +65,81 @@ class Line:
 class LossyProxy(Line):
     """Passes on what is said between clients and one mongod on loopback.
 
-    Invariant: of the commands that are counted it loses the `number`th, and no other:
-    with `after`, when the server has done it, so that the client gets no reply, else
-    before it reaches the server. The client's connection ends then.
+    Invariant: of the commands that are counted it meets the `number`th, and `times` in
+    all: with `after`, when the server has done it, else before it reaches the server.
+    What it meets is lost: the client gets no reply, and its connection ends.
     """
 
-    def __init__(self, port: int, number: int = 0, after: bool = True) -> None:
+    #: Commands that are not met.
+    not_counted = NOT_COUNTED
+
+    def __init__(
+        self, port: int, number: int = 0, after: bool = True, times: int = 1
+    ) -> None:
         super().__init__(port)
-        self._number = number
-        self._after = after
+        self._met = range(number, number + times if number else 0)
         self._lock = threading.Lock()
+        self.after = after
         #: How many commands have come by.
         self.count = 0
 
     @property
-    def has_lost(self) -> bool:
-        return 0 < self._number <= self.count
+    def has_met(self) -> bool:
+        return bool(self._met) and self.count >= self._met[0]
 
     def connect(self, client: socket.socket) -> None:
         Connection(self, client, self.server_port)
 
-    def loses(self, command: str) -> bool:
-        """Count a command; tell whether it is the one to lose."""
-        if command in NOT_COUNTED:
+    def meets(self, command: str) -> bool:
+        """Count a command; tell whether it is one to meet."""
+        if command in self.not_counted:
             return False
         with self._lock:
             self.count += 1
-            return self.count == self._number
+            return self.count in self._met
 
-    @property
-    def loses_replies(self) -> bool:
-        return self._after
+    def answer(self, request: bytes, reply: bytes) -> bytes:
+        """Give what the client gets for what is met; nothing ends its connection.
+
+        `reply` is the server's, if it has done it.
+        """
+        return b''
+
+
+class ErrorProxy(LossyProxy):
+    """Answers what it meets with an error, as the server would label it.
+
+    With `of_concern` the reply of what was done gets an error of the write concern.
+    """
+
+    #: What is left of a transaction that could not be ended is another subject.
+    not_counted = NOT_COUNTED | {'abortTransaction', 'killSessions'}
+
+    def __init__(
+        self,
+        port: int,
+        number: int,
+        times: int,
+        code: int,
+        after: bool,
+        of_concern: bool,
+    ) -> None:
+        super().__init__(port, number, after or of_concern, times)
+        self._code = code
+        self._of_concern = of_concern
+
+    def answer(self, request: bytes, reply: bytes) -> bytes:
+        if is_unanswered(request):
+            return reply
+        command = document_of(request)
+        said: dict[str, Any] = {'code': self._code, 'errmsg': 'made on purpose'}
+        labels = {'errorLabels': labels_of(self._code, command)}
+        if not self._of_concern:
+            return made_reply(request, {'ok': 0.0, **said, **labels})
+        done = document_of(reply)
+        if not (done['ok'] and takes_concern(command)):
+            return reply
+        return made_reply(request, {**done, 'writeConcernError': said, **labels})
 
 
 class Connection:
@@ -102,7 +152,8 @@ class Connection:
         self._proxy = proxy
         self._client = client
         self._server_port = port
-        self._loses_reply = False
+        #: The request whose reply is to be another one.
+        self._met = b''
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -119,16 +170,23 @@ class Connection:
     def _requests(self, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while message := read_message(self._client):
-                if self._proxy.loses(command_of(message)):
-                    if not self._proxy.loses_replies:
-                        return
-                    self._loses_reply = True
-                server.sendall(message)
+                if not self._proxy.meets(command_of(message)):
+                    server.sendall(message)
+                elif self._proxy.after:
+                    self._met = b'' if is_unanswered(message) else message
+                    server.sendall(message)
+                elif answer := self._proxy.answer(message, b''):
+                    self._client.sendall(answer)
+                else:
+                    return
 
     def _replies(self, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while message := read_message(server):
-                if self._loses_reply:
+                if self._met:
+                    message = self._proxy.answer(self._met, message)
+                    self._met = b''
+                if not message:
                     break
                 self._client.sendall(message)
         self._end(server)
@@ -214,5 +272,41 @@ def command_of(message: bytes) -> str:
     code, _flags, kind = struct.unpack_from('<iIB', message, 12)
     if code != OP_MSG or kind != 0:
         return 'hello'
+    return next(iter(document_of(message)))
+
+
+def document_of(message: bytes) -> dict[str, Any]:
+    """Give a request's command, or the document of a reply."""
     (length,) = struct.unpack_from('<i', message, 21)
-    return next(iter(bson.decode(message[21 : 21 + length])))
+    return bson.decode(message[21 : 21 + length])
+
+
+def is_unanswered(request: bytes) -> bool:
+    """Tell whether a client wants no reply to a request (`moreToCome`)."""
+    return bool(request[16] & 2)
+
+
+def made_reply(request: bytes, document: dict[str, Any]) -> bytes:
+    """Make the message that answers a request with a document."""
+    body = bytes(5) + bson.encode(document)
+    head = struct.pack('<i4s4si', 16 + len(body), bytes(4), request[4:8], OP_MSG)
+    return head + body
+
+
+def is_inside(command: dict[str, Any]) -> bool:
+    """Tell whether a command is one of a transaction, and not its end."""
+    return command.get('autocommit') is False and 'commitTransaction' not in command
+
+
+def takes_concern(command: dict[str, Any]) -> bool:
+    """Tell whether the reply to a command may have an error of the write concern."""
+    is_write = 'writeConcern' in command or 'txnNumber' in command
+    return is_write and not is_inside(command)
+
+
+def labels_of(code: int, command: dict[str, Any]) -> list[str]:
+    """List the labels that a server gives an error in its reply to a command."""
+    if is_inside(command):
+        return ['TransientTransactionError'] if code in PASSING | TRANSIENT else []
+    is_retried = 'txnNumber' in command and code in PASSING
+    return ['RetryableWriteError'] if is_retried else []
