@@ -19,6 +19,7 @@ from pymongo.database import Database
 from migopy.effects import EffectsListener, Recording, RefusedWrite
 from migopy.errand import is_typed
 from migopy.errors import MigopyException
+from migopy.run.never_awaited import call_awaited
 from migopy.run.own_collections import OwnCollections
 from migopy.run.returned import require_done
 from migopy.run.site import Site
@@ -78,7 +79,7 @@ def carry_out(
 
     `own` is told of all commands. With `session` they are called in its transaction.
     Raises what they raise, `NotAsItShouldBe`, `WroteWhileLooking`, `TakesOwn`,
-    `LeftUndone`.
+    `LeftUndone`, `NeverAwaited`.
     """
     if step.require is not None:
         _ask_before(step.name, step.require, site, db, session)
@@ -86,7 +87,10 @@ def carry_out(
         for part in step.parts:
             carry_out(part, site, db, effects, own, session)
     else:
-        call = partial(own.call, partial(_call, step.function, site, db, session))
+        run = partial(
+            _call, step.name, step.direction, step.function, site, db, session
+        )
+        call = partial(own.call, run)
         returned = call_with_threads(call, lambda: site.lock.is_lost)
         require_done(step, returned, effects)
     if step.verify is not None:
@@ -102,7 +106,8 @@ def ask_after(
 ) -> None:
     """Call a migration's `verify`; raises as `carry_out` does."""
     with only_reading(name, 'verify', db, site.listener):
-        _require_yes(name, 'verify', _call(verify, site, db, session))
+        answer = _call(name, 'verify', verify, site, db, session)
+        _require_yes(name, 'verify', answer)
 
 
 def _ask_before(
@@ -113,10 +118,13 @@ def _ask_before(
     session: ClientSession | None,
 ) -> None:
     with only_reading(name, 'require', db, site.listener):
-        _require_yes(name, 'require', _call(require, site, db, session))
+        answer = _call(name, 'require', require, site, db, session)
+        _require_yes(name, 'require', answer)
 
 
 def _call(
+    name: str,
+    called: str,
     function: Callable[[Any], object],
     site: Site,
     db: Any,
@@ -124,14 +132,13 @@ def _call(
 ) -> object:
     db = _on_primary(db)
     if not inspect.iscoroutinefunction(function):
-        return _call_here(partial(function, db))
+        return _call_here(partial(call_awaited, partial(function, db), name, called))
     # What only a few migrations need takes its time to be imported.
     from migopy.run.asynchronous import run_to_end
 
     connect, lock = site.async_client, site.lock
-    return _call_here(
-        partial(run_to_end, function, db, connect, session, lambda: lock.is_lost)
-    )
+    run = partial(run_to_end, function, db, connect, session, lambda: lock.is_lost)
+    return _call_here(partial(call_awaited, run, name, called))
 
 
 def _call_here(call: Callable[[], object]) -> object:

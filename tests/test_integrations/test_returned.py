@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
 from unittest import mock
 
@@ -105,6 +107,145 @@ class LeftUndoneTest(PlainTest):
         with self.assertRaisesRegex(Exception, r'line 3: map\(…\) alone does nothing'):
             self.manager().rollback('1')
         self.assertEqual(self.registered(), [NAME])
+
+
+#: Whole files that forget to await, each with what they forget and where.
+FORGOTTEN = {
+    r'AsyncCollection\.insert_one\(\) \(001_x\.py, line 2\),': """
+        async def up(db): db.a.insert_one({})
+        """,
+    r'AsyncCollection\.insert_one\(\) \(001_x\.py, line 3\) \(and 1 more': """
+        async def up(db):
+            kept = [db.a.insert_one({}), db.a.insert_one({})]
+        """,
+    r'AsyncCollection\.delete_many\(\) \(001_x\.py, line 2\),': """
+        async def work(db): db.a.delete_many({})
+        async def up(db): await work(db)
+        """,
+    r'work\(\) \(001_x\.py, line 3\),': """
+        async def work(db): await db.a.insert_one({})
+        def up(db): work(db)
+        """,
+    r'work\(\) \(001_x\.py, line 4\),': """
+        import asyncio
+        async def work(db): await db.a.insert_one({})
+        async def begin(db): work(db)
+        async def up(db): await asyncio.create_task(begin(db))
+        """,
+}
+
+
+class NeverAwaitedTest(PlainTest):
+    """A coroutine that nobody awaits does nothing, and is not taken for done."""
+
+    refused = LeftUndoneTest.refused
+
+    def test_is_an_error_before_it_is_registered(self) -> None:
+        for forgotten, text in FORGOTTEN.items():
+            for options in ({}, {'TRANSACTION': True}):
+                with self.subTest(forgotten, **options):
+                    message = self.refused(text, **options)
+                    self.assertRegex(
+                        message, f'^{NAME}: its up never awaited {forgotten}'
+                    )
+                    self.assertIn('Write `await` before it', message)
+                    self.assertEqual(self.contents('a'), [])
+
+    def test_is_an_error_of_a_dry_run_too(self) -> None:
+        self.migration(NAME, 'async def up(db): db.a.insert_one({})')
+        with self.assertRaisesRegex(Exception, 'never awaited'):
+            self.manager().execute(dry_run='yes')
+
+    def test_is_an_error_of_down_too(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db): pass
+            async def down(db): db.a.insert_one({})
+            """,
+        )
+        self.manager().execute()
+        with self.assertRaisesRegex(Exception, 'its down never awaited'):
+            self.manager().rollback('1')
+        self.assertEqual(self.registered(), [NAME])
+
+    def test_is_an_error_of_a_verify_which_would_hold_whatever_there_is(self) -> None:
+        self.migration(
+            NAME,
+            """
+            def up(db): pass
+            async def verify(db): assert db.a.find_one()
+            """,
+        )
+        with self.assertRaisesRegex(Exception, 'its verify never awaited'):
+            self.manager().execute()
+        self.assertEqual(self.registered(), [])
+
+    def test_what_was_written_before_leaves_it_unfinished(self) -> None:
+        self.refused(
+            """
+            async def up(db):
+                await db.a.insert_one({})
+                db.b.insert_one({})
+            """
+        )
+        [message] = self.logger.of('red')
+        self.assertIn('It may have written already (a 1 inserted)', message)
+
+    def test_is_heard_where_python_is_told_to_warn_of_nothing(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')
+            self.refused('async def up(db): db.a.insert_one({})')
+
+    def test_what_was_put_away_on_purpose_is_fine(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import asyncio
+
+            async def forever(db):
+                await asyncio.Event().wait()
+
+            async def up(db):
+                db.a.insert_one({}).close()
+                asyncio.create_task(forever(db)).cancel()
+                try:
+                    await asyncio.wait_for(forever(db), 0)
+                except asyncio.TimeoutError:
+                    pass
+                await asyncio.gather(db.a.insert_one({}), db.a.insert_one({}))
+            """,
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter('error')
+            self.manager().execute()
+        self.assertEqual(len(self.contents('a')), 2)
+        self.assertEqual(self.registered(), [NAME])
+
+    def test_of_other_threads_and_afterwards_python_warns_as_ever(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import threading
+
+            async def work(): pass
+
+            def up(db):
+                thread = threading.Thread(target=lambda: work() and None)
+                thread.start()
+                thread.join()
+            """,
+        )
+
+        async def work() -> None:
+            pass
+
+        with self.assertWarnsRegex(RuntimeWarning, 'work. was never awaited'):
+            self.manager().execute()
+        self.assertEqual(self.registered(), [NAME])
+        with self.assertWarnsRegex(RuntimeWarning, 'work. was never awaited'):
+            work()  # type: ignore[unused-coroutine]
+        self.assertEqual(sys.get_coroutine_origin_tracking_depth(), 0)
 
 
 class DoneTest(PlainTest):
