@@ -132,14 +132,15 @@ class MigrationsManager(
 
         Example: rollback,001_add_index.py
         With last=NUMBER those that ran last are rolled back, the newest first; with
-        to=NAME all that ran after it. dry_run=yes shows what each would do, show=5 also
-        the first five documents of it. Without a down() documents are restored from
-        images, if the file has undo = True; with undo=yes always, with undo=no never.
-        What others have changed since stops it. conflicts=keep leaves those documents
-        as they are; conflicts=theirs restores in them the fields that nobody else has
-        changed, which may not fit the others; conflicts=ours restores all of them.
-        With force=yes the one named need not be applied. On a terminal it asks before
-        several, and before one that others ran after, unless yes=yes.
+        to=NAME all that ran after it. dry_run=yes shows what each would do; show=5
+        shows the first five documents, too. Without a down() documents are restored
+        from images, if the file has undo = True; undo=yes restores from images even
+        where there is a down(), undo=no never. What others have changed since stops it.
+        conflicts=keep leaves those documents as they are; conflicts=theirs restores in
+        them the fields that nobody else has changed, which may not fit the others;
+        conflicts=ours restores all of them. With force=yes the one named need not be
+        applied. On a terminal it asks before several, and before one that others ran
+        after, unless yes=yes.
         """
         from migopy.operations import dry_running, rolling_back
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
+import shutil
+import textwrap
 
 from migopy.commands import Command, Spelling, Usage
 from migopy.face.help import EXAMPLE, as_typed_here
@@ -18,7 +20,8 @@ def help_of(subtask: Subtask, name: str, spelling: Spelling) -> str:
     usage = usage_of(subtask, name)
     first, rest = explanation(subtask)
     general, of_options = told_apart(rest, usage, spelling)
-    parser = _for_help(spelling.usage(usage), '\n'.join(filter(None, [first, general])))
+    description = '\n'.join(map(_wrapped, [first, *general.splitlines()]))
+    parser = _for_help(spelling.usage(usage), description)
     options = parser.add_argument_group('options of this command')
     add_options(options, usage, of_options)
     add_general(parser.add_argument_group('options of every command'))
@@ -49,6 +52,13 @@ def _for_help(usage: str, description: str) -> Parser:
     )
 
 
+def _wrapped(line: str) -> str:
+    """Wrap a line as argparse wraps what it says of options; an example stays whole."""
+    if EXAMPLE.match(line):
+        return line
+    return textwrap.fill(line, shutil.get_terminal_size().columns - 2)
+
+
 def told_apart(
     text: str, usage: Usage, spelling: Spelling
 ) -> tuple[str, dict[str, str]]:
@@ -67,12 +77,12 @@ def told_apart(
     for sentence in re.split(r'(?<=\.) (?=[A-Z]|\w+=)|(?<=;) ', prose):
         about = [each for each in names if _is_about(each, sentence)]
         spelled = as_typed_here(sentence, usage, spelling)
+        whole = f'{spelled[:1].upper()}{spelled[1:].rstrip(".;")}.'
         for name in about:
-            whole = f'{spelled[:1].upper()}{spelled[1:].rstrip(".;")}.'
             # In argparse a % begins what it fills in.
             said[name] = ' '.join([*said.get(name, '').split(' '), whole]).strip()
         if not about and sentence:
-            general.append(spelled)
+            general.append(whole)
     of_options = {name: text.replace('%', '%%') for name, text in said.items()}
     return '\n'.join([*examples, ' '.join(general)]).strip(), of_options
 
