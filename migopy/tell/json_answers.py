@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Spelling
@@ -73,9 +74,8 @@ class JsonReport(Report):
 
     def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Answer runs, in the order given."""
-        runs = list(runs)
-        super().history(open_runs, runs)
-        self._lines.answer(history=[of_run(open_runs, run) for run in runs])
+        told = partial(of_run, open_runs)
+        super().history(open_runs, self._lines.answer_each('history', runs, told))
 
     def listing(
         self, entries: Sequence[Entry], plan: Plan, pending: Sequence[str]

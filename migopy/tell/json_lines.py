@@ -6,11 +6,11 @@ docs/machines.rst describes the lines.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from migopy.secrets import redacted, spellings_of
 from migopy.terminal import count_no_more, counted_by
@@ -19,6 +19,8 @@ from migopy.texts import text_of
 #: The version of the schema. It changes if a field is removed or gets another meaning,
 #: not if a field is added.
 SCHEMA = 1
+
+Value = TypeVar('Value')
 
 #: How many levels of a value are written; deeper ones are written as text.
 DEEPEST = 20
@@ -51,6 +53,8 @@ class Lines:
         self._secrets = secrets
         self._spellings = spellings_of(secrets)
         self.answers: dict[str, Any] = {}
+        #: Long answers, each value as it is written.
+        self._long: dict[str, list[str]] = {}
 
     @property
     def database(self) -> str:
@@ -63,12 +67,17 @@ class Lines:
 
     def event(self, event: str, **what: Any) -> None:
         """Write a line about something that happens."""
+        self._write(self._event(event, what))
+
+    def _event(self, event: str, what: Mapping[str, Any]) -> str:
         now = datetime.now(timezone.utc)
         head = {'migopy': SCHEMA, 'event': event, 'at': now}
-        document = self._fit({**head, **what})
-        text = json.dumps(document, allow_nan=False, separators=(',', ':'))
+        return self._written({**head, **what})
+
+    def _written(self, value: object) -> str:
+        text = json.dumps(self._fit(value), allow_nan=False, separators=(',', ':'))
         # All other control characters JSON escapes itself.
-        self._write(text.replace('\x7f', '\\u007f'))
+        return text.replace('\x7f', '\\u007f')
 
     def counted(
         self, title: str, done: int, total: int | None, first: int, seconds: float
@@ -81,10 +90,25 @@ class Lines:
         """Keep what the command was asked to show, for the last line."""
         self.answers.update(what)
 
+    def answer_each(
+        self, name: str, values: Iterable[Value], of: Callable[[Value], object]
+    ) -> Iterator[Value]:
+        """Keep what `of` tells of each value, and pass the values on.
+
+        It is kept as text: of a hundred thousand that takes far less room.
+        """
+        kept = self._long.setdefault(name, [])
+        for each in values:
+            kept.append(self._written(of(each)))
+            yield each
+
     def end(self, error: Mapping[str, Any] | None) -> None:
         """Write the last line: how the command ended, and what it shows."""
         ok = error is None
-        self.event('ended', **self._about, ok=ok, error=error, **self.answers)
+        what = {**self._about, 'ok': ok, 'error': error, **self.answers}
+        texts = [self._event('ended', what)[:-1]]
+        texts += [f'"{name}":[{",".join(each)}]' for name, each in self._long.items()]
+        self._write(f'{",".join(texts)}}}')
 
     def _fit(self, value: object, depth: int = 0) -> Any:
         """Give a value as JSON has it, its texts without secrets."""
@@ -129,6 +153,15 @@ class Answers(Lines):
 
     def event(self, event: str, **what: Any) -> None:
         """Write nothing."""
+
+    def answer_each(
+        self, name: str, values: Iterable[Value], of: Callable[[Value], object]
+    ) -> Iterator[Value]:
+        """Keep what `of` tells of each value as it is, and pass the values on."""
+        kept = self.answers.setdefault(name, [])
+        for each in values:
+            kept.append(of(each))
+            yield each
 
 
 #: The lines of the command that is carried out in this context; none where it was not

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextvars
 import io
+import json
 import sys
 import threading
+import tracemalloc
 import unittest
 from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
 
+from migopy.tell import Lines
 from migopy.terminal import spoken_by, unnamed, whole_lines
 
 NAMES = [f'tenant_{number}' for number in range(8)]
@@ -78,3 +82,35 @@ class LinesTest(unittest.TestCase):
 
 if __name__ == '__main__':
     unittest.main()
+
+
+class LongAnswerTest(unittest.TestCase):
+    """An answer of very many values, in a line of JSON."""
+
+    def test_it_is_as_any_other(self) -> None:
+        values = [{'a': 'b\x7fc', 'secret': 'x s3cret y', 'n': 2**60}, 'ü', None]
+        for long in (values, []):
+            said: list[str] = []
+            lines = Lines(said.append, 'history', secrets=['s3cret'])
+            self.assertEqual(list(lines.answer_each('short', [1], str)), [1])
+            self.assertEqual(
+                list(lines.answer_each('long', long, lambda each: each)), long
+            )
+            lines.answer(long_before=long)
+            lines.end(None)
+            told = json.loads(said[0])
+            self.assertEqual(told['long'], told['long_before'])
+            self.assertEqual((told['short'], told['event']), (['1'], 'ended'))
+
+    def test_it_takes_no_more_room_than_its_text_some_times(self) -> None:
+        def made(number: int) -> dict[str, Any]:
+            return {f'field_{each}': f'{number} {each}' for each in range(20)}
+
+        lines = Lines(lambda line: None, 'history')
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for _ in lines.answer_each('long', range(5_000), made):
+            pass
+        lines.end(None)
+        _, most = tracemalloc.get_traced_memory()
+        self.assertLess(most, 5_000 * len(json.dumps(made(5_000))) * 5)
