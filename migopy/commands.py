@@ -166,6 +166,7 @@ PLACEHOLDERS = {
     'spec_migr': 'NAME',
     'subtask': 'COMMAND',
     'title': 'TITLE',
+    'what': 'list',
     'which': 'NUMBER|NAME',
     'to': 'NAME',
     'last': 'NUMBER',
