@@ -13,6 +13,8 @@ MOST = 50
 
 #: Names in one line; of more only the first and the last are shown.
 NAMES_SHOWN = 10
+#: Names that are shown of more, where the last would be taken for the end of a range.
+FIRST_SHOWN = 3
 
 
 class StopTaskExecution(Exception):
@@ -104,6 +106,13 @@ def enumerated(names: Sequence[str]) -> str:
     """Set names in a line; of more than ten the first and the last."""
     if len(names) > NAMES_SHOWN:
         return f'{names[0]}, …, {names[-1]}'
+    return ', '.join(names)
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Set names in a line between which others may lie; of more than ten the first."""
+    if len(names) > NAMES_SHOWN:
+        return f'{", ".join(names[:FIRST_SHOWN])} and {len(names) - FIRST_SHOWN:,} more'
     return ', '.join(names)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from migopy.commands import Command
-from migopy.errors import MOST, MigopyException, enumerated
+from migopy.errors import MOST, MigopyException, some_of
 from migopy.face import Asking, is_yes
 from migopy.many.databases import Database, shown
 from migopy.many.fleet import Deed, Fleet
@@ -35,7 +35,7 @@ def ask(
     is one that the fabfile has written; where nobody holds a lock, there is nothing to
     ask.
     """
-    names = enumerated([shown(each.title) for each in databases])
+    names = some_of([shown(each.title) for each in databases])
     about = f'{len(databases):,} databases on {where}: {names}'
     asking = Asking(about, says_yes(selection.options, 'yes'))
     if not asking.will_ask:
@@ -88,7 +88,7 @@ def _concerned(
         error.change_commands(selection.narrow)
         raise
     counts = Counter(name for each in looks for name in each.concerned)
-    return enumerated(
+    return some_of(
         [
             f'{name} in {count:,} database{"" if count == 1 else "s"}'
             for name, count in counts.items()

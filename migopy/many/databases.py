@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option, Spelling, Usage, Where, Word
-from migopy.errors import NAMES_SHOWN, MigopyException, enumerated
+from migopy.errors import NAMES_SHOWN, MigopyException, some_of
 from migopy.face import OF_DATABASE
 
 #: MongoDB's own databases, which no pattern takes.
@@ -20,6 +20,9 @@ SYSTEM = frozenset({'admin', 'config', 'local'})
 
 #: `only=failed` selects those whose last run failed, by their own histories.
 FAILED_ONES = 'failed'
+
+#: Databases that are named in a command that is offered.
+MOST_NAMED = 20
 
 #: The characters of most databases' names; other names are shown in quotes.
 PLAIN_NAME = re.compile(r'[\w-]+(?:@[\w.:,-]+)?', re.ASCII)
@@ -44,7 +47,7 @@ class NoSuchDatabase(MigopyException):
         self.word = word
         # Of very many only those that are spelled much like it.
         like = get_close_matches(word, names, n=3) if len(names) > NAMES_SHOWN else []
-        there_are = enumerated([shown(name) for name in like or names])
+        there_are = some_of([shown(name) for name in like or names])
         super().__init__(
             Option(option, word),
             ' fits none of the databases, so nothing was done.\n'

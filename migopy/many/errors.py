@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from migopy.commands import Command, Part
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MigopyException, some_of
 from migopy.many.databases import Database, narrowed_to, shown
 from migopy.traces import summary
 
@@ -15,7 +15,7 @@ class Failed(MigopyException):
 
     def __init__(self, titles: Sequence[str], count: int, said: Sequence[Part]) -> None:
         self.titles = titles
-        names = enumerated([shown(title) for title in titles])
+        names = some_of([shown(title) for title in titles])
         number = (
             f'{len(titles):,} of {count:,} databases failed: {names}\n'
             'What went wrong in each stands above.'
@@ -32,7 +32,7 @@ class CanaryFailed(MigopyException):
         self, titles: Sequence[str], not_begun: int, again: Command | None = None
     ) -> None:
         self.titles = titles
-        names = enumerated([shown(title) for title in titles])
+        names = some_of([shown(title) for title in titles])
         others = '1 other was' if not_begun == 1 else f'{not_begun:,} others were'
         super().__init__(
             f'The canary failed ({names}), so {others} not begun.',

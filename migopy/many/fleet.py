@@ -150,7 +150,7 @@ class Fleet:
             counts.of_all.change_commands(self._selection.narrow)
         if counts.of_all is not None:
             raise counts.of_all
-        return counts.tally()
+        return counts.tally([each.title for each in databases])
 
     def _tell(self, counts: Counts, seconds: float) -> None:
         """Say at the end what was done in all, and once why there was nothing to do."""
@@ -161,12 +161,26 @@ class Fleet:
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
         phases = {phase for _, each in standings for phase in each.phases}
-        said = self._selection.narrow_all(ways_to_run(phases))
+        ways = self._selection.narrow_all(ways_to_run(phases))
+        unfinished = [title for title, each in standings if each.is_unfinished]
+        if unfinished:
+            about = Command('show_status', only=typed_only(unfinished[0]))
+            first = 'First settle what is unfinished. All about one of those: '
+            others = self._selection.without(ways, unfinished)
+            return [
+                first,
+                about,
+                *(['\nThe others can go on. ', *others] if ways else []),
+            ]
         odd = [title for title, each in standings if each.remarks]
+        failed = [title for title, each in standings if each.failed]
         if odd:
             about = Command('show_status', only=typed_only(odd[0]))
-            said += ['\n' if said else '', 'All about one of those: ', about]
-        return said
+            ways += ['\n' if ways else '', 'All about one of those: ', about]
+        elif failed:
+            why = Command('history', only=typed_only(failed[0]))
+            ways += ['\n' if ways else '', 'Why it failed in one of those: ', why]
+        return ways
 
     def _outcomes(
         self, databases: Sequence[Database], deed: Deed, is_shown: bool = True
@@ -219,7 +233,8 @@ class Fleet:
         if found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
         phase = self._selection.options.get('phase')
-        standing = standing_of(member.manager, plan, phase, self._command == 'check')
+        parses = self._command == 'check'
+        standing = standing_of(member.manager, member.site, plan, phase, parses)
         return replace(outcome, standing=standing)
 
     def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:

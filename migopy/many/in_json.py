@@ -58,7 +58,7 @@ def answer_standings(standings: Sequence[tuple[str, Standing]]) -> None:
             'database': title,
             'applied_up_to': standing.applied_up_to or None,
             'pending': standing.pending,
-            'remarks': list(standing.remarks),
+            'remarks': list(standing.notes),
             'needs_attention': bool(standing.pending) or standing.does_not_fit,
         }
         for title, standing in standings

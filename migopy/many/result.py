@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
-from migopy.many.databases import FAILED_ONES, typed_only
+from migopy.many.databases import FAILED_ONES, MOST_NAMED, typed_only
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.outcomes import (
     DONE,
@@ -22,9 +22,6 @@ from migopy.many.outcomes import (
 )
 from migopy.many.selecting import Selection
 from migopy.run import Unfinished, by_migration
-
-#: Databases that are named in a command that goes on with them.
-MOST_NAMED = 20
 
 
 class Failing(NamedTuple):
@@ -112,10 +109,16 @@ class Counts:
         did = self.of_all is None or bool(self.words[DONE] or self.words[NOTHING])
         return did and self.words[NOT_BEGUN] < self.of
 
-    def tally(self) -> Tally:
-        """Give what came of the command, once `end` was called."""
+    def tally(self, titles: Sequence[str]) -> Tally:
+        """Give what came of the command, once `end` was called.
+
+        `titles` are those of all databases, in the order in which they are told.
+        """
         why = self.refused if self.are_idle else None
-        return Tally(self.failed, self.gone, why, not self.words[NOT_BEGUN])
+        place = {title: number for number, title in enumerate(titles)}
+        failed = sorted(self.failed, key=lambda each: place[each.title])
+        gone = sorted(self.gone, key=place.__getitem__)
+        return Tally(failed, gone, why, not self.words[NOT_BEGUN])
 
 
 def settle(tally: Tally, count: int, typed: Command, selection: Selection) -> None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from migopy.commands import Command, Part, Word
 from migopy.errors import MigopyException
 from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
-from migopy.many.databases import Wanted
+from migopy.many.databases import MOST_NAMED, Wanted, typed_only
 
 #: The options that say for which databases a command is, and how to go through them.
 OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
@@ -126,6 +126,19 @@ class Selection(NamedTuple):
         """Give the parts of a text with its commands for those databases."""
         return [
             self.narrow(each) if isinstance(each, Command) else each for each in said
+        ]
+
+    def without(self, said: Iterable[Part], titles: Sequence[str]) -> list[Part]:
+        """Give the parts of a text with its commands for all but some databases.
+
+        Of too many to name, each command finds out itself that they are in the way.
+        """
+        if len(titles) > MOST_NAMED:
+            return list(said)
+        but = ' '.join(filter(None, [self.wanted.but, *map(typed_only, titles)]))
+        return [
+            each.having(**{'except': but}) if isinstance(each, Command) else each
+            for each in said
         ]
 
     def sure(self, command: str) -> Selection:

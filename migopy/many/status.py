@@ -6,12 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from migopy.errors import enumerated
+from migopy.errors import some_of
 from migopy.files import AFTER
 from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
+from migopy.state import FAILED
 from migopy.tell import elsewhere_of, phases_to_run
+
+#: How two of the remarks begin.
+UNFINISHED, FAILED_LAST = 'Unfinished', 'Failed in the last run'
 
 
 class Standing(NamedTuple):
@@ -30,6 +34,9 @@ class Standing(NamedTuple):
     does_not_fit: bool
     #: The phases of what can be run now; none if something is in the way.
     phases: frozenset[str] = frozenset()
+    is_unfinished: bool = False
+    #: Which of the pending ones failed when it ran last, and left nothing behind.
+    failed: str = ''
 
     @classmethod
     def of(
@@ -55,11 +62,18 @@ class Standing(NamedTuple):
             (*_remarks(plan, background, later), *broken),
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
+            bool(plan.unfinished),
         )
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """List what is told of it: the remarks, and what failed."""
+        failed = [f'{FAILED_LAST}: {self.failed}'] if self.failed else []
+        return [*self.remarks, *failed]
 
 
 def standing_of(
-    manager: Any, plan: Plan, phase: str | None, parses: bool = False
+    manager: Any, site: Site, plan: Plan, phase: str | None, parses: bool = False
 ) -> Standing:
     """Read where a manager's database stands, up to a phase if one is given.
 
@@ -73,7 +87,16 @@ def standing_of(
         from migopy.tell import lines_of_problems
 
         broken = lines_of_problems(unparsable(plan.unregistered), 'text')
-    return Standing.of(plan, names, rest, phase is None, broken)
+    standing = Standing.of(plan, names, rest, phase is None, broken)
+    return standing._replace(failed=_failed_last(site, names))
+
+
+def _failed_last(site: Site, pending: Sequence[str]) -> str:
+    """Name what failed in the last run of a database, and is pending; `''` for none."""
+    last = site.history.last(1) if pending else []
+    if last and last[0].outcome == FAILED and not last[0].interrupted:
+        return last[0].name if last[0].name in pending else ''
+    return ''
 
 
 class Row(NamedTuple):
@@ -104,12 +127,20 @@ def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:
 def remarks_of(
     standings: Iterable[tuple[str, Standing]],
 ) -> list[tuple[str, Sequence[str]]]:
-    """Group databases by what does not fit in them: each remark with its databases."""
+    """Group databases by what does not fit in them: each remark with its databases.
+
+    What is unfinished comes first.
+    """
     groups: dict[str, list[str]] = defaultdict(list)
     for title, standing in standings:
-        for remark in standing.remarks:
+        for remark in standing.notes:
             groups[remark].append(title)
-    return sorted(groups.items(), key=lambda group: (len(group[1]), group[0]))
+    return sorted(groups.items(), key=_rank)
+
+
+def _rank(group: tuple[str, Sequence[str]]) -> tuple[bool, int, str]:
+    remark, titles = group
+    return not remark.startswith(UNFINISHED), len(titles), remark
 
 
 def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
@@ -118,7 +149,7 @@ def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
     runs = [run.name for run in plan.unfinished if not run.is_restore]
     unfinished = list(dict.fromkeys([*restores, *runs]))
     for what, names in (
-        ('Unfinished', unfinished),
+        (UNFINISHED, unfinished),
         (later, left),
         ('Running at this moment', running),
         (elsewhere_of(plan), list(plan.elsewhere)),
@@ -127,7 +158,7 @@ def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
         ('Missing (registered, but there is no file)', plan.missing),
     ):
         if names:
-            yield f'{what}: {enumerated(names)}'
+            yield f'{what}: {some_of(names)}'
     for new, old in plan.renamed.items():
         yield f'{old} seems to be {new} now'
     for name, why in plan.wrong:

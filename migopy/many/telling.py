@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 
 from migopy.commands import Command, Part, Spelling, spelled
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MigopyException, some_of
 from migopy.many.databases import Database, shown
 from migopy.many.outcomes import Outcome
 from migopy.many.status import Standing, remarks_of, rows_of
@@ -81,7 +81,7 @@ class FleetReport:
                 f'{len(row.titles):,}',
                 row.applied_up_to or 'none',
                 f'{row.pending:,} from {row.first_pending}' if row.pending else 'none',
-                enumerated([shown(title) for title in row.titles]),
+                some_of([shown(title) for title in row.titles]),
             )
             for row in rows_of(standings)
         ]
@@ -156,5 +156,5 @@ class Named:
 
 
 def _databases(titles: Sequence[str]) -> str:
-    names = enumerated([shown(title) for title in titles])
+    names = some_of([shown(title) for title in titles])
     return f'{len(titles):,} databases: {names}' if len(titles) > 1 else names

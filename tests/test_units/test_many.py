@@ -12,6 +12,7 @@ from typing import Any
 from unittest import mock
 
 from migopy.commands import Command, FabSpelling
+from migopy.errors import some_of
 from migopy.face import WrongOptions
 from migopy.many.databases import (
     Database,
@@ -27,6 +28,7 @@ from migopy.many.databases import (
 )
 from migopy.many.gathered import Gathered
 from migopy.many.outcomes import Outcome
+from migopy.many.result import Counts
 from migopy.many.selecting import Selection
 from migopy.many.status import Standing, remarks_of, rows_of
 from migopy.many.workers import Workers
@@ -351,6 +353,32 @@ class StandingTest(unittest.TestCase):
         rows = rows_of(standings)
         self.assertEqual([row.titles for row in rows], [['y', 'z'], ['x']])
         self.assertEqual(remarks_of(standings), [('Changed: 001_a.py', ['y', 'z'])])
+
+    def test_what_is_unfinished_comes_first_and_is_not_called_a_range(self) -> None:
+        changed = Standing('002_b.py', 0, '', ('Changed: 001_a.py',), True)
+        odd = Standing('001_a.py', 1, '', ('Unfinished: 002_b.py',), True)
+        failed = odd._replace(remarks=(), failed='002_b.py')
+        many = [(f't{number:02}', odd) for number in range(3, 31)]
+        remarks = remarks_of([('t01', changed), ('t02', failed), *many])
+        self.assertEqual(
+            [(remark, len(where)) for remark, where in remarks],
+            [
+                ('Unfinished: 002_b.py', 28),
+                ('Changed: 001_a.py', 1),
+                ('Failed in the last run: 002_b.py', 1),
+            ],
+        )
+        where = some_of(remarks[0][1])
+        self.assertEqual(where, 't03, t04, t05 and 25 more')
+
+    def test_what_came_of_them_is_told_in_the_order_of_the_databases(self) -> None:
+        counts = Counts(4)
+        for name in ('d', 'a', 'c'):
+            [each] = databases(name)
+            gathered = Gathered(None, name, FabSpelling())
+            counts.take(Outcome(each, gathered, ValueError(name)))
+        failed = counts.tally(['a', 'c', 'b', 'd']).failed
+        self.assertEqual([each.title for each in failed], ['a', 'c', 'd'])
 
 
 if __name__ == '__main__':
