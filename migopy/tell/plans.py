@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from migopy.texts import counted
+
 #: How many commands of a migration are shown; the file has more.
 SHOWN = 50
 
@@ -16,9 +18,8 @@ def as_markdown(plan: Mapping[str, Any], path: str) -> str:
 
 
 def _lines(plan: Mapping[str, Any], path: str) -> Iterator[str]:
-    count = len(plan['migrations'])
-    migrations = 'migration' if count == 1 else 'migrations'
-    yield f'# Plan of {count:,} {migrations} of {_plain(plan["database"])}'
+    migrations = counted(len(plan['migrations']), 'migration')
+    yield f'# Plan of {migrations} of {_plain(plan["database"])}'
     yield ''
     yield f'Made {plan["made"]} by a dry run on {_code(plan["server"])}; nothing was'
     yield f'changed. All of it is in {_code(path)}.'
@@ -59,7 +60,7 @@ def _commands(migration: Mapping[str, Any]) -> Iterator[str]:
     if not commands:
         return
     yield ''
-    yield f'{migration["commands_in_all"]:,} commands:'
+    yield f'{counted(migration["commands_in_all"], "command")}:'
     yield ''
     yield '````json'
     for each in commands[:SHOWN]:
@@ -67,11 +68,11 @@ def _commands(migration: Mapping[str, Any]) -> Iterator[str]:
         yield json.dumps(each['command'], ensure_ascii=False) + times
     yield '````'
     more = len(commands) - SHOWN
-    if more > 0 or migration['commands_left_out']:
-        yield ''
-        yield f'{max(more, 0):,} more are in the file.'
-    if migration['commands_left_out']:
-        yield f'{migration["commands_left_out"]:,} are in neither.'
+    left_out = migration['commands_left_out']
+    for count, where in (more, 'in the file alone'), (left_out, 'in neither'):
+        if count > 0:
+            yield ''
+            yield f'{counted(count, "more command")} {where}.'
 
 
 def _plain(text: str) -> str:

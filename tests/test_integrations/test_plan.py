@@ -97,6 +97,22 @@ class MadeTest(PlanTest):
         self.assertIn('- would do: users 5 updated\n', page)
         self.assertIn('(times 5)', page)
 
+    def test_one_command_and_one_more_than_a_page_shows(self) -> None:
+        self.migration('001_a.py', 'def up(db):\n    db.notes.insert_one({})\n')
+        self.migration(
+            '002_b.py',
+            """
+            def up(db):
+                for number in range(51):
+                    db[f'notes_{number}'].insert_one({})
+            """,
+        )
+        self.planned()
+        page = (self.folder / 'plan.md').read_text()
+        self.assertIn('\n1 command:\n', page)
+        self.assertIn('\n51 commands:\n', page)
+        self.assertIn('\n1 more command in the file alone.\n', page)
+
     def test_no_values_unless_they_are_wanted(self) -> None:
         self.planned()
         texts = [(self.folder / f'plan.{end}').read_text() for end in ('json', 'md')]
