@@ -78,15 +78,15 @@ class Dump:
         try:
             if not path.name.isprintable():
                 raise ValueError('its name does not fit in a line')
-            made = datetime.strptime(path.name.partition('_')[0], TIME_FORMAT)
             require_folder(path)
             manifest = _read_manifest(path / MANIFEST)
+            made = _time_in(path.name)
             number = manifest.get('number', 0)
             return cls(
                 path.name,
                 path,
                 _database(manifest['database']),
-                made.replace(tzinfo=timezone.utc),
+                made,
                 sum(manifest['files'].values()),
                 files={
                     _plain(name): _count(n) for name, n in manifest['files'].items()
@@ -237,6 +237,17 @@ def require_folder(path: Path) -> None:
     """Raise `Damaged` unless it is a folder, not a link to one."""
     if not stat.S_ISDIR(path.lstat().st_mode):
         raise Damaged(f'{path} is no folder')
+
+
+def _time_in(name: str) -> datetime:
+    try:
+        made = datetime.strptime(name.partition('_')[0], TIME_FORMAT)
+    except ValueError as error:
+        raise ValueError(
+            'its name does not begin with the time when it was made, like'
+            ' 20261122T093000Z_'
+        ) from error
+    return made.replace(tzinfo=timezone.utc)
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:

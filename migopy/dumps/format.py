@@ -253,9 +253,7 @@ def read_contents(folder: Path, names: Sequence[str]) -> list[Stored]:
         stored = Stored.read(folder / name)
         if not stored.is_view:
             if stored.data_file not in data:
-                raise Damaged(
-                    f'{folder / stored.data_file} does not belong to the dump'
-                )
+                raise Damaged(f'{folder / stored.data_file} is missing from the dump')
             data.remove(stored.data_file)
             count = sum(map(len, read_batches(folder / stored.data_file)))
             stored = replace(stored, count=count)

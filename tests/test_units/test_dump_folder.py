@@ -223,7 +223,7 @@ class BadDumpTest(LaidTest):
         self.file('notes.metadata.json').write_text(json.dumps(METADATA))
         self.file('notes.bson').unlink()
         self.seal_again()
-        self.assert_damaged('notes.bson does not belong to the dump')
+        self.assert_damaged('notes.bson is missing from the dump')
 
     def test_a_bad_one_is_refused_before_the_server_is_asked(self) -> None:
         self.file('notes.bson').write_bytes(b'x')
@@ -316,6 +316,20 @@ class ForeignTest(LaidTest):
             f'{path} is of shop, not of other\nNothing was done. What can be restored:'
             '\n  20260102T100000Z_other',
         )
+
+    def test_a_copy_under_another_name_is_told_what_it_is_to_be_named(self) -> None:
+        shutil.copytree(self.directory / self.name, self.directory / 'before-2.0')
+        (self.directory / 'link').symlink_to(self.name)
+        for name, reason in {
+            'before-2.0': 'is no dump: its name does not begin with the time when it',
+            'link': 'link is no folder',
+        }.items():
+            with self.subTest(name), self.assertRaisesRegex(UnknownDump, reason):
+                self.dumps().find('shop', name)
+        made = datetime.strptime(self.name.partition('_')[0], TIME_FORMAT)
+        copy = f'{made - timedelta(1):{TIME_FORMAT}}_before-2.0'
+        (self.directory / 'before-2.0').rename(self.directory / copy)
+        self.assertEqual(self.dumps().find('shop', copy).name, copy)
 
     def test_one_whose_manifest_is_damaged_is_ours_still(self) -> None:
         (self.directory / self.name / 'migopy.json').write_text('{')
