@@ -27,11 +27,11 @@ from migopy.dumps.errors import (
     DumpOfOtherServer,
     ForeignDump,
     RestoreFailed,
-    RestoreRefused,
     UnknownDump,
     reason_of,
+    refused,
 )
-from migopy.dumps.exchange import Exchange, Mark, NoRoom
+from migopy.dumps.exchange import Exchange, Mark
 from migopy.dumps.filling import Filler
 from migopy.dumps.folder import MANIFEST, Dump, seal, sync
 from migopy.dumps.foreign import cautions, origin, read_foreign
@@ -172,10 +172,8 @@ class Dumps:
             exchange = Exchange(db, contents, filler, self._excluded, dump.size, mark)
             with signals.raised():
                 self._stage(exchange, db.name, mongorestore, in_place)
-        except NoRoom as error:
-            raise RestoreRefused(dump.name, str(error), lacks_room=True) from error
         except FAILURES as error:
-            raise RestoreRefused(dump.name, reason_of(error, self.directory)) from error
+            raise refused(dump.name, error, self.directory) from error
         try:
             with signals.raised():
                 exchange.switch()

@@ -18,6 +18,7 @@ from migopy.dumps.format import shown
 from migopy.dumps.listed import Unreadable
 from migopy.dumps.tools import ToolFailed
 from migopy.errors import MigopyException, listing
+from migopy.state import is_passing
 
 #: Errors that come from outside: the server, the disk, a dump, a tool.
 FAILURES = (
@@ -30,6 +31,9 @@ FAILURES = (
     Unreadable,
     ToolFailed,
 )
+
+
+_ALLOWING_ROLES = 'The roles backup and restore, on admin, allow it.'
 
 
 class DumpFailed(MigopyException):
@@ -48,14 +52,23 @@ class DumpFailed(MigopyException):
 class RestoreRefused(MigopyException):
     """The dump `name` cannot be restored; the database is as it was.
 
-    `lacks_room` is whether that was the reason, so that less room would do `in_place`.
+    `lacks_room` is whether that was the reason, so that less room would do `in_place`;
+    `is_passing` whether the same may be taken the next time, after an election, say.
     """
 
-    def __init__(self, name: str, reason: str, lacks_room: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        reason: str,
+        lacks_room: bool = False,
+        is_passing: bool = False,
+    ) -> None:
         self.name = name
         self.reason = reason
         self.lacks_room = lacks_room
         said: list[object] = ['See the dumps there are: ', Command('dbrestore')]
+        if is_passing:
+            said = ['When the server can be reached, type', Again()]
         if lacks_room:
             said = [
                 'Make room on the disk, or restore in place: each collection is tried'
@@ -153,6 +166,13 @@ class DirectoryUnreadable(MigopyException):
         )
 
 
+def refused(name: str, error: Exception, directory: Path) -> RestoreRefused:
+    """Make of one of the `FAILURES` the error of a restore that has changed nothing."""
+    reason = reason_of(error, directory)
+    cause = error.error if isinstance(error, NotTaken) else error
+    return RestoreRefused(name, reason, isinstance(error, NoRoom), is_passing(cause))
+
+
 def reason_of(error: BaseException, directory: Path) -> str:
     """Say what went wrong, and what would mend it; `directory` is that of the dumps."""
     if isinstance(error, NotTaken):
@@ -166,7 +186,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
         code = first.get('code', error.code)
         reason = server.reason_of(error)
         if code == UNAUTHORIZED:
-            reason += '. The roles backup and restore, on admin, allow it.'
+            reason += f'. {_ALLOWING_ROLES}'
         if code == NOT_VALID:
             reason += (
                 '. It is older than the validator of its collection; the role restore,'
@@ -175,6 +195,8 @@ def reason_of(error: BaseException, directory: Path) -> str:
         if code == OUTSIDE_STABLE_API:
             reason += '. Leave strict out of server_api for this command.'
         return reason
+    if isinstance(error, ToolFailed) and '(Unauthorized)' in str(error):
+        return f'{error}\n{_ALLOWING_ROLES}'
     if isinstance(error, OSError):
         return f'{error.filename or directory}: {error.strerror or error}'
     return str(error)

@@ -15,7 +15,7 @@ from pymongo.database import Database
 
 from migopy.dumps.database import dumped, servers_of
 from migopy.dumps.documents import Damaged
-from migopy.dumps.errors import FAILURES, RestoreRefused, reason_of
+from migopy.dumps.errors import FAILURES, refused
 from migopy.dumps.folder import Dump, require_folder
 from migopy.dumps.format import DATA, METADATA, shown
 from migopy.errors import enumerated
@@ -105,7 +105,7 @@ def origin(db: Database[Any], dump: Dump) -> list[str]:
     try:
         here = servers_of(db)
     except FAILURES as error:
-        raise RestoreRefused(dump.name, reason_of(error, dump.path.parent)) from error
+        raise refused(dump.name, error, dump.path.parent) from error
     if dump.is_of(set(here)):
         return []
     there = ', '.join(sorted(dump.servers))
@@ -121,7 +121,7 @@ def cautions(db: Database[Any], dump: Dump, excluded: Set[str]) -> list[str]:
     try:
         lacking = set(dumped(db.list_collection_names(), excluded)) - dump.names
     except FAILURES as error:
-        raise RestoreRefused(dump.name, reason_of(error, dump.path.parent)) from error
+        raise refused(dump.name, error, dump.path.parent) from error
     said = []
     if lacking:
         names = ', '.join(map(shown, sorted(lacking)))

@@ -20,6 +20,7 @@ from unittest import mock
 
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 from pymongo.server_api import ServerApi
 
 from migopy.dumps import (
@@ -31,6 +32,7 @@ from migopy.dumps import (
 )
 from migopy.dumps.database import free_bytes
 from migopy.dumps.format import file_stem
+from migopy.dumps.restoring import Filler
 from tests import server
 from tests.dumps import DumpTest, everything, spoil
 
@@ -223,6 +225,39 @@ class RestoreTest(DumpTest):
         self.rewrite_metadata('b', indexes=[self.index(dropDups=True, odd=1)])
         self.dumps().restore(self.db, self.dump)
         self.assertIn('y_1', self.db['b'].index_information())
+
+    def test_what_comes_of_the_server_s_end_is_to_be_tried_again(self) -> None:
+        """The dump is none to look for another one for."""
+        with (
+            server.standalone() as private,
+            MongoClient(private.uri, serverSelectionTimeoutMS=500) as client,
+        ):
+            db = client[self.db.name]
+            db['a'].insert_many([{'_id': number} for number in range(9)])
+            dump = self.dumps().make(db)
+            before = everything(db)
+
+            def progress(collection: str, done: int, total: int | None) -> None:
+                private.kill()
+
+            with self.assertRaisesRegex(
+                RestoreRefused,
+                '(?s)The database is as it was. When the server can be reached, type'
+                ' the command again[.]$',
+            ):
+                self.dumps(progress=progress).restore(db, dump)
+            private.restart()
+            self.dumps().restore(db, dump)
+            self.assertEqual(before, everything(db))
+
+    def test_what_comes_of_an_election_is_to_be_tried_again(self) -> None:
+        error = OperationFailure('operation was interrupted', 11602, {'code': 11602})
+        with (
+            mock.patch.object(Filler, 'create', side_effect=error),
+            self.assertRaisesRegex(RestoreRefused, 'reached, type the command again'),
+        ):
+            self.dumps().restore(self.db, self.dump)
+        self.assertEqual(self.before, everything(self.db))
 
     def test_an_interrupt_while_all_is_still_there_is_said(self) -> None:
         def progress(collection: str, done: int, total: int | None) -> None:

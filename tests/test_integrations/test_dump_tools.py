@@ -132,6 +132,18 @@ class ToolTest(FolderTest):
         self.assertEqual([], left(self.directory))
         self.assert_secrets_gone()
 
+    def test_a_right_that_is_lacking_is_named(self) -> None:
+        self.install(
+            """
+            print('Failed: (Unauthorized) not authorized on shop to execute command')
+            sys.exit(1)
+            """
+        )
+        with self.assertRaisesRegex(
+            DumpFailed, 'to execute command\nThe roles backup and restore, on admin,'
+        ):
+            self.dumps(self.connection).make(database())
+
     def test_a_tool_that_does_not_start_is_said(self) -> None:
         path = self.tools / 'mongodump'
         path.write_text('no program')
