@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from bson.codec_options import CodecOptions
@@ -59,6 +59,24 @@ def servers_of(db: Database[Any]) -> list[str]:
     hello = db.client.admin.command('hello')
     nodes = [f'{host}:{port}' for host, port in db.client.nodes]
     return sorted(hello.get('hosts') or nodes)
+
+
+def is_replicated(hello: Mapping[str, Any]) -> bool:
+    """Tell whether it is a replica set, or a router, that has answered so."""
+    return 'setName' in hello or hello.get('msg') == 'isdbgrid'
+
+
+def silent_members(db: Database[Any]) -> list[str]:
+    """List the members of the replica set that do not answer, as far as a client hears.
+
+    One that was given the address of a single member hears of no other.
+    """
+    members = db.client.topology_description.server_descriptions()
+    return sorted(
+        f'{host}:{port}'
+        for (host, port), each in members.items()
+        if each.server_type_name == 'Unknown'
+    )
 
 
 def free_bytes(db: Database[Any]) -> int | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from bson.codec_options import CodecOptions, DatetimeConversion
@@ -14,8 +15,8 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from migopy.codes import UNAUTHORIZED
-from migopy.dumps.database import plain_database
+from migopy.codes import OUTSIDE_STABLE_API, UNAUTHORIZED
+from migopy.dumps.database import is_replicated, plain_database
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     KNOWN_OPTIONS,
@@ -168,6 +169,12 @@ class Filler:
             collection.insert_many(batch)
         return bypass
 
+    @cached_property
+    def _quorum(self) -> Document:
+        """Have no index wait for a member that is down, as it would by default."""
+        hello = self._db.client.admin.command('hello')
+        return {'commitQuorum': 'majority'} if is_replicated(hello) else {}
+
     def _index(self, stored: Stored, name: str) -> None:
         # The server shows an index without collation the same in every collection, but
         # gives a new one the collation of its collection.
@@ -180,15 +187,20 @@ class Filler:
         ]
         if not indexes:
             return
-        command = {'createIndexes': name, 'indexes': indexes}
+        command: Document = {'createIndexes': name, 'indexes': indexes}
         try:
-            self._db.command(command)
+            self._db.command({**command, **self._quorum})
         except OperationFailure as error:
+            if error.code == OUTSIDE_STABLE_API:
+                # If it is strict it knows no quorum.
+                self._db.command(command)
+                return
             if error.code != _UNKNOWN_INDEX_OPTION:
                 raise
             # As mongorestore does: old servers kept any option. It is not sent at
             # first, as the strict Stable API does not know it.
-            self._db.command({**command, 'ignoreUnknownIndexOptions': True})
+            command |= {**self._quorum, 'ignoreUnknownIndexOptions': True}
+            self._db.command(command)
 
 
 def _is_of_id(index: Document) -> bool:

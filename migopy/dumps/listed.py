@@ -13,7 +13,7 @@ from pymongo.database import Database
 from pymongo.errors import InvalidName, OperationFailure
 
 from migopy.codes import NAMESPACE_NOT_FOUND, OUTSIDE_STABLE_API
-from migopy.dumps.database import dumped
+from migopy.dumps.database import dumped, is_replicated
 from migopy.dumps.documents import BATCH_BYTES
 from migopy.dumps.format import Document, Stored
 
@@ -106,8 +106,7 @@ def changes_noticed(stored: Stored) -> Iterator[None]:
 def has_snapshots(db: Database[Any]) -> bool:
     """Tell whether the server gives sessions that read all of one moment."""
     hello = db.client.admin.command('hello')
-    replicates = 'setName' in hello or hello.get('msg') == 'isdbgrid'
-    return replicates and hello['maxWireVersion'] >= _SNAPSHOT_WIRE_VERSION
+    return is_replicated(hello) and hello['maxWireVersion'] >= _SNAPSHOT_WIRE_VERSION
 
 
 class Extent(NamedTuple):

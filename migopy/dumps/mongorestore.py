@@ -10,11 +10,12 @@ from urllib.parse import quote_plus, unquote_plus
 from bson import json_util
 from pymongo.database import Database
 
-from migopy.dumps.database import drop
+from migopy.dumps.database import drop, silent_members
 from migopy.dumps.filling import has_empty_timestamp
 from migopy.dumps.folder import Dump
 from migopy.dumps.format import LONGEST_STEM, Say, Stored
 from migopy.dumps.tools import Tool, ToolFailed
+from migopy.errors import enumerated
 
 # A command line has its limits; each name stands in it four times.
 _AT_A_TIME = 200
@@ -43,6 +44,13 @@ class Mongorestore:
         """
         # It reads whatever lies in the folder.
         if self._dump.foreign or not self._dump.holds_nothing_else():
+            return {}
+        # It leaves it to the server how many members an index waits for: for all.
+        if silent := silent_members(self._db):
+            self._say(
+                f'{enumerated(silent)} cannot be reached, and {self._tool.path} would'
+                ' wait for that: PyMongo restores all.'
+            )
             return {}
         taken = {name: pair for name, pair in names.items() if self._takes(pair[0])}
         if not taken:

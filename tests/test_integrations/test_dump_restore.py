@@ -13,11 +13,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pymongo
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
@@ -30,9 +32,9 @@ from migopy.dumps import (
     RestoreRefused,
     UnknownDump,
 )
-from migopy.dumps.database import free_bytes
+from migopy.dumps.database import free_bytes, silent_members
 from migopy.dumps.format import file_stem
-from migopy.dumps.restoring import Filler
+from migopy.dumps.filling import Filler
 from tests import server
 from tests.dumps import DumpTest, everything, spoil
 
@@ -509,6 +511,32 @@ class RightsTest(DumpTest):
                 )
                 self.dumps().restore(db, dump)
                 self.assertEqual([{'_id': 1}], list(db['notes'].find()))
+
+
+class MemberDownTest(DumpTest):
+    def test_no_index_waits_for_a_member_that_is_down(self) -> None:
+        """It would until that member is back, and the way back with it."""
+        with (
+            server.replica_set(3) as members,
+            MongoClient(members.uri) as client,
+        ):
+            db = client[self.db.name]
+            db['a'].insert_many([{'n': number} for number in range(9)])
+            db['a'].create_index('n')
+            before = everything(db)
+            dump = self.dumps().make(db)
+            db['a'].delete_many({})
+            primary = members.primary()
+            down = next(one for one in members.members if one is not primary)
+            down.kill()
+            silent = [f'127.0.0.1:{down.port}']
+            deadline = time.monotonic() + 30
+            while silent_members(db) != silent and time.monotonic() < deadline:
+                time.sleep(0.05)
+            self.assertEqual(silent_members(db), silent)
+            with pymongo.timeout(60):
+                self.dumps().restore(db, dump)
+            self.assertEqual(before, everything(db))
 
 
 class StrictApiTest(DumpTest):

@@ -416,6 +416,18 @@ class MongorestoreTest(DumpTest):
         self.assertIn('no such option', str(self.said))
         self.assertIn('PyMongo restores what it has not', self.said[-1])
 
+    def test_where_a_member_is_down_pymongo_fills(self) -> None:
+        """It would wait for that member, for an index."""
+        self.install('target.insert_many(documents)')
+        with mock.patch(
+            'migopy.dumps.mongorestore.silent_members', return_value=['b.example:1']
+        ):
+            self.restore()
+        self.assertFalse(self.notes.exists())
+        self.assertEqual(self.before, everything(self.db))
+        [said] = [line for line in self.said if 'b.example:1 cannot be reached' in line]
+        self.assertIn('PyMongo restores all', said)
+
     def test_a_folder_with_anything_else_in_it_is_not_given_to_it(self) -> None:
         self.install('target.insert_many(documents)')
         (self.dump.path / self.db.name / 'more.bson').touch()
