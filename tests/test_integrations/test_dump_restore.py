@@ -33,8 +33,8 @@ from migopy.dumps import (
     UnknownDump,
 )
 from migopy.dumps.database import free_bytes, silent_members
-from migopy.dumps.format import file_stem
 from migopy.dumps.filling import Filler
+from migopy.dumps.format import file_stem
 from tests import server
 from tests.dumps import DumpTest, everything, spoil
 
