@@ -83,7 +83,7 @@ def say(text: str) -> None:
     LOGGER.get(ColorsLogger()).white(text)
 
 
-def unheard(*what: object) -> None:
+def unheard(*what: object, **named: object) -> None:
     """Hear what nobody is to be told."""
 
 
