@@ -13,12 +13,19 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Command, Where
 from migopy.errors import MigopyException, listing
 from migopy.files import Migration
-from migopy.run.adoption import is_before, plain, rolled_back_in
+from migopy.run.adoption import (
+    NUMBERS,
+    TIME_DIGITS,
+    is_before,
+    plain,
+    rolled_back_in,
+)
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.server import own_collection
 from migopy.state import (
     TOOLS,
+    ForeignRecord,
     ForeignRegistry,
     History,
     Record,
@@ -33,6 +40,9 @@ SETTING = 'MIGRATIONS_COLLECTION'
 
 #: Files in common from which on another registry is taken for one of the same project.
 CERTAIN = 2
+
+#: The year of MongoDB: nothing was applied in an earlier one.
+OLDEST = 2009
 
 #: Documents up to which a collection may be that of a tool's records.
 MOST_RECORDS = 100_000
@@ -92,8 +102,9 @@ def require_not_elsewhere(
     file with its name and content. Records of 1.0 have no content; they count if each
     of them has a file here, as another project would have other names. Those of other
     tools count by their whole names. What was rolled back here since may run. For a
-    single file there is only a warning, as two projects may have one in common. Raises
-    `RegisteredElsewhere`, `AppliedByAnotherTool`.
+    single file there is only a warning, as two projects may have one in common, unless
+    another tool's record has its very name. Raises `RegisteredElsewhere`,
+    `AppliedByAnotherTool`.
     """
     if plan.records:
         late = {each.name for each in plan.late}
@@ -119,9 +130,10 @@ def require_not_elsewhere(
                     ' where nothing is registered'
                 )
         for foreign in tools:
-            common = _applied_by(foreign, plan, rolled_back)
-            names = [each.name for each in migrations if each.name in common]
-            if names and len(common) >= CERTAIN:
+            applied = _applied_by(foreign, plan, rolled_back)
+            names = [each.name for each in migrations if each.name in applied]
+            is_exact = any(_is_exact(applied[name], name) for name in names)
+            if names and (is_exact or len(applied) >= CERTAIN):
                 raise AppliedByAnotherTool(names, foreign.tool, foreign.collection)
             if names:
                 observer.warned(
@@ -132,8 +144,8 @@ def require_not_elsewhere(
 
 def _applied_by(
     foreign: ForeignRegistry, plan: Plan, rolled_back: Mapping[str, datetime]
-) -> set[str]:
-    """Give the names of the files that a tool has applied under the same whole name."""
+) -> dict[str, ForeignRecord]:
+    """Give the files that a tool has applied under the same whole name."""
     applied = {
         plain(name): record
         for record in foreign.records
@@ -141,11 +153,27 @@ def _applied_by(
         if not record.not_applied
     }
     return {
-        each.name
+        each.name: record
         for each in plan.migrations
         if (record := applied.get(plain(each.name)))
         and not is_before(record, rolled_back.get(each.name))
     }
+
+
+def _is_exact(record: ForeignRecord, name: str) -> bool:
+    """Tell whether a record can be of no other file than the one of this name.
+
+    It says when it was applied, as an application's own documents hardly do, and its
+    name has a time, or is the file's to the letter and more than a number.
+    """
+    form = plain(name)
+    number = NUMBERS.match(form)
+    if number is None or record.at is None or record.at.year < OLDEST:
+        return False
+    if len(number[0].replace('_', '')) >= TIME_DIGITS:
+        return True
+    to_the_letter = {each.removesuffix('.py') for each in record.names}
+    return number[0] != form and name.removesuffix('.py') in to_the_letter
 
 
 def _names_in_both(

@@ -80,6 +80,41 @@ class OtherRegistryTest(PlainTest):
         manager.execute()
         self.assertEqual(len(self.contents('ran')), 1)
 
+    def test_of_another_tool_one_record_is_enough_if_it_can_be_of_no_other(
+        self,
+    ) -> None:
+        """`001_a` is; `001-a.js` and `001` may be those of another project."""
+        day = datetime(2019, 3, 20)
+        self.migration('20200724120000_c.py', INSERT)
+        for collection, record, name in (
+            ('pymongo_migrate', {'name': '001_a', 'applied': day}, '001_a.py'),
+            (
+                'changelog',
+                {'fileName': '20200724120000-c.js', 'appliedAt': day},
+                '20200724120000_c.py',
+            ),
+        ):
+            with self.subTest(record):
+                self.db[collection].insert_one(record)
+                manager = self.manager()
+                for options in ({}, {'spec_migr': name}, {'dry_run': 'yes'}):
+                    with self.assertRaises(AppliedByAnotherTool) as caught:
+                        manager.execute(**options)
+                    self.assertEqual(caught.exception.names, [name])
+                    self.assertIn('fab migrations:adopt', str(caught.exception))
+                self.assertEqual(self.contents('ran'), [])
+                self.client.drop_database(self.db.name)
+        for collection, record in (
+            ('changelog', {'fileName': '001-a.js', 'appliedAt': day}),
+            ('pymongo_migrate', {'name': '001', 'applied': day}),
+            ('pymongo_migrate', {'name': '001_a', 'applied': None}),
+        ):
+            with self.subTest(record):
+                self.db[collection].insert_one(record)
+                self.manager().execute()
+                self.assertEqual(len(self.contents('ran')), 3)
+                self.client.drop_database(self.db.name)
+
     def test_of_another_tool_in_a_collection_of_the_same_name(self) -> None:
         for collection, documents in (
             ('migrations', [{'migrationName': '001-a.js'}, {'migrationName': '002-b'}]),
