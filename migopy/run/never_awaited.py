@@ -60,7 +60,8 @@ class _Watch:
 
     def __init__(self) -> None:
         self._turn = threading.Lock()
-        self._found: dict[int, list[Forgotten]] = {}
+        # A list for each call that a thread is in: a migration may run other ones.
+        self._found: dict[int, list[list[Forgotten]]] = {}
         self._pythons: Callable[[Any], None] | None = None
 
     def begin(self, found: list[Forgotten]) -> None:
@@ -69,12 +70,15 @@ class _Watch:
             if not self._found:
                 self._pythons = getattr(warnings, WARNS, None)
                 setattr(warnings, WARNS, self._hear)
-            self._found[threading.get_ident()] = found
+            self._found.setdefault(threading.get_ident(), []).append(found)
 
     def end(self) -> None:
-        """End that for this thread."""
+        """End that for what this thread has begun last."""
+        thread = threading.get_ident()
         with self._turn:
-            del self._found[threading.get_ident()]
+            self._found[thread].pop()
+            if not self._found[thread]:
+                del self._found[thread]
             if not self._found and self._pythons is not None:
                 setattr(warnings, WARNS, self._pythons)
 
@@ -82,9 +86,9 @@ class _Watch:
         found = self._found.get(threading.get_ident())
         # Only what was made while this thread is watched knows where it was made.
         origin = coroutine.cr_origin
-        if found is not None and origin and not _is_of_library(origin[0][0]):
+        if found and origin and not _is_of_library(origin[0][0]):
             file, line, _ = origin[0]
-            found.append(Forgotten(coroutine.__qualname__, file, line))
+            found[-1].append(Forgotten(coroutine.__qualname__, file, line))
         elif self._pythons is not None:
             self._pythons(coroutine)
 

@@ -222,6 +222,26 @@ class NeverAwaitedTest(PlainTest):
         self.assertEqual(len(self.contents('a')), 2)
         self.assertEqual(self.registered(), [NAME])
 
+    def test_of_a_migration_that_runs_those_of_another_manager(self) -> None:
+        others = self.write('others/001_y.py', 'def up(db): db.b.insert_one({})')
+        inner = self.manager(
+            MIGRATIONS_DIRECTORY=str(others.parent), MIGRATIONS_COLLECTION='others'
+        )
+        self.migration(
+            NAME,
+            """
+            async def work(): pass
+
+            def up(db):
+                INNER()
+                work()
+            """,
+        )
+        with mock.patch('builtins.INNER', inner.execute, create=True):
+            with self.assertRaisesRegex(Exception, 'never awaited work'):
+                self.manager().execute()
+            self.assertEqual(len(self.contents('b')), 1)
+
     def test_of_other_threads_and_afterwards_python_warns_as_ever(self) -> None:
         self.migration(
             NAME,
