@@ -62,7 +62,7 @@ class Standing(NamedTuple):
             (*_remarks(plan, background, later), *broken),
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
-            bool(plan.unfinished),
+            bool(plan.to_settle),
         )
 
     @property
@@ -146,7 +146,7 @@ def _rank(group: tuple[str, Sequence[str]]) -> tuple[bool, int, str]:
 def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
     running = [run.name for run in plan.open_runs.running]
     restores = [f'dbrestore of {run.name}' for run in plan.restores]
-    runs = [run.name for run in plan.unfinished if not run.is_restore]
+    runs = [run.name for run in plan.to_settle if not run.is_restore]
     unfinished = list(dict.fromkeys([*restores, *runs]))
     for what, names in (
         (UNFINISHED, unfinished),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from migopy.run.choice import Choice
 from migopy.run.choice_errors import NoNumberOfRuns, UnknownMigration
@@ -24,7 +25,7 @@ def read_open_runs(history: History, lock: Lock, registry: Registry) -> OpenRuns
     if not runs:
         return OpenRuns()
     # In this order: if a run ends well meanwhile, the registry has it then.
-    holders, contents = lock.holders(), registry.read()
+    holders, contents = lock.holders(), registry.read(in_full=True)
     return Plan((), contents.records, runs=runs, holders=holders).open_runs
 
 
@@ -38,10 +39,11 @@ def last_runs(
     """
     number = whole_number(which.lstrip('-'))
     if not which or (number is not None and which[0] not in '-0'):
-        return history.each(min(number or 0, MOST), without=open_runs.ahead)
+        last = history.each(min(number or 0, MOST), without=open_runs.ahead)
+        return _as_known(last, open_runs)
     # A migration without a file and a record is known to the history alone.
     named = history.each(name=which, without=open_runs.ahead) if is_utf8(which) else ()
-    return list(named) or None
+    return list(_as_known(named, open_runs)) or None
 
 
 def runs_of(
@@ -59,4 +61,19 @@ def runs_of(
         if number == 0 or (number is not None and which[0] == '-'):
             raise NoNumberOfRuns(which) from error
         raise
-    return history.each(name=name, without=open_runs.ahead)
+    return _as_known(history.each(name=name, without=open_runs.ahead), open_runs)
+
+
+def _as_known(runs: Iterable[Run], open_runs: OpenRuns) -> Iterator[Run]:
+    """Give runs with what the registry alone knows: since when, and how long."""
+    # Somebody else's ids may be of any type, so these are compared one by one.
+    known = [*open_runs.running, *open_runs.unfinished, *open_runs.ended]
+    for run in runs:
+        for each in known:
+            if each.id == run.id:
+                run = replace(run, started=each.started)
+        record = open_runs.record_of(run)
+        if record is not None:
+            ended, took = record.executed_at, record.duration_ms
+            run = replace(run, ended=ended, duration_ms=took)
+        yield run

@@ -14,6 +14,7 @@ from migopy.errand import ERRAND
 from migopy.files import BEFORE, Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
+from migopy.run.unfinished import OpenRuns
 from migopy.state import (
     MARK,
     Agent,
@@ -54,8 +55,7 @@ class Marks:
         self._marked: deque[Run] = deque()
         #: What the history is to hear of ended runs, with the next marks.
         self._ends: list[Document] = [
-            run.completed() if run.id in plan.open_runs.took_effect else run.settled()
-            for run in plan.open_runs.ended
+            _end_of(run, plan.open_runs) for run in plan.open_runs.ended
         ] + [run.begun() for run in plan.unfinished if run.after is not None]
 
     def begin(
@@ -143,6 +143,16 @@ class Marks:
         self._writer.merge(self._history.collection, marks, MARK)
         self._ends.clear()
         self._marked.extend(runs)
+
+
+def _end_of(run: Run, open_runs: OpenRuns) -> Document:
+    """Give what the history is to hear of an earlier run, as the registry tells it."""
+    if open_runs.outcome_of(run) == run.outcome:
+        return run.settled()
+    record = open_runs.record_of(run)
+    if record is None:
+        return run.completed(None, None)
+    return run.completed(record.executed_at, record.duration_ms)
 
 
 def _to_mark(steps: Sequence[Step]) -> Sequence[Step]:

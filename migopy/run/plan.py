@@ -159,6 +159,15 @@ class Plan(Applied):
         return self.open_runs.unfinished
 
     @property
+    def to_settle(self) -> list[Run]:
+        """List the unfinished runs that can be settled now.
+
+        Of a migration that runs at this moment, what comes of that counts.
+        """
+        running = {run.name for run in self.open_runs.running}
+        return [run for run in self.unfinished if run.name not in running]
+
+    @property
     def in_the_way(self) -> list[Run]:
         """List the unfinished runs that keep other migrations from running.
 

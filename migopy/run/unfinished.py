@@ -36,14 +36,15 @@ class OpenRuns:
     """The runs whose end the history does not tell, by their state.
 
     Invariant: each run is in one list, the oldest first. The registry tells which have
-    ended; `took_effect` has the ids of those that changed it themselves.
+    ended; `took_effect` has the ids of those that changed it themselves, each with
+    the record of it, if any.
     """
 
     ahead: Sequence[Run] = ()
     running: Sequence[Run] = ()
     unfinished: Sequence[Run] = ()
     ended: Sequence[Run] = ()
-    took_effect: Sequence[object] = ()
+    took_effect: Sequence[tuple[object, Record | None]] = ()
 
     def state_of(self, run: Run) -> State:
         """Tell a run's state; one that is not among the open ones has ended."""
@@ -57,11 +58,13 @@ class OpenRuns:
         return State.ENDED
 
     def outcome_of(self, run: Run) -> str | None:
-        """Tell how a run ended, by the registry where the history does not say.
+        """Tell how a run ended, by the registry if need be; `None` where it did not."""
+        took_effect = any(id == run.id for id, _ in self.took_effect)
+        return run.good_outcome if took_effect else run.outcome
 
-        `None` where it did not end, though its migration may have been settled since.
-        """
-        return run.good_outcome if run.id in self.took_effect else run.outcome
+    def record_of(self, run: Run) -> Record | None:
+        """Give the record that a run has left, if it is one that took effect."""
+        return next((record for id, record in self.took_effect if id == run.id), None)
 
 
 def sort_out(
@@ -78,22 +81,19 @@ def sort_out(
     owners = {holder.owner for holder in holders}
     took_effect = []
     for run in begun:
-        now = [record.id for record in records.get(run.name, ())]
+        of_name = records.get(run.name, ())
+        now = [record.id for record in of_name]
         if _is_settled(run, now):
             found[State.ENDED].append(run)
             if _took_effect(run, now):
-                took_effect.append(run.id)
+                own = [record for record in of_name if record.id == run.id]
+                took_effect.append((run.id, own[0] if own else None))
         elif run.outcome is None and run.owner in owners:
             found[State.RUNNING].append(run)
         else:
             found[State.UNFINISHED].append(run)
-    return OpenRuns(
-        ahead=ahead,
-        running=found[State.RUNNING],
-        unfinished=found[State.UNFINISHED],
-        ended=found[State.ENDED],
-        took_effect=took_effect,
-    )
+    running, ended = found[State.RUNNING], found[State.ENDED]
+    return OpenRuns(ahead, running, found[State.UNFINISHED], ended, took_effect)
 
 
 def _by_beginning(

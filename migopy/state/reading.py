@@ -59,7 +59,8 @@ def read(
     holders = lock.holders() if runs else []
     if runs or contents is None:
         # In this order: if a run ends well meanwhile, the registry has it then.
-        contents = registry.read(in_full)
+        # With how long each took, which the history may not know of all of these.
+        contents = registry.read(in_full or bool(runs))
     return runs, holders, contents
 
 

@@ -148,9 +148,14 @@ class Run:
         """Give what the history is to merge where a later run settled this one."""
         return {'_id': self.id, 'unsettled': False}
 
-    def completed(self) -> Document:
+    def completed(self, ended: datetime | None, duration_ms: int | None) -> Document:
         """Give what the history is to merge where only the end was left unwritten."""
-        return {**self.settled(), 'outcome': self.good_outcome}
+        document = {**self.settled(), 'outcome': self.good_outcome}
+        if self.after is not None:
+            document |= self.begun()
+        if duration_ms is not None:
+            document |= {'ended': ended, 'duration_ms': duration_ms}
+        return document
 
     def begun(self) -> Document:
         """Give what the history is to merge where a run marked in advance has begun."""

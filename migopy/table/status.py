@@ -70,10 +70,10 @@ class Status(Wiring):
 
     def _show_with_way_back(self, plan: Plan) -> None:
         back = None
-        if plan.unfinished:
+        if plan.to_settle:
             from migopy.operations import ways_back
 
-            back = ways_back.way_back(self._site, plan.unfinished)
+            back = ways_back.way_back(self._site, plan.to_settle)
         self._report.status(plan, pending(self, plan), back)
 
     def _tell_unparsable(self, plan: Plan) -> bool:

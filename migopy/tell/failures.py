@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pymongo.errors import ConnectionFailure
+
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.run import Aftermath, Failure
@@ -67,10 +69,10 @@ def _left_behind(failure: Failure) -> list[Part]:
         ]
     if failure.is_unfinished and failure.earlier:
         began = f'{failure.earlier[0].started:%Y-%m-%d %H:%M:%S} UTC'
-        now = 'may have written, too' if failure.written else 'has written nothing'
+        now = 'may have written as well' if failure.written else 'has written nothing'
         return [
-            f'This attempt {now}; it is unfinished since that of {began}.'
-            ' Type one of:\n',
+            f'This attempt {now}. An earlier one, of {began}, had left it unfinished.'
+            f'{_correct_first(failure.error)} Type one of:\n',
             *failure.ways_out,
         ]
     if aftermath is Aftermath.LOOKED:
@@ -79,7 +81,7 @@ def _left_behind(failure: Failure) -> list[Part]:
         written = failure.written or 'it cannot be known what'
         return [
             f'It may have written already ({written}), so it is unfinished.'
-            ' Type one of:\n',
+            f'{_correct_first(failure.error)} Type one of:\n',
             *failure.ways_out,
         ]
     if aftermath is Aftermath.IN_DOUBT:
@@ -89,6 +91,13 @@ def _left_behind(failure: Failure) -> list[Part]:
             Command(),
         ]
     return _unchanged(failure)
+
+
+def _correct_first(error: BaseException) -> str:
+    """Say that to run it again alone would not help; `''` where it might."""
+    if is_interruption(error) or isinstance(error, ConnectionFailure):
+        return ''
+    return ' Before you run it again, correct the file or the data.'
 
 
 def _unchanged(failure: Failure) -> list[Part]:

@@ -28,7 +28,7 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
             **of_run(plan.open_runs, runs[-1]),
             'next': _settling(plan, runs[-1], spelling),
         }
-        for runs in by_migration(plan.unfinished)
+        for runs in by_migration(plan.to_settle)
     ]
     return {
         'pending': list(pending),

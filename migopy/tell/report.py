@@ -21,7 +21,7 @@ from migopy.tell.pending import (
     tell_listed,
     tell_pending,
 )
-from migopy.tell.runs import running_now, tell_runs, watching
+from migopy.tell.runs import attempt_now, tell_runs, watching
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
 
@@ -91,12 +91,13 @@ class Report:
             )
         tell_equal_numbers(self._voice, plan)
         running = plan.open_runs.running
-        self._section('Running at this moment:', list(map(running_now, running)))
+        lines = [attempt_now(plan, run) for run in running]
+        self._section('Running at this moment:', lines)
         if running:
             self._say('To see how far that is: ', watching(plan))
         if plan.foreign:
             self._say(*foreign_documents(plan.foreign, bool(plan.registered)))
-        unfinished = by_migration(plan.unfinished)
+        unfinished = by_migration(plan.to_settle)
         for runs in unfinished[:MOST]:
             for run in runs[-MOST:]:
                 self._voice.red(f'Unfinished: {describe(run)}')

@@ -86,6 +86,16 @@ def running_now(run: Run) -> str:
     return f'{run.name} ({run.direction}) by {by} since {since} UTC'
 
 
+def attempt_now(plan: Plan, run: Run) -> str:
+    """Say what runs, and how often it was left unfinished before."""
+    earlier = plan.unfinished_of(run)
+    if not earlier:
+        return running_now(run)
+    last = f'{earlier[-1].started:%Y-%m-%d %H:%M:%S} UTC'
+    attempts = 'an attempt' if len(earlier) == 1 else f'{len(earlier):,} attempts'
+    return f'{running_now(run)}, after {attempts} left unfinished, the last of {last}'
+
+
 def watching(plan: Plan) -> Command:
     """Give the command that shows how far what runs is."""
     is_worker = len(plan.at_work) == len(plan.open_runs.running)

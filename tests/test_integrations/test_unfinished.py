@@ -18,6 +18,7 @@ from migopy.effects import listen
 from migopy.run import NoFile, Unfinished
 from migopy.state.agent import Agent
 from migopy.state.history import History
+from migopy.terminal import duration
 from tests.faults import eventually, failing, obliging_server
 from tests.project import FABFILE, NOTHING, WAITING, FabTest, PlainTest
 
@@ -257,7 +258,12 @@ class FailedTest(UnfinishedTestCase):
             with self.assertRaises(ZeroDivisionError):
                 self.manager().execute(FIRST)
             said = self.logger.of('red')[-1]
-            self.assertIn('has written nothing; it is unfinished since that of', said)
+            self.assertIn('has written nothing. An earlier one, of ', said)
+            self.assertIn(
+                'had left it unfinished.'
+                ' Before you run it again, correct the file or the data. Type one of:',
+                said,
+            )
             for way in WAYS:
                 self.assertIn(f'fab migrations:{way},{FIRST}', said)
             self.assertIn(f'Unfinished: {FIRST}', self.shown())
@@ -487,6 +493,54 @@ class InterruptedTest(FabTest):
         shown = self.assert_ok(self.fab('migrations')).stdout
         self.assertIn(f'Unfinished: {FIRST}', shown)
 
+    def test_what_runs_again_is_not_offered_to_be_settled(self) -> None:
+        self.migration(FIRST, WAITING)
+        self.kill('execute')
+        self.await_lock()
+        self.kill(f'execute,{FIRST}', count=2)
+        self.await_lock()
+        self.kill(f'execute,{FIRST}', count=3)
+        # As if it ran on another machine, of whose processes nothing is known here.
+        self.db.migrations_lock.update_one({}, {'$set': {'place': 'elsewhere'}})
+        self.let_the_lock_live(seconds=3600)
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertRegex(
+            shown,
+            r'Running at this moment:\n  [^\n]* UTC, after 2 attempts left unfinished,'
+            r' the last of 2\d\d\d-[^\n]* UTC\n',
+        )
+        self.assertNotIn('Unfinished', shown)
+        for command in ('execute', 'ignore', 'rollback'):
+            self.assertNotIn(f'migrations:{command}', shown)
+        self.let_the_lock_live(seconds=0)
+        shown = self.assert_ok(self.fab('migrations')).stdout
+        self.assertEqual(shown.count(f'Unfinished: {FIRST}'), 3)
+
+    def test_of_one_that_ended_well_before_it_all_is_known(self) -> None:
+        """Its end would have been written to the history with the next mark."""
+        self.migration(FIRST, 'import time\ndef up(db):\n    time.sleep(1)')
+        self.migration(NEXT, WAITING)
+        self.kill('execute')
+        record = self.db.migrations.find_one({'name': FIRST}) or {}
+        took = rf'{FIRST} +executed +{duration(record["duration_ms"])} '
+        shown = self.assert_ok(self.fab('migrations:history')).stdout
+        self.assertRegex(shown, took)
+        # It began when the one before it was registered, not when both were marked.
+        began = f'{record["executed_at"]:%Y-%m-%d %H:%M:%S}'
+        self.assertRegex(shown, rf'{began} +{NEXT} +unfinished')
+        status = self.assert_ok(self.fab('migrations')).stdout
+        self.assertIn(f'{NEXT}: up started {began} UTC', status)
+        # So it stays once the history is put right.
+        self.await_lock()
+        self.assert_ok(self.fab(f'migrations:ignore,{NEXT}'))
+        self.assertRegex(self.assert_ok(self.fab('migrations:history')).stdout, took)
+        [run] = self.db.migrations_history.find({'name': FIRST})
+        kept = ('ended', 'outcome', 'duration_ms', 'unsettled')
+        self.assertEqual(
+            [run[each] for each in kept],
+            [record['executed_at'], 'executed', record['duration_ms'], False],
+        )
+
     def test_a_transaction_left_nothing(self) -> None:
         self.migration(
             FIRST,
@@ -530,7 +584,8 @@ class InterruptedTest(FabTest):
         )
         self.assertIn(
             'It may have written already (files perhaps changed by update (error'
-            ' 121)), so it is unfinished. Type one of:\n',
+            ' 121)), so it is unfinished. Before you run it again, correct the file'
+            ' or the data. Type one of:\n',
             self.fab('migrations:execute').stderr,
         )
 
