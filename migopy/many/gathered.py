@@ -134,6 +134,10 @@ class Gathered:
         changes = effects.describe(self.database)
         self.runs.append((run.name, ended_as(run), changes))
 
+    def empty(self, name: str) -> None:
+        """Keep that an `up` that has run is empty."""
+        self.warned(f'The up of {name} is empty, and does not run again')
+
     def marked(self, names: Sequence[str]) -> None:
         """Hear what was ignored, which `finished` has kept."""
 

@@ -179,7 +179,7 @@ def _require_settled(plan: Plan, chosen: Sequence[Migration]) -> None:
         if name in names:
             raise NotSquashed(
                 f'{name} is not as it was executed',
-                'To take it as it is now: ',
+                'To take it as it is now, and run nothing: ',
                 Command('accept', name),
             )
     applied = [each for each in chosen if each.name in plan.registered]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 
-from migopy.errors import enumerated
+from migopy.errors import MigopyException, enumerated
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -32,6 +33,20 @@ def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
                 ' outside of its functions is done each time that the file is imported,'
                 ' for a dry run or preflight, too: move it into its up'
             )
+
+
+def tell_of_empty(step: Step, observer: Observer) -> None:
+    """Tell of an `up` that has run and is empty: it may be unwritten as yet."""
+    code = getattr(step.function, '__code__', None)
+    # One that does anything names what it uses; no such file is read again.
+    if step.direction != 'up' or code is None or code.co_names:
+        return
+    from migopy.preflight import Source, is_empty_up
+
+    # The file may be gone by now.
+    with suppress(OSError, SyntaxError, ValueError, MigopyException):
+        if is_empty_up(Source(step.migration, 'up', step.migration.content())):
+            observer.empty(step.name)
 
 
 def warn_of_other_than_executed(

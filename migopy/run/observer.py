@@ -189,6 +189,9 @@ class Observer(Protocol):
     def finished(self, run: Run, effects: Effects) -> None:
         """Hear that a run has ended well and that the registry says so."""
 
+    def empty(self, name: str) -> None:
+        """Hear that the `up` that a migration has run has nothing in it."""
+
     def marked(self, names: Sequence[str]) -> None:
         """Hear which migrations count as applied now, though they were not run.
 

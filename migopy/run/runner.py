@@ -12,6 +12,7 @@ from migopy.commands import Command
 from migopy.effects import Effects
 from migopy.errors import kept_within
 from migopy.files import Migration
+from migopy.run.cautions import tell_of_empty
 from migopy.run.conditions import function_of
 from migopy.run.marks import MARKED_AT_ONCE, Marks, has_one_log
 from migopy.run.observer import Aftermath, Failure, Observer
@@ -66,6 +67,7 @@ class Runner:
             for place in range(len(steps)):
                 ended = self._run_one(steps, place, marks, registrations, asked)
                 self._tell(ended)
+                tell_of_empty(steps[place], self._observer)
             self._tell(registrations.settle())
         except BaseException:
             self._leave(marks, registrations)

@@ -123,6 +123,10 @@ class JsonEvents:
             effects=of_effects(effects, self._database),
         )
 
+    def empty(self, name: str) -> None:
+        """Tell that an `up` that has run is empty."""
+        self.warned(f'The up of {name} is empty, and does not run again')
+
     def marked(self, names: Sequence[str]) -> None:
         """Tell nothing: each was told of as ignored."""
 

@@ -135,6 +135,12 @@ class Narrator:
             f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
         )
 
+    def empty(self, name: str) -> None:
+        """Say that an `up` is empty, and how to have it run once it is written."""
+        said = f'The up of {name} is empty, and does not run again.'
+        first = ' If it is still to be written, first: ', Command('rollback', name)
+        self._voice.white(spelled((said, *first), self._spelling))
+
     def marked(self, names: Sequence[str]) -> None:
         """Say what it means that migrations were ignored, and the way back.
 

@@ -113,6 +113,18 @@ def elsewhere_of(plan: Plan) -> str:
     return 'For some environments alone, and none is named here'
 
 
+def tell_changed(voice: Voice, spelling: Spelling, changed: Sequence[str]) -> None:
+    """Say what to do about what has changed: mark it alone, or run what it says now."""
+    first = changed[0]
+    which = 'it' if len(changed) == 1 else first
+    for said in (
+        (f'To take {which} as it is now, and run nothing: ', Command('accept', first)),
+        ('To run what it says now, roll it back first: ', Command('rollback', first)),
+        ('  and then: ', Command('execute', first)),
+    ):
+        voice.white(spelled(said, spelling))
+
+
 def tell_elsewhere(voice: Voice, spelling: Spelling, plan: Plan) -> None:
     """Show what is for other environments, and what to set if this is one of them.
 

@@ -17,6 +17,7 @@ from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.pending import (
     next_of,
     state_of,
+    tell_changed,
     tell_elsewhere,
     tell_listed,
     tell_pending,
@@ -75,8 +76,7 @@ class Report:
         )
         self._section('Changed since executed:', plan.changed)
         if plan.changed:
-            taken = f'To take {_one_of(plan.changed)} as it is now: '
-            self._say(taken, Command('accept', plan.changed[0]))
+            tell_changed(self._voice, self._spelling, plan.changed)
         self._section('Missing (registered, but there is no file):', plan.missing)
         for new, old in list(plan.renamed.items())[:MOST]:
             self._say(

@@ -15,6 +15,53 @@ INSERT = """
     """
 
 
+class EmptyTest(FabTest):
+    """A file that somebody has executed before it was written is not lost."""
+
+    def test_it_says_so_and_how_to_run_what_is_written_then(self) -> None:
+        self.assert_ok(self.fab('migrations:create,fill_all'))
+        [path] = (self.folder / 'mongomigrations').glob('001*.py')
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn(
+            'nothing changed\n'
+            'The up of 001_fill_all.py is empty, and does not run again. If it is still'
+            ' to be written, first: fab migrations:rollback,001_fill_all.py\n',
+            result.stderr,
+        )
+        written = path.read_text().replace(
+            '"""Change the data."""', 'db.filled.insert_one({})'
+        )
+        path.write_text(written)
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn(
+            'To take it as it is now, and run nothing:'
+            ' fab migrations:accept,001_fill_all.py\n'
+            'To run what it says now, roll it back first:'
+            ' fab migrations:rollback,001_fill_all.py\n'
+            '  and then: fab migrations:execute,001_fill_all.py\n',
+            result.said,
+        )
+        for command in ('rollback', 'execute'):
+            result = self.assert_ok(self.fab(f'migrations:{command},001_fill_all.py'))
+        self.assertEqual(len(self.contents('filled')), 1)
+        self.assertNotIn('is empty', result.said)
+
+    def test_of_one_with_anything_in_it_nothing_is_said(self) -> None:
+        self.migration('001_a.py', 'async def up(db): ...')
+        self.migration('002_b.py', 'def up(db): "nothing"; pass')
+        self.migration('003_c.py', 'def up(db): return None')
+        self.migration('004_d.py', 'def up(db): db.a.delete_many({})')
+        said = self.assert_ok(self.fab('migrations:execute')).stderr
+        for name, is_empty in (('1_a', True), ('2_b', True), ('3_c', 0), ('4_d', 0)):
+            with self.subTest(name):
+                self.assertEqual(f'The up of 00{name}.py is empty' in said, is_empty)
+
+    def test_json_has_it_too(self) -> None:
+        self.migration('001_a.py', 'def up(db): pass')
+        result = self.assert_ok(self.fab('migrations:execute,json=yes'))
+        self.assertIn('The up of 001_a.py is empty', result.stdout)
+
+
 class BookkeepingTest(PlainTest):
     def setUp(self) -> None:
         super().setUp()

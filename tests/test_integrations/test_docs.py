@@ -378,7 +378,7 @@ class RepeatTest(PageTest):
     page = 'docs/repeat.rst'
 
     def test_it(self) -> None:
-        self.migration('001_add_paid.py')
+        self.migration('001_add_paid.py', 'def up(db): db.orders.find_one()')
         self.db.orders.insert_one({'paid': False, 'cancelled': True})
         self.do_the_page()
         self.assertEqual(list(self.db.open_orders.find()), [])
