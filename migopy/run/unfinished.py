@@ -207,7 +207,7 @@ def describe(run: Run) -> str:
         why = 'killed, cut off or suspended in the middle of it'
         if run.writes_until is not None:
             why = (
-                f'{why}; its lock was taken away, and if it still runs it may write'
+                f'{why}; its lock was taken away. Unless suspended, it may write'
                 f' until {run.writes_until:%Y-%m-%d %H:%M:%S} UTC: wait until then'
             )
     else:

@@ -201,7 +201,8 @@ class Report:
             if holder.notices is not None:
                 self._voice.white(
                     'If it still runs, it may take'
-                    f' {holder.notices:,.0f} s to notice, and writes on until then:'
+                    f' {holder.notices:,.0f} s to notice (longer if it is suspended),'
+                    ' and writes on until then:'
                     ' wait that long before you type anything else.'
                 )
         else:
