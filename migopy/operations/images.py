@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import UNAUTHORIZED
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.face import Asking
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
@@ -131,10 +132,12 @@ def kept(site: Site) -> list[ImageSet]:
     return _named(found, site.plan()) if found else []
 
 
-def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
-    """Delete the images of a migration.
+def forget(
+    site: Site, name: str, wait: float, observer: Observer, asking: Asking
+) -> None:
+    """Delete the images of a migration, once a person at a terminal has agreed.
 
-    Raises what `Choice` does, `NoImagesKept`, `StillNeeded`.
+    Raises what `Choice` does, `NoImagesKept`, `StillNeeded`, `NotWanted`.
     """
     with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
@@ -151,8 +154,16 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
             raise NoImagesKept(wanted, has_down=False)
         if any(_is_needed(each, plan) for each in found):
             raise StillNeeded(wanted)
+        count = sum(each.documents for each in found)
+        documents = f'{count:,} document' if count == 1 else f'{count:,} documents'
+        if any(each.is_of_use for each in found):
+            asking.require(
+                f'Images of {wanted} ({documents}) are what a rollback without a down'
+                ' restores from, and are not made again.\nDelete them'
+            )
         site.lock.check()
         site.images.forget([each.id for each in found])
+        observer.warned(f'Deleted: images of {wanted} ({documents})')
 
 
 def _named(found: Sequence[ImageSet], plan: Plan) -> list[ImageSet]:

@@ -18,11 +18,13 @@ class Images(Wiring):
 
         Example: undo,list
         With forget=NAME the images of one migration are deleted: they hold whole
-        documents, also those that it has deleted. To roll back there is rollback.
+        documents, also those that it has deleted. On a terminal it asks before. To roll
+        back there is rollback.
         """
         from migopy.operations import images
 
         images.require_list(self._site, what)
         if forget is not None:
-            images.forget(self._site, forget, self.LOCK_WAIT, self._observer)
+            asking = self._asking('no', 'undo')
+            images.forget(self._site, forget, self.LOCK_WAIT, self._observer, asking)
         self._report.images(images.kept(self._site))

@@ -59,6 +59,17 @@ class FabUndoTest(FabTest):
         self.assert_ok(self.fab('migrations:undo,forget=002_b.py'))
         self.assertIn('No images are kept', self.fab('migrations:undo').stdout)
 
+    def test_a_person_is_asked_before_the_way_back_is_deleted(self) -> None:
+        shown = self.on_terminal('migrations:undo,forget=001_a.py', typed='n\n')
+        self.assertIn('Images of 001_a.py (1 document) are what a rollback', shown)
+        self.assertIn('Nothing was done.', shown)
+        self.assertEqual(len(list(self.db.migrations_undo.find())), 2)
+        self.assertEqual(self.contents('migrations_lock'), [])
+        shown = self.on_terminal('migrations:undo,forget=001_a.py', typed='y\n')
+        self.assertIn('Deleted: images of 001_a.py (1 document)', shown)
+        self.assertIn('No images are kept', shown)
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
+
     def test_who_wants_a_rollback_is_told_the_command(self) -> None:
         for typed in ('undo,001', 'undo,001,forget=001'):
             result = self.fab(f'migrations:{typed}')
