@@ -140,6 +140,8 @@ class JsonTest(FabTest):
                 ('executed', '001_a.py'),
                 ('started', '002_b.py'),
                 ('executed', '002_b.py'),
+                # Its up is empty.
+                ('warned', None),
                 ('ended', None),
             ],
         )
