@@ -45,6 +45,17 @@ class AskedHereTest(unittest.TestCase):
             lost = 'What was written since the dump is lost, by the application, too.\n'
             self.assertEqual(lost in said.getvalue(), is_said)
 
+    def is_asked_about(self, command: Command) -> bool:
+        """Tell whether a person is asked, who then says yes."""
+        said = io.StringIO()
+        with (
+            mock.patch.object(asking, 'can_be_asked', return_value=True),
+            mock.patch('sys.stderr', said),
+            mock.patch('sys.stdin', io.StringIO('y\n')),
+        ):
+            asking.ask_first(command, HOST, FabSpelling())
+        return '[y/N]' in said.getvalue()
+
     def test_an_ignore_is_asked_about_unless_it_names_one(self) -> None:
         for command, is_asked in (
             (Command('ignore'), True),
@@ -53,15 +64,8 @@ class AskedHereTest(unittest.TestCase):
             (Command('ignore', spec_migr='x'), False),
             (Command('ignore', yes='yes'), False),
         ):
-            said = io.StringIO()
-            with (
-                self.subTest(command),
-                mock.patch.object(asking, 'can_be_asked', return_value=True),
-                mock.patch('sys.stderr', said),
-                mock.patch('sys.stdin', io.StringIO('y\n')),
-            ):
-                asking.ask_first(command, HOST, FabSpelling())
-                self.assertEqual('[y/N]' in said.getvalue(), is_asked)
+            with self.subTest(command):
+                self.assertEqual(self.is_asked_about(command), is_asked)
 
     def test_a_restore_is_asked_about_however_its_dump_is_typed(self) -> None:
         for command, is_asked in (
@@ -73,15 +77,8 @@ class AskedHereTest(unittest.TestCase):
             (Command('rollback', last='2', show='3'), False),
             (Command('rollback', last='2', yes='YES'), False),
         ):
-            said = io.StringIO()
-            with (
-                self.subTest(command),
-                mock.patch.object(asking, 'can_be_asked', return_value=True),
-                mock.patch('sys.stderr', said),
-                mock.patch('sys.stdin', io.StringIO('y\n')),
-            ):
-                asking.ask_first(command, HOST, FabSpelling())
-                self.assertEqual('[y/N]' in said.getvalue(), is_asked)
+            with self.subTest(command):
+                self.assertEqual(self.is_asked_about(command), is_asked)
 
 
 class TypedAgainTest(unittest.TestCase):
