@@ -129,8 +129,8 @@ def require_usable(
 ) -> None:
     """Make sure that a migration's runs can be noted, and that it can be registered.
 
-    `name` is the migration's, as a validator may look at it. Four requests, where the
-    three are as migopy makes them. Who may not ask has to do without this. Raises
+    `name` is the migration's, as a validator may look at it. One request, and one for
+    the indexes of each that is there. Who may not ask has to do without this. Raises
     `NoRegistry`, `Unmergeable`, `Invalid`, and what `require_harmless` does.
     """
     run = _sample(name)
@@ -151,10 +151,14 @@ def require_usable(
     if 'collation' in described.get(lock.name, {}):
         # What is merged comes from there, and is compared by it.
         raise Unmergeable(lock.name, 'has a collation', _free_name(lock))
-    require_kept(registry, name)
-    run.end(FAILED, run.started, 0, unsettled=True)
-    require_harmless(history, [mark, run.document()], OF_RUNS)
-    require_harmless(lock, [OF_HOLDER], OF_LOCK)
+    if registry.name in described:
+        require_kept(registry, name)
+    if history.name in described:
+        run.end(FAILED, run.started, 0, unsettled=True)
+        require_harmless(history, [mark, run.document()], OF_RUNS)
+    # Where neither is there, the lock has made its collection a moment ago.
+    if not described.keys().isdisjoint({registry.name, history.name}):
+        require_harmless(lock, [OF_HOLDER], OF_LOCK)
 
 
 def require_kept(registry: Collection[Document], name: str) -> None:

@@ -309,9 +309,12 @@ class IndexesOfOthersTest(PlainTest):
         self.db[found[1]].drop_index(found[2])
 
     def test_nothing_runs_until_it_is_removed(self) -> None:
+        self.migration('000_old.py')
         self.migration('001_a.py', NOTES)
         for collection, keys, options, told in HARMFUL:
             with self.subTest(collection, keys=keys, options=options):
+                # As in a database of 1.0.
+                self.db.migrations.insert_one({'name': '000_old.py'})
                 self.make(collection, keys, options)
                 for command, more in (
                     ('execute', {'dry_run': 'yes'}),
@@ -323,7 +326,7 @@ class IndexesOfOthersTest(PlainTest):
                 self.assertEqual('Mark as' in said, keys == AT)
                 self.remove(said)
                 self.manager().execute()
-                self.assertEqual(self.registered(), ['001_a.py'])
+                self.assertEqual(self.registered(), ['000_old.py', '001_a.py'])
                 self.client.drop_database(self.db.name)
 
     def test_one_that_has_deleted_is_seen_before_anything_runs_twice(self) -> None:
