@@ -201,6 +201,7 @@ class Fleet:
             meter() if is_shown else nullcontext(unheard) as show,
             closing(workers.outcomes()) as outcomes,
         ):
+            show('databases', done, len(databases))
             for outcome in outcomes:
                 if outcome is not None:
                     done += 1
