@@ -6,7 +6,6 @@ It only reads, in bounded time. What it cannot find out it does not tell.
 from migopy.preflight.basis import basis_of as basis_of
 from migopy.preflight.basis import checksum_of as checksum_of
 from migopy.preflight.checked_step import Tried as Tried
-from migopy.preflight.file_writes import is_empty_up as is_empty_up
 from migopy.preflight.findings import NOTICE as NOTICE
 from migopy.preflight.findings import PROBLEM as PROBLEM
 from migopy.preflight.findings import Finding as Finding
@@ -16,4 +15,3 @@ from migopy.preflight.members import down_and_behind as down_and_behind
 from migopy.preflight.recorded import Recorder as Recorder
 from migopy.preflight.server_queries import Server as Server
 from migopy.preflight.sightings import Sightings as Sightings
-from migopy.preflight.source import Source as Source

@@ -14,7 +14,7 @@ from migopy.preflight.checked_file import (
     is_empty,
 )
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
-from migopy.preflight.source import DOWN, UP, Call, Source
+from migopy.preflight.source import DOWN, UP, Call
 
 #: Classes that take a write concern.
 CONCERNED = frozenset({'AsyncMongoClient', 'MongoClient', 'WriteConcern'})
@@ -182,20 +182,15 @@ def _looped_over(file: CheckedFile, call: Call) -> str | None:
 
 def empty_ups(file: CheckedFile) -> Iterator[Finding]:
     """Find an `up` in which nothing stands, as in a file that `create` has written."""
-    if file.source.direction == 'up' and is_empty_up(file.source):
+    ups = file.source.functions(UP) if file.source.direction == 'up' else []
+    if ups and all(map(_does_nothing, ups)):
         yield file.finding(
             'empty-up',
             NOTICE,
-            file.source.functions(UP)[0].lineno,
+            ups[0].lineno,
             'its up is empty',
             'it is registered as executed all the same, and will not run again',
         )
-
-
-def is_empty_up(source: Source) -> bool:
-    """Tell whether nothing stands in a file's `up` but a docstring, `pass` or `...`."""
-    ups = source.functions(UP)
-    return bool(ups) and all(map(_does_nothing, ups))
 
 
 def drops(file: CheckedFile) -> Iterator[Finding]:

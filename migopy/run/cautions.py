@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import enumerated
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
 from migopy.state import IGNORED
+
+
+def _empty() -> None:
+    pass
+
+
+def _documented() -> None:
+    """Do nothing."""
+
+
+async def _empty_async() -> None:
+    pass
+
+
+async def _documented_async() -> None:
+    """Do nothing."""
+
+
+#: The bytecode of functions in which nothing stands, or a docstring alone.
+EMPTY = frozenset(
+    each.__code__.co_code
+    for each in (_empty, _documented, _empty_async, _documented_async)
+)
 
 
 def warn_of_helpers(steps: Sequence[Step], observer: Observer) -> None:
@@ -36,17 +58,15 @@ def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
 
 
 def tell_of_empty(step: Step, observer: Observer) -> None:
-    """Tell of an `up` that has run and is empty: it may be unwritten as yet."""
-    code = getattr(step.function, '__code__', None)
-    # One that does anything names what it uses; no such file is read again.
-    if step.direction != 'up' or code is None or code.co_names:
-        return
-    from migopy.preflight import Source, is_empty_up
+    """Tell of an `up` that has run and is empty: it may be unwritten as yet.
 
-    # The file may be gone by now.
-    with suppress(OSError, SyntaxError, ValueError, MigopyException):
-        if is_empty_up(Source(step.migration, 'up', step.migration.content())):
-            observer.empty(step.name)
+    It is told by its bytecode: of many migrations no file is read again for this.
+    """
+    code = getattr(step.function, '__code__', None)
+    if step.direction != 'up' or code is None or code.co_code not in EMPTY:
+        return
+    if {*code.co_consts} <= {None, step.function.__doc__}:
+        observer.empty(step.name)
 
 
 def warn_of_other_than_executed(

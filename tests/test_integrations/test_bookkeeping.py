@@ -49,7 +49,7 @@ class EmptyTest(FabTest):
     def test_of_one_with_anything_in_it_nothing_is_said(self) -> None:
         self.migration('001_a.py', 'async def up(db): ...')
         self.migration('002_b.py', 'def up(db): "nothing"; pass')
-        self.migration('003_c.py', 'def up(db): return None')
+        self.migration('003_c.py', 'def up(db): return 1')
         self.migration('004_d.py', 'def up(db): db.a.delete_many({})')
         said = self.assert_ok(self.fab('migrations:execute')).stderr
         for name, is_empty in (('1_a', True), ('2_b', True), ('3_c', 0), ('4_d', 0)):
