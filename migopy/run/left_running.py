@@ -1,4 +1,4 @@
-"""End or note what a failed step has left behind on the server."""
+"""End what a failed step has left running on the server, before the lock is free."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from migopy.run.observer import Observer
 from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.server import end_builds, end_sessions, how_to_end
-from migopy.state import Holder, Run
 
 
 def end_on_server(
@@ -19,17 +18,6 @@ def end_on_server(
     with site.listener.own_work():
         for said in still_running(site, effects):
             observer.warned(f'{step.name}: {said}')
-
-
-def note_late(
-    site: Site, step: Step, run: Run, effects: Recording, holder: Holder | None
-) -> None:
-    """Note what a step may have written without the lock, which `holder` has now."""
-    wrote = effects.outside.wrote if step.in_transaction else effects.wrote
-    if wrote or effects.unknowns():
-        run.effects = effects.as_document()
-        with site.listener.own_work():
-            site.history.note_late(run, holder)
 
 
 def still_running(site: Site, effects: Recording) -> Iterator[str]:

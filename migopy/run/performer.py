@@ -17,7 +17,7 @@ from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
 from migopy.run.conditions import carry_out
 from migopy.run.imaging import images_of, keeper_of, pages_of
-from migopy.run.left_running import end_on_server, note_late, still_running
+from migopy.run.left_running import end_on_server, still_running
 from migopy.run.observer import Aftermath, Observer
 from migopy.run.own_collections import OwnCollections
 from migopy.run.plan import Plan
@@ -109,9 +109,8 @@ class Performer:
                         checkpoints = self._checkpoints(run, effects)
                         self._call_plainly(step, run, effects, checkpoints)
                         self._end(run, began, effects)
-            except LockLost as error:
+            except LockLost:
                 end_on_server(self._site, step, effects, self._observer)
-                note_late(self._site, step, run, effects, error.holder)
                 raise
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
@@ -120,7 +119,6 @@ class Performer:
                 if self._site.lock.is_lost and not is_interruption(error):
                     with self._site.listener.own_work():
                         holder = self._site.lock.holder()
-                    note_late(self._site, step, run, effects, holder)
                     raise LockLost(holder) from error
                 aftermath = self._note_failure(step, run, error, began, effects)
                 written = describe_written(effects, self._site.db.name)

@@ -149,8 +149,6 @@ class Registrations:
             self._writer.merge(self._history.collection, self._marks.ends_of(run))
 
     def _not_registered(self, run: Run, cause: BaseException) -> NotRegistered:
-        if isinstance(cause, LockLost):
-            self._history.note_late(run, cause.holder)
         return NotRegistered(run, self._plan.file_of(run.name), cause)
 
     def _unregister(self, run: Run) -> None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bson import ObjectId
 from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.client_session import ClientSession
@@ -22,7 +20,7 @@ from migopy.state.concerns import DURABLE, MARK, PREPARE_SECONDS, UNHEARD, repea
 from migopy.state.documents import all_readable, raw, readable
 from migopy.state.fields import value_of
 from migopy.state.holder import Holder
-from migopy.state.runs import FAILED, Run
+from migopy.state.runs import Run
 
 Document = dict[str, Any]
 
@@ -30,8 +28,6 @@ Document = dict[str, Any]
 UNSETTLED: Document = {'unsettled': True}
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
-#: What is said of a run that goes on when somebody has taken its lock away.
-LATE = 'its lock was taken away, and it may have written after it had been settled'
 #: How many runs come with one reply: half a megabyte.
 BATCH = 1000
 
@@ -113,33 +109,6 @@ class History:
         """Write a run that began and ended without the lock; waits for a majority."""
         collection = self.collection.with_options(write_concern=DURABLE)
         collection.insert_one(run.document())
-
-    def note_late(self, run: Run, holder: Holder | None) -> None:
-        """Note that a run may have written after its lock was lost and it was settled.
-
-        `holder` has the lock now, if anybody. It is noted as a run of its own, as that
-        one may be about to settle the first. Where it cannot be noted, the error tells.
-        """
-        with suppress(PyMongoError):
-            if holder is None and self.collection.find_one(
-                {'_id': run.id, **UNSETTLED}
-            ):
-                return
-            now = self.now()
-            late = replace(
-                run,
-                id=ObjectId(),
-                started=now,
-                ended=now,
-                outcome=FAILED,
-                duration_ms=None,
-                error=LATE,
-                unsettled=True,
-                after=None,
-                checkpoints=None,
-                images=None,
-            )
-            self.add(late)
 
     def take_over(self, run: Run) -> list[Document] | None:
         """Give how far an earlier run has come, and keep it from going any further.

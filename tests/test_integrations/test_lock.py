@@ -929,27 +929,6 @@ class DeployTest(FabTest):
         self.assertEqual(self.ended(first).status, 1)
         self.assertEqual(self.registered(), ['001_a.py'])
 
-    def test_what_a_suspended_one_writes_when_woken_is_unfinished_again(self) -> None:
-        self.migration('001_a.py', WAITING)
-        first = self.start('migrations:execute')
-        self.begun()
-        first.send_signal(signal.SIGSTOP)
-        self.assert_ok(self.fab('migrations:unlock,force=yes'))
-        # The 20 seconds in which one that runs notices are of no use to a test.
-        self.db.migrations_history.update_one({}, {'$unset': {'writes_until': 1}})
-        self.assert_ok(self.fab('migrations:rollback,1'))
-        self.assertNotIn('Unfinished', self.assert_ok(self.fab('migrations')).stdout)
-        (self.folder / 'go').touch()
-        first.send_signal(signal.SIGCONT)
-        self.assert_error(self.ended(first), 'lost its lock')
-        # Whether it has written before it noticed is a matter of milliseconds.
-        shown = self.assert_ok(self.fab('migrations')).stdout
-        self.assertEqual(shown.count('Unfinished: 001_a.py: up'), 1)
-        self.assertIn('may have written after it had been settled', shown)
-        self.assert_ok(self.fab('migrations:rollback,1'))
-        self.assertEqual(self.db.ran.count_documents({}), 0)
-        self.assertNotIn('Unfinished', self.assert_ok(self.fab('migrations')).stdout)
-
     def test_of_one_that_is_gone_nothing_is_awaited(self) -> None:
         self.migration('001_a.py', WAITING)
         first = self.start('migrations:execute')
