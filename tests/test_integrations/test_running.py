@@ -190,7 +190,8 @@ class Unmade(migopy.MigopyException):
             'import migopy; raise migopy.StopTaskExecution': 'StopTaskExecution',
             # Its cause is itself.
             'error = ValueError(5); raise error from error': 'ValueError: 5',
-            'raise Silent': 'Silent: <exception str() failed>',
+            # Each Python has words of its own for it.
+            'raise Silent': 'Silent: <',
             'import migopy; raise migopy.MigopyException': 'MigopyException',
             'raise Unmade': 'Unmade',
         }
