@@ -16,6 +16,7 @@ from migopy.face import Asking
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
+from migopy.texts import counted
 from migopy.undo import ImageSet
 
 
@@ -139,13 +140,11 @@ def forget(
 
     Raises what `Choice` does, `NoImagesKept`, `StillNeeded`, `NotWanted`.
     """
+    if asking.will_ask:
+        _ask_first(site, name, asking)
     with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
-        listed = _named(site.images.all(), plan)
-        # A forgotten migration may have neither a file nor a record.
-        is_listed = any(each.name == name for each in listed)
-        wanted = name if is_listed else Choice(plan).name_of(name)
-        found = [each for each in listed if each.name == wanted]
+        wanted, found = _kept_of(site, plan, name)
         site.lock.check()
         # The same command may have been cut off in the middle of it.
         if wanted in site.images.forget_left() and not found:
@@ -154,16 +153,35 @@ def forget(
             raise NoImagesKept(wanted, has_down=False)
         if any(_is_needed(each, plan) for each in found):
             raise StillNeeded(wanted)
-        count = sum(each.documents for each in found)
-        documents = f'{count:,} document' if count == 1 else f'{count:,} documents'
-        if any(each.is_of_use for each in found):
-            asking.require(
-                f'Images of {wanted} ({documents}) are what a rollback without a down'
-                ' restores from, and are not made again.\nDelete them'
-            )
         site.lock.check()
         site.images.forget([each.id for each in found])
-        observer.warned(f'Deleted: images of {wanted} ({documents})')
+        observer.warned(f'Deleted: images of {_described(wanted, found)}')
+
+
+def _ask_first(site: Site, name: str, asking: Asking) -> None:
+    """Ask about images that are of use, before the lock keeps anybody waiting."""
+    plan = site.plan()
+    wanted, found = _kept_of(site, plan, name)
+    is_refused = any(_is_needed(each, plan) for each in found)
+    if not is_refused and any(each.is_of_use for each in found):
+        asking.require(
+            f'Images of {_described(wanted, found)} are what a rollback without a down'
+            ' restores from, and are not made again.\nDelete them'
+        )
+
+
+def _kept_of(site: Site, plan: Plan, name: str) -> tuple[str, list[ImageSet]]:
+    """Give the whole name of a migration, and its images; raises what `Choice` does."""
+    listed = _named(site.images.all(), plan)
+    # A forgotten migration may have neither a file nor a record.
+    is_listed = any(each.name == name for each in listed)
+    wanted = name if is_listed else Choice(plan).name_of(name)
+    return wanted, [each for each in listed if each.name == wanted]
+
+
+def _described(name: str, found: Sequence[ImageSet]) -> str:
+    count = sum(each.documents for each in found)
+    return f'{name} ({counted(count, "document")})'
 
 
 def _named(found: Sequence[ImageSet], plan: Plan) -> list[ImageSet]:
