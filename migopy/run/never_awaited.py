@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 import threading
 import warnings
 from collections.abc import Callable, Sequence
@@ -119,6 +118,9 @@ def call_awaited(call: Callable[[], object], name: str, function: str) -> object
 
 def _is_of_library(file: str) -> bool:
     """Tell whether a file is Python's, or was installed: its author forgot, if any."""
+    # Most commands forget nothing, and need not import it.
+    import sysconfig
+
     places = {sysconfig.get_path(each) for each in ('stdlib', 'purelib', 'platlib')}
     inside = tuple(f'{each}{os.sep}' for each in places)
     return is_machinery(file) or file.startswith(inside)
