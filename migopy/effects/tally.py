@@ -9,7 +9,7 @@ from typing import Any
 
 from bson import encode
 
-from migopy.texts import one_line, shortened
+from migopy.texts import counted, one_line, shortened
 
 Document = Mapping[str, Any]
 
@@ -257,7 +257,7 @@ def joined(groups: list[str]) -> str:
 
 
 def _and_more(count: int) -> str:
-    return f'and {count:,} more collection{"" if count == 1 else "s"}'
+    return f'and {counted(count, "more collection")}'
 
 
 def _shortened(phrases: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
 from migopy.operations import order_down, order_up
 from migopy.scope import says_yes
+from migopy.texts import counted
 
 #: How the question begins, where it can say which migrations are meant.
 DOING = {'rollback': 'Roll back', 'ignore': 'Mark as applied without running'}
@@ -89,10 +90,7 @@ def _concerned(
         raise
     counts = Counter(name for each in looks for name in each.concerned)
     return some_of(
-        [
-            f'{name} in {count:,} database{"" if count == 1 else "s"}'
-            for name, count in counts.items()
-        ]
+        [f'{name} in {counted(count, "database")}' for name, count in counts.items()]
     )
 
 

@@ -11,7 +11,7 @@ from migopy.commands import Command, Spelling, spelled
 from migopy.tell.dry_run_findings import values_of
 from migopy.tell.problems import annotation
 from migopy.tell.voice import Voice
-from migopy.texts import fit_in_json, one_line
+from migopy.texts import counted, fit_in_json, one_line
 
 if TYPE_CHECKING:
     from migopy.preflight import Finding
@@ -56,10 +56,10 @@ def tell_foreseen(
 def _verdict(names: Sequence[str], notices: int) -> str:
     if not names:
         return 'Nothing would run'
-    count = f'{len(names):,} migration{"" if len(names) == 1 else "s"}'
+    count = counted(len(names), 'migration')
     if not notices:
         return f'{count}, nothing found'
-    return f'{count}, no problem, {notices:,} notice{"" if notices == 1 else "s"}'
+    return f'{count}, no problem, {counted(notices, "notice")}'
 
 
 def _dry_run_up_to(name: str, names: Sequence[str]) -> Command:

@@ -25,6 +25,7 @@ from migopy.tell.pending import (
 from migopy.tell.runs import attempt_now, tell_runs, watching
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table, table_rows
+from migopy.texts import counted
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
@@ -114,8 +115,8 @@ class Report:
             # line.
             self._voice.white(line)
         if not problems:
-            files = 'file' if count == 1 else 'files'
-            self._voice.green(f'{count:,} {files} of migrations, all sound')
+            files = counted(count, 'file')
+            self._voice.green(f'{files} of migrations, all sound')
 
     def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Show runs as a table, in the order given."""
@@ -140,8 +141,8 @@ class Report:
             tell_listed(self._voice, table_rows(titles, rows), entries)
         states = Counter(each.state for each in entries)
         counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
-        many = 'migration' if len(entries) == 1 else 'migrations'
-        said = f'{len(entries):,} {many}: {counts}' if entries else 'No migrations'
+        many = counted(len(entries), 'migration')
+        said = f'{many}: {counts}' if entries else 'No migrations'
         if (first := next_of(plan, pending)) is not None:
             self._say(f'{said}. To execute those pending: ', first)
         else:
