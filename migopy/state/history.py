@@ -28,8 +28,10 @@ Document = dict[str, Any]
 UNSETTLED: Document = {'unsettled': True}
 #: The number of pages of a run that another one has taken over.
 TAKEN_OVER = -1
-#: How many runs come with one reply: half a megabyte.
+#: How many runs come with one reply: a quarter of a megabyte.
 BATCH = 1000
+#: What is of use only while a run is open: half of its bytes.
+ONLY_WHILE_OPEN = ('checksum', 'owner', 'version', 'records', 'checkpoints', 'session')
 
 
 class History:
@@ -176,12 +178,13 @@ class History:
     ) -> Iterator[Run]:
         """Read the last `count` runs (0: all), of one migration or all, newest last.
 
-        `without` are runs to leave out. Runs are read as they are iterated over.
+        `without` are runs to leave out. Runs are read as they are iterated over,
+        without the fields of `ONLY_WHILE_OPEN`.
         """
         query: Document = {'name': name} if name else {}
         if without:
             query['_id'] = {'$nin': [run.id for run in without]}
-        return self._runs(query, count)
+        return self._runs(query, count, [{'$unset': list(ONLY_WHILE_OPEN)}])
 
     def last_of(self, name: str) -> list[Run]:
         """Read the last run of a migration, if there is one."""
@@ -189,15 +192,17 @@ class History:
 
     def of_command(self, command: str) -> list[Run]:
         """Read the runs that belong to one typed command, the oldest first."""
-        return list(self._runs({'command': command}, 0))
+        return list(self._runs({'command': command}))
 
     def of_owner(self, owner: str) -> list[Run]:
         """Read the runs under one owner of the lock, the oldest first."""
-        return list(self._runs({'owner': owner}, 0))
+        return list(self._runs({'owner': owner}))
 
-    def _runs(self, query: Document, count: int) -> Iterator[Run]:
+    def _runs(
+        self, query: Document, count: int = 0, shaped: Sequence[Document] = ()
+    ) -> Iterator[Run]:
         last = [{'$sort': {'started': -1, '_id': -1}}, {'$limit': count}]
-        pipeline = [{'$match': query}, *(last if count else ())]
+        pipeline = [{'$match': query}, *shaped, *(last if count else ())]
         pipeline.append({'$sort': {'started': 1, '_id': 1}})
         documents = (each.raw for each in self._sorted(pipeline))
         yield from map(Run.of, all_readable(documents, self.collection.codec_options))

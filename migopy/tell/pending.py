@@ -10,6 +10,7 @@ from migopy.errors import MOST, enumerated
 from migopy.files import AFTER, BACKGROUND, BEFORE, Migration
 from migopy.run import PENDING, Entry, Plan
 from migopy.tell.voice import Voice
+from migopy.terminal import texts_of
 
 
 def tell_pending(
@@ -164,14 +165,14 @@ def state_of(entry: Entry) -> str:
     return ', '.join([state, *entry.also])
 
 
-def tell_listed(voice: Voice, lines: Sequence[str], entries: Sequence[Entry]) -> None:
+def tell_listed(voice: Voice, lines: Iterator[str], entries: Sequence[Entry]) -> None:
     """Show a table of all, the pending ones in red, and what each replaces."""
-    head, *texts = lines
-    voice.white(head)
-    both = zip(texts, entries)
+    voice.white(next(lines))
+    both = zip(lines, entries)
     for is_pending, group in groupby(both, lambda one: one[1].state == PENDING):
         say = voice.red if is_pending else voice.white
-        say('\n'.join(text for text, _ in group))
+        for text in texts_of(row for row, _ in group):
+            say(text)
     for line in _replaced_in(entries):
         voice.white(line)
 

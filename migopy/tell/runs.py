@@ -8,10 +8,7 @@ from migopy.commands import Command
 from migopy.run import OpenRuns, Plan, State
 from migopy.state import IGNORED, ROLLED_BACK, Run
 from migopy.tell.voice import Voice
-from migopy.terminal import duration, table_rows
-
-#: How many rows are printed at once: a text of all would be copied some times.
-ROWS_AT_ONCE = 1000
+from migopy.terminal import duration, table_rows, texts_of
 
 
 def tell_runs(voice: Voice, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
@@ -30,9 +27,9 @@ def tell_runs(voice: Voice, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
     ]
     if not rows:
         return voice.white('No migration has run yet')
-    texts = table_rows(('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By'), rows)
-    for begin in range(0, len(texts), ROWS_AT_ONCE):
-        voice.white('\n'.join(texts[begin : begin + ROWS_AT_ONCE]))
+    titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
+    for text in texts_of(table_rows(titles, rows)):
+        voice.white(text)
     return None
 
 

@@ -13,6 +13,7 @@ from migopy.terminal.console import is_coloured as is_coloured
 from migopy.terminal.console import is_terminal as is_terminal
 from migopy.terminal.console import table as table
 from migopy.terminal.console import table_rows as table_rows
+from migopy.terminal.console import texts_of as texts_of
 from migopy.terminal.console import width as width
 from migopy.terminal.console import wrapped as wrapped
 from migopy.terminal.figures import how_far as how_far

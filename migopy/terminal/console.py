@@ -7,8 +7,8 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import TextIO
 
 from migopy.terminal.stdout import STDOUT, is_closed
@@ -26,6 +26,8 @@ WRAPPED = 30
 
 #: What the line under the titles of a table is made of.
 RULE = '─'
+
+ROWS_AT_ONCE = 1000
 
 
 class Str(str):
@@ -160,7 +162,7 @@ def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return '\n'.join(table_rows(titles, rows))
 
 
-def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """Set rows as `table` does; give the text of the titles, then of each row."""
     is_limited = is_terminal(sys.stdout) or bool(os.environ.get('COLUMNS'))
     if is_limited:
@@ -168,8 +170,16 @@ def table_rows(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
     else:
         widths = _unlimited([titles, *rows])
     line = RULE * min(sum(widths) + (len(widths) - 1) * GAP, width())
-    texts = ['\n'.join([*_set(titles, widths, is_limited), line])]
-    return texts + ['\n'.join(_set(row, widths, is_limited)) for row in rows]
+    yield '\n'.join([*_set(titles, widths, is_limited), line])
+    for row in rows:
+        yield '\n'.join(_set(row, widths, is_limited))
+
+
+def texts_of(rows: Iterable[str]) -> Iterator[str]:
+    """Join rows, a thousand in a text; one of all would be copied some times."""
+    rows = iter(rows)
+    while some := list(islice(rows, ROWS_AT_ONCE)):
+        yield '\n'.join(some)
 
 
 def _set(row: Sequence[str], widths: Sequence[int], is_limited: bool) -> list[str]:

@@ -217,6 +217,22 @@ class RequestsTest(PlainTest):
         # registry is there, so none of another name is looked for.
         self.assertEqual(later, first - 4)
 
+    def test_what_only_an_open_run_needs_is_not_sent_for_the_table(self) -> None:
+        self.requests(1, 'execute')
+        commands = Commands()
+        options = {'event_listeners': [commands]}
+        self.manager(MONGO_CLIENT_OPTIONS=options).history()
+        of_runs = [
+            event.command['pipeline']
+            for event in commands.sent
+            if event.command.get('aggregate') == 'migrations_history'
+        ]
+        (run,) = self.db.migrations_history.aggregate(of_runs[-1])
+        whole = self.db.migrations_history.find_one({})
+        assert whole is not None
+        gone = {'checksum', 'owner', 'version', 'records'}
+        self.assertEqual(whole.keys() - run.keys(), gone)
+
 
 class TableTest(FabTest):
     """`fab migrations:history`."""

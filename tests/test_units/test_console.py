@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from unittest import mock
 
 from migopy.terminal.console import (
+    ROWS_AT_ONCE,
     ColorsLogger,
     Str,
     duration,
     is_coloured,
     table,
+    texts_of,
     wrapped,
 )
 from tests.terminal import Terminal
@@ -232,6 +234,14 @@ class TableTest(unittest.TestCase):
 
     def test_takes_brackets_as_they_are(self) -> None:
         self.assertIn('[red]a[/red]', table(('Name',), [('[red]a[/red]',)]))
+
+
+class TextsOfTest(unittest.TestCase):
+    def test_a_long_table_is_a_few_texts_with_all_of_its_rows(self) -> None:
+        rows = [str(number) for number in range(2 * ROWS_AT_ONCE + 1)]
+        texts = list(texts_of(iter(rows)))
+        self.assertEqual(len(texts), 3)
+        self.assertEqual('\n'.join(texts).split('\n'), rows)
 
 
 class DurationTest(unittest.TestCase):
