@@ -145,6 +145,10 @@ class Effects:
     def __add__(self, other: Effects) -> Effects:
         return Effects(sum_of([self.changes, other.changes]))
 
+    def unheard(self) -> list[str]:
+        """Say, in clauses, who may have written without being counted."""
+        return []
+
     def describe(self, database: str = '') -> str:
         """Say it in one line of at most `LONGEST_LINE` characters, '' for nothing.
 

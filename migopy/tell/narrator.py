@@ -130,10 +130,9 @@ class Narrator:
             again = '' if run.direction == 'up' else ': it is pending again'
             self._voice.white_bold(f'{run.name} {ended_as(run)}{again}')
             return
-        changes = effects.describe(self.database) or 'nothing changed'
-        self._voice.white_bold(
-            f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}: {changes}'
-        )
+        changes = effects.describe(self.database) or '; '.join(effects.unheard())
+        ended = f'{run.name} {run.outcome} in {duration(run.duration_ms or 0)}'
+        self._voice.white_bold(f'{ended}: {changes or "nothing changed"}')
 
     def empty(self, name: str) -> None:
         """Say that an `up` is empty, and how to have it run once it is written."""

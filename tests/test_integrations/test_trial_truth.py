@@ -129,6 +129,23 @@ class TruthTest(FabTest):
                 self.assertIn('a child process was started (true)', result.stderr)
                 self.assertIn(f'Unfinished: {NAME}', self.fab('migrations').said)
 
+    def test_one_that_leaves_all_to_a_child_process_is_not_said_to_change_nothing(
+        self,
+    ) -> None:
+        self.migration(
+            NAME,
+            """
+            import subprocess
+
+            def up(db):
+                subprocess.run(['true'])
+            """,
+        )
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 0, result.said)
+        self.assertNotIn('nothing changed', result.stderr)
+        self.assertIn(': a child process was started (true)\n', result.stderr)
+
     def test_an_exit_in_a_dry_run_is_a_failure(self) -> None:
         self.migration(NAME, 'import sys\ndef up(db): sys.exit()')
         result = self.fab('migrations:execute,dry_run=yes')
