@@ -166,6 +166,15 @@ def _count_delete(changes: Changes, command: Document, reply: Document) -> None:
     _note_partial(changes, 'delete', command['deletes'], reply)
 
 
+#: Errors of a statement that no document has met: the collection is not one for it.
+NOT_FOR_IT = frozenset(
+    [
+        72,  # InvalidOptions: a time series
+        166,  # CommandNotSupportedOnView
+    ]
+)
+
+
 def _note_partial(
     changes: Changes, name: str, statements: list[Document], reply: Document
 ) -> None:
@@ -177,6 +186,8 @@ def _note_partial(
         statement = statements[error['index']]
         many = statement.get('multi') or statement.get('limit') == 0
         pipeline = isinstance(statement.get('u'), list)
+        if error['code'] in NOT_FOR_IT:
+            continue
         if many and (pipeline or error['code'] != FAILED_TO_PARSE):
             changes.note(f'perhaps changed by {name} ({reason_of(error)})')
 

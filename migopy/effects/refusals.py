@@ -33,6 +33,7 @@ NEVER_BEGUN = frozenset(
 NOT_DONE = frozenset(
     [
         2,  # BadValue
+        5,  # GraphContainsCycle: a view of itself
         FAILED_TO_PARSE,
         11,  # UserNotFound
         14,  # TypeMismatch
@@ -58,11 +59,15 @@ NOT_DONE = frozenset(
         166,  # CommandNotSupportedOnView
         171,  # CannotIndexParallelArrays
         197,  # InvalidIndexSpecificationOption
+        201,  # CannotBuildIndexKeys: an array beside a text
         241,  # ConversionFailure
         359,  # CannotConvertIndexToUnique
         11000,  # DuplicateKey
+        13027,  # a place outside of a `2d`
+        13068,  # half a place, for a `2d`
         16755,  # no place on earth, for a `2dsphere`
         16766,  # an array, for a hashed index
+        16804,  # no place, for a `2d`
         17261,  # a language that is no text, for a text index
         17262,  # a language that is not known, for a text index
         51002,  # the role is there already

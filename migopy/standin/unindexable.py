@@ -68,7 +68,11 @@ def _queries(index: Document) -> Iterator[tuple[str, Document]]:
             yield ARRAYS, _array_at(key, [])
         elif way == '2dsphere':
             yield GEO, _no_geometry(key)
+        elif way == '2d':
+            yield GEO, _outside(key, index.get('min', -180), index.get('max', 180))
     if 'text' in keys.values() or '_fts' in keys:
+        for key in plain:
+            yield ARRAYS, _array_at(key, [])
         language = index.get('language_override', 'language')
         names = [name.title() for name in LANGUAGES]
         upper = [name.upper() for name in LANGUAGES]
@@ -98,6 +102,14 @@ def _no_geometry(path: str) -> Document:
     nothing = {'$nin': [None, []], '$exists': True}
     several = {f'{path}.0': {'$type': ['array', 'object']}}
     return {'$and': [{path: nothing}, {'$or': [{'$nor': [{path: whole}]}, several]}]}
+
+
+def _outside(path: str, least: float, most: float) -> Document:
+    """Write the filter of what is no pair of coordinates, or one that is too far."""
+    place = {'$type': ['array', 'object'], '$nin': [[], {}]}
+    inside = {'$geoWithin': {'$box': [[least, least], [most, most]]}}
+    no_pair = [{'$nor': [{path: inside}]}, {f'{path}.type': {'$type': 'string'}}]
+    return {path: place, '$or': no_pair}
 
 
 def _refusal(

@@ -610,6 +610,17 @@ REFUSED: list[tuple[Any, ...]] = [
 ]
 
 
+#: Indexes that one city has no values for: it is half a place and no place in lists.
+UNINDEXABLE = [
+    [('half', '2d')],
+    [('far', '2d')],
+    [('texts', '2d')],
+    [('texts', 1), ('name', 'text')],
+    [('texts', 'hashed')],
+    [('texts', 1), ('half', 1)],
+]
+
+
 class FailedWritesTest(EffectsTest):
     """What an error leaves behind, as far as it can be known."""
 
@@ -673,6 +684,10 @@ class FailedWritesTest(EffectsTest):
                 lambda c: c.aggregate([{'$merge': {'into': 'towns', 'on': 'even'}}]),
             ),
             (OperationFailure, lambda c: c.create_index([('place', '2dsphere')])),
+            *[
+                (OperationFailure, lambda c, keys=keys: c.create_index(keys))
+                for keys in UNINDEXABLE
+            ],
             (OperationFailure, lambda c: c.create_index('even', nonsense=True)),
             (
                 OperationFailure,
@@ -682,13 +697,35 @@ class FailedWritesTest(EffectsTest):
             ),
         ]
         self.db.towns.insert_one({'_id': 'a'})
-        self.db.cities.update_one({'_id': 1}, {'$set': {'place': 'no place'}})
+        lists = {'half': [1], 'far': [200, 1], 'texts': ['a', 'b']}
+        self.db.cities.update_one({'_id': 1}, {'$set': {'place': 'no place', **lists}})
         for error, call in calls:
             with self.subTest(error=error):
                 effects = self.check(
                     lambda db, call=call: call(db.cities), '', raises=error
                 )
                 self.assertFalse(effects.wrote)
+
+    def test_a_view_of_itself_wrote_nothing(self) -> None:
+        self.db.command('create', 'one', viewOn='cities', pipeline=[])
+        self.db.command('create', 'two', viewOn='one', pipeline=[])
+        around = {'viewOn': 'two', 'pipeline': []}
+        self.check(
+            lambda db: db.command('collMod', 'one', **around), '', OperationFailure
+        )
+
+    def test_an_update_of_many_that_is_not_for_a_time_series_wrote_nothing(
+        self,
+    ) -> None:
+        self.needs_version(5, 0)
+        self.db.create_collection('seen', timeseries={'timeField': 'at'})
+        for change in ({'$set': {'x': 1}}, [{'$set': {'x': 1}}]):
+            effects = self.check(
+                lambda db, change=change: db.seen.update_many({'x': 2}, change),
+                '',
+                OperationFailure,
+            )
+            self.assertFalse(effects.wrote)
 
     def test_an_update_of_many_that_stopped_half_way_is_named(self) -> None:
         """The server says that it changed none, though it may have changed some."""

@@ -84,6 +84,24 @@ class ObstacleTest(LookedTest):
         )
         self.assert_one(GEO, 'geo', 3)
 
+    def test_flat_geometry(self) -> None:
+        flat = GEO.replace('2dsphere', '2d')
+        fitting = [[7.6, 47.6], {'x': 7.6, 'y': 47.6}, 'Basel', None, [], {}]
+        self.db.places.insert_many([{'at': at} for at in [*fitting, [-180, 9]]])
+        self.nothing(flat)
+        point = {'type': 'Point', 'coordinates': [7.6, 47.6]}
+        self.db.places.insert_many([{'at': at} for at in ([200, 20], [1], point)])
+        self.assert_one(flat, 'geo', 3)
+        wide = flat.replace(')])', ')], min=-500, max=500)')
+        self.assert_one(wide, 'geo', 2)
+
+    def test_arrays_beside_a_text(self) -> None:
+        self.db.places.insert_one({'name': ['x'], 'tag': 'y'})
+        body = TEXT.replace('[(', "[('tag', 1), (", 1)
+        self.nothing(body)
+        self.db.places.insert_one({'name': 'x', 'tag': ['y', 'z']})
+        self.assert_one(body, 'arrays', 1)
+
     def test_languages(self) -> None:
         self.db.places.insert_many(
             [{'name': 'x', 'language': 'German'}, {'language': 'none'}, {}]
