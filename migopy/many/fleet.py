@@ -12,6 +12,7 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
+from migopy.machine import LACKING, exhausted_by
 from migopy.many.databases import Database, shown, typed_only
 from migopy.many.errors import Failed
 from migopy.many.first_contact import are_apart, greet
@@ -275,6 +276,11 @@ class Fleet:
                 if gathered.has_told(error):
                     raise
                 raise member.site.explained(error) from error
+            except LACKING as error:
+                exhausted = exhausted_by(error)
+                if exhausted is None or gathered.has_told(error):
+                    raise
+                raise exhausted from error
             finally:
                 self._members.done(database)
         # Whatever a migration raises, SystemExit too, is this database's outcome alone.

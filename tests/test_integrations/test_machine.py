@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tests.fleets import FABFILE as OF_MANY
+from tests.fleets import PICKY, FleetTest
 from tests.project import FABFILE, NOTHING, CommandTest, FabTest
 
 #: Gives no more threads once the first few are there: those of PyMongo's, or none.
@@ -21,6 +23,25 @@ FEW = """
 
 
     threading._start_new_thread = start_if_any_is_left
+"""
+
+#: Gives no more threads once a first lock has had one.
+ONE_LOCK = """
+    import threading
+
+    start = threading.Thread.start
+    refused = []
+
+
+    def start_unless_refused(thread):
+        if thread.name in refused:
+            raise RuntimeError("can't start new thread")
+        if thread.name == 'migopy-lock':
+            refused.append(thread.name)
+        start(thread)
+
+
+    threading.Thread.start = start_unless_refused
 """
 
 
@@ -62,3 +83,19 @@ class OwnCommandTest(FabTest):
         memory, files = self.errors('migrations:fill,memory', 'migrations:fill,files')
         self.assertIn('no more memory.\n', memory)
         self.assertIn('no more open files.\n', files)
+
+
+class FleetMachineTest(FleetTest):
+    fabfile = ONE_LOCK + OF_MANY
+
+    def test_it_ends_for_all_databases_and_names_the_next_step(self) -> None:
+        self.migration('001_a.py', PICKY)
+        result = self.fab('migrations:execute,workers=1')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('1 done, 1 failed, 1 not begun', result.stderr)
+        self.assertIn('no more threads.\nRaise the limit', result.stderr)
+        self.assertIn('then see what has run: fab migrations\n', result.stderr)
+        self.assertNotIn('RuntimeError', result.said)
+        self.assertEqual(
+            [self.names_in(each) for each in 'abc'], [['001_a.py'], [], []]
+        )
