@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymongo.errors import (
     ConnectionFailure,
+    NetworkTimeout,
     NotPrimaryError,
     ServerSelectionTimeoutError,
 )
@@ -19,6 +20,10 @@ OF_OTHER_SETS = (
     'No replica set members available for replica set name',
     'client is configured to connect to a replica set named',
 )
+
+#: The options of `MongoClient` that say how long it waits for an answer. Of both it
+#: heeds the first one.
+OF_ANSWERS = ('timeoutMS', 'socketTimeoutMS')
 
 
 class ServerUnreachable(MigopyException):
@@ -80,6 +85,17 @@ def not_reached(
             where,
             f'it answers, but is in no replica set {is_called!r}',
             f'rs.conf()._id in mongosh is the name. Correct {name} in {place} ',
+            Where.of(place),
+        )
+    limit = next(filter(settings.sets, OF_ANSWERS), None)
+    if isinstance(error, NetworkTimeout) and limit is not None:
+        # Of a server that was not found at all PyMongo raises another error.
+        place = settings.place_of(limit)
+        return ServerUnreachable(
+            where,
+            reason,
+            'It was there, but has not answered in time. Look at it, or make'
+            f' {limit} in {place} longer ',
             Where.of(place),
         )
     return ServerUnreachable(where, reason, *what_to_do(reason, settings))

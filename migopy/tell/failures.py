@@ -14,7 +14,13 @@ from migopy.texts import text_of
 from migopy.traces import excerpt
 
 #: How PyMongo tells that the server has not answered in the time that it was given.
-_TIMED_OUT = re.compile(r'timed out \(.*\bsocketTimeoutMS: ([\d.]+)ms')
+_TIMED_OUT = re.compile(r'timed out \(.*\b(socketTimeoutMS|timeoutMS): ([\d.]+)ms')
+
+#: Where each of these is set.
+_SET_IN = {
+    'socketTimeoutMS': 'MONGO_URI or MONGO_CLIENT_OPTIONS',
+    'timeoutMS': 'MONGO_URI or MONGO_CLIENT_OPTIONS, or by pymongo.timeout',
+}
 
 
 def failure_text(failure: Failure, spelling: Spelling) -> str:
@@ -49,10 +55,11 @@ def _timed_out(error: BaseException) -> str:
     found = _TIMED_OUT.search(text_of(error))
     if found is None:
         return ''
+    option, milliseconds = found.groups()
     return (
-        f'The client waits {float(found[1]) / 1000:g} s for an answer at most, by'
-        ' socketTimeoutMS in MONGO_URI or MONGO_CLIENT_OPTIONS. What takes the server'
-        ' longer fails so each time: make that longer first, or take it out.'
+        f'The client waits {float(milliseconds) / 1000:g} s for an answer at most, by'
+        f' {option} in {_SET_IN[option]}. What takes the server longer fails so each'
+        ' time: make that longer first, or take it out.'
     )
 
 

@@ -133,6 +133,20 @@ class TimedOutTest(Running, PlainTest):
         [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
         self.assertIn('waits 0.5 s for an answer at most, by socketTimeoutMS', said)
 
+    def test_so_is_the_one_for_all_that_a_call_takes(self) -> None:
+        with obliging_server() as server, MongoClient(server.uri) as client:
+            self.migration('1_a.py', 'def up(db):\n    db.notes.insert_one({})\n')
+            options = {'timeoutMS': 2000}
+            notes = f'{self.db.name}.notes'
+            how: dict[str, Any] = {'blockConnection': True, 'blockTimeMS': 6000}
+            manager = self.manager(MONGO_URI=server.uri, MONGO_CLIENT_OPTIONS=options)
+            failing_insert = failing(client, 'insert', namespace=notes, **how)
+            with failing_insert, self.assertRaises(NetworkTimeout):
+                manager.execute('1')
+        [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
+        self.assertIn('waits 2 s for an answer at most, by timeoutMS in', said)
+        self.assertIn(', or by pymongo.timeout.', said)
+
     def test_there_are_never_two_of_them_at_once(self) -> None:
         with obliging_server() as server, MongoClient(server.uri) as client:
             notes = client[self.db.name].notes

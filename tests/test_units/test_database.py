@@ -12,6 +12,7 @@ from pymongo.errors import (
     ConfigurationError,
     InvalidName,
     InvalidURI,
+    NetworkTimeout,
     NotPrimaryError,
     OperationFailure,
     ServerSelectionTimeoutError,
@@ -294,6 +295,16 @@ class ExplainTest(unittest.TestCase):
 
     def test_a_connection_that_broke(self) -> None:
         self.explained(AutoReconnect('closed'), ServerUnreachable, 'closed')
+
+    def test_a_server_that_is_slower_than_the_settings_allow(self) -> None:
+        late = NetworkTimeout('127.0.0.1:27017: timed out')
+        self.explained(late, ServerUnreachable, 'Start it, or correct MONGO_HOST')
+        for option in ('socketTimeoutMS', 'timeoutMS'):
+            with self.subTest(option):
+                self.settings = Settings(uri=f'mongodb://a/shop?{option}=500')
+                longer = f'make {option} in MONGO_URI longer'
+                said = self.explained(late, ServerUnreachable, longer)
+                self.assertNotIn('Start it', said)
 
     def test_a_certificate_for_another_host(self) -> None:
         """As OpenSSL says it, and as PyOpenSSL does where that is installed."""
