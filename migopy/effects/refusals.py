@@ -56,7 +56,9 @@ NOT_DONE = frozenset(
         85,  # IndexOptionsConflict
         86,  # IndexKeySpecsConflict
         121,  # DocumentValidationFailure
+        165,  # ViewDepthLimitExceeded
         166,  # CommandNotSupportedOnView
+        167,  # OptionNotSupportedOnView
         171,  # CannotIndexParallelArrays
         197,  # InvalidIndexSpecificationOption
         201,  # CannotBuildIndexKeys: an array beside a text
@@ -68,6 +70,7 @@ NOT_DONE = frozenset(
         16755,  # no place on earth, for a `2dsphere`
         16766,  # an array, for a hashed index
         16804,  # no place, for a `2d`
+        17152,  # an `$out` into a capped collection
         17261,  # a language that is no text, for a text index
         17262,  # a language that is not known, for a text index
         51002,  # the role is there already

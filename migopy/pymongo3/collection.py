@@ -116,8 +116,12 @@ class LegacyCollection(AnsweredCollection):
         """Keep PyMongo's copy for as long as the options are the same."""
         self._options_at_first = self.codec_options
         # Replies to writes are decoded without custom types; PyMongo would make a copy
-        # of the options without them for each reply.
-        self._response_options = made._replace(type_registry=_NO_TYPES)
+        # of the options without them for each reply. An author's types stay, as what
+        # is written is encoded by the same options.
+        is_ours = self._deprecations.are_watched(made)
+        self._response_options = (
+            made._replace(type_registry=_NO_TYPES) if is_ours else made
+        )
 
     def find(self, *args: Any, **kwargs: Any) -> LegacyCursor:
         """Query as PyMongo 4 does; `find()`'s arguments of PyMongo 2 are known too."""

@@ -78,9 +78,13 @@ class Deprecations:
             return options
         return options.with_options(type_registry=self._registry)
 
+    def are_watched(self, options: CodecOptions[Any]) -> bool:
+        """Tell whether these options have no custom types but migopy's own."""
+        return options.type_registry is self._registry
+
     def for_caller(self, options: CodecOptions[Any]) -> CodecOptions[Any]:
         """Give watched options as the calling file needs them, for PyMongo 3 or not."""
-        if options.type_registry is not self._registry:
+        if not self.are_watched(options):
             return options
         if not self._old_files and options.uuid_representation == _UNSPECIFIED:
             return options  # without looking for the caller, for each of many calls

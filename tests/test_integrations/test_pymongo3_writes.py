@@ -8,17 +8,19 @@ from __future__ import annotations
 import unittest
 import uuid
 from collections import OrderedDict
+from decimal import Decimal
 from typing import Any
 
 import bson
 import pymongo
 from bson import ObjectId
 from bson.binary import UuidRepresentation
-from bson.codec_options import CodecOptions
+from bson.codec_options import CodecOptions, TypeCodec, TypeRegistry
+from bson.decimal128 import Decimal128
 from bson.errors import InvalidDocument
 from bson.raw_bson import RawBSONDocument
 from bson.son import SON
-from pymongo import WriteConcern
+from pymongo import UpdateOne, WriteConcern
 from pymongo.collation import Collation
 from pymongo.errors import (
     BulkWriteError,
@@ -539,6 +541,57 @@ class BulkTest(LegacyTest):
         bulk = self.old.test.initialize_ordered_bulk_op()
         with self.assertRaises(AttributeError):
             bulk.find({}).upsert().remove()
+
+
+class Money(TypeCodec):
+    """Keeps Python's decimals as those of the server."""
+
+    python_type = Decimal
+    bson_type = Decimal128
+
+    def transform_python(self, value: Any) -> Any:
+        return Decimal128(value)
+
+    def transform_bson(self, value: Any) -> Any:
+        return value.to_decimal()
+
+
+class CustomTypesTest(LegacyTest):
+    """Values that only the author's codecs can write: PyMongo 4's calls and ours."""
+
+    def test_each_call_writes_them(self) -> None:
+        price, more = {'price': Decimal('1.50')}, {'$set': {'more': Decimal('2')}}
+        calls: list[Any] = [
+            lambda notes: notes.insert_one({'_id': 2, **price}),
+            lambda notes: notes.insert_many([{'_id': 2, **price}]),
+            lambda notes: notes.update_one(price, more),
+            lambda notes: notes.update_many(price, more),
+            lambda notes: notes.replace_one(price, {'more': Decimal('2')}),
+            lambda notes: notes.delete_one(price),
+            lambda notes: notes.delete_many(price),
+            lambda notes: notes.find_one_and_update(price, more),
+            lambda notes: notes.find_one_and_replace(price, {'more': Decimal('2')}),
+            lambda notes: notes.find_one_and_delete(price),
+            lambda notes: notes.bulk_write([UpdateOne(price, more)]),
+            lambda notes: notes.insert({'_id': 2, **price}),
+            lambda notes: notes.save({'_id': 1, **price, 'more': Decimal('2')}),
+            lambda notes: notes.update(price, more),
+            lambda notes: notes.remove(price),
+        ]
+        options = CodecOptions(type_registry=TypeRegistry([Money()]))
+        database = self.old.with_options(codec_options=options)
+        for notes in (
+            self.old.get_collection('notes', codec_options=options),
+            self.old.notes.with_options(codec_options=options),
+            database.notes,
+        ):
+            for number, call in enumerate(calls):
+                with self.subTest(call=number):
+                    before = {'_id': 1, 'price': Decimal128('1.50')}
+                    self.db.notes.delete_many({})
+                    self.db.notes.insert_one(before)
+                    call(notes)
+                    self.assertNotEqual(list(self.db.notes.find()), [before])
 
 
 if __name__ == '__main__':
