@@ -1,10 +1,10 @@
-"""Commands that begin with the drivers imported, forked from one process.
+"""Commands that begin with the drivers and migopy imported, forked from one process.
 
-Most of the time of a short `fab` goes into importing PyMongo and Paramiko. Where a test
-is of what commands do, and not of how their processes start, each is forked from one
-that has imported those. From there it goes the usual way: the program's own file with
-its arguments, environment, folder and streams, Fabric and migopy imported anew,
-signals, and the end of an interpreter.
+Most of the time of a short `fab` goes into importing PyMongo and Paramiko, and what a
+fabfile gets from migopy. Where a test is of what commands do, and not of how their
+processes start, each is forked from one that has imported those. From there it goes the
+usual way: the program's own file with its arguments, environment, folder and streams,
+Fabric and migopy's late rooms imported anew, signals, and the end of an interpreter.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -48,7 +49,8 @@ MODULES = (
 #: Where the environment has 1 for it, every command starts from nothing.
 FRESH = 'MIGOPY_TEST_FRESH'
 
-IMPORTED = ('pymongo', 'paramiko')
+#: The last is what `import migopy` comes to in a fabfile, and no more.
+IMPORTED = ('pymongo', 'paramiko', 'migopy.manager')
 
 #: What an interpreter looks at once, when it starts.
 AT_START = ('PYTHON', 'LC_', 'LANG', 'LD_', 'TZ')
@@ -211,6 +213,8 @@ if __name__ == '__main__':
         importlib.import_module(_name)
     keep_code('migopy')
     _request = begin(socket.socket(fileno=int(sys.argv[1])))
+    # What has looked at the clock when it was imported.
+    sys.modules['migopy.server'].BEGAN = time.monotonic()  # type: ignore[attr-defined]
     os.chdir(_request['cwd'])
     os.environ.clear()
     os.environ.update(_request['environment'])
