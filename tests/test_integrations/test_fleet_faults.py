@@ -1,4 +1,4 @@
-"""Two hundred databases: failures, a deploy that is killed, two deploys at once."""
+"""Eighty databases: failures, a deploy that is killed, two deploys at once."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.faults import eventually
 from tests.fleets import FleetTest
 from tests.project import TIMEOUT
 
-COUNT = 200
+COUNT = 80
 BAD = 7
 
 #: All or nothing, so that what was killed is not half done.
