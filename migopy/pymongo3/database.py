@@ -81,6 +81,19 @@ class LegacyDatabase(AnsweredDatabase):
         )
         return method.run(self._client, *args, **kwargs)
 
+    def command(self, command: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run a command as PyMongo does; tell of writes whose failure it keeps."""
+        reply = super().command(command, *args, **kwargs)
+        if errors := reply.get('writeErrors'):
+            name = command if isinstance(command, str) else next(iter(command))
+            self._deprecations.remark(
+                f'writeErrors of {name}',
+                f'this {name} has not written all that it was to:'
+                f' {errors[0].get("errmsg")}. db.command() raises no error for that:'
+                ' look at writeErrors in its reply, or call a method of the collection',
+            )
+        return reply
+
     def with_options(self, *args: Any, **kwargs: Any) -> LegacyDatabase:
         """Give this database with other options, as PyMongo 4 does."""
         plain: Database[Any] = super().with_options(*args, **kwargs)

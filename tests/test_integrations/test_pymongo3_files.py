@@ -375,6 +375,31 @@ class ClientTest(FileTest):
             self.old.client.no_such()
 
 
+class CommandTest(FileTest):
+    """PyMongo raises nothing where a reply to `db.command()` has failed writes."""
+
+    def test_each_kind_of_write_that_failed_is_told_of_once(self) -> None:
+        self.db.users.insert_many([{'_id': 1, 'age': 1}, {'_id': 2, 'age': 'old'}])
+        self.up("""
+            grown = {'q': {}, 'u': {'$inc': {'age': 1}}, 'multi': True}
+            for _ in range(2):
+                db.command('update', 'users', updates=[grown])
+            db.command({'insert': 'users', 'documents': [{'_id': 1}]})
+        """)
+        self.assert_said(
+            r'^001_x\.py, line 4: this update has not written all .*: Cannot',
+            r'^001_x\.py, line 5: this insert has not written all .*: E11000',
+        )
+
+    def test_of_one_that_has_written_nothing_is_said(self) -> None:
+        self.up("""
+            db.command('insert', 'users', documents=[{'_id': 3}])
+            db.command('ping')
+            db.command('dropIndexes', 'users', index='none', check=False)
+        """)
+        self.assert_said()
+
+
 class SystemJsTest(FileTest):
     """`db.system_js` held functions; setting one today does nothing, silently."""
 
