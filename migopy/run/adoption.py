@@ -25,6 +25,9 @@ TIME_DIGITS = 8
 #: Digits of a date, the day alone: several migrations may be of it.
 DAY_DIGITS = 8
 
+#: How a file was found whose time is the record's.
+TIMESTAMP = 'timestamp'
+
 #: The beginning of a name in its plain form: its numbers.
 NUMBERS = re.compile(r'\d+(?:_\d+)*(?=_|$)')
 
@@ -245,7 +248,7 @@ def _inside(migration: Migration) -> list[str]:
 
 def _kind(number: str) -> str:
     """Say what a number in a name is."""
-    return 'timestamp' if len(number) >= TIME_DIGITS else 'number'
+    return TIMESTAMP if len(number) >= TIME_DIGITS else 'number'
 
 
 def _always(record: ForeignRecord, migration: Migration) -> bool:

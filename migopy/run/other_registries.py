@@ -16,6 +16,9 @@ from migopy.files import Migration
 from migopy.run.adoption import (
     NUMBERS,
     TIME_DIGITS,
+    TIMESTAMP,
+    Match,
+    adoption_of,
     is_before,
     plain,
     rolled_back_in,
@@ -101,10 +104,10 @@ def require_not_elsewhere(
     is to run is late, as a newer file may have been run alone. A record belongs to a
     file with its name and content. Records of 1.0 have no content; they count if each
     of them has a file here, as another project would have other names. Those of other
-    tools count by their whole names. What was rolled back here since may run. For a
-    single file there is only a warning, as two projects may have one in common, unless
-    another tool's record has its very name. Raises `RegisteredElsewhere`,
-    `AppliedByAnotherTool`.
+    tools count by their whole names, or by a time. What was rolled back here since may
+    run. For a single file there is only a warning, as two projects may have one in
+    common, unless another tool's record has its very name or time. Raises
+    `RegisteredElsewhere`, `AppliedByAnotherTool`.
     """
     if plan.records:
         late = {each.name for each in plan.late}
@@ -145,14 +148,21 @@ def require_not_elsewhere(
 def _applied_by(
     foreign: ForeignRegistry, plan: Plan, rolled_back: Mapping[str, datetime]
 ) -> dict[str, ForeignRecord]:
-    """Give the files that a tool has applied under the same whole name."""
+    """Give the files that a tool has applied under the same whole name or time."""
     applied = {
         plain(name): record
         for record in foreign.records
         for name in record.names
         if not record.not_applied
     }
-    return {
+    pending = {each.number for each in plan.unregistered}
+    by_time = {
+        match.migration.name: match.record
+        for match in adoption_of(foreign, plan, rolled_back).matches
+        if match.migration and not (match.record.not_applied or match.is_rolled_back)
+        if _is_by_time(match, pending)
+    }
+    return by_time | {
         each.name: record
         for each in plan.migrations
         if (record := applied.get(plain(each.name)))
@@ -160,12 +170,28 @@ def _applied_by(
     }
 
 
+def _is_by_time(match: Match, pending: Set[int]) -> bool:
+    """Tell whether a time shows that the record is of the file.
+
+    One that stands for all up to a time does where that time, or the next one if it
+    was left half done, is the number of one of the `pending` files: any older file
+    would be up to it, another project's too.
+    """
+    last = match.record.up_to
+    if last is None:
+        return match.how == TIMESTAMP
+    return len(str(last)) >= TIME_DIGITS and not pending.isdisjoint((last, last + 1))
+
+
 def _is_exact(record: ForeignRecord, name: str) -> bool:
     """Tell whether a record can be of no other file than the one of this name.
 
     It says when it was applied, as an application's own documents hardly do, and its
-    name has a time, or is the file's to the letter and more than a number.
+    name has a time, or is the file's to the letter and more than a number. One that
+    stands for all up to a time counts only where a file has that time.
     """
+    if record.up_to is not None:
+        return True
     form = plain(name)
     number = NUMBERS.match(form)
     if number is None or record.at is None or record.at.year < OLDEST:

@@ -151,6 +151,81 @@ class OtherRegistryTest(PlainTest):
         self.manager().execute()
         self.assertEqual(len(self.contents('ran')), 2)
 
+    def test_of_another_tool_what_it_has_by_a_time_alone(self) -> None:
+        """mongodb-migrations and golang-migrate record no words."""
+        self.migration('20200724120000_c.py', INSERT)
+        self.migration('20200725112233_d.py', INSERT)
+        self.migration('20210101000000_new.py', INSERT)
+        day = datetime(2020, 7, 26)
+        times = ['20200724120000_c.py', '20200725112233_d.py']
+        all_up_to = ['001_a.py', '002_b.py', *times]
+        version = 20200725112233
+        for collection, records, names in (
+            (
+                'database_migrations',
+                [
+                    {'migration_datetime': time[:14], 'created_at': day}
+                    for time in times
+                ],
+                times,
+            ),
+            (
+                'database_migrations',
+                [{'migration_datetime': '20200724120000', 'created_at': day}],
+                times[:1],
+            ),
+            ('data_migrations', [{'version': time[:14]} for time in times], times),
+            ('schema_migrations', [{'version': version, 'dirty': False}], all_up_to),
+            (
+                'schema_migrations',
+                [{'version': version, 'dirty': True}],
+                all_up_to[:-1],
+            ),
+        ):
+            with self.subTest(records):
+                self.db[collection].insert_many(records)
+                manager = self.manager()
+                for options in ({}, {'spec_migr': names[0]}, {'dry_run': 'yes'}):
+                    with self.assertRaises(AppliedByAnotherTool) as caught:
+                        manager.execute(**options)
+                    self.assertIn('fab migrations:adopt', str(caught.exception))
+                self.assertEqual(caught.exception.names, names)
+                self.assertEqual(self.contents('ran'), [])
+                manager.adopt(yes='yes')
+                manager.execute()
+                self.assertEqual(len(self.contents('ran')), 5 - len(names))
+                self.client.drop_database(self.db.name)
+
+    def test_of_another_tool_not_times_of_other_files(self) -> None:
+        """Of two projects in one database each has times of its own."""
+        self.migration('20200724_c.py', INSERT)
+        self.migration('20200724120000_d.py', INSERT)
+        for collection, record in (
+            ('schema_migrations', {'version': 20200725112233, 'dirty': False}),
+            ('schema_migrations', {'version': 2, 'dirty': False}),
+            ('database_migrations', {'migration_datetime': '20200724120001'}),
+            ('changelog', {'fileName': '20200724-other.js'}),
+            ('pymongo_migrate', {'name': '20200724120000', 'applied': None}),
+        ):
+            with self.subTest(record):
+                self.db[collection].insert_one(record)
+                self.manager().execute()
+                self.assertEqual(len(self.contents('ran')), 4)
+                self.client.drop_database(self.db.name)
+
+    def test_of_another_tool_not_a_late_file_once_its_records_are_adopted(
+        self,
+    ) -> None:
+        self.migration('20200725112233_d.py', INSERT)
+        self.db.schema_migrations.insert_one(
+            {'version': 20200725112233, 'dirty': False}
+        )
+        manager = self.manager()
+        manager.adopt(yes='yes')
+        self.migration('20200724120000_late.py', INSERT)
+        manager.execute()
+        self.assertEqual(len(self.contents('ran')), 1)
+
     def test_of_another_tool_where_a_later_one_has_run_here(self) -> None:
         self.db.changelog.insert_many(
             {'fileName': name, 'appliedAt': datetime(2020, 7, 24)}
