@@ -100,9 +100,14 @@ def _left_behind(failure: Failure) -> list[Part]:
     return _unchanged(failure)
 
 
+def _is_at_fault(error: BaseException) -> bool:
+    """Tell whether to run the migration again alone would not help."""
+    return not is_interruption(error) and not isinstance(error, ConnectionFailure)
+
+
 def _correct_first(error: BaseException) -> str:
     """Say that to run it again alone would not help; `''` where it might."""
-    if is_interruption(error) or isinstance(error, ConnectionFailure):
+    if not _is_at_fault(error):
         return ''
     return ' Before you run it again, correct the file or the data.'
 
@@ -137,12 +142,8 @@ def _unchanged(failure: Failure) -> list[Part]:
             f'{images if failure.keeps_images else ""} Then type: ',
             asked,
         ]
-    # An interrupted one may have nothing that needs correction.
-    again = (
-        'To go on, type: '
-        if is_interruption(failure.error)
-        else 'Correct it, then type: '
-    )
+    at_fault = _is_at_fault(failure.error)
+    again = 'Correct it, then type: ' if at_fault else 'To go on, type: '
     if aftermath is Aftermath.ABORTED:
         return [f'It ran in a transaction, so nothing was changed. {again}', asked]
     return [f'It had written nothing. {again}', asked]

@@ -12,7 +12,7 @@ from unittest import mock
 
 from bson.binary import Binary
 from pymongo import MongoClient
-from pymongo.errors import NetworkTimeout, OperationFailure
+from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
 
 from migopy.run import left_running
 from migopy.server import (
@@ -34,6 +34,16 @@ SLOW = """
 
     def up(db):
         db.notes.update_many({{'$where': 'sleep(50) || true'}}, {{'$set': {{'x': 1}}}})
+"""
+
+#: Loses its connection before it has written.
+AWAY = """
+    from pymongo.errors import AutoReconnect
+
+    {top}
+
+    def up(db):
+        raise AutoReconnect('connection closed')
 """
 
 DOCUMENTS = 400
@@ -146,6 +156,16 @@ class TimedOutTest(Running, PlainTest):
         [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
         self.assertIn('waits 2 s for an answer at most, by timeoutMS in', said)
         self.assertIn(', or by pymongo.timeout.', said)
+
+    def test_a_file_that_is_not_at_fault_is_not_to_be_corrected(self) -> None:
+        for top in ('transaction = False', 'transaction = True'):
+            with self.subTest(top):
+                self.migration('1_a.py', AWAY.format(top=top))
+                with self.assertRaises(AutoReconnect):
+                    self.manager().execute('1')
+                said = self.logger.of('red')[-1]
+                self.assertIn('. To go on, type: ', said)
+                self.assertNotIn('orrect', said)
 
     def test_there_are_never_two_of_them_at_once(self) -> None:
         with obliging_server() as server, MongoClient(server.uri) as client:
