@@ -34,19 +34,21 @@ def as_files_say(plan: Plan) -> Plan:
 def renamed_of(plan: Plan) -> dict[str, str]:
     """Read the pending files, and give those that are applied ones under a new name.
 
-    The result has the old name, which has no file any more, by the new one.
+    The result has the old name, which has no file any more, by the new one. Where
+    several have the same content, each has an old name of its own, in their order.
     """
-    gone = {plan.registered[name].checksum: name for name in plan.missing}
-    gone.pop(None, None)
+    gone: dict[str, list[str]] = {}
+    for name in plan.missing:
+        if checksum := plan.registered[name].checksum:
+            gone.setdefault(checksum, []).append(name)
     renamed = {}
     for each in plan.unregistered if gone else ():
         if each.name in plan.own:
             continue
         # One that cannot be read is told of when it is to run.
         with suppress(Unreadable):
-            checksum = each.checksum()
-            if checksum in gone:
-                renamed[each.name] = gone[checksum]
+            if old := gone.get(each.checksum()):
+                renamed[each.name] = old.pop(0) if len(old) > 1 else old[0]
     return renamed
 
 

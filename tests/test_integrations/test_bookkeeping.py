@@ -257,6 +257,24 @@ class BookkeepingTest(PlainTest):
         self.assert_well()
         self.assertEqual(self.registered(), ['001_a.py', '003_b.py'])
 
+    def test_each_of_the_same_content_has_a_name_of_its_own(self) -> None:
+        """With one old name for both, the other was to be forgotten, and ran twice."""
+        self.migration('003_b.py', INSERT)
+        self.manager().execute()
+        folder = self.folder / 'mongomigrations'
+        for old, new in (('002_b.py', '0002_b.py'), ('003_b.py', '0003_b.py')):
+            (folder / old).rename(folder / new)
+        self.manager().show_status()
+        said = '\n'.join(self.logger.of('white'))
+        self.assertNotIn('migrations:forget', said)
+        for number in (2, 3):
+            typed = f'fab migrations:rename,00{number}_b.py,000{number}_b.py'
+            self.assertIn(typed, said)
+            self.assertIn(typed, self.refused('execute'))
+        # One that was copied besides may be either.
+        self.migration('0004_b.py', INSERT)
+        self.assertIn('rename,003_b.py,0004_b.py', self.refused('execute', '4'))
+
     def test_one_that_was_copied_runs(self) -> None:
         self.migration('003_b.py', INSERT)
         self.manager().execute()
