@@ -169,8 +169,9 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
         if not migrations:
             _tell_of_nothing(order, plan, observer)
             return plan
-        if agreed is not None and [each.name for each in migrations] != agreed:
-            raise ChangedMeanwhile(order.asked)
+        names = [each.name for each in migrations]
+        if agreed is not None and names != agreed:
+            raise ChangedMeanwhile(order.asked, agreed, names)
         prepare(site, plan, migrations, observer)
         Runner(site, plan, observer).ignore(migrations)
     return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
-from migopy.errors import MigopyException
+from migopy.errors import MigopyException, enumerated
 from migopy.face import WrongOptions, help_command, is_yes, number, one_of, only_one
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.operations.own_order import Sorting, require_same_order
@@ -40,12 +40,14 @@ class FailedBefore(MigopyException):
 
 
 class ChangedMeanwhile(MigopyException):
-    """It would be about other migrations than a person has agreed to."""
+    """It would be about other migrations (`now`) than when it was typed (`before`)."""
 
-    def __init__(self, asked: Command) -> None:
+    def __init__(self, asked: Command, before: list[str], now: list[str]) -> None:
+        self.before, self.now = before, now
         super().__init__(
-            'There is something else to do by now; nothing was done.\n'
-            'To be asked again: ',
+            f'Another command has run meanwhile. This was about {enumerated(before)},'
+            f' and would now be about {enumerated(now)}; nothing was done.\n'
+            'If you want that, type: ',
             asked,
         )
 

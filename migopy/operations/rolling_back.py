@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from migopy.errors import enumerated
 from migopy.face import Asking
 from migopy.files import importable
@@ -30,9 +28,9 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     Returns whether there was anything to run.
     Raises as `execute` does.
     """
-    agreed = _agreed(site, order, asking)
+    expected = _expected(site, order, asking)
     try:
-        any_run = _roll_back(site, order, observer, agreed, asking.will_ask)
+        any_run = _roll_back(site, order, observer, expected, asking.will_ask)
     except BaseException as error:
         observer.over(error)
         raise
@@ -44,7 +42,7 @@ def _roll_back(
     site: Site,
     order: Order,
     observer: Observer,
-    agreed: Sequence[str] | None,
+    expected: list[str] | None,
     was_asked: bool,
 ) -> bool:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
@@ -54,8 +52,9 @@ def _roll_back(
         migrations = selected(site, order, plan)
         if not migrations:
             return False
-        if agreed is not None and [each.name for each in migrations] != agreed:
-            raise ChangedMeanwhile(order.asked)
+        names = [each.name for each in migrations]
+        if expected is not None and names != expected:
+            raise ChangedMeanwhile(order.asked, expected, names)
         with importable(site.directory):
             steps = load_steps(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
@@ -85,19 +84,18 @@ def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:
         observer.warned(f'{there}, not {wanted}: {those} rolled back')
 
 
-def _agreed(site: Site, order: Order, asking: Asking) -> list[str] | None:
-    """Ask a person before the lock is taken.
+def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
+    """Ask a person about several before the lock is taken.
 
-    Returns the names of several that were agreed to; `None` if there is at most one.
+    Returns the names of those that `last` or `to` are about; `None` without these.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
         if asking.will_ask:
             _ask_about_later(site, order, asking)
         return None
     names = [each.name for each in selected(site, order, site.plan())]
-    if len(names) < 2:
-        return None
-    asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
+    if len(names) > 1:
+        asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
     return names
 
 

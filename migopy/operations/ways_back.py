@@ -76,10 +76,16 @@ def way_back(site: Site, unfinished: Sequence[Run]) -> Dump | None:
 def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
     """Give what an order takes of a plan; raises what it does.
 
-    An `Unfinished` also names the dump to go back to.
+    An `Unfinished` also names the dump to go back to. It is raised as well for what
+    another command has left unfinished while this one waited for it: nobody who typed a
+    migration's name has decided about that.
     """
     try:
-        return order.select(plan)
+        migrations = order.select(plan)
+        left = [run for each in migrations for run in plan.unfinished_of(each)]
+        if any(run.owner in site.lock.awaited for run in left):
+            raise Unfinished(left, plan.file_of)
+        return migrations
     except Unfinished as error:
         back = way_back(site, plan.unfinished)
         if back is None:

@@ -70,6 +70,8 @@ class Lock:
         self.helm = Helm()
         #: The owners that had it before and did not release it.
         self.formers: list[str] = []
+        #: The owners that it was waited for, while it is held.
+        self.awaited: set[str] = set()
         self._own_work = own_work
         self._spare = spare
         self._renewal = self._new_renewal()
@@ -152,6 +154,7 @@ class Lock:
                     yield
             finally:
                 self._thread = None
+                self.awaited = set()
                 # What comes later without the lock, a dry run say, has lost none.
                 self._renewal = self._new_renewal()
 
@@ -215,6 +218,7 @@ class Lock:
             if not told:
                 waiting(self.holder() or holder)
                 told = True
+            self.awaited.add(holder.owner)
             if time.monotonic() >= deadline:
                 raise Locked(self.holder() or holder, wait)
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))

@@ -758,8 +758,10 @@ class DeployTest(FabTest):
         self.db.migrations_lock.update_one({}, {'$set': {'place': 'elsewhere'}})
         second, said = self.start_waiting('migrations:ignore,001_a.py')
         end(first)
-        self.assertEqual(second.wait(TIMEOUT), 0, said.read_text())
+        self.assertEqual(second.wait(TIMEOUT), 1, said.read_text())
         self.assertIn(f'(process {process}, execute)', said.read_text())
+        self.assertIn('Unfinished, so nothing was done:\n001_a.py', said.read_text())
+        self.assert_ok(self.fab('migrations:ignore,001_a.py'))
         self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_that_of_one_killed_on_this_machine_is_free_at_once(self) -> None:
@@ -783,8 +785,49 @@ class DeployTest(FabTest):
         self.begun()
         second, said = self.start_waiting('migrations:ignore,001_a.py')
         end(first)
-        self.assertEqual(second.wait(TIMEOUT), 0, said.read_text())
+        self.assertEqual(second.wait(TIMEOUT), 1, said.read_text())
         self.assertIn('The command that held the lock is gone', said.read_text())
+        self.assertIn('Unfinished, so nothing was done:\n001_a.py', said.read_text())
+        self.assertEqual(self.registered(), [])
+
+    def test_who_waits_decides_nothing_about_what_has_failed_meanwhile(self) -> None:
+        failing = "        raise ValueError('boom')\n\n    def down"
+        self.migration('001_a.py', WAITING.replace('\n    def down', failing))
+        for attempt, command in enumerate(('execute', 'ignore', 'rollback'), 1):
+            self.db.ran.delete_many({})
+            first = self.start('migrations:execute,001_a.py')
+            self.begun()
+            second, said = self.start_waiting(f'migrations:{command},001_a.py')
+            self.go()
+            self.assertEqual(self.ended(first).status, 1)
+            self.assertEqual(second.wait(TIMEOUT), 1, said.read_text())
+            self.assertIn('Unfinished, so nothing was done:', said.read_text())
+            self.assertIn('ValueError: boom', said.read_text())
+            runs = self.db.migrations_history.count_documents({})
+            self.assertEqual((runs, self.registered()), (attempt, []))
+            (self.folder / 'go').unlink()
+        # Typed by whoever has read that, it is a decision.
+        self.assert_ok(self.fab('migrations:rollback,001_a.py'))
+
+    def test_what_is_last_when_it_is_typed_is_rolled_back_and_nothing_else(
+        self,
+    ) -> None:
+        self.migration('001_a.py')
+        # Its `down` waits.
+        turned = WAITING.replace('def up', 'def down', 1)
+        self.migration('002_b.py', 'def up'.join(turned.rsplit('def down', 1)))
+        self.assert_ok(self.fab('migrations:execute'))
+        first = self.start('migrations:rollback,last=1')
+        self.begun()
+        second, said = self.start_waiting('migrations:rollback,last=1')
+        self.go()
+        self.assert_ok(self.ended(first))
+        self.assertEqual(second.wait(TIMEOUT), 1, said.read_text())
+        self.assertIn(
+            'This was about 002_b.py, and would now be about 001_a.py; nothing was'
+            ' done.\nIf you want that, type: fab migrations:rollback,last=1\n',
+            said.read_text(),
+        )
         self.assertEqual(self.registered(), ['001_a.py'])
 
     def test_a_suspended_holder_has_it_still(self) -> None:
