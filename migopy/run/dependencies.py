@@ -49,13 +49,14 @@ def require_dependencies(
     """
     applied = [old for old, by in plan.replaced.items() if by in plan.registered]
     before: set[str] = {*plan.registered, *plan.done, *applied}
-    for step in steps:
+    for place, step in enumerate(steps):
         for word, dependency, needed in _needed(step, plan):
             if needed is None:
                 if not {dependency, f'{dependency}.py'} & before:
                     raise _without_file(step, dependency, word)
             elif needed.name not in before:
-                raise _not_before(step, needed, plan, in_trial)
+                earlier = steps[place - 1] if place else None
+                raise _not_before(step, needed, plan, in_trial, earlier)
         before.add(step.name)
 
 
@@ -122,11 +123,11 @@ def _without_file(step: Step, dependency: str, word: str) -> DependencyRefused:
 
 
 def _not_before(
-    step: Step, needed: Migration, plan: Plan, in_trial: bool
+    step: Step, needed: Migration, plan: Plan, in_trial: bool, earlier: Step | None
 ) -> DependencyRefused:
     """Say why what is needed has not run before a step, and what helps."""
     if plan.phase_of(needed) == BACKGROUND:
-        return _in_background(step, needed, plan, in_trial)
+        return _in_background(step, needed, plan, in_trial, earlier)
     if plan.place_of(needed) >= plan.place_of(step.migration):
         return DependencyRefused(
             step.name,
@@ -146,9 +147,12 @@ def _not_before(
 
 
 def _in_background(
-    step: Step, needed: Migration, plan: Plan, in_trial: bool
+    step: Step, needed: Migration, plan: Plan, in_trial: bool, earlier: Step | None
 ) -> DependencyRefused:
-    """Say why what a worker is to run has not run, and what helps."""
+    """Say why what a worker is to run has not run, and what helps.
+
+    That is to go as far as the step before it, `earlier`, if there is one.
+    """
     is_running = any(run.name == needed.name for run in plan.at_work)
     why = 'which has not run in the background'
     next: Command | Again = Command('work', needed.name)
@@ -160,6 +164,8 @@ def _in_background(
         tried = Command('execute', needed.name, dry_run='yes')
         watched = Command('watch', worker='yes')
         what_next, next = 'To look at it', watched if is_running else tried
+    if earlier is not None and not is_running:
+        what_next, next = 'To go as far as that, type', Again(to=earlier.name)
     if plan.unfinished_of(needed) and not is_running:
         # By its name it would be run again, before anybody has decided that.
         what_next, next = 'It is unfinished, see', Command()

@@ -33,9 +33,16 @@ class NeedsTest(FabTest):
         self.assertEqual(
             self.error('migrations:execute'),
             '003_c.py depends on 001_a.py, which has not run in the background; nothing'
-            ' was run.\nTo run it: fab migrations:work,001_a.py',
+            ' was run.\nTo go as far as that, type: fab migrations:execute,to=002_b.py',
         )
         self.assertEqual(self.registered(), [])
+        # So it is where migrations are only looked at.
+        for looking in ('preflight', 'plan', 'execute,dry_run=yes'):
+            error = self.error(f'migrations:{looking}')
+            self.assertIn('To go as far as that, type: ', error)
+            command = error.rpartition('type: fab ')[2]
+            self.assertEqual(command, f'migrations:{looking},to=002_b.py')
+            self.assert_ok(self.fab(command))
         first = 'To execute those pending: fab migrations:'
         listed = self.fab('migrations:list').results
         self.assertIn(f'3 pending. {first}execute,phase=before', listed)
