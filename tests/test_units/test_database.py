@@ -350,6 +350,23 @@ class ExplainTest(unittest.TestCase):
             self.assertNotIn('lsid', message)
             self.assertNotIn('"Ann"', message)
 
+    def test_of_a_refused_command_no_document_and_no_session_is_shown(self) -> None:
+        """Of a dump, say, whose error gives the server's reason as it is."""
+        for command, said in (
+            (
+                '{ insert: "notes", documents: [ { a: "{\n}" } ], lsid: 1 }',
+                'insert on "notes"',
+            ),
+            (
+                '{ listCollections: 1, $clusterTime: { signature: 1 } }',
+                'listCollections',
+            ),
+        ):
+            refused = 'not authorized on shop to execute command '
+            text = f'{refused}{command}'
+            error = OperationFailure(text, 13, {'errmsg': text})
+            self.assertEqual(reason_of(error), f'{refused}{said}')
+
     def test_a_strict_stable_api(self) -> None:
         error = OperationFailure('x', 323, {'errmsg': 'collStats is not in API V1'})
         self.explained(error, AccessDenied, 'server_api', 'collStats')
