@@ -7,6 +7,7 @@ from pymongo.errors import (
     NetworkTimeout,
     NotPrimaryError,
     ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
 )
 
 from migopy.commands import Part, Where
@@ -85,6 +86,15 @@ def not_reached(
             where,
             f'it answers, but is in no replica set {is_called!r}',
             f'rs.conf()._id in mongosh is the name. Correct {name} in {place} ',
+            Where.of(place),
+        )
+    if isinstance(error, WaitQueueTimeoutError):
+        place = settings.place_of('maxPoolSize')
+        return ServerUnreachable(
+            where,
+            reason,
+            'All connections that this command may have were busy. Have a larger'
+            f' maxPoolSize in {place} ',
             Where.of(place),
         )
     limit = next(filter(settings.sets, OF_ANSWERS), None)

@@ -16,6 +16,7 @@ from pymongo.errors import (
     NotPrimaryError,
     OperationFailure,
     ServerSelectionTimeoutError,
+    WaitQueueTimeoutError,
 )
 from pymongo.hello import Hello
 from pymongo.server_description import ServerDescription
@@ -305,6 +306,12 @@ class ExplainTest(unittest.TestCase):
                 longer = f'make {option} in MONGO_URI longer'
                 said = self.explained(late, ServerUnreachable, longer)
                 self.assertNotIn('Start it', said)
+
+    def test_connections_that_were_all_busy(self) -> None:
+        busy = WaitQueueTimeoutError('Timed out while checking out a connection')
+        larger = 'Have a larger maxPoolSize in MONGO_CLIENT_OPTIONS'
+        said = self.explained(busy, ServerUnreachable, larger)
+        self.assertNotIn('Start it', said)
 
     def test_a_certificate_for_another_host(self) -> None:
         """As OpenSSL says it, and as PyOpenSSL does where that is installed."""
