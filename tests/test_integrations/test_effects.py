@@ -602,6 +602,7 @@ REFUSED: list[tuple[Any, ...]] = [
     ({'collMod': 'cities', 'validator': {'$nonsense': 1}},),
     ({'collMod': 'cities', 'index': {'name': 'none_1', 'hidden': True}},),
     ({'convertToCapped': 'nowhere', 'size': 1000},),
+    ({'create': 'seen', 'viewOn': 'cities', 'pipeline': [{'$out': 'towns'}]},),
     ({'grantRolesToUser': 'nobody', 'roles': ['read']},),
     ('dropUser', 'nobody'),
     ('dropRole', 'nothing'),
@@ -705,6 +706,12 @@ class FailedWritesTest(EffectsTest):
                     lambda db, call=call: call(db.cities), '', raises=error
                 )
                 self.assertFalse(effects.wrote)
+
+    def test_an_out_into_a_capped_collection_wrote_nothing(self) -> None:
+        self.db.create_collection('log', capped=True, size=4096)
+        self.check(
+            lambda db: db.cities.aggregate([{'$out': 'log'}]), '', OperationFailure
+        )
 
     def test_a_view_of_itself_wrote_nothing(self) -> None:
         self.db.command('create', 'one', viewOn='cities', pipeline=[])
