@@ -43,6 +43,11 @@ JUDGED_MS = 1000
 OUT_OF_TIME = 50
 
 
+#: Since this version an index becomes one whose documents expire; before, only the time
+#: of one that is so already was changed.
+MADE_TO_EXPIRE = (5, 1)
+
+
 def modify(
     world: World, database: str, command: Document, findings: list[Finding]
 ) -> Document:
@@ -140,6 +145,8 @@ def _modify_index(
         raise refused(72, 'InvalidOptions', 'no option of an index to change')
     if index['name'] == '_id_' and 'hidden' in options:
         raise refused(2, 'BadValue', "can't hide _id index")
+    if 'expireAfterSeconds' in options and 'expireAfterSeconds' not in index:
+        _require_expirable(world, index)
     if options.get('unique') and not index.get('unique'):
         _make_unique(world, index, namespace, findings)
     else:
@@ -151,6 +158,16 @@ def _modify_index(
     if index.get('unique'):
         index.pop('prepareUnique', None)
     return {key: value for key, value in reply.items() if value is not None}
+
+
+def _require_expirable(world: World, index: Document) -> None:
+    if world.version < MADE_TO_EXPIRE:
+        text = 'no expireAfterSeconds field to update'
+    elif index['name'] == '_id_' or len(index['key']) > 1:
+        text = 'TTL indexes are single-field indexes, and not that of _id'
+    else:
+        return
+    raise refused(72, 'InvalidOptions', text)
 
 
 def _index_meant(known: Known, change: Document, namespace: str) -> Document:

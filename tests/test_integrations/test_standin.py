@@ -262,7 +262,12 @@ class FoundTest(TriedTest):
         self.db.users.create_index([('a', ASCENDING)], name='a')
         self.db.other.insert_one({})
         self.db.create_collection('some', viewOn='users', pipeline=[])
+        self.db.users.create_index([('b', ASCENDING), ('c', ASCENDING)], name='two')
+        ttl = "index={'name': %r, 'expireAfterSeconds': 9}"
+        expire = f"db.command('collMod', 'users', {ttl})"
         calls = [
+            expire % '_id_',
+            expire % 'two',
             "db.users.drop_index('nothing')",
             "db.users.drop_index('_id_')",
             "db.users.create_index('a', name='other')",
@@ -287,6 +292,8 @@ class FoundTest(TriedTest):
             "db.some.create_index('a')",
             "db.some.drop_index('a')",
         ]
+        if self.client.server_info()['versionArray'] < [5, 1]:
+            calls.append(expire % 'a')
         if self.client.server_info()['versionArray'] >= [5, 0]:
             calls += [
                 "db.command('dropIndexes', 'users')",
