@@ -13,6 +13,8 @@ import fcntl
 import os
 import re
 import select
+import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -23,7 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from tests import forks
 from tests.project import FAB, TIMEOUT, clean_environment
+
+#: A command in which nothing means anything to a shell but quotes and backslashes: it
+#: is forked, see `tests.forks`.
+PLAIN = re.compile(r'(fab|migopy) [^|&;<>()$`*?#~\[\]{}!\n]*')
 
 #: Lines and columns of the terminal.
 SIZE = (50, 100)
@@ -111,29 +118,35 @@ def typed(
     terminal, end = os.openpty()
     fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack('HHHH', *SIZE, 0, 0))
     path = f'{FAB.parent}{os.pathsep}{os.environ["PATH"]}'
-    with (
-        os.fdopen(terminal, 'r+b', buffering=0) as screen,
-        subprocess.Popen(
-            ['bash', '-c', command],
-            cwd=folder,
-            env=clean_environment(
-                TERM='xterm',
-                NO_COLOR='1',
-                PYTHONIOENCODING='utf-8',
-                **{'PATH': path, **environment},
-            ),
-            stdin=end,
-            stdout=end,
-            stderr=end,
-            start_new_session=True,
-        ) as process,
-    ):
+    told = clean_environment(
+        TERM='xterm',
+        NO_COLOR='1',
+        PYTHONIOENCODING='utf-8',
+        **{'PATH': path, **environment},
+    )
+    streams = {'stdin': end, 'stdout': end, 'stderr': end}
+    program = shutil.which(command.split()[0], path=told['PATH'])
+    is_forked = bool(PLAIN.fullmatch(command)) and program and forks.are_possible()
+    process: subprocess.Popen[str]
+    if is_forked:
+        words = [str(program), *shlex.split(command)[1:]]
+        process = forks.Forked(words, cwd=folder, env=told, text=True, **streams)
+    else:
+        words = ['bash', '-c', command]
+        process = subprocess.Popen(
+            words, cwd=folder, env=told, start_new_session=True, text=True, **streams
+        )
+    with os.fdopen(terminal, 'r+b', buffering=0) as screen:
         os.close(end)
         try:
             shown = read(screen, answers)
             status = process.wait(timeout=TIMEOUT)
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            if is_forked:
+                process.kill()
+            else:
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
             raise
     return status, left_to_read(shown.decode())
 
