@@ -7,16 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from itertools import takewhile
-from typing import Any, Callable, NamedTuple, Optional
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Optional
 
-from migopy.backfill.changes import Batch
 from migopy.backfill.documents import Document, packed, unpacked
 from migopy.backfill.entries import is_sound
-from migopy.backfill.images import PageImages
 from migopy.backfill.loops import loops_end
 from migopy.effects import Recording
 from migopy.pace import Wanted
 from migopy.state import KeptPages
+
+if TYPE_CHECKING:
+    from migopy.backfill.changes import Batch
+    from migopy.backfill.images import PageImages
 
 #: Seconds between two checkpoints at least.
 CHECKPOINT_EVERY = 1.0

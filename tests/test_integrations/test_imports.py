@@ -33,6 +33,14 @@ class ImportTest(unittest.TestCase):
         late = ('differences', 'dumps', 'preflight', 'standin', 'undo')
         self.assertEqual([each for each in late if f'migopy.{each}' in modules], [])
 
+    def test_a_migration_without_update_each_does_not_import_it(self) -> None:
+        """What notes how far its calls are is loaded for each, and little more."""
+        modules = self.loaded('from migopy.backfill import Checkpoints')
+        self.assertIn('migopy.backfill.checkpoints', modules)
+        late = ('answers', 'calls', 'changes', 'throttle')
+        names = [each for each in late if f'migopy.backfill.{each}' in modules]
+        self.assertEqual(names, [])
+
     def test_a_status_imports_nothing_that_runs_migrations(self) -> None:
         """Nor what knows PyMongo 3's methods or other tools' records."""
         modules = self.loaded('import migopy\nmigopy.MigrationsManager')
