@@ -40,7 +40,6 @@ from migopy.server import (
 from migopy.site_settings import SiteSettings
 from migopy.state import History, Holder, Lock, Registry, Run, read
 from migopy.terminal import meter
-from migopy.version import VERSION
 
 # `fab migrations` is to start fast.
 if TYPE_CHECKING:
@@ -56,8 +55,6 @@ class Site:
     Invariant: all in it belongs to this one database. It shares nothing with another
     site except what it was given, so sites work side by side in threads of one process.
     """
-
-    version = VERSION
 
     def __init__(
         self,

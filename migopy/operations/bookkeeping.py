@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 from migopy.commands import Command
-from migopy.errand import ERRAND
 from migopy.errors import MigopyException
 from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import NothingToPutRight
@@ -21,7 +20,7 @@ from migopy.run import (
     UnknownMigration,
 )
 from migopy.site import Site
-from migopy.state import IGNORED, Agent, GuardedWriter, Record, Run
+from migopy.state import IGNORED, GuardedWriter, Record, Run
 
 ACCEPTED = 'accepted'
 FORGOTTEN = 'forgotten'
@@ -248,16 +247,6 @@ def _keep(
 
 def entry_of(site: Site, name: str, outcome: str, checksum: str | None) -> Run:
     """Make the entry of the history of what was done to a record at this moment."""
-    errand = ERRAND.get()
-    run = Run(
-        name=name,
-        direction='up',
-        checksum=checksum,
-        owner=site.lock.owner,
-        agent=Agent.current(),
-        version=site.version,
-        started=site.lock.now(),
-        command=errand.id if errand else None,
-    )
+    run = Run.new(name, 'up', checksum, site.lock.owner, site.lock.now())
     run.end(outcome, run.started, 0)
     return run

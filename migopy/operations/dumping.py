@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pymongo.errors import PyMongoError
 
-from migopy.errand import ERRAND
 from migopy.errors import enumerated
 from migopy.face import Asking
 from migopy.operations.ways_back import first_runs, servers
 from migopy.run import Observer, OwnNames, Unfinished, read_open_runs
 from migopy.site import Site
-from migopy.state import RESTORE, Agent, Holder, Run
+from migopy.state import RESTORE, Holder, Run
 from migopy.tell import IS_LOST, ago
 from migopy.terminal import told_by
 
@@ -114,17 +113,7 @@ def _mark(site: Site, dump: Dump) -> Mark:
     """
     from migopy.dumps import Mark
 
-    errand = ERRAND.get()
-    run = Run(
-        name=dump.name,
-        direction=RESTORE,
-        checksum=None,
-        owner=site.lock.owner,
-        agent=Agent.current(),
-        version=site.version,
-        started=site.lock.now(),
-        command=errand.id if errand else None,
-    )
+    run = Run.new(dump.name, RESTORE, None, site.lock.owner, site.lock.now())
     return Mark(site.history.collection.name, run.document())
 
 

@@ -10,7 +10,6 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.errand import ERRAND
 from migopy.files import BEFORE, Migration
 from migopy.run.plan import Plan
 from migopy.run.step import Step
@@ -41,15 +40,12 @@ class Marks:
     advance starts when the run named in `after` is registered.
     """
 
-    def __init__(
-        self, history: History, lock: Lock, plan: Plan, version: str, at_once: int
-    ) -> None:
+    def __init__(self, history: History, lock: Lock, plan: Plan, at_once: int) -> None:
         """Take what runs are made of; up to `at_once` steps are marked together."""
         self._history = history
         self._lock = lock
         self._writer = GuardedWriter(lock)
         self._plan = plan
-        self._version = version
         self._at_once = at_once
         self._agent = Agent.current()
         self._marked: deque[Run] = deque()
@@ -78,18 +74,15 @@ class Marks:
     ) -> Run:
         """Make a run that starts now."""
         records = self._plan.records_of(migration)
-        errand = ERRAND.get()
         phase = self._plan.phase_of(migration)
-        return Run(
-            name=migration.name,
-            direction=direction,
-            checksum=checksum,
-            started=self._lock.now(),
-            owner=self._lock.owner,
-            agent=self._agent,
-            version=self._version,
+        return Run.new(
+            migration.name,
+            direction,
+            checksum,
+            self._lock.owner,
+            self._lock.now(),
+            self._agent,
             records=[record.id for record in records],
-            command=errand.id if errand else None,
             phase=None if phase == BEFORE else phase,
             replaces=self._plan.replaces.get(migration.name, ()),
         )

@@ -119,7 +119,7 @@ class Runner:
 
     def _marks(self, at_once: int) -> Marks:
         site = self._site
-        return Marks(site.history, site.lock, self._plan, site.version, at_once)
+        return Marks(site.history, site.lock, self._plan, at_once)
 
     def _registrations(self, marks: Marks, together: bool) -> Registrations:
         site, plan = self._site, self._plan

@@ -60,7 +60,3 @@ class Site(Protocol):
     @property
     def secrets(self) -> Sequence[str]:
         """Give what is kept out of the history."""
-
-    @property
-    def version(self) -> str:
-        """Give migopy's version, as the history keeps it."""

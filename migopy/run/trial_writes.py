@@ -7,12 +7,11 @@ from contextlib import suppress
 from pymongo.errors import PyMongoError
 
 from migopy.effects import Recording
-from migopy.errand import ERRAND
 from migopy.run.plan import Plan
 from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.trial_errors import TrialWrote
-from migopy.state import FAILED, Agent, Run
+from migopy.state import FAILED, Run
 
 
 def require_nothing_past(
@@ -33,16 +32,13 @@ def require_nothing_past(
         return
     said = [outside.describe(site.db.name), *children]
     written = '; '.join(filter(None, said))
-    run = Run(
-        name=step.name,
-        direction=step.direction,
-        checksum=step.loaded.checksum,
+    run = Run.new(
+        step.name,
+        step.direction,
+        step.loaded.checksum,
         owner='',
-        agent=Agent.current(),
-        version=site.version,
         started=site.history.now(),
         records=[record.id for record in plan.records_of(step.migration)],
-        command=errand.id if (errand := ERRAND.get()) else None,
     )
     run.end(FAILED, run.started, 0, unsettled=True)
     run.error = f'a dry run that has written, or may have: {written}'

@@ -9,10 +9,12 @@ from typing import Any
 
 from bson import ObjectId
 
+from migopy.errand import ERRAND
 from migopy.state.agent import Agent
 from migopy.state.fields import date_of, line_of, line_or_unknown, value_of
 from migopy.state.registry import is_ours
 from migopy.texts import same_name
+from migopy.version import VERSION
 
 Document = dict[str, Any]
 
@@ -160,6 +162,35 @@ class Run:
     def begun(self) -> Document:
         """Give what the history is to merge where a run marked in advance has begun."""
         return {'_id': self.id, 'started': self.started, 'after': None}
+
+    @classmethod
+    def new(
+        cls,
+        name: str,
+        direction: str,
+        checksum: str | None,
+        owner: str,
+        started: datetime,
+        agent: Agent | None = None,
+        **known: Any,
+    ) -> Run:
+        """Make a run of this process, for the command that was typed.
+
+        `agent` is this process, if that is known already: many runs are made at once.
+        `known` are values of other fields.
+        """
+        errand = ERRAND.get()
+        return cls(
+            name=name,
+            direction=direction,
+            checksum=checksum,
+            owner=owner,
+            agent=agent or Agent.current(),
+            version=VERSION,
+            started=started,
+            command=errand.id if errand else None,
+            **known,
+        )
 
     @classmethod
     def of(cls, document: Document) -> Run:
