@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from migopy.face import file_of, in_full, is_yes, overview, task
 from migopy.operations import (
+    DryRun,
     Order,
     order_down,
     order_up,
@@ -77,8 +78,6 @@ class MigrationsManager(
         looks ahead first and stops at a problem; preflight=no does not, whatever the
         fabfile's PREFLIGHT is. With plan=FILE only what that says is run.
         """
-        from migopy.operations import dry_running
-
         waits = is_yes(wait, 'execute', 'wait')
         if plan is not None:
             typed = {'a name': spec_migr, 'to': to, 'phase': phase, 'show': show}
@@ -89,7 +88,7 @@ class MigrationsManager(
         in_trial = wanted is not None
         order = order_up(self, 'execute', spec_migr, to, phase, in_trial, waits)
         if wanted is not None:
-            return dry_running.dry_run(self._site, order, self._observer, wanted.show)
+            return self._dry_run(order, wanted)
         return self._execute(order, preflight)
 
     @task
@@ -142,13 +141,13 @@ class MigrationsManager(
         applied. On a terminal it asks before several, and before one that others ran
         after, unless yes=yes.
         """
-        from migopy.operations import dry_running, rolling_back
-
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
         wanted = wanted_dry_run('rollback', dry_run, show)
         if wanted is not None:
-            return dry_running.dry_run(self._site, order, self._observer, wanted.show)
+            return self._dry_run(order, wanted)
+        from migopy.operations import rolling_back
+
         asking = self._asking(yes, 'rollback')
         if not rolling_back.roll_back(self._site, order, self._observer, asking):
             self._report.nothing_to_roll_back()
@@ -202,7 +201,12 @@ class MigrationsManager(
         shown = in_full(self._subtasks, str(subtask), self._spelling)
         return self._report.help(*shown)
 
-    # What `execute` does.
+    # What `execute` and `rollback` do.
+
+    def _dry_run(self, order: Order, wanted: DryRun) -> None:
+        from migopy.operations import dry_running
+
+        dry_running.dry_run(self._site, order, self._observer, wanted.show)
 
     def _execute_plan(
         self, path: str, typed: Mapping[str, object], waits: bool, preflight: str | None

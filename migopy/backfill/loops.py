@@ -11,10 +11,10 @@ from typing import NamedTuple
 from pymongo.errors import PyMongoError
 
 from migopy.backfill.left_loops import IN_TRIED, LEFT, LOST, Left, Loop
-from migopy.codes import NOT_IN_TRANSACTION, TRANSIENT
+from migopy.codes import NOT_IN_TRANSACTION
 from migopy.effects import Recording, RefusedWrite
 from migopy.errors import MigopyException
-from migopy.server import code_of, has_label, reason_of
+from migopy.server import code_of, is_transient, reason_of
 
 #: Gives a loop until it has ended. What is referred to weakly ends with its `for`.
 LOOP: ContextVar[weakref.ref[Loop] | None] = ContextVar('LOOP', default=None)
@@ -158,7 +158,7 @@ class LeftBatch(UnkeptBatch):
 
     __module__ = 'migopy.backfill'
 
-    def __init__(self, left: Left, reason: str = '') -> None:
+    def __init__(self, left: Left) -> None:
         why = (
             'the loop over migopy.batches was left (with break or islice, or by an'
             ' error that was caught) after a batch had changed something. Each batch'
@@ -166,7 +166,7 @@ class LeftBatch(UnkeptBatch):
             'Leave the loop before the batch changes anything, or choose the documents'
             ' with filter=.'
         )
-        super().__init__(left, reason, why)
+        super().__init__(left, '', why)
 
 
 def outside(refused: RefusedWrite) -> OutsideBatch:
@@ -203,7 +203,7 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
         if left is None:
             raise
         _require_possible(error, left)
-        if not has_label(error, TRANSIENT):
+        if not is_transient(error):
             raise
         raise BatchAborted(left, reason_of(error)) from error
     except RefusedWrite as refused:

@@ -13,14 +13,14 @@ from pymongo.errors import PyMongoError
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint, Place, images_here
 from migopy.backfill.documents import Document
-from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE, TRANSIENT
+from migopy.codes import NEVER_IN_TRANSACTION, TOO_LARGE
 from migopy.errors import MigopyException
 from migopy.server import (
     BULK_ERRORS,
     code_of,
-    has_label,
     is_bound,
     is_in_transaction,
+    is_transient,
     reason_of,
 )
 from migopy.state import KeptPages, begin
@@ -185,7 +185,7 @@ class PageTransaction:
                 wanted=self._wanted,
                 is_too_large=code in TOO_LARGE,
             ) from cause
-        if not has_label(error, TRANSIENT) or time.monotonic() > deadline:
+        if not is_transient(error) or time.monotonic() > deadline:
             raise error
         if conflicts >= self._conflicts:
             reason = f'the server aborted a page {conflicts} times'

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from migopy.commands import Command, Part
 from migopy.files import importable
 from migopy.operations.orders import Order
+from migopy.operations.preflighting import look_at
 from migopy.operations.preparing import load_steps, selected_unlocked
+from migopy.operations.trial_notes import TrialNotes
 from migopy.run import (
+    NotAllShown,
     Observer,
     Step,
     require_transactions,
     side_by_side,
+    try_out,
     warn_of_dependents,
     warn_of_later,
     warn_of_other_than_executed,
 )
 from migopy.site import Site
-
-if TYPE_CHECKING:
-    from migopy.operations.trial_notes import TrialNotes
 
 #: The findings that a dry run tells itself.
 TOLD = frozenset(
@@ -48,10 +48,6 @@ def dry_run(
     `show` is how many documents of each collection are shown before and after. Raises
     `Locked` where another command runs, and what `try_out` does.
     """
-    # This room is imported by each `execute`, which is to start fast.
-    from migopy.operations.trial_notes import TrialNotes
-    from migopy.run import NotAllShown, try_out
-
     plan, migrations = selected_unlocked(site, order)
     if not migrations:
         return observer.nothing_to_try()
@@ -78,8 +74,6 @@ def _tell_foreseen(
     site: Site, observer: Observer, steps: Sequence[Step], notes: TrialNotes
 ) -> None:
     """Tell the findings about steps that the dry run has not told itself."""
-    from migopy.operations.preflighting import look_at
-
     foreseen = look_at(site, steps, notes)
     findings = [each for each in foreseen.findings if each.name not in TOLD]
     if findings:

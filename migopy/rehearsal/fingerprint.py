@@ -104,11 +104,8 @@ def _digests_beside(db: Database[Any], names: Set[str]) -> Mapping[str, str]:
     return _digests(db, sorted([*names, *buckets])) if names else {}
 
 
-def _digests(db: Database[Any], names: list[str] | None = None) -> Mapping[str, str]:
-    command: dict[str, Any] = {'dbHash': 1}
-    if names is not None:
-        command['collections'] = names
-    found: Mapping[str, str] = db.command(command)['collections']
+def _digests(db: Database[Any], names: list[str]) -> Mapping[str, str]:
+    found: Mapping[str, str] = db.command('dbHash', 1, collections=names)['collections']
     return found
 
 

@@ -9,11 +9,11 @@ from typing import Any
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.codes import TRANSIENT, WRITE_CONFLICT
+from migopy.codes import WRITE_CONFLICT
 from migopy.run.observer import Observer
 from migopy.run.step import Step
 from migopy.run.transaction import TooLarge, timed
-from migopy.server import code_of, end_sessions, has_label, reason_of
+from migopy.server import code_of, end_sessions, is_transient, reason_of
 from migopy.signals import is_interruption
 from migopy.state import begin, commit
 
@@ -72,7 +72,7 @@ def _attempt(
 
 def _require_transient(error: PyMongoError, number: int) -> None:
     """Raise an error, in clearer words, if another attempt would meet it as well."""
-    if not has_label(error, TRANSIENT):
+    if not is_transient(error):
         raise error
     text = reason_of(error)
     is_full = 'ache full' in text

@@ -10,7 +10,7 @@ from migopy.server.bound_session import (
     is_in_transaction,
 )
 from migopy.server.builds import Left, end_builds
-from migopy.server.bulks import BULK_ERRORS, code_of, has_label
+from migopy.server.bulks import BULK_ERRORS, code_of, is_transient
 from migopy.server.checks import (
     SECRET,
     meant_by,
@@ -94,7 +94,6 @@ __all__ = [
     'end_sessions',
     'explained',
     'has_few_connections',
-    'has_label',
     'has_members',
     'heard_warnings',
     'how_to_end',
@@ -102,6 +101,7 @@ __all__ = [
     'is_in_transaction',
     'is_logger',
     'is_made_for_us',
+    'is_transient',
     'is_uri',
     'leave_without_sleeping',
     'listening_client',

@@ -12,6 +12,8 @@ from pymongo.errors import (
     PyMongoError,
 )
 
+from migopy.codes import TRANSIENT
+
 #: Errors that have those of many writes in them.
 BULK_ERRORS = (BulkWriteError, ClientBulkWriteException)
 
@@ -39,13 +41,12 @@ def code_of(error: BaseException) -> int | None:
     return whole.code if isinstance(whole, OperationFailure) else None
 
 
-def has_label(error: PyMongoError, label: str) -> bool:
-    """Tell whether the server has given an error a label.
+def is_transient(error: PyMongoError) -> bool:
+    """Tell whether the server says that the transaction may be tried again.
 
-    In a transaction PyMongo gives one to what it does not even send, too: it says of a
-    client that is closed that the transaction may be tried again.
+    PyMongo says so as well of what it does not even send, with a client that is closed.
     """
     whole = whole_error(error)
     if isinstance(whole, InvalidOperation):
         return False
-    return isinstance(whole, PyMongoError) and whole.has_error_label(label)
+    return isinstance(whole, PyMongoError) and whole.has_error_label(TRANSIENT)

@@ -7,8 +7,7 @@ from typing import Any
 
 from pymongo.errors import PyMongoError
 
-from migopy.codes import TRANSIENT
-from migopy.server import has_label
+from migopy.server import is_transient
 from migopy.state import begin, commit
 from migopy.undo.chunks import chunk_of, of_chunks, readable
 from migopy.undo.definition_records import DefinitionRecord
@@ -50,7 +49,7 @@ def add_record(
             images.collection.insert_one(document, session=session)
             commit(session, time.monotonic() + PATIENCE)
     except PyMongoError as error:
-        if has_label(error, TRANSIENT):
+        if is_transient(error):
             raise Busy from error
         raise
     return chunk

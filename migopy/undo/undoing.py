@@ -11,11 +11,11 @@ from bson import ObjectId
 from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
 
-from migopy.codes import DUPLICATE_KEY, TRANSIENT
+from migopy.codes import DUPLICATE_KEY
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.pymongo3 import legacy_database
-from migopy.server import bound_session, has_label, is_bound
+from migopy.server import bound_session, is_bound, is_transient
 from migopy.state import begin, commit
 from migopy.texts import counted
 from migopy.undo.chunk_groups import groups_of, pairs_of
@@ -264,7 +264,7 @@ class Undo:
                 self._is_begun = True
                 return
             except PyMongoError as error:
-                again = has_label(error, TRANSIENT) and number < ATTEMPTS
+                again = is_transient(error) and number < ATTEMPTS
                 if not again or time.monotonic() > deadline:
                     raise
             time.sleep(PAUSE * number)

@@ -26,8 +26,7 @@ class ImportTest(unittest.TestCase):
     def test_an_execute_imports_nothing_of_a_dry_run(self) -> None:
         """Nor of a look ahead, an undo or a dump."""
         modules = self.loaded(
-            'from migopy.operations import dry_running, executing\n'
-            'from migopy.run import Runner'
+            'from migopy.operations import executing\nfrom migopy.run import Runner'
         )
         self.assertIn('migopy.run.runner', modules)
         late = ('differences', 'dumps', 'preflight', 'standin', 'undo')

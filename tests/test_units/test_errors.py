@@ -14,7 +14,7 @@ import migopy.backfill
 from migopy.codes import TRANSIENT
 from migopy.commands import Command, FabSpelling
 from migopy.errors import MigopyException, StopTaskExecution, listing
-from migopy.server.bulks import has_label
+from migopy.server.bulks import is_transient
 
 
 def kinds_of(kind: type[MigopyException]) -> Iterator[type[MigopyException]]:
@@ -105,4 +105,4 @@ class LabelTest(unittest.TestCase):
             (AutoReconnect(), True),
         ):
             error._add_error_label(TRANSIENT)
-            self.assertIs(has_label(error, TRANSIENT), expected)
+            self.assertIs(is_transient(error), expected)
