@@ -25,6 +25,7 @@ from migopy.face.option_values import (
     one_of,
     only_one,
     read_speed,
+    refused_value,
 )
 from migopy.face.subtasks import (
     Subtasks,
@@ -74,6 +75,7 @@ __all__ = [
     'original',
     'overview',
     'read_speed',
+    'refused_value',
     'require_one_kind',
     'require_taken',
     'task',

@@ -12,6 +12,7 @@ from migopy.commands import Command
 from migopy.effects import listen
 from migopy.errand import Errand, carrying_out
 from migopy.errors import MigopyException, StopTaskExecution
+from migopy.face.help import names_by_word
 from migopy.face.hook import Manager, run_hook, settle
 from migopy.face.in_json import told_in_json
 from migopy.face.parsing import Line, parted, read
@@ -171,10 +172,7 @@ def command_in(line: Line, subtasks: Subtasks) -> tuple[str | None, Sequence[str
     Raises `WrongOptions` if an option stands before the command, `AsForFab` if it is
     typed as `fab` has it.
     """
-    names = subtasks.names
-    by_word = {word_of(name): name for name in names}
-    for name in names:
-        by_word |= {name: name, name.replace('_', '-'): name}
+    by_word = names_by_word(subtasks.names, CommandSpelling())
     if not line.words:
         return None, []
     first, *others = line.words

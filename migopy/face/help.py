@@ -49,8 +49,9 @@ def in_full(
 
     `typed` is its name, or the word for it here. Raises `UnknownSubtask`.
     """
-    subtask = _called(subtasks, typed, spelling)
-    usage = usage_of(subtask, subtask.__name__)
+    name = names_by_word(subtasks.names, spelling).get(typed, typed)
+    subtask = subtasks.get(name)
+    usage = usage_of(subtask, name)
     first, rest = explanation(subtask)
     lines = [wrapped(first)]
     if rest:
@@ -58,11 +59,12 @@ def in_full(
     return spelling.usage(usage), lines
 
 
-def _called(subtasks: Subtasks, typed: str, spelling: Spelling) -> Subtask:
-    names = {each.replace('_', '-'): each for each in subtasks.names}
-    names |= {spelling.word(Word(each)): each for each in subtasks.names}
-    is_name = typed in subtasks.names
-    return subtasks.get(typed if is_name else names.get(typed, typed))
+def names_by_word(names: Iterable[str], spelling: Spelling) -> dict[str, str]:
+    """Give the names of commands by what may be typed for them: these names, too."""
+    found = {spelling.word(Word(name)): name for name in names}
+    return found | {
+        word: name for name in names for word in (name.replace('_', '-'), name)
+    }
 
 
 def as_typed_here(text: str, usage: Usage, spelling: Spelling) -> str:

@@ -20,18 +20,19 @@ def help_command(subtask: str) -> Command:
     return Command('help', subtask or None)
 
 
+def refused_value(value: object, subtask: str, option: str, why: str) -> WrongOptions:
+    """Give the error of a value that an option cannot have."""
+    said = Option(option, str(value)), f' {why}; nothing was done'
+    return WrongOptions(subtask, *said, help_command(subtask))
+
+
 def is_yes(value: str | bool, subtask: str, option: str) -> bool:
     """Read an option that is yes or no; raises `WrongOptions` for anything else."""
     if isinstance(value, bool):
         return value
     if str(value).lower() in ('yes', 'no'):
         return str(value).lower() == 'yes'
-    raise WrongOptions(
-        subtask,
-        Option(option, str(value)),
-        ' is neither yes nor no; nothing was done',
-        help_command(subtask),
-    )
+    raise refused_value(value, subtask, option, 'is neither yes nor no')
 
 
 def in_place(
@@ -70,24 +71,14 @@ def one_of(value: str, choices: Sequence[str], subtask: str, option: str) -> str
     """Read an option that is one of some words; raises `WrongOptions` for another."""
     if value in choices:
         return value
-    raise WrongOptions(
-        subtask,
-        Option(option, value),
-        f' is none of {", ".join(choices)}; nothing was done',
-        help_command(subtask),
-    )
+    raise refused_value(value, subtask, option, f'is none of {", ".join(choices)}')
 
 
 def number(value: str | int, subtask: str, option: str) -> int:
     """Read an option that is a number from 1 on; raises `WrongOptions`."""
     if found := whole_number(str(value)):
         return found
-    raise WrongOptions(
-        subtask,
-        Option(option, str(value)),
-        ' is no number from 1 on; nothing was done',
-        help_command(subtask),
-    )
+    raise refused_value(value, subtask, option, 'is no number from 1 on')
 
 
 def file_of(value: str | os.PathLike[str], subtask: str, option: str) -> str:
@@ -95,12 +86,7 @@ def file_of(value: str | os.PathLike[str], subtask: str, option: str) -> str:
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if isinstance(path, str):
         return path
-    raise WrongOptions(
-        subtask,
-        Option(option, str(value)),
-        ' is no path of a file; nothing was done',
-        help_command(subtask),
-    )
+    raise refused_value(value, subtask, option, 'is no path of a file')
 
 
 def read_speed(value: str | float) -> float | None:
@@ -113,9 +99,6 @@ def read_speed(value: str | float) -> float | None:
         speed = math.nan
     if speed > 0 and math.isfinite(speed):
         return speed
-    raise WrongOptions(
-        'speed',
-        Option('max_per_second', str(value)),
-        ' is no number greater than 0, and not none; nothing was done',
-        help_command('speed'),
+    raise refused_value(
+        value, 'speed', 'max_per_second', 'is no number greater than 0, and not none'
     )

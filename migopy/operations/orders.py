@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
 from migopy.errors import MigopyException, enumerated
-from migopy.face import WrongOptions, help_command, is_yes, number, one_of, only_one
+from migopy.face import WrongOptions, is_yes, number, one_of, only_one, refused_value
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.operations.own_order import Sorting, require_same_order
 from migopy.origins import ORIGINAL
@@ -251,12 +251,7 @@ def wanted_dry_run(
         return DryRun(None) if wanted else None
     count = number(show, command, 'show')
     if count > MOST_SHOWN:
-        raise WrongOptions(
-            command,
-            Option('show', str(count)),
-            f' is more than {MOST_SHOWN:,}; nothing was done',
-            help_command(command),
-        )
+        raise refused_value(count, command, 'show', f'is more than {MOST_SHOWN:,}')
     return DryRun(count)
 
 
