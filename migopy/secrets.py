@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from migopy.texts import shortened as cut
+from migopy.texts import shortened
 
 MASK = '***'
 
@@ -75,9 +75,9 @@ def redacted_in(value: Any) -> Any:
     return value
 
 
-def shortened(text: str, width: int) -> str:
+def redacted_short(text: str, width: int) -> str:
     """Cut a text that is longer than so many characters, without passwords of URIs."""
-    return cut(redacted(text), width)
+    return shortened(redacted(text), width)
 
 
 def spellings_of(secrets: Iterable[str]) -> list[str]:

@@ -14,7 +14,7 @@ from pymongo import ReadPreference
 from pymongo.collection import Collection
 
 from migopy.errors import MigopyException
-from migopy.secrets import shortened
+from migopy.secrets import redacted_short
 
 Document = dict[str, Any]
 
@@ -52,7 +52,7 @@ def unpacked(data: bytes) -> Any:
 
 def shown(key: Any) -> str:
     """Give an `_id` as a message shows it, cut if it is very long."""
-    return shortened(repr(key), SHOWN_OF_ID)
+    return redacted_short(repr(key), SHOWN_OF_ID)
 
 
 def both(one: Mapping[str, Any], other: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from migopy.commands import Command
 from migopy.errors import MigopyException
 from migopy.files.compiled import parsed
-from migopy.secrets import shortened
+from migopy.secrets import redacted_short
 from migopy.texts import same_name
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def said_by_values(values: Mapping[str, object]) -> Said:
             return Said(wrong=f'{word} is not written out at the top of the file')
         found[word] = read(value)
         if found[word] is None:
-            shown = shortened(repr(value), WIDEST_VALUE)
+            shown = redacted_short(repr(value), WIDEST_VALUE)
             return Said(wrong=f'{word} = {shown} is {wanted}')
     said = Said(**found)
     if said.repeat and said.replaces:

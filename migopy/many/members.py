@@ -159,22 +159,20 @@ class Members:
 
     def _cluster(self, settings: SiteSettings, own: Mapping[str, Any]) -> Cluster:
         """Give the cluster of a database, which is in use until `done`."""
+        if not own:
+            return self._site.cluster
+        key = _key(settings)
         with self._turn:
-            if not own:
-                cluster = self._site.cluster
-            else:
-                key = _key(settings)
-                known = self._clusters.pop(key, None)
-                cluster = known or Cluster(
-                    settings.server,
-                    settings.base,
-                    client_maker(self._manager),
-                    self._manager._notify,
-                )
-                # The one that was used last stands last, so it is kept longest.
-                self._clusters[key] = cluster
-            if own:
-                self._in_use[key] += 1
+            known = self._clusters.pop(key, None)
+            cluster = known or Cluster(
+                settings.server,
+                settings.base,
+                client_maker(self._manager),
+                self._manager._notify,
+            )
+            # The one that was used last stands last, so it is kept longest.
+            self._clusters[key] = cluster
+            self._in_use[key] += 1
             return cluster
 
     def _names_on(self, cluster: Cluster, settings: SiteSettings) -> list[str]:

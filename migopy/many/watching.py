@@ -30,7 +30,7 @@ FIRST_EVERY = 0.2
 
 
 @dataclass
-class Seen:
+class Watched:
     """What has been seen of many databases, look after look.
 
     Invariant: `left` are those that are looked at again, so not the ones that `failed`.
@@ -80,33 +80,35 @@ def watch(
     has ended. Ctrl-C ends the watching and nothing else. Raises `Failed` if some could
     not be looked at.
     """
-    seen = Seen(list(databases))
+    watched = Watched(list(databases))
     running: list[Outcome] = []
     try:
         while True:
             began = time.monotonic()
-            looks = fleet.looks(seen.left, partial(_look, dict(seen.owners), worker))
+            looks = fleet.looks(
+                watched.left, partial(_look, dict(watched.owners), worker)
+            )
             for each in looks:
                 if each.is_failure:
                     fleet.tell(each)
-            running = seen.take(looks)
-            if seen.is_over:
+            running = watched.take(looks)
+            if watched.is_over:
                 break
-            if seen.has_seen:
-                viewer.show(running, len(seen.left))
+            if watched.has_seen:
+                viewer.show(running, len(watched.left))
             took = time.monotonic() - began
-            time.sleep(max(LOOK_EVERY, took) if seen.has_seen else FIRST_EVERY)
+            time.sleep(max(LOOK_EVERY, took) if watched.has_seen else FIRST_EVERY)
     except KeyboardInterrupt:
-        viewer.left(seen.ended, running)
+        viewer.left(watched.ended, running)
         return
     finally:
         viewer.close()
-    if seen.has_seen:
-        viewer.ended(seen.ended)
-    elif seen.left:
-        viewer.nothing(len(seen.left))
-    if seen.failed:
-        titles = [each.database.title for each in seen.failed]
+    if watched.has_seen:
+        viewer.ended(watched.ended)
+    elif watched.left:
+        viewer.nothing(len(watched.left))
+    if watched.failed:
+        titles = [each.database.title for each in watched.failed]
         again = selection.narrow(Command('watch'))
         raise Failed(titles, len(databases), ['To look again, type: ', again])
 

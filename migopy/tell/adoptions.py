@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from migopy.errors import enumerated
-from migopy.secrets import shortened
+from migopy.secrets import redacted_short
 from migopy.tell.amounts import moment
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def row_of(match: Match) -> tuple[str, str, str, str]:
     elif match.fitting:
         file = f'none, as others fit it too: {match.fitting[0]}'
     return (
-        shortened(match.record.names[0], WIDEST_RECORD),
+        redacted_short(match.record.names[0], WIDEST_RECORD),
         match.record.not_applied or moment(match.record.at),
         file,
         how,

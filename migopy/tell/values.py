@@ -11,7 +11,7 @@ from typing import Any
 from bson import Binary, Code, Int64, ObjectId, Regex
 from bson.datetime_ms import DatetimeMS
 
-from migopy.secrets import redacted, shortened
+from migopy.secrets import redacted, redacted_short
 from migopy.texts import alike, one_line
 
 #: How many characters are shown of a value, of a name, and before the first difference
@@ -103,7 +103,7 @@ def _binary(value: bytes) -> str:
 
 def cut(text: str, width: int = WIDEST) -> str:
     """Cut a long text at its end."""
-    return shortened(text, width)
+    return redacted_short(text, width)
 
 
 def cut_both(one: str, other: str) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from bson.errors import BSONError
 from migopy.commands import Command
 from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
-from migopy.secrets import shortened
+from migopy.secrets import redacted_short
 from migopy.texts import counted, one_line
 from migopy.undo.conflicts import STOP, THEIRS, Conflict, FoundConflicts
 from migopy.undo.image_sets import ImageSet
@@ -216,4 +216,4 @@ def shown(id: Value) -> str:
         text = repr(id.decoded())
     except (BSONError, ValueError, TypeError):
         text = id.data.hex()
-    return shortened(text, SHOWN)
+    return redacted_short(text, SHOWN)

@@ -34,7 +34,7 @@ class LoopImager:
     """Keeps images of what the body of a loop over `batches` changes.
 
     Invariant: a batch is written together with its images and their set, or not at all.
-    Documents are batch up if the writes name their `_id`s; after any other write its
+    Documents are looked up if the writes name their `_id`s; after any other write its
     whole collection is read.
     """
 
