@@ -38,6 +38,7 @@ from migopy.scope import is_trial
 from migopy.site import Site
 from migopy.tell import LINES, Narrator, Voice
 from migopy.terminal import told_by
+from migopy.texts import counted
 
 
 class Typed(NamedTuple):
@@ -232,7 +233,7 @@ def _watch(
 
 
 def _counted(chosen: Sequence[Database], databases: Sequence[Database]) -> str:
-    count = f'{len(databases):,} database{"s" if len(databases) != 1 else ""}'
+    count = counted(len(databases), 'database')
     return count if len(chosen) == len(databases) else f'{len(chosen):,} of {count}'
 
 

@@ -15,7 +15,7 @@ from migopy.face import WrongOptions
 from migopy.many.selecting import ONE_BY_ONE, Selection
 from migopy.rehearsal import Rehearsed
 from migopy.server import Settings
-from migopy.tell import LINES, RehearsalTeller
+from migopy.tell import RehearsalTeller
 
 
 class SampleOfWhat(MigopyException):
@@ -105,7 +105,7 @@ class QuietTeller(RehearsalTeller):
     """
 
     def __init__(self, kept: Keeping, spelling: Spelling) -> None:
-        super().__init__(kept.notes, spelling, kept.database, LINES.get())
+        super().__init__(kept.notes, spelling, kept.database)
         self._kept = kept
         self._speaker = InLines(kept.speaker)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from migopy.tell.json_watching import of_seen
     from migopy.tell.plans import as_markdown
     from migopy.tell.problems import lines_of_problems
-    from migopy.tell.rehearsals import REALLY_RUNS, RehearsalTeller, rehearsal_teller
+    from migopy.tell.rehearsals import REALLY_RUNS, RehearsalTeller
     from migopy.tell.steering import Steered
     from migopy.tell.watching import Rates, Sight, Viewer, line_of_run, lines_of_seen
 
@@ -45,7 +45,6 @@ LATE = {
     'of_failure': 'json_data',
     'of_run': 'json_data',
     'of_seen': 'json_watching',
-    'rehearsal_teller': 'rehearsals',
 }
 
 __all__ = [
@@ -79,7 +78,6 @@ __all__ = [
     'of_run',
     'of_seen',
     'phases_to_run',
-    'rehearsal_teller',
     'told_in',
     'ways_to_run',
 ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from migopy.texts import counted
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -29,7 +31,7 @@ def age(dump: Dump) -> str:
         if seconds >= length:
             count, unit = seconds // length, longer
             break
-    return f'{count} {unit}{"" if count == 1 else "s"}'
+    return counted(count, unit)
 
 
 #: What a restore does to what is not in the dump.

@@ -120,7 +120,7 @@ class Lines:
             is_number = value == value and abs(value) != float('inf')
             return float(value) if is_number else str(value)
         if isinstance(value, datetime):
-            return moment(value)
+            return _moment(value)
         if depth < DEEPEST and isinstance(value, Mapping):
             return {
                 self._text(key): self._fit(each, depth + 1)
@@ -192,7 +192,7 @@ def gather_answers() -> Answers | None:
     return answers
 
 
-def moment(when: datetime) -> str:
+def _moment(when: datetime) -> str:
     """Give a time, in UTC where it has no zone, as `2026-11-22T09:30:00.123Z`."""
     if when.tzinfo is not None:
         when = when.astimezone(timezone.utc).replace(tzinfo=None)

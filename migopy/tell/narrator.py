@@ -53,9 +53,9 @@ class Narrator:
 
     def rehearsal(self) -> RehearsalTeller:
         """Give who tells of a rehearsal."""
-        from migopy.tell.rehearsals import rehearsal_teller
+        from migopy.tell.rehearsals import RehearsalTeller
 
-        return rehearsal_teller(self._voice, self._spelling, self.database)
+        return RehearsalTeller(self._voice, self._spelling, self.database)
 
     def has_told(self, error: BaseException) -> bool:
         """Tell whether an error was the last one that `failed` told of."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
 from migopy.commands import Spelling
@@ -12,7 +13,7 @@ from migopy.rehearsal import HARMLESS, Caution, Deviation, Kind, Rehearsed, Stag
 from migopy.tell.failures import respelled
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.json_data import of_effects, of_error
-from migopy.tell.json_lines import LINES, Lines
+from migopy.tell.json_lines import LINES
 from migopy.tell.voice import Voice
 from migopy.terminal import duration
 from migopy.texts import one_line
@@ -60,14 +61,12 @@ class RehearsalTeller:
     Invariant: documents are shown on the terminal alone, and in no log.
     """
 
-    def __init__(
-        self, voice: Voice, spelling: Spelling, database: str, lines: Lines | None
-    ) -> None:
+    def __init__(self, voice: Voice, spelling: Spelling, database: str) -> None:
         """Take the voice, how commands are spelled, and the database's name."""
         self._voice = voice
         self._spelling = spelling
         self._database = database
-        self._lines = lines
+        self._lines = LINES.get()
         self._heartbeats = Heartbeats()
 
     @property
@@ -112,7 +111,7 @@ class RehearsalTeller:
             took = duration(found.estimate)
             self._voice.white(f'  on all documents its up may take {took} (estimated)')
         if found.failure is not None:
-            self._voice.red(_indented(self._failure(found.failure)))
+            self._voice.red(indent(self._failure(found.failure), '  '))
         limits = list(self.limits(found))
         if not found.way_back and found.failure is None:
             self._voice.white(f'  {limits.pop(0)}')
@@ -237,13 +236,6 @@ class RehearsalTeller:
         }
 
 
-def rehearsal_teller(
-    voice: Voice, spelling: Spelling, database: str
-) -> RehearsalTeller:
-    """Make who tells of a rehearsal in this context."""
-    return RehearsalTeller(voice, spelling, database, LINES.get())
-
-
 def _word(stages: Sequence[Stage], place: int) -> str:
     return stages[place].direction if place < len(stages) else 'down'
 
@@ -263,12 +255,3 @@ def _as_document(deviation: Deviation) -> dict[str, Any]:
         'kind': deviation.kind.value.replace(' ', '_'),
         'name': deviation.name,
     }
-
-
-def _indented(text: str) -> str:
-    return '\n'.join(_lines(text))
-
-
-def _lines(text: str) -> Iterator[str]:
-    for line in text.splitlines():
-        yield f'  {line}'

@@ -7,7 +7,8 @@ from typing import Any
 from migopy.commands import FabSpelling
 from migopy.operations import order_up
 from migopy.rehearsal import Copied
-from migopy.tell import KeptLines, Voice, rehearsal_teller
+from migopy.tell import KeptLines, RehearsalTeller, Voice
+from migopy.terminal import unheard
 
 
 def check(manager: Any, name: str) -> None:
@@ -18,14 +19,10 @@ def check(manager: Any, name: str) -> None:
     from migopy.operations import rehearsing
 
     kept, site = KeptLines(), manager._site
-    teller = rehearsal_teller(Voice(kept), FabSpelling(), site.db.name)
+    teller = RehearsalTeller(Voice(kept), FabSpelling(), site.db.name)
     order = order_up(manager, 'rehearse', name)
-    with site.locked('rehearse', 0, _nobody):
+    with site.locked('rehearse', 0, unheard):
         copied = Copied({}, {})
         heard, _ = rehearsing.on_scratch(site, order, copied, teller, is_private=True)
     if not all(each.is_well for each in heard.found):
         raise AssertionError('\n'.join(kept.said))
-
-
-def _nobody(_what: object) -> None:
-    """Hear of another command, which there is not."""
