@@ -15,9 +15,9 @@ import pymongo
 from pymongo import AsyncMongoClient
 from pymongo.client_session import ClientSession
 
+from migopy.run.lingering import LOOK, Lingering, at_work
 from migopy.run.marks import has_one_log
 from migopy.run.transaction import NoSharedTransaction
-from migopy.run.unawaited import LOOK, Unawaited, at_work
 from migopy.server import without_last_word
 
 DRIVER = os.path.dirname(pymongo.__file__) + os.sep
@@ -86,7 +86,7 @@ async def _with_its_tasks(
     before = asyncio.all_tasks()
     errors: list[BaseException | None] = []
     returned: object = await function(db)
-    wait = Unawaited(WAY_OUT)
+    wait = Lingering(WAY_OUT)
     while tasks := [t for t in asyncio.all_tasks() - before if _has_work(t)]:
         if is_over():
             break

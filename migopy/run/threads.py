@@ -12,7 +12,7 @@ from types import FrameType
 from typing import TypeVar
 
 from migopy.errand import is_typed
-from migopy.run.unawaited import LOOK, Unawaited, at_work
+from migopy.run.lingering import LOOK, Lingering, at_work
 from migopy.signals import is_interruption
 
 Returned = TypeVar('Returned')
@@ -51,7 +51,7 @@ def call_with_threads(
 def _await_others(
     before: Collection[threading.Thread], is_over: Callable[[], bool]
 ) -> None:
-    wait = Unawaited(WAY_OUT)
+    wait = Lingering(WAY_OUT)
     while others := _at_work(before):
         if is_over():
             return

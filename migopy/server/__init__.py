@@ -4,11 +4,6 @@ The private server of `embedded:` has a room of its own, which is imported by wh
 needs it: `migopy.server.embedded`.
 """
 
-from migopy.server.bound_session import (
-    bound_session,
-    is_bound,
-    is_in_transaction,
-)
 from migopy.server.builds import Left, end_builds
 from migopy.server.bulks import BULK_ERRORS, code_of, is_transient
 from migopy.server.checks import (
@@ -37,12 +32,18 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
-from migopy.server.kill_sessions import end_sessions, how_to_end
 from migopy.server.members import has_members
 from migopy.server.privileges import STATUS, Privileges
 from migopy.server.process_exit import leave_without_sleeping
 from migopy.server.remains import BEGAN, LeftRunning, Process, end_remains
 from migopy.server.running import Build, Operation, Running, running_in
+from migopy.server.sessions import (
+    bound_session,
+    end_sessions,
+    how_to_end,
+    is_bound,
+    is_in_transaction,
+)
 from migopy.server.settings import (
     DATA,
     EMBEDDED,

@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.codes import NAMESPACE_NOT_FOUND
 from migopy.server.client import AS_THEY_ARE
-from migopy.server.kill_sessions import ENDING_SECONDS, LOOK_EVERY, LOOKING
+from migopy.server.sessions import ENDING_SECONDS, LOOK_EVERY, LOOKING
 
 Document = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from pymongo.errors import OperationFailure
 from migopy.errors import MigopyException
 from migopy.server.builds import Left, end_builds
 from migopy.server.client import AS_THEY_ARE, app_name_of
-from migopy.server.kill_sessions import (
+from migopy.server.sessions import (
     ENDING_SECONDS,
     LOOKING,
     end_sessions,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from migopy.server.kill_sessions import LOOKING
+from migopy.server.sessions import LOOKING
 
 #: Seconds to wait for what a server tells.
 LOOK_SECONDS = 2.0

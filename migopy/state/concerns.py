@@ -1,14 +1,17 @@
-"""How migopy's own writes are acknowledged, and when they are sent again."""
+"""How migopy's own writes are acknowledged and sent again, and told of if slow."""
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any
+from contextlib import AbstractContextManager, suppress
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 from pymongo import ReadPreference, WriteConcern
 from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 from pymongo.errors import (
     ConnectionFailure,
     OperationFailure,
@@ -19,6 +22,9 @@ from pymongo.read_concern import ReadConcern
 
 from migopy.commands import Command
 from migopy.errors import MigopyException
+from migopy.terminal import SILENCE, say
+
+Answer = TypeVar('Answer')
 
 #: What is acknowledged with it, a majority has on disk. A server of 4.4 without a
 #: replica set writes it to disk only if `j` says so.
@@ -119,6 +125,24 @@ def repeat(work: Callable[[], object], seconds: float) -> None:
             if not is_passing(error) or time.monotonic() > deadline:
                 raise
         time.sleep(PAUSE)
+
+
+def told_if_slow(write: Callable[[], Answer], to: Collection[Any]) -> Answer:
+    """Call what writes to a collection; say so once if that takes long."""
+    said = (
+        f'Waiting for the server, which has not answered a write to {to.full_name} for'
+        f' {SILENCE:g} s: it may be busy, wait for another member, or be locked against'
+        ' writes, as for a backup (db.fsyncUnlock() ends that)'
+    )
+    reminder = threading.Timer(SILENCE, copy_context().run, (say, said))
+    reminder.daemon = True
+    try:
+        # Where the machine has no thread to spare it is written all the same.
+        with suppress(RuntimeError):
+            reminder.start()
+        return write()
+    finally:
+        reminder.cancel()
 
 
 def begin(

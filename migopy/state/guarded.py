@@ -10,10 +10,16 @@ from pymongo import WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from migopy.state.concerns import DURABLE, MARK, NoMajority, no_majority, repeat
+from migopy.state.concerns import (
+    DURABLE,
+    MARK,
+    NoMajority,
+    no_majority,
+    repeat,
+    told_if_slow,
+)
 from migopy.state.holder import LockLost
 from migopy.state.lock import Lock
-from migopy.state.slow import told_if_slow
 
 Document = dict[str, Any]
 

@@ -23,12 +23,12 @@ from migopy.state.concerns import (
     MARK,
     PAUSE,
     no_majority,
+    told_if_slow,
 )
 from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
 from migopy.state.renewal import RENEWAL, Renewal, expiry, freed
-from migopy.state.slow import told_if_slow
 from migopy.state.usable import NOT_WRITTEN, require_known, require_lockable
 
 Document = dict[str, Any]

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from migopy.differences import documents
 from migopy.dumps import Filler, Stored, plain_database, stored_in
+from migopy.terminal import unheard
 
 
 class Copy(NamedTuple):
@@ -35,7 +36,7 @@ class Copy(NamedTuple):
         """Make the same again in an empty database."""
         found = self.documents.__getitem__
         filler = Filler(
-            db, lambda stored: [found(stored.name)], _nobody, is_scratch=True
+            db, lambda stored: [found(stored.name)], unheard, is_scratch=True
         )
         filler.fill_all(self.contents, are_small=True)
 
@@ -43,7 +44,3 @@ class Copy(NamedTuple):
 def _documents(db: Database[Any], name: str) -> Iterable[bytes]:
     for batch in db[name].find_raw_batches():
         yield from documents(batch)
-
-
-def _nobody(_collection: str, _done: int, _total: int | None) -> None:
-    """Hear how far it is."""

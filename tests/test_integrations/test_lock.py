@@ -27,7 +27,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
 from migopy.machine import NO_THREAD
-from migopy.state import slow
+from migopy.state import concerns
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
@@ -1092,7 +1092,7 @@ class SlowServerTest(PlainTest):
             return answer(*arguments, **options)
 
         with (
-            mock.patch.object(slow, 'SILENCE', 0.05),
+            mock.patch.object(concerns, 'SILENCE', 0.05),
             mock.patch.object(of, name, late),
         ):
             work()

@@ -8,7 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from migopy.errand import Errand, carrying_out
-from migopy.run import unawaited
+from migopy.run import lingering
 from migopy.state import Lock
 from tests.project import FabTest, PlainTest, RecordingLogger
 
@@ -510,7 +510,7 @@ class UnawaitedTest(PlainTest):
 
     def require_told(self, kind: str, way_out: str) -> None:
         self.logger = Going(self.folder / 'go')
-        with mock.patch.object(unawaited, 'SILENCE', 0.05):
+        with mock.patch.object(lingering, 'SILENCE', 0.05):
             self.execute(kind)
         [said] = [each for each in self.logger.of('white') if 'Waiting for' in each]
         place = r'\(at .*/001_x\.py:(8|9|10)\)\. If that never ends'

@@ -1,4 +1,4 @@
-"""End what goes on on the server although its client does not wait any more.
+"""Sessions: which one is bound here, and how what runs in one is ended on the server.
 
 MongoDB goes on with a write, such as a long `update_many`, when its client is gone or
 has timed out. `killSessions` ends what runs in a session, and needs no further right if
@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pymongo
+from pymongo.client_session import ClientSession
 from pymongo.errors import PyMongoError
+from pymongo.synchronous import client_session
 
 #: Seconds to wait for the server, and for its operations to end.
 ENDING_SECONDS = 5.0
@@ -23,6 +25,25 @@ LOOKING = 'migopy looks whether what it has begun has ended'
 
 #: Seconds between two looks.
 LOOK_EVERY = 0.05
+
+
+def is_bound() -> bool:
+    """Tell whether a session is bound here; where PyMongo does not tell, say yes."""
+    bound = getattr(client_session, '_SESSION', None)
+    return bound is None or bound.get() is not None
+
+
+def bound_session() -> ClientSession | None:
+    """Give the session that is bound here."""
+    bound = getattr(client_session, '_SESSION', None)
+    session: ClientSession | None = bound.get() if bound is not None else None
+    return session
+
+
+def is_in_transaction() -> bool:
+    """Tell whether a bound session is in a transaction."""
+    session = bound_session()
+    return bool(session and session.in_transaction)
 
 
 def end_sessions(client: Any, sessions: Sequence[bytes]) -> bool:

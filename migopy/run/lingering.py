@@ -15,7 +15,7 @@ from migopy.traces import is_machinery
 LOOK = 0.05
 
 
-class Unawaited:
+class Lingering:
     """The wait for what a migration has started and not waited for itself.
 
     Invariant: a person is told of it once, as soon as it takes long: it may never end.
