@@ -91,6 +91,13 @@ class ImageSet:
         self.made = [*self.made, namespace]
         self.made_at = [*self.made_at, self.chunks]
 
+    def add_paged(self, namespace: str, comes_again: bool) -> None:
+        """Note that documents are changed page by page, and if one may come again."""
+        if namespace not in self.paged:
+            self.paged = [*self.paged, namespace]
+        if comes_again and namespace not in self.repeated:
+            self.repeated = [*self.repeated, namespace]
+
     def made_before(self, number: int) -> int:
         """Count the collections that were made before the chunk of a number was."""
         return sum(each <= number for each in self.made_at)

@@ -132,10 +132,7 @@ class LoopImager:
         if not count:
             return 0
         comes_again = strange if is_own else namespace in kept.paged
-        if namespace not in kept.paged:
-            kept.paged = [*kept.paged, namespace]
-        if comes_again and namespace not in kept.repeated:
-            kept.repeated = [*kept.repeated, namespace]
+        kept.add_paged(namespace, comes_again)
         return count
 
     def _tell(self, namespace: str, seconds: float) -> None:

@@ -79,10 +79,7 @@ class PageImager:
         self._no_runs = 0
         with self._known.lock:
             kept = self._known.kept
-            if namespace not in kept.paged:
-                kept.paged = [*kept.paged, namespace]
-            elif namespace not in kept.repeated:
-                kept.repeated = [*kept.repeated, namespace]
+            kept.add_paged(namespace, comes_again=namespace in kept.paged)
 
     def loop(self, namespace: str) -> LoopImager:
         """Give what keeps images of the batches of a collection."""
