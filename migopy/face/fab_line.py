@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fabric.main import parse_arguments
 from fabric.state import env
 
-from migopy.face.in_json import Asked
+from migopy.face.hook import Manager
 from migopy.face.unescaped import TypedWord
 
 
@@ -38,7 +38,7 @@ def read_words() -> list[tuple[str, list[str], dict[str, str]]]:
     return [each[:3] for each in parse_arguments(words)]
 
 
-def will_tell_in_json(manager_class: type[Asked]) -> bool:
+def will_tell_in_json(manager_class: type[Manager]) -> bool:
     """Tell whether the `fab` that is loading the fabfile will tell in JSON."""
     if not env.get('real_fabfile'):
         return False

@@ -5,27 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any
 
 from migopy.errand import spelling_here
 from migopy.errors import MigopyException
+from migopy.face.hook import Manager
 from migopy.tell import Lines, Voice, of_error
 from migopy.terminal import ColorsLogger, WriteLine, kept_stdout
 
 
-class Asked(Protocol):
-    """What this room needs of a manager's class."""
-
-    TASK_NAME: str
-
-    @classmethod
-    def wants_json(cls, subtask: str | None, options: Mapping[str, str]) -> bool:
-        """Tell whether a command is asked for in JSON."""
-
-
 @contextmanager
 def told_in_json(
-    manager_class: type[Asked],
+    manager_class: type[Manager],
     subtask: str | None,
     options: Mapping[str, str],
 ) -> Iterator[None]:
