@@ -100,8 +100,7 @@ def prepare(
     Waits for those that may still write, as they have not noticed that their lock was
     taken away. Makes the indexes of migopy's collections, unless an earlier command
     has; then it could also write there what these migrations will need, unless one is
-    unfinished.
-    Raises `LeftRunning`, and what `require_registrable` does.
+    unfinished. Raises `LeftRunning`, and what `require_registrable` does.
     """
     _await_robbed(site, plan, observer)
     end_remains(site.client, site.db.name, _gone(site, plan))

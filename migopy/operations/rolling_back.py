@@ -25,8 +25,7 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     """Run `down` of what an order takes, each unregistered right after it.
 
     Before several, and before one that others were executed after, `asking` is asked.
-    Returns whether there was anything to run.
-    Raises as `execute` does.
+    Returns whether there was anything to run. Raises as `execute` does.
     """
     expected = _expected(site, order, asking)
     try:

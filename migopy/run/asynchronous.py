@@ -80,8 +80,8 @@ async def _with_its_tasks(
     """Call an `async` function and wait for the tasks that it has made.
 
     Python would cancel them, as it does once `is_over`. Not waited for are those that
-    wait for another task.
-    Raises what the function raises, or after all the first of the tasks that failed.
+    wait for another task. Raises what the function raises, or after all the first of
+    the tasks that failed.
     """
     before = asyncio.all_tasks()
     errors: list[BaseException | None] = []

@@ -14,6 +14,7 @@ from migopy.files import BEST_EFFORT
 from migopy.run.imaging_errors import NoImagesHere, refusal_of
 from migopy.run.marks import has_one_log
 from migopy.run.observer import Observer
+from migopy.run.own_collections import OwnNames
 from migopy.run.site import Site
 from migopy.run.step import Step
 from migopy.run.transaction import require_transactions
@@ -231,8 +232,7 @@ class StepImages(NoImages):
 
 def own_names(site: Site) -> set[str]:
     """Name the collections that migopy keeps for itself."""
-    own = site.registry, site.history, site.lock, site.images
-    return {each.collection.full_name for each in own}
+    return {f'{site.db.name}.{each}' for each in OwnNames.of(site).names}
 
 
 def names_in(name: str) -> list[str]:
