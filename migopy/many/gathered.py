@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
     from migopy.many.rehearsing import QuietTeller
-    from migopy.preflight import Finding as Foreseen
+    from migopy.preflight import Finding
     from migopy.run import Plan, Step
-    from migopy.standin import Finding
+    from migopy.standin import Foretold
     from migopy.state import Holder, Run
 
 
@@ -158,7 +158,7 @@ class Gathered:
         self.trials.append((step.name, effects.describe(self.database)))
         self._narrator.tried(step, effects)
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+    def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Keep what was found out of commands that no transaction can do."""
         self._narrator.found(step, findings)
 
@@ -175,7 +175,7 @@ class Gathered:
         """Keep which documents a step would change, if that was asked for."""
         self._narrator.compared(step, comparisons, since)
 
-    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
+    def foreseen(self, findings: Sequence[Finding], names: Sequence[str]) -> None:
         """Keep what to know before migrations run."""
         self._narrator.foreseen(findings, names)
 

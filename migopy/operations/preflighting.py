@@ -157,7 +157,7 @@ def _try(
     show: int | None,
 ) -> None:
     """Try steps to see what they send; an error of a migration is only noted."""
-    both = side_by_side(Progress(observer), notes)
+    both = side_by_side(OnlyProgress(observer), notes)
     try:
         try_out(site, plan, both, steps, asked, show, notes.watch)
     except NotAllShown:
@@ -170,7 +170,7 @@ def _try(
             raise
 
 
-class Progress:
+class OnlyProgress:
     """Lets an observer hear only how far a dry run is."""
 
     def __init__(self, observer: Observer) -> None:

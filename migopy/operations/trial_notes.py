@@ -13,7 +13,7 @@ from migopy.terminal import unheard
 if TYPE_CHECKING:
     from migopy.differences import Comparison
     from migopy.effects import Effects, Recording
-    from migopy.standin import Finding, Told
+    from migopy.standin import Foretold, Told
 
 
 class TrialNotes:
@@ -60,7 +60,7 @@ class TrialNotes:
         self.steps[step.name].effects = effects
         self.steps[step.name].sightings.is_whole = True
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+    def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Keep what was found out of commands that no transaction can do."""
         self.steps[step.name].found += findings
 

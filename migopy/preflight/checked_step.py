@@ -12,7 +12,7 @@ from migopy.preflight.sightings import Sighting, Sightings
 
 if TYPE_CHECKING:
     from migopy.effects import Effects
-    from migopy.standin import Finding as Found
+    from migopy.standin import Foretold
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Tried:
 
     sightings: Sightings
     in_transaction: bool
-    found: list[Found] = field(default_factory=list)
+    found: list[Foretold] = field(default_factory=list)
     effects: Effects | None = None
     seconds: float = 0.0
     error: BaseException | None = None

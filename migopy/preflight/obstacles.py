@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from migopy.preflight.checked_step import CheckedStep
 from migopy.preflight.findings import PROBLEM, Finding
-from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT
-from migopy.standin import Finding as Found
+from migopy.standin import ARRAYS, COUNTED, DUPLICATES, GEO, MISFITS, TEXT, Foretold
 
 
 class Obstacle(NamedTuple):
@@ -80,7 +79,7 @@ def obstacles(step: CheckedStep) -> Iterator[Finding]:
         )
 
 
-def _line_of(step: CheckedStep, found: Found) -> int:
+def _line_of(step: CheckedStep, found: Foretold) -> int:
     """Give the line that has sent the command, 0 if there are several."""
     lines = set()
     for sighting in step.sightings.of('createIndexes', 'collMod', 'create'):

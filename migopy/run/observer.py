@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
-    from migopy.preflight import Finding as Foreseen
+    from migopy.preflight import Finding
     from migopy.run.plan import Plan
     from migopy.run.step import Step
-    from migopy.standin import Finding
+    from migopy.standin import Foretold
     from migopy.state import Holder, Run
 
 
@@ -235,7 +235,7 @@ class Observer(Protocol):
     def tried(self, step: Step, effects: Effects) -> None:
         """Hear what a step would do, had it not been a dry run."""
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+    def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Hear what was found out about commands that no transaction can do.
 
         The values of a finding are what people have stored: they are for no log.
@@ -260,7 +260,7 @@ class Observer(Protocol):
         the state before that one was compared.
         """
 
-    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
+    def foreseen(self, findings: Sequence[Finding], names: Sequence[str]) -> None:
         """Hear what a person should know before steps run, if there is anything.
 
         `names` are those of all that were looked at. The values of a finding are what

@@ -8,7 +8,7 @@ lasts.
 from migopy.standin.checks import COUNTED as COUNTED
 from migopy.standin.findings import DUPLICATES as DUPLICATES
 from migopy.standin.findings import MISFITS as MISFITS
-from migopy.standin.findings import Finding as Finding
+from migopy.standin.findings import Foretold as Foretold
 from migopy.standin.findings import Unanswerable as Unanswerable
 from migopy.standin.standin import Answering as Answering
 from migopy.standin.standin import StandIn as StandIn

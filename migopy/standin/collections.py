@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from migopy.codes import NAMESPACE_EXISTS
 from migopy.standin.documents import empty, insert, read_all
-from migopy.standin.findings import Finding, Unanswerable
+from migopy.standin.findings import Foretold, Unanswerable
 from migopy.standin.world import (
     Document,
     Known,
@@ -32,7 +32,7 @@ TO_ITSELF = (5, 0)
 
 
 def create(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `create`; raises what the server would raise."""
     namespace = f'{database}.{command["create"]}'
@@ -65,7 +65,7 @@ def create(
             world.constraints.add_validator(namespace, options)
         reply = {'ok': 1.0}
         text = f'would make {made.kind} {namespace}'
-        findings.append(Finding(f'{text}, which was not tried on the server'))
+        findings.append(Foretold(f'{text}, which was not tried on the server'))
         if made.kind != 'collection':
             reason = f'{namespace} is a {made.kind} that no transaction can make'
             world.off_limits[namespace] = reason
@@ -80,7 +80,7 @@ def _kind(options: Document) -> str:
 
 
 def drop(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `drop`: for what follows the collection is empty, and made anew."""
     namespace = f'{database}.{command["drop"]}'
@@ -91,13 +91,13 @@ def drop(
         raise no_namespace()
     reply: Document = {'ns': namespace, 'ok': 1.0}
     if known.kind == 'view':
-        findings.append(Finding(f'would drop view {namespace}'))
+        findings.append(Foretold(f'would drop view {namespace}'))
     else:
         reply['nIndexesWas'] = len(known.indexes)
         said = world.documents(namespace)
         indexes = counted(len(known.indexes), 'index')
         text = f'would drop collection {namespace}: {said}, {indexes}'
-        findings.append(Finding(text))
+        findings.append(Foretold(text))
     _have_gone(world, namespace, known, f'{namespace} would be dropped')
     return reply
 
@@ -115,7 +115,7 @@ def _have_gone(world: World, namespace: str, known: Known, reason: str) -> None:
 
 
 def drop_database(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `dropDatabase`: each of its collections is dropped."""
     for name in world.names(database):
@@ -125,7 +125,7 @@ def drop_database(
 
 
 def rename(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `renameCollection`: for what follows the documents are moved."""
     source, target = command['renameCollection'], command['to']
@@ -144,7 +144,7 @@ def rename(
     if known.kind != 'collection':
         raise Unanswerable(f'{source} is a {known.kind}, whose renaming is not tried')
     said = world.documents(source)
-    findings.append(Finding(f'would rename {source} to {target}: {said}'))
+    findings.append(Foretold(f'would rename {source} to {target}: {said}'))
     # No transaction deletes from a capped one.
     is_capped = bool(known.options.get('capped')) and not known.is_new
     is_kept = is_capped or source in world.off_limits
@@ -171,7 +171,7 @@ def rename(
 
 
 def list_collections(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `listCollections`."""
     found = world.listing(database, command.get('filter'))

@@ -9,7 +9,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import NAMESPACE_NOT_FOUND, UNAUTHORIZED
 from migopy.standin import checks
 from migopy.standin.constraints import is_enforced
-from migopy.standin.findings import MISFITS, Finding
+from migopy.standin.findings import MISFITS, Foretold
 from migopy.standin.indexes import index_of_keys, tell_unique
 from migopy.standin.world import (
     Document,
@@ -49,7 +49,7 @@ MADE_TO_EXPIRE = (5, 1)
 
 
 def modify(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `collMod`: of a validator it is found out what it would reject."""
     namespace = f'{database}.{command["collMod"]}'
@@ -58,7 +58,7 @@ def modify(
     if known is None:
         raise no_namespace()
     if known.kind != 'collection':
-        findings.append(Finding(f'would change {known.kind} {namespace}, not tried'))
+        findings.append(Foretold(f'would change {known.kind} {namespace}, not tried'))
         world.off_limits[namespace] = f'{namespace} would be another {known.kind}'
         return {'ok': 1.0}
     changed = {key: command[key] for key in command if key not in NO_OPTIONS}
@@ -75,7 +75,7 @@ def modify(
     if OF_VALIDATION & set(changed):
         _validate(world, namespace, known, changed, findings)
     elif changed:
-        findings.append(Finding(f'would change {", ".join(changed)} of {namespace}'))
+        findings.append(Foretold(f'would change {", ".join(changed)} of {namespace}'))
     known.options = {**known.options, **changed}
     return reply
 
@@ -99,7 +99,7 @@ def _validate(
     namespace: str,
     known: Known,
     changed: Document,
-    findings: list[Finding],
+    findings: list[Foretold],
 ) -> None:
     """Have another validator there, or the same one with another say."""
     if known.options.get('validator'):
@@ -109,7 +109,7 @@ def _validate(
     names = 'the validator' if changed.get('validator') else ', '.join(changed)
     text = f'would change {names} of {namespace}'
     if not options.get('validator'):
-        findings.append(Finding(text))
+        findings.append(Foretold(text))
         return
     found = checks.misfits(world, namespace, options['validator'])
     said = f'{found.amount} of them do not fit' if found.number else 'all of them fit'
@@ -119,7 +119,7 @@ def _validate(
     is_strict = is_enforced(options) and options.get('validationLevel') != 'moderate'
     obstacle = MISFITS if found.number and is_strict else ''
     number = found.number
-    findings.append(Finding(text, found.values, obstacle, namespace, '', number))
+    findings.append(Foretold(text, found.values, obstacle, namespace, '', number))
     world.constraints.add_validator(namespace, options, found.number)
 
 
@@ -136,7 +136,7 @@ def _modify_index(
     known: Known,
     change: Document,
     namespace: str,
-    findings: list[Finding],
+    findings: list[Foretold],
 ) -> Document:
     """Change an index as it is to be seen; give what the server says of it."""
     index = _index_meant(known, change, namespace)
@@ -150,7 +150,7 @@ def _modify_index(
     if options.get('unique') and not index.get('unique'):
         _make_unique(world, index, namespace, findings)
     else:
-        findings.append(Finding(f'would change index {namespace}.{index["name"]}'))
+        findings.append(Foretold(f'would change index {namespace}.{index["name"]}'))
     reply = {}
     for option, value in options.items():
         reply[f'{option}_old'] = index.get(option)
@@ -183,7 +183,7 @@ def _index_meant(known: Known, change: Document, namespace: str) -> Document:
 
 
 def _make_unique(
-    world: World, index: Document, namespace: str, findings: list[Finding]
+    world: World, index: Document, namespace: str, findings: list[Foretold]
 ) -> None:
     """Have an index be unique from now on; raises what the server would raise."""
     if not index.get('prepareUnique'):

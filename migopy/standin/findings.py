@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 
-class Finding(NamedTuple):
+class Foretold(NamedTuple):
     """What one command would do, in words.
 
     Invariant: `text` tells nothing of what people have stored; `values` are theirs, for

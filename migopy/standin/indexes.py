@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import DUPLICATE_KEY
 from migopy.effects import whole_reply
 from migopy.standin import checks
-from migopy.standin.findings import DUPLICATES, Finding, Unanswerable
+from migopy.standin.findings import DUPLICATES, Foretold, Unanswerable
 from migopy.standin.unindexable import Refused, unindexable
 from migopy.standin.world import (
     Document,
@@ -29,7 +29,7 @@ OF_INDEXES = ('collation', 'clusteredIndex')
 
 
 def create_indexes(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `createIndexes`; raises what the server would raise."""
     namespace = f'{database}.{command["createIndexes"]}'
@@ -45,7 +45,7 @@ def create_indexes(
         return _for_real(world, namespace, command, known)
     if known is None:
         known = Known()
-        findings.append(Finding(f'would make collection {namespace}'))
+        findings.append(Foretold(f'would make collection {namespace}'))
     reply, made = _tried(world, namespace, known, command['indexes'])
     if made:
         require_no_batch(
@@ -59,7 +59,7 @@ def create_indexes(
             _tell_refusal(findings, namespace, index['name'], documents, refusal)
             raise _as_of_the_build(refusal.error, namespace)
         if not index.get('unique'):
-            findings.append(Finding(f'would make index {said}: {documents}'))
+            findings.append(Foretold(f'would make index {said}: {documents}'))
             continue
         found = checks.duplicates(world, namespace, index)
         tell_unique(findings, namespace, index['name'], documents, found)
@@ -130,7 +130,7 @@ def _about(error: OperationFailure, namespace: str, scratch: str) -> OperationFa
 
 
 def tell_unique(
-    findings: list[Finding],
+    findings: list[Foretold],
     namespace: str,
     index: str,
     documents: str,
@@ -148,11 +148,11 @@ def tell_unique(
     else:
         text += ', no duplicates'
     number = found.number
-    findings.append(Finding(text, found.values, obstacle, namespace, index, number))
+    findings.append(Foretold(text, found.values, obstacle, namespace, index, number))
 
 
 def _tell_refusal(
-    findings: list[Finding],
+    findings: list[Foretold],
     namespace: str,
     index: str,
     documents: str,
@@ -162,7 +162,7 @@ def _tell_refusal(
     text = f'would fail to make index {namespace}.{index}: {documents},'
     text = f'{text} {refusal.found.amount} of them cannot be in it'
     values, obstacle = refusal.found.values, refusal.obstacle
-    findings.append(Finding(text, values, obstacle, namespace, index, number))
+    findings.append(Foretold(text, values, obstacle, namespace, index, number))
 
 
 def _as_of_the_build(error: OperationFailure, namespace: str) -> OperationFailure:
@@ -188,7 +188,7 @@ def _duplicate(namespace: str, index: Document, value: Any) -> OperationFailure:
 
 
 def drop_indexes(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `dropIndexes`; raises what the server would raise."""
     name = command.get('dropIndexes') or command.get('deleteIndexes')
@@ -206,7 +206,7 @@ def drop_indexes(
             world.constraints.drop_index(namespace, index)
         text = f'would drop index {namespace}.{index["name"]}'
         keys = ', '.join(f'{key}: {way}' for key, way in index['key'].items())
-        findings.append(Finding(f'{text} on {keys}'))
+        findings.append(Foretold(f'{text} on {keys}'))
     return {'nIndexesWas': before, 'ok': 1.0}
 
 
@@ -252,7 +252,7 @@ def _is_view(namespace: str) -> OperationFailure:
 
 
 def list_indexes(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document:
     """Answer `listIndexes`; of no collection there are none, as PyMongo has it."""
     namespace = f'{database}.{command["listIndexes"]}'

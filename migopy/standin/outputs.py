@@ -9,7 +9,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import ReplaceOne, UpdateOne
 
 from migopy.standin.documents import BATCH, RAW, empty, insert, limited
-from migopy.standin.findings import Finding, Unanswerable
+from migopy.standin.findings import Foretold, Unanswerable
 from migopy.standin.world import Document, World, probing, refused
 from migopy.texts import counted
 
@@ -25,7 +25,7 @@ LEADING = frozenset(('$geoNear', '$search', '$searchMeta', '$vectorSearch'))
 
 
 def aggregate(
-    world: World, database: str, command: Document, findings: list[Finding]
+    world: World, database: str, command: Document, findings: list[Foretold]
 ) -> Document | None:
     """Answer an aggregation that writes, or that asks what no transaction tells."""
     pipeline = command.get('pipeline')
@@ -54,7 +54,7 @@ def _write(
     database: str,
     last: Mapping[str, Any],
     results: list[RawBSONDocument] | None,
-    findings: list[Finding],
+    findings: list[Foretold],
 ) -> None:
     """Do what the last stage does with the results, `None` where they are too many."""
     stage = '$out' if '$out' in last else '$merge'
@@ -63,7 +63,7 @@ def _write(
         reason = f'{stage} would write too many documents to {namespace} to try it'
         world.off_limits[namespace] = reason
         findings.append(
-            Finding(f'would write more documents to {namespace} than tried')
+            Foretold(f'would write more documents to {namespace} than tried')
         )
         return
     said = counted(len(results), 'document')
@@ -71,13 +71,13 @@ def _write(
         is_known = world.known(namespace) is not None
         before = world.count(namespace) if is_known else 0
         findings.append(
-            Finding(f'would replace all of {namespace} ({before:,}) by {said}')
+            Foretold(f'would replace all of {namespace} ({before:,}) by {said}')
         )
         if is_known:
             empty(world, namespace, f'{namespace} would be replaced')
         insert(world, namespace, results)
     else:
-        findings.append(Finding(f'would merge {said} into {namespace}'))
+        findings.append(Foretold(f'would merge {said} into {namespace}'))
         _merge(world, namespace, last[stage], results)
     world.written.add(namespace)
 

@@ -22,7 +22,7 @@ from migopy.standin.collections import (
     rename,
 )
 from migopy.standin.collmod import modify
-from migopy.standin.findings import Finding, Unanswerable
+from migopy.standin.findings import Foretold, Unanswerable
 from migopy.standin.indexes import create_indexes, drop_indexes, list_indexes
 from migopy.standin.outputs import aggregate
 from migopy.standin.world import Document, World, refused
@@ -30,7 +30,7 @@ from migopy.standin.world import Document, World, refused
 #: Who is told of each command: its name, its database, itself.
 Told = Callable[[str, str, 'Mapping[str, Any]'], None]
 
-Answer = Callable[[World, str, Document, list[Finding]], 'Document | None']
+Answer = Callable[[World, str, Document, list[Foretold]], 'Document | None']
 
 #: What is answered for, by the command's name.
 ANSWERS: dict[str, Answer] = {
@@ -126,7 +126,7 @@ class StandIn:
         self._only_sees = only_sees
         self._doubtful = doubtful
         self._told = told or _nobody
-        self.findings: list[Finding] = []
+        self.findings: list[Foretold] = []
         self.touched: set[str] = set()
 
     def answer(self, database: str, command: Document) -> Document | None:
@@ -167,7 +167,7 @@ class StandIn:
             return dict(plain.command(command, session=self._world.outside))
         if name in TAKEN_AS_DONE:
             text = f'would run {name}, which was not tried: it is taken as done'
-            self.findings.append(Finding(text))
+            self.findings.append(Foretold(text))
             return {'ok': 1.0}
         raise Unanswerable(f'what {name} does is not known in a dry run')
 

@@ -9,11 +9,11 @@ from migopy.tell.values import cut, in_full
 from migopy.texts import one_line
 
 if TYPE_CHECKING:
-    from migopy.standin import Finding
+    from migopy.standin import Foretold
     from migopy.tell.voice import Voice
 
 
-def tell_findings(voice: Voice, findings: Sequence[Finding], database: str) -> None:
+def tell_findings(voice: Voice, findings: Sequence[Foretold], database: str) -> None:
     """Say each in a line; its values are shown only to a person at a terminal.
 
     The collections of `database` are named without it.

@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
-    from migopy.preflight import Finding as Foreseen
+    from migopy.preflight import Finding
     from migopy.run import Failure, Plan, Step
-    from migopy.standin import Finding
+    from migopy.standin import Foretold
 
 
 class JsonEvents:
@@ -170,7 +170,7 @@ class JsonEvents:
             effects=of_effects(effects, self._database),
         )
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+    def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Tell what commands would do that a transaction refuses.
 
         The values that stand in the way are people's, and for no log.
@@ -196,7 +196,7 @@ class JsonEvents:
     ) -> None:
         """Say nothing: documents are people's, and for no log."""
 
-    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
+    def foreseen(self, findings: Sequence[Finding], names: Sequence[str]) -> None:
         """Tell what to know before migrations run."""
         found = [each.as_document() for each in findings]
         self._lines.event('foreseen', findings=found)

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from migopy.dumps import Dump
     from migopy.effects import Effects, Recording
     from migopy.files import Migration
-    from migopy.preflight import Finding as Foreseen
+    from migopy.preflight import Finding
     from migopy.run import Failure, Plan, Step
-    from migopy.standin import Finding
+    from migopy.standin import Foretold
     from migopy.tell.rehearsals import RehearsalTeller
 
 
@@ -199,7 +199,7 @@ class Narrator:
         changes = effects.describe(self.database) or 'nothing'
         self._voice.white_bold(f'{step.name} would do: {changes}')
 
-    def found(self, step: Step, findings: Sequence[Finding]) -> None:
+    def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Say what commands would do that a transaction refuses.
 
         What people have stored is said on the terminal alone.
@@ -231,7 +231,7 @@ class Narrator:
 
         tell(self._voice.on_terminal, comparisons, since, self.database)
 
-    def foreseen(self, findings: Sequence[Foreseen], names: Sequence[str]) -> None:
+    def foreseen(self, findings: Sequence[Finding], names: Sequence[str]) -> None:
         """Say what to know before migrations run, a line each."""
         from migopy.tell.preflight_findings import tell_shortly
 
