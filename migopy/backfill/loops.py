@@ -26,7 +26,7 @@ IN_CALL: ContextVar[bool] = ContextVar('IN_CALL', default=False)
 SENDING: ContextVar[bool] = ContextVar('SENDING', default=False)
 
 
-class Tried(NamedTuple):
+class TriedStep(NamedTuple):
     """A step of a dry run: what hears its writes, and whether images are to be kept."""
 
     effects: Recording
@@ -34,7 +34,7 @@ class Tried(NamedTuple):
 
 
 #: The step whose batches would be transactions if it were executed.
-TRIED: ContextVar[Tried | None] = ContextVar('TRIED', default=None)
+TRIED: ContextVar[TriedStep | None] = ContextVar('TRIED', default=None)
 
 
 class InLoop(MigopyException):
@@ -215,7 +215,7 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
 
 
 @contextmanager
-def loops_tried(tried: Tried) -> Iterator[None]:
+def loops_tried(tried: TriedStep) -> Iterator[None]:
     """Tell at the end of the block of a loop that was left, as if it were executed.
 
     Raises `LeftBatch` and `NotInBatch`.

@@ -7,7 +7,7 @@ from contextlib import ExitStack, nullcontext
 
 from pymongo.client_session import ClientSession
 
-from migopy.backfill import Tried, loops_tried
+from migopy.backfill import TriedStep, loops_tried
 from migopy.commands import Command
 from migopy.differences import States, pin_snapshot, state_before
 from migopy.effects import Evidence, Recording
@@ -192,7 +192,7 @@ class Trial:
         site = self._site
         answers = Answering(standin, effects, site.listener)
         inside = kept_inside(session, effects, site.db.name)
-        loops = loops_tried(Tried(effects, step.images is True))
+        loops = loops_tried(TriedStep(effects, step.images is True))
         with (
             step.turn,
             inside,
