@@ -33,23 +33,13 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
     names = set(given)
     for name in sorted(names):
         if name.upper() in values and name not in values:
-            raise BadSettings(
-                f'{name} is no setting of migopy; {name.upper()} is.\nRename it ',
-                Where(),
-                f' (to _{name} if it is your own), then type: ',
-                Command(),
-            )
+            raise _misspelt(name, name.upper())
     used = {name for name in names if values.get(name) not in (None, '')}
     for name in sorted(names - set(values)):
         meant = meant_by(name)
         # If the setting itself is set too, this name is the fabfile's own.
         if meant and not used & {meant, *SAME.get(meant, ())}:
-            raise BadSettings(
-                f'{name} is no setting of migopy; {meant} is.\nRename it ',
-                Where(),
-                f' (to _{name} if it is your own), then type: ',
-                Command(),
-            )
+            raise _misspelt(name, meant)
     for name, value in values.items():
         check = CHECKS.get(name) or OBJECTS.get(name)
         wish = check(value) if check else None
@@ -60,6 +50,16 @@ def require_sound(values: Mapping[str, Any], given: Iterable[str]) -> None:
                 ', then type: ',
                 Command(),
             )
+
+
+def _misspelt(name: str, meant: str) -> BadSettings:
+    """Give the error of a name that is meant as a setting."""
+    return BadSettings(
+        f'{name} is no setting of migopy; {meant} is.\nRename it ',
+        Where(),
+        f' (to _{name} if it is your own), then type: ',
+        Command(),
+    )
 
 
 def names_given(manager: object, base: type) -> set[str]:
