@@ -16,11 +16,9 @@ from migopy.dumps.format import STAGED, SYSTEM_JS, Stored
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.state import NOT_WRITTEN
 
+#: The server's journal holds what was written since a checkpoint, after 2 GB the next.
+#: A server whose disk is full ends.
 _MOST_JOURNAL_BYTES = 2 * 2**30
-"""The server's journal holds what was written since a checkpoint, after 2 GB the next.
-
-A server whose disk is full ends.
-"""
 
 
 class NotTaken(Exception):

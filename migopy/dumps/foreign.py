@@ -23,11 +23,11 @@ from migopy.folders import open_regular, size_of_regular
 
 _COMPRESSED = '.gz'
 
+#: With these bytes an archive of mongodump's begins, before it is compressed.
 _ARCHIVE = b'\x6d\xe2\x99\x81'
-"""With these bytes an archive of mongodump's begins, before it is compressed."""
 
+#: So begin the files of a database's users and roles, which belong to no collection.
 _USERS = '$admin.system.'
-"""So begin the files of a database's users and roles, which belong to no collection."""
 
 
 def read_foreign(path: Path, database: str) -> Dump:

@@ -47,8 +47,8 @@ class PrivateMongod:
     many, and a forked child (Fabric's parallel mode) has no part in its parent's.
     """
 
+    #: The mongods that this process started, by folder; kept to be reaped.
     _children: ClassVar[dict[Path, subprocess.Popen[bytes]]] = {}
-    """The mongods that this process started, by folder; kept to be reaped."""
 
     def __init__(self, folder: Path, is_scratch: bool = False) -> None:
         """Take its folder; of a scratch one nothing needs to outlive its process."""

@@ -18,11 +18,11 @@ from migopy.errors import MigopyException
 from migopy.folders import open_regular
 from migopy.server.programs import find_mongods
 
+#: How long a mongod may take to start, and then to become primary.
 START_SECONDS = 60.0
-"""How long a mongod may take to start, and then to become primary."""
 
+#: How long a mongod may take to write its data and end.
 STOP_SECONDS = 60.0
-"""How long a mongod may take to write its data and end."""
 
 POLL_SECONDS = 0.01
 REPLICA_SET = 'migopy'
@@ -39,16 +39,16 @@ OPTIONS = (
     '--quiet',
 )
 
+#: Debian's packages of the libraries that a slim image lacks.
 PACKAGES = {
     'libcurl.so.4': 'libcurl4',
     'libssl.so.3': 'libssl3',
     'libcrypto.so.3': 'libssl3',
     'liblzma.so.5': 'liblzma5',
 }
-"""Debian's packages of the libraries that a slim image lacks."""
 
+#: The path of a socket, or a port on loopback.
 Address = Union[str, int]
-"""The path of a socket, or a port on loopback."""
 
 OP_MSG = 2013
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from migopy.errors import MigopyException
 
+#: The environment variable that names the mongod to use.
 CHOICE = 'MIGOPY_MONGOD'
-"""The environment variable that names the mongod to use."""
 
+#: How long a mongod may take to tell its version, before it counts as unknown.
 VERSION_SECONDS = 5.0
-"""How long a mongod may take to tell its version, before it counts as unknown."""
 
 
 class NoMongod(MigopyException):

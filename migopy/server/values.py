@@ -13,11 +13,11 @@ from migopy.server.settings import EMBEDDED
 from migopy.server.uris import SCHEMES, ServerUri, is_uri, misread
 from migopy.texts import is_utf8
 
+#: What a value should be, to follow `must be`.
 Wish = str
-"""What a value should be, to follow `must be`."""
 
+#: Gives what a value should be; `None` if the value is right.
 Check = Callable[[Any], 'Wish | None']
-"""Gives what a value should be; `None` if the value is right."""
 
 DATABASE_BYTES = 63
 
@@ -255,6 +255,7 @@ def _maker(value: Any) -> Wish | None:
     return None if callable(value) else 'what makes a client, as pymongo.MongoClient'
 
 
+#: The settings, each with what looks at its value.
 CHECKS: dict[str, Check] = {
     'TASK_NAME': _text,
     'PROJECT_DIRECTORY': _path_or_none,
@@ -292,7 +293,6 @@ CHECKS: dict[str, Check] = {
     'REMOTE_DIRECTORY': _path_or_none,
     'REMOTE_PREFIX': _text_or_none,
 }
-"""The settings, each with what looks at its value."""
 
+#: Settings that only a class can make, as no text can express them.
 OBJECTS: dict[str, Check] = {'logger': _logger, 'MongoClient': _maker}
-"""Settings that only a class can make, as no text can express them."""
