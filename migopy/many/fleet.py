@@ -65,9 +65,9 @@ class Fleet:
         self._spelling = spelling
         self._values = values
         self._selection = selection
-        #: Whether it only shows something of each database.
         is_list = command == 'dbrestore' and not values
-        self._is_shown = is_list or command in ('history', 'list')
+        #: Whether it only shows something of each database.
+        self._only_shows = is_list or command in ('history', 'list')
         self._report = FleetReport(voice, spelling, self._for_one)
 
     def _for_one(self, database: Database) -> Spelling:
@@ -118,7 +118,7 @@ class Fleet:
 
         Nothing is told of it. Raises an error that all databases would meet.
         """
-        given = self._outcomes(databases, deed, is_shown=False)
+        given = self._outcomes(databases, deed, has_bar=False)
         with closing(given) as outcomes:
             looks = list(in_order(databases, outcomes))
         fatal = next((each.error for each in looks if each.is_of_all), None)
@@ -139,7 +139,9 @@ class Fleet:
         counts = Counts(len(databases))
         try:
             with closing(self._outcomes(databases, self._do)) as ended:
-                for outcome in in_order(databases, ended) if self._is_shown else ended:
+                for outcome in (
+                    in_order(databases, ended) if self._only_shows else ended
+                ):
                     counts.take(outcome)
                     if not outcome.is_of_all:
                         self._report.done(outcome)
@@ -157,7 +159,7 @@ class Fleet:
         """Say at the end what was done in all, and once why there was nothing to do."""
         if self._command in TOLD_ONCE and counts.are_idle and len(counts.idle) == 1:
             self._report.line('white', *counts.idle)
-        if counts.are_worth_telling and not self._is_shown:
+        if counts.are_worth_telling and not self._only_shows:
             self._report.ended(counts.words, seconds)
 
     def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
@@ -184,9 +186,9 @@ class Fleet:
         return ways
 
     def _outcomes(
-        self, databases: Sequence[Database], deed: Deed, is_shown: bool = True
+        self, databases: Sequence[Database], deed: Deed, has_bar: bool = True
     ) -> Generator[Outcome, None, None]:
-        """Do some work for each database, and show how far that is."""
+        """Do some work for each database; with `has_bar` show how far that is."""
         selection = self._selection
         greeted = greet(self._members, databases, selection)
         work = partial(self._tried, deed, are_apart(databases))
@@ -199,7 +201,7 @@ class Fleet:
             # One that is alone in its thread may ask somebody, as a debugger does.
             whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
-            meter() if is_shown else nullcontext(unheard) as show,
+            meter() if has_bar else nullcontext(unheard) as show,
             closing(workers.outcomes()) as outcomes,
         ):
             show('databases', done, len(databases))
