@@ -65,6 +65,5 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """
     kept: dict[Any, Finding] = {}
     for each in findings:
-        known = each.line or each.what
-        kept.setdefault((each.migration, each.name, known, each.what), each)
+        kept.setdefault((each.migration, each.name, each.line, each.what), each)
     return sorted(kept.values(), key=lambda each: (each.migration, each.line))
