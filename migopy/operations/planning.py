@@ -127,9 +127,9 @@ def _migration(
         'name': name,
         'checksum': checksum,
         'in_transaction': tried.in_transaction,
-        'known_to_its_end': tried.sightings.is_whole,
+        'known_to_its_end': not tried.untold,
         # It may show values, as an error of the server does.
-        'reason': tried.sightings.reason if values else '',
+        'reason': tried.untold if values else '',
         'effects': effects.as_document() if effects else {},
         'summary': effects.describe(site.db.name) if effects else '',
         'notes': [each.text for each in tried.found],

@@ -58,7 +58,6 @@ class TrialNotes:
     def tried(self, step: Step, effects: Effects) -> None:
         """Keep what a step would do."""
         self.steps[step.name].effects = effects
-        self.steps[step.name].sightings.is_whole = True
 
     def found(self, step: Step, findings: Sequence[Foretold]) -> None:
         """Keep what was found out of commands that no transaction can do."""
@@ -69,7 +68,7 @@ class TrialNotes:
     ) -> None:
         """Keep up to which point it is known what a step would do, and why."""
         self.steps[step.name].effects = effects
-        self.steps[step.name].sightings.reason = reason
+        self.steps[step.name].untold = reason
 
     def compared(
         self, step: Step, comparisons: Sequence[Comparison], since: str

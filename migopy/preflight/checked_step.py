@@ -21,7 +21,8 @@ class Tried:
 
     Invariant: `sightings` are the commands it has sent, `found` is what was found out
     about commands that no transaction can do, `effects` is what it would do. `seconds`
-    is how long it took; `error` is what ended it, if anything did.
+    is how long it took; `error` is what ended it, if anything did. `untold` is why it
+    could not be tried to its end, `''` if it could.
     """
 
     sightings: Sightings
@@ -30,6 +31,7 @@ class Tried:
     effects: Effects | None = None
     seconds: float = 0.0
     error: BaseException | None = None
+    untold: str = ''
 
 
 @dataclass(frozen=True)

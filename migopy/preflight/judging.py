@@ -121,12 +121,12 @@ def _of_server(step: CheckedStep, privileges: Privileges) -> Iterator[Finding]:
             '',
             'see all of it by a dry run',
         )
-    elif tried.sightings.reason:
+    elif tried.untold:
         yield step.finding(
             'not-shown',
             NOTICE,
             0,
-            f'it cannot be tried to its end: {tried.sightings.reason}',
+            f'it cannot be tried to its end: {tried.untold}',
             'what comes after that was read in the file alone',
         )
 

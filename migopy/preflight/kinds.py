@@ -8,6 +8,7 @@ from typing import Any
 from migopy.preflight.checked_step import CheckedStep, statements_of
 from migopy.preflight.findings import NOTICE, PROBLEM, Finding
 from migopy.preflight.sightings import Sighting
+from migopy.texts import counted
 
 WRITES = ('delete', 'findAndModify', 'insert', 'update')
 
@@ -85,9 +86,8 @@ def watched(step: CheckedStep) -> Iterator[Finding]:
             continue
         told = 'it keeps images for change streams'
         if streams:
-            told = f'{streams:,} change streams watch it'
-        if streams == 1:
-            told = '1 change stream watches it'
+            watch = 'watches' if streams == 1 else 'watch'
+            told = f'{counted(streams, "change stream")} {watch} it'
         yield step.finding(
             'watched',
             NOTICE,

@@ -43,9 +43,7 @@ class Server:
         """Tell whether there is no time for more questions."""
         return time.monotonic() >= self._until
 
-    def ask(
-        self, database: str, command: Mapping[str, Any], ms: int = EACH_MS
-    ) -> Document | None:
+    def ask(self, database: str, command: Mapping[str, Any]) -> Document | None:
         """Send a command that reads; give the reply.
 
         Raises `ConnectionFailure` where the server is gone.
@@ -53,7 +51,7 @@ class Server:
         left = round((self._until - time.monotonic()) * 1000)
         if left <= 0:
             return None
-        bounded = SON({**command, 'maxTimeMS': min(ms, left)})
+        bounded = SON({**command, 'maxTimeMS': min(EACH_MS, left)})
         try:
             return dict(self._database(database).command(bounded))
         except ConnectionFailure:
@@ -65,7 +63,6 @@ class Server:
         self,
         namespace: str,
         pipeline: Sequence[Mapping[str, Any]],
-        ms: int = EACH_MS,
         **options: Any,
     ) -> list[Document] | None:
         """Give the few rows that a pipeline gives, `None` if there is no answer."""
@@ -74,7 +71,6 @@ class Server:
         reply = self.ask(
             database,
             {'aggregate': name, 'pipeline': list(pipeline), 'cursor': {}, **given},
-            ms,
         )
         return None if reply is None else list(reply['cursor']['firstBatch'])
 

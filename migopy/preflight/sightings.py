@@ -32,7 +32,6 @@ class Sighting:
     """
 
     name: str
-    database: str
     namespace: str
     line: int
     count: int = 0
@@ -55,16 +54,13 @@ class Sighting:
 class Sightings:
     """What one step of a dry run has sent, in the order of the first of each kind.
 
-    Invariant: its size is bounded by the number of lines, not of commands. `is_whole`
-    is whether the step came to its end; if it did not, `reason` says why.
+    Invariant: its size is bounded by the number of lines, not of commands.
     """
 
     def __init__(self, name: str, path: str) -> None:
         """Take the migration's name, and the path of its file."""
         self.name = name
         self.path = path
-        self.is_whole = False
-        self.reason = ''
         self._by_line: dict[tuple[str, str, int], Sighting] = {}
 
     def saw(self, name: str, database: str, command: Document) -> None:
@@ -82,7 +78,7 @@ class Sightings:
         if seen is None:
             if len(self._by_line) >= MOST_LINES:
                 return
-            seen = self._by_line[key] = Sighting(name, database, namespace, line)
+            seen = self._by_line[key] = Sighting(name, namespace, line)
         seen.take(command)
 
     def all(self) -> list[Sighting]:

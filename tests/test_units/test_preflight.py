@@ -397,9 +397,7 @@ class Router(Server):
         super().__init__(None, 'shop')
         self._version = version
 
-    def ask(
-        self, database: str, command: Mapping[str, Any], ms: int = 0
-    ) -> dict[str, Any] | None:
+    def ask(self, database: str, command: Mapping[str, Any]) -> dict[str, Any] | None:
         """Answer what is asked of a router."""
         if 'hello' in command:
             return {'msg': 'isdbgrid'}
