@@ -15,14 +15,13 @@ Loop = Generator[list[Any], None, None]
 class Left(NamedTuple):
     """A loop that was left within the transaction of a batch.
 
-    `done` is how many documents of `namespace` it had done before that batch, in which
-    it had changed something if it `has_changed`. `is_tried` is whether that was in a
-    dry run, in which there are no such transactions.
+    `done` is how many documents of `namespace` it had done before that batch.
+    `is_tried` is whether that was in a dry run, in which there are no such
+    transactions.
     """
 
     namespace: str
     done: int
-    has_changed: bool = False
     is_tried: bool = False
 
 
@@ -51,10 +50,9 @@ class Call(NamedTuple):
         try:
             yield documents
         except GeneratorExit:
-            has_changed = count_changes(effects) != before
-            left = Left(self.namespace, done, has_changed, is_tried)
+            left = Left(self.namespace, done, is_tried)
             LEFT.set(left)
-            if has_changed:
+            if count_changes(effects) != before:
                 LOST.set({**LOST.get({}), self: left})
             raise
         finally:

@@ -48,14 +48,13 @@ class HalfMoved(MigopyException):
 
 
 class Squashed(NamedTuple):
-    """What was done: the path of the new file, and the files moved.
+    """What was done: the path of the new file.
 
-    Invariant: `without_down` are those that have no `down`, so that the new one has
-    none.
+    Invariant: `without_down` are the old ones that have no `down`, so that the new one
+    has none.
     """
 
     path: str
-    moved: Sequence[str]
     without_down: Sequence[str] = ()
 
 
@@ -90,10 +89,10 @@ def squash(
     asking.require(_doing(names))
     path = _write(site.directory.path, new, _text(names, top))
     _move(site, new, chosen)
-    downs = [
+    without_down = [
         each.name for each in steps if not callable(each.loaded.functions.get('down'))
     ]
-    return Squashed(path, names, downs)
+    return Squashed(path, without_down)
 
 
 def _finished(
@@ -103,7 +102,7 @@ def _finished(
     names = [each.name for each in there]
     asking.require(_doing(names))
     _move(site, name, there)
-    return Squashed(os.path.join(site.directory.path, name), names)
+    return Squashed(os.path.join(site.directory.path, name))
 
 
 def _require_room(site: Site, chosen: Sequence[Migration], to: str) -> None:
