@@ -70,7 +70,7 @@ def _wrong_word(
 ) -> Sequence[Part]:
     """Say what is wrong with the words behind a command, up to the next task."""
     by_word = {each.typed: each for each in flags}
-    needed = sum(each.is_needed for each in flags)
+    needed = [each for each in flags if each.is_needed]
     left = iter(words)
     for word in left:
         flag, equals, _ = word.partition('=')
@@ -81,16 +81,17 @@ def _wrong_word(
         if flag in of_program:
             return []
         if flag in by_word:
+            needed = [each for each in needed if each.typed != flag]
             _skip_value(left, by_word[flag], bool(equals))
         elif word.startswith('--'):
             known = [each.name.rstrip('_') for each in flags]
             option = flag.lstrip('-').replace('-', '_')
             return no_such_option(option, known, None, flag)
         elif needed:
-            needed -= 1
+            del needed[0]
         else:
             return _behind_a_flag(word, flags) if MIGRATION.fullmatch(word) else []
-    return []
+    return [f'it needs {needed[0].placeholder}; nothing was done'] if needed else []
 
 
 def _skip_value(words: Iterator[str], flag: Flag, is_there: bool) -> None:
@@ -99,9 +100,12 @@ def _skip_value(words: Iterator[str], flag: Flag, is_there: bool) -> None:
 
 
 def _behind_a_flag(word: str, flags: Sequence[Flag]) -> Sequence[Part]:
-    """Say behind which flag a value is typed; nothing if no command takes one."""
+    """Say behind which flag a migration is typed, or that the command takes none."""
     for flag in flags:
-        if flag.parameter.kind is flag.parameter.POSITIONAL_OR_KEYWORD:
+        by_place = flag.parameter.kind is flag.parameter.POSITIONAL_OR_KEYWORD
+        if by_place and not flag.is_needed:
             meant = Option(flag.parameter.name, word)
             return [f'{word} is typed ', meant, ' here; nothing was done']
-    return []
+    if any(each.parameter.kind is each.parameter.VAR_POSITIONAL for each in flags):
+        return []
+    return [f'{word} is too much here; nothing was done']

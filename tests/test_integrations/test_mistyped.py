@@ -24,6 +24,7 @@ class MistypedTest(InvokeTest):
             ),
             ('migrations.execute --dryrun', 'did you mean --dry-run?'),
             ('migrations.execute --to 1 --dryrun deploy', 'did you mean --dry-run?'),
+            ('migrations.forget', 'Type: fab migrations.forget NAME'),
             ('migrations.accept --help', 'Type: fab migrations.accept NAME'),
             ('migrations.check --offline --format html', '--format html is none of'),
         ):
@@ -84,10 +85,17 @@ class MistypedTest(InvokeTest):
         self.assertIn('Example: fab the-db.execute --name', shown)
 
     def test_in_json_too(self) -> None:
-        result = self.fab('migrations.execute', '--dryrun', '--json')
-        self.assert_error(result, 'did you mean --dry-run?')
-        [told] = map(json.loads, result.stdout.splitlines())
-        self.assertEqual((told['command'], told['ok']), ('execute', False))
+        for line, said in (
+            ('migrations.execute --dryrun --json', 'did you mean --dry-run?'),
+            ('migrations.speed --json', 'Type: fab migrations.speed NUMBER ['),
+            ('migrations.squash 003 --json', 'squash: 003 is too much here; nothing'),
+        ):
+            with self.subTest(line):
+                result = self.fab(*line.split())
+                self.assert_error(result, said)
+                [told] = map(json.loads, result.stdout.splitlines())
+                command = line.split()[0].partition('.')[2]
+                self.assertEqual((told['command'], told['ok']), (command, False))
 
     def test_what_is_no_utf8_is_told_as_any_other_name(self) -> None:
         result = self.fab('migrations.execute', '--name', '\udcff\udcfe')

@@ -57,6 +57,8 @@ class InvokeTest(unittest.TestCase):
             'migrations.rename 001 002',
             'migrations.create add_note deploy',
             'migrations.own anything',
+            'migrations.create --title add_note',
+            'migrations.speed -H www1',
             'migrations.help --command execute',
             'other.execute --anything',
         ):
@@ -87,6 +89,20 @@ class InvokeTest(unittest.TestCase):
                 'migrations.rename 1 2 --exept x',
                 'rename: there is no --exept (did you mean --except?); nothing',
             ),
+            (
+                'migrations.speed --worker',
+                'speed: it needs NUMBER; nothing was done.',
+                '\nType: fab migrations.speed NUMBER',
+            ),
+            ('migrations.rename 001', 'rename: it needs '),
+            ('migrations.accept', 'accept: it needs '),
+            ('migrations.accept 001 002', 'accept: 002 is too much here; nothing'),
+            (
+                'migrations.squash 003',
+                'squash: 003 is too much here; nothing was done.',
+                '\nType: fab migrations.squash',
+            ),
+            ('migrations.check 003', 'check: 003 is too much here; nothing was done.'),
         ):
             with self.subTest(line):
                 said = self.said(line) or ''
