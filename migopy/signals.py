@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from types import FrameType
 
 #: The signals of a container that stops and of a connection that is lost, where the
@@ -93,6 +94,22 @@ class Held:
     def __init__(self) -> None:
         self.number: int | None = None
         self.is_repeated = False
+
+    @property
+    def is_end(self) -> bool:
+        """Tell whether a signal has come that ends the process, and not Ctrl-C."""
+        return self.number in ENDING
+
+
+#: The interruption that is held back while the work of this context goes on.
+HELD: ContextVar[Held | None] = ContextVar('HELD', default=None)
+
+
+def require_no_end() -> None:
+    """Raise `Terminated` if a signal that ends the process is held back meanwhile."""
+    first = HELD.get()
+    if first is not None and first.number is not None and first.is_end:
+        raise Terminated(first.number)
 
 
 @contextmanager

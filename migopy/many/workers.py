@@ -10,7 +10,7 @@ from contextvars import copy_context
 
 from migopy.many.databases import Database
 from migopy.many.outcomes import Outcome
-from migopy.signals import Held, Stopped, held, is_interruption
+from migopy.signals import HELD, Held, Stopped, held, is_interruption
 from migopy.state import Locked
 from migopy.terminal import say
 
@@ -25,6 +25,13 @@ TICK = 0.25
 ENDING = (
     'Interrupted: no other database is begun, and those under way end first. '
     'Interrupted again, it does not wait for them, and they are left unfinished.'
+)
+
+
+#: Said of a signal that ends the process, which nobody may send twice.
+ENDING_SOON = (
+    'Told to end: no other database or migration is begun, a loop under way ends after '
+    'its batch, and a migration in no loop ends first.'
 )
 
 
@@ -108,7 +115,7 @@ class Workers:
                     except queue.Empty:
                         if interruption.number is not None and not is_told:
                             is_told = True
-                            say(ENDING)
+                            say(ENDING_SOON if interruption.is_end else ENDING)
                         yield None
                     else:
                         yield from self._heard(outcome, waits)
@@ -147,6 +154,8 @@ class Workers:
         yield outcome
 
     def _take_turns(self, waits: bool, interruption: Held) -> None:
+        # This thread's context is its own.
+        HELD.set(interruption)
         try:
             while True:
                 with self._turn:

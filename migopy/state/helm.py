@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from migopy.signals import Stopped
+from migopy.signals import Stopped, require_no_end
 from migopy.state.fields import line_or_unknown, number_of
 from migopy.terminal import HELM, Meter, duration, say, unheard
 from migopy.texts import one_line
@@ -96,7 +96,8 @@ class Helm:
         self._step = about
         token = HELM.set(self)
         try:
-            # Somebody may have typed `stop` while the step before came to its end.
+            # Somebody may have typed `stop` while the step before came to its end, or
+            # the process may have been told to end.
             self.obey()
             yield
         finally:
@@ -134,8 +135,10 @@ class Helm:
     def obey(self, items: int = 0) -> None:
         """Wait before so many items, if somebody has asked for it; raises `Stopped`.
 
-        A step in a transaction does not wait: the server would end that.
+        Raises `Terminated` in the thread of one of many databases, which no signal
+        reaches. A step in a transaction does not wait: the server would end that.
         """
+        require_no_end()
         if self.asked is NOTHING:
             return
         if self.asked.stop:
@@ -157,6 +160,7 @@ class Helm:
         try:
             while self.asked.paused and not self.asked.stop:
                 time.sleep(NAP)
+                require_no_end()
         finally:
             self.waits('')
         if self.asked.stop:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import unittest
 from pathlib import Path
+from typing import Any
 
 from tests.faults import eventually
 from tests.fleets import FleetTest
@@ -107,8 +108,10 @@ class InterruptedTest(FleetTest):
             self.client[self.name(each)].ran.count_documents({}) for each in 'abc'
         )
 
-    def wait_until_told(self, said: Path) -> None:
+    def wait_until_told(self, said: Path, number: int) -> None:
         told = 'Interrupted: no other database is begun, and those under way end first.'
+        if number == signal.SIGTERM:
+            told = 'Told to end: no other database or migration is begun, '
         eventually(lambda: told in said.read_text(), 'it says that it ends')
 
     def test_those_under_way_end_and_no_other_one_is_begun(self) -> None:
@@ -117,7 +120,7 @@ class InterruptedTest(FleetTest):
                 process, said = self.start_heard('migrations:execute,workers=2')
                 eventually(lambda: self.under_way() == 2, 'two databases')
                 process.send_signal(number)
-                self.wait_until_told(said)
+                self.wait_until_told(said, number)
                 (self.folder / 'go').touch()
                 process.wait(TIMEOUT)
                 self.assertEqual(process.returncode, status, said.read_text())
@@ -128,6 +131,68 @@ class InterruptedTest(FleetTest):
                 (self.folder / 'go').unlink()
                 for each in 'abc':
                     self.client[self.name(each)].ran.drop()
+
+    def test_a_signal_ends_loops_after_their_batch_and_begins_no_migration(
+        self,
+    ) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            import time
+
+            import migopy
+
+            def up(db):
+                for each in migopy.progress(range(6000)):
+                    db.ran.insert_one({})
+                    time.sleep(0.01)
+
+            def down(db):
+                db.ran.delete_many({})
+            """,
+        )
+        # One of three is in no loop, and has another migration behind it.
+        self.migration(
+            '000_b.py',
+            f"""
+            import os, time
+
+            def up(db):
+                deadline = time.monotonic() + 60
+                if db.name != {self.name('c')!r}:
+                    return
+                db.ran.insert_one({{}})
+                while not os.path.exists('go') and time.monotonic() < deadline:
+                    time.sleep(0.02)
+            """,
+        )
+        process, said = self.start_heard('migrations:execute')
+        eventually(
+            lambda: all(self.client[self.name(each)].ran.find_one() for each in 'abc'),
+            'all are under way',
+        )
+        process.send_signal(signal.SIGTERM)
+        self.wait_until_told(said, signal.SIGTERM)
+        eventually(
+            lambda: not [*self.held('a'), *self.held('b')], 'those in a loop have ended'
+        )
+        self.assertIsNone(process.poll())
+        (self.folder / 'go').touch()
+        process.wait(TIMEOUT)
+        text = said.read_text()
+        self.assertEqual(process.returncode, 143, text)
+        self.assertIn('001_a.py was interrupted in its up', text)
+        self.assertEqual(
+            [*map(self.names_in, 'abc')], [['000_b.py']] * 3, 'c begins no other one'
+        )
+        self.assertEqual(self.held('c'), [])
+        status = self.shown(self.fab('migrations'))
+        self.assertIn('Unfinished: 001_a.py (2 databases: a, b)', status)
+        self.assert_ok(self.fab('migrations:rollback,001,only=failed'))
+
+    def held(self, letter: str) -> list[dict[str, Any]]:
+        """Give the locks that are held in a database."""
+        return [*self.client[self.name(letter)].migrations_lock.find()]
 
 
 if __name__ == '__main__':
