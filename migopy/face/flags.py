@@ -173,8 +173,12 @@ def words_of(flags: Sequence[Flag], command: Command) -> list[str]:
     """Give the words behind a command's name."""
     words: list[str] = []
     values = list(command.values)
-    options = command.options
     own = {flag.parameter.name for flag in flags}
+    # `except` is typed, and no parameter can be called so.
+    options = {
+        f'{key}_' if f'{key}_' in own else key: text
+        for key, text in command.options.items()
+    }
     for flag in flags:
         parameter = flag.parameter
         if parameter.kind is parameter.VAR_KEYWORD:
@@ -200,7 +204,8 @@ def dashed(name: str) -> str:
 def option_words(name: str, text: str) -> list[str]:
     """Give the words for an option of a command whose flags are not known here."""
     # An example of a fabfile's own command says by its value that it is yes or no.
-    if PLACEHOLDERS.get(name, 'yes') == 'yes' and text in ('yes', 'no'):
+    stands_for = PLACEHOLDERS.get(name) or PLACEHOLDERS.get(f'{name}_', 'yes')
+    if stands_for == 'yes' and text in ('yes', 'no'):
         return [dashed(name if text == 'yes' else f'no_{name}')]
     if text.startswith('-'):
         return [f'{dashed(name)}={text}']

@@ -13,6 +13,7 @@ from migopy.face.flags import (
     Flag,
     arguments,
     flags_of,
+    option_words,
     words_of,
 )
 from migopy.face.options import own_in
@@ -114,6 +115,19 @@ class SpellingTest(unittest.TestCase):
         settings = {'before': ['fab'], 'collection': 'migrations', **how}
         spelling = FlagSpelling(flags=by_name, status='show_status', **settings)
         return shlex.split(spelling.command(asked))[1:]
+
+    def test_what_is_called_as_a_word_of_python_s_is_typed_without_its_line(
+        self,
+    ) -> None:
+        # A database may be called `no`.
+        self.assertEqual(option_words('except', 'no'), ['--except', 'no'])
+
+        def own(self: object, *, except_: str = '', from_: str = '') -> None:
+            pass
+
+        for options in ({'except': 'a', 'from': 'b'}, {'except_': 'a', 'from_': 'b'}):
+            words = words_of(flags(own), Command('own', **options))
+            self.assertEqual(words, ['--except', 'a', '--from', 'b'])
 
     def test_own_commands(self) -> None:
         asked = Command('execute', '003', dry_run='yes')
