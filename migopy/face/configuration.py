@@ -218,7 +218,8 @@ def _reader(name: str) -> tuple[Callable[[str], Any], str]:
 
 
 def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(',')]
+    # A no-break space may be a part of a database's name.
+    return [name.strip(' \t\r\n') for name in text.split(',')]
 
 
 def _number_or_none(text: str) -> float | None:

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import glob
 import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from typing import Any, NamedTuple
 
 from migopy.commands import Command, Option, Spelling, Usage, Where, Word
 from migopy.errors import NAMES_SHOWN, MigopyException, some_of
 from migopy.face import OF_DATABASE
+from migopy.many.patterns import (
+    FAILED_ONES,
+    matcher,
+    only_name,
+    typed_only,
+    untypable,
+    words_of,
+)
 
 #: MongoDB's own databases, which no pattern takes.
 SYSTEM = frozenset({'admin', 'config', 'local'})
-
-#: `only=failed` selects those whose last run failed, by their own histories.
-FAILED_ONES = 'failed'
 
 #: Databases that are named in a command that is offered.
 MOST_NAMED = 20
@@ -41,17 +44,26 @@ class NoDatabases(MigopyException):
 
 
 class NoSuchDatabase(MigopyException):
-    """`only=`, `except=` or `canary=` fits no database; `word` is what was typed."""
+    """`only=`, `except=` or `canary=` fits no database; `word` is what was typed.
 
-    def __init__(self, option: str, word: str, names: Sequence[str]) -> None:
+    `several` are the names in it, if something else than a space stands between them.
+    """
+
+    def __init__(
+        self, option: str, word: str, names: Sequence[str], several: Sequence[str]
+    ) -> None:
         self.word = word
         # Of very many only those that are spelled much like it.
         like = get_close_matches(word, names, n=3) if len(names) > NAMES_SHOWN else []
-        there_are = some_of([shown(name) for name in like or names])
+        there_are = some_of([shown(typed_only(name)) for name in like or names])
+        apart = (
+            f'Type spaces between several, in quotes: {" ".join(several)!r}'
+            if several
+            else f'There {"is, much like it" if like else "are"}: {there_are}'
+        )
         super().__init__(
             Option(option, word),
-            ' fits none of the databases, so nothing was done.\n'
-            f'There {"is, much like it" if like else "are"}: {there_are}\n'
+            f' fits none of the databases, so nothing was done.\n{apart}\n'
             'To see how they are, type: ',
             Command(),
         )
@@ -159,9 +171,8 @@ class Wanted(NamedTuple):
     def is_one(self) -> bool:
         """Tell whether one database was named, and no pattern of several."""
         only = self.only or ''
-        literal = glob.escape(re.sub(r'\[(.)\]', r'\1', only)) == only
-        is_word = bool(only) and not re.search(r'\s', only)
-        return is_word and not self.asks_for_failed and literal
+        is_word = bool(only) and ' ' not in only
+        return is_word and not self.asks_for_failed and only_name(only) is not None
 
     def of(self, databases: Sequence[Database]) -> list[Database]:
         """Select from databases by their names, in their order.
@@ -192,33 +203,36 @@ def fitting(option: str, words: str, databases: Sequence[Database]) -> list[Data
     Spaces stand between words. Raises `NoSuchDatabase` for the first that fits none.
     """
     taken: set[str] = set()
-    for word in words.split() or [words]:
-        titles = [
-            each.title
-            for each in databases
-            if fnmatchcase(each.title, word) or fnmatchcase(each.name, word)
-        ]
+    for word in words_of(words):
+        titles = _titles(word, databases)
         if not titles:
-            raise NoSuchDatabase(option, word, [each.title for each in databases])
+            names = [each.title for each in databases]
+            raise NoSuchDatabase(option, word, names, _apart(words, databases))
         taken.update(titles)
     return [each for each in databases if each.title in taken]
 
 
-def typed_only(title: str) -> str:
-    """Give what to type behind `only=` for one database, whatever it is called."""
-    return '[f]ailed' if title == FAILED_ONES else glob.escape(title)
+def _apart(words: str, databases: Sequence[Database]) -> list[str]:
+    """Split words at what else may stand between them, if that makes them fit."""
+    parts = [part for part in re.split(r'[,;\s]+', untypable(words)) if part]
+    is_new = parts != words_of(words)
+    return parts if is_new and all(_titles(one, databases) for one in parts) else []
 
 
-def is_pattern(name: str) -> bool:
-    """Tell whether a name is a pattern of several: `tenant_*`."""
-    return glob.escape(name) != name
+def _titles(word: str, databases: Sequence[Database]) -> list[str]:
+    """List the titles of the databases that a word fits, or their names."""
+    fits, only = matcher(word), only_name(word)
+    # Another one's name may look like the title of this one.
+    exact = [each.title for each in databases if each.title == only]
+    return exact or [
+        each.title for each in databases if fits(each.title) or fits(each.name)
+    ]
 
 
 def found_by(pattern: str, names: Iterable[str]) -> list[str]:
     """Select the names that a pattern fits, never MongoDB's own databases."""
-    return sorted(
-        name for name in names if name not in SYSTEM and fnmatchcase(name, pattern)
-    )
+    fits = matcher(pattern)
+    return sorted(name for name in names if name not in SYSTEM and fits(name))
 
 
 def titled(
@@ -233,9 +247,17 @@ def titled(
         (name, place_of(where)): (own, found) for name, where, own, found in databases
     }
     count = Counter(name for name, _ in several)
+    whole = {each: '@'.join(each) for each in several}
+    # A name may look like one with a server.
+    taken = set(whole.values())
     return [
-        Database(name, name if count[name] == 1 else f'{name}@{place}', own, found)
-        for (name, place), (own, found) in several.items()
+        Database(
+            each[0],
+            each[0] if count[each[0]] == 1 and each[0] not in taken else whole[each],
+            own,
+            found,
+        )
+        for each, (own, found) in several.items()
     ]
 
 

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from migopy.commands import Command, Part, Where
 from migopy.errors import MigopyException
-from migopy.many.databases import SYSTEM, is_pattern, shown
+from migopy.many.databases import SYSTEM, shown
+from migopy.many.patterns import is_pattern
 from migopy.origins import has_method
 from migopy.server import CHECKS, BadSettings, OneOfMany, meant_by, require_sound
 from migopy.traces import excerpt

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 from migopy.commands import Command, Part, Spelling
 from migopy.errors import MigopyException
 from migopy.machine import LACKING, exhausted_by
-from migopy.many.databases import Database, shown, typed_only
+from migopy.many.databases import Database, shown
 from migopy.many.errors import Failed
 from migopy.many.first_contact import are_apart, greet
 from migopy.many.gathered import Gathered
@@ -28,6 +28,7 @@ from migopy.many.outcomes import (
     is_idle,
     is_of_all,
 )
+from migopy.many.patterns import typed_only
 from migopy.many.result import Counts, Tally
 from migopy.many.selecting import Selection
 from migopy.many.status import Standing, standing_of
@@ -170,11 +171,8 @@ class Fleet:
             about = Command('show_status', only=typed_only(unfinished[0]))
             first = 'First settle what is unfinished. All about one of those: '
             others = self._selection.without(ways, unfinished)
-            return [
-                first,
-                about,
-                *(['\nThe others can go on. ', *others] if ways else []),
-            ]
+            go_on = ['\nThe others can go on. ', *others] if ways else []
+            return [first, about, *go_on]
         odd = [title for title, each in standings if each.remarks]
         failed = [title for title, each in standings if each.failed]
         if odd:

@@ -16,12 +16,12 @@ from migopy.many.databases import (
     Database,
     NoDatabases,
     found_by,
-    is_pattern,
     place_of,
     titled,
 )
 from migopy.many.declared import Declared, in_sentence
 from migopy.many.gathered import Gathered
+from migopy.many.patterns import is_pattern
 from migopy.server import await_first_contact, explained
 from migopy.site import Site
 from migopy.site_settings import SiteSettings, settings_of

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
-from migopy.many.databases import FAILED_ONES, MOST_NAMED, typed_only
+from migopy.many.databases import MOST_NAMED
 from migopy.many.errors import CanaryFailed, Failed
 from migopy.many.outcomes import (
     DONE,
@@ -20,6 +20,7 @@ from migopy.many.outcomes import (
     is_in_history,
     word,
 )
+from migopy.many.patterns import FAILED_ONES, typed_only
 from migopy.many.selecting import Selection
 from migopy.run import Unfinished, by_migration
 

@@ -11,13 +11,17 @@ from typing import NamedTuple
 from migopy.commands import Command, Part, Word
 from migopy.errors import MigopyException
 from migopy.face import OF_DATABASE, OF_MANY, is_yes, number
-from migopy.many.databases import MOST_NAMED, Wanted, typed_only
+from migopy.many.databases import MOST_NAMED, Wanted
+from migopy.many.patterns import typable, typed_only
 
 #: The options that say for which databases a command is, and how to go through them.
 OPTIONS = frozenset({each.name.rstrip('_') for each in OF_MANY})
 
 #: Those of them that say for which databases it is.
 WHICH = frozenset({'only', 'except', 'sample', 'canary', 'all'})
+
+#: Those of them that are names or patterns.
+WORDS = ('only', 'except', 'canary')
 
 #: Databases at a time, if nothing else is said.
 WORKERS = 4
@@ -81,6 +85,10 @@ class Selection(NamedTuple):
         """Read the options that were typed; raises `WrongOptions`."""
         # A parameter, of a face that takes flags, cannot be called `except`.
         options = {_plain(name): text for name, text in options.items()}
+        for name in options.keys() & set(WORDS):
+            if isinstance(options[name], str):
+                # It is typed again in what is said next.
+                options[name] = typable(options[name])
         taken = OPTIONS - OWN.get(command, frozenset())
         sample = options.get('sample') if 'sample' in taken else None
         workers = WORKERS_OF.get(command, WORKERS)

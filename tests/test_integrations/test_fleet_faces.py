@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 from typing import Any
 
+from migopy.commands import escape
 from tests import environments, schema
 from tests.fleets import FABFILE, PICKY, FleetTest
 from tests.project import FAB, Result
 
 NAMESPACE = FABFILE.replace('migrations =', 'ns =').replace(
     'create_task', 'create_namespace'
+)
+
+
+#: Fails after it has written, but where all is well.
+HALF = """
+    def up(db):
+        db.ran.insert_one({})
+        if not db.settings.find_one({'well': True}):
+            raise ValueError('no good')
+
+    def down(db):
+        db.ran.delete_many({})
+"""
+
+#: What the names of databases may have in them, more than anybody thinks of; `{a}` is
+#: the name of the database that is well.
+ODD = (
+    'b\xa0{a}',
+    'b\u2003{a}',
+    'b\nDatabases:',
+    'b\tc',
+    'b\x1b[1m',
+    'b\u202ec',
+    "b'c",
+    'b*',
+    'b[!c]',
+    'b,c=d',
+    'b[U+0063]',
 )
 
 
@@ -29,7 +60,7 @@ class FaceTest(FleetTest):
 
     def typed(self, command: str, *values: str, **options: str) -> list[str]:
         text = ','.join(
-            [*values, *(f'{name}={text}' for name, text in options.items())]
+            [*values, *(f'{name}={escape(text)}' for name, text in options.items())]
         )
         return [f'migrations:{command}{"," if text else ""}{text}']
 
@@ -65,6 +96,15 @@ class FaceTest(FleetTest):
         self.assert_error(again, 'is not applied', 'all the same.\n')
         forced = self.printed('rollback', '001_a.py', force='yes', only='NAME')
         self.assertNotIn(forced, again.stderr)
+
+    def test_those_that_were_left_out_stay_left_out(self) -> None:
+        b = self.name('b')
+        self.assert_ok(self.do('execute'))
+        refused = self.do('rollback', '001', **{'except': b})
+        self.assertIn('For all but these: ', refused.said)
+        line = refused.said.split('For all but these: ')[1].splitlines()[0]
+        self.assert_ok(self.fab(*shlex.split(line)[1:]))
+        self.assertEqual([*map(self.names_in, 'abc')], [[], ['001_a.py'], []])
 
     def test_all_but_one(self) -> None:
         self.assert_ok(self.do('execute', **{'except': self.name('b')}))
@@ -111,6 +151,56 @@ class FaceTest(FleetTest):
             # A person reads these lines, too.
             self.assertLess([*each].index('database'), [*each].index('findings'))
         self.assertTrue(ended['ok'], ended)
+
+    def test_what_is_printed_is_for_one_database_whatever_it_is_called(self) -> None:
+        a, _ = self.make_odd()
+        failed = self.do('execute', workers='1')
+        self.assertEqual(failed.status, 1, failed.said)
+        # Of ten the ways out are told in full.
+        lines = re.findall(r'^ +(.*rollback.*only.*?)  - run', failed.said, re.M)
+        of_one = [each for each in lines if ' ' not in each.partition('only')[2][1:]]
+        self.assertGreaterEqual(len(of_one), 10, failed.said)
+        left = self.ran()
+        for line in of_one:
+            with self.subTest(line):
+                self.assertTrue(line.isprintable())
+                self.assert_ok(self.fab(*shlex.split(line)[1:]))
+                before, left = left, self.ran()
+                self.assertEqual(len(before - left), 1, before - left)
+                self.assertIn(a, left)
+
+    def test_what_json_has_next_is_for_one_database_too(self) -> None:
+        _, odd = self.make_odd()
+        lines = self.lines(self.do('execute', json='yes'))
+        failed = [each for each in lines if each.get('outcome') == 'failed']
+        self.assertEqual({each['database'] for each in failed}, {*odd})
+        for each in failed:
+            back = next(
+                one for one in each['failed']['next'] if one['command'] == 'rollback'
+            )
+            with self.subTest(each['database']):
+                before = self.ran()
+                self.assert_ok(self.do('rollback', *back['values'], **back['options']))
+                self.assertEqual(before - self.ran(), {each['database']})
+
+    def make_odd(self) -> tuple[str, list[str]]:
+        """Make a database that is well, and some with odd names; give all names."""
+        # A name has 63 bytes at most, and one of them is to have another one in it.
+        short = self.db.name[:20]
+        self.write('fabfile.py', self.filled(self.fabfile).replace(self.db.name, short))
+        self.migration('001_a.py', HALF)
+        a = f'{short}_a'
+        odd = [f'{short}_{each.format(a=a)}' for each in ODD]
+        for name in (a, *odd):
+            self.client[name].settings.insert_one({'well': name == a})
+            self.addCleanup(self.client.drop_database, name)
+        return a, odd
+
+    def ran(self) -> set[str]:
+        """Give the databases of `make_odd` in which something was written."""
+        names = self.client.list_database_names()
+        ours = [each for each in names if each.startswith(f'{self.db.name[:20]}_')]
+        return {name for name in ours if self.client[name].ran.find_one()}
 
     def lines(self, result: Result) -> list[dict[str, Any]]:
         """Read lines of JSON; fail unless they are as the page says."""

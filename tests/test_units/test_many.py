@@ -22,12 +22,12 @@ from migopy.many.databases import (
     Wanted,
     fitting,
     found_by,
-    is_pattern,
     shown,
     titled,
 )
 from migopy.many.gathered import Gathered
 from migopy.many.outcomes import Outcome
+from migopy.many.patterns import is_pattern
 from migopy.many.result import Counts
 from migopy.many.selecting import Selection
 from migopy.many.status import Standing, remarks_of, rows_of
@@ -122,6 +122,78 @@ class WantedTest(unittest.TestCase):
         wanted = Wanted(named_so.only)
         self.assertFalse(wanted.asks_for_failed)
         self.assertEqual(wanted.of([*self.all, named_so]), [named_so])
+
+
+class OneWordTest(unittest.TestCase):
+    """What migopy prints behind `only=` fits one database, whatever it is called."""
+
+    names = (
+        *('b', 'c', 'failed', 'b*', 'b?', 'b[c]', 'b[!c]', '[', ']', '[]', '[!]', '!'),
+        *('b\xa0c', 'b\u2003c', 'b\u3000c', 'b\u2028c', 'b\tc', 'b\nc', 'b\r', '\nb'),
+        *('\xa0b', 'b\x1b[1m', 'b\u202ec', 'b\u200dc', 'b\x7f', 'b\x85', 'b\U000e0041'),
+        *("b'c", "'", 'b,c', 'b=c', 'b;c', '-b', '--', '~', '#', 'yes', 'no', 'NAME'),
+        *(
+            'b[U+0063]',
+            '[U+0062]',
+            'U+00A0',
+            'b[U+00A0]c',
+            'caf\xe9',
+            'cafe\u0301',
+            'ÄÖ',
+        ),
+    )
+    all = databases(*names)
+
+    def test_it_fits_no_other_one(self) -> None:
+        for each in self.all:
+            with self.subTest(each.name):
+                for option in ('only', 'except', 'canary'):
+                    self.assertEqual(fitting(option, each.only, self.all), [each])
+                self.assertEqual(found_by(each.only, self.names), [each.name])
+                self.assertTrue(Wanted(each.only).is_one)
+                self.assertEqual(Wanted(each.only).of(self.all), [each])
+
+    def test_it_can_be_typed_beside_others_and_again(self) -> None:
+        words = ' '.join(each.only for each in self.all)
+        self.assertTrue(words.isprintable())
+        self.assertEqual(fitting('only', words, self.all), self.all)
+        selection = Selection.of('execute', {'only': words, 'except_': words})
+        self.assertEqual(selection.typed, {'only': words, 'except': words})
+
+    def test_a_name_typed_as_it_is_fits_no_other_one_either(self) -> None:
+        for each in self.all:
+            if not is_pattern(each.name) and each.name != 'failed':
+                with self.subTest(each.name):
+                    self.assertEqual(fitting('only', each.name, self.all), [each])
+                    typed = Selection.of('execute', {'only': each.name}).typed['only']
+                    self.assertTrue(typed.isprintable())
+                    self.assertEqual(fitting('only', typed, self.all), [each])
+
+    def test_a_class_of_several_stays_what_it_is(self) -> None:
+        selection = Selection.of('execute', {'only': 'b[\xa0\t]c'})
+        self.assertEqual(titles(selection.wanted.of(self.all)), ['b\xa0c', 'b\tc'])
+
+    def test_a_title_is_not_taken_for_another_one_s_name(self) -> None:
+        listed = [
+            ('app', 'h1:1', {'MONGO_HOST': 'h1'}, False),
+            ('app', 'h2:1', {'MONGO_HOST': 'h2'}, False),
+            ('app@h1:1', 'h2:1', {'MONGO_HOST': 'h2'}, False),
+        ]
+        found = titled(listed)
+        self.assertEqual(titles(found), ['app@h1:1', 'app@h2:1', 'app@h1:1@h2:1'])
+        for each in found:
+            self.assertEqual(fitting('only', each.only, found), [each])
+        self.assertEqual(fitting('only', 'app', found), found[:2])
+
+    def test_what_else_stands_between_names_is_told(self) -> None:
+        for words in ('b,c', 'b\nc\n', 'b, c', 'b;c', 'b,*'):
+            with self.subTest(words), self.assertRaises(NoSuchDatabase) as raised:
+                fitting('only', words, databases('b', 'c', 'd'))
+            said = f"spaces between several, in quotes: 'b {words.split()[-1][-1]}'"
+            self.assertIn(said, str(raised.exception))
+        with self.assertRaises(NoSuchDatabase) as raised:
+            fitting('only', 'b,x', databases('b', 'c\xa0'))
+        self.assertIn("There are: b, 'c[U+00A0]'", str(raised.exception))
 
 
 class DatabasesTest(unittest.TestCase):
