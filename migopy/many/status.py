@@ -86,7 +86,9 @@ def standing_of(
         from migopy.run import unparsable
         from migopy.tell import lines_of_problems
 
-        broken = lines_of_problems(unparsable(plan.unregistered), 'text')
+        broken = lines_of_problems(
+            unparsable(plan.unregistered), 'text', manager._spelling
+        )
     standing = Standing.of(plan, names, rest, phase is None, broken)
     return standing._replace(failed=_failed_last(site, names))
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from migopy.commands import Command
 from migopy.files import (
     BadParallel,
     BadSaid,
@@ -40,6 +41,8 @@ class Problem(NamedTuple):
     path: str
     line: int
     message: str
+    #: What mends it, if that is one command.
+    next: Command | None = None
 
 
 def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]]:
@@ -58,18 +61,24 @@ def inspect(directory: Directory, transaction: bool) -> tuple[int, list[Problem]
         )
         for name in misnamed
     ]
+    plan = replace(Plan(migrations), said=said_by_pending(Plan(migrations)))
+    replaces = replaces_of(plan)
+    # What a squash that was interrupted has not moved yet; only that is wrong with it.
+    unmoved = dict(replacing.still_there(replaces, migrations))
+    left = {each.name for olds in unmoved.values() for each in olds}
     once = [each for each in migrations if not each.is_repeatable()]
-    problems += _equal_numbers(once)
-    problems += _needs(migrations)
+    problems += _equal_numbers([each for each in once if each.name not in left])
+    problems += _needs(plan, replaces, unmoved)
     try:
         with importable(directory):
             for migration in migrations:
-                problems += _of_one(migration, directory, transaction)
+                if migration.name not in unmoved:
+                    problems += _of_one(migration, directory, transaction)
     except ImportFailed as error:
         # The folder's own __init__.py, without which none of them can be imported.
         path = os.path.join(directory.path, error.name)
         problems.append(_import_failed(error, path))
-    return len(migrations) + len(misnamed), sorted(problems)
+    return len(migrations) + len(misnamed), sorted(problems, key=lambda each: each[:3])
 
 
 def unparsable(migrations: Sequence[Migration]) -> list[Problem]:
@@ -98,18 +107,20 @@ def _equal_numbers(migrations: list[Migration]) -> Iterator[Problem]:
             )
 
 
-def _needs(migrations: list[Migration]) -> Iterator[Problem]:
+def _needs(
+    plan: Plan, replaces: replacing.Replaces, unmoved: Collection[str]
+) -> Iterator[Problem]:
     """Name the files whose needs no order can meet, and what is not in the archive."""
+    migrations = plan.migrations
     paths = {each.name: each.path for each in migrations}
-    plan = replace(Plan(migrations), said=said_by_pending(Plan(migrations)))
-    replaces = replaces_of(plan)
     replaced = {old for olds in replaces.values() for old in olds}
     found = [
         *replacing.problems(migrations, replaces, ()),
         *needs.problems(migrations, plan.said, replaced, repeats_of(migrations)),
     ]
     for name, why in found:
-        yield Problem(paths[name], 1, f'{one_line(name)} {one_line(why)}')
+        finish = Command('squash', to=name) if name in unmoved else None
+        yield Problem(paths[name], 1, f'{one_line(name)} {one_line(why)}', finish)
 
 
 def _of_one(

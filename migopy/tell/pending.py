@@ -8,7 +8,7 @@ from itertools import groupby
 from migopy.commands import Command, Part, Spelling, Where, spelled
 from migopy.errors import MOST, enumerated
 from migopy.files import AFTER, BACKGROUND, BEFORE, Migration
-from migopy.run import PENDING, Entry, Plan
+from migopy.run import PENDING, Entry, Plan, still_there
 from migopy.tell.voice import Voice
 from migopy.terminal import texts_of
 
@@ -37,9 +37,17 @@ def tell_pending(
             voice.white_bold(title)
         for name in names:
             voice.red(lines[name])
+    tell_wrong(voice, spelling, plan)
+    if said := ways_to_run(phases_to_run(plan, pending), _waiting(plan, pending)):
+        voice.white(spelled(said, spelling))
+
+
+def tell_wrong(voice: Voice, spelling: Spelling, plan: Plan) -> None:
+    """Say what is wrong with files, and how to finish a squash that was interrupted."""
     for name, why in plan.wrong:
         voice.white(f'{name}: {why}')
-    if said := ways_to_run(phases_to_run(plan, pending), _waiting(plan, pending)):
+    for name, _ in still_there(plan.replaces, plan.migrations):
+        said = f'To move what {name} replaces: ', Command('squash', to=name)
         voice.white(spelled(said, spelling))
 
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
+from migopy.commands import Spelling, spelled
 from migopy.run import Problem
 from migopy.texts import one_line
 
 
-def as_text(problem: Problem) -> str:
+def as_text(problem: Problem, message: str) -> str:
     """Set a problem as compilers do: `mongomigrations/002_b.py:3: …`."""
     path = os.path.relpath(problem.path)
-    return f'{one_line(path)}:{problem.line}: {problem.message}'
+    return f'{one_line(path)}:{problem.line}: {message}'
 
 
-def as_annotation(problem: Problem) -> str:
+def as_annotation(problem: Problem, message: str) -> str:
     """Set a problem as a workflow command, which GitHub shows beside the line."""
-    return annotation('error', problem.path, problem.line, 'migopy', problem.message)
+    return annotation('error', problem.path, problem.line, 'migopy', message)
 
 
 def annotation(level: str, path: str, line: int, title: str, message: str) -> str:
@@ -34,12 +35,20 @@ def annotation(level: str, path: str, line: int, title: str, message: str) -> st
 
 
 #: The forms in which problems are told, by the name that is typed.
-FORMS: dict[str, Callable[[Problem], str]] = {
+FORMS: dict[str, Callable[[Problem, str], str]] = {
     'text': as_text,
     'github': as_annotation,
 }
 
 
-def lines_of_problems(problems: Sequence[Problem], form: str) -> list[str]:
+def lines_of_problems(
+    problems: Sequence[Problem], form: str, spelling: Spelling
+) -> list[str]:
     """Set problems, a line each, in one of the forms."""
-    return [FORMS[form](problem) for problem in problems]
+    return [FORMS[form](each, _message(each, spelling)) for each in problems]
+
+
+def _message(problem: Problem, spelling: Spelling) -> str:
+    if problem.next is None:
+        return problem.message
+    return spelled((problem.message, '. To move them: ', problem.next), spelling)

@@ -21,6 +21,7 @@ from migopy.tell.pending import (
     tell_elsewhere,
     tell_listed,
     tell_pending,
+    tell_wrong,
 )
 from migopy.tell.runs import attempt_now, tell_runs, watching
 from migopy.tell.voice import Voice
@@ -61,8 +62,7 @@ class Report:
             tell_pending(self._voice, self._spelling, plan, pending)
         else:
             self._voice.green('All migrations registered')
-            for name, why in plan.wrong:
-                self._voice.white(f'{name}: {why}')
+            tell_wrong(self._voice, self._spelling, plan)
             if not plan.migrations and not plan.records:
                 self._say('To write the first one: ', Command('create', 'what_it_does'))
         self._what_does_not_fit(plan)
@@ -110,7 +110,7 @@ class Report:
         """Show what is wrong with `count` files, a line for each problem."""
         from migopy.tell.problems import lines_of_problems
 
-        for line in lines_of_problems(problems, form):
+        for line in lines_of_problems(problems, form, self._spelling):
             # Without a colour, which would make GitHub take no annotation from the
             # line.
             self._voice.white(line)

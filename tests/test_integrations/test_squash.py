@@ -342,8 +342,21 @@ class SquashTest(PlainTest):
         said = self.refused('execute')
         self.assertIn('still among the migrations: 002_b.py', said)
         self.assertIn('fab migrations:squash,to=003_squashed.py', said)
+        self.manager().show_status()
+        told = '\n'.join(text for _, text in self.logger.said)
+        self.assertIn('003_squashed.py replaces: fab migrations:squash,to=', told)
+        self.logger.said.clear()
+        os.replace(self.migrations / 'archive/003_c.py', self.migrations / '003_c.py')
         with self.assertRaises(MigopyException):
             self.manager().check(offline='yes')
+        self.assertEqual(
+            [text.partition(':1: ')[2] for _, text in self.logger.said],
+            [
+                '003_squashed.py replaces what is'
+                ' still among the migrations: 002_b.py, 003_c.py. To move them:'
+                ' fab migrations:squash,to=003_squashed.py'
+            ],
+        )
         self.manager().squash(to='003_squashed.py')
         self.assertEqual(self.names(), ['001_a.py', '002_b.py', '003_c.py'])
         self.manager().execute()
