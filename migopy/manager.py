@@ -134,12 +134,12 @@ class MigrationsManager(
         to=NAME all that ran after it. dry_run=yes shows what each would do; show=5
         shows the first five documents, too. Without a down() documents are restored
         from images, if the file has undo = True; undo=yes restores from images even
-        where there is a down(), undo=no never. What others have changed since stops it.
-        conflicts=keep leaves those documents as they are; conflicts=theirs restores in
-        them the fields that nobody else has changed, which may not fit the others;
-        conflicts=ours restores all of them. With force=yes the one named need not be
-        applied. On a terminal it asks before several, and before one that others ran
-        after, unless yes=yes.
+        where there is a down(), undo=no never. What others have changed since stops it
+        (conflicts=stop). conflicts=keep leaves those documents as they are;
+        conflicts=theirs restores in them the fields that nobody else has changed, which
+        may not fit the others; conflicts=ours restores all of them. With force=yes the
+        one named need not be applied. On a terminal it asks before several, and before
+        one that others ran after, unless yes=yes.
         """
         forced = is_yes(force, 'rollback', 'force')
         order = order_down(self, spec_migr, last, to, forced, undo, conflicts)
