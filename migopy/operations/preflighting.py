@@ -77,9 +77,15 @@ def preflight(site: Site, order: Order, observer: Observer) -> Outlook:
     with importable(site.directory):
         foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.not_tried:
+        last = foreseen.names[: -len(foreseen.not_tried)][-1:]
+        why = (
+            f'that of {last[0]} did not come to its end'
+            if last
+            else 'there are no transactions here'
+        )
         observer.warned(
-            f'No dry run of {enumerated(foreseen.not_tried)}: what stands in the files'
-            ' is all that was looked at'
+            f'No dry run of {enumerated(foreseen.not_tried)}, as {why}: what stands in'
+            ' the files is all that was looked at'
         )
     return foreseen
 

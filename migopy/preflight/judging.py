@@ -26,7 +26,7 @@ from migopy.preflight.kinds import kinds, shard_keys, watched
 from migopy.preflight.limits import oplog, transaction_limits
 from migopy.preflight.members import members
 from migopy.preflight.obstacles import obstacles
-from migopy.preflight.rights import own_rights, rights
+from migopy.preflight.rights import image_rights, own_rights, rights
 from migopy.preflight.scans import scans, single_writes
 from migopy.preflight.server_queries import ALL, Server
 from migopy.preflight.sightings import Sightings
@@ -72,11 +72,15 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
     privileges = Privileges(server.ask('admin', STATUS))
     found: list[Finding] = []
     earlier: list[Sightings] = []
+    keeps_images = next((each for each in steps if each.has_images), None)
     for place, ahead in enumerate(steps):
         source = source_of(ahead.migration, ahead.direction)
         of_step = _of_file(server, ahead, source)
         if not server.has_transactions:
             of_step += _standalone(ahead)
+        elif ahead is keeps_images and ahead.direction == 'up':
+            # Without the right nothing is executed, so the dry run need not reach it.
+            of_step += image_rights(_checked(server, ahead), privileges, own)
         if ahead.tried is not None:
             step = CheckedStep(server, ahead.tried, tuple(earlier))
             if place == 0:
@@ -87,6 +91,12 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
     if server.is_out_of_time and steps:
         found.append(_out_of_time(steps[0]))
     return in_order(found)
+
+
+def _checked(server: Server, ahead: Ahead) -> CheckedStep:
+    name, path = ahead.migration.name, ahead.migration.path
+    untried = Tried(Sightings(name, path), ahead.in_transaction)
+    return CheckedStep(server, ahead.tried or untried)
 
 
 def _of_file(server: Server, ahead: Ahead, source: Source | None) -> list[Finding]:

@@ -32,6 +32,9 @@ OF_OUR_OWN: Mapping[str, tuple[str, ...]] = {
     '_lock': ('find', 'insert', 'remove', 'update'),
 }
 
+#: What it needs on the collection that images are kept in.
+OF_IMAGES = 'find', 'insert', 'remove', 'update'
+
 
 class Lack(NamedTuple):
     """Actions that the user lacks for a collection, and where they are needed."""
@@ -53,6 +56,16 @@ def own_rights(
         lacked = privileges.lacks(namespace, actions)
         if lacked:
             yield lack_of(step, privileges, Lack(namespace, lacked, 0))
+
+
+def image_rights(
+    step: CheckedStep, privileges: Privileges, collection: str
+) -> Iterator[Finding]:
+    """Find what migopy may not do to the images that it is to keep of a step."""
+    namespace = f'{step.server.database}.{collection}_undo'
+    lacked = privileges.lacks(namespace, OF_IMAGES)
+    if lacked:
+        yield lack_of(step, privileges, Lack(namespace, lacked, 0))
 
 
 def rights(step: CheckedStep, privileges: Privileges) -> Iterator[Finding]:

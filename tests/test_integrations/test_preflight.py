@@ -186,7 +186,10 @@ class ServerTest(PreflightTest):
         self.migration('001_x.py', up("db.a.insert_one({'a': 1})\n1 / 0"))
         self.migration('002_y.py', up("raise AssertionError('never')"))
         looked = self.fab('migrations:preflight')
-        said = 'No dry run of 002_y.py: what stands in the files is all'
+        said = (
+            'No dry run of 002_y.py, as that of 001_x.py did not come to its end:'
+            ' what stands in the files is all'
+        )
         self.assertIn(said, looked.stderr)
         self.assertIn(
             '  See all of it: fab migrations:execute,to=001_x.py,dry_run=yes\n',
@@ -328,6 +331,48 @@ class OtherServersTest(PlainTest):
                         names = [each['name'] for each in found]
                         self.assertEqual(names, wanted, found)
                 self.assertEqual(root.shop.list_collection_names(), [])
+
+    def test_a_user_without_the_rights_that_images_need(self) -> None:
+        self.migration('001_a.py', up('1 / 0'))
+        self.migration(
+            '002_b.py', up("db.users.insert_one({'n': 1})", 'transaction = undo = True')
+        )
+        own = 'users', 'migrations', 'migrations_history', 'migrations_lock'
+        every = ['find', 'insert', 'remove', 'update', 'createIndex']
+        with server.set_with_auth() as member:
+            as_root = {'username': 'root', 'password': 'root'}
+            with MongoClient(member.uri, **as_root) as root:
+                settings = {
+                    'MONGO_URI': member.uri,
+                    'MONGO_DATABASE': 'shop',
+                    'MONGO_CLIENT_OPTIONS': {
+                        'username': 'ann',
+                        'password': 'p',
+                        'authSource': 'shop',
+                    },
+                }
+                root.shop.command('createRole', 'few', privileges=[], roles=[])
+                root.shop.command('createUser', 'ann', pwd='p', roles=['few'])
+                for rights in (['listIndexes'], ['find'], every):
+                    privileges = [
+                        {
+                            'resource': {'db': 'shop', 'collection': name},
+                            'actions': actions,
+                        }
+                        for name, actions in (
+                            *((each, every) for each in own),
+                            ('migrations_undo', rights),
+                        )
+                    ]
+                    root.shop.command('updateRole', 'few', privileges=privileges)
+                    lacked = [each for each in every[:4] if each not in rights]
+                    with self.subTest(rights=rights):
+                        found = [
+                            (each['migration'], each['figures']['actions'])
+                            for each in self.looked(**settings)
+                            if each['name'] == 'rights'
+                        ]
+                        self.assertEqual(found, [('002_b.py', lacked)] * bool(lacked))
 
     def test_a_member_is_down(self) -> None:
         self.migration('001_a.py', up("db.users.create_index('a')"))
