@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from migopy.commands import Spelling
+from migopy.commands import Part, Spelling, spelled
 from migopy.run import Failure
 from migopy.tell import Narrator, Voice, ended_as
 
@@ -113,9 +113,9 @@ class Gathered:
     def repeated(self, runs: Sequence[Run]) -> None:
         """Hear that the command has been carried out already, for another host."""
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Keep a warning."""
-        self.warnings.append(text)
+        self.warnings.append(spelled(said, self._spelling))
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Hear that a step is about to run."""

@@ -75,7 +75,7 @@ class Keeping(Protocol):
     notes: Any
     runs: list[tuple[str, str, str]]
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Keep a warning, which is said once where it is true of several."""
 
 
@@ -114,9 +114,9 @@ class QuietTeller(RehearsalTeller):
         """Give what writes the lines of a migration's own loops, at once."""
         return self._speaker
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Keep a warning."""
-        self._kept.warned(text)
+        self._kept.warned(*said)
 
     def copying(self, names: Sequence[str], origin: str, where: str) -> None:
         """Hear that the database is copied."""

@@ -60,7 +60,7 @@ def _work(site: Site, order: Order, observer: Observer) -> bool:
                     continue
                 prepare(site, plan, [step.migration], observer)
                 if step.loaded.images(site.settings.undo):
-                    prune(site)
+                    prune(site, observer)
                 observer.planned('work', plan, [step.migration])
                 runner = Runner(at_work, plan, observer, begun=deploys.close)
                 runner.run([_in_turn(step)], order.asked)

@@ -85,7 +85,7 @@ def _execute(
             if any(each.images for each in steps):
                 from migopy.operations.images import prune
 
-                prune(site)
+                prune(site, observer)
         _tell_what_is_left(order, plan, observer)
     return None
 

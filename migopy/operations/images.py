@@ -11,13 +11,13 @@ from pymongo.errors import OperationFailure
 
 from migopy.codes import UNAUTHORIZED
 from migopy.commands import Command
-from migopy.errors import MigopyException
+from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
 from migopy.site import Site
 from migopy.state import Record
 from migopy.texts import counted
-from migopy.undo import ImageSet
+from migopy.undo import ImageSet, leave_aside
 
 
 class NoImagesKept(MigopyException):
@@ -162,11 +162,17 @@ def _ask_first(site: Site, name: str, asking: Asking) -> None:
     """Ask about images that are of use, before the lock keeps anybody waiting."""
     plan = site.plan()
     wanted, found = _kept_of(site, plan, name)
-    is_refused = any(_is_needed(each, plan) for each in found)
-    if not is_refused and any(each.is_of_use for each in found):
+    if any(_is_needed(each, plan) for each in found):
+        return
+    if any(each.is_of_use for each in found):
         asking.require(
             f'Images of {_described(wanted, found)} are what a rollback without a down'
             ' restores from, and are not made again.\nDelete them'
+        )
+    elif any(each.aside for each in found):
+        asking.require(
+            f'{_described(wanted, found)} is not applied, and what it dropped is set'
+            ' aside still, and may be nowhere else.\nDelete it'
         )
 
 
@@ -216,9 +222,11 @@ def _is_needed(kept: ImageSet, plan: Plan) -> bool:
     return bool(kept.undone and records.intersection(kept.runs))
 
 
-def prune(site: Site) -> None:
+def prune(site: Site, observer: Observer) -> None:
     """Delete images that are of no use any more, and those beyond the limits.
 
+    What was set aside and not brought back is no image, but the documents themselves:
+    of a migration that is not applied by now, it is left until somebody forgets it.
     The lock is held. A user who may not read images keeps none, and deletes none.
     """
     try:
@@ -243,4 +251,19 @@ def prune(site: Site) -> None:
         spared = [each for each in spared if each.at >= since]
     kept = {each.id for each in (*needed, *spared)}
     site.lock.check()
-    site.images.forget([each.id for each in found if each.id not in kept])
+    applied = {each.id for each in old}
+    for each in found:
+        if each.id in kept:
+            continue
+        if each.id in applied or not each.aside:
+            site.images.forget([each.id])
+            continue
+        left = leave_aside(site.images, each)
+        # All others have been told of already.
+        if left is not None and each.chunks:
+            observer.warned(
+                f'{left.name}: {counted(left.documents, "document")} that it dropped'
+                f' stay set aside in {enumerated(left.aside)}, as nothing has brought'
+                ' them back. To delete them for good: ',
+                Command('undo', forget=left.name),
+            )

@@ -64,7 +64,7 @@ def _roll_back(
             prepare(site, plan, migrations, observer)
             _warn_of_fewer(order, len(migrations), observer)
             Runner(site, plan, observer).run(steps, order.asked)
-            prune(site)
+            prune(site, observer)
     return True
 
 

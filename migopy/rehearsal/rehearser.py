@@ -7,7 +7,7 @@ from typing import Any, Protocol, cast
 
 from pymongo.database import Database
 
-from migopy.commands import Command
+from migopy.commands import Command, Part
 from migopy.dumps import plain_database
 from migopy.effects import Effects, Recording
 from migopy.errors import MigopyException
@@ -58,9 +58,9 @@ class StageObserver:
         self.effects = Effects()
         self.failure: Failure | None = None
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Pass a warning on."""
-        self._teller.warned(text)
+        self._teller.warned(*said)
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Tell what is about to run."""

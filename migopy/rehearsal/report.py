@@ -8,6 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
+    from migopy.commands import Part
     from migopy.differences import Comparison
     from migopy.effects import Effects, Recording
     from migopy.run import Failure, Step
@@ -118,7 +119,7 @@ class Teller(Protocol):
     def speaker(self) -> Any:
         """Give what writes the lines of a migration's own loops."""
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Hear a warning; the rehearsal goes on."""
 
     def copying(self, names: Sequence[str], origin: str, where: str) -> None:

@@ -171,7 +171,7 @@ class Observer(Protocol):
     def repeated(self, runs: Sequence[Run]) -> None:
         """Hear that this command has been carried out already, for another host."""
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Hear of something that does not keep the run from going on."""
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:

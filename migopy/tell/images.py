@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from migopy.commands import Command, Spelling, spelled
+from migopy.errors import enumerated
 from migopy.tell.amounts import size
 from migopy.tell.voice import Voice
 from migopy.terminal import table
@@ -28,7 +29,11 @@ def tell_images(voice: Voice, spelling: Spelling, kept: Sequence[ImageSet]) -> N
         if not each.is_of_use:
             said = (
                 f'{each.name} is not applied, so nothing can be restored from its'
-                ' images. To delete them now: ',
+                ' images. To delete them now: '
+                if not each.aside
+                else f'What {each.name} dropped, and nothing has brought back, is set'
+                f' aside in {enumerated(each.aside)}. To delete it for good, with all'
+                ' images of this migration: ',
                 Command('undo', forget=each.name),
             )
             voice.white(spelled(said, spelling))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from migopy.commands import Spelling
+from migopy.commands import Part, Spelling, spelled
 from migopy.state import Holder, Run
 from migopy.tell.heartbeats import Heartbeats
 from migopy.tell.json_data import (
@@ -68,9 +68,9 @@ class JsonEvents:
         """Tell what this command has done already, for another host."""
         self._lines.event('repeated', runs=[of_run(None, run) for run in runs])
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Tell of something that does not keep the run from going on."""
-        self._lines.event('warned', message=text)
+        self._lines.event('warned', message=spelled(said, self._spelling))
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Tell what is about to run, and now and then how far it is."""

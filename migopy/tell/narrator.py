@@ -101,9 +101,9 @@ class Narrator:
             ' Nothing was done again.'
         )
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Say something that does not keep the run from going on."""
-        self._voice.white(text)
+        self._voice.white(spelled(said, self._spelling))
 
     def starting(self, step: Step, place: int, count: int, effects: Recording) -> None:
         """Say what is about to run, and now and then that it still does."""

@@ -7,7 +7,7 @@ from functools import partial
 from textwrap import indent
 from typing import TYPE_CHECKING, Any
 
-from migopy.commands import Spelling
+from migopy.commands import Part, Spelling, spelled
 from migopy.errors import enumerated
 from migopy.rehearsal import HARMLESS, Caution, Deviation, Kind, Rehearsed, Stage
 from migopy.tell.failures import respelled
@@ -74,8 +74,9 @@ class RehearsalTeller:
         """Give what writes the lines of a migration's own loops."""
         return self._voice
 
-    def warned(self, text: str) -> None:
+    def warned(self, *said: Part) -> None:
         """Say a warning; the rehearsal goes on."""
+        text = spelled(said, self._spelling)
         self._voice.white(text)
         self._event('warned', message=text)
 

@@ -24,5 +24,6 @@ from migopy.undo.image_sets import ImageSet as ImageSet
 from migopy.undo.images import Images as Images
 from migopy.undo.packing import Damaged as Damaged
 from migopy.undo.page_images import PageImager as PageImager
+from migopy.undo.set_aside import leave_aside as leave_aside
 from migopy.undo.transaction_keepers import UnkeptCollections as UnkeptCollections
 from migopy.undo.undoing import Undo as Undo

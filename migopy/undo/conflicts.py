@@ -15,6 +15,7 @@ STOP, KEEP, THEIRS, OURS = 'stop', 'keep', 'theirs', 'ours'
 #: What others have done.
 DELETED = 'was deleted since'
 MADE_AGAIN = 'was made again since'
+DROPPED_STAYS = f'{MADE_AGAIN}, and what was dropped is set aside'
 CHANGED = 'was changed since'
 LOST = 'has lost its value'
 REORDERED = 'was changed since, in the order of its fields'

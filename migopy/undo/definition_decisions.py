@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from migopy.undo.conflicts import DELETED, MADE_AGAIN, OURS, Conflict
+from migopy.undo.conflicts import DELETED, DROPPED_STAYS, MADE_AGAIN, OURS, Conflict
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import VIEW, Definition, definition_of, same
 
@@ -131,17 +131,22 @@ def _dropped(
             return
         if now is not None:
             yield Conflict(namespace, None, MADE_AGAIN)
-            if wish != OURS or now.kind != VIEW:
+            if wish != OURS:
                 return
-            yield Action(DROP_VIEW, namespace)
+            # A collection of others is not dropped for a view: the server refuses it.
+            if now.kind == VIEW:
+                yield Action(DROP_VIEW, namespace)
         yield Action(MAKE_VIEW, namespace, value=before)
         return
     if now is not None and now.uuid == before.uuid:
         return
     if now is not None:
-        yield Conflict(namespace, None, MADE_AGAIN)
-        if wish != OURS or now.kind == VIEW:
+        yield Conflict(namespace, None, DROPPED_STAYS)
+        if wish != OURS:
             return
+        if now.kind == VIEW:
+            yield Action(DROP_VIEW, namespace)
+            now = None
     yield Action(BRING_BACK, namespace, aside, before, in_place=now is not None)
 
 

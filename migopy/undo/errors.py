@@ -11,7 +11,14 @@ from migopy.differences import Value
 from migopy.errors import MOST, MigopyException
 from migopy.secrets import redacted_short
 from migopy.texts import counted, one_line
-from migopy.undo.conflicts import STOP, THEIRS, Conflict, FoundConflicts
+from migopy.undo.conflicts import (
+    DROPPED_STAYS,
+    MADE_AGAIN,
+    STOP,
+    THEIRS,
+    Conflict,
+    FoundConflicts,
+)
 from migopy.undo.image_sets import ImageSet
 
 #: Characters of an `_id` that a message shows.
@@ -97,9 +104,10 @@ class Conflicts(MigopyException):
             f'Since then others have {_counted(found)} that {name} changed:'
             + _listed(found)
             + (BEGUN if is_begun else '\nNothing was restored.')
-            + ' To restore all others and leave these as they are: ',
+            + ' To restore all others and leave these as they are (their images are'
+            f' deleted then{_but_asides(found)}): ',
             Command('rollback', name, undo='yes', conflicts='keep'),
-            *(_with_lost(name, wish) if found.lost else _without_lost(name)),
+            *(_with_lost(name, wish) if found.lost else _without_lost(name, found)),
         )
 
 
@@ -148,10 +156,13 @@ def what_is_restored(kept: ImageSet, is_begun: bool) -> str:
 
 def left_to_others(found: FoundConflicts, wish: str) -> str:
     """Say what an undo does not restore, as others have changed it since."""
-    rest = ' and other fields are restored where they can be,' if wish == THEIRS else ''
+    documents = found.count - found.defined
+    of_fields = wish == THEIRS and documents
+    rest = ' and other fields are restored where they can be,' if of_fields else ''
     return (
         f'What others have changed is left as it is,{rest} in'
-        f' {_amounts(found.count - found.defined, found.defined)}:{_listed(found)}'
+        f' {_amounts(documents, found.defined)}; the images of it are deleted then'
+        f'{_but_asides(found)}:{_listed(found)}'
     )
 
 
@@ -191,12 +202,27 @@ def _listed(found: FoundConflicts) -> str:
     return f'{lines}\n  and {more:,} more' if more else lines
 
 
-def _without_lost(name: str) -> Sequence[object]:
-    return (
-        '\nTo restore in these, too, the fields that others have not changed (fields'
+def _but_asides(found: FoundConflicts) -> str:
+    is_aside = any(each.what == DROPPED_STAYS for each in found.first)
+    return ', but nothing that is set aside' if is_aside else ''
+
+
+def _without_lost(name: str, found: FoundConflicts) -> Sequence[object]:
+    # Of a definition there are no fields to be restored.
+    which = 'these documents' if found.defined else 'these'
+    theirs = (
+        f'\nTo restore in {which}, too, the fields that others have not changed (fields'
         ' that belong together may then not fit): ',
         Command('rollback', name, undo='yes', conflicts='theirs'),
-        '\nTo take back what others have changed there: ',
+    )
+    is_made = any(
+        each.id is None and each.what in (MADE_AGAIN, DROPPED_STAYS)
+        for each in found.first
+    )
+    drop = ', and drop what they have made again' if is_made else ''
+    return (
+        *(theirs if found.count > found.defined else ()),
+        f'\nTo take back what others have changed there{drop}: ',
         Command('rollback', name, undo='yes', conflicts='ours'),
     )
 

@@ -98,7 +98,7 @@ def _drop_from(
 
 def _set_aside(collection: Collection[Any], aside: Collection[Any]) -> bool:
     """Rename a collection that is empty; returns whether it was."""
-    if _has_documents(collection):
+    if has_documents(collection):
         return False
     try:
         collection.rename(aside.name)
@@ -114,15 +114,16 @@ def _drop(images: Images, collection: Collection[Any], aside: Collection[Any]) -
 
     Raises `OperationFailure` where it was made anew meanwhile; nothing is lost then.
     """
-    if not _has_documents(aside):
+    if not has_documents(aside):
         reply = aside.database.drop_collection(aside.name)
         # An undo before this one may have done it.
         if 'ns' in reply:
             images.note(collection.full_name, 'dropped')
-        return not _has_documents(collection)
+        return not has_documents(collection)
     aside.rename(collection.name)
     return False
 
 
-def _has_documents(collection: Collection[Any]) -> bool:
+def has_documents(collection: Collection[Any]) -> bool:
+    """Tell whether a collection has documents, which no estimate can."""
     return any(collection.find_raw_batches(limit=1))

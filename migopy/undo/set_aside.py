@@ -8,9 +8,13 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.codes import NAMESPACE_EXISTS
 from migopy.differences import collection_of
+from migopy.undo.chunks import is_aside, of_chunks
 from migopy.undo.collection_rules import PASSING, CollectionRules
 from migopy.undo.definition_records import DefinitionRecord
 from migopy.undo.definitions import PLACEHOLDER, definition_of, has_placeholder
+from migopy.undo.image_sets import ImageSet
+from migopy.undo.images import Images
+from migopy.undo.made_collections import has_documents
 
 #: How often others may take the name of what was set aside.
 ATTEMPTS = 10
@@ -100,6 +104,40 @@ class Asides:
             status = {'collStats': collection.name}
             reply = collection.database.command(status, session=session)
         return int(reply['count']), int(reply['size'])
+
+
+def leave_aside(images: Images, kept: ImageSet) -> ImageSet | None:
+    """Delete of images that nothing needs all but documents that are still set aside.
+
+    Returns what is left, if anything. After a crash the same call goes on. Raises
+    `PyMongoError`.
+    """
+    own, client = images.collection.name, images.client
+    with images.own_work():
+        aside = [
+            each
+            for each in kept.aside
+            if is_aside(each, own, kept.id)
+            and has_documents(collection_of(client, each))
+        ]
+        if not aside:
+            images.forget([kept.id])
+            return None
+        sizes = [Asides(client).size(each) for each in aside]
+        images.collection.delete_many(of_chunks(kept.id))
+    left = ImageSet(
+        kept.name,
+        kept.at,
+        kept.runs,
+        kept.id,
+        kept.database,
+        documents=sum(count for count, _ in sizes),
+        bytes=sum(size for _, size in sizes),
+        stored=sum(size for _, size in sizes),
+        aside=aside,
+    )
+    images.save(left)
+    return left
 
 
 def _holder(aside: str) -> str:

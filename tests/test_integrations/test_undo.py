@@ -137,7 +137,8 @@ class UndoTest(FabTest):
                 rest = ' and other fields are restored where they can be,'
                 self.assertEqual(
                     'What others have changed is left as it is,'
-                    f'{rest * (wish == "theirs")} in 2 documents:\n'
+                    f'{rest * (wish == "theirs")} in 2 documents;'
+                    ' the images of it are deleted then:\n'
                     f'  {self.db.name}.prices _id 2 was changed since: euros\n'
                     f'  {self.db.name}.prices _id 3 was deleted since\n' in said,
                     wish != 'ours',

@@ -8,7 +8,7 @@ from unittest import mock
 from migopy.run import NotImaged, OutsidePages
 from migopy.run.conditions import WroteWhileLooking
 from migopy.run.own_collections import TakesOwn
-from migopy.undo import Conflicts, OfNoImages
+from migopy.undo import Conflicts, InTheWay, OfNoImages
 from tests.definitions import HEAD, DefinitionsTest
 from tests.images import definitions_of, state_of
 
@@ -168,6 +168,116 @@ class DefinedTest(DefinitionsTest):
                 manager.rollback('001', conflicts='ours')
                 self.assert_undone()
 
+    def test_what_was_dropped_stays_where_a_rollback_does_not_bring_it_back(
+        self,
+    ) -> None:
+        drops = {
+            'db.a.drop()': 'a',
+            "db.b.rename('a', dropTarget=True)": 'b',
+        }
+        with_down = '\n\ndef down(db):\n    db.c.drop_indexes()\n'
+        for line, again in drops.items():
+            for wish, since, down in (
+                ({'conflicts': 'keep'}, again, ''),
+                ({'conflicts': 'theirs'}, again, ''),
+                ({}, '', with_down),
+            ):
+                with self.subTest(line=line, wish=wish):
+                    text = f"{HEAD}    db.c.create_index('x')\n    {line}\n"
+                    self.migration('001_a.py', text + down)
+                    self.migration('002_b.py', f'{HEAD}    db.d.create_index("x")\n')
+                    manager = self.manager(UNDO_KEEP=1)
+                    manager.execute('001')
+                    if since:
+                        self.db[since].insert_one({'_id': 'of others'})
+                    manager.rollback('001', **wish)
+                    self.assertIn('20 documents that it dropped stay', self.said())
+                    self.assert_aside()
+                    # Nothing that runs later deletes it, nor says so again.
+                    self.logger.said.clear()
+                    manager.execute('002')
+                    manager.rollback('002')
+                    self.assert_aside()
+                    self.assertNotIn('set aside', self.said())
+                    manager.undo()
+                    self.assertRegex(self.said(), r'001_a.py .* 20 ')
+                    self.assertIn('fab migrations:undo,forget=001_a.py', self.said())
+                    manager.undo(forget='001')
+                    self.assertEqual(self.aside(), [])
+                    self.assertEqual(list(self.db.migrations_undo.find()), [])
+                self.client.drop_database(self.db.name)
+                self.fill()
+
+    def assert_aside(self) -> None:
+        (aside,) = self.aside()
+        self.assertEqual(self.db[aside].count_documents({}), 20)
+        self.assertEqual(self.db.migrations_undo.count_documents({}), 1)
+
+    def test_what_was_set_aside_and_taken_back_by_hand_is_listed_no_more(self) -> None:
+        self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
+        manager = self.manager()
+        manager.execute()
+        self.db.a.insert_one({'_id': 'of others'})
+        manager.rollback('001', conflicts='keep')
+        (aside,) = self.aside()
+        self.db[aside].rename('a', dropTarget=True)
+        self.migration('002_b.py', f'{HEAD}    db.d.create_index("x")\n')
+        manager.execute('002')
+        manager.rollback('002')
+        self.assertEqual(self.db.a.count_documents({}), 20)
+        self.assertEqual(list(self.db.migrations_undo.find()), [])
+
+    def test_what_is_offered_says_what_is_lost_by_it(self) -> None:
+        for line, since, said, unsaid in (
+            (
+                'db.a.drop()',
+                "db.a.insert_one({'_id': 1})",
+                (
+                    'and what was dropped is set aside',
+                    'deleted then, but nothing that is set aside',
+                    'and drop what they have made again',
+                ),
+                'theirs',
+            ),
+            (
+                "migopy.update_each(db.a, lambda _: {'$set': {'x': 1}});"
+                " db.b.create_index('x')",
+                "db.b.drop_index('x_1'); db.b.create_index('x', sparse=True);"
+                " db.a.update_one({}, {'$set': {'x': 2}})",
+                ('images are deleted then):', 'in these documents, too', 'theirs'),
+                'made again',
+            ),
+        ):
+            with self.subTest(line):
+                self.migration('001_a.py', f'{HEAD}    {line}\n')
+                manager = self.manager()
+                manager.execute()
+                exec(since, {'db': self.db})
+                with self.assertRaises(Conflicts) as caught:
+                    manager.rollback('001')
+                for each in said:
+                    self.assertIn(each, caught.exception.message)
+                self.assertNotIn(unsaid, caught.exception.message)
+                self.client.drop_database(self.db.name)
+                self.fill()
+
+    def test_ours_takes_a_view_away_and_no_collection_for_one(self) -> None:
+        self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
+        manager = self.manager()
+        manager.execute()
+        self.db.create_collection('a', viewOn='b', pipeline=[])
+        manager.rollback('001', conflicts='ours')
+        self.assert_undone()
+        self.migration('001_a.py', f'{HEAD}    db.v.drop()\n')
+        manager.execute()
+        self.db.v.insert_one({'_id': 'of others'})
+        with self.assertRaisesRegex(InTheWay, 'v: the view cannot be restored'):
+            manager.rollback('001', conflicts='ours')
+        self.db.v.rename('other')
+        manager.rollback('001', conflicts='ours')
+        self.db.other.drop()
+        self.assert_undone()
+
     def test_it_is_told_what_is_done(self) -> None:
         self.migration('001_a.py', f"{HEAD}    db.a.drop(); db.b.drop_index('b')\n")
         self.db.b.create_index('b', name='b')
@@ -215,18 +325,15 @@ class DefinedTest(DefinitionsTest):
         self.assertIn('; restoring what it defined as before 20', self.said())
 
     def test_what_was_set_aside_goes_with_the_images(self) -> None:
-        for way in ('forgotten', 'of no use', 'too many'):
+        for way in ('forgotten', 'too many'):
             with self.subTest(way):
-                file = self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
+                self.migration('001_a.py', f'{HEAD}    db.a.drop()\n')
                 self.migration('002_b.py', f'{HEAD}    db.b.drop()\n')
                 manager = self.manager(UNDO_KEEP=1 if way == 'too many' else 5)
                 manager.execute('001')
                 self.assertEqual(len(self.aside()), 1)
                 if way == 'forgotten':
                     manager.undo(forget='001')
-                elif way == 'of no use':
-                    file.unlink()
-                    manager.forget('001_a.py')
                 manager.execute('002')
                 self.assertEqual(len(self.aside()), 1)
                 manager.undo(forget='002')

@@ -158,6 +158,7 @@ class AgainTest(DefinitionsTest):
         self.assertEqual(self.state(), after)
         manager.rollback('001', conflicts='keep')
         self.assertEqual(list(self.db.b.find()), [{'_id': 'mine'}])
+        manager.undo(forget='001')
         self.db.b.drop()
         self.db.b.insert_one({'_id': 1, 'b': 1})
         self.before = self.state()

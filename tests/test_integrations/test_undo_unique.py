@@ -490,4 +490,4 @@ class DefinedTest(UniqueTest):
                 manager.rollback('001', conflicts='keep')
                 said = '\n'.join(self.logger.of('white'))
                 self.assertIn('restoring up to 8 documents as', said)
-                self.assertIn('left as it is, in 1 document:\n', said)
+                self.assertIn('left as it is, in 1 document; the images', said)
