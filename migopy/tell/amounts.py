@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 
 def size(count: float) -> str:
     """Set a number of bytes: `12 KB`, `3.4 MB`."""
-    for unit in ('bytes', 'KB', 'MB', 'GB'):
+    if count < 1000:
+        return counted(round(count), 'byte')
+    for unit in ('KB', 'MB', 'GB'):
+        count /= 1000
         if count < 1000:
             return f'{count:.0f} {unit}' if count >= 10 else f'{count:.1f} {unit}'
-        count /= 1000
-    return f'{count:,.1f} TB'
+    return f'{count / 1000:,.1f} TB'
 
 
 def age(dump: Dump) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import unittest
 
 from migopy.tell import Voice
+from migopy.tell.amounts import size
 from migopy.texts import fit, one_line, same_name, shortened, text_of, whole_number
 from migopy.traces import excerpt, summary
 
@@ -58,6 +59,13 @@ class FitTest(unittest.TestCase):
 
     def test_an_accent_is_one_however_it_is_spelled(self) -> None:
         self.assertEqual(same_name('e\u0301'), same_name('\xe9'))
+
+
+class SizeTest(unittest.TestCase):
+    def test_there_is_no_part_of_a_byte(self) -> None:
+        shown = [size(count) for count in (0, 1, 3, 999, 1234, 99_999, 3.4e6, 5e12)]
+        self.assertEqual(shown[:4], ['0 bytes', '1 byte', '3 bytes', '999 bytes'])
+        self.assertEqual(shown[4:], ['1.2 KB', '100 KB', '3.4 MB', '5.0 TB'])
 
 
 class VoiceTest(unittest.TestCase):
