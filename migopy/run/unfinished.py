@@ -262,7 +262,7 @@ def ways_out(
         return [*_restoring(name), *mark]
     again = Command('work' if _is_in_background(file) else 'execute', name)
     up: list[Part] = ['  ', again, '  - run its up again']
-    on = ', which goes on where its backfill stopped' if is_resumed else ''
+    on = ': its backfill goes on, the rest begins again' if is_resumed else ''
     if direction == 'up':
         return [*up, f'{on}\n', *_ways_back(name, file, has_images), *mark]
     return [*up, '\n', *_ways_back(name, file, has_images, on), *mark]

@@ -837,7 +837,7 @@ class MigrationTest(PlainTest):
         self.assertEqual(self.calls(), [1] * 3 + [2] * 2 + [1] * 5)
 
     def test_what_to_type_next_tells_that_it_goes_on(self) -> None:
-        on = ', which goes on where its backfill stopped\n'
+        on = ': its backfill goes on, the rest begins again\n'
         self.write_up(bad=5, bad_down=6)
         self.expect_failure()
         self.assertTrue(self.said(f'run its up again{on}'))
