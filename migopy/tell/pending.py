@@ -51,13 +51,18 @@ def tell_wrong(voice: Voice, spelling: Spelling, plan: Plan) -> None:
         voice.white(spelled(said, spelling))
 
 
-def next_of(plan: Plan, pending: Sequence[str]) -> Command | None:
-    """Give the command that is to be typed first, `None` where none can be now."""
+def how_to_begin(plan: Plan, pending: Sequence[str]) -> list[Part]:
+    """Say which command is to be typed first, nothing where none can be now.
+
+    Those of several phases no command runs all.
+    """
     phases, waiting = phases_to_run(plan, pending), _waiting(plan, pending)
     if phases <= waiting:
-        return None
+        return []
     said = ways_to_run(phases, waiting)
-    return next(part for part in said if isinstance(part, Command))
+    first = next(part for part in said if isinstance(part, Command))
+    begin = ', begin with' if len(phases) > 1 else ''
+    return [f'. To execute those pending{begin}: ', first]
 
 
 def _waiting(plan: Plan, pending: Sequence[str]) -> frozenset[str]:

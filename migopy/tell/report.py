@@ -15,7 +15,7 @@ from migopy.tell.amounts import size
 from migopy.tell.kept_dumps import tell_dumps, tell_way_back
 from migopy.tell.narrator import tell_equal_numbers
 from migopy.tell.pending import (
-    next_of,
+    how_to_begin,
     state_of,
     tell_changed,
     tell_elsewhere,
@@ -143,10 +143,7 @@ class Report:
         counts = ', '.join(f'{count:,} {state}' for state, count in states.items())
         many = counted(len(entries), 'migration')
         said = f'{many}: {counts}' if entries else 'No migrations'
-        if (first := next_of(plan, pending)) is not None:
-            self._say(f'{said}. To execute those pending: ', first)
-        else:
-            self._voice.white(said)
+        self._say(said, *how_to_begin(plan, pending))
 
     def settings(self, rows: Iterable[Sequence[str]]) -> None:
         """Show settings: the name, the value without secrets, where it comes from."""

@@ -43,15 +43,16 @@ class NeedsTest(FabTest):
             command = error.rpartition('type: fab ')[2]
             self.assertEqual(command, f'migrations:{looking},to=002_b.py')
             self.assert_ok(self.fab(command))
-        first = 'To execute those pending: fab migrations:'
+        some = 'To execute those pending, begin with: fab migrations:'
         listed = self.fab('migrations:list').results
-        self.assertIn(f'3 pending. {first}execute,phase=before', listed)
+        self.assertIn(f'3 pending. {some}execute,phase=before', listed)
         self.assert_ok(self.fab('migrations:execute,phase=before'))
         # What waits for it would be refused.
-        self.assertIn(f'{first}work\n', self.fab('migrations:list').stdout)
+        self.assertIn(f'{some}work\n', self.fab('migrations:list').stdout)
         self.assert_ok(self.fab('migrations:work'))
         listed = self.fab('migrations:list').stdout
-        self.assertIn(f'{first}execute,phase=after\n', listed)
+        whole = 'To execute those pending: fab migrations:'
+        self.assertIn(f'{whole}execute,phase=after\n', listed)
         self.assert_ok(self.fab('migrations:execute'))
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py', '003_c.py'])
         # What is gone was there when it was needed.
