@@ -120,7 +120,7 @@ class Report:
 
     def history(self, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         """Show runs as a table, in the order given."""
-        tell_runs(self._voice, open_runs, runs)
+        tell_runs(self._voice, self._spelling, open_runs, runs)
 
     def listing(
         self, entries: Sequence[Entry], plan: Plan, pending: Sequence[str]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from migopy.commands import Command
+from migopy.commands import Command, Spelling, spelled
 from migopy.run import OpenRuns, Plan, State
 from migopy.state import IGNORED, ROLLED_BACK, Run
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table_rows, texts_of
 
 
-def tell_runs(voice: Voice, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
+def tell_runs(
+    voice: Voice, spelling: Spelling, open_runs: OpenRuns, runs: Iterable[Run]
+) -> None:
     """Show runs as a table, in the order given."""
     # Most are of few users and take as long as others: one text serves all of these.
     same: dict[str, str] = {}
@@ -26,7 +28,9 @@ def tell_runs(voice: Voice, open_runs: OpenRuns, runs: Iterable[Run]) -> None:
         for run in runs
     ]
     if not rows:
-        return voice.white('No migration has run yet')
+        # What is applied may have run under 1.0.
+        none = 'The history has no runs (1.0 kept none). See what is applied: '
+        return voice.white(spelled((none, Command('list')), spelling))
     titles = ('Started (UTC)', 'Migration', 'Outcome', 'Took', 'By')
     for text in texts_of(table_rows(titles, rows)):
         voice.white(text)

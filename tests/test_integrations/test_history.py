@@ -336,7 +336,11 @@ class TableTest(FabTest):
 
     def test_of_nothing(self) -> None:
         result = self.assert_ok(self.fab('migrations:history'))
-        self.assertEqual(result.results, 'No migration has run yet\n')
+        self.assertEqual(
+            result.results,
+            'The history has no runs (1.0 kept none). See what is applied:'
+            ' fab migrations:list\n',
+        )
         self.assertEqual(result.stderr, '')
 
     def test_of_an_unknown_migration(self) -> None:
