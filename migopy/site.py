@@ -21,6 +21,7 @@ from migopy.errors import MigopyException
 from migopy.files import TEMPLATE, Directory, FileNames, Functions, read_template
 from migopy.lazy import lazy
 from migopy.run import (
+    AmbiguousName,
     Choice,
     OpenRuns,
     Plan,
@@ -279,6 +280,6 @@ class Site:
     def _require_known(self, name: str) -> None:
         try:
             Choice(Plan(self.directory.migrations())).find(name)
-        except UnknownMigration:
-            # It may be the name of a migration whose file is gone.
+        except (UnknownMigration, AmbiguousName):
+            # It may be one whose file is gone; the plan tells which ones have run.
             Choice(self.plan()).find(name)

@@ -72,7 +72,7 @@ class Choice:
         if len(fitting) == 1:
             return fitting[0]
         if fitting:
-            raise AmbiguousName(name, [each.name for each in fitting])
+            raise AmbiguousName(name, [each.name for each in fitting], plan.registered)
         self.require_not_missing(name)
         for squashed, olds in plan.elsewhere_squashed.items():
             if wanted in (squashed, squashed[: -len('.py')]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from migopy.commands import Command, Option, Part, Where
 from migopy.errors import MigopyException, listing
@@ -39,13 +39,21 @@ class NoNumberOfRuns(MigopyException):
 
 
 class AmbiguousName(MigopyException):
-    """A short name that fits several files; `candidates` are their names."""
+    """A short name that fits several files; `candidates` are their names.
 
-    def __init__(self, name: str, candidates: Sequence[str]) -> None:
+    `applied` are the names of what has run, as far as that was read.
+    """
+
+    def __init__(
+        self, name: str, candidates: Sequence[str], applied: Collection[str] = ()
+    ) -> None:
         self.name = name
         self.candidates = candidates
+        lines = [
+            f'{each} (applied)' if each in applied else each for each in candidates
+        ]
         super().__init__(
-            f'{str(name)!r} may be any of:\n{listing(candidates)}\nType the whole name.'
+            f'{str(name)!r} may be any of:\n{listing(lines)}\nType the whole name.'
         )
 
 

@@ -226,6 +226,14 @@ class BookkeepingTest(PlainTest):
         self.assertEqual(self.registered(), ['001_users.py'])
         self.assert_well()
 
+    def test_a_number_of_several_tells_which_has_run(self) -> None:
+        self.migration('002_c.py', INSERT)
+        for command in ('execute', 'rollback', 'ignore'):
+            self.assertIn(
+                "'2' may be any of:\n  002_b.py (applied)\n  002_c.py\n",
+                self.refused(command, '2'),
+            )
+
     def test_rename_before_the_file_is_renamed_leads_to_no_rollback(self) -> None:
         said = self.refused('rename', '1', '001_users')
         self.assertIn('give the file its new name', said)
