@@ -224,9 +224,18 @@ class Site:
         return self.surveyed(self.plan(in_full=in_full))
 
     def surveyed(self, plan: Plan) -> Plan:
-        """Add to a plan which files have changed since they were executed."""
+        """Add to a plan which files have changed since they were executed.
+
+        Of the first of them, which what to type is told for, also whether its run is
+        known to have changed nothing; where none has changed that is not read.
+        """
         changed = dict(self._changed(plan))
-        return plan if changed == plan.checksums else replace(plan, checksums=changed)
+        if changed == plan.checksums:
+            return plan
+        plan = replace(plan, checksums=changed)
+        first = plan.changed[:1]
+        vain = [name for name in first if self.history.did_nothing(plan.of_name(name))]
+        return replace(plan, in_vain=frozenset(vain))
 
     def runs(self, which: str) -> tuple[OpenRuns, Iterable[Run]]:
         """Read the last runs: so many, those of one migration, or all for `''`.

@@ -16,7 +16,10 @@ ALWAYS = {'migopy', 'event', 'at'}
 RELAYED = 'on'
 
 #: Fields that not every object of its kind has.
-OPTIONAL = {'run': {'state', 'next'}, 'effects': {'more_collections', 'text'}}
+OPTIONAL = {
+    'run': {'state', 'next'},
+    'effects': {'more_collections', 'text', 'unheard'},
+}
 
 #: The field of a line or of an answer, and the kind of object that is there.
 KINDS = {

@@ -186,7 +186,22 @@ class Effects:
         document: dict[str, Any] = {'collections': rows}
         if more:
             document['more_collections'] = more
+        if unheard := self.unheard():
+            document['unheard'] = unheard
         return document
+
+    @classmethod
+    def of(cls, document: Document) -> Effects:
+        """Read what `as_document` gave; what is of another form is left out."""
+        usual = vars(Changes())
+        tally: Tally = {}
+        rows = document.get('collections')
+        for row in rows if isinstance(rows, list) else ():
+            if isinstance(row, Mapping) and isinstance(name := row.get('name'), str):
+                known = {key: row[key] for key in usual.keys() & row.keys()}
+                same = [key for key in known if _is_like(known[key], usual[key])]
+                tally[name] = Changes(**{key: known[key] for key in same})
+        return cls(tally)
 
 
 def changes_of(tally: Tally, namespace: str) -> Changes:
@@ -262,6 +277,13 @@ def joined(groups: list[str]) -> str:
 
 def _and_more(count: int) -> str:
     return f'and {counted(count, "more collection")}'
+
+
+def _is_like(value: object, usual: object) -> bool:
+    """Tell whether a value can stand where `usual` does: a number, a list of texts."""
+    if isinstance(usual, list):
+        return isinstance(value, list) and all(isinstance(each, str) for each in value)
+    return isinstance(value, type(usual))
 
 
 def _shortened(phrases: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from migopy.commands import Command
+from migopy.effects import Effects
 from migopy.errors import MigopyException
 from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import NothingToPutRight
@@ -20,10 +21,18 @@ from migopy.run import (
     UnknownMigration,
 )
 from migopy.site import Site
-from migopy.state import IGNORED, GuardedWriter, Record, Run
+from migopy.state import (
+    EXECUTED,
+    FAILED,
+    FORGOTTEN,
+    IGNORED,
+    RENAMED_TO,
+    GuardedWriter,
+    Record,
+    Run,
+)
 
 ACCEPTED = 'accepted'
-FORGOTTEN = 'forgotten'
 RENAMED = 'renamed'
 
 
@@ -133,19 +142,26 @@ def accept(site: Site, name: str, wait: float, observer: Observer) -> None:
 def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
     """Remove the record of an applied migration whose file is gone for good.
 
-    Or of one that was ignored, which has not run: it is pending then. Raises what
-    `Choice.find` does, and `FileIsThere`.
+    Or of one that was ignored, or that is known to have changed nothing when it ran: it
+    is pending then. Raises what `Choice.find` does, and `FileIsThere`.
     """
     with site.locked('forget', wait, observer.waiting):
         if is_carried_out(site, observer):
             return
         plan = site.plan()
-        gone = _to_forget(plan, name)
+        gone = _to_forget(site, plan, name)
+        runs_it = _what_runs(plan, gone)
+        written = _written_by(site, gone) if runs_it else ''
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
-        runs_it = _what_runs(plan, gone)
         _keep(site, gone.name, FORGOTTEN, None, observer, runs_it)
+        if written:
+            observer.warned(
+                f'{gone.name} may have written before ({written}), and that was not'
+                f' rolled back. The next {runs_it} runs it from its beginning, its'
+                ' backfills too'
+            )
 
 
 def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> None:
@@ -169,7 +185,8 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
             raise NothingToPutRight(migration.name, 'is applied itself')
         _change(site, plan.records_of(gone), migration, name=migration.name)
         _settle(site, plan, gone)
-        _keep(site, f'{gone.name} -> {migration.name}', RENAMED, None, observer)
+        moved = f'{gone.name}{RENAMED_TO}{migration.name}'
+        _keep(site, moved, RENAMED, None, observer)
 
 
 def _named_anew(site: Site, plan: Plan, old: str, new: str) -> Migration:
@@ -195,15 +212,33 @@ def _missing(plan: Plan, name: str) -> Migration:
     raise FileIsThere(found.name, found.name in plan.repeats, is_applied)
 
 
-def _to_forget(plan: Plan, name: str) -> Migration:
-    """Give an applied migration without a file, or else one that was ignored."""
+def _to_forget(site: Site, plan: Plan, name: str) -> Migration:
+    """Give an applied migration without a file, or else one that can be pending."""
     try:
         return _missing(plan, name)
     except FileIsThere as error:
         found = plan.file_of(error.name)
-        if found is None or {each.how for each in plan.records_of(found)} != {IGNORED}:
+        if found is None or not _did_nothing(site, plan, found):
             raise
         return found
+
+
+def _did_nothing(site: Site, plan: Plan, migration: Migration) -> bool:
+    """Tell whether a migration was ignored, or has changed nothing when it ran."""
+    records = plan.records_of(migration)
+    if {each.how for each in records} == {IGNORED}:
+        return True
+    return migration.name not in plan.repeats and site.history.did_nothing(records)
+
+
+def _written_by(site: Site, migration: Migration) -> str:
+    """Say what runs of a migration have written that was not rolled back."""
+    since = site.history.since_pending(migration.name)
+    ran = [run for run in since if run.outcome in (None, EXECUTED, FAILED)]
+    wrote = [run for run in ran if run.may_have_written]
+    effects = sum((Effects.of(run.effects or {}) for run in wrote), Effects())
+    unknown = 'it cannot be known what' if wrote else ''
+    return effects.describe(site.db.name) or unknown
 
 
 def _what_runs(plan: Plan, migration: Migration) -> str:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from migopy.errors import enumerated
+from collections.abc import Sequence
+
+from migopy.commands import Command
+from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.files import importable
 from migopy.operations.images import prune
 from migopy.operations.orders import ChangedMeanwhile, Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import load_steps, prepare
-from migopy.operations.ways_back import selected
+from migopy.operations.ways_back import ran_in_vain, selected
 from migopy.run import (
     Choice,
     Observer,
+    Plan,
     Runner,
     warn_of_dependents,
     warn_of_later,
@@ -21,11 +25,30 @@ from migopy.run import (
 from migopy.site import Site
 
 
+class NothingToUndo(MigopyException):
+    """A `down` that is not of the `up` that ran, which has changed nothing.
+
+    `name` is the migration's, `asked` what was typed.
+    """
+
+    def __init__(self, name: str, asked: Command) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has changed since it was executed, and that run changed nothing:'
+            ' its down() might undo what others have done. Nothing was done.\n'
+            'To have it pending again, and run nothing: ',
+            Command('forget', name),
+            '\nTo roll it back all the same: ',
+            asked.having(yes='yes'),
+        )
+
+
 def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> bool:
     """Run `down` of what an order takes, each unregistered right after it.
 
     Before several, and before one that others were executed after, `asking` is asked.
-    Returns whether there was anything to run. Raises as `execute` does.
+    Returns whether there was anything to run. Raises as `execute` does, and where a
+    person would be asked `NothingToUndo`.
     """
     expected = _expected(site, order, asking)
     try:
@@ -92,7 +115,10 @@ def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
         if asking.will_ask:
             _ask_about_later(site, order, asking)
         return None
-    names = [each.name for each in selected(site, order, site.plan())]
+    plan = site.plan()
+    names = [each.name for each in selected(site, order, plan)]
+    if asking.will_ask:
+        _refuse_nothing_to_undo(site, order, plan, names)
     if len(names) > 1:
         asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
     return names
@@ -101,10 +127,28 @@ def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
 def _ask_about_later(site: Site, order: Order, asking: Asking) -> None:
     """Ask about one that is named, and that others were executed after."""
     plan = site.plan()
-    for typed in order.asked.values:
-        name = Choice(plan).name_of(str(typed))
+    names = [Choice(plan).name_of(str(typed)) for typed in order.asked.values]
+    _refuse_nothing_to_undo(site, order, plan, names)
+    for name in names:
         if later := plan.executed_after(name):
             asking.require(
                 f'Roll back {name}, and leave {len(later):,} applied that ran after it:'
                 f' {enumerated(later)}'
             )
+
+
+def _refuse_nothing_to_undo(
+    site: Site, order: Order, plan: Plan, names: Sequence[str]
+) -> None:
+    """Refuse a `down` whose `up` never ran, where a person can decide.
+
+    To restore images undoes nothing but what the migration itself has done.
+    """
+    if order.undoing.is_wanted:
+        return
+    for name in names:
+        file, records = plan.file_of(name), plan.of_name(name)
+        ran = {record.checksum for record in records} - {None}
+        is_other = file is not None and bool(ran) and file.checksum() not in ran
+        if is_other and ran_in_vain(site, plan, name):
+            raise NothingToUndo(name, order.asked)

@@ -11,7 +11,14 @@ from pymongo.errors import PyMongoError
 from migopy.errors import MigopyException
 from migopy.files import Migration
 from migopy.operations.orders import Order
-from migopy.run import Plan, Unfinished, by_migration, is_of_worker, read_open_runs
+from migopy.run import (
+    AlreadyRegistered,
+    Plan,
+    Unfinished,
+    by_migration,
+    is_of_worker,
+    read_open_runs,
+)
 from migopy.site import Site
 from migopy.state import Run
 from migopy.tell import going_back
@@ -78,7 +85,8 @@ def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
 
     An `Unfinished` also names the dump to go back to. It is raised as well for what
     another command has left unfinished while this one waited for it: nobody who typed a
-    migration's name has decided about that.
+    migration's name has decided about that. An `AlreadyRegistered` does not offer to
+    roll back what has changed nothing.
     """
     try:
         migrations = order.select(plan)
@@ -91,6 +99,16 @@ def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
         if back is None:
             raise
         raise Unfinished(error.runs, plan.file_of, going_back(back)) from error
+    except AlreadyRegistered as error:
+        if not error.is_to_run or not ran_in_vain(site, plan, error.name):
+            raise
+        raise AlreadyRegistered(error.name, error.how, True, in_vain=True) from error
+
+
+def ran_in_vain(site: Site, plan: Plan, name: str) -> bool:
+    """Tell whether an applied migration is known to have changed nothing."""
+    with site.listener.own_work():
+        return site.history.did_nothing(plan.of_name(name))
 
 
 def offered(site: Site, found: Sequence[Dump]) -> Dump | None:

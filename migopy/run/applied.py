@@ -119,7 +119,11 @@ class Applied:
 
     def records_of(self, migration: Migration | Run) -> list[Record]:
         """List a migration's records; there may be more than one."""
-        return self._records.get(migration.name, [])
+        return self.of_name(migration.name)
+
+    def of_name(self, name: str) -> list[Record]:
+        """List the records of a migration, which may have no file."""
+        return self._records.get(name, [])
 
     @property
     def has_indexes(self) -> bool:

@@ -58,15 +58,20 @@ def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
 
 
 def tell_of_empty(step: Step, observer: Observer) -> None:
-    """Tell of an `up` that has run and is empty: it may be unwritten as yet.
+    """Tell of an `up` that has run and is empty: it may be unwritten as yet."""
+    if step.direction == 'up' and is_empty(step.function):
+        observer.empty(step.name)
+
+
+def is_empty(function: object) -> bool:
+    """Tell whether nothing stands in a function, or a docstring alone.
 
     It is told by its bytecode: of many migrations no file is read again for this.
     """
-    code = getattr(step.function, '__code__', None)
-    if step.direction != 'up' or code is None or code.co_code not in EMPTY:
-        return
-    if {*code.co_consts} <= {None, step.function.__doc__}:
-        observer.empty(step.name)
+    code = getattr(function, '__code__', None)
+    if code is None or code.co_code not in EMPTY:
+        return False
+    return {*code.co_consts} <= {None, function.__doc__}
 
 
 def warn_of_other_than_executed(

@@ -100,7 +100,7 @@ class AlreadyRegistered(MigopyException):
 
     `how` is how it was registered, `later` how many were executed after it. Only
     whoever wanted it to run, as `is_to_run` says, is told of a rollback, and nobody of
-    a `down` that would undo what has never run.
+    a `down` that would undo what has never run, or has changed nothing (`in_vain`).
     """
 
     def __init__(
@@ -109,9 +109,11 @@ class AlreadyRegistered(MigopyException):
         how: str | None = None,
         is_to_run: bool = False,
         later: int = 0,
+        in_vain: bool = False,
     ) -> None:
         self.name = name
         self.how = how
+        self.is_to_run = is_to_run
         self.later = later
         next_step: list[Part] = ['See all: ', Command('list')]
         if is_to_run:
@@ -121,6 +123,9 @@ class AlreadyRegistered(MigopyException):
                 are = '1 later one is' if later == 1 else f'{later:,} later ones are'
                 on_top = f'{are} applied on top of it, and may need what it did.\n'
                 next_step = [on_top, *next_step]
+        if is_to_run and in_vain:
+            forgotten = Command('forget', name)
+            next_step = ['Its run changed nothing. To have it pending: ', forgotten]
         if is_to_run and how == IGNORED:
             next_step = [
                 'It was ignored: its up() was not run to its end. To have it pending: ',

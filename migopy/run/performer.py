@@ -15,6 +15,7 @@ from migopy.effects import BeforeBuild, Effects, Guard, Recording
 from migopy.lazy import lazy
 from migopy.pymongo3 import commented
 from migopy.run.attempts import commit_together
+from migopy.run.cautions import is_empty
 from migopy.run.conditions import carry_out
 from migopy.run.imaging import images_of, keeper_of, pages_of
 from migopy.run.left_running import end_on_server, still_running
@@ -108,7 +109,7 @@ class Performer:
                     else:
                         checkpoints = self._checkpoints(run, effects)
                         self._call_plainly(step, run, effects, checkpoints)
-                        self._end(run, began, effects)
+                        self._end(step, run, began, effects)
             except LockLost:
                 end_on_server(self._site, step, effects, self._observer)
                 raise
@@ -239,7 +240,7 @@ class Performer:
             with inside, bound, told_by(self._observer.speaker):
                 carry_out(step, self._site, self._site.db, effects, self._own, session)
             images.keep(effects, self._observer)
-        self._end(run, began, effects)
+        self._end(step, run, began, effects)
         registry, history = self._site.registry, self._site.history
         with self._site.listener.own_work():
             registry.remove(self._plan.records_of(run), session)
@@ -248,9 +249,11 @@ class Performer:
             history.complete(run, self._plan.unfinished_of(run), session)
             self._site.lock.check()
 
-    def _end(self, run: Run, began: float, effects: Effects) -> None:
+    def _end(self, step: Step, run: Run, began: float, effects: Effects) -> None:
         run.end(run.good_outcome, self._site.lock.now(), _milliseconds(began))
-        run.effects = effects.as_document()
+        # An empty one has done nothing, whatever others have done meanwhile.
+        did = Effects() if is_empty(step.function) else effects
+        run.effects = did.as_document()
 
     def _note_failure(
         self,

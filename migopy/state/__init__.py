@@ -24,7 +24,16 @@ from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.lock import Lock
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
-from migopy.state.runs import EXECUTED, FAILED, IGNORED, RESTORE, ROLLED_BACK, Run
+from migopy.state.runs import (
+    EXECUTED,
+    FAILED,
+    FORGOTTEN,
+    IGNORED,
+    RENAMED_TO,
+    RESTORE,
+    ROLLED_BACK,
+    Run,
+)
 
 if TYPE_CHECKING:
     from migopy.state.foreign import (
@@ -66,10 +75,12 @@ __all__ = [
     'FAILED',
     'FAILURE_SECONDS',
     'FAREWELL_SECONDS',
+    'FORGOTTEN',
     'IGNORED',
     'MAJORITY',
     'MARK',
     'NOT_WRITTEN',
+    'RENAMED_TO',
     'RESTORE',
     'ROLLED_BACK',
     'TOOLS',

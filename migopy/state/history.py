@@ -20,7 +20,8 @@ from migopy.state.concerns import DURABLE, MARK, PREPARE_SECONDS, UNHEARD, repea
 from migopy.state.documents import all_readable, raw, readable
 from migopy.state.fields import value_of
 from migopy.state.holder import Holder
-from migopy.state.runs import Run
+from migopy.state.registry import Record
+from migopy.state.runs import FORGOTTEN, IGNORED, RENAMED_TO, ROLLED_BACK, Run
 
 Document = dict[str, Any]
 
@@ -178,17 +179,48 @@ class History:
     ) -> Iterator[Run]:
         """Read the last `count` runs (0: all), of one migration or all, newest last.
 
-        `without` are runs to leave out. Runs are read as they are iterated over,
-        without the fields of `ONLY_WHILE_OPEN`.
+        Of one, when it got its name or lost it is among them. `without` are runs to
+        leave out. Runs are read as they are iterated over, without the fields of
+        `ONLY_WHILE_OPEN`.
         """
-        query: Document = {'name': name} if name else {}
+        query: Document = {}
+        if name:
+            names = {'$split': ['$name', RENAMED_TO]}
+            is_text = {'$eq': [{'$type': '$name'}, 'string']}
+            mine = {'$in': [{'$literal': name}, {'$cond': [is_text, names, []]}]}
+            query = {'$or': [{'name': name}, {'$expr': mine}]}
         if without:
             query['_id'] = {'$nin': [run.id for run in without]}
         return self._runs(query, count, [{'$unset': list(ONLY_WHILE_OPEN)}])
 
     def last_of(self, name: str) -> list[Run]:
         """Read the last run of a migration, if there is one."""
-        return list(self.each(1, name))
+        return list(self._runs({'name': name}, 1))
+
+    def since_pending(self, name: str) -> list[Run]:
+        """Read the runs of a migration since it was last pending, the oldest first.
+
+        Those are the ones after its last rollback, or after it was forgotten.
+        """
+        runs: list[Run] = []
+        for run in self._runs({'name': name}):
+            is_back = run.outcome == ROLLED_BACK or run.outcome == FORGOTTEN
+            if is_back or (run.direction, run.outcome) == ('down', IGNORED):
+                runs = []
+            else:
+                runs.append(run)
+        return runs
+
+    def did_nothing(self, records: Sequence[Record]) -> bool:
+        """Tell whether all runs behind a migration's records have changed nothing.
+
+        That is known only of records that its own runs have left. An earlier run that
+        failed may have changed something, too.
+        """
+        runs = self.since_pending(records[0].name) if records else []
+        own = [run.id for run in runs]
+        is_known = bool(runs) and all(record.id in own for record in records)
+        return is_known and not any(run.may_have_written for run in runs)
 
     def of_command(self, command: str) -> list[Run]:
         """Read the runs that belong to one typed command, the oldest first."""

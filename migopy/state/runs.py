@@ -22,9 +22,16 @@ EXECUTED = 'executed'
 FAILED = 'failed'
 ROLLED_BACK = 'rolled back'
 IGNORED = 'ignored'
+FORGOTTEN = 'forgotten'
+
+#: What stands between the two names where a record was carried over.
+RENAMED_TO = ' -> '
 
 #: The direction of what brings the database back to the dump that it is named by.
 RESTORE = 'restore'
+
+#: What the history keeps of a run that has changed nothing, as far as all is heard.
+NO_EFFECTS: Document = {'collections': []}
 
 #: What the documents of only some runs have.
 SOME = (
@@ -91,6 +98,11 @@ class Run:
     def is_restore(self) -> bool:
         """Tell whether it is the restore of a dump, and no run of a migration."""
         return self.direction == RESTORE
+
+    @property
+    def may_have_written(self) -> bool:
+        """Tell whether it has changed anything, or it is not known that it has not."""
+        return self.effects != NO_EFFECTS
 
     @property
     def good_outcome(self) -> str:

@@ -44,8 +44,8 @@ class Records(Wiring):
         """Forget an applied migration whose file is gone for good.
 
         Example: forget,001_add_index.py
-        It is not called missing any more. One that was ignored is pending again,
-        though its file is there. Nothing is run.
+        It is not called missing any more. One that was ignored, or that changed
+        nothing when it ran, is pending again, though its file is there. Nothing is run.
         """
         from migopy.operations import bookkeeping
 

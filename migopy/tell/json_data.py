@@ -187,4 +187,6 @@ def _kept(effects: Mapping[str, Any] | None) -> Document | None:
     kept: Document = {'collections': rows if isinstance(rows, list) else []}
     if 'more_collections' in effects:
         kept['more_collections'] = effects['more_collections']
+    if 'unheard' in effects:
+        kept['unheard'] = effects['unheard']
     return kept

@@ -137,7 +137,7 @@ class Narrator:
     def empty(self, name: str) -> None:
         """Say that an `up` is empty, and how to have it run once it is written."""
         said = f'The up of {name} is empty, and does not run again.'
-        first = ' If it is still to be written, first: ', Command('rollback', name)
+        first = ' If it is still to be written, first: ', Command('forget', name)
         self._voice.white(spelled((said, *first), self._spelling))
 
     def marked(self, names: Sequence[str]) -> None:

@@ -127,13 +127,20 @@ def elsewhere_of(plan: Plan) -> str:
     return 'For some environments alone, and none is named here'
 
 
-def tell_changed(voice: Voice, spelling: Spelling, changed: Sequence[str]) -> None:
-    """Say what to do about what has changed: mark it alone, or run what it says now."""
-    first = changed[0]
-    which = 'it' if len(changed) == 1 else first
+def tell_changed(voice: Voice, spelling: Spelling, plan: Plan) -> None:
+    """Say what to do about what has changed: mark it alone, or run what it says now.
+
+    Of one that did nothing when it ran there is nothing to roll back: its `down` would
+    undo what others have done.
+    """
+    first = plan.changed[0]
+    which = 'it' if len(plan.changed) == 1 else first
+    undone = 'roll it back first: ', Command('rollback', first)
+    if first in plan.in_vain:
+        undone = 'first (its run changed nothing): ', Command('forget', first)
     for said in (
         (f'To take {which} as it is now, and run nothing: ', Command('accept', first)),
-        ('To run what it says now, roll it back first: ', Command('rollback', first)),
+        (f'To run what it says now, {undone[0]}', undone[1]),
         ('  and then: ', Command('execute', first)),
     ):
         voice.white(spelled(said, spelling))

@@ -77,7 +77,7 @@ class Report:
         )
         self._section('Changed since executed:', plan.changed)
         if plan.changed:
-            tell_changed(self._voice, self._spelling, plan.changed)
+            tell_changed(self._voice, self._spelling, plan)
         self._section('Missing (registered, but there is no file):', plan.missing)
         for new, old in list(plan.renamed.items())[:MOST]:
             self._say(

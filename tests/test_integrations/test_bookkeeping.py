@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -25,7 +26,7 @@ class EmptyTest(FabTest):
         self.assertIn(
             'nothing changed\n'
             'The up of 001_fill_all.py is empty, and does not run again. If it is still'
-            ' to be written, first: fab migrations:rollback,001_fill_all.py\n',
+            ' to be written, first: fab migrations:forget,001_fill_all.py\n',
             result.stderr,
         )
         written = path.read_text().replace(
@@ -36,15 +37,95 @@ class EmptyTest(FabTest):
         self.assertIn(
             'To take it as it is now, and run nothing:'
             ' fab migrations:accept,001_fill_all.py\n'
-            'To run what it says now, roll it back first:'
-            ' fab migrations:rollback,001_fill_all.py\n'
+            'To run what it says now, first (its run changed nothing):'
+            ' fab migrations:forget,001_fill_all.py\n'
             '  and then: fab migrations:execute,001_fill_all.py\n',
             result.said,
         )
-        for command in ('rollback', 'execute'):
-            result = self.assert_ok(self.fab(f'migrations:{command},001_fill_all.py'))
+        self.assert_error(
+            self.fab('migrations:execute,001_fill_all.py'),
+            'Its run changed nothing. To have it pending:'
+            ' fab migrations:forget,001_fill_all.py\n',
+        )
+        result = self.assert_ok(self.fab('migrations:forget,001_fill_all.py'))
+        self.assertIn(
+            '001_fill_all.py forgotten: pending again, the next execute runs it\n',
+            result.said,
+        )
+        self.assertNotIn('may have written', result.said)
+        result = self.assert_ok(self.fab('migrations:execute,001_fill_all.py'))
         self.assertEqual(len(self.contents('filled')), 1)
         self.assertNotIn('is empty', result.said)
+        self.assert_error(
+            self.fab('migrations:forget,001_fill_all.py'), 'its file is there'
+        )
+
+    def test_a_down_whose_up_never_ran_undoes_nothing(self) -> None:
+        """What others have written would be gone."""
+        self.migration('001_drafts.py', 'def up(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
+        self.db.drafts.insert_many({} for _ in range(5))
+        self.migration(
+            '001_drafts.py',
+            """
+            def up(db): db.drafts.insert_one({})
+            def down(db): db.drafts.drop()
+            """,
+        )
+        for typed in ('001', 'last=1'):
+            with self.subTest(typed):
+                shown = self.on_terminal(f'migrations:rollback,{typed}')
+                self.assertIn(
+                    'its down() might undo what others have done. Nothing was done.\n'
+                    'To have it pending again, and run nothing:'
+                    ' fab migrations:forget,001_drafts.py\n'
+                    'To roll it back all the same:'
+                    f' fab migrations:rollback,{typed},yes=yes',
+                    shown,
+                )
+                self.assertEqual(len(self.contents('drafts')), 5)
+        self.on_terminal('migrations:rollback,001,yes=yes')
+        self.assertEqual(self.registered(), [])
+        self.assertEqual(self.contents('drafts'), [])
+
+    def test_what_may_have_changed_something_is_rolled_back(self) -> None:
+        """By itself, by an earlier run of it, or where nobody has heard of it."""
+        self.migration('001_a.py', 'def up(db): db.a.insert_one({}); 1 / 0')
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.migration('001_a.py', 'def up(db): db.a.delete_many({"x": 1})')
+        self.assert_ok(self.fab('migrations:execute,001'))
+        self.migration(
+            '002_b.py',
+            """
+            import subprocess
+            def up(db): subprocess.run(['true'], check=True)
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute'))
+        for name in ('001_a.py', '002_b.py'):
+            with self.subTest(name):
+                self.migration(name, 'def up(db): pass\ndef down(db): pass\n')
+                shown = self.fab('migrations').results
+                again = f'roll it back first: fab migrations:rollback,{name}\n'
+                self.assertIn(again, f'{shown}\n')
+                self.assert_error(
+                    self.fab(f'migrations:forget,{name}'), 'its file is there'
+                )
+                self.assert_error(
+                    self.fab(f'migrations:execute,{name}'),
+                    f'first undo it: fab migrations:rollback,{name}',
+                )
+                shown = self.on_terminal(f'migrations:rollback,{name}', typed='y\n')
+                self.assertIn(f'{name} rolled back', shown)
+
+    def test_once_it_was_rolled_back_earlier_runs_do_not_count(self) -> None:
+        self.migration('001_a.py', INSERT)
+        for command in ('execute', 'rollback,1'):
+            self.assert_ok(self.fab(f'migrations:{command}'))
+        self.migration('001_a.py', 'def up(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assert_ok(self.fab('migrations:forget,1'))
+        self.assertEqual(self.registered(), [])
 
     def test_of_one_with_anything_in_it_nothing_is_said(self) -> None:
         self.migration('001_a.py', 'async def up(db): ...')
@@ -178,6 +259,32 @@ class BookkeepingTest(PlainTest):
         self.manager().execute('3')
         self.refused('forget', '3')
 
+    def test_forget_says_what_the_next_execute_does_once_more(self) -> None:
+        self.db.small.insert_many({'n': 0} for _ in range(30))
+        last = self.db.small.find().sort('_id', -1)[0]['_id']
+        self.migration(
+            '003_c.py',
+            f"""
+            import migopy
+            def up(db):
+                migopy.update_each(db.small, inc, batch_size=10)
+            def inc(document):
+                if str(document['_id']) == '{last}':
+                    raise ValueError
+                return {{'$inc': {{'n': 1}}}}
+            """,
+        )
+        with self.assertRaisesRegex(MigopyException, '29 updated, 1 failed'):
+            self.manager().execute()
+        self.manager().ignore('3')
+        self.manager().forget('3')
+        self.assertEqual(
+            self.logger.of('white')[-1],
+            '003_c.py may have written before (small 29 updated), and that was not'
+            ' rolled back. The next execute runs it from its beginning, its backfills'
+            ' too',
+        )
+
     def test_forget_says_that_a_worker_runs_one_of_the_background(self) -> None:
         self.migration('003_c.py', "phase = 'background'\ndef up(db): pass\n")
         self.manager().ignore()
@@ -214,6 +321,14 @@ class BookkeepingTest(PlainTest):
         self.assert_well()
         self.assertEqual(self.registered(), ['001_users.py', '002_b.py'])
         self.assertEqual(self.outcomes(), [('001_a.py -> 001_users.py', 'renamed')])
+        renamed = '001_a.py -> 001_users.py'
+        for name, runs in (('a', ['001_a.py', renamed]), ('users', [renamed])):
+            self.logger.said.clear()
+            self.manager().history(f'001_{name}.py')
+            rows = '\n'.join(self.logger.of('white')).splitlines()[2:]
+            self.assertEqual(
+                [re.split(' {2,}', row)[1] for row in rows], runs, self.logger.said
+            )
 
     def test_a_number_means_the_one_without_a_file(self) -> None:
         """Though its new file has the same number."""
