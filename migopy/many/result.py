@@ -22,7 +22,7 @@ from migopy.many.outcomes import (
 )
 from migopy.many.patterns import FAILED_ONES, typed_only
 from migopy.many.selecting import Selection
-from migopy.run import Unfinished, by_migration
+from migopy.run import Before, Unfinished, by_migration
 
 
 class Failing(NamedTuple):
@@ -30,7 +30,8 @@ class Failing(NamedTuple):
 
     `in_history` is whether the database's own history tells of it. `ways` are the ways
     to settle what was left unfinished, empty if nothing was or if they stand in the
-    error alone. `is_for_good` is whether the same command would be refused there again.
+    error alone. `is_for_good` is whether the same command would be refused there again,
+    `first` the command that has to come before it.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Failing(NamedTuple):
     ways: Sequence[Part]
     is_for_good: bool
     is_unfinished: bool
+    first: Command | None
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
@@ -46,7 +48,8 @@ class Failing(NamedTuple):
         is_for_good = isinstance(error, MigopyException) and error.is_for_good
         title, in_history = outcome.database.title, is_in_history(outcome)
         is_unfinished = bool(ways) or isinstance(error, Unfinished)
-        return cls(title, in_history, ways, is_for_good, is_unfinished)
+        first = error.next[0] if isinstance(error, Before) else None
+        return cls(title, in_history, ways, is_for_good, is_unfinished, first)
 
 
 class Tally(NamedTuple):
@@ -192,6 +195,12 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
             'First settle what is unfinished: the lines that do so stand above, too.'
         )
         return [f'{first} Then type: ', again]
+    waiting = [each for each in tally.failed if each.first]
+    if waiting and len(waiting) <= MOST_NAMED:
+        there = ' '.join(typed_only(each.title) for each in waiting)
+        before = waiting[0].first
+        if before and all(each.first == before for each in waiting):
+            return ['First type: ', before.having(only=there), '\nThen type: ', again]
     return ['To go on, type: ', again]
 
 
