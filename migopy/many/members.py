@@ -54,8 +54,9 @@ class Members:
         self._directory = KeptDirectory(site.directory)
         self._turn = threading.Lock()
         self._clusters: dict[str, Cluster] = {}
-        #: The servers of all that were listed, and the secrets that no text may show.
-        self.where = ''
+        #: The servers of all that were listed, the one server if there is but one, and
+        #: the secrets that no text may show.
+        self.where = self.server = ''
         self.secrets: list[str] = []
         self._in_use: Counter[str] = Counter()
         #: The names of those that were listed, by the places of their servers.
@@ -84,7 +85,9 @@ class Members:
             listed += [(one, where, own, True) for one in names]
         if not listed:
             raise NoDatabases(f'{in_sentence(source)} names no database', source)
-        self.where = _servers([where for _, where, _, _ in listed])
+        servers = {place_of(where): where for _, where, _, _ in listed}
+        self.where = _servers(servers)
+        self.server = self.where if len(servers) == 1 else ''
         self._names = _by_place((name, where) for name, where, _, _ in listed)
         return titled(listed)
 
@@ -197,9 +200,8 @@ def _by_place(listed: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
     return {place: frozenset(each) for place, each in names.items()}
 
 
-def _servers(all_where: Iterable[str]) -> str:
+def _servers(servers: Mapping[str, str]) -> str:
     """Say on which servers databases are; if there are many, only how many."""
-    servers = {place_of(each): each for each in all_where}
     if len(servers) < 4:
         return ', '.join(sorted(servers.values()))
     return f'{len(servers)} servers'

@@ -105,7 +105,8 @@ class Lines:
     def end(self, error: Mapping[str, Any] | None) -> None:
         """Write the last line: how the command ended, and what it shows."""
         ok = error is None
-        what = {**self._about, 'ok': ok, 'error': error, **self.answers}
+        about = {name: text or None for name, text in self._about.items()}
+        what = {**about, 'ok': ok, 'error': error, **self.answers}
         texts = [self._event('ended', what)[:-1]]
         texts += [f'"{name}":[{",".join(each)}]' for name, each in self._long.items()]
         self._write(f'{",".join(texts)}}}')

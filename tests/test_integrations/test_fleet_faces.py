@@ -151,6 +151,8 @@ class FaceTest(FleetTest):
             # A person reads these lines, too.
             self.assertLess([*each].index('database'), [*each].index('findings'))
         self.assertTrue(ended['ok'], ended)
+        self.assertIsNone(ended['database'])
+        self.assertIn(self.uri.split('/')[2], ended['server'])
 
     def test_what_is_printed_is_for_one_database_whatever_it_is_called(self) -> None:
         a, _ = self.make_odd()
