@@ -106,7 +106,9 @@ def perform(
     require_taken(method, method.__name__, values, selection.options)
     usage = usage_of(method, method.__name__)
     values, rest = in_place(usage, values, selection.options)
-    typed = Typed(manager, method, values, selection._replace(options=rest))
+    asked = Command(method.__name__, *values, **rest)
+    selection = selection._replace(options=rest, asked=asked)
+    typed = Typed(manager, method, values, selection)
     _require_choice(typed)
     members = Members(manager, site)
     try:
@@ -146,6 +148,9 @@ def _for_many(
     drawn = [*selection.wanted.drawn(chosen), *canaries]
     titles = {each.title for each in drawn}
     chosen = [each for each in databases if each.title in titles]
+    lines = LINES.get()
+    if lines is not None:
+        lines.concern('', members.server)
     if not voice.is_custom:
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
     if typed.asks:

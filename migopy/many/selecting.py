@@ -69,7 +69,8 @@ class SayWhatToUndo(MigopyException):
 class Selection(NamedTuple):
     """For which of many databases a command is, and how they are done.
 
-    Invariant: `options` are those that are left for the command itself, `typed` all.
+    Invariant: `options` are those that are left for the command itself, `typed` all;
+    `asked` is the command with its values and `options`.
     """
 
     wanted: Wanted
@@ -79,6 +80,7 @@ class Selection(NamedTuple):
     all: bool
     options: Mapping[str, str]
     typed: Mapping[str, str]
+    asked: Command | None = None
 
     @classmethod
     def of(cls, command: str, options: Mapping[str, str]) -> Selection:
@@ -122,7 +124,9 @@ class Selection(NamedTuple):
             return command
         wanted = WHICH - {'all'}
         which = {key: text for key, text in self.typed.items() if key in wanted}
-        if name in GRAVE and 'only' not in which:
+        if self.all and command == self.asked:
+            which['all'] = 'yes'
+        elif name in GRAVE and 'only' not in which:
             # A next step must never undo something in all of them.
             which['only'] = 'NAME'
         if not which:

@@ -252,6 +252,39 @@ class NextTest(FleetTest):
             self.assertEqual(result.said.count('refused the user name'), 1)
             self.assertEqual(self.attempts() - before, once)
 
+    def test_what_has_to_run_before_is_named_first(self) -> None:
+        self.migration('001_a.py', f"phase = 'before'\n{dedent(PICKY)}")
+        self.migration('002_b.py', "phase = 'after'\ndef up(db): pass")
+        self.assert_ok(
+            self.fab(f'migrations:execute,phase=before,only={self.name("b")}')
+        )
+        result = self.fab('migrations:execute,phase=after')
+        lines = self.shown(result).splitlines()[-2:]
+        there = "only=a c'"
+        self.assertEqual(
+            lines,
+            [
+                'What went wrong in each stands above. First type:'
+                f" fab 'migrations:execute,phase=before,{there}",
+                f"Then type: fab 'migrations:execute,phase=after,{there}",
+            ],
+        )
+        for line in result.said.splitlines()[-2:]:
+            typed = line.split(' type: fab ')[-1].split('First type: fab ')[-1]
+            self.assert_ok(self.fab(typed.strip("'")))
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py', '002_b.py']] * 3)
+
+    def test_what_is_asked_for_in_all_is_offered_again_for_all(self) -> None:
+        self.migration('001_a.py', 'def up(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
+        for typed in ('rollback,001', 'rollback,last=1'):
+            with self.subTest(typed):
+                for which in ('all=yes', f'only={self.db.name}_*'):
+                    said = self.fab(f'migrations:{typed},{which}').said
+                    self.assertIn('has no function `down`', said)
+                    self.assertIn(f'migrations:{typed},{which}', said)
+                    self.assertNotIn('NAME', said)
+
     def test_status_offers_no_run_of_all_phases_and_none_that_is_refused(self) -> None:
         self.migration('001_a.py')
         self.assertIn(
