@@ -105,7 +105,7 @@ class NeededTest(PlainTest):
             manager.undo(forget='001')
         old = self.manager(UNDO_KEEP=1, UNDO_DAYS=1e-9)
         with old._site.locked('test', 0, lambda *_: None):
-            prune(old._site)
+            prune(old._site, old._observer)
         manager.rollback('001', undo='yes')
         self.assertEqual(state_of(self.db), self.before)
         self.assertNotIn('ran', self.db.list_collection_names())
