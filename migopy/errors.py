@@ -71,6 +71,22 @@ class MigopyException(Exception):
             change(part) if isinstance(part, Command) else part for part in self._said
         )
 
+    def drop_lines(self, having: tuple[type, ...]) -> None:
+        """Drop the lines of the message, but its first, with a part of such a kind."""
+        lines: list[list[object]] = [[]]
+        for part in self._said:
+            first, *others = part.split('\n') if isinstance(part, str) else [part]
+            lines[-1].append(first)
+            lines += [[each] for each in others]
+        first_line, *rest = lines
+        kept = [
+            part
+            for line in rest
+            if not any(isinstance(each, having) for each in line)
+            for part in ('\n', *line)
+        ]
+        self._said = (*first_line, *kept)
+
     def keep_within(self, typed: Command) -> None:
         """Keep the commands in the message from going further than what was typed."""
         if not self.has_ways_out:

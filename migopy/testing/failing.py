@@ -4,38 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
+from typing import TypeVar
 
-from migopy.commands import Command
+from migopy.commands import Command, Option
 from migopy.errors import MigopyException
 from migopy.traces import is_machinery
 
 #: What a test calls for a command.
 CALLS = {'execute': 'up', 'rollback': 'down'}
 
+Result = TypeVar('Result')
 
-def run(function: Callable[[], object]) -> None:
-    """Call what runs a migration; its errors begin with the migration's own lines.
 
-    Where migopy would name a command, they name the call of the test: a command would
-    be for the project's own database.
+def run(function: Callable[[], Result]) -> Result:
+    """Call what runs migrations; its errors begin with a migration's own lines.
+
+    Where migopy would name a command, they name the call of the test, or nothing where
+    there is none: a command would be for the project's own database.
     """
     __tracebackhide__ = True
-    error = _error_of(function)
-    if error is not None:
+    try:
+        return function()
+    except Exception as error:
+        _tell_for_a_test(error)
         raise error
 
 
-def _error_of(function: Callable[[], object]) -> Exception | None:
-    try:
-        function()
-    except Exception as error:
-        if isinstance(error, MigopyException):
-            error.change_commands(_in_a_test)
-        own = _first_own(error.__traceback__)
-        # An error from migopy alone that is none of its messages is a fault of migopy.
-        is_fault = own is None and not isinstance(error, MigopyException)
-        return error if is_fault else error.with_traceback(own)
-    return None
+def _tell_for_a_test(error: Exception) -> None:
+    if isinstance(error, MigopyException):
+        error.change_commands(_in_a_test)
+        error.drop_lines((Command, Option))
+    own = _first_own(error.__traceback__)
+    # An error from migopy alone that is none of its messages is a fault of migopy.
+    if own is not None or isinstance(error, MigopyException):
+        error.__traceback__ = own
 
 
 def _first_own(frame: TracebackType | None) -> TracebackType | None:

@@ -55,11 +55,8 @@ class Migrations:
         as `execute` by its name where that one does not run here: `OtherEnvironment`,
         `OtherPhase`, `LeftOut`.
         """
-        migrations = self._selected(at, before)
-        if at is not None:
-            # A copy does not tell, as it may have been made for another test.
-            self._require_to_run(migrations[-1].name)
-        return self._with(migrations)
+        __tracebackhide__ = True
+        return run(partial(self._given_at, at, before))
 
     @property
     def names(self) -> Sequence[str]:
@@ -111,6 +108,13 @@ class Migrations:
         site: Any = self._on(PREFIX)._site
         migrations = site.directory.migrations()
         return in_order(migrations, repeats_of(migrations))
+
+    def _given_at(self, at: str | None, before: str | None) -> Any:
+        migrations = self._selected(at, before)
+        if at is not None:
+            # A copy does not tell, as it may have been made for another test.
+            self._require_to_run(migrations[-1].name)
+        return self._with(migrations)
 
     def _selected(self, at: str | None, before: str | None) -> Sequence[Migration]:
         if at is not None and before is not None:

@@ -181,6 +181,36 @@ class PytestTest(TestingTest):
                 self.assertNotIn('fab migrations:', said)
                 self.assertNotIn('migopy/run/', said)
 
+    def test_no_error_names_a_command_for_the_project_s_own_database(self) -> None:
+        self.migration('004_slow.py', "phase = 'background'\ndef up(db): ...")
+        self.write(
+            'test_project.py',
+            """
+            import pytest
+            from migopy import MigopyException
+
+            def test_it(migrations):
+                db = migrations()
+                for call, said in (
+                    (lambda: migrations(at='077'), "There is no migration '077'."),
+                    (lambda: migrations(before='077'), "There is no migration '077'."),
+                    (
+                        lambda: migrations(at='4'),
+                        "004_slow.py says phase = 'background'; nothing was done.",
+                    ),
+                    (
+                        lambda: migrations.down(db, '4'),
+                        '004_slow.py is not applied, so there is nothing to roll back;'
+                        ' nothing was done.',
+                    ),
+                ):
+                    with pytest.raises(MigopyException) as caught:
+                        call()
+                    assert str(caught.value) == said
+            """,
+        )
+        self.assertIn('1 passed', self.pytest('test_project.py'))
+
     def test_migopy_without_a_file_tests_nothing_and_says_so(self) -> None:
         self.write('test_project.py', 'def test_nothing(): pass')
         said = self.pytest('--migopy', 'test_project.py')
