@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from migopy.commands import Command
+from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.files import importable
@@ -109,7 +110,8 @@ def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:
 def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
     """Ask a person about several before the lock is taken.
 
-    Returns the names of those that `last` or `to` are about; `None` without these.
+    Returns the names of those that `last` or `to` are about; `None` without these, and
+    where the line that was typed has the same command twice: it is about others then.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
         if asking.will_ask:
@@ -121,7 +123,8 @@ def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
         _refuse_nothing_to_undo(site, order, plan, names)
     if len(names) > 1:
         asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
-    return names
+    errand = ERRAND.get()
+    return names if errand is None or errand.times == 1 else None
 
 
 def _ask_about_later(site: Site, order: Order, asking: Asking) -> None:
