@@ -8,12 +8,14 @@ UNAUTHORIZED = 13
 AUTHENTICATION_FAILED = 18
 NAMESPACE_NOT_FOUND = 26
 NAMESPACE_EXISTS = 48
+INVALID_OPTIONS = 72
 #: Another transaction has written to the document.
 WRITE_CONFLICT = 112
 #: A set has no such write concern, or has not so many members that keep data.
 NO_SUCH_CONCERN = frozenset({79, 100})
 #: A validator refuses the document.
 NOT_VALID = 121
+NOT_ON_A_VIEW = 166
 NOT_IN_TRANSACTION = 263
 OUTSIDE_STABLE_API = 323
 #: The server lets nobody log in by that mechanism.

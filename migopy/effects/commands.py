@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Callable
 
-from migopy.codes import FAILED_TO_PARSE
+from migopy.codes import FAILED_TO_PARSE, INVALID_OPTIONS, NOT_ON_A_VIEW
 from migopy.effects.refusals import reason_of
 from migopy.effects.tally import RENAMED_TO, Changes, Document, add_new, shown
 
@@ -166,15 +166,6 @@ def _count_delete(changes: Changes, command: Document, reply: Document) -> None:
     _note_partial(changes, 'delete', command['deletes'], reply)
 
 
-#: Errors of a statement that no document has met: the collection is not one for it.
-NOT_FOR_IT = frozenset(
-    [
-        72,  # InvalidOptions: a time series
-        166,  # CommandNotSupportedOnView
-    ]
-)
-
-
 def _note_partial(
     changes: Changes, name: str, statements: list[Document], reply: Document
 ) -> None:
@@ -186,10 +177,18 @@ def _note_partial(
         statement = statements[error['index']]
         many = statement.get('multi') or statement.get('limit') == 0
         pipeline = isinstance(statement.get('u'), list)
-        if error['code'] in NOT_FOR_IT:
+        if _is_not_for_it(error):
             continue
         if many and (pipeline or error['code'] != FAILED_TO_PARSE):
             changes.note(f'perhaps changed by {name} ({reason_of(error)})')
+
+
+def _is_not_for_it(error: Document) -> bool:
+    """Tell whether no document has met an error: the collection is not one for it."""
+    if error['code'] == INVALID_OPTIONS:
+        # A document whose shard key would change has this code, too.
+        return 'time-series' in error.get('errmsg', '')
+    return bool(error['code'] == NOT_ON_A_VIEW)
 
 
 def _count_find_and_modify(

@@ -412,6 +412,22 @@ class OtherServersTest(ListenerTest):
         reply = {'raw': {'a/host': {'nIndexesWas': 2, 'ok': 1.0}}}
         self.assertEqual(self.described(command, reply), 'cities index x_1 dropped')
 
+    def test_an_update_of_many_that_a_shard_key_stopped(self) -> None:
+        """Documents that had the new key were updated before; a time series has not."""
+        statement = {'q': {}, 'u': {'$set': {'land': 'CH', 'x': 1}}, 'multi': True}
+        command = {'update': 'cities', 'updates': [statement]}
+        for text, told in (
+            (
+                'Multi-update operations are not allowed when updating the shard key'
+                ' field.',
+                'cities perhaps changed by update (error 72)',
+            ),
+            ('Cannot perform an upsert on a time-series collection', ''),
+        ):
+            error = {'index': 0, 'code': 72, 'errmsg': text}
+            reply = {'n': 0, 'nModified': 0, 'writeErrors': [error]}
+            self.assertEqual(self.described(command, reply), told)
+
     def test_where_a_collection_is_kept(self) -> None:
         """Commands of a cluster are told by the collection that they are for."""
         for name in ('shardCollection', 'moveCollection', 'setAllowMigrations'):
