@@ -15,6 +15,7 @@ from migopy.tell.json_data import (
     of_dump,
     of_entry,
     of_holder,
+    of_problem,
     of_run,
     of_status,
 )
@@ -54,7 +55,7 @@ class JsonReport(Report):
     def problems(self, count: int, problems: Sequence[Problem], form: str) -> None:
         """Answer what is wrong with files."""
         super().problems(count, problems, form)
-        found = [each._asdict() for each in problems]
+        found = [of_problem(each, self._spelling) for each in problems]
         self._lines.answer(files=count, problems=found)
 
     def planned(

@@ -16,7 +16,7 @@ from migopy.traces import summary
 
 if TYPE_CHECKING:
     from migopy.dumps import Dump
-    from migopy.run import Adoption
+    from migopy.run import Adoption, Problem
 
 Document = dict[str, Any]
 
@@ -111,6 +111,12 @@ def of_failure(failure: Failure, spelling: Spelling) -> Document:
         'not_run': list(failure.not_run),
         'next': of_commands(failure.next, spelling),
     }
+
+
+def of_problem(problem: Problem, spelling: Spelling) -> Document:
+    """Tell what is wrong with a file, and what mends it."""
+    following = [] if problem.next is None else [problem.next]
+    return {**problem._asdict(), 'next': of_commands(following, spelling)}
 
 
 def of_adoption(adoption: Adoption) -> Document:

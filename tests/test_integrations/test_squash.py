@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from migopy import MigopyException
+from tests import schema
 from tests.fleets import FleetTest
 from tests.invoking import InvokeTest
 from tests.project import MIGOPY, FabTest, PlainTest
@@ -420,6 +421,18 @@ class SquashTypedTest(FabTest):
         self.assertTrue(json.loads(line)['ok'])
         self.assert_ok(self.fab('execute'))
         self.assertEqual(self.registered(), ['002_squashed.py', '004_squashed.py'])
+
+    def test_json_has_how_to_finish_one_that_was_interrupted(self) -> None:
+        for name in ('001_a.py', '002_b.py'):
+            self.migration(name)
+        self.assert_ok(self.fab('migrations:squash,to=002'))
+        self.migration('001_a.py')
+        result = self.fab('migrations:check,offline=yes,json=yes')
+        self.assertEqual(result.status, 1)
+        [problem] = schema.check(result.stdout.strip())['problems']
+        [command] = problem['next']
+        self.assertEqual(command['command'], 'squash')
+        self.assertEqual(command['options'], {'to': '002_squashed.py'})
 
     def test_on_a_terminal_it_asks_first(self) -> None:
         for name in ('001_a.py', '002_b.py'):
