@@ -57,9 +57,14 @@ def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
             )
 
 
-def tell_of_empty(step: Step, observer: Observer) -> None:
-    """Tell of an `up` that has run and is empty: it may be unwritten as yet."""
-    if step.direction == 'up' and is_empty(step.function):
+def tell_of_empty(step: Step, plan: Plan, observer: Observer) -> None:
+    """Tell of an `up` that has run and is empty: it may be unwritten as yet.
+
+    Not of one that runs again once it is written, nor of one that was emptied after it
+    had failed half done: to forget it would forget what it had written.
+    """
+    is_expected = step.name in plan.repeats or bool(plan.unfinished_of(step.migration))
+    if step.direction == 'up' and is_empty(step.function) and not is_expected:
         observer.empty(step.name)
 
 

@@ -67,7 +67,7 @@ class Runner:
             for place in range(len(steps)):
                 ended = self._run_one(steps, place, marks, registrations, asked)
                 self._tell(ended)
-                tell_of_empty(steps[place], self._observer)
+                tell_of_empty(steps[place], self._plan, self._observer)
             self._tell(registrations.settle())
         except BaseException:
             self._leave(marks, registrations)

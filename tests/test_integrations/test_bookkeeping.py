@@ -137,6 +137,17 @@ class EmptyTest(FabTest):
             with self.subTest(name):
                 self.assertEqual(f'The up of 00{name}.py is empty' in said, is_empty)
 
+    def test_of_one_that_forget_would_refuse_nothing_is_said(self) -> None:
+        """It runs again once it is written, or was emptied after it had written."""
+        self.migration('001_a.py', 'repeat = True\ndef up(db): pass')
+        self.migration('002_b.py', 'def up(db): db.a.insert_one({}); 1 / 0')
+        self.assertEqual(self.fab('migrations:execute').status, 1)
+        self.migration('002_b.py', 'def up(db): pass')
+        said = self.assert_ok(self.fab('migrations:execute,002')).said
+        said += self.assert_ok(self.fab('migrations:execute')).said
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertNotIn('is empty', said)
+
     def test_json_has_it_too(self) -> None:
         self.migration('001_a.py', 'def up(db): pass')
         result = self.assert_ok(self.fab('migrations:execute,json=yes'))
