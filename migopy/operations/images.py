@@ -164,16 +164,21 @@ def _ask_first(site: Site, name: str, asking: Asking) -> None:
     wanted, found = _kept_of(site, plan, name)
     if any(_is_needed(each, plan) for each in found):
         return
-    if any(each.is_of_use for each in found):
-        asking.require(
-            f'Images of {_described(wanted, found)} are what a rollback without a down'
-            ' restores from, and are not made again.\nDelete them'
+    of_use = [each for each in found if each.is_of_use]
+    left = [each for each in found if each.aside and not each.is_of_use]
+    said = []
+    if of_use:
+        said.append(
+            f'Images of {_described(wanted, of_use)} are what a rollback without a down'
+            ' restores from, and are not made again.'
         )
-    elif any(each.aside for each in found):
-        asking.require(
-            f'{_described(wanted, found)} is not applied, and what it dropped is set'
-            ' aside still, and may be nowhere else.\nDelete it'
+    if left:
+        said.append(
+            f'What {_described(wanted, left)} dropped in an earlier run is set aside'
+            ' still, and may be nowhere else.'
         )
+    if said:
+        asking.require('\n'.join([*said, 'Delete them']))
 
 
 def _kept_of(site: Site, plan: Plan, name: str) -> tuple[str, list[ImageSet]]:
@@ -262,8 +267,8 @@ def prune(site: Site, observer: Observer) -> None:
         # All others have been told of already.
         if left is not None and each.chunks:
             observer.warned(
-                f'{left.name}: {counted(left.documents, "document")} that it dropped'
-                f' stay set aside in {enumerated(left.aside)}, as nothing has brought'
-                ' them back. To delete them for good: ',
+                f'What {_described(left.name, [left])} dropped, and nothing has'
+                f' brought back, stays set aside in {enumerated(left.aside)}. To delete'
+                ' it for good: ',
                 Command('undo', forget=left.name),
             )

@@ -70,6 +70,22 @@ class FabUndoTest(FabTest):
         self.assertIn('No images are kept', shown)
         self.assertEqual(list(self.db.migrations_undo.find()), [])
 
+    def test_a_person_is_told_what_an_earlier_run_has_dropped(self) -> None:
+        """Beside the images of the run that is applied: it may be nowhere else."""
+        self.migration(
+            '002_b.py', 'undo = True\ndef up(db): db.b.drop()\ndef down(db): pass'
+        )
+        for command in ('execute', 'rollback,002', 'execute'):
+            self.db.b.insert_one({})
+            self.assert_ok(self.fab(f'migrations:{command}'))
+        shown = self.on_terminal('migrations:undo,forget=002_b.py', typed='n\n')
+        self.assertIn('Images of 002_b.py (2 documents) are what a rollback', shown)
+        self.assertIn(
+            'What 002_b.py (1 document) dropped in an earlier run is set aside still,'
+            ' and may be nowhere else.\nDelete them',
+            shown,
+        )
+
     def test_who_wants_a_rollback_is_told_the_command(self) -> None:
         for typed in ('undo,001', 'undo,001,forget=001'):
             result = self.fab(f'migrations:{typed}')

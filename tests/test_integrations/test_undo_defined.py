@@ -191,7 +191,11 @@ class DefinedTest(DefinitionsTest):
                     if since:
                         self.db[since].insert_one({'_id': 'of others'})
                     manager.rollback('001', **wish)
-                    self.assertIn('20 documents that it dropped stay', self.said())
+                    self.assertIn(
+                        'What 001_a.py (20 documents) dropped, and nothing has brought'
+                        ' back, stays set aside in',
+                        self.said(),
+                    )
                     self.assert_aside()
                     # Nothing that runs later deletes it, nor says so again.
                     self.logger.said.clear()
