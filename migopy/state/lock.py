@@ -17,14 +17,9 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
+from migopy.signals import require_no_end
 from migopy.state.agent import Agent, place
-from migopy.state.concerns import (
-    DURABLE,
-    MARK,
-    PAUSE,
-    no_majority,
-    told_if_slow,
-)
+from migopy.state.concerns import DURABLE, MARK, PAUSE, no_majority, told_if_slow
 from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
 from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
@@ -221,6 +216,7 @@ class Lock:
             self.awaited.add(holder.owner)
             if time.monotonic() >= deadline:
                 raise Locked(self.holder() or holder, wait)
+            require_no_end()
             time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
     def _try(self, command: str) -> Holder:

@@ -27,6 +27,7 @@ from pymongo.database import Database
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
 from migopy.machine import NO_THREAD
+from migopy.signals import HELD, Held, Terminated
 from migopy.state import concerns
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
@@ -209,6 +210,21 @@ class HeldTest(LockTestCase):
 
 class WaitTest(LockTestCase):
     """Two that want it."""
+
+    def test_the_process_is_told_to_end(self) -> None:
+        """In the thread of one of many databases, which no signal reaches."""
+        first = Held()
+
+        def waiting(_holder: Holder) -> None:
+            first.number = signal.SIGTERM
+
+        self.addCleanup(HELD.reset, HELD.set(first))
+        with (
+            self.lock().held('execute', 0, nobody),
+            self.assertRaises(Terminated),
+            self.lock().held('rollback', PATIENCE, waiting),
+        ):
+            pass
 
     def test_the_second_is_told_once_for_whom_it_waits_then_gets_it(self) -> None:
         told: list[Holder] = []

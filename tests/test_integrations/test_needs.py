@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
+from unittest import mock
 
+from migopy.operations import waiting_for_worker
+from migopy.signals import HELD, Held, Terminated
 from tests.faults import eventually
 from tests.project import NOTHING, WAITING, FabTest, PlainTest
 
@@ -106,6 +110,23 @@ class NeedsTest(FabTest):
         status = json.loads(line)['status']
         self.assertEqual(status['needs'], {'002_b.py': ['001_a.py']})
         self.assertEqual(status['wrong'], [])
+
+
+class ToldToEndTest(PlainTest):
+    """SIGTERM while a database of many waits, in a thread that no signal reaches."""
+
+    def test_it_waits_for_no_worker(self) -> None:
+        self.migration('001_a.py', needing(phase='background'))
+        self.migration('002_b.py', needing('001_a'))
+        first = Held()
+        first.number = signal.SIGTERM
+        self.addCleanup(HELD.reset, HELD.set(first))
+        sleep = mock.Mock(side_effect=AssertionError('it waits'))
+        with (
+            mock.patch.object(waiting_for_worker, 'time', mock.Mock(sleep=sleep)),
+            self.assertRaises(Terminated),
+        ):
+            self.manager().execute(wait='yes')
 
 
 class OrderTest(PlainTest):
