@@ -51,6 +51,10 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     Returns whether there was anything to run. Raises as `execute` does, and where a
     person would be asked `NothingToUndo`.
     """
+    if asking.will_ask and is_done(site, order, observer):
+        # For a second host it would be asked about others.
+        observer.over(None)
+        return True
     expected = _expected(site, order, asking)
     try:
         any_run = _roll_back(site, order, observer, expected, asking.will_ask)

@@ -64,6 +64,18 @@ class HereTest(FabTest):
                 self.assertIn('has been carried out already', result.stderr)
                 self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
 
+    def test_a_person_is_asked_for_the_first_host_alone(self) -> None:
+        """For the second one it would be about those before, and is refused here."""
+        self.migration('000_z.py', BOTH)
+        self.migration('001_a.py', 'def up(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
+        self.migration('001_a.py', BOTH)
+        rollback = '-H', 'a,b', 'migrations:rollback,last=2'
+        shown = self.on_terminal(*rollback, typed='y\nn\n')
+        self.assertEqual(shown.count('[y/N]'), 1, shown)
+        self.assertIn('has been carried out already', shown)
+        self.assertEqual(self.registered(), ['000_z.py', '001_a.py'])
+
     def test_a_named_one_is_undone_and_done_once(self) -> None:
         self.assert_ok(self.fab('migrations:execute'))
         self.db.ran.drop()
