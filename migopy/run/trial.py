@@ -25,6 +25,7 @@ from migopy.run.trial_ends import Ended, why_ended
 from migopy.run.trial_errors import CannotTry, NotAllShown
 from migopy.run.trial_images import TriedPages, refusing
 from migopy.run.trial_writes import require_nothing_past
+from migopy.signals import require_no_end
 from migopy.standin import Answering, StandIn, Told, Unanswerable, World
 from migopy.terminal import told_by
 from migopy.traces import excerpt
@@ -115,6 +116,7 @@ class Trial:
         """
         self._written = {}
         while place < len(self._steps):
+            require_no_end()
             step = self._steps[place]
             evidence = None if states is None else Evidence()
             watcher = None if self._watch is None else self._watch(step)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.project import FabTest
+from migopy.signals import HELD, Held, Terminated
+from tests.project import FabTest, PlainTest
 
 LOAD = """
     def up(db):
@@ -149,3 +150,23 @@ class DryRunTest(FabTest):
 def collections(db: Any) -> list[str]:
     """List the names of a database's collections, in order."""
     return sorted(db.list_collection_names())
+
+
+class ToldToEndTest(PlainTest):
+    """SIGTERM in the thread of one of many databases, which no signal reaches."""
+
+    def test_no_other_migration_is_tried(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            import signal
+            from migopy.signals import HELD
+
+            def up(db):
+                HELD.get().number = signal.SIGTERM
+            """,
+        )
+        self.migration('002_b.py', 'def up(db): raise AssertionError("it is tried")')
+        self.addCleanup(HELD.reset, HELD.set(Held()))
+        with self.assertRaises(Terminated):
+            self.manager().execute(dry_run='yes')
