@@ -35,7 +35,7 @@ from migopy.many.status import Standing, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit
-from migopy.state import FAILED
+from migopy.state import FAILED, Holder
 from migopy.tell import KeptLines, Voice, gather_answers, ways_to_run
 from migopy.terminal import meter, spoken_by, told_by, unheard, whole_lines
 
@@ -253,11 +253,11 @@ class Fleet:
         return Outcome(database, gathered)
 
     def _tried(
-        self, deed: Deed, are_apart: bool, database: Database, waits: bool
+        self, deed: Deed, are_apart: bool, database: Database, holder: Holder | None
     ) -> Outcome:
         """Do something for a database, and give how that ended, whatever happens.
 
-        `are_apart` is whether some databases may be on servers of their own.
+        `are_apart`: some may be on other servers; `holder` had its lock a turn before.
         """
         outcome = self._empty(database)
         unreached = self._members.error_of(database)
@@ -269,9 +269,11 @@ class Fleet:
         gathered = outcome.gathered
         try:
             member = self._members.member(database, lines, gathered)
+            if holder is not None:
+                member.site.lock.awaited.add(holder.owner)
             try:
                 with told_by(gathered.speaker), spoken_by(shown(database.title)):
-                    outcome = deed(member, outcome, waits)
+                    outcome = deed(member, outcome, holder is not None)
             except PyMongoError as error:
                 if gathered.has_told(error):
                     raise

@@ -7,16 +7,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import copy_context
+from typing import Optional
 
 from migopy.many.databases import Database
 from migopy.many.outcomes import Outcome
 from migopy.signals import HELD, Held, Stopped, held, is_interruption
-from migopy.state import Locked
+from migopy.state import Holder, Locked
 from migopy.terminal import say
 
 #: Carries the command out for one database, and gives how that ended. The second
-#: argument is whether to wait for another command's lock.
-Work = Callable[[Database, bool], Outcome]
+#: argument is who held its lock in its first turn, and is waited for; `None` in that.
+Work = Callable[[Database, Optional[Holder]], Outcome]
 
 #: Seconds between two signs that no database has ended yet.
 TICK = 0.25
@@ -57,8 +58,9 @@ class Workers:
         self._work = work
         self._count = count
         self._fail_fast = fail_fast
-        self._next = deque(databases)
-        self._locked: list[Database] = []
+        self._next: deque[tuple[Database, Holder | None]] = deque()
+        self._next.extend((each, None) for each in databases)
+        self._locked: list[tuple[Database, Holder]] = []
         self._turn = threading.Lock()
         self._busy = 0
         self._is_stopped = False
@@ -85,7 +87,7 @@ class Workers:
         while self._next and not self._is_stopped:
             # What is set for one database holds for no other.
             apart = copy_context()
-            outcome = apart.run(self._work, self._next.popleft(), waits)
+            outcome = apart.run(self._work, *self._next.popleft())
             yield from self._heard(outcome, waits)
             if outcome.error is not None and is_interruption(outcome.error):
                 raise outcome.error
@@ -100,7 +102,7 @@ class Workers:
             threads = [
                 threading.Thread(
                     target=copy_context().run,
-                    args=(self._take_turns, waits, interruption),
+                    args=(self._take_turns, interruption),
                     name='migopy-database',
                     daemon=True,
                 )
@@ -147,13 +149,13 @@ class Workers:
     def _heard(self, outcome: Outcome, waits: bool) -> Iterator[Outcome]:
         """Give an outcome, unless the database is locked and will have another turn."""
         if isinstance(outcome.error, Locked) and not waits:
-            self._locked.append(outcome.database)
+            self._locked.append((outcome.database, outcome.error.holder))
             return
         if outcome.is_of_all or (self._fail_fast and outcome.is_failure):
             self._is_stopped = True
         yield outcome
 
-    def _take_turns(self, waits: bool, interruption: Held) -> None:
+    def _take_turns(self, interruption: Held) -> None:
         # This thread's context is its own.
         HELD.set(interruption)
         try:
@@ -162,8 +164,8 @@ class Workers:
                     is_asked_to_end = interruption.number is not None
                     if self._is_stopped or is_asked_to_end or not self._next:
                         return
-                    database = self._next.popleft()
-                outcome = self._work(database, waits)
+                    database, holder = self._next.popleft()
+                outcome = self._work(database, holder)
                 if isinstance(outcome.error, Stopped):
                     # Before another one can begin.
                     self._end_of_all = outcome.error

@@ -790,6 +790,41 @@ class OrderTest(FleetTest):
                     {'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)}
                 )
 
+    def test_what_has_failed_in_a_locked_one_meanwhile_is_not_run_again(self) -> None:
+        """Nobody who typed its name has decided that."""
+        lock = self.client[self.name('a')].migrations_lock
+        lock.insert_one({'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)})
+        self.migration(
+            '001_a.py',
+            self.filled(
+                f"""
+                from datetime import datetime
+
+                FAILED = {{
+                    'name': '001_a.py', 'direction': 'up', 'owner': 'x',
+                    'started': datetime(2026, 1, 1), 'ended': datetime(2026, 1, 1),
+                    'outcome': 'failed', 'error': 'boom', 'unsettled': True,
+                }}
+
+                def up(db):
+                    if db.name.endswith('_c'):
+                        a = db.client['{self.name('a')}']
+                        a.migrations_history.insert_one(FAILED)
+                        a.migrations_lock.delete_one({{}})
+                    db.ran.insert_one({{}})
+
+                def down(db):
+                    pass
+                """
+            ),
+        )
+        result = self.fab('migrations:execute,001,all=yes,workers=1')
+        self.assertEqual(result.status, 1)
+        said = self.shown(result)
+        self.assertIn('a: Unfinished, so nothing was done:', said)
+        self.assertIn('boom', said)
+        self.assertEqual([*map(self.names_in, 'abc')], [[], ['001_a.py'], ['001_a.py']])
+
     def test_a_file_that_is_not_parallel_runs_in_one_at_a_time(self) -> None:
         self.make(*'defgh')
         self.migration(

@@ -272,6 +272,7 @@ class FleetTest(unittest.TestCase):
 
     def setUp(self) -> None:
         self.done: list[str] = []
+        self.awaited: list[str] = []
 
     def outcome(
         self, database: Database, error: BaseException | None = None, **more: Any
@@ -280,9 +281,10 @@ class FleetTest(unittest.TestCase):
             database, Gathered(None, database.name, FabSpelling()), error, **more
         )
 
-    def work(self, database: Database, waits: bool) -> Outcome:
+    def work(self, database: Database, holder: Holder | None) -> Outcome:
         self.done.append(database.name)
-        return self.outcome(database, **self.errors(database.name, waits))
+        self.awaited.append(holder.owner if holder else '')
+        return self.outcome(database, **self.errors(database.name, holder is not None))
 
     def errors(self, name: str, waits: bool) -> dict[str, Any]:
         if name.startswith('bad'):
@@ -312,7 +314,7 @@ class FleetTest(unittest.TestCase):
     def test_workers_are_side_by_side(self) -> None:
         meeting = threading.Barrier(3)
 
-        def work(database: Database, waits: bool) -> Outcome:
+        def work(database: Database, holder: Holder | None) -> Outcome:
             meeting.wait(PATIENCE)
             return self.outcome(database)
 
@@ -322,7 +324,7 @@ class FleetTest(unittest.TestCase):
     def test_one_worker_is_this_thread(self) -> None:
         threads: list[threading.Thread] = []
 
-        def work(database: Database, waits: bool) -> Outcome:
+        def work(database: Database, holder: Holder | None) -> Outcome:
             threads.append(threading.current_thread())
             return self.outcome(database)
 
@@ -334,7 +336,7 @@ class FleetTest(unittest.TestCase):
         typed.set('this one')
         seen: list[str] = []
 
-        def work(database: Database, waits: bool) -> Outcome:
+        def work(database: Database, holder: Holder | None) -> Outcome:
             seen.append(typed.get('none'))
             return self.outcome(database)
 
@@ -359,7 +361,7 @@ class FleetTest(unittest.TestCase):
     def test_work_that_breaks_is_never_taken_for_done(self) -> None:
         """A fault of migopy's own, in a thread."""
 
-        def work(database: Database, waits: bool) -> Outcome:
+        def work(database: Database, holder: Holder | None) -> Outcome:
             raise MemoryError
 
         for count in (1, 2):
@@ -388,11 +390,12 @@ class FleetTest(unittest.TestCase):
             self.assertEqual(self.told(workers)[-1], 'locked')
             self.assertEqual(self.done.count('locked'), 2)
             self.assertEqual(self.done[-1], 'locked')
+            self.assertEqual(self.awaited[-2:], ['', 'x'])
 
     def test_an_interruption_waits_for_those_under_way(self) -> None:
         begun, go_on = threading.Event(), threading.Event()
 
-        def work(database: Database, waits: bool) -> Outcome:
+        def work(database: Database, holder: Holder | None) -> Outcome:
             begun.set()
             self.assertTrue(go_on.wait(PATIENCE))
             return self.outcome(database)
