@@ -102,7 +102,7 @@ def selected(site: Site, order: Order, plan: Plan) -> list[Migration]:
     except AlreadyRegistered as error:
         if not error.is_to_run or not ran_in_vain(site, plan, error.name):
             raise
-        raise AlreadyRegistered(error.name, error.how, True, in_vain=True) from error
+        raise AlreadyRegistered(error.name, error.how, True, in_vain=True) from None
 
 
 def ran_in_vain(site: Site, plan: Plan, name: str) -> bool:

@@ -10,8 +10,9 @@ from migopy.commands import Command, Option
 from migopy.errors import MigopyException
 from migopy.traces import is_machinery
 
-#: What a test calls for a command.
-CALLS = {'execute': 'up', 'rollback': 'down'}
+#: What a test calls for a command. In an empty database most have changed nothing, and
+#: a test has nothing to lose by running a `down`.
+CALLS = {'execute': 'up', 'rollback': 'down', 'forget': 'down'}
 
 Result = TypeVar('Result')
 

@@ -116,7 +116,7 @@ class RehearseTest(FleetTest):
                     time.sleep(1)
         """
         self.migration(NAME, loop)
-        only = f'only={self.db.name}_[b]'
+        only = f'only={self.db.name}_[bz]'
         said = self.shown(self.assert_ok(self.rehearse(only)))
         self.assertRegex(said, r'\nb: 001_a\.py running for [5-7]\.. s: ')
         self.assertRegex(said, r'\nb: loop: 10 of 11 \(')

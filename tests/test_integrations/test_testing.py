@@ -177,7 +177,9 @@ class PytestTest(TestingTest):
                 self.assertIn("migrations.up(db, '2')", said)
                 self.assertIn('ValueError: not enough values to unpack', said)
                 # What is to be typed at a shell is for the project's own database.
-                self.assertIn("undo it: migrations.down(db, '002_split.py')", said)
+                self.assertIn(
+                    "To have it pending: migrations.down(db, '002_split.py')", said
+                )
                 self.assertNotIn('fab migrations:', said)
                 self.assertNotIn('migopy/run/', said)
 
