@@ -761,10 +761,14 @@ class OrderTest(FleetTest):
         self.assertIn('Databases: 1 failed, 2 not begun', self.shown(result))
         self.assertEqual([*map(self.names_in, 'abc')], [[], [], []])
 
+    def lock(self, letter: str) -> None:
+        """Have somebody called x hold a database's lock."""
+        held = {'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)}
+        self.client[self.name(letter)].migrations_lock.insert_one(held)
+
     def test_a_locked_one_is_waited_for_last(self) -> None:
         """Its lock is free as soon as another one is done."""
-        lock = self.client[self.name('a')].migrations_lock
-        lock.insert_one({'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)})
+        self.lock('a')
         self.migration(
             '001_a.py',
             self.filled(
@@ -786,14 +790,11 @@ class OrderTest(FleetTest):
                 self.assertEqual(re.findall('^([abc]): ', said, re.M)[-1], 'a')
                 self.assertIn('Databases: 3 done (', said)
                 self.assert_ok(self.fab('migrations:rollback,1,force=yes,all=yes'))
-                lock.insert_one(
-                    {'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)}
-                )
+                self.lock('a')
 
     def test_what_has_failed_in_a_locked_one_meanwhile_is_not_run_again(self) -> None:
         """Nobody who typed its name has decided that."""
-        lock = self.client[self.name('a')].migrations_lock
-        lock.insert_one({'_id': 'lock', 'owner': 'x', 'expires': datetime(9000, 1, 1)})
+        self.lock('a')
         self.migration(
             '001_a.py',
             self.filled(
