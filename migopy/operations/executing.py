@@ -180,7 +180,7 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
 def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> list[str] | None:
     """Ask a person before the lock is taken.
 
-    Returns the names of several that were agreed to; `None` if there is at most one.
+    Returns the names of those that it is about; `None` where one was typed.
     """
     plan = site.plan()
     if order.asked.values:
@@ -188,12 +188,11 @@ def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> list[str] | N
             _ask_about_rolled_back(site, Choice(plan).name_of(str(typed)), asking)
         return None
     names = [each.name for each in selected(site, order, plan)]
-    if len(names) < 2:
-        return None
-    asking.require(
-        f'Mark {len(names):,} migrations as applied without running them:'
-        f' {enumerated(names)}'
-    )
+    if len(names) > 1:
+        asking.require(
+            f'Mark {len(names):,} migrations as applied without running them:'
+            f' {enumerated(names)}'
+        )
     return names
 
 

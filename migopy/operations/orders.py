@@ -44,9 +44,10 @@ class ChangedMeanwhile(MigopyException):
 
     def __init__(self, asked: Command, before: list[str], now: list[str]) -> None:
         self.before, self.now = before, now
+        then = enumerated(before) or 'nothing'
         super().__init__(
-            f'Another command has run meanwhile. This was about {enumerated(before)},'
-            f' and would now be about {enumerated(now)}; nothing was done.\n'
+            f'Another command has run meanwhile. This was about {then}, and would now'
+            f' be about {enumerated(now)}; nothing was done.\n'
             'If you want that, type: ',
             asked,
         )

@@ -846,6 +846,33 @@ class DeployTest(FabTest):
         )
         self.assertEqual(self.registered(), ['001_a.py'])
 
+    def test_what_became_pending_meanwhile_is_not_ignored_unasked(self) -> None:
+        self.migration('001_a.py')
+        self.migration('002_b.py')
+        self.assert_ok(self.fab('migrations:execute,001'))
+        self.ignored_meanwhile('002_b.py')
+        # Nor where there was nothing to ignore.
+        self.assert_ok(self.fab('migrations:execute'))
+        self.ignored_meanwhile('nothing')
+
+    def ignored_meanwhile(self, before: str) -> None:
+        """Type `ignore` while somebody rolls back all, and read what it was about."""
+        tried = {'command.findAndModify': 'migrations_lock', 'command.upsert': True}
+        with ThreadPoolExecutor(1) as pool:
+            with Lock(self.db.migrations_lock, 60).held('rollback', 0, nobody):
+                self.db.command('profile', 2)
+                shown = pool.submit(self.on_terminal, 'migrations:ignore')
+                eventually(
+                    lambda: self.db['system.profile'].count_documents(tried),
+                    'a second command that wants the lock',
+                )
+                self.db.migrations.delete_many({})
+            said = f'This was about {before}, and would now be about 001_a.py, 002_b.py'
+            self.assertIn(said, shown.result())
+        self.assertEqual(self.registered(), [])
+        self.db.command('profile', 0)
+        self.db['system.profile'].drop()
+
     def test_a_suspended_holder_has_it_still(self) -> None:
         self.settings(ttl=60, wait=0)
         self.migration('001_a.py', WAITING)
