@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 import time
@@ -19,6 +20,9 @@ Returned = TypeVar('Returned')
 
 #: Seconds in which a thread of a pool begins with the work that it has just taken.
 TAKEN = 0.01
+
+#: Held while frames are looked at.
+_FRAMES = threading.Lock()
 
 #: What a file can do about a thread that never ends.
 WAY_OUT = 'have the file end that thread, or start it with daemon=True'
@@ -77,12 +81,24 @@ def _said(thread: threading.Thread) -> str:
 
 
 def _frames(thread: threading.Thread) -> list[FrameType]:
-    """List the frames of a thread, the outermost one first."""
+    """List the frames of a thread, the outermost one first.
+
+    Python 3.11 makes the frames while it lists them, which may begin a collection of
+    garbage. What that calls lets other threads run, and then the process hangs, or
+    crashes (python/cpython#106883).
+    """
     frames = []
-    frame = sys._current_frames().get(thread.ident or 0)
-    while frame is not None:
-        frames.append(frame)
-        frame = frame.f_back
+    with _FRAMES:
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            frame = sys._current_frames().get(thread.ident or 0)
+            while frame is not None:
+                frames.append(frame)
+                frame = frame.f_back
+        finally:
+            if collects:
+                gc.enable()
     return frames[::-1]
 
 
@@ -93,12 +109,14 @@ def _is_idle(thread: threading.Thread) -> bool:
 
 def _waits_for_tasks(thread: threading.Thread) -> bool:
     """Tell whether it carries out the tasks of a pool of threads, and has none."""
-    frame = sys._current_frames().get(thread.ident or 0)
-    worker = getattr(sys.modules.get('concurrent.futures.thread'), '_worker', None)
-    if frame is None or frame.f_code is not getattr(worker, '__code__', None):
+    pools = sys.modules.get('concurrent.futures.thread')
+    queue = getattr(pools, '_threads_queues', {}).get(thread)
+    # Most threads are of no pool; frames are looked at only where one is.
+    if queue is None or not queue.empty():
         return False
-    queue = frame.f_locals.get('work_queue')
-    return queue is not None and bool(queue.empty())
+    worker = getattr(pools, '_worker', None)
+    innermost = [each.f_code for each in _frames(thread)[-1:]]
+    return innermost == [getattr(worker, '__code__', None)] and bool(queue.empty())
 
 
 def _manages_idle_processes(thread: threading.Thread) -> bool:
