@@ -49,8 +49,8 @@ _listeners: tuple[Listener, ...] = ()
 def hear(listener: Listener) -> None:
     """Begin to tell a listener."""
     global _listeners
-    _install()
     with _turn:
+        _install()
         _listeners = (*_listeners, listener)
 
 
