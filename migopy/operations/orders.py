@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from migopy.commands import Command, Option
-from migopy.errors import MigopyException, enumerated
+from migopy.errors import MigopyException, enumerated, some_of
 from migopy.face import WrongOptions, is_yes, number, one_of, only_one, refused_value
 from migopy.files import AFTER, BACKGROUND, BEFORE, PHASES, Migration
 from migopy.operations.own_order import Sorting, require_same_order
@@ -27,27 +27,27 @@ class LeftOut(MigopyException):
         )
 
 
-class FailedBefore(MigopyException):
-    """The same typed command has failed for another host; `run` is what failed."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-        super().__init__(
-            f'{run.name}: its {run.direction} has failed already by this command, for'
-            f' another host ({run.agent}): {run.error}\nNothing was done again. See: ',
-            Command(),
-        )
-
-
 class ChangedMeanwhile(MigopyException):
-    """It would be about other migrations (`now`) than when it was typed (`before`)."""
+    """It would be about other migrations (`now`) than when it was typed (`before`).
 
-    def __init__(self, asked: Command, before: list[str], now: list[str]) -> None:
-        self.before, self.now = before, now
-        then = enumerated(before) or 'nothing'
+    Where that is not known it is `None`, and `runs` are what others have run since.
+    """
+
+    def __init__(
+        self,
+        asked: Command,
+        before: list[str] | None,
+        now: list[str],
+        runs: Sequence[Run] = (),
+    ) -> None:
+        self.before, self.now, self.runs = before, now, runs
+        done = some_of([f'{each.name} {each.outcome or "run"}' for each in runs])
+        told = f' ({done})' if done else ''
+        would = f'would now be about {enumerated(now)}; nothing was done'
+        if before is not None:
+            would = f'was about {enumerated(before) or "nothing"}, and {would}'
         super().__init__(
-            f'Another command has run meanwhile. This was about {then}, and would now'
-            f' be about {enumerated(now)}; nothing was done.\n'
+            f'Another command has run meanwhile{told}. This {would}.\n'
             'If you want that, type: ',
             asked,
         )

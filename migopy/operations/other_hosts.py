@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from migopy.commands import Command
 from migopy.errand import ERRAND
-from migopy.operations.orders import FailedBefore, Order
+from migopy.errors import MigopyException
+from migopy.operations.orders import Order
 from migopy.run import Observer
 from migopy.site import Site
-from migopy.state import FAILED
+from migopy.state import FAILED, Run
+
+
+class FailedBefore(MigopyException):
+    """The same typed command has failed for another host; `run` is what failed."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        super().__init__(
+            f'{run.name}: its {run.direction} has failed already by this command, for'
+            f' another host ({run.agent}): {run.error}\nNothing was done again. See: ',
+            Command(),
+        )
 
 
 def is_done(site: Site, order: Order, observer: Observer) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from migopy.commands import Command
 from migopy.errand import ERRAND
@@ -24,6 +24,7 @@ from migopy.run import (
     warn_of_other_than_executed,
 )
 from migopy.site import Site
+from migopy.state import FAILED, Run
 
 
 class NothingToUndo(MigopyException):
@@ -55,9 +56,11 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
         # For a second host it would be asked about others.
         observer.over(None)
         return True
+    # Of many databases it may have found this one locked when it was typed.
+    awaited = frozenset(site.lock.awaited)
     expected = _expected(site, order, asking)
     try:
-        any_run = _roll_back(site, order, observer, expected, asking.will_ask)
+        any_run = _roll_back(site, order, observer, expected, awaited, asking.will_ask)
     except BaseException as error:
         observer.over(error)
         raise
@@ -70,6 +73,7 @@ def _roll_back(
     order: Order,
     observer: Observer,
     expected: list[str] | None,
+    awaited: Collection[str],
     was_asked: bool,
 ) -> bool:
     with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
@@ -80,8 +84,11 @@ def _roll_back(
         if not migrations:
             return False
         names = [each.name for each in migrations]
-        if expected is not None and names != expected:
-            raise ChangedMeanwhile(order.asked, expected, names)
+        if expected is not None:
+            if names != expected:
+                raise ChangedMeanwhile(order.asked, expected, names)
+            if ran := _ran_since(site, awaited):
+                raise ChangedMeanwhile(order.asked, None, names, ran)
         with importable(site.directory):
             steps = load_steps(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
@@ -94,6 +101,12 @@ def _roll_back(
             Runner(site, plan, observer).run(steps, order.asked)
             prune(site, observer)
     return True
+
+
+def _ran_since(site: Site, awaited: Collection[str]) -> list[Run]:
+    """List what these owners of the lock have run, but for what changed nothing."""
+    runs = [run for owner in awaited for run in site.history.of_owner(owner)]
+    return [run for run in runs if run.outcome != FAILED or run.unsettled]
 
 
 def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:

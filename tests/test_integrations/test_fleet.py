@@ -826,6 +826,42 @@ class OrderTest(FleetTest):
         self.assertIn('boom', said)
         self.assertEqual([*map(self.names_in, 'abc')], [[], ['001_a.py'], ['001_a.py']])
 
+    def test_last_is_about_no_other_one_in_a_locked_one(self) -> None:
+        """What was last when it was typed is not what another one has run since."""
+        self.migration('002_b.py', 'def up(db): pass\n\ndef down(db): pass')
+        self.assert_ok(self.fab('migrations:execute'))
+        self.lock('a')
+        done = f"""
+            from datetime import datetime
+
+            RUN = {{
+                'name': '002_b.py', 'direction': 'down', 'owner': 'x',
+                'started': datetime(2030, 1, 1), 'ended': datetime(2030, 1, 1),
+                'outcome': 'rolled back', 'unsettled': False,
+            }}
+
+            def up(db):
+                pass
+
+            def down(db):
+                if db.name.endswith('_c'):
+                    a = db.client['{self.name('a')}']
+                    a.migrations.delete_one({{'name': '002_b.py'}})
+                    a.migrations_history.insert_one(RUN)
+                    a.migrations_lock.delete_one({{}})
+        """
+        self.migration('002_b.py', done)
+        result = self.fab('migrations:rollback,last=1,all=yes,workers=1')
+        self.assertEqual(result.status, 1)
+        said = self.shown(result)
+        self.assertIn(
+            'a: Another command has run meanwhile (002_b.py rolled back). This would '
+            'now be about 001_a.py; nothing was done.\n'
+            'If you want that, type: fab migrations:rollback,last=1,only=a\n',
+            said,
+        )
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
+
     def test_a_file_that_is_not_parallel_runs_in_one_at_a_time(self) -> None:
         self.make(*'defgh')
         self.migration(
