@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -15,6 +16,10 @@ from types import FrameType
 ENDING = tuple(
     getattr(signal, name) for name in ('SIGTERM', 'SIGHUP') if hasattr(signal, name)
 )
+
+
+#: Seconds between two looks for a signal that is held back.
+LOOK_EVERY = 0.25
 
 
 class Terminated(SystemExit):
@@ -110,6 +115,14 @@ def require_no_end() -> None:
     first = HELD.get()
     if first is not None and first.number is not None and first.is_end:
         raise Terminated(first.number)
+
+
+def sleep(seconds: float) -> None:
+    """Sleep for so many seconds; raise `Terminated` as `require_no_end` does."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        require_no_end()
+        time.sleep(min(left, LOOK_EVERY))
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from migopy.run import (
     with_images,
 )
 from migopy.server import BEGAN, Process, end_remains
+from migopy.signals import sleep
 from migopy.site import Site
 from migopy.state import Agent, Locked, require_kept, require_usable
 from migopy.terminal import told_by
@@ -137,7 +138,7 @@ def _await_robbed(site: Site, plan: Plan, observer: Observer) -> None:
             f'{last.name} may write until {until:%Y-%m-%d %H:%M:%S} UTC if it still'
             f' runs, as its lock was taken away: waiting {seconds:,.0f} s'
         )
-        time.sleep(seconds)
+        sleep(seconds)
 
 
 def _gone(site: Site, plan: Plan) -> list[Process]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
+import time
+from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
@@ -127,6 +129,32 @@ class ToldToEndTest(PlainTest):
             self.assertRaises(Terminated),
         ):
             self.manager().execute(wait='yes')
+
+    def test_it_waits_for_none_that_was_robbed_of_its_lock(self) -> None:
+        self.migration(
+            '001_a.py',
+            """
+            def up(db):
+                db.ran.insert_one({})
+                raise ValueError
+            """,
+        )
+        with self.assertRaises(ValueError):
+            self.manager().execute()
+        until = self.client.admin.command('hello')['localTime'] + timedelta(hours=1)
+        self.db.migrations_history.update_one({}, {'$set': {'writes_until': until}})
+        first = Held()
+        first.number = signal.SIGTERM
+        self.addCleanup(HELD.reset, HELD.set(first))
+        with (
+            mock.patch('time.sleep', wraps=time.sleep) as slept,
+            self.assertRaises(Terminated),
+        ):
+            self.manager().execute('001_a.py')
+        self.assertEqual(
+            [each for each in slept.call_args_list if each.args > (1,)], []
+        )
+        self.assertEqual(self.db.ran.count_documents({}), 1)
 
 
 class OrderTest(PlainTest):
