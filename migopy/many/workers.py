@@ -11,6 +11,7 @@ from typing import Optional
 
 from migopy.many.databases import Database
 from migopy.many.outcomes import Outcome
+from migopy.run import INHERITED, OF_DATABASE
 from migopy.signals import HELD, Held, Stopped, held, is_interruption
 from migopy.state import Holder, Locked
 from migopy.terminal import say
@@ -97,14 +98,14 @@ class Workers:
         is_told = False
         # Whenever an interruption comes, those under way end first.
         with held() as interruption:
-            # Daemons: at a second Ctrl-C the process ends, and the next command finds
-            # what they have left unfinished.
+            # Daemons, as are those that migrations start in them: at a second Ctrl-C
+            # the process ends, and the next command finds what is left unfinished.
             threads = [
                 threading.Thread(
                     target=copy_context().run,
                     args=(self._take_turns, interruption),
-                    name='migopy-database',
-                    daemon=True,
+                    name=OF_DATABASE,
+                    daemon=INHERITED,
                 )
                 for _ in range(min(self._count, len(self._next)))
             ]

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from migopy.run.runner import Runner
     from migopy.run.site import Site
     from migopy.run.step import Step, steps_of
+    from migopy.run.threads import INHERITED, OF_DATABASE
     from migopy.run.transaction import (
         NoTransactions,
         TooLong,
@@ -82,6 +83,8 @@ if TYPE_CHECKING:
 
 #: The rooms of the names that are loaded late.
 LATE = {
+    'INHERITED': 'threads',
+    'OF_DATABASE': 'threads',
     'Adoption': 'adoption',
     'Match': 'adoption',
     'CannotTry': 'trial_errors',
@@ -122,6 +125,8 @@ LATE = {
 }
 
 __all__ = [
+    'INHERITED',
+    'OF_DATABASE',
     'PENDING',
     'Adoption',
     'Aftermath',

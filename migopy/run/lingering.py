@@ -21,9 +21,13 @@ class Lingering:
     Invariant: a person is told of it once, as soon as it takes long: it may never end.
     """
 
-    def __init__(self, way_out: str) -> None:
-        """Begin to wait; `way_out` is what the file can do about what never ends."""
+    def __init__(self, way_out: str, are_several: bool = False) -> None:
+        """Begin to wait; `way_out` is what the file can do about what never ends.
+
+        `are_several`: it may be at work for another database.
+        """
         self._way_out = way_out
+        self._or = ', or is at work for another database' if are_several else ''
         self._began = time.monotonic()
         self._is_said = False
 
@@ -34,9 +38,9 @@ class Lingering:
         self._is_said = True
         others = f' and {count - 1:,} more' if count > 1 else ''
         say(
-            'Waiting for what the migration has started and not waited for itself:'
-            f' {first()}{others}. If that never ends, press Ctrl-C, twice if need be,'
-            f' and {self._way_out}'
+            'Waiting for what the migration has started and not waited for itself'
+            f'{self._or}: {first()}{others}. If that never ends, press Ctrl-C, twice if'
+            f' need be, and {self._way_out}'
         )
 
 

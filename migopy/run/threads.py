@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from migopy.errand import is_typed
 from migopy.run.lingering import LOOK, Lingering, at_work
@@ -20,6 +20,20 @@ Returned = TypeVar('Returned')
 
 #: Seconds in which a thread of a pool begins with the work that it has just taken.
 TAKEN = 0.01
+
+#: What the names of migopy's own threads begin with, which it waits for itself, and the
+#: name of those that work on one of several databases at a time.
+OWN = 'migopy-'
+OF_DATABASE = f'{OWN}database'
+
+
+class _Inherited(int):
+    """Whether a thread is a daemon: it is, if only as the one that started it is."""
+
+
+#: Makes a thread a daemon whose threads are waited for, unless a file says of one that
+#: it is a daemon. Python hands this on, as it is, to each that is started in it.
+INHERITED = cast(bool, _Inherited(True))
 
 #: Held while frames are looked at.
 _FRAMES = threading.Lock()
@@ -55,7 +69,7 @@ def call_with_threads(
 def _await_others(
     before: Collection[threading.Thread], is_over: Callable[[], bool]
 ) -> None:
-    wait = Lingering(WAY_OUT)
+    wait = Lingering(WAY_OUT, _are_several())
     while others := _at_work(before):
         if is_over():
             return
@@ -66,14 +80,24 @@ def _await_others(
 
 
 def _at_work(before: Collection[threading.Thread]) -> list[threading.Thread]:
+    # Whose a thread is nobody can tell, if several databases are worked on.
     new = [
-        each for each in threading.enumerate() if each not in before and not each.daemon
+        each
+        for each in threading.enumerate()
+        if not each.name.startswith(OWN)
+        and (not each.daemon or each.daemon is INHERITED)
+        and each not in before
     ]
     at_work = [each for each in new if not _is_idle(each)]
     if new and not at_work:
         time.sleep(TAKEN)
         at_work = [each for each in new if each.is_alive() and not _is_idle(each)]
     return at_work
+
+
+def _are_several() -> bool:
+    names = [each.name for each in threading.enumerate()]
+    return names.count(OF_DATABASE) > 1
 
 
 def _said(thread: threading.Thread) -> str:

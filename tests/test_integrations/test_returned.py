@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from pathlib import Path
 from unittest import mock
 
 from migopy.errand import Errand, carrying_out
-from migopy.run import lingering
+from migopy.run import OF_DATABASE, lingering
 from migopy.state import Lock
+from tests.fleets import FleetTest
 from tests.project import FabTest, PlainTest, RecordingLogger
 
 NAME = '001_x.py'
@@ -452,6 +454,32 @@ class ThreadsTest(FabTest):
         self.assertIn('a 3 inserted', result.stderr)
 
 
+class ManyTest(FleetTest):
+    """With several databases at a time, too."""
+
+    letters = 'ab'
+
+    def test_threads_are_waited_for_in_each(self) -> None:
+        self.migration(
+            NAME,
+            """
+            import threading, time
+            from concurrent.futures import ThreadPoolExecutor
+
+            def write(db):
+                time.sleep(0.3)
+                db.late.insert_one({})
+
+            def up(db):
+                ThreadPoolExecutor(1).submit(write, db)
+                threading.Thread(target=write, args=(db,)).start()
+                threading.Thread(target=time.sleep, args=(90,), daemon=True).start()
+            """,
+        )
+        result = self.assert_ok(self.fab('migrations:execute,workers=2'))
+        self.assertEqual(result.stderr.count('late 2 inserted'), 2, result.stderr)
+
+
 #: Two files that leave something at work, which ends when the file `go` is there.
 LEFT_AT_WORK = {
     'thread': """
@@ -508,18 +536,26 @@ class UnawaitedTest(PlainTest):
             self.manager().execute()
         self.assertEqual(self.registered(), [NAME])
 
-    def require_told(self, kind: str, way_out: str) -> None:
+    def require_told(self, kind: str, way_out: str, whose: str = '') -> None:
         self.logger = Going(self.folder / 'go')
         with mock.patch.object(lingering, 'SILENCE', 0.05):
             self.execute(kind)
         [said] = [each for each in self.logger.of('white') if 'Waiting for' in each]
         place = r'\(at .*/001_x\.py:(8|9|10)\)\. If that never ends'
-        self.assertRegex(said, f'{kind} ticker {place}')
+        self.assertRegex(said, f'waited for itself{whose}: {kind} ticker {place}')
         self.assertIn(way_out, said)
         self.assertEqual(self.contents('ticked'), [{}])
 
     def test_a_person_is_told_of_a_thread(self) -> None:
         self.require_told('thread', 'daemon=True')
+
+    def test_it_may_be_of_another_database_where_several_are_worked_on(self) -> None:
+        over = threading.Event()
+        self.addCleanup(over.set)
+        for _ in range(2):
+            threading.Thread(target=over.wait, name=OF_DATABASE, daemon=True).start()
+        whose = ', or is at work for another database'
+        self.require_told('thread', 'daemon=True', whose)
 
     def test_a_person_is_told_of_a_task(self) -> None:
         self.require_told('task', 'cancel()')
