@@ -27,6 +27,7 @@ from migopy.files.names import NUMBERS, BadFileNames, BadPattern, FileNames, beg
 from migopy.files.project import (
     FILES,
     cwd_in_syspath,
+    first_on_path,
     invoke_program,
     project_directory,
 )
@@ -104,6 +105,7 @@ __all__ = [
     'checksum_of',
     'create',
     'cwd_in_syspath',
+    'first_on_path',
     'functions_of',
     'glances',
     'importable',

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 import threading
@@ -23,6 +22,7 @@ from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
 from migopy.files.metadata import said_in
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.project import first_on_path
 from migopy.files.scripts import is_script
 from migopy.files.shapes import Functions, functions_of
 from migopy.files.turns import in_turn
@@ -155,14 +155,10 @@ def importable(directory: Directory) -> Iterator[None]:
     `from . import helpers` work in a migration. Raises `ImportFailed` if the folder's
     `__init__.py` fails.
     """
-    sys.path.insert(0, directory.base)
-    try:
+    with first_on_path(directory.base):
         with IMPORTING:
             import_package(directory)
         yield
-    finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(directory.base)
 
 
 def import_package(directory: Directory) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -51,13 +53,55 @@ def invoke_program() -> Any:
     return None
 
 
+class _FirstOnPath:
+    """Folders that come first on `sys.path` while any thread wants them there.
+
+    Invariant: what was put there is taken away only when nobody wants it any more. A
+    thread that looks for a module at that moment would pass over the folder that moves
+    to the place of the one before it, and not find what is there.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.RLock()
+        self._wanted = Counter[str]()
+        self._put = Counter[str]()
+
+    def enter(self, folder: str) -> None:
+        """Put a folder first, if another one is."""
+        with self._turn:
+            self._wanted[folder] += 1
+            if sys.path[:1] != [folder]:
+                sys.path.insert(0, folder)
+                self._put[folder] += 1
+
+    def leave(self, folder: str) -> None:
+        """Hear that a thread does not want it there any more."""
+        with self._turn:
+            self._wanted[folder] -= 1
+            if self._wanted[folder]:
+                return
+            del self._wanted[folder]
+            for _ in range(self._put.pop(folder, 0)):
+                with contextlib.suppress(ValueError):
+                    sys.path.remove(folder)
+
+
+#: There is one path.
+_FIRST = _FirstOnPath()
+
+
 @contextmanager
-def cwd_in_syspath() -> Iterator[None]:
-    """Put the working directory first on `sys.path` for a while (a name of 1.0)."""
-    directory = os.getcwd()
-    sys.path.insert(0, directory)
+def first_on_path(folder: str) -> Iterator[None]:
+    """Have a folder first on `sys.path` from the beginning of the block to its end."""
+    _FIRST.enter(folder)
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):
-            sys.path.remove(directory)
+        _FIRST.leave(folder)
+
+
+@contextmanager
+def cwd_in_syspath() -> Iterator[None]:
+    """Put the working directory first on `sys.path` for a while (a name of 1.0)."""
+    with first_on_path(os.getcwd()):
+        yield

@@ -111,7 +111,7 @@ def perform(
     typed = Typed(manager, method, values, selection)
     _require_choice(typed)
     members = Members(manager, site)
-    try:
+    with members.at_work():
         databases = members.databases(declared_by(manager), where_declared(manager))
         chosen = selection.wanted.of(databases)
         # Looked for before anything is done, in case it fits none.
@@ -121,8 +121,6 @@ def perform(
         _require_for_many(typed)
         voice = Voice(manager.logger, [*site.secrets, *members.secrets])
         return _for_many(typed, members, voice, spelling, databases, chosen)
-    finally:
-        members.disconnect()
 
 
 def _for_many(

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import unicodedata
 import unittest
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -586,6 +587,19 @@ class ImportableTest(FolderTest):
         self.write('steps/1_x.py', 'import sys\ndef up(db): return sys.path[0]')
         before = list(sys.path)
         self.assertEqual(self.up(self.directory()), str(self.base))
+        self.assertEqual(sys.path, before)
+
+    def test_nobody_who_looks_through_the_path_passes_over_a_folder(self) -> None:
+        """Python does so where another thread takes away a folder before it."""
+        self.write('steps/__init__.py')
+        before = list(sys.path)
+        with importable(self.directory()):
+            other = ExitStack()
+            other.enter_context(importable(self.directory()))
+            looking = iter(sys.path)
+            seen = [next(looking) for _ in range(3)]
+            other.close()
+            self.assertEqual(set(before) - {*seen, *looking}, set())
         self.assertEqual(sys.path, before)
 
     def test_a_package_that_fails_is_an_error_that_names_it(self) -> None:
