@@ -51,7 +51,7 @@ class Transaction:
 
 
 class Ledger:
-    """Adds up what replies tell; any thread may call it.
+    """Adds up what replies tell; any thread may call it, also within such a call.
 
     Invariant: an aborted transaction left nothing, an open one counts as if it were
     committed; a write that was sent again counts once; an error that does not prove
@@ -63,7 +63,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self.session: bytes | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         #: The commands on their way whose changes a keeper has kept, by `id`.
         self._covered: set[int] = set()
         #: What a dry run has answered in place of the server.

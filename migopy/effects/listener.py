@@ -42,7 +42,7 @@ class EffectsListener(CommandListener):
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._recordings: tuple[Recording, ...] = ()
         #: The open recordings that have no other one within them.
         self._innermost: tuple[Recording, ...] = ()

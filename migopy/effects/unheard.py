@@ -19,7 +19,12 @@ def unwatched_clients(listener: CommandListener) -> bool:
     forked; if it is missing the answer is True, as it cannot be known.
     """
     try:
-        clients = [*MongoClient._clients.values(), *AsyncMongoClient._clients.values()]
+        # A list of references: another thread may make a client, or forget one.
+        known = [
+            *MongoClient._clients.valuerefs(),
+            *AsyncMongoClient._clients.valuerefs(),
+        ]
+        clients = [client for each in known if (client := each()) is not None]
         ears = [client._event_listeners.event_listeners() for client in clients]
     except AttributeError:
         return True
@@ -52,7 +57,8 @@ class Children:
         if not self._programs:
             was_running = time > self._before[0] or living or self._before[1]
             return ['a child process was running'] if was_running else []
-        named = sorted(each for each in self._programs if each)
+        # A copy: other threads may start some meanwhile.
+        named = sorted(each for each in [*self._programs] if each)
         if len(named) > MOST_PROGRAMS:
             named[MOST_PROGRAMS:] = [f'and {len(named) - MOST_PROGRAMS:,} more']
         programs = f' ({", ".join(named)})' if named else ''

@@ -7,9 +7,14 @@ import itertools
 import subprocess
 import sys
 import textwrap
+import threading
 import unittest
-from typing import Any
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Callable
 from unittest import mock
+from weakref import WeakValueDictionary
 
 import bson
 from bson.binary import Binary
@@ -27,7 +32,7 @@ from migopy.effects import (
     Recording,
     unwatched_clients,
 )
-from migopy.effects.ledger import ATTEMPTS
+from migopy.effects.ledger import ATTEMPTS, Ledger
 from migopy.effects.tally import LONGEST_LINE, MOST_ROWS
 
 ADDRESS = ('127.0.0.1', 27017)
@@ -735,6 +740,60 @@ class MemoryTest(ListenerTest):
         )
 
 
+class LedgerTest(unittest.TestCase):
+    def test_it_may_be_asked_while_it_counts(self) -> None:
+        """As by a loop that ends while garbage is collected."""
+        ledger = Ledger()
+
+        class Reply(dict[str, Any]):
+            def __contains__(self, key: object) -> bool:
+                asked.append(ledger.total())
+                return super().__contains__(key)
+
+        asked = list[Any]()
+        counts = threading.Thread(
+            target=ledger.count,
+            args=('insert', 'mtest', INSERT, Reply(n=1, ok=1)),
+            daemon=True,
+        )
+        counts.start()
+        counts.join(60)
+        self.assertFalse(counts.is_alive())
+        self.assertEqual(ledger.total()['mtest.cities'].inserted, 1)
+        self.assertTrue(asked)
+
+
+@contextmanager
+def hectic() -> Iterator[None]:
+    """Have Python go from thread to thread as often as it can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
+
+
+@contextmanager
+def meanwhile(work: Callable[[int], object]) -> Iterator[None]:
+    """Have another thread do some work again and again, with numbers from 1000 on."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        for number in itertools.count(1000):
+            if over.is_set():
+                return
+            work(number)
+
+    with ThreadPoolExecutor(1) as pool:
+        repeated = pool.submit(repeat)
+        try:
+            yield
+        finally:
+            over.set()
+    repeated.result()
+
+
 class ClientsTest(ListenerTest):
     """`listen()` and `unwatched_clients()`."""
 
@@ -760,6 +819,35 @@ class ClientsTest(ListenerTest):
         subprocess.run(
             [sys.executable, '-c', textwrap.dedent(program)], check=True, timeout=60
         )
+
+    def test_those_that_come_and_go_meanwhile_disturb_nobody(self) -> None:
+        """In another database's thread, while this one goes through all there are."""
+
+        class Client:
+            _event_listeners = mock.Mock(event_listeners=lambda: [self.listener])
+
+        some, late = WeakValueDictionary[int, Client](), list[Client]()
+        kept = [some.setdefault(number, Client()) for number in range(100)]
+        with mock.patch.object(MongoClient, '_clients', some), hectic():
+
+            def come_and_go(number: int) -> None:
+                if number % 10:
+                    late.append(some.setdefault(number, Client()))
+                else:
+                    late.clear()
+
+            with meanwhile(come_and_go):
+                for _ in range(300):
+                    self.assertFalse(unwatched_clients(self.listener))
+        self.assertEqual(len(kept), 100)
+
+    def test_nor_do_processes_that_are_started(self) -> None:
+        def start(number: int) -> None:
+            sys.audit('os.exec', f'/bin/p{number}', [], None)
+
+        with self.listener.recording() as effects, hectic(), meanwhile(start):
+            for _ in range(300):
+                self.assertLess(len(effects.unheard()), 3)
 
     def test_what_cannot_be_known_is_feared(self) -> None:
         """PyMongo keeps its clients in a private place, which may move."""
