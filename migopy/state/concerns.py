@@ -143,6 +143,9 @@ def told_if_slow(write: Callable[[], Answer], to: Collection[Any]) -> Answer:
         return write()
     finally:
         reminder.cancel()
+        # It may crash Python 3.9 if it wakes up at the end of the process.
+        if reminder.is_alive():
+            reminder.join()
 
 
 def begin(

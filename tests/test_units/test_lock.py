@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import unittest
 from datetime import datetime
 from unittest import mock
 
 from migopy.state.agent import Agent
+from migopy.state.concerns import told_if_slow
 from migopy.state.holder import Holder, Locked, LockLost
 
 DOCUMENT = {
@@ -55,6 +57,16 @@ class HolderTest(unittest.TestCase):
 
     def test_says_what_a_document_has_not(self) -> None:
         self.assertEqual(str(Holder.of({})), '?@? (process 0, ?) since ?')
+
+
+class ToldIfSlowTest(unittest.TestCase):
+    def test_the_thread_that_looks_at_the_clock_has_ended_with_the_write(self) -> None:
+        """Python 3.9 may crash where one wakes up at the end of the process."""
+        to = mock.Mock(full_name='shop.migrations_lock')
+        before = set(threading.enumerate())
+        for number in range(100):
+            self.assertEqual(told_if_slow(lambda: number, to), number)  # noqa: B023
+            self.assertEqual(set(threading.enumerate()) - before, set())
 
 
 class MessageTest(unittest.TestCase):
