@@ -131,12 +131,11 @@ class Migration(NamedTuple):
 
         `None` where it is, or cannot be read, or is too deep to tell.
         """
-        import warnings
+        from migopy.server import heard_warnings
 
         try:
             # Python warns on stderr of what is odd in it, and does so again later.
-            with warnings.catch_warnings():
-                warnings.simplefilter('ignore')
+            with heard_warnings():
                 compiled(self.content(), self.path)
         except (SyntaxError, ValueError) as error:
             return error

@@ -6,10 +6,11 @@ import os
 import re
 import threading
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus
 
 from pymongo.common import VALIDATORS
@@ -216,8 +217,12 @@ def _are_hosts(text: str) -> bool:
 
 
 def _options(query: str) -> dict[str, str]:
-    if not query:
-        return {}
+    return dict(_read(query)) if query else {}
+
+
+@lru_cache(maxsize=1000)
+def _read(query: str) -> Mapping[str, str]:
+    """Read options, once: warnings are best left alone while migrations run."""
     try:
         with heard_warnings():  # `odd_options` tells of the same
             found = split_options(query, validate=False, normalize=False)

@@ -6,8 +6,9 @@ import sys
 import unittest
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
-from migopy.server.uris import misread, odd_options, of_set, with_files_in
+from migopy.server.uris import ServerUri, misread, odd_options, of_set, with_files_in
 
 SOUND = 'mongodb://server/?retryWrites=true&w=majority'
 ODD = 'mongodb://server/?maxPoolSiz=5&retryWrites=maybe'
@@ -54,6 +55,17 @@ class FilesTest(unittest.TestCase):
             'mongodb://a:b?tlsCAFile=ca.pem@h/',
         ):
             self.assertEqual(with_files_in(uri, '/srv'), uri)
+
+
+class OptionsTest(unittest.TestCase):
+    def test_what_python_warns_of_is_left_alone_once_they_are_read(self) -> None:
+        """In the thread of each database, while a migration may hear warnings."""
+        uri = 'mongodb://once.read/?retryWrites=true'
+        first = ServerUri.of(uri)
+        with mock.patch.object(warnings, 'catch_warnings', side_effect=AssertionError):
+            self.assertEqual(ServerUri.of(uri).options, first.options)
+        first.options.clear()
+        self.assertEqual(ServerUri.of(uri).options, {'retrywrites': 'true'})
 
 
 class WholeSetTest(unittest.TestCase):
