@@ -28,3 +28,4 @@ from migopy.pymongo3.methods import COLLECTION_METHODS as COLLECTION_METHODS
 from migopy.pymongo3.methods import DATABASE_METHODS as DATABASE_METHODS
 from migopy.pymongo3.refusals import DroppedByPyMongo as DroppedByPyMongo
 from migopy.pymongo3.refusals import UuidsReadAsBinary as UuidsReadAsBinary
+from migopy.pymongo3.refusals import written_uuid_advice as written_uuid_advice

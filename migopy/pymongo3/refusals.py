@@ -38,9 +38,22 @@ class UuidsReadAsBinary(MigopyException):
 
 def uuid_advice(subtype: int) -> str:
     """Say what to write so that UUIDs of a subtype are read as `uuid.UUID`."""
+    return f'To get uuid.UUID, {_with_representation(subtype)}'
+
+
+def written_uuid_advice() -> str:
+    """Say what to write so that a `uuid.UUID` is taken, in queries as well."""
+    return (
+        'PyMongo 3 took a uuid.UUID as a binary of subtype 3. For the same,'
+        f' {_with_representation(3)}. Where the UUIDs that are there have subtype 4,'
+        f" write 4 for 3, and '{_REPRESENTATIONS[4]}'."
+    )
+
+
+def _with_representation(subtype: int) -> str:
     # PyMongo's numbers for these representations are those of the subtypes.
     return (
-        'To get uuid.UUID, begin with db = db.with_options(codec_options='
+        'begin with db = db.with_options(codec_options='
         f'db.codec_options.with_options(uuid_representation={subtype})), or for all'
         " files set MONGO_CLIENT_OPTIONS = {'uuidRepresentation':"
         f" '{_REPRESENTATIONS[subtype]}'}}"

@@ -8,6 +8,7 @@ from pymongo.errors import ConnectionFailure
 
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
+from migopy.pymongo3 import written_uuid_advice
 from migopy.run import Aftermath, Failure
 from migopy.signals import Stopped, is_interruption
 from migopy.texts import text_of
@@ -15,6 +16,9 @@ from migopy.traces import excerpt
 
 #: How PyMongo tells that the server has not answered in the time that it was given.
 _TIMED_OUT = re.compile(r'timed out \(.*\b(socketTimeoutMS|timeoutMS): ([\d.]+)ms')
+
+#: How PyMongo 4 refuses a `uuid.UUID` that nobody has told it how to encode.
+_UNTOLD_UUID = 'cannot encode native uuid.UUID with UuidRepresentation.UNSPECIFIED'
 
 #: Where each of these is set.
 _SET_IN = {
@@ -33,7 +37,7 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     error = respelled(error, failure.error, spelling)
     function = failure.function or failure.direction
     lines = [f'{failure.name} {how} in its {function}.', error]
-    lines += filter(None, [_timed_out(failure.error)])
+    lines += filter(None, [_timed_out(failure.error), _untold_uuid(failure.error)])
     if failure.done:
         done = 'Executed' if failure.direction == 'up' else 'Rolled back'
         lines.append(f'{done} before it: {enumerated(failure.done)}')
@@ -61,6 +65,11 @@ def _timed_out(error: BaseException) -> str:
         f' {option} in {_SET_IN[option]}. What takes the server longer fails so each'
         ' time: make that longer first, or take it out.'
     )
+
+
+def _untold_uuid(error: BaseException) -> str:
+    """Say how to have a `uuid.UUID` taken that was refused; `''` of all else."""
+    return written_uuid_advice() if _UNTOLD_UUID in text_of(error) else ''
 
 
 def _left_behind(failure: Failure) -> list[Part]:

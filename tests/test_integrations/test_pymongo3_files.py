@@ -21,6 +21,7 @@ from migopy.pymongo3 import (
     UuidsReadAsBinary,
     legacy_database,
 )
+from tests.project import PlainTest
 from tests.server import DatabaseTest, standalone
 
 ONE = uuid.UUID(int=1)
@@ -228,6 +229,45 @@ class UuidTest(FileTest):
             result = [read, own.find_one()['_id']]
         """)
         self.assertEqual(result, [self.standing, self.standing])
+
+
+class WrittenUuidTest(PlainTest):
+    """PyMongo 3 wrote a `uuid.UUID` as it was; PyMongo 4 wants to be told how."""
+
+    def failed(self, source: str) -> str:
+        self.migration('001_x.py', source)
+        with self.assertRaisesRegex(ValueError, 'UuidRepresentation'):
+            self.manager().execute()
+        return self.logger.of('red')[-1]
+
+    def test_a_file_that_writes_one_is_told_what_to_write(self) -> None:
+        for write in (
+            "insert_one({'_id': uuid.UUID(int=1)})",
+            "bulk_write([pymongo.InsertOne({'_id': uuid.UUID(int=1)})])",
+            "find_one({'_id': uuid.UUID(int=1)})",
+        ):
+            with self.subTest(write):
+                said = self.failed(
+                    f'import uuid\nimport pymongo\n\n\ndef up(db):\n'
+                    f'    db.users.{write}\n'
+                )
+                self.assertIn(
+                    'PyMongo 3 took a uuid.UUID as a binary of subtype 3', said
+                )
+                self.assertIn('uuid_representation=3', said)
+                self.assertIn("{'uuidRepresentation': 'pythonLegacy'}", said)
+
+    def test_what_it_says_to_set_is_right(self) -> None:
+        source = 'import uuid\n\n\ndef up(db):\n    db.users.insert_one({"_id": %s})\n'
+        self.failed(source % 'uuid.UUID(int=1)')
+        options = {'uuidRepresentation': 'pythonLegacy'}
+        self.manager(MONGO_CLIENT_OPTIONS=options).execute()
+        [user] = self.db.users.find()
+        self.assertEqual(user['_id'], Binary.from_uuid(ONE, OLD))
+
+    def test_an_error_of_the_file_that_tells_of_uuids_is_only_shown(self) -> None:
+        source = 'def up(db):\n    raise ValueError("no UuidRepresentation")\n'
+        self.assertNotIn('PyMongo 3', self.failed(source))
 
 
 class ConnectionTest(FileTest):
