@@ -19,7 +19,7 @@ from migopy.backfill.changes import Batch
 from migopy.backfill.checkpoints import Checkpoint, Place, images_here
 from migopy.backfill.images import LoopImages, NoLoopImages, OpenBatch
 from migopy.backfill.left_loops import Call, Left, Loop, names_written
-from migopy.backfill.loops import CaughtInBatch, OutsideBatch, outside
+from migopy.backfill.loops import CaughtInBatch, NotInBatch, OutsideBatch, outside
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import TRANSACTION, UNDO, PageTransaction
 from migopy.effects import FailedCommand, Recording
@@ -157,6 +157,7 @@ class BatchTransactions:
                         done = checkpoint.count
                         yield from self._call.give(documents, done, effects)
                 attempts.caught = effects.failed if effects is not None else None
+                self._require_nothing_left_out(attempts.caught)
                 place.entry['wrote'] = names_written(checkpoint.wrote, effects)
                 if place.entry['wrote'] != checkpoint.wrote:
                     pages.correct(transaction.kept(place), session)
@@ -173,6 +174,12 @@ class BatchTransactions:
         pages.count()
         self._images.settle()
         return len(documents)
+
+    def _require_nothing_left_out(self, caught: FailedCommand | None) -> None:
+        """Raise `NotInBatch` where the body caught that no transaction does this."""
+        if caught is not None and caught.is_refused:
+            left = Left(self._collection.full_name, self._checkpoint.count)
+            raise NotInBatch(left, str(caught))
 
     @contextmanager
     def _inside(self, opened: OpenBatch | None) -> Iterator[None]:

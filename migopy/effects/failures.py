@@ -6,7 +6,7 @@ import os
 from typing import NamedTuple
 
 from migopy.callers import calling_file
-from migopy.codes import TOO_LARGE, TRANSACTION_OVER, TRANSIENT
+from migopy.codes import NOT_IN_TRANSACTION, TOO_LARGE, TRANSACTION_OVER, TRANSIENT
 from migopy.effects.bulk import first_failure
 from migopy.effects.tally import Document
 
@@ -20,7 +20,8 @@ class FailedCommand(NamedTuple):
     """A command that the server answered with an error.
 
     Invariant: if it was in a transaction, that has ended on the server, whatever the
-    caller makes of the error. `file` and `line` are where it was sent from.
+    caller makes of the error; it may go on only where the command `is_refused`, as no
+    transaction can do it. `file` and `line` are where it was sent from.
     """
 
     command: str
@@ -28,6 +29,7 @@ class FailedCommand(NamedTuple):
     reason: str
     file: str
     line: int
+    is_refused: bool = False
 
     @classmethod
     def now(
@@ -45,7 +47,8 @@ class FailedCommand(NamedTuple):
             namespace, error = told
         reason = str(error.get('errmsg') or error.get('codeName') or 'an error')
         reason = ' '.join(reason.split())
-        return cls(command, namespace, reason, caller.file_name, caller.line)
+        refused = error.get('code') == NOT_IN_TRANSACTION
+        return cls(command, namespace, reason, caller.file_name, caller.line, refused)
 
     def __str__(self) -> str:
         return (

@@ -74,6 +74,17 @@ class CaughtError(MigopyException):
         )
 
 
+class CaughtRefusal(MigopyException):
+    """A migration caught the error of what no transaction can do; `failed` is it.
+
+    It has gone on without what it would have done outside of one.
+    """
+
+    def __init__(self, failed: FailedCommand) -> None:
+        self.failed = failed
+        super().__init__(f'It has caught an error and gone on without this: {failed}')
+
+
 class TooLarge(MigopyException):
     """A transaction was aborted each time; `attempts` is how often it was tried."""
 
@@ -115,6 +126,7 @@ class KeptInside(MigopyException):
 #: The errors of migopy that mean "not in a transaction".
 CANNOT = (
     CaughtError,
+    CaughtRefusal,
     KeptInside,
     NoSharedTransaction,
     TooLarge,
@@ -135,8 +147,9 @@ def kept_inside(
     A write past the transaction is refused before it is sent, where that can be done,
     and so is what `keeper` refuses. Raises `KeptInside` for the one and `NotImaged` for
     the other, also where the step has swallowed the refusal; `WroteOutside` for what
-    could not be refused; and `CaughtError` where the step has gone on after an error
-    that ended the transaction.
+    could not be refused; `CaughtRefusal` where the step has gone on without what no
+    transaction can do, and `CaughtError` where it has after another error that ended
+    the transaction.
     """
     try:
         with effects.kept_to(session.session_id, is_typed(), keeper):
@@ -145,18 +158,23 @@ def kept_inside(
         raise _refusal(refused) from refused
     except OperationFailure as error:
         if code_of(error) in TRANSACTION_OVER and effects.failed is not None:
-            raise CaughtError(effects.failed) from error
+            raise _caught(effects.failed) from error
         raise
     if effects.outside.wrote:
         raise WroteOutside(effects.outside, database)
     if effects.refused is not None:
         raise _refusal(effects.refused)
-    if effects.failed is not None and is_gone(session, database):
-        raise CaughtError(effects.failed)
+    failed = effects.failed
+    if failed is not None and (failed.is_refused or is_gone(session, database)):
+        raise _caught(failed)
 
 
 def _refusal(refused: RefusedWrite) -> MigopyException:
     return NotImaged(refused) if refused.reason else KeptInside(refused)
+
+
+def _caught(failed: FailedCommand) -> MigopyException:
+    return CaughtRefusal(failed) if failed.is_refused else CaughtError(failed)
 
 
 def is_gone(session: ClientSession, database: str) -> bool:

@@ -522,6 +522,23 @@ class MigrationTest(PlainTest):
         self.execute()
         self.assertEqual((self.calls(), self.sums()), ([1] * 10, 10))
 
+    def test_so_it_does_where_the_body_catches_that_error(self) -> None:
+        """The batch would be kept, and the index would stay."""
+        self.db.notes.create_index('text')
+        swallow = """
+            def swallow(db):
+                try:
+                    db.notes.drop_index('text_1')
+                except Exception:
+                    pass
+            """
+        self.write_up(self.ONCE, last='swallow(db)', head=textwrap.dedent(swallow))
+        with self.assertRaises(NotInBatch) as caught:
+            self.execute()
+        self.assertIn('dropIndexes on ', str(caught.exception))
+        self.assertIn('1_a.py, line ', str(caught.exception))
+        self.assertEqual(self.calls(), [0] * 10)
+
     def test_what_others_write_meanwhile_fails_it_and_it_goes_on_there(self) -> None:
         self.write_up(self.ONCE, first=self.meanwhile, head=self.another_writes())
         with self.assertRaises(BatchAborted) as caught:

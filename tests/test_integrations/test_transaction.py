@@ -177,6 +177,34 @@ class TransactionTest(FabTest):
         self.migration('001_users.py', textwrap.dedent(source).replace('True', 'False'))
         self.assertEqual(self.fab('migrations:execute').status, 0)
 
+    def test_what_no_transaction_can_do_is_told_where_that_was_caught(self) -> None:
+        """It would be registered, and the index that it drops would stay."""
+        self.db.users.create_index('name')
+        source = """
+            transaction = True
+            from pymongo.errors import OperationFailure
+
+            def up(db):
+                db.users.insert_one({'_id': 1})
+                try:
+                    db.users.drop_index('name_1')
+                except OperationFailure:
+                    pass
+        """
+        self.migration('001_users.py', source)
+        for command in ('execute', 'execute,dry_run=yes'):
+            with self.subTest(command):
+                result = self.fab(f'migrations:{command}')
+                self.assertEqual(result.status, 1)
+                self.assertIn('gone on without this: dropIndexes on ', result.said)
+                self.assertIn('001_users.py, line 8: ', result.said)
+                self.assertEqual(self.db.users.count_documents({}), 0)
+                self.assertEqual(self.db.migrations.count_documents({}), 0)
+        # What the message says to do works.
+        self.migration('001_users.py', textwrap.dedent(source).replace('True', 'False'))
+        self.assertEqual(self.fab('migrations:execute').status, 0)
+        self.assertEqual(list(self.db.users.index_information()), ['_id_'])
+
     def test_a_new_collection_and_its_index_are_made_inside(self) -> None:
         self.migration(
             '001_a.py',
