@@ -143,7 +143,7 @@ class Copier:
 
 def _read_ahead(batches: Iterator[bytes]) -> Iterator[bytes]:
     """Iterate over batches; the next one is read while one is worked on."""
-    with ThreadPoolExecutor(1) as reader:
+    with ThreadPoolExecutor(1, 'migopy-copy') as reader:
         coming = reader.submit(next, batches, None)
         while (batch := coming.result()) is not None:
             coming = reader.submit(next, batches, None)

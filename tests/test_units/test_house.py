@@ -8,6 +8,7 @@ import re
 import unittest
 from pathlib import Path
 
+from migopy.run.threads import OWN
 from tests.house import HOUSE, ORDER
 
 TESTS = Path(__file__).parent.parent
@@ -116,6 +117,15 @@ class HouseTest(unittest.TestCase):
                 text = path.read_text(encoding='utf-8')
                 self.assertNotRegex(text, r'logger[.](white|red|green)', room)
                 self.assertNotRegex(text, r'(?m)^ +print\((?!\)  #)', room)
+
+    def test_its_threads_have_a_name_by_which_no_migration_waits_for_them(self) -> None:
+        makers = {'Thread', 'ThreadPool', 'ThreadPoolExecutor'}
+        for room, path in rooms().items():
+            for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+                called = node.func if isinstance(node, ast.Call) else None
+                if getattr(called, 'attr', getattr(called, 'id', '')) in makers:
+                    made = ast.unparse(node)
+                    self.assertRegex(made, f"'{OWN}|=OF_DATABASE", f'{room}: {made}')
 
     def test_a_room_has_at_most_300_lines(self) -> None:
         for room, path in self.rooms.items():
