@@ -50,6 +50,9 @@ DONE = {
     RENAME: 'renamed back',
 }
 
+#: Of a unique index: others may have written duplicates, which nothing looks up.
+PROVISO = ', if no two documents have equal values in it then'
+
 
 class DefinitionRestorer:
     """Does on the server what was decided about definitions.
@@ -92,7 +95,9 @@ class DefinitionRestorer:
         """Say what an action would do."""
         if action.value is not GONE:
             name = name_here(self._images, action.namespace)
-            self._say(f'{name}: {said_as(action)} would be {DONE[action.what]}')
+            is_unique = action.what == MAKE_INDEX and action.value.get('unique')
+            done = DONE[action.what] + (PROVISO if is_unique else '')
+            self._say(f'{name}: {said_as(action)} would be {done}')
 
     def _drop_made(self, action: Action, place: str) -> None:
         is_gone = drop_if_empty(self._images, action.namespace, place)

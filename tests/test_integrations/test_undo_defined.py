@@ -319,6 +319,23 @@ class DefinedTest(DefinitionsTest):
                 self.assertRegex(self.said(), said)
                 self.assertNotIn('would do: nothing', self.said())
 
+    def test_a_dry_run_promises_no_unique_index_that_duplicates_may_prevent(
+        self,
+    ) -> None:
+        self.db.b.create_index('login', unique=True)
+        self.migration('001_a.py', f"{HEAD}    db.b.drop_index('login_1')\n")
+        manager = self.manager()
+        manager.execute()
+        self.db.b.insert_many([{'login': 'ada'}, {'login': 'ada'}])
+        manager.rollback('001', dry_run='yes')
+        self.assertIn(
+            'b: index login_1 would be made again, if no two documents have equal'
+            ' values in it then\n',
+            self.said(),
+        )
+        with self.assertRaisesRegex(InTheWay, 'index login_1 cannot be restored'):
+            manager.rollback('001')
+
     def said(self) -> str:
         return '\n'.join(text for _, text in self.logger.said)
 
