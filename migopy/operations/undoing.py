@@ -26,8 +26,10 @@ class NeverExecuted(MigopyException):
         super().__init__(
             f'{name} has no down(), and was ignored here: it is marked as applied, and'
             ' migopy has run no up() of it to its end. Nothing was run.\n'
-            'To have it pending again, write a down(db) that undoes what there is of'
-            ' it, `def down(db): pass` if that is nothing, then type',
+            'To have it pending again, and run nothing: ',
+            Command('forget', name),
+            '\nOr, if there is something of it to be undone first, write a down(db)'
+            ' that undoes that, then type',
             Again(),
         )
 
@@ -122,8 +124,8 @@ def _step_down(
         return step
     if not has_down and loaded.said().repeat:
         raise NoWayBack(loaded.name)
-    record = plan.registered.get(loaded.name)
-    if not has_down and record is not None and record.how == IGNORED:
+    records = plan.records_of(loaded.migration)
+    if not has_down and {each.how for each in records} == {IGNORED}:
         raise NeverExecuted(loaded.name)
     if not has_down and any(e.images for e in plan.unfinished_of(loaded.migration)):
         raise NeverKept(loaded.name)

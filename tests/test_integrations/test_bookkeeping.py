@@ -458,8 +458,15 @@ class BookkeepingTest(PlainTest):
         self.manager().ignore('3')
         said = self.refused('rollback', '3')
         self.assertIn('003_c.py has no down(), and was ignored here', said)
-        self.assertIn('`def down(db): pass` if that is nothing', said)
-        self.assertRegex(said, 'then type the command again.$')
+        self.assertIn(
+            'To have it pending again, and run nothing: fab migrations:forget,003_c.py'
+            '\n',
+            said,
+        )
+        self.assertRegex(said, 'a down.db. that undoes that, then type the command')
+        self.manager().forget('003_c.py')
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.manager().ignore('3')
         self.migration('003_c.py', up + 'def down(db): pass\n')
         self.manager().rollback('3')
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
