@@ -19,6 +19,7 @@ from migopy.run import (
     Observer,
     Plan,
     UnknownMigration,
+    warn_of_left_without,
 )
 from migopy.site import Site
 from migopy.state import (
@@ -156,6 +157,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
         _keep(site, gone.name, FORGOTTEN, None, observer, runs_it)
+        warn_of_left_without(gone.name, plan, observer)
         if written:
             observer.warned(
                 f'{gone.name} may have written before ({written}), and that was not'

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from migopy.run.dependencies import (
         require_dependencies,
         warn_of_dependents,
+        warn_of_left_without,
     )
     from migopy.run.imaging import with_images
     from migopy.run.imaging_errors import NoImagesHere, NotImaged, OutsidePages
@@ -121,6 +122,7 @@ LATE = {
     'warn_of_helpers': 'cautions',
     'warn_of_imports': 'cautions',
     'warn_of_later': 'cautions',
+    'warn_of_left_without': 'dependencies',
     'warn_of_other_than_executed': 'cautions',
 }
 
@@ -207,6 +209,7 @@ __all__ = [
     'warn_of_helpers',
     'warn_of_imports',
     'warn_of_later',
+    'warn_of_left_without',
     'warn_of_other_than_executed',
     'ways_on',
     'with_images',

@@ -74,6 +74,20 @@ def warn_of_dependents(plan: Plan, steps: Sequence[Step], observer: Observer) ->
                 )
 
 
+def warn_of_left_without(name: str, plan: Plan, observer: Observer) -> None:
+    """Warn of files that depend on a migration which has neither file nor record."""
+    if plan.stands_for(name):
+        return
+    for each in plan.migrations:
+        for dependency in _written_in(each):
+            is_it = name in (dependency, f'{dependency}.py')
+            if is_it and _found(dependency, plan.migrations) is None:
+                observer.warned(
+                    f'{each.name} depends on {name}, which has no file here and counts'
+                    ' as applied no more'
+                )
+
+
 def _written_in(migration: Migration) -> list[str]:
     """Read what a file depends on without importing it, `[]` where that cannot be."""
     with suppress(Unreadable):

@@ -231,6 +231,34 @@ class OrderTest(PlainTest):
                 self.assertIn(f'001_a.py {why}', self.told('check', offline='yes'))
                 self.assertEqual(self.ran(), [])
 
+    def test_one_without_a_file_keeps_from_running_what_is_pending_alone(self) -> None:
+        self.add('001_a.py')
+        self.add('002_b.py', '001_a.py')
+        self.told('execute')
+        self.add('003_c.py', '001_a')
+        (self.folder / 'mongomigrations' / '001_a.py').unlink()
+        said = self.told('forget', '001_a.py')
+        for name in ('002_b.py', '003_c.py'):
+            self.assertIn(
+                f'{name} depends on 001_a.py, which has no file here and counts as'
+                ' applied no more',
+                said,
+            )
+        self.assertIn('003_c.py: needs 001_a, which has no file', self.told('execute'))
+        (self.folder / 'mongomigrations' / '003_c.py').unlink()
+        for command in ('show_status', 'check', 'execute'):
+            self.assertNotIn('which has no file here', self.told(command))
+        said = self.told('check', offline='yes')
+        self.assertIn('002_b.py needs 001_a.py, which has no file here', said)
+
+    def test_forget_of_one_that_has_its_file_leaves_none_without(self) -> None:
+        self.add('001_a.py')
+        self.add('002_b.py', '001_a.py')
+        self.told('ignore', '001_a.py')
+        said = self.told('forget', '001_a.py')
+        self.assertIn('001_a.py forgotten', said)
+        self.assertNotIn('depends on', said)
+
     def test_bad_values(self) -> None:
         for value in ("'001_a.py'", '[1]', '{}', "['']"):
             with self.subTest(value):
