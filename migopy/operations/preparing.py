@@ -19,6 +19,7 @@ from migopy.run import (
     steps_of,
     warn_of_helpers,
     warn_of_imports,
+    warn_of_same_number,
     with_images,
 )
 from migopy.server import BEGAN, Process, end_remains
@@ -85,6 +86,7 @@ def load_steps(
     require_dependencies(steps, plan, order.in_trial)
     warn_of_helpers(steps, observer)
     warn_of_imports(steps, observer)
+    warn_of_same_number(plan, steps, observer)
     for step in steps:
         if step.in_transaction:
             without = ', or have `transaction = False` at the top of the file.'

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
         warn_of_imports,
         warn_of_later,
         warn_of_other_than_executed,
+        warn_of_same_number,
     )
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import (
@@ -124,6 +125,7 @@ LATE = {
     'warn_of_later': 'cautions',
     'warn_of_left_without': 'dependencies',
     'warn_of_other_than_executed': 'cautions',
+    'warn_of_same_number': 'cautions',
 }
 
 __all__ = [
@@ -211,6 +213,7 @@ __all__ = [
     'warn_of_later',
     'warn_of_left_without',
     'warn_of_other_than_executed',
+    'warn_of_same_number',
     'ways_on',
     'with_images',
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from migopy.commands import Command
 from migopy.errors import enumerated
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
@@ -54,6 +55,19 @@ def warn_of_imports(steps: Sequence[Step], observer: Observer) -> None:
                 f'{step.name} has written while it was imported: {written}. What stands'
                 ' outside of its functions is done each time that the file is imported,'
                 ' for a dry run or preflight, too: move it into its up'
+            )
+
+
+def warn_of_same_number(plan: Plan, steps: Sequence[Step], observer: Observer) -> None:
+    """Warn of an `up` that may have run under a name which has no file any more."""
+    for step in steps:
+        old = plan.same_number.get(step.name) if step.direction == 'up' else None
+        if old is not None:
+            observer.warned(
+                f'{step.name} has the number of {old}, which is applied and has no file'
+                ' here. If it is that one under another name, it is applied already; in'
+                ' place of running it, type: ',
+                Command('rename', old, step.name),
             )
 
 

@@ -149,6 +149,32 @@ class Plan(Applied):
         return [names for names in named if len(names) > 1]
 
     @cached_property
+    def same_number(self) -> dict[str, str]:
+        """Give by pending file the one missing name that has its number, if one has.
+
+        It may be that one, renamed and edited since; its content does not tell.
+        """
+        gone = [each for each in self.missing if each not in self.renamed.values()]
+        new = [each.name for each in self.unregistered if each.name not in self.own]
+        if not gone or not new or self.file_names is None:
+            return {}
+        # Of names in several parts, the numbers of all have to be as wide.
+        numbers = {
+            name: number
+            for number, name in self.file_names.sorted_out([*gone, *new])[0]
+        }
+        olds: dict[int, list[str]] = {}
+        for name in gone:
+            if name in numbers:
+                olds.setdefault(numbers[name], []).append(name)
+        alike = {name: olds.get(numbers.get(name, -1), []) for name in new}
+        return {
+            name: found[0]
+            for name, found in alike.items()
+            if len(found) == 1 and name not in self.renamed
+        }
+
+    @cached_property
     def open_runs(self) -> OpenRuns:
         """Give the runs that the history leaves open, each in its state."""
         if not self.runs:

@@ -50,6 +50,9 @@ def of_status(plan: Plan, pending: Sequence[str], spelling: Spelling) -> Documen
         'missing': plan.missing,
         'wrong': [{'name': name, 'reason': why} for name, why in plan.wrong],
         'renamed': [{'name': new, 'was': old} for new, old in plan.renamed.items()],
+        'same_number': [
+            {'name': new, 'missing': old} for new, old in plan.same_number.items()
+        ],
         'equal_numbers': plan.equal_numbers,
         'running': [of_run(plan.open_runs, run) for run in plan.open_runs.running],
         'unfinished': unfinished,

@@ -83,6 +83,9 @@ class Report:
             self._say(
                 f'{old} seems to be {new} now. If so: ', Command('rename', old, new)
             )
+        for new, old in list(plan.same_number.items())[:MOST]:
+            said = f'If {new} is {old} under another name, type: '
+            self._say(said, Command('rename', old, new))
         gone = [each for each in plan.missing if each not in plan.renamed.values()]
         if gone:
             self._say(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from textwrap import dedent
 from typing import Any
 
 from migopy import MigopyException
@@ -408,6 +409,49 @@ class BookkeepingTest(PlainTest):
         # One that was copied besides may be either.
         self.migration('0004_b.py', INSERT)
         self.assertIn('rename,003_b.py,0004_b.py', self.refused('execute', '4'))
+
+    def test_one_that_was_renamed_and_edited_does_not_run_again_unsaid(self) -> None:
+        """One of another branch has the same number by right, so it runs."""
+        folder = self.folder / 'mongomigrations'
+        (folder / '002_b.py').rename(folder / '002_c.py')
+        self.migration('002_c.py', f'# edited\n{dedent(INSERT)}')
+        rename = 'fab migrations:rename,002_b.py,002_c.py'
+        self.manager().show_status()
+        said = '\n'.join(self.logger.of('white'))
+        named = f'If 002_c.py is 002_b.py under another name, type: {rename}'
+        self.assertIn(named, said)
+        self.assertIn('fab migrations:forget,002_b.py', said)
+        warning = (
+            '002_c.py has the number of 002_b.py, which is applied and has no file'
+            ' here. If it is that one under another name, it is applied already; in'
+            f' place of running it, type: {rename}'
+        )
+        for names, options in (((), {'dry_run': 'yes'}), ((), {}), (('002_c',), {})):
+            with self.subTest(names, **options):
+                self.logger.said.clear()
+                self.manager().execute(*names, **options)
+                white = self.logger.of('white')
+                doing = 'Executing' if not options else 'Trying the up of'
+                begun = next(each for each in white if each.startswith(doing))
+                self.assertLess(white.index(warning), white.index(begun))
+                if not options:
+                    self.assertIn('002_c.py', self.registered())
+                    self.db.migrations.delete_one({'name': '002_c.py'})
+        self.manager().rename('002_b', '002_c')
+        self.assertEqual(self.registered(), ['001_a.py', '002_c.py'])
+
+    def test_a_new_number_is_taken_for_no_other_name(self) -> None:
+        folder = self.folder / 'mongomigrations'
+        self.migration('002_x.py', INSERT)
+        self.manager().execute()
+        for name in ('002_b.py', '002_x.py'):
+            (folder / name).unlink()
+        # Neither of the two that are gone is the one of this number.
+        self.migration('002_c.py', 'def up(db): db.c.insert_one({})')
+        self.migration('003_d.py', 'def up(db): db.d.insert_one({})')
+        self.manager().execute()
+        self.manager().show_status()
+        self.assertNotIn('another name', str(self.logger.said))
 
     def test_one_that_was_copied_runs(self) -> None:
         self.migration('003_b.py', INSERT)

@@ -103,6 +103,7 @@ class JsonTest(FabTest):
                 'changed': [],
                 'missing': ['002_gone.py'],
                 'renamed': [],
+                'same_number': [],
                 'phases': {},
                 'again': [],
                 'needs': {},

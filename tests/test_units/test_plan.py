@@ -12,7 +12,7 @@ from typing import Any
 from bson import ObjectId
 
 from migopy.commands import Command
-from migopy.files import Migration
+from migopy.files import FileNames, Migration
 from migopy.operations.agreed_plan import helpers_of
 from migopy.run import (
     AlreadyBegun,
@@ -74,6 +74,23 @@ class WhatFitsTest(unittest.TestCase):
 
     def test_missing_is_registered_without_a_file(self) -> None:
         self.assertEqual(plan('1_a.py', '1_a.py 2_b.py').missing, ['2_b.py'])
+
+    def test_a_missing_one_has_the_number_of_a_pending_one(self) -> None:
+        parts = FileNames(r'(?P<migr_nr_1>\d+)-(?P<migr_nr_2>\d+)_')
+        simple = FileNames(r'(?P<migr_nr>\d+)_')
+        for file_names, on_disk, registered, expected in (
+            (simple, '1_a.py 2_c.py', '1_a.py 02_b.py', {'2_c.py': '02_b.py'}),
+            (simple, '1_a.py 2_c.py', '1_a.py 3_b.py', {}),
+            (simple, '2_c.py', '2_a.py 2_b.py', {}),
+            (simple, '2_b.py 2_c.py', '2_b.py', {}),
+            (parts, '1-11_c.py', '11-1_b.py', {}),
+            (parts, '1-11_c.py', '01-11_b.py', {'1-11_c.py': '01-11_b.py'}),
+        ):
+            with self.subTest(on_disk=on_disk, registered=registered):
+                migrations = [Migration(each, 0, '') for each in on_disk.split()]
+                known = records(*registered.split())
+                found = Plan(migrations, known, file_names=file_names).same_number
+                self.assertEqual(found, expected)
 
     def test_equal_numbers_are_grouped(self) -> None:
         self.assertEqual(
