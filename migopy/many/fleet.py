@@ -10,7 +10,7 @@ from functools import partial
 
 from pymongo.errors import PyMongoError
 
-from migopy.commands import Command, Part, Spelling
+from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException
 from migopy.machine import LACKING, exhausted_by
 from migopy.many.databases import Database, shown
@@ -28,15 +28,14 @@ from migopy.many.outcomes import (
     is_idle,
     is_of_all,
 )
-from migopy.many.patterns import typed_only
 from migopy.many.result import Counts, Tally
 from migopy.many.selecting import Selection
-from migopy.many.status import Standing, standing_of
+from migopy.many.status import next_steps, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit
 from migopy.state import FAILED, Holder
-from migopy.tell import KeptLines, Voice, gather_answers, ways_to_run
+from migopy.tell import KeptLines, Voice, gather_answers
 from migopy.terminal import meter, spoken_by, told_by, unheard, whole_lines
 
 #: What is done for one database; the last argument says whether to wait for its lock.
@@ -103,7 +102,7 @@ class Fleet:
         gone = [each for each in outcomes if each.is_gone]
         for each in [*gone, *failed]:
             self._report.done(each)
-        self._report.status(standings, self._next(standings))
+        self._report.status(standings, next_steps(standings, self._selection))
         answer_standings(standings)
         if failed:
             titles = [each.database.title for each in failed]
@@ -162,26 +161,6 @@ class Fleet:
             self._report.line('white', *counts.idle)
         if counts.are_worth_telling and not self._only_shows:
             self._report.ended(counts.words, seconds)
-
-    def _next(self, standings: Sequence[tuple[str, Standing]]) -> list[Part]:
-        phases = {phase for _, each in standings for phase in each.phases}
-        ways = self._selection.narrow_all(ways_to_run(phases))
-        unfinished = [title for title, each in standings if each.is_unfinished]
-        if unfinished:
-            about = Command('show_status', only=typed_only(unfinished[0]))
-            first = 'First settle what is unfinished. All about one of those: '
-            others = self._selection.without(ways, unfinished)
-            go_on = ['\nThe others can go on. ', *others] if ways else []
-            return [first, about, *go_on]
-        odd = [title for title, each in standings if each.remarks]
-        failed = [title for title, each in standings if each.failed]
-        if odd:
-            about = Command('show_status', only=typed_only(odd[0]))
-            ways += ['\n' if ways else '', 'All about one of those: ', about]
-        elif failed:
-            why = Command('history', only=typed_only(failed[0]))
-            ways += ['\n' if ways else '', 'Why it failed in one of those: ', why]
-        return ways
 
     def _outcomes(
         self, databases: Sequence[Database], deed: Deed, has_bar: bool = True

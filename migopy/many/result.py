@@ -22,7 +22,7 @@ from migopy.many.outcomes import (
 )
 from migopy.many.patterns import FAILED_ONES, typed_only
 from migopy.many.selecting import Selection
-from migopy.run import Before, Unfinished, by_migration
+from migopy.run import Before, Renamed, Unfinished, by_migration
 
 
 class Failing(NamedTuple):
@@ -31,7 +31,7 @@ class Failing(NamedTuple):
     `in_history` is whether the database's own history tells of it. `ways` are the ways
     to settle what was left unfinished, empty if nothing was or if they stand in the
     error alone. `is_for_good` is whether the same command would be refused there again,
-    `first` the command that has to come before it.
+    `first` the commands that have to come before it.
     """
 
     title: str
@@ -39,7 +39,7 @@ class Failing(NamedTuple):
     ways: Sequence[Part]
     is_for_good: bool
     is_unfinished: bool
-    first: Command | None
+    first: Sequence[Command]
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
@@ -48,7 +48,7 @@ class Failing(NamedTuple):
         is_for_good = isinstance(error, MigopyException) and error.is_for_good
         title, in_history = outcome.database.title, is_in_history(outcome)
         is_unfinished = bool(ways) or isinstance(error, Unfinished)
-        first = error.next[0] if isinstance(error, Before) else None
+        first = _first(error)
         return cls(title, in_history, ways, is_for_good, is_unfinished, first)
 
 
@@ -133,7 +133,7 @@ def settle(tally: Tally, count: int, typed: Command, selection: Selection) -> No
         raise tally.refused
     if tally.failed:
         titles = [each.title for each in tally.failed]
-        raise Failed(titles, count, _next(tally, typed, selection))
+        raise Failed(titles, count, _next(tally, count, typed, selection))
 
 
 def require_well(
@@ -146,6 +146,13 @@ def require_well(
         if any(each.is_for_good for each in tally.failed):
             raise CanaryFailed(titles, not_begun)
         raise CanaryFailed(titles, not_begun, again)
+
+
+def _first(error: BaseException | None) -> list[Command]:
+    """List the commands that have to come before the same one again."""
+    if isinstance(error, Renamed):
+        return [each for each in error.next if each.name == 'rename']
+    return error.next[:1] if isinstance(error, Before) else []
 
 
 def _ways(outcome: Outcome) -> list[Part]:
@@ -166,7 +173,7 @@ def _ways(outcome: Outcome) -> list[Part]:
     return said
 
 
-def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
+def _next(tally: Tally, count: int, typed: Command, selection: Selection) -> list[Part]:
     """Say what to type for exactly those that failed, if that can be typed."""
     others = [each for each in tally.failed if not each.is_for_good]
     if not others:
@@ -196,11 +203,14 @@ def _next(tally: Tally, typed: Command, selection: Selection) -> list[Part]:
         )
         return [f'{first} Then type: ', again]
     waiting = [each for each in tally.failed if each.first]
-    if waiting and len(waiting) <= MOST_NAMED:
-        there = ' '.join(typed_only(each.title) for each in waiting)
-        before = waiting[0].first
-        if before and all(each.first == before for each in waiting):
-            return ['First type: ', before.having(only=there), '\nThen type: ', again]
+    if waiting and all(each.first == waiting[0].first for each in waiting):
+        there = [each.title for each in waiting]
+        said = []
+        for each in waiting[0].first:
+            before = selection.for_those(each, there, count)
+            said += [before, '\n'] if before else []
+        if said:
+            return ['First type: ', *said, 'Then type: ', again]
     return ['To go on, type: ', again]
 
 

@@ -140,6 +140,22 @@ class Selection(NamedTuple):
             self.narrow(each) if isinstance(each, Command) else each for each in said
         ]
 
+    def for_those(
+        self, command: Command, titles: Sequence[str], count: int
+    ) -> Command | None:
+        """Give a command for some of the `count` databases that were meant, or all.
+
+        `None` where those are too many to name.
+        """
+        # What is drawn by lot, or has failed last, may be others the next time.
+        is_sure = self.wanted.sample is None and not self.wanted.asks_for_failed
+        if is_sure and len(titles) == count:
+            return self.narrow(command)
+        if len(titles) > MOST_NAMED:
+            # It finds out itself where there is nothing to rename.
+            return self.narrow(command) if command.name == 'rename' else None
+        return command.having(only=' '.join(map(typed_only, titles)))
+
     def without(self, said: Iterable[Part], titles: Sequence[str]) -> list[Part]:
         """Give the parts of a text with its commands for all but some databases.
 

@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from migopy.errors import some_of
+from migopy.commands import Command, Part
+from migopy.errors import MOST, some_of
 from migopy.files import AFTER
+from migopy.many.patterns import typed_only
+from migopy.many.selecting import Selection
 from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
 from migopy.state import FAILED
-from migopy.tell import elsewhere_of, phases_to_run
+from migopy.tell import elsewhere_of, phases_to_run, ways_to_run
 
 #: How two of the remarks begin.
 UNFINISHED, FAILED_LAST = 'Unfinished', 'Failed in the last run'
@@ -37,6 +40,8 @@ class Standing(NamedTuple):
     is_unfinished: bool = False
     #: Which of the pending ones failed when it ran last, and left nothing behind.
     failed: str = ''
+    #: Old and new names of what is applied, it seems, and has another name now.
+    renames: Sequence[tuple[str, str]] = ()
 
     @classmethod
     def of(
@@ -63,6 +68,11 @@ class Standing(NamedTuple):
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
             bool(plan.to_settle),
+            renames=[
+                (old, new)
+                for renamed in (plan.renamed, plan.same_number)
+                for new, old in renamed.items()
+            ],
         )
 
     @property
@@ -140,6 +150,50 @@ def remarks_of(
     return sorted(groups.items(), key=_rank)
 
 
+def next_steps(
+    standings: Sequence[tuple[str, Standing]], selection: Selection
+) -> list[Part]:
+    """Say what to type where databases stand so, for those that were meant."""
+    phases = {phase for _, each in standings for phase in each.phases}
+    ways = selection.narrow_all(ways_to_run(phases))
+    unfinished = [title for title, each in standings if each.is_unfinished]
+    if unfinished:
+        about = Command('show_status', only=typed_only(unfinished[0]))
+        first = 'First settle what is unfinished. All about one of those: '
+        others = selection.without(ways, unfinished)
+        go_on = ['\nThe others can go on. ', *others] if ways else []
+        return [first, about, *go_on]
+    renames = _renames(standings, selection)
+    ways = [*renames, *(['\n'] if renames and ways else []), *ways]
+    odd = [title for title, each in standings if each.remarks]
+    failed = [title for title, each in standings if each.failed]
+    if odd:
+        about = Command('show_status', only=typed_only(odd[0]))
+        ways += ['\n' if ways else '', 'All about one of those: ', about]
+    elif failed:
+        why = Command('history', only=typed_only(failed[0]))
+        ways += ['\n' if ways else '', 'Why it failed in one of those: ', why]
+    return ways
+
+
+def _renames(
+    standings: Sequence[tuple[str, Standing]], selection: Selection
+) -> list[Part]:
+    """Say what to type for each that may have been renamed, a line each."""
+    groups: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for title, standing in standings:
+        for names in standing.renames:
+            groups[names].append(title)
+    said: list[Part] = []
+    for (old, new), titles in list(groups.items())[:MOST]:
+        rename = Command('rename', old, new)
+        there = selection.for_those(rename, titles, len(standings))
+        begin = '\n' if said else ''
+        if there is not None:
+            said += [f'{begin}If {new} is {old} under another name, type: ', there]
+    return said
+
+
 def _rank(group: tuple[str, Sequence[str]]) -> tuple[bool, int, str]:
     remark, titles = group
     return not remark.startswith(UNFINISHED), len(titles), remark
@@ -163,6 +217,8 @@ def _remarks(plan: Plan, left: Sequence[str], later: str) -> Iterable[str]:
             yield f'{what}: {some_of(names)}'
     for new, old in plan.renamed.items():
         yield f'{old} seems to be {new} now'
+    for new, old in plan.same_number.items():
+        yield f'{new} has the number of {old}'
     for name, why in plan.wrong:
         yield f'{name}: {why}'
     if plan.foreign:

@@ -274,6 +274,44 @@ class NextTest(FleetTest):
             self.assert_ok(self.fab(typed.strip("'")))
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py', '002_b.py']] * 3)
 
+    def test_what_was_renamed_is_renamed_in_all_or_in_those_that_have_it(self) -> None:
+        self.migration('001_a.py', PICKY)
+        folder = self.folder / 'mongomigrations'
+        for old, new, which, there in (
+            ('001_a.py', '001_b.py', '', ''),
+            ('002_c.py', '002_d.py', f',only={self.name("[ac]")}', ',only=a c'),
+        ):
+            with self.subTest(new):
+                self.migration(old, dedent(PICKY).replace('no good', old))
+                self.assert_ok(self.fab(f'migrations:execute{which}'))
+                (folder / old).rename(folder / new)
+                rename = f'migrations:rename,{old},{new}{there}'
+                rename = f"fab '{rename}'" if there else f'fab {rename}'
+                shown = self.shown(self.assert_ok(self.fab('migrations')))
+                said = f'If {new} is {old} under another name, type: {rename}\n'
+                self.assertIn(said, shown)
+                shown = self.shown(
+                    self.assert_error(self.fab('migrations:execute'), '')
+                )
+                self.assertIn(f'stands above. First type: {rename}\n', shown)
+                typed = rename[4:].strip("'").replace('only=a c', which[1:])
+                self.assert_ok(self.fab(typed))
+                self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_b.py', '002_d.py']] * 3)
+
+    def test_what_may_have_been_renamed_is_named_for_all(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.assert_ok(self.fab('migrations:execute'))
+        (self.folder / 'mongomigrations/001_a.py').unlink()
+        self.migration('001_b.py', 'def up(db): pass')
+        said = '001_a.py under another name, type: fab migrations:rename,001_a.py,001_b'
+        self.assertIn(
+            f'If 001_b.py is {said}.py\nTo execute them: fab migrations:execute\n',
+            self.assert_ok(self.fab('migrations')).stdout,
+        )
+        result = self.assert_ok(self.fab('migrations:execute'))
+        self.assertIn('it is applied already; in place of running it', result.said)
+
     def test_what_is_asked_for_in_all_is_offered_again_for_all(self) -> None:
         self.migration('001_a.py', 'def up(db): pass')
         self.assert_ok(self.fab('migrations:execute'))

@@ -30,7 +30,7 @@ from migopy.many.outcomes import Outcome
 from migopy.many.patterns import is_pattern
 from migopy.many.result import Counts
 from migopy.many.selecting import Selection
-from migopy.many.status import Standing, remarks_of, rows_of
+from migopy.many.status import Standing, next_steps, remarks_of, rows_of
 from migopy.many.workers import Workers
 from migopy.secrets import redacted
 from migopy.state import Holder, Locked
@@ -428,6 +428,24 @@ class StandingTest(unittest.TestCase):
         rows = rows_of(standings)
         self.assertEqual([row.titles for row in rows], [['y', 'z'], ['x']])
         self.assertEqual(remarks_of(standings), [('Changed: 001_a.py', ['y', 'z'])])
+
+    def test_a_rename_is_for_all_or_for_those_that_need_it(self) -> None:
+        renamed = Standing('', 1, '', (), True, renames=[('1_a.py', '1_b.py')])
+        others = ('z', Standing('', 1, '', (), True))
+        rename = Command('rename', '1_a.py', '1_b.py')
+        many = [(f't{number}', renamed) for number in range(21)]
+        for standings, options, expected in (
+            (many, {}, {}),
+            (many, {'except': 'x'}, {'except': 'x'}),
+            ([*many[:2], others], {}, {'only': 't0 t1'}),
+            (many[:2], {'sample': '2'}, {'only': 't0 t1'}),
+            (many[:2], {'only': 'failed'}, {'only': 't0 t1'}),
+            ([*many, others], {}, {}),
+        ):
+            with self.subTest(len(standings), **options):
+                selection = Selection.of('show_status', options)
+                said = next_steps(standings, selection)
+                self.assertEqual(said[1], rename.having(**expected))
 
     def test_what_is_unfinished_comes_first_and_is_not_called_a_range(self) -> None:
         changed = Standing('002_b.py', 0, '', ('Changed: 001_a.py',), True)
