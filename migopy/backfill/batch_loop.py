@@ -21,12 +21,12 @@ from migopy.backfill.documents import RAW, id_of, on_primary
 from migopy.backfill.left_loops import Call, Loop, names_written
 from migopy.backfill.loops import LOOP, require_no_loop
 from migopy.backfill.pages import Pages
-from migopy.backfill.resuming import begin, say_where
+from migopy.backfill.resuming import begin, say_where, total_of_call
 from migopy.backfill.target import Target, require_the_same
 from migopy.backfill.throttle import Throttle
 from migopy.backfill.transactions import session_for
 from migopy.effects import Recording
-from migopy.terminal import Meter, meter, total_of
+from migopy.terminal import Meter, meter
 
 #: Round trips of a batch whose commands are not heard: one reads it.
 READS = 1
@@ -67,7 +67,7 @@ class BatchLoop:
         self._tried = tried
         there = on_primary(collection)
         raw: Collection[RawBSONDocument] = there.with_options(RAW)
-        self._everything = there.find(query)
+        self._total = partial(total_of_call, there, query)
         self._pages = Pages(raw, query)
 
     def begin(self) -> Loop:
@@ -107,7 +107,7 @@ class BatchLoop:
                         session,
                     )
                     read = partial(self._next, checkpoint)
-                    yield from batches.give(read, show, total_of(self._everything))
+                    yield from batches.give(read, show, self._total(checkpoint))
                 else:
                     yield from self._plain(checkpoint, effects, show)
             require_the_same(self._collection, self._target)
@@ -119,7 +119,7 @@ class BatchLoop:
     def _plain(
         self, checkpoint: Checkpoint, effects: Recording | None, show: Meter
     ) -> Loop:
-        total = total_of(self._everything)
+        total = self._total(checkpoint)
         while True:
             done = checkpoint.count
             show(self._name, done, total)

@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 
 from migopy.backfill.checkpoints import CHECKPOINTS, Checkpoint
 from migopy.backfill.documents import shown
-from migopy.terminal import say
+from migopy.terminal import say, total_of
 
 
 def begin(
@@ -35,6 +35,23 @@ def begin(
     }
     data = bson.encode(what, codec_options=collection.codec_options)
     return checkpoints.begin(collection.full_name, hashlib.sha256(data).hexdigest())
+
+
+def total_of_call(
+    there: Collection[Any], query: Mapping[str, Any], checkpoint: Checkpoint
+) -> int | None:
+    """Count the documents of a call, if that is quick: done, failed, and the rest.
+
+    What is done may fit the query no more.
+    """
+    if not (query and checkpoint.is_begun):
+        return total_of(there.find(query))
+    # Outside of `$expr` it would find `_id`s of one type alone.
+    follows = {'$expr': {'$gt': ['$_id', {'$literal': checkpoint.after}]}}
+    rest = total_of(there.find({'$and': [query, follows]}))
+    if rest is None:
+        return None
+    return checkpoint.count + len(checkpoint.failed) + rest
 
 
 def say_where(name: str, checkpoint: Checkpoint) -> bool:

@@ -10,6 +10,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Callable
 
 from bson.raw_bson import RawBSONDocument
@@ -22,7 +23,7 @@ from migopy.backfill.checkpoints import REMEMBERED, Checkpoint, images_here, sav
 from migopy.backfill.documents import RAW, id_of, on_primary, shown
 from migopy.backfill.exactly_once import ExactlyOnce, TooLarge
 from migopy.backfill.pages import Pages
-from migopy.backfill.resuming import say_where
+from migopy.backfill.resuming import say_where, total_of_call
 from migopy.backfill.sizes import BASE, SECONDS
 from migopy.backfill.target import Target
 from migopy.backfill.threads import Submit
@@ -31,7 +32,7 @@ from migopy.backfill.transactions import NotOnce
 from migopy.backfill.writes import EndedTransaction, Writes, Written, about_capped
 from migopy.server import is_in_transaction
 from migopy.signals import Stopped, Terminated
-from migopy.terminal import Meter, say, total_of
+from migopy.terminal import Meter, say
 from migopy.traces import summary
 
 #: A batch that is being written, and a call that waits for the result.
@@ -70,7 +71,7 @@ class UpdateCall:
         there = on_primary(collection)
         raw: Collection[RawBSONDocument] = there.with_options(RAW)
         self._raw = raw
-        self._everything = there.find(query)
+        self._total = partial(total_of_call, there, query, checkpoint)
         self._pages = Pages(raw, query)
         self._changes = Changes(
             function,
@@ -145,7 +146,7 @@ class UpdateCall:
     ) -> bool:
         """Write batches, each in a transaction; raises `TooLarge`."""
         # Documents are counted while the first page is read.
-        count_all = submit(total_of, self._everything)
+        count_all = submit(self._total)
         writing: tuple[Batch, Callable[[], Written]] | None = None
         for batch in batches:
             show(self._name, self._checkpoint.count, count_all())
@@ -200,7 +201,7 @@ class UpdateCall:
         return True
 
     def _work(self, submit: Submit, in_flight: int, show: Meter) -> None:
-        total = total_of(self._everything)
+        total = self._total()
         pending: deque[Pending] = deque()
         try:
             for batch in self._batches(submit):

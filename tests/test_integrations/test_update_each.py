@@ -24,6 +24,8 @@ from migopy.backfill import (
     Checkpoints,
     Counts,
     DocumentsFailed,
+    batch_loop,
+    calls,
     checkpoints,
     resuming,
 )
@@ -752,6 +754,54 @@ class MigrationTest(PlainTest):
         self.assertEqual(self.registered(), ['1_a.py'])
         kept = [run['checkpoints'] for run in self.db.migrations_history.find()]
         self.assertEqual(kept[-1], [])
+
+    def test_what_is_done_counts_where_it_fits_the_filter_no_more(self) -> None:
+        """It is told how far it is of all documents, not of those that are left."""
+        text = """
+            import migopy
+
+            def up(db):
+                {}
+
+            def change(note):
+                if note['_id'] == {}:
+                    raise ValueError('bad')
+                return {{'$set': {{'new': True}}}}
+
+            def change_all(db, notes):
+                for note in notes:
+                    db.notes.update_one({{'_id': note['_id']}}, change(note))
+        """
+        fresh = "{'new': {'$exists': False}}"
+        loops = {
+            '1_a.py': f'migopy.update_each(db.notes, change, {fresh}, batch_size=2)',
+            '2_b.py': f'for notes in migopy.batches(db.notes, 2, {fresh}):'
+            ' change_all(db, notes)',
+        }
+        mixed: list[Any] = [4.5, 'a', None, datetime.datetime(2026, 1, 1)]
+        self.db.notes.insert_many([{'_id': each} for each in mixed])
+        for name, loop in loops.items():
+            self.db.notes.update_many({}, {'$unset': {'new': 1}})
+            shown: list[tuple[int, int | None]] = []
+
+            def show(_: str, count: int, total: int | None, into: Any = shown) -> None:
+                into.append((count, total))
+
+            shows = mock.Mock(return_value=contextlib.nullcontext(show))
+            with (
+                self.subTest(name),
+                mock.patch.object(calls, 'meter', shows),
+                mock.patch.object(batch_loop, 'meter', shows),
+            ):
+                self.migration(name, textwrap.dedent(text).format(loop, 6))
+                with self.assertRaises((DocumentsFailed, ValueError)):
+                    self.perform('execute')
+                shown.clear()
+                self.migration(name, textwrap.dedent(text).format(loop, -1))
+                self.perform('execute', name)
+                self.assertGreater(shown[0][0], 0)
+                self.assertEqual({total for _, total in shown}, {14})
+                self.assertEqual(shown[-1][0], 14)
 
     def test_of_a_failure_the_lines_of_the_migration_are_shown_alone(self) -> None:
         self.write_up(bad=5)
