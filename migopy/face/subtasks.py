@@ -46,8 +46,8 @@ HABITS = {
 class UnknownSubtask(MigopyException):
     """There is no such command; `name` was typed, `known` are those there are.
 
-    Invariant: nothing was run, and a command whose name merely looks alike is suggested
-    only if it changes nothing.
+    Invariant: nothing was run, and of a command whose name merely looks alike, and that
+    changes something, only the help is offered.
     """
 
     def __init__(self, name: str, known: Sequence[str], is_alone: bool = False) -> None:
@@ -66,6 +66,8 @@ class UnknownSubtask(MigopyException):
             for near in difflib.get_close_matches(name, known, 1):
                 if near in READING:
                     said += [' Did you mean ', Command(near), '?']
+                else:
+                    said += [f' Did you mean {near}? See: ', Command('help', near)]
         lines = [part for each in known for part in ('\n  ', Command(each))]
         super().__init__(*said, LISTED, *lines)
 

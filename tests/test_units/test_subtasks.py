@@ -137,21 +137,31 @@ class SubtasksTest(unittest.TestCase):
             Subtasks(Base(), Base).get('exceute')
         self.assertEqual(
             str(caught.exception),
-            "There is no command 'exceute'; nothing was done.\n"
+            "There is no command 'exceute'; nothing was done."
+            ' Did you mean execute? See: fab migrations:help,execute\n'
             'There are:\n  fab migrations:execute\n  fab migrations:status',
         )
         self.assertEqual(caught.exception.name, 'exceute')
         self.assertEqual(caught.exception.known, ['execute', 'status'])
 
-    def test_what_is_near_is_suggested_where_it_only_looks(self) -> None:
+    def test_of_what_is_near_and_changes_something_the_help_is_suggested(self) -> None:
         known = ['check', 'execute', 'history', 'ignore', 'rollback', 'unlock']
         self.assertIn(
             'Did you mean fab migrations:history?',
             str(UnknownSubtask('histroy', known)),
         )
-        for name in ('excute', 'rolback', 'ignor', 'unlok', 'migrate'):
+        for name, near in {
+            'excute': 'execute',
+            'rolback': 'rollback',
+            'ignor': 'ignore',
+            'unlok': 'unlock',
+        }.items():
             with self.subTest(name):
-                self.assertNotIn('Did you mean', str(UnknownSubtask(name, known)))
+                unknown = UnknownSubtask(name, known)
+                see = f' Did you mean {near}? See: fab migrations:help,{near}\n'
+                self.assertIn(see, str(unknown))
+                self.assertEqual(unknown.next, [Command('help', near)])
+        self.assertNotIn('Did you mean', str(UnknownSubtask('migrate', known)))
 
     def test_the_habits_of_other_tools_are_known(self) -> None:
         for habit, name in {
