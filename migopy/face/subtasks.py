@@ -64,10 +64,9 @@ class UnknownSubtask(MigopyException):
                 said += ['\nHere that is done by: ', Command(here)]
         else:
             for near in difflib.get_close_matches(name, known, 1):
-                if near in READING:
-                    said += [' Did you mean ', Command(near), '?']
-                else:
-                    said += [f' Did you mean {near}? See: ', Command('help', near)]
+                said.append(' Did you mean ')
+                see: list[Part] = [Word(near), '? See: ', Command('help', near)]
+                said += [Command(near), '?'] if near in READING else see
         lines = [part for each in known for part in ('\n  ', Command(each))]
         super().__init__(*said, LISTED, *lines)
 

@@ -162,6 +162,8 @@ class SubtasksTest(unittest.TestCase):
                 self.assertIn(see, str(unknown))
                 self.assertEqual(unknown.next, [Command('help', near)])
         self.assertNotIn('Did you mean', str(UnknownSubtask('migrate', known)))
+        own = UnknownSubtask('fix_usrs', ['fix_users']).spelled(CommandSpelling())
+        self.assertIn(' Did you mean fix-users? See: migopy help fix_users\n', own)
 
     def test_the_habits_of_other_tools_are_known(self) -> None:
         for habit, name in {
