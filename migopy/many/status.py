@@ -190,7 +190,8 @@ def _renames(
         there = selection.for_those(rename, titles, len(standings))
         begin = '\n' if said else ''
         if there is not None:
-            said += [f'{begin}If {new} is {old} under another name, type: ', there]
+            if_so = f'{begin}If {new} is {old} under another name, and not to run: '
+            said += [if_so, there]
     return said
 
 

@@ -14,10 +14,12 @@ from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import NothingToPutRight
 from migopy.operations.other_hosts import is_carried_out
 from migopy.run import (
+    AtWork,
     Choice,
     NoFile,
     Observer,
     Plan,
+    Unfinished,
     UnknownMigration,
     warn_of_left_without,
 )
@@ -170,7 +172,7 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
     """Carry the record of an applied migration over to the file's new name.
 
     Raises what `Choice.find` does, `FileIsThere`, `NotRenamedYet`, `NoNewFile`,
-    `NothingToPutRight` and `RecordNotNamed`.
+    `NothingToPutRight`, `AtWork`, `Unfinished` and `RecordNotNamed`.
     """
     with site.locked('rename', wait, observer.waiting):
         if is_carried_out(site, observer):
@@ -185,6 +187,12 @@ def rename(site: Site, old: str, new: str, wait: float, observer: Observer) -> N
         migration = _named_anew(site, plan, old, new)
         if plan.records_of(migration):
             raise NothingToPutRight(migration.name, 'is applied itself')
+        # With a record it would count as applied.
+        for run in plan.at_work:
+            if run.name == migration.name:
+                raise AtWork(run)
+        if half_done := plan.unfinished_of(migration):
+            raise Unfinished(half_done, plan.file_of)
         _change(site, plan.records_of(gone), migration, name=migration.name)
         _settle(site, plan, gone)
         moved = f'{gone.name}{RENAMED_TO}{migration.name}'

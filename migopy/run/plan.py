@@ -152,10 +152,13 @@ class Plan(Applied):
     def same_number(self) -> dict[str, str]:
         """Give by pending file the one missing name that has its number, if one has.
 
-        It may be that one, renamed and edited since; its content does not tell.
+        It may be that one, renamed and edited since; its content does not tell. What
+        has begun itself, and has not ended, is not among them.
         """
         gone = [each for each in self.missing if each not in self.renamed.values()]
-        new = [each.name for each in self.unregistered if each.name not in self.own]
+        begun = {run.name for run in (*self.unfinished, *self.open_runs.running)}
+        known = self.own.keys() | begun
+        new = [each.name for each in self.unregistered if each.name not in known]
         if not gone or not new or self.file_names is None:
             return {}
         # Of names in several parts, the numbers of all have to be as wide.

@@ -84,7 +84,7 @@ class Report:
                 f'{old} seems to be {new} now. If so: ', Command('rename', old, new)
             )
         for new, old in list(plan.same_number.items())[:MOST]:
-            said = f'If {new} is {old} under another name, type: '
+            said = f'If {new} is {old} under another name, and not to run: '
             self._say(said, Command('rename', old, new))
         gone = [each for each in plan.missing if each not in plan.renamed.values()]
         if gone:

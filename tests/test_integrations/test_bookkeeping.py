@@ -418,7 +418,7 @@ class BookkeepingTest(PlainTest):
         rename = 'fab migrations:rename,002_b.py,002_c.py'
         self.manager().show_status()
         said = '\n'.join(self.logger.of('white'))
-        named = f'If 002_c.py is 002_b.py under another name, type: {rename}'
+        named = f'If 002_c.py is 002_b.py under another name, and not to run: {rename}'
         self.assertIn(named, said)
         self.assertIn('fab migrations:forget,002_b.py', said)
         warning = (
@@ -439,6 +439,28 @@ class BookkeepingTest(PlainTest):
                     self.db.migrations.delete_one({'name': '002_c.py'})
         self.manager().rename('002_b', '002_c')
         self.assertEqual(self.registered(), ['001_a.py', '002_c.py'])
+
+    def test_one_that_is_half_done_is_not_renamed_away(self) -> None:
+        """With a record of its own it counted as applied, and nothing told of it."""
+        folder = self.folder / 'mongomigrations'
+        (folder / '002_b.py').unlink()
+        half = 'def up(db): db.b.insert_one({}); db.b.no_such()\n'
+        for phase, command in (('before', 'execute'), ('background', 'work')):
+            with self.subTest(phase):
+                self.migration('002_c.py', f'phase = {phase!r}\n{half}')
+                with self.assertRaises(TypeError):
+                    getattr(self.manager(), command)('002_c')
+                self.logger.said.clear()
+                self.manager().show_status()
+                said = str(self.logger.said)
+                self.assertIn('Unfinished: 002_c.py: up', said)
+                self.assertNotIn('another name', said)
+                refused = self.refused('rename', '002_b.py', '002_c.py')
+                self.assertIn('Unfinished, so nothing was done:\n002_c.py: up', refused)
+                self.assertIn(f'fab migrations:{command},002_c.py', refused)
+                self.manager().ignore('002_c')
+                self.manager().forget('002_c')
+        self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
 
     def test_a_new_number_is_taken_for_no_other_name(self) -> None:
         folder = self.folder / 'mongomigrations'

@@ -80,15 +80,18 @@ class WorkTest(FabTest):
 
     def test_what_it_runs_is_left_alone_by_every_other_command(self) -> None:
         worker = self.filling()
+        self.db.migrations.insert_one({'name': '002_gone.py'})
         for command in (
             'ignore,002',
             'ignore',
+            'rename,002_gone.py,002_fill.py',
             'rollback,002',
             'rollback,002,force=yes',
         ):
             said = self.error(f'migrations:{command}')
             self.assertIn('A worker is running 002_fill.py at this moment', said)
-        self.assertEqual(self.registered(), [])
+        self.assertEqual(self.registered(), ['002_gone.py'])
+        self.assertNotIn('another name', self.fab('migrations').results)
         worker.kill()
         self.ended(worker)
 
