@@ -11,7 +11,7 @@ from typing import Optional
 
 from migopy.many.databases import Database
 from migopy.many.outcomes import Outcome
-from migopy.run import INHERITED, OF_DATABASE
+from migopy.run import OF_DATABASE, inherited
 from migopy.signals import HELD, Held, Stopped, held, is_interruption
 from migopy.state import Holder, Locked
 from migopy.terminal import say
@@ -105,7 +105,7 @@ class Workers:
                     target=copy_context().run,
                     args=(self._take_turns, interruption),
                     name=OF_DATABASE,
-                    daemon=INHERITED,
+                    daemon=inherited(),
                 )
                 for _ in range(min(self._count, len(self._next)))
             ]

@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from migopy.run.runner import Runner
     from migopy.run.site import Site
     from migopy.run.step import Step, steps_of
-    from migopy.run.threads import INHERITED, OF_DATABASE
+    from migopy.run.threads import OF_DATABASE, inherited
     from migopy.run.transaction import (
         NoTransactions,
         TooLong,
@@ -85,7 +85,6 @@ if TYPE_CHECKING:
 
 #: The rooms of the names that are loaded late.
 LATE = {
-    'INHERITED': 'threads',
     'OF_DATABASE': 'threads',
     'Adoption': 'adoption',
     'Match': 'adoption',
@@ -109,6 +108,7 @@ LATE = {
     'adoption_of': 'adoption',
     'ask_after': 'conditions',
     'function_of': 'conditions',
+    'inherited': 'threads',
     'inspect': 'inspection',
     'unparsable': 'inspection',
     'only_reading': 'conditions',
@@ -129,7 +129,6 @@ LATE = {
 }
 
 __all__ = [
-    'INHERITED',
     'OF_DATABASE',
     'PENDING',
     'Adoption',
@@ -190,6 +189,7 @@ __all__ = [
     'function_of',
     'goes_on',
     'in_order',
+    'inherited',
     'inspect',
     'is_of_worker',
     'last_runs',

@@ -31,9 +31,14 @@ class _Inherited(int):
     """Whether a thread is a daemon: it is, if only as the one that started it is."""
 
 
-#: Makes a thread a daemon whose threads are waited for, unless a file says of one that
-#: it is a daemon. Python hands this on, as it is, to each that is started in it.
-INHERITED = cast(bool, _Inherited(True))
+def inherited() -> bool:
+    """Make a thread a daemon whose threads are waited for, if they are none themselves.
+
+    Python hands on what this gives, as it is, to each that is started in that thread.
+    So each call gives another one, which tells the threads of several apart.
+    """
+    return cast(bool, _Inherited(True))
+
 
 #: Held while frames are looked at.
 _FRAMES = threading.Lock()
@@ -55,22 +60,24 @@ def call_with_threads(
     if not is_typed():
         return function()
     # A pool that was there has work of this call, if it has any afterwards.
-    before = frozenset(each for each in threading.enumerate() if not _is_idle(each))
+    there = threading.enumerate()
+    idle = frozenset(each for each in there if _is_idle(each))
+    look = partial(_at_work, idle, frozenset(there) - idle)
     try:
         returned = function()
     except BaseException as error:
         if not is_interruption(error):
-            _await_others(before, is_over)
+            _await_others(look, is_over)
         raise
-    _await_others(before, is_over)
+    _await_others(look, is_over)
     return returned
 
 
 def _await_others(
-    before: Collection[threading.Thread], is_over: Callable[[], bool]
+    look: Callable[[], list[threading.Thread]], is_over: Callable[[], bool]
 ) -> None:
     wait = Lingering(WAY_OUT, _are_several())
-    while others := _at_work(before):
+    while others := look():
         if is_over():
             return
         wait.goes_on(partial(_said, others[0]), len(others))
@@ -79,20 +86,34 @@ def _await_others(
             others[0].join(LOOK)
 
 
-def _at_work(before: Collection[threading.Thread]) -> list[threading.Thread]:
-    # Whose a thread is nobody can tell, if several databases are worked on.
+def _at_work(
+    idle: Collection[threading.Thread], busy: Collection[threading.Thread]
+) -> list[threading.Thread]:
+    """List the threads that may be at work for a call; `idle` and `busy` were there."""
+    mine = threading.current_thread().daemon
     new = [
         each
         for each in threading.enumerate()
         if not each.name.startswith(OWN)
-        and (not each.daemon or each.daemon is INHERITED)
-        and each not in before
+        and each not in busy
+        and (not each.daemon or _is_of(each, mine, idle))
     ]
     at_work = [each for each in new if not _is_idle(each)]
     if new and not at_work:
         time.sleep(TAKEN)
         at_work = [each for each in new if each.is_alive() and not _is_idle(each)]
     return at_work
+
+
+def _is_of(
+    thread: threading.Thread, mine: bool, idle: Collection[threading.Thread]
+) -> bool:
+    """Tell of a daemon whether this thread has started it, or all may use it.
+
+    What another database's thread has started counts only if it was `idle` and there.
+    """
+    is_one = isinstance(thread.daemon, _Inherited)
+    return is_one and (thread.daemon is mine or thread in idle)
 
 
 def _are_several() -> bool:

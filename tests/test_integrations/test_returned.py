@@ -479,6 +479,38 @@ class ManyTest(FleetTest):
         result = self.assert_ok(self.fab('migrations:execute,workers=2'))
         self.assertEqual(result.stderr.count('late 2 inserted'), 2, result.stderr)
 
+    def test_those_of_another_database_are_not_waited_for(self) -> None:
+        """Its lock was held all the while, and its transaction open."""
+        self.addCleanup(self.client.drop_database, f'{self.db.name}_notes')
+        self.migration(
+            NAME,
+            f"""
+            import threading, time
+
+            def wait_for(collection):
+                for _ in range(200):
+                    if collection.find_one():
+                        return
+                    time.sleep(0.1)
+
+            def up(db):
+                notes = db.client['{self.db.name}_notes']
+                short = db.client['{self.name('b')}']
+                if db.name == short.name:
+                    notes.begun.insert_one({{}})
+                    wait_for(notes.at_work)
+                    return
+                wait_for(notes.begun)
+                long = threading.Thread(target=wait_for, args=(short.migrations,))
+                long.start()
+                notes.at_work.insert_one({{}})
+                long.join()
+                if not short.migrations.find_one():
+                    raise RuntimeError('it has waited')
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute,workers=2'))
+
 
 #: Two files that leave something at work, which ends when the file `go` is there.
 LEFT_AT_WORK = {
