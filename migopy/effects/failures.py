@@ -8,6 +8,7 @@ from typing import NamedTuple
 from migopy.callers import calling_file
 from migopy.codes import NOT_IN_TRANSACTION, TOO_LARGE, TRANSACTION_OVER, TRANSIENT
 from migopy.effects.bulk import first_failure
+from migopy.effects.commands import READS
 from migopy.effects.tally import Document
 
 
@@ -20,8 +21,8 @@ class FailedCommand(NamedTuple):
     """A command that the server answered with an error.
 
     Invariant: if it was in a transaction, that has ended on the server, whatever the
-    caller makes of the error; it may go on only where the command `is_refused`, as no
-    transaction can do it. `file` and `line` are where it was sent from.
+    caller makes of the error; it may go on only where no transaction can do it. Then
+    `is_refused` of one that may write. `file` and `line` are where it was sent from.
     """
 
     command: str
@@ -47,7 +48,7 @@ class FailedCommand(NamedTuple):
             namespace, error = told
         reason = str(error.get('errmsg') or error.get('codeName') or 'an error')
         reason = ' '.join(reason.split())
-        refused = error.get('code') == NOT_IN_TRANSACTION
+        refused = command not in READS and error.get('code') == NOT_IN_TRANSACTION
         return cls(command, namespace, reason, caller.file_name, caller.line, refused)
 
     def __str__(self) -> str:

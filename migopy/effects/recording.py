@@ -12,7 +12,7 @@ from pymongo.monitoring import (
     CommandStartedEvent,
 )
 
-from migopy.effects.commands import namespace_of
+from migopy.effects.commands import READS, namespace_of
 from migopy.effects.evidence import Evidence
 from migopy.effects.failures import FailedCommand, is_of_its_own
 from migopy.effects.guards import Address, Guard, Keeper, RefusedWrite
@@ -96,8 +96,8 @@ class Recording(Effects):
         self.keeper: Keeper | None = None
         #: The first write that was refused.
         self.refused: RefusedWrite | None = None
-        #: The first command that met an error in a transaction of that session, or in
-        #: another one if it only reads.
+        #: The first command that met an error in a transaction of that session, or one
+        #: that only reads, in whatever session, as long as no other one has.
         self.failed: FailedCommand | None = None
         #: How many of its own writes were answered, and how many seconds they took.
         self.answers = 0
@@ -257,7 +257,8 @@ class Recording(Effects):
     ) -> None:
         """Hear of an error, which ends the transaction that the command was in."""
         inside = 'autocommit' in command and command['lsid']['id'] == self.only
-        if inside and self.failed is None and is_of_its_own(failure):
+        is_first = self.failed is None or self.failed.command in READS
+        if inside and is_first and is_of_its_own(failure):
             namespace = namespace_of(name, database, command) or database
             self.failed = FailedCommand.now(name, namespace, command, failure)
 

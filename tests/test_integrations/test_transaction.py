@@ -205,6 +205,33 @@ class TransactionTest(FabTest):
         self.assertEqual(self.fab('migrations:execute').status, 0)
         self.assertEqual(list(self.db.users.index_information()), ['_id_'])
 
+    def test_a_mere_read_that_no_transaction_can_do_may_be_caught(self) -> None:
+        """Nothing is left out by that; what is caught after it is told all the same."""
+        self.db.users.create_index('name')
+        source = """
+            transaction = True
+
+            def tried(function, *values):
+                try:
+                    function(*values)
+                except Exception:
+                    pass
+
+            def up(db):
+                db.users.insert_one({'_id': 1})
+                tried(db.users.estimated_document_count)
+                tried(db.list_collection_names)
+                {then}
+        """
+        then = "tried(db.users.drop_index, 'name_1')"
+        self.migration('001_users.py', source.replace('{then}', then))
+        result = self.fab('migrations:execute')
+        self.assertEqual(result.status, 1)
+        self.assertIn('gone on without this: dropIndexes on ', result.said)
+        self.migration('001_users.py', source.replace('{then}', ''))
+        self.assert_ok(self.fab('migrations:execute'))
+        self.assertEqual(self.db.users.count_documents({}), 1)
+
     def test_a_new_collection_and_its_index_are_made_inside(self) -> None:
         self.migration(
             '001_a.py',
