@@ -43,7 +43,7 @@ def renamed_of(plan: Plan) -> dict[str, str]:
             gone.setdefault(checksum, []).append(name)
     renamed = {}
     for each in plan.unregistered if gone else ():
-        if each.name in plan.own:
+        if not plan.is_untouched(each):
             continue
         # One that cannot be read is told of when it is to run.
         with suppress(Unreadable):

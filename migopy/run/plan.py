@@ -152,13 +152,10 @@ class Plan(Applied):
     def same_number(self) -> dict[str, str]:
         """Give by pending file the one missing name that has its number, if one has.
 
-        It may be that one, renamed and edited since; its content does not tell. What
-        has begun itself, and has not ended, is not among them.
+        It may be that one, renamed and edited since; its content does not tell.
         """
         gone = [each for each in self.missing if each not in self.renamed.values()]
-        begun = {run.name for run in (*self.unfinished, *self.open_runs.running)}
-        known = self.own.keys() | begun
-        new = [each.name for each in self.unregistered if each.name not in known]
+        new = [each.name for each in self.unregistered if self.is_untouched(each)]
         if not gone or not new or self.file_names is None:
             return {}
         # Of names in several parts, the numbers of all have to be as wide.
@@ -183,6 +180,16 @@ class Plan(Applied):
         if not self.runs:
             return OpenRuns()
         return sort_out(self.runs, self._records, self.holders)
+
+    def is_untouched(self, migration: Migration) -> bool:
+        """Tell whether it has no record, and no run of it is open.
+
+        Only then it can be one that is applied under another name: what has begun
+        itself is to be settled first.
+        """
+        begun = (*self.unfinished, *self.open_runs.running)
+        name = migration.name
+        return name not in self.own and all(run.name != name for run in begun)
 
     @property
     def unfinished(self) -> Sequence[Run]:

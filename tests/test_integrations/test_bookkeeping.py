@@ -458,9 +458,12 @@ class BookkeepingTest(PlainTest):
                 refused = self.refused('rename', '002_b.py', '002_c.py')
                 self.assertIn('Unfinished, so nothing was done:\n002_c.py: up', refused)
                 self.assertIn(f'fab migrations:{command},002_c.py', refused)
+                # Not even where it has got the content of the one that is gone.
+                self.migration('002_c.py', INSERT)
                 self.manager().ignore('002_c')
                 self.manager().forget('002_c')
         self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+        self.assertIn('rename,002_b.py,002_c.py', self.refused('execute'))
 
     def test_a_new_number_is_taken_for_no_other_name(self) -> None:
         folder = self.folder / 'mongomigrations'
