@@ -8,7 +8,6 @@ from pymongo.errors import ConnectionFailure
 
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
-from migopy.pymongo3 import written_uuid_advice
 from migopy.run import Aftermath, Failure
 from migopy.signals import Stopped, is_interruption
 from migopy.texts import text_of
@@ -69,7 +68,11 @@ def _timed_out(error: BaseException) -> str:
 
 def _untold_uuid(error: BaseException) -> str:
     """Say how to have a `uuid.UUID` taken that was refused; `''` of all else."""
-    return written_uuid_advice() if _UNTOLD_UUID in text_of(error) else ''
+    if _UNTOLD_UUID not in text_of(error):
+        return ''
+    from migopy.pymongo3 import written_uuid_advice  # no status needs it
+
+    return written_uuid_advice()
 
 
 def _left_behind(failure: Failure) -> list[Part]:
