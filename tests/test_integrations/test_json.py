@@ -243,9 +243,12 @@ class JsonTest(FabTest):
                 self.assertEqual(told['error']['type'], kind)
                 self.assertTrue(told['error']['message'])
         # Not all that there are, which a machine could take for what to type now.
-        self.assertEqual(self.one('migrations:exceute', 1)['error']['next'], [])
-        meant = self.one('migrations:histroy', 1)['error']['next']
-        self.assertEqual(meant, [Command('history').as_document()])
+        for typed, meant in (
+            ('exceute', Command('help', 'execute')),
+            ('histroy', Command('history')),
+        ):
+            told = self.one(f'migrations:{typed}', 1)['error']
+            self.assertEqual(told['next'], [meant.as_document()])
         self.assertEqual(
             self.one('migrations:execute,9', 1)['error']['next'],
             [Command().as_document(), Command('history').as_document()],
