@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from contextlib import suppress
 from functools import partial
 from types import FrameType
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from migopy.errand import is_typed
 from migopy.run.lingering import LOOK, Lingering, at_work
@@ -20,6 +20,9 @@ Returned = TypeVar('Returned')
 
 #: Seconds in which a thread of a pool begins with the work that it has just taken.
 TAKEN = 0.01
+
+#: The module of Python's pools of threads.
+POOLS = 'concurrent.futures.thread'
 
 #: What the names of migopy's own threads begin with, which it waits for itself, and the
 #: name of those that work on one of several databases at a time.
@@ -89,31 +92,24 @@ def _await_others(
 def _at_work(
     idle: Collection[threading.Thread], busy: Collection[threading.Thread]
 ) -> list[threading.Thread]:
-    """List the threads that may be at work for a call; `idle` and `busy` were there."""
+    """List the threads that may be at work for a call; `idle` and `busy` were there.
+
+    A daemon that another database's thread has started counts only in a pool for all.
+    """
+    there = [each for each in threading.enumerate() if not each.name.startswith(OWN)]
+    heirs = {each for each in there if isinstance(each.daemon, _Inherited)}
     mine = threading.current_thread().daemon
+    own = {each for each in heirs if each.daemon is mine or each in idle}
+    pools = [queue for each in own if (queue := _queue_of(each)) is not None]
+    own |= {each for each in heirs if _queue_of(each) in pools}
     new = [
-        each
-        for each in threading.enumerate()
-        if not each.name.startswith(OWN)
-        and each not in busy
-        and (not each.daemon or _is_of(each, mine, idle))
+        each for each in there if each not in busy and (not each.daemon or each in own)
     ]
     at_work = [each for each in new if not _is_idle(each)]
     if new and not at_work:
         time.sleep(TAKEN)
         at_work = [each for each in new if each.is_alive() and not _is_idle(each)]
     return at_work
-
-
-def _is_of(
-    thread: threading.Thread, mine: bool, idle: Collection[threading.Thread]
-) -> bool:
-    """Tell of a daemon whether this thread has started it, or all may use it.
-
-    What another database's thread has started counts only if it was `idle` and there.
-    """
-    is_one = isinstance(thread.daemon, _Inherited)
-    return is_one and (thread.daemon is mine or thread in idle)
 
 
 def _are_several() -> bool:
@@ -154,14 +150,18 @@ def _is_idle(thread: threading.Thread) -> bool:
 
 def _waits_for_tasks(thread: threading.Thread) -> bool:
     """Tell whether it carries out the tasks of a pool of threads, and has none."""
-    pools = sys.modules.get('concurrent.futures.thread')
-    queue = getattr(pools, '_threads_queues', {}).get(thread)
+    queue = _queue_of(thread)
     # Most threads are of no pool; frames are looked at only where one is.
     if queue is None or not queue.empty():
         return False
-    worker = getattr(pools, '_worker', None)
+    worker = getattr(sys.modules.get(POOLS), '_worker', None)
     innermost = [each.f_code for each in _frames(thread)[-1:]]
     return innermost == [getattr(worker, '__code__', None)] and bool(queue.empty())
+
+
+def _queue_of(thread: threading.Thread) -> Any:
+    """Give the queue of tasks of the pool that a thread is of, `None` if of none."""
+    return getattr(sys.modules.get(POOLS), '_threads_queues', {}).get(thread)
 
 
 def _manages_idle_processes(thread: threading.Thread) -> bool:

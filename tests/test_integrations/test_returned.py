@@ -511,6 +511,48 @@ class ManyTest(FleetTest):
         )
         self.assert_ok(self.fab('migrations:execute,workers=2'))
 
+    def test_those_of_a_pool_for_all_are_waited_for_whoever_has_started_them(
+        self,
+    ) -> None:
+        self.addCleanup(self.client.drop_database, f'{self.db.name}_notes')
+        self.migration(
+            NAME,
+            f"""
+            import time
+            from concurrent.futures import ThreadPoolExecutor
+
+            POOL = ThreadPoolExecutor(2)
+
+            def wait_for(collection):
+                for _ in range(200):
+                    if collection.find_one():
+                        return
+                    time.sleep(0.1)
+
+            def write(db, notes):
+                notes.writes.insert_one({{}})
+                time.sleep(0.5)
+                db.late.insert_one({{'is_pending': not db.migrations.find_one()}})
+
+            def up(db):
+                notes = db.client['{self.db.name}_notes']
+                if db.name == '{self.name('b')}':
+                    notes.begun.insert_one({{}})
+                    wait_for(notes.at_work)
+                    POOL.submit(wait_for, notes.writes)
+                    POOL.submit(write, db, notes)
+                    notes.over.insert_one({{}})
+                    return
+                wait_for(notes.begun)
+                other = POOL.submit(wait_for, notes.over)
+                notes.at_work.insert_one({{}})
+                other.result()
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute,workers=2'))
+        late = self.client[self.name('b')].late.find_one() or {}
+        self.assertTrue(late.get('is_pending'))
+
 
 #: Two files that leave something at work, which ends when the file `go` is there.
 LEFT_AT_WORK = {
