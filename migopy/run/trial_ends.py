@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 from migopy.codes import OF_CONSTRAINTS, TRANSACTION_OVER
 from migopy.effects import Recording
 from migopy.run.step import Step
-from migopy.run.transaction import CaughtError, is_gone, why_refused
+from migopy.run.transaction import CaughtError, CaughtRefusal, is_gone, why_refused
 from migopy.server import code_of, reason_of
 from migopy.standin import StandIn, Unanswerable, World
 from migopy.traces import line_in
@@ -46,6 +46,12 @@ def why_ended(
             'it goes on after an error that ends the transaction of a dry run:'
             f' {error.failed}',
             is_over=True,
+        )
+    if isinstance(error, CaughtRefusal):
+        return Ended(
+            'it goes on after an error that it has in the transaction of a dry run'
+            f' alone: {error.failed}',
+            is_over=is_gone(world.session, effects.database),
         )
     failed = effects.failed
     if isinstance(error, OperationFailure):

@@ -9,6 +9,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from migopy.errors import MigopyException
+from migopy.run import NotAllShown
 from migopy.server.mongod import ask
 from tests.faults import obliging_server
 from tests.project import PlainTest
@@ -66,6 +67,26 @@ class CaughtTest(PlainTest):
         for more in ('\n', '\n    db.b.insert_one({})\n'):
             said = self.failing(more, dry_run='yes')
             self.assertIn('The dry run has changed nothing', said)
+
+    def test_what_a_dry_run_alone_refuses_is_told_as_its_own(self) -> None:
+        """As if the run that is to come caught an error, too."""
+        self.migration(
+            NAME,
+            """
+            def up(db):
+                counts = {'coll': 'a', 'pipeline': [{'$collStats': {'count': {}}}]}
+                try:
+                    list(db.a.aggregate([{'$unionWith': counts}]))
+                except Exception:
+                    db.b.insert_one({})
+            """,
+        )
+        with self.assertRaises(NotAllShown):
+            self.manager().execute(dry_run='yes')
+        said = '\n'.join(self.logger.of('red'))
+        self.assertIn('that it has in the transaction of a dry run alone: aggr', said)
+        self.manager().execute()
+        self.assertEqual(self.contents('b'), [])
 
     def test_a_bulk_s_too(self) -> None:
         self.migration(
