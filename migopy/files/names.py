@@ -148,7 +148,7 @@ class FileNames:
                 numbered.append((number, name))
                 spelled |= set() if is_plain else {known}
             # A further one may be there or not: 20200724_x.py, 20200724_2_x.py.
-            elif all(match[each] is None or match[each].isdecimal() for each in others):
+            elif all(match[each] is None or _is_number(match[each]) for each in others):
                 found.append((match.group(*self._groups), name))
                 spelled |= set() if is_plain else {known}
             else:
@@ -168,6 +168,10 @@ class FileNames:
     def number(self, name: str) -> int | None:
         """Give the number in a file's name, `None` where there is none."""
         return whole_number(self.numbers_in(name))
+
+
+def _is_number(text: str) -> bool:
+    return whole_number(text) is not None
 
 
 def _numbered(

@@ -141,6 +141,14 @@ class FileNamesTest(unittest.TestCase):
         names = FileNames(DASHES).sorted(['2020-12-01-a.py', '2020-7-24-b.py'])
         self.assertEqual(names[0], (20200724, '2020-7-24-b.py'))
 
+    def test_no_number_has_more_digits_than_a_file_s_name(self) -> None:
+        """A record may have any: Python refuses to read thousands of them."""
+        names = FileNames(r'(?P<migr_nr_1>\d+)-(?P<migr_nr_2>\d+)_[a-z]+\.py')
+        long = [f'{"9" * 5000}-1_a.py', f'1-{"9" * 5000}_a.py']
+        self.assertEqual(
+            names.sorted_out(['1-2_b.py', *long]), ([(12, '1-2_b.py')], sorted(long))
+        )
+
     def test_a_day_and_a_time(self) -> None:
         self.assertEqual(
             self.sorted(
