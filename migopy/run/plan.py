@@ -155,9 +155,9 @@ class Plan(Applied):
         It may be that one, renamed and edited since; its content does not tell.
         """
         gone = [each for each in self.missing if each not in self.renamed.values()]
-        new = [each.name for each in self.unregistered if self.is_untouched(each)]
-        if not gone or not new or self.file_names is None:
+        if not gone or self.file_names is None:
             return {}
+        new = [each.name for each in self.unregistered if self.is_untouched(each)]
         # Of names in several parts, the numbers of all have to be as wide.
         numbers = {
             name: number
