@@ -18,6 +18,7 @@ from migopy.face import (
     require_taken,
     usage_of,
 )
+from migopy.files import first_on_path
 from migopy.many.asking import ask
 from migopy.many.databases import Database, fitting
 from migopy.many.declared import declared_by, where_declared
@@ -111,16 +112,20 @@ def perform(
     typed = Typed(manager, method, values, selection)
     _require_choice(typed)
     members = Members(manager, site)
-    with members.at_work():
-        databases = members.databases(declared_by(manager), where_declared(manager))
-        chosen = selection.wanted.of(databases)
-        # Looked for before anything is done, in case it fits none.
-        _canaries(selection, chosen)
-        if selection.wanted.is_one and len(chosen) == 1:
-            return _for_one(typed, members, chosen[0])
-        _require_for_many(typed)
-        voice = Voice(manager.logger, [*site.secrets, *members.secrets])
-        return _for_many(typed, members, voice, spelling, databases, chosen)
+    try:
+        # For what migrations import, in whatever database's thread.
+        with first_on_path(site.directory.base):
+            databases = members.databases(declared_by(manager), where_declared(manager))
+            chosen = selection.wanted.of(databases)
+            # Looked for before anything is done, in case it fits none.
+            _canaries(selection, chosen)
+            if selection.wanted.is_one and len(chosen) == 1:
+                return _for_one(typed, members, chosen[0])
+            _require_for_many(typed)
+            voice = Voice(manager.logger, [*site.secrets, *members.secrets])
+            return _for_many(typed, members, voice, spelling, databases, chosen)
+    finally:
+        members.disconnect()
 
 
 def _for_many(

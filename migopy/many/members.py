@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from pymongo.errors import PyMongoError
 
 from migopy.cluster import Cluster, client_maker
 from migopy.errors import MigopyException
-from migopy.files import KeptDirectory, first_on_path
+from migopy.files import KeptDirectory
 from migopy.many.databases import (
     Database,
     NoDatabases,
@@ -149,18 +148,10 @@ class Members:
                 self._clusters.pop(each).disconnect()
                 del self._in_use[each]
 
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Have what migrations import found, in whatever thread, until the block's end.
-
-        Then the clients of clusters that single databases have are closed.
-        """
-        try:
-            with first_on_path(self._directory.base):
-                yield
-        finally:
-            for cluster in self._clusters.values():
-                cluster.disconnect()
+    def disconnect(self) -> None:
+        """Close the clients of clusters that single databases have."""
+        for cluster in self._clusters.values():
+            cluster.disconnect()
 
     def _settings(self, name: str, own: Mapping[str, Any]) -> SiteSettings:
         return settings_of(self._manager._copy_for(name, own))
