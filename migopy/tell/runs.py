@@ -15,13 +15,13 @@ def tell_runs(
     voice: Voice, spelling: Spelling, open_runs: OpenRuns, runs: Iterable[Run]
 ) -> None:
     """Show runs as a table, in the order given."""
-    # Most are of few users and take as long as others: one text serves all of these.
+    # Most are of few users, and end and take as long as others: one text serves all.
     same: dict[str, str] = {}
     rows = [
         (
-            f'{run.started:%Y-%m-%d %H:%M:%S}',
+            same.setdefault(said := f'{run.started:%Y-%m-%d %H:%M:%S}', said),
             '\n'.join(filter(None, [run.name, run.error])),
-            outcome(open_runs, run),
+            same.setdefault(said := outcome(open_runs, run), said),
             same.setdefault(said := took(open_runs, run), said),
             same.setdefault(said := str(run.agent), said),
         )
