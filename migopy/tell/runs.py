@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from migopy.commands import Command, Spelling, spelled
 from migopy.run import OpenRuns, Plan, State
@@ -10,20 +11,23 @@ from migopy.state import IGNORED, ROLLED_BACK, Run
 from migopy.tell.voice import Voice
 from migopy.terminal import duration, table_rows, texts_of
 
+#: How many texts are looked through for an equal one.
+SAME = 100
+
 
 def tell_runs(
     voice: Voice, spelling: Spelling, open_runs: OpenRuns, runs: Iterable[Run]
 ) -> None:
     """Show runs as a table, in the order given."""
-    # Most are of few users, and end and take as long as others: one text serves all.
-    same: dict[str, str] = {}
+    # Most began, ended and took as others did: one text serves all of these.
+    same = lru_cache(SAME)(str)
     rows = [
         (
-            same.setdefault(said := f'{run.started:%Y-%m-%d %H:%M:%S}', said),
+            same(f'{run.started:%Y-%m-%d %H:%M:%S}'),
             '\n'.join(filter(None, [run.name, run.error])),
-            same.setdefault(said := outcome(open_runs, run), said),
-            same.setdefault(said := took(open_runs, run), said),
-            same.setdefault(said := str(run.agent), said),
+            same(outcome(open_runs, run)),
+            same(took(open_runs, run)),
+            same(str(run.agent)),
         )
         for run in runs
     ]
