@@ -167,10 +167,17 @@ def _at_fault(error: Exception, settings: Settings) -> str:
     if 'password is required' in text and settings.place != 'MONGO_URI':
         return 'MONGO_USER_PASSWORD'
     for name, value in settings.options.items():
-        # Short values may be in a text by chance.
-        if name.lower() in text or (len(str(value)) > 3 and str(value).lower() in text):
+        # Short values, and `true`, may be in a text by chance.
+        is_telling = len(str(value)) > 3 and not isinstance(value, bool)
+        if _names(text, name) or (is_telling and _names(text, str(value))):
             return 'MONGO_CLIENT_OPTIONS'
     return settings.place
+
+
+def _names(text: str, word: str) -> bool:
+    """Tell whether a text has a word, and not only its letters: `w` in `between`."""
+    whole = rf'(?<!\w){re.escape(word.lower())}(?!\w)'
+    return re.search(whole, text) is not None
 
 
 def _setting_error(error: Exception, settings: Settings) -> str:

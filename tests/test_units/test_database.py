@@ -435,6 +435,18 @@ class ExplainTest(unittest.TestCase):
             message = str(explained(error, settings))
             self.assertTrue(message.startswith(f'{name} cannot be used: '), message)
 
+    def test_an_option_is_not_at_fault_whose_letters_are_in_another_word(self) -> None:
+        no_port = ValueError('Port must be an integer between 0 and 65535: 999999')
+        no_flag = ValueError("The value of retryWrites must be 'true' or 'false'")
+        for error, options in (
+            (no_port, {'w': 'majority'}),
+            (no_port, {'tz_aware': True, 'j': True}),
+            (no_flag, {'tls': True}),
+        ):
+            settings = Settings(uri='mongodb://h:999999/d', options=options)
+            message = str(explained(error, settings))
+            self.assertTrue(message.startswith('MONGO_URI cannot be used: '), message)
+
     def test_anything_else_of_the_server_s(self) -> None:
         error = OperationFailure('x', 1, {'errmsg': 'no room left'})
         self.explained(error, DatabaseError, 'db.example:27018', 'no room left.\n')
