@@ -10,6 +10,7 @@ from typing import Any
 
 import pymongo
 from bson import ObjectId
+from bson.regex import Regex
 from pymongo import ReadPreference
 from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
@@ -242,8 +243,7 @@ OPERATORS: dict[str, Callable[[str, Any], bool]] = {
     '$in': lambda value, wanted: any(_is(value, each) for each in wanted),
     '$nin': lambda value, wanted: not any(_is(value, each) for each in wanted),
     '$not': lambda value, wanted: not _is(value, wanted),
-    '$regex': lambda value, wanted: _is(value, _pattern(wanted)),
-    '$options': lambda value, wanted: not wanted,
+    '$regex': lambda value, wanted: _is(value, wanted),
     '$exists': lambda value, wanted: bool(wanted),
 }
 
@@ -266,7 +266,7 @@ def _fits_field(described: Document, name: str, wanted: Any) -> bool:
 
 def _is(value: str, wanted: Any) -> bool:
     if isinstance(wanted, Mapping):
-        for operator, operand in wanted.items():
+        for operator, operand in _with_pattern(wanted).items():
             if operator not in OPERATORS:
                 reason = f'a list of collections by {operator} is not made in a dry run'
                 raise Unanswerable(reason)
@@ -280,5 +280,13 @@ def _is(value: str, wanted: Any) -> bool:
     return bool(value == wanted)
 
 
-def _pattern(wanted: Any) -> Any:
-    return re.compile(wanted) if isinstance(wanted, str) else wanted
+def _with_pattern(wanted: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give operators with `$regex` and its `$options` as one pattern."""
+    if '$regex' not in wanted:
+        return wanted
+    others = {key: wanted[key] for key in wanted if key != '$options'}
+    pattern = wanted['$regex']
+    if isinstance(pattern, str) or '$options' in wanted:
+        text = getattr(pattern, 'pattern', pattern)
+        pattern = Regex(text, wanted.get('$options', ''))
+    return {**others, '$regex': pattern}

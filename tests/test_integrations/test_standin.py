@@ -520,6 +520,9 @@ class FoundTest(TriedTest):
             names = db.list_collection_names
             assert names() == ['more', 'users']
             assert names(filter={'name': {'$regex': '^mo'}}) == ['more']
+            in_capitals = {'$regex': '^M|^U', '$options': 'i'}
+            assert names(filter={'name': in_capitals}) == ['more', 'users']
+            assert names(filter={'name': {**in_capitals, '$options': ''}}) == []
             assert names(filter={'name': re.compile('^us')}) == ['users']
             assert names(filter={'name': {'$in': ['more', 'less']}}) == ['more']
             assert names(filter={'name': {'$not': {'$regex': 'o'}}}) == ['users']
