@@ -4,7 +4,6 @@ What other wings use of it. Commands that dump import it when they do: `fab migr
 is to start fast.
 """
 
-from migopy.dumps.database import free_bytes as free_bytes
 from migopy.dumps.database import plain_database as plain_database
 from migopy.dumps.database import servers_of as servers_of
 from migopy.dumps.dumps import Dumps as Dumps

@@ -6,7 +6,6 @@ and deleted, indexes and collections made and dropped. What a reply does not tel
 (`$out`, an unacknowledged write, a lost connection) is named, never guessed.
 """
 
-from migopy.effects.bulk import BULK_WRITE as BULK_WRITE
 from migopy.effects.bulk import parts_of as parts_of
 from migopy.effects.commands import ENDS as ENDS
 from migopy.effects.commands import READS as READS

@@ -57,11 +57,6 @@ class AgreedPlan(NamedTuple):
     content: Mapping[str, Any]
 
     @property
-    def names(self) -> list[str]:
-        """List the migrations, in order."""
-        return [each['name'] for each in self.content['migrations']]
-
-    @property
     def to(self) -> str | None:
         """Name the last migration, up to which all that is pending is to run."""
         to: str | None = self.content['asked'].get('to')

@@ -74,7 +74,7 @@ def squash(
     for name, there in still_there(_all_replaced(files), files.migrations):
         return _finished(site, name, there, asking)
     plan = files if of_many else site.surveyed(site.plan())
-    chosen = _chosen(plan, files, to)
+    chosen = _chosen(plan, to)
     _require_settled(plan, chosen)
     with importable(site.directory):
         steps = [
@@ -131,7 +131,7 @@ def _all_replaced(files: Plan) -> dict[str, Sequence[str]]:
     return {name: each.replaces for name, each in said.items() if each.replaces}
 
 
-def _chosen(plan: Plan, files: Plan, to: str) -> list[Migration]:
+def _chosen(plan: Plan, to: str) -> list[Migration]:
     last = Choice(plan).find(to)
     if last.is_repeatable():
         raise NotSquashed(

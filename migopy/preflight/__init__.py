@@ -6,8 +6,6 @@ It only reads, in bounded time. What it cannot find out it does not tell.
 from migopy.preflight.basis import basis_of as basis_of
 from migopy.preflight.basis import checksum_of as checksum_of
 from migopy.preflight.checked_step import Tried as Tried
-from migopy.preflight.findings import NOTICE as NOTICE
-from migopy.preflight.findings import PROBLEM as PROBLEM
 from migopy.preflight.findings import Finding as Finding
 from migopy.preflight.judging import Ahead as Ahead
 from migopy.preflight.judging import judge as judge

@@ -14,7 +14,6 @@ PyMongo 2 and 3 disagree on the order of arguments, these must be named.
 a database over its collections to their cursors.
 """
 
-from migopy.pymongo3.answers import Answers as Answers
 from migopy.pymongo3.answers import answered_by as answered_by
 from migopy.pymongo3.collection import LegacyCollection as LegacyCollection
 from migopy.pymongo3.collection import LegacyCursor as LegacyCursor

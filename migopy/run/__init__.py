@@ -26,7 +26,7 @@ from migopy.run.choice_errors import (
     Renamed,
     UnknownMigration,
 )
-from migopy.run.hooks import Hooked, Hooks, MigrationInfo, MigrationOutcome, RunOutcome
+from migopy.run.hooks import Hooks, MigrationInfo, MigrationOutcome, RunOutcome
 from migopy.run.last_runs import last_runs, read_open_runs, runs_of
 from migopy.run.listing import PENDING, Entry, listing
 from migopy.run.observer import Aftermath, Failure, Observer, Observers, side_by_side
@@ -143,7 +143,6 @@ __all__ = [
     'Choice',
     'Entry',
     'Failure',
-    'Hooked',
     'Hooks',
     'LateRefused',
     'Match',

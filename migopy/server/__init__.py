@@ -4,7 +4,7 @@ The private server of `embedded:` has a room of its own, which is imported by wh
 needs it: `migopy.server.embedded`.
 """
 
-from migopy.server.builds import Left, end_builds
+from migopy.server.builds import end_builds
 from migopy.server.bulks import BULK_ERRORS, code_of, is_transient
 from migopy.server.checks import (
     SECRET,
@@ -73,7 +73,6 @@ __all__ = [
     'BadSettings',
     'Build',
     'DatabaseError',
-    'Left',
     'LeftRunning',
     'NoDatabase',
     'NoPrimary',

@@ -199,7 +199,7 @@ def drop_indexes(
     if known.kind == 'view':
         raise _is_view(namespace)
     before = len(known.indexes)
-    for index in _meant(known, command.get('index', []), namespace):
+    for index in _meant(known, command.get('index', [])):
         known.indexes.pop(index['name'])
         if index.get('unique'):
             world.loosened.add(namespace)
@@ -210,7 +210,7 @@ def drop_indexes(
     return {'nIndexesWas': before, 'ok': 1.0}
 
 
-def _meant(known: Known, which: Any, namespace: str) -> list[Document]:
+def _meant(known: Known, which: Any) -> list[Document]:
     """List the indexes that are to be dropped."""
     if which == '*':
         kept = [

@@ -18,7 +18,6 @@ from migopy.state.concerns import (
     commit,
     is_passing,
 )
-from migopy.state.helm import Helm
 from migopy.state.history import History
 from migopy.state.holder import Holder, Locked, LockLost, StillRunning
 from migopy.state.lock import Lock
@@ -90,7 +89,6 @@ __all__ = [
     'ForeignRecord',
     'ForeignRegistry',
     'GuardedWriter',
-    'Helm',
     'History',
     'Holder',
     'KeptPages',

@@ -101,9 +101,7 @@ class Images:
         wanted = {**of_chunks(kept.id), 'ns': {'$type': 'string'}}
         return {each['ns'] for each in self.collection.find(wanted, {'ns': True})}
 
-    def chunks(
-        self, kept: ImageSet, session: ClientSession | None = None
-    ) -> Iterator[Chunk]:
+    def chunks(self, kept: ImageSet) -> Iterator[Chunk]:
         """Iterate over the chunks that are left, the last one first.
 
         Raises `Damaged`.
@@ -115,7 +113,6 @@ class Images:
             of_chunks(kept.id),
             sort=[('_id', -1)],
             batch_size=max(2, READ_AHEAD // max(size, 1)),
-            session=session,
         )
         for document in readable(kept, found):
             pieces.insert(0, document)
