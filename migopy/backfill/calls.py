@@ -150,7 +150,9 @@ def batches(
         'batches(db.notes.find({…}))',
     )
     if not is_count(size):
-        raise ValueError('size must be a whole number from 1 on')
+        is_filter = isinstance(size, Mapping)
+        right = ': write batches(db.notes, filter={…})' if is_filter else ''
+        raise ValueError(f'size must be a whole number from 1 on, not {size!r}{right}')
     require_yes_or_no('transaction', transaction)
     if wish := wish_for(pace):
         raise ValueError(f'pace must be {wish}')

@@ -25,6 +25,8 @@ def tell_images(voice: Voice, spelling: Spelling, kept: Sequence[ImageSet]) -> N
     if of_use:
         again = Command('rollback', of_use[-1], undo='yes')
         voice.white(spelled(['To restore documents as they were: ', again], spelling))
+    # A migration that has failed twice may have images of both runs.
+    told: dict[str, None] = {}
     for each in kept:
         if not each.is_of_use:
             said = (
@@ -36,7 +38,9 @@ def tell_images(voice: Voice, spelling: Spelling, kept: Sequence[ImageSet]) -> N
                 ' images of this migration: ',
                 Command('undo', forget=each.name),
             )
-            voice.white(spelled(said, spelling))
+            told[spelled(said, spelling)] = None
+    for line in told:
+        voice.white(line)
     return None
 
 

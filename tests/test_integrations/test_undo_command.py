@@ -41,14 +41,16 @@ class FabUndoTest(FabTest):
     def test_a_rollback_is_offered_of_what_is_applied_alone(self) -> None:
         """Not of what was forgotten, nor of what was refused at its first write."""
         self.migration('002_b.py', CHANGE.replace('transaction = ', ''))
-        self.assert_error(self.fab('migrations:execute'), '002_b.py failed in its up')
+        for _ in range(2):
+            told = self.fab('migrations:execute')
+            self.assert_error(told, '002_b.py failed in its up')
         listed = self.fab('migrations:undo').stdout
         offered = 'as they were: fab migrations:rollback,001_a.py,undo=yes\n'
         self.assertIn(offered, listed)
         self.assertNotIn('001_a.py is not applied', listed)
         delete = 'To delete them now: fab migrations:undo,forget'
         self.assertIn('002_b.py is not applied, so nothing can be restored', listed)
-        self.assertIn(f'{delete}=002_b.py\n', listed)
+        self.assertEqual(listed.count(f'{delete}=002_b.py\n'), 1)
 
         (self.folder / 'mongomigrations' / '001_a.py').unlink()
         self.assert_ok(self.fab('migrations:forget,001_a.py'))

@@ -78,6 +78,14 @@ class NeitherTest(DatabaseTest):
                 update_each(given, function)
             self.assertIn(said, str(caught.exception))
 
+    def test_a_filter_in_the_place_of_the_size_is_told_so(self) -> None:
+        given: Any = {'x': 1}
+        right = "not {'x': 1}: write batches(db.notes, filter={…})"
+        for size, said in ((given, right), (0, 'not 0')):
+            with self.assertRaises(ValueError) as caught:
+                next(batches(self.db.notes, size))
+            self.assertTrue(str(caught.exception).endswith(said), caught.exception)
+
 
 class PagesTest(DatabaseTest):
     """A page is one command, however many documents there are in it."""
