@@ -9,7 +9,7 @@ from migopy.errors import enumerated
 from migopy.face import call, has_option
 from migopy.many.members import Member
 from migopy.many.status import is_new
-from migopy.operations import pending
+from migopy.operations import order_up
 from migopy.scope import is_trial
 
 #: Options with which `execute` still takes all that is pending, up to a point.
@@ -40,10 +40,14 @@ def call_for_one(
 def would_mark(
     member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
 ) -> list[str] | None:
-    """List what a dry run would only mark as applied; `None` if it would run it."""
+    """List what a dry run would only mark as applied; `None` if it would run it.
+
+    Raises what `ignore` does.
+    """
     if not is_trial(options) or not _only_marks(member, command, values, options):
         return None
-    return pending(member.manager, member.site.plan())
+    order = order_up(member.manager, 'ignore', None, options.get('to'))
+    return [each.name for each in order.select(member.site.plan())]
 
 
 def marking(names: Sequence[str]) -> str:

@@ -161,6 +161,13 @@ class NewTest(FleetTest):
             self.assertNotIn('would do', said)
             self.assertEqual(self.names_in('a'), [])
 
+    def test_a_dry_run_up_to_one_says_no_more_than_is_marked_then(self) -> None:
+        for more in ('', f',only={self.name("a")}'):
+            result = self.fab(f'migrations:execute,to=1,dry_run=yes{more}')
+            said = self.shown(self.assert_ok(result))
+            self.assertIn('marked as applied: 001_a.py\n', said)
+            self.assertNotIn('002_b.py', said)
+
     def test_what_is_named_is_executed(self) -> None:
         self.assert_ok(self.fab('migrations:execute,1'))
         self.assertEqual((self.names_in('a'), self.ran()), (['001_a.py'], 1))
