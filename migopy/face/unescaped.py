@@ -53,7 +53,7 @@ class Unescaped(MigopyException):
         secret = ' (with the password for ***)' if options != word.options else ''
         super().__init__(
             f'{word.task}: Fabric takes each = for the end of a name, so one in a value'
-            f' has to be typed \\=; nothing was done.\nType this word so{secret}:'
+            f' has to be typed \\=; nothing was done.\nType it like this{secret}:'
             f' {meant}'
         )
 

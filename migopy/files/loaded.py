@@ -150,7 +150,7 @@ class LoadedMigration(NamedTuple):
             raise BadTransaction(self.name, wish)
         if wish and in_background:
             wrong = "transaction = True is not for phase = 'background'"
-            raise BadSaid(self.name, f'{wrong}: MongoDB ends a transaction in a minute')
+            raise BadSaid(self.name, f'{wrong}: MongoDB ends one after a minute')
         return wish
 
     def images(self, default: bool | str) -> bool | str:

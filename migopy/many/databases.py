@@ -53,13 +53,13 @@ class NoSuchDatabase(MigopyException):
         self, option: str, word: str, names: Sequence[str], several: Sequence[str]
     ) -> None:
         self.word = word
-        # Of very many only those that are spelled much like it.
+        # If there are very many, only those that are spelled much like it.
         like = get_close_matches(word, names, n=3) if len(names) > NAMES_SHOWN else []
         there_are = some_of([shown(typed_only(name)) for name in like or names])
         apart = (
             f'Type spaces between several, in quotes: {" ".join(several)!r}'
             if several
-            else f'There {"is, much like it" if like else "are"}: {there_are}'
+            else f'{"Spelled much like it" if like else "There are"}: {there_are}'
         )
         super().__init__(
             Option(option, word),

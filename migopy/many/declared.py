@@ -149,13 +149,13 @@ def _require_settings(name: str, own: Mapping[str, Any]) -> None:
 def _require_to_count(given: Declared) -> None:
     """Raise `BadSettings` for what the `MONGO_URI` of all takes the place of.
 
-    Else it would be another server than the one that was meant.
+    The database would be looked for on another server than the one that was meant.
     """
     idle = [each for each in PLACES if given.own.get(each) is not None]
     if idle and 'MONGO_URI' not in given.own:
         raise _bad(
-            f'{shown(given.name)}: {idle[0]} counts for nothing beside the MONGO_URI of'
-            ' all. Give it a MONGO_URI of its own, or None for that.'
+            f'{shown(given.name)}: {idle[0]} has no effect beside the MONGO_URI of all'
+            ' databases. Give it a MONGO_URI of its own, or MONGO_URI = None.'
         )
 
 

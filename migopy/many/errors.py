@@ -45,7 +45,7 @@ class DumpOfOne(MigopyException):
 
     def __init__(self, name: str, options: Mapping[str, str]) -> None:
         super().__init__(
-            'A dump is that of one database; nothing was done.\nType: ',
+            'A dump holds one database alone; nothing was done.\nType: ',
             Command('dbrestore', name, **options, only='NAME'),
         )
 

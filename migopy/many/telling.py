@@ -134,7 +134,8 @@ class FleetReport:
             text = f'{first} …' if rest else first
         elif outcome.gathered.dump is not None:
             back = Command('dbrestore', outcome.gathered.dump.name)
-            text += f'\nTo go back to the dump of before:\n  {spelling.command(back)}'
+            typed = spelling.command(back)
+            text += f'\nTo go back to the dump from before that:\n  {typed}'
         self._voice.red(f'{name}: {text}')
 
 

@@ -191,8 +191,8 @@ def _differences(
         elif step.loaded.checksum != wanted[step.name]['checksum']:
             yield f'{step.name} is another file than the one that was planned'
         elif step.in_transaction != wanted[step.name]['in_transaction']:
-            inside = 'in a transaction' if step.in_transaction else 'in none'
-            yield f'{step.name} would run {inside}, other than planned'
+            inside = 'in' if step.in_transaction else 'without'
+            yield f'{step.name} would run {inside} a transaction, unlike planned'
     if sorted(names) == sorted(wanted) and names != list(wanted):
         yield 'they would run in another order'
     helpers = helpers_of(site, [each.name for each in plan.migrations])
@@ -204,13 +204,13 @@ def _differences(
 def helpers_of(site: Site, migrations: Sequence[str]) -> dict[str, str]:
     """Give the checksums of the other Python files of the folder, by name.
 
-    Those of its packages are among them, and of the archive, whose files are called by
-    the one that replaces them.
+    They include those of its packages and those of the archive, which the file that
+    replaces them calls.
     """
     folder, known = site.directory.path, frozenset(migrations)
     found = {}
     for place, folders, names in os.walk(folder):
-        # Of no other folders can a migration import anything by its name.
+        # A migration can import nothing by its name from any other folder.
         folders[:] = [each for each in folders if each.isidentifier()]
         paths = [os.path.join(place, each) for each in names if each.endswith('.py')]
         others = [each for each in paths if os.path.relpath(each, folder) not in known]

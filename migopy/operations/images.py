@@ -86,7 +86,7 @@ class StillNeeded(MigopyException):
         self.name = name
         super().__init__(
             f'{name} is unfinished, or runs at this moment: without its images it'
-            ' could be neither gone on with nor restored. Nothing was done.\n'
+            ' could neither go on nor be restored. Nothing was done.\n'
             'See which it is: ',
             Command(),
         )

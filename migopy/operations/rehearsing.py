@@ -70,7 +70,7 @@ class RehearsalFailed(MigopyException):
     def __init__(self, names: Sequence[str], count: int) -> None:
         self.names = names
         super().__init__(
-            f'{len(names)} of {count} not as they should be, see above:'
+            f'{len(names)} of {count} failed the rehearsal, see above:'
             f' {enumerated(names)}'
         )
 

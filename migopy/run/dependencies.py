@@ -83,8 +83,8 @@ def warn_of_left_without(name: str, plan: Plan, observer: Observer) -> None:
             is_it = name in (dependency, f'{dependency}.py')
             if is_it and _found(dependency, plan.migrations) is None:
                 observer.warned(
-                    f'{each.name} depends on {name}, which has no file here and counts'
-                    ' as applied no more'
+                    f'{each.name} depends on {name}, which has no file here and no'
+                    ' longer counts as applied'
                 )
 
 

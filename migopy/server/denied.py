@@ -60,7 +60,7 @@ def refused(
     ):
         place = settings.place_of('authMechanism')
         return AccessDenied(
-            f'MongoDB at {where} lets nobody log in so: {reason}.\n'
+            f'MongoDB at {where} lets nobody log in that way: {reason}.\n'
             f'Correct authMechanism in {place} ',
             Where.of(place),
             ', then type the command again.',

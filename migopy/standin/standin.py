@@ -153,7 +153,7 @@ class StandIn:
                 if error.code != UNAUTHORIZED:
                     raise
                 said = reason_of(error).partition(' to execute command')[0]
-                reason = f'to try {name} the user has not the rights: {said}'
+                reason = f'the user lacks the rights to try {name}: {said}'
                 raise Unanswerable(reason) from error
             if reply is not None and name == 'aggregate':
                 self._told(name, database, command)
@@ -188,8 +188,10 @@ class StandIn:
         is_refused = is_output or name in REFUSED
         is_sent = self._only_sees or is_in_tried_batch()
         if is_refused and 'autocommit' in command and not is_sent:
-            reason = f'{name} is for no transaction, and here nobody answers for it'
-            raise Unanswerable(reason)
+            raise Unanswerable(
+                f'no transaction can do {name}, and a dry run stands in for it only'
+                ' on the db that the migration was given'
+            )
         target = namespace_of(name, database, command) if name not in READS else None
         if target is not None:
             self._world.written.update(target.split(' + '))

@@ -154,7 +154,7 @@ class Locked(MigopyException):
         self.waited = waited or 0.0
         running = "A worker's lock is held" if holder.is_worker else RUNNING
         how_long = (
-            'What only looks ahead does not wait for that'
+            'A command that only looks ahead does not wait for it'
             if waited is None
             else f'Waited {waited:g} s'
         )
@@ -189,7 +189,8 @@ class LockLost(MigopyException):
         super().__init__(
             f'This command lost its lock: {now}. It was cut off or suspended for too'
             f' long, or somebody typed unlock{dropped}. Nothing was registered since,'
-            ' but it may have written until now, even if somebody has rolled back or'
-            ' ignored meanwhile what it was at.\nSee first what is unfinished: ',
+            ' but it may have written until now, even if somebody has meanwhile rolled'
+            ' back or ignored the migration that it was running.\n'
+            'See first what is unfinished: ',
             Command(),
         )

@@ -59,7 +59,7 @@ class NoLock(MigopyException):
 
     def __init__(self, reason: str) -> None:
         super().__init__(
-            f'This server does not take what migopy keeps its lock by: {reason}.\n'
+            f"This server does not take what migopy's lock needs: {reason}.\n"
             'Migopy needs MongoDB itself, 4.4 or later: a server that only speaks its'
             ' protocol may lack this. Nothing was done.\nCorrect MONGO_HOST and'
             ' MONGO_PORT (or MONGO_URI) ',
@@ -130,7 +130,7 @@ def require_usable(
     """Make sure that a migration's runs can be noted, and that it can be registered.
 
     `name` is the migration's, as a validator may look at it. One request, and one for
-    the indexes of each that is there. Who may not ask has to do without this. Raises
+    the indexes of each that is there. A user who may not ask does without it. Raises
     `NoRegistry`, `Unmergeable`, `Invalid`, and what `require_harmless` does.
     """
     run = _sample(name)

@@ -61,7 +61,7 @@ def _timed_out(error: BaseException) -> str:
     option, milliseconds = found.groups()
     return (
         f'The client waits {float(milliseconds) / 1000:g} s for an answer at most, by'
-        f' {option} in {_SET_IN[option]}. What takes the server longer fails so each'
+        f' {option} in {_SET_IN[option]}. Whatever takes the server longer fails each'
         ' time: make that longer first, or take it out.'
     )
 

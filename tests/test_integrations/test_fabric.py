@@ -108,9 +108,9 @@ class UnescapedTest(FabTest):
         ):
             with self.subTest(typed):
                 result = self.fab('-f', 'fabfile.py', f'migrations:{typed}')
-                self.assert_error(result, 'nothing was done.\nType this word so: ')
+                self.assert_error(result, 'nothing was done.\nType it like this: ')
                 said = result.stderr.splitlines()[-1]
-                [word] = shlex.split(said.partition('so: ')[2])
+                [word] = shlex.split(said.partition('like this: ')[2])
                 self.assertEqual(word, f'migrations:{meant}')
                 self.assertNotIn('Fabric takes', self.fab(word).said)
         # The last one of those, as it is meant, has been a dry run or nothing.
@@ -118,7 +118,9 @@ class UnescapedTest(FabTest):
 
     def test_no_password_is_said(self) -> None:
         result = self.fab('migrations:rehearse,on=mongodb://ann:s3cret@h/?a=b')
-        self.assert_error(result, 'so (with the password for ***): ', 'ann:***@h/')
+        self.assert_error(
+            result, 'like this (with the password for ***): ', 'ann:***@h/'
+        )
         self.assertNotIn('s3cret', result.said)
 
     def test_in_json_it_is_an_error_too(self) -> None:
@@ -132,7 +134,7 @@ class UnescapedTest(FabTest):
         self.assert_ok(self.fab(*options, 'migrations:execute'))
         self.assertEqual(self.registered(), ['1_a.py'])
         said = self.fab('other:a=b=c').said
-        self.assertNotIn('Type this word so', said)
+        self.assertNotIn('Type it like this', said)
 
 
 class DeployScriptTest(FabTest):

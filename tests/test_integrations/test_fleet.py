@@ -628,12 +628,12 @@ class OthersTest(FleetTest):
         name = self.name('b')
         self.assert_error(
             self.fab(f'migrations:dbrestore,{dump},all=yes'),
-            'A dump is that of one database; nothing was done.',
+            'A dump holds one database alone; nothing was done.',
         )
         # By its name, too, it is a dump, and no list of them.
         self.assert_error(
             self.fab(f'migrations:dbrestore,name={dump}'),
-            'A dump is that of one database; nothing was done.',
+            'A dump holds one database alone; nothing was done.',
         )
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
         self.assert_ok(self.fab(f'migrations:dbrestore,name={dump},only={name}'))
@@ -648,7 +648,7 @@ class OthersTest(FleetTest):
         self.migration('002_b.py', PICKY)
         self.spoil('b')
         said = self.shown(self.fab('migrations:execute'))
-        self.assertIn('To go back to the dump of before:\n', said)
+        self.assertIn('To go back to the dump from before that:\n', said)
         self.assertRegex(said, r'  fab migrations:dbrestore,\w+_b,only=b\n')
         folders = [*(self.folder / 'mongodumps').glob('2*')]
         self.assertEqual(len(folders), 3)

@@ -122,7 +122,7 @@ class MethodTest(FleetTest):
             """)
             self.assert_error(
                 self.fab('migrations:execute'),
-                f'{name}: {setting[1:11]} counts for nothing beside the MONGO_URI',
+                f'{name}: {setting[1:11]} has no effect beside the MONGO_URI',
             )
         self.assertEqual(self.names_in('a'), [])
 

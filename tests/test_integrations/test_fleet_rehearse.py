@@ -89,7 +89,7 @@ class RehearseTest(FleetTest):
         self.assertRegex(said, r'\nb: 001_a\.py rehearsed in .*\n')
         self.assertRegex(said, r'\nc: 001_a\.py: up failed\n')
         self.assertIn('ValueError: no good', said)
-        self.assertIn('\na: 1 of 1 not as they should be, see above: 001_a.py\n', said)
+        self.assertIn('\na: 1 of 1 failed the rehearsal, see above: 001_a.py\n', said)
         self.assertIn(
             '2 of 3 databases failed: a, c\n'
             'What went wrong in each stands above. To go on, type:'

@@ -704,7 +704,7 @@ class DeployTest(FabTest):
         for looking in ('execute,dry_run=yes', 'preflight', 'rehearse'):
             with self.subTest(looking):
                 error = self.error(f'migrations:{looking}')
-                self.assertIn('. What only looks ahead does not wait for that;', error)
+                self.assertIn('. A command that only looks ahead does not wait', error)
                 self.assertNotIn('Waited', error)
         self.go()
         self.assert_ok(self.ended(first))

@@ -240,8 +240,8 @@ class OrderTest(PlainTest):
         said = self.told('forget', '001_a.py')
         for name in ('002_b.py', '003_c.py'):
             self.assertIn(
-                f'{name} depends on 001_a.py, which has no file here and counts as'
-                ' applied no more',
+                f'{name} depends on 001_a.py, which has no file here and no longer'
+                ' counts as applied',
                 said,
             )
         self.assertIn('003_c.py: needs 001_a, which has no file', self.told('execute'))

@@ -379,9 +379,9 @@ class RefusedTest(CommandTest):
             'could not be registered: This command lost its lock: it has been taken'
             ' away. It was cut off or suspended for too long, or somebody typed'
             ' unlock, or its collection was dropped. Nothing was registered'
-            ' since, but it may have written until now, even if somebody has rolled'
-            ' back or ignored meanwhile what it was at.\nSee first what is unfinished:'
-            ' migopy\n',
+            ' since, but it may have written until now, even if somebody has meanwhile'
+            ' rolled back or ignored the migration that it was running.\n'
+            'See first what is unfinished: migopy\n',
         )
         # Whoever took the lock may have settled it by now.
         self.assertNotIn('It counts as unfinished', result.stderr)

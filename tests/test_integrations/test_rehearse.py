@@ -92,7 +92,7 @@ class RehearseTest(PlainTest):
     def fails(self, *names: str, **options: Any) -> str:
         """Rehearse what is found fault with; give all that was said."""
         self.logger.said.clear()
-        with self.assertRaisesRegex(MigopyException, 'not as they should be'):
+        with self.assertRaisesRegex(MigopyException, 'failed the rehearsal'):
             self.manager().rehearse(*names, **options)
         return self.said()
 
@@ -540,7 +540,7 @@ class OnTest(PlainTest):
         self.migration(
             NAME, f'def up(db): db.client[{self.db.name!r}].users.delete_many({{}})'
         )
-        with self.assertRaisesRegex(MigopyException, 'not as they should be'):
+        with self.assertRaisesRegex(MigopyException, 'failed the rehearsal'):
             self.manager().rehearse(on=self.on(self.other))
         self.assertEqual(self.contents('users'), [{'name': 'Ann B'}])
 
