@@ -61,10 +61,10 @@ def private_directory(path: Path) -> Path:
 def require_private(path: Path) -> None:
     """Make sure that a folder is a real one, of this user, that nobody else may write.
 
-    Others may read it, as 1.0 made it. Nor may others be able to exchange it: of its
-    parents those that everybody may write must have the sticky bit, as `/tmp` has, and
-    what lies directly in these must belong to this user or to root. Raise
-    `SharedFolder`, or `OSError` where it cannot be looked at.
+    Others may read it, as 1.0 made it, but must not be able to exchange it: a parent
+    that everybody may write to must have the sticky bit, as `/tmp` has, and what lies
+    directly in that must belong to this user or to root. Raises `SharedFolder`, or
+    `OSError` where it cannot be looked at.
     """
     path = path.absolute()
     found = path.lstat()

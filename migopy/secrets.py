@@ -25,8 +25,8 @@ SECRET_OPTIONS = (
 _SECRET_PROPERTIES = re.compile(r'(?:TOKEN|PASSWORD):([^,]+)')
 
 # A password reaches to the last @ before a space. If it is not encoded it may hold
-# anything; but what begins with a port number and ends there is no password. Nor is a
-# user that is a mail address encoded by everybody.
+# anything; but what begins with a port number and ends there is no password. Not
+# everybody encodes a user that is a mail address either.
 _NO_PORT = r'(?!\d{1,5}(?:[/?,\s]|$))'
 _IN_URI = re.compile(
     r'(?P<begin>:(?:\\?/){2}(?:[^\s:/?#@]*:|[^\s:/?#]*:' + _NO_PORT + '))'

@@ -101,7 +101,7 @@ class Checkpoint:
         """Tell how far the call is when the next batch is written, but for `failed`."""
         count = self.count + batch.counts.matched - len(failed)
         known: list[bytes] = self.entry['failed']
-        # Of documents that are retried, no more can fail than have failed before.
+        # No more of those that are retried can fail than have failed before.
         fits = batch.retried or len(known) + len(failed) <= REMEMBERED
         if not (self._place.is_certain and fits):
             return Place(self.entry, count, is_certain=False)

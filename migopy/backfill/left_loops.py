@@ -44,7 +44,7 @@ class Call(NamedTuple):
         effects: Recording | None,
         is_tried: bool = False,
     ) -> Loop:
-        """Give a batch; note where the loop is left with it, for who says why."""
+        """Give a batch; note where the loop is left with it, for an error to say so."""
         before = count_changes(effects)
         IN_TRIED.set(is_tried)
         try:

@@ -185,13 +185,13 @@ def require_no_loop(what: str, namespace: str) -> None:
 
 @contextmanager
 def loops_end(are_allowed: bool) -> Iterator[None]:
-    """End at the end of the block a loop that was left and is still held.
+    """End a loop that was left and is still held, at the end of the block.
 
-    Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`: else
-    somebody else has refused it. Raises `BatchAborted` for what the server has aborted,
-    `NotInBatch` for what it does in no transaction, and `LeftBatch` where all went well
-    but for the changes of a batch that were not kept, as no loop of the same call has
-    gone through all since.
+    Raises `OutsideBatch` for a write that was refused, where loops `are_allowed`; if
+    they are not, it was not the loop that refused it. Raises `BatchAborted` for what
+    the server has aborted, and `NotInBatch` for what no transaction can do. Raises
+    `LeftBatch` where nothing failed, but the changes of a batch were not kept and no
+    later loop of the same call has gone through all documents.
     """
     LEFT.set(None)
     LOST.set({})
@@ -216,9 +216,9 @@ def loops_end(are_allowed: bool) -> Iterator[None]:
 
 @contextmanager
 def loops_tried(tried: TriedStep) -> Iterator[None]:
-    """Tell at the end of the block of a loop that was left, as if it were executed.
+    """Raise at the end of the block what a loop that was left would raise if executed.
 
-    Raises `LeftBatch` and `NotInBatch`.
+    That is `LeftBatch` or `NotInBatch`.
     """
     LEFT.set(None)
     LOST.set({})

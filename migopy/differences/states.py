@@ -69,7 +69,7 @@ class States:
     def exists(self, namespace: str) -> bool:
         """Tell whether the server has a collection, the transaction's own left out."""
         collection = self.collection(namespace)
-        # Who has no right to list all sees those that are granted.
+        # A user without the right to list all sees those that are granted.
         names = collection.database.list_collection_names(
             filter={'name': collection.name}, authorizedCollections=True
         )
@@ -105,7 +105,7 @@ class States:
             except OperationFailure as error:
                 if error.code != NOT_VALID:
                     raise
-                # Who has written it has passed the validator by.
+                # Whoever has written it has bypassed the validator.
                 self._write(namespace, before, after, bypass=True)
         except OperationFailure as error:
             is_conflict = error.code == WRITE_CONFLICT

@@ -181,7 +181,7 @@ def reason_of(error: BaseException, directory: Path) -> str:
         return f'{name}: {reason.replace(error.staged, name)}'
     if isinstance(error, OperationFailure):
         details = error.details or {}
-        # Of a bulk of inserts it is the first document's.
+        # A bulk of inserts has the error of its first document.
         [first, *_] = details.get('writeErrors') or [details]
         code = first.get('code', error.code)
         reason = server.reason_of(error)

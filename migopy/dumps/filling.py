@@ -221,7 +221,7 @@ def _with_empty_timestamp(documents: Sequence[bytes]) -> Iterator[RawBSONDocumen
 def has_empty_timestamp(raw: bytes) -> bool:
     """Tell whether an insert sets a field to now: a top-level `Timestamp(0, 0)`.
 
-    That of an `_id` stays.
+    One that is an `_id` stays as it is.
     """
     # A look at the bytes spares most documents the decoding: a timestamp's type, and
     # the end of a name with eight bytes of nothing.

@@ -19,7 +19,7 @@ def prune(
 ) -> None:
     """Remove the oldest of a database's dumps, until `keep` with the new one are left.
 
-    Those of another server's database of this name stay, and of a server unknown.
+    Those of a database of this name on another server, or on an unknown one, stay.
 
     `unfinished` are the first runs of what is half done now, by their ids, with the
     names. A dump from before any of these stays: it may be all that is left of what

@@ -59,9 +59,9 @@ class FailedCommand(NamedTuple):
 
 
 def is_of_its_own(failure: Document) -> bool:
-    """Tell whether an error is not one of a transaction that is over anyway.
+    """Tell whether an error is the command's own.
 
-    Nor one after which the transaction may be tried again.
+    One that only says that the transaction is over, or may be tried again, is not.
     """
     labels = failure.get('errorLabels', ())
     return TRANSIENT not in labels and failure.get('code') not in TRANSACTION_OVER

@@ -19,8 +19,8 @@ def no_such_option(
 ) -> list[Part]:
     """Say that a command has no such option, and which one may be meant.
 
-    `flag` is how it was typed, where options are flags. Of one that migopy's own would
-    take, `usage` tells.
+    `flag` is how it was typed, where options are flags. `usage` tells which options
+    migopy's own command takes and the fabfile's override does not hand on.
     """
     if usage and option in usage.kept_back:
         return [

@@ -22,7 +22,7 @@ KEPT = frozenset(
     """.split()  # noqa: SIM905
 )
 
-#: Those of them that another machine is told, too: the same file lies there.
+#: Those of them that are sent to another machine, where the same file lies.
 SENT_ALONG = frozenset({'collection'})
 
 

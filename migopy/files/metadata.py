@@ -41,7 +41,7 @@ class Said(NamedTuple):
     """What a file says of itself.
 
     Invariant: what it does not say is as if all files were alike; `wrong` is why it
-    cannot be used, `''` where it can. Of what is wrong nothing else is taken.
+    cannot be used, `''` where it can. If something is wrong, nothing else is said.
     """
 
     phase: str = BEFORE

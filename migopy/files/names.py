@@ -140,7 +140,8 @@ class FileNames:
                 continue
             match = matching(known) if is_ending(name) else None
             number = whole_number(match[first] or '') if match else None
-            # Of two spellings of one name, one would count as registered by the other.
+            # If a name is there in two spellings, one would count as registered by the
+            # other.
             is_kept = is_plain or (is_utf8(name) and known not in spelled)
             if match is None or number is None or not is_kept:
                 bad.append(name)

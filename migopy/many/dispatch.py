@@ -76,7 +76,7 @@ class Typed(NamedTuple):
         is_listing = self.name == 'dbrestore' and not self.values
         # What was forgotten comes back from nowhere.
         is_forgetting = self.name == 'undo' and 'forget' in options
-        # Of a new command of the fabfile's nothing is known.
+        # Nothing is known of a command that the fabfile has added.
         is_new = self.name not in OF_DATABASE
         is_grave = is_new or is_forgetting or self.name in GRAVE
         return is_grave and not is_trial(options) and not is_listing
@@ -196,7 +196,7 @@ def _require_for_many(typed: Typed) -> None:
     """
     name, values, selection = typed.name, typed.values, typed.selection
     if name == 'rehearse' and typed.is_ours:
-        # What it needs takes long to import, and other commands need it not.
+        # Takes long to import, and no other command needs it.
         from migopy.many.rehearsing import require_for_many
 
         require_for_many(values, selection)

@@ -175,7 +175,7 @@ class Fleet:
         for each in greeted.unreached:
             yield replace(self._empty(each), error=greeted.error)
         with (
-            # One that is alone in its thread may ask somebody, as a debugger does.
+            # One at a time may ask a person something, as a debugger does.
             whole_lines() if selection.workers > 1 else nullcontext(),
             told_by(self._voice),
             meter() if has_bar else nullcontext(unheard) as show,
@@ -236,7 +236,8 @@ class Fleet:
     ) -> Outcome:
         """Do something for a database, and give how that ended, whatever happens.
 
-        `are_apart`: some may be on other servers; `holder` had its lock a turn before.
+        `are_apart` is whether some may be on other servers; `holder` had its lock in
+        the turn before.
         """
         outcome = self._empty(database)
         unreached = self._members.error_of(database)

@@ -152,14 +152,14 @@ class Selection(NamedTuple):
         if is_sure and len(titles) == count:
             return self.narrow(command)
         if len(titles) > MOST_NAMED:
-            # It finds out itself where there is nothing to rename.
+            # It finds out by itself where there is nothing to rename.
             return self.narrow(command) if command.name == 'rename' else None
         return command.having(only=' '.join(map(typed_only, titles)))
 
     def without(self, said: Iterable[Part], titles: Sequence[str]) -> list[Part]:
         """Give the parts of a text with its commands for all but some databases.
 
-        Of too many to name, each command finds out itself that they are in the way.
+        If those are too many to name, each command finds them in its way by itself.
         """
         if len(titles) > MOST_NAMED:
             return list(said)

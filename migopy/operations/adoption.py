@@ -165,7 +165,7 @@ def _register(
 
 
 def _run(site: Site, match: Match) -> Run:
-    """Make the history's entry of who has adopted what, and when."""
+    """Make the entry of the history that says who has adopted what, and when."""
     assert match.migration is not None  # noqa: S101 - only such are to be registered
     migration = match.migration
     run = entry_of(site, migration.name, ADOPTED, migration.checksum())

@@ -125,7 +125,7 @@ def without_worker(
     lock = site.lock.of_worker()
 
     def waiting(holder: Holder) -> None:
-        # Of a killed dbdump or dbrestore the other lock, which it had too, has told.
+        # A dbdump or dbrestore that was killed had the other lock, too, which has told.
         if not holder.is_gone or holder.command == 'work':
             observer.waiting(holder)
 

@@ -130,9 +130,9 @@ def _run_after_dump(
 ) -> None:
     """Run steps after a dump; if one fails, the observer hears of the dump.
 
-    Not where nothing was changed: to go back would only lose what others have written.
-    Where a step was unfinished already, it is the dump from before its first attempt:
-    that of this one has what was half done.
+    It hears nothing where nothing was changed: to go back would only lose what others
+    have written. Where a step was unfinished already, it hears of the dump from before
+    the first attempt, as the new one holds what was half done.
     """
     before = names_of_dumps(site)
     earlier = [run for each in steps for run in plan.unfinished_of(each.migration)]

@@ -28,9 +28,10 @@ class LeftOut(MigopyException):
 
 
 class ChangedMeanwhile(MigopyException):
-    """It would be about other migrations (`now`) than when it was typed (`before`).
+    """A command would be about other migrations now than when it was typed.
 
-    Where that is not known it is `None`, and `runs` are what others have run since.
+    `before` are the names of those that it was about, `None` where that is not known;
+    `now` are those that it would be about, and `runs` what others have run since.
     """
 
     def __init__(

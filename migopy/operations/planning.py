@@ -194,7 +194,7 @@ def write(plan: dict[str, Any], paths: tuple[str, str]) -> bool:
     to.
 
     With values in it, only the user who types the command can read them. There are no
-    passwords of URIs in it, and nothing that steers the terminal of who reads it.
+    passwords of URIs in it, and nothing that steers the terminal of its reader.
     """
     plan = redacted_in(plan)
     text = json.dumps(plan, indent=2, ensure_ascii=False, default=str)

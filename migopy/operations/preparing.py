@@ -32,8 +32,8 @@ from migopy.terminal import told_by
 def selected_unlocked(site: Site, order: Order) -> tuple[Plan, list[Migration]]:
     """Give the plan and what an order takes of it, for a command that only looks.
 
-    It takes no lock, so it begins only if nobody holds it; raises `Locked`. Nor
-    does it where nothing could be registered; raises as `require_registrable` does.
+    It takes no lock, so it begins only if nobody holds it, and only where what runs
+    could be registered. Raises `Locked`, and what `require_registrable` does.
     """
     plan = site.plan()
     migrations = selected(site, order, plan)

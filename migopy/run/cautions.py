@@ -74,8 +74,8 @@ def warn_of_same_number(plan: Plan, steps: Sequence[Step], observer: Observer) -
 def tell_of_empty(step: Step, plan: Plan, observer: Observer) -> None:
     """Tell of an `up` that has run and is empty: it may be unwritten as yet.
 
-    Not of one that runs again once it is written, nor of one that was emptied after it
-    had failed half done: to forget it would forget what it had written.
+    One that runs again once it is written is not told of, nor one that was emptied
+    after it had failed half done: to forget it would forget what it had written.
     """
     is_expected = step.name in plan.repeats or bool(plan.unfinished_of(step.migration))
     if step.direction == 'up' and is_empty(step.function) and not is_expected:

@@ -98,9 +98,9 @@ class Renamed(MigopyException):
 class AlreadyRegistered(MigopyException):
     """A migration that is registered already; `name` is its name.
 
-    `how` is how it was registered, `later` how many were executed after it. Only
-    whoever wanted it to run, as `is_to_run` says, is told of a rollback, and nobody of
-    a `down` that would undo what has never run, or has changed nothing (`in_vain`).
+    `how` is how it was registered, `later` how many were executed after it. A rollback
+    is named only if the migration `is_to_run`, and not if it has never run, or has
+    changed nothing (`in_vain`): its `down` would undo what others have done.
     """
 
     def __init__(

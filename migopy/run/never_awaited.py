@@ -53,8 +53,8 @@ class NeverAwaited(MigopyException):
 class _Watch:
     """Hears of coroutines that were never awaited, in the threads that want to know.
 
-    Invariant: Python's own function is in its place again once no thread does. Those
-    of other threads, and those that a library forgets, are warned of as ever.
+    Invariant: once no thread wants to know, Python's own function is back in place. Of
+    coroutines of other threads, and those that a library forgets, Python warns as ever.
     """
 
     def __init__(self) -> None:

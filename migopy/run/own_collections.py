@@ -89,10 +89,10 @@ class OwnNames(NamedTuple):
 class OwnCollections:
     """The guard of the collections in which migopy keeps the lock, runs and images.
 
-    Invariant: single documents of them may be read and written, as those that somebody
-    has always corrected so; none is dropped, renamed, replaced or emptied as a whole,
-    in the database of the migration nor in another one of many that share their files.
-    Nor is anything written once the lock is known to be lost.
+    Invariant: single documents of them may be read and written, as people have always
+    corrected some that way. None of the collections is dropped, renamed, replaced or
+    emptied as a whole, neither in the migration's database nor in another one of many
+    that share their files. Nothing at all is written once the lock is known to be lost.
     """
 
     def __init__(self, site: Site, told: Told | None = None) -> None:

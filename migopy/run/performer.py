@@ -94,7 +94,7 @@ class Performer:
         teller = teller_of_members(self._site, step, self._observer)
         with self._recording(self._own, teller) as effects:
             try:
-                # Who interrupts a hook here interrupts a migration that wrote nothing.
+                # Interrupted in a hook here, the migration has written nothing.
                 self._observer.starting(step, place, count, effects)
                 title = f'migopy: {run.direction} of {run.name}, run {run.id}'
                 with self._told_of(step, place, count, effects), commented(title):
@@ -116,7 +116,7 @@ class Performer:
             # KeyboardInterrupt and SystemExit too: what is half done is to be known.
             except BaseException as error:
                 end_on_server(self._site, step, effects, self._observer)
-                # It was ended for that; who interrupts it hears of that instead.
+                # The lost lock ended it, so that is raised, unless a person did.
                 if self._site.lock.is_lost and not is_interruption(error):
                     with self._site.listener.own_work():
                         holder = self._site.lock.holder()

@@ -200,7 +200,7 @@ class Plan(Applied):
     def to_settle(self) -> list[Run]:
         """List the unfinished runs that can be settled now.
 
-        Of a migration that runs at this moment, what comes of that counts.
+        A migration that runs at this moment is left out: how that run ends decides.
         """
         running = {run.name for run in self.open_runs.running}
         return [run for run in self.unfinished if run.name not in running]

@@ -19,7 +19,7 @@ Document = Mapping[str, Any]
 #: Seconds for the look, at most.
 LOOK_SECONDS = 6.0
 
-#: Whom the server waits for where a command does not say.
+#: The members that the server waits for where a command does not say.
 VOTERS = 'votingMembers'
 
 

@@ -14,7 +14,7 @@ _KINDS = {
     'RSOther': 'hidden or recovering member',
 }
 
-#: Of a server that was started as a member and has no configuration of a set.
+#: A server that was started as a member, and has no configuration of a set.
 _IN_NO_SET = 'RSGhost'
 
 

@@ -169,7 +169,7 @@ def ask(
 def log_of(folder: Path) -> str:
     """Give the last errors in a mongod's log, or its last lines where it has none.
 
-    Of a library that is missing say which package has it.
+    If a library is missing, they say which package has it.
     """
     path = folder / 'mongod.log'
     lines = _log(folder).decode(errors='replace').splitlines()

@@ -29,7 +29,7 @@ class Build(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A command that runs; `client` is the `appName` of who has sent it."""
+    """A command that runs; `client` is the `appName` of its sender."""
 
     kind: str
     collection: str

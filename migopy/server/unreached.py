@@ -99,7 +99,7 @@ def not_reached(
         )
     limit = next(filter(settings.sets, OF_ANSWERS), None)
     if isinstance(error, NetworkTimeout) and limit is not None:
-        # Of a server that was not found at all PyMongo raises another error.
+        # PyMongo raises another error for a server that was not found at all.
         place = settings.place_of(limit)
         return ServerUnreachable(
             where,

@@ -10,10 +10,10 @@ class Foretold(NamedTuple):
     """What one command would do, in words.
 
     Invariant: `text` tells nothing of what people have stored; `values` are theirs, for
-    the eyes of who asked and for no log, each with how often it is there, if that is
-    known. One that something stands in the way of has its `obstacle`, `DUPLICATES` or
-    another word, the `namespace`, the `subject` there (an index) and the `number` of
-    documents or values that do, at most `COUNTED`.
+    the eyes of whoever asked and for no log, each with how often it is there, if that
+    is known. If something stands in the command's way, `obstacle` is `DUPLICATES` or
+    another word for it; `namespace`, `subject` (an index there) and `number` say where,
+    and how many documents or values do, at most `COUNTED`.
     """
 
     text: str

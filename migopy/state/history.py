@@ -138,8 +138,8 @@ class History:
         """End the transactions that owners of the lock have left open, which are gone.
 
         A process that was killed leaves its transaction open for a minute, in which
-        others who write the same documents wait. Those of another user the server ends
-        itself.
+        others who write the same documents wait. The server itself ends those of
+        another user.
         """
         if not owners:
             return
@@ -179,9 +179,9 @@ class History:
     ) -> Iterator[Run]:
         """Read the last `count` runs (0: all), of one migration or all, newest last.
 
-        Of one, when it got its name or lost it is among them. `without` are runs to
-        leave out. Runs are read as they are iterated over, without the fields of
-        `ONLY_WHILE_OPEN`.
+        Those of one include the entries of when it was given its name and when it lost
+        it. `without` are runs to leave out. Runs are read as they are iterated over,
+        without the fields of `ONLY_WHILE_OPEN`.
         """
         query: Document = {}
         if name:
@@ -242,7 +242,7 @@ class History:
     def _sorted(self, pipeline: Sequence[Document]) -> Iterable[Any]:
         """Aggregate what the server sorts, with its disk if memory is too small.
 
-        Not at once, as some providers refuse whatever asks for the disk.
+        The disk is asked for only then: some providers refuse any command that does.
         """
         ask = partial(raw(self.collection).aggregate, pipeline, batchSize=BATCH)
         try:

@@ -76,8 +76,8 @@ def require_harmless(
     """Look at the indexes of a collection, with one request.
 
     `samples` are documents as migopy keeps them there, `expiring` the fields of theirs
-    that are dates and that no index may delete them by. Who may not ask has to do
-    without this. Raises `DeletingIndex`, `RefusingIndex`.
+    that are dates and that no index may delete them by. A user who may not ask has
+    to do without this. Raises `DeletingIndex`, `RefusingIndex`.
     """
     indexes: list[Document] = []
     with suppress(OperationFailure):

@@ -39,7 +39,7 @@ class Dumps(Wiring):
         """
         from migopy.operations import dumping, ways_back
 
-        # Of two tenants of one name, on two servers, each has its own.
+        # Two tenants of one name, on two servers, have dumps of their own.
         many = self._of_many
         of_here = many is not None and many.title != many.name
         which = dumping.Restore(

@@ -54,7 +54,7 @@ def tell_wrong(voice: Voice, spelling: Spelling, plan: Plan) -> None:
 def how_to_begin(plan: Plan, pending: Sequence[str]) -> list[Part]:
     """Say which command is to be typed first, nothing where none can be now.
 
-    Those of several phases no command runs all.
+    No single command runs those of several phases.
     """
     phases, waiting = phases_to_run(plan, pending), _waiting(plan, pending)
     if phases <= waiting:
@@ -99,7 +99,7 @@ def ways_to_run(found: Collection[str], waiting: Collection[str] = ()) -> list[P
     In the phases that are `waiting` something needs a migration that is still in the
     background, and would be refused before that has ended.
     """
-    # Who has phases must not type a command that runs all of them at once.
+    # Whoever has phases must not be told a command that runs all of them at once.
     in_phase = BEFORE if AFTER in found else None
     begin = 'To execute them' if in_phase is None else 'Before the new code'
     ways = {
@@ -130,7 +130,7 @@ def elsewhere_of(plan: Plan) -> str:
 def tell_changed(voice: Voice, spelling: Spelling, plan: Plan) -> None:
     """Say what to do about what has changed: mark it alone, or run what it says now.
 
-    Of one that did nothing when it ran there is nothing to roll back: its `down` would
+    There is nothing to roll back of one that did nothing when it ran: its `down` would
     undo what others have done.
     """
     first = plan.changed[0]

@@ -69,7 +69,7 @@ def _outcome(open_runs: OpenRuns, run: Run) -> str:
 
 
 def _ended(run: Run) -> str:
-    """Say in a word or two what has ended a run; nobody has heard of one's end."""
+    """Say in a word or two what has ended a run, or that it could not tell its end."""
     if run.outcome is None:
         return 'killed or cut off'
     if not run.interrupted:

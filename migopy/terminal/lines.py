@@ -33,7 +33,7 @@ class Speaking:
         self._begun.clear()
 
 
-#: Who prints in this context; `None` has all text written as it comes.
+#: The one who prints in this context; `None` has all text written as it comes.
 SPEAKING: ContextVar[Speaking | None] = ContextVar('speaking', default=None)
 
 

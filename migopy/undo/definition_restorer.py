@@ -50,7 +50,7 @@ DONE = {
     RENAME: 'renamed back',
 }
 
-#: Of a unique index: others may have written duplicates, which nothing looks up.
+#: Said of a unique index: others may have written duplicates; nothing looks for them.
 PROVISO = ', if no two documents have equal values in it then'
 
 

@@ -208,7 +208,7 @@ def _but_asides(found: FoundConflicts) -> str:
 
 
 def _without_lost(name: str, found: FoundConflicts) -> Sequence[object]:
-    # Of a definition there are no fields to be restored.
+    # A definition has no fields to be restored.
     which = 'these documents' if found.defined else 'these'
     theirs = (
         f'\nTo restore in {which}, too, the fields that others have not changed (fields'

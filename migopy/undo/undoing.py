@@ -173,7 +173,7 @@ class Undo:
         restoring.finish()
         seen = found.conflicts
         self._tell_left(seen if seen.count else restoring.conflicts)
-        # Of a bound one PyMongo does not see that it takes no write concern.
+        # It is given: PyMongo does not see that a bound one takes no write concern.
         self._images.forget([self._kept.id], session)
 
     def _would(self) -> None:
