@@ -75,7 +75,7 @@ def transaction_limits(step: CheckedStep) -> Iterator[Finding]:
             0,
             f'it took {duration(round(seconds * 1000))} in the dry run, and the server'
             f' ends a transaction after {limit:g} s',
-            'then nothing is changed, and it is tried again in vain',
+            'then the migration fails, and nothing is changed',
             instead,
             seconds=round(seconds, 1),
             limit=limit,
