@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import ConnectionFailure, WaitQueueTimeoutError
 
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
@@ -36,7 +36,8 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     error = respelled(error, failure.error, spelling)
     function = failure.function or failure.direction
     lines = [f'{failure.name} {how} in its {function}.', error]
-    lines += filter(None, [_timed_out(failure.error), _untold_uuid(failure.error)])
+    advice = (_timed_out, _all_busy, _untold_uuid)
+    lines += filter(None, (each(failure.error) for each in advice))
     if failure.done:
         done = 'Executed' if failure.direction == 'up' else 'Rolled back'
         lines.append(f'{done} before it: {enumerated(failure.done)}')
@@ -63,6 +64,17 @@ def _timed_out(error: BaseException) -> str:
         f'The client waits {float(milliseconds) / 1000:g} s for an answer at most, by'
         f' {option} in {_SET_IN[option]}. Whatever takes the server longer fails each'
         ' time: make that longer first, or take it out.'
+    )
+
+
+def _all_busy(error: BaseException) -> str:
+    """Say of a wait for a free connection what ends it; `''` of all else."""
+    if not isinstance(error, WaitQueueTimeoutError):
+        return ''
+    return (
+        'All connections that the client may have were busy for as long as it waits.'
+        ' Have a larger maxPoolSize, or a longer waitQueueTimeoutMS, in MONGO_URI or'
+        ' MONGO_CLIENT_OPTIONS.'
     )
 
 

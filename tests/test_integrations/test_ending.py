@@ -12,7 +12,12 @@ from unittest import mock
 
 from bson.binary import Binary
 from pymongo import MongoClient
-from pymongo.errors import AutoReconnect, NetworkTimeout, OperationFailure
+from pymongo.errors import (
+    AutoReconnect,
+    NetworkTimeout,
+    OperationFailure,
+    WaitQueueTimeoutError,
+)
 
 from migopy.run import left_running
 from migopy.server import (
@@ -156,6 +161,27 @@ class TimedOutTest(Running, PlainTest):
         [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
         self.assertIn('waits 2 s for an answer at most, by timeoutMS in', said)
         self.assertIn(', or by pymongo.timeout.', said)
+
+    def test_a_wait_for_a_free_connection_names_what_it_takes(self) -> None:
+        self.migration(
+            '1_a.py',
+            'import threading\n\n\n'
+            'def up(db):\n'
+            '    late = {"$where": "sleep(3000) || true"}\n'
+            '    db.notes.insert_one({})\n'
+            '    other = threading.Thread(target=db.notes.find_one, args=[late])\n'
+            '    other.start()\n'
+            '    try:\n'
+            '        while True:\n'
+            '            db.notes.find_one({})\n'
+            '    finally:\n'
+            '        other.join()\n',
+        )
+        options = {'maxPoolSize': 1, 'waitQueueTimeoutMS': 50}
+        with self.assertRaises(WaitQueueTimeoutError):
+            self.manager(MONGO_CLIENT_OPTIONS=options).execute('1')
+        [said] = [each for each in self.logger.of('red') if 'failed in its up' in each]
+        self.assertIn('Have a larger maxPoolSize, or a longer waitQueueTimeoutMS', said)
 
     def test_a_file_that_is_not_at_fault_is_not_to_be_corrected(self) -> None:
         for top in ('transaction = False', 'transaction = True'):
