@@ -75,7 +75,8 @@ def ask_first(command: Command, host: str, spelling: Spelling) -> None:
     asked = command.name in ('squash', 'unlock')
     undoes = command.name == 'rollback' and several
     marks = command.name == 'ignore' and not names_one
-    if asked or restores or undoes or marks:
+    forgets = command.name == 'undo' and 'forget' in command.options
+    if asked or restores or undoes or marks or forgets:
         is_sure = says_yes(command.options, 'yes') or is_trial(command.options)
         lost = f'{IS_LOST}\n' if restores else ''
         Asking(host, is_sure).require(f'{lost}{spelling.command(command)}')

@@ -67,6 +67,16 @@ class AskedHereTest(unittest.TestCase):
             with self.subTest(command):
                 self.assertEqual(self.is_asked_about(command), is_asked)
 
+    def test_images_are_asked_about_that_are_to_be_deleted(self) -> None:
+        for command, is_asked in (
+            (Command('undo', forget='x'), True),
+            (Command('undo', 'list', forget='x'), True),
+            (Command('undo', 'list'), False),
+            (Command('forget', 'x'), False),
+        ):
+            with self.subTest(command):
+                self.assertEqual(self.is_asked_about(command), is_asked)
+
     def test_a_restore_is_asked_about_however_its_dump_is_typed(self) -> None:
         for command, is_asked in (
             (Command('dbrestore', 'x'), True),
