@@ -46,6 +46,9 @@ def ask(
         concerned = _concerned(fleet, databases, asked, selection)
         if concerned:
             lines.insert(0, f'{DOING[asked.name]}: {concerned}')
+    if is_ours and asked.name == 'undo':
+        name = selection.options['forget']
+        lines.insert(0, f'Delete the images of {name}, which are not made again')
     if is_ours and asked.name == 'unlock':
         held = _held(fleet, databases, selection)
         if not held:

@@ -74,12 +74,15 @@ class Typed(NamedTuple):
         """Tell whether it may do harm in databases that nobody meant."""
         options = self.selection.options
         is_listing = self.name == 'dbrestore' and not self.values
-        # What was forgotten comes back from nowhere.
-        is_forgetting = self.name == 'undo' and 'forget' in options
         # Nothing is known of a command that the fabfile has added.
         is_new = self.name not in OF_DATABASE
-        is_grave = is_new or is_forgetting or self.name in GRAVE
+        is_grave = is_new or self.is_forgetting or self.name in GRAVE
         return is_grave and not is_trial(options) and not is_listing
+
+    @property
+    def is_forgetting(self) -> bool:
+        """Tell whether it deletes images, which come back from nowhere."""
+        return self.name == 'undo' and 'forget' in self.selection.options
 
     @property
     def asks(self) -> bool:
@@ -87,7 +90,9 @@ class Typed(NamedTuple):
         takes_all = not self.values and 'spec_migr' not in self.selection.options
         if self.name == 'ignore':
             return takes_all
-        return self.is_grave and self.name in GRAVE
+        # One database at a time asks about its own images.
+        forgets = self.is_forgetting and self.selection.workers > 1
+        return forgets or (self.is_grave and self.name in GRAVE)
 
 
 def perform(

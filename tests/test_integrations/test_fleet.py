@@ -249,7 +249,12 @@ class CommandsTest(FleetTest):
         self.assertEqual(
             [bool(each.count_documents({})) for each in kept], [False, True, True]
         )
-        self.assert_ok(self.fab(f'{command},all=yes,except={self.name("a")}'))
+        others = f'{command},all=yes,except={self.name("a")}'
+        shown = self.on_terminal(others, typed='n\n')
+        self.assertEqual(shown.count('[y/N]'), 1)
+        self.assertIn('Delete the images of 002, which are not made again\n', shown)
+        self.assertTrue(all(each.count_documents({}) for each in kept[1:]))
+        self.assert_ok(self.fab(others))
         self.assertFalse(any(each.count_documents({}) for each in kept))
 
     def test_a_rollback_that_is_typed_asks_once_for_all(self) -> None:
