@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
-from migopy.run.unfinished import ways_out
+from migopy.run.unfinished import ways_on, ways_out
 
 if TYPE_CHECKING:
     from migopy.differences import Comparison
@@ -95,13 +95,15 @@ class Failure:
 
     @property
     def ways_out(self) -> list[Part]:
-        """List what settles a migration that is unfinished, a line each."""
+        """List what settles a migration that is unfinished, a line each.
+
+        If it had written nothing, that is what an earlier run has left, perhaps in the
+        other direction.
+        """
+        if self.aftermath in CLEAN and self.earlier:
+            return ways_on(self.earlier[-1], self.migration)
         return ways_out(
-            self.name,
-            self.direction,
-            self.migration,
-            self.keeps_images,
-            self.resumes,
+            self.name, self.direction, self.migration, self.keeps_images, self.resumes
         )
 
     @property

@@ -268,6 +268,37 @@ class FailedTest(UnfinishedTestCase):
                 self.assertIn(f'fab migrations:{way},{FIRST}', said)
             self.assertIn(f'Unfinished: {FIRST}', self.shown())
 
+    def marks(self, subtasks: tuple[str, str], state: str) -> None:
+        """Fail in both, the second before it writes, and type what is offered."""
+        for subtask in subtasks:
+            with self.assertRaises(ZeroDivisionError):
+                getattr(self.manager(), subtask)(FIRST)
+        said = self.logger.of('red')[-1]
+        self.assertIn('had left it unfinished', said)
+        mark = f'fab migrations:ignore,{FIRST}  - mark it as {state}'
+        self.assertIn(mark, said)
+        self.assertIn(mark, self.shown())
+        self.manager().ignore(FIRST)
+
+    def test_a_down_that_wrote_nothing_offers_what_settles_the_up(self) -> None:
+        self.migration(
+            FIRST,
+            'def up(db):\n    db.notes.insert_one({})\n    1 / 0\n\n'
+            'def down(db):\n    1 / 0\n',
+        )
+        self.marks(('execute', 'rollback'), 'applied')
+        self.assertEqual(self.registered(), [FIRST])
+
+    def test_an_up_that_wrote_nothing_offers_what_settles_the_down(self) -> None:
+        self.register(FIRST)
+        self.migration(
+            FIRST,
+            'def up(db):\n    1 / 0\n\n'
+            'def down(db):\n    db.notes.insert_one({})\n    1 / 0\n',
+        )
+        self.marks(('rollback', 'execute'), 'rolled back')
+        self.assertEqual(self.registered(), [])
+
     def test_history_says_it(self) -> None:
         self.fail_in('execute')
         self.manager().history()
