@@ -22,8 +22,9 @@ BYTES = 8_000_000
 #: The part of a page's time that its round trips are to take.
 SHARE = 0.15
 
-#: Seconds that a page larger than `BASE` may take without its round trips, so that it
-#: can be stopped soon; and the part of a pace's target to stay below.
+#: Seconds that a page larger than `BASE` may take without its round trips, and the
+#: function for the documents of any batch, so that all can be stopped soon; and the
+#: part of a pace's target to stay below.
 SECONDS = 0.75
 BELOW_TARGET = 0.8
 

@@ -6,7 +6,6 @@ the function is called in the caller's thread.
 
 from __future__ import annotations
 
-import math
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -259,7 +258,7 @@ class UpdateCall:
                 batch = self._changes.of(
                     documents[: sizes.at_once],
                     stops_at_failure=self._stops_at_failure,
-                    seconds=SECONDS if len(documents) > BASE else math.inf,
+                    seconds=SECONDS,
                 )
                 yield batch
                 documents = documents[batch.counts.matched :]

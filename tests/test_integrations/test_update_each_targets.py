@@ -109,6 +109,19 @@ class PagesTest(DatabaseTest):
                     commands.names.count('update'), 0 if answer is None else 4
                 )
 
+    def test_a_slow_function_makes_smaller_bulks(self) -> None:
+        """It could not be stopped, nor be seen to go on, before a thousand calls."""
+        self.db.notes.insert_many([{'_id': n} for n in range(5)])
+        for batch_size in (None, 3):
+            commands = Commands()
+            with (
+                self.subTest(batch_size=batch_size),
+                client(event_listeners=[commands]) as heard,
+                mock.patch('migopy.backfill.update_call.SECONDS', -1),
+            ):
+                update_each(heard[self.db.name].notes, set_x, batch_size=batch_size)
+                self.assertEqual(commands.names.count('update'), 5)
+
     def test_one_that_bson_cannot_hold_does_not_make_each_a_command(self) -> None:
         self.db.notes.insert_many([{'_id': n} for n in range(1000)])
         commands = Commands()
