@@ -13,6 +13,9 @@ from migopy.face.process import open_streams
 from migopy.server import leave_without_sleeping, require_sound
 from migopy.tell import Voice
 
+#: Takes what is logged. There is one, whatever number of commands and hosts.
+SILENCE = logging.NullHandler()
+
 #: Settings that say where on another machine a command is to run.
 ELSEWHERE = ('REMOTE_DIRECTORY', 'REMOTE_PREFIX')
 
@@ -50,7 +53,7 @@ def settle() -> None:
     open_streams()
     leave_without_sleeping()
     # Without a handler Python would print what PyMongo logs of a server that is gone.
-    logging.getLogger('pymongo').addHandler(logging.NullHandler())
+    logging.getLogger('pymongo').addHandler(SILENCE)
     # What was imported stays until the end, so the collector need not look at it again
     # each time that thousands of records make it run.
     gc.freeze()

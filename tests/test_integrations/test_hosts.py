@@ -7,7 +7,9 @@ import os
 from tests.project import FabTest
 
 WITH_HOSTS = """
-    from fabric.api import env, roles, task
+    import logging
+
+    from fabric.api import env, roles, runs_once, task
 
     import migopy
 
@@ -18,6 +20,11 @@ WITH_HOSTS = """
     @task
     def production():
         env.hosts = ['www1', 'www2']
+
+    @task
+    @runs_once
+    def handlers():
+        print(len(logging.getLogger('pymongo').handlers), 'handlers')
 
     env.roledefs = {'web': ['www1', 'www2', 'www3']}
     migrations = task(Migrations.create_task())
@@ -63,6 +70,12 @@ class HereTest(FabTest):
                 self.assertEqual(self.ran('down'), ['003_c'], result.said)
                 self.assertIn('has been carried out already', result.stderr)
                 self.assertEqual(self.registered(), ['001_a.py', '002_b.py'])
+
+    def test_a_further_host_leaves_nothing_behind_in_the_process(self) -> None:
+        for hosts in ('a', 'a,b,c'):
+            with self.subTest(hosts):
+                said = self.assert_ok(self.fab('-H', hosts, 'migrations', 'handlers'))
+                self.assertIn('1 handlers', said.stdout)
 
     def test_a_person_is_asked_for_the_first_host_alone(self) -> None:
         """For the second one it would be about those before, and is refused here."""
