@@ -24,6 +24,7 @@ from migopy.files.migration import (
     glances,
 )
 from migopy.files.names import NUMBERS, BadFileNames, BadPattern, FileNames, begins_with
+from migopy.files.other_databases import OtherDatabase
 from migopy.files.project import (
     FILES,
     cwd_in_syspath,
@@ -98,6 +99,7 @@ __all__ = [
     'NoDirectory',
     'NoSuchFunction',
     'NotCreated',
+    'OtherDatabase',
     'OtherShape',
     'Said',
     'Unreadable',

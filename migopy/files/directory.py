@@ -10,9 +10,11 @@ from types import ModuleType
 from typing import Any
 
 from migopy.commands import Command, Where
+from migopy.contents import content_of
 from migopy.errors import MigopyException
 from migopy.files.migration import Migration
-from migopy.files.names import FileNames
+from migopy.files.names import BadFileNames, FileNames
+from migopy.files.other_databases import OtherDatabase, other_tool
 from migopy.files.shapes import Functions, functions_of
 from migopy.texts import same_name
 
@@ -91,15 +93,29 @@ class Directory:
         self.package = _package(inside)
 
     def migrations(self) -> list[Migration]:
-        """List the migrations in order; raises `NoDirectory`, `BadFileNames`."""
-        return self._made_of(self.file_names.sorted(self._listing()))
+        """List the migrations in order.
+
+        Raises `NoDirectory`, `BadFileNames`, `OtherDatabase`.
+        """
+        names = self._names()
+        try:
+            numbered = self.file_names.sorted(names)
+        except BadFileNames as error:
+            # Alembic's files are not to be renamed.
+            self._require_for_mongodb(error.names)
+            raise
+        self._require_for_mongodb([name for _, name in numbered[:1]])
+        if '__init__.py' not in names:
+            self._make_package()
+        return self._made_of(numbered)
 
     def sorted_out(self) -> tuple[list[Migration], list[str]]:
         """List the migrations in order, and the names of files that fit no pattern.
 
-        Nothing is written. Raises `NoDirectory`.
+        Nothing is written. Raises `NoDirectory`, `OtherDatabase`.
         """
         numbered, misnamed = self.file_names.sorted_out(self._names())
+        self._require_for_mongodb([*misnamed, *(name for _, name in numbered)])
         return self._made_of(numbered), misnamed
 
     def _made_of(self, numbered: Sequence[tuple[int, str]]) -> list[Migration]:
@@ -108,11 +124,18 @@ class Directory:
             for number, name in numbered
         ]
 
-    def _listing(self) -> list[str]:
-        names = self._names()
-        if '__init__.py' not in names:
-            self._make_package()
-        return names
+    def _require_for_mongodb(self, names: Sequence[str]) -> None:
+        """Raise `OtherDatabase` if the first file is of a tool for another database.
+
+        Such a tool has all files of its folder for its own. A fabfile that finds the
+        functions itself may take such files.
+        """
+        if not names or self.functions_of is not functions_of:
+            return
+        with contextlib.suppress(OSError):
+            tool = other_tool(content_of(os.path.join(self.path, names[0])))
+            if tool is not None:
+                raise OtherDatabase(same_name(names[0]), tool)
 
     def _names(self) -> list[str]:
         try:

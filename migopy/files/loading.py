@@ -22,6 +22,7 @@ from migopy.files.imports import advice
 from migopy.files.loaded import LoadedMigration, NoSuchFunction
 from migopy.files.metadata import said_in
 from migopy.files.migration import Migration, checksum_of
+from migopy.files.other_databases import OtherDatabase, other_tool
 from migopy.files.project import first_on_path
 from migopy.files.scripts import is_script
 from migopy.files.shapes import Functions, functions_of
@@ -104,12 +105,17 @@ def load(
     The module is made from the file as it is now, never taken from an earlier import.
     A file that replaces others and has no `up` of its own gets theirs. `place` is the
     folder for the module's `__file__`, if it is not the file's own.
-    Raises `Unreadable`, `ImportFailed`, `NoSuchFunction`, and what `functions` does.
+    Raises `Unreadable`, `ImportFailed`, `NoSuchFunction`, `OtherDatabase`, and
+    what `functions` does.
     """
     content = migration.content()
-    if functions is functions_of and is_script(migration, content):
-        # Importing it would run it, on each try, the dry ones as well.
-        raise NoSuchFunction(migration.name, 'up', 'has no function `up`')
+    if functions is functions_of:
+        tool = other_tool(content)
+        if tool is not None:
+            raise OtherDatabase(migration.name, tool)
+        if is_script(migration, content):
+            # Importing it would run it, on each try, the dry ones as well.
+            raise NoSuchFunction(migration.name, 'up', 'has no function `up`')
     with listen().recording() as effects:
         module, found = _imported(migration, content, package, functions, place)
     checksum = checksum_of(content)

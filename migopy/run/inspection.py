@@ -18,6 +18,7 @@ from migopy.files import (
     ImportFailed,
     Migration,
     NoSuchFunction,
+    OtherDatabase,
     OtherShape,
     Unreadable,
     importable,
@@ -136,7 +137,7 @@ def _of_one(
         return [Problem(path, 1, f'{name} {error.reason}')]
     except DoesNothing as error:
         return [Problem(path, error.line, f'{name}: {error.reason}')]
-    except OtherShape as error:
+    except (OtherDatabase, OtherShape) as error:
         said, *_ = str(error).splitlines()
         return [Problem(path, 1, one_line(said))]
     except (BadParallel, BadSaid, BadTransaction, BadUndo) as error:

@@ -12,6 +12,7 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import InvalidOperation
 
 from migopy import MigopyException
+from migopy.files.other_databases import other_tool
 from tests.commands import Commands
 from tests.project import FabTest, PlainTest
 
@@ -48,6 +49,59 @@ MONGODB_MIGRATIONS = """
     """
 
 MIGRATE = "def migrate(db): db.notes.insert_one({'n': 1})"
+
+NOTHING_FIRST = 'def up(db): pass'
+
+#: Files of tools for SQL databases, as these make them.
+OF_SQL = {
+    'Django': """
+        from django.db import migrations, models
+
+        class Migration(migrations.Migration):
+            initial = True
+            dependencies = []
+            operations = [migrations.CreateModel('Note', [])]
+        """,
+    'South': """
+        from south.db import db
+        from south.v2 import SchemaMigration
+
+        class Migration(SchemaMigration):
+            def forwards(self, orm): db.create_table('notes', ())
+            def backwards(self, orm): db.delete_table('notes')
+        """,
+    'Alembic': """
+        from alembic import op
+
+        revision = '20150325_0059'
+        down_revision: str | None = None
+
+        def upgrade() -> None: op.create_table('notes')
+        def downgrade() -> None: op.drop_table('notes')
+        """,
+    'Aerich': """
+        from tortoise import BaseDBAsyncClient
+
+        async def upgrade(db: BaseDBAsyncClient) -> str: return 'CREATE TABLE notes'
+        async def downgrade(db: BaseDBAsyncClient) -> str: return 'DROP TABLE notes'
+        """,
+    'sqlalchemy-migrate': """
+        from sqlalchemy import MetaData, Table
+
+        def upgrade(migrate_engine):
+            Table('notes', MetaData(bind=migrate_engine)).create()
+        """,
+    'peewee-migrate': """
+        import peewee
+
+        def migrate(migrator, database=None, *, fake=False): migrator.sql('SELECT 1')
+        """,
+    'yoyo': """
+        from yoyo import step
+
+        steps = [step('CREATE TABLE notes (n INT)', 'DROP TABLE notes')]
+        """,
+}
 
 ASYNC = """
     import asyncio
@@ -218,6 +272,68 @@ class ShapesTest(PlainTest):
                         ' has written',
                         said,
                     )
+
+    def test_files_of_sql_databases_are_told_and_neither_imported_nor_run(self) -> None:
+        """Aerich's would return its SQL and be registered as executed."""
+        for tool, text in OF_SQL.items():
+            for name, first in (('0001_x.py', ''), ('0002_x.py', NOTHING_FIRST)):
+                with self.subTest(tool, first=first):
+                    self.write('mongomigrations/0001_x.py', first)
+                    told = 'raise AssertionError("imported")'
+                    message = self.refused(name, f'{dedent(text)}\n{told}\n')
+                    self.assertIn(f'{name} is a file of {tool} (', message)
+                    self.assertIn('not for MongoDB, so nothing was done.', message)
+                    self.assertIn('set MIGRATIONS_DIRECTORY in ', message)
+
+    def test_such_a_file_among_others_is_a_problem_of_the_check(self) -> None:
+        self.migration('0001_x.py', NOTHING_FIRST)
+        self.migration('0002_x.py', OF_SQL['Django'])
+        with self.assertRaises(MigopyException):
+            self.manager().check(offline='yes')
+        said = '\n'.join(text for _, text in self.logger.said)
+        self.assertIn(
+            'mongomigrations/0002_x.py:1: 0002_x.py is a file of Django', said
+        )
+
+    def test_a_folder_of_an_sql_database_is_left_as_it_is(self) -> None:
+        """Django refuses to start where a file of its folder is no migration of its."""
+        for name, text in (
+            ('0001_initial.py', OF_SQL['Django']),
+            ('0001_initial.py', OF_SQL['Aerich']),
+            ('1975ea83b712_x.py', OF_SQL['Alembic']),
+            ('env.py', 'from alembic import context'),
+        ):
+            folder = self.folder / 'mongomigrations'
+            for each in folder.iterdir():
+                each.unlink()
+            self.write(f'mongomigrations/{name}', text)
+            for command, values, options in (
+                ('show_status', (), {}),
+                ('list', (), {}),
+                ('execute', (), {}),
+                ('ignore', (), {}),
+                ('create', ('add_x',), {}),
+                ('preflight', (), {}),
+                ('check', (), {}),
+                ('check', (), {'offline': 'yes'}),
+            ):
+                with self.subTest(name, command=command, **options):
+                    with self.assertRaises(MigopyException) as caught:
+                        self.manager().perform(command, values, options)
+                    self.assertIn(f'{name} is a file of ', str(caught.exception))
+                    self.assertEqual([each.name for each in folder.iterdir()], [name])
+
+    def test_one_that_reads_from_an_sql_database_is_for_mongodb(self) -> None:
+        for text in (
+            'from django.db import connection\ndef up(db): pass',
+            'import django.db\nclass Migration:\n def upgrade(self): pass',
+            'revision = down_revision = 1\ndef up(db): pass',
+            'from alembic import op\ndef upgrade(db): pass',
+            'import yoyo\ndef upgrade(db): pass',
+            '# south, migrator\ndef migrate(db): pass',
+        ):
+            with self.subTest(text):
+                self.assertIsNone(other_tool(text.encode()))
 
     def test_of_beanie_and_mongomig_are_told_by_their_names(self) -> None:
         for tool, text in (
