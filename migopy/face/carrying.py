@@ -22,7 +22,7 @@ from migopy.face.marked import READING
 from migopy.face.process import leave, require_shown
 from migopy.face.sent import pack, taken, unpack
 from migopy.face.spelling import FlagSpelling
-from migopy.face.subtasks import ONCE, WrongOptions, as_typed
+from migopy.face.subtasks import WrongOptions, as_typed
 from migopy.signals import is_interruption
 
 #: Stands for this process, in the ids of its commands.
@@ -149,7 +149,9 @@ def _carry_out(commands: Commands, typed: Typed, errand: Errand, is_dry: bool) -
 
         names = program.hosts()
         voice = manager_class.speaker()
-        if command.name in ONCE and not is_first(connection, names):
+        if hosts.is_once(command.name, command.options) and not is_first(
+            connection, names
+        ):
             return voice.white(f'{command.name} has been run for {names[0]} already')
         if manager_class.REMOTE_DIRECTORY is not None:
             _run_there(commands, typed, errand)

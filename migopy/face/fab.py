@@ -31,12 +31,12 @@ from migopy.face.fab_line import (
 from migopy.face.fabfile_tasks import mark, task_name
 from migopy.face.help import ESSENTIALS
 from migopy.face.hook import Manager, run_hook, settle
-from migopy.face.hosts import HostFailed, left, runs_here
+from migopy.face.hosts import HostFailed, is_once, left, runs_here
 from migopy.face.in_json import told_in_json
 from migopy.face.leading_words import words_before
 from migopy.face.process import leave, require_shown
 from migopy.face.sent import SENT, pack, taken, unpack
-from migopy.face.subtasks import ONCE, as_typed
+from migopy.face.subtasks import as_typed
 from migopy.face.unescaped import Unescaped
 from migopy.signals import Terminated, is_interruption
 from migopy.terminal import keep_stdout_for_good
@@ -127,7 +127,7 @@ def carry_out(
     if is_for_a_remote_machine(manager_class):
         run_there(manager_class, subtask, values, options, errand)
         return require_shown(subtask or STATUS, values, options)
-    if subtask in ONCE and remote.is_turn_of_another_host():
+    if is_once(subtask, options) and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
         manager_class.speaker().white(f'{subtask} has been run for {first} already')
         return None
@@ -259,7 +259,7 @@ def run_there(
     command = manager_class.fab_command(subtask, option)
     directory = str(manager_class.REMOTE_DIRECTORY)
     sent = pack(errand, text_typed(subtask, option), directory)
-    if subtask in ONCE and remote.is_turn_of_another_host():
+    if is_once(subtask, options) and remote.is_turn_of_another_host():
         first = env.all_hosts[0]
         manager_class.speaker().white(f'{subtask} has been run on {first} already')
         return

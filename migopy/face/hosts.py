@@ -9,11 +9,20 @@ import base64
 import hashlib
 import shlex
 import sys
+from collections.abc import Collection
 
 from migopy.commands import Command, Part
 from migopy.errors import MigopyException
 from migopy.face.sent import SENT
 from migopy.terminal import is_coloured
+
+#: Commands that are about this machine or take effect at once. Where Fabric repeats a
+#: task for each host, they are carried out for the first host only.
+ONCE = frozenset(
+    """
+    create dbrestore pause resume speed squash stop unlock watch
+    """.split()  # noqa: SIM905
+)
 
 #: Seconds between signs of life, unless Fabric is told another number. Without them a
 #: firewall drops a connection that is silent during a long migration, and nobody
@@ -47,6 +56,12 @@ class HostFailed(MigopyException):
         super().__init__(f'{host}: ', *reason)
         self.host = host
         self.status = status
+
+
+def is_once(command: str | None, options: Collection[str]) -> bool:
+    """Tell whether a command is carried out for the first of several hosts only."""
+    # For another host there would be no images left to forget.
+    return command in ONCE or (command == 'undo' and 'forget' in options)
 
 
 def key_shown(kind: str, key: bytes) -> str:

@@ -20,14 +20,6 @@ Method = TypeVar('Method', bound=Callable[..., Any])
 Subtask = Callable[..., Any]
 LISTED = '\nThere are:'
 
-#: Commands that are about this machine or take effect at once. Where Fabric repeats a
-#: task for each host, they are carried out for the first host only.
-ONCE = frozenset(
-    """
-    create dbrestore pause resume speed squash stop unlock watch
-    """.split()  # noqa: SIM905
-)
-
 #: What other tools call these commands; `''` is the one for no name.
 HABITS = {
     **dict.fromkeys(('apply', 'migrate', 'run', 'up', 'upgrade'), 'execute'),

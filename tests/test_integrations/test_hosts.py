@@ -114,6 +114,19 @@ class HereTest(FabTest):
             self.assertEqual(len(self.ran('down')), 2, typed)
             self.assert_ok(self.fab('migrations:execute'))
 
+    def test_images_are_forgotten_once(self) -> None:
+        """For the second host there were none left, and the command failed."""
+        undone = 'transaction = True\nundo = True\ndef up(db): db.ran.insert_one({})'
+        self.migration('004_d.py', undone)
+        self.migration('005_e.py', undone)
+        self.assert_ok(self.fab('migrations:execute'))
+        for name, *typed in (('004', 'production'), ('005', '-P', '-H', 'a,b')):
+            with self.subTest(typed):
+                undo = f'migrations:undo,forget={name}'
+                result = self.assert_ok(self.fab(*typed, undo))
+                self.assertEqual(result.said.count('Deleted: images'), 1)
+                self.assertIn('undo has been run for', result.said)
+
     def test_what_has_failed_is_not_tried_again(self) -> None:
         self.migration('004_d.py', 'def up(db): db.ran.insert_one({}); 1 / 0')
         result = self.fab('-w', '-P', '-H', 'a,b', 'migrations:execute,004')
