@@ -19,17 +19,23 @@ from migopy.state import Record
 from migopy.texts import counted
 from migopy.undo import ImageSet, leave_aside
 
+#: Why there may be no images of a migration.
+WHY_NONE = (
+    'it was executed without `undo = True`, or in a database that this one is a copy'
+    ' of, or they were forgotten, or deleted (UNDO_KEEP, UNDO_DAYS)'
+)
+
 
 class NoImagesKept(MigopyException):
     """No images are kept of a migration; `name` is its name."""
+
+    is_for_good = True
 
     def __init__(self, name: str, has_down: bool) -> None:
         self.name = name
         also = ('\nTo run its down: ', Command('rollback', name)) if has_down else ()
         super().__init__(
-            f'No images are kept of {name}: it was executed without `undo = True`, or'
-            ' in a database that this one is a copy of, or they were forgotten, or'
-            ' deleted (UNDO_KEEP, UNDO_DAYS). Nothing was done.\n'
+            f'No images are kept of {name}: {WHY_NONE}. Nothing was done.\n'
             'See which migrations have images: ',
             Command('undo', 'list'),
             *also,
@@ -206,7 +212,10 @@ def _named(found: Sequence[ImageSet], plan: Plan) -> list[ImageSet]:
         known = [names[run] for run in kept.runs if run in names]
         is_of_use = bool(known) or _is_needed(kept, plan)
         name = known[0] if known else kept.name
-        named.append(replace(kept, name=name, is_of_use=is_of_use))
+        # Where another file has replaced it, that cannot be rolled back by parts.
+        has_file = bool(plan.file_of(name)) and name not in plan.replaced
+        each = replace(kept, name=name, is_of_use=is_of_use, has_file=has_file)
+        named.append(each)
     return named
 
 

@@ -10,7 +10,7 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Again, Command, Option
 from migopy.errors import MigopyException
 from migopy.files import LoadedMigration, Migration, load_all
-from migopy.operations.images import NoImagesKept, is_denied
+from migopy.operations.images import WHY_NONE, NoImagesKept, is_denied
 from migopy.operations.orders import Order
 from migopy.run import NoWayBack, Observer, Plan, Step
 from migopy.site import Site
@@ -45,6 +45,22 @@ class NeverKept(MigopyException):
             ' them. Nothing was run.\nTo run its up again: ',
             Command('execute', name),
             '\nOr write a down(db) that takes back what there is of it, then type',
+            Again(),
+        )
+
+
+class KeptNoMore(MigopyException):
+    """A migration that is to keep images has none here; `name` is its name.
+
+    Another one of many databases may have them.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(
+            f'{name} has no down(), and no images of it are kept here: {WHY_NONE}.'
+            ' Nothing was run.\n'
+            'Write a down(db) that takes back what it has done, then type',
             Again(),
         )
 
@@ -102,7 +118,7 @@ def steps_down(
     """Import what is to be rolled back; use images where there is no `down`.
 
     Raises `ImportFailed`, `NoSuchFunction`, `NoWayBack`, `BadTransaction`,
-    `NoImagesKept`, `NeverExecuted`, `NeverKept`, `UndoRefused`.
+    `NoImagesKept`, `NeverExecuted`, `NeverKept`, `KeptNoMore`, `UndoRefused`.
     """
     return [
         _step_down(site, order, plan, loaded, observer)
@@ -129,6 +145,8 @@ def _step_down(
         raise NeverExecuted(loaded.name)
     if not has_down and any(e.images for e in plan.unfinished_of(loaded.migration)):
         raise NeverKept(loaded.name)
+    if not has_down and loaded.images(site.settings.undo):
+        raise KeptNoMore(loaded.name)
     return Step.of(loaded, 'down', order.transaction)
 
 

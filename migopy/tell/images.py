@@ -21,10 +21,17 @@ def tell_images(voice: Voice, spelling: Spelling, kept: Sequence[ImageSet]) -> N
         return voice.green('No images are kept')
     titles = ('Migration', 'Executed (UTC)', 'Documents', 'Size')
     voice.white(table(titles, rows_of(kept)))
-    of_use = [each.name for each in kept if each.is_of_use]
+    of_use = [each.name for each in kept if each.is_of_use and each.has_file]
     if of_use:
         again = Command('rollback', of_use[-1], undo='yes')
         voice.white(spelled(['To restore documents as they were: ', again], spelling))
+    without = [each.name for each in kept if each.is_of_use and not each.has_file]
+    if without:
+        voice.white(
+            f'Without a file in this folder, or replaced: {enumerated(without)}. To'
+            ' restore from their images, bring back the folder as it was with these'
+            ' (from version control, say).'
+        )
     # A migration that has failed twice may have images of both runs.
     told: dict[str, None] = {}
     for each in kept:

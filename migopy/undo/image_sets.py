@@ -85,6 +85,9 @@ class ImageSet:
     #: Whether documents can be restored from it: not if the migration is not applied.
     #: It is not kept, but found out.
     is_of_use: bool = True
+    #: Whether the migration has its file here, without which nothing is rolled back;
+    #: not kept either.
+    has_file: bool = True
 
     def add_made(self, namespace: str) -> None:
         """Note that a collection was made, with the last chunks that there are."""
@@ -131,7 +134,7 @@ class ImageSet:
 
 
 #: What is read of a set; anything else in its document may be unreadable.
-FIELDS = sorted({*ImageSet.__dataclass_fields__} - {'id', 'is_of_use'})
+FIELDS = sorted({*ImageSet.__dataclass_fields__} - {'id', 'is_of_use', 'has_file'})
 
 
 @dataclass

@@ -61,6 +61,20 @@ class FabUndoTest(FabTest):
         self.assert_ok(self.fab('migrations:undo,forget=002_b.py'))
         self.assertIn('No images are kept', self.fab('migrations:undo').stdout)
 
+    def test_no_rollback_is_offered_that_is_refused(self) -> None:
+        """Nothing is rolled back without its file, and nothing that was replaced."""
+        self.migration('002_b.py', CHANGE)
+        self.assert_ok(self.fab('migrations:execute'))
+        (self.folder / 'mongomigrations' / '002_b.py').unlink()
+        listed = self.fab('migrations:undo').stdout
+        self.assertIn('fab migrations:rollback,001_a.py,undo=yes\n', listed)
+        self.assertIn('file in this folder, or replaced: 002_b.py. To', listed)
+        self.migration('002_b.py', CHANGE)
+        self.assert_ok(self.fab('migrations:squash,to=002'))
+        listed = self.fab('migrations:undo').stdout
+        self.assertNotIn('rollback', listed)
+        self.assertIn('or replaced: 001_a.py, 002_b.py. To', listed)
+
     def test_a_person_is_asked_before_the_way_back_is_deleted(self) -> None:
         shown = self.on_terminal('migrations:undo,forget=001_a.py', typed='n\n')
         self.assertIn('Images of 001_a.py (1 document) are what a rollback', shown)
