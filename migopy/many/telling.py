@@ -65,6 +65,9 @@ class FleetReport:
             voice = self._voice.on_terminal if is_private else self._voice
             getattr(voice, method)(text if is_private else f'{name}: {text}')
         if outcome.is_failure:
+            # The error may be about what the command has found before it.
+            if outcome.said and outcome.gathered.failure is None:
+                self._show(name, outcome.said)
             self._failed(name, outcome)
         elif outcome.is_gone:
             self._voice.white(f'{name} is gone')
@@ -114,10 +117,16 @@ class FleetReport:
             self._voice.white_bold(f'{name}: {said} in {took}')
         elif gathered.trials:
             return
-        elif len(outcome.said) == 1 and '\n' not in outcome.said[0]:
-            self._voice.results.white(f'{name}: {outcome.said[0]}')
         elif outcome.said:
-            self._voice.results.white('\n'.join([f'{name}:', *outcome.said]))
+            self._show(name, outcome.said)
+
+    def _show(self, name: str, said: Sequence[str]) -> None:
+        """Show what a command had to show of a database."""
+        only = said[0] if len(said) == 1 else '\n'
+        # GitHub reads an annotation at the beginning of a line alone.
+        in_line = '\n' not in only and not only.startswith('::')
+        text = f'{name}: {only}' if in_line else '\n'.join([f'{name}:', *said])
+        self._voice.results.white(text)
 
     def _failed(self, name: str, outcome: Outcome) -> None:
         self._failures += 1
