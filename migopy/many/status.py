@@ -15,7 +15,7 @@ from migopy.operations import pending
 from migopy.run import Plan
 from migopy.site import Site
 from migopy.state import FAILED
-from migopy.tell import elsewhere_of, phases_to_run, ways_to_run
+from migopy.tell import elsewhere_of, phases_to_run, phases_waiting, ways_to_run
 
 #: How two of the remarks begin.
 UNFINISHED, FAILED_LAST = 'Unfinished', 'Failed in the last run'
@@ -37,6 +37,9 @@ class Standing(NamedTuple):
     does_not_fit: bool
     #: The phases of what can be run now; none if something is in the way.
     phases: frozenset[str] = frozenset()
+    #: Those of them in which something needs what is still in the background.
+    waiting: frozenset[str] = frozenset()
+    #: Whether somebody has to decide about what is unfinished.
     is_unfinished: bool = False
     #: Which of the pending ones failed when it ran last, and left nothing behind.
     failed: str = ''
@@ -67,7 +70,8 @@ class Standing(NamedTuple):
             (*_remarks(plan, background, later), *broken),
             not plan.fits or (is_all_wanted and bool(background)),
             phases_to_run(plan, [*pending, *background]),
-            bool(plan.to_settle),
+            phases_waiting(plan, pending),
+            plan.needs_decision,
             renames=[
                 (old, new)
                 for renamed in (plan.renamed, plan.same_number)
@@ -155,7 +159,8 @@ def next_steps(
 ) -> list[Part]:
     """Say what to type where databases stand so, for those that were meant."""
     phases = {phase for _, each in standings for phase in each.phases}
-    ways = selection.narrow_all(ways_to_run(phases))
+    waiting = {phase for _, each in standings for phase in each.waiting}
+    ways = selection.narrow_all(ways_to_run(phases, waiting))
     unfinished = [title for title, each in standings if each.is_unfinished]
     if unfinished:
         about = Command('show_status', only=typed_only(unfinished[0]))

@@ -12,6 +12,7 @@ from migopy.run.needs import named
 from migopy.run.observer import Observer
 from migopy.run.plan import Plan
 from migopy.run.step import Step
+from migopy.run.unfinished import goes_on
 
 
 class DependencyRefused(MigopyException):
@@ -180,7 +181,8 @@ def _in_background(
         what_next, next = 'To look at it', watched if is_running else tried
     if earlier is not None and not is_running:
         what_next, next = 'To go as far as that, type', Again(to=earlier.name)
-    if plan.unfinished_of(needed) and not is_running:
+    unfinished = plan.unfinished_of(needed)
+    if unfinished and not is_running and (in_trial or not goes_on(unfinished[-1])):
         # By its name it would be run again, before anybody has decided that.
         what_next, next = 'It is unfinished, see', Command()
     return DependencyRefused(step.name, needed.name, why, what_next, next)

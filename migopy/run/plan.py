@@ -18,7 +18,7 @@ from migopy.files import (
 from migopy.run import replacing
 from migopy.run.applied import Applied
 from migopy.run.needs import named, problems
-from migopy.run.unfinished import OpenRuns, is_of_worker, sort_out
+from migopy.run.unfinished import OpenRuns, goes_on, is_of_worker, sort_out
 from migopy.state import Holder, Run
 
 
@@ -204,6 +204,12 @@ class Plan(Applied):
         """
         running = {run.name for run in self.open_runs.running}
         return [run for run in self.unfinished if run.name not in running]
+
+    @property
+    def needs_decision(self) -> bool:
+        """Tell whether any of those is nothing that a worker goes on with by itself."""
+        last = {run.name: run for run in self.to_settle}.values()
+        return not all(goes_on(run) and self.file_of(run.name) for run in last)
 
     @property
     def in_the_way(self) -> list[Run]:

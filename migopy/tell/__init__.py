@@ -11,7 +11,12 @@ from migopy.tell.failures import failure_text
 from migopy.tell.json_lines import LINES, Lines, gather_answers, told_in
 from migopy.tell.kept_dumps import going_back
 from migopy.tell.narrator import Narrator
-from migopy.tell.pending import elsewhere_of, phases_to_run, ways_to_run
+from migopy.tell.pending import (
+    elsewhere_of,
+    phases_to_run,
+    phases_waiting,
+    ways_to_run,
+)
 from migopy.tell.report import Report
 from migopy.tell.runs import ended_as
 from migopy.tell.voice import KeptLines, Voice
@@ -78,6 +83,7 @@ __all__ = [
     'of_run',
     'of_seen',
     'phases_to_run',
+    'phases_waiting',
     'told_in',
     'ways_to_run',
 ]

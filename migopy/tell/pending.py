@@ -38,7 +38,7 @@ def tell_pending(
         for name in names:
             voice.red(lines[name])
     tell_wrong(voice, spelling, plan)
-    if said := ways_to_run(phases_to_run(plan, pending), _waiting(plan, pending)):
+    if said := ways_to_run(phases_to_run(plan, pending), phases_waiting(plan, pending)):
         voice.white(spelled(said, spelling))
 
 
@@ -56,7 +56,7 @@ def how_to_begin(plan: Plan, pending: Sequence[str]) -> list[Part]:
 
     No single command runs those of several phases.
     """
-    phases, waiting = phases_to_run(plan, pending), _waiting(plan, pending)
+    phases, waiting = phases_to_run(plan, pending), phases_waiting(plan, pending)
     if phases <= waiting:
         return []
     said = ways_to_run(phases, waiting)
@@ -65,7 +65,7 @@ def how_to_begin(plan: Plan, pending: Sequence[str]) -> list[Part]:
     return [f'. To execute those pending{begin}: ', first]
 
 
-def _waiting(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
+def phases_waiting(plan: Plan, pending: Sequence[str]) -> frozenset[str]:
     """Give the phases in which something needs what is still in the background.
 
     What is in the background itself comes behind it in any case.
