@@ -147,7 +147,7 @@ def is_in_history(outcome: Outcome) -> bool:
     """Tell whether a failure is one that the database's history tells of."""
     failure = outcome.gathered.failure
     if failure is not None:
-        return failure.aftermath is not Aftermath.DRY_RUN
+        return failure.aftermath not in (Aftermath.DRY_RUN, Aftermath.LOOKED)
     return isinstance(outcome.error, Unfinished)
 
 

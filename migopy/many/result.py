@@ -22,7 +22,7 @@ from migopy.many.outcomes import (
 )
 from migopy.many.patterns import FAILED_ONES, typed_only
 from migopy.many.selecting import Selection
-from migopy.run import Before, Renamed, Unfinished, by_migration
+from migopy.run import Before, DependencyRefused, Renamed, Unfinished, by_migration
 
 
 class Failing(NamedTuple):
@@ -31,7 +31,9 @@ class Failing(NamedTuple):
     `in_history` is whether the database's own history tells of it. `ways` are the ways
     to settle what was left unfinished, empty if nothing was or if they stand in the
     error alone. `is_for_good` is whether the same command would be refused there again,
-    `first` the commands that have to come before it.
+    `first` the commands that have to come before it. `rest` is the command that goes on
+    there, where the same one would be about others: a part of what was typed has run.
+    `settles_otherwise` is whether other commands are named there than the same one.
     """
 
     title: str
@@ -40,16 +42,30 @@ class Failing(NamedTuple):
     is_for_good: bool
     is_unfinished: bool
     first: Sequence[Command]
+    rest: Command | None = None
+    settles_otherwise: bool = False
 
     @classmethod
     def of(cls, outcome: Outcome) -> Failing:
         """Take from an outcome what is told of it at the end."""
-        error, ways = outcome.error, _ways(outcome)
+        error, ways, failure = outcome.error, _ways(outcome), outcome.gathered.failure
         is_for_good = isinstance(error, MigopyException) and error.is_for_good
         title, in_history = outcome.database.title, is_in_history(outcome)
         is_unfinished = bool(ways) or isinstance(error, Unfinished)
         first = _first(error)
-        return cls(title, in_history, ways, is_for_good, is_unfinished, first)
+        rest = failure.asked if failure is not None and failure.is_for_rest else None
+        others = any('last' not in each.options for each in _named(outcome))
+        return cls(
+            title, in_history, ways, is_for_good, is_unfinished, first, rest, others
+        )
+
+    def goes_on(self, selection: Selection) -> bool:
+        """Tell whether what was typed, or the rest of that, is to be typed again there.
+
+        A number of migrations would be of others once something else has settled it.
+        """
+        counts = 'last' in selection.options
+        return not self.is_for_good and not (counts and self.settles_otherwise)
 
 
 class Tally(NamedTuple):
@@ -143,7 +159,7 @@ def require_well(
     titles = [*(each.title for each in tally.failed), *tally.gone]
     if titles:
         again = Command(typed.name, *typed.values, **selection.typed)
-        if any(each.is_for_good for each in tally.failed):
+        if any(each.rest or not each.goes_on(selection) for each in tally.failed):
             raise CanaryFailed(titles, not_begun)
         raise CanaryFailed(titles, not_begun, again)
 
@@ -152,7 +168,16 @@ def _first(error: BaseException | None) -> list[Command]:
     """List the commands that have to come before the same one again."""
     if isinstance(error, Renamed):
         return [each for each in error.next if each.name == 'rename']
+    if isinstance(error, DependencyRefused):
+        return [each for each in error.next if each.name == 'work']
     return error.next[:1] if isinstance(error, Before) else []
+
+
+def _named(outcome: Outcome) -> Sequence[Command]:
+    """List the commands that a failure names."""
+    if outcome.gathered.failure is not None:
+        return outcome.gathered.failure.next
+    return outcome.error.next if isinstance(outcome.error, MigopyException) else []
 
 
 def _ways(outcome: Outcome) -> list[Part]:
@@ -175,7 +200,9 @@ def _ways(outcome: Outcome) -> list[Part]:
 
 def _next(tally: Tally, count: int, typed: Command, selection: Selection) -> list[Part]:
     """Say what to type for exactly those that failed, if that can be typed."""
-    others = [each for each in tally.failed if not each.is_for_good]
+    others = [
+        each for each in tally.failed if each.is_unfinished or each.goes_on(selection)
+    ]
     if not others:
         return []
     them = 'all of them' if len(others) == len(tally.failed) else 'the unfinished ones'
@@ -192,16 +219,19 @@ def _next(tally: Tally, count: int, typed: Command, selection: Selection) -> lis
             of_all = f'For {them}, type' if len(tally.failed) > 1 else 'Type'
             return [f'{of_all} one of:\n', *said]
         # By then `failed` may be other databases; to run `up` again hurts none of them.
-        again = next(each for each in said if isinstance(each, Command))
-        if again.name == 'execute':
-            return [f'To run it again in {them}, type: ', again]
-    options = selection.typed if only is None else {**selection.kept, 'only': only}
-    again = Command(typed.name, *typed.values, **options)
+        first = next(each for each in said if isinstance(each, Command))
+        if first.name == 'execute':
+            return [f'To run it again in {them}, type: ', first]
+    again = _again(tally, typed, selection, only)
     if any(each.is_unfinished for each in tally.failed):
-        first = (
+        settle = (
             'First settle what is unfinished: the lines that do so stand above, too.'
         )
-        return [f'{first} Then type: ', again]
+        if again is None or not all(each.goes_on(selection) for each in others):
+            return [settle]
+        return [f'{settle} Then type: ', again]
+    if again is None:
+        return ['To go on, type for each the command that stands above.']
     waiting = [each for each in tally.failed if each.first]
     if waiting and all(each.first == waiting[0].first for each in waiting):
         there = [each.title for each in waiting]
@@ -214,11 +244,30 @@ def _next(tally: Tally, count: int, typed: Command, selection: Selection) -> lis
     return ['To go on, type: ', again]
 
 
+def _again(
+    tally: Tally, typed: Command, selection: Selection, only: str | None
+) -> Command | None:
+    """Give the command that goes on in those that failed; `None` if there is no one."""
+    rest = tally.failed[0].rest
+    if any(each.rest != rest for each in tally.failed):
+        return None
+    if rest is None:
+        options = selection.typed if only is None else {**selection.kept, 'only': only}
+        return Command(typed.name, *typed.values, **options)
+    if only is None:
+        return None
+    own = selection.options
+    kept = {name: text for name, text in selection.kept.items() if name not in own}
+    return rest.having(**kept, only=only)
+
+
 def _only(tally: Tally, selection: Selection) -> str | None:
     titles = [each.title for each in tally.failed]
     are_told = all(each.in_history for each in tally.failed)
     are_unfinished = all(each.ways for each in tally.failed)
-    is_failed = are_told and selection.wanted.is_all
+    # What is left to do in these need not be what is in others.
+    are_alike = all(each.rest is None for each in tally.failed)
+    is_failed = are_told and selection.wanted.is_all and are_alike
     if is_failed and not are_unfinished:
         return FAILED_ONES
     if len(titles) <= MOST_NAMED:

@@ -34,6 +34,9 @@ class ChangedMeanwhile(MigopyException):
     `now` are those that it would be about, and `runs` what others have run since.
     """
 
+    #: Typed again it would be done: to others than were meant.
+    is_for_good = True
+
     def __init__(
         self,
         asked: Command,

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     )
     from migopy.run.conditions import ask_after, function_of, only_reading
     from migopy.run.dependencies import (
+        DependencyRefused,
         require_dependencies,
         warn_of_dependents,
         warn_of_left_without,
@@ -112,6 +113,7 @@ LATE = {
     'inspect': 'inspection',
     'unparsable': 'inspection',
     'only_reading': 'conditions',
+    'DependencyRefused': 'dependencies',
     'require_dependencies': 'dependencies',
     'require_not_elsewhere': 'other_registries',
     'with_images': 'imaging',
@@ -141,6 +143,7 @@ __all__ = [
     'Before',
     'CannotTry',
     'Choice',
+    'DependencyRefused',
     'Entry',
     'Failure',
     'Hooks',

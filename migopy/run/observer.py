@@ -76,6 +76,8 @@ class Failure:
     resumes: bool = False
     #: Whether images are to be kept of it, or it is to fail.
     keeps_images: bool = False
+    #: Whether `asked` is for less than what was typed, as a part of that has run.
+    is_for_rest: bool = False
 
     @property
     def name(self) -> str:

@@ -36,6 +36,8 @@ class LookedThrough(NamedTuple):
 class NoWayBack(MigopyException):
     """A file that runs again has no `down`; `name` is its name."""
 
+    is_for_good = True
+
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(
@@ -48,6 +50,8 @@ class NoWayBack(MigopyException):
 
 class NoPlaceAmong(MigopyException):
     """A file that runs again is no place to go back to; `name` is its name."""
+
+    is_for_good = True
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -52,6 +52,8 @@ class Replaced(MigopyException):
     `name` is its name, `by` that of the file that replaces it.
     """
 
+    is_for_good = True
+
     def __init__(self, name: str, by: str) -> None:
         self.name = name
         self.by = by
@@ -64,6 +66,8 @@ class Replaced(MigopyException):
 
 class NotRunAsOne(MigopyException):
     """A file that was not run itself cannot be rolled back; `name` is its name."""
+
+    is_for_good = True
 
     def __init__(self, name: str, replaces: Sequence[str]) -> None:
         self.name = name
@@ -82,6 +86,8 @@ class RanAsPart(MigopyException):
     `by` is the name of the one that has its record.
     """
 
+    is_for_good = True
+
     def __init__(self, name: str, by: str) -> None:
         self.name = name
         self.by = by
@@ -97,6 +103,8 @@ class InPlaceOf(MigopyException):
 
     `name` is its name, `olds` are those that it replaces.
     """
+
+    is_for_good = True
 
     def __init__(self, name: str, olds: Sequence[str]) -> None:
         self.name = name

@@ -203,12 +203,13 @@ class Runner:
         assert error is not None  # noqa: S101 - only such are put together
         names = [each.name for each in steps]
         rest = _rest_of(asked, names[place:])
+        next = _in_place_of_plan(rest, names[place:]) if place else rest
         return Failure(
             migration=step.migration,
             direction=step.direction,
             error=kept_within(error, rest),
             aftermath=outcome.aftermath,
-            asked=_in_place_of_plan(rest, names[place:]) if place else rest,
+            asked=next,
             done=names[:place],
             not_run=names[place + 1 :],
             written=outcome.written,
@@ -218,6 +219,7 @@ class Runner:
             goes_on=is_of_worker(run) and outcome.goes_on,
             resumes=resumes(run),
             keeps_images=step.images is True,
+            is_for_rest=bool(place) and next != asked,
         )
 
 

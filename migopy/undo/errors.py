@@ -90,6 +90,8 @@ class Conflicts(MigopyException):
     definitions; `count` is how many there are.
     """
 
+    is_for_good = True
+
     def __init__(
         self, name: str, found: FoundConflicts, wish: str, is_begun: bool = False
     ) -> None:

@@ -865,6 +865,7 @@ class OrderTest(FleetTest):
             'If you want that, type: fab migrations:rollback,last=1,only=a\n',
             said,
         )
+        self.assertTrue(said.endswith('What went wrong in each stands above.\n'), said)
         self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py']] * 3)
 
     def test_a_file_that_is_not_parallel_runs_in_one_at_a_time(self) -> None:

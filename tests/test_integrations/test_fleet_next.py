@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from textwrap import dedent
 
 from pymongo import MongoClient
@@ -382,3 +383,207 @@ class NextTest(FleetTest):
         self.migration('001_a.py', PICKY)
         result = self.assert_error(self.fab('migrations:execute,9'), 'no migration')
         self.assertNotIn('failed', result.stderr)
+
+
+class SaidTest(FleetTest):
+    """What a command shows of a database in which it then fails."""
+
+    def test_what_preflight_finds_stands_above_its_error(self) -> None:
+        self.migration('001_a.py', PICKY)
+        self.spoil('b')
+        shown = self.shown(self.fab('migrations:preflight'))
+        found = r'^b:\n.*001_a.py:4: problem: it failed in the dry run: ValueError'
+        self.assertRegex(shown, f'(?m){found}')
+        result = self.fab('migrations:preflight,format=github')
+        self.assertRegex(result.stdout, '(?m)^::error file=')
+
+    def test_so_does_what_a_command_of_the_fabfile_s_own_has_told(self) -> None:
+        self.write(
+            'fabfile.py',
+            self.filled(self.fabfile).replace(
+                '\nmigrations =',
+                dedent(
+                    """
+                        def look(self):
+                            self.logger.white('looked around')
+                            raise ValueError('no good')
+
+                    migrations ="""
+                ),
+            ),
+        )
+        shown = self.shown(self.fab('migrations:look,all=yes'))
+        for letter in self.letters:
+            self.assertIn(f'{letter}: looked around\n', shown)
+
+    def test_what_is_not_verified_is_looked_at_again(self) -> None:
+        """No history tells of it: `only=failed` took none, and all seemed well."""
+        self.migration(
+            '001_a.py',
+            """
+            def up(db): db.ran.insert_one({})
+
+            def verify(db):
+                return not db.settings.find_one({'bad': True})
+            """,
+        )
+        self.assert_ok(self.fab('migrations:execute'))
+        self.spoil('b', 'c')
+        said = self.shown(self.fab('migrations:verify'))
+        again = "fab 'migrations:verify,only=b c'\n"
+        self.assertTrue(said.endswith(f'To go on, type: {again}'), said)
+
+    def test_what_a_worker_goes_on_with_is_for_the_worker(self) -> None:
+        """Status had it settled first, and what needs it named itself for ever."""
+        self.migration(
+            '001_fill.py',
+            """
+            import os, signal
+            import migopy
+
+            phase = 'background'
+
+            def up(db):
+                migopy.update_each(db.settings, fill, batch_size=1)
+
+            def fill(each):
+                if each.get('bad'):
+                    os.kill(os.getpid(), signal.SIGTERM)
+                return {'$set': {'filled': True}}
+            """,
+        )
+        needs = "phase = 'after'\nneeds = ['001_fill.py']\ndef up(db): pass"
+        self.migration('002_after.py', needs)
+        self.spoil('a')
+        self.assertEqual(self.fab('migrations:work,workers=1').status, 143)
+        self.mend('a')
+        shown = self.shown(self.assert_ok(self.fab('migrations')))
+        self.assertIn('Unfinished: 001_fill.py (a)\n', shown)
+        self.assertNotIn('First settle', shown)
+        self.assertIn('In the background: fab migrations:work\n', shown)
+        after = 'fab migrations:execute,phase=after\n'
+        self.assertIn(f'has ended, when no old code runs any more: {after}', shown)
+        result = self.fab('migrations:execute,phase=after')
+        lines = [each for each in result.said.splitlines() if each][-2:]
+        self.assertIn(' First type: fab migrations:work,001_fill.py', lines[0])
+        for line in lines:
+            typed = line.split(' type: ')[-1].removeprefix('Then type: ')
+            self.assert_ok(self.fab(*shlex.split(typed)[1:]))
+        names = ['001_fill.py', '002_after.py']
+        self.assertEqual([*map(self.names_in, 'abc')], [names] * 3)
+
+    def test_what_only_other_commands_settle_is_not_named_again(self) -> None:
+        undone = 'transaction = True\nundo = True\ndef up(db): db.ran.insert_one({})'
+        self.migration('001_a.py', undone)
+        self.assert_ok(self.fab('migrations:execute'))
+        for letter in 'ab':
+            self.client[self.name(letter)].ran.update_one({}, {'$set': {'x': 1}})
+        end = 'What went wrong in each stands above.\n'
+        said = self.shown(self.fab('migrations:rollback,001,all=yes'))
+        self.assertIn('conflicts=keep,only=a\n', said)
+        self.assertTrue(said.endswith(end), said)
+        forget = 'migrations:undo,forget=001,all=yes'
+        self.fab(forget)
+        said = self.shown(self.fab(forget))
+        self.assertIn('No images are kept of 001_a.py', said)
+        self.assertTrue(said.endswith(end), said)
+
+    def test_images_are_those_of_each_database(self) -> None:
+        """An error of all ended it before the others, and said that nothing was run."""
+        undone = 'transaction = True\nundo = True\ndef up(db): db.ran.insert_one({})'
+        self.migration('001_a.py', undone)
+        self.assert_ok(self.fab('migrations:execute'))
+        only = f'only={self.name("a")}'
+        self.assert_ok(self.fab(f'migrations:undo,forget=001,{only}'))
+        result = self.fab('migrations:rollback,001,all=yes,workers=1')
+        said = self.shown(result)
+        self.assertEqual(result.status, 1)
+        self.assertIn('a: 001_a.py has no down(), and no images of it are kept', said)
+        self.assertIn('then type: fab migrations:rollback,001,only=a\n', said)
+        self.assertIn('Databases: 2 done, 1 failed', said)
+        self.assertEqual([*map(self.names_in, 'abc')], [['001_a.py'], [], []])
+
+
+#: Its `down` fails where a document has its number, in the last of two after a write.
+COUNTED = """
+    def up(db):
+        pass
+
+    def down(db):
+        if db.settings.find_one({{'bad': {number}}}):
+            raise ValueError('no good')
+        if db.settings.find_one({{'half': {number}}}):
+            db.ran.insert_one({{}})
+            raise ValueError('no good')
+"""
+
+
+class CountedTest(FleetTest):
+    """Typed again, `rollback,last=2` would undo more than was ever meant."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        for number in range(1, 6):
+            self.migration(f'00{number}_a.py', COUNTED.format(number=number))
+        self.assert_ok(self.fab('migrations:execute'))
+
+    def roll_back(self, options: str = '', **spoilt: dict[str, int]) -> str:
+        """Roll back two where documents stand in the way; give what is said."""
+        for letter, document in spoilt.items():
+            self.client[self.name(letter)].settings.insert_one(document)
+        result = self.fab(f'migrations:rollback,last=2,all=yes{options}')
+        self.assertEqual(result.status, 1)
+        return self.shown(result)
+
+    def test_what_is_rolled_back_is_counted_no_more(self) -> None:
+        said = self.roll_back(a={'bad': 4}, c={'bad': 4})
+        self.assertIn(
+            'What went wrong in each stands above. To go on, type: '
+            "fab 'migrations:rollback,last=1,only=a c'\n",
+            said,
+        )
+        self.mend_all()
+        only = f'only={self.name("a")} {self.name("c")}'
+        self.assert_ok(self.fab(f'migrations:rollback,last=1,{only}'))
+        names = [f'00{number}_a.py' for number in (1, 2, 3)]
+        self.assertEqual([*map(self.names_in, 'abc')], [names] * 3)
+
+    def mend_all(self) -> None:
+        """Let nothing fail any more."""
+        for letter in self.letters:
+            self.client[self.name(letter)].settings.delete_many({'bad': {'$gt': 0}})
+
+    def test_where_more_is_left_in_some_no_number_is_named_for_all(self) -> None:
+        said = self.roll_back(a={'bad': 4}, b={'bad': 5})
+        self.assertIn('fab migrations:rollback,last=1,only=a\n', said)
+        self.assertIn('fab migrations:rollback,last=2,only=b\n', said)
+        end = '. To go on, type for each the command that stands above.\n'
+        self.assertTrue(said.endswith(end), said)
+
+    def test_what_is_settled_by_its_name_is_counted_no_more(self) -> None:
+        said = self.roll_back(a={'half': 5}, b={'bad': 5})
+        self.assertIn('fab migrations:rollback,005_a.py,only=a ', said)
+        end = 'unfinished: the lines that do so stand above, too.\n'
+        self.assertTrue(said.endswith(end), said)
+
+    def test_a_canary_is_rolled_back_no_further(self) -> None:
+        for how in ('bad', 'half'):
+            with self.subTest(how):
+                said = self.roll_back(f',canary={self.name("a")}', a={how: 4})
+                self.assertTrue(said.endswith('2 others were not begun.\n'), said)
+            self.mend_all()
+
+    def test_a_canary_that_has_undone_nothing_is_begun_again(self) -> None:
+        said = self.roll_back(f',canary={self.name("a")}', a={'bad': 5})
+        again = 'type: fab migrations:rollback,last=2,all=yes,canary=a\n'
+        self.assertTrue(said.endswith(again), said)
+
+    def test_what_a_plan_has_run_is_planned_no_more(self) -> None:
+        self.migration('006_a.py', 'def up(db): pass')
+        self.migration('007_b.py', PICKY)
+        self.migration('008_c.py', 'def up(db): pass')
+        self.assert_ok(self.fab('migrations:plan'))
+        self.spoil('b')
+        said = self.shown(self.fab('migrations:execute,plan=plan.json'))
+        again = 'fab migrations:plan,to=008_c.py,file=plan-b.json,only=b\n'
+        self.assertTrue(said.endswith(f'To go on, type: {again}'), said)
