@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from migopy.commands import Command
 from migopy.errors import MOST, MigopyException, some_of
 from migopy.face import Asking, is_yes
 from migopy.many.databases import Database, shown
-from migopy.many.fleet import Deed, Fleet
+from migopy.many.fleet import Fleet
 from migopy.many.members import Member
+from migopy.many.one_database import Agreed
 from migopy.many.outcomes import Outcome
 from migopy.many.selecting import Selection
-from migopy.operations import order_down, order_up
 from migopy.scope import says_yes
 from migopy.texts import counted
 
@@ -29,21 +29,23 @@ def ask(
     asked: Command,
     selection: Selection,
     is_ours: bool,
-) -> None:
+) -> Agreed | None:
     """Ask a person once for all databases; raises `NotWanted`, and what a look does.
 
     `where` are their servers. The databases are looked into first, unless the command
     is one that the fabfile has written; where nobody holds a lock, there is nothing to
-    ask.
+    ask. Returns what the person has agreed to, where that is about migrations.
     """
     names = some_of([shown(each.title) for each in databases])
     about = f'{len(databases):,} databases on {where}: {names}'
     asking = Asking(about, says_yes(selection.options, 'yes'))
     if not asking.will_ask:
-        return
+        return None
+    agreed = None
     lines = [f'Go on with {asked.name}']
     if is_ours and asked.name in DOING:
-        concerned = _concerned(fleet, databases, asked, selection)
+        agreed = Agreed(asked, selection.options, {})
+        concerned = _concerned(fleet, databases, agreed, selection)
         if concerned:
             lines.insert(0, f'{DOING[asked.name]}: {concerned}')
     if is_ours and asked.name == 'undo':
@@ -52,9 +54,10 @@ def ask(
     if is_ours and asked.name == 'unlock':
         held = _held(fleet, databases, selection)
         if not held:
-            return
+            return None
         lines = [*held, *lines]
     asking.require('\n'.join(lines))
+    return agreed
 
 
 def _held(
@@ -80,35 +83,25 @@ def _held(
 
 
 def _concerned(
-    fleet: Fleet,
-    databases: Sequence[Database],
-    asked: Command,
-    selection: Selection,
+    fleet: Fleet, databases: Sequence[Database], agreed: Agreed, selection: Selection
 ) -> str:
-    """Say which migrations a command would take, each with how many databases."""
+    """Say which migrations a command would take, each with how many databases.
+
+    They are noted in `agreed`.
+    """
+
+    def look(member: Member, outcome: Outcome, waits: bool) -> Outcome:
+        return replace(outcome, concerned=agreed.look(member))
+
     try:
-        looks = fleet.looks(databases, _deed(asked, selection.options))
+        looks = fleet.looks(databases, look)
     except MigopyException as error:
         error.change_commands(selection.narrow)
         raise
+    for each in looks:
+        if not each.is_failure:
+            agreed.names[each.database.title] = each.concerned
     counts = Counter(name for each in looks for name in each.concerned)
     return some_of(
         [f'{name} in {counted(count, "database")}' for name, count in counts.items()]
     )
-
-
-def _deed(asked: Command, options: Mapping[str, str]) -> Deed:
-    """Give what finds out in one database which migrations a command would take."""
-    name = asked.values[0] if asked.values else options.get('spec_migr')
-    last, to = options.get('last'), options.get('to')
-    forced = is_yes(options.get('force', 'no'), asked.name, 'force')
-
-    def look(member: Member, outcome: Outcome, waits: bool) -> Outcome:
-        if asked.name == 'rollback':
-            order = order_down(member.manager, name, last, to, forced)
-        else:
-            order = order_up(member.manager, asked.name, name, to)
-        chosen = order.select(member.site.plan())
-        return replace(outcome, concerned=[each.name for each in chosen])
-
-    return look

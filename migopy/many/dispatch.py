@@ -25,7 +25,7 @@ from migopy.many.declared import declared_by, where_declared
 from migopy.many.errors import DumpOfOne, InDatabase
 from migopy.many.fleet import Fleet
 from migopy.many.members import Members
-from migopy.many.one_database import call_for_one, marking, would_mark
+from migopy.many.one_database import Agreed, call_for_one, marking, would_mark
 from migopy.many.outcomes import LOOKING
 from migopy.many.result import require_well, settle
 from migopy.many.selecting import (
@@ -161,9 +161,10 @@ def _for_many(
         lines.concern('', members.server)
     if not voice.is_custom:
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
+    agreed = None
     if typed.asks:
         where = members.where
-        ask(fleet, chosen, where, typed.command, selection, typed.is_ours)
+        agreed = ask(fleet, chosen, where, typed.command, selection, typed.is_ours)
     if typed.is_ours and name == 'watch':
         _watch(fleet, chosen, voice, spelling, selection)
     elif typed.is_ours and name in LOOKING:
@@ -173,7 +174,7 @@ def _for_many(
             from migopy.tell import REALLY_RUNS
 
             voice.red(REALLY_RUNS)
-        _carry_out(fleet, chosen, canaries, typed.command, selection)
+        _carry_out(fleet, chosen, canaries, typed.command, selection, agreed)
 
 
 def _canaries(
@@ -217,14 +218,15 @@ def _carry_out(
     canaries: Sequence[Database],
     asked: Command,
     selection: Selection,
+    agreed: Agreed | None,
 ) -> None:
     """Carry a command out, for the canaries first; raises `CanaryFailed`, `Failed`."""
     first_ones = {each.title for each in canaries}
     others = [each for each in databases if each.title not in first_ones]
     if canaries:
-        first = fleet.carry_out(canaries)
+        first = fleet.carry_out(canaries, agreed)
         require_well(first, len(others), asked, selection)
-    settle(fleet.carry_out(others), len(databases), asked, selection)
+    settle(fleet.carry_out(others, agreed), len(databases), asked, selection)
 
 
 def _watch(

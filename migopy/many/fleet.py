@@ -19,7 +19,13 @@ from migopy.many.first_contact import are_apart, greet
 from migopy.many.gathered import Gathered
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
-from migopy.many.one_database import MARKED, call_for_one, marking, would_mark
+from migopy.many.one_database import (
+    MARKED,
+    Agreed,
+    call_for_one,
+    marking,
+    would_mark,
+)
 from migopy.many.outcomes import (
     OF_LOST,
     QUIET,
@@ -130,15 +136,18 @@ class Fleet:
         """Say how it has ended for one database."""
         self._report.done(outcome)
 
-    def carry_out(self, databases: Sequence[Database]) -> Tally:
+    def carry_out(
+        self, databases: Sequence[Database], agreed: Agreed | None = None
+    ) -> Tally:
         """Carry the command out for databases, and tell of each; give what came of it.
 
-        Raises an error that all databases would meet, once those under way have ended.
+        `agreed` is what a person was asked about. Raises an error that all databases
+        would meet, once those under way have ended.
         """
         began = time.monotonic()
         counts = Counts(len(databases))
         try:
-            with closing(self._outcomes(databases, self._do)) as ended:
+            with closing(self._outcomes(databases, partial(self._do, agreed))) as ended:
                 for outcome in (
                     in_order(databases, ended) if self._only_shows else ended
                 ):
@@ -190,10 +199,14 @@ class Fleet:
 
     # What is done for one database, in a thread of its own.
 
-    def _do(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+    def _do(
+        self, agreed: Agreed | None, member: Member, outcome: Outcome, waits: bool
+    ) -> Outcome:
         """Carry the command out; without `waits` do not wait for its lock."""
         if outcome.database.found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
+        if agreed is not None:
+            agreed.require(member, outcome.database.title)
         if not waits:
             member.manager.LOCK_WAIT = 0
         typed = self._command, self._values, self._selection.options

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from migopy.commands import Command
 from migopy.errors import enumerated
-from migopy.face import call, has_option
+from migopy.face import call, has_option, is_yes
 from migopy.many.members import Member
 from migopy.many.status import is_new
-from migopy.operations import order_up
+from migopy.operations import ChangedMeanwhile, order_down, order_up
 from migopy.scope import is_trial
 
 #: Options with which `execute` still takes all that is pending, up to a point.
@@ -17,6 +19,41 @@ TAKING_ALL = frozenset({'phase', 'wait', 'preflight', 'to', 'show', 'dry_run'})
 
 #: What a dry run of `execute` says it would do to a migration in a new database.
 MARKED = 'marked as applied'
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What a person has agreed to in many databases.
+
+    Invariant: `names` has what `asked`, with these `options`, would have taken in each
+    database, by its title, when the person was shown that.
+    """
+
+    asked: Command
+    options: Mapping[str, str]
+    names: dict[str, Sequence[str]]
+
+    def look(self, member: Member) -> list[str]:
+        """List the migrations that the command would take now."""
+        asked, options = self.asked, self.options
+        name = asked.values[0] if asked.values else options.get('spec_migr')
+        last, to = options.get('last'), options.get('to')
+        if asked.name == 'rollback':
+            forced = is_yes(options.get('force', 'no'), asked.name, 'force')
+            order = order_down(member.manager, name, last, to, forced)
+        else:
+            order = order_up(member.manager, asked.name, name, to)
+        return [each.name for each in order.select(member.site.plan())]
+
+    def require(self, member: Member, title: str) -> None:
+        """Raise `ChangedMeanwhile` where it would take others by now."""
+        before = self.names.get(title)
+        if before is None:
+            return
+        now = self.look(member)
+        if now != list(before):
+            again = self.asked.having(**self.options)
+            raise ChangedMeanwhile(again, list(before), now)
 
 
 def call_for_one(

@@ -553,6 +553,30 @@ class CountedTest(FleetTest):
         for letter in self.letters:
             self.client[self.name(letter)].settings.delete_many({'bad': {'$gt': 0}})
 
+    def test_nothing_but_what_a_person_has_agreed_to_is_undone(self) -> None:
+        """Another command has rolled back the same meanwhile."""
+        self.migration(
+            '005_a.py',
+            f"""
+            def up(db):
+                pass
+
+            def down(db):
+                other = db.client['{self.name('b')}'].migrations
+                other.delete_one({{'name': '005_a.py'}})
+            """,
+        )
+        typed = 'migrations:rollback,last=1,all=yes,workers=1'
+        said = self.shortened(self.on_terminal(typed, typed='y\n'))
+        self.assertIn('Roll back: 005_a.py in 3 databases', said)
+        self.assertIn(
+            'b: Another command has run meanwhile. This was about 005_a.py, and would'
+            ' now be about 004_a.py; nothing was done.',
+            said,
+        )
+        names = [f'00{number}_a.py' for number in (1, 2, 3, 4)]
+        self.assertEqual([*map(self.names_in, 'abc')], [names] * 3)
+
     def test_where_more_is_left_in_some_no_number_is_named_for_all(self) -> None:
         said = self.roll_back(a={'bad': 4}, b={'bad': 5})
         self.assertIn('fab migrations:rollback,last=1,only=a\n', said)
