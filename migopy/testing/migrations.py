@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
@@ -15,7 +15,7 @@ from migopy.errand import Errand, carrying_out
 from migopy.files import Migration
 from migopy.manager import MigrationsManager
 from migopy.operations import order_up
-from migopy.run import Choice, Plan, in_order, repeats_of
+from migopy.run import Choice, OtherPhase, Plan, in_order, repeats_of
 from migopy.testing.checks import check
 from migopy.testing.copies import Copy
 from migopy.testing.failing import run
@@ -70,9 +70,12 @@ class Migrations:
         return self.client[name]
 
     def up(self, db: Database[Any], name: str) -> None:
-        """Execute a migration in a database that was given here."""
+        """Execute a migration in a database that was given here.
+
+        One that is for the background is run as `work` does.
+        """
         __tracebackhide__ = True
-        run(partial(self._on(db.name).execute, name))
+        run(partial(_execute, self._on(db.name), name))
 
     def down(self, db: Database[Any], name: str) -> None:
         """Roll a migration back in a database that was given here."""
@@ -151,3 +154,10 @@ class Migrations:
 
     def _on(self, database: str) -> MigrationsManager:
         return on_database(self._manager_class, self.client, self._uri, database)
+
+
+def _execute(manager: MigrationsManager, name: str) -> None:
+    with suppress(OtherPhase):
+        manager.execute(name)
+        return
+    manager.work(name)

@@ -296,6 +296,36 @@ class PytestTest(TestingTest):
         )
         self.assertIn('1 passed', self.pytest('test_at.py'))
 
+    def test_one_in_the_background_is_run_as_a_worker_runs_it(self) -> None:
+        """It was refused, and could be tested by its name in no way."""
+        self.migration(
+            '004_slow.py',
+            """
+            import migopy
+
+            phase = 'background'
+
+            def up(db):
+                migopy.update_each(db.users, lambda each: {'$set': {'done': True}})
+
+            def down(db):
+                db.users.update_many({}, {'$unset': {'done': 1}})
+            """,
+        )
+        self.write(
+            'test_slow.py',
+            """
+            def test_it(migrations):
+                db = migrations(before='004')
+                db.users.insert_one({'name': 'Ann Miller'})
+                migrations.up(db, '4')
+                assert db.users.find_one()['done']
+                migrations.down(db, '004_slow.py')
+                assert 'done' not in db.users.find_one()
+            """,
+        )
+        self.assertIn('1 passed', self.pytest('test_slow.py'))
+
     def test_what_such_a_test_finds(self) -> None:
         self.migration('002_split.py', SPLIT.replace(", 'last': 1", ''))
         self.migration('003_broken.py', 'def up(db): 1 / 0')
