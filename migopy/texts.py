@@ -13,6 +13,10 @@ UNFIT = re.compile(
     '[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]'
 )
 
+#: A command as a server shows one that it refuses: with its documents, its session and
+#: a signature.
+REFUSED_COMMAND = re.compile(r'(?s)( to execute command) {\s*(\w+): ("[^"]*")?.*')
+
 #: Characters of a line from a database: names of files are shorter.
 LONGEST_LINE = 1000
 
@@ -115,3 +119,15 @@ def alike(one: AnyStr, other: AnyStr) -> int:
         else:
             high = middle
     return low
+
+
+def without_command(text: str) -> str:
+    """Cut a command that a server has refused to its name and its collection."""
+    if ' to execute command ' not in text:
+        return text
+    return REFUSED_COMMAND.sub(_named, text)
+
+
+def _named(command: re.Match[str]) -> str:
+    said, name, collection = command.groups()
+    return f'{said} {name}' + (f' on {collection}' if collection else '')

@@ -15,7 +15,7 @@ import pymongo
 from migopy.errors import MigopyException
 from migopy.secrets import redacted
 from migopy.signals import Stopped, Terminated
-from migopy.texts import fit, shortened, text_of
+from migopy.texts import fit, shortened, text_of, without_command
 
 #: Files whose frames tell the author of a migration nothing.
 MACHINERY = (
@@ -112,7 +112,7 @@ def _without_reply(line: str) -> str:
     # PyMongo adds the server's whole reply, which tells more only for a bulk.
     if any(each in line for each in BULKS):
         return line
-    return line.partition(', full error: ')[0]
+    return without_command(line.partition(', full error: ')[0])
 
 
 def _frames(frame: TracebackType | None) -> Iterator[TracebackType]:

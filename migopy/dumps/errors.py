@@ -186,7 +186,9 @@ def reason_of(error: BaseException, directory: Path) -> str:
         code = first.get('code', error.code)
         reason = server.reason_of(error)
         if code == UNAUTHORIZED:
-            reason += f'. {_ALLOWING_ROLES}'
+            lacked = server.lacked_by(error)
+            is_plain = lacked is not None and not lacked.is_of_system
+            reason += f'. {lacked.advice if lacked and is_plain else _ALLOWING_ROLES}'
         if code == NOT_VALID:
             reason += (
                 '. It is older than the validator of its collection; the role restore,'

@@ -30,6 +30,9 @@ TOLD = frozenset(
     """.split()  # noqa: SIM905
 )
 
+#: What the finding of rights that the user lacks is called.
+RIGHTS = 'rights'
+
 
 def _without(order: Order) -> list[Part]:
     """Say how to try an order without transactions."""
@@ -62,8 +65,9 @@ def dry_run(
         both = side_by_side(observer, notes)
         try:
             try_out(site, plan, both, steps, order.asked, show, notes.watch)
-        except NotAllShown:
-            _tell_foreseen(site, observer, steps, notes)
+        except NotAllShown as error:
+            if RIGHTS in _tell_foreseen(site, observer, steps, notes):
+                raise NotAllShown(error.names, lacks_rights=True) from error
             raise
         _tell_foreseen(site, observer, steps, notes)
     imported = [each.name for each in steps if each.loaded.at_import.wrote]
@@ -72,9 +76,13 @@ def dry_run(
 
 def _tell_foreseen(
     site: Site, observer: Observer, steps: Sequence[Step], notes: TrialNotes
-) -> None:
-    """Tell the findings about steps that the dry run has not told itself."""
+) -> set[str]:
+    """Tell the findings about steps that the dry run has not told itself.
+
+    Returns what they are called.
+    """
     foreseen = look_at(site, steps, notes)
     findings = [each for each in foreseen.findings if each.name not in TOLD]
     if findings:
         observer.foreseen(findings, foreseen.names)
+    return {each.name for each in findings}

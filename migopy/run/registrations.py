@@ -19,7 +19,7 @@ from migopy.files import Migration
 from migopy.run.marks import Marks
 from migopy.run.plan import Plan
 from migopy.run.unfinished import ways_out
-from migopy.server import reason_of
+from migopy.server import lacked_by, reason_of
 from migopy.state import (
     UNWRITTEN,
     GuardedWriter,
@@ -48,6 +48,8 @@ class NotRegistered(MigopyException):
         said: Sequence[object] = [reason_of(cause)]
         if isinstance(cause, MigopyException):
             said = cause.parts
+        elif (lacked := lacked_by(cause)) is not None:
+            said = [f'the user may not run {lacked.command}.\n{lacked.advice}']
         # Once the lock was taken, somebody else may have settled it already.
         if not isinstance(cause, LockLost):
             ways = ways_out(run.name, run.direction, file, bool(run.images))

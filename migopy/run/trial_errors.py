@@ -30,13 +30,17 @@ class CannotTry(MigopyException):
 
 
 class NotAllShown(MigopyException):
-    """Migrations that a dry run could not show to their end; `names` are theirs."""
+    """Migrations that a dry run could not show to their end; `names` are theirs.
 
-    def __init__(self, names: Sequence[str]) -> None:
+    With `lacks_rights` it is known that they would not come to their end either.
+    """
+
+    def __init__(self, names: Sequence[str], lacks_rights: bool = False) -> None:
         self.names = names
+        first = 'First give the user the rights named above. ' if lacks_rights else ''
         super().__init__(
             f'The dry run has changed nothing, but could not show all of'
-            f' {enumerated(names)}. To run all of it, type the same without ',
+            f' {enumerated(names)}. {first}To run all of it, type the same without ',
             Option('dry_run', 'yes'),
             '.',
         )

@@ -32,6 +32,7 @@ from migopy.server.explained import (
     explained,
     reason_of,
 )
+from migopy.server.lacked import lacked_by
 from migopy.server.members import has_members
 from migopy.server.privileges import STATUS, Privileges
 from migopy.server.process_exit import leave_without_sleeping
@@ -103,6 +104,7 @@ __all__ = [
     'is_made_for_us',
     'is_transient',
     'is_uri',
+    'lacked_by',
     'leave_without_sleeping',
     'listening_client',
     'meant_by',

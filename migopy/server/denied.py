@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shlex
 
 from pymongo.errors import OperationFailure
@@ -16,27 +15,11 @@ from migopy.codes import (
 )
 from migopy.commands import Where
 from migopy.errors import MigopyException
+from migopy.server.lacked import lacked_by
 from migopy.server.settings import Settings
 
 #: The settings for the password.
 PASSWORDS = ('MONGO_USER_PASS', 'MONGO_USER_PASSWORD')
-
-#: What a role has to allow for a command, if that has another name.
-ACTIONS = {
-    'aggregate': 'find',
-    'count': 'find',
-    'create': 'createCollection',
-    'createIndexes': 'createIndex',
-    'delete': 'remove',
-    'distinct': 'find',
-    'drop': 'dropCollection',
-    'dropIndexes': 'dropIndex',
-    'findAndModify': 'find, insert, update and remove',
-}
-
-_REFUSED = re.compile(
-    r'not authorized on (?P<database>\S+) to execute command {? ?(?P<command>\w+)'
-)
 
 
 class AccessDenied(MigopyException):
@@ -88,7 +71,7 @@ def refused(
             is_of_user=True,
         )
     if error.code == UNAUTHORIZED:
-        return _forbidden(reason, settings)
+        return _forbidden(error, reason, settings)
     if error.code == OUTSIDE_STABLE_API:
         return AccessDenied(
             f'MongoDB at {where} does not allow this: {reason}.\n'
@@ -126,12 +109,14 @@ def _no_user_of_certificate(settings: Settings) -> AccessDenied:
     )
 
 
-def _forbidden(reason: str, settings: Settings) -> AccessDenied:
+def _forbidden(
+    error: OperationFailure, reason: str, settings: Settings
+) -> AccessDenied:
     user = settings.user_name
     if user is None and settings.mechanism == 'MONGODB-X509':
         user = 'the user of the certificate'
-    refused = _REFUSED.search(reason)
-    if refused is None:
+    lacked = lacked_by(error)
+    if lacked is None or not lacked.needed:
         if user is None and 'requires authentication' in reason:
             of_certificate = (
                 ', or authMechanism=MONGODB-X509 if it is that of the certificate'
@@ -144,16 +129,17 @@ def _forbidden(reason: str, settings: Settings) -> AccessDenied:
                 Where(('MONGO_USER', 'MONGO_URI')),
                 f'{of_certificate}, then type the command again.',
             )
-        return AccessDenied(
-            f'MongoDB at {settings.where} does not allow this: {reason}.\n'
-            'Give the user the role readWrite on the database'
+        advice = (
+            lacked.advice
+            if lacked
+            else 'Give the user the role readWrite on the database'
             f' {settings.database_name}, or set MONGO_USER and MONGO_USER_PASS.'
         )
-    database, command = refused['database'], refused['command']
+        return AccessDenied(
+            f'MongoDB at {settings.where} does not allow this: {reason}.\n{advice}'
+        )
     return AccessDenied(
         f'MongoDB at {settings.where} does not allow {user or "this user"} to run'
-        f' {command}: not authorized on {database}.\n'
-        f'Give the user the role readWrite on the database {database}, or a role that'
-        f' allows {ACTIONS.get(command, command)} there.'
-        + ('' if user else ' Or set MONGO_USER and MONGO_USER_PASS.')
+        f' {lacked.command}: not authorized on {lacked.database}.\n'
+        f'{lacked.advice}' + ('' if user else ' Or set MONGO_USER and MONGO_USER_PASS.')
     )

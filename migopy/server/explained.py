@@ -26,13 +26,10 @@ from migopy.server.members import is_in_no_set, only_member
 from migopy.server.settings import BadSettings, Settings
 from migopy.server.tls import unusable_file
 from migopy.server.unreached import in_no_set, not_reached
+from migopy.texts import without_command
 
 #: What PyMongo says of a server that is too old or too new for it.
 OF_VERSIONS = 'this version of PyMongo'
-
-#: A command as a server shows one that it refuses: with its documents, its session and
-#: a signature.
-_REFUSED_COMMAND = re.compile(r'(?s)( to execute command) {\s*(\w+): ("[^"]*")?.*')
 
 #: What PyMongo says of the part of a URI that a password may be in.
 OF_PASSWORDS = ('escaped', 'encod', 'username', 'at least one', 'Bad database')
@@ -141,16 +138,11 @@ def reason_of(error: BaseException, settings: Settings | None = None) -> str:
             text = text.partition(note)[0]
         text = re.sub(r' ?\(configured timeouts:[^)]*\)', '', text)
         text = re.sub(r' ?\(_ssl\.c:\d+\)', '', text)
-        text = _REFUSED_COMMAND.sub(_named, text)
+        text = without_command(text)
         text = re.sub(r' ?<(?:Topology|Server)(?:Description)?\b.*>', '', text)
     text = ' '.join(text.split()).rstrip('.,: ')
     secrets = settings.secrets if settings else ()
     return redacted(text, secrets) or f'{type(error).__name__}, which says no more'
-
-
-def _named(command: re.Match[str]) -> str:
-    said, name, collection = command.groups()
-    return f'{said} {name}' + (f' on {collection}' if collection else '')
 
 
 def _failed(error: Exception, settings: Settings) -> DatabaseError:

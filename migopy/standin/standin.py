@@ -12,7 +12,7 @@ from migopy.codes import UNAUTHORIZED
 from migopy.differences import NOWHERE
 from migopy.effects import READS, Address, EffectsListener, Recording, namespace_of
 from migopy.pymongo3 import count_in_transaction
-from migopy.server import reason_of
+from migopy.server import lacked_by, reason_of
 from migopy.standin.checks import broken_since
 from migopy.standin.collections import (
     create,
@@ -144,7 +144,8 @@ class StandIn:
             # Executed, it would be in the transaction of the batch.
             return None
         known = ANSWERS.get(name)
-        if name in UNSENT:
+        writes = name == 'aggregate' and namespace_of(name, database, command)
+        if name in UNSENT or writes:
             self._told(name, database, command)
         if known is not None:
             try:
@@ -152,10 +153,11 @@ class StandIn:
             except OperationFailure as error:
                 if error.code != UNAUTHORIZED:
                     raise
-                said = reason_of(error).partition(' to execute command')[0]
-                reason = f'the user lacks the rights to try {name}: {said}'
+                lacked = lacked_by(error)
+                right = lacked.needed if lacked else reason_of(error)
+                reason = f'the user lacks a right to try {name}: {right}'
                 raise Unanswerable(reason) from error
-            if reply is not None and name == 'aggregate':
+            if reply is not None and name == 'aggregate' and not writes:
                 self._told(name, database, command)
             return reply
         if name == 'count':

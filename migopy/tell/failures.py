@@ -9,6 +9,7 @@ from pymongo.errors import ConnectionFailure, WaitQueueTimeoutError
 from migopy.commands import Command, Part, Spelling, spelled
 from migopy.errors import MigopyException, enumerated
 from migopy.run import Aftermath, Failure
+from migopy.server import lacked_by
 from migopy.signals import Stopped, is_interruption
 from migopy.texts import text_of
 from migopy.traces import excerpt
@@ -36,7 +37,7 @@ def failure_text(failure: Failure, spelling: Spelling) -> str:
     error = respelled(error, failure.error, spelling)
     function = failure.function or failure.direction
     lines = [f'{failure.name} {how} in its {function}.', error]
-    advice = (_timed_out, _all_busy, _untold_uuid)
+    advice = (_timed_out, _all_busy, _untold_uuid, _lacked_right)
     lines += filter(None, (each(failure.error) for each in advice))
     if failure.done:
         done = 'Executed' if failure.direction == 'up' else 'Rolled back'
@@ -87,6 +88,12 @@ def _untold_uuid(error: BaseException) -> str:
     return written_uuid_advice()
 
 
+def _lacked_right(error: BaseException) -> str:
+    """Say which right the user lacks that was refused something; `''` of all else."""
+    lacked = lacked_by(error)
+    return '' if lacked is None else lacked.advice
+
+
 def _left_behind(failure: Failure) -> list[Part]:
     """Say in which state the migration is now, and what can be typed."""
     aftermath, asked = failure.aftermath, failure.asked
@@ -133,7 +140,9 @@ def _correct_first(error: BaseException) -> str:
     """Say that to run it again alone would not help; `''` where it might."""
     if not _is_at_fault(error):
         return ''
-    return ' Before you run it again, correct the file or the data.'
+    lacked = lacked_by(error)
+    first = 'correct the file or the data' if lacked is None else lacked.first
+    return f' Before you run it again, {first}.'
 
 
 def _unchanged(failure: Failure) -> list[Part]:
@@ -168,6 +177,8 @@ def _unchanged(failure: Failure) -> list[Part]:
         ]
     at_fault = _is_at_fault(failure.error)
     again = 'Correct it, then type: ' if at_fault else 'To go on, type: '
+    if (lacked := lacked_by(failure.error)) is not None:
+        again = f'{lacked.first.capitalize()}, then type: '
     if aftermath is Aftermath.ABORTED:
         return [f'It ran in a transaction, so nothing was changed. {again}', asked]
     return [f'It had written nothing. {again}', asked]

@@ -600,9 +600,23 @@ class FewRightsTest(FabTest):
         self.assertEqual(result.status, 1, result.said)
         self.assertIn('  ~ users _id 1\n      n: 1 -> 2\n', result.stderr)
         self.assertIn('002_b.py cannot be shown to its end: line 5: ', result.stderr)
-        self.assertRegex(result.stderr, 'lacks the rights to try \\w+: not authorized')
+        said = 'lacks a right to try createIndexes: listCollections\n'
+        self.assertIn(said, result.stderr)
+        self.assertNotIn('First give', result.stderr)
         self.assertIsNone(self.shop.users.find_one({'n': 3}))
         self.assertEqual(self.shop.list_collection_names(), ['users'])
+
+    def test_nobody_is_told_to_execute_what_would_be_refused(self) -> None:
+        self.shop.users.insert_one({'n': 1})
+        self.migration('001_a.py', up("db.users.drop_index('n_1')"))
+        result = self.fab('migrations:execute,dry_run=yes')
+        self.assertEqual(result.status, 1, result.said)
+        self.assertIn('ann@shop has no right to dropIndex on users', result.stderr)
+        self.assertIn(
+            'not show all of 001_a.py. First give the user the rights named above. To'
+            ' run all of it, type the same without',
+            result.stderr,
+        )
 
 
 class CustomLoggerTest(PlainTest):

@@ -339,7 +339,6 @@ class ExplainTest(unittest.TestCase):
     def test_a_role_that_lacks_an_action_is_told_it(self) -> None:
         for command, action in {
             'createIndexes': 'createIndex',
-            'listCollections': 'listCollections',
             'delete': 'remove',
         }.items():
             refused = (
@@ -350,12 +349,74 @@ class ExplainTest(unittest.TestCase):
             message = self.explained(
                 error,
                 AccessDenied,
-                f'does not allow ann to run {command}: not authorized on shop.\n',
+                f'does not allow ann to run {command} on notes: not authorized on'
+                ' shop.\n',
                 'role readWrite on the database shop',
-                f'allows {action} there',
+                f'allows {action} on notes there',
             )
             self.assertNotIn('lsid', message)
             self.assertNotIn('"Ann"', message)
+
+    def test_the_rights_that_a_refused_command_needs(self) -> None:
+        """Of all that it reads and writes, and nobody is told to write to admin."""
+        merge = 'on: "_id" } } ], cursor: {}, lsid: { id: UUID("1-2") } }'
+        for database, command, did, advice in (
+            (
+                'shop',
+                '{ aggregate: "a_lock", pipeline: [ { $set: { b: "{ $merge: { into:'
+                f' "x"" }} }}, {{ $merge: {{ into: "a_history", {merge}',
+                'aggregate on a_lock',
+                'the role readWrite on the database shop, or a role that allows find on'
+                ' a_lock and insert and update on a_history there.',
+            ),
+            (
+                'shop',
+                '{ aggregate: "a", pipeline: [ { $unionWith: { coll: "b" } },'
+                ' { $lookup: { from: "c", as: "d" } }, { $out: "e" } ] }',
+                'aggregate on a',
+                'find on a, find on b, find on c and insert and remove on e there.',
+            ),
+            (
+                'admin',
+                '{ renameCollection: "shop.a.b", to: "shop.c" }',
+                'renameCollection on a.b: not authorized on shop.',
+                'the role readWrite on the database shop, or a role that allows'
+                ' renameCollectionSameDB on a.b there.',
+            ),
+            (
+                'shop',
+                '{ collMod: "a", validator: {} }',
+                'collMod on a',
+                'the role dbAdmin on the database shop, or a role that allows collMod',
+            ),
+            (
+                'admin',
+                '{ currentOp: 1, lsid: { id: UUID("1-2") } }',
+                'run currentOp: not authorized on admin.',
+                'the role clusterMonitor on admin, or one that allows inprog on the',
+            ),
+            (
+                'admin',
+                '{ setParameter: 1 }',
+                'setParameter',
+                'Give the user a role that allows setParameter.',
+            ),
+            (
+                'shop',
+                '{ listCollections: 1 }',
+                'run listCollections: not',
+                'or a role that allows listCollections there.',
+            ),
+        ):
+            with self.subTest(command):
+                text = f'not authorized on {database} to execute command {command}'
+                error = OperationFailure(text, 13, {'errmsg': text})
+                self.explained(error, AccessDenied, did, advice)
+
+    def test_a_user_who_was_dropped_meanwhile(self) -> None:
+        text = 'command find requires authentication'
+        error = OperationFailure(text, 13, {'errmsg': text})
+        self.explained(error, AccessDenied, text, 'may have been dropped meanwhile')
 
     def test_of_a_refused_command_no_document_and_no_session_is_shown(self) -> None:
         """Of a dump, say, whose error gives the server's reason as it is."""
