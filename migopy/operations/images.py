@@ -14,8 +14,9 @@ from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.run import Choice, Observer, Plan, Step, UnknownMigration
+from migopy.server import lacked_by
 from migopy.site import Site
-from migopy.state import Record
+from migopy.state import OF_IMAGES, Record, privileges_of
 from migopy.texts import counted
 from migopy.undo import ImageSet, leave_aside
 
@@ -43,18 +44,20 @@ class NoImagesKept(MigopyException):
 
 
 class MayNotKeep(MigopyException):
-    """The user may not read images, and a migration is to keep some.
+    """The user lacks `actions` on images, and a migration is to keep some.
 
     `name` is the migration's, `namespace` the collection that they are kept in.
     """
 
-    def __init__(self, name: str, namespace: str) -> None:
+    def __init__(self, name: str, namespace: str, actions: Sequence[str]) -> None:
         self.name = name
         self.namespace = namespace
+        self.actions = actions
         database, _, collection = namespace.partition('.')
         super().__init__(
-            f'{name} is to keep images (undo), and the user may not read {namespace},'
-            ' where they are kept; nothing was run.\n'
+            f'{name} is to keep images (undo), and the user has no right to'
+            f' {", ".join(actions)} on {namespace}, where they are kept; nothing was'
+            ' run.\n'
             f'Give the user the role readWrite on the database {database}, or one that'
             f' allows find, insert, update and remove on {collection} there. Or write'
             ' `undo = False` at the top of the file. Then look: ',
@@ -104,17 +107,16 @@ def is_denied(error: OperationFailure) -> bool:
 
 
 def require_right(site: Site, steps: Sequence[Step]) -> None:
-    """Make sure that the user may keep images, if a step does; raises `MayNotKeep`."""
-    for step in steps:
-        if step.images is True:
-            try:
-                site.images.of_runs([])
-            except OperationFailure as error:
-                if not is_denied(error):
-                    raise
-                namespace = site.images.collection.full_name
-                raise MayNotKeep(step.name, namespace) from error
-            return
+    """Make sure that the user may keep images, if a step does, with one request.
+
+    Raises `MayNotKeep`.
+    """
+    step = next((each for each in steps if each.images is True), None)
+    if step is not None:
+        namespace = site.images.collection.full_name
+        lacked = privileges_of(site.images.collection).lacks(namespace, OF_IMAGES)
+        if lacked:
+            raise MayNotKeep(step.name, namespace, lacked)
 
 
 def require_list(site: Site, what: str) -> None:
@@ -241,15 +243,29 @@ def prune(site: Site, observer: Observer) -> None:
 
     What was set aside and not brought back is no image, but the documents themselves:
     of a migration that is not applied by now, it is left until somebody forgets it.
-    The lock is held. A user who may not read images keeps none, and deletes none.
+    The lock is held. A user who may not read images keeps none, and deletes none; one
+    who may not delete any is told that they stay.
     """
     try:
         found = site.images.all()
-        site.images.forget_left()
     except OperationFailure as error:
         if not is_denied(error):
             raise
         return
+    try:
+        _prune(site, observer, found)
+    except OperationFailure as error:
+        if (lacked := lacked_by(error)) is None:
+            raise
+        observer.warned(
+            'All is done, but images that are of no use any more stay in'
+            f' {site.images.collection.full_name}: the user may not run'
+            f' {lacked.command}. {lacked.advice}'
+        )
+
+
+def _prune(site: Site, observer: Observer, found: Sequence[ImageSet]) -> None:
+    site.images.forget_left()
     if not found:
         return
     plan = site.plan()

@@ -25,7 +25,13 @@ from migopy.run import (
 from migopy.server import BEGAN, Process, end_remains
 from migopy.signals import sleep
 from migopy.site import Site
-from migopy.state import Agent, Locked, require_kept, require_usable
+from migopy.state import (
+    Agent,
+    Locked,
+    require_kept,
+    require_rights,
+    require_usable,
+)
 from migopy.terminal import told_by
 
 
@@ -103,7 +109,7 @@ def prepare(
     Waits for those that may still write, as they have not noticed that their lock was
     taken away. Makes the indexes of migopy's collections, unless an earlier command
     has; then it could also write there what these migrations will need, unless one is
-    unfinished. Raises `LeftRunning`, and what `require_registrable` does.
+    unfinished. Raises `LeftRunning`, and what `make_ready` does.
     """
     _await_robbed(site, plan, observer)
     end_remains(site.client, site.db.name, _gone(site, plan))
@@ -118,8 +124,11 @@ def prepare(
 def make_ready(site: Site, name: str, observer: Observer) -> None:
     """Make the indexes of migopy's collections, in which it can keep what it has to.
 
-    `name` is that of a migration. Raises what `require_registrable` does.
+    `name` is that of a migration. Raises `MayNotRecord`, and what
+    `require_registrable` does.
     """
+    rooms = site.registry, site.history, site.lock
+    require_rights([each.collection for each in rooms])
     require_registrable(site, name)
     site.history.prepare()
     for warning in site.registry.prepare():

@@ -84,7 +84,7 @@ def judge(server: Server, steps: Sequence[Ahead], own: str) -> list[Finding]:
         if ahead.tried is not None:
             step = CheckedStep(server, ahead.tried, tuple(earlier))
             if place == 0:
-                of_step += own_rights(step, privileges, own)
+                of_step += own_rights(step, privileges, own, ahead.direction)
             of_step += _of_server(step, privileges)
             earlier.append(ahead.tried.sightings)
         found += without_allowed(source, of_step)

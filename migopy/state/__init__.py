@@ -45,12 +45,21 @@ if TYPE_CHECKING:
     from migopy.state.foreign_tools import TOOLS
     from migopy.state.guarded import UNWRITTEN, GuardedWriter
     from migopy.state.kept_pages import KeptPages
+    from migopy.state.own_rights import (
+        OF_IMAGES,
+        OWN_ACTIONS,
+        MayNotRecord,
+        privileges_of,
+        require_rights,
+    )
     from migopy.state.steering import Doing, Loop, Seen, Steering
     from migopy.state.usable import NOT_WRITTEN, require_kept, require_usable
 
 #: The rooms of the names that are loaded late.
 LATE = {
     'NOT_WRITTEN': 'usable',
+    'OF_IMAGES': 'own_rights',
+    'OWN_ACTIONS': 'own_rights',
     'TOOLS': 'foreign_tools',
     'UNWRITTEN': 'guarded',
     'Doing': 'steering',
@@ -59,12 +68,15 @@ LATE = {
     'GuardedWriter': 'guarded',
     'KeptPages': 'kept_pages',
     'Loop': 'steering',
+    'MayNotRecord': 'own_rights',
     'Seen': 'steering',
     'Steering': 'steering',
     'known_by': 'foreign',
+    'privileges_of': 'own_rights',
     'registries_in': 'foreign',
     'registries_of': 'foreign',
     'require_kept': 'usable',
+    'require_rights': 'own_rights',
     'require_usable': 'usable',
 }
 
@@ -79,6 +91,8 @@ __all__ = [
     'MAJORITY',
     'MARK',
     'NOT_WRITTEN',
+    'OF_IMAGES',
+    'OWN_ACTIONS',
     'RENAMED_TO',
     'RESTORE',
     'ROLLED_BACK',
@@ -96,6 +110,7 @@ __all__ = [
     'LockLost',
     'Locked',
     'Loop',
+    'MayNotRecord',
     'NoMajority',
     'Record',
     'Registry',
@@ -107,10 +122,12 @@ __all__ = [
     'commit',
     'is_passing',
     'known_by',
+    'privileges_of',
     'read',
     'registries_in',
     'registries_of',
     'require_kept',
+    'require_rights',
     'require_usable',
 ]
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 from pymongo import MongoClient
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from migopy import MigopyException
 from migopy.operations.images import MayNotKeep
@@ -222,6 +223,194 @@ class ImagesTest(PlainTest):
             self.migration('002_b.py', NOTHING)
             manager.execute()
             self.assertEqual(root.shop.migrations.count_documents({}), 2)
+
+
+AGGREGATE = 'list(db.users.aggregate([%s]))'
+
+#: What a migration does, and the rights that the server wants for it.
+NEEDED = {
+    "db.create_collection('new')": {'new': ['createCollection']},
+    "db.create_collection('shown', viewOn='users', pipeline=[])": {
+        'shown': ['createCollection'],
+    },
+    "db.users.find_one_and_delete({'_id': 7})": {'users': ['find', 'remove']},
+    "db.users.find_one_and_update({}, {'$set': {'a': 1}})": {
+        'users': ['find', 'update']
+    },
+    "db.users.update_one({}, {'$set': {'a': 1}}, upsert=True)": {
+        'users': ['insert', 'update']
+    },
+    AGGREGATE % "{'$out': 'old'}": {'users': ['find'], 'old': ['insert', 'remove']},
+    AGGREGATE % "{'$merge': 'old'}": {'users': ['find'], 'old': ['insert', 'update']},
+    AGGREGATE % "{'$merge': {'into': 'new', 'whenMatched': 'fail'}}": {
+        'users': ['find'],
+        'new': ['insert'],
+    },
+    AGGREGATE % "{'$merge': {'into': 'old', 'whenNotMatched': 'discard'}}": {
+        'users': ['find'],
+        'old': ['update'],
+    },
+}
+
+OWN = {
+    'migrations': ['find', 'insert', 'update', 'createIndex', 'listIndexes'],
+    'migrations_history': ['find', 'insert', 'update', 'createIndex', 'listIndexes'],
+    'migrations_lock': ['find', 'insert', 'update'],
+}
+
+
+class FewRightsTest(PlainTest):
+    """A user of a replica set who has exactly the rights that a test gives."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        stack = contextlib.ExitStack()
+        self.addCleanup(stack.close)
+        member = stack.enter_context(server.set_with_auth())
+        as_root = {'username': 'root', 'password': 'root'}
+        self.root = stack.enter_context(MongoClient(member.uri, **as_root))
+        self.shop = self.root.shop
+        self.shop.command('createRole', 'few', privileges=[], roles=[])
+        self.shop.command('createUser', 'ann', pwd='secret', roles=['few'])
+        self.uri = f'mongodb://ann:secret@127.0.0.1:{member.port}/shop'
+
+    def give(self, rights: dict[str, list[str]]) -> None:
+        """Let the user do this, on collections, and list their names."""
+        given = [
+            {'resource': {'db': 'shop', 'collection': name}, 'actions': actions}
+            for name, actions in rights.items()
+            if actions
+        ]
+        listing = {'db': 'shop', 'collection': ''}
+        given.append({'resource': listing, 'actions': ['listCollections']})
+        self.shop.command('updateRole', 'few', privileges=given)
+
+    def manager(self, **settings: Any) -> Any:
+        """Make a manager of that user."""
+        return super().manager(MONGO_URI=self.uri, MONGO_DATABASE='shop', **settings)
+
+
+class PreflightTest(FewRightsTest):
+    """`preflight` knows which rights the server wants, neither less nor more."""
+
+    def lacked(self) -> set[str]:
+        """Look ahead, and give the rights that are found to be lacking."""
+        self.logger.said.clear()
+        with contextlib.suppress(MigopyException):
+            self.manager().preflight()
+        said = ' '.join(map(str, self.logger.said))
+        found = re.findall(r'ann@shop has no right to ([\w, ]+) on (\w+)', said)
+        return {
+            f'{each} on {name}'
+            for actions, name in found
+            for each in actions.split(', ')
+        }
+
+    def test_what_a_file_needs(self) -> None:
+        for body, rights in NEEDED.items():
+            self.root.drop_database('shop')
+            self.shop.users.insert_one({'_id': 1})
+            self.shop.old.insert_one({'_id': 1})
+            self.migration('001_a.py', f'def up(db):\n    {body}\n')
+            for name in rights:
+                for action in rights[name]:
+                    with self.subTest(body, without=f'{action} on {name}'):
+                        less = [each for each in rights[name] if each != action]
+                        self.give({**OWN, **rights, name: less})
+                        self.assertEqual(self.lacked(), {f'{action} on {name}'})
+            with self.subTest(body):
+                self.give({**OWN, **rights})
+                self.assertEqual(self.lacked(), set())
+                self.manager().execute()
+
+    def test_who_may_insert_may_make_a_collection(self) -> None:
+        body = "db.create_collection('new')"
+        self.migration('001_a.py', f'def up(db):\n    {body}\n')
+        self.give({**OWN, 'new': ['insert']})
+        self.assertEqual(self.lacked(), set())
+        self.manager().execute()
+
+    def test_what_migopy_needs(self) -> None:
+        self.migration('001_a.py', NOTHING)
+        for name in OWN:
+            for action in 'insert', 'update':
+                with self.subTest(f'{action} on {name}'):
+                    less = [each for each in OWN[name] if each != action]
+                    self.give({**OWN, name: less})
+                    self.assertEqual(self.lacked(), {f'{action} on {name}'})
+                    with self.assertRaises(MigopyException) as caught:
+                        self.manager().perform('execute', [], {})
+                    self.assertRegex(
+                        str(caught.exception), rf'{action}\b.* on .*{name}'
+                    )
+                    self.assertIsNone(self.shop.migrations_history.find_one())
+        self.give(OWN)
+        self.assertEqual(self.lacked(), set())
+        self.manager().execute()
+
+
+class RefusedTest(FewRightsTest):
+    """What is refused while something runs is told with the right that lacks."""
+
+    def did(self, command: str, *values: str) -> str:
+        """Carry out a command, and give all that was said, its error included."""
+        self.logger.said.clear()
+        error = ''
+        try:
+            self.manager().perform(command, values, {})
+        except MigopyException as caught:
+            error = str(caught)
+        except OperationFailure:
+            pass
+        return '\n'.join([*map(str, self.logger.said), error])
+
+    def test_a_migration(self) -> None:
+        self.migration('001_a.py', "def up(db): db.users.insert_one({'name': 'Eve'})\n")
+        self.give({**OWN, 'users': ['find']})
+        said = self.did('execute')
+        self.assertIn('a role that allows insert on users there.', said)
+        self.assertIn('Give the user that right, then type: fab', said)
+        self.assertNotIn('clusterTime', said)
+
+    def test_a_registration_and_what_settles_it(self) -> None:
+        for number in (1, 2):
+            self.migration(f'00{number}_a.py', NOTHING)
+        self.give(OWN)
+        self.did('execute', '1')
+        self.give({**OWN, 'migrations': ['find']})
+        said = self.did('execute', '2')
+        self.assertIn('002_a.py: its up has run, but that could not be', said)
+        self.assertIn('insert and update on migrations there.', said)
+        for command in 'execute', 'ignore':
+            with self.subTest(command):
+                said = self.did(command, '2')
+                self.assertIn('no right to insert, update on shop.migrations,', said)
+                self.assertIn('nothing was run', said)
+        self.give(OWN)
+        self.did('ignore', '2')
+        self.assertEqual(self.shop.migrations.count_documents({}), 2)
+
+    def test_images_that_nobody_needs_any_more(self) -> None:
+        self.migration(
+            '001_a.py',
+            'transaction = undo = True\n'
+            'def up(db): db.users.insert_one({})\n'
+            'def down(db): db.users.delete_many({})\n',
+        )
+        rights = {
+            **OWN,
+            'migrations': [*OWN['migrations'], 'remove'],
+            'migrations_undo': ['find', 'insert', 'remove', 'update'],
+            'users': ['find', 'insert', 'remove'],
+        }
+        self.give(rights)
+        self.did('execute')
+        self.give({**rights, 'migrations_undo': ['find', 'update']})
+        said = self.did('rollback', '1')
+        self.assertEqual(self.shop.migrations.count_documents({}), 0)
+        self.assertIn('001_a.py rolled back', said)
+        self.assertIn('All is done, but images that are of no use any more stay', said)
+        self.assertIn('remove on migrations_undo there.', said)
 
 
 class DumpTest(RightsTest):

@@ -1,0 +1,58 @@
+"""Whether the user may keep in migopy's collections what it has to keep there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.errors import OperationFailure
+
+from migopy.commands import Again
+from migopy.errors import MigopyException
+from migopy.server import STATUS, Privileges
+
+#: What it does with the documents of each collection. (A lock that may not be removed
+#: runs out at once.)
+OWN_ACTIONS = 'find', 'insert', 'update'
+
+#: What it does with those of the collection that images are kept in.
+OF_IMAGES = 'find', 'insert', 'remove', 'update'
+
+
+class MayNotRecord(MigopyException):
+    """The user lacks `actions` on a `collection` of migopy's."""
+
+    def __init__(
+        self, user: str, collection: Collection[Any], actions: Sequence[str]
+    ) -> None:
+        self.collection = collection.name
+        self.actions = actions
+        database = collection.database.name
+        super().__init__(
+            f'{user} has no right to {", ".join(actions)} on {collection.full_name},'
+            ' where migopy keeps what has run, so nothing was run.\n'
+            f'Give the user the role readWrite on the database {database}, or one that'
+            f' allows {", ".join(OWN_ACTIONS)} on {collection.name} there. Then type',
+            Again(),
+        )
+
+
+def require_rights(collections: Sequence[Collection[Any]]) -> None:
+    """Make sure that the user may write documents of migopy's, with one request.
+
+    Raises `MayNotRecord`.
+    """
+    privileges = privileges_of(collections[0])
+    for collection in collections:
+        lacked = privileges.lacks(collection.full_name, OWN_ACTIONS)
+        if lacked:
+            raise MayNotRecord(privileges.user, collection, lacked)
+
+
+def privileges_of(collection: Collection[Any]) -> Privileges:
+    """Ask what the user may do; where the server does not say, that is everything."""
+    try:
+        return Privileges(collection.database.client.admin.command(STATUS))
+    except OperationFailure:
+        return Privileges(None)
