@@ -161,6 +161,10 @@ def _for_many(
         lines.concern('', members.server)
     if not voice.is_custom:
         voice.white(f'{_counted(chosen, databases)} on {members.where}')
+    if members.unseen:
+        voice.white(members.unseen)
+        if lines is not None and name not in LOOKING:
+            lines.event('warned', message=members.unseen)
     agreed = None
     if typed.asks:
         where = members.where

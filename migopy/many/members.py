@@ -7,9 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from migopy.cluster import Cluster, client_maker
+from migopy.codes import UNAUTHORIZED
 from migopy.errors import MigopyException
 from migopy.files import KeptDirectory
 from migopy.many.databases import (
@@ -28,6 +29,9 @@ from migopy.site_settings import SiteSettings, settings_of
 
 #: How many clusters keep their clients while nobody uses them.
 IDLE = 8
+
+#: What a user needs to see databases on which it has no right.
+SEES_ALL = 'a role that allows listDatabases on the cluster shows them'
 
 
 class Member(NamedTuple):
@@ -58,6 +62,8 @@ class Members:
         #: the secrets that no text may show.
         self.where = self.server = ''
         self.secrets: list[str] = []
+        #: Says that a pattern was compared with a part of the databases alone.
+        self.unseen = ''
         self._in_use: Counter[str] = Counter()
         #: The names of those that were listed, by the places of their servers.
         self._names: dict[str, frozenset[str]] = {}
@@ -81,7 +87,8 @@ class Members:
             cluster = self._cluster(settings, own)
             names = found_by(name, self._names_on(cluster, settings))
             if not names:
-                raise NoDatabases(f'No database on {where} fits {name!r}', source)
+                seen = f' that the user may see ({SEES_ALL})' if self.unseen else ''
+                raise NoDatabases(f'No database on {where}{seen} fits {name!r}', source)
             listed += [(one, where, own, True) for one in names]
         if not listed:
             raise NoDatabases(f'{in_sentence(source)} names no database', source)
@@ -179,12 +186,25 @@ class Members:
             return cluster
 
     def _names_on(self, cluster: Cluster, settings: SiteSettings) -> list[str]:
+        """List the names of a server's databases that the user may see."""
+        list_all = {'listDatabases': 1, 'nameOnly': True, 'authorizedDatabases': False}
         try:
             await_first_contact(cluster.client, settings.server)
-            names: list[str] = cluster.client.list_database_names()
+            try:
+                reply = cluster.client.admin.command(list_all)
+            except OperationFailure as error:
+                if error.code != UNAUTHORIZED:
+                    raise
+                # Without being asked for all, the server leaves out the others unsaid.
+                self.unseen = (
+                    f'Databases on {settings.server.where} on which the user has no'
+                    f' right are left out ({SEES_ALL})'
+                )
+                list_seen = {'listDatabases': 1, 'nameOnly': True}
+                reply = cluster.client.admin.command(list_seen)
         except PyMongoError as error:
             raise explained(error, settings.server, cluster.made) from error
-        return names
+        return [each['name'] for each in reply['databases']]
 
 
 def _key(settings: SiteSettings) -> str:

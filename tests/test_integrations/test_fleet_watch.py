@@ -18,8 +18,8 @@ from pymongo import MongoClient
 from tests import schema
 from tests.faults import eventually
 from tests.fleets import FleetTest
-from tests.project import Result
-from tests.server import with_auth
+from tests.project import FabTest, Result
+from tests.server import set_with_auth, with_auth
 
 DOCUMENTS = 1000
 
@@ -279,3 +279,46 @@ class OddTest(FleetTest):
             said = 'No migration command is running\n'
             self.assertEqual(result.results, said)
             self.assertNotIn('secret', result.stderr)
+
+
+class UnseenTest(FabTest):
+    """A pattern is compared with what the user may see, which is said."""
+
+    def test_it_is_told(self) -> None:
+        with (
+            set_with_auth() as server,
+            MongoClient(server.uri, username='root', password='root') as root,
+        ):
+            uri = f'mongodb://eve:secret@127.0.0.1:{server.port}'
+            fabfile = f"""
+                import migopy
+
+                class Migrations(migopy.MigrationsManager):
+                    MONGO_URI = '{uri}/?authSource=admin'
+                    MONGO_DATABASES = 'tenant_*'
+
+                migrations = Migrations.create_task()
+            """
+            self.write('fabfile.py', textwrap.dedent(fabfile))
+            self.migration('001_a.py', 'def up(db): db.notes.insert_one({})\n')
+            for name in ('tenant_a', 'tenant_b'):
+                root[name].notes.insert_one({})
+            root.admin.command('createUser', 'eve', pwd='secret', roles=[])
+            result = self.fab('migrations')
+            self.assertEqual(result.status, 1)
+            self.assertIn('that the user may see (a role that allows', result.stderr)
+            rights: list[Any] = [{'role': 'dbOwner', 'db': 'tenant_a'}]
+            root.admin.command('updateUser', 'eve', roles=rights)
+            for command in ('migrations', 'migrations:execute', 'migrations:check'):
+                with self.subTest(command):
+                    result = self.assert_ok(self.fab(command))
+                    self.assertIn('1 database on', result.stderr)
+                    self.assertIn('has no right are left out (a role', result.stderr)
+            result = self.assert_ok(self.fab('migrations:history,only=tenant_a'))
+            self.assertNotIn('left out', result.said)
+            monitor = {'role': 'clusterMonitor', 'db': 'admin'}
+            rights = [*rights, monitor, {'role': 'dbOwner', 'db': 'tenant_b'}]
+            root.admin.command('updateUser', 'eve', roles=rights)
+            result = self.assert_ok(self.fab('migrations'))
+            self.assertIn('2 databases on', result.stderr)
+            self.assertNotIn('left out', result.said)
