@@ -33,6 +33,7 @@ from migopy.state import (
     GuardedWriter,
     Record,
     Run,
+    require_rights,
 )
 
 ACCEPTED = 'accepted'
@@ -155,6 +156,7 @@ def forget(site: Site, name: str, wait: float, observer: Observer) -> None:
         gone = _to_forget(site, plan, name)
         runs_it = _what_runs(plan, gone)
         written = _written_by(site, gone) if runs_it else ''
+        require_rights([site.history.collection])
         site.lock.check()
         site.registry.remove(plan.records_of(gone))
         _settle(site, plan, gone)
@@ -266,6 +268,7 @@ def _change(
     for record in records:
         if record.id is None:
             raise RecordNotNamed(record.name, collection.name, migration.name)
+    require_rights([site.history.collection])
     documents = [{'_id': record.id, **fields} for record in records]
     GuardedWriter(site.lock).merge(collection, documents)
 

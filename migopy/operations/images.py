@@ -114,9 +114,25 @@ def require_right(site: Site, steps: Sequence[Step]) -> None:
     step = next((each for each in steps if each.images is True), None)
     if step is not None:
         namespace = site.images.collection.full_name
-        lacked = privileges_of(site.images.collection).lacks(namespace, OF_IMAGES)
+        privileges = privileges_of(site.images.collection)
+        lacked = (
+            _denied(site)
+            if privileges is None
+            else privileges.lacks(namespace, OF_IMAGES)
+        )
         if lacked:
             raise MayNotKeep(step.name, namespace, lacked)
+
+
+def _denied(site: Site) -> list[str]:
+    """Try to read images where the server does not tell what the user may do."""
+    try:
+        site.images.of_runs([])
+    except OperationFailure as error:
+        if not is_denied(error):
+            raise
+        return ['find']
+    return []
 
 
 def require_list(site: Site, what: str) -> None:

@@ -31,7 +31,7 @@ class MayNotRecord(MigopyException):
         database = collection.database.name
         super().__init__(
             f'{user} has no right to {", ".join(actions)} on {collection.full_name},'
-            ' where migopy keeps what has run, so nothing was run.\n'
+            ' where migopy keeps what has run, so nothing was done.\n'
             f'Give the user the role readWrite on the database {database}, or one that'
             f' allows {", ".join(OWN_ACTIONS)} on {collection.name} there. Then type',
             Again(),
@@ -44,15 +44,20 @@ def require_rights(collections: Sequence[Collection[Any]]) -> None:
     Raises `MayNotRecord`.
     """
     privileges = privileges_of(collections[0])
+    if privileges is None:
+        return
     for collection in collections:
         lacked = privileges.lacks(collection.full_name, OWN_ACTIONS)
         if lacked:
             raise MayNotRecord(privileges.user, collection, lacked)
 
 
-def privileges_of(collection: Collection[Any]) -> Privileges:
-    """Ask what the user may do; where the server does not say, that is everything."""
+def privileges_of(collection: Collection[Any]) -> Privileges | None:
+    """Ask what the user may do; gives `None` where that is not told.
+
+    A client of the Stable API that is strict may not ask.
+    """
     try:
         return Privileges(collection.database.client.admin.command(STATUS))
     except OperationFailure:
-        return Privileges(None)
+        return None

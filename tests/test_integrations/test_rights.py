@@ -12,6 +12,7 @@ import yaml
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
+from pymongo.server_api import ServerApi
 
 from migopy import MigopyException
 from migopy.operations.images import MayNotKeep
@@ -220,6 +221,13 @@ class ImagesTest(PlainTest):
             # What was typed may have been for one migration, or a dry run.
             self.assertTrue(str(caught.exception).endswith('look: fab migrations'))
             self.assertEqual(root.shop.migrations.count_documents({}), 0)
+            # Such a client may not ask what the user may do.
+            strict = {'server_api': ServerApi('1', strict=True)}
+            settings = {'MONGO_URI': uri, 'MONGO_DATABASE': 'shop'}
+            asking = self.manager(**settings, MONGO_CLIENT_OPTIONS=strict)
+            if root.server_info()['versionArray'][0] >= 5:
+                with self.assertRaisesRegex(MayNotKeep, 'find on shop.migrations_undo'):
+                    asking.execute()
             self.migration('002_b.py', NOTHING)
             manager.execute()
             self.assertEqual(root.shop.migrations.count_documents({}), 2)
@@ -385,10 +393,36 @@ class RefusedTest(FewRightsTest):
             with self.subTest(command):
                 said = self.did(command, '2')
                 self.assertIn('no right to insert, update on shop.migrations,', said)
-                self.assertIn('nothing was run', said)
+                self.assertIn('so nothing was done', said)
         self.give(OWN)
         self.did('ignore', '2')
         self.assertEqual(self.shop.migrations.count_documents({}), 2)
+
+    def test_a_record_that_is_put_right(self) -> None:
+        """It is left as it is where the history cannot be told of that."""
+        for number in (1, 2, 3):
+            self.migration(f'00{number}_a.py', NOTHING)
+        rights = {**OWN, 'migrations': [*OWN['migrations'], 'remove']}
+        self.give(rights)
+        self.did('execute')
+        folder = self.folder / 'mongomigrations'
+        self.migration('001_a.py', f'{NOTHING}# changed\n')
+        (folder / '002_a.py').unlink()
+        (folder / '003_a.py').rename(folder / '003_b.py')
+        commands = ('accept', '1'), ('forget', '2'), ('rename', '003_a.py', '003_b.py')
+        before = list(self.shop.migrations.find())
+        self.give({**rights, 'migrations_history': ['find']})
+        for command, *values in commands:
+            with self.subTest(command):
+                said = self.did(command, *values)
+                self.assertIn('insert, update on shop.migrations_history,', said)
+                self.assertEqual(list(self.shop.migrations.find()), before)
+        self.give(rights)
+        for command, *values in commands:
+            with self.subTest(command):
+                self.assertNotIn('right', self.did(command, *values))
+        names = [each['name'] for each in self.shop.migrations.find()]
+        self.assertEqual(sorted(names), ['001_a.py', '003_b.py'])
 
     def test_images_that_nobody_needs_any_more(self) -> None:
         self.migration(

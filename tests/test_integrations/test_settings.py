@@ -244,7 +244,10 @@ class RolesTest(SettingsTest):
         with server.with_auth(roles=('read',)) as mongod:
             place = f'ann:secret@127.0.0.1:{mongod.port}/shop'
             message = self.told({'MONGO_URI': f'mongodb://{place}'})
-        self.assertIn('does not allow ann to run findAndModify: not auth', message)
+        self.assertIn(
+            'does not allow ann to run findAndModify on migrations_lock: not auth',
+            message,
+        )
         self.assertIn('the role readWrite on the database shop', message)
         self.assertNotIn('secret', message)
 
