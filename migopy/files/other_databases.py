@@ -90,20 +90,26 @@ def _of_a_class(top: dict[str, ast.AST], imported: set[str]) -> OtherTool | None
 
 def _of_functions(top: dict[str, ast.AST], imported: set[str]) -> OtherTool | None:
     if {'revision', 'down_revision', 'upgrade'} <= set(top):
-        return OtherTool('Alembic', 'down_revision')
+        # A tool of one's own may number files as Alembic does, and hand in a database.
+        if 'alembic' in imported or not _parameters(top['upgrade']):
+            return OtherTool('Alembic', 'down_revision')
     # Its env.py, beside the folder of its migrations.
     if {'alembic', 'context'} <= imported:
         return OtherTool('Alembic', 'alembic.context')
     if 'upgrade' in top and 'BaseDBAsyncClient' in imported:
         return OtherTool('Aerich', 'BaseDBAsyncClient')
     for function in FUNCTIONS:
-        arguments = getattr(top.get(function), 'args', None)
-        first = next((each.arg for each in getattr(arguments, 'args', ())), '')
+        first = next(iter(_parameters(top.get(function))), '')
         if first in FIRST_PARAMETERS:
             return OtherTool(FIRST_PARAMETERS[first], f'{function}({first})')
     if 'yoyo' in imported and not any(each in top for each in FUNCTIONS):
         return OtherTool('yoyo', 'import yoyo')
     return None
+
+
+def _parameters(defined: ast.AST | None) -> list[str]:
+    arguments = getattr(defined, 'args', None)
+    return [each.arg for each in getattr(arguments, 'args', ())]
 
 
 def _at_the_top(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:

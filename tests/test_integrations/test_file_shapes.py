@@ -328,6 +328,7 @@ class ShapesTest(PlainTest):
             'from django.db import connection\ndef up(db): pass',
             'import django.db\nclass Migration:\n def upgrade(self): pass',
             'revision = down_revision = 1\ndef up(db): pass',
+            'revision = down_revision = 1\ndef upgrade(db): pass',
             'from alembic import op\ndef upgrade(db): pass',
             'import yoyo\ndef upgrade(db): pass',
             '# south, migrator\ndef migrate(db): pass',
