@@ -89,10 +89,10 @@ def _of_a_class(top: dict[str, ast.AST], imported: set[str]) -> OtherTool | None
 
 
 def _of_functions(top: dict[str, ast.AST], imported: set[str]) -> OtherTool | None:
-    if {'revision', 'down_revision', 'upgrade'} <= set(top):
-        # A tool of one's own may number files as Alembic does, and hand in a database.
-        if 'alembic' in imported or not _parameters(top['upgrade']):
-            return OtherTool('Alembic', 'down_revision')
+    # A tool of one's own may number files as Alembic does, and hand in a database.
+    is_given = bool(_parameters(top.get('upgrade'))) and 'alembic' not in imported
+    if {'revision', 'down_revision', 'upgrade'} <= set(top) and not is_given:
+        return OtherTool('Alembic', 'down_revision')
     # Its env.py, beside the folder of its migrations.
     if {'alembic', 'context'} <= imported:
         return OtherTool('Alembic', 'alembic.context')
