@@ -86,7 +86,7 @@ def load_steps(
                 require_none_half_undone(site, plan, files)
             steps = with_images(steps, site.settings.undo, site.db.client)
             if any(each.images is True for each in steps):
-                from migopy.operations.images import require_right
+                from migopy.operations.image_rights import require_right
 
                 require_right(site, steps)
     require_dependencies(steps, plan, order.in_trial)

@@ -10,7 +10,8 @@ from pymongo.errors import OperationFailure
 from migopy.commands import Again, Command, Option
 from migopy.errors import MigopyException
 from migopy.files import LoadedMigration, Migration, load_all
-from migopy.operations.images import WHY_NONE, NoImagesKept, is_denied
+from migopy.operations.image_rights import is_denied
+from migopy.operations.images import WHY_NONE, NoImagesKept
 from migopy.operations.orders import Order
 from migopy.run import NoWayBack, Observer, Plan, Step
 from migopy.site import Site

@@ -15,7 +15,7 @@ from pymongo.errors import OperationFailure
 from pymongo.server_api import ServerApi
 
 from migopy import MigopyException
-from migopy.operations.images import MayNotKeep
+from migopy.operations.image_rights import MayNotKeep
 from migopy.state import Lock
 from tests import readme, server
 from tests.project import PlainTest
