@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import time
-
 from migopy.files import BACKGROUND, Migration
 from migopy.operations.orders import Order
 from migopy.operations.ways_back import selected
 from migopy.run import Observer, Plan, Unfinished, goes_on
-from migopy.signals import require_no_end
+from migopy.signals import sleep
 from migopy.site import Site
 
 #: Seconds between two looks.
@@ -34,8 +32,7 @@ def await_needed(site: Site, order: Order, observer: Observer) -> None:
         if told != (needed.name, is_running):
             told = needed.name, is_running
             observer.awaiting(*told)
-        require_no_end()
-        time.sleep(PAUSE)
+        sleep(PAUSE)
 
 
 def _needed(site: Site, order: Order, plan: Plan) -> Migration | None:

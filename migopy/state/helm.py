@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from migopy.signals import Stopped, require_no_end
+from migopy.signals import Stopped, require_no_end, sleep
 from migopy.state.fields import line_or_unknown, number_of
 from migopy.terminal import HELM, Meter, duration, say, unheard
 from migopy.texts import one_line
@@ -159,8 +159,7 @@ class Helm:
         self.waits(said)
         try:
             while self.asked.paused and not self.asked.stop:
-                time.sleep(NAP)
-                require_no_end()
+                sleep(NAP)
         finally:
             self.waits('')
         if self.asked.stop:
@@ -171,7 +170,7 @@ class Helm:
     def _slow_down(self, items: int, limit: float) -> None:
         asked = self.asked
         while (left := self._next - time.monotonic()) > 0:
-            time.sleep(min(left, NAP))
+            sleep(min(left, NAP))
             if self.asked is not asked:
                 self._next = 0.0
                 return self.obey(items)

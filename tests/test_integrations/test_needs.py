@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from unittest import mock
 
-from migopy.operations import waiting_for_worker
+from migopy import signals
 from migopy.signals import HELD, Held, Terminated
 from tests.faults import eventually
 from tests.project import NOTHING, WAITING, FabTest, PlainTest
@@ -125,7 +125,9 @@ class ToldToEndTest(PlainTest):
         self.addCleanup(HELD.reset, HELD.set(first))
         sleep = mock.Mock(side_effect=AssertionError('it waits'))
         with (
-            mock.patch.object(waiting_for_worker, 'time', mock.Mock(sleep=sleep)),
+            mock.patch.object(
+                signals, 'time', mock.Mock(sleep=sleep, monotonic=time.monotonic)
+            ),
             self.assertRaises(Terminated),
         ):
             self.manager().execute(wait='yes')

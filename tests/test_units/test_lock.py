@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import threading
 import unittest
 from datetime import datetime
 from unittest import mock
 
+from migopy.signals import HELD, Held, Terminated
 from migopy.state.agent import Agent
 from migopy.state.concerns import told_if_slow
+from migopy.state.helm import Asked, Helm
 from migopy.state.holder import Holder, Locked, LockLost
 
 DOCUMENT = {
@@ -67,6 +70,28 @@ class ToldIfSlowTest(unittest.TestCase):
         for number in range(100):
             self.assertEqual(told_if_slow(lambda: number, to), number)  # noqa: B023
             self.assertEqual(set(threading.enumerate()) - before, set())
+
+
+class SteeredTest(unittest.TestCase):
+    """A signal is held back in the thread of one of many databases: it looks for it."""
+
+    def test_what_is_slowed_down_or_paused_hears_that_the_process_is_to_end(
+        self,
+    ) -> None:
+        for asked in (Asked(max_per_second=0.2), Asked(paused=True)):
+            with self.subTest(asked):
+                first, helm = Held(), Helm()
+                token = HELD.set(first)
+                self.addCleanup(HELD.reset, token)
+                # The first item of a limit is written at once.
+                helm.asked = asked._replace(paused=False)
+                helm.obey(1)
+                helm.asked = asked
+                told = threading.Timer(0.2, setattr, (first, 'number', signal.SIGTERM))
+                told.start()
+                self.addCleanup(told.cancel)
+                with self.assertRaises(Terminated):
+                    helm.obey(1)
 
 
 class MessageTest(unittest.TestCase):
