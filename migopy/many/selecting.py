@@ -32,6 +32,10 @@ GRAVE = frozenset({'dbrestore', 'rollback', 'unlock'})
 #: Commands that ask once for all databases, before the first one.
 ASKING = GRAVE | {'ignore'}
 
+#: Commands that do nothing where there is no need of them, in whatever databases they
+#: are typed.
+DONE_WHERE_NEEDED = frozenset({'rename'})
+
 #: The commands that go through the databases one by one.
 ONE_BY_ONE = 1
 WORKERS_OF = {'rehearse': ONE_BY_ONE}
@@ -152,8 +156,7 @@ class Selection(NamedTuple):
         if is_sure and len(titles) == count:
             return self.narrow(command)
         if len(titles) > MOST_NAMED:
-            # It finds out by itself where there is nothing to rename.
-            return self.narrow(command) if command.name == 'rename' else None
+            return self.narrow(command) if command.name in DONE_WHERE_NEEDED else None
         return command.having(only=' '.join(map(typed_only, titles)))
 
     def without(self, said: Iterable[Part], titles: Sequence[str]) -> list[Part]:
