@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -40,8 +40,9 @@ from migopy.dumps.hidden import begun, finish, remove
 from migopy.dumps.keeping import prune
 from migopy.dumps.mongorestore import Mongorestore
 from migopy.dumps.tools import Connection, Tool
-from migopy.dumps.writing import Dumper, keep_order
+from migopy.dumps.writing import Dumper, dump_with
 from migopy.folders import private_directory, require_private
+from migopy.state import LockLost
 
 
 class Dumps:
@@ -122,13 +123,14 @@ class Dumps:
         db: Database[Any],
         keep: int | None = None,
         unfinished: Mapping[str, str] = MappingProxyType({}),
+        check: Callable[[], object] = lambda: None,
     ) -> Dump:
         """Dump a database: by mongodump where it is on the PATH, else by PyMongo.
 
         Of this database's dumps on this server the newest `keep` stay, the new one
         among them, or all; those from before what is `unfinished`, too (see `prune`).
-        Raises `SharedFolder`, or `DumpFailed`; then nothing is left of the new dump,
-        and the others are untouched.
+        Raises `SharedFolder`, `DumpFailed`, and what `check` raises at the end, if the
+        lock is lost; then nothing is left of the new dump, and no other is touched.
         """
         if keep is not None and keep < 1:
             raise DumpFailed(
@@ -141,7 +143,7 @@ class Dumps:
             )
         try:
             with signals.raised():
-                dump = self._make(db, unfinished)
+                dump = self._make(db, unfinished, check)
         except FAILURES as error:
             raise DumpFailed(db.name, reason_of(error, self.directory)) from error
         if keep:
@@ -177,6 +179,8 @@ class Dumps:
         try:
             with signals.raised():
                 exchange.switch()
+        except LockLost:
+            raise
         except BaseException as error:
             state = f'{exchange.done} of {len(contents)} collections are back.'
             if isinstance(error, FAILURES):
@@ -222,7 +226,7 @@ class Dumps:
                     f'Collections named {STAGED}… may be left; the next restore drops'
                     ' them.'
                 )
-            if not isinstance(error, FAILURES):
+            if not isinstance(error, (*FAILURES, LockLost)):
                 self._say(f'Interrupted. The database {database} is as it was.')
             raise
 
@@ -251,17 +255,23 @@ class Dumps:
             raise ForeignDump(dump)
         return dump
 
-    def _make(self, db: Database[Any], unfinished: Mapping[str, str]) -> Dump:
+    def _make(
+        self,
+        db: Database[Any],
+        unfinished: Mapping[str, str],
+        check: Callable[[], object],
+    ) -> Dump:
         private_directory(self.directory)
         number = max((dump.number for dump in self.of(db.name)), default=0) + 1
         with begun(self.directory, db.name) as folder:
             tool = self._tool('mongodump', db)
             if tool:
-                self._dump_with(tool, db, folder)
+                dump_with(tool, db, folder, self._excluded, self._say)
             else:
                 excluded, say, progress = self._excluded, self._say, self._progress
                 Dumper(db, folder / db.name, excluded, say, progress).run()
             seal(folder, db.name, number, servers_of(db), unfinished)
+            check()
             path = finish(folder)
         try:
             sync(self.directory)
@@ -276,15 +286,6 @@ class Dumps:
             return None
         replica_set = db.client.admin.command('hello').get('setName')
         return Tool(path, self._connection, replica_set, self._say)
-
-    def _dump_with(self, tool: Tool, db: Database[Any], folder: Path) -> None:
-        self._say(f'{tool.path} reads each collection at a time of its own.')
-        excluded = [f'--excludeCollection={name}' for name in sorted(self._excluded)]
-        excluded.append(f'--excludeCollectionsWithPrefix={STAGED}')
-        tool.run(f'--db={db.name}', *excluded, f'--out={folder}')
-        # It makes nothing for a database without collections.
-        (folder / db.name).mkdir(exist_ok=True)
-        keep_order(db, folder / db.name, self._excluded)
 
     def _mongorestore(self, db: Database[Any], dump: Dump) -> Mongorestore | None:
         tool = self._tool('mongorestore', db)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from pymongo.database import Database
@@ -50,17 +50,21 @@ class Mark(NamedTuple):
     """What tells, as long as it stands in `collection`, that `switch` is under way.
 
     That collection is exchanged last, so the mark is gone when all is in place, and
-    stays where the process is killed before that.
+    stays where the process is killed before that. `check` raises an error where the
+    lock is lost, so that another restore may be under way; `owner` is who has the lock.
     """
 
     collection: str
     document: Mapping[str, Any]
+    check: Callable[[], object] = lambda: None
+    owner: str = ''
 
 
 class Exchange:
     """Exchanges collections for those of a dump: first `stage`, then `switch`.
 
-    Invariant: until `switch` begins, all that there was is untouched. The server has
+    Invariant: until `switch` begins, all that there was is untouched, and nothing is
+    exchanged by one that has lost the lock. The server has
     then taken everything that is in the dump, each document and each index, in
     collections beside (`migopy_restoring.…`). `switch` renames these into place.
 
@@ -92,6 +96,9 @@ class Exchange:
         self._size = size
         self._mark = mark
         self._last = mark.collection if mark else ''
+        self._check = mark.check if mark else lambda: None
+        #: How names of collections beside begin: those of another restore are its own.
+        self._beside = f'{STAGED}{mark.owner[:8]}.' if mark and mark.owner else STAGED
         self._staged: dict[str, str] = {}
         #: How many of the dump's collections are in place.
         self.done = 0
@@ -102,9 +109,9 @@ class Exchange:
         `mongorestore` fills what it can, PyMongo all else. Raises `NoRoom`, or what the
         server refused; then `clean` is to be called.
         """
-        self.clean()
+        self._drop_beside(STAGED)
         self._require_names()
-        names = {one.name: f'{STAGED}{n}' for n, one in enumerate(self._contents)}
+        names = {one.name: f'{self._beside}{n}' for n, one in enumerate(self._contents)}
         kept = {}
         if self._may_rename():
             if not in_place:
@@ -118,11 +125,13 @@ class Exchange:
         if mongorestore:
             self._staged = mongorestore.fill(kept)
         for stored in self._contents:
+            self._check()
             try:
                 self._stage_one(stored, names, keep=stored.name in kept)
             except PyMongoError as error:
                 raise NotTaken(stored.name, names[stored.name], error) from error
         drop(self._db, [names[one.name] for one in self._contents if one.is_view])
+        self._check()
         if self._mark:
             self._set(self._mark)
 
@@ -132,6 +141,7 @@ class Exchange:
         What has the mark comes last. But where nothing may be renamed, that is dropped
         before it is filled.
         """
+        self._check()
         kinds = {one['name']: one['type'] for one in self._db.list_collections()}
         there = dumped(kinds, self._excluded)
         for stored in self._contents:
@@ -149,6 +159,7 @@ class Exchange:
         # for a collection by now are gone already.
         placed = {stored.name for stored in self._contents if not stored.is_view}
         placed.add(self._last)
+        self._check()
         old = [name for name in there if kinds[name] == 'view' and name not in placed]
         drop(self._db, old)
         for stored in self._contents:
@@ -158,6 +169,7 @@ class Exchange:
                 self._filler.create(stored, stored.name)
                 self.done += 1
         wanted = {stored.name: stored for stored in self._contents}
+        self._check()
         drop(self._db, set(there) - wanted.keys() - {self._last})
         if self._last in wanted:
             self._place(wanted[self._last], kinds)
@@ -166,6 +178,7 @@ class Exchange:
 
     def _place(self, stored: Stored, kinds: Mapping[str, str]) -> None:
         """Put a collection in place: what was staged is renamed, all else is filled."""
+        self._check()
         if stored.name in self._staged:
             if kinds.get(stored.name, 'collection') != 'collection':
                 drop(self._db, [stored.name])
@@ -176,9 +189,12 @@ class Exchange:
         self.done += 1
 
     def clean(self) -> None:
-        """Drop the collections of a restore that did not come to its end."""
+        """Drop the collections that this one has made beside."""
+        self._drop_beside(self._beside)
+
+    def _drop_beside(self, prefix: str) -> None:
         names = self._db.list_collection_names()
-        drop(self._db, [name for name in names if name.startswith(STAGED)])
+        drop(self._db, [name for name in names if name.startswith(prefix)])
 
     def _set(self, mark: Mark) -> None:
         """Write the mark where it can be kept: a restore is to mend anything else."""
@@ -215,7 +231,7 @@ class Exchange:
         elif stored.is_view:
             # It is made on the staged one below it, so that the server notices circles,
             # whatever has that name today.
-            below = names.get(stored.options['viewOn'], f'{STAGED}nothing')
+            below = names.get(stored.options['viewOn'], f'{self._beside}nothing')
             self._filler.create(stored, name, view_on=below)
         elif stored.name not in self._staged:
             if not keep:
@@ -227,7 +243,7 @@ class Exchange:
                 drop(self._db, [name])
 
     def _may_rename(self) -> bool:
-        first, second = f'{STAGED}trial', f'{STAGED}trial.renamed'
+        first, second = f'{self._beside}trial', f'{self._beside}trial.renamed'
         for name in (first, second):
             self._db.command('create', name)
         try:

@@ -17,6 +17,7 @@ from migopy.dumps.database import plain_database
 from migopy.dumps.documents import Damaged
 from migopy.dumps.format import (
     METADATA,
+    STAGED,
     Progress,
     Say,
     Stored,
@@ -34,6 +35,7 @@ from migopy.dumps.listed import (
     stored_in,
 )
 from migopy.dumps.raw import raw_batches
+from migopy.dumps.tools import Tool
 from migopy.folders import create_file
 
 _TRIES = 5
@@ -199,3 +201,16 @@ class Dumper:
         ]
         if [uuid and uuid.hex() for uuid in uuids] != [one.uuid]:
             raise Changed(f'The collection {one.stored.label} was dropped or replaced')
+
+
+def dump_with(
+    tool: Tool, db: Database[Any], folder: Path, excluded: Set[str], say: Say
+) -> None:
+    """Dump a database by mongodump."""
+    say(f'{tool.path} reads each collection at a time of its own.')
+    left_out = [f'--excludeCollection={name}' for name in sorted(excluded)]
+    left_out.append(f'--excludeCollectionsWithPrefix={STAGED}')
+    tool.run(f'--db={db.name}', *left_out, f'--out={folder}')
+    # It makes nothing for a database without collections.
+    (folder / db.name).mkdir(exist_ok=True)
+    keep_order(db, folder / db.name, excluded)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from pymongo.errors import PyMongoError
@@ -13,7 +14,7 @@ from migopy.face import Asking
 from migopy.operations.ways_back import first_runs, servers
 from migopy.run import Observer, OwnNames, Unfinished, read_open_runs
 from migopy.site import Site
-from migopy.state import RESTORE, Holder, Run
+from migopy.state import RESTORE, Holder, Lock, LockLost, Run
 from migopy.tell import IS_LOST, ago
 from migopy.terminal import told_by
 
@@ -43,7 +44,8 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
     locked = site.locked('dbdump', wait, observer.waiting)
     # What a worker is in the middle of, and how far it is, would not fit in a dump.
     alone = without_worker(site, 'dbdump', wait, observer)
-    with locked, alone, told_by(observer.speaker), site.dumps(observer.warned) as dumps:
+    speaking, folder = told_by(observer.speaker), site.dumps(observer.warned)
+    with locked, alone as worker, speaking, folder as dumps:
         open_runs = read_open_runs(site.history, site.lock, site.registry)
         begun = [*open_runs.unfinished, *open_runs.running]
         if restores := [run for run in begun if run.is_restore]:
@@ -51,7 +53,12 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
         observer.dumping(site.db.name)
         there = _collections(site)
         is_empty = there is not None and _has_own_alone(site, there)
-        made = dumps.make(site.db, None if is_empty else keep, first_runs(begun))
+        made = dumps.make(
+            site.db,
+            None if is_empty else keep,
+            first_runs(begun),
+            check=partial(_require_whole, site, worker),
+        )
     _tell_what_was_left(there or (), observer)
     if is_empty:
         observer.warned(
@@ -59,6 +66,26 @@ def dump(site: Site, keep: int | None, wait: float, observer: Observer) -> Dump:
             f' {site.settings.server.title}. Is that the one you mean?'
         )
     return made
+
+
+def _require_whole(site: Site, worker: Lock) -> None:
+    """Make sure that no migration can have run while it was dumped."""
+    from migopy.dumps import DumpFailed
+
+    try:
+        _require_alone(site, worker)
+    except LockLost as error:
+        reason = (
+            'it was suspended for too long, or its lock was taken away, so others may'
+            ' have run migrations meanwhile.'
+        )
+        raise DumpFailed(site.db.name, reason) from error
+
+
+def _require_alone(site: Site, worker: Lock) -> None:
+    """Make sure that both locks are still held; raises `LockLost`."""
+    site.lock.check()
+    worker.check()
 
 
 def _tell_what_was_left(there: Sequence[str], observer: Observer) -> None:
@@ -95,18 +122,31 @@ def restore(site: Site, which: Restore, observer: Observer, asking: Asking) -> N
     here = servers(site) if which.of_here else frozenset()
     with told_by(observer.speaker), site.dumps(observer.warned) as dumps:
         dump = dumps.find(site.db.name, which.name, which.foreign, here)
-        for line in dumps.cautions(site.db, dump):
+        told = dumps.cautions(site.db, dump)
+        for line in told:
             observer.warned(line)
         known = f'{dump.name} was {ago(dump)}.\n{IS_LOST}'
         asking.require(f'{known}\nBring the database back to {dump.name}')
         locked = site.locked('dbrestore', which.wait, observer.waiting)
-        with locked, without_worker(site, 'dbrestore', which.wait, observer):
+        with locked, without_worker(site, 'dbrestore', which.wait, observer) as worker:
+            if asking.will_ask and dump.foreign:
+                _require_told(dump, told, dumps.cautions(site.db, dump))
             observer.restoring(dump)
-            dumps.restore(site.db, dump, which.in_place, _mark(site, dump))
+            dumps.restore(site.db, dump, which.in_place, _mark(site, worker, dump))
     observer.restored(dump)
 
 
-def _mark(site: Site, dump: Dump) -> Mark:
+def _require_told(dump: Dump, told: Sequence[str], now: Sequence[str]) -> None:
+    """Make sure that a person has agreed to what a restore is to drop."""
+    new = [line for line in now if line not in told]
+    if new:
+        from migopy.dumps import RestoreRefused
+
+        reason = f'this is not what you were asked about. {" ".join(new)}'
+        raise RestoreRefused(dump.name, reason)
+
+
+def _mark(site: Site, worker: Lock, dump: Dump) -> Mark:
     """Give what says that a restore did not come to its end: an unfinished run.
 
     It stands in the history, which comes back with the dump.
@@ -114,14 +154,16 @@ def _mark(site: Site, dump: Dump) -> Mark:
     from migopy.dumps import Mark
 
     run = Run.new(dump.name, RESTORE, None, site.lock.owner, site.lock.now())
-    return Mark(site.history.collection.name, run.document())
+    history, owner = site.history.collection.name, site.lock.owner
+    check = partial(_require_alone, site, worker)
+    return Mark(history, run.document(), check, owner)
 
 
 @contextmanager
 def without_worker(
     site: Site, command: str, wait: float, observer: Observer
-) -> Iterator[None]:
-    """Hold the worker's lock, so that nothing runs in the background meanwhile."""
+) -> Iterator[Lock]:
+    """Hold and give the worker's lock: nothing runs in the background meanwhile."""
     lock = site.lock.of_worker()
 
     def waiting(holder: Holder) -> None:
@@ -130,7 +172,7 @@ def without_worker(
             observer.waiting(holder)
 
     with site.listener.own_work(), lock.held(command, wait, waiting):
-        yield
+        yield lock
 
 
 def _no_file(name: str) -> None:
