@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -47,6 +47,20 @@ class CannotPlan(MigopyException):
         )
 
 
+class ChangedWhileTried(MigopyException):
+    """Files were changed while a dry run tried them; `names` are theirs."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        have = 'has' if len(names) == 1 else 'have'
+        super().__init__(
+            f'{enumerated(names)} {have} changed while the dry run went on, so no plan'
+            ' was written. Nothing was changed in the database.\nTo plan what is there'
+            ' now, type',
+            Again(),
+        )
+
+
 class NotWritten(MigopyException):
     """A plan could not be written; `path` is where."""
 
@@ -65,9 +79,12 @@ def make(
     """Plan what an order takes, by a dry run; give the plan and what was foreseen.
 
     Nothing is changed. Without `values` it shows nothing of what people have stored.
-    Raises `CannotPlan` where a migration fails, `Locked`, `NoTransactions`.
+    Raises `CannotPlan` where a migration fails, `ChangedWhileTried`, `Locked`,
+    `NoTransactions`.
     """
     plan, migrations = selected_unlocked(site, order)
+    names = [each.name for each in plan.migrations]
+    helpers = helpers_of(site, names)
     require_transactions(site.db.client, 'A plan', '.')
     notes = TrialNotes(lambda: Recorder(values))
     foreseen = Outlook((), (), ())
@@ -75,6 +92,7 @@ def make(
         with importable(site.directory):
             foreseen = foresee(site, plan, migrations, order, observer, notes, COMPARED)
     _require_tried(order, migrations, notes)
+    _require_unchanged(notes, migrations, helpers, helpers_of(site, names))
     tried = notes.steps.values()
     touched = {seen.namespace for each in tried for seen in each.sightings.all()}
     with site.listener.own_work():
@@ -88,10 +106,9 @@ def make(
         'asked': {'name': name, 'to': order.asked.options.get('to')},
         'has_values': values,
         'migrations': [
-            _migration(each.name, each.checksum(), notes, foreseen, values, site)
-            for each in migrations
+            _migration(each.name, notes, foreseen, values, site) for each in migrations
         ],
-        'helpers': helpers_of(site, [each.name for each in plan.migrations]),
+        'helpers': helpers,
         'state': {'checksum': checksum_of(basis), 'collections': basis},
     }, foreseen
 
@@ -108,9 +125,26 @@ def _require_tried(
         raise CannotPlan(failed, Command('execute', *asked.values, **options))
 
 
+def _require_unchanged(
+    notes: TrialNotes,
+    migrations: Sequence[Migration],
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+) -> None:
+    """Make sure that the files are those that were tried; raises `ChangedWhileTried`.
+
+    `before` and `after` are the checksums of those that migrations may import.
+    """
+    tried = notes.checksums
+    changed = [e.name for e in migrations if tried[e.name] != e.checksum()]
+    others = {*before, *after}
+    changed += sorted(n for n in others if before.get(n) != after.get(n))
+    if changed:
+        raise ChangedWhileTried(changed)
+
+
 def _migration(
     name: str,
-    checksum: str,
     notes: TrialNotes,
     foreseen: Outlook,
     values: bool,
@@ -125,7 +159,7 @@ def _migration(
     ]
     return {
         'name': name,
-        'checksum': checksum,
+        'checksum': notes.checksums[name],
         'in_transaction': tried.in_transaction,
         'known_to_its_end': not tried.untold,
         # It may show values, as an error of the server does.

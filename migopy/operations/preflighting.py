@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from migopy.commands import Command
+from migopy.commands import Again, Command
 from migopy.errors import MigopyException, enumerated
 from migopy.files import Migration, importable
 from migopy.operations.orders import Order
@@ -44,16 +44,37 @@ class ProblemsAhead(MigopyException):
         )
 
 
+class ChangedSinceLook(MigopyException):
+    """Files were changed after a look at them; `names` are the migrations'."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+        have = 'has' if len(names) == 1 else 'have'
+        super().__init__(
+            f'{enumerated(names)} {have} changed since preflight looked, so nothing was'
+            ' run.\nTo run what is there now, type',
+            Again(),
+        )
+
+
 class Outlook(NamedTuple):
     """What a look before a run has come to.
 
     Invariant: `names` are the migrations that were looked at; of those in `not_tried`
-    only the file was read.
+    only the file was read. `checksums` are those of the files.
     """
 
     names: Sequence[str]
     not_tried: Sequence[str]
     findings: Sequence[Finding]
+    checksums: Sequence[str] = ()
+
+    def require_unchanged(self, steps: Sequence[Step]) -> None:
+        """Make sure that steps are of those files; raises `ChangedSinceLook`."""
+        looked = dict(zip(self.names, self.checksums))
+        changed = [e.name for e in steps if e.loaded.checksum != looked.get(e.name)]
+        if changed:
+            raise ChangedSinceLook(changed)
 
     def require_none_grave(self, anyway: Command | None = None) -> None:
         """Raise `ProblemsAhead` where there are problems.
@@ -96,13 +117,14 @@ def look_ahead(
     migrations: Sequence[Migration],
     order: Order,
     observer: Observer,
-) -> None:
+) -> Outlook:
     """Look before migrations are executed; raises `ProblemsAhead`."""
     require_registrable(site, migrations[0].name)
     foreseen = foresee(site, plan, migrations, order, observer)
     if foreseen.findings:
         observer.foreseen(foreseen.findings, foreseen.names)
     foreseen.require_none_grave(anyway=order.asked.having(preflight='no'))
+    return foreseen
 
 
 def foresee(
@@ -150,7 +172,7 @@ def look_at(site: Site, steps: Sequence[Step], notes: TrialNotes) -> Outlook:
         findings = judge(server, ahead, site.settings.collection)
     names = [each.name for each in steps]
     not_tried = [name for name in names if name not in notes.steps]
-    return Outlook(names, not_tried, findings)
+    return Outlook(names, not_tried, findings, [e.loaded.checksum for e in steps])
 
 
 def _try(

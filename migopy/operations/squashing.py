@@ -73,6 +73,25 @@ def squash(
     # Whatever was typed, a move that was begun is finished first.
     for name, there in still_there(_all_replaced(files), files.migrations):
         return _finished(site, name, there, asking)
+    new = _prepared(site, files, to, transaction, of_many)
+    done, text, chosen = new
+    if asking.will_ask:
+        asking.require(_doing([each.name for each in chosen]))
+        files = Plan(site.directory.migrations())
+        if _prepared(site, files, to, transaction, of_many) != new:
+            why = 'The files are not those that you were asked about'
+            raise NotSquashed(
+                why, 'To be asked about those: ', Command('squash', to=to)
+            )
+    _write(done.path, text)
+    _move(site, os.path.basename(done.path), chosen)
+    return done
+
+
+def _prepared(
+    site: Site, files: Plan, to: str, transaction: bool, of_many: bool
+) -> tuple[Squashed, str, Sequence[Migration]]:
+    """Give what will be done, the new file's text, and the files that it replaces."""
     plan = files if of_many else site.surveyed(site.plan())
     chosen = _chosen(plan, to)
     _require_settled(plan, chosen)
@@ -84,15 +103,12 @@ def squash(
     later = {each.name for each in plan.migrations if each.number > chosen[-1].number}
     top = list(_top(steps, site.settings.undo, later))
     _require_room(site, chosen, to)
-    new = _name(site, chosen[-1], to)
-    names = [each.name for each in chosen]
-    asking.require(_doing(names))
-    path = _write(site.directory.path, new, _text(names, top))
-    _move(site, new, chosen)
+    text = _text([each.name for each in chosen], top)
     without_down = [
         each.name for each in steps if not callable(each.loaded.functions.get('down'))
     ]
-    return Squashed(path, without_down)
+    path = os.path.join(site.directory.path, _name(site, chosen[-1], to))
+    return Squashed(path, without_down), text, chosen
 
 
 def _finished(
@@ -256,11 +272,10 @@ def _doing(names: Sequence[str]) -> str:
     return f'Move {len(names)} files into {ARCHIVE}: {enumerated(names)}'
 
 
-def _write(folder: str, name: str, text: str) -> str:
+def _write(path: str, text: str) -> None:
     """Write the new file, whole or not at all."""
-    path = os.path.join(folder, name)
     try:
-        os.makedirs(os.path.join(folder, ARCHIVE), exist_ok=True)
+        os.makedirs(os.path.join(os.path.dirname(path), ARCHIVE), exist_ok=True)
         write_whole(path, text, 0o644)
     except OSError as error:
         raise NotSquashed(
@@ -269,7 +284,6 @@ def _write(folder: str, name: str, text: str) -> str:
             ' type',
             Again(),
         ) from error
-    return path
 
 
 def _move(site: Site, new: str, migrations: Sequence[Migration]) -> None:

@@ -30,6 +30,8 @@ class TrialNotes:
         self.compared_to: dict[str, Sequence[Comparison]] = {}
         self._makes = records
         self.steps: dict[str, Tried] = {}
+        #: The checksums of the files that were tried.
+        self.checksums: dict[str, str] = {}
         self.failure: Failure | None = None
         self._began = 0.0
 
@@ -37,6 +39,7 @@ class TrialNotes:
         """Give who is told of the commands of a step."""
         sightings = Sightings(step.name, step.migration.path)
         self.steps[step.name] = Tried(sightings, step.in_transaction)
+        self.checksums[step.name] = step.loaded.checksum
         if self._makes is None:
             return sightings.saw
         recorder = self.records[step.name] = self._makes()
