@@ -34,7 +34,8 @@ class MigopyException(Exception):
     #: Whether it is about this machine or process, so that a command meets it for each
     #: database.
     is_of_process = False
-    #: Whether the same command meets it again even when what it says has been done.
+    #: Whether the same command meets it again even when what it says has been done, or
+    #: would do what nobody has agreed to: then nobody is told to go on with it.
     is_for_good = False
     #: Whether its commands are ways out of what is half done, for a person to choose.
     has_ways_out = False

@@ -18,6 +18,7 @@ from migopy.errand import is_typed, spelling_here, wants_quiet
 from migopy.errors import MigopyException, StopTaskExecution
 from migopy.face import (
     OF_DATABASE,
+    Agreed,
     Asking,
     Subtasks,
     base_of,
@@ -61,6 +62,8 @@ class Wiring(Overridable):
 
     #: Which of many databases it is for; `None` if it is for its own, or for all.
     _of_many: OneOfMany | None = None
+    #: What was agreed to before its turn came, as one of many.
+    _agreed: Agreed | None = None
 
     def __init__(self, *typed: str, **options: str) -> None:
         """Take no arguments; raises `SystemExit` for what Fabric passes it.
@@ -265,12 +268,19 @@ class Wiring(Overridable):
         if narrator is not None:
             self._narrator = narrator
 
+    def _after(self, agreed: Agreed | None) -> Wiring:
+        """Give a copy whose commands are about what was agreed to, or do nothing."""
+        one = copy(self)
+        one._agreed = agreed
+        return one
+
     @property
     def _voice(self) -> Voice:
         return Voice(self.logger, self._site.secrets, wants_quiet())
 
     def _asking(self, yes: str | bool, command: str) -> Asking:
-        return Asking(self._site.settings.server.title, is_yes(yes, command, 'yes'))
+        title = self._site.settings.server.title
+        return Asking(title, is_yes(yes, command, 'yes'), self._agreed)
 
     @property
     def _spelling(self) -> Spelling:

@@ -4,7 +4,7 @@ The rooms that import Fabric or Invoke are not handed out here: `fab` is importe
 task is created, `invoke` when a namespace is.
 """
 
-from migopy.face.asking import Asking
+from migopy.face.asking import Agreed, Asking
 from migopy.face.help import in_full, overview
 from migopy.face.marked import (
     OF_DATABASE,
@@ -49,6 +49,7 @@ from migopy.face.which_fabric import (
 __all__ = [
     'OF_DATABASE',
     'OF_MANY',
+    'Agreed',
     'Asking',
     'NoClassicFabric',
     'NoInvoke',

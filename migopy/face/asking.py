@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from migopy.commands import Command, Spelling
@@ -21,16 +22,30 @@ class NotWanted(MigopyException):
         super().__init__('Nothing was done.')
 
 
+class Agreed(NamedTuple):
+    """What a command may be about in one of many databases, and nothing else.
+
+    `names` say so: those of migrations, or the owners of locks. With `was_asked` a
+    person has been asked about them. If not, it is what it was about in its first turn,
+    when another command held the lock.
+    """
+
+    names: Sequence[str]
+    was_asked: bool = True
+
+
 class Asking(NamedTuple):
     """Asks for confirmation, unless somebody `is_sure`.
 
     Invariant: nobody is asked but a person who has typed the command on this machine's
     terminal. A script, plain Python, and a command that another machine's migopy has
-    sent are not asked. `where` is the database that the command is about.
+    sent are not asked. `where` is the database that the command is about; `agreed` is
+    what was agreed to before its turn came, if anything was.
     """
 
     where: str
     is_sure: bool
+    agreed: Agreed | None = None
 
     @property
     def will_ask(self) -> bool:

@@ -11,6 +11,7 @@ from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException
 from migopy.face import (
     OF_DATABASE,
+    Agreed,
     has_option,
     in_place,
     is_own,
@@ -25,7 +26,7 @@ from migopy.many.declared import declared_by, where_declared
 from migopy.many.errors import DumpOfOne, InDatabase
 from migopy.many.fleet import Fleet
 from migopy.many.members import Members
-from migopy.many.one_database import Agreed, call_for_one, marking, would_mark
+from migopy.many.one_database import call_for_one, marking, would_mark
 from migopy.many.outcomes import LOOKING
 from migopy.many.result import require_well, settle
 from migopy.many.selecting import (
@@ -165,7 +166,7 @@ def _for_many(
         voice.white(members.unseen)
         if lines is not None and name not in LOOKING:
             lines.event('warned', message=members.unseen)
-    agreed = None
+    agreed: Mapping[str, Agreed] = {}
     if typed.asks:
         where = members.where
         agreed = ask(fleet, chosen, where, typed.command, selection, typed.is_ours)
@@ -222,9 +223,12 @@ def _carry_out(
     canaries: Sequence[Database],
     asked: Command,
     selection: Selection,
-    agreed: Agreed | None,
+    agreed: Mapping[str, Agreed],
 ) -> None:
-    """Carry a command out, for the canaries first; raises `CanaryFailed`, `Failed`."""
+    """Carry a command out, for the canaries first; raises `CanaryFailed`, `Failed`.
+
+    `agreed` is what a person was asked about, by the titles of the databases.
+    """
     first_ones = {each.title for each in canaries}
     others = [each for each in databases if each.title not in first_ones]
     if canaries:

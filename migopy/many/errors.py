@@ -50,6 +50,18 @@ class DumpOfOne(MigopyException):
         )
 
 
+class NotNewAnyMore(MigopyException):
+    """Another command has begun in a database that was new when its turn came."""
+
+    def __init__(self, to: str | None) -> None:
+        super().__init__(
+            "It was new, and NEW_DATABASES is 'ignore'; but another command has run"
+            ' here meanwhile, so nothing was marked as applied.\nTo run what is pending'
+            ' now, type: ',
+            Command('execute', to=to),
+        )
+
+
 class InDatabase(MigopyException):
     """What went wrong in one of many databases; `database` is that one.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -12,40 +12,37 @@ from pymongo.errors import PyMongoError
 
 from migopy.commands import Command, Spelling
 from migopy.errors import MigopyException
+from migopy.face import Agreed
 from migopy.machine import LACKING, exhausted_by
+from migopy.many.agreeing import about_now
 from migopy.many.databases import Database, shown
 from migopy.many.errors import Failed
 from migopy.many.first_contact import are_apart, greet
 from migopy.many.gathered import Gathered
 from migopy.many.in_json import answer_result, answer_standings, tell_outcome
 from migopy.many.members import Member, Members
-from migopy.many.one_database import (
-    MARKED,
-    Agreed,
-    call_for_one,
-    marking,
-    would_mark,
-)
+from migopy.many.one_database import MARKED, call_for_one, marking, would_mark
 from migopy.many.outcomes import (
     OF_LOST,
     QUIET,
     TOLD_ONCE,
     Outcome,
+    Turn,
     is_idle,
     is_of_all,
 )
 from migopy.many.result import Counts, Tally
 from migopy.many.selecting import Selection
-from migopy.many.status import next_steps, standing_of
+from migopy.many.status import failed_last, next_steps, standing_of
 from migopy.many.telling import FleetReport, Named
 from migopy.many.workers import Workers, in_order
 from migopy.operations import DoesNotFit
-from migopy.state import FAILED, Holder
+from migopy.state import Locked
 from migopy.tell import KeptLines, Voice, gather_answers
 from migopy.terminal import meter, spoken_by, told_by, unheard, whole_lines
 
-#: What is done for one database; the last argument says whether to wait for its lock.
-Deed = Callable[[Member, Outcome, bool], Outcome]
+#: What is done for one database.
+Deed = Callable[[Member, Outcome, Turn], Outcome]
 
 
 class Fleet:
@@ -137,17 +134,18 @@ class Fleet:
         self._report.done(outcome)
 
     def carry_out(
-        self, databases: Sequence[Database], agreed: Agreed | None = None
+        self, databases: Sequence[Database], agreed: Mapping[str, Agreed]
     ) -> Tally:
         """Carry the command out for databases, and tell of each; give what came of it.
 
-        `agreed` is what a person was asked about. Raises an error that all databases
-        would meet, once those under way have ended.
+        `agreed` is what a person was asked about, by their titles. Raises an error that
+        all databases would meet, once those under way have ended.
         """
         began = time.monotonic()
         counts = Counts(len(databases))
         try:
-            with closing(self._outcomes(databases, partial(self._do, agreed))) as ended:
+            given = self._outcomes(databases, partial(self._do, agreed))
+            with closing(given) as ended:
                 for outcome in (
                     in_order(databases, ended) if self._only_shows else ended
                 ):
@@ -200,14 +198,17 @@ class Fleet:
     # What is done for one database, in a thread of its own.
 
     def _do(
-        self, agreed: Agreed | None, member: Member, outcome: Outcome, waits: bool
+        self,
+        agreed: Mapping[str, Agreed],
+        member: Member,
+        outcome: Outcome,
+        earlier: Turn,
     ) -> Outcome:
-        """Carry the command out; without `waits` do not wait for its lock."""
+        """Carry the command out; in the first turn do not wait for a lock."""
         if outcome.database.found and not member.site.db.list_collection_names():
             return replace(outcome, is_gone=True)
-        if agreed is not None:
-            agreed.require(member, outcome.database.title)
-        if not waits:
+        known = earlier.agreed if earlier else agreed.get(outcome.database.title)
+        if earlier is None:
             member.manager.LOCK_WAIT = 0
         typed = self._command, self._values, self._selection.options
         names = would_mark(member, *typed)
@@ -215,12 +216,19 @@ class Fleet:
             outcome.gathered.notes.white(marking(names))
             outcome.gathered.trials += [(name, MARKED) for name in names]
             return outcome
-        result = call_for_one(member, *typed)
+        try:
+            result = call_for_one(member, *typed, known)
+        except Locked as error:
+            if earlier:
+                raise
+            # In its second turn it is about nothing else.
+            known = known or about_now(member, *typed)
+            return replace(outcome, error=error, agreed=known)
         answer_result(result)
         did = outcome.gathered.runs or outcome.gathered.trials
         return replace(outcome, is_idle=self._command in QUIET and not did)
 
-    def _look(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+    def _look(self, member: Member, outcome: Outcome, earlier: Turn) -> Outcome:
         """Read where a database stands."""
         plan = member.site.survey()
         found = outcome.database.found and not plan.records
@@ -231,12 +239,9 @@ class Fleet:
         standing = standing_of(member.manager, member.site, plan, phase, parses)
         return replace(outcome, standing=standing)
 
-    def _look_back(self, member: Member, outcome: Outcome, waits: bool) -> Outcome:
+    def _look_back(self, member: Member, outcome: Outcome, earlier: Turn) -> Outcome:
         """Read whether the last run of a database failed, or one is unfinished."""
-        last = member.site.history.last(1)
-        failed = bool(last) and last[0].outcome == FAILED
-        has_failed = failed or bool(member.site.plan().unfinished)
-        return replace(outcome, is_idle=not has_failed)
+        return replace(outcome, is_idle=not failed_last(member.site))
 
     def _empty(self, database: Database) -> Outcome:
         """Give the outcome of a database to which nothing has been done so far."""
@@ -245,12 +250,11 @@ class Fleet:
         return Outcome(database, gathered)
 
     def _tried(
-        self, deed: Deed, are_apart: bool, database: Database, holder: Holder | None
+        self, deed: Deed, are_apart: bool, database: Database, earlier: Turn
     ) -> Outcome:
         """Do something for a database, and give how that ended, whatever happens.
 
-        `are_apart` is whether some may be on other servers; `holder` had its lock in
-        the turn before.
+        `are_apart` is whether some may be on other servers.
         """
         outcome = self._empty(database)
         unreached = self._members.error_of(database)
@@ -262,11 +266,11 @@ class Fleet:
         gathered = outcome.gathered
         try:
             member = self._members.member(database, lines, gathered)
-            if holder is not None:
-                member.site.lock.awaited.add(holder.owner)
+            if earlier is not None and isinstance(earlier.error, Locked):
+                member.site.lock.awaited.add(earlier.error.holder.owner)
             try:
                 with told_by(gathered.speaker), spoken_by(shown(database.title)):
-                    outcome = deed(member, outcome, holder is not None)
+                    outcome = deed(member, outcome, earlier)
             except PyMongoError as error:
                 if gathered.has_told(error):
                     raise

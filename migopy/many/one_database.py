@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from migopy.commands import Command
 from migopy.errors import enumerated
-from migopy.face import call, has_option, is_yes
+from migopy.face import Agreed, call, has_option, is_own
+from migopy.many.errors import NotNewAnyMore
 from migopy.many.members import Member
 from migopy.many.status import is_new
-from migopy.operations import ChangedMeanwhile, order_down, order_up
+from migopy.operations import ChangedMeanwhile, order_up
+from migopy.run import Plan, as_files_say
 from migopy.scope import is_trial
 
 #: Options with which `execute` still takes all that is pending, up to a point.
@@ -21,57 +21,52 @@ TAKING_ALL = frozenset({'phase', 'wait', 'preflight', 'to', 'show', 'dry_run'})
 MARKED = 'marked as applied'
 
 
-@dataclass(frozen=True)
-class Agreed:
-    """What a person has agreed to in many databases.
-
-    Invariant: `names` has what `asked`, with these `options`, would have taken in each
-    database, by its title, when the person was shown that.
-    """
-
-    asked: Command
-    options: Mapping[str, str]
-    names: dict[str, Sequence[str]]
-
-    def look(self, member: Member) -> list[str]:
-        """List the migrations that the command would take now."""
-        asked, options = self.asked, self.options
-        name = asked.values[0] if asked.values else options.get('spec_migr')
-        last, to = options.get('last'), options.get('to')
-        if asked.name == 'rollback':
-            forced = is_yes(options.get('force', 'no'), asked.name, 'force')
-            order = order_down(member.manager, name, last, to, forced)
-        else:
-            order = order_up(member.manager, asked.name, name, to)
-        return [each.name for each in order.select(member.site.plan())]
-
-    def require(self, member: Member, title: str) -> None:
-        """Raise `ChangedMeanwhile` where it would take others by now."""
-        before = self.names.get(title)
-        if before is None:
-            return
-        now = self.look(member)
-        if now != list(before):
-            again = self.asked.having(**self.options)
-            raise ChangedMeanwhile(again, list(before), now)
-
-
 def call_for_one(
-    member: Member, command: str, values: Sequence[str], options: Mapping[str, str]
+    member: Member,
+    command: str,
+    values: Sequence[str],
+    options: Mapping[str, str],
+    agreed: Agreed | None = None,
 ) -> Any:
-    """Call a command for one database.
+    """Call a command for one database, to do what was `agreed` to, if anything was.
 
     In a new database `execute` only marks all as applied if `NEW_DATABASES` says so; a
     migration that is named, and a plan, are executed all the same. Raises what the
     command does.
     """
+    if agreed is not None:
+        member = member._replace(manager=member.manager._after(agreed))
     if _only_marks(member, command, values, options):
         given = {name: text for name, text in options.items() if name == 'to'}
         if has_option(type(member.manager), 'ignore', 'yes'):
             # The fabfile has said so in advance.
             given['yes'] = 'yes'
-        return call(member.manager.ignore, 'ignore', values, given)
+        manager = member.manager._after(_all_in_new(member, options.get('to')))
+        try:
+            return call(manager.ignore, 'ignore', values, given)
+        except ChangedMeanwhile as error:
+            raise NotNewAnyMore(options.get('to')) from error
     return call(getattr(member.manager, command), command, values, options)
+
+
+def _all_in_new(member: Member, to: str | None) -> Agreed | None:
+    """Give what is pending where nothing has run: all of it is marked, or nothing.
+
+    `None` where the fabfile's own `ignore` may take something else.
+    """
+    from migopy.operations import meanwhile
+
+    manager, site = member.manager, member.site
+    if is_own(manager, manager.ignore):
+        return None
+    plan = Plan(
+        site.directory.migrations(),
+        (),
+        file_names=site.directory.file_names,
+        environment=site.settings.environment,
+    )
+    order = order_up(manager, 'ignore', None, to)
+    return Agreed(meanwhile.looked(order, as_files_say(plan)))
 
 
 def would_mark(

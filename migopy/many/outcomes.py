@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Optional
 
 from migopy.errors import MigopyException
-from migopy.face import WrongOptions
+from migopy.face import Agreed, WrongOptions
 from migopy.files import (
     BadParallel,
     BadSaid,
@@ -103,8 +103,12 @@ class Outcome:
     #: For `watch`: the command that holds the lock, and the runs of the one before it.
     seen: Seen | None = None
     ended: Sequence[Run] = ()
-    #: For a question: the migrations that a command would take, or who holds a lock.
+    #: For a question: the migrations that a command would take, or the owner of a lock,
+    #: and who that is.
     concerned: Sequence[str] = ()
+    remark: str = ''
+    #: What was agreed to before this turn, or is to hold for the next one.
+    agreed: Agreed | None = None
     #: What the command had to show, as data, if JSON was asked for.
     shown: Mapping[str, Any] = field(default_factory=dict)
     #: Whether the database was gone when its turn came.
@@ -118,6 +122,11 @@ class Outcome:
     def is_failure(self) -> bool:
         """Tell whether something went wrong."""
         return self.error is not None and not self.is_idle
+
+
+#: How the first turn of a database has ended, in which another command held its lock;
+#: `None` in its first turn.
+Turn = Optional[Outcome]
 
 
 def is_idle(command: str, error: BaseException) -> bool:

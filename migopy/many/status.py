@@ -129,6 +129,12 @@ def is_new(site: Site) -> bool:
     return not site.registry.read().records and not site.history.last(1)
 
 
+def failed_last(site: Site) -> bool:
+    """Tell whether the last run of a database failed, or one is unfinished."""
+    last = site.history.last(1)
+    return (bool(last) and last[0].outcome == FAILED) or bool(site.plan().unfinished)
+
+
 def rows_of(standings: Iterable[tuple[str, Standing]]) -> list[Row]:
     """Group databases by where they stand, the largest group first."""
     groups: dict[tuple[str, int, str], list[str]] = defaultdict(list)

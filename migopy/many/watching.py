@@ -12,7 +12,7 @@ from migopy.many.databases import Database
 from migopy.many.errors import Failed
 from migopy.many.fleet import Fleet
 from migopy.many.members import Member
-from migopy.many.outcomes import Outcome
+from migopy.many.outcomes import Outcome, Turn
 from migopy.many.selecting import Selection
 from migopy.many.viewing import FleetViewer
 from migopy.state import Run, Steering
@@ -118,7 +118,7 @@ def _look(
     worker: bool,
     member: Member,
     outcome: Outcome,
-    waits: bool,
+    earlier: Turn,
 ) -> Outcome:
     """Read who holds a lock, and what became of the owner of before."""
     seen = Steering(member.site.lock).look(worker=worker)

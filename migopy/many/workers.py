@@ -7,18 +7,17 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import copy_context
-from typing import Optional
 
 from migopy.many.databases import Database
-from migopy.many.outcomes import Outcome
+from migopy.many.outcomes import Outcome, Turn
 from migopy.run import OF_DATABASE, inherited
 from migopy.signals import HELD, Held, Stopped, held, is_interruption
-from migopy.state import Holder, Locked
+from migopy.state import Locked
 from migopy.terminal import say
 
-#: Carries the command out for one database, and gives how that ended. The second
-#: argument is who held its lock in its first turn, and is waited for; `None` in that.
-Work = Callable[[Database, Optional[Holder]], Outcome]
+#: Carries the command out for one database, and gives how that ended. In its second
+#: turn the command is waited for that held its lock in the first one.
+Work = Callable[[Database, Turn], Outcome]
 
 #: Seconds between two signs that no database has ended yet.
 TICK = 0.25
@@ -59,9 +58,9 @@ class Workers:
         self._work = work
         self._count = count
         self._fail_fast = fail_fast
-        self._next: deque[tuple[Database, Holder | None]] = deque()
+        self._next: deque[tuple[Database, Turn]] = deque()
         self._next.extend((each, None) for each in databases)
-        self._locked: list[tuple[Database, Holder]] = []
+        self._locked: list[tuple[Database, Outcome]] = []
         self._turn = threading.Lock()
         self._busy = 0
         self._is_stopped = False
@@ -150,7 +149,7 @@ class Workers:
     def _heard(self, outcome: Outcome, waits: bool) -> Iterator[Outcome]:
         """Give an outcome, unless the database is locked and will have another turn."""
         if isinstance(outcome.error, Locked) and not waits:
-            self._locked.append((outcome.database, outcome.error.holder))
+            self._locked.append((outcome.database, outcome))
             return
         if outcome.is_of_all or (self._fail_fast and outcome.is_failure):
             self._is_stopped = True
@@ -165,8 +164,8 @@ class Workers:
                     is_asked_to_end = interruption.number is not None
                     if self._is_stopped or is_asked_to_end or not self._next:
                         return
-                    database, holder = self._next.popleft()
-                outcome = self._work(database, holder)
+                    database, earlier = self._next.popleft()
+                outcome = self._work(database, earlier)
                 if isinstance(outcome.error, Stopped):
                     # Before another one can begin.
                     self._end_of_all = outcome.error

@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
-from migopy.face import Asking
+from migopy.face import Agreed, Asking
 from migopy.files import importable
-from migopy.operations.orders import ChangedMeanwhile, Order
+from migopy.operations.meanwhile import about, looked, require_agreed
+from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.waiting_for_worker import await_needed
 from migopy.operations.ways_back import dumps, names_of_dumps, selected, way_back
 from migopy.run import Choice, Failure, Observer, Plan, Runner, Step
 from migopy.site import Site
-from migopy.state import IGNORED
+from migopy.state import IGNORED, Holder
 
 if TYPE_CHECKING:
     from migopy.operations.agreed_plan import AgreedPlan
@@ -69,11 +70,14 @@ def _execute(
             _tell_of_nothing(order, plan, observer)
             return site.surveyed(plan)
         with importable(site.directory):
+            foreseen = None
             if looks_ahead:
                 from migopy.operations.preflighting import look_ahead
 
-                look_ahead(site, plan, migrations, order, observer)
+                foreseen = look_ahead(site, plan, migrations, order, observer)
             steps = load_steps(site, order, plan, migrations, observer)
+            if foreseen is not None:
+                foreseen.require_unchanged(steps)
             if agreed is not None:
                 agreed.require(site, steps, plan, observer)
             observer.planned('execute', plan, migrations)
@@ -158,10 +162,20 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
     """Register what an order takes without running it.
 
     Before several, and before one whose `down` was taken as done, `asking` is asked.
-    Returns the plan if there was nothing to register.
+    Returns the plan if there was nothing to register. Raises `ChangedMeanwhile`.
     """
-    agreed = _agreed_to_ignore(site, order, asking) if asking.will_ask else None
-    with site.locked(order.asked.name, order.wait, observer.waiting, order.names):
+    agreed = asking.agreed
+    if asking.will_ask:
+        agreed = _agreed_to_ignore(site, order, asking)
+
+    def waiting(holder: Holder) -> None:
+        nonlocal agreed
+        observer.waiting(holder)
+        if agreed is None and order.wait:
+            # What others roll back from now on, nobody has meant.
+            agreed = Agreed(looked(order, site.plan()), was_asked=False)
+
+    with site.locked(order.asked.name, order.wait, waiting, order.names):
         if is_done(site, order, observer):
             return None
         plan = site.plan()
@@ -169,31 +183,28 @@ def ignore(site: Site, order: Order, observer: Observer, asking: Asking) -> Plan
         if not migrations:
             _tell_of_nothing(order, plan, observer)
             return plan
-        names = [each.name for each in migrations]
-        if agreed is not None and names != agreed:
-            raise ChangedMeanwhile(order.asked, agreed, names)
+        if agreed is not None:
+            require_agreed(order, agreed, about(order, plan, migrations))
         prepare(site, plan, migrations, observer)
         Runner(site, plan, observer).ignore(migrations)
     return None
 
 
-def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> list[str] | None:
-    """Ask a person before the lock is taken.
-
-    Returns the names of those that it is about; `None` where one was typed.
-    """
+def _agreed_to_ignore(site: Site, order: Order, asking: Asking) -> Agreed:
+    """Ask a person before the lock is taken; give what that was about."""
     plan = site.plan()
     if order.asked.values:
         for typed in order.asked.values:
             _ask_about_rolled_back(site, Choice(plan).name_of(str(typed)), asking)
-        return None
-    names = [each.name for each in selected(site, order, plan)]
+        return Agreed(looked(order, plan), was_asked=False)
+    migrations = selected(site, order, plan)
+    names = [each.name for each in migrations]
     if len(names) > 1:
         asking.require(
             f'Mark {len(names):,} migrations as applied without running them:'
             f' {enumerated(names)}'
         )
-    return names
+    return Agreed(about(order, plan, migrations))
 
 
 def _ask_about_rolled_back(site: Site, name: str, asking: Asking) -> None:

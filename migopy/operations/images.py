@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -13,6 +13,7 @@ from migopy.commands import Command
 from migopy.errors import MigopyException, enumerated
 from migopy.face import Asking
 from migopy.operations.image_rights import is_denied
+from migopy.operations.meanwhile import ImagesChanged
 from migopy.run import Choice, Observer, Plan, UnknownMigration
 from migopy.server import lacked_by
 from migopy.site import Site
@@ -108,11 +109,12 @@ def forget(
 
     Raises what `Choice` does, `NoImagesKept`, `StillNeeded`, `NotWanted`.
     """
-    if asking.will_ask:
-        _ask_first(site, name, asking)
+    known = _ask_first(site, name, asking) if asking.will_ask else None
     with site.locked('undo', wait, observer.waiting):
         plan = site.plan()
         wanted, found = _kept_of(site, plan, name)
+        if known is not None and any(_is_other(each, known) for each in found):
+            raise ImagesChanged(wanted)
         site.lock.check()
         # The same command may have been cut off in the middle of it.
         if wanted in site.images.forget_left() and not found:
@@ -126,12 +128,16 @@ def forget(
         observer.warned(f'Deleted: images of {_described(wanted, found)}')
 
 
-def _ask_first(site: Site, name: str, asking: Asking) -> None:
-    """Ask about images that are of use, before the lock keeps anybody waiting."""
+def _ask_first(site: Site, name: str, asking: Asking) -> Mapping[ObjectId, bool]:
+    """Ask about images that are of use, before the lock keeps anybody waiting.
+
+    Gives the ids of those that there are, and whether each is of use.
+    """
     plan = site.plan()
     wanted, found = _kept_of(site, plan, name)
+    known = {each.id: each.is_of_use for each in found}
     if any(_is_needed(each, plan) for each in found):
-        return
+        return known
     of_use = [each for each in found if each.is_of_use]
     left = [each for each in found if each.aside and not each.is_of_use]
     said = []
@@ -147,6 +153,12 @@ def _ask_first(site: Site, name: str, asking: Asking) -> None:
         )
     if said:
         asking.require('\n'.join([*said, 'Delete them']))
+    return known
+
+
+def _is_other(kept: ImageSet, known: Mapping[ObjectId, bool]) -> bool:
+    """Tell whether these are new, or of use by now: nobody was asked about that."""
+    return kept.id not in known or kept.is_of_use > known[kept.id]
 
 
 def _kept_of(site: Site, plan: Plan, name: str) -> tuple[str, list[ImageSet]]:

@@ -7,10 +7,11 @@ from collections.abc import Collection, Sequence
 from migopy.commands import Command
 from migopy.errand import ERRAND
 from migopy.errors import MigopyException, enumerated
-from migopy.face import Asking
+from migopy.face import Agreed, Asking
 from migopy.files import importable
 from migopy.operations.images import prune
-from migopy.operations.orders import ChangedMeanwhile, Order
+from migopy.operations.meanwhile import about, require_agreed
+from migopy.operations.orders import Order
 from migopy.operations.other_hosts import is_done
 from migopy.operations.preparing import load_steps, prepare
 from migopy.operations.ways_back import ran_in_vain, selected
@@ -49,8 +50,8 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
     """Run `down` of what an order takes, each unregistered right after it.
 
     Before several, and before one that others were executed after, `asking` is asked.
-    Returns whether there was anything to run. Raises as `execute` does, and where a
-    person would be asked `NothingToUndo`.
+    Returns whether there was anything to run. Raises as `execute` does,
+    `ChangedMeanwhile`, and where a person would be asked `NothingToUndo`.
     """
     if asking.will_ask and is_done(site, order, observer):
         # For a second host it would be asked about others.
@@ -58,9 +59,9 @@ def roll_back(site: Site, order: Order, observer: Observer, asking: Asking) -> b
         return True
     # Of many databases it may have found this one locked when it was typed.
     awaited = frozenset(site.lock.awaited)
-    expected = _expected(site, order, asking)
+    agreed = asking.agreed or _agreed(site, order, asking)
     try:
-        any_run = _roll_back(site, order, observer, expected, awaited, asking.will_ask)
+        any_run = _roll_back(site, order, observer, agreed, awaited, asking.will_ask)
     except BaseException as error:
         observer.over(error)
         raise
@@ -72,7 +73,7 @@ def _roll_back(
     site: Site,
     order: Order,
     observer: Observer,
-    expected: list[str] | None,
+    agreed: Agreed | None,
     awaited: Collection[str],
     was_asked: bool,
 ) -> bool:
@@ -83,12 +84,9 @@ def _roll_back(
         migrations = selected(site, order, plan)
         if not migrations:
             return False
-        names = [each.name for each in migrations]
-        if expected is not None:
-            if names != expected:
-                raise ChangedMeanwhile(order.asked, expected, names)
-            if ran := _ran_since(site, awaited):
-                raise ChangedMeanwhile(order.asked, None, names, ran)
+        if agreed is not None:
+            ran = _ran_since(site, awaited)
+            require_agreed(order, agreed, about(order, plan, migrations), ran)
         with importable(site.directory):
             steps = load_steps(site, order, plan, migrations, observer)
             observer.planned('rollback', plan, migrations)
@@ -124,27 +122,28 @@ def _warn_of_fewer(order: Order, number: int, observer: Observer) -> None:
         observer.warned(f'{there}, not {wanted}: {those} rolled back')
 
 
-def _expected(site: Site, order: Order, asking: Asking) -> list[str] | None:
-    """Ask a person about several before the lock is taken.
+def _agreed(site: Site, order: Order, asking: Asking) -> Agreed | None:
+    """Ask a person before the lock is taken; give what it is about.
 
-    Returns the names of those that `last` or `to` are about; `None` without these, and
-    where the line that was typed has the same command twice: it is about others then.
+    That is `None` where nobody would be asked about one that is named, and where the
+    line that was typed has the same command twice: it is about others then.
     """
     if not ({'last', 'to'} & set(order.asked.options)):
-        if asking.will_ask:
-            _ask_about_later(site, order, asking)
-        return None
+        return _agreed_by_name(site, order, asking) if asking.will_ask else None
     plan = site.plan()
-    names = [each.name for each in selected(site, order, plan)]
+    migrations = selected(site, order, plan)
+    names = [each.name for each in migrations]
     if asking.will_ask:
         _refuse_nothing_to_undo(site, order, plan, names)
     if len(names) > 1:
         asking.require(f'Roll back {len(names)} migrations: {enumerated(names)}')
     errand = ERRAND.get()
-    return names if errand is None or errand.times == 1 else None
+    if errand is not None and errand.times > 1:
+        return None
+    return Agreed(about(order, plan, migrations))
 
 
-def _ask_about_later(site: Site, order: Order, asking: Asking) -> None:
+def _agreed_by_name(site: Site, order: Order, asking: Asking) -> Agreed | None:
     """Ask about one that is named, and that others were executed after."""
     plan = site.plan()
     names = [Choice(plan).name_of(str(typed)) for typed in order.asked.values]
@@ -155,6 +154,8 @@ def _ask_about_later(site: Site, order: Order, asking: Asking) -> None:
                 f'Roll back {name}, and leave {len(later):,} applied that ran after it:'
                 f' {enumerated(later)}'
             )
+    files = [each for each in plan.migrations if each.name in names]
+    return Agreed(about(order, plan, files)) if files else None
 
 
 def _refuse_nothing_to_undo(

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-from migopy.face import Asking
+from migopy.face import Agreed, Asking
 from migopy.site import Site
-from migopy.state import Holder, Lock
+from migopy.state import Holder, Lock, to_unlock
+from migopy.state import unlock as take_away
 
 
 def unlock(site: Site, force: bool, of_worker: bool, asking: Asking) -> Holder | None:
     """Take a lock away from whoever holds it, and give whom.
 
     A person is shown who holds it and asked; if nobody does, there is nothing to ask.
-    Raises `StillRunning`, unless `force`.
+    Whoever has taken it since then is not robbed. Raises `StillRunning`, unless
+    `force`, and `TakenMeanwhile`.
     """
     lock = _meant(site, of_worker)
     with site.listener.own_work():
-        may_rob = _agreed(lock, force, asking) if asking.will_ask else force
-        robbed = lock.unlock(may_rob)
+        agreed = asking.agreed
+        if asking.will_ask:
+            agreed = _agreed(lock, force, asking)
+        robbed = take_away(lock, force, None if agreed is None else agreed.names)
         if robbed is not None:
             site.history.note_robbed(robbed)
             site.history.end_transactions_of([robbed.owner])
         return robbed
 
 
-def who_holds(site: Site, of_worker: bool) -> str:
-    """Say who holds a lock, `''` if nobody does."""
+def who_holds(site: Site, of_worker: bool) -> tuple[str, str]:
+    """Give the owner of a lock, and who that is; `''` if nobody holds it."""
     lock = _meant(site, of_worker)
     with site.listener.own_work():
         holder = lock.holder()
-        return '' if holder is None else _described(lock, holder)
+        return ('', '') if holder is None else (holder.owner, _described(lock, holder))
 
 
 def _meant(site: Site, of_worker: bool) -> Lock:
     return site.lock.of_worker() if of_worker else site.lock
 
 
-def _agreed(lock: Lock, force: bool, asking: Asking) -> bool:
-    """Ask about the one who holds the lock; tell whether that one may be robbed.
-
-    Whoever has taken the lock since then may not be.
-    """
-    holder = lock.to_unlock(force)
+def _agreed(lock: Lock, force: bool, asking: Asking) -> Agreed:
+    """Ask about the one who holds the lock; give whom that is about."""
+    holder = to_unlock(lock, force)
     if holder is None:
-        return False
+        return Agreed(())
     asking.require(f'The lock is held by {_described(lock, holder)}.\nTake it away')
-    now = lock.holder()
-    return force and now is not None and now.owner == holder.owner
+    return Agreed([holder.owner])
 
 
 def _described(lock: Lock, holder: Holder) -> str:

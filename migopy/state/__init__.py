@@ -19,7 +19,7 @@ from migopy.state.concerns import (
     is_passing,
 )
 from migopy.state.history import History
-from migopy.state.holder import Holder, Locked, LockLost, StillRunning
+from migopy.state.holder import Holder, Locked, LockLost, StillRunning, TakenMeanwhile
 from migopy.state.lock import Lock
 from migopy.state.reading import read
 from migopy.state.registry import Record, Registry
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         require_rights,
     )
     from migopy.state.steering import Doing, Loop, Seen, Steering
+    from migopy.state.unlocking import to_unlock, unlock
     from migopy.state.usable import NOT_WRITTEN, require_kept, require_usable
 
 #: The rooms of the names that are loaded late.
@@ -78,6 +79,8 @@ LATE = {
     'require_kept': 'usable',
     'require_rights': 'own_rights',
     'require_usable': 'usable',
+    'to_unlock': 'unlocking',
+    'unlock': 'unlocking',
 }
 
 __all__ = [
@@ -118,6 +121,7 @@ __all__ = [
     'Seen',
     'Steering',
     'StillRunning',
+    'TakenMeanwhile',
     'begin',
     'commit',
     'is_passing',
@@ -129,6 +133,8 @@ __all__ = [
     'require_kept',
     'require_rights',
     'require_usable',
+    'to_unlock',
+    'unlock',
 ]
 
 __getattr__ = late(__name__, LATE)

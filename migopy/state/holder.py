@@ -179,6 +179,20 @@ class StillRunning(MigopyException):
         )
 
 
+class TakenMeanwhile(MigopyException):
+    """Somebody else has taken the lock by now; `holder` is a `Holder`."""
+
+    is_for_good = True
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(
+            'Another command has taken the lock since unlock was typed, so nothing was'
+            f' done: {holder}.\nIf that process is certainly gone, type: ',
+            holder.unlocking,
+        )
+
+
 class LockLost(MigopyException):
     """The lock was lost while work was done under it; `holder` has it now, if any."""
 

@@ -17,12 +17,12 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from migopy.signals import require_no_end
+from migopy.signals import sleep
 from migopy.state.agent import Agent, place
-from migopy.state.concerns import DURABLE, MARK, PAUSE, no_majority, told_if_slow
+from migopy.state.concerns import DURABLE, PAUSE, no_majority, told_if_slow
 from migopy.state.documents import raw, readable
 from migopy.state.helm import Helm
-from migopy.state.holder import WORKER, Holder, Locked, LockLost, StillRunning
+from migopy.state.holder import WORKER, Holder, Locked, LockLost
 from migopy.state.renewal import RENEWAL, Renewal, expiry, freed
 from migopy.state.usable import NOT_WRITTEN, require_known, require_lockable
 
@@ -107,10 +107,13 @@ class Lock:
         return self._holders([self.ID, self.WORKER])
 
     def _holders(self, which: Sequence[str]) -> list[Holder]:
-        held = self.documents(which)
-        holders = [Holder.of(document, now, self.ttl) for document, now in held]
         # A command of this machine whose process is gone does not hold it any more.
-        return [each for each in holders if not each.is_gone]
+        return [each for each in self.with_gone(which) if not each.is_gone]
+
+    def with_gone(self, which: Sequence[str]) -> list[Holder]:
+        """Read who holds those locks, those whose processes are gone among them."""
+        held = self.documents(which)
+        return [Holder.of(document, now, self.ttl) for document, now in held]
 
     def documents(self, which: Sequence[str]) -> list[tuple[Document, datetime]]:
         """Read the documents of those locks that are held, with the server's time."""
@@ -163,38 +166,6 @@ class Lock:
         if not is_ours:
             raise LockLost(self.holder())
 
-    def to_unlock(self, force: bool = False) -> Holder | None:
-        """Read who would be robbed by `unlock`.
-
-        Raises `StillRunning` if the holder still renews it, unless `force`.
-        """
-        holder = self.holder()
-        if holder is not None and not force and self.seems_alive(holder):
-            raise StillRunning(holder)
-        return holder
-
-    def unlock(self, force: bool = False) -> Holder | None:
-        """Take the lock away from whoever holds it; returns whom it robbed.
-
-        Raises `StillRunning` if the holder still renews it, unless `force`. Only the
-        primary has to acknowledge that, as a majority may be what is missing.
-        """
-        holder = self.to_unlock(force)
-        collection = self.collection.with_options(write_concern=MARK)
-        take = partial(
-            freed, collection.find_one_and_delete, collection, {'_id': self.id}
-        )
-        try:
-            document = told_if_slow(take, collection)
-        except InvalidBSON:
-            # The document was deleted all the same.
-            return holder
-        if document is None or (holder is None and 'owner' not in document):
-            return None
-        # The one that was read before also knows how long it was to last.
-        robbed = self._holder_of(document)
-        return holder if holder == robbed else robbed
-
     def _acquire(
         self, command: str, wait: float, waiting: Callable[[Holder], None]
     ) -> None:
@@ -216,8 +187,7 @@ class Lock:
             self.awaited.add(holder.owner)
             if time.monotonic() >= deadline:
                 raise Locked(self.holder() or holder, wait)
-            require_no_end()
-            time.sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
+            sleep(min(PAUSE, max(0.0, deadline - time.monotonic())))
 
     def _try(self, command: str) -> Holder:
         """Take the lock if it is free; give who holds it then."""
@@ -232,7 +202,7 @@ class Lock:
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
-                return self._holder_of(document)
+                return self.holder_of(document)
             except InvalidBSON:
                 # The same again gives the same answer, as bytes. Not the first time:
                 # PyMongo does not look at how old an error is that comes as bytes, and
@@ -290,7 +260,8 @@ class Lock:
         took = freed(collection.find_one_and_delete, collection, gone)
         return took is not None
 
-    def _holder_of(self, document: Document | RawBSONDocument) -> Holder:
+    def holder_of(self, document: Document | RawBSONDocument) -> Holder:
+        """Read who holds the lock from its document."""
         if isinstance(document, RawBSONDocument):
             document = readable(document, self.collection.codec_options)
         return Holder.of(document, usual=self.ttl)

@@ -860,8 +860,8 @@ class OrderTest(FleetTest):
         self.assertEqual(result.status, 1)
         said = self.shown(result)
         self.assertIn(
-            'a: Another command has run meanwhile (002_b.py rolled back). This would '
-            'now be about 001_a.py; nothing was done.\n'
+            'a: Another command has run meanwhile (002_b.py rolled back). This was '
+            'about 002_b.py, and would now be about 001_a.py; nothing was done.\n'
             'If you want that, type: fab migrations:rollback,last=1,only=a\n',
             said,
         )

@@ -13,6 +13,7 @@ import threading
 import time
 import unittest
 import uuid
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
@@ -32,8 +33,9 @@ from migopy.state import concerns
 from migopy.state.agent import Agent, place
 from migopy.state.concerns import PAUSE
 from migopy.state.guarded import GuardedWriter
-from migopy.state.holder import Holder, Locked, LockLost
+from migopy.state.holder import Holder, Locked, LockLost, TakenMeanwhile
 from migopy.state.lock import Lock
+from migopy.state.unlocking import unlock
 from migopy.state.usable import NoLock
 from migopy.terminal import told_by
 from tests import server
@@ -175,7 +177,7 @@ class HeldTest(LockTestCase):
 
     def test_only_the_owner_releases_it(self) -> None:
         with self.lock().held('execute', 0, nobody):
-            self.lock().unlock(force=True)
+            unlock(self.lock(), force=True)
             with self.lock().held('ignore', 0, nobody):
                 pass
             self.document.insert_one({'_id': 'lock', 'owner': 'another'})
@@ -407,7 +409,7 @@ class WriteTest(LockTestCase):
     def test_who_was_robbed_inserts_nothing(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            self.lock().unlock(force=True)
+            unlock(self.lock(), force=True)
             with self.assertRaises(LockLost):
                 GuardedWriter(lock).insert(self.db.kept, {'_id': 1})
             with (
@@ -431,7 +433,7 @@ class WriteTest(LockTestCase):
     def test_who_was_robbed_writes_nothing(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            self.lock().unlock(force=True)
+            unlock(self.lock(), force=True)
             with self.assertRaises(LockLost) as caught:
                 GuardedWriter(lock).merge(self.db.kept, [{'_id': 1}])
             self.assertIsNone(caught.exception.holder)
@@ -442,7 +444,7 @@ class WriteTest(LockTestCase):
     def test_who_was_robbed_is_told_who_has_it_now(self) -> None:
         lock = self.lock()
         with lock.held('execute', 0, nobody):
-            self.lock().unlock(force=True)
+            unlock(self.lock(), force=True)
             with (
                 self.lock().held('ignore', 0, nobody),
                 self.assertRaises(LockLost) as caught,
@@ -488,9 +490,26 @@ class UnlockTest(LockTestCase):
     def test_gives_whom_it_robbed(self) -> None:
         with self.lock().held('execute', 0, nobody):
             document = self.found()
-            self.assertEqual(self.lock().unlock(force=True), Holder.of(document))
+            self.assertEqual(unlock(self.lock(), force=True), Holder.of(document))
             self.assertIsNone(self.document.find_one())
-        self.assertIsNone(self.lock().unlock(force=True))
+        self.assertIsNone(unlock(self.lock(), force=True))
+
+    def test_robs_nobody_who_takes_it_at_that_moment(self) -> None:
+        read = Lock.with_gone
+        another = Holder.of({'_id': 'lock', 'owner': 'a' * 32})
+        for before in ([], [another]):
+            answers = [before]
+
+            def stale(lock: Lock, which: Sequence[str]) -> list[Holder]:
+                return answers.pop() if answers else read(lock, which)  # noqa: B023
+
+            with (
+                self.subTest(len(before)),
+                self.lock().held('execute', 0, nobody),
+                mock.patch.object(Lock, 'with_gone', stale),
+                self.assertRaises(TakenMeanwhile),
+            ):
+                unlock(self.lock(), force=True)
 
 
 class NetworkTest(unittest.TestCase):
@@ -542,7 +561,7 @@ class NetworkTest(unittest.TestCase):
             failing(self.client, 'aggregate', errorCode=17276),
             self.assertRaisesRegex(NoLock, 'MONGO_URI'),
         ):
-            self.lock().unlock()
+            unlock(self.lock())
 
     def test_it_is_taken_in_spite_of_one_lost_connection(self) -> None:
         with (

@@ -26,7 +26,7 @@ from migopy.many.databases import (
     titled,
 )
 from migopy.many.gathered import Gathered
-from migopy.many.outcomes import Outcome
+from migopy.many.outcomes import Outcome, Turn
 from migopy.many.patterns import is_pattern
 from migopy.many.result import Counts
 from migopy.many.selecting import Selection
@@ -281,10 +281,11 @@ class FleetTest(unittest.TestCase):
             database, Gathered(None, database.name, FabSpelling()), error, **more
         )
 
-    def work(self, database: Database, holder: Holder | None) -> Outcome:
+    def work(self, database: Database, earlier: Turn) -> Outcome:
         self.done.append(database.name)
-        self.awaited.append(holder.owner if holder else '')
-        return self.outcome(database, **self.errors(database.name, holder is not None))
+        locked = earlier.error if earlier else None
+        self.awaited.append(locked.holder.owner if isinstance(locked, Locked) else '')
+        return self.outcome(database, **self.errors(database.name, earlier is not None))
 
     def errors(self, name: str, waits: bool) -> dict[str, Any]:
         if name.startswith('bad'):
@@ -314,7 +315,7 @@ class FleetTest(unittest.TestCase):
     def test_workers_are_side_by_side(self) -> None:
         meeting = threading.Barrier(3)
 
-        def work(database: Database, holder: Holder | None) -> Outcome:
+        def work(database: Database, earlier: Turn) -> Outcome:
             meeting.wait(PATIENCE)
             return self.outcome(database)
 
@@ -324,7 +325,7 @@ class FleetTest(unittest.TestCase):
     def test_one_worker_is_this_thread(self) -> None:
         threads: list[threading.Thread] = []
 
-        def work(database: Database, holder: Holder | None) -> Outcome:
+        def work(database: Database, earlier: Turn) -> Outcome:
             threads.append(threading.current_thread())
             return self.outcome(database)
 
@@ -336,7 +337,7 @@ class FleetTest(unittest.TestCase):
         typed.set('this one')
         seen: list[str] = []
 
-        def work(database: Database, holder: Holder | None) -> Outcome:
+        def work(database: Database, earlier: Turn) -> Outcome:
             seen.append(typed.get('none'))
             return self.outcome(database)
 
@@ -361,7 +362,7 @@ class FleetTest(unittest.TestCase):
     def test_work_that_breaks_is_never_taken_for_done(self) -> None:
         """A fault of migopy's own, in a thread."""
 
-        def work(database: Database, holder: Holder | None) -> Outcome:
+        def work(database: Database, earlier: Turn) -> Outcome:
             raise MemoryError
 
         for count in (1, 2):
@@ -395,7 +396,7 @@ class FleetTest(unittest.TestCase):
     def test_an_interruption_waits_for_those_under_way(self) -> None:
         begun, go_on = threading.Event(), threading.Event()
 
-        def work(database: Database, holder: Holder | None) -> Outcome:
+        def work(database: Database, earlier: Turn) -> Outcome:
             begun.set()
             self.assertTrue(go_on.wait(PATIENCE))
             return self.outcome(database)
