@@ -26,13 +26,20 @@ from migopy.face.help import as_typed_here
 from migopy.face.hook import Manager
 from migopy.face.in_json import told_in_json
 from migopy.face.marked import MEANING_OF_MANY, OF_MANY
-from migopy.face.mistyped import MIGRATION, mistake_in, underscored, unknown_in
+from migopy.face.mistyped import (
+    MIGRATION,
+    mistake_in,
+    path_in,
+    underscored,
+    unknown_in,
+)
 from migopy.face.sent import taken
 from migopy.face.spelling import FlagSpelling
 from migopy.face.subtasks import (
     Subtask,
     Subtasks,
     UnknownSubtask,
+    WrongOptions,
     explanation,
     usage_of,
 )
@@ -79,33 +86,35 @@ def create(
     collection = Collection(manager_class.TASK_NAME)
     namespace = Collection(*others)
     words = program.first_words()
-    _refuse_mistake(commands, words)
+    inside = path_in(words, manager_class.TASK_NAME)
+    mistake = mistake_in(words, inside, flags, commands.default, program.own_flags())
+    if mistake is not None and inside == manager_class.TASK_NAME:
+        _refuse(manager_class, mistake, mistake.subtask, _spelling(commands, inside))
     unknown = unknown_in(words, manager_class.TASK_NAME, flags)
     if unknown:
         # If the fabfile has a task of that name, it takes the place of this one.
         collection.add_task(task_for_unknown(commands, unknown), name=unknown)
     for subtask in subtasks:
         task = task_of(commands, subtask)
+        if mistake is not None and mistake.subtask == task.name:
+            # It is in another collection, where the fabfile may have one of that name.
+            task = task_for_mistake(commands, mistake, words[1:])
         collection.add_task(task)
         habit = f'{manager_class.TASK_NAME}:{task.name}'
-        if habit in map(underscored, words):
+        if any(underscored(each).rpartition('.')[2] == habit for each in words):
             namespace.add_task(task, name=habit, default=False)
-        elif words[:1] and underscored(words[0]).startswith(f'{habit},'):
+        elif underscored((words or [''])[0]).startswith(f'{inside}:{task.name},'):
             meant = Command.parse(words[0].partition(':')[2])
-            spelling = spelling_behind(commands, task.body, program.words_before())
+            spelling = _spelling(commands, inside)
             _refuse(manager_class, ValuesBehindCommas(meant), meant.name, spelling)
     namespace.add_collection(collection)
     return namespace
 
 
-def _refuse_mistake(commands: Commands, words: Sequence[str]) -> None:
-    """End the process if a line has words that neither a task nor Invoke takes."""
-    manager_class, flags, default = commands
-    name = manager_class.TASK_NAME
-    error = mistake_in(words, name, flags, default, program.own_flags())
-    if error is not None:
-        spelling = FlagSpelling(program.words_before(), name, flags, default)
-        _refuse(manager_class, error, error.subtask, spelling)
+def _spelling(commands: Commands, collection: str) -> FlagSpelling:
+    """Give how commands are typed, before the program knows its tasks."""
+    before = program.words_before()
+    return FlagSpelling(before, collection, commands.flags, commands.default)
 
 
 def _refuse(
@@ -143,6 +152,44 @@ def task_for_unknown(commands: Commands, name: str) -> Task[Callable[..., Any]]:
     _sign(body, list(known.values()))
     positional = [each.name for each in known.values() if each.is_needed]
     return Task(body, name=name, positional=positional, auto_shortflags=False)
+
+
+def task_for_mistake(
+    commands: Commands, error: WrongOptions, behind: Sequence[str]
+) -> Task[Callable[..., Any]]:
+    """Make the task for a command with a mistake `behind` it: it tells the error.
+
+    It takes what was typed, or Invoke would say only that it has no idea what that is.
+    """
+
+    def body(context: Context, **_given: Any) -> None:
+        spelling = spelling_behind(commands, body, program.words_before())
+        _refuse(commands.manager_class, error, error.subtask, spelling)
+
+    flags = commands.flags[error.subtask]
+    known = {each.name: each._replace(is_needed=False) for each in flags}
+    migrations = [each for each in behind if MIGRATION.fullmatch(each)]
+    for number in range(len(migrations)):
+        name = f'migration_{number}'
+        known[name] = A_MIGRATION._replace(name=name)
+    for word in behind:
+        flag, equals, _ = word.partition('=')
+        name = underscored(flag.lstrip('-'))
+        if word.startswith('--') and name.isidentifier() and name not in known:
+            is_switch = not equals
+            known[name] = A_MIGRATION._replace(
+                name=name, is_needed=False, is_switch=is_switch
+            )
+    _sign(body, list(known.values()))
+    positional = [each.name for each in known.values() if each.is_needed]
+    is_default = error.subtask == commands.default
+    return Task(
+        body,
+        name=error.subtask,
+        default=is_default,
+        positional=positional,
+        auto_shortflags=False,
+    )
 
 
 def task_of(commands: Commands, subtask: Subtask) -> Task[Callable[..., Any]]:

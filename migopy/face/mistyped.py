@@ -33,6 +33,17 @@ def unknown_in(
     return name if name not in commands else None
 
 
+def path_in(words: Sequence[str], collection: str) -> str:
+    """Give the collection that a line begins with, as a path: `db.migrations`.
+
+    It is that of the fabfile, in others, or the collection itself where the line has no
+    such path.
+    """
+    within = rf'(.+\.{re.escape(collection)})(?:[.:,].*)?'
+    found = re.fullmatch(within, underscored((words or [''])[0]))
+    return found[1] if found else collection
+
+
 def mistake_in(
     words: Sequence[str],
     collection: str,

@@ -34,6 +34,63 @@ class MistypedTest(InvokeTest):
                     self.assert_error(result, each)
                 self.assertEqual(self.registered(), [])
 
+    def test_the_right_form_is_told_in_another_collection_as_well(self) -> None:
+        file = self.folder / 'fabfile.py'
+        self.write(
+            'fabfile.py',
+            file.read_text().replace(
+                'ns = Migrations.create_namespace(deploy)',
+                'from invoke import Collection\n'
+                'ns = Collection(deploy)\n'
+                "ns.add_collection(Migrations.create_namespace(), 'the_db')",
+            ),
+        )
+        self.migration('001_a.py', INSERT)
+        begin = 'fab the-db.migrations'
+        for line, *said in (
+            (
+                'the-db.migrations.execute 001',
+                'execute: 001 is typed --name 001 here; nothing was done.',
+                f'\nType: {begin}.execute [--name NAME]',
+            ),
+            ('the-db.migrations.rollback 001 002', '001 is typed --name 001 here'),
+            ('the-db.migrations 001', '001 is too much here'),
+            ('the-db.migrations.execute --dryrun', 'did you mean --dry-run?'),
+            ('the-db.migrations.execute --too=1 deploy', 'did you mean --to?'),
+            ('the-db.migrations.history --las 2', 'there is no --las; nothing'),
+            ('the-db.migrations.forget', f'Type: {begin}.forget NAME'),
+            (
+                'the-db.migrations:execute,001',
+                f'Type: {begin}.execute --name 001\n',
+            ),
+        ):
+            with self.subTest(line):
+                result = self.fab(*line.split())
+                for each in said:
+                    self.assert_error(result, each)
+                self.assertNotIn('deployed', result.stdout)
+                self.assertEqual(self.registered(), [])
+        self.assert_ok(self.fab('the-db.migrations:execute', 'deploy'))
+        self.assertEqual(self.registered(), ['001_a.py'])
+        self.assert_ok(self.fab('the-db.migrations.rollback', '--name', '001'))
+
+    def test_a_collection_of_the_fabfile_s_own_with_such_a_name(self) -> None:
+        with (self.folder / 'fabfile.py').open('a') as fabfile:
+            fabfile.write(
+                """
+from invoke import Collection
+
+@task
+def execute(context, name):
+    print(f'own {name}')
+
+ns = Collection(sql=Collection(migrations=Collection(execute)))
+ns.add_collection(Migrations.create_namespace(), 'db')
+"""
+            )
+        result = self.assert_ok(self.fab('sql.migrations.execute', '001'))
+        self.assertEqual(result.stdout, 'own 001\n')
+
     def test_an_unknown_command_has_flags_and_a_migration_behind_it(self) -> None:
         self.migration('001_a.py', INSERT)
         # Whatever the manager's own commands call what they take.
