@@ -114,11 +114,13 @@ def collection_of(body: Callable[..., Any]) -> str | None:
 def file_name() -> str | None:
     """Give what the file of tasks is called, without its ending: `fabfile`, `tasks`.
 
-    `None` where no program runs.
+    `None` where no program runs, `''` where it brings its tasks along.
     """
     program = invoke_program()
     if program is None:
         return None
+    if 'collection' not in program.args:
+        return ''
     return str(program.args.collection.value or program.config.tasks.collection_name)
 
 

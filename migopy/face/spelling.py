@@ -143,8 +143,10 @@ class FlagSpelling(ForAll):
 
     def where(self, where: Where) -> str:
         """Say where settings are to be set or corrected."""
-        name = program.file_name() or 'fabfile'
-        return 'in the fabfile' if name == 'fabfile' else f'in {name}.py'
+        name = program.file_name()
+        if name == '':
+            return 'in the file of the class'
+        return 'in the fabfile' if name in (None, 'fabfile') else f'in {name}.py'
 
     def _task(self, name: str) -> str:
         name = name or ('' if self._collection else self._status)

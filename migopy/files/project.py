@@ -50,6 +50,19 @@ def invoke_program() -> Any:
         program = getattr(sys.modules.get(module), 'program', None)
         if getattr(program, 'core', None):
             return program
+    return _program_on_the_stack()
+
+
+def _program_on_the_stack() -> Any:
+    """Give the program that runs in the main thread, whatever its script calls it."""
+    module: Any = sys.modules.get('invoke.program')
+    main = threading.main_thread().ident
+    frame = sys._current_frames().get(main or 0) if module else None
+    while frame is not None:
+        if frame.f_code is module.Program.run.__code__:
+            program = frame.f_locals['self']
+            return program if getattr(program, 'core', None) else None
+        frame = frame.f_back
     return None
 
 
